@@ -1,0 +1,47 @@
+// A token that was seen before against one that must be verified; a sealed session id likewise.
+import { Authenticator } from "../src/auth/authenticate.ts";
+import { JwtVerifier } from "../src/auth/jwt.ts";
+import { systemClock } from "../src/base/clock.ts";
+import { mintToken } from "../src/cli/token.ts";
+import { SessionIds } from "../src/downstream/session_id.ts";
+
+const secret = crypto.randomUUID() + crypto.randomUUID();
+const exp = Math.floor(Date.now() / 1000) + 3600;
+const claims = { sub: "bench@example.com", iss: "mcpgateway", aud: "mcpgateway-api", exp, jti: "1" };
+const token = await mintToken(claims, secret, "HS256");
+const verifier = new JwtVerifier({
+  secret,
+  algorithm: "HS256",
+  issuer: "mcpgateway",
+  audience: "mcpgateway-api",
+  requireExpiration: true,
+  requireJti: true,
+  platformAdminEmail: "admin@example.com",
+});
+const warm = new Authenticator({
+  authRequired: true,
+  verify: (text) => verifier.verify(text),
+  clock: systemClock,
+});
+const headers = new Headers({ authorization: `Bearer ${token}` });
+await warm.authenticate(headers);
+
+const ids = new SessionIds(secret);
+const owner = { issuer: "mcpgateway", subject: "bench@example.com", serverId: null };
+const id = ids.seal({ replica: 0, worker: 1, expiresAt: exp, owner });
+
+Deno.bench("token: seen before", { group: "token", baseline: true }, async () => {
+  await warm.authenticate(headers);
+});
+
+Deno.bench("token: verified by jose", { group: "token" }, async () => {
+  await verifier.verify(token);
+});
+
+Deno.bench("session id: seen before", { group: "session id", baseline: true }, () => {
+  ids.open(id, Date.now());
+});
+
+Deno.bench("session id: opened by another worker", { group: "session id" }, () => {
+  new SessionIds(secret).open(id, Date.now());
+});

@@ -1,0 +1,69 @@
+// `deno task compile`: the one executable, with the workers' code and every asset inside.
+//
+//   deno task compile [--output FILE]
+//
+// The program of DENO_FOR_COMPILE compiles where that is set, else the Deno that runs this script. The commit goes into the
+// program as the environment variable SLUICE_COMMIT (src/version.ts reads it), so that nothing is written into the tree.
+
+import { parseArgs } from "@std/cli/parse-args";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** What no import statement names, and the program therefore has to be told of. */
+const INCLUDED = ["src/worker/main.ts"];
+
+/** The commit checked out, "-dirty" after it where tracked files differ; null outside a git checkout. */
+async function commit(): Promise<string | null> {
+  const head = await git("rev-parse", "--short=12", "HEAD");
+  if (head === null) return null;
+  return head + (await git("status", "--porcelain", "--untracked-files=no") ? "-dirty" : "");
+}
+
+async function git(...args: string[]): Promise<string | null> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** @returns the exit code of `deno compile` */
+async function compile(output: string): Promise<number> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const baked = `${folder}/baked.env`;
+    const built = Deno.env.get("SLUICE_COMMIT") ?? await commit() ?? "";
+    await Deno.writeTextFile(baked, `SLUICE_COMMIT=${built}\n`);
+    const { code } = await new Deno.Command(Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath(), {
+      args: [
+        "compile",
+        "-A",
+        "--no-prompt",
+        ...INCLUDED.flatMap((path) => ["--include", path]),
+        `--env-file=${baked}`,
+        "--output",
+        output,
+        "src/main.ts",
+      ],
+      cwd: ROOT,
+    }).spawn().status;
+    return code;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const { output, _: rest, ...unknown } = parseArgs(Deno.args, {
+  string: ["output"],
+  default: { output: "sluice" },
+});
+if (rest.length > 0 || Object.keys(unknown).length > 0) {
+  console.error("Usage: deno task compile [--output FILE]");
+  Deno.exit(2);
+}
+// A relative path is meant from where the caller stands, not from the project's folder.
+Deno.exit(
+  await compile(output.startsWith("/") ? output : `${Deno.env.get("INIT_CWD") ?? Deno.cwd()}/${output}`),
+);

@@ -1,0 +1,89 @@
+// From a request to its route; permissions are checked here, before any handler runs.
+import { requirePermission } from "../auth/rbac.ts";
+import { SluiceError } from "../base/errors.ts";
+import type { AdminDeps, AdminRequest, AdminResponse } from "./deps.ts";
+import { type Route, ROUTES } from "./routes.ts";
+
+export interface AdminApi {
+  /** Is the path one of ours, whatever the method? */
+  match(path: string): boolean;
+  /**
+   * Serves the request.
+   * @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN, and what its handler throws: CONFLICT,
+   * VALIDATION_FAILED (`data` is FastAPI's list of faults), EGRESS_DENIED, UPSTREAM_*, STORE_UNAVAILABLE
+   */
+  handle(request: AdminRequest): Promise<AdminResponse>;
+}
+
+/** Unversioned paths and those below /v1, with or without a slash at their end. */
+export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTES): AdminApi {
+  const patterns = routes.map((route) => ({ route, segments: route.path.split("/").slice(1) }));
+  const find = (path: string) => {
+    const segments = segmentsOf(path);
+    const all = patterns.filter((pattern) => fits(pattern.segments, segments));
+    const fixed = all.filter((pattern) => !pattern.segments.some(isParameter));
+    return { segments, found: fixed.length > 0 ? fixed : all };
+  };
+  return {
+    match: (path) => find(path).found.length > 0,
+    async handle(request) {
+      const { segments, found } = find(request.path);
+      if (found.length === 0) throw new SluiceError("NOT_FOUND", { what: "Path" });
+      const wanted = request.method === "HEAD" ? "GET" : request.method;
+      const match = found.find(({ route }) => route.method === wanted);
+      if (match === undefined) {
+        const allowed = found.map(({ route }) => route.method).join(", ");
+        throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed });
+      }
+      const { route } = match;
+      if (route.permission !== null) {
+        requirePermission(request.principal, route.permission);
+        keepToServer(request.principal.serverId, segments);
+      }
+      const { query, principal, signal } = request;
+      return await route.handler({
+        deps,
+        params: paramsOf(match.segments, segments),
+        query,
+        principal,
+        signal,
+        body: () => request.body(),
+      });
+    },
+  };
+}
+
+function segmentsOf(path: string): string[] {
+  return path.replace(/^\/v1(?=\/)/, "").replace(/\/$/, "").split("/").slice(1);
+}
+
+function fits(pattern: readonly string[], segments: readonly string[]): boolean {
+  return pattern.length === segments.length &&
+    pattern.every((part, i) => isParameter(part) ? segments[i] !== "" : part === segments[i]);
+}
+
+function isParameter(part: string): boolean {
+  return part.startsWith("{");
+}
+
+function paramsOf(pattern: readonly string[], segments: readonly string[]): Record<string, string> {
+  const params: Record<string, string> = {};
+  pattern.forEach((part, i) => {
+    if (isParameter(part)) params[part.slice(1, -1)] = decode(segments[i]);
+  });
+  return params;
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (cause) {
+    throw new SluiceError("NOT_FOUND", { what: "Path" }, { cause });
+  }
+}
+
+/** A token for one virtual server opens nothing else. @throws {SluiceError} FORBIDDEN */
+function keepToServer(serverId: string | null, segments: readonly string[]): void {
+  if (serverId === null || (segments[0] === "servers" && segments[1] === serverId)) return;
+  throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${serverId} only` });
+}

@@ -1,0 +1,73 @@
+import { assertEquals } from "@std/assert";
+import { ADMIN, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
+import type { AdminDeps } from "./deps.ts";
+import { createAdminApi } from "./router.ts";
+import { ROUTES } from "./routes.ts";
+
+Deno.test("AdminApi.match() knows its own paths, versioned or not, and leaves the data plane's alone", () => {
+  const api = createAdminApi({} as AdminDeps);
+  for (
+    const path of [
+      "/gateways",
+      "/gateways/",
+      "/v1/gateways",
+      "/v1/tools/abc/",
+      "/resources/templates/list",
+      "/health",
+    ]
+  ) {
+    assertEquals(api.match(path), true, path);
+  }
+  for (
+    const path of [
+      "/",
+      "/v1",
+      "/rpc",
+      "/mcp",
+      "/servers/abc/mcp",
+      "/gateways//state",
+      "/v1/v1/tools",
+      "/tools/a/b",
+    ]
+  ) {
+    assertEquals(api.match(path), false, path);
+  }
+});
+
+Deno.test("AdminApi.handle() refuses unknown paths, methods and damaged encodings", () =>
+  withAdminApi(async ({ call }) => {
+    assertEquals((await call("GET", "/nothing")).status, 404);
+    assertEquals((await call("GET", "/tools/%E0%A4%A")).status, 404);
+    const wrong = await call("PATCH", "/gateways");
+    assertEquals([wrong.status, wrong.body.detail], [405, "PATCH is not allowed here; use GET, POST"]);
+    assertEquals((await call("HEAD", "/gateways")).status, 200);
+    assertEquals((await call("PUT", "/resources/templates/list", { body: {} })).status, 405);
+  }));
+
+Deno.test("AdminApi.handle() asks for a permission before every route but health, readiness and version", () =>
+  withAdminApi(async ({ call }) => {
+    const nobody = { ...ADMIN, permissions: [] };
+    for (const { method, path } of ROUTES) {
+      const open = ["/health", "/ready", "/version"].includes(path);
+      const { status } = await call(method, path.replace("{id}", "x"), { as: nobody, body: {} });
+      assertEquals(status === 403, !open, `${method} ${path}`);
+    }
+  }));
+
+Deno.test("AdminApi.handle() keeps a token for one server to that server", () =>
+  withAdminApi(async ({ call }) => {
+    await call("POST", "/servers", { body: { server: { id: "s1", name: "x" } } });
+    const scoped = { ...ALICE, serverId: "s1" };
+    assertEquals((await call("GET", "/servers/s1", { as: scoped })).status, 200);
+    assertEquals((await call("GET", "/servers/s1/tools", { as: scoped })).status, 200);
+    assertEquals((await call("GET", "/servers/s2", { as: scoped })).status, 403);
+    assertEquals((await call("GET", "/tools", { as: scoped })).status, 403);
+  }));
+
+Deno.test("GET /health, /ready and /version answer like ContextForge's", () =>
+  withAdminApi(async ({ call }) => {
+    assertEquals(await call("GET", "/health"), { status: 200, body: { status: "healthy" } });
+    const ready = await call("GET", "/ready");
+    assertEquals([ready.status, ready.body.reasons], [503, ["database: gone"]]);
+    assertEquals((await call("GET", "/version")).body.app.name, "sluice");
+  }));

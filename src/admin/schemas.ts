@@ -1,0 +1,145 @@
+// What clients may send, field by field, under ContextForge's names.
+import { z } from "zod";
+
+/** Stands for a secret in answers; sent back, it means the one that is kept. */
+export const MASK = "*****";
+
+// deno-lint-ignore no-control-regex -- control characters are what it refuses
+const CONTROL = /[\x00-\x1f\x7f]/;
+
+const name = z.string().trim().min(1).max(255).refine(
+  (text) => !CONTROL.test(text),
+  "has control characters",
+);
+const text = z.string().max(8192).nullable().optional();
+const shortText = z.string().max(255).nullable().optional();
+const secret = z.string().max(8192).refine((value) => !CONTROL.test(value), "has control characters")
+  .nullable()
+  .optional();
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is not an HTTP header name");
+
+/** ContextForge gives tags as texts or as objects with a label; we keep the texts. */
+const tags = z.array(
+  z.union([z.string(), z.object({ label: z.string() }).transform(({ label }) => label)])
+    .pipe(z.string().trim().min(1).max(100)),
+).transform((all) => [...new Set(all)]).optional();
+
+const url = z.string().trim().max(2048).superRefine((value, context) => {
+  const parsed = URL.canParse(value) ? new URL(value) : null;
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    context.addIssue({ code: "custom", message: "must be an http or https URL" });
+  } else if (parsed.username !== "" || parsed.password !== "") {
+    context.addIssue({ code: "custom", message: "must not hold credentials: use auth_type" });
+  }
+});
+
+const transport = z.string().transform((value) => value.toUpperCase().replace(/[-_ ]/g, ""))
+  .pipe(z.enum(["STREAMABLEHTTP", "SSE"]));
+
+const SHARING = {
+  tags,
+  visibility: z.enum(["public", "team", "private"]).optional(),
+  team_id: shortText,
+  owner_email: shortText,
+};
+
+const GATEWAY = {
+  name,
+  url,
+  description: text,
+  transport: transport.optional(),
+  passthrough_headers: z.array(headerName.transform((header) => header.toLowerCase())).nullable().optional(),
+  auth_type: z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable()
+    .optional(),
+  auth_username: secret,
+  auth_password: secret,
+  auth_token: secret,
+  auth_header_key: headerName.nullable().optional(),
+  auth_header_value: secret,
+  auth_headers: z.array(
+    z.object({ key: headerName, value: z.string().refine((value) => !CONTROL.test(value)) }),
+  )
+    .nullable().optional(),
+  auth_query_param_key: secret,
+  auth_query_param_value: secret,
+  ca_certificate: z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
+  refresh_interval_seconds: z.int().min(60).max(86_400 * 365).nullable().optional(),
+  /** Ours: who may share a session to it. */
+  session_mode: z.enum(["bound", "shared"]).optional(),
+  ...SHARING,
+};
+
+export const gatewayCreate = z.object(GATEWAY);
+export const gatewayUpdate = z.object(GATEWAY).partial();
+export type GatewayInput = z.output<typeof gatewayUpdate>;
+
+export const toolUpdate = z.object({
+  name: name.optional(),
+  custom_name: name.nullable().optional(),
+  display_name: shortText,
+  description: text,
+  timeout_ms: z.int().min(1).max(86_400_000).nullable().optional(),
+  ...SHARING,
+});
+
+export const promptUpdate = z.object({
+  name: name.optional(),
+  custom_name: name.nullable().optional(),
+  display_name: shortText,
+  description: text,
+  ...SHARING,
+});
+
+export const resourceUpdate = z.object(SHARING);
+
+/** Ids or names, as a list or as one comma-separated text. */
+const references = z.union([
+  z.array(z.string().trim().min(1)),
+  z.string().transform((joined) =>
+    joined.split(",").map((each) => each.trim()).filter((each) => each !== "")
+  ),
+]).nullable().optional();
+
+const SERVER = {
+  name,
+  description: text,
+  icon: z.string().max(2048).nullable().optional(),
+  associated_tools: references,
+  associated_resources: references,
+  associated_prompts: references,
+  ...SHARING,
+};
+
+export const serverCreate = z.object({
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "must be 1 to 64 letters, digits, - or _")
+    .nullable().optional(),
+  ...SERVER,
+});
+export const serverUpdate = z.object(SERVER).partial();
+export type ServerInput = z.output<typeof serverUpdate>;
+
+export const promptArguments = z.record(z.string(), z.string());
+
+const flag = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))
+  .transform((value) => ["true", "1", "yes", "on"].includes(value));
+
+/** Query parameters of lists. */
+export const listQuery = z.object({
+  include_inactive: flag.default(false),
+  include_pagination: flag.default(false),
+  /** 0, as in ContextForge: no limit. */
+  limit: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  cursor: z.string().optional(),
+  tags: z.string().optional(),
+  gateway_id: z.string().optional(),
+  team_id: z.string().optional(),
+  visibility: z.enum(["public", "team", "private"]).optional(),
+});
+export type ListQuery = z.output<typeof listQuery>;
+
+export const stateQuery = z.object({ activate: flag.default(true) });
+
+export const refreshQuery = z.object({
+  include_resources: flag.default(false),
+  include_prompts: flag.default(false),
+});

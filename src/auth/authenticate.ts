@@ -1,0 +1,63 @@
+// Authorization header -> Principal. A token is verified once; after that it is a map look-up until it expires.
+import { SluiceError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Principal } from "./principal.ts";
+
+export interface AuthenticatorDeps {
+  readonly authRequired: boolean;
+  /** @throws {SluiceError} UNAUTHENTICATED */
+  readonly verify: (token: string) => Promise<Principal>;
+  readonly clock: Clock;
+  readonly maxCachedTokens?: number;
+}
+
+/** Who calls without a token where none is required: sees what is public, may change nothing. */
+export const ANONYMOUS: Principal = {
+  kind: "anonymous",
+  subject: "anonymous",
+  issuer: null,
+  email: "anonymous",
+  isAdmin: false,
+  teams: [],
+  serverId: null,
+  permissions: null,
+  expiresAt: null,
+  jti: null,
+};
+
+export class Authenticator {
+  readonly #deps: AuthenticatorDeps;
+  readonly #maxCachedTokens: number;
+  /** By the whole header value; the oldest goes first. */
+  readonly #cache = new Map<string, Principal>();
+
+  constructor(deps: AuthenticatorDeps) {
+    this.#deps = deps;
+    this.#maxCachedTokens = deps.maxCachedTokens ?? 10_000;
+  }
+
+  /** A token that is given is checked even where none is required. @throws {SluiceError} UNAUTHENTICATED */
+  authenticate(headers: Headers): Principal | Promise<Principal> {
+    const value = headers.get("authorization");
+    if (value === null) {
+      if (!this.#deps.authRequired) return ANONYMOUS;
+      throw new SluiceError("UNAUTHENTICATED", { reason: "send Authorization: Bearer <token>" });
+    }
+    const known = this.#cache.get(value);
+    if (known === undefined) return this.#verify(value);
+    if (known.expiresAt === null || known.expiresAt > this.#deps.clock.now()) return known;
+    this.#cache.delete(value);
+    throw new SluiceError("UNAUTHENTICATED", { reason: "the token has expired" });
+  }
+
+  async #verify(value: string): Promise<Principal> {
+    const token = /^Bearer +(\S+)$/i.exec(value)?.[1];
+    if (token === undefined) {
+      throw new SluiceError("UNAUTHENTICATED", { reason: "the scheme must be Bearer" });
+    }
+    const principal = await this.#deps.verify(token);
+    if (this.#cache.size >= this.#maxCachedTokens) this.#cache.delete(this.#cache.keys().next().value!);
+    this.#cache.set(value, principal);
+    return principal;
+  }
+}

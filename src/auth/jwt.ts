@@ -1,0 +1,118 @@
+// Verifies the tokens that ContextForge's token utility and `sluice token` mint: who calls, and what they may see.
+import { errors as joseErrors, jwtVerify } from "jose";
+import { SluiceError } from "../base/errors.ts";
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import type { Principal } from "./principal.ts";
+
+export interface JwtOptions {
+  readonly secret: string;
+  readonly algorithm: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly requireExpiration: boolean;
+  readonly requireJti: boolean;
+  /** The subject that is an administrator whatever its claims say (PLATFORM_ADMIN_EMAIL). */
+  readonly platformAdminEmail: string;
+}
+
+export class JwtVerifier {
+  readonly #options: JwtOptions;
+  readonly #key: Uint8Array;
+
+  constructor(options: JwtOptions) {
+    this.#options = options;
+    this.#key = new TextEncoder().encode(options.secret);
+  }
+
+  /** @throws {SluiceError} UNAUTHENTICATED with the reason in words, never with the token */
+  async verify(token: string): Promise<Principal> {
+    const { algorithm, issuer, audience, requireExpiration, requireJti } = this.#options;
+    let claims: JsonObject;
+    try {
+      const requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
+      const verified = await jwtVerify(token, this.#key, {
+        algorithms: [algorithm],
+        issuer,
+        audience,
+        requiredClaims,
+      });
+      claims = verified.payload;
+    } catch (error) {
+      throw refused(describe(error));
+    }
+    if (typeof claims.sub !== "string" || claims.sub === "") throw refused("the token has no subject");
+    return this.#principalOf(claims, claims.sub);
+  }
+
+  #principalOf(claims: JsonObject, subject: string): Principal {
+    const user = isObject(claims.user) ? claims.user : {};
+    const isAdmin = claims.is_admin === true || user.is_admin === true ||
+      subject === this.#options.platformAdminEmail;
+    const scopes = scopesOf(claims.scopes);
+    return {
+      kind: "user",
+      subject,
+      issuer: typeof claims.iss === "string" ? claims.iss : null,
+      email: typeof claims.email === "string" ? claims.email : subject,
+      isAdmin,
+      // Missing and [] mean public only; null means everything, for an administrator.
+      teams: claims.teams === null && isAdmin ? null : teamIds(claims.teams),
+      serverId: scopes.serverId,
+      permissions: scopes.permissions,
+      expiresAt: typeof claims.exp === "number" ? claims.exp * 1000 : null,
+      jti: typeof claims.jti === "string" ? claims.jti : null,
+    };
+  }
+}
+
+/** A restriction that we cannot read, or cannot hold the bearer to, makes the token useless here, not unrestricted. */
+function scopesOf(claim: unknown): { serverId: string | null; permissions: readonly string[] | null } {
+  const scopes = claim ?? {};
+  if (!isObject(scopes)) throw refused("the token's scopes cannot be read");
+  for (const name of ["ip_restrictions", "time_restrictions", "usage_limits"]) {
+    if (!isEmpty(scopes[name])) throw refused(`the token's ${name} cannot be enforced by this version`);
+  }
+  const { server_id: serverId, permissions } = scopes;
+  if (!isEmpty(serverId) && typeof serverId !== "string") {
+    throw refused("the token's server_id cannot be read");
+  }
+  if (!isEmpty(permissions) && !Array.isArray(permissions)) {
+    throw refused("the token's permissions cannot be read");
+  }
+  return {
+    serverId: typeof serverId === "string" && serverId !== "" ? serverId : null,
+    permissions: stringsOf(permissions),
+  };
+}
+
+/** The ways in which a token says that it restricts nothing. */
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+/** Team ids; ContextForge writes them as strings or as objects with an id. */
+function teamIds(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((team) =>
+    typeof team === "string" ? [team] : isObject(team) && typeof team.id === "string" ? [team.id] : []
+  );
+}
+
+function stringsOf(value: unknown): string[] | null {
+  if (!Array.isArray(value) || value.length === 0) return null;
+  return value.filter((item) => typeof item === "string");
+}
+
+function describe(error: unknown): string {
+  if (error instanceof joseErrors.JWTExpired) return "the token has expired";
+  if (error instanceof joseErrors.JWTClaimValidationFailed) {
+    return `the token's "${error.claim}" claim is wrong or missing`;
+  }
+  if (error instanceof joseErrors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
+  return "the token cannot be read";
+}
+
+function refused(reason: string): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason });
+}

@@ -1,0 +1,60 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SluiceError } from "../base/errors.ts";
+import type { Principal } from "./principal.ts";
+import { canSee, requirePermission, type Visible } from "./rbac.ts";
+
+const PUBLIC: Visible = { visibility: "public", teamId: null, ownerEmail: "b@x" };
+const TEAM_1: Visible = { visibility: "team", teamId: "t1", ownerEmail: "b@x" };
+const TEAM_2: Visible = { visibility: "team", teamId: "t2", ownerEmail: "a@x" };
+const OWN: Visible = { visibility: "private", teamId: null, ownerEmail: "a@x" };
+const FOREIGN: Visible = { visibility: "private", teamId: "t1", ownerEmail: "b@x" };
+
+Deno.test("canSee() follows the token's teams", () => {
+  const seen = (given: Partial<Principal>) =>
+    [PUBLIC, TEAM_1, TEAM_2, OWN, FOREIGN].map((entity) => canSee(principal(given), entity));
+  assertEquals(seen({ teams: [] }), [true, false, false, false, false]);
+  assertEquals(seen({ teams: [], isAdmin: true }), [true, false, false, false, false]);
+  assertEquals(seen({ teams: ["t1"] }), [true, true, false, true, false]);
+  assertEquals(seen({ teams: ["t1"], isAdmin: true }), [true, true, false, true, false]);
+  assertEquals(seen({ teams: null }), [true, false, false, false, false]);
+  assertEquals(seen({ teams: null, isAdmin: true }), [true, true, true, true, true]);
+  assertEquals(seen({ kind: "anonymous", teams: ["t1"] }), [true, true, false, false, false]);
+});
+
+Deno.test("requirePermission() leaves changes to administrators", () => {
+  for (const open of ["tools.read", "tools.execute", "servers.use"]) requirePermission(principal({}), open);
+  for (const action of ["create", "update", "delete"]) {
+    refused(principal({}), `gateways.${action}`);
+    requirePermission(principal({ isAdmin: true }), `gateways.${action}`);
+  }
+  refused(principal({}), "admin.system_config");
+});
+
+Deno.test("requirePermission() lets a token's permissions narrow, never widen", () => {
+  refused(principal({ permissions: ["tools.read"] }), "tools.execute");
+  refused(principal({ permissions: [], isAdmin: true }), "tools.read");
+  refused(principal({ permissions: ["*", "tools.delete"] }), "tools.delete");
+  requirePermission(principal({ permissions: ["tools.read"] }), "tools.read");
+  requirePermission(principal({ permissions: ["*"], isAdmin: true }), "tools.delete");
+});
+
+function refused(who: Principal, permission: string): void {
+  const error = assertThrows(() => requirePermission(who, permission), SluiceError);
+  assertEquals(error.code, "FORBIDDEN", permission);
+}
+
+function principal(given: Partial<Principal>): Principal {
+  return {
+    kind: "user",
+    subject: "a@x",
+    issuer: "mcpgateway",
+    email: "a@x",
+    isAdmin: false,
+    teams: [],
+    serverId: null,
+    permissions: null,
+    expiresAt: null,
+    jti: null,
+    ...given,
+  };
+}

@@ -1,0 +1,31 @@
+// Time as a dependency: whatever waits or expires takes a Clock, so that its tests need no real time.
+
+/** The clock of the process, or a fake one in tests. Times are in milliseconds. */
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number;
+  setTimeout(run: () => void, ms: number): number;
+  clearTimeout(id: number): void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => globalThis.setTimeout(run, ms) as unknown as number,
+  clearTimeout: (id) => globalThis.clearTimeout(id),
+};
+
+/** Resolves after `ms`; rejects with the signal's reason if it is aborted first. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const id = clock.setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    const onAbort = () => {
+      clock.clearTimeout(id);
+      reject(signal!.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

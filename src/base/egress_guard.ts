@@ -1,0 +1,168 @@
+// Where the gateway may connect to (against server-side request forgery): every outbound connection is checked here.
+
+import { lookup } from "node:dns/promises";
+import {
+  type AddressClass,
+  classify,
+  embeddedIpv4,
+  type IpAddress,
+  type IpNetwork,
+  parseAddress,
+  parseNetwork,
+} from "./egress_guard_address.ts";
+import { reasonOf, SluiceError } from "./errors.ts";
+
+/** The SSRF_* settings, under Config's names. Networks that cannot be read are an error of the caller's. */
+export interface EgressRules {
+  readonly ssrfProtectionEnabled: boolean;
+  readonly ssrfAllowLocalhost: boolean;
+  readonly ssrfAllowPrivateNetworks: boolean;
+  readonly ssrfAllowedNetworks: readonly string[];
+  readonly ssrfBlockedNetworks: readonly string[];
+  readonly ssrfBlockedHosts: readonly string[];
+  readonly ssrfDnsFailClosed: boolean;
+}
+
+/** The addresses of a host name; rejects where there are none. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+const CLASS_WORDS: Readonly<Record<Exclude<AddressClass, "public">, string>> = {
+  "loopback": "a loopback address",
+  "private": "a private address",
+  "shared": "a shared (carrier-grade NAT) address",
+  "reserved": "a reserved address",
+  "link-local": "a link-local address",
+  "metadata": "a cloud metadata address",
+  "multicast": "a multicast address",
+  "broadcast": "the broadcast address",
+  "unspecified": "the unspecified address",
+};
+
+export class EgressGuard {
+  readonly #rules: EgressRules;
+  readonly #allowed: readonly IpNetwork[];
+  readonly #blocked: readonly IpNetwork[];
+  readonly #blockedHosts: ReadonlySet<string>;
+
+  /** @throws {TypeError} a network of the rules cannot be read */
+  constructor(rules: EgressRules) {
+    this.#rules = rules;
+    this.#allowed = rules.ssrfAllowedNetworks.map(readNetwork);
+    this.#blocked = rules.ssrfBlockedNetworks.map(readNetwork);
+    this.#blockedHosts = new Set(rules.ssrfBlockedHosts.map(canonicalHost));
+  }
+
+  /**
+   * May we connect to `ip`, the address of `target` (a host, or a URL without its query, for the error's words)?
+   * @throws {SluiceError} EGRESS_DENIED with the address's kind and the setting that would allow it
+   */
+  checkAddress(target: string, ip: string): void {
+    const address = parseAddress(ip);
+    if (address === null) throw denied(target, "its address cannot be read");
+    const fault = this.#faultOf(address);
+    if (fault !== null) throw denied(target, `${ip} ${fault}`);
+  }
+
+  /**
+   * May we connect to `url`? Gives the addresses that were checked; none where the name did not resolve and
+   * SSRF_DNS_FAIL_CLOSED is false. A connection made later must check the address that it really uses.
+   * @throws {SluiceError} EGRESS_DENIED; the URL's query and credentials are never shown
+   */
+  async checkUrl(url: string | URL, resolve: Resolve = resolveHost): Promise<readonly string[]> {
+    const parsed = typeof url === "string" ? URL.parse(url) : url;
+    if (parsed === null) throw new SluiceError("EGRESS_DENIED", { reason: "refused: not a valid URL" });
+    if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
+      throw denied(parsed.protocol, "only http and https are allowed");
+    }
+    const target = shownUrl(parsed);
+    if (parsed.username !== "" || parsed.password !== "") {
+      throw denied(target, "a URL must not hold a user name or password; give credentials as authentication");
+    }
+    const host = canonicalHost(parsed.hostname);
+    if (this.#rules.ssrfProtectionEnabled && this.#blockedHosts.has(host)) {
+      throw denied(target, `SSRF_BLOCKED_HOSTS refuses "${host}"`);
+    }
+    const addresses = parseAddress(host) === null ? await this.#resolve(target, host, resolve) : [host];
+    for (const ip of addresses) this.checkAddress(target, ip);
+    return addresses;
+  }
+
+  async #resolve(target: string, host: string, resolve: Resolve): Promise<readonly string[]> {
+    let addresses: readonly string[] = [];
+    let cause: unknown = new Error("no address");
+    try {
+      addresses = await resolve(host);
+    } catch (error) {
+      cause = error;
+    }
+    if (addresses.length === 0 && this.#rules.ssrfProtectionEnabled && this.#rules.ssrfDnsFailClosed) {
+      const reason = `the name "${host}" cannot be resolved: ${reasonOf(cause)}`;
+      throw denied(target, `${reason} (SSRF_DNS_FAIL_CLOSED=false would allow it)`);
+    }
+    return addresses;
+  }
+
+  /** Why the address is refused; null: it is allowed. */
+  #faultOf(address: IpAddress): string | null {
+    const kind = classify(address);
+    // Even with SSRF_PROTECTION_ENABLED=false: nothing behind these is an upstream, and they give credentials away.
+    if (kind === "metadata" || kind === "link-local") return never(kind);
+    if (!this.#rules.ssrfProtectionEnabled) return null;
+    const blocking = findNetwork(this.#blocked, address);
+    if (blocking !== undefined) return `is in ${blocking.text}, which SSRF_BLOCKED_NETWORKS refuses`;
+    switch (kind) {
+      case "public":
+        return null;
+      case "loopback":
+        return this.#rules.ssrfAllowLocalhost ? null : allowable(kind, "SSRF_ALLOW_LOCALHOST=true");
+      case "private":
+      case "shared":
+        return this.#rules.ssrfAllowPrivateNetworks || findNetwork(this.#allowed, address) !== undefined
+          ? null
+          : allowable(kind, "SSRF_ALLOW_PRIVATE_NETWORKS=true, or its network in SSRF_ALLOWED_NETWORKS,");
+      case "reserved":
+        return findNetwork(this.#allowed, address) !== undefined
+          ? null
+          : allowable(kind, "its network in SSRF_ALLOWED_NETWORKS");
+      default:
+        return never(kind);
+    }
+  }
+}
+
+/** The system's own resolution, the hosts file included. */
+export async function resolveHost(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+function allowable(kind: Exclude<AddressClass, "public">, settings: string): string {
+  return `is ${CLASS_WORDS[kind]} (${settings} would allow it)`;
+}
+
+function never(kind: Exclude<AddressClass, "public">): string {
+  return `is ${CLASS_WORDS[kind]}, which is never allowed`;
+}
+
+function denied(target: string, why: string): SluiceError {
+  return new SluiceError("EGRESS_DENIED", { reason: `refused "${target}": ${why}` });
+}
+
+/** Lower case, without brackets and without the root's trailing dots. */
+function canonicalHost(host: string): string {
+  return host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.+$/, "");
+}
+
+function shownUrl(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname}`.slice(0, 200);
+}
+
+function findNetwork(networks: readonly IpNetwork[], address: IpAddress): IpNetwork | undefined {
+  const ipv4 = embeddedIpv4(address);
+  return networks.find((network) => network.contains(address) || (ipv4 !== null && network.contains(ipv4)));
+}
+
+function readNetwork(text: string): IpNetwork {
+  const network = parseNetwork(text);
+  if (network === null) throw new TypeError(`not a network: ${text}`);
+  return network;
+}

@@ -1,0 +1,224 @@
+// The error catalogue: every failure that a client or an operator can meet is one row here, and nowhere else.
+
+/** Whose fault a failure is: the caller's, the called server's, or our own. */
+export type ErrorSource = "downstream" | "upstream" | "internal";
+
+/** May the same call be tried again? `if_unsent`: only where nothing had reached the upstream. */
+export type RetryAdvice = "never" | "later" | "if_unsent";
+
+export interface ErrorRow {
+  readonly source: ErrorSource;
+  /** HTTP status where the failure is the whole answer (REST, or a request refused before it was dispatched). */
+  readonly http: number;
+  /** JSON-RPC error code. Ours lie outside -32768..-32000 (MCP 2026-07-28, basic, "Error Codes"). */
+  readonly rpc: number;
+  readonly retry: RetryAdvice;
+  /** What the client reads; `{name}` is filled from the error's params. Never holds a cause or a secret. */
+  readonly text: string;
+}
+
+export const ERRORS = {
+  PARSE_ERROR: row("downstream", 400, -32700, "never", "Cannot parse the request body as JSON"),
+  INVALID_REQUEST: row("downstream", 400, -32600, "never", "Invalid request: {reason}"),
+  METHOD_NOT_FOUND: row("downstream", 404, -32601, "never", "Method not found: {method}"),
+  INVALID_PARAMS: row("downstream", 400, -32602, "never", "Invalid params: {reason}"),
+  TOOL_NOT_FOUND: row("downstream", 404, -32602, "never", "Unknown tool: {name}"),
+  PROMPT_NOT_FOUND: row("downstream", 404, -32602, "never", "Unknown prompt: {name}"),
+  RESOURCE_NOT_FOUND: row("downstream", 404, -32002, "never", "Resource not found: {uri}"),
+  NAME_AMBIGUOUS: row(
+    "downstream",
+    409,
+    -32602,
+    "never",
+    'The name "{name}" belongs to several upstreams; use one of: {candidates}',
+  ),
+  BODY_TOO_LARGE: row(
+    "downstream",
+    413,
+    -31413,
+    "never",
+    "Request body exceeds {limit} bytes (MAX_BODY_BYTES)",
+  ),
+  BODY_TOO_DEEP: row(
+    "downstream",
+    400,
+    -32600,
+    "never",
+    "JSON is nested deeper than {limit} levels (VALIDATION_MAX_JSON_DEPTH)",
+  ),
+  BATCH_TOO_LONG: row("downstream", 400, -32600, "never", "A batch holds at most {limit} messages"),
+  UNSUPPORTED_MEDIA_TYPE: row("downstream", 415, -31415, "never", "Content-Type must be application/json"),
+  NOT_ACCEPTABLE: row("downstream", 406, -31406, "never", "Accept must include {types}"),
+  METHOD_NOT_ALLOWED: row("downstream", 405, -31405, "never", "{method} is not allowed here; use {allowed}"),
+  UNAUTHENTICATED: row("downstream", 401, -31401, "never", "Authentication required: {reason}"),
+  FORBIDDEN: row("downstream", 403, -31403, "never", "Insufficient permissions: {reason}"),
+  ORIGIN_DENIED: row("downstream", 403, -31423, "never", "Origin or Host is not allowed: {origin}"),
+  NOT_FOUND: row("downstream", 404, -31404, "never", "{what} not found"),
+  CONFLICT: row("downstream", 409, -31409, "never", "{reason}"),
+  VALIDATION_FAILED: row("downstream", 422, -32602, "never", "{reason}"),
+  EGRESS_DENIED: row("downstream", 422, -31422, "never", "{reason}"),
+  SESSION_NOT_FOUND: row("downstream", 404, -31440, "never", "Session not found or ended; initialize again"),
+  UNSUPPORTED_PROTOCOL_VERSION: row(
+    "downstream",
+    400,
+    -32600,
+    "never",
+    "Unsupported protocol version: {requested} (supported: {supported})",
+  ),
+  REQUEST_CANCELLED: row("downstream", 499, -31499, "never", "The request was cancelled"),
+
+  UPSTREAM_CONNECT_FAILED: row(
+    "upstream",
+    502,
+    -31502,
+    "if_unsent",
+    'Cannot connect to upstream "{upstream}": {reason}',
+  ),
+  UPSTREAM_TLS_FAILED: row("upstream", 502, -31505, "never", 'Cannot trust upstream "{upstream}": {reason}'),
+  UPSTREAM_CLOSED: row(
+    "upstream",
+    502,
+    -31503,
+    "if_unsent",
+    'Upstream "{upstream}" closed the connection before it answered',
+  ),
+  UPSTREAM_TIMEOUT: row(
+    "upstream",
+    504,
+    -31504,
+    "never",
+    'Upstream "{upstream}" did not {phase} within {timeoutMs} ms ({setting})',
+  ),
+  UPSTREAM_HTTP_ERROR: row(
+    "upstream",
+    502,
+    -31506,
+    "never",
+    'Upstream "{upstream}" answered HTTP {status}: {reason}',
+  ),
+  UPSTREAM_AUTH_FAILED: row(
+    "upstream",
+    502,
+    -31507,
+    "never",
+    'Upstream "{upstream}" refused our credentials (HTTP {status})',
+  ),
+  UPSTREAM_PROTOCOL_ERROR: row(
+    "upstream",
+    502,
+    -31508,
+    "never",
+    'Upstream "{upstream}" broke the protocol: {reason}',
+  ),
+  UPSTREAM_RESPONSE_TOO_LARGE: row(
+    "upstream",
+    502,
+    -31509,
+    "never",
+    'Upstream "{upstream}" answered with more than {limit} bytes (MAX_UPSTREAM_RESPONSE_BYTES)',
+  ),
+  UPSTREAM_REJECTED: row(
+    "upstream",
+    502,
+    -31510,
+    "never",
+    'Upstream "{upstream}" refused {method}: {reason}',
+  ),
+  UPSTREAM_SESSION_EXPIRED: row(
+    "upstream",
+    502,
+    -31511,
+    "if_unsent",
+    'Upstream "{upstream}" ended the session',
+  ),
+  UPSTREAM_DISABLED: row("upstream", 503, -31512, "never", 'Upstream "{upstream}" is switched off'),
+  UPSTREAM_CIRCUIT_OPEN: row(
+    "upstream",
+    503,
+    -31513,
+    "later",
+    'Cannot call upstream "{upstream}": its circuit breaker is open, next probe in {waitMs} ms',
+  ),
+  SESSION_POOL_TIMEOUT: row(
+    "upstream",
+    503,
+    -31514,
+    "later",
+    'No session to upstream "{upstream}" became free within {timeoutMs} ms (MCP_SESSION_POOL_ACQUIRE_TIMEOUT)',
+  ),
+  SESSION_POOL_FULL: row("upstream", 503, -31515, "later", "Session pool is full: {reason}"),
+  HTTP_POOL_TIMEOUT: row(
+    "upstream",
+    503,
+    -31516,
+    "later",
+    "No outbound connection became free within {timeoutMs} ms (HTTP_CLIENT_POOL_TIMEOUT)",
+  ),
+
+  CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),
+  OVERLOADED: row("internal", 503, -31530, "later", "The gateway is at capacity; retry later"),
+  SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
+  WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
+  STORE_UNAVAILABLE: row("internal", 503, -31533, "later", "The database is unavailable"),
+  STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
+  SECRET_UNREADABLE: row(
+    "internal",
+    500,
+    -31535,
+    "never",
+    "Cannot decrypt the stored secret of {owner}: AUTH_ENCRYPTION_SECRET is not the one that it was sealed with",
+  ),
+  SETTINGS_INVALID: row("internal", 500, -31540, "never", "{mistakes}"),
+  USAGE_INVALID: row("internal", 500, -31541, "never", "{mistakes}"),
+  INTERNAL: row("internal", 500, -32603, "never", "Internal error"),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export type ErrorParams = Readonly<Record<string, string | number>>;
+
+/** A failure that has a row in the catalogue. Match on `.code`: classes do not survive `postMessage`. */
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  readonly params: ErrorParams;
+  /** Structured detail for the client, e.g. every fault of a 422. Never a secret. */
+  readonly data: unknown;
+
+  constructor(code: ErrorCode, params: ErrorParams = {}, options: { cause?: unknown; data?: unknown } = {}) {
+    super(
+      fill(ERRORS[code].text, params),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = "SluiceError";
+    this.code = code;
+    this.params = params;
+    this.data = options.data;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+/** Is `error` the catalogue's `code`? */
+export function isError(error: unknown, code: ErrorCode): error is SluiceError {
+  return error instanceof SluiceError && error.code === code;
+}
+
+/** The catalogue's error for anything thrown; what it does not know becomes INTERNAL with the cause kept for the log. */
+export function toSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new SluiceError("INTERNAL", {}, { cause: error });
+}
+
+/** The words of anything thrown, without a stack: for logs and for `reason` params. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function row(source: ErrorSource, http: number, rpc: number, retry: RetryAdvice, text: string): ErrorRow {
+  return { source, http, rpc, retry, text };
+}
+
+function fill(text: string, params: ErrorParams): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => String(params[name] ?? whole));
+}

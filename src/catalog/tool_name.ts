@@ -1,0 +1,67 @@
+// How tools and prompts of upstreams are called here: `{gateway-slug}{separator}{tool-slug}`, each name once.
+import type { Naming } from "../store/discovery.ts";
+
+/** Letters that Unicode's decomposition leaves as they are. */
+const SPELLED_OUT: Readonly<Record<string, string>> = { æ: "ae", œ: "oe", ß: "ss", ø: "o", ł: "l", đ: "d" };
+
+/**
+ * Lower-case ASCII letters and digits, every run of anything else as one "-", none at the ends; accents and the
+ * apostrophe of a contraction fall away ("Don't Café" gives "dont-cafe"). A text with nothing to keep gives a hash of it.
+ */
+export function slugify(text: string): string {
+  const slug = text.toLowerCase()
+    .replace(/(\p{L})['’](?=\p{L})/gu, "$1")
+    .replace(/[æœßøłđ]/g, (letter) => SPELLED_OUT[letter])
+    .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  return slug === "" ? `x${hash(text)}` : slug;
+}
+
+export function toolName(gatewaySlug: string, separator: string, toolSlug: string): string {
+  return `${gatewaySlug}${separator}${toolSlug}`;
+}
+
+/**
+ * The naming for a separator. Items whose names would be the same get "-2", "-3" and so on in
+ * the upstream's order; but what has such a name already keeps it, so that no call ever reaches another tool than before.
+ */
+export function createNaming(
+  separator: string,
+): (gatewaySlug: string, items: readonly Nameable[]) => string[] {
+  return (gatewaySlug, items) => {
+    const wishes = items.map(({ originalName, customName }) =>
+      toolName(gatewaySlug, separator, slugify(customName ?? originalName))
+    );
+    const taken = new Set<string>();
+    const names: (string | undefined)[] = items.map(() => undefined);
+    const claim = (i: number, name: string) => {
+      if (names[i] !== undefined || taken.has(name)) return;
+      names[i] = name;
+      taken.add(name);
+    };
+    items.forEach(({ currentName }, i) => {
+      if (currentName !== null && isVariant(currentName, wishes[i])) claim(i, currentName);
+    });
+    wishes.forEach((wish, i) => claim(i, wish));
+    wishes.forEach((wish, i) => {
+      for (let n = 2; names[i] === undefined; n++) claim(i, `${wish}-${n}`);
+    });
+    return names as string[];
+  };
+}
+
+/** Is `name` the wish itself, or one of its numbered forms? */
+function isVariant(name: string, wish: string): boolean {
+  return name === wish || (name.startsWith(`${wish}-`) && /^[1-9][0-9]*$/.test(name.slice(wish.length + 1)));
+}
+
+/** FNV-1a, 32 bits, as 8 hex digits: stable across restarts and machines, no security in it. */
+function hash(text: string): string {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    value = Math.imul(value ^ byte, 0x01000193) >>> 0;
+  }
+  return value.toString(16).padStart(8, "0");
+}

@@ -1,0 +1,76 @@
+// Does a URI come from a resource template? The levels of RFC 6570 that MCP servers use: {x}, {+x}, {#x}, {/x}, {?x,y}, {x*}.
+
+export interface UriTemplate {
+  matches(uri: string): boolean;
+}
+
+/** What an expression may expand to: `lead` and characters that do not end it, or nothing at all; without `lead` at least one. */
+interface Expansion {
+  readonly lead: string | null;
+  /** Simple expansion percent-encodes everything but unreserved characters. */
+  readonly endsAt: string;
+}
+
+const EXPANSIONS: Readonly<Record<string, Expansion>> = {
+  "": { lead: null, endsAt: "/?#" },
+  "+": { lead: null, endsAt: "" },
+  "#": { lead: "#", endsAt: "" },
+  ".": { lead: ".", endsAt: "/?#" },
+  "/": { lead: "/", endsAt: "?#" },
+  ";": { lead: ";", endsAt: "?#" },
+  "?": { lead: "?", endsAt: "#" },
+  "&": { lead: "&", endsAt: "#" },
+};
+
+/**
+ * A template that cannot be read matches itself only: it stays listed, and harms nobody. No regular expression: template and
+ * URI are other people's, and backtracking over several expressions takes polynomial time; this takes parts × characters.
+ */
+export function compileUriTemplate(template: string): UriTemplate {
+  const parts = template.split(/(\{[^{}]*\})/).filter((part) => part !== "").map((part) => {
+    const expression = /^\{([+#./;?&]?)[^{}]+\}$/.exec(part);
+    return expression === null ? part : EXPANSIONS[expression[1]!]!;
+  });
+  const [first = "", ...rest] = parts;
+  const prefix = typeof first === "string" ? first : "";
+  const steps = typeof first === "string" ? rest : parts;
+  return {
+    matches(uri) {
+      if (!uri.startsWith(prefix)) return false;
+      // reached[i]: the parts so far can have made the first i characters.
+      let reached = new Uint8Array(uri.length + 1);
+      reached[prefix.length] = 1;
+      for (const step of steps) {
+        reached = typeof step === "string"
+          ? afterLiteral(uri, step, reached)
+          : afterExpansion(uri, step, reached);
+      }
+      return reached[uri.length] === 1;
+    },
+  };
+}
+
+function afterLiteral(uri: string, literal: string, reached: Uint8Array): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(reached.length);
+  for (let at = uri.indexOf(literal); at >= 0; at = uri.indexOf(literal, at + 1)) {
+    if (reached[at] === 1) next[at + literal.length] = 1;
+  }
+  return next;
+}
+
+function afterExpansion(
+  uri: string,
+  { lead, endsAt }: Expansion,
+  reached: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(reached.length);
+  let isInside = false;
+  for (let at = 0; at <= uri.length; at++) {
+    // Only what has a lead may be absent.
+    if (isInside || (lead !== null && reached[at] === 1)) next[at] = 1;
+    const character = uri.charAt(at);
+    isInside = (isInside && !endsAt.includes(character)) ||
+      (reached[at] === 1 && (lead === null ? !endsAt.includes(character) : character === lead));
+  }
+  return next;
+}

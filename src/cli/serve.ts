@@ -1,0 +1,81 @@
+// `sluice serve`: settings, secrets and database first, then the workers, then (in development) the demo upstream.
+import type { Config } from "../config/schema.ts";
+import { loadProcessConfig } from "../config/load.ts";
+import { migrate } from "../store/migrations.ts";
+import { openDatabase } from "../store/open.ts";
+import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
+import { findFreePort, Supervisor } from "../supervisor/supervisor.ts";
+import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
+import { VERSION } from "../version.ts";
+import { startDemo } from "./demo_registration.ts";
+import type { ServeArgs } from "./flags.ts";
+import { localUrl } from "./local_url.ts";
+import { stopSignal } from "./stop_signal.ts";
+
+/** Runs until SIGINT or SIGTERM. @returns the exit code. @throws {SluiceError} why it cannot start */
+export async function serve(args: ServeArgs): Promise<number> {
+  // The demo upstream is on localhost, so it comes with the development defaults.
+  const dev = args.dev || args.demo;
+  const { config: loaded, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
+  const port = findFreePort(loaded.host, loaded.port);
+  const config: Config = { ...loaded, port };
+  const sink = stdoutSink();
+  const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
+  for (const warning of warnings) log.warning("setting", { warning });
+
+  const secrets = await secretsOf(config, log);
+  await prepareDatabase(config, log);
+
+  const stopping = stopSignal();
+  const supervisor = new Supervisor({ config, secrets, log });
+  await supervisor.start();
+  log.info("serving", { version: VERSION, host: config.host, port, workers: config.workers });
+  const demo = dev ? await startDemo({ config, secrets, log }) : null;
+  if (args.dev) printWelcome(config);
+
+  const signal = await stopping;
+  log.info("stopping", { signal });
+  await supervisor.stop();
+  await demo?.close();
+  log.info("stopped");
+  await sink.flush();
+  return 0;
+}
+
+async function secretsOf(
+  { jwtSecretKey, authEncryptionSecret, databaseUrl }: Config,
+  log: Log,
+): Promise<Secrets> {
+  if (jwtSecretKey !== null && authEncryptionSecret !== null) return { jwtSecretKey, authEncryptionSecret };
+  const kept = await loadOrCreateSecrets(databaseUrl, {
+    warn: (warning) => log.warning("secrets file", { warning }),
+  });
+  return {
+    jwtSecretKey: jwtSecretKey ?? kept.jwtSecretKey,
+    authEncryptionSecret: authEncryptionSecret ?? kept.authEncryptionSecret,
+  };
+}
+
+/** Open once, so that migrations have run and a database that cannot be used is said before any worker starts. */
+async function prepareDatabase({ databaseUrl, dbSqliteBusyTimeoutMs }: Config, log: Log): Promise<void> {
+  const database = await openDatabase(databaseUrl, { busyTimeoutMs: dbSqliteBusyTimeoutMs });
+  try {
+    const applied = await migrate(database);
+    if (applied.length > 0) log.info("database migrated", { applied });
+  } finally {
+    await database.close();
+  }
+}
+
+function printWelcome(config: Config): void {
+  const url = localUrl(config);
+  console.error(`
+Sluice ${VERSION} serves ${url} with ${config.workers} workers. A token for it:
+
+  export TOKEN=$(npx --yes deno@2.9.6 task --quiet sluice token --username ${config.platformAdminEmail} --exp 60 --admin)
+
+A first call:
+
+  curl -s ${url}/rpc -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"jsonrpc":"2.0","id":1,"method":"convert_time","params":{"time":"09:00","source_timezone":"Europe/Berlin","target_timezone":"Europe/Dublin"}}'
+`);
+}

@@ -1,0 +1,226 @@
+// Puts the settings together from defaults, ./.env, the environment and flags; the only reader of the environment.
+
+import { parse } from "@std/dotenv";
+import { reasonOf, SluiceError } from "../base/errors.ts";
+import { masked } from "./mask.ts";
+import { nearName } from "./near_name.ts";
+import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
+import type { Setting } from "./setting.ts";
+
+export type Layer = "default" | "dev" | ".env" | "environment" | "flag";
+
+/** Where a value came from. */
+export interface Source {
+  readonly from: Layer;
+  /** The name it was given under: the canonical one, an alias, or a flag. */
+  readonly name: string;
+  /** As it was written; null: not set. */
+  readonly text: string | null;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  readonly sources: Readonly<Record<SettingName, Source>>;
+  /** Names that look like settings and are none of ours. */
+  readonly ignored: ReadonlyArray<{ readonly name: string; readonly from: Layer }>;
+  /** Sentences for the operator: what was given and does nothing. */
+  readonly warnings: readonly string[];
+}
+
+export interface LoadInput {
+  readonly environment: Readonly<Record<string, string>>;
+  /** The text of ./.env; null: there is none. */
+  readonly dotEnv: string | null;
+  /** Use the development defaults. */
+  readonly dev: boolean;
+  /** From command-line flags, by canonical name. */
+  readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
+  readonly cores: number;
+}
+
+/** Names with these beginnings are meant for a gateway, so an unknown one is worth a warning even in the environment. */
+const OUR_PREFIXES = [
+  "MCP_SESSION_POOL_",
+  "GRANIAN_",
+  "GUNICORN_",
+  "HTTPX_",
+  "HTTP_CLIENT_",
+  "DB_POOL_",
+  "SSRF_",
+];
+
+/** From how many characters on an unknown name that is near a known one counts as mistyped. */
+const MIN_MISTYPED = { ".env": 6, environment: 8 };
+
+const MAX_NAMES_SHOWN = 10;
+
+const BY_NAME: ReadonlyMap<string, Setting> = new Map(
+  SETTINGS.flatMap((row) => [row.name, ...(row.aliases ?? [])].map((name) => [name, row] as const)),
+);
+
+/** One layer's values: for each setting the names and texts that were given, the canonical name first. */
+type Given = Map<Setting, Array<{ name: string; text: string }>>;
+
+/**
+ * The effective settings of this process: ./.env, the environment and `overrides`.
+ * @throws {SluiceError} SETTINGS_INVALID with every mistake, one a line (also in `data`)
+ */
+export function loadProcessConfig(options: Pick<LoadInput, "dev" | "overrides">): Loaded {
+  return loadConfig({
+    ...options,
+    environment: Deno.env.toObject(),
+    dotEnv: readDotEnv(),
+    cores: navigator.hardwareConcurrency,
+  });
+}
+
+/** @throws {SluiceError} SETTINGS_INVALID with every mistake, one a line (also in `data`) */
+export function loadConfig(input: LoadInput): Loaded {
+  const mistakes: string[] = [];
+  const ignored: Array<{ name: string; from: Layer }> = [];
+  const layers: Array<readonly [Layer, Given]> = [
+    ["flag", flagLayer(input)],
+    ["environment", namedLayer("environment", input.environment, mistakes, ignored)],
+    [".env", namedLayer(".env", input.dotEnv === null ? {} : parse(input.dotEnv), mistakes, ignored)],
+  ];
+  const config: Record<string, unknown> = {};
+  const sources: Record<string, Source> = {};
+  for (const setting of SETTINGS) {
+    for (const [layer, given] of layers) findContradiction(setting, layer, given, input.cores, mistakes);
+    const source = sourceOf(setting, layers, input);
+    sources[setting.name] = source;
+    const value = source.text === null ? { value: null } : read(setting, source.text, input.cores);
+    if ("mistake" in value) mistakes.push(`${describe(setting, source)} ${value.mistake}`);
+    const key = configKey(setting);
+    if (key !== null && "value" in value) config[key] = value.value;
+  }
+  if (mistakes.length > 0) {
+    throw new SluiceError("SETTINGS_INVALID", { mistakes: mistakes.join("\n") }, { data: mistakes });
+  }
+  return {
+    // Every row has put its parsed value under its key: that is what the type says.
+    config: config as unknown as Config,
+    sources: sources as Record<SettingName, Source>,
+    ignored,
+    warnings: warningsOf(sources, ignored),
+  };
+}
+
+function flagLayer(input: LoadInput): Given {
+  const given: Given = new Map();
+  for (const [name, text] of Object.entries(input.overrides)) {
+    const flag = `--${name.toLowerCase().replaceAll("_", "-")}`;
+    if (text !== undefined) given.set(BY_NAME.get(name)!, [{ name: flag, text }]);
+  }
+  return given;
+}
+
+function namedLayer(
+  layer: ".env" | "environment",
+  values: Readonly<Record<string, string>>,
+  mistakes: string[],
+  ignored: Array<{ name: string; from: Layer }>,
+): Given {
+  const given: Given = new Map();
+  for (const [name, text] of Object.entries(values)) {
+    const upper = name.toUpperCase();
+    const setting = BY_NAME.get(upper);
+    if (setting !== undefined) {
+      // `NAME=` stands for "not set", as compose files write it.
+      if (text.trim() === "") continue;
+      const entry = { name, text };
+      const others = given.get(setting) ?? [];
+      given.set(setting, upper === setting.name ? [entry, ...others] : [...others, entry]);
+      continue;
+    }
+    const near = nearName(upper, BY_NAME.keys(), MIN_MISTYPED[layer]);
+    if (near !== null) mistakes.push(`${name} (${layer}): unknown setting; did you mean ${near}?`);
+    else if (layer === ".env" || OUR_PREFIXES.some((prefix) => upper.startsWith(prefix))) {
+      ignored.push({ name, from: layer });
+    }
+  }
+  return given;
+}
+
+/** Two names of one setting in one layer must agree. */
+function findContradiction(
+  setting: Setting,
+  layer: Layer,
+  given: Given,
+  cores: number,
+  mistakes: string[],
+): void {
+  const [first, ...others] = given.get(setting) ?? [];
+  for (const other of others) {
+    const [a, b] = [first, other].map(({ text }) => JSON.stringify(read(setting, text, cores)));
+    if (a === b) continue;
+    const [one, two] = [first, other].map(({ name, text }) => `${name}=${masked(setting, text, false)}`);
+    mistakes.push(`${one} and ${two} (${layer}): both set ${setting.name}, to different values`);
+  }
+}
+
+function sourceOf(
+  setting: Setting,
+  layers: ReadonlyArray<readonly [Layer, Given]>,
+  input: LoadInput,
+): Source {
+  for (const [from, given] of layers) {
+    const entry = given.get(setting)?.[0];
+    if (entry !== undefined) return { from, ...entry };
+  }
+  const { devDefault } = setting;
+  if (input.dev && devDefault !== undefined) {
+    const text = typeof devDefault === "string" ? devDefault : devDefault(input.cores);
+    return { from: "dev", name: setting.name, text };
+  }
+  return { from: "default", name: setting.name, text: setting.default };
+}
+
+function read(setting: Setting, text: string, cores: number): { value: unknown } | { mistake: string } {
+  const isAuto = setting.auto !== undefined && text.trim().toLowerCase() === "auto";
+  const result = setting.kind.schema.safeParse(isAuto ? String(setting.auto!(cores)) : text);
+  return result.success ? { value: result.data } : { mistake: result.error.issues[0].message };
+}
+
+function describe(setting: Setting, source: Source): string {
+  const alias = source.name.toUpperCase() === setting.name || source.from === "flag"
+    ? ""
+    : `, alias of ${setting.name}`;
+  return `${source.name}=${masked(setting, source.text, false)} (${source.from}${alias}):`;
+}
+
+function warningsOf(
+  sources: Readonly<Record<string, Source>>,
+  ignored: Loaded["ignored"],
+): string[] {
+  const given = (state: Setting["state"]) =>
+    SETTINGS.filter((row) => row.state === state && !isDefault(sources[row.name]));
+  const warnings = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.note}`);
+  const planned = given("planned").map((row) => sources[row.name].name);
+  if (planned.length > 0) warnings.push(`Accepted, but without effect in this version: ${someOf(planned)}`);
+  for (const from of [".env", "environment"] as const) {
+    const names = ignored.filter((entry) => entry.from === from).map((entry) => entry.name);
+    if (names.length > 0) warnings.push(`Not settings of this gateway, ignored (${from}): ${someOf(names)}`);
+  }
+  return warnings;
+}
+
+function isDefault(source: Source): boolean {
+  return source.from === "default" || source.from === "dev";
+}
+
+function someOf(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMES_SHOWN).join(", ");
+  const more = names.length - MAX_NAMES_SHOWN;
+  return more > 0 ? `${shown} and ${more} more (\`sluice config\` names them all)` : shown;
+}
+
+function readDotEnv(): string | null {
+  try {
+    return Deno.readTextFileSync(".env");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    const mistake = `.env: cannot be read: ${reasonOf(error)}`;
+    throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake], cause: error });
+  }
+}

@@ -1,0 +1,180 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SluiceError } from "../base/errors.ts";
+import { loadConfig, type Loaded, type LoadInput } from "./load.ts";
+import { type ConfigKey, configKey, SETTINGS } from "./schema.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+
+function load(input: Partial<LoadInput> = {}): Loaded {
+  return loadConfig({ environment: {}, dotEnv: null, dev: false, overrides: {}, cores: 4, ...input });
+}
+
+/** The mistakes that loading reports. */
+function mistakes(input: Partial<LoadInput>): string[] {
+  const error = assertThrows(() => load(input), SluiceError);
+  assertEquals(error.code, "SETTINGS_INVALID");
+  assertEquals(error.message, (error.data as string[]).join("\n"));
+  return error.data as string[];
+}
+
+Deno.test("loadConfig() gives the defaults where nothing is set", () => {
+  const { config, sources, warnings, ignored } = load();
+  assertEquals([config.host, config.port, config.workers], ["0.0.0.0", 4444, 4]);
+  assertEquals([config.toolTimeoutMs, config.mcpSessionPoolTtlMs, config.dbSqliteBusyTimeoutMs], [
+    60_000,
+    300_000,
+    5000,
+  ]);
+  assertEquals([config.jwtSecretKey, config.certFile], [null, null]);
+  assertEquals(config.mcpSessionPoolHealthCheckMethods, ["ping", "skip"]);
+  assertEquals(config.ssrfAllowedNetworks, []);
+  assertEquals(sources.PORT, { from: "default", name: "PORT", text: "4444" });
+  assertEquals([warnings, ignored], [[], []]);
+});
+
+Deno.test("loadConfig() gives plain data with one key for every setting that is not inert", () => {
+  const { config, sources } = load();
+  assertEquals(structuredClone(config), config);
+  const keys = SETTINGS.map(configKey).filter((key): key is ConfigKey => key !== null);
+  assertEquals(Object.keys(config).sort(), [...keys].sort());
+  assertEquals(Object.keys(sources).sort(), SETTINGS.map(({ name }) => name).sort());
+  assertEquals(Object.entries(config).filter(([, value]) => value === undefined), []);
+});
+
+Deno.test("loadConfig() lets flags win over the environment, that over .env, that over development, that over defaults", () => {
+  const from = (input: Partial<LoadInput>) => {
+    const { config, sources } = load(input);
+    return [config.workers, sources.WORKERS.from, sources.WORKERS.name];
+  };
+  const dev = { dev: true, cores: 1 };
+  const dotEnv = { ...dev, dotEnv: "WORKERS=5\n" };
+  const environment = { ...dotEnv, environment: { GRANIAN_WORKERS: "6" } };
+  assertEquals(from({ cores: 1 }), [1, "default", "WORKERS"]);
+  assertEquals(from(dev), [2, "dev", "WORKERS"]);
+  assertEquals(from(dotEnv), [5, ".env", "WORKERS"]);
+  assertEquals(from(environment), [6, "environment", "GRANIAN_WORKERS"]);
+  assertEquals(from({ ...environment, overrides: { WORKERS: "7" } }), [7, "flag", "--workers"]);
+});
+
+Deno.test("loadConfig() resolves WORKERS=auto to the cores, at most 16", () => {
+  assertEquals([1, 3, 16, 64].map((cores) => load({ cores }).config.workers), [1, 3, 16, 16]);
+  const { config } = load({ dotEnv: "WORKERS=Auto", environment: { BACKPRESSURE: "AUTO" }, cores: 3 });
+  assertEquals([config.workers, config.backpressure], [3, "auto"]);
+  assertEquals([2, 3, 64].map((cores) => load({ cores, dev: true }).config.workers), [2, 3, 16]);
+});
+
+Deno.test("loadConfig() allows upstreams on localhost in development only", () => {
+  assertEquals([false, true].map((dev) => load({ dev }).config.ssrfAllowLocalhost), [false, true]);
+});
+
+Deno.test("loadConfig() reads names in any case and every alias", () => {
+  const { config, sources } = load({ environment: { port: "81", httpx_read_timeout: "120.5" } });
+  assertEquals([config.port, config.httpClientReadTimeoutMs], [81, 120_500]);
+  assertEquals(sources.HTTP_CLIENT_READ_TIMEOUT.name, "httpx_read_timeout");
+  for (const setting of SETTINGS) {
+    for (const alias of setting.aliases ?? []) {
+      const text = setting.default!;
+      assertEquals(load({ environment: { [alias]: text } }).sources[setting.name as "PORT"].name, alias);
+    }
+  }
+});
+
+Deno.test("loadConfig() takes an empty value for not set", () => {
+  const { config, sources } = load({
+    environment: { PORT: "", JWT_SECRET_KEY: " " },
+    dotEnv: "PORT=82\nHOST=\n",
+  });
+  assertEquals([config.port, sources.PORT.from, config.jwtSecretKey, config.host], [
+    82,
+    ".env",
+    null,
+    "0.0.0.0",
+  ]);
+});
+
+Deno.test("loadConfig() reports every mistake at once, with value, place and what would be right", () => {
+  const lines = mistakes({
+    environment: { PORT: "99999", GRANIAN_WORKERS: "0", MCP_SESSION_POOL_TTLS: "3" },
+    dotEnv: "TOOL_TIMEOUT=-1\nAUTH_REQIRED=false\n",
+    overrides: { HOST: "a b" },
+  });
+  assertEquals(lines, [
+    "MCP_SESSION_POOL_TTLS (environment): unknown setting; did you mean MCP_SESSION_POOL_TTL?",
+    "AUTH_REQIRED (.env): unknown setting; did you mean AUTH_REQUIRED?",
+    "--host=a b (flag): must be an IP address or a host name",
+    "PORT=99999 (environment): must be a whole number from 0 to 65535 (0: any free port)",
+    "GRANIAN_WORKERS=0 (environment, alias of WORKERS): must be a whole number from 1 to 256 " +
+    "(or auto: one per core, at most 16)",
+    "TOOL_TIMEOUT=-1 (.env): must be a number of seconds from 0.001 to 2073600",
+  ]);
+});
+
+Deno.test("loadConfig() never shows a secret", () => {
+  const lines = mistakes({
+    environment: {
+      JWT_SECRET_KEY: "hush-short",
+      DATABASE_URL: "mysql://u:hush@h/d",
+      REDIS_URL: "rediz://:hush@h",
+      auth_encryption_secret: `${SECRET}hush`,
+      AUTH_ENCRYPTION_SECRET: SECRET,
+    },
+  });
+  assertEquals(lines.length, 4);
+  assertEquals(lines.filter((line) => line.includes("hush") || line.includes(SECRET)), []);
+});
+
+Deno.test("loadConfig() takes secrets of 32 characters and more, placeholders excepted", () => {
+  assertEquals(load({ environment: { JWT_SECRET_KEY: SECRET } }).config.jwtSecretKey, SECRET);
+  for (const bad of [SECRET.slice(1), "__REPLACE_ME__run_init-secrets_before_starting"]) {
+    assertEquals(mistakes({ environment: { JWT_SECRET_KEY: bad } }).length, 1);
+  }
+});
+
+Deno.test("loadConfig() refuses two names of one setting that differ within a layer, and only those", () => {
+  assertEquals(mistakes({ environment: { WORKERS: "4", GUNICORN_WORKERS: "8" } }), [
+    "WORKERS=4 and GUNICORN_WORKERS=8 (environment): both set WORKERS, to different values",
+  ]);
+  assertEquals(load({ environment: { WORKERS: "4", GUNICORN_WORKERS: "4.0" } }).config.workers, 4);
+  const { config, sources } = load({ environment: { GUNICORN_WORKERS: "8" }, dotEnv: "WORKERS=4" });
+  assertEquals([config.workers, sources.WORKERS.from], [8, "environment"]);
+});
+
+Deno.test("loadConfig() prefers the canonical name over an alias", () => {
+  const { sources } = load({ environment: { GRANIAN_WORKERS: "4", workers: "4" } });
+  assertEquals(sources.WORKERS.name, "workers");
+});
+
+Deno.test("loadConfig() warns of unknown names in .env, and in the environment of our families only", () => {
+  const { warnings, ignored } = load({
+    environment: { HOME: "/root", LC_ALL: "C", HOSTNAME: "x", GRANIAN_LOG_LEVEL: "x", XPORT: "x" },
+    dotEnv: "PLUGINS_ENABLED=true\n",
+  });
+  assertEquals(ignored, [
+    { name: "GRANIAN_LOG_LEVEL", from: "environment" },
+    { name: "PLUGINS_ENABLED", from: ".env" },
+  ]);
+  assertEquals(warnings, [
+    "Not settings of this gateway, ignored (.env): PLUGINS_ENABLED",
+    "Not settings of this gateway, ignored (environment): GRANIAN_LOG_LEVEL",
+  ]);
+});
+
+Deno.test("loadConfig() takes a ContextForge .env with hundreds of foreign names in one warning", () => {
+  const dotEnv = Array.from({ length: 700 }, (_, n) => `OBSERVABILITY_THING_${n}=${n}`).join("\n");
+  const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nDB_POOL_SIZE=200\n` });
+  assertEquals(warnings.length, 3);
+  assertEquals(warnings[2].endsWith("and 690 more (`sluice config` names them all)"), true);
+});
+
+Deno.test("loadConfig() says which of the given settings have no effect", () => {
+  const { warnings } = load({ environment: { GRANIAN_LOOP: "uvloop", SSL: "true" } });
+  assertEquals(warnings, [
+    "GRANIAN_LOOP has no effect: Deno has one event loop, built in",
+    "Accepted, but without effect in this version: SSL",
+  ]);
+});
+
+Deno.test("loadConfig() leaves short names and far names in the environment alone", () => {
+  assertEquals(load({ environment: { HOSTS: "x", WORKERZ: "x", REDIS_HOME: "x" } }).ignored, []);
+  assertEquals(mistakes({ environment: { REDIS_URLS2: "x", CACHE_TYPE2: "x" } }).length, 2);
+});

@@ -1,0 +1,65 @@
+// Every setting, in the order in which they are documented, and the Config that follows from them.
+
+import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings_storage.ts";
+import { INERT_SETTINGS } from "./settings_inert.ts";
+import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings_serving.ts";
+import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS } from "./settings_security.ts";
+import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings_sessions.ts";
+import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings_upstream.ts";
+import type { Setting, Unit } from "./setting.ts";
+
+const GROUPS = {
+  "Listening": LISTEN_SETTINGS,
+  "Workers": WORKER_SETTINGS,
+  "Database": DATABASE_SETTINGS,
+  "Cache and Redis": CACHE_SETTINGS,
+  "Authentication": AUTH_SETTINGS,
+  "Outbound addresses": EGRESS_SETTINGS,
+  "Limits": LIMIT_SETTINGS,
+  "Sessions and tools": SESSION_SETTINGS,
+  "Upstream session pool": POOL_SETTINGS,
+  "Outbound HTTP": HTTP_CLIENT_SETTINGS,
+  "Header passthrough": PASSTHROUGH_SETTINGS,
+  "Health of upstreams": HEALTH_SETTINGS,
+  "Logging": LOG_SETTINGS,
+  "Accepted without effect": INERT_SETTINGS,
+} as const satisfies Record<string, readonly Setting[]>;
+
+type Row = (typeof GROUPS)[keyof typeof GROUPS][number];
+
+/** Every setting's canonical name. */
+export type SettingName = Row["name"];
+
+/**
+ * The effective settings, as plain data (workers get it by structured clone). Keys are the canonical names in camelCase;
+ * durations are milliseconds and end in `Ms`. Inert settings are absent.
+ */
+export type Config = { readonly [R in Row as KeyOf<R>]: ValueOf<R> };
+
+export type ConfigKey = keyof Config;
+
+/** The settings by group, in the order of the documentation. */
+export const SETTING_GROUPS: ReadonlyArray<
+  { readonly title: string; readonly settings: readonly Setting[] }
+> = Object.entries(GROUPS).map(([title, settings]) => ({ title, settings }));
+
+export const SETTINGS: readonly Setting[] = SETTING_GROUPS.flatMap((group) => group.settings);
+
+/** Where a setting's value is in Config, e.g. TOOL_TIMEOUT -> toolTimeoutMs. Inert settings are nowhere: null. */
+export function configKey(setting: Setting): ConfigKey | null {
+  if (setting.state === "inert") return null;
+  const camel = setting.name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+  const isDuration = setting.kind.unit === "s" || setting.kind.unit === "ms";
+  return (isDuration ? `${camel}Ms` : camel) as ConfigKey;
+}
+
+type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>}${Capitalize<Camel<Tail>>}`
+  : Lowercase<Name>;
+
+type KeyOf<R extends Setting> = R["state"] extends "inert" ? never
+  : R["kind"]["unit"] extends Exclude<Unit, "bytes" | "MiB" | null> ? `${Camel<R["name"]>}Ms`
+  : Camel<R["name"]>;
+
+type ValueOf<R extends Setting> = R["default"] extends null ? R["kind"]["schema"]["_output"] | null
+  : R["kind"]["schema"]["_output"];

@@ -1,0 +1,164 @@
+// The shape of one setting's row, and the kinds of value that a row can have.
+
+import { z } from "zod";
+
+/** `s` and `ms` are units of the text; the value in Config is always milliseconds. `MiB` and `bytes` stay as written. */
+export type Unit = "s" | "ms" | "bytes" | "MiB" | null;
+
+/** How a setting's text becomes its value. `accepts` completes "must be ...". */
+export interface Kind<T, U extends Unit> {
+  readonly schema: z.ZodType<T, string>;
+  readonly unit: U;
+  readonly accepts: string;
+}
+
+/**
+ * Does the setting do anything? `active`: yes. `planned`: accepted, no effect yet; its doc says what it will do.
+ * `inert`: it never can, for the reason in `note`; inert settings are not in Config.
+ */
+export type SettingState = "active" | "planned" | "inert";
+
+export interface Setting {
+  /** The canonical environment variable. */
+  readonly name: string;
+  /** Other servers' names for the same thing. */
+  readonly aliases?: readonly string[];
+  readonly kind: Kind<unknown, Unit>;
+  /** As it would be written in the environment; null: not set. */
+  readonly default: string | null;
+  /** The default under `serve --dev`, where it differs. */
+  readonly devDefault?: string | ((cores: number) => string);
+  /** What the text "auto" stands for on a machine with this many cores. */
+  readonly auto?: (cores: number) => number;
+  /** Whose limit it is: the process's, each worker's, or all processes' that share the database. */
+  readonly scope: "process" | "worker" | "replica";
+  /** Can a running process take a new value? */
+  readonly reloadable: boolean;
+  /** `value`: never shown. `url`: shown without its password. */
+  readonly secret?: "value" | "url";
+  readonly state: SettingState;
+  /** One plain sentence. */
+  readonly doc: string;
+  /** For an inert setting: why it cannot do anything here. */
+  readonly note?: string;
+}
+
+/** One row, with its literal types kept: Config is derived from them. */
+export function setting<const S extends Setting>(row: S): S {
+  return row;
+}
+
+/** A kind whose `read` gives undefined for text that it does not accept. */
+export function kind<T, U extends Unit>(
+  unit: U,
+  accepts: string,
+  read: (text: string) => T | undefined,
+): Kind<T, U> {
+  const schema = z.string().transform((text, context) => {
+    const value = read(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: "custom", message: `must be ${accepts}` });
+    return z.NEVER;
+  });
+  return { schema, unit, accepts };
+}
+
+export function text(accepts: string, pattern: RegExp): Kind<string, null> {
+  return kind(null, accepts, (given) => pattern.test(given) ? given : undefined);
+}
+
+export function bool(): Kind<boolean, null> {
+  return kind(null, "true or false (1/0, yes/no, on/off)", (given) => {
+    const word = given.toLowerCase();
+    if (["true", "1", "yes", "on"].includes(word)) return true;
+    if (["false", "0", "no", "off"].includes(word)) return false;
+    return undefined;
+  });
+}
+
+/** A whole number without unit. */
+export function int(bounds: { min: number; max: number; hint?: string }): Kind<number, null> {
+  return whole(null, bounds);
+}
+
+export function bytes(bounds: { min: number; max: number }): Kind<number, "bytes"> {
+  return whole("bytes", bounds);
+}
+
+export function mebibytes(bounds: { min: number; max: number; hint?: string }): Kind<number, "MiB"> {
+  return whole("MiB", bounds);
+}
+
+export function milliseconds(bounds: { min: number; max: number }): Kind<number, "ms"> {
+  return whole("ms", bounds);
+}
+
+/** The longest wait that a timer can do (2^31 - 1 ms), in whole days. */
+export const MAX_SECONDS = 24 * 86_400;
+
+/** Seconds with fractions in the text, whole milliseconds in the value. */
+export function seconds(bounds: { min?: number; max?: number; hint?: string } = {}): Kind<number, "s"> {
+  const { min = 0.001, max = MAX_SECONDS, hint } = bounds;
+  return kind("s", `a number of seconds from ${min} to ${max}${hint ? ` (${hint})` : ""}`, (given) => {
+    const value = decimal(given);
+    return value !== undefined && value >= min && value <= max ? Math.round(value * 1000) : undefined;
+  });
+}
+
+/** One of `words`, in any case; `synonyms` maps other accepted words to one of them. */
+export function oneOf<const W extends string>(
+  words: readonly W[],
+  synonyms: Readonly<Record<string, W>> = {},
+): Kind<W, null> {
+  return kind(null, `one of ${words.join(", ")}`, (given) => {
+    const same = (word: string) => word.toLowerCase() === given.toLowerCase();
+    const synonym = Object.keys(synonyms).find(same);
+    return words.find(same) ?? (synonym === undefined ? undefined : synonyms[synonym]);
+  });
+}
+
+/** A list written as JSON (`["a","b"]`) or with commas; every item must match. Empty items and repeats are dropped. */
+export function list<T extends string = string>(
+  items: string,
+  accept: (item: string) => T | undefined,
+): Kind<readonly T[], null> {
+  return kind(null, `a list of ${items}, separated by commas or as a JSON array`, (given) => {
+    const words = splitList(given);
+    if (words === undefined) return undefined;
+    const values = words.map(accept);
+    return values.includes(undefined) ? undefined : [...new Set(values as T[])];
+  });
+}
+
+/** `item` if it is a header's name, as HTTP defines a token. */
+export function headerName(item: string): string | undefined {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(item) ? item : undefined;
+}
+
+function splitList(given: string): string[] | undefined {
+  let words: unknown = given.split(",");
+  if (given.startsWith("[")) {
+    try {
+      words = JSON.parse(given);
+    } catch {
+      return undefined;
+    }
+  }
+  if (!Array.isArray(words) || words.some((word) => typeof word !== "string")) return undefined;
+  return words.map((word: string) => word.trim()).filter((word) => word !== "");
+}
+
+function whole<U extends Unit>(
+  unit: U,
+  bounds: { min: number; max: number; hint?: string },
+): Kind<number, U> {
+  const { min, max, hint } = bounds;
+  return kind(unit, `a whole number from ${min} to ${max}${hint ? ` (${hint})` : ""}`, (given) => {
+    const value = decimal(given);
+    return value !== undefined && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
+  });
+}
+
+function decimal(given: string): number | undefined {
+  return /^[+-]?\d+(\.\d*)?$/.test(given) ? Number(given) : undefined;
+}

@@ -1,0 +1,217 @@
+// Settings of the front: where the gateway listens, its workers, its log.
+
+import { bool, int, kind, mebibytes, oneOf, seconds, setting, text } from "./setting.ts";
+
+/** `WORKERS=auto`: one per core, as Granian does. */
+const MAX_AUTO_WORKERS = 16;
+
+export const LISTEN_SETTINGS = [
+  setting({
+    name: "HOST",
+    kind: text("an IP address or a host name", /^[A-Za-z0-9.:_-]+$/),
+    default: "0.0.0.0",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "The address to listen on; 127.0.0.1 behind a reverse proxy on the same machine.",
+  }),
+  setting({
+    name: "PORT",
+    kind: int({ min: 0, max: 65_535, hint: "0: any free port" }),
+    default: "4444",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "The port to listen on.",
+  }),
+  setting({
+    name: "BACKLOG",
+    aliases: ["GRANIAN_BACKLOG", "GUNICORN_BACKLOG"],
+    kind: int({ min: 1, max: 65_535 }),
+    default: "2048",
+    scope: "worker",
+    reloadable: false,
+    state: "planned",
+    doc: "Connections that may wait in the kernel until a worker accepts them.",
+  }),
+  setting({
+    name: "HTTP_VERSION",
+    aliases: ["GRANIAN_HTTP"],
+    kind: oneOf(["auto", "1", "2"]),
+    default: "auto",
+    scope: "process",
+    reloadable: false,
+    state: "planned",
+    doc: "The HTTP versions to serve: 1, 2, or auto for both.",
+  }),
+  setting({
+    name: "SSL",
+    kind: bool(),
+    default: "false",
+    scope: "process",
+    reloadable: false,
+    state: "planned",
+    doc: "Serve HTTPS with CERT_FILE and KEY_FILE.",
+  }),
+  setting({
+    name: "CERT_FILE",
+    kind: text("a file name", /./),
+    default: null,
+    scope: "process",
+    reloadable: true,
+    state: "planned",
+    doc: "The PEM file of the server's certificate chain.",
+  }),
+  setting({
+    name: "KEY_FILE",
+    kind: text("a file name", /./),
+    default: null,
+    scope: "process",
+    reloadable: true,
+    state: "planned",
+    doc: "The PEM file of the certificate's private key.",
+  }),
+] as const;
+
+export const WORKER_SETTINGS = [
+  setting({
+    name: "WORKERS",
+    aliases: ["GRANIAN_WORKERS", "GUNICORN_WORKERS"],
+    kind: int({ min: 1, max: 256, hint: "or auto: one per core, at most 16" }),
+    default: "auto",
+    auto: (cores) => Math.min(Math.max(cores, 1), MAX_AUTO_WORKERS),
+    devDefault: (cores) => String(Math.min(Math.max(cores, 2), MAX_AUTO_WORKERS)),
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "How many workers share the port.",
+  }),
+  setting({
+    name: "BACKPRESSURE",
+    aliases: ["GRANIAN_BACKPRESSURE"],
+    kind: kind(null, "a whole number from 1 to 1000000, or auto", (given) => {
+      if (given.toLowerCase() === "auto") return "auto" as const;
+      const limit = /^\d+$/.test(given) ? Number(given) : 0;
+      return limit >= 1 && limit <= 1_000_000 ? limit : undefined;
+    }),
+    default: "512",
+    scope: "worker",
+    reloadable: true,
+    state: "planned",
+    doc:
+      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency.",
+  }),
+  setting({
+    name: "GRACEFUL_TIMEOUT",
+    aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
+    kind: seconds({ min: 0, max: 86_400, hint: "0: at once" }),
+    default: "30",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "How long requests in flight may take to end after SIGTERM or SIGINT.",
+  }),
+  setting({
+    name: "WORKER_TIMEOUT",
+    aliases: ["GUNICORN_TIMEOUT"],
+    kind: seconds({ min: 1 }),
+    default: "600",
+    scope: "worker",
+    reloadable: true,
+    state: "planned",
+    doc: "A worker whose event loop is silent for so long is ended and replaced.",
+  }),
+  setting({
+    name: "MAX_REQUESTS",
+    aliases: ["GUNICORN_MAX_REQUESTS"],
+    kind: int({ min: 0, max: 1_000_000_000, hint: "0: never" }),
+    default: "0",
+    scope: "worker",
+    reloadable: true,
+    state: "planned",
+    doc: "A worker is replaced, without losing a request, after serving so many.",
+  }),
+  setting({
+    name: "MAX_REQUESTS_JITTER",
+    aliases: ["GUNICORN_MAX_REQUESTS_JITTER"],
+    kind: int({ min: 0, max: 1_000_000_000 }),
+    default: "0",
+    scope: "worker",
+    reloadable: true,
+    state: "planned",
+    doc:
+      "Up to so many requests are added to MAX_REQUESTS at random, so that workers are not replaced all at once.",
+  }),
+  setting({
+    name: "RESPAWN_FAILED",
+    aliases: ["GRANIAN_RESPAWN_FAILED"],
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "planned",
+    doc: "Replace a worker that died; with false, the process ends instead.",
+  }),
+  setting({
+    name: "WORKER_MAX_HEAP_MB",
+    kind: mebibytes({ min: 0, max: 1_048_576, hint: "0: no ceiling" }),
+    default: "0",
+    scope: "worker",
+    reloadable: false,
+    state: "planned",
+    doc: "A worker's JavaScript heap: near it the worker is replaced, beyond it that worker alone ends.",
+  }),
+  setting({
+    name: "DEV_MODE",
+    aliases: ["GRANIAN_DEV_MODE"],
+    kind: bool(),
+    default: "false",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "Restart the workers when a source file changes (only when run from source).",
+  }),
+] as const;
+
+export const LOG_SETTINGS = [
+  setting({
+    name: "LOG_LEVEL",
+    kind: oneOf(["DEBUG", "INFO", "WARNING", "ERROR"], {
+      WARN: "WARNING",
+      CRITICAL: "ERROR",
+      FATAL: "ERROR",
+    }),
+    default: "INFO",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "The least severe events to log: DEBUG, INFO, WARNING or ERROR.",
+  }),
+  setting({
+    name: "LOG_FORMAT",
+    kind: oneOf(["json", "text"]),
+    default: "json",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "One JSON object per line, or text for reading.",
+  }),
+  setting({
+    name: "DISABLE_ACCESS_LOG",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Write no line per request.",
+  }),
+  setting({
+    name: "AUDIT_TRAIL_ENABLED",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: true,
+    state: "planned",
+    doc: "Record who changed what in the registry.",
+  }),
+] as const;

@@ -1,0 +1,23 @@
+// A streamable HTTP request and its reply as plain data, so that they can cross to the worker that owns the session.
+import type { Principal } from "../auth/principal.ts";
+
+export interface McpRequest {
+  readonly method: "POST" | "GET" | "DELETE";
+  readonly principal: Principal;
+  /** The virtual server of the address; null for /mcp. */
+  readonly serverId: string | null;
+  readonly sessionId: string | null;
+  readonly protocolVersion: string | null;
+  /** May the reply be an event stream, or JSON? From the Accept header. */
+  readonly acceptsStream: boolean;
+  readonly acceptsJson: boolean;
+  /** The body of a POST. */
+  readonly body: string;
+}
+
+export interface McpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON text, an event stream, or nothing. */
+  readonly body: string | ReadableStream<Uint8Array> | null;
+}

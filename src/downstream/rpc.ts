@@ -1,0 +1,78 @@
+// POST /rpc: JSON-RPC without a session, one message or a batch, as ContextForge's users know it.
+import type { Catalog } from "../catalog/catalog.ts";
+import { SluiceError, toSluiceError } from "../base/errors.ts";
+import { readJsonText } from "../http/body.ts";
+import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import type { Endpoint, Exchange } from "../http/handler.ts";
+import { classify, parseJson } from "../mcp/json_rpc.ts";
+import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
+import type { CallContext } from "../proxy/call_context.ts";
+import type { Dispatcher } from "../proxy/dispatch.ts";
+import { BATCH_LIMIT } from "./batch.ts";
+import { scopeFor } from "./scope.ts";
+
+export interface RpcDeps {
+  readonly dispatcher: Dispatcher;
+  readonly catalog: () => Catalog;
+  readonly maxBodyBytes: number;
+  readonly maxJsonDepth: number;
+  readonly errors: ErrorReporter;
+}
+
+export class RpcEndpoint implements Endpoint {
+  readonly name = "rpc";
+  readonly speaks = "json-rpc";
+  readonly #deps: RpcDeps;
+
+  constructor(deps: RpcDeps) {
+    this.#deps = deps;
+  }
+
+  /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
+  async serve({ request, principal }: Exchange): Promise<Response> {
+    const { dispatcher, catalog, maxBodyBytes, maxJsonDepth } = this.#deps;
+    if (request.method !== "POST") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
+    }
+    const text = await readJsonText(request, maxBodyBytes);
+    const value = parseJson(text, maxJsonDepth);
+    const call: CallContext = {
+      principal,
+      scope: scopeFor(catalog(), principal, null),
+      revision: LATEST_LEGACY_REVISION,
+      toolsAsMethods: true,
+      bound: null,
+      signal: request.signal,
+    };
+    if (Array.isArray(value)) return await this.#batch(value, call);
+    const message = classify(value, text);
+    return message.kind === "request" ? json(await dispatcher.respond(call, message)) : accepted();
+  }
+
+  /** Each message stands for itself: a wrong one gets its own error, the others are served. */
+  async #batch(values: readonly unknown[], call: CallContext): Promise<Response> {
+    if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
+    if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
+    const answers = await Promise.all(values.map((value) => this.#member(value, call)));
+    const texts = answers.filter((answer) => answer !== null);
+    return texts.length === 0 ? accepted() : json(`[${texts.join(",")}]`);
+  }
+
+  async #member(value: unknown, call: CallContext): Promise<string | null> {
+    try {
+      const message = classify(value, JSON.stringify(value));
+      return message.kind === "request" ? await this.#deps.dispatcher.respond(call, message) : null;
+    } catch (error) {
+      const reported = this.#deps.errors.report(toSluiceError(error));
+      return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
+    }
+  }
+}
+
+function json(body: string): Response {
+  return new Response(body, { headers: { "content-type": "application/json" } });
+}
+
+function accepted(): Response {
+  return new Response(null, { status: 202 });
+}

@@ -1,0 +1,17 @@
+// What an endpoint shows to a caller: its virtual server, narrowed to the one that the caller's token is for.
+import type { Principal } from "../auth/principal.ts";
+import { canSee } from "../auth/rbac.ts";
+import { SluiceError } from "../base/errors.ts";
+import type { Catalog, Scope } from "../catalog/catalog.ts";
+
+/** @param serverId of the address; null for the endpoints that show everything. @throws {SluiceError} FORBIDDEN, NOT_FOUND */
+export function scopeFor(catalog: Catalog, principal: Principal, serverId: string | null): Scope {
+  if (principal.serverId !== null && serverId !== null && principal.serverId !== serverId) {
+    throw new SluiceError("FORBIDDEN", { reason: "the token is for another server" });
+  }
+  const scope = catalog.scope(serverId ?? principal.serverId);
+  if (scope === undefined || (scope.server !== null && !canSee(principal, scope.server))) {
+    throw new SluiceError("NOT_FOUND", { what: "Server" });
+  }
+  return scope;
+}

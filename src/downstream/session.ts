@@ -1,0 +1,173 @@
+// The downstream sessions that this worker owns: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
+import type { Principal } from "../auth/principal.ts";
+import type { Clock } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
+import type { Revision } from "../mcp/revisions.ts";
+import type { SessionRecords } from "../store/session_records.ts";
+import { BoundSessions } from "../upstream/bound_sessions.ts";
+import type { EventStream } from "./event_stream.ts";
+import { isBoundTo, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
+
+/** What outlives the worker. */
+interface PersistedSession {
+  readonly revision: Revision;
+  readonly clientInfo: unknown;
+  readonly clientCapabilities: unknown;
+}
+
+export class DownstreamSession {
+  readonly bound = new BoundSessions();
+  /** Open GET streams, the newest last. */
+  readonly streams = new Set<EventStream>();
+  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
+  readonly calls = new Map<string, AbortController>();
+
+  constructor(
+    readonly id: string,
+    readonly name: string,
+    readonly serverId: string | null,
+    readonly state: PersistedSession,
+    public lastUsedAt: number,
+  ) {}
+
+  get revision(): Revision {
+    return this.state.revision;
+  }
+
+  /** Send a message that belongs to no call: on one stream, as the spec wants it. */
+  notify(message: string): void {
+    [...this.streams].at(-1)?.send(message);
+  }
+
+  async end(): Promise<void> {
+    for (const call of this.calls.values()) call.abort(new SluiceError("SESSION_NOT_FOUND"));
+    for (const stream of this.streams) stream.close();
+    await this.bound.end();
+  }
+}
+
+export interface SessionsOptions {
+  readonly ids: SessionIds;
+  readonly records: Pick<SessionRecords, "put" | "get" | "delete">;
+  readonly clock: Clock;
+  readonly replica: number;
+  readonly worker: number;
+  /** A session that nobody uses for so long ends (SESSION_TTL). */
+  readonly idleMs: number;
+}
+
+/** However busy, a session's id is worth nothing after this: a stolen one does not live for ever. */
+const MAX_AGE_MS = 24 * 60 * 60 * 1000;
+
+export class DownstreamSessions {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<string, DownstreamSession>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get streamCount(): number {
+    let count = 0;
+    for (const { streams } of this.#sessions.values()) count += streams.size;
+    return count;
+  }
+
+  async open(
+    principal: Principal,
+    serverId: string | null,
+    state: PersistedSession,
+  ): Promise<DownstreamSession> {
+    const { ids, records, clock, replica, worker } = this.#options;
+    const expiresAtMs = clock.now() + MAX_AGE_MS;
+    const expiresAt = Math.floor(expiresAtMs / 1000);
+    const id = ids.seal({ replica, worker, expiresAt, owner: ownerOf(principal, serverId) });
+    const { name } = ids.open(id, clock.now())!;
+    await records.put({ id: name, record: JSON.stringify(state), expiresAt: expiresAtMs });
+    return this.#remember(new DownstreamSession(id, name, serverId, state, clock.now()));
+  }
+
+  /**
+   * A session of this worker; one whose worker died is taken over from its record.
+   * @param claims of the opened id, which is checked against the caller here
+   * @throws {SluiceError} SESSION_NOT_FOUND
+   */
+  async find(
+    id: string,
+    claims: SessionClaims,
+    principal: Principal,
+    serverId: string | null,
+  ): Promise<DownstreamSession> {
+    // First of all: a stranger must not bring a session back to life at an address that is not its own.
+    if (!isBoundTo(claims, ownerOf(principal, serverId))) throw new SluiceError("SESSION_NOT_FOUND");
+    const session = this.#sessions.get(id) ?? await this.#restore(id, claims, serverId);
+    if (session === null) throw new SluiceError("SESSION_NOT_FOUND");
+    session.lastUsedAt = this.#options.clock.now();
+    return session;
+  }
+
+  async end(session: DownstreamSession): Promise<void> {
+    // The record goes first: a request that comes meanwhile would bring the session back from it.
+    await this.#options.records.delete(session.name);
+    this.#sessions.delete(session.id);
+    await session.end();
+  }
+
+  /** End what has been idle for too long; called by a timer. */
+  async sweep(): Promise<void> {
+    const now = this.#options.clock.now();
+    const idle: DownstreamSession[] = [];
+    for (const session of this.#sessions.values()) {
+      // Who has listened for hours and loses the connection has the whole time again to come back.
+      if (session.streams.size > 0 || session.calls.size > 0) session.lastUsedAt = now;
+      else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
+    }
+    await Promise.all(idle.map((session) => this.end(session)));
+  }
+
+  keepStreamsAlive(): void {
+    for (const { streams } of this.#sessions.values()) for (const stream of streams) stream.keepalive();
+  }
+
+  endStreams(): void {
+    for (const { streams } of this.#sessions.values()) for (const stream of streams) stream.close();
+  }
+
+  /** The worker ends: upstream sessions are closed, records stay for the successor. */
+  async close(): Promise<void> {
+    const all = [...this.#sessions.values()];
+    this.#sessions.clear();
+    await Promise.all(all.map((session) => session.end()));
+  }
+
+  *[Symbol.iterator](): IterableIterator<DownstreamSession> {
+    yield* this.#sessions.values();
+  }
+
+  async #restore(
+    id: string,
+    { name }: SessionClaims,
+    serverId: string | null,
+  ): Promise<DownstreamSession | null> {
+    const { records, clock } = this.#options;
+    const record = await records.get(name);
+    if (record === null || record.expiresAt <= clock.now()) return null;
+    // Another request may have restored it meanwhile.
+    return this.#sessions.get(id) ?? this.#remember(
+      new DownstreamSession(id, name, serverId, JSON.parse(record.record), clock.now()),
+    );
+  }
+
+  #remember(session: DownstreamSession): DownstreamSession {
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+}
+
+function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
+  return { issuer, subject, serverId };
+}

@@ -1,0 +1,270 @@
+// Streamable HTTP (MCP 2025-03-26 to 2025-11-25), behind the edge: what a POST, GET or DELETE means to the session it names.
+import type { Principal } from "../auth/principal.ts";
+import type { Catalog, Scope } from "../catalog/catalog.ts";
+import { SluiceError } from "../base/errors.ts";
+import { classify, idText, isObject, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
+import {
+  ASSUMED_REVISION,
+  BATCH_REVISION,
+  isRevision,
+  LEGACY_REVISIONS,
+  MODERN_VERSION_KEY,
+  negotiateRevision,
+  type Revision,
+} from "../mcp/revisions.ts";
+import type { CallContext } from "../proxy/call_context.ts";
+import type { Dispatcher } from "../proxy/dispatch.ts";
+import { BATCH_LIMIT } from "./batch.ts";
+import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
+import type { McpReply, McpRequest } from "./mcp_exchange.ts";
+import { scopeFor } from "./scope.ts";
+import type { DownstreamSession, DownstreamSessions } from "./session.ts";
+import type { SessionClaims } from "./session_id.ts";
+
+export interface StreamableHttpDeps {
+  readonly dispatcher: Dispatcher;
+  readonly sessions: DownstreamSessions;
+  readonly catalog: () => Catalog;
+  readonly maxJsonDepth: number;
+}
+
+const JSON_HEADERS = { "content-type": "application/json" } as const;
+
+const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
+
+export class StreamableHttp {
+  readonly #deps: StreamableHttpDeps;
+
+  constructor(deps: StreamableHttpDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Serve a request whose session, if it names one, belongs to this worker.
+   * @param claims of the session id, null where the request names none
+   * @param signal aborted when the client has gone
+   * @throws {SluiceError} what makes the whole request fail; a single call's failure is in the reply
+   */
+  async serve(request: McpRequest, claims: SessionClaims | null, signal: AbortSignal): Promise<McpReply> {
+    checkVersionHeader(request.protocolVersion);
+    const session = claims === null
+      ? null
+      : await this.#deps.sessions.find(request.sessionId!, claims, request.principal, request.serverId);
+    switch (request.method) {
+      case "POST":
+        return await this.#post(request, session, signal);
+      case "GET":
+        return this.#get(request, required(session));
+      case "DELETE":
+        await this.#deps.sessions.end(required(session));
+        return { status: 204, headers: {}, body: null };
+    }
+  }
+
+  /** Tell the sessions with a GET stream which lists a new catalog has changed for them. */
+  announce(before: Catalog, after: Catalog): void {
+    for (const session of this.#deps.sessions) {
+      if (session.streams.size === 0) continue;
+      const old = before.scope(session.serverId);
+      const now = after.scope(session.serverId);
+      for (const { changed, notification } of LIST_CHANGES) {
+        if (changed(old, now)) session.notify(`{"jsonrpc":"2.0","method":"${notification}"}`);
+      }
+    }
+  }
+
+  async #post(
+    request: McpRequest,
+    session: DownstreamSession | null,
+    signal: AbortSignal,
+  ): Promise<McpReply> {
+    const value = parseJson(request.body, this.#deps.maxJsonDepth);
+    if (Array.isArray(value)) return await this.#batch(value, request, session);
+    const message = classify(value, request.body);
+    refuseModern(message);
+    if (message.kind !== "request") {
+      if (session !== null) receive(session, message);
+      return ACCEPTED;
+    }
+    if (message.method === "initialize") return await this.#initialize(message, request);
+    return await this.#call(message, request, session, signal);
+  }
+
+  async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
+    const { principal, serverId } = request;
+    const body = await this.#deps.dispatcher.respond(this.#context(request, null), message);
+    const params = isObject(message.params) ? message.params : {};
+    // Without a version there was an error, and there is no session.
+    if (typeof params.protocolVersion !== "string") return { status: 200, headers: JSON_HEADERS, body };
+    const session = await this.#deps.sessions.open(principal, serverId, {
+      revision: negotiateRevision(params.protocolVersion),
+      clientInfo: params.clientInfo,
+      clientCapabilities: params.capabilities,
+    });
+    return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
+  }
+
+  /** JSON where the answer is all there is to say; an event stream from the first notification on. */
+  #call(
+    message: RequestMessage,
+    request: McpRequest,
+    session: DownstreamSession | null,
+    clientGone: AbortSignal,
+  ): Promise<McpReply> {
+    const call = new AbortController();
+    const key = idText(message);
+    const leave = this.#enter(session, key, call, clientGone);
+    return new Promise((resolve) => {
+      let stream: EventStream | null = null;
+      const notify = (text: string) => {
+        if (stream === null) {
+          stream = new EventStream();
+          resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
+        }
+        stream.send(text);
+      };
+      const context = this.#context(request, session, {
+        signal: call.signal,
+        notify: request.acceptsStream ? notify : undefined,
+      });
+      this.#deps.dispatcher.respond(context, message).then((body) => {
+        leave();
+        if (stream !== null) {
+          stream.send(body);
+          stream.close();
+        } else if (request.acceptsJson) resolve({ status: 200, headers: JSON_HEADERS, body });
+        else {
+          stream = new EventStream();
+          stream.send(body);
+          stream.close();
+          resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
+        }
+      });
+    });
+  }
+
+  /** Note a call as under way, so that the session can cancel it. Gives the function that takes the note back. */
+  #enter(
+    session: DownstreamSession | null,
+    key: string,
+    call: AbortController,
+    clientGone: AbortSignal,
+  ): () => void {
+    if (session !== null) {
+      session.calls.set(key, call);
+      // Losing the connection is no cancellation for a client that can come back (transports, "Sending Messages").
+      return () => session.calls.delete(key);
+    }
+    const onGone = () => call.abort(new SluiceError("REQUEST_CANCELLED"));
+    clientGone.addEventListener("abort", onGone, { once: true });
+    return () => clientGone.removeEventListener("abort", onGone);
+  }
+
+  /** Batches were part of one revision only. */
+  async #batch(
+    values: readonly unknown[],
+    request: McpRequest,
+    session: DownstreamSession | null,
+  ): Promise<McpReply> {
+    const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
+    if (revision !== BATCH_REVISION) {
+      throw new SluiceError("INVALID_REQUEST", { reason: `revision ${revision} has no batches` });
+    }
+    if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
+    if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
+    const messages = values.map((value) => classify(value, JSON.stringify(value)));
+    const requests: RequestMessage[] = [];
+    for (const message of messages) {
+      if (message.kind === "request") requests.push(message);
+      else if (session !== null) receive(session, message);
+    }
+    if (requests.some(({ method }) => method === "initialize")) {
+      throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
+    }
+    if (requests.length === 0) return ACCEPTED;
+    const context = this.#context(request, session);
+    const answers = await Promise.all(
+      requests.map((message) => this.#deps.dispatcher.respond(context, message)),
+    );
+    return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
+  }
+
+  #get({ acceptsStream }: McpRequest, session: DownstreamSession): McpReply {
+    if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
+    const stream = new EventStream(() => session.streams.delete(stream));
+    session.streams.add(stream);
+    return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };
+  }
+
+  #context(
+    { principal, serverId, protocolVersion }: McpRequest,
+    session: DownstreamSession | null,
+    more: Pick<CallContext, "signal" | "notify"> = {},
+  ): CallContext {
+    return {
+      principal,
+      scope: this.#scope(principal, serverId),
+      revision: session?.revision ?? (isRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
+      toolsAsMethods: false,
+      bound: session?.bound ?? null,
+      ...more,
+    };
+  }
+
+  #scope(principal: Principal, serverId: string | null): Scope {
+    return scopeFor(this.#deps.catalog(), principal, serverId);
+  }
+}
+
+const LIST_CHANGES: readonly {
+  readonly notification: string;
+  readonly changed: (before: Scope | undefined, after: Scope | undefined) => boolean;
+}[] = [
+  {
+    notification: "notifications/tools/list_changed",
+    changed: (before, after) => before?.tools.listText !== after?.tools.listText,
+  },
+  {
+    notification: "notifications/prompts/list_changed",
+    changed: (before, after) => before?.prompts.listText !== after?.prompts.listText,
+  },
+  {
+    notification: "notifications/resources/list_changed",
+    changed: (before, after) =>
+      before?.resources.listText !== after?.resources.listText ||
+      before?.templates.listText !== after?.templates.listText,
+  },
+];
+
+function required(session: DownstreamSession | null): DownstreamSession {
+  if (session === null) {
+    throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
+  }
+  return session;
+}
+
+/** A notification or a response of the client; what is none of ours is taken and forgotten. */
+function receive(session: DownstreamSession, message: Message): void {
+  if (message.kind !== "notification" || message.method !== "notifications/cancelled") return;
+  const requestId = isObject(message.params) ? message.params.requestId : undefined;
+  session.calls.get(JSON.stringify(requestId))?.abort(new SluiceError("REQUEST_CANCELLED"));
+}
+
+function checkVersionHeader(version: string | null): asserts version is Revision | null {
+  if (version !== null && !isRevision(version)) throw unsupported(version);
+}
+
+/** A 2026-07-28 request says its revision in the body. */
+function refuseModern(message: Message): void {
+  if (message.kind !== "request" || !isObject(message.params)) return;
+  const meta = message.params._meta;
+  const version = isObject(meta) ? meta[MODERN_VERSION_KEY] : undefined;
+  if (version !== undefined) throw unsupported(String(version));
+}
+
+function unsupported(requested: string): SluiceError {
+  return new SluiceError("UNSUPPORTED_PROTOCOL_VERSION", {
+    requested: requested.slice(0, 40),
+    supported: LEGACY_REVISIONS.join(", "),
+  });
+}

@@ -1,0 +1,70 @@
+// Failures as answers: JSON-RPC error objects for the data plane, `{"detail": …}` for REST, one correlation id for the log.
+import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Count } from "../telemetry/metrics.ts";
+
+export interface ReportedError {
+  readonly error: SluiceError;
+  readonly correlationId: string;
+}
+
+export class ErrorReporter {
+  readonly #log: Log;
+  readonly #count: Count;
+
+  /** @param count counts a failure by its code and source */
+  constructor(log: Log, count: Count) {
+    this.#log = log;
+    this.#count = count;
+  }
+
+  /** Give a failure its catalogue row and a correlation id, count it, and log what an operator should see. */
+  report(thrown: unknown): ReportedError {
+    const error = toSluiceError(thrown);
+    const correlationId = crypto.randomUUID();
+    this.#count(error.code, error.row.source);
+    const fields = { code: error.code, correlationId, message: error.message, cause: error.cause };
+    if (error.code === "INTERNAL") this.#log.error("request failed", fields);
+    else if (error.row.source === "downstream") this.#log.debug("request refused", fields);
+    else this.#log.warning("request failed", fields);
+    return { error, correlationId };
+  }
+}
+
+/** The JSON-RPC error object, as JSON text. `data` tells ours from the peer's (`source`, `code`). */
+export function rpcErrorText({ error, correlationId }: ReportedError): string {
+  const { source, rpc } = error.row;
+  const detail = error.data === undefined ? {} : { detail: error.data };
+  return JSON.stringify({
+    code: rpc,
+    message: error.message,
+    data: { source, code: error.code, correlationId, ...detail },
+  });
+}
+
+/** The REST answer, in FastAPI's shape: a 422 lists every fault, everything else says one sentence. */
+export function restErrorResponse({ error, correlationId }: ReportedError): Response {
+  const body = { detail: error.data ?? error.message, code: error.code, correlationId };
+  return Response.json(body, { status: error.row.http, headers: errorHeaders(error) });
+}
+
+/** A request refused before it was dispatched: the row's HTTP status around a JSON-RPC error. */
+export function rpcErrorResponse(reported: ReportedError): Response {
+  const body = `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
+  return new Response(body, {
+    status: reported.error.row.http,
+    headers: { "content-type": "application/json", ...errorHeaders(reported.error) },
+  });
+}
+
+/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1 and 10.2.3. */
+export function errorHeaders(error: SluiceError): Record<string, string> {
+  switch (error.code) {
+    case "UNAUTHENTICATED":
+      return { "www-authenticate": 'Bearer realm="sluice"' };
+    case "METHOD_NOT_ALLOWED":
+      return { allow: String(error.params.allowed) };
+    default:
+      return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};
+  }
+}

@@ -1,0 +1,212 @@
+// JSON-RPC 2.0 messages as text: classified once, then spliced instead of re-serialised, so that what we do not know survives.
+import { SluiceError } from "../base/errors.ts";
+
+export type JsonRpcId = string | number;
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** A message and the text it came in; `params` is the parsed value, never normalised. */
+export type Message =
+  | {
+    readonly kind: "request";
+    readonly id: JsonRpcId;
+    readonly method: string;
+    readonly params: unknown;
+    readonly text: string;
+  }
+  | {
+    readonly kind: "notification";
+    readonly method: string;
+    readonly params: unknown;
+    readonly text: string;
+  }
+  | {
+    readonly kind: "response";
+    readonly id: JsonRpcId | null;
+    readonly value: JsonObject;
+    readonly text: string;
+  };
+
+export type RequestMessage = Extract<Message, { kind: "request" }>;
+
+/** Parse a body. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP */
+export function parseJson(text: string, maxDepth: number): unknown {
+  if (exceedsDepth(text, maxDepth)) throw new SluiceError("BODY_TOO_DEEP", { limit: maxDepth });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SluiceError("PARSE_ERROR", {}, { cause });
+  }
+}
+
+/** Say what kind of message a parsed value is. @throws {SluiceError} INVALID_REQUEST */
+export function classify(value: unknown, text: string): Message {
+  if (!isObject(value)) throw invalid("a message is a JSON object");
+  if (value.jsonrpc !== "2.0") throw invalid('"jsonrpc" must be "2.0"');
+  const { id, method, params } = value;
+  if (method === undefined) {
+    if (!("result" in value) && !("error" in value)) throw invalid('"method" is missing');
+    if (!isId(id) && id !== null) throw invalid('"id" must be a string or a number');
+    return { kind: "response", id, value, text };
+  }
+  if (typeof method !== "string") throw invalid('"method" must be a string');
+  if (params !== undefined && (params === null || typeof params !== "object")) {
+    throw invalid('"params" must be an object or an array');
+  }
+  if (id === undefined) return { kind: "notification", method, params, text };
+  if (!isId(id)) throw invalid('"id" must be a string or a number');
+  return { kind: "request", id, method, params, text };
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isId(value: unknown): value is JsonRpcId {
+  return typeof value === "string" || (typeof value === "number" && Number.isFinite(value));
+}
+
+function invalid(reason: string): SluiceError {
+  return new SluiceError("INVALID_REQUEST", { reason });
+}
+
+/** The id as it goes back: numbers beyond 2^53 keep the digits that the client wrote. */
+export function idText(message: RequestMessage): string {
+  const { id } = message;
+  if (typeof id === "string" || Number.isSafeInteger(id)) return JSON.stringify(id);
+  const range = findMember(message.text, "id");
+  return range === null ? JSON.stringify(id) : message.text.slice(range.start, range.end);
+}
+
+/** A success response around a result that is already JSON text. */
+export function resultText(id: string, result: string): string {
+  return `{"jsonrpc":"2.0","id":${id},"result":${result}}`;
+}
+
+/** An error response around an error object that is already JSON text. */
+export function errorText(id: string, error: string): string {
+  return `{"jsonrpc":"2.0","id":${id},"error":${error}}`;
+}
+
+export function requestText(id: number, method: string, params: string | undefined): string {
+  return params === undefined
+    ? `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}}`
+    : `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params}}`;
+}
+
+export function notificationText(method: string, params?: string): string {
+  return params === undefined
+    ? `{"jsonrpc":"2.0","method":${JSON.stringify(method)}}`
+    : `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${params}}`;
+}
+
+export interface TextRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Where the value of a member of the outermost object lies in `text`, which must be valid JSON (`JSON.parse` took it).
+ * Of a repeated key the last one counts, as in `JSON.parse`.
+ */
+export function findMember(text: string, key: string): TextRange | null {
+  let found: TextRange | null = null;
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== BRACE_OPEN) return null;
+  at = skipSpace(text, at + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = skipString(text, at);
+    const hit = keyEquals(text, at + 1, keyEnd - 1, key);
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = skipValue(text, start);
+    if (hit) found = { start, end };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) !== COMMA) break;
+    at = skipSpace(text, at + 1);
+  }
+  return found;
+}
+
+/** The text of a member's value, or undefined. See findMember. */
+export function memberText(text: string, key: string): string | undefined {
+  const range = findMember(text, key);
+  return range === null ? undefined : text.slice(range.start, range.end);
+}
+
+/** The same object text with one member's value replaced; appended where the member is absent. */
+export function replaceMember(text: string, key: string, value: string): string {
+  const range = findMember(text, key);
+  if (range !== null) return text.slice(0, range.start) + value + text.slice(range.end);
+  const open = skipSpace(text, 0) + 1;
+  const empty = text.charCodeAt(skipSpace(text, open)) === BRACE_CLOSE;
+  return `${text.slice(0, open)}${JSON.stringify(key)}:${value}${empty ? "" : ","}${text.slice(open)}`;
+}
+
+/** Is the text nested deeper than `limit` objects and arrays? Valid JSON or not: it is asked before parsing. */
+export function exceedsDepth(text: string, limit: number): boolean {
+  if (text.length <= 2 * limit) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = skipString(text, at) - 1;
+    } else if (code === BRACE_OPEN || code === BRACKET_OPEN) {
+      if (++depth > limit) return true;
+    } else if (code === BRACE_CLOSE || code === BRACKET_CLOSE) depth--;
+  }
+  return false;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
+
+function skipSpace(text: string, at: number): number {
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at++;
+  }
+}
+
+/** From an opening quote to behind the closing one. */
+function skipString(text: string, at: number): number {
+  let end = at;
+  for (;;) {
+    end = text.indexOf('"', end + 1);
+    if (end < 0) return text.length;
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return end + 1;
+  }
+}
+
+function skipValue(text: string, at: number): number {
+  const first = text.charCodeAt(at);
+  if (first === QUOTE) return skipString(text, at);
+  if (first !== BRACE_OPEN && first !== BRACKET_OPEN) {
+    while (at < text.length && !ENDS_SCALAR.has(text.charCodeAt(at))) at++;
+    return at;
+  }
+  let depth = 0;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = skipString(text, at) - 1;
+    else if (code === BRACE_OPEN || code === BRACKET_OPEN) depth++;
+    else if ((code === BRACE_CLOSE || code === BRACKET_CLOSE) && --depth === 0) return at + 1;
+  }
+  return at;
+}
+
+const ENDS_SCALAR: ReadonlySet<number> = new Set([COMMA, BRACE_CLOSE, BRACKET_CLOSE, 0x20, 0x0a, 0x0d, 0x09]);
+
+function keyEquals(text: string, start: number, end: number, key: string): boolean {
+  if (end - start === key.length && text.startsWith(key, start)) return true;
+  // Within the key only: a search through the rest of the text for every key makes a large object take quadratic time.
+  const written = text.slice(start, end);
+  return written.includes("\\") && JSON.parse(`"${written}"`) === key;
+}

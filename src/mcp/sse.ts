@@ -1,0 +1,113 @@
+// Server-sent events, both ways (WHATWG HTML, "Server-sent events").
+
+export interface SseEvent {
+  /** "message" where the stream names none. */
+  readonly event: string;
+  readonly data: string;
+  /** The last event id as of this event. */
+  readonly id: string | null;
+}
+
+/** Feeds on bytes in whatever pieces they come; gives whole events. */
+export class SseDecoder {
+  readonly #decoder = new TextDecoder();
+  readonly #maxEventChars: number;
+  /** The pieces of a line that has not ended: joined once, at its end, so that a long line costs no quadratic copying. */
+  #rest: string[] = [];
+  #restChars = 0;
+  #endsInCr = false;
+  #data: string[] = [];
+  #dataChars = 0;
+  #event = "";
+  #id: string | null = null;
+  #retryMs: number | null = null;
+  #atStart = true;
+
+  /** @param maxEventChars an event longer than this makes `push` throw RangeError */
+  constructor(maxEventChars: number) {
+    this.#maxEventChars = maxEventChars;
+  }
+
+  /** The reconnection delay that the server asked for last, ms. */
+  get retryMs(): number | null {
+    return this.#retryMs;
+  }
+
+  get lastEventId(): string | null {
+    return this.#id;
+  }
+
+  push(chunk: Uint8Array): SseEvent[] {
+    let text = this.#decoder.decode(chunk, { stream: true });
+    if (this.#atStart && text.length > 0) {
+      this.#atStart = false;
+      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+    }
+    const events: SseEvent[] = [];
+    if (text === "") return events;
+    let lineStart = 0;
+    // What was left over holds no whole line, except for a CR at its very end.
+    const searched = this.#endsInCr ? this.#restChars - 1 : this.#restChars;
+    if (this.#endsInCr || text.includes("\n") || text.includes("\r")) {
+      text = this.#rest.join("") + text;
+      this.#rest = [];
+      this.#restChars = 0;
+    }
+    const searchFrom = this.#rest.length > 0 ? text.length : searched;
+    let lf = text.indexOf("\n", searchFrom);
+    let cr = text.indexOf("\r", searchFrom);
+    while (lf >= 0 || cr >= 0) {
+      const lineEnd = cr < 0 ? lf : lf < 0 ? cr : Math.min(lf, cr);
+      // A CR at the end may be the first half of a CRLF: wait for the next piece.
+      if (lineEnd === cr && cr === text.length - 1) break;
+      this.#line(text.slice(lineStart, lineEnd), events);
+      lineStart = lineEnd + (lineEnd === cr && lf === cr + 1 ? 2 : 1);
+      if (lf >= 0 && lf < lineStart) lf = text.indexOf("\n", lineStart);
+      if (cr >= 0 && cr < lineStart) cr = text.indexOf("\r", lineStart);
+    }
+    if (lineStart < text.length) this.#rest.push(text.slice(lineStart));
+    this.#restChars += text.length - lineStart;
+    this.#endsInCr = lineStart < text.length && text.endsWith("\r");
+    if (this.#restChars + this.#dataChars > this.#maxEventChars) {
+      throw new RangeError(`an event is longer than ${this.#maxEventChars} characters`);
+    }
+    return events;
+  }
+
+  #line(line: string, events: SseEvent[]): void {
+    if (line === "") {
+      if (this.#data.length > 0) {
+        events.push({ event: this.#event || "message", data: this.#data.join("\n"), id: this.#id });
+      }
+      this.#data = [];
+      this.#dataChars = 0;
+      this.#event = "";
+      return;
+    }
+    const colon = line.indexOf(":");
+    if (colon === 0) return;
+    const field = colon < 0 ? line : line.slice(0, colon);
+    let value = colon < 0 ? "" : line.slice(colon + 1);
+    if (value.charCodeAt(0) === 0x20) value = value.slice(1);
+    if (field === "data") {
+      this.#data.push(value);
+      // And one for the line itself: lines without data take memory too.
+      this.#dataChars += value.length + 1;
+    } else if (field === "event") this.#event = value;
+    else if (field === "id" && !value.includes("\0")) this.#id = value;
+    else if (field === "retry" && /^\d+$/.test(value)) this.#retryMs = Number(value);
+  }
+}
+
+/** One event as text for the stream; a message spread over lines stays one event. */
+export function encodeSseEvent(data: string, { event, id }: { event?: string; id?: string } = {}): string {
+  const lines = data.includes("\n") || data.includes("\r")
+    ? data.split(/\r\n|\n|\r/).map((line) => `data: ${line}\n`).join("")
+    : `data: ${data}\n`;
+  return `${id === undefined ? "" : `id: ${id}\n`}${
+    event === undefined ? "" : `event: ${event}\n`
+  }${lines}\n`;
+}
+
+/** Keeps intermediaries from closing a silent stream. */
+export const SSE_KEEPALIVE = ": keepalive\n\n";

@@ -1,0 +1,25 @@
+// What a method handler knows of the call it serves; nothing in it comes from HTTP.
+import type { Principal } from "../auth/principal.ts";
+import type { Scope } from "../catalog/catalog.ts";
+import type { RequestMessage } from "../mcp/json_rpc.ts";
+import type { Revision } from "../mcp/revisions.ts";
+import type { BoundSessions } from "../upstream/bound_sessions.ts";
+import type { RpcAnswer } from "../upstream/session.ts";
+
+export interface CallContext {
+  readonly principal: Principal;
+  /** What the endpoint shows. */
+  readonly scope: Scope;
+  readonly revision: Revision;
+  /** May a method name be a tool's? So on `/rpc`, as ContextForge's users know it. */
+  readonly toolsAsMethods: boolean;
+  /** The downstream session's own upstream sessions; null for a call without a session. */
+  readonly bound: BoundSessions | null;
+  /** Aborted when the client gives the call up. */
+  readonly signal?: AbortSignal;
+  /** Takes notifications that belong to this call, as JSON text; absent where the client cannot be sent any. */
+  readonly notify?: (text: string) => void;
+}
+
+/** Serves one method. Throws what goes wrong; an upstream's JSON-RPC error is an answer. */
+export type Handler = (call: CallContext, message: RequestMessage) => RpcAnswer | Promise<RpcAnswer>;

@@ -1,0 +1,23 @@
+// resources/read: find the upstream that lists the URI, or has a template for it, and ask it.
+import { requirePermission } from "../auth/rbac.ts";
+import { SluiceError } from "../base/errors.ts";
+import { resolveResource } from "../catalog/resolver.ts";
+import { isObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
+import type { RpcAnswer } from "../upstream/session.ts";
+import type { CallContext } from "./call_context.ts";
+import type { UpstreamCaller } from "./upstream_caller.ts";
+
+/** @throws {SluiceError} INVALID_PARAMS, RESOURCE_NOT_FOUND, UPSTREAM_* */
+export function readResource(
+  caller: UpstreamCaller,
+  call: CallContext,
+  message: RequestMessage,
+): Promise<RpcAnswer> {
+  const { params } = message;
+  if (!isObject(params) || typeof params.uri !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"uri" must be a string' });
+  }
+  requirePermission(call.principal, "resources.read");
+  const resource = resolveResource(call.scope, params.uri, call.principal);
+  return caller.request(resource, call, "resources/read", memberText(message.text, "params")!);
+}

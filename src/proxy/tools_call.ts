@@ -1,0 +1,69 @@
+// tools/call: find the tool, give it the name that its upstream knows, pass the rest through as it came.
+import { isError, SluiceError } from "../base/errors.ts";
+import { requirePermission } from "../auth/rbac.ts";
+import type { Entry } from "../catalog/catalog.ts";
+import { resolveTool } from "../catalog/resolver.ts";
+import { isObject, memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import type { ToolRow } from "../store/store.ts";
+import type { RpcAnswer } from "../upstream/session.ts";
+import type { CallContext } from "./call_context.ts";
+import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
+
+/** @throws {SluiceError} INVALID_PARAMS, TOOL_NOT_FOUND, NAME_AMBIGUOUS, FORBIDDEN, UPSTREAM_* */
+export function callTool(
+  caller: UpstreamCaller,
+  call: CallContext,
+  message: RequestMessage,
+): Promise<RpcAnswer> {
+  const { params } = message;
+  if (!isObject(params) || typeof params.name !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"name" must be a string' });
+  }
+  if (params.arguments !== undefined && !isObject(params.arguments)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"arguments" must be an object' });
+  }
+  const tool = resolveTool(call.scope, params.name, call.principal);
+  const text = memberText(message.text, "params")!;
+  const renamed = tool.originalKey === params.name
+    ? text
+    : replaceMember(text, "name", JSON.stringify(tool.originalKey));
+  return send(caller, call, tool, renamed);
+}
+
+/** ContextForge's `/rpc` takes a tool's name for a method, and `params` for its arguments. @throws like callTool, METHOD_NOT_FOUND */
+export function callToolAsMethod(
+  caller: UpstreamCaller,
+  call: CallContext,
+  message: RequestMessage,
+): Promise<RpcAnswer> {
+  const { method, params } = message;
+  const tool = toolNamed(call, method);
+  if (params !== undefined && !isObject(params)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
+  }
+  const text = params === undefined ? "{}" : memberText(message.text, "params")!;
+  return send(caller, call, tool, `{"name":${JSON.stringify(tool.originalKey)},"arguments":${text}}`);
+}
+
+function toolNamed(call: CallContext, method: string): Entry<ToolRow> {
+  try {
+    return resolveTool(call.scope, method, call.principal);
+  } catch (error) {
+    throw isError(error, "TOOL_NOT_FOUND") ? new SluiceError("METHOD_NOT_FOUND", { method }) : error;
+  }
+}
+
+function send(
+  caller: UpstreamCaller,
+  call: CallContext,
+  tool: Entry<ToolRow>,
+  params: string,
+): Promise<RpcAnswer> {
+  requirePermission(call.principal, "tools.execute");
+  return caller.request(tool, call, "tools/call", params, deadlineOf(tool.row, caller.toolDeadline));
+}
+
+/** The tool's own limit wins over the gateway's. */
+function deadlineOf({ timeoutMs }: ToolRow, otherwise: CallDeadline): CallDeadline {
+  return timeoutMs === null ? otherwise : { timeoutMs, timeoutSetting: "the tool's timeout_ms" };
+}

@@ -1,0 +1,49 @@
+// One call to the upstream that an entry comes from, with its deadline.
+import type { Entry } from "../catalog/catalog.ts";
+import type { EntityRow } from "../store/store.ts";
+import type { RpcAnswer } from "../upstream/session.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
+import type { CallContext } from "./call_context.ts";
+
+/** How long an upstream may take; the names are those of the settings, for the error text. */
+export interface CallDeadline {
+  readonly timeoutMs: number;
+  readonly timeoutSetting: string;
+}
+
+export class UpstreamCaller {
+  /** For a tool without a `timeout_ms` of its own. */
+  readonly toolDeadline: CallDeadline;
+  readonly #requestDeadline: CallDeadline;
+  readonly #upstreams: Upstreams;
+
+  /** @param requestTimeoutMs for everything that is not a tool call */
+  constructor(
+    upstreams: Upstreams,
+    { toolTimeoutMs, requestTimeoutMs }: { toolTimeoutMs: number; requestTimeoutMs: number },
+  ) {
+    this.#upstreams = upstreams;
+    this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
+    this.#requestDeadline = {
+      timeoutMs: requestTimeoutMs,
+      timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
+    };
+  }
+
+  /** @param params JSON text, sent as it is. @throws {SluiceError} UPSTREAM_* */
+  request(
+    entry: Entry<EntityRow>,
+    call: CallContext,
+    method: string,
+    params: string,
+    { timeoutMs, timeoutSetting }: CallDeadline = this.#requestDeadline,
+  ): Promise<RpcAnswer> {
+    return this.#upstreams.get(entry.gateway.id).request(method, params, {
+      bound: call.bound,
+      timeoutMs,
+      timeoutSetting,
+      signal: call.signal,
+      onNotification: call.notify,
+    });
+  }
+}

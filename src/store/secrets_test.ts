@@ -1,0 +1,59 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { SluiceError } from "../base/errors.ts";
+import { loadOrCreateSecrets } from "./secrets.ts";
+
+async function withDirectory(run: (path: string, databaseUrl: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  await run(`${directory}/mcp.db.secrets`, `sqlite:///${directory}/mcp.db`);
+  await Deno.remove(directory, { recursive: true });
+}
+
+Deno.test("loadOrCreateSecrets() makes secrets that only the owner may read, and finds them again", () =>
+  withDirectory(async (path, databaseUrl) => {
+    const secrets = await loadOrCreateSecrets(databaseUrl);
+    assertMatch(secrets.jwtSecretKey, /^[\w-]{64}$/);
+    assertMatch(secrets.authEncryptionSecret, /^[\w-]{64}$/);
+    assertEquals(secrets.jwtSecretKey === secrets.authEncryptionSecret, false);
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assertEquals(await loadOrCreateSecrets(databaseUrl), secrets);
+  }));
+
+Deno.test("loadOrCreateSecrets() gives starters that come at the same time the same secrets", () =>
+  withDirectory(async (path, databaseUrl) => {
+    const [first, ...others] = await Promise.all(
+      Array.from({ length: 8 }, () => loadOrCreateSecrets(databaseUrl)),
+    );
+    for (const other of others) assertEquals(other, first);
+    const left = Array.from(Deno.readDirSync(path.replace(/\/[^/]*$/, "")), ({ name }) => name);
+    assertEquals(left, ["mcp.db.secrets"]);
+  }));
+
+Deno.test("loadOrCreateSecrets() closes a file that others may read, and says so", () =>
+  withDirectory(async (path, databaseUrl) => {
+    await loadOrCreateSecrets(databaseUrl);
+    await Deno.chmod(path, 0o644);
+    const warnings: string[] = [];
+    await loadOrCreateSecrets(databaseUrl, { warn: (message) => void warnings.push(message) });
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assertEquals(warnings, [`${path} was open to other users (mode 644); it is now 600`]);
+  }));
+
+Deno.test("loadOrCreateSecrets() never makes up half of a file", () =>
+  withDirectory(async (path, databaseUrl) => {
+    await Deno.writeTextFile(path, "JWT_SECRET_KEY=abc\n", { mode: 0o600 });
+    const error = await assertRejects(
+      () => loadOrCreateSecrets(databaseUrl),
+      SluiceError,
+      "AUTH_ENCRYPTION_SECRET is missing",
+    );
+    assertEquals(error.code, "STORE_CANNOT_OPEN");
+  }));
+
+Deno.test("loadOrCreateSecrets() names the directory that is not there", () =>
+  withDirectory(async (path, databaseUrl) => {
+    const error = await assertRejects(
+      () => loadOrCreateSecrets(databaseUrl.replace("mcp.db", "absent/mcp.db")),
+      SluiceError,
+    );
+    assertEquals(error.params.path, path.replace("mcp.db", "absent/mcp.db"));
+  }));

@@ -1,0 +1,121 @@
+// What the database holds: the rows, and the interface that every driver gives the rest of the program.
+
+export type Visibility = "public" | "team" | "private";
+
+/** Columns that every registered entity has. Times are ISO 8601 strings in UTC. */
+export interface EntityRow {
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly visibility: Visibility;
+  readonly teamId: string | null;
+  readonly ownerEmail: string | null;
+  readonly tags: readonly string[];
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly createdBy: string | null;
+  readonly modifiedBy: string | null;
+  /** Counts the row's changes, from 1. */
+  readonly version: number;
+}
+
+/** A registered upstream MCP server; "gateway" on the wire, because ContextForge's users know it so. */
+export interface GatewayRow extends EntityRow {
+  readonly name: string;
+  readonly slug: string;
+  readonly url: string;
+  readonly description: string | null;
+  readonly transport: "STREAMABLEHTTP" | "SSE";
+  /** none | basic | bearer | authheaders | query_param */
+  readonly authType: string | null;
+  /** The credentials, sealed (store/secret_box.ts); null where there are none. */
+  readonly authSecret: string | null;
+  readonly passthroughHeaders: readonly string[] | null;
+  readonly caCertificate: string | null;
+  /** Who may share a session to it: bound = one downstream session (default), shared = one identity. */
+  readonly sessionMode: "bound" | "shared";
+  /** From its `initialize` answer, as received. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly serverInfo: Readonly<Record<string, unknown>> | null;
+  readonly instructions: string | null;
+  readonly protocolVersion: string | null;
+  readonly reachable: boolean;
+  readonly lastSeen: string | null;
+  readonly lastError: string | null;
+  readonly lastRefreshAt: string | null;
+  readonly refreshIntervalSeconds: number | null;
+}
+
+export interface ToolRow extends EntityRow {
+  /** null: not from a gateway. */
+  readonly gatewayId: string | null;
+  readonly originalName: string;
+  /** The name clients see where no virtual server says otherwise: `{gateway-slug}-{tool-slug}`; unique. */
+  readonly name: string;
+  /** The operator's wish for the last part of `name`; null: the upstream's. */
+  readonly customName: string | null;
+  readonly displayName: string | null;
+  /** The operator's description; null: the upstream's. */
+  readonly description: string | null;
+  /** The upstream's tool object as JSON text, every field kept, known to us or not. */
+  readonly definition: string;
+  readonly reachable: boolean;
+  readonly timeoutMs: number | null;
+}
+
+export interface ResourceRow extends EntityRow {
+  readonly gatewayId: string | null;
+  readonly uri: string;
+  readonly name: string;
+  readonly isTemplate: boolean;
+  readonly definition: string;
+}
+
+export interface PromptRow extends EntityRow {
+  readonly gatewayId: string | null;
+  readonly originalName: string;
+  readonly name: string;
+  readonly customName: string | null;
+  readonly displayName: string | null;
+  readonly description: string | null;
+  readonly definition: string;
+}
+
+/** A virtual server: a chosen set of tools, resources and prompts at an endpoint of its own. */
+export interface ServerRow extends EntityRow {
+  readonly name: string;
+  readonly description: string | null;
+  readonly icon: string | null;
+  readonly toolIds: readonly string[];
+  readonly resourceIds: readonly string[];
+  readonly promptIds: readonly string[];
+}
+
+/** Everything that the data plane reads, as of one version. */
+export interface CatalogRows {
+  readonly version: number;
+  readonly gateways: readonly GatewayRow[];
+  readonly tools: readonly ToolRow[];
+  readonly resources: readonly ResourceRow[];
+  readonly prompts: readonly PromptRow[];
+  readonly servers: readonly ServerRow[];
+}
+
+/** What an upstream was found to offer; the raw objects, in its order. */
+export interface Discovery {
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly serverInfo: Readonly<Record<string, unknown>> | null;
+  readonly instructions: string | null;
+  readonly protocolVersion: string;
+  readonly tools: readonly Readonly<Record<string, unknown>>[];
+  readonly resources: readonly Readonly<Record<string, unknown>>[];
+  readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];
+  readonly prompts: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The small part of a downstream session that outlives its worker. `record` is JSON text. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly record: string;
+  /** ms since the epoch */
+  readonly expiresAt: number;
+}

@@ -1,0 +1,102 @@
+// One description per table, from which rows are written and read: the only place where booleans and JSON become SQL.
+import { sql, type SqlQuery, type SqlValue } from "./sql.ts";
+
+/** boolean is kept as 0 or 1, json as text; bigints (ms since the epoch) come back as numbers. */
+export type ColumnKind = "text" | "integer" | "boolean" | "json";
+
+interface Column {
+  readonly key: string;
+  readonly name: string;
+  readonly id: SqlQuery;
+  readonly kind: ColumnKind;
+}
+
+/** Rows per INSERT: few statement texts to keep prepared, far below both databases' limit of bound values. */
+const ROWS_PER_INSERT = 50;
+
+/** A table whose columns are the fields of `Row`, in snake_case. */
+export class Table<Row extends object> {
+  readonly name: string;
+  readonly id: SqlQuery;
+  readonly #columns: readonly Column[];
+
+  constructor(name: string, kinds: { readonly [Key in keyof Required<Row>]: ColumnKind }) {
+    this.name = name;
+    this.id = sql.id(name);
+    this.#columns = Object.entries<ColumnKind>(kinds).map(([key, kind]) => {
+      const column = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      return { key, name: column, id: sql.id(column), kind };
+    });
+  }
+
+  /** The column that keeps a field. */
+  column(key: keyof Row & string): SqlQuery {
+    return this.#find(key).id;
+  }
+
+  /** INSERT statements for the rows, several rows each. */
+  inserts(rows: readonly Row[]): SqlQuery[] {
+    const statements: SqlQuery[] = [];
+    const columns = sql.join(this.#columns.map(({ id }) => id));
+    for (let start = 0; start < rows.length; start += ROWS_PER_INSERT) {
+      const tuples = rows.slice(start, start + ROWS_PER_INSERT).map((row) =>
+        sql`(${
+          sql.join(this.#columns.map((column) => sql`${encode(column, row[column.key as keyof Row])}`))
+        })`
+      );
+      statements.push(sql`INSERT INTO ${this.id} (${columns}) VALUES ${sql.join(tuples)}`);
+    }
+    return statements;
+  }
+
+  /** `a = 1, b = 2` for the fields that `changes` has. */
+  assignments(changes: Partial<Row>): SqlQuery {
+    const given = this.#columns.filter(({ key }) => changes[key as keyof Row] !== undefined);
+    return sql.join(
+      given.map((column) => sql`${column.id} = ${encode(column, changes[column.key as keyof Row])}`),
+    );
+  }
+
+  /** Row objects of what the database gave. */
+  decode(record: Readonly<Record<string, unknown>>): Row {
+    const row: Record<string, unknown> = {};
+    for (const column of this.#columns) row[column.key] = decode(column, record[column.name]);
+    return row as Row;
+  }
+
+  #find(key: string): Column {
+    const column = this.#columns.find((each) => each.key === key);
+    if (column === undefined) throw new TypeError(`${this.name} has no column for ${key}`);
+    return column;
+  }
+}
+
+function encode({ kind, key }: Column, value: unknown): SqlValue {
+  if (value === undefined) throw new TypeError(`the row has no ${key}`);
+  if (value === null) return null;
+  switch (kind) {
+    case "boolean":
+      return value ? 1 : 0;
+    case "json":
+      return JSON.stringify(value);
+    default:
+      return value as SqlValue;
+  }
+}
+
+function decode({ kind }: Column, value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  switch (kind) {
+    case "boolean":
+      return Number(value) !== 0;
+    case "integer":
+      return Number(value);
+    case "json":
+      return value === "[]" ? NO_TAGS : JSON.parse(value as string);
+    default:
+      return value;
+  }
+}
+
+/** Most rows have no tags: one frozen list serves them all. */
+const NO_TAGS: readonly unknown[] = Object.freeze([]);

@@ -1,0 +1,81 @@
+// Counters of one worker, cheap to count; merged over all workers and written as Prometheus text when somebody asks.
+import { Counter, Gauge, Registry } from "prom-client";
+
+interface Family {
+  readonly kind: "counter" | "gauge";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Label values joined by NUL -> value. */
+  readonly values: Map<string, number>;
+}
+
+/** One worker's numbers as plain data, for the trip to the supervisor. */
+export type MetricsSnapshot = readonly {
+  readonly name: string;
+  readonly kind: "counter" | "gauge";
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly values: readonly (readonly [labelValues: string, value: number])[];
+}[];
+
+export type Count = (...labelValues: string[]) => void;
+
+const SEPARATOR = "\0";
+
+export class Metrics {
+  readonly #families = new Map<string, Family>();
+  readonly #gauges: { readonly family: Family; readonly read: () => number }[] = [];
+
+  /** Declare a counter; the function that it gives counts one for the label values it is called with. */
+  counter(name: string, help: string, labels: readonly string[] = []): Count {
+    const { values } = this.#declare(name, { kind: "counter", help, labels, values: new Map() });
+    return (...labelValues) => {
+      const key = labelValues.length === 1 ? labelValues[0]! : labelValues.join(SEPARATOR);
+      values.set(key, (values.get(key) ?? 0) + 1);
+    };
+  }
+
+  /** Declare a number that is read when somebody asks; workers' values are added up. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.#gauges.push({
+      family: this.#declare(name, { kind: "gauge", help, labels: [], values: new Map() }),
+      read,
+    });
+  }
+
+  snapshot(): MetricsSnapshot {
+    for (const { family, read } of this.#gauges) family.values.set("", read());
+    return [...this.#families].map(([name, { kind, help, labels, values }]) => ({
+      name,
+      kind,
+      help,
+      labels,
+      values: [...values],
+    }));
+  }
+
+  #declare(name: string, family: Family): Family {
+    if (this.#families.has(name)) throw new Error(`metric ${name} is declared twice`);
+    this.#families.set(name, family);
+    return family;
+  }
+}
+
+/** The sum over all workers in Prometheus' text format. */
+export async function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  const registry = new Registry();
+  const metrics = new Map<string, Counter | Gauge>();
+  for (const { name, kind, help, labels, values } of snapshots.flat()) {
+    let metric = metrics.get(name);
+    if (metric === undefined) {
+      const options = { name, help, labelNames: [...labels], registers: [registry] };
+      metric = kind === "counter" ? new Counter(options) : new Gauge(options);
+      metrics.set(name, metric);
+    }
+    for (const [key, value] of values) {
+      const labelValues = labels.length === 0 ? [] : key.split(SEPARATOR);
+      metric.inc(Object.fromEntries(labels.map((label, i) => [label, labelValues[i] ?? ""])), value);
+    }
+  }
+  return await registry.metrics();
+}

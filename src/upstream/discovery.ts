@@ -1,0 +1,83 @@
+// What an upstream offers: every page of every list that its capabilities promise, as it sent them.
+import { SluiceError } from "../base/errors.ts";
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import type { Discovery } from "../store/store.ts";
+import type { HttpTransport } from "./http_transport.ts";
+import { type SessionCall, UpstreamSession } from "./session.ts";
+
+export interface DiscoverOptions {
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** For each request; MCP_SESSION_POOL_TRANSPORT_TIMEOUT. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A server whose cursors never end must not hold us for ever. */
+const MAX_PAGES = 1_000;
+
+const METHOD_NOT_FOUND = -32601;
+
+/** Connect, initialize, list, end the session. @throws {SluiceError} UPSTREAM_* */
+export async function discover(transport: HttpTransport, options: DiscoverOptions): Promise<Discovery> {
+  const call = { ...options, timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT" };
+  const session = await UpstreamSession.open(transport, call);
+  try {
+    const { upstream } = transport.target;
+    const { capabilities, serverInfo, instructions } = session.initialized;
+    const offered = isObject(capabilities) ? capabilities : {};
+    const list = (capability: string, method: string, key: string) =>
+      capability in offered ? listAll(session, method, key, { upstream, call }) : Promise.resolve([]);
+    return {
+      capabilities: offered,
+      serverInfo: isObject(serverInfo) ? serverInfo : null,
+      instructions: typeof instructions === "string" ? instructions : null,
+      protocolVersion: session.protocolVersion,
+      tools: await list("tools", "tools/list", "tools"),
+      resources: await list("resources", "resources/list", "resources"),
+      resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
+      prompts: await list("prompts", "prompts/list", "prompts"),
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+async function listAll(
+  session: UpstreamSession,
+  method: string,
+  key: string,
+  { upstream, call }: { upstream: string; call: SessionCall },
+): Promise<JsonObject[]> {
+  const broken = (reason: string) =>
+    new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: `${method}: ${reason}` });
+  const items: JsonObject[] = [];
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const answer = await session.request(
+      method,
+      cursor === undefined ? undefined : JSON.stringify({ cursor }),
+      call,
+    );
+    const value: unknown = JSON.parse(answer.text);
+    if (answer.failed) {
+      // Servers declare `resources` and lack the templates list: that is a list without entries.
+      if (isObject(value) && value.code === METHOD_NOT_FOUND && page === 0) return [];
+      const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
+      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
+    }
+    if (!isObject(value) || !Array.isArray(value[key])) throw broken(`the result has no "${key}" array`);
+    for (const item of value[key]) {
+      if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
+      items.push(item);
+    }
+    // Servers write the absent cursor as null or "", too.
+    const next = value.nextCursor ?? "";
+    if (next === "") return items;
+    if (typeof next !== "string") throw broken('"nextCursor" is no string');
+    cursor = next;
+    if (seen.has(cursor)) throw broken("the same cursor came twice");
+    seen.add(cursor);
+  }
+  throw broken(`more than ${MAX_PAGES} pages`);
+}

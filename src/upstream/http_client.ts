@@ -1,0 +1,44 @@
+// What the gateway asks of an HTTP client for its upstream side; `fetch` and our own HTTP/1.1 client both give it.
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
+  readonly url: URL;
+  /** Names in lower case; `host`, `content-length`, `connection` are the client's own business. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+  /** Longest silence while the answer is awaited or read, ms; default: the client's HTTP_CLIENT_READ_TIMEOUT. */
+  readonly readTimeoutMs?: number;
+  /** When the whole exchange must be over, ms since the epoch; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
+  readonly deadlineAt?: number;
+  /** The setting that a deadline comes from, for the error text. */
+  readonly deadlineSetting?: string;
+  /** PEM certificates that this upstream is trusted by, besides the system's. */
+  readonly caCertificate?: string;
+  /** The upstream's name for error texts. */
+  readonly upstream: string;
+}
+
+/**
+ * An answer whose head has arrived. Exactly one of `text`, `chunks` and `discard` is called, once: the connection goes
+ * back to its pool when the body has been read to its end, and is closed when it has not.
+ */
+export interface HttpResponse {
+  readonly status: number;
+  /** A header's value by its lower-case name; repeated headers joined by ", ". */
+  header(name: string): string | null;
+  /** The whole body. @throws {SluiceError} UPSTREAM_RESPONSE_TOO_LARGE, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT */
+  text(maxBytes: number): Promise<string>;
+  /** The body as it arrives; leaving the loop early closes the connection. */
+  chunks(): AsyncIterable<Uint8Array>;
+  /** Nobody wants the body: read what little is left, or close. */
+  discard(): void;
+}
+
+/** @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT, HTTP_POOL_TIMEOUT,
+ *  UPSTREAM_PROTOCOL_ERROR, EGRESS_DENIED; `signal.reason` when the signal is aborted. UPSTREAM_CLOSED means that no byte of an
+ *  answer had come; its `params.sent` is 0 where the request certainly had not reached the upstream. */
+export interface HttpClient {
+  send(request: HttpRequest): Promise<HttpResponse>;
+  close(): void;
+}

@@ -1,0 +1,55 @@
+// What the pool's metrics say of one worker: a read of its lists.
+import type { CircuitBreakers } from "./circuit_breaker.ts";
+import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
+import type { PoolCounters, PoolLists, PoolSession } from "./session_pool_entry.ts";
+
+/** No more keys than this are listed one by one: the sums count them all. */
+const MAX_ROWS = 1_000;
+
+export function snapshotOf<S extends PoolSession, L>(
+  lists: PoolLists<S, L>,
+  counters: PoolCounters,
+  breakers: CircuitBreakers,
+  limits: { readonly maxPerKey: number; readonly maxTotalKeys: number; readonly maxTotalSessions: number },
+): PoolSnapshot {
+  const sums = { active_sessions: 0, idle_sessions: 0, validating: 0, creating: 0, waiting: 0 };
+  const pools: PoolRow[] = [];
+  let keys = 0;
+  for (const group of lists.all()) {
+    keys++;
+    sums.active_sessions += group.leased;
+    sums.idle_sessions += group.idle.length;
+    sums.validating += group.validating;
+    sums.creating += group.creating;
+    sums.waiting += group.callers.length;
+    if (pools.length === MAX_ROWS) continue;
+    const { upstream, upstreamId, url, identity, transport } = group.key;
+    pools.push({
+      upstream,
+      upstream_id: upstreamId,
+      url: showUrl(url),
+      identity: identity.slice(0, 8),
+      transport,
+      available: group.idle.length,
+      active: group.leased,
+      waiting: group.callers.length,
+      max: limits.maxPerKey,
+    });
+  }
+  return {
+    ...counters,
+    ...sums,
+    pool_key_count: keys,
+    circuit_breaker_trips: breakers.trips,
+    max_total_keys: limits.maxTotalKeys,
+    max_total_sessions: limits.maxTotalSessions,
+    pools,
+    pools_omitted: keys - pools.length,
+    circuit_breakers: [...breakers.entries()].map(([url, breaker]) => ({
+      url: showUrl(url),
+      state: breaker.state,
+      failures: breaker.failures,
+      open_until: breaker.openUntilMs === null ? null : breaker.openUntilMs / 1_000,
+    })),
+  };
+}

@@ -1,0 +1,93 @@
+// What the admin API needs, made from the worker's parts.
+import type { AdminDeps } from "../admin/deps.ts";
+import { reasonOf, SluiceError } from "../base/errors.ts";
+import type { Config } from "../config/schema.ts";
+import { isObject } from "../mcp/json_rpc.ts";
+import { LEGACY_REVISIONS } from "../mcp/revisions.ts";
+import type { Registry } from "../store/registry.ts";
+import type { SecretBox } from "../store/secret_box.ts";
+import { discover } from "../upstream/discovery.ts";
+import { HttpTransport } from "../upstream/http_transport.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
+import { commit, VERSION } from "../version.ts";
+import type { Outbound } from "./outbound.ts";
+
+export interface AdminParts {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly secretBox: SecretBox;
+  readonly outbound: Outbound;
+  readonly upstreams: Upstreams;
+  readonly catalogChanged: () => Promise<void>;
+  readonly startedAt: Date;
+}
+
+export function adminDeps(parts: AdminParts): AdminDeps {
+  const { config, registry, secretBox, outbound, catalogChanged } = parts;
+  const { client, clientInfo, guard } = outbound;
+  const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
+  return {
+    store: registry,
+    secretBox,
+    checkEgress: async (url) => void await guard.checkUrl(url),
+    discover: ({ name, url, headers, caCertificate }) => {
+      const target = {
+        upstream: name,
+        url: new URL(url),
+        headers,
+        caCertificate: caCertificate ?? undefined,
+      };
+      return discover(new HttpTransport(client, target, config.maxUpstreamResponseBytes), {
+        clientInfo,
+        timeoutMs,
+      });
+    },
+    catalogChanged,
+    readResource: (_principal, { gatewayId, uri }, signal) =>
+      askUpstream(parts, gatewayId, "resources/read", { uri }, signal),
+    renderPrompt: (_principal, { gatewayId, originalName }, args, signal) =>
+      askUpstream(parts, gatewayId, "prompts/get", { name: originalName, arguments: args }, signal),
+    toolNameSeparator: config.gatewayToolNameSeparator,
+    ready: () => readiness(registry),
+    version: () => ({
+      app: { name: "sluice", version: VERSION, commit: commit() },
+      platform: { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch },
+      mcp: { revisions: LEGACY_REVISIONS },
+      workers: config.workers,
+      database: { kind: config.databaseUrl.split(":", 1)[0] },
+      startedAt: parts.startedAt.toISOString(),
+    }),
+    now: () => new Date(),
+  };
+}
+
+/** One call for an operator who looks at an entry, outside any session. */
+async function askUpstream(
+  { upstreams, config }: AdminParts,
+  gatewayId: string | null,
+  method: string,
+  params: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (gatewayId === null) throw new SluiceError("NOT_FOUND", { what: "Gateway" });
+  const upstream = upstreams.get(gatewayId);
+  const answer = await upstream.request(method, JSON.stringify(params), {
+    bound: null,
+    timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
+    signal,
+  });
+  const value: unknown = JSON.parse(answer.text);
+  if (!answer.failed) return value;
+  const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
+  throw new SluiceError("UPSTREAM_REJECTED", { upstream: upstream.name, method, reason });
+}
+
+async function readiness(registry: Registry): Promise<{ ready: boolean; reasons: string[] }> {
+  try {
+    await registry.readCatalogVersion();
+    return { ready: true, reasons: [] };
+  } catch (error) {
+    return { ready: false, reasons: [`database: ${reasonOf(error)}`] };
+  }
+}

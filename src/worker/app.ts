@@ -1,0 +1,231 @@
+// The composition root of a worker: from Config to the object graph. The only file that wires things together.
+import { createAdminApi } from "../admin/router.ts";
+import { AdminEndpoint } from "../admin/endpoint.ts";
+import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
+import { JwtVerifier } from "../auth/jwt.ts";
+import { systemClock } from "../base/clock.ts";
+import { reasonOf, type SluiceError } from "../base/errors.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import type { Config } from "../config/schema.ts";
+import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
+import type { McpRequest } from "../downstream/mcp_exchange.ts";
+import { RpcEndpoint } from "../downstream/rpc.ts";
+import { DownstreamSessions } from "../downstream/session.ts";
+import { SessionIds } from "../downstream/session_id.ts";
+import { StreamableHttp } from "../downstream/streamable_http.ts";
+import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import { createHandler, type Endpoint } from "../http/handler.ts";
+import { OriginGuard } from "../http/origin_guard.ts";
+import { Dispatcher } from "../proxy/dispatch.ts";
+import { UpstreamCaller } from "../proxy/upstream_caller.ts";
+import { openDatabase } from "../store/open.ts";
+import { createRegistry } from "../store/registry.ts";
+import { createSecretBox } from "../store/secret_box.ts";
+import { createSessionRecords } from "../store/session_records.ts";
+import { createLog } from "../telemetry/log.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { Upstreams } from "../upstream/upstreams.ts";
+import { VERSION } from "../version.ts";
+import { adminDeps } from "./admin_deps.ts";
+import { MetricsEndpoint } from "./metrics_endpoint.ts";
+import type { ToWorker, WorkerReport } from "./messages.ts";
+import { createOutbound } from "./outbound.ts";
+import { SessionForward } from "./session_forward.ts";
+
+/** What a worker asks of the supervisor. */
+export interface SupervisorLink {
+  /** Resolves when every worker of this replica has read the new catalog. */
+  catalogChanged(): Promise<void>;
+  collectReports(): Promise<readonly WorkerReport[]>;
+}
+
+export interface App {
+  readonly handle: (request: Request) => Promise<Response>;
+  /** A fault of Deno.serve itself, e.g. a client that broke off: the answer that nobody may read. */
+  readonly onServerError: (error: unknown) => Response;
+  connect(worker: number, port: MessagePort): void;
+  disconnect(worker: number): void;
+  readCatalog(): Promise<void>;
+  report(): WorkerReport;
+  /** End the streams that would hold up a shutdown for ever. */
+  endStreams(): void;
+  close(): Promise<void>;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+
+/** One process, no cluster yet: every session id names this replica. */
+const REPLICA = 0;
+
+/** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
+export async function createApp(
+  start: Extract<ToWorker, { type: "start" }>,
+  link: SupervisorLink,
+): Promise<App> {
+  const { config, secrets, worker, workerCount } = start;
+  const clock = systemClock;
+  const log = createLog({ level: config.logLevel, format: config.logFormat }).with({ worker });
+  const metrics = new Metrics();
+  const errors = new ErrorReporter(
+    log,
+    metrics.counter("sluice_errors_total", "Failures by code of the error table and by whose fault", [
+      "code",
+      "source",
+    ]),
+  );
+
+  const database = await openDatabase(config.databaseUrl, { busyTimeoutMs: config.dbSqliteBusyTimeoutMs });
+  const registry = createRegistry(database);
+  const records = createSessionRecords(database);
+  const secretBox = await createSecretBox(secrets.authEncryptionSecret);
+
+  const outbound = createOutbound(config, secretBox);
+  const upstreams = new Upstreams({
+    client: outbound.client,
+    settings: { clientInfo: outbound.clientInfo, createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs },
+    maxResponseBytes: config.maxUpstreamResponseBytes,
+    targetOf: outbound.targetOf,
+    onUnusable: ({ name }, error: SluiceError) =>
+      log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
+  });
+
+  const readSnapshot = async () => {
+    const rows = await registry.readCatalog();
+    await upstreams.update(rows.gateways);
+    return new Catalog(rows);
+  };
+  let catalog = await readSnapshot();
+
+  const dispatcher = new Dispatcher(
+    new UpstreamCaller(upstreams, {
+      toolTimeoutMs: config.toolTimeoutMs,
+      requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    }),
+    { name: "sluice", version: VERSION },
+    (thrown) => rpcErrorText(errors.report(thrown)),
+  );
+
+  const ids = new SessionIds(secrets.authEncryptionSecret);
+  const sessions = new DownstreamSessions({
+    ids,
+    records,
+    clock,
+    replica: REPLICA,
+    worker,
+    idleMs: config.sessionTtlMs,
+  });
+  const streamableHttp = new StreamableHttp({
+    dispatcher,
+    sessions,
+    catalog: () => catalog,
+    maxJsonDepth: config.validationMaxJsonDepth,
+  });
+  const forward = new SessionForward((request: McpRequest, signal) => {
+    const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());
+    return streamableHttp.serve(request, claims, signal);
+  });
+
+  const mcp = new McpEndpoint({
+    ids,
+    clock,
+    maxBodyBytes: config.maxBodyBytes,
+    serveHere: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
+    // A process that was restarted with fewer workers still knows the sessions of the others.
+    ownerOf: ({ worker: owner }) => owner % workerCount === worker ? null : owner % workerCount,
+    forward: (owner, request, signal) => forward.forward(owner, request, signal),
+  });
+  const rpc = new RpcEndpoint({
+    dispatcher,
+    catalog: () => catalog,
+    maxBodyBytes: config.maxBodyBytes,
+    maxJsonDepth: config.validationMaxJsonDepth,
+    errors,
+  });
+  const admin = new AdminEndpoint(
+    createAdminApi(adminDeps({
+      config,
+      registry,
+      secretBox,
+      outbound,
+      upstreams,
+      catalogChanged: () => link.catalogChanged(),
+      startedAt: new Date(),
+    })),
+    { maxBodyBytes: config.maxBodyBytes, maxJsonDepth: config.validationMaxJsonDepth },
+  );
+  const metricsEndpoint = new MetricsEndpoint(link);
+
+  const authenticator = new Authenticator({
+    authRequired: config.authRequired,
+    verify: verifierOf(config, start),
+    clock,
+  });
+  const handle = createHandler({
+    route: (path): Endpoint | null => {
+      if (path === "/rpc") return rpc;
+      if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
+      if (path === "/metrics/prometheus") return metricsEndpoint;
+      return admin.route(path);
+    },
+    authenticate: (headers) => authenticator.authenticate(headers),
+    anonymous: ANONYMOUS,
+    originGuard: new OriginGuard(config.allowedOrigins),
+    errors,
+    countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
+      "endpoint",
+      "status",
+    ]),
+  });
+
+  metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
+  metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
+
+  const timers = [
+    setInterval(
+      () => sessions.sweep().catch((error) => log.error("sweep failed", { error })),
+      SWEEP_INTERVAL_MS,
+    ),
+    setInterval(() => sessions.keepStreamsAlive(), config.sseKeepaliveIntervalMs),
+  ];
+  if (worker === 0) {
+    const sweepRecords = () =>
+      records.deleteExpired(clock.now()).catch((error) => log.error("record sweep failed", { error }));
+    timers.push(setInterval(sweepRecords, SWEEP_INTERVAL_MS));
+  }
+
+  return {
+    handle,
+    onServerError: (error) => {
+      log.debug("connection failed", { error });
+      return new Response(null, { status: 500 });
+    },
+    connect: (peer, port) => forward.connect(peer, port),
+    disconnect: (peer) => forward.disconnect(peer),
+    readCatalog: async () => {
+      const before = catalog;
+      catalog = await readSnapshot();
+      streamableHttp.announce(before, catalog);
+    },
+    report: () => ({ worker, metrics: metrics.snapshot() }),
+    endStreams: () => sessions.endStreams(),
+    close: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await sessions.close();
+      outbound.client.close();
+      await database.close();
+    },
+  };
+}
+
+function verifierOf(config: Config, { secrets }: Extract<ToWorker, { type: "start" }>) {
+  const verifier = new JwtVerifier({
+    secret: secrets.jwtSecretKey,
+    algorithm: config.jwtAlgorithm,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    requireExpiration: config.requireTokenExpiration,
+    requireJti: config.requireJti,
+    platformAdminEmail: config.platformAdminEmail,
+  });
+  return (token: string) => verifier.verify(token);
+}

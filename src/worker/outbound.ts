@@ -1,0 +1,51 @@
+// The way out of a worker: the HTTP client with its egress check, and what is sent to each upstream.
+import { EgressGuard } from "../base/egress_guard.ts";
+import type { Config } from "../config/schema.ts";
+import type { SecretBox } from "../store/secret_box.ts";
+import type { GatewayRow } from "../store/store.ts";
+import { authorizedUrl, buildAuthHeaders, credentialsOwner } from "../upstream/credentials.ts";
+import type { HttpClient } from "../upstream/http_client.ts";
+import { Http1Client } from "../upstream/http1/http1_client.ts";
+import type { UpstreamTarget } from "../upstream/http_transport.ts";
+import { VERSION } from "../version.ts";
+
+export interface Outbound {
+  readonly client: HttpClient;
+  readonly guard: EgressGuard;
+  /** How we call ourselves to upstreams. */
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** @throws {SluiceError} SECRET_UNREADABLE */
+  readonly targetOf: (row: GatewayRow) => Promise<UpstreamTarget>;
+}
+
+/** What an answer's status line and headers may hold. */
+const MAX_HEAD_BYTES = 64 * 1024;
+
+export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
+  const guard = new EgressGuard(config);
+  return {
+    client: new Http1Client({
+      maxConnections: config.httpClientMaxConnections,
+      maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
+      keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
+      connectTimeoutMs: config.httpClientConnectTimeoutMs,
+      readTimeoutMs: config.httpClientReadTimeoutMs,
+      writeTimeoutMs: config.httpClientWriteTimeoutMs,
+      poolTimeoutMs: config.httpClientPoolTimeoutMs,
+      maxHeadBytes: MAX_HEAD_BYTES,
+      checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
+    }),
+    guard,
+    clientInfo: { name: "sluice", version: VERSION },
+    targetOf: async ({ id, name, url, authType, authSecret, caCertificate }) => {
+      const secret = authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
+      const auth = buildAuthHeaders(authType, secret);
+      return {
+        upstream: name,
+        url: authorizedUrl(url, auth),
+        headers: auth.headers,
+        caCertificate: caCertificate ?? undefined,
+      };
+    },
+  };
+}

@@ -1,0 +1,189 @@
+// Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
+import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
+import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
+
+type PortMessage =
+  | { readonly kind: "request"; readonly id: number; readonly request: McpRequest }
+  /** The asking side has lost interest: the client is gone, or does not read the stream. */
+  | { readonly kind: "cancel"; readonly id: number }
+  | {
+    readonly kind: "reply";
+    readonly id: number;
+    readonly reply: McpReply & { readonly body: string | null };
+  }
+  | { readonly kind: "stream"; readonly id: number; readonly head: Omit<McpReply, "body"> }
+  | { readonly kind: "chunk"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: "end"; readonly id: number }
+  | {
+    readonly kind: "error";
+    readonly id: number;
+    readonly code: ErrorCode;
+    readonly params: ErrorParams;
+    readonly data: unknown;
+    /** In words, for the log of the side that reports it. */
+    readonly cause: string | undefined;
+  };
+
+/** A request that waits for its reply, or whose stream is open. */
+interface Pending {
+  readonly resolve: (reply: McpReply) => void;
+  readonly reject: (error: unknown) => void;
+  stream: ReadableStreamDefaultController<Uint8Array> | null;
+}
+
+interface Peer {
+  readonly port: MessagePort;
+  readonly pending: Map<number, Pending>;
+  /** What we serve for the peer. */
+  readonly serving: Map<number, AbortController>;
+}
+
+/** More than this unread in a forwarded stream ends it. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+
+export class SessionForward {
+  readonly #serve: (request: McpRequest, signal: AbortSignal) => Promise<McpReply>;
+  readonly #peers = new Map<number, Peer>();
+  #nextId = 1;
+
+  /** @param serve serves a request for a session of this worker */
+  constructor(serve: (request: McpRequest, signal: AbortSignal) => Promise<McpReply>) {
+    this.#serve = serve;
+  }
+
+  connect(worker: number, port: MessagePort): void {
+    this.disconnect(worker);
+    const peer: Peer = { port, pending: new Map(), serving: new Map() };
+    this.#peers.set(worker, peer);
+    port.onmessage = ({ data }: MessageEvent<PortMessage>) => this.#receive(peer, data);
+    port.start();
+  }
+
+  /** The worker is gone: whoever waits for it hears so now. */
+  disconnect(worker: number): void {
+    const peer = this.#peers.get(worker);
+    if (peer === undefined) return;
+    this.#peers.delete(worker);
+    peer.port.close();
+    for (const { reject, stream } of peer.pending.values()) {
+      if (stream === null) reject(new SluiceError("WORKER_GONE"));
+      else stream.close();
+    }
+    for (const serving of peer.serving.values()) serving.abort(new SluiceError("REQUEST_CANCELLED"));
+  }
+
+  /** @throws {SluiceError} WORKER_GONE, and whatever the owner threw */
+  forward(worker: number, request: McpRequest, signal: AbortSignal): Promise<McpReply> {
+    const peer = this.#peers.get(worker);
+    if (peer === undefined) return Promise.reject(new SluiceError("WORKER_GONE"));
+    if (signal.aborted) return Promise.reject(new SluiceError("REQUEST_CANCELLED"));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => send(peer, { kind: "cancel", id });
+      signal.addEventListener("abort", onAbort, { once: true });
+      const settled = () => signal.removeEventListener("abort", onAbort);
+      peer.pending.set(id, {
+        resolve: (reply) => (settled(), resolve(reply)),
+        reject: (error) => (settled(), reject(error)),
+        stream: null,
+      });
+      send(peer, { kind: "request", id, request });
+    });
+  }
+
+  #receive(peer: Peer, message: PortMessage): void {
+    const { id } = message;
+    if (message.kind === "request") return void this.#serveFor(peer, id, message.request);
+    if (message.kind === "cancel") return peer.serving.get(id)?.abort(new SluiceError("REQUEST_CANCELLED"));
+    const pending = peer.pending.get(id);
+    if (pending === undefined) return;
+    switch (message.kind) {
+      case "reply":
+        peer.pending.delete(id);
+        return pending.resolve(message.reply);
+      case "error":
+        peer.pending.delete(id);
+        return fail(pending, message);
+      case "stream":
+        return pending.resolve({ ...message.head, body: this.#openStream(peer, id, pending) });
+      case "chunk":
+        return this.#push(peer, id, pending, message.bytes);
+      case "end":
+        peer.pending.delete(id);
+        pending.stream?.close();
+    }
+  }
+
+  #openStream(peer: Peer, id: number, pending: Pending): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        pending.stream = controller;
+      },
+      cancel: () => this.#abandon(peer, id),
+    }, { highWaterMark: MAX_UNREAD_BYTES, size: (chunk) => chunk!.length });
+  }
+
+  #push(peer: Peer, id: number, { stream }: Pending, bytes: Uint8Array): void {
+    if ((stream!.desiredSize ?? 0) > 0) return stream!.enqueue(bytes);
+    stream!.error(new Error("the client does not read"));
+    this.#abandon(peer, id);
+  }
+
+  #abandon(peer: Peer, id: number): void {
+    peer.pending.delete(id);
+    send(peer, { kind: "cancel", id });
+  }
+
+  async #serveFor(peer: Peer, id: number, request: McpRequest): Promise<void> {
+    const cancelled = new AbortController();
+    peer.serving.set(id, cancelled);
+    try {
+      const { body, ...head } = await this.#serve(request, cancelled.signal);
+      if (body instanceof ReadableStream) {
+        send(peer, { kind: "stream", id, head });
+        for await (const bytes of cancellable(body, cancelled.signal)) {
+          send(peer, { kind: "chunk", id, bytes });
+        }
+        send(peer, { kind: "end", id });
+      } else send(peer, { kind: "reply", id, reply: { ...head, body } });
+    } catch (error) {
+      const { code, params, data, cause } = toSluiceError(error);
+      const words = cause === undefined ? undefined : reasonOf(cause);
+      send(peer, { kind: "error", id, code, params, data, cause: words });
+    } finally {
+      peer.serving.delete(id);
+    }
+  }
+}
+
+/** Before the reply it is the answer; after that all that is left to do is to break off the stream. */
+function fail({ reject, stream }: Pending, message: Extract<PortMessage, { kind: "error" }>): void {
+  const { code, params, data, cause } = message;
+  const error = new SluiceError(code, params, { data, cause });
+  if (stream === null) reject(error);
+  else stream.error(error);
+}
+
+function send(peer: Peer, message: PortMessage): void {
+  peer.port.postMessage(message);
+}
+
+/** A stream's chunks until it ends, or until nobody wants them: then the stream is cancelled. */
+async function* cancellable(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  const stop = () => reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,123 @@
+// The admin API on a real SQLite store, with upstreams that a test makes up.
+import type { Principal } from "../../src/auth/principal.ts";
+import { SluiceError } from "../../src/base/errors.ts";
+import { createAdminApi } from "../../src/admin/router.ts";
+import type { AdminDeps, DiscoverTarget } from "../../src/admin/deps.ts";
+import { migrate } from "../../src/store/migrations.ts";
+import { createRegistry, type Registry } from "../../src/store/registry.ts";
+import { createSecretBox } from "../../src/store/secret_box.ts";
+import { openSqlite } from "../../src/store/sqlite.ts";
+import type { Discovery } from "../../src/store/store.ts";
+import { discovery } from "./registry_rows.ts";
+
+/** What a client reads. Bodies are JSON of any shape, so tests look into them freely. */
+export interface Answer {
+  readonly status: number;
+  // deno-lint-ignore no-explicit-any -- the tests are the judges of its shape
+  readonly body: any;
+}
+
+export interface AdminHarness {
+  readonly store: Registry;
+  /** What the upstream at a URL offers, or how it fails; an unknown URL offers nothing. */
+  readonly upstreams: Map<string, Discovery | SluiceError>;
+  /** Every discovery that was made. */
+  readonly discovered: DiscoverTarget[];
+  /** Hosts that the egress guard refuses. */
+  readonly deniedHosts: Set<string>;
+  /** How often the catalog was said to have changed. */
+  changes(): number;
+  /** As the HTTP handler answers: failures by their catalogue row. */
+  call(method: string, path: string, given?: { body?: unknown; as?: Principal }): Promise<Answer>;
+  /** Another API on the same store, with another secret. */
+  withSecret(secret: string): Promise<AdminHarness["call"]>;
+}
+
+export const ADMIN: Principal = {
+  kind: "user",
+  subject: "admin@example.com",
+  issuer: "mcpgateway",
+  email: "admin@example.com",
+  isAdmin: true,
+  teams: null,
+  serverId: null,
+  permissions: null,
+  expiresAt: null,
+  jti: null,
+};
+
+export const ALICE: Principal = {
+  ...ADMIN,
+  subject: "alice@x",
+  email: "alice@x",
+  isAdmin: false,
+  teams: ["t1"],
+};
+
+export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  const database = await openSqlite(`${directory}/test.db`, { busyTimeoutMs: 1000 });
+  try {
+    await migrate(database);
+    await run(await harness(createRegistry(database)));
+  } finally {
+    await database.close();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function harness(store: Registry): Promise<AdminHarness> {
+  const upstreams = new Map<string, Discovery | SluiceError>();
+  const discovered: DiscoverTarget[] = [];
+  const deniedHosts = new Set<string>();
+  let changes = 0;
+  const depsFor = async (secret: string): Promise<AdminDeps> => ({
+    store,
+    secretBox: await createSecretBox(secret),
+    checkEgress: (url) =>
+      deniedHosts.has(url.hostname)
+        ? Promise.reject(new SluiceError("EGRESS_DENIED", { reason: `${url.hostname} is denied` }))
+        : Promise.resolve(),
+    discover: (target) => {
+      discovered.push(target);
+      const found = upstreams.get(target.url) ?? discovery({});
+      return found instanceof SluiceError ? Promise.reject(found) : Promise.resolve(found);
+    },
+    catalogChanged: () => Promise.resolve(void changes++),
+    readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
+    renderPrompt: (_principal, { originalName }, args) => Promise.resolve({ originalName, args }),
+    toolNameSeparator: "-",
+    ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
+    version: () => ({ app: { name: "sluice" } }),
+    now: () => new Date(1_790_000_000_000),
+  });
+  const callOn = (deps: AdminDeps): AdminHarness["call"] => {
+    const api = createAdminApi(deps);
+    return async (method, path, { body, as = ADMIN } = {}) => {
+      const [pathname, search] = path.split("?");
+      try {
+        const answer = await api.handle({
+          method,
+          path: pathname,
+          query: new URLSearchParams(search),
+          principal: as,
+          body: () => Promise.resolve(body),
+          signal: new AbortController().signal,
+        });
+        return { status: answer.status, body: JSON.parse(JSON.stringify(answer.body)) };
+      } catch (error) {
+        if (!(error instanceof SluiceError)) throw error;
+        return { status: error.row.http, body: { detail: error.data ?? error.message } };
+      }
+    };
+  };
+  return {
+    store,
+    upstreams,
+    discovered,
+    deniedHosts,
+    changes: () => changes,
+    call: callOn(await depsFor("secret")),
+    withSecret: async (secret) => callOn(await depsFor(secret)),
+  };
+}

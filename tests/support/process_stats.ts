@@ -1,0 +1,39 @@
+// What Linux knows of a process, so that tests and load runs need not believe what the process says of itself.
+
+/** USER_HZ: the unit of the times in /proc/PID/stat. 100 on every architecture that Deno runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time that a process and its ended children used so far, user and system, in µs. Steps are 10,000 µs. */
+export function cpuMicros(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The second field is the program's name in brackets, which may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return ticks * (1_000_000 / TICKS_PER_SECOND);
+}
+
+/** Resident memory of a process, bytes. */
+export function rssBytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmRSS`);
+  return Number(kilobytes) * 1024;
+}
+
+/** How many file descriptors a process has open. */
+export function openFds(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+/**
+ * The inodes of the sockets that listen on an IPv4 TCP `port`, sorted. With `reusePort` each worker has one, so their number is the
+ * number of workers, and an inode that went away is a worker that went away.
+ */
+export function listeningSockets(port: number): string[] {
+  const LISTEN = "0A";
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return Deno.readTextFileSync("/proc/net/tcp").split("\n").slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(wanted) && fields[3] === LISTEN)
+    .map((fields) => fields[9])
+    .sort();
+}

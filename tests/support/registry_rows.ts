@@ -1,0 +1,63 @@
+// Rows and discoveries for tests, of which a test names only what matters to it.
+import { slugify } from "../../src/catalog/tool_name.ts";
+import type { NewRow } from "../../src/store/entities.ts";
+import type { Discovery, GatewayRow, ServerRow } from "../../src/store/store.ts";
+
+const SHARED = {
+  enabled: true,
+  visibility: "public",
+  teamId: null,
+  ownerEmail: "admin@example.com",
+  tags: [],
+  createdBy: "admin@example.com",
+} as const;
+
+export function newGateway(given: Partial<NewRow<GatewayRow>> & { name: string }): NewRow<GatewayRow> {
+  return {
+    ...SHARED,
+    slug: slugify(given.name),
+    url: `http://127.0.0.1:9000/${slugify(given.name)}/mcp`,
+    description: null,
+    transport: "STREAMABLEHTTP",
+    authType: null,
+    authSecret: null,
+    passthroughHeaders: null,
+    caCertificate: null,
+    sessionMode: "bound",
+    capabilities: {},
+    serverInfo: null,
+    instructions: null,
+    protocolVersion: null,
+    reachable: false,
+    lastSeen: null,
+    lastError: null,
+    lastRefreshAt: null,
+    refreshIntervalSeconds: null,
+    ...given,
+  };
+}
+
+export function newServer(given: Partial<NewRow<ServerRow>> & { name: string }): NewRow<ServerRow> {
+  return { ...SHARED, description: null, icon: null, toolIds: [], resourceIds: [], promptIds: [], ...given };
+}
+
+/** What an upstream offers, by names and URIs. */
+export function discovery(
+  { tools = [], resources = [], templates = [], prompts = [] }: {
+    tools?: readonly string[];
+    resources?: readonly string[];
+    templates?: readonly string[];
+    prompts?: readonly string[];
+  },
+): Discovery {
+  return {
+    capabilities: { tools: {} },
+    serverInfo: { name: "fake", version: "1.0.0" },
+    instructions: null,
+    protocolVersion: "2025-11-25",
+    tools: tools.map((name) => ({ name, description: `does ${name}`, inputSchema: { type: "object" } })),
+    resources: resources.map((uri) => ({ uri, name: `resource ${uri}` })),
+    resourceTemplates: templates.map((uriTemplate) => ({ uriTemplate, name: `template ${uriTemplate}` })),
+    prompts: prompts.map((name) => ({ name, arguments: [{ name: "who", required: true }] })),
+  };
+}

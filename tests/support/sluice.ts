@@ -1,0 +1,224 @@
+// `sluice serve` as a child process: from source, or the compiled program.
+
+import { ChildOutput } from "./child_output.ts";
+import { freePort } from "./free_port.ts";
+import { mintToken, type TokenOptions } from "./tokens.ts";
+import { waitFor } from "./wait_for.ts";
+
+export interface SluiceOptions {
+  /** A compiled program; default: src/main.ts under the Deno that runs the test. */
+  readonly program?: string;
+  /** Further arguments of `serve`. */
+  readonly args?: readonly string[];
+  /** Settings, over the defaults below. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where it runs and keeps its database; default: a temporary folder, which is removed with it. */
+  readonly cwd?: string;
+  /** How long /ready may take, ms. */
+  readonly readyWithinMs?: number;
+}
+
+/** What a request over `Sluice.api` or `Sluice.rpc` got: the body parsed where it is JSON, else its text; null where empty. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // deno-lint-ignore no-explicit-any -- tests read into answers of every shape; what they read is asserted.
+  readonly body: any;
+}
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const STOP_WITHIN_MS = 30_000;
+
+/** A running gateway. `await using sluice = await Sluice.start()` stops it at the end of the block. */
+export class Sluice implements AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly cwd: string;
+  /** The JWT_SECRET_KEY that it was given. */
+  readonly secret: string;
+  readonly stdout: ChildOutput;
+  readonly stderr: ChildOutput;
+  readonly #child: Deno.ChildProcess;
+  readonly #exited: Promise<number>;
+  readonly #ownsFolder: boolean;
+  #exitCode: number | undefined;
+  #adminToken: string | undefined;
+
+  private constructor(
+    child: Deno.ChildProcess,
+    from: { port: number; cwd: string; secret: string; ownsFolder: boolean },
+  ) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.port = from.port;
+    this.url = `http://127.0.0.1:${from.port}`;
+    this.cwd = from.cwd;
+    this.secret = from.secret;
+    this.#ownsFolder = from.ownsFolder;
+    this.stdout = new ChildOutput(child.stdout);
+    this.stderr = new ChildOutput(child.stderr);
+    this.#exited = child.status.then(async ({ code }) => {
+      await Promise.all([this.stdout.ended, this.stderr.ended]);
+      return this.#exitCode = code;
+    });
+  }
+
+  /**
+   * Starts a gateway with two workers on a free port of 127.0.0.1, and waits until it is ready.
+   * @throws {Error} with its output, where it ends or is not ready in time
+   */
+  static async start(options: SluiceOptions = {}): Promise<Sluice> {
+    const sluice = await Sluice.spawn(options);
+    try {
+      await waitFor(async () => {
+        if (sluice.exitCode !== undefined) return true;
+        const response = await fetch(`${sluice.url}/ready`);
+        await response.body?.cancel();
+        return response.ok;
+      }, { what: "/ready", deadlineMs: options.readyWithinMs ?? 60_000 });
+      if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
+      return sluice;
+    } catch (error) {
+      await sluice.kill();
+      await sluice[Symbol.asyncDispose]();
+      throw new Error(`sluice did not start:\n${sluice.stdout.tail()}\n${sluice.stderr.tail()}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Starts one without waiting: for tests of start-up failures, which then await `exit()`. */
+  static async spawn({ program, args = [], env = {}, cwd }: SluiceOptions = {}): Promise<Sluice> {
+    const port = Number(env.PORT ?? freePort());
+    const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
+    const folder = cwd ?? await Deno.makeTempDir({ prefix: "sluice_test_" });
+    const fromSource = ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}src/main.ts`];
+    const child = new Deno.Command(program ?? Deno.execPath(), {
+      args: [...(program === undefined ? fromSource : []), "serve", ...args],
+      cwd: folder,
+      clearEnv: true,
+      env: {
+        ...inherited("PATH", "HOME", "DENO_DIR", "TMPDIR"),
+        NO_COLOR: "1",
+        HOST: "127.0.0.1",
+        WORKERS: "2",
+        SSRF_ALLOW_LOCALHOST: "true",
+        ...env,
+        PORT: String(port),
+        JWT_SECRET_KEY: secret,
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new Sluice(child, { port, cwd: folder, secret, ownsFolder: cwd === undefined });
+  }
+
+  /** undefined while it runs. */
+  get exitCode(): number | undefined {
+    return this.#exitCode;
+  }
+
+  /** Its log so far: the lines of standard output that are JSON objects. */
+  log(): Record<string, unknown>[] {
+    return this.stdout.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+  }
+
+  /** A token that it accepts. */
+  token(options: TokenOptions = {}): Promise<string> {
+    return mintToken(this.secret, options);
+  }
+
+  /** A REST request as the administrator (or with `token`; null: without one). `body` is sent as JSON. */
+  async api(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer> {
+    const bearer = token === undefined ? this.#adminToken ??= await this.token() : token;
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: parsed(text) };
+  }
+
+  /** One JSON-RPC request to /rpc. */
+  rpc(method: string, params: unknown = {}, token?: string | null): Promise<Answer> {
+    return this.api("POST", "/rpc", { jsonrpc: "2.0", id: 1, method, params }, token);
+  }
+
+  /** Registers an upstream MCP server; `more` goes into the body. @returns the gateway as the API shows it */
+  async registerUpstream(
+    name: string,
+    url: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<Answer["body"]> {
+    const { status, body } = await this.api("POST", "/gateways", {
+      name,
+      url,
+      transport: "STREAMABLEHTTP",
+      ...more,
+    });
+    if (status !== 200 && status !== 201) {
+      throw new Error(`Registering ${name} was answered ${status}: ${JSON.stringify(body)}`);
+    }
+    return body;
+  }
+
+  /** SIGTERM, and the exit code it ended with. @throws {Error} where it has not ended within 30 s; it is killed then */
+  async stop(): Promise<number> {
+    this.#signal("SIGTERM");
+    const late = setTimeout(() => this.#signal("SIGKILL"), STOP_WITHIN_MS);
+    const code = await this.#exited;
+    clearTimeout(late);
+    if (code === 128 + 9) {
+      throw new Error(`sluice did not stop within ${STOP_WITHIN_MS} ms:\n${this.stdout.tail()}`);
+    }
+    return code;
+  }
+
+  /** SIGKILL, as a crash would. */
+  async kill(): Promise<void> {
+    this.#signal("SIGKILL");
+    await this.#exited;
+  }
+
+  /** The exit code, once it ends by itself. */
+  exit(): Promise<number> {
+    return this.#exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#exitCode === undefined) await this.stop();
+    if (this.#ownsFolder) await Deno.remove(this.cwd, { recursive: true });
+  }
+
+  #signal(signal: Deno.Signal): void {
+    if (this.#exitCode !== undefined) return;
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      // It has just ended by itself.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function inherited(...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
+}
+
+function parsed(text: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

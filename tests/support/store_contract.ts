@@ -1,0 +1,464 @@
+// What the store promises, whichever database is under it: every driver runs this one suite.
+import { assertEquals, assertRejects } from "@std/assert";
+import { createNaming } from "../../src/catalog/tool_name.ts";
+import { SluiceError } from "../../src/base/errors.ts";
+import { migrate, type Migration, MIGRATIONS } from "../../src/store/migrations.ts";
+import { createRegistry, type Registry } from "../../src/store/registry.ts";
+import { createSessionRecords } from "../../src/store/session_records.ts";
+import { ConstraintError, type Database, sql } from "../../src/store/sql.ts";
+import { discovery, newGateway, newServer } from "./registry_rows.ts";
+
+/** A database of its own for one test. */
+export interface FreshDatabase {
+  /** A connection to it; nothing has been migrated. */
+  readonly database: Database;
+  /** A further connection to the same database. */
+  another(): Promise<Database>;
+  /** Closes every connection and removes the database. */
+  dispose(): Promise<void>;
+}
+
+const naming = createNaming("-");
+
+/** Defines the suite's tests. @param name of the driver, for the tests' names */
+export function storeContract(name: string, open: () => Promise<FreshDatabase>): void {
+  const test = (criterion: string, run: (fresh: FreshDatabase) => Promise<void>) =>
+    Deno.test(`${name}: ${criterion}`, async () => {
+      const fresh = await open();
+      try {
+        await run(fresh);
+      } finally {
+        await fresh.dispose();
+      }
+    });
+  const registryTest = (
+    criterion: string,
+    run: (registry: Registry, fresh: FreshDatabase) => Promise<void>,
+  ) =>
+    test(criterion, async (fresh) => {
+      await migrate(fresh.database);
+      await run(createRegistry(fresh.database), fresh);
+    });
+
+  test("Database.query() binds text, numbers, null and times beyond 32 bits", async ({ database }) => {
+    await database.run(sql`CREATE TABLE t (a TEXT, b INTEGER, c BIGINT)`);
+    await database.run(sql`INSERT INTO t (a, b, c) VALUES (${"it's; --"}, ${null}, ${1_790_000_000_000})`);
+    const [row] = await database.query<{ a: string; b: number | null; c: number }>(sql`SELECT * FROM t`);
+    assertEquals([row.a, row.b, Number(row.c)], ["it's; --", null, 1_790_000_000_000]);
+  });
+
+  test("Database.run() counts the changed rows and names the constraint's kind", async ({ database }) => {
+    await database.run(sql`CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY)`);
+    assertEquals(await database.run(sql`INSERT INTO t (id) VALUES (1), (2)`), { changes: 2 });
+    const error = await assertRejects(
+      () => database.run(sql`INSERT INTO t (id) VALUES (1)`),
+      ConstraintError,
+    );
+    assertEquals(error.kind, "unique");
+  });
+
+  test("Database.transaction() undoes everything when its function throws", async ({ database }) => {
+    await database.run(sql`CREATE TABLE t (id INTEGER)`);
+    await assertRejects(
+      () =>
+        database.transaction(async (tx) => {
+          await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
+          throw new Error("no");
+        }),
+      Error,
+      "no",
+    );
+    assertEquals(await database.query(sql`SELECT id FROM t`), []);
+  });
+
+  test("Database.transaction() inside another undoes only its own part", async ({ database }) => {
+    await database.run(sql`CREATE TABLE t (id INTEGER)`);
+    await database.transaction(async (tx) => {
+      await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
+      const inner = tx.transaction(async (deeper) => {
+        await deeper.run(sql`INSERT INTO t (id) VALUES (2)`);
+        throw new Error("inner");
+      });
+      await assertRejects(() => inner, Error, "inner");
+      await tx.run(sql`INSERT INTO t (id) VALUES (3)`);
+    });
+    assertEquals(await ids(database), [1, 3]);
+  });
+
+  test("Database.transaction() takes in no statement of other callers", async ({ database }) => {
+    await database.run(sql`CREATE TABLE t (id INTEGER)`);
+    const inside = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const failing = database.transaction(async (tx) => {
+      await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
+      inside.resolve();
+      await goOn.promise;
+      throw new Error("rolled back");
+    });
+    await inside.promise;
+    const other = database.run(sql`INSERT INTO t (id) VALUES (2)`);
+    const second = database.transaction((tx) => tx.run(sql`INSERT INTO t (id) VALUES (3)`));
+    goOn.resolve();
+    await assertRejects(() => failing, Error, "rolled back");
+    await Promise.all([other, second]);
+    assertEquals(await ids(database), [2, 3]);
+  });
+
+  test("Database.transaction() readOnly sees one moment, and writers do not wait for it", async (fresh) => {
+    const { database } = fresh;
+    await database.run(sql`CREATE TABLE t (id INTEGER)`);
+    const writer = await fresh.another();
+    await database.transaction(async (tx) => {
+      assertEquals(await ids(tx), []);
+      await writer.run(sql`INSERT INTO t (id) VALUES (1)`);
+      assertEquals(await ids(tx), []);
+    }, { readOnly: true });
+    assertEquals(await ids(database), [1]);
+  });
+
+  test("Database.transaction() of several connections loses no increment", async (fresh) => {
+    const { database } = fresh;
+    await database.run(sql`CREATE TABLE t (id INTEGER)`);
+    await database.run(sql`INSERT INTO t (id) VALUES (0)`);
+    const databases = [database, await fresh.another(), await fresh.another()];
+    await Promise.all(
+      databases.flatMap((each) =>
+        Array.from({ length: 10 }, () => each.transaction((tx) => tx.run(sql`UPDATE t SET id = id + 1`)))
+      ),
+    );
+    assertEquals(await ids(database), [30]);
+  });
+
+  test("migrate() runs each step once for starters that come at the same time", async (fresh) => {
+    const starters = [fresh.database, await fresh.another(), await fresh.another()];
+    const ran = await Promise.all(starters.map((database) => migrate(database)));
+    assertEquals(ran.flat(), MIGRATIONS.map(({ name }) => name));
+    assertEquals(await migrate(fresh.database), []);
+  });
+
+  test("migrate() leaves nothing of a step that fails, and goes on from it", async ({ database }) => {
+    const good: Migration = { name: "good", statements: [sql`CREATE TABLE a (id INTEGER)`] };
+    const bad: Migration = { name: "bad", statements: [sql`CREATE TABLE b (id INTEGER)`, sql`NO SQL`] };
+    const mended: Migration = { name: "mended", statements: [sql`CREATE TABLE b (id INTEGER)`] };
+    await assertRejects(() => migrate(database, [good, bad]));
+    assertEquals(await migrate(database, [good, mended]), ["mended"]);
+  });
+
+  test("migrate() refuses a database that a newer program wrote", async ({ database }) => {
+    await migrate(database);
+    const error = await assertRejects(() => migrate(database, []), SluiceError, "written by a newer Sluice");
+    assertEquals(error.code, "STORE_CANNOT_OPEN");
+  });
+
+  registryTest("Entities.insert() and get() keep every field", async (registry) => {
+    const row = newGateway({
+      name: "Time",
+      tags: ["a", "b"],
+      enabled: false,
+      passthroughHeaders: ["x-tenant-id"],
+      capabilities: { tools: { listChanged: true } },
+      serverInfo: { name: "time", version: "1" },
+      refreshIntervalSeconds: 60,
+      teamId: "t1",
+    });
+    const inserted = await registry.gateways.insert(row);
+    assertEquals(await registry.gateways.get(inserted.id), inserted);
+    assertEquals({ ...inserted, ...row }, inserted);
+    assertEquals([inserted.version, inserted.id.length], [1, 32]);
+    assertEquals(await registry.gateways.get("absent"), null);
+  });
+
+  registryTest("Entities.insert() refuses a taken name in words", async (registry) => {
+    await registry.gateways.insert(newGateway({ name: "Time" }));
+    const error = await assertRejects(
+      () => registry.gateways.insert(newGateway({ name: "Time" })),
+      SluiceError,
+      'A gateway named "Time" exists already',
+    );
+    assertEquals(error.code, "CONFLICT");
+  });
+
+  registryTest("Entities.update() changes only what is given and counts the change", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "Time", description: "d" }));
+    const updated = await registry.gateways.update(id, { enabled: false, tags: ["x"] });
+    assertEquals([updated.enabled, updated.tags, updated.description, updated.version], [
+      false,
+      ["x"],
+      "d",
+      2,
+    ]);
+    assertEquals(await registry.gateways.get(id), updated);
+    const absent = await assertRejects(
+      () => registry.gateways.update("absent", { enabled: true }),
+      SluiceError,
+    );
+    assertEquals(absent.code, "NOT_FOUND");
+  });
+
+  registryTest("Entities.update() refuses a taken name in words", async (registry) => {
+    await registry.gateways.insert(newGateway({ name: "One" }));
+    const { id } = await registry.gateways.insert(newGateway({ name: "Two" }));
+    const error = await assertRejects(
+      () => registry.gateways.update(id, { name: "One", slug: "one" }),
+      SluiceError,
+    );
+    assertEquals(error.code, "CONFLICT");
+  });
+
+  registryTest("Entities.list() sorts by name and filters by gateway and ids", async (registry) => {
+    const one = await registry.gateways.insert(newGateway({ name: "one" }));
+    const two = await registry.gateways.insert(newGateway({ name: "Two" }));
+    await registry.saveDiscovery(one.id, discovery({ tools: ["b", "a"] }), naming);
+    await registry.saveDiscovery(two.id, discovery({ tools: ["c"] }), naming);
+    assertEquals((await registry.gateways.list()).map(({ name }) => name), ["Two", "one"]);
+    const tools = await registry.tools.list({ gatewayId: one.id });
+    assertEquals(tools.map(({ name }) => name), ["one-a", "one-b"]);
+    assertEquals(await registry.tools.list({ ids: [tools[1].id, "absent"] }), [tools[1]]);
+    assertEquals(await registry.tools.list({ ids: [] }), []);
+  });
+
+  registryTest(
+    "Entities.delete() of a gateway takes its tools, resources, prompts and memberships with it",
+    async (registry) => {
+      const gateway = await registry.gateways.insert(newGateway({ name: "one" }));
+      const other = await registry.gateways.insert(newGateway({ name: "two" }));
+      for (const { id } of [gateway, other]) {
+        await registry.saveDiscovery(
+          id,
+          discovery({ tools: ["a"], resources: ["r:1"], prompts: ["p"] }),
+          naming,
+        );
+      }
+      const before = await registry.readCatalog();
+      const server = await registry.servers.insert(newServer({
+        name: "s",
+        toolIds: before.tools.map(({ id }) => id),
+        resourceIds: before.resources.map(({ id }) => id),
+        promptIds: before.prompts.map(({ id }) => id),
+      }));
+      assertEquals(await registry.gateways.delete(gateway.id), true);
+      assertEquals(await registry.gateways.delete(gateway.id), false);
+      const after = await registry.readCatalog();
+      assertEquals([after.tools.length, after.resources.length, after.prompts.length], [1, 1, 1]);
+      const left = after.servers.find(({ id }) => id === server.id)!;
+      assertEquals(left.toolIds, [after.tools[0].id]);
+      assertEquals([left.resourceIds.length, left.promptIds.length], [1, 1]);
+    },
+  );
+
+  registryTest(
+    "Entities.update() of a gateway's visibility carries along what shared it",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      await registry.saveDiscovery(id, discovery({ tools: ["a", "b"] }), naming);
+      const [a] = await registry.tools.list();
+      await registry.tools.update(a.id, { visibility: "private" });
+      await registry.gateways.update(id, { visibility: "team", teamId: "t1" });
+      const tools = await registry.tools.list();
+      assertEquals(tools.map(({ visibility }) => visibility), ["private", "team"]);
+      assertEquals(tools.map(({ teamId }) => teamId), ["t1", "t1"]);
+    },
+  );
+
+  registryTest(
+    "servers keep a chosen id and the members' order, and refuse unknown members whole",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      await registry.saveDiscovery(id, discovery({ tools: ["a", "b", "c"] }), naming);
+      const [a, b, c] = (await registry.tools.list()).map((tool) => tool.id);
+      const server = await registry.servers.insert(newServer({ id: "mine", name: "s", toolIds: [c, a, c] }));
+      assertEquals((await registry.servers.get("mine"))?.toolIds, [c, a]);
+      assertEquals((await registry.servers.update("mine", { toolIds: [b], description: "d" })).toolIds, [b]);
+      assertEquals((await registry.servers.update("mine", { description: "e" })).toolIds, [b]);
+      const taken = await assertRejects(
+        () => registry.servers.insert(newServer({ id: "mine", name: "t" })),
+        SluiceError,
+      );
+      const unknown = await assertRejects(
+        () => registry.servers.insert(newServer({ name: "t", toolIds: ["absent"] })),
+        SluiceError,
+      );
+      assertEquals([taken.code, unknown.code], ["CONFLICT", "VALIDATION_FAILED"]);
+      assertEquals((await registry.servers.list()).map((row) => row.id), [server.id]);
+    },
+  );
+
+  registryTest(
+    "saveDiscovery() keeps every field of the upstream's objects, in words and order",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(
+        newGateway({ name: "one", visibility: "team", teamId: "t1" }),
+      );
+      const tool = {
+        name: "a",
+        zeta: { unknown: [1, null] },
+        inputSchema: { type: "object" },
+        _meta: { k: 1 },
+      };
+      const saved = await registry.saveDiscovery(
+        id,
+        { ...discovery({ resources: ["r:1"], templates: ["r:{x}"], prompts: ["p q"] }), tools: [tool] },
+        naming,
+      );
+      assertEquals(saved.tools, { added: ["one-a"], updated: [], removed: [] });
+      assertEquals(saved.resources.added, ["r:1", "r:{x}"]);
+      assertEquals(saved.prompts.added, ["one-p-q"]);
+      const [row] = await registry.tools.list();
+      assertEquals(row.definition, JSON.stringify(tool));
+      assertEquals([row.visibility, row.teamId, row.gatewayId], ["team", "t1", id]);
+      assertEquals((await registry.resources.list()).map(({ isTemplate }) => isTemplate), [false, true]);
+      const gateway = await registry.gateways.get(id);
+      assertEquals([gateway?.protocolVersion, gateway?.reachable], ["2025-11-25", true]);
+    },
+  );
+
+  registryTest(
+    "saveDiscovery() keeps ids and the operator's fields, and tells what changed",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      await registry.saveDiscovery(
+        id,
+        discovery({ tools: ["a", "b", "c"], resources: ["r:1"], prompts: ["p"] }),
+        naming,
+      );
+      const [a] = await registry.tools.list();
+      const mine = { customName: "mine", displayName: "Mine", description: "d", enabled: false, tags: ["t"] };
+      await registry.tools.update(a.id, { ...mine, name: "one-mine", visibility: "private" });
+      const now = discovery({ tools: ["d", "c"] });
+      const saved = await registry.saveDiscovery(
+        id,
+        { ...now, tools: [...now.tools, { name: "a", description: "new" }] },
+        naming,
+      );
+      assertEquals(saved.tools, { added: ["one-d"], updated: ["one-mine"], removed: ["one-b"] });
+      assertEquals([saved.resources.removed, saved.prompts.removed], [["r:1"], ["one-p"]]);
+      const after = (await registry.tools.get(a.id))!;
+      assertEquals({ ...after, ...mine }, after);
+      assertEquals([after.name, after.visibility, JSON.parse(after.definition).description], [
+        "one-mine",
+        "private",
+        "new",
+      ]);
+    },
+  );
+
+  registryTest("saveDiscovery() leaves alone the kinds that it is not asked for", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery({ tools: ["a"], resources: ["r:1"], prompts: ["p"] }), naming);
+    await registry.saveDiscovery(id, discovery({}), naming, {
+      tools: true,
+      resources: false,
+      prompts: false,
+    });
+    const { tools, resources, prompts } = await registry.readCatalog();
+    assertEquals([tools.length, resources.length, prompts.length], [0, 1, 1]);
+  });
+
+  registryTest("saveDiscovery() says what it could not take, and why", async (registry) => {
+    const one = await registry.gateways.insert(newGateway({ name: "a" }));
+    const two = await registry.gateways.insert(newGateway({ name: "a-b" }));
+    await registry.saveDiscovery(one.id, discovery({ tools: ["b-c"] }), naming);
+    const saved = await registry.saveDiscovery(
+      two.id,
+      {
+        ...discovery({ resources: ["r:1", "r:1"] }),
+        tools: [{ name: "c" }, { name: "d" }, { name: "d" }, { title: "?" }],
+      },
+      naming,
+    );
+    assertEquals(saved.tools.added, ["a-b-d"]);
+    assertEquals(saved.skipped.map(({ kind, name }) => `${kind} ${name}`), [
+      "tool d",
+      "tool #4",
+      "tool c",
+      "resource r:1",
+    ]);
+  });
+
+  registryTest("saveDiscovery() lets two upstreams have a resource of the same URI", async (registry) => {
+    for (const name of ["one", "two"]) {
+      const { id } = await registry.gateways.insert(newGateway({ name }));
+      await registry.saveDiscovery(id, discovery({ resources: ["r:1"] }), naming);
+    }
+    assertEquals((await registry.resources.list()).length, 2);
+  });
+
+  registryTest(
+    "renameDiscovered() follows the slug, even where two names are exchanged",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      await registry.saveDiscovery(id, discovery({ tools: ["a", "b"], prompts: ["p"] }), naming);
+      await registry.gateways.update(id, { name: "Two", slug: "two" });
+      await registry.renameDiscovered(id, naming);
+      const { tools, prompts } = await registry.readCatalog();
+      assertEquals([...tools, ...prompts].map(({ name }) => name), ["two-a", "two-b", "two-p"]);
+      await registry.renameDiscovered(
+        id,
+        (slug, items) =>
+          items.map(({ originalName }) => `${slug}-${{ a: "b", b: "a", p: "p" }[originalName]}`),
+      );
+      assertEquals((await registry.tools.list()).map(({ originalName }) => originalName), ["b", "a"]);
+    },
+  );
+
+  registryTest("every write raises the catalog version, and no read does", async (registry) => {
+    const versions: number[] = [];
+    const note = async () => void versions.push(await registry.readCatalogVersion());
+    await note();
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await note();
+    await registry.gateways.update(id, { enabled: false });
+    await note();
+    await registry.saveDiscovery(id, discovery({ tools: ["a"] }), naming);
+    await note();
+    const server = await registry.servers.insert(newServer({ name: "s" }));
+    await note();
+    await registry.servers.update(server.id, {
+      toolIds: (await registry.tools.list()).map((tool) => tool.id),
+    });
+    await note();
+    await registry.gateways.delete(id);
+    await note();
+    assertEquals(versions, [...new Set(versions)].sort((a, b) => a - b));
+    const { version } = await registry.readCatalog();
+    assertEquals(version, await registry.readCatalogVersion());
+  });
+
+  registryTest("Registry.transaction() does all or nothing", async (registry) => {
+    const version = await registry.readCatalogVersion();
+    await assertRejects(() =>
+      registry.transaction(async (inside) => {
+        const { id } = await inside.gateways.insert(newGateway({ name: "one" }));
+        await inside.saveDiscovery(id, discovery({ tools: ["a"] }), naming);
+        await inside.gateways.insert(newGateway({ name: "one" }));
+      }), SluiceError);
+    assertEquals((await registry.gateways.list()).length, 0);
+    assertEquals(await registry.readCatalogVersion(), version);
+  });
+
+  registryTest("readCatalog() takes 2,000 tools and gives them back", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    const names = Array.from({ length: 2000 }, (_, i) => `tool ${i}`);
+    const saved = await registry.saveDiscovery(id, discovery({ tools: names }), naming);
+    assertEquals(saved.tools.added.length, 2000);
+    assertEquals((await registry.readCatalog()).tools.length, 2000);
+    assertEquals((await registry.saveDiscovery(id, discovery({}), naming)).tools.removed.length, 2000);
+  });
+
+  test("SessionRecords keeps, replaces, deletes and sweeps", async ({ database }) => {
+    await migrate(database);
+    const sessions = createSessionRecords(database);
+    const at = 1_790_000_000_000;
+    await sessions.put({ id: "a", record: "{}", expiresAt: at });
+    await sessions.put({ id: "a", record: '{"x":1}', expiresAt: at + 1 });
+    await sessions.put({ id: "b", record: "{}", expiresAt: at });
+    assertEquals(await sessions.get("a"), { id: "a", record: '{"x":1}', expiresAt: at + 1 });
+    assertEquals(await sessions.deleteExpired(at), 1);
+    assertEquals(await sessions.get("b"), null);
+    assertEquals([await sessions.delete("a"), await sessions.delete("a")], [true, false]);
+  });
+}
+
+async function ids(database: Database): Promise<number[]> {
+  return (await database.query<{ id: number }>(sql`SELECT id FROM t ORDER BY id`)).map(({ id }) => id);
+}

@@ -1,0 +1,66 @@
+// The reference upstream: @modelcontextprotocol/server-everything from npm, over streamable HTTP, in a process of its own.
+
+import { ChildOutput } from "./child_output.ts";
+import { freePort } from "./free_port.ts";
+import { waitFor } from "./wait_for.ts";
+
+/** The package and version under test. */
+export const EVERYTHING_PACKAGE = "@modelcontextprotocol/server-everything@2026.8.31";
+
+export interface EverythingUpstream extends AsyncDisposable {
+  /** Its MCP endpoint. */
+  readonly url: string;
+  readonly pid: number;
+  /** What it printed: one array that grows. */
+  readonly output: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Starts it on a free port of 127.0.0.1 (or on `port`). The first run on a machine fetches the package from npm. */
+export async function startEverything({ port = freePort() } = {}): Promise<EverythingUpstream> {
+  const preload = new URL("./bind_loopback.cjs", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-config",
+      "--no-lock",
+      "--quiet",
+      "--preload",
+      preload,
+      `npm:${EVERYTHING_PACKAGE}`,
+      "streamableHttp",
+    ],
+    env: { PORT: String(port), NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = new ChildOutput(child.stdout, child.stderr);
+  let running = true;
+  const exited = child.status.then((status) => {
+    running = false;
+    return status;
+  });
+  const stop = async () => {
+    if (running) child.kill("SIGKILL");
+    await exited;
+    await output.ended;
+  };
+
+  const url = `http://127.0.0.1:${port}/mcp`;
+  try {
+    await waitFor(async () => {
+      if (!running) return true;
+      // Without a session it refuses a GET, which is an answer.
+      const response = await fetch(url);
+      await response.body?.cancel();
+      return true;
+    }, { what: "server-everything to answer", deadlineMs: 120_000, everyMs: 100 });
+    if (!running) throw new Error(`server-everything did not start:\n${output.tail()}`);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, pid: child.pid, output: output.lines, stop, [Symbol.asyncDispose]: stop };
+}
