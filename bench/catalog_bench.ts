@@ -36,6 +36,7 @@ const tools: ToolRow[] = Array.from({ length: 10_000 }, (_, i) => ({
   displayName: null,
   description: null,
   definition: JSON.stringify({ name: `tool_${i}`, description: "A tool", inputSchema: { type: "object" } }),
+  position: i,
   reachable: true,
   timeoutMs: null,
 }));

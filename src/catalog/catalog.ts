@@ -84,10 +84,17 @@ export class Catalog {
     const usable = <Row extends EntityRow & { gatewayId: string | null }>(row: Row): GatewayRow | undefined =>
       row.enabled && row.gatewayId !== null ? gateways.get(row.gatewayId) : undefined;
 
-    const tools = collect(rows.tools, usable, toolEntry);
-    const resources = collect(rows.resources.filter(({ isTemplate }) => !isTemplate), usable, resourceEntry);
-    const templates = collect(rows.resources.filter(({ isTemplate }) => isTemplate), usable, templateEntry);
-    const prompts = collect(rows.prompts, usable, promptEntry);
+    // One gateway after the other, each in its upstream's own order.
+    const gatewayOrder = new Map(rows.gateways.map(({ id }, i) => [id, i]));
+    const place = ({ gatewayId }: { gatewayId: string | null }) => gatewayOrder.get(gatewayId ?? "") ?? -1;
+    const inOrder = <Row extends { gatewayId: string | null; position: number }>(unordered: readonly Row[]) =>
+      [...unordered].sort((a, b) => place(a) - place(b) || a.position - b.position);
+
+    const resourceRows = inOrder(rows.resources);
+    const tools = collect(inOrder(rows.tools), usable, toolEntry);
+    const resources = collect(resourceRows.filter(({ isTemplate }) => !isTemplate), usable, resourceEntry);
+    const templates = collect(resourceRows.filter(({ isTemplate }) => isTemplate), usable, templateEntry);
+    const prompts = collect(inOrder(rows.prompts), usable, promptEntry);
 
     this.all = {
       server: null,

@@ -27,9 +27,7 @@ export function toolName(gatewaySlug: string, separator: string, toolSlug: strin
  * The naming for a separator. Items whose names would be the same get "-2", "-3" and so on in
  * the upstream's order; but what has such a name already keeps it, so that no call ever reaches another tool than before.
  */
-export function createNaming(
-  separator: string,
-): (gatewaySlug: string, items: readonly Nameable[]) => string[] {
+export function createNaming(separator: string): Naming {
   return (gatewaySlug, items) => {
     const wishes = items.map(({ originalName, customName }) =>
       toolName(gatewaySlug, separator, slugify(customName ?? originalName))
@@ -45,8 +43,11 @@ export function createNaming(
       if (currentName !== null && isVariant(currentName, wishes[i])) claim(i, currentName);
     });
     wishes.forEach((wish, i) => claim(i, wish));
+    const next = new Map<string, number>(); // by wish, so that thousands of equal ones stay cheap
     wishes.forEach((wish, i) => {
-      for (let n = 2; names[i] === undefined; n++) claim(i, `${wish}-${n}`);
+      let n = next.get(wish) ?? 2;
+      while (names[i] === undefined) claim(i, `${wish}-${n++}`);
+      next.set(wish, n);
     });
     return names as string[];
   };

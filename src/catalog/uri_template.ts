@@ -22,6 +22,9 @@ const EXPANSIONS: Readonly<Record<string, Expansion>> = {
   "&": { lead: "&", endsAt: "#" },
 };
 
+/** Nothing longer is looked for in a template. */
+const MAX_URI_CHARS = 65_536;
+
 /**
  * A template that cannot be read matches itself only: it stays listed, and harms nobody. No regular expression: template and
  * URI are other people's, and backtracking over several expressions takes polynomial time; this takes parts × characters.
@@ -36,7 +39,7 @@ export function compileUriTemplate(template: string): UriTemplate {
   const steps = typeof first === "string" ? rest : parts;
   return {
     matches(uri) {
-      if (!uri.startsWith(prefix)) return false;
+      if (uri.length > MAX_URI_CHARS || !uri.startsWith(prefix)) return false;
       // reached[i]: the parts so far can have made the first i characters.
       let reached = new Uint8Array(uri.length + 1);
       reached[prefix.length] = 1;

@@ -1,6 +1,8 @@
 // `sluice demo`: the built-in MCP time server alone, to try the gateway on.
 
+import { reasonOf } from "../base/errors.ts";
 import { startDemoServer } from "./demo_server.ts";
+import { stopSignal } from "./stop_signal.ts";
 
 /**
  * Runs the demo server until SIGINT or SIGTERM. Port 0 takes a free one; the address is printed.
@@ -11,22 +13,11 @@ export async function demo({ port, host = "127.0.0.1" }: { port: number; host?: 
   try {
     server = startDemoServer({ hostname: host, port });
   } catch (error) {
-    console.error(`Cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : error}`);
+    console.error(`Cannot listen on ${host}:${port}: ${reasonOf(error)}`);
     return 1;
   }
   console.log(`MCP time server: ${server.url} (streamable HTTP; Ctrl+C ends it)`);
   await stopSignal();
   await server.close();
   return 0;
-}
-
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    const stop = () => {
-      for (const signal of signals) Deno.removeSignalListener(signal, stop);
-      resolve();
-    };
-    for (const signal of signals) Deno.addSignalListener(signal, stop);
-  });
 }

@@ -2,7 +2,7 @@
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
-import { classify, idText, isObject, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
+import { classify, isObject, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
 import {
   ASSUMED_REVISION,
   BATCH_REVISION,
@@ -79,7 +79,7 @@ export class StreamableHttp {
     signal: AbortSignal,
   ): Promise<McpReply> {
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
-    if (Array.isArray(value)) return await this.#batch(value, request, session);
+    if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
     const message = classify(value, request.body);
     refuseModern(message);
     if (message.kind !== "request") {
@@ -111,10 +111,7 @@ export class StreamableHttp {
     session: DownstreamSession | null,
     clientGone: AbortSignal,
   ): Promise<McpReply> {
-    const call = new AbortController();
-    const key = idText(message);
-    const leave = this.#enter(session, key, call, clientGone);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let stream: EventStream | null = null;
       const notify = (text: string) => {
         if (stream === null) {
@@ -123,12 +120,8 @@ export class StreamableHttp {
         }
         stream.send(text);
       };
-      const context = this.#context(request, session, {
-        signal: call.signal,
-        notify: request.acceptsStream ? notify : undefined,
-      });
-      this.#deps.dispatcher.respond(context, message).then((body) => {
-        leave();
+      const context = this.#context(request, session, { notify: request.acceptsStream ? notify : undefined });
+      this.#respond(context, message, session, clientGone).then((body) => {
         if (stream !== null) {
           stream.send(body);
           stream.close();
@@ -139,25 +132,24 @@ export class StreamableHttp {
           stream.close();
           resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
         }
-      });
+      }).catch(reject);
     });
   }
 
-  /** Note a call as under way, so that the session can cancel it. Gives the function that takes the note back. */
-  #enter(
+  /** Serve a call that is noted as under way, so that it can be cancelled. */
+  async #respond(
+    context: CallContext,
+    message: RequestMessage,
     session: DownstreamSession | null,
-    key: string,
-    call: AbortController,
     clientGone: AbortSignal,
-  ): () => void {
-    if (session !== null) {
-      session.calls.set(key, call);
-      // Losing the connection is no cancellation for a client that can come back (transports, "Sending Messages").
-      return () => session.calls.delete(key);
+  ): Promise<string> {
+    const call = new AbortController();
+    const leave = session === null ? abortWith(clientGone, call) : enter(session, callKey(message.id), call);
+    try {
+      return await this.#deps.dispatcher.respond({ ...context, signal: call.signal }, message);
+    } finally {
+      leave();
     }
-    const onGone = () => call.abort(new SluiceError("REQUEST_CANCELLED"));
-    clientGone.addEventListener("abort", onGone, { once: true });
-    return () => clientGone.removeEventListener("abort", onGone);
   }
 
   /** Batches were part of one revision only. */
@@ -165,6 +157,7 @@ export class StreamableHttp {
     values: readonly unknown[],
     request: McpRequest,
     session: DownstreamSession | null,
+    clientGone: AbortSignal,
   ): Promise<McpReply> {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
     if (revision !== BATCH_REVISION) {
@@ -184,7 +177,7 @@ export class StreamableHttp {
     if (requests.length === 0) return ACCEPTED;
     const context = this.#context(request, session);
     const answers = await Promise.all(
-      requests.map((message) => this.#deps.dispatcher.respond(context, message)),
+      requests.map((message) => this.#respond(context, message, session, clientGone)),
     );
     return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
   }
@@ -199,7 +192,7 @@ export class StreamableHttp {
   #context(
     { principal, serverId, protocolVersion }: McpRequest,
     session: DownstreamSession | null,
-    more: Pick<CallContext, "signal" | "notify"> = {},
+    more: Pick<CallContext, "notify"> = {},
   ): CallContext {
     return {
       principal,
@@ -247,7 +240,32 @@ function required(session: DownstreamSession | null): DownstreamSession {
 function receive(session: DownstreamSession, message: Message): void {
   if (message.kind !== "notification" || message.method !== "notifications/cancelled") return;
   const requestId = isObject(message.params) ? message.params.requestId : undefined;
-  session.calls.get(JSON.stringify(requestId))?.abort(new SluiceError("REQUEST_CANCELLED"));
+  session.calls.get(callKey(requestId))?.abort(new SluiceError("REQUEST_CANCELLED"));
+}
+
+/** 1 and "1" are two ids. */
+function callKey(id: unknown): string {
+  return JSON.stringify(id);
+}
+
+/**
+ * Note a call in its session, for `notifications/cancelled`. Losing the connection is no cancellation for a client that can
+ * come back (transports, "Sending Messages"). @returns takes the note back
+ */
+function enter({ calls }: DownstreamSession, key: string, call: AbortController): () => void {
+  calls.set(key, call);
+  return () => {
+    // A client may have used one id twice: what is noted now is then another call.
+    if (calls.get(key) === call) calls.delete(key);
+  };
+}
+
+/** Without a session, the connection is all that ties the client to its call. @returns unties them */
+function abortWith(clientGone: AbortSignal, call: AbortController): () => void {
+  const onGone = () => call.abort(new SluiceError("REQUEST_CANCELLED"));
+  if (clientGone.aborted) onGone();
+  clientGone.addEventListener("abort", onGone, { once: true });
+  return () => clientGone.removeEventListener("abort", onGone);
 }
 
 function checkVersionHeader(version: string | null): asserts version is Revision | null {

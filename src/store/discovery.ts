@@ -119,6 +119,7 @@ interface NamedRow extends EntityRow {
   readonly name: string;
   readonly customName: string | null;
   readonly definition: string;
+  readonly position: number;
 }
 
 interface Update<Row extends EntityRow> {
@@ -142,7 +143,7 @@ class Merge {
     naming: Naming,
     create: (
       shared: SharedFields,
-      item: { originalName: string; name: string; definition: string },
+      item: { originalName: string; name: string; definition: string; position: number },
     ) => NewRow<Row>,
   ): Promise<DiscoveryChanges> {
     const offered = this.#distinct(kind, found, (raw) => raw.name);
@@ -158,17 +159,21 @@ class Merge {
     const taken = await namesOfOthers(this.tx, entity, this.gateway.id, names);
     const updates: Update<Row>[] = [];
     const inserts: Row[] = [];
-    offered.forEach(({ key, definition }, i) => {
+    offered.forEach(({ key, definition }, position) => {
       const row = known.get(key);
       if (row !== undefined) {
-        const name = taken.has(names[i]) ? row.name : names[i];
-        if (row.definition !== definition || row.name !== name) {
-          updates.push({ row, changes: { name, definition } as RowChanges<Row> });
+        const name = taken.has(names[position]) ? row.name : names[position];
+        if (row.definition !== definition || row.name !== name || row.position !== position) {
+          updates.push({ row, changes: { name, definition, position } as RowChanges<Row> });
         }
-      } else if (taken.has(names[i])) {
-        this.skipped.push({ kind, name: key, reason: `the name "${names[i]}" belongs to another gateway` });
+      } else if (taken.has(names[position])) {
+        this.skipped.push({
+          kind,
+          name: key,
+          reason: `the name "${names[position]}" belongs to another gateway`,
+        });
       } else {
-        const item = { originalName: key, name: names[i], definition };
+        const item = { originalName: key, name: names[position], definition, position };
         inserts.push(newRow(create(sharedFields(this.gateway), item), this.now));
       }
     });
@@ -188,14 +193,19 @@ class Merge {
     const known = await this.#known(RESOURCES, (row) => resourceKey(row.uri, row.isTemplate));
     const updates: Update<ResourceRow>[] = [];
     const inserts: ResourceRow[] = [];
-    for (const { key, uri, isTemplate, raw, definition } of offered) {
+    for (const [position, { key, uri, isTemplate, raw, definition }] of offered.entries()) {
       const row = known.get(key);
       const name = typeof raw.name === "string" ? raw.name : uri;
       if (row === undefined) {
         inserts.push(
-          newRow<ResourceRow>({ ...sharedFields(this.gateway), uri, name, isTemplate, definition }, this.now),
+          newRow<ResourceRow>(
+            { ...sharedFields(this.gateway), uri, name, isTemplate, definition, position },
+            this.now,
+          ),
         );
-      } else if (row.definition !== definition) updates.push({ row, changes: { name, definition } });
+      } else if (row.definition !== definition || row.position !== position) {
+        updates.push({ row, changes: { name, definition, position } });
+      }
     }
     return await this.#apply(RESOURCES, known, offered, updates, inserts, (row) => row.uri);
   }
@@ -306,7 +316,7 @@ function sharedFields(gateway: GatewayRow) {
 
 function newTool(
   shared: SharedFields,
-  item: { originalName: string; name: string; definition: string },
+  item: { originalName: string; name: string; definition: string; position: number },
 ): NewRow<ToolRow> {
   return {
     ...shared,
@@ -321,7 +331,7 @@ function newTool(
 
 function newPrompt(
   shared: SharedFields,
-  item: { originalName: string; name: string; definition: string },
+  item: { originalName: string; name: string; definition: string; position: number },
 ): NewRow<PromptRow> {
   return { ...shared, ...item, customName: null, displayName: null, description: null };
 }

@@ -58,6 +58,8 @@ export interface ToolRow extends EntityRow {
   readonly description: string | null;
   /** The upstream's tool object as JSON text, every field kept, known to us or not. */
   readonly definition: string;
+  /** Where the upstream lists it, from 0. */
+  readonly position: number;
   readonly reachable: boolean;
   readonly timeoutMs: number | null;
 }
@@ -68,6 +70,7 @@ export interface ResourceRow extends EntityRow {
   readonly name: string;
   readonly isTemplate: boolean;
   readonly definition: string;
+  readonly position: number;
 }
 
 export interface PromptRow extends EntityRow {
@@ -78,6 +81,7 @@ export interface PromptRow extends EntityRow {
   readonly displayName: string | null;
   readonly description: string | null;
   readonly definition: string;
+  readonly position: number;
 }
 
 /** A virtual server: a chosen set of tools, resources and prompts at an endpoint of its own. */

@@ -51,21 +51,34 @@ export function createLog({ level, format, sink = stdoutSink(), now = () => new 
 }
 
 /** Standard output without waiting for it: lines queue while a write is under way and go out together. */
-export function stdoutSink(): LineSink {
+export function stdoutSink(
+  out: { write(bytes: Uint8Array): Promise<number> } = Deno.stdout,
+  maxWaitingChars = MAX_WAITING_CHARS,
+): LineSink {
   const encoder = new TextEncoder();
   let waiting: string[] = [];
+  let waitingChars = 0;
+  let lost = 0;
   let writing: Promise<void> | null = null;
   const drain = async () => {
     while (waiting.length > 0) {
       const bytes = encoder.encode(waiting.join(""));
       waiting = [];
-      for (let sent = 0; sent < bytes.length;) sent += await Deno.stdout.write(bytes.subarray(sent));
+      waitingChars = 0;
+      for (let sent = 0; sent < bytes.length;) sent += await out.write(bytes.subarray(sent));
     }
     writing = null;
   };
   return {
     write(line) {
+      if (waitingChars + line.length > maxWaitingChars) {
+        lost++;
+        return;
+      }
+      if (lost > 0) line = `${JSON.stringify({ level: "WARNING", event: "log lines lost", lost })}\n${line}`;
+      lost = 0;
       waiting.push(line);
+      waitingChars += line.length;
       writing ??= drain().catch(() => {
         // Nobody reads our output any more; serving goes on.
         writing = null;
@@ -75,26 +88,57 @@ export function stdoutSink(): LineSink {
   };
 }
 
+/** What waits for a reader that has stopped reading is bounded; the lines beyond are lost, and counted. */
+const MAX_WAITING_CHARS = 16 * 1024 * 1024;
+
 const SECRET_KEY = /authorization|cookie|password|secret|token$|api[-_]?key|credential/i;
 
-/** Values under names that mean a secret are masked, at every depth; errors become their words. */
+/** Deeper than this is left out: a log line is no dump, and what refers to itself has an end. */
+const MAX_DEPTH = 6;
+
+/**
+ * Values under names that mean a secret are masked, at every depth, also in [name, value] pairs; errors become their words.
+ * Userinfo and parameters of URLs are masked in every text: an upstream's key may be one, and `fetch` names the URL it failed on.
+ */
 export function redact(fields: LogFields): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, redactValue(key, value)]));
+  return redactObject(fields, 0);
 }
 
-function redactValue(key: string, value: unknown): unknown {
+function redactObject(fields: LogFields, depth: number): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, redactValue(key, value, depth)]),
+  );
+}
+
+function redactValue(key: string, value: unknown, depth: number): unknown {
   if (SECRET_KEY.test(key) && value !== null && value !== undefined) return "***";
-  if (value instanceof Error) return describeError(value);
-  if (Array.isArray(value)) return value.map((item) => redactValue("", item));
-  if (typeof value === "object" && value !== null) return redact(value as LogFields);
-  return value;
+  if (typeof value === "string") return maskUrls(value);
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Error) return maskUrls(describeError(value, depth));
+  if (value instanceof URL) return maskUrls(value.href);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "invalid date" : value.toISOString();
+  if (depth === MAX_DEPTH) return "…";
+  if (!Array.isArray(value)) return redactObject(value as LogFields, depth + 1);
+  const [name, ...rest] = value;
+  if (rest.length === 1 && typeof name === "string" && SECRET_KEY.test(name)) return [name, "***"];
+  return value.map((item) => redactValue("", item, depth + 1));
 }
 
-function describeError(error: Error): string {
-  const cause = error.cause === undefined
-    ? ""
-    : ` <- ${error.cause instanceof Error ? describeError(error.cause) : String(error.cause)}`;
-  return `${error.stack ?? `${error.name}: ${error.message}`}${cause}`;
+function maskUrls(text: string): string {
+  if (!text.includes("://")) return text;
+  return text.replace(
+    /(\b[a-z][a-z0-9+.-]{0,30}:\/\/)([^\s/?#"'<>()]*@)?([^\s?#"'<>()]*)(\?[^\s#"'<>()]*)?/gi,
+    (_, scheme: string, userinfo: string | undefined, rest: string, query: string | undefined) =>
+      `${scheme}${userinfo === undefined ? "" : "***@"}${rest}${query === undefined ? "" : "?***"}`,
+  );
+}
+
+function describeError(error: Error, depth: number): string {
+  const words = error.stack ?? `${error.name}: ${error.message}`;
+  if (error.cause === undefined || depth >= MAX_DEPTH) return words;
+  const { cause } = error;
+  return `${words} <- ${cause instanceof Error ? describeError(cause, depth + 1) : String(cause)}`;
 }
 
 function renderJson(line: Record<string, unknown>): string {
@@ -102,8 +146,9 @@ function renderJson(line: Record<string, unknown>): string {
 }
 
 function renderText({ time, level, event, ...fields }: Record<string, unknown>): string {
-  const rest = Object.entries(fields).map(([key, value]) =>
-    ` ${key}=${typeof value === "string" && !/[\s"]/.test(value) ? value : JSON.stringify(value)}`
+  const rest = Object.entries(fields).filter(([, value]) => value !== undefined).map(([key, value]) =>
+    // Control characters, too: what a client sends must not steer an operator's terminal.
+    ` ${key}=${typeof value === "string" && !/[\s"\p{Cc}]/u.test(value) ? value : JSON.stringify(value)}`
   );
   return `${time} ${level} ${event}${rest.join("")}\n`;
 }

@@ -117,44 +117,51 @@ export class CircuitBreaker {
   }
 }
 
-/** The breakers of a pool, one for each URL. */
+/** The breakers of a pool, one for each URL, whichever registrations of it are called. */
 export class CircuitBreakers {
   /** How often a circuit was opened. */
   trips = 0;
-  readonly #byUrl = new Map<string, CircuitBreaker>();
+  readonly #byUrl = new Map<
+    string,
+    { readonly breaker: CircuitBreaker; readonly upstreamIds: Set<string> }
+  >();
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
   readonly #maxUrls: number;
 
-  /** `limits` is asked each time, so that settings may change; beyond `maxUrls` the oldest that is not open is forgotten. */
+  /** `limits` is asked each time, so that settings may change; beyond `maxUrls` the oldest that is closed is forgotten. */
   constructor(limits: () => BreakerLimits, clock: Clock, maxUrls = 10_000) {
     this.#limits = limits;
     this.#clock = clock;
     this.#maxUrls = maxUrls;
   }
 
-  of(url: string): CircuitBreaker {
-    let breaker = this.#byUrl.get(url);
-    if (breaker === undefined) {
+  of({ url, upstreamId }: { readonly url: string; readonly upstreamId: string }): CircuitBreaker {
+    let known = this.#byUrl.get(url);
+    if (known === undefined) {
       if (this.#byUrl.size >= this.#maxUrls) this.#dropOne();
-      breaker = new CircuitBreaker(this.#limits, this.#clock, () => this.trips++);
-      this.#byUrl.set(url, breaker);
+      const breaker = new CircuitBreaker(this.#limits, this.#clock, () => this.trips++);
+      known = { breaker, upstreamIds: new Set() };
+      this.#byUrl.set(url, known);
     }
-    return breaker;
+    known.upstreamIds.add(upstreamId);
+    return known.breaker;
   }
 
-  /** Start afresh with this URL: what the operator changed may be the cure. */
-  forget(url: string): void {
-    this.#byUrl.delete(url);
+  /** Start afresh with an upstream's URLs: what the operator changed may be the cure. */
+  forget(upstreamId: string): void {
+    for (const [url, { upstreamIds }] of this.#byUrl) {
+      if (upstreamIds.has(upstreamId)) this.#byUrl.delete(url);
+    }
   }
 
-  entries(): Iterable<[url: string, breaker: CircuitBreaker]> {
-    return this.#byUrl;
+  *entries(): Generator<[url: string, breaker: CircuitBreaker]> {
+    for (const [url, { breaker }] of this.#byUrl) yield [url, breaker];
   }
 
   #dropOne(): void {
     let oldest: string | undefined;
-    for (const [url, breaker] of this.#byUrl) {
+    for (const [url, breaker] of this.entries()) {
       oldest ??= url;
       if (breaker.state !== "closed") continue;
       oldest = url;

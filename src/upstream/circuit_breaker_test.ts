@@ -71,15 +71,15 @@ Deno.test("CircuitBreaker lets the next one probe when the probe is abandoned", 
   assertEquals(breaker.state, "closed");
 });
 
-Deno.test("CircuitBreaker ignores a failure that began before it opened", async () => {
+Deno.test("CircuitBreaker ignores a failure or an end of a try that began before it opened", async () => {
   const { clock, breaker, fail, trips } = breakerAt();
-  const slow = breaker.enter();
+  const [slow, left] = [breaker.enter(), breaker.enter()];
   fail(3);
   await clock.tick(1_000);
   const probe = breaker.enter();
   slow.failed();
   assertEquals([breaker.state, trips()], ["half_open", 1]);
-  slow.abandoned();
+  left.abandoned();
   assertEquals(breaker.waitMs() > 0, true, "an old try does not end the probe");
   probe.succeeded();
   assertEquals(breaker.state, "closed");
@@ -100,23 +100,28 @@ Deno.test("CircuitBreaker counts the first verdict on a try only", () => {
   assertEquals([breaker.state, breaker.failures], ["closed", 1]);
 });
 
+/** A URL that one upstream is registered with. */
+function at(url: string, upstreamId = url) {
+  return { url, upstreamId };
+}
+
 Deno.test("CircuitBreakers keep URLs apart, are bounded, and drop closed circuits first", () => {
   const breakers = new CircuitBreakers(() => ({ threshold: 1, resetMs: 1_000 }), new FakeClock(), 2);
-  breakers.of("a").enter().failed();
-  assertEquals([breakers.of("b").state, breakers.trips], ["closed", 1]);
-  breakers.of("c");
-  assertEquals([...breakers.entries()].map(([url, { state }]) => [url, state]), [["a", "open"], [
-    "c",
-    "closed",
-  ]]);
-  breakers.of("c").enter().failed();
-  breakers.of("d");
-  assertEquals([...breakers.entries()].map(([url]) => url), ["c", "d"]);
+  const states = () => [...breakers.entries()].map(([url, { state }]) => `${url} ${state}`);
+  breakers.of(at("a")).enter().failed();
+  assertEquals([breakers.of(at("b")).state, breakers.trips], ["closed", 1]);
+  breakers.of(at("c"));
+  assertEquals(states(), ["a open", "c closed"]);
+  breakers.of(at("c")).enter().failed();
+  breakers.of(at("d"));
+  assertEquals(states(), ["c open", "d closed"]);
 });
 
-Deno.test("CircuitBreakers.forget() starts afresh", () => {
+Deno.test("CircuitBreakers.forget() starts afresh with the URLs of an upstream", () => {
   const breakers = new CircuitBreakers(() => ({ threshold: 1, resetMs: 1_000 }), new FakeClock());
-  breakers.of("a").enter().failed();
-  breakers.forget("a");
-  assertEquals(breakers.of("a").state, "closed");
+  breakers.of(at("a", "1")).enter().failed();
+  breakers.of(at("b", "2")).enter().failed();
+  assertEquals(breakers.of(at("a", "3")).state, "open", "of one URL, whoever calls");
+  breakers.forget("3");
+  assertEquals([breakers.of(at("a", "1")).state, breakers.of(at("b", "2")).state], ["closed", "open"]);
 });

@@ -209,25 +209,29 @@ class FetchResponse implements HttpResponse {
   }
 }
 
-/** `fetch` puts the URL, with its query, in its messages: they stay in the cause. */
+/** `fetch` tells its failures apart in words only, and puts the URL with its query among them: they stay in the cause. */
 function failureOf(error: unknown, upstream: string, hostname: string): unknown {
   if (error instanceof SluiceError) return error;
-  const message = reasonOf(error);
-  const cause = { cause: error };
-  if (/certificate|fatal alert|corrupt message/i.test(message)) {
-    const found = tlsReason(message, hostname);
-    const reason = found === null || found === message
-      ? "its certificate or TLS settings are refused"
-      : found;
-    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, cause);
+  const inner = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "";
+  const message = `${reasonOf(error)} ${inner}`;
+  const options = { cause: error };
+  if (/Requests to port \d+ are blocked/.test(message)) {
+    return new SluiceError(
+      "EGRESS_DENIED",
+      { reason: "The URL's port is one that HTTP clients refuse" },
+      options,
+    );
   }
-  if (/\bconnect\b/i.test(message)) {
-    const reason = /refused/i.test(message)
-      ? "connection refused"
-      : /dns/i.test(message)
-      ? `cannot resolve "${hostname}"`
-      : "no connection";
-    return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, cause);
+  const detail = /client error \(Connect\): (.*)$/s.exec(message)?.[1].trim();
+  if (detail === undefined) return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, options);
+  if (/certificate|fatal alert|corrupt message/.test(detail)) {
+    const reason = tlsReason(detail, hostname) ?? detail;
+    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, options);
   }
-  return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, cause);
+  const reason = /refused/.test(detail)
+    ? "connection refused"
+    : /dns error/.test(detail)
+    ? `cannot resolve "${hostname}"`
+    : detail;
+  return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, options);
 }

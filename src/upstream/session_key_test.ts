@@ -100,6 +100,34 @@ Deno.test("IdentityHasher.identify() answers alike from the cache, after it has 
   }
 });
 
+Deno.test("IdentityHasher.identify() and poolKey() never read two parts as two others", () => {
+  const units = ["", "a", "1", ":", "\ud800", "\ud801"];
+  const parts = [...new Set(units.flatMap((x) => units.map((y) => x + y)))];
+  const pairs = parts.flatMap((x) => parts.map((y) => [x, y]));
+  const one = hasher();
+  const identities = pairs.map(([issuer, subject]) => one.identify(caller({}, { issuer, subject })));
+  assertEquals(new Set(identities).size, pairs.length);
+  const keys = pairs.map(([upstreamId, url]) =>
+    poolKey({ url, identity: ANONYMOUS, transport: "SSE", upstreamId, upstream: "u" }).text
+  );
+  assertEquals(new Set(keys).size, pairs.length);
+});
+
+Deno.test("IdentityHasher.identify() tells the same value in different places apart", () => {
+  const callers = [
+    caller({ authorization: "x" }),
+    caller({ "x-tenant-id": "x" }),
+    caller({ "x-user-id": "x" }),
+    caller({}, null, [["x-user-id", "x"]]),
+    caller({}, null, [["authorization", "x"]]),
+    caller({}, { issuer: "x", subject: "" }),
+    caller({}, { issuer: "", subject: "x" }),
+    caller({ "x-tenant-id": "x", "x-user-id": "x" }),
+    caller({ "x-tenant-id": "x" }, null, [["x-user-id", "x"]]),
+  ];
+  assertEquals(new Set(callers.map((each) => hasher().identify(each))).size, callers.length);
+});
+
 /** All that may tell two callers apart; values are such that badly framed ones would collide. */
 const text = fc.string({ unit: fc.constantFrom("a", "1", ":", ";", "T", "\ud800", "\ud801"), maxLength: 4 });
 const headerText = fc.string({ unit: fc.constantFrom("a", "1", ":", ",", "H"), maxLength: 4 });

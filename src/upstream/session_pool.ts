@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { CircuitBreakers } from "./circuit_breaker.ts";
 import type { PoolSnapshot } from "./pool_metrics.ts";
-import { hasRoom, makeKeyRoom, makeRoom, mustCede } from "./session_pool_caps.ts";
+import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./session_pool_caps.ts";
 import { ANONYMOUS, type PoolKey } from "./session_key.ts";
 import {
   type CreateSession,
@@ -33,7 +33,8 @@ const MAX_SWEEP_MS = 5_000;
  * - A creation belongs to the key, not to the caller who caused it. What becomes available goes to the caller that waits
  *   the longest, so a caller whose own creation hangs is served by the next release; and a creation outlives its caller.
  * - A failed creation is told to the caller that waits the longest, and to no other: the rest try again themselves.
- * - No caller sleeps beside a session or slot that it could have.
+ * - No caller sleeps beside a session or slot that it could have. One that needs a new session while the circuit is open
+ *   does not sleep at all, it fails.
  * - Under the total cap, keys are served in turn, so that a busy one cannot starve the others.
  */
 export class SessionPool<S extends PoolSession> {
@@ -125,10 +126,8 @@ export class SessionPool<S extends PoolSession> {
 
   /** An upstream was changed or deleted: no later lease gets a session opened before, and its breaker starts afresh. */
   closeUpstream(upstreamId: string): void {
-    this.drain((key) => {
-      if (key.upstreamId === upstreamId) this.#breakers.forget(key.url);
-      return key.upstreamId === upstreamId;
-    });
+    this.#breakers.forget(upstreamId);
+    this.drain((key) => key.upstreamId === upstreamId);
   }
 
   /** Close everything, lent sessions too; callers that wait get SHUTTING_DOWN. Resolves when all farewells are said. */
@@ -139,9 +138,7 @@ export class SessionPool<S extends PoolSession> {
       for (let caller = group.callers.shift(); caller !== undefined; caller = group.callers.shift()) {
         caller.reject(gone);
       }
-      for (const entry of group.entries) {
-        this.#lists.discard(entry, gone);
-      }
+      for (const entry of group.entries) this.#lists.discard(entry, gone);
       this.#lists.dropIfEmpty(group);
     }
     await Promise.all(this.#lists.farewells);
@@ -167,9 +164,11 @@ export class SessionPool<S extends PoolSession> {
     return group;
   }
 
-  #circuitOpen({ url, upstream }: PoolKey): SluiceError | undefined {
-    const waitMs = this.#breakers.of(url).waitMs();
-    return waitMs > 0 ? new SluiceError("UPSTREAM_CIRCUIT_OPEN", { upstream, waitMs }) : undefined;
+  #circuitOpen(key: PoolKey): SluiceError | undefined {
+    const waitMs = this.#breakers.of(key).waitMs();
+    return waitMs > 0
+      ? new SluiceError("UPSTREAM_CIRCUIT_OPEN", { upstream: key.upstream, waitMs })
+      : undefined;
   }
 
   /** The caller did not get its lease at once: let it leave when it is aborted, or when no slot came free in time. */
@@ -262,14 +261,15 @@ export class SessionPool<S extends PoolSession> {
     }
   }
 
-  #mustCede(group: KeyGroup<S, Lease<S>>): boolean {
-    return this.#lists.starved.size > 0 &&
-      mustCede(this.#lists, group, this.#clock.now(), this.#limits.acquireTimeoutMs / 4);
+  #heirOf(group: KeyGroup<S, Lease<S>>): KeyGroup<S, Lease<S>> | undefined {
+    if (this.#lists.starved.size === 0) return undefined;
+    return heirOf(this.#lists, group, this.#clock.now(), this.#limits.acquireTimeoutMs / 4);
   }
 
   /** A slot of the group came free. */
   #freed(group: KeyGroup<S, Lease<S>>): void {
-    if (this.#mustCede(group)) this.#serveStarved();
+    const heir = this.#heirOf(group);
+    if (heir !== undefined) this.#serve(heir);
     this.#settle(group);
   }
 
@@ -280,7 +280,7 @@ export class SessionPool<S extends PoolSession> {
     const nowMs = this.#clock.now();
     const old = nowMs - entry.createdAtMs >= this.#limits.ttlMs;
     const surplus = group.entries.size > this.#limits.maxPerKey;
-    if (broken || entry.session!.closed || old || surplus || group.retired || this.#mustCede(group)) {
+    if (broken || entry.session!.closed || old || surplus || group.retired || this.#heirOf(group)) {
       if (!broken && !entry.session!.closed && !group.retired) this.#counters.evictions++;
       this.#lists.discard(entry);
       this.#freed(group);
@@ -304,9 +304,9 @@ export class SessionPool<S extends PoolSession> {
   }
 
   #create(group: KeyGroup<S, Lease<S>>, create: CreateSession<S>): void {
-    const attempt = this.#breakers.of(group.key.url).enter();
+    const attempt = this.#breakers.of(group.key).enter();
     const entry = this.#lists.admit(group);
-    const cancel = open({
+    entry.cancel = open({
       create,
       upstream: group.key.upstream,
       timeoutMs: this.#limits.createTimeoutMs,
@@ -330,10 +330,6 @@ export class SessionPool<S extends PoolSession> {
       },
       onLate: (session) => this.#lists.farewell(session),
     });
-    entry.cancel = (reason) => {
-      attempt.abandoned();
-      cancel(reason);
-    };
   }
 
   async #validate(entry: PoolEntry<S, Lease<S>>): Promise<void> {
@@ -376,7 +372,7 @@ export class SessionPool<S extends PoolSession> {
     this.#sweepTimer = undefined;
   }
 
-  /** Close the idle sessions that are past their time: nobody may come and ask for them. */
+  /** Close the idle sessions that are past their time, for nobody may come and ask for them. Nor waits anybody for them. */
   #sweep(): void {
     this.#sweepTimer = undefined;
     const nowMs = this.#clock.now();
@@ -388,7 +384,6 @@ export class SessionPool<S extends PoolSession> {
       this.#counters.sessions_reaped++;
       if (this.#lists.dropIfEmpty(entry.group)) this.#counters.pool_keys_evicted++;
     }
-    this.#serveStarved();
     if (this.#lists.occupied > 0) this.#armSweep();
   }
 }

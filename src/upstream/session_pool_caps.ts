@@ -40,20 +40,23 @@ export function makeKeyRoom<S extends PoolSession, L>(
 }
 
 /**
- * Must this key cede a slot of its own to one that the total cap keeps out? Only to a caller that waits longer than its own
- * first, and only once that one has waited for `patienceMs`: each change of key costs a handshake.
+ * The key that this one must cede a slot of its own to, because the total cap keeps it out. Only where its caller waits
+ * longer than this key's own first, and has waited for `patienceMs`: each change of key costs a handshake.
  */
-export function mustCede<S extends PoolSession, L>(
+export function heirOf<S extends PoolSession, L>(
   lists: PoolLists<S, L>,
   group: KeyGroup<S, L>,
   nowMs: number,
   patienceMs: number,
-): boolean {
-  const [first] = lists.starved;
-  if (first === undefined || first === group) return false;
-  const theirs = first.callers.at(first.preparing)?.sinceMs ?? Infinity;
-  const ours = group.callers.at(0)?.sinceMs ?? -Infinity;
-  return theirs < ours && nowMs - theirs >= patienceMs;
+): KeyGroup<S, L> | undefined {
+  for (const other of lists.starved) {
+    if (other === group) continue;
+    const theirs = other.callers.at(other.preparing)?.sinceMs ?? Infinity;
+    const ours = group.callers.at(0)?.sinceMs ?? -Infinity;
+    // The others stand behind it, and get their turn.
+    return theirs < ours && nowMs - theirs >= patienceMs ? other : undefined;
+  }
+  return undefined;
 }
 
 /** The key whose last use is the longest ago among those that nobody uses or waits for. */

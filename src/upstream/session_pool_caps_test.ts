@@ -49,24 +49,27 @@ Deno.test("SessionPool lets a caller at the total cap time out, and forgets that
   assertEquals([a.session.ended, pool.snapshot().pool_key_count], [0, 1]);
 });
 
-Deno.test("SessionPool: a busy key cedes its slot to another after a quarter of the acquire timeout", async () => {
-  const { clock, lease, use } = fixture({ maxTotalSessions: 1, acquireTimeoutMs: 10_000 });
-  const startMs = clock.now();
-  const busy: Promise<unknown>[] = [use(A, 100)];
-  await settled();
-  const other = lease(B).then((each) => {
-    each.release();
-    return clock.now() - startMs;
+for (const already of [0, 5]) {
+  Deno.test(`SessionPool: a busy key, ${already} waiting, cedes its slot after a quarter of the acquire timeout`, async () => {
+    const { clock, upstream, lease, use } = fixture({ maxTotalSessions: 1, acquireTimeoutMs: 10_000 });
+    const startMs = clock.now();
+    const busy = Array.from({ length: 1 + already }, () => use(A, 100));
+    await settled();
+    const other = lease(B).then((each) => {
+      each.release();
+      return clock.now() - startMs;
+    });
+    // Two more come for each that is served, so the key always has somebody to hand its session to.
+    for (let i = 0; i < 60; i++) {
+      busy.push(use(A, 100), use(A, 100));
+      await clock.tick(100);
+    }
+    assertEquals(await outcome(other), 2_500);
+    assertEquals(upstream.begun, 3, "one for each change of key");
+    await clock.tick(10_000);
+    await Promise.allSettled(busy);
   });
-  // Two more come for each that is served, so the key always has somebody to hand its session to.
-  for (let i = 0; i < 60; i++) {
-    busy.push(use(A, 100), use(A, 100));
-    await clock.tick(100);
-  }
-  assertEquals(await outcome(other), 2_500);
-  await clock.tick(10_000);
-  await Promise.all(busy);
-});
+}
 
 Deno.test("SessionPool: callers of a busy key who came first are not passed over for another key", async () => {
   const { clock, use } = fixture({ maxTotalSessions: 1, acquireTimeoutMs: 10_000 });
@@ -104,11 +107,36 @@ Deno.test("SessionPool is full at the cap of keys when every key is in use", asy
 });
 
 Deno.test("SessionPool drops no key for a call that the open circuit refuses", async () => {
-  const { upstream, lease } = fixture({ maxTotalKeys: 2, circuitBreakerThreshold: 1 });
-  const elsewhere = await lease(keyOf("a", { url: "http://v.example/mcp" }));
-  elsewhere.release();
+  const { upstream, lease } = fixture({ maxTotalKeys: 1, circuitBreakerThreshold: 1 });
   upstream.error = unreachable();
   assertEquals(await codeOf(lease(B)), "UPSTREAM_CONNECT_FAILED");
+  upstream.error = undefined;
+  const elsewhere = await lease(keyOf("a", { url: "http://v.example/mcp" }));
+  elsewhere.release();
   const other = await codeOf(lease(C));
   assertEquals([other, elsewhere.session.ended], ["UPSTREAM_CIRCUIT_OPEN", 0]);
+});
+
+Deno.test("SessionPool: a key whose waiting caller has left does not stand before others at the total cap", async () => {
+  const { clock, lease, use } = fixture({ maxTotalSessions: 2, acquireTimeoutMs: 10_000 });
+  const startMs = clock.now();
+  const held = await lease(B);
+  const busy = [use(A, 100)];
+  await settled();
+  const leaving = new AbortController();
+  const gone = lease(B, leaving.signal).catch(() => {});
+  const other = lease(C).then((each) => {
+    each.release();
+    return clock.now() - startMs;
+  });
+  leaving.abort();
+  await gone;
+  for (let i = 0; i < 60; i++) {
+    busy.push(use(A, 100), use(A, 100));
+    await clock.tick(100);
+  }
+  assertEquals(await outcome(other), 2_500);
+  held.release();
+  await clock.tick(10_000);
+  await Promise.all(busy);
 });

@@ -39,6 +39,7 @@ Deno.test("SessionPool never lends a session over its TTL, even before the timer
   assertEquals([old.session.ended, pool.tryLease(KEY)], [0, undefined]);
   const next = await lease(KEY);
   assertEquals([next.reused, old.session.ended, old.session.probes], [false, 1, []]);
+  assertEquals([pool.snapshot().evictions, pool.snapshot().sessions_reaped], [1, 0]);
 });
 
 Deno.test("SessionPool closes sessions over their TTL by timer", async () => {
@@ -79,6 +80,16 @@ Deno.test("SessionPool removes sessions that died while idle by timer", async ()
   dead.session.closed = true;
   await clock.tick(5_000);
   assertEquals([pool.snapshot().idle_sessions, pool.snapshot().sessions_reaped], [0, 1]);
+});
+
+Deno.test("SessionPool removes the dead session from among living ones", async () => {
+  const { clock, pool, lease } = fixture();
+  const [a, b, c] = [await lease(KEY), await lease(KEY), await lease(KEY)];
+  for (const each of [a, b, c]) each.release();
+  b.session.closed = true;
+  await clock.tick(5_000);
+  assertEquals([a.session.ended, b.session.ended, c.session.ended], [0, 1, 0]);
+  assertEquals([pool.tryLease(KEY)!.session, pool.tryLease(KEY)!.session], [c.session, a.session]);
 });
 
 Deno.test("SessionPool has no timer unless it has sessions", async () => {
@@ -178,6 +189,24 @@ Deno.test("SessionPool treats a probe that throws as failed", async () => {
   assertEquals([(await lease(KEY)).reused, session.ended], [false, 1]);
 });
 
+Deno.test("SessionPool lends no session that came to its end while it was validated", async () => {
+  const old = fixture({ ttlMs: 62_000 });
+  const held = await old.lease(KEY);
+  held.session.answer = () => new Promise((resolve) => old.clock.setTimeout(() => resolve("healthy"), 3_000));
+  held.release();
+  await old.clock.tick(60_000);
+  const waiting = old.lease(KEY);
+  await old.clock.tick(3_000);
+  assertEquals([(await waiting).reused, held.session.ended], [false, 1]);
+
+  const { lease, session } = await stale(["ping"], {});
+  session.answer = () => {
+    session.closed = true;
+    return Promise.resolve("healthy");
+  };
+  assertEquals([(await lease(KEY)).reused, session.ended], [false, 1]);
+});
+
 Deno.test("SessionPool pays for a dead upstream's silence once, not once for each session", async () => {
   const { clock, lease, upstream } = fixture({ healthCheckTimeoutMs: 5_000 });
   const held = await Promise.all(Array.from({ length: 5 }, () => lease(KEY)));
@@ -268,16 +297,28 @@ Deno.test("SessionPool.closeUpstream() lends no session opened before, nor one t
   assertEquals([lent.session.ended, old.ended, fresh.ended, other.session.ended], [1, 1, 0, 0]);
 });
 
+Deno.test("SessionPool.closeUpstream() keeps no session that was being opened for a caller who has left", async () => {
+  const { pool, upstream, lease } = fixture();
+  upstream.held = true;
+  const leaving = new AbortController();
+  const call = lease(KEY, leaving.signal).catch(() => {});
+  await settled();
+  pool.closeUpstream("u1");
+  leaving.abort();
+  await call;
+  const session = upstream.openings[0].succeed();
+  await settled();
+  assertEquals([session.ended, pool.snapshot().pool_key_count], [1, 0]);
+});
+
 Deno.test("SessionPool.closeUpstream() forgets the upstream's breaker", async () => {
   const { pool, upstream, lease } = fixture({ circuitBreakerThreshold: 1 });
-  const held = await lease(KEY);
   upstream.error = unreachable();
   assertEquals(await codeOf(lease(KEY)), "UPSTREAM_CONNECT_FAILED");
   assertEquals(await codeOf(lease(KEY)), "UPSTREAM_CIRCUIT_OPEN");
   upstream.error = undefined;
   pool.closeUpstream("u1");
   assertEquals((await lease(KEY)).reused, false);
-  held.release();
 });
 
 Deno.test("SessionPool.close() closes everything, refuses waiters and later callers", async () => {

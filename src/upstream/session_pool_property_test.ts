@@ -152,6 +152,9 @@ class Model {
     const idle = alive.filter((session) => !lent.has(session) && !validating.has(session));
     const opening = [...this.openings].filter(({ signal }) => !signal.aborted);
     const total = alive.length + opening.length;
+    for (const { openedFor, epoch } of idle) {
+      assertEquals(epoch, this.#epoch(openedFor), "a session from before the drain is kept");
+    }
     if (maxTotalSessions > 0) assert(total <= maxTotalSessions, "more sessions than MAX_TOTAL_SESSIONS");
 
     for (const key of KEYS) {
@@ -300,7 +303,7 @@ class Model {
   }
 }
 
-const RUNS = 300;
+const RUNS = 5000;
 const which = fc.nat(20);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("lease" as const), key: fc.nat(KEYS.length - 1) }) },

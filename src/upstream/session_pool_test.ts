@@ -301,6 +301,19 @@ Deno.test("SessionPool fails fast while the circuit is open, and probes once aft
   assertEquals(pool.snapshot().circuit_breaker_trips, 1);
 });
 
+Deno.test("SessionPool refuses who comes while the probe is out, not who sent it", async () => {
+  const { clock, upstream, lease } = fixture({ circuitBreakerThreshold: 1 });
+  upstream.error = unreachable();
+  assertEquals(await codeOf(lease(KEY)), "UPSTREAM_CONNECT_FAILED");
+  await clock.tick(60_000);
+  upstream.held = true;
+  const probe = lease(KEY);
+  await settled();
+  assertEquals(await codeOf(lease(KEY)), "UPSTREAM_CIRCUIT_OPEN");
+  upstream.openings[0].succeed();
+  assertEquals((await probe).reused, false);
+});
+
 Deno.test("SessionPool lets the waiters fail fast when the circuit opens under them", async () => {
   const { upstream, lease } = fixture({ maxPerKey: 1, circuitBreakerThreshold: 2 });
   upstream.error = unreachable();

@@ -2,6 +2,7 @@
 
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
+import { listeningSockets } from "./process_stats.ts";
 import { mintToken, type TokenOptions } from "./tokens.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -10,7 +11,7 @@ export interface SluiceOptions {
   readonly program?: string;
   /** Further arguments of `serve`. */
   readonly args?: readonly string[];
-  /** Settings, over the defaults below. */
+  /** Settings, over the defaults below. WORKERS is a number (default 2), PORT a free one unless it is given. */
   readonly env?: Readonly<Record<string, string>>;
   /** Where it runs and keeps its database; default: a temporary folder, which is removed with it. */
   readonly cwd?: string;
@@ -42,12 +43,13 @@ export class Sluice implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #exited: Promise<number>;
   readonly #ownsFolder: boolean;
+  readonly #workers: number;
   #exitCode: number | undefined;
   #adminToken: string | undefined;
 
   private constructor(
     child: Deno.ChildProcess,
-    from: { port: number; cwd: string; secret: string; ownsFolder: boolean },
+    from: { port: number; cwd: string; secret: string; workers: number; ownsFolder: boolean },
   ) {
     this.#child = child;
     this.pid = child.pid;
@@ -56,6 +58,7 @@ export class Sluice implements AsyncDisposable {
     this.cwd = from.cwd;
     this.secret = from.secret;
     this.#ownsFolder = from.ownsFolder;
+    this.#workers = from.workers;
     this.stdout = new ChildOutput(child.stdout);
     this.stderr = new ChildOutput(child.stderr);
     this.#exited = child.status.then(async ({ code }) => {
@@ -75,8 +78,9 @@ export class Sluice implements AsyncDisposable {
         if (sluice.exitCode !== undefined) return true;
         const response = await fetch(`${sluice.url}/ready`);
         await response.body?.cancel();
-        return response.ok;
-      }, { what: "/ready", deadlineMs: options.readyWithinMs ?? 60_000 });
+        // The first worker that is ready answers; a test means all of them.
+        return response.ok && listeningSockets(sluice.port).length === sluice.#workers;
+      }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 60_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
       return sluice;
     } catch (error) {
@@ -91,6 +95,7 @@ export class Sluice implements AsyncDisposable {
   /** Starts one without waiting: for tests of start-up failures, which then await `exit()`. */
   static async spawn({ program, args = [], env = {}, cwd }: SluiceOptions = {}): Promise<Sluice> {
     const port = Number(env.PORT ?? freePort());
+    const workers = Number(env.WORKERS ?? 2);
     const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
     const folder = cwd ?? await Deno.makeTempDir({ prefix: "sluice_test_" });
     const fromSource = ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}src/main.ts`];
@@ -102,7 +107,7 @@ export class Sluice implements AsyncDisposable {
         ...inherited("PATH", "HOME", "DENO_DIR", "TMPDIR"),
         NO_COLOR: "1",
         HOST: "127.0.0.1",
-        WORKERS: "2",
+        WORKERS: String(workers),
         SSRF_ALLOW_LOCALHOST: "true",
         ...env,
         PORT: String(port),
@@ -112,7 +117,7 @@ export class Sluice implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    return new Sluice(child, { port, cwd: folder, secret, ownsFolder: cwd === undefined });
+    return new Sluice(child, { port, cwd: folder, secret, workers, ownsFolder: cwd === undefined });
   }
 
   /** undefined while it runs. */

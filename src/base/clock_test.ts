@@ -1,0 +1,43 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeClock } from "../../tests/support/fakes.ts";
+import { backoffMs } from "./backoff.ts";
+import { sleep } from "./clock.ts";
+
+Deno.test("sleep() resolves when the time has passed, not before", async () => {
+  const clock = new FakeClock();
+  let awake = false;
+  const slept = sleep(clock, 100).then(() => (awake = true));
+  clock.advance(99);
+  await Promise.resolve();
+  assertEquals(awake, false);
+  clock.advance(1);
+  await slept;
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("sleep() rejects with the signal's reason and leaves no timer behind", async () => {
+  const clock = new FakeClock();
+  const abort = new AbortController();
+  const slept = sleep(clock, 100, abort.signal);
+  abort.abort(new Error("enough"));
+  await assertRejects(() => slept, Error, "enough");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("sleep() does not begin where the signal is aborted already", async () => {
+  const clock = new FakeClock();
+  await assertRejects(() => sleep(clock, 100, AbortSignal.abort(new Error("before"))), Error, "before");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("backoffMs() stays between half of the exponential step and the step", () => {
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const step = Math.min(1_000, 100 * 2 ** attempt);
+    assertEquals(backoffMs(attempt, { baseMs: 100, maxMs: 1_000, random: () => 0 }), step / 2);
+    assertEquals(backoffMs(attempt, { baseMs: 100, maxMs: 1_000, random: () => 1 }), step);
+  }
+});
+
+Deno.test("backoffMs() never exceeds the maximum, however often it was tried", () => {
+  assertEquals(backoffMs(5_000, { baseMs: 100, maxMs: 30_000, random: () => 1 }), 30_000);
+});

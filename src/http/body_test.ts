@@ -1,0 +1,94 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { SluiceError } from "../base/errors.ts";
+import { readJsonText } from "./body.ts";
+
+interface Given {
+  readonly body: BodyInit;
+  readonly headers?: Record<string, string>;
+}
+
+function request({ body, headers = {} }: Given): Request {
+  return new Request("http://gateway/rpc", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+function chunked(...chunks: Uint8Array[]): ReadableStream<Uint8Array> {
+  return ReadableStream.from(chunks);
+}
+
+async function codeOf(given: Given, maxBytes = 10): Promise<string> {
+  const error = await assertRejects(() => readJsonText(request(given), maxBytes), SluiceError);
+  return error.code;
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("readJsonText() reads a body of exactly the limit, with and without content-length", async () => {
+  const text = '"1234567"'.padEnd(10);
+  assertEquals(await readJsonText(request({ body: text, headers: { "content-length": "10" } }), 10), text);
+  const pieces = chunked(bytes(text.slice(0, 4)), bytes(text.slice(4)));
+  assertEquals(await readJsonText(request({ body: pieces }), 10), text);
+});
+
+Deno.test("readJsonText() refuses a byte more, with and without content-length", async () => {
+  assertEquals(await codeOf({ body: "x".repeat(11), headers: { "content-length": "11" } }), "BODY_TOO_LARGE");
+  assertEquals(await codeOf({ body: chunked(bytes("x".repeat(6)), bytes("x".repeat(5))) }), "BODY_TOO_LARGE");
+});
+
+Deno.test("readJsonText() stops reading a chunked body at the limit", async () => {
+  let pulled = 0;
+  let cancelled = false;
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => (pulled++, controller.enqueue(bytes("xxxx"))),
+    cancel: () => void (cancelled = true),
+  });
+  assertEquals(await codeOf({ body: endless }), "BODY_TOO_LARGE");
+  assertEquals(cancelled, true);
+  assertEquals(pulled < 10, true);
+});
+
+Deno.test("readJsonText() joins characters that are split between chunks", async () => {
+  const text = bytes('"é"');
+  assertEquals(await readJsonText(request({ body: chunked(text.slice(0, 2), text.slice(2)) }), 10), '"é"');
+});
+
+Deno.test("readJsonText() takes JSON by its media type, whatever its case and parameters", async () => {
+  for (
+    const type of [
+      "application/json",
+      "Application/JSON",
+      "application/json; charset=utf-8",
+      "application/json ;x",
+    ]
+  ) {
+    assertEquals(await readJsonText(request({ body: "1", headers: { "content-type": type } }), 10), "1");
+  }
+});
+
+Deno.test("readJsonText() refuses other media types and encoded bodies", async () => {
+  for (const type of ["text/plain", "application/jsonx", "application/json-rpc", "x-application/json", ""]) {
+    assertEquals(
+      await codeOf({ body: "1", headers: { "content-type": type } }),
+      "UNSUPPORTED_MEDIA_TYPE",
+      type,
+    );
+  }
+  assertEquals(
+    await codeOf({ body: "1", headers: { "content-encoding": "gzip" } }),
+    "UNSUPPORTED_MEDIA_TYPE",
+  );
+});
+
+Deno.test("readJsonText() calls what is not UTF-8 a parse error", async () => {
+  assertEquals(await codeOf({ body: Uint8Array.of(0x22, 0xff, 0x22) }), "PARSE_ERROR");
+});
+
+Deno.test("readJsonText() blames the client for a body that breaks off", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.error(new TypeError("connection reset")),
+  });
+  assertEquals(await codeOf({ body: broken }), "INVALID_REQUEST");
+});

@@ -1,0 +1,148 @@
+import { assertEquals } from "@std/assert";
+import { MemorySink, principal } from "../../tests/support/fakes.ts";
+import { ANONYMOUS } from "../auth/authenticate.ts";
+import { SluiceError } from "../base/errors.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorHeaders, ErrorReporter } from "./error_response.ts";
+import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
+import { OriginGuard } from "./origin_guard.ts";
+
+interface Given {
+  readonly endpoint?: Partial<Endpoint>;
+  readonly authenticate?: () => ReturnType<typeof principal>;
+}
+
+function setUp({ endpoint = {}, authenticate = () => principal() }: Given = {}) {
+  const served: Exchange[] = [];
+  const counted: string[][] = [];
+  const failures: string[][] = [];
+  const sink = new MemorySink();
+  const target: Endpoint = {
+    name: "rpc",
+    speaks: "json-rpc",
+    serve: (exchange) => (served.push(exchange), Promise.resolve(new Response("served"))),
+    ...endpoint,
+  };
+  const handle = createHandler({
+    route: (path) => path === "/rpc" ? target : null,
+    authenticate,
+    anonymous: ANONYMOUS,
+    originGuard: new OriginGuard(["https://ui.example"]),
+    errors: new ErrorReporter(
+      createLog({ level: "DEBUG", format: "json", sink }),
+      (...labels) => failures.push(labels),
+    ),
+    countAnswer: (...labels) => counted.push(labels),
+  });
+  return { handle, served, counted, failures, sink };
+}
+
+const denied = () => {
+  throw new SluiceError("UNAUTHENTICATED", { reason: "no token" });
+};
+
+Deno.test("createHandler() serves with the principal and the path without query and slash", async () => {
+  const { handle, served, counted } = setUp();
+  const response = await handle(new Request("http://gateway/rpc/?x=/y"));
+  assertEquals([response.status, await response.text()], [200, "served"]);
+  assertEquals([served[0]!.path, served[0]!.principal.subject], ["/rpc", "ann@example.com"]);
+  assertEquals(counted, [["rpc", "200"]]);
+});
+
+Deno.test("createHandler() answers a failure as its endpoint speaks", async () => {
+  const rpc = await setUp({ authenticate: denied }).handle(new Request("http://gateway/rpc"));
+  assertEquals([rpc.status, rpc.headers.get("www-authenticate")], [401, 'Bearer realm="sluice"']);
+  const { jsonrpc, id, error } = await rpc.json();
+  assertEquals([jsonrpc, id, error.code, error.data.code], ["2.0", null, -31401, "UNAUTHENTICATED"]);
+
+  const rest = await setUp({ authenticate: denied, endpoint: { speaks: "rest" } })
+    .handle(new Request("http://gateway/rpc"));
+  assertEquals([rest.status, (await rest.json()).detail], [401, "Authentication required: no token"]);
+});
+
+Deno.test("createHandler() serves an open endpoint as nobody, without looking at tokens", async () => {
+  const { handle, served } = setUp({ authenticate: denied, endpoint: { open: true } });
+  assertEquals((await handle(new Request("http://gateway/rpc"))).status, 200);
+  assertEquals(served[0]!.principal, ANONYMOUS);
+});
+
+Deno.test("createHandler() answers 404 where there is nothing", async () => {
+  const { handle, counted } = setUp();
+  assertEquals((await handle(new Request("http://gateway/nothing"))).status, 404);
+  assertEquals(counted, [["none", "404"]]);
+});
+
+Deno.test("createHandler() refuses a stranger's page before it looks at the token", async () => {
+  const { handle, served, failures } = setUp({ authenticate: denied });
+  const response = await handle(
+    new Request("http://gateway/rpc", { headers: { origin: "http://evil.example" } }),
+  );
+  assertEquals([response.status, served.length, failures], [403, 0, [["ORIGIN_DENIED", "downstream"]]]);
+});
+
+Deno.test("createHandler() tells nothing of an unknown failure but a correlation id that the log has, too", async () => {
+  const serve = () => Promise.reject(new Error("table users: password=hunter2"));
+  const { handle, sink, failures } = setUp({ endpoint: { serve } });
+  const response = await handle(new Request("http://gateway/rpc"));
+  const { error } = await response.json();
+  assertEquals([response.status, error.message], [500, "Internal error"]);
+  assertEquals(JSON.stringify(error).includes("hunter2"), false);
+  const line = JSON.parse(sink.lines[0]!);
+  assertEquals([line.level, line.correlationId], ["ERROR", error.data.correlationId]);
+  assertEquals(failures, [["INTERNAL", "internal"]]);
+});
+
+Deno.test("createHandler() gives a 422 with every fault", async () => {
+  const data = [{ loc: ["body", "name"] }, { loc: ["body", "url"] }];
+  const serve = () => Promise.reject(new SluiceError("VALIDATION_FAILED", { reason: "2 faults" }, { data }));
+  const response = await setUp({ endpoint: { speaks: "rest", serve } }).handle(
+    new Request("http://gateway/rpc"),
+  );
+  assertEquals([response.status, (await response.json()).detail], [422, data]);
+});
+
+Deno.test("errorHeaders() says what a status asks for", () => {
+  const cases: [SluiceError, Record<string, string>][] = [
+    [new SluiceError("METHOD_NOT_ALLOWED", { method: "PUT", allowed: "GET, POST" }), { allow: "GET, POST" }],
+    [new SluiceError("OVERLOADED"), { "retry-after": "1" }],
+    [new SluiceError("NOT_FOUND", { what: "x" }), {}],
+  ];
+  for (const [error, headers] of cases) assertEquals(errorHeaders(error), headers);
+});
+
+Deno.test("pathOf() takes the path as it came, without query and one trailing slash", () => {
+  const cases = [
+    ["http://a/", "/"],
+    ["http://a", "/"],
+    ["http://a/mcp", "/mcp"],
+    ["http://a/mcp/", "/mcp"],
+    ["http://a:1/mcp?x=1/", "/mcp"],
+    ["http://a/servers/x%2Fy/mcp", "/servers/x%2Fy/mcp"],
+    ["http://a/?q", "/"],
+  ];
+  for (const [url, path] of cases) assertEquals(pathOf(url!), path);
+});
+
+Deno.test("OriginGuard.check() lets in no origin, this machine's and the allowed ones, nobody else", () => {
+  const guard = new OriginGuard(["https://UI.example"]);
+  const passes = (origin: string | null) => {
+    try {
+      guard.check(new Headers(origin === null ? {} : { origin }));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const good = [null, "https://ui.example", "http://localhost:3000", "https://127.0.0.1", "http://[::1]:80"];
+  const bad = [
+    "null",
+    "http://ui.example",
+    "https://ui.example.evil",
+    "http://localhost.evil.example",
+    "http://127.0.0.1.nip.example",
+    "http://localhost:80@evil.example",
+    "",
+  ];
+  for (const origin of good) assertEquals(passes(origin), true, String(origin));
+  for (const origin of bad) assertEquals(passes(origin), false, origin);
+});

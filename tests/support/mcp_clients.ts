@@ -1,0 +1,104 @@
+// MCP clients that we did not write, behind one small interface: the SDK's v1 and v2 clients, and the Inspector's CLI.
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  Client as ClientV2,
+  StreamableHTTPClientTransport as TransportV2,
+} from "@modelcontextprotocol/client";
+
+export const INSPECTOR_PACKAGE = "@modelcontextprotocol/inspector@2.12.0";
+
+/** What the tests ask of a client. Results are the SDK's parsed values. */
+export interface McpClient extends AsyncDisposable {
+  readonly sessionId: string | undefined;
+  listTools(): Promise<{ tools: { name: string }[] }>;
+  // deno-lint-ignore no-explicit-any -- results of any tool; tests assert what they read.
+  callTool(name: string, args?: Record<string, unknown>): Promise<any>;
+  // deno-lint-ignore no-explicit-any -- likewise
+  readResource(uri: string): Promise<any>;
+  // deno-lint-ignore no-explicit-any -- likewise
+  getPrompt(name: string, args?: Record<string, string>): Promise<any>;
+  /** DELETE the session. */
+  terminate(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly token?: string;
+}
+
+const CLIENT_INFO = { name: "sluice-tests", version: "1.0.0" };
+
+export async function connectV1(url: string, { token }: ConnectOptions = {}): Promise<McpClient> {
+  const transport = new TransportV1(new URL(url), { requestInit: { headers: bearer(token) } });
+  const client = new ClientV1(CLIENT_INFO);
+  await client.connect(transport);
+  return {
+    get sessionId() {
+      return transport.sessionId;
+    },
+    listTools: () => client.listTools(),
+    callTool: (name, args = {}) => client.callTool({ name, arguments: args }),
+    readResource: (uri) => client.readResource({ uri }),
+    getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
+    terminate: () => transport.terminateSession(),
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+/** The v2 client in its default mode, which speaks the revisions with sessions. */
+export async function connectV2(url: string, { token }: ConnectOptions = {}): Promise<McpClient> {
+  const transport = new TransportV2(new URL(url), { requestInit: { headers: bearer(token) } });
+  const client = new ClientV2(CLIENT_INFO);
+  await client.connect(transport);
+  return {
+    get sessionId() {
+      return transport.sessionId;
+    },
+    listTools: () => client.listTools(),
+    callTool: (name, args = {}) => client.callTool({ name, arguments: args }),
+    readResource: (uri) => client.readResource({ uri }),
+    getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
+    terminate: () => transport.terminateSession(),
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+/** Run the Inspector's CLI on an endpoint. @returns what it printed, parsed. @throws {Error} with its output */
+export async function inspect(
+  url: string,
+  args: readonly string[],
+  { token }: ConnectOptions = {},
+): Promise<unknown> {
+  const home = await Deno.makeTempDir({ prefix: "sluice_inspector_" });
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${INSPECTOR_PACKAGE}`],
+        ...["--cli", url, "--transport", "http", ...args],
+        ...(token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`]),
+      ],
+      env: { HOME: home, DENO_DIR: denoDir(), NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    if (code !== 0) {
+      throw new Error(`inspector ended with ${code}: ${text}${new TextDecoder().decode(stderr)}`);
+    }
+    return JSON.parse(text);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+/** The cache that this process uses: the Inspector's HOME is an empty folder. */
+function denoDir(): string {
+  const { code, stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  if (code !== 0) throw new Error("deno info failed");
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+function bearer(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+}
