@@ -60,9 +60,6 @@ Deno.bench({ name: "identity, caller seen before", group: "key", baseline: true 
 Deno.bench({ name: "identity, new caller (HMAC)", group: "key" }, () => {
   uncached.identify({ token, received, passed });
 });
-Deno.bench({ name: "pool key made anew", group: "key" }, () => {
-  poolKey(fields);
-});
 
 Deno.bench({ name: "tryLease, release", group: "lease", baseline: true }, () => {
   pool.tryLease(key)!.release();

@@ -48,6 +48,8 @@ async function compile(output: string): Promise<number> {
         "src/main.ts",
       ],
       cwd: ROOT,
+      // Deno 2.7 walks the packages by recursion on a thread whose stack is too small for ours.
+      env: { RUST_MIN_STACK: String(64 * 1024 * 1024) },
     }).spawn().status;
     return code;
   } finally {

@@ -2,7 +2,7 @@
 import type { BreakerState } from "./circuit_breaker.ts";
 import type { PoolCounters } from "./session_pool_entry.ts";
 
-/** One key of the pool. Holds nothing secret: the URL is cut, the identity is the start of a keyed hash. */
+/** One key of the pool. Holds nothing secret: the URL is cut, the identity is the start of a keyed hash, or "anonymous". */
 export interface PoolRow {
   readonly upstream: string;
   readonly upstream_id: string;

@@ -90,7 +90,7 @@ Deno.test("mergeSnapshots() adds up workers, and the worst breaker wins", async 
   }
   assertEquals(merged.pools.map(({ identity, active, waiting, max }) => [identity, active, waiting, max]), [
     ["alice-01", 2, 6, 2],
-    ["anonymou", 1, 0, 1],
+    ["anonymous", 1, 0, 1],
     ["other", 1, 1, 1],
   ]);
   assertEquals(merged.circuit_breakers[2], { ...breaker, failures: 7 });

@@ -303,7 +303,7 @@ class Model {
   }
 }
 
-const RUNS = 5000;
+const RUNS = 300;
 const which = fc.nat(20);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("lease" as const), key: fc.nat(KEYS.length - 1) }) },

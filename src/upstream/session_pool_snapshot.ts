@@ -1,6 +1,7 @@
 // What the pool's metrics say of one worker: a read of its lists.
 import type { CircuitBreakers } from "./circuit_breaker.ts";
 import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
+import { ANONYMOUS } from "./session_key.ts";
 import type { PoolCounters, PoolLists, PoolSession } from "./session_pool_entry.ts";
 
 /** No more keys than this are listed one by one: the sums count them all. */
@@ -28,7 +29,7 @@ export function snapshotOf<S extends PoolSession, L>(
       upstream,
       upstream_id: upstreamId,
       url: showUrl(url),
-      identity: identity.slice(0, 8),
+      identity: identity === ANONYMOUS ? identity : identity.slice(0, 8),
       transport,
       available: group.idle.length,
       active: group.leased,

@@ -11,7 +11,7 @@ export function clientOf(options: Partial<Http1ClientOptions> = {}) {
   const client = new Http1Client({
     maxConnections: 100,
     maxKeepaliveConnections: 20,
-    keepaliveExpiryMs: 5_000,
+    keepaliveExpiryMs: 60_000,
     connectTimeoutMs: 5_000,
     readTimeoutMs: 5_000,
     writeTimeoutMs: 5_000,

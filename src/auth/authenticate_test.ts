@@ -1,0 +1,82 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { FakeClock, principal } from "../../tests/support/fakes.ts";
+import { SluiceError } from "../base/errors.ts";
+import { ANONYMOUS, Authenticator } from "./authenticate.ts";
+
+function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
+  const clock = new FakeClock();
+  const verified: string[] = [];
+  const authenticator = new Authenticator({
+    authRequired,
+    clock,
+    maxCachedTokens,
+    verify: (token) => {
+      verified.push(token);
+      if (token === "bad") return Promise.reject(new SluiceError("UNAUTHENTICATED", { reason: "bad" }));
+      return Promise.resolve(
+        principal({ subject: token, expiresAt: token === "eternal" ? null : clock.now() + 1_000 }),
+      );
+    },
+  });
+  const authenticate = async (authorization?: string) =>
+    await authenticator.authenticate(new Headers(authorization === undefined ? {} : { authorization }));
+  return { clock, verified, authenticator, authenticate };
+}
+
+Deno.test("Authenticator.authenticate() verifies a token once", async () => {
+  const { verified, authenticate } = setUp();
+  for (let i = 0; i < 3; i++) assertEquals((await authenticate("Bearer a")).subject, "a");
+  assertEquals(verified, ["a"]);
+});
+
+Deno.test("Authenticator.authenticate() answers from its cache at once, without a promise", async () => {
+  const { authenticator, authenticate } = setUp();
+  await authenticate("Bearer a");
+  assertEquals(
+    authenticator.authenticate(new Headers({ authorization: "Bearer a" })) instanceof Promise,
+    false,
+  );
+});
+
+Deno.test("Authenticator.authenticate() refuses a token from the moment that it expires", async () => {
+  const { clock, authenticate } = setUp();
+  await authenticate("Bearer a");
+  await authenticate("Bearer eternal");
+  clock.advance(999);
+  await authenticate("Bearer a");
+  clock.advance(1);
+  await assertRejects(() => authenticate("Bearer a"), SluiceError, "expired");
+  assertEquals((await authenticate("Bearer eternal")).subject, "eternal");
+});
+
+Deno.test("Authenticator.authenticate() does not remember a refusal", async () => {
+  const { verified, authenticate } = setUp();
+  for (let i = 0; i < 2; i++) await assertRejects(() => authenticate("Bearer bad"), SluiceError);
+  assertEquals(verified, ["bad", "bad"]);
+});
+
+Deno.test("Authenticator.authenticate() forgets the oldest token when it holds too many", async () => {
+  const { verified, authenticate } = setUp({ maxCachedTokens: 2 });
+  for (const token of ["a", "b", "c", "b", "c", "a"]) await authenticate(`Bearer ${token}`);
+  assertEquals(verified, ["a", "b", "c", "a"]);
+});
+
+Deno.test("Authenticator.authenticate() wants a token where one is required", () => {
+  assertThrows(() => setUp().authenticator.authenticate(new Headers()), SluiceError, "Authorization: Bearer");
+});
+
+Deno.test("Authenticator.authenticate() takes nobody for nobody where none is required, and still checks what is given", async () => {
+  const { authenticate } = setUp({ authRequired: false });
+  assertEquals(await authenticate(), ANONYMOUS);
+  assertEquals([ANONYMOUS.isAdmin, ANONYMOUS.teams], [false, []]);
+  await assertRejects(() => authenticate("Bearer bad"), SluiceError);
+});
+
+Deno.test("Authenticator.authenticate() understands Bearer only", async () => {
+  const { verified, authenticate } = setUp();
+  for (const value of ["Basic abc", "Bearer", "a", "Bearer a b", "XBearer a"]) {
+    await assertRejects(() => authenticate(value), SluiceError, "Bearer");
+  }
+  assertEquals(verified, []);
+  assertEquals((await authenticate("bearer  a")).subject, "a");
+});

@@ -1,0 +1,133 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { SignJWT } from "jose";
+import { mintToken, type TokenOptions } from "../../tests/support/tokens.ts";
+import { SluiceError } from "../base/errors.ts";
+import { type JwtOptions, JwtVerifier } from "./jwt.ts";
+
+const SECRET = "a-secret-of-more-than-thirty-two-bytes";
+
+function verifier(given: Partial<JwtOptions> = {}): JwtVerifier {
+  return new JwtVerifier({
+    secret: SECRET,
+    algorithm: "HS256",
+    issuer: "mcpgateway",
+    audience: "mcpgateway-api",
+    requireExpiration: true,
+    requireJti: false,
+    platformAdminEmail: "root@example.com",
+    ...given,
+  });
+}
+
+async function verify(options: TokenOptions = {}, given: Partial<JwtOptions> = {}) {
+  return await verifier(given).verify(await mintToken(SECRET, options));
+}
+
+async function reasonFor(token: string, given: Partial<JwtOptions> = {}): Promise<string> {
+  const error = await assertRejects(() => verifier(given).verify(token), SluiceError);
+  assertEquals(error.code, "UNAUTHENTICATED");
+  assertEquals(error.message.includes(token) && token !== "", false, "the token must not be in the words");
+  return String(error.params.reason);
+}
+
+Deno.test("JwtVerifier.verify() reads a token of ContextForge's utility", async () => {
+  const principal = await verify({ username: "ann@example.com", claims: { jti: "j1", exp: 4_000_000_000 } });
+  assertEquals(principal, {
+    kind: "user",
+    subject: "ann@example.com",
+    issuer: "mcpgateway",
+    email: "ann@example.com",
+    isAdmin: true,
+    teams: null,
+    serverId: null,
+    permissions: null,
+    expiresAt: 4_000_000_000_000,
+    jti: "j1",
+  });
+});
+
+Deno.test("JwtVerifier.verify() refuses what it cannot trust, and says why in words", async () => {
+  assertEquals(
+    await reasonFor(await mintToken("another-secret-of-thirty-two-bytes!!")),
+    "the token's signature is wrong",
+  );
+  assertEquals(await reasonFor(await mintToken(SECRET, { expiresInSeconds: -1 })), "the token has expired");
+  const claims: [Record<string, unknown>, string][] = [
+    [{ iss: "somebody" }, '"iss"'],
+    [{ aud: "something" }, '"aud"'],
+    [{ exp: undefined }, '"exp"'],
+    [{ sub: undefined }, '"sub"'],
+    [{ nbf: 4_000_000_000 }, '"nbf"'],
+  ];
+  for (const [claim, name] of claims) {
+    const reason = await reasonFor(await mintToken(SECRET, { claims: claim }));
+    assertEquals(reason, `the token's ${name} claim is wrong or missing`);
+  }
+  assertEquals(await reasonFor(await mintToken(SECRET, { claims: { sub: "" } })), "the token has no subject");
+  for (const token of ["", "x", "a.b.c", "e30.e30."]) {
+    assertEquals(await reasonFor(token), "the token cannot be read");
+  }
+});
+
+Deno.test("JwtVerifier.verify() takes the configured algorithm only, never none", async () => {
+  const claims = { sub: "x", iss: "mcpgateway", aud: "mcpgateway-api", exp: 4_000_000_000 };
+  const stronger = await new SignJWT(claims).setProtectedHeader({ alg: "HS512" })
+    .sign(new TextEncoder().encode(SECRET.repeat(2)));
+  assertEquals(await reasonFor(stronger, { secret: SECRET.repeat(2) }), "the token cannot be read");
+  const part = (value: unknown) =>
+    new TextEncoder().encode(JSON.stringify(value)).toBase64({ alphabet: "base64url", omitPadding: true });
+  assertEquals(await reasonFor(`${part({ alg: "none" })}.${part(claims)}.`), "the token cannot be read");
+});
+
+Deno.test("JwtVerifier.verify() asks for exp and jti only where the settings do", async () => {
+  assertEquals((await verify({ claims: { exp: undefined } }, { requireExpiration: false })).expiresAt, null);
+  const withoutId = await mintToken(SECRET, { claims: { jti: undefined } });
+  assertEquals(
+    await reasonFor(withoutId, { requireJti: true }),
+    `the token's "jti" claim is wrong or missing`,
+  );
+  assertEquals((await verifier().verify(withoutId)).jti, null);
+});
+
+Deno.test("JwtVerifier.verify() makes an administrator of a claim or of the platform's own, of nothing else", async () => {
+  const isAdmin = async (options: TokenOptions) => (await verify({ admin: false, ...options })).isAdmin;
+  assertEquals(await isAdmin({}), false);
+  assertEquals(await isAdmin({ claims: { is_admin: true } }), true);
+  assertEquals(await isAdmin({ claims: { user: { is_admin: true } } }), true);
+  assertEquals(await isAdmin({ username: "root@example.com" }), true);
+  assertEquals(await isAdmin({ claims: { email: "root@example.com" } }), false);
+  for (const value of ["true", 1, {}]) assertEquals(await isAdmin({ claims: { is_admin: value } }), false);
+});
+
+Deno.test("JwtVerifier.verify() sees everything only for an administrator whose teams are null", async () => {
+  const teams = async (admin: boolean, claim: unknown) =>
+    (await verify({ admin, claims: { teams: claim } })).teams;
+  assertEquals(await teams(true, null), null);
+  assertEquals(await teams(false, null), []);
+  assertEquals(await teams(true, undefined), []);
+  assertEquals(await teams(true, []), []);
+  assertEquals(await teams(false, ["t1", { id: "t2" }, 3, { name: "x" }]), ["t1", "t2"]);
+});
+
+Deno.test("JwtVerifier.verify() takes a token's scopes", async () => {
+  const scopes = { server_id: "s1", permissions: ["tools.read"], ip_restrictions: [], time_restrictions: {} };
+  const { serverId, permissions } = await verify({ claims: { scopes } });
+  assertEquals([serverId, permissions], ["s1", ["tools.read"]]);
+});
+
+Deno.test("JwtVerifier.verify() refuses a token with a restriction that it cannot read or enforce", async () => {
+  const scopes = [
+    { ip_restrictions: ["10.0.0.0/8"] },
+    { ip_restrictions: "10.0.0.0/8" },
+    { time_restrictions: { start: "09:00" } },
+    { usage_limits: { per_day: 5 } },
+    { usage_limits: 5 },
+    { server_id: 7 },
+    { permissions: "tools.read" },
+    ["tools.read"],
+    "tools.read",
+  ];
+  for (const claim of scopes) {
+    await reasonFor(await mintToken(SECRET, { claims: { scopes: claim } }));
+  }
+});

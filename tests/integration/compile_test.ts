@@ -1,0 +1,54 @@
+// The one executable: built, then the main job on it from an empty folder.
+import { assertEquals, assertMatch } from "@std/assert";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+Deno.test("The compiled program serves, mints tokens, registers an upstream and calls it on two workers", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_compiled_" });
+  const program = `${folder}/sluice`;
+  const built = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "scripts/compile.ts", "--output", program],
+    cwd: ROOT,
+  }).output();
+  if (!built.success) {
+    const words = new TextDecoder().decode(built.stderr);
+    // Where neither a prepared Deno is named nor the network gives the runtime to embed, there is nothing to try.
+    if (Deno.env.get("CI") === "true" || Deno.env.has("DENO_FOR_COMPILE")) throw new Error(words);
+    console.log(`skipped: deno compile does not work here: ${words}`);
+    return;
+  }
+  const cwd = `${folder}/empty`;
+  await Deno.mkdir(cwd);
+
+  await t.step("--version names version, commit and revisions", async () => {
+    const { code, stdout } = await new Deno.Command(program, { args: ["--version"], cwd }).output();
+    assertEquals(code, 0);
+    assertMatch(
+      new TextDecoder().decode(stdout),
+      /^sluice \d+\.\d+\.\d+ \([0-9a-f]{7,40}(-dirty)?\)\n.*\nMCP 2025-11-25/,
+    );
+  });
+
+  await t.step("serve --demo, token, /rpc", async () => {
+    await using sluice = await Sluice.start({ program, cwd, args: ["--demo"], env: { JWT_SECRET_KEY: "" } });
+    const minted = await new Deno.Command(program, { args: ["token", "--admin", "--exp", "5"], cwd })
+      .output();
+    const token = new TextDecoder().decode(minted.stdout).trim();
+    const args = { source_timezone: "Europe/Berlin", target_timezone: "Europe/Dublin", time: "09:00" };
+    for (let i = 0; i < 20; i++) {
+      const { status, body } = await sluice.rpc("convert_time", args, token);
+      assertEquals([status, JSON.parse(body.result.content[0].text).time_difference], [200, "-1.0h"]);
+    }
+    await using upstream = CounterUpstream.start();
+    const registration = { name: "counter", url: upstream.url, transport: "STREAMABLEHTTP" };
+    assertEquals((await sluice.api("POST", "/gateways", registration, token)).status, 200);
+    for (let i = 0; i < 20; i++) {
+      const { body } = await sluice.rpc("counter-increment", {}, token);
+      assertEquals(body.result.content[0].text, "1");
+    }
+    assertEquals(await sluice.stop(), 0);
+  });
+  await Deno.remove(folder, { recursive: true });
+});

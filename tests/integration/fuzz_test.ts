@@ -1,0 +1,180 @@
+// Malformed bodies, headers and connections against a running gateway: it answers what it should, and nothing else happens.
+
+import { assert, assertEquals } from "@std/assert";
+import { startDemoServer } from "../../src/cli/demo_server.ts";
+import { brokenHttp, type FuzzTarget, oddRequest } from "../support/fuzz_requests.ts";
+import { Prng } from "../support/prng.ts";
+import { listeningSockets, openFds, rssBytes } from "../support/process_stats.ts";
+import { PeerClosed, RawConnection, type RawResponse } from "../support/raw_http.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const ODD_REQUESTS = 40_000;
+/** The heaps of two workers take about this long to reach their size; the same load then keeps it. */
+const WARM_UP_REQUESTS = 40_000;
+const BROKEN_CONNECTIONS = 2_000;
+const CONNECTIONS = 8;
+/** So often a client begins a new session: some of what is sent ends the old one. */
+const REQUESTS_PER_SESSION = 200;
+const MAX_RSS_GROWTH_BYTES = 64 * 1024 * 1024;
+const SEED = Number(Deno.env.get("FUZZ_SEED") ?? 20_251_125);
+
+Deno.test(`/rpc and /mcp survive ${ODD_REQUESTS} malformed requests (FUZZ_SEED=${SEED})`, async () => {
+  const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+  try {
+    await using sluice = await Sluice.start();
+    await sluice.registerUpstream("time", demo.url);
+    const workers = listeningSockets(sluice.port);
+    assertEquals(workers.length, 2);
+
+    await fuzz(sluice, SEED + 1_000, WARM_UP_REQUESTS);
+    const before = { rss: rssBytes(sluice.pid), fds: openFds(sluice.pid) };
+    const statuses = await fuzz(sluice, SEED, ODD_REQUESTS);
+    await breakHttp(sluice, SEED);
+
+    const answered = [...statuses.values()].reduce((sum, count) => sum + count, 0);
+    assert(
+      answered > 0.99 * ODD_REQUESTS,
+      `only ${answered} of ${ODD_REQUESTS} were answered: ${show(statuses)}`,
+    );
+    // Both ways of answering were met: a run in which everything is refused at the door tests only the door.
+    assert(
+      (statuses.get(200) ?? 0) > 1_000 && (statuses.get(400) ?? 0) > 1_000,
+      `statuses: ${show(statuses)}`,
+    );
+    const { body } = await sluice.rpc("tools/call", { name: "time-echo", arguments: { message: "alive" } });
+    assertEquals(body.result.content[0].text, "alive");
+    assertEquals(listeningSockets(sluice.port), workers, "a worker was replaced");
+    assertEquals(sluice.log().filter(({ level }) => level === "ERROR"), []);
+    await waitFor(() => openFds(sluice.pid) <= before.fds + CONNECTIONS, {
+      what: "file descriptors to be closed",
+    });
+    const growth = rssBytes(sluice.pid) - before.rss;
+    assert(growth < MAX_RSS_GROWTH_BYTES, `RSS grew by ${growth} bytes`);
+  } finally {
+    await demo.close();
+  }
+});
+
+/** Sends `count` odd requests over several connections. @returns how often each status came */
+async function fuzz(sluice: Sluice, seed: number, count: number): Promise<Map<number, number>> {
+  const statuses = new Map<number, number>();
+  await Promise.all(Array.from({ length: CONNECTIONS }, async (_, client) => {
+    const random = new Prng(seed + client);
+    let connection: RawConnection | undefined;
+    let target: FuzzTarget | undefined;
+    for (let sent = 0; sent < count / CONNECTIONS; sent++) {
+      if (!target || sent % REQUESTS_PER_SESSION === 0) target = await newTarget(sluice);
+      const { bytes, headOnly } = oddRequest(random, target);
+      connection ??= await RawConnection.open(sluice.port);
+      try {
+        await connection.send(bytes);
+        const response = await connection.receive({ headOnly });
+        checkResponse(response, bytes, headOnly);
+        statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+        if (response.reusable) continue;
+      } catch (error) {
+        // A server may close in the middle of a request that it refuses.
+        if (!(error instanceof PeerClosed || isReset(error))) throw error;
+      }
+      connection.close();
+      connection = undefined;
+    }
+    connection?.close();
+  }));
+  return statuses;
+}
+
+async function breakHttp(sluice: Sluice, seed: number): Promise<void> {
+  const target = await newTarget(sluice);
+  await Promise.all(Array.from({ length: CONNECTIONS }, async (_, client) => {
+    const random = new Prng(seed - 1 - client);
+    for (let sent = 0; sent < BROKEN_CONNECTIONS / CONNECTIONS; sent++) {
+      using connection = await RawConnection.open(sluice.port);
+      const bytes = brokenHttp(random, target);
+      try {
+        await connection.send(bytes);
+        const answer = new TextDecoder("latin1").decode(await connection.sendEnd());
+        for (const [, status] of answer.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)) {
+          // 505: HTTP Version Not Supported.
+          assert(Number(status) < 500 || status === "505", `${status} to ${excerpt(bytes)}`);
+        }
+      } catch (error) {
+        if (!isReset(error)) throw error;
+      }
+    }
+  }));
+}
+
+async function newTarget(sluice: Sluice): Promise<FuzzTarget> {
+  const token = await sluice.token();
+  const response = await fetch(`${sluice.url}/mcp`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "fuzz", version: "1" } },
+    }),
+  });
+  await response.text();
+  assertEquals(response.status, 200);
+  return { token, sessionId: response.headers.get("mcp-session-id")! };
+}
+
+/** An HTTP error in JSON or without a body, or what JSON-RPC has to say; never a 5xx, never "internal error". */
+function checkResponse({ status, headers, body }: RawResponse, sent: Uint8Array, headOnly: boolean): void {
+  const text = new TextDecoder().decode(body);
+  const context = `${status} ${text.slice(0, 300)} to ${excerpt(sent)}`;
+  assert(status < 500, context);
+  if (headOnly || text === "") {
+    assert(headOnly || status === 202 || status === 204 || status >= 400, `empty: ${context}`);
+    return;
+  }
+  const type = headers.get("content-type") ?? "";
+  if (type.startsWith("text/event-stream")) {
+    for (const [, data] of text.matchAll(/^data: ?(.+)$/gm)) checkMessage(JSON.parse(data), context);
+    return;
+  }
+  assert(type.startsWith("application/json"), `${type}: ${context}`);
+  const parsed = JSON.parse(text);
+  if (status === 200 && Array.isArray(parsed)) {
+    assert(parsed.length > 0, context);
+    for (const message of parsed) checkMessage(message, context);
+  } else if (status >= 400 && parsed.jsonrpc === undefined) {
+    assert(parsed.detail !== undefined, context);
+  } else {
+    checkMessage(parsed, context);
+  }
+}
+
+function checkMessage(message: Record<string, unknown>, context: string): void {
+  assertEquals(message.jsonrpc, "2.0", context);
+  if (typeof message.method === "string") return;
+  assert(("result" in message) !== ("error" in message), context);
+  assert(message.id === null || ["string", "number"].includes(typeof message.id), context);
+  if ("result" in message) return;
+  const { code, message: words } = message.error as { code: unknown; message: unknown };
+  assert(Number.isInteger(code) && typeof words === "string", context);
+  assert(code !== -32603, context);
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.NotConnected;
+}
+
+function excerpt(bytes: Uint8Array): string {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 1_500));
+  // The token is good for an hour.
+  return JSON.stringify(text.replace(/Bearer ey[\w-]+\.[\w-]+\.[\w-]+/g, "Bearer (valid)"));
+}
+
+function show(statuses: ReadonlyMap<number, number>): string {
+  return [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`).join(", ");
+}
