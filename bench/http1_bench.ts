@@ -91,11 +91,16 @@ async function throughFetch(): Promise<void> {
   if ((await response.text()).length !== answer.length) throw new Error("another answer");
 }
 
-async function inParallel(run: () => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: 16 }, run));
+// `Deno.bench` awaits only what is declared `async`: a plain function that returns a promise is timed up to its start.
+async function sixteenThroughClient(): Promise<void> {
+  await Promise.all(Array.from({ length: 16 }, throughClient));
+}
+
+async function sixteenThroughFetch(): Promise<void> {
+  await Promise.all(Array.from({ length: 16 }, throughFetch));
 }
 
 Deno.bench("fetch", { group: "one request", baseline: true }, throughFetch);
 Deno.bench("Http1Client", { group: "one request" }, throughClient);
-Deno.bench("fetch", { group: "16 requests at once", baseline: true }, () => inParallel(throughFetch));
-Deno.bench("Http1Client", { group: "16 requests at once" }, () => inParallel(throughClient));
+Deno.bench("fetch", { group: "16 requests at once", baseline: true }, sixteenThroughFetch);
+Deno.bench("Http1Client", { group: "16 requests at once" }, sixteenThroughClient);

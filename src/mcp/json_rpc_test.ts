@@ -85,3 +85,12 @@ Deno.test("memberText() and replaceMember() agree with JSON.parse on any object"
     ),
   );
 });
+
+Deno.test("findMember() needs time in proportion to the text, however many members it has", () => {
+  const text = `{${'"a":1,'.repeat(500_000)}"b":2}`;
+  const startedAt = performance.now();
+  assertEquals(memberText(text, "b"), "2");
+  assertEquals(findMember(text, "params"), null);
+  // Quadratic work takes more than ten seconds.
+  assertEquals(performance.now() - startedAt < 2_000, true);
+});

@@ -58,3 +58,22 @@ Deno.test("encodeSseEvent() is read back whole by SseDecoder", () => {
     }),
   );
 });
+
+Deno.test("SseDecoder.push() needs time in proportion to a line that comes in many pieces", () => {
+  const decoder = new SseDecoder(20_000_000);
+  const piece = bytes("x".repeat(1_000));
+  const startedAt = performance.now();
+  decoder.push(bytes("data: "));
+  for (let i = 0; i < 8_000; i++) decoder.push(piece);
+  const [event] = decoder.push(bytes("\n\n"));
+  assertEquals(event!.data.length, 8_000_000);
+  // Copying all of it with every piece takes more than twenty seconds.
+  assertEquals(performance.now() - startedAt < 3_000, true);
+});
+
+Deno.test("SseDecoder.push() bounds an event of many lines without data", () => {
+  const decoder = new SseDecoder(1_000);
+  assertThrows(() => {
+    for (let i = 0; i < 1_001; i++) decoder.push(bytes("data\n"));
+  }, RangeError);
+});

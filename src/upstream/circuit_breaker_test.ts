@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
-import { FakeClock } from "./session_pool_fixture.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 
 const LIMITS = { threshold: 3, resetMs: 1_000 };
 

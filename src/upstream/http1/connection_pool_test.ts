@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { isError, SluiceError } from "../../base/errors.ts";
-import { FakeClock, settled } from "../session_pool_fixture.ts";
+import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
 import { Deadlines } from "./deadlines.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FakeClock } from "../session_pool_fixture.ts";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { Deadlines } from "./deadlines.ts";
 
 function entryOf(name: string, log: string[], then = () => {}) {

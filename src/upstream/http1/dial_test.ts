@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { isError, SluiceError } from "../../base/errors.ts";
-import { FakeClock } from "../session_pool_fixture.ts";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { dial, type DialOptions, tlsReason } from "./dial.ts";
 import { targetOf } from "./target.ts";
 

@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { codeOf, fixture, keyOf, outcome, refused, settled, unreachable } from "./session_pool_fixture.ts";
+import { settled } from "../../../tests/support/fake_clock.ts";
+import {
+  codeOf,
+  fixture,
+  keyOf,
+  outcome,
+  refused,
+  unreachable,
+} from "../../../tests/support/pool_fixture.ts";
 
 const KEY = keyOf("alice");
 

@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
+import { settled } from "../../../tests/support/fake_clock.ts";
 import {
   codeOf,
   type FakeSession,
   fixture,
   keyOf,
   outcome,
-  settled,
   unreachable,
-} from "./session_pool_fixture.ts";
-import type { HealthMethod, ProbeVerdict } from "./session_pool_health.ts";
+} from "../../../tests/support/pool_fixture.ts";
+import type { HealthMethod, ProbeVerdict } from "./health.ts";
 
 const KEY = keyOf("alice");
 

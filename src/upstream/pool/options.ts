@@ -1,6 +1,6 @@
 // What a session pool is told: its limits, which are settings, and what it depends on.
-import type { Clock } from "../base/clock.ts";
-import type { HealthMethod } from "./session_pool_health.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { HealthMethod } from "./health.ts";
 
 /** The settings of a pool; they may change while it runs. 0 = unlimited for the totals, which are per worker. */
 export interface PoolLimits {

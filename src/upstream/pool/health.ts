@@ -1,5 +1,5 @@
 // Is a session that lay idle still alive? The chain of health methods, and the deadline that each of them has.
-import type { Clock } from "../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** One of MCP_SESSION_POOL_HEALTH_CHECK_METHODS. */
 export type HealthMethod = "ping" | "list_tools" | "list_prompts" | "list_resources" | "skip";

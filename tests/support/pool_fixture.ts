@@ -1,12 +1,11 @@
-// For the pool's tests: a clock that stands still, an upstream that opens sessions as it is told, a pool between them.
-import FakeTimers from "@sinonjs/fake-timers";
-import type { Clock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
-import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "./session_key.ts";
-import { SessionPool } from "./session_pool.ts";
-import type { PoolSession } from "./session_pool_entry.ts";
-import type { HealthMethod, ProbeVerdict } from "./session_pool_health.ts";
-import type { PoolLimits } from "./session_pool_options.ts";
+// For the pool's tests: an upstream that opens sessions as it is told, and a pool before it.
+import { FakeClock, settled } from "./fake_clock.ts";
+import { SluiceError } from "../../src/base/errors.ts";
+import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "../../src/upstream/session_key.ts";
+import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
+import type { PoolSession } from "../../src/upstream/pool/entry.ts";
+import type { HealthMethod, ProbeVerdict } from "../../src/upstream/pool/health.ts";
+import type { PoolLimits } from "../../src/upstream/pool/options.ts";
 
 /** The guide's defaults. */
 export const DEFAULT_LIMITS: PoolLimits = {
@@ -23,38 +22,6 @@ export const DEFAULT_LIMITS: PoolLimits = {
   maxTotalKeys: 0,
   maxTotalSessions: 0,
 };
-
-export class FakeClock implements Clock {
-  readonly #timers = FakeTimers.createClock(1_700_000_000_000);
-
-  now(): number {
-    return this.#timers.now;
-  }
-
-  setTimeout(run: () => void, ms: number): number {
-    return this.#timers.setTimeout(run, ms) as unknown as number;
-  }
-
-  clearTimeout(id: number): void {
-    this.#timers.clearTimeout(id);
-  }
-
-  /** Let `ms` pass, and everything happen that is due meanwhile. */
-  async tick(ms: number): Promise<void> {
-    await settled();
-    await this.#timers.tickAsync(ms);
-    await settled();
-  }
-
-  get timers(): number {
-    return this.#timers.countTimers();
-  }
-}
-
-/** All promises that can go on have gone on. */
-export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 30; turn++) await undefined;
-}
 
 export class FakeSession implements PoolSession {
   closed = false;

@@ -1,10 +1,10 @@
 // The session pool of one worker: lends upstream sessions to callers of one key, first come, first served.
-import type { Clock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
-import { CircuitBreakers } from "./circuit_breaker.ts";
-import type { PoolSnapshot } from "./pool_metrics.ts";
-import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./session_pool_caps.ts";
-import { ANONYMOUS, type PoolKey } from "./session_key.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { CircuitBreakers } from "../circuit_breaker.ts";
+import type { PoolSnapshot } from "./metrics.ts";
+import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./caps.ts";
+import { ANONYMOUS, type PoolKey } from "../session_key.ts";
 import {
   type CreateSession,
   KeyGroup,
@@ -12,13 +12,13 @@ import {
   type PoolEntry,
   PoolLists,
   type PoolSession,
-} from "./session_pool_entry.ts";
-import { isHealthy } from "./session_pool_health.ts";
-import { type Lease, PoolLease } from "./session_pool_lease.ts";
-import { open } from "./session_pool_opening.ts";
-import type { PoolLimits, SessionPoolOptions } from "./session_pool_options.ts";
-import { Waiter } from "./session_pool_queue.ts";
-import { snapshotOf } from "./session_pool_snapshot.ts";
+} from "./entry.ts";
+import { isHealthy } from "./health.ts";
+import { type Lease, PoolLease } from "./lease.ts";
+import { open } from "./opening.ts";
+import type { PoolLimits, SessionPoolOptions } from "./options.ts";
+import { Waiter } from "./queue.ts";
+import { snapshotOf } from "./snapshot.ts";
 
 /** A tenth of the shortest life, within these bounds: how often the sweep looks for sessions that are past theirs. */
 const MIN_SWEEP_MS = 100;

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { codeOf, fixture, keyOf, outcome, settled, unreachable } from "./session_pool_fixture.ts";
+import { settled } from "../../../tests/support/fake_clock.ts";
+import { codeOf, fixture, keyOf, outcome, unreachable } from "../../../tests/support/pool_fixture.ts";
 
 const [A, B, C] = ["a", "b", "c"].map((name) => keyOf(name));
 

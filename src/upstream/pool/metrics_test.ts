@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { mergeSnapshots, poolMetricsJson, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
-import { fixture, keyOf, settled, unreachable } from "./session_pool_fixture.ts";
+import { mergeSnapshots, poolMetricsJson, type PoolSnapshot, showUrl } from "./metrics.ts";
+import { settled } from "../../../tests/support/fake_clock.ts";
+import { fixture, keyOf, unreachable } from "../../../tests/support/pool_fixture.ts";
 
 const SECRET_URL = "http://user:secret@u.example:8080/mcp?token=secret#secret";
 

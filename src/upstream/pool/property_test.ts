@@ -1,21 +1,20 @@
 // The pool under random interleavings, against a model that only counts what it sees from outside.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { SluiceError } from "../base/errors.ts";
-import type { PoolKey } from "./session_key.ts";
-import type { Lease } from "./session_pool_lease.ts";
-import type { PoolLimits } from "./session_pool_options.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { PoolKey } from "../session_key.ts";
+import type { Lease } from "./lease.ts";
+import type { PoolLimits } from "./options.ts";
 import { SessionPool } from "./session_pool.ts";
+import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import {
   DEFAULT_LIMITS,
-  FakeClock,
   FakeSession,
   keyOf,
   refused,
-  settled,
   unreachable,
-} from "./session_pool_fixture.ts";
-import type { ProbeVerdict } from "./session_pool_health.ts";
+} from "../../../tests/support/pool_fixture.ts";
+import type { ProbeVerdict } from "./health.ts";
 
 const KEYS = [
   keyOf("alice"),

@@ -1,6 +1,6 @@
 // The session pool's metrics: the snapshots of several workers added up, and the JSON of GET /admin/mcp-pool/metrics.
-import type { BreakerState } from "./circuit_breaker.ts";
-import type { PoolCounters } from "./session_pool_entry.ts";
+import type { BreakerState } from "../circuit_breaker.ts";
+import type { PoolCounters } from "./entry.ts";
 
 /** One key of the pool. Holds nothing secret: the URL is cut, the identity is the start of a keyed hash, or "anonymous". */
 export interface PoolRow {

@@ -1,0 +1,144 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeUpstream, type Received, result } from "../../tests/support/fake_upstream.ts";
+import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
+import { SluiceError } from "../base/errors.ts";
+import { discover } from "./discovery.ts";
+import { Upstreams } from "./upstreams.ts";
+
+const OPTIONS = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000 };
+const ALL = { tools: {}, resources: {}, prompts: {} };
+
+/** An upstream that answers lists by `pages`: what to send for a cursor (null: the first page). */
+function upstreamWith(
+  pages: (method: string, cursor: string | null) => unknown,
+  capabilities: Record<string, unknown> = ALL,
+) {
+  const upstream = new FakeUpstream(({ method, id, params }: Received) => {
+    if (!method.includes("/list")) return undefined;
+    const { cursor = null } = (params ?? {}) as { cursor?: string };
+    const page = pages(method, cursor);
+    return page instanceof Error
+      ? {
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id,
+          error: { code: Number(page.name), message: page.message },
+        }),
+      }
+      : result(id, JSON.stringify(page));
+  });
+  upstream.capabilities = capabilities;
+  return upstream;
+}
+
+function rpcError(code: number, message: string): Error {
+  return Object.assign(new Error(message), { name: String(code) });
+}
+
+const EMPTY = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+
+async function failure(pages: (method: string, cursor: string | null) => unknown): Promise<SluiceError> {
+  const upstream = upstreamWith(pages);
+  const error = await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError);
+  assertEquals(upstream.methods.at(-1), "DELETE", "the session ends also after a failure");
+  return error;
+}
+
+Deno.test("discover() lists all pages in order, fields untouched, and ends the session", async () => {
+  const upstream = upstreamWith((method, cursor) => {
+    if (method !== "tools/list") return EMPTY;
+    if (cursor === null) return { tools: [{ name: "a", future: [1] }], nextCursor: "c1" };
+    if (cursor === "c1") return { tools: [], nextCursor: "c2" };
+    return { tools: [{ name: "b" }], nextCursor: null };
+  });
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(found.tools, [{ name: "a", future: [1] }, { name: "b" }]);
+  assertEquals([found.capabilities, found.serverInfo, found.protocolVersion], [
+    ALL,
+    { name: "fake" },
+    "2025-11-25",
+  ]);
+  assertEquals(upstream.methods.at(-1), "DELETE");
+});
+
+Deno.test("discover() asks only for what the capabilities promise", async () => {
+  const upstream = upstreamWith(() => EMPTY, { prompts: {} });
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(upstream.methods.filter((method) => method.includes("list")), ["prompts/list"]);
+  assertEquals([found.tools, found.resources], [[], []]);
+});
+
+Deno.test("discover() takes a missing templates list for an empty one", async () => {
+  const upstream = upstreamWith((method) =>
+    method === "resources/templates/list" ? rpcError(-32601, "Method not found") : EMPTY
+  );
+  assertEquals((await discover(upstream.transport(), OPTIONS)).resourceTemplates, []);
+});
+
+Deno.test("discover() takes an empty cursor for the end, as servers mean it", async () => {
+  const upstream = upstreamWith(() => ({ ...EMPTY, nextCursor: "" }));
+  await discover(upstream.transport(), OPTIONS);
+  assertEquals(upstream.methods.filter((method) => method === "tools/list").length, 1);
+});
+
+Deno.test("discover() says what is wrong with a list", async () => {
+  const cases: [unknown, string, string][] = [
+    [{ tools: {} }, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [{}, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [null, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [{ tools: [{ name: "a" }, "b"] }, "UPSTREAM_PROTOCOL_ERROR", "is no object"],
+    [{ tools: [], nextCursor: 5 }, "UPSTREAM_PROTOCOL_ERROR", '"nextCursor" is no string'],
+    [{ tools: [], nextCursor: "again" }, "UPSTREAM_PROTOCOL_ERROR", "the same cursor came twice"],
+    [rpcError(-32000, "not today"), "UPSTREAM_REJECTED", "not today"],
+  ];
+  for (const [page, code, words] of cases) {
+    const error = await failure(() => page);
+    assertEquals([error.code, error.message.includes(words)], [code, true], error.message);
+  }
+});
+
+Deno.test("discover() does not follow cursors that never end", async () => {
+  let page = 0;
+  const error = await failure(() => ({ tools: [], nextCursor: `c${page++}` }));
+  assertEquals([error.message.includes("more than 1000 pages"), page], [true, 1_000]);
+});
+
+function upstreams(
+  targetOf = (row: { name: string }) =>
+    Promise.resolve({ upstream: row.name, url: new URL("http://x/"), headers: [] }),
+) {
+  const unusable: string[] = [];
+  return {
+    unusable,
+    all: new Upstreams({
+      client: new FakeUpstream(),
+      settings: { clientInfo: OPTIONS.clientInfo, createTimeoutMs: 1_000 },
+      maxResponseBytes: 1_000,
+      targetOf,
+      onUnusable: ({ name }) => unusable.push(name),
+    }),
+  };
+}
+
+Deno.test("Upstreams.update() keeps what has not changed and makes anew what has", async () => {
+  const { all } = upstreams();
+  const { gateways } = catalogRows({ gateways: [gatewayRow("a"), gatewayRow("b")] });
+  await all.update(gateways);
+  const [a, b] = [all.get("a"), all.get("b")];
+  await all.update([gatewayRow("a", { description: "new" }), gatewayRow("b", { authSecret: "other" })]);
+  assertEquals([all.get("a") === a, all.get("b") === b], [true, false]);
+  await all.update([]);
+  assertRejects(async () => all.get("a"), SluiceError, "not found");
+});
+
+Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, and keeps the others", async () => {
+  const { all, unusable } = upstreams(({ name }) =>
+    name === "b"
+      ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:b" }))
+      : Promise.resolve({ upstream: name, url: new URL("http://x/"), headers: [] })
+  );
+  for (let i = 0; i < 2; i++) await all.update([gatewayRow("a"), gatewayRow("b")]);
+  assertEquals([all.get("a").name, unusable], ["a", ["b"]]);
+  const error = await assertRejects(async () => all.get("b"), SluiceError);
+  assertEquals(error.code, "SECRET_UNREADABLE");
+});

@@ -1,0 +1,177 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
+import { settle } from "../../tests/support/fakes.ts";
+import { SluiceError } from "../base/errors.ts";
+import { BoundSessions } from "./bound_sessions.ts";
+import { Upstream, type UpstreamCall } from "./upstream.ts";
+
+const SETTINGS = { clientInfo: { name: "sluice", version: "1" }, createTimeoutMs: 1_000 };
+
+function call(bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): UpstreamCall {
+  return { bound, timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT", ...more };
+}
+
+function setUp(script?: ConstructorParameters<typeof FakeUpstream>[0]) {
+  const fake = new FakeUpstream(script);
+  const upstream = new Upstream("u", fake.transport(), SETTINGS);
+  const count = (method: string) => fake.methods.filter((sent) => sent === method).length;
+  const sessionsOf = (method: string) =>
+    fake.received.filter((sent) => sent.method === method).map((sent) => sent.sessionId);
+  return { fake, upstream, count, sessionsOf };
+}
+
+Deno.test("Upstream.request() keeps one upstream session for each downstream session", async () => {
+  const { upstream, count, sessionsOf } = setUp();
+  const [ann, bob] = [new BoundSessions(), new BoundSessions()];
+  for (const bound of [ann, bob, ann, bob]) await upstream.request("tools/call", "{}", call(bound));
+  assertEquals(sessionsOf("tools/call"), ["s1", "s2", "s1", "s2"]);
+  assertEquals(count("initialize"), 2);
+});
+
+Deno.test("Upstream.request() opens a session once for calls that come together", async () => {
+  const { upstream, count } = setUp();
+  const bound = new BoundSessions();
+  await Promise.all([1, 2, 3].map(() => upstream.request("tools/call", "{}", call(bound))));
+  assertEquals([count("initialize"), count("tools/call"), bound.size], [1, 3, 1]);
+});
+
+Deno.test("Upstream.request() opens an expired session anew and tries exactly once more", async () => {
+  const { upstream, count, sessionsOf } = setUp(({ method, sessionId }) =>
+    method === "tools/call" && sessionId === "s1" ? { status: 404 } : undefined
+  );
+  const bound = new BoundSessions();
+  assertEquals((await upstream.request("tools/call", "{}", call(bound))).text, '{"ok":true}');
+  assertEquals(sessionsOf("tools/call"), ["s1", "s2"]);
+  await upstream.request("tools/call", "{}", call(bound));
+  assertEquals([count("initialize"), bound.size], [2, 1]);
+});
+
+Deno.test("Upstream.request() gives up when the new session has expired, too", async () => {
+  const { upstream, count } = setUp(({ method }) => method === "tools/call" ? { status: 404 } : undefined);
+  const error = await assertRejects(
+    () => upstream.request("tools/call", "{}", call(new BoundSessions())),
+    SluiceError,
+  );
+  assertEquals([error.code, count("tools/call"), count("initialize")], ["UPSTREAM_SESSION_EXPIRED", 2, 2]);
+});
+
+Deno.test("Upstream.request() replaces an expired session once for calls that meet the end together", async () => {
+  const { upstream, count } = setUp(({ method, sessionId }) =>
+    method === "tools/call" && sessionId === "s1" ? { status: 404 } : undefined
+  );
+  const bound = new BoundSessions();
+  await Promise.all([1, 2, 3].map(() => upstream.request("tools/call", "{}", call(bound))));
+  assertEquals([count("initialize"), count("tools/call")], [2, 6]);
+});
+
+Deno.test("Upstream.request() repeats nothing that may have been executed", async () => {
+  for (const answer of [{ status: 500 }, { status: 400, body: "bad" }, { body: "<html>" }]) {
+    const { upstream, count } = setUp(({ method }) => method === "tools/call" ? answer : undefined);
+    await assertRejects(() => upstream.request("tools/call", "{}", call(new BoundSessions())), SluiceError);
+    assertEquals(count("tools/call"), 1);
+  }
+});
+
+Deno.test("Upstream.request() without a downstream session opens a session for the call alone and ends it", async () => {
+  const { upstream, sessionsOf } = setUp();
+  await upstream.request("tools/call", "{}", call(null));
+  await upstream.request("tools/call", "{}", call(null));
+  await settle();
+  assertEquals([sessionsOf("tools/call"), sessionsOf("DELETE")], [["s1", "s2"], ["s1", "s2"]]);
+});
+
+Deno.test("Upstream.request() without a downstream session ends the session also when the call fails", async () => {
+  const { upstream, sessionsOf } = setUp(({ method }) =>
+    method === "tools/call" ? { status: 500 } : undefined
+  );
+  await assertRejects(() => upstream.request("tools/call", "{}", call(null)), SluiceError);
+  await settle();
+  assertEquals(sessionsOf("DELETE"), ["s1"]);
+});
+
+Deno.test("Upstream.request() shakes hands with a stateless upstream once, for everybody", async () => {
+  const { fake, upstream, count, sessionsOf } = setUp();
+  fake.stateful = false;
+  const bound = new BoundSessions();
+  for (const who of [null, bound, new BoundSessions(), null]) {
+    await upstream.request("tools/call", "{}", call(who));
+  }
+  await settle();
+  assertEquals([count("initialize"), count("DELETE")], [1, 0]);
+  assertEquals(sessionsOf("tools/call"), [null, null, null, null]);
+});
+
+Deno.test("Upstream.request() notices that a stateless upstream has begun to keep sessions", async () => {
+  for (const first of ["bound", "free"]) {
+    // A stateful server refuses what comes without a session.
+    const { fake, upstream, sessionsOf } = setUp(({ method, sessionId }: Received) =>
+      fake.stateful && method === "tools/call" && sessionId === null
+        ? { status: 400, body: "no session" }
+        : undefined
+    );
+    fake.stateful = false;
+    const bound = new BoundSessions();
+    await upstream.request("tools/call", "{}", call(first === "bound" ? bound : null));
+    fake.stateful = true;
+    for (let i = 0; i < 2; i++) await upstream.request("tools/call", "{}", call(bound));
+    assertEquals(sessionsOf("tools/call"), [null, null, "s1", "s1"], first);
+  }
+});
+
+Deno.test("Upstream.request() does not try for ever with a stateless upstream that refuses everything", async () => {
+  for (const bound of [null, new BoundSessions()]) {
+    const { fake, upstream, count } = setUp(({ method }) =>
+      method === "tools/call" ? { status: 400 } : undefined
+    );
+    fake.stateful = false;
+    for (let i = 0; i < 2; i++) {
+      await assertRejects(() => upstream.request("tools/call", "{}", call(bound)), SluiceError, "HTTP 400");
+    }
+    assertEquals(count("tools/call") <= 3, true, String(count("tools/call")));
+  }
+});
+
+Deno.test("Upstream.request() uses no session that an upstream of the same id, before its change, has opened", async () => {
+  const before = setUp();
+  const after = setUp();
+  const bound = new BoundSessions();
+  await before.upstream.request("tools/call", "{}", call(bound));
+  await after.upstream.request("tools/call", "{}", call(bound));
+  assertEquals([before.count("tools/call"), after.count("tools/call")], [1, 1]);
+});
+
+Deno.test("BoundSessions.get() forgets an opening that failed", async () => {
+  let refuse = true;
+  const { upstream, count } = setUp(({ method }) =>
+    method === "initialize" && refuse ? { status: 503 } : undefined
+  );
+  const bound = new BoundSessions();
+  await assertRejects(() => upstream.request("tools/call", "{}", call(bound)), SluiceError);
+  assertEquals(bound.size, 0);
+  refuse = false;
+  await upstream.request("tools/call", "{}", call(bound));
+  assertEquals(count("initialize"), 2);
+});
+
+Deno.test("BoundSessions.end() ends every session, also one that is being opened, and opens no other", async () => {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const { upstream, count, sessionsOf } = setUp(async ({ method }) => {
+    if (method === "notifications/initialized") await opened;
+    return undefined;
+  });
+  const bound = new BoundSessions();
+  const call1 = upstream.request("tools/call", "{}", call(bound)).catch(() => {});
+  await settle();
+  const ended = bound.end();
+  open();
+  await Promise.all([ended, call1]);
+  await settle();
+  assertEquals([sessionsOf("DELETE"), bound.size], [["s1"], 0]);
+  await assertRejects(
+    () => upstream.request("tools/call", "{}", call(bound)),
+    SluiceError,
+    "initialize again",
+  );
+  assertEquals(count("initialize"), 1);
+});
