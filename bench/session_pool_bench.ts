@@ -1,4 +1,5 @@
 // The session pool's share of a warm call: who calls, which key, lease and release.
+import { CircuitBreakers } from "../src/upstream/circuit_breaker.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { IdentityHasher, poolKey } from "../src/upstream/session_key.ts";
 import { SessionPool } from "../src/upstream/pool/session_pool.ts";
@@ -38,6 +39,7 @@ const pool = new SessionPool<typeof session>({
   maxTotalKeys: 0,
   maxTotalSessions: 0,
   clock: systemClock,
+  breakers: new CircuitBreakers(() => ({ threshold: 5, resetMs: 60_000 }), systemClock),
   isBreakerFailure: () => true,
   unrefTimer: Deno.unrefTimer,
 });

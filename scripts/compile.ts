@@ -6,35 +6,19 @@
 // program as the environment variable SLUICE_COMMIT (src/version.ts reads it), so that nothing is written into the tree.
 
 import { parseArgs } from "@std/cli/parse-args";
+import { gitCommit } from "./git_commit.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
 /** What no import statement names, and the program therefore has to be told of. */
 const INCLUDED = ["src/worker/main.ts"];
 
-/** The commit checked out, "-dirty" after it where tracked files differ; null outside a git checkout. */
-async function commit(): Promise<string | null> {
-  const head = await git("rev-parse", "--short=12", "HEAD");
-  if (head === null) return null;
-  return head + (await git("status", "--porcelain", "--untracked-files=no") ? "-dirty" : "");
-}
-
-async function git(...args: string[]): Promise<string | null> {
-  try {
-    const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT, stderr: "null" }).output();
-    return success ? new TextDecoder().decode(stdout).trim() : null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
 /** @returns the exit code of `deno compile` */
 async function compile(output: string): Promise<number> {
   const folder = await Deno.makeTempDir();
   try {
     const baked = `${folder}/baked.env`;
-    const built = Deno.env.get("SLUICE_COMMIT") ?? await commit() ?? "";
+    const built = Deno.env.get("SLUICE_COMMIT") ?? await gitCommit() ?? "";
     await Deno.writeTextFile(baked, `SLUICE_COMMIT=${built}\n`);
     const { code } = await new Deno.Command(Deno.env.get("DENO_FOR_COMPILE") ?? Deno.execPath(), {
       args: [

@@ -71,6 +71,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     serverInfo: null,
     instructions: null,
     protocolVersion: null,
+    stateful: null,
     reachable: true,
     lastSeen: null,
     lastError: null,

@@ -30,6 +30,7 @@ export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = []
     serverInfo: row.serverInfo,
     instructions: row.instructions,
     protocolVersion: row.protocolVersion,
+    stateful: row.stateful,
     reachable: row.reachable,
     lastSeen: row.lastSeen,
     lastError: row.lastError,

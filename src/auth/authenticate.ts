@@ -36,7 +36,10 @@ export class Authenticator {
     this.#maxCachedTokens = deps.maxCachedTokens ?? 10_000;
   }
 
-  /** A token that is given is checked even where none is required. @throws {SluiceError} UNAUTHENTICATED */
+  /**
+   * Where no token is required, one that is none of ours makes its bearer anonymous: it may be meant for an upstream
+   * (guide, section 6: header passthrough keeps the user's identity then). @throws {SluiceError} UNAUTHENTICATED
+   */
   authenticate(headers: Headers): Principal | Promise<Principal> {
     const value = headers.get("authorization");
     if (value === null) {
@@ -47,15 +50,20 @@ export class Authenticator {
     if (known === undefined) return this.#verify(value);
     if (known.expiresAt === null || known.expiresAt > this.#deps.clock.now()) return known;
     this.#cache.delete(value);
+    if (!this.#deps.authRequired) return ANONYMOUS;
     throw new SluiceError("UNAUTHENTICATED", { reason: "the token has expired" });
   }
 
   async #verify(value: string): Promise<Principal> {
     const token = /^Bearer +(\S+)$/i.exec(value)?.[1];
     if (token === undefined) {
+      if (!this.#deps.authRequired) return ANONYMOUS;
       throw new SluiceError("UNAUTHENTICATED", { reason: "the scheme must be Bearer" });
     }
-    const principal = await this.#deps.verify(token);
+    const principal = await this.#deps.verify(token).catch((error) => {
+      if (this.#deps.authRequired) throw error;
+      return ANONYMOUS;
+    });
     if (this.#cache.size >= this.#maxCachedTokens) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(value, principal);
     return principal;

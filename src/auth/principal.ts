@@ -17,3 +17,10 @@ export interface Principal {
   readonly expiresAt: number | null;
   readonly jti: string | null;
 }
+
+/** Issuer and subject of the verified token; null for nobody in particular. They outlive a token's renewal. */
+export function tokenOf(
+  { kind, issuer, subject }: Principal,
+): { readonly issuer: string; readonly subject: string } | null {
+  return kind === "anonymous" ? null : { issuer: issuer ?? "", subject };
+}

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { FakeClock } from "../../tests/support/fakes.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { backoffMs } from "./backoff.ts";
 import { sleep } from "./clock.ts";
 
@@ -7,12 +7,12 @@ Deno.test("sleep() resolves when the time has passed, not before", async () => {
   const clock = new FakeClock();
   let awake = false;
   const slept = sleep(clock, 100).then(() => (awake = true));
-  clock.advance(99);
+  await clock.tick(99);
   await Promise.resolve();
   assertEquals(awake, false);
-  clock.advance(1);
+  await clock.tick(1);
   await slept;
-  assertEquals(clock.pending, 0);
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("sleep() rejects with the signal's reason and leaves no timer behind", async () => {
@@ -21,13 +21,13 @@ Deno.test("sleep() rejects with the signal's reason and leaves no timer behind",
   const slept = sleep(clock, 100, abort.signal);
   abort.abort(new Error("enough"));
   await assertRejects(() => slept, Error, "enough");
-  assertEquals(clock.pending, 0);
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("sleep() does not begin where the signal is aborted already", async () => {
   const clock = new FakeClock();
   await assertRejects(() => sleep(clock, 100, AbortSignal.abort(new Error("before"))), Error, "before");
-  assertEquals(clock.pending, 0);
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("backoffMs() stays between half of the exponential step and the step", () => {

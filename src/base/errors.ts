@@ -160,6 +160,14 @@ export const ERRORS = {
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
   STORE_UNAVAILABLE: row("internal", 503, -31533, "later", "The database is unavailable"),
+  STORE_POOL_TIMEOUT: row(
+    "internal",
+    503,
+    -31536,
+    "later",
+    "Database pool limit reached: all {limit} connections of this worker were in use for {timeoutMs} ms " +
+      "(DB_POOL_TIMEOUT); raise DB_POOL_SIZE",
+  ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",

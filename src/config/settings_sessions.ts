@@ -26,11 +26,12 @@ export const SESSION_SETTINGS = [
   setting({
     name: "TOOL_TIMEOUT",
     kind: seconds(),
-    default: "60",
+    default: null,
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "How long a tool call may take in all, unless the tool has its own timeout.",
+    doc:
+      "How long a tool call may take in all, unless the tool has its own timeout; not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
   }),
   setting({
     name: "GATEWAY_TOOL_NAME_SEPARATOR",

@@ -48,6 +48,7 @@ export class McpEndpoint implements Endpoint {
       principal,
       serverId: serverIdIn(path),
       sessionId,
+      headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
       body: method === "POST" ? await readJsonText(request, maxBodyBytes) : "",

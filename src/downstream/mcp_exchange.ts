@@ -1,4 +1,5 @@
-// A streamable HTTP request and its reply as plain data, so that they can cross to the worker that owns the session.
+// A streamable HTTP request and its reply, less all that ties them to a connection, so that they can cross to the worker
+// that owns the session.
 import type { Principal } from "../auth/principal.ts";
 
 export interface McpRequest {
@@ -7,6 +8,8 @@ export interface McpRequest {
   /** The virtual server of the address; null for /mcp. */
   readonly serverId: string | null;
   readonly sessionId: string | null;
+  /** All headers of the request, for those that go upstream. */
+  readonly headers: Headers;
   readonly protocolVersion: string | null;
   /** May the reply be an event stream, or JSON? From the Accept header. */
   readonly acceptsStream: boolean;

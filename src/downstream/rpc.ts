@@ -42,6 +42,7 @@ export class RpcEndpoint implements Endpoint {
       revision: LATEST_LEGACY_REVISION,
       toolsAsMethods: true,
       bound: null,
+      received: request.headers,
       signal: request.signal,
     };
     if (Array.isArray(value)) return await this.#batch(value, call);

@@ -111,17 +111,19 @@ export class StreamableHttp {
     session: DownstreamSession | null,
     clientGone: AbortSignal,
   ): Promise<McpReply> {
+    const call = new AbortController();
     return new Promise((resolve, reject) => {
       let stream: EventStream | null = null;
       const notify = (text: string) => {
         if (stream === null) {
-          stream = new EventStream();
+          // A client that leaves a stream is seen here, and not by the request's own signal.
+          stream = new EventStream(() => call.abort(new SluiceError("REQUEST_CANCELLED")));
           resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
         }
         stream.send(text);
       };
       const context = this.#context(request, session, { notify: request.acceptsStream ? notify : undefined });
-      this.#respond(context, message, session, clientGone).then((body) => {
+      this.#respond(context, message, session, { call, clientGone }).then((body) => {
         if (stream !== null) {
           stream.send(body);
           stream.close();
@@ -136,19 +138,23 @@ export class StreamableHttp {
     });
   }
 
-  /** Serve a call that is noted as under way, so that it can be cancelled. */
+  /**
+   * Serve a call that is noted as under way, so that it can be cancelled. A client that is gone cancels it too: broken streams
+   * cannot be resumed here, so nobody would ever read the answer.
+   */
   async #respond(
     context: CallContext,
     message: RequestMessage,
     session: DownstreamSession | null,
-    clientGone: AbortSignal,
+    { call, clientGone }: { readonly call: AbortController; readonly clientGone: AbortSignal },
   ): Promise<string> {
-    const call = new AbortController();
-    const leave = session === null ? abortWith(clientGone, call) : enter(session, callKey(message.id), call);
+    const stay = abortWith(clientGone, call);
+    const leave = session === null ? undefined : enter(session, callKey(message.id), call);
     try {
       return await this.#deps.dispatcher.respond({ ...context, signal: call.signal }, message);
     } finally {
-      leave();
+      stay();
+      leave?.();
     }
   }
 
@@ -177,7 +183,9 @@ export class StreamableHttp {
     if (requests.length === 0) return ACCEPTED;
     const context = this.#context(request, session);
     const answers = await Promise.all(
-      requests.map((message) => this.#respond(context, message, session, clientGone)),
+      requests.map((message) =>
+        this.#respond(context, message, session, { call: new AbortController(), clientGone })
+      ),
     );
     return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
   }
@@ -190,7 +198,7 @@ export class StreamableHttp {
   }
 
   #context(
-    { principal, serverId, protocolVersion }: McpRequest,
+    { principal, serverId, protocolVersion, headers }: McpRequest,
     session: DownstreamSession | null,
     more: Pick<CallContext, "notify"> = {},
   ): CallContext {
@@ -200,6 +208,7 @@ export class StreamableHttp {
       revision: session?.revision ?? (isRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
       toolsAsMethods: false,
       bound: session?.bound ?? null,
+      received: headers,
       ...more,
     };
   }
@@ -248,10 +257,7 @@ function callKey(id: unknown): string {
   return JSON.stringify(id);
 }
 
-/**
- * Note a call in its session, for `notifications/cancelled`. Losing the connection is no cancellation for a client that can
- * come back (transports, "Sending Messages"). @returns takes the note back
- */
+/** Note a call in its session, for `notifications/cancelled`. @returns takes the note back */
 function enter({ calls }: DownstreamSession, key: string, call: AbortController): () => void {
   calls.set(key, call);
   return () => {
@@ -260,7 +266,7 @@ function enter({ calls }: DownstreamSession, key: string, call: AbortController)
   };
 }
 
-/** Without a session, the connection is all that ties the client to its call. @returns unties them */
+/** @returns unties the call from its client's connection */
 function abortWith(clientGone: AbortSignal, call: AbortController): () => void {
   const onGone = () => call.abort(new SluiceError("REQUEST_CANCELLED"));
   if (clientGone.aborted) onGone();

@@ -4,6 +4,7 @@ import type { Scope } from "../catalog/catalog.ts";
 import type { RequestMessage } from "../mcp/json_rpc.ts";
 import type { Revision } from "../mcp/revisions.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
+import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
 
 export interface CallContext {
@@ -15,6 +16,8 @@ export interface CallContext {
   readonly toolsAsMethods: boolean;
   /** The downstream session's own upstream sessions; null for a call without a session. */
   readonly bound: BoundSessions | null;
+  /** The headers that the call came with; a `Headers` will do. */
+  readonly received: ReceivedHeaders;
   /** Aborted when the client gives the call up. */
   readonly signal?: AbortSignal;
   /** Takes notifications that belong to this call, as JSON text; absent where the client cannot be sent any. */

@@ -1,4 +1,5 @@
 // One call to the upstream that an entry comes from, with its deadline.
+import { tokenOf } from "../auth/principal.ts";
 import type { Entry } from "../catalog/catalog.ts";
 import type { EntityRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
@@ -20,10 +21,14 @@ export class UpstreamCaller {
   /** @param requestTimeoutMs for everything that is not a tool call */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, requestTimeoutMs }: { toolTimeoutMs: number; requestTimeoutMs: number },
+    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs }: {
+      readonly toolTimeoutMs: number;
+      readonly toolTimeoutSetting: string;
+      readonly requestTimeoutMs: number;
+    },
   ) {
     this.#upstreams = upstreams;
-    this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
+    this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: toolTimeoutSetting };
     this.#requestDeadline = {
       timeoutMs: requestTimeoutMs,
       timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
@@ -40,6 +45,8 @@ export class UpstreamCaller {
   ): Promise<RpcAnswer> {
     return this.#upstreams.get(entry.gateway.id).request(method, params, {
       bound: call.bound,
+      token: tokenOf(call.principal),
+      received: call.received,
       timeoutMs,
       timeoutSetting,
       signal: call.signal,

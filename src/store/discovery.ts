@@ -70,6 +70,7 @@ export async function saveDiscovery(
     serverInfo: discovery.serverInfo,
     instructions: discovery.instructions,
     protocolVersion: discovery.protocolVersion,
+    stateful: discovery.stateful,
     reachable: true,
     lastSeen: now.toISOString(),
     lastError: null,

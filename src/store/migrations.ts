@@ -43,6 +43,7 @@ export const MIGRATIONS: readonly Migration[] = [
         server_info TEXT,
         instructions TEXT,
         protocol_version TEXT,
+        stateful INTEGER,
         reachable INTEGER NOT NULL,
         last_seen TEXT,
         last_error TEXT,

@@ -38,6 +38,8 @@ export interface GatewayRow extends EntityRow {
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   readonly instructions: string | null;
   readonly protocolVersion: string | null;
+  /** Did it give us an Mcp-Session-Id? null: not asked yet. */
+  readonly stateful: boolean | null;
   readonly reachable: boolean;
   readonly lastSeen: string | null;
   readonly lastError: string | null;
@@ -110,6 +112,7 @@ export interface Discovery {
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   readonly instructions: string | null;
   readonly protocolVersion: string;
+  readonly stateful: boolean;
   readonly tools: readonly Readonly<Record<string, unknown>>[];
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];

@@ -47,6 +47,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     serverInfo: "json",
     instructions: "text",
     protocolVersion: "text",
+    stateful: "boolean",
     reachable: "boolean",
     lastSeen: "text",
     lastError: "text",

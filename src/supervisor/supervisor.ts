@@ -110,11 +110,10 @@ export class Supervisor {
     } else handle.terminate();
   }
 
-  async #serve(asking: WorkerHandle, { type, request }: WorkerRequest): Promise<void> {
-    const question = type === "catalog_changed" ? "read_catalog" : "report";
-    const answers = await Promise.allSettled(this.#alive().map((worker) => worker.ask({ type: question })));
-    const value = answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
-    asking.send({ type: "answer", request, value });
+  async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
+    const answers = await Promise.allSettled(this.#alive().map((worker) => worker.ask(question)));
+    const values = answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
+    asking.send({ type: "answers", request, values });
   }
 
   #alive(): WorkerHandle[] {

@@ -1,7 +1,7 @@
 // One worker as the supervisor sees it: its state, its messages, its end. The one place that makes workers.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
-import type { FromWorker, ToWorker } from "../worker/messages.ts";
+import type { FromWorker, Question, ToWorker } from "../worker/messages.ts";
 
 /** starting > ready > draining > dead; any state may go to dead. */
 export type WorkerState = "starting" | "ready" | "draining" | "dead";
@@ -14,7 +14,7 @@ const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
 };
 
 /** What a worker asks of the supervisor. */
-export type WorkerRequest = Extract<FromWorker, { type: "catalog_changed" | "collect_reports" }>;
+export type WorkerRequest = Extract<FromWorker, { type: "ask_all" }>;
 
 export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
@@ -22,9 +22,6 @@ export interface WorkerEvents {
   /** The worker says that it cannot start. */
   onFailed(handle: WorkerHandle, error: SluiceError): void;
 }
-
-/** A request to a worker, less the number that the handle gives it. */
-export type WorkerQuestion = { readonly type: "read_catalog" } | { readonly type: "report" };
 
 export class WorkerHandle {
   readonly index: number;
@@ -63,12 +60,12 @@ export class WorkerHandle {
   }
 
   /** Ask, and wait for `done`. @throws {SluiceError} WORKER_GONE */
-  ask(question: WorkerQuestion): Promise<unknown> {
+  ask(question: Question): Promise<unknown> {
     if (this.#state === "dead") return Promise.reject(new SluiceError("WORKER_GONE"));
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
       this.#asked.set(request, { resolve, reject });
-      this.send({ ...question, request });
+      this.send({ type: "question", request, question });
     });
   }
 

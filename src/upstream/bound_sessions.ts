@@ -2,6 +2,9 @@
 import { SluiceError } from "../base/errors.ts";
 import type { UpstreamSession } from "./session.ts";
 
+/** Sessions to so many upstreams, or with so many different pinned headers, end the oldest: a client cannot fill our memory. */
+const MAX_SESSIONS = 256;
+
 export class BoundSessions {
   readonly #sessions = new Map<string, Promise<UpstreamSession>>();
   #ended = false;
@@ -10,21 +13,24 @@ export class BoundSessions {
     return this.#sessions.size;
   }
 
-  /** This downstream session's session to an upstream; opened by whoever asks first, the others wait for the same one. */
-  get(upstreamId: string, open: () => Promise<UpstreamSession>): Promise<UpstreamSession> {
+  /**
+   * This downstream session's session to an upstream, or to one with these pinned headers: `key` names both. Opened by whoever asks first, the others wait for the same one.
+   */
+  get(key: string, open: () => Promise<UpstreamSession>): Promise<UpstreamSession> {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
-    const known = this.#sessions.get(upstreamId);
+    const known = this.#sessions.get(key);
     if (known !== undefined) return known;
+    if (this.#sessions.size >= MAX_SESSIONS) this.#endOldest();
     const opening = open();
-    this.#sessions.set(upstreamId, opening);
-    opening.catch(() => this.#forget(upstreamId, opening));
+    this.#sessions.set(key, opening);
+    opening.catch(() => this.#forget(key, opening));
     return opening;
   }
 
   /** Let go of a session that has ended, unless somebody has replaced it already. */
-  async drop(upstreamId: string, session: UpstreamSession): Promise<void> {
-    const known = this.#sessions.get(upstreamId);
-    if (known !== undefined && await known.catch(() => null) === session) this.#forget(upstreamId, known);
+  async drop(key: string, session: UpstreamSession): Promise<void> {
+    const known = this.#sessions.get(key);
+    if (known !== undefined && await known.catch(() => null) === session) this.#forget(key, known);
   }
 
   /** The downstream session is over: end every upstream session, also those that are still being opened. */
@@ -35,7 +41,13 @@ export class BoundSessions {
     await Promise.all(all.map((opening) => opening.then((session) => session.close(), () => {})));
   }
 
-  #forget(upstreamId: string, opening: Promise<UpstreamSession>): void {
-    if (this.#sessions.get(upstreamId) === opening) this.#sessions.delete(upstreamId);
+  #endOldest(): void {
+    const [oldest] = this.#sessions;
+    this.#sessions.delete(oldest![0]);
+    oldest![1].then((session) => session.close(), () => {});
+  }
+
+  #forget(key: string, opening: Promise<UpstreamSession>): void {
+    if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
   }
 }

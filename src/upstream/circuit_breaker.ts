@@ -148,6 +148,11 @@ export class CircuitBreakers {
     return known.breaker;
   }
 
+  /** The breaker of a URL that something was tried with before. */
+  known(url: string): CircuitBreaker | undefined {
+    return this.#byUrl.get(url)?.breaker;
+  }
+
   /** Start afresh with an upstream's URLs: what the operator changed may be the cure. */
   forget(upstreamId: string): void {
     for (const [url, { upstreamIds }] of this.#byUrl) {

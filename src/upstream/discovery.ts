@@ -32,6 +32,7 @@ export async function discover(transport: HttpTransport, options: DiscoverOption
       serverInfo: isObject(serverInfo) ? serverInfo : null,
       instructions: typeof instructions === "string" ? instructions : null,
       protocolVersion: session.protocolVersion,
+      stateful: session.sessionId !== null,
       tools: await list("tools", "tools/list", "tools"),
       resources: await list("resources", "resources/list", "resources"),
       resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),

@@ -1,3 +1,4 @@
+import { NO_PASSTHROUGH, upstreamDeps } from "../../tests/support/upstream_deps.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream, type Received, result } from "../../tests/support/fake_upstream.ts";
 import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
@@ -112,7 +113,8 @@ function upstreams(
     unusable,
     all: new Upstreams({
       client: new FakeUpstream(),
-      settings: { clientInfo: OPTIONS.clientInfo, createTimeoutMs: 1_000 },
+      shared: upstreamDeps(),
+      passthrough: NO_PASSTHROUGH,
       maxResponseBytes: 1_000,
       targetOf,
       onUnusable: ({ name }) => unusable.push(name),
@@ -128,7 +130,7 @@ Deno.test("Upstreams.update() keeps what has not changed and makes anew what has
   await all.update([gatewayRow("a", { description: "new" }), gatewayRow("b", { authSecret: "other" })]);
   assertEquals([all.get("a") === a, all.get("b") === b], [true, false]);
   await all.update([]);
-  assertRejects(async () => all.get("a"), SluiceError, "not found");
+  await assertRejects(async () => all.get("a"), SluiceError, "not found");
 });
 
 Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, and keeps the others", async () => {

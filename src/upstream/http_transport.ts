@@ -51,15 +51,20 @@ export class HttpTransport {
     this.#maxResponseBytes = maxResponseBytes;
   }
 
-  /** The standing headers of a session's requests; made once a session, so that the client can recognise the list. */
-  headersFor(sessionId: string | null, protocolVersion: string | null): HeaderList {
+  /**
+   * The standing headers of a session's requests; made once a session, so that the client can recognise the list.
+   * @param passed the caller's headers that the session is opened with; they win over the target's own of the same name
+   */
+  headersFor(sessionId: string | null, protocolVersion: string | null, passed: HeaderList = []): HeaderList {
     const headers: [string, string][] = [
       ["content-type", "application/json"],
       ["accept", "application/json, text/event-stream"],
     ];
     if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
     if (protocolVersion !== null) headers.push(["mcp-protocol-version", protocolVersion]);
-    return Object.freeze([...headers, ...this.target.headers]);
+    const replaced = new Set(passed.map(([name]) => name));
+    const standing = this.target.headers.filter(([name]) => !replaced.has(name));
+    return Object.freeze([...headers, ...standing, ...passed]);
   }
 
   /** Send a request and await its response. @throws {SluiceError} UPSTREAM_* */

@@ -91,7 +91,8 @@ Deno.test("HttpTransport.request() says what is wrong with an answer that is non
 
 Deno.test("HttpTransport.request() tells a stream that ends early, and an event that is too large", async () => {
   assertEquals((await failure(events('{"method":"notifications/message"}'))).code, "UPSTREAM_CLOSED");
-  assertEquals((await failure(events("x".repeat(20_000)))).code, "UPSTREAM_RESPONSE_TOO_LARGE");
+  const endless = { headers: { "content-type": "text/event-stream" }, body: `data: ${"x".repeat(20_000)}` };
+  assertEquals((await failure(endless)).code, "UPSTREAM_RESPONSE_TOO_LARGE");
 });
 
 Deno.test("HttpTransport.request() reads an HTTP failure by status and session", async () => {

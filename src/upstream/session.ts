@@ -10,6 +10,7 @@ import {
 } from "../mcp/json_rpc.ts";
 import { isRevision, LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
 import type { HeaderList, HttpTransport } from "./http_transport.ts";
+import type { HealthMethod, ProbeVerdict } from "./pool/health.ts";
 
 /** What an upstream answered, as JSON text that nobody has touched. */
 export interface RpcAnswer {
@@ -32,7 +33,20 @@ export interface OpenOptions {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
   readonly signal?: AbortSignal;
+  /** The caller's headers that the session is opened with, and keeps. */
+  readonly passed?: HeaderList;
 }
+
+const METHOD_NOT_FOUND = -32601;
+
+const PROBES: Readonly<Record<HealthMethod, string>> = {
+  ping: "ping",
+  list_tools: "tools/list",
+  list_prompts: "prompts/list",
+  list_resources: "resources/list",
+  // Never asked for.
+  skip: "ping",
+};
 
 /** How long the end of a session or of a call may take to reach the upstream, ms. */
 const FAREWELL_TIMEOUT_MS = 5_000;
@@ -48,29 +62,39 @@ export class UpstreamSession {
   #nextId = 1;
   #closed = false;
 
-  private constructor(transport: HttpTransport, sessionId: string | null, initialized: JsonObject) {
+  private constructor(
+    transport: HttpTransport,
+    sessionId: string | null,
+    initialized: JsonObject,
+    passed?: HeaderList,
+  ) {
     this.#transport = transport;
     this.sessionId = sessionId;
     this.initialized = initialized;
     this.protocolVersion = String(initialized.protocolVersion);
-    this.#headers = transport.headersFor(sessionId, this.protocolVersion);
+    this.#headers = transport.headersFor(sessionId, this.protocolVersion, passed);
+  }
+
+  /** To an upstream that is known to keep no sessions: usable at once, by everybody. */
+  static stateless(transport: HttpTransport, protocolVersion: string): UpstreamSession {
+    return new UpstreamSession(transport, null, { protocolVersion });
   }
 
   /** Do the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
   static async open(transport: HttpTransport, options: OpenOptions): Promise<UpstreamSession> {
-    const { clientInfo, ...exchange } = options;
+    const { clientInfo, passed, ...exchange } = options;
     const { upstream } = transport.target;
     const params = JSON.stringify({ protocolVersion: LATEST_LEGACY_REVISION, capabilities: {}, clientInfo });
     const reply = await transport.request(0, requestText(0, "initialize", params), {
       ...exchange,
-      headers: transport.headersFor(null, null),
+      headers: transport.headersFor(null, null, passed),
     });
     const { result, error } = reply.value;
     if (!isObject(result)) {
       const reason = isObject(error) && typeof error.message === "string" ? error.message : "no result";
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "initialize", reason });
     }
-    const session = new UpstreamSession(transport, reply.sessionId, result);
+    const session = new UpstreamSession(transport, reply.sessionId, result, passed);
     if (!isRevision(result.protocolVersion)) {
       await session.close();
       throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
@@ -94,15 +118,25 @@ export class UpstreamSession {
 
   /**
    * Call a method; `params` is JSON text and goes out as it is.
+   * @param passed the caller's headers for this call alone; only where the upstream keeps no session
    * @throws {SluiceError} UPSTREAM_*; UPSTREAM_SESSION_EXPIRED closes this session, and nothing was executed
    */
-  async request(method: string, params: string | undefined, call: SessionCall): Promise<RpcAnswer> {
+  async request(
+    method: string,
+    params: string | undefined,
+    call: SessionCall,
+    passed: HeaderList = [],
+  ): Promise<RpcAnswer> {
     const id = this.#nextId++;
-    const { onNotification, ...exchange } = call;
+    const { timeoutMs, timeoutSetting, signal, onNotification } = call;
     try {
       const reply = await this.#transport.request(id, requestText(id, method, params), {
-        ...exchange,
-        headers: this.#headers,
+        timeoutMs,
+        timeoutSetting,
+        signal,
+        headers: passed.length === 0
+          ? this.#headers
+          : this.#transport.headersFor(null, this.protocolVersion, passed),
         onMessage: (value, text) => this.#receive(value, text, onNotification),
       });
       const failed = !("result" in reply.value);
@@ -113,6 +147,18 @@ export class UpstreamSession {
         this.#cancel(id, method, call.signal);
       }
       throw error;
+    }
+  }
+
+  /** Is the session alive? One request of the health check, see pool/health.ts. Never throws. */
+  async probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
+    try {
+      const call = { timeoutMs, timeoutSetting: "MCP_SESSION_POOL_HEALTH_CHECK_TIMEOUT" };
+      const answer = await this.request(PROBES[method], undefined, call);
+      if (!answer.failed) return "healthy";
+      return JSON.parse(answer.text).code === METHOD_NOT_FOUND ? "unsupported" : "failed";
+    } catch {
+      return "failed";
     }
   }
 

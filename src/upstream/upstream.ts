@@ -1,46 +1,93 @@
-// One registered upstream: which session a call runs in, and what happens when that session has ended.
+// One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
 import { isError, SluiceError } from "../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { HttpTransport } from "./http_transport.ts";
+import type { Attempt, CircuitBreakers } from "./circuit_breaker.ts";
+import type { HeaderList, HttpTransport } from "./http_transport.ts";
+import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
+import type { SessionPool } from "./pool/session_pool.ts";
+import { isRepeatable, RetryBudget } from "./retry.ts";
+import { type Caller, type Identity, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
 import { type RpcAnswer, type SessionCall, UpstreamSession } from "./session.ts";
 
-export interface UpstreamSettings {
+/** What all upstreams of a worker share. */
+export interface UpstreamDeps {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** The longest that the handshake of a new session may take. */
   readonly createTimeoutMs: number;
+  readonly pool: SessionPool<UpstreamSession>;
+  /** MCP_SESSION_POOL_ENABLED: do calls without a downstream session share sessions? */
+  readonly poolEnabled: boolean;
+  readonly breakers: CircuitBreakers;
+  readonly identities: IdentityHasher;
+}
+
+export interface UpstreamProfile {
+  readonly id: string;
+  readonly sessionMode: "bound" | "shared";
+  /** As of its registration: the revision of an upstream that keeps no sessions; null where it keeps them, or nobody knows. */
+  readonly statelessRevision: string | null;
+  readonly passthrough: Passthrough;
 }
 
 export interface UpstreamCall extends SessionCall {
   /** The downstream session's own upstream sessions; null for a call without a session. */
   readonly bound: BoundSessions | null;
+  /** Who calls: the verified token's issuer and subject, and the request's headers. */
+  readonly token: Caller["token"];
+  readonly received: ReceivedHeaders;
 }
+
+/** More identities than this are not remembered with their keys. */
+const MAX_KEPT_KEYS = 10_000;
 
 export class Upstream {
   readonly id: string;
   readonly name: string;
   readonly #transport: HttpTransport;
-  readonly #settings: UpstreamSettings;
+  readonly #profile: UpstreamProfile;
+  readonly #deps: UpstreamDeps;
+  readonly #url: string;
   /** Not the id: where address or credentials have changed, sessions that were opened with the old ones are not used. */
   readonly #boundKey = crypto.randomUUID();
-  /** Of an upstream that gave no Mcp-Session-Id: there is nothing to share, so everybody uses it, without a handshake. */
-  #stateless: UpstreamSession | null = null;
+  readonly #retries = new RetryBudget();
+  readonly #keys = new Map<Identity, PoolKey>();
+  /** Of an upstream that gives no Mcp-Session-Id: there is nothing to share, so everybody uses it, without a handshake. */
+  #stateless: UpstreamSession | null;
 
-  constructor(id: string, transport: HttpTransport, settings: UpstreamSettings) {
-    this.id = id;
+  constructor(profile: UpstreamProfile, transport: HttpTransport, deps: UpstreamDeps) {
+    this.id = profile.id;
     this.name = transport.target.upstream;
+    this.#profile = profile;
     this.#transport = transport;
-    this.#settings = settings;
+    this.#deps = deps;
+    this.#url = transport.target.url.href;
+    this.#stateless = profile.statelessRevision === null
+      ? null
+      : UpstreamSession.stateless(transport, profile.statelessRevision);
   }
 
   /**
    * Call a method; `params` is JSON text.
-   * @throws {SluiceError} UPSTREAM_*; a JSON-RPC error of the upstream is an answer, not an exception
+   * @throws {SluiceError} UPSTREAM_*, SESSION_POOL_*; a JSON-RPC error of the upstream is an answer, not an exception
    */
-  request(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
-    if (this.#stateless !== null) return this.#callStateless(this.#stateless, method, params, call);
-    return call.bound === null
-      ? this.#callOnce(method, params, call)
-      : this.#callBound(call.bound, method, params, call);
+  async request(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
+    this.#retries.earn();
+    try {
+      return await this.#route(method, params, call);
+    } catch (error) {
+      if (!isRepeatable(error, method) || call.signal?.aborted || !this.#retries.spend()) throw error;
+      return await this.#route(method, params, call);
+    }
+  }
+
+  #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
+    const passed = this.#profile.passthrough.select(call.received);
+    if (this.#stateless !== null) return this.#callStateless(this.#stateless, method, params, call, passed);
+    const shared = this.#profile.sessionMode === "shared";
+    if (call.bound !== null && !shared) return this.#callBound(call.bound, method, params, call, passed);
+    return shared || this.#deps.poolEnabled
+      ? this.#callPooled(method, params, call, passed)
+      : this.#callOnce(method, params, call, passed);
   }
 
   async #callStateless(
@@ -48,14 +95,23 @@ export class Upstream {
     method: string,
     params: string | undefined,
     call: UpstreamCall,
+    passed: HeaderList,
   ): Promise<RpcAnswer> {
+    // There is no session to open, so the connection is what the circuit watches. A warm call finds no circuit at all.
+    const circuit = this.#deps.breakers.known(this.#url);
+    const probe = circuit === undefined || circuit.state === "closed" ? null : this.#enterCircuit();
     try {
-      return await session.request(method, params, call);
+      const answer = await session.request(method, params, call, passed);
+      if (circuit !== undefined && circuit.failures > 0) (probe ?? circuit.enter()).succeeded();
+      return answer;
     } catch (error) {
+      if (!isUnreachable(error)) probe?.abandoned();
+      else if (probe !== null) probe.failed();
+      else if (circuit?.state !== "open") this.#enterCircuit().failed();
       if (!wantsHandshake(error)) throw error;
       // It may have been replaced by one that keeps sessions. The refusal executed nothing, so the call may go out again.
       if (this.#stateless === session) this.#stateless = null;
-      return this.request(method, params, call);
+      return this.#route(method, params, call);
     }
   }
 
@@ -64,51 +120,140 @@ export class Upstream {
     method: string,
     params: string | undefined,
     call: UpstreamCall,
+    passed: HeaderList,
   ): Promise<RpcAnswer> {
-    const session = await this.#boundSession(bound);
+    // A session never serves a call whose pinned headers differ from those it was opened with.
+    const key = passed.length === 0 ? this.#boundKey : `${this.#boundKey} ${JSON.stringify(passed)}`;
+    const session = await this.#boundSession(bound, key, passed);
     try {
       return await session.request(method, params, call);
     } catch (error) {
       if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
-      await bound.drop(this.#boundKey, session);
-      const fresh = await this.#boundSession(bound);
+      await bound.drop(key, session);
+      const fresh = await this.#boundSession(bound, key, passed);
       return await fresh.request(method, params, call);
     }
   }
 
-  async #boundSession(bound: BoundSessions): Promise<UpstreamSession> {
-    const session = await bound.get(this.#boundKey, () => this.#open());
+  async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamSession> {
+    const session = await bound.get(key, () => this.#open(passed));
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
-    if (session.sessionId === null) await bound.drop(this.#boundKey, session);
+    if (session.sessionId === null) await bound.drop(key, session);
     return session;
   }
 
+  async #callPooled(
+    method: string,
+    params: string | undefined,
+    call: UpstreamCall,
+    passed: HeaderList,
+  ): Promise<RpcAnswer> {
+    const { pool } = this.#deps;
+    const key = this.#keyOf(call, passed);
+    for (;;) {
+      const lease = pool.tryLease(key) ??
+        await pool.lease(key, (signal) => this.#handshake(passed, signal), call.signal);
+      try {
+        const answer = await lease.session.request(method, params, call);
+        lease.release();
+        return answer;
+      } catch (error) {
+        lease.release(isOurDoing(error) ? "ok" : "broken");
+        // The upstream forgot a session that lay in the pool, and perhaps the next one too: down to a new one.
+        if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !lease.reused) throw error;
+      }
+    }
+  }
+
   /** A call of nobody's session to an upstream that keeps sessions: one for this call alone. */
-  async #callOnce(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
-    const session = await this.#open(call.signal);
+  async #callOnce(
+    method: string,
+    params: string | undefined,
+    call: UpstreamCall,
+    passed: HeaderList,
+  ): Promise<RpcAnswer> {
+    const session = await this.#open(passed, call.signal);
     try {
       return await session.request(method, params, call);
     } finally {
       // The answer does not wait for the farewell.
-      if (session !== this.#stateless) session.close();
+      if (session !== this.#stateless) void session.close();
     }
   }
 
-  async #open(signal?: AbortSignal): Promise<UpstreamSession> {
-    const { clientInfo, createTimeoutMs } = this.#settings;
+  /** Open a session outside the pool, under the same circuit breaker. */
+  async #open(passed: HeaderList, signal?: AbortSignal): Promise<UpstreamSession> {
+    const attempt = this.#enterCircuit();
+    try {
+      const session = await this.#handshake(passed, signal);
+      attempt.succeeded();
+      return session;
+    } catch (error) {
+      if (isBreakerFailure(error)) attempt.failed();
+      else attempt.abandoned();
+      throw error;
+    }
+  }
+
+  async #handshake(passed: HeaderList, signal?: AbortSignal): Promise<UpstreamSession> {
+    const { clientInfo, createTimeoutMs } = this.#deps;
     const session = await UpstreamSession.open(this.#transport, {
       clientInfo,
+      passed,
       timeoutMs: createTimeoutMs,
       timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT",
       signal,
     });
-    if (session.sessionId === null) this.#stateless = session;
+    if (session.sessionId === null) {
+      this.#stateless = UpstreamSession.stateless(this.#transport, session.protocolVersion);
+    }
     return session;
   }
+
+  /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */
+  #enterCircuit(): Attempt {
+    const circuit = this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
+    const waitMs = circuit.waitMs();
+    if (waitMs > 0) throw new SluiceError("UPSTREAM_CIRCUIT_OPEN", { upstream: this.name, waitMs });
+    return circuit.enter();
+  }
+
+  #keyOf({ token, received }: UpstreamCall, passed: HeaderList): PoolKey {
+    const identity = this.#deps.identities.identify({ token, received, passed });
+    const known = this.#keys.get(identity);
+    if (known !== undefined) return known;
+    const key = poolKey({
+      url: this.#url,
+      identity,
+      transport: "streamable-http",
+      upstreamId: this.id,
+      upstream: this.name,
+    });
+    if (this.#keys.size >= MAX_KEPT_KEYS) this.#keys.delete(this.#keys.keys().next().value!);
+    this.#keys.set(identity, key);
+    return key;
+  }
+}
+
+/** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
+export function isBreakerFailure(error: unknown): boolean {
+  if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
+  return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
+    error.code !== "UPSTREAM_CIRCUIT_OPEN";
+}
+
+/** Nothing answered at the address at all. */
+function isUnreachable(error: unknown): boolean {
+  return isError(error, "UPSTREAM_CONNECT_FAILED") || isError(error, "UPSTREAM_TLS_FAILED");
+}
+
+/** A failure that says nothing about the session: the call never left. */
+function isOurDoing(error: unknown): boolean {
+  return isError(error, "HTTP_POOL_TIMEOUT");
 }
 
 /** A stateful server's answer to a request outside any session: 400 or 404 (transports, "Session Management"). */
 function wantsHandshake(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === "UPSTREAM_HTTP_ERROR" &&
+  return isError(error, "UPSTREAM_HTTP_ERROR") &&
     (error.params.status === 400 || error.params.status === 404);
 }

@@ -1,3 +1,4 @@
+import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
 import { settle } from "../../tests/support/fakes.ts";
@@ -5,15 +6,20 @@ import { SluiceError } from "../base/errors.ts";
 import { BoundSessions } from "./bound_sessions.ts";
 import { Upstream, type UpstreamCall } from "./upstream.ts";
 
-const SETTINGS = { clientInfo: { name: "sluice", version: "1" }, createTimeoutMs: 1_000 };
-
 function call(bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): UpstreamCall {
-  return { bound, timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT", ...more };
+  return {
+    bound,
+    token: { issuer: "i", subject: "ann" },
+    received: new Headers(),
+    timeoutMs: 1_000,
+    timeoutSetting: "TOOL_TIMEOUT",
+    ...more,
+  };
 }
 
 function setUp(script?: ConstructorParameters<typeof FakeUpstream>[0]) {
   const fake = new FakeUpstream(script);
-  const upstream = new Upstream("u", fake.transport(), SETTINGS);
+  const upstream = new Upstream(upstreamProfile(), fake.transport(), upstreamDeps());
   const count = (method: string) => fake.methods.filter((sent) => sent === method).length;
   const sessionsOf = (method: string) =>
     fake.received.filter((sent) => sent.method === method).map((sent) => sent.sessionId);

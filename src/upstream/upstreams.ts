@@ -3,11 +3,13 @@ import { SluiceError, toSluiceError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { HttpClient } from "./http_client.ts";
 import { HttpTransport, type UpstreamTarget } from "./http_transport.ts";
-import { Upstream, type UpstreamSettings } from "./upstream.ts";
+import { Passthrough, type PassthroughRules } from "./passthrough.ts";
+import { Upstream, type UpstreamDeps } from "./upstream.ts";
 
 export interface UpstreamsDeps {
   readonly client: HttpClient;
-  readonly settings: UpstreamSettings;
+  readonly shared: UpstreamDeps;
+  readonly passthrough: PassthroughRules;
   readonly maxResponseBytes: number;
   /** Opens a row's sealed credentials; throws where they cannot be opened. */
   readonly targetOf: (row: GatewayRow) => Promise<UpstreamTarget>;
@@ -27,7 +29,7 @@ export class Upstreams {
     this.#deps = deps;
   }
 
-  /** Take over a new catalog: an upstream whose address or credentials changed is made anew, the others stay warm. */
+  /** Take over a new catalog: an upstream that was changed is made anew, without its old sessions; the others stay warm. */
   async update(rows: readonly GatewayRow[]): Promise<void> {
     const entries = new Map<string, Entry>();
     for (const row of rows) {
@@ -37,12 +39,19 @@ export class Upstreams {
         row.authType,
         row.authSecret,
         row.caCertificate,
+        row.sessionMode,
+        row.passthroughHeaders,
+        row.stateful,
+        row.protocolVersion,
       ]);
       const known = this.#entries.get(row.id);
       entries.set(
         row.id,
         known?.fingerprint === fingerprint ? known : { fingerprint, upstream: await this.#make(row) },
       );
+    }
+    for (const [id, entry] of this.#entries) {
+      if (entries.get(id) !== entry) this.#deps.shared.pool.closeUpstream(id);
     }
     this.#entries = entries;
   }
@@ -56,9 +65,17 @@ export class Upstreams {
   }
 
   async #make(row: GatewayRow): Promise<Upstream | SluiceError> {
-    const { client, settings, maxResponseBytes, targetOf, onUnusable } = this.#deps;
+    const { client, shared, passthrough, maxResponseBytes, targetOf, onUnusable } = this.#deps;
     try {
-      return new Upstream(row.id, new HttpTransport(client, await targetOf(row), maxResponseBytes), settings);
+      const target = await targetOf(row);
+      const standing = target.headers.map(([name]) => name);
+      const profile = {
+        id: row.id,
+        sessionMode: row.sessionMode,
+        statelessRevision: row.stateful === false ? row.protocolVersion : null,
+        passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
+      };
+      return new Upstream(profile, new HttpTransport(client, target, maxResponseBytes), shared);
     } catch (error) {
       const failure = toSluiceError(error);
       onUnusable(row, failure);

@@ -1,5 +1,6 @@
 // What the admin API needs, made from the worker's parts.
 import type { AdminDeps } from "../admin/deps.ts";
+import { type Principal, tokenOf } from "../auth/principal.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { isObject } from "../mcp/json_rpc.ts";
@@ -43,10 +44,17 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       });
     },
     catalogChanged,
-    readResource: (_principal, { gatewayId, uri }, signal) =>
-      askUpstream(parts, gatewayId, "resources/read", { uri }, signal),
-    renderPrompt: (_principal, { gatewayId, originalName }, args, signal) =>
-      askUpstream(parts, gatewayId, "prompts/get", { name: originalName, arguments: args }, signal),
+    readResource: (principal, { gatewayId, uri }, signal) =>
+      askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal),
+    renderPrompt: (principal, { gatewayId, originalName }, args, signal) =>
+      askUpstream(
+        parts,
+        principal,
+        gatewayId,
+        "prompts/get",
+        { name: originalName, arguments: args },
+        signal,
+      ),
     toolNameSeparator: config.gatewayToolNameSeparator,
     ready: () => readiness(registry),
     version: () => ({
@@ -61,9 +69,13 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   };
 }
 
+/** What an operator looks at by REST is asked for without headers of his own. */
+const NO_HEADERS = new Headers();
+
 /** One call for an operator who looks at an entry, outside any session. */
 async function askUpstream(
   { upstreams, config }: AdminParts,
+  principal: Principal,
   gatewayId: string | null,
   method: string,
   params: unknown,
@@ -73,6 +85,8 @@ async function askUpstream(
   const upstream = upstreams.get(gatewayId);
   const answer = await upstream.request(method, JSON.stringify(params), {
     bound: null,
+    token: tokenOf(principal),
+    received: NO_HEADERS,
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
     signal,

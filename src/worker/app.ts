@@ -28,16 +28,12 @@ import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
-import type { ToWorker, WorkerReport } from "./messages.ts";
+import type { Answers, Question, ToWorker } from "./messages.ts";
 import { createOutbound } from "./outbound.ts";
+import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
+import type { SupervisorLink } from "./supervisor_link.ts";
+import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { SessionForward } from "./session_forward.ts";
-
-/** What a worker asks of the supervisor. */
-export interface SupervisorLink {
-  /** Resolves when every worker of this replica has read the new catalog. */
-  catalogChanged(): Promise<void>;
-  collectReports(): Promise<readonly WorkerReport[]>;
-}
 
 export interface App {
   readonly handle: (request: Request) => Promise<Response>;
@@ -45,8 +41,7 @@ export interface App {
   readonly onServerError: (error: unknown) => Response;
   connect(worker: number, port: MessagePort): void;
   disconnect(worker: number): void;
-  readCatalog(): Promise<void>;
-  report(): WorkerReport;
+  answer(question: Question): Promise<Answers[Question["type"]]>;
   /** End the streams that would hold up a shutdown for ever. */
   endStreams(): void;
   close(): Promise<void>;
@@ -80,9 +75,23 @@ export async function createApp(
   const secretBox = await createSecretBox(secrets.authEncryptionSecret);
 
   const outbound = createOutbound(config, secretBox);
+  const { pool, breakers } = createSessionPool(config, clock);
   const upstreams = new Upstreams({
     client: outbound.client,
-    settings: { clientInfo: outbound.clientInfo, createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs },
+    shared: {
+      clientInfo: outbound.clientInfo,
+      createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+      pool,
+      poolEnabled: config.mcpSessionPoolEnabled,
+      breakers,
+      identities: identityHasher(config, secrets),
+    },
+    passthrough: {
+      enabled: config.enableHeaderPassthrough,
+      defaultNames: config.defaultPassthroughHeaders,
+      sensitive: config.enableSensitiveHeaderPassthrough,
+      overwrite: config.enableOverwriteBaseHeaders,
+    },
     maxResponseBytes: config.maxUpstreamResponseBytes,
     targetOf: outbound.targetOf,
     onUnusable: ({ name }, error: SluiceError) =>
@@ -95,10 +104,18 @@ export async function createApp(
     return new Catalog(rows);
   };
   let catalog = await readSnapshot();
+  const readCatalog = async () => {
+    const before = catalog;
+    catalog = await readSnapshot();
+    streamableHttp.announce(before, catalog);
+  };
 
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
-      toolTimeoutMs: config.toolTimeoutMs,
+      toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
+      toolTimeoutSetting: config.toolTimeoutMs === null
+        ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
+        : "TOOL_TIMEOUT",
       requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     }),
     { name: "sluice", version: VERSION },
@@ -148,12 +165,13 @@ export async function createApp(
       secretBox,
       outbound,
       upstreams,
-      catalogChanged: () => link.catalogChanged(),
+      catalogChanged: async () => void await link.askAll({ type: "read_catalog" }),
       startedAt: new Date(),
     })),
     { maxBodyBytes: config.maxBodyBytes, maxJsonDepth: config.validationMaxJsonDepth },
   );
   const metricsEndpoint = new MetricsEndpoint(link);
+  const poolEndpoint = new PoolEndpoint(link, config.mcpSessionPoolEnabled);
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
@@ -165,6 +183,7 @@ export async function createApp(
       if (path === "/rpc") return rpc;
       if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
       if (path === "/metrics/prometheus") return metricsEndpoint;
+      if (path.startsWith(POOL_PATH)) return poolEndpoint;
       return admin.route(path);
     },
     authenticate: (headers) => authenticator.authenticate(headers),
@@ -201,16 +220,24 @@ export async function createApp(
     },
     connect: (peer, port) => forward.connect(peer, port),
     disconnect: (peer) => forward.disconnect(peer),
-    readCatalog: async () => {
-      const before = catalog;
-      catalog = await readSnapshot();
-      streamableHttp.announce(before, catalog);
+    answer: async (question) => {
+      switch (question.type) {
+        case "read_catalog":
+          await readCatalog();
+          return null;
+        case "report":
+          return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
+        case "drain_pool":
+          return pool.drain(({ upstreamId }) =>
+            question.upstreamId === null || upstreamId === question.upstreamId
+          );
+      }
     },
-    report: () => ({ worker, metrics: metrics.snapshot() }),
     endStreams: () => sessions.endStreams(),
     close: async () => {
       for (const timer of timers) clearInterval(timer);
       await sessions.close();
+      await pool.close();
       outbound.client.close();
       await database.close();
     },

@@ -1,8 +1,9 @@
 // A worker's entry: takes its orders from the supervisor, listens on the shared port.
 import { parentPort } from "node:worker_threads";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
-import { type App, createApp, type SupervisorLink } from "./app.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import { type App, createApp } from "./app.ts";
+import type { SupervisorLink } from "./supervisor_link.ts";
+import type { Answers, FromWorker, Question, ToWorker } from "./messages.ts";
 
 if (parentPort === null) throw new Error("this file is a worker of the supervisor");
 const supervisor = parentPort;
@@ -12,21 +13,17 @@ function send(message: FromWorker): void {
 }
 
 /** Questions to the supervisor that wait for their answer. */
-const asked = new Map<number, (value: unknown) => void>();
+const asked = new Map<number, (values: readonly unknown[]) => void>();
 let nextRequest = 1;
 
-function ask(type: "catalog_changed" | "collect_reports"): Promise<unknown> {
-  const request = nextRequest++;
-  return new Promise((resolve) => {
-    asked.set(request, resolve);
-    send({ type, request });
-  });
-}
-
 const link: SupervisorLink = {
-  catalogChanged: async () => void await ask("catalog_changed"),
-  collectReports: async () =>
-    await ask("collect_reports") as Awaited<ReturnType<SupervisorLink["collectReports"]>>,
+  askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
+    const request = nextRequest++;
+    return new Promise((resolve) => {
+      asked.set(request, (values) => resolve(values as readonly Answers[Q["type"]][]));
+      send({ type: "ask_all", request, question });
+    });
+  },
 };
 
 let app: App;
@@ -64,13 +61,10 @@ async function obey(message: ToWorker): Promise<void> {
       return app.connect(message.worker, message.port);
     case "peer_gone":
       return app.disconnect(message.worker);
-    case "read_catalog":
-      await app.readCatalog();
-      return send({ type: "done", request: message.request });
-    case "report":
-      return send({ type: "done", request: message.request, value: app.report() });
-    case "answer":
-      asked.get(message.request)?.(message.value);
+    case "question":
+      return send({ type: "done", request: message.request, value: await app.answer(message.question) });
+    case "answers":
+      asked.get(message.request)?.(message.values);
       asked.delete(message.request);
       return;
     case "drain":
@@ -81,6 +75,6 @@ async function obey(message: ToWorker): Promise<void> {
 // In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
-  if (message.type === "answer") void obey(message);
+  if (message.type === "answers") void obey(message);
   else queue = queue.then(() => obey(message));
 });

@@ -3,11 +3,27 @@ import type { Config } from "../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../base/errors.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { PoolSnapshot } from "../upstream/pool/metrics.ts";
 
 /** One worker's state as shown to operators; merged over all workers. */
 export interface WorkerReport {
   readonly worker: number;
   readonly metrics: MetricsSnapshot;
+  readonly pool: PoolSnapshot;
+}
+
+/** What every worker can be asked to do; the answer to each is in `Answers`. */
+export type Question =
+  /** The store has a new catalog: read it. */
+  | { readonly type: "read_catalog" }
+  | { readonly type: "report" }
+  /** Close pooled sessions: those of one upstream, or all. */
+  | { readonly type: "drain_pool"; readonly upstreamId: string | null };
+
+export interface Answers {
+  readonly read_catalog: null;
+  readonly report: WorkerReport;
+  readonly drain_pool: { readonly closed: number; readonly pending: number };
 }
 
 export type ToWorker =
@@ -21,11 +37,10 @@ export type ToWorker =
   /** A way to another worker; sent anew when that one was replaced. */
   | { readonly type: "peer"; readonly worker: number; readonly port: MessagePort }
   | { readonly type: "peer_gone"; readonly worker: number }
-  /** The store has a new catalog: read it, then answer `catalog_read`. */
-  | { readonly type: "read_catalog"; readonly request: number }
-  | { readonly type: "report"; readonly request: number }
-  /** The answer to a request of this worker. */
-  | { readonly type: "answer"; readonly request: number; readonly value: unknown }
+  /** To be answered by `done`. */
+  | { readonly type: "question"; readonly request: number; readonly question: Question }
+  /** What all workers answered to this worker's `ask_all`. */
+  | { readonly type: "answers"; readonly request: number; readonly values: readonly unknown[] }
   | { readonly type: "drain" };
 
 export type FromWorker =
@@ -38,9 +53,7 @@ export type FromWorker =
     readonly params: ErrorParams;
     readonly cause: string;
   }
-  | { readonly type: "done"; readonly request: number; readonly value?: unknown }
-  /** This worker has committed a write: answered when every worker has read the catalog. */
-  | { readonly type: "catalog_changed"; readonly request: number }
-  /** Asks for the reports of all workers. */
-  | { readonly type: "collect_reports"; readonly request: number }
+  | { readonly type: "done"; readonly request: number; readonly value: unknown }
+  /** A question for all workers, this one too; `answers` comes when each has answered or died. */
+  | { readonly type: "ask_all"; readonly request: number; readonly question: Question }
   | { readonly type: "drained" };

@@ -2,19 +2,19 @@
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { renderMetrics } from "../telemetry/metrics.ts";
-import type { WorkerReport } from "./messages.ts";
+import type { SupervisorLink } from "./supervisor_link.ts";
 
 export class MetricsEndpoint implements Endpoint {
   readonly name = "metrics";
   readonly speaks = "rest";
 
-  constructor(private readonly workers: { collectReports(): Promise<readonly WorkerReport[]> }) {}
+  constructor(private readonly workers: SupervisorLink) {}
 
   async serve({ request }: Exchange): Promise<Response> {
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
-    const reports = await this.workers.collectReports();
+    const reports = await this.workers.askAll({ type: "report" });
     const text = await renderMetrics(reports.map(({ metrics }) => metrics));
     return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
   }

@@ -3,7 +3,7 @@ import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError 
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
 
 type PortMessage =
-  | { readonly kind: "request"; readonly id: number; readonly request: McpRequest }
+  | { readonly kind: "request"; readonly id: number; readonly request: WireRequest }
   /** The asking side has lost interest: the client is gone, or does not read the stream. */
   | { readonly kind: "cancel"; readonly id: number }
   | {
@@ -23,6 +23,9 @@ type PortMessage =
     /** In words, for the log of the side that reports it. */
     readonly cause: string | undefined;
   };
+
+/** Headers cannot be cloned: they travel as pairs. */
+type WireRequest = Omit<McpRequest, "headers"> & { readonly headers: readonly [string, string][] };
 
 /** A request that waits for its reply, or whose stream is open. */
 interface Pending {
@@ -87,7 +90,7 @@ export class SessionForward {
         reject: (error) => (settled(), reject(error)),
         stream: null,
       });
-      send(peer, { kind: "request", id, request });
+      send(peer, { kind: "request", id, request: { ...request, headers: [...request.headers] } });
     });
   }
 
@@ -134,11 +137,14 @@ export class SessionForward {
     send(peer, { kind: "cancel", id });
   }
 
-  async #serveFor(peer: Peer, id: number, request: McpRequest): Promise<void> {
+  async #serveFor(peer: Peer, id: number, request: WireRequest): Promise<void> {
     const cancelled = new AbortController();
     peer.serving.set(id, cancelled);
     try {
-      const { body, ...head } = await this.#serve(request, cancelled.signal);
+      const { body, ...head } = await this.#serve(
+        { ...request, headers: new Headers(request.headers as [string, string][]) },
+        cancelled.signal,
+      );
       if (body instanceof ReadableStream) {
         send(peer, { kind: "stream", id, head });
         for await (const bytes of cancellable(body, cancelled.signal)) {

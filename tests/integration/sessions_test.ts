@@ -1,75 +1,9 @@
 // Downstream sessions on two workers: any worker answers for any session, and each session keeps to itself.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-const INITIALIZE = {
-  jsonrpc: "2.0",
-  id: 0,
-  method: "initialize",
-  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
-};
-
-interface Posted {
-  readonly status: number;
-  readonly sessionId: string | null;
-  // deno-lint-ignore no-explicit-any -- answers of every shape; what is read is asserted
-  readonly body: any;
-}
-
-/** A POST over a connection of its own, so that the kernel picks a worker anew. */
-async function post(
-  sluice: Sluice,
-  token: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-  path = "/mcp",
-): Promise<Posted> {
-  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  try {
-    const response = await fetch(sluice.url + path, {
-      client,
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${token}`,
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        connection: "close",
-        ...headers,
-      },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    const data = /^data: (.*)$/m.exec(text)?.[1] ?? text;
-    return {
-      status: response.status,
-      sessionId: response.headers.get("mcp-session-id"),
-      body: data === "" ? null : JSON.parse(data),
-    };
-  } finally {
-    client.close();
-  }
-}
-
-async function openSession(sluice: Sluice, token: string, path = "/mcp"): Promise<string> {
-  const { status, sessionId } = await post(sluice, token, INITIALIZE, {}, path);
-  assertEquals(status, 200);
-  assertMatch(sessionId!, /^[A-Za-z0-9-]{1,128}$/);
-  return sessionId!;
-}
-
-const call = (name: string, id: number | string = 1, args = {}) => ({
-  jsonrpc: "2.0",
-  id,
-  method: "tools/call",
-  params: { name, arguments: args },
-});
-
-const inSession = (sessionId: string) => ({
-  "mcp-session-id": sessionId,
-  "mcp-protocol-version": "2025-11-25",
-});
 
 Deno.test("200 sessions over fresh connections: every follow-up is answered whichever worker takes it", async () => {
   await using upstream = CounterUpstream.start();
@@ -78,14 +12,16 @@ Deno.test("200 sessions over fresh connections: every follow-up is answered whic
   const token = await sluice.token();
   const ids: string[] = [];
   for (let i = 0; i < 200; i += 20) {
-    ids.push(...await Promise.all(Array.from({ length: 20 }, () => openSession(sluice, token))));
+    ids.push(...await Promise.all(Array.from({ length: 20 }, () => openSession(sluice, { token: token }))));
   }
   assertEquals(new Set(ids).size, 200);
   for (let i = 0; i < 200; i += 20) {
     const group = ids.slice(i, i + 20);
     for (const expected of ["1", "2", "3"]) {
       const answers = await Promise.all(
-        group.map((id) => post(sluice, token, call("counter-increment"), inSession(id))),
+        group.map((id) =>
+          post(sluice, toolCall("counter-increment"), { token: token, headers: inSession(id) })
+        ),
       );
       // Each session has its own counter at the upstream: nobody sees another's.
       for (const { status, body } of answers) {
@@ -103,7 +39,7 @@ Deno.test("200 sessions over fresh connections: every follow-up is answered whic
   ));
   assertEquals(new Set(ended), new Set([204]));
   await waitFor(() => upstream.liveSessions === 0, { what: "every upstream session to be ended" });
-  const after = await post(sluice, token, call("counter-get"), inSession(ids[0]!));
+  const after = await post(sluice, toolCall("counter-get"), { token: token, headers: inSession(ids[0]!) });
   assertEquals(after.status, 404);
 });
 
@@ -114,15 +50,21 @@ Deno.test("A session id works for its owner at its address only, and a forged on
     await sluice.token({ username: "bob@example.com", admin: false }),
   ];
   await sluice.api("POST", "/servers", { server: { id: "one", name: "One" } });
-  const id = await openSession(sluice, mine);
+  const id = await openSession(sluice, { token: mine });
   const ping = { jsonrpc: "2.0", id: 1, method: "ping" };
-  assertEquals((await post(sluice, mine, ping, inSession(id))).status, 200);
-  assertEquals((await post(sluice, other, ping, inSession(id))).status, 404);
-  assertEquals((await post(sluice, mine, ping, inSession(id), "/servers/one/mcp")).status, 404);
-  const forged = (id[0] === "a" ? "b" : "a") + id.slice(1);
-  assertEquals((await post(sluice, mine, ping, inSession(forged))).status, 404);
+  assertEquals((await post(sluice, ping, { token: mine, headers: inSession(id) })).status, 200);
+  assertEquals((await post(sluice, ping, { token: other, headers: inSession(id) })).status, 404);
   assertEquals(
-    (await post(sluice, mine, ping, { ...inSession(id), "mcp-protocol-version": "1999-01-01" })).status,
+    (await post(sluice, ping, { token: mine, headers: inSession(id), path: "/servers/one/mcp" })).status,
+    404,
+  );
+  const forged = (id[0] === "a" ? "b" : "a") + id.slice(1);
+  assertEquals((await post(sluice, ping, { token: mine, headers: inSession(forged) })).status, 404);
+  assertEquals(
+    (await post(sluice, ping, {
+      token: mine,
+      headers: { ...inSession(id), "mcp-protocol-version": "1999-01-01" },
+    })).status,
     400,
   );
 });
@@ -135,14 +77,20 @@ Deno.test("A session outlives a restart of the gateway", async () => {
   {
     await using first = await Sluice.start({ cwd, env });
     await first.registerUpstream("counter", upstream.url);
-    id = await openSession(first, await first.token());
-    const counted = await post(first, await first.token(), call("counter-increment"), inSession(id));
+    id = await openSession(first, { token: await first.token() });
+    const counted = await post(first, toolCall("counter-increment"), {
+      token: await first.token(),
+      headers: inSession(id),
+    });
     assertEquals(counted.body.result.content[0].text, "1");
     assertEquals(await first.stop(), 0);
   }
   {
     await using second = await Sluice.start({ cwd, env });
-    const counted = await post(second, await second.token(), call("counter-increment"), inSession(id));
+    const counted = await post(second, toolCall("counter-increment"), {
+      token: await second.token(),
+      headers: inSession(id),
+    });
     // The upstream's session ended with the first process; the client's did not.
     assertEquals([counted.status, counted.body.result.content[0].text], [200, "1"]);
   }
@@ -154,13 +102,19 @@ Deno.test("An upstream that forgot its session gets a new one inside the unchang
   await using sluice = await Sluice.start();
   await sluice.registerUpstream("counter", upstream.url);
   const token = await sluice.token();
-  const id = await openSession(sluice, token);
+  const id = await openSession(sluice, { token: token });
   for (const expected of ["1", "2"]) {
-    const { body } = await post(sluice, token, call("counter-increment"), inSession(id));
+    const { body } = await post(sluice, toolCall("counter-increment"), {
+      token: token,
+      headers: inSession(id),
+    });
     assertEquals(body.result.content[0].text, expected);
   }
   await upstream.expireSessions();
-  const { status, body } = await post(sluice, token, call("counter-increment"), inSession(id));
+  const { status, body } = await post(sluice, toolCall("counter-increment"), {
+    token: token,
+    headers: inSession(id),
+  });
   assertEquals([status, body.result.content[0].text], [200, "1"]);
 });
 
@@ -180,16 +134,22 @@ Deno.test("notifications/cancelled ends the call it names, and no other", async 
   await using sluice = await Sluice.start();
   await sluice.registerUpstream("counter", upstream.url);
   const token = await sluice.token();
-  const id = await openSession(sluice, token);
-  await post(sluice, token, call("counter-get"), inSession(id));
+  const id = await openSession(sluice, { token: token });
+  await post(sluice, toolCall("counter-get"), { token: token, headers: inSession(id) });
   const started = upstream.seen.calls;
-  const long = post(sluice, token, call("counter-hold", "long", { ms: 20_000 }), inSession(id));
-  const short = post(sluice, token, call("counter-hold", "short", { ms: 700 }), inSession(id));
+  const long = post(sluice, toolCall("counter-hold", { ms: 20_000 }, "long"), {
+    token: token,
+    headers: inSession(id),
+  });
+  const short = post(sluice, toolCall("counter-hold", { ms: 700 }, "short"), {
+    token: token,
+    headers: inSession(id),
+  });
   await waitFor(() => upstream.seen.calls >= started + 2, { what: "both calls to reach the upstream" });
   const before = Date.now();
   const params = { requestId: "long", reason: "enough" };
   const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params };
-  assertEquals((await post(sluice, token, cancel, inSession(id))).status, 202);
+  assertEquals((await post(sluice, cancel, { token: token, headers: inSession(id) })).status, 202);
   assertEquals((await long).body.error.data.code, "REQUEST_CANCELLED");
   assert(Date.now() - before < 5_000);
   assertEquals((await short).body.id, "short");
@@ -200,7 +160,7 @@ Deno.test("A GET stream on any worker hears of list changes, and ends with its s
   await using upstream = CounterUpstream.start();
   await using sluice = await Sluice.start();
   const token = await sluice.token();
-  const id = await openSession(sluice, token);
+  const id = await openSession(sluice, { token: token });
   const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream", "mcp-session-id": id };
   const streams = await Promise.all(
     Array.from(

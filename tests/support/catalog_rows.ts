@@ -42,6 +42,7 @@ export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): Gateway
     serverInfo: null,
     instructions: null,
     protocolVersion: null,
+    stateful: null,
     reachable: true,
     lastSeen: null,
     lastError: null,

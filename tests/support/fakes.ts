@@ -1,44 +1,8 @@
-// Stand-ins for what the modules get injected: time, session records, callers, and a log that keeps its lines.
+// Stand-ins for what the modules get injected: session records, callers, and a log that keeps its lines.
 import type { Principal } from "../../src/auth/principal.ts";
-import type { Clock } from "../../src/base/clock.ts";
 import type { SessionRecords } from "../../src/store/session_records.ts";
 import type { SessionRecord } from "../../src/store/store.ts";
 import type { LineSink } from "../../src/telemetry/log.ts";
-
-/** Time that stands still until it is told to pass. */
-export class FakeClock implements Clock {
-  #nowMs: number;
-  #nextId = 1;
-  readonly #timers = new Map<number, { readonly at: number; readonly run: () => void }>();
-
-  constructor(nowMs = 1_700_000_000_000) {
-    this.#nowMs = nowMs;
-  }
-
-  get pending(): number {
-    return this.#timers.size;
-  }
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  setTimeout(run: () => void, ms: number): number {
-    this.#timers.set(this.#nextId, { at: this.#nowMs + ms, run });
-    return this.#nextId++;
-  }
-
-  clearTimeout(id: number): void {
-    this.#timers.delete(id);
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-    for (const [id, { at, run }] of [...this.#timers].sort(([, a], [, b]) => a.at - b.at)) {
-      if (at <= this.#nowMs && this.#timers.delete(id)) run();
-    }
-  }
-}
 
 /** The session records of a database, in a map. */
 export class MemoryRecords implements SessionRecords {

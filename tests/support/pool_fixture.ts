@@ -1,6 +1,7 @@
 // For the pool's tests: an upstream that opens sessions as it is told, and a pool before it.
 import { FakeClock, settled } from "./fake_clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
+import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
 import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "../../src/upstream/session_key.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import type { PoolSession } from "../../src/upstream/pool/entry.ts";
@@ -130,6 +131,10 @@ export function fixture(limits: Partial<PoolLimits> = {}) {
   const pool = new SessionPool<FakeSession>({
     ...all,
     clock,
+    breakers: new CircuitBreakers(
+      () => ({ threshold: all.circuitBreakerThreshold, resetMs: all.circuitBreakerResetMs }),
+      clock,
+    ),
     isBreakerFailure: (error) => error instanceof SluiceError && error.code !== "UPSTREAM_AUTH_FAILED",
   });
   return {

@@ -1,5 +1,6 @@
 // What a session pool is told: its limits, which are settings, and what it depends on.
 import type { Clock } from "../../base/clock.ts";
+import type { CircuitBreakers } from "../circuit_breaker.ts";
 import type { HealthMethod } from "./health.ts";
 
 /** The settings of a pool; they may change while it runs. 0 = unlimited for the totals, which are per worker. */
@@ -24,6 +25,8 @@ export interface PoolLimits {
 
 export interface SessionPoolOptions extends PoolLimits {
   readonly clock: Clock;
+  /** One for each upstream URL, shared with the sessions that are opened outside the pool. */
+  readonly breakers: CircuitBreakers;
   /** Does this failure to open a session speak against the upstream? Not so refused credentials: they are the caller's. */
   readonly isBreakerFailure: (error: unknown) => boolean;
   /** Lets the process end beside the sweep's timer (`Deno.unrefTimer`). */

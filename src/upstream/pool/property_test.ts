@@ -1,4 +1,5 @@
 // The pool under random interleavings, against a model that only counts what it sees from outside.
+import { CircuitBreakers } from "../circuit_breaker.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { SluiceError } from "../../base/errors.ts";
@@ -80,6 +81,10 @@ class Model {
     this.pool = new SessionPool<ModelSession>({
       ...this.limits,
       clock: this.clock,
+      breakers: new CircuitBreakers(() => ({
+        threshold: this.limits.circuitBreakerThreshold,
+        resetMs: this.limits.circuitBreakerResetMs,
+      }), this.clock),
       isBreakerFailure: (error) => error instanceof SluiceError && error.code !== "UPSTREAM_AUTH_FAILED",
     });
   }

@@ -1,7 +1,7 @@
 // The session pool of one worker: lends upstream sessions to callers of one key, first come, first served.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { CircuitBreakers } from "../circuit_breaker.ts";
+import type { CircuitBreakers } from "../circuit_breaker.ts";
 import type { PoolSnapshot } from "./metrics.ts";
 import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./caps.ts";
 import { ANONYMOUS, type PoolKey } from "../session_key.ts";
@@ -52,10 +52,7 @@ export class SessionPool<S extends PoolSession> {
     this.#limits = options;
     this.#options = options;
     this.#clock = options.clock;
-    this.#breakers = new CircuitBreakers(() => ({
-      threshold: this.#limits.circuitBreakerThreshold,
-      resetMs: this.#limits.circuitBreakerResetMs,
-    }), options.clock);
+    this.#breakers = options.breakers;
   }
 
   /** A lease without waiting, where a fresh session lies idle; else undefined, and `lease()` is the way. The warm path. */

@@ -1,0 +1,137 @@
+// What gives a call up: notifications/cancelled in its session, a lost connection, the end of the session.
+import { assertEquals, assertRejects } from "@std/assert";
+import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support/catalog_rows.ts";
+import { FakeUpstream, type Received, result } from "../../tests/support/fake_upstream.ts";
+import { settle } from "../../tests/support/fakes.ts";
+import { mcpServer, notification, request, textOf } from "../../tests/support/mcp_server.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import { SluiceError } from "../base/errors.ts";
+
+const ROWS = catalogRows({
+  gateways: [gatewayRow("a")],
+  tools: [toolRow("a", "slow")],
+  servers: [serverRow("s", { toolIds: ["a-slow"] })],
+});
+
+const call = (id: unknown) => request(id, "tools/call", { name: "a-slow" });
+const cancel = (requestId: unknown) => notification("notifications/cancelled", { requestId });
+
+/** An upstream whose tool calls wait until `answer` lets all of them go. */
+async function setUp() {
+  const waiting: (() => void)[] = [];
+  const a = new FakeUpstream(({ method, id }: Received) =>
+    method === "tools/call"
+      ? new Promise((resolve) => waiting.push(() => resolve(result(id, "{}"))))
+      : undefined
+  );
+  const server = await mcpServer(ROWS, { a });
+  return { ...server, a, answer: () => waiting.forEach((go) => go()) };
+}
+
+async function outcomeOf(reply: ReturnType<Awaited<ReturnType<typeof setUp>>["post"]>): Promise<string> {
+  const { error } = JSON.parse(await textOf(await reply));
+  return error === undefined ? "ok" : error.data.code;
+}
+
+Deno.test("notifications/cancelled reaches its own call only", async () => {
+  const { post, initialize, answer, a } = await setUp();
+  const [ann, bob] = [await initialize(), await initialize()];
+  const calls = [
+    post(call(1), { sessionId: ann }),
+    post(call("1"), { sessionId: ann }),
+    post(call(2), { sessionId: ann }),
+    post(call(1), { sessionId: bob }),
+    post(call(1)),
+  ];
+  await settle(60);
+  assertEquals((await post(cancel(1), { sessionId: ann })).status, 202);
+  await settle(60);
+  answer();
+  assertEquals(await Promise.all(calls.map(outcomeOf)), ["REQUEST_CANCELLED", "ok", "ok", "ok", "ok"]);
+  assertEquals(a.methods.filter((method) => method === "notifications/cancelled").length, 1);
+});
+
+Deno.test("notifications/cancelled of a call that is over, of nothing, or without a session is taken and forgotten", async () => {
+  const { post, initialize } = await setUp();
+  const sessionId = await initialize();
+  for (const message of [cancel(1), cancel(undefined), cancel({}), notification("notifications/cancelled")]) {
+    assertEquals((await post(message, { sessionId })).status, 202);
+    assertEquals((await post(message)).status, 202);
+  }
+});
+
+Deno.test("notifications/cancelled reaches a call with an id beyond 2^53, and one in a batch", async () => {
+  const { post, send, initialize } = await setUp();
+  const sessionId = await initialize("2025-03-26");
+  const big = JSON.stringify(call("BIG")).replace('"BIG"', "12345678901234567890");
+  const calls = [send({ body: big, sessionId }), post([call(7)], { sessionId })];
+  await settle(60);
+  await send({ body: JSON.stringify(cancel("BIG")).replace('"BIG"', "12345678901234567890"), sessionId });
+  await post(cancel(7), { sessionId });
+  const [single, batch] = await Promise.all(calls);
+  assertEquals(JSON.parse(await textOf(single!)).error.data.code, "REQUEST_CANCELLED");
+  assertEquals(JSON.parse(await textOf(batch!))[0].error.data.code, "REQUEST_CANCELLED");
+});
+
+Deno.test("a lost connection gives up its calls, in a session or without one, alone or in a batch", async () => {
+  for (const message of [call(1), [call(1)]]) {
+    for (const inSession of [false, true]) {
+      const { post, initialize, a } = await setUp();
+      const given = inSession ? { sessionId: await initialize("2025-03-26") } : {};
+      const gone = new AbortController();
+      const reply = post(message, given, gone.signal);
+      await settle(60);
+      gone.abort();
+      const body = JSON.parse(await textOf(await reply));
+      assertEquals([body].flat()[0].error.data.code, "REQUEST_CANCELLED");
+      await settle();
+      assertEquals(a.methods.includes("notifications/cancelled"), true);
+    }
+  }
+});
+
+Deno.test("a connection that was lost before its call began calls nobody", async () => {
+  const { post, a } = await setUp();
+  assertEquals(await outcomeOf(post(call(1), {}, AbortSignal.abort())), "REQUEST_CANCELLED");
+  assertEquals(a.methods.includes("tools/call"), false);
+});
+
+Deno.test("DELETE gives up the session's calls", async () => {
+  const { post, send, initialize } = await setUp();
+  const sessionId = await initialize();
+  const reply = post(call(1), { sessionId });
+  await settle(60);
+  await send({ method: "DELETE", sessionId });
+  assertEquals(await outcomeOf(reply), "SESSION_NOT_FOUND");
+});
+
+Deno.test("a session notes its calls while they last, and none that was refused", async () => {
+  const { post, initialize, answer, sessions, replaceCatalog } = await setUp();
+  const sessionId = await initialize("2025-11-25", { serverId: "s" });
+  const [session] = sessions;
+  const reply = post(call(1), { sessionId, serverId: "s" });
+  await settle(60);
+  assertEquals(session!.calls.size, 1);
+  answer();
+  await reply;
+  assertEquals(session!.calls.size, 0);
+  // The virtual server is gone: refused, and forgotten.
+  replaceCatalog(new Catalog(catalogRows()));
+  await assertRejects(() => post(call(2), { sessionId, serverId: "s" }), SluiceError, "not found");
+  assertEquals(session!.calls.size, 0);
+});
+
+Deno.test("of two calls with one id the later stays under way when the earlier ends", async () => {
+  const { post, initialize, answer, sessions } = await setUp();
+  const sessionId = await initialize();
+  const [session] = sessions;
+  const first = post(call(1), { sessionId });
+  await settle(60);
+  answer();
+  const second = post(call(1), { sessionId });
+  await first;
+  await settle(60);
+  assertEquals(session!.calls.size, 1);
+  await post(cancel(1), { sessionId });
+  assertEquals(await outcomeOf(second), "REQUEST_CANCELLED");
+});

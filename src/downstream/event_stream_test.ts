@@ -1,0 +1,47 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { EventStream } from "./event_stream.ts";
+
+Deno.test("EventStream.send() writes events in order until close()", async () => {
+  const stream = new EventStream();
+  stream.send('{"n":1}');
+  stream.keepalive();
+  stream.send('{\n"n":2}');
+  stream.close();
+  stream.send('{"lost":1}');
+  assertEquals(
+    await new Response(stream.readable).text(),
+    'event: message\ndata: {"n":1}\n\n: keepalive\n\nevent: message\ndata: {\ndata: "n":2}\n\n',
+  );
+});
+
+Deno.test("EventStream ends once, whichever side ends it", async () => {
+  let ends = 0;
+  const count = () => void ends++;
+  const closed = new EventStream(count);
+  closed.close();
+  closed.close();
+  assertEquals([ends, closed.isOpen], [1, false]);
+  const cancelled = new EventStream(count);
+  await cancelled.readable.cancel();
+  cancelled.send("{}");
+  cancelled.close();
+  assertEquals([ends, cancelled.isOpen], [2, false]);
+});
+
+Deno.test("EventStream cuts off a client that leaves too much unread", async () => {
+  let ends = 0;
+  const stream = new EventStream(() => void ends++);
+  const message = `"${"x".repeat(1_000_000)}"`;
+  for (let i = 0; i < 4; i++) stream.send(message);
+  assertEquals(stream.isOpen, true);
+  stream.send(message);
+  assertEquals([ends, stream.isOpen], [1, false]);
+  await assertRejects(() => new Response(stream.readable).text());
+});
+
+Deno.test("EventStream takes one message of any length", async () => {
+  const stream = new EventStream();
+  stream.send(`"${"x".repeat(6_000_000)}"`);
+  stream.close();
+  assertEquals((await new Response(stream.readable).text()).length > 6_000_000, true);
+});

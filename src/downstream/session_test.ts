@@ -1,0 +1,177 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { MemoryRecords, principal, settle } from "../../tests/support/fakes.ts";
+import type { Principal } from "../auth/principal.ts";
+import { SluiceError } from "../base/errors.ts";
+import { UpstreamSession } from "../upstream/session.ts";
+import { EventStream } from "./event_stream.ts";
+import { DownstreamSessions } from "./session.ts";
+import { SessionIds } from "./session_id.ts";
+
+const IDLE_MS = 60_000;
+const STATE = { revision: "2025-06-18", clientInfo: { name: "c" }, clientCapabilities: {} } as const;
+
+function setUp() {
+  const clock = new FakeClock();
+  const records = new MemoryRecords();
+  const ids = new SessionIds("secret");
+  const worker = () =>
+    new DownstreamSessions({ ids, records, clock, replica: 0, worker: 1, idleMs: IDLE_MS });
+  const find = (
+    sessions: DownstreamSessions,
+    id: string,
+    who: Principal = principal(),
+    serverId: string | null = null,
+  ) => sessions.find(id, ids.open(id, clock.now())!, who, serverId);
+  const lost = async (
+    sessions: DownstreamSessions,
+    id: string,
+    who?: Principal,
+    serverId?: string | null,
+  ) => {
+    const error = await assertRejects(() => find(sessions, id, who, serverId), SluiceError);
+    return error.code;
+  };
+  return { clock, records, ids, worker, sessions: worker(), find, lost };
+}
+
+Deno.test("DownstreamSessions.find() gives the session that open() made, to its owner", async () => {
+  const { sessions, find, ids, clock } = setUp();
+  const session = await sessions.open(principal(), null, STATE);
+  assertEquals(await find(sessions, session.id), session);
+  assertEquals([session.revision, sessions.size, ids.open(session.id, clock.now())!.worker], [
+    "2025-06-18",
+    1,
+    1,
+  ]);
+});
+
+Deno.test("DownstreamSessions.find() gives nobody else's session, at no other address", async () => {
+  const { sessions, lost, worker } = setUp();
+  const { id } = await sessions.open(principal(), "s1", STATE);
+  const afterRestart = worker();
+  for (const owner of [sessions, afterRestart]) {
+    assertEquals(await lost(owner, id, principal({ subject: "bob" }), "s1"), "SESSION_NOT_FOUND");
+    assertEquals(await lost(owner, id, principal({ issuer: "other" }), "s1"), "SESSION_NOT_FOUND");
+    assertEquals(await lost(owner, id, principal(), "s2"), "SESSION_NOT_FOUND");
+    assertEquals(await lost(owner, id, principal(), null), "SESSION_NOT_FOUND");
+  }
+  assertEquals(afterRestart.size, 0, "a stranger brings nothing back to life");
+});
+
+Deno.test("DownstreamSessions.find() takes over the session of a worker that died, from its record", async () => {
+  const { sessions, find, worker } = setUp();
+  const { id } = await sessions.open(principal(), "s1", STATE);
+  const successor = worker();
+  const [one, other] = await Promise.all([1, 2].map(() => find(successor, id, principal(), "s1")));
+  assertEquals(one, other);
+  assertEquals([one!.id, one!.serverId, one!.state, successor.size], [id, "s1", STATE, 1]);
+});
+
+Deno.test("DownstreamSessions.find() restores nothing without a record, or from one that has expired", async () => {
+  const { sessions, records, lost, worker, clock } = setUp();
+  const { id, name } = await sessions.open(principal(), null, STATE);
+  const record = records.rows.get(name)!;
+  records.rows.set(name, { ...record, expiresAt: clock.now() });
+  assertEquals(await lost(worker(), id), "SESSION_NOT_FOUND");
+  records.rows.delete(name);
+  assertEquals(await lost(worker(), id), "SESSION_NOT_FOUND");
+});
+
+Deno.test("DownstreamSessions.end() ends the session for every worker, streams, calls and upstream sessions with it", async () => {
+  const { sessions, lost, worker, records } = setUp();
+  const session = await sessions.open(principal(), null, STATE);
+  const stream = new EventStream();
+  const call = new AbortController();
+  session.streams.add(stream);
+  session.calls.set("1", call);
+  const upstream = new FakeUpstream();
+  const open = { clientInfo: { name: "x", version: "1" }, timeoutMs: 1, timeoutSetting: "X" };
+  await session.bound.get("u", () => UpstreamSession.open(upstream.transport(), open));
+  await sessions.end(session);
+  assertEquals([stream.isOpen, call.signal.aborted, upstream.methods.at(-1)], [false, true, "DELETE"]);
+  assertEquals([sessions.size, records.rows.size], [0, 0]);
+  for (const owner of [sessions, worker()]) assertEquals(await lost(owner, session.id), "SESSION_NOT_FOUND");
+});
+
+Deno.test("DownstreamSessions.end() leaves no gap in which a request brings the session back", async () => {
+  const { sessions, find, lost } = setUp();
+  const session = await sessions.open(principal(), null, STATE);
+  const ended = sessions.end(session);
+  const meanwhile = Promise.allSettled(Array.from({ length: 5 }, async (_, i) => {
+    await settle(i);
+    return await find(sessions, session.id);
+  }));
+  await Promise.all([ended, meanwhile]);
+  assertEquals([sessions.size, await lost(sessions, session.id)], [0, "SESSION_NOT_FOUND"]);
+});
+
+Deno.test("DownstreamSessions.sweep() ends what has been idle for longer than the limit, nothing else", async () => {
+  const { sessions, find, lost, clock } = setUp();
+  const [idle, used] = [
+    await sessions.open(principal(), null, STATE),
+    await sessions.open(principal(), null, STATE),
+  ];
+  await clock.tick(IDLE_MS);
+  await sessions.sweep();
+  assertEquals(sessions.size, 2);
+  await find(sessions, used.id);
+  await clock.tick(1);
+  await sessions.sweep();
+  assertEquals([...sessions], [used]);
+  assertEquals(await lost(sessions, idle.id), "SESSION_NOT_FOUND");
+});
+
+Deno.test("DownstreamSessions.sweep() leaves busy sessions, and counts their idle time from when it last saw them busy", async () => {
+  const { sessions, clock } = setUp();
+  const listening = await sessions.open(principal(), null, STATE);
+  const calling = await sessions.open(principal(), null, STATE);
+  const stream = new EventStream();
+  listening.streams.add(stream);
+  calling.calls.set("1", new AbortController());
+  await clock.tick(10 * IDLE_MS);
+  await sessions.sweep();
+  assertEquals(sessions.size, 2);
+  listening.streams.delete(stream);
+  calling.calls.clear();
+  await clock.tick(IDLE_MS);
+  await sessions.sweep();
+  assertEquals(sessions.size, 2, "a client that lost its connection may come back");
+  await clock.tick(1);
+  await sessions.sweep();
+  assertEquals(sessions.size, 0);
+});
+
+Deno.test("DownstreamSessions refuses every session a day after it was opened", async () => {
+  const { sessions, ids, clock } = setUp();
+  const { id } = await sessions.open(principal(), null, STATE);
+  await clock.tick(24 * 3_600_000 - 1_000);
+  assertEquals(ids.open(id, clock.now()) !== null, true);
+  await clock.tick(1_000);
+  assertEquals(ids.open(id, clock.now()), null);
+});
+
+Deno.test("DownstreamSessions.close() ends what hangs on the sessions and leaves their records to the successor", async () => {
+  const { sessions, find, worker } = setUp();
+  const { id, bound, streams } = await sessions.open(principal(), null, STATE);
+  const stream = new EventStream();
+  streams.add(stream);
+  await sessions.close();
+  await assertRejects(() => bound.get("u", () => Promise.reject(new Error("opened"))), SluiceError);
+  assertEquals([sessions.size, stream.isOpen], [0, false]);
+  assertEquals((await find(worker(), id)).id, id);
+});
+
+Deno.test("DownstreamSession.notify() sends on the newest stream alone", async () => {
+  const { sessions } = setUp();
+  const session = await sessions.open(principal(), null, STATE);
+  session.notify('{"lost":1}');
+  const [old, fresh] = [new EventStream(), new EventStream()];
+  session.streams.add(old).add(fresh);
+  session.notify('{"n":1}');
+  assertEquals(sessions.streamCount, 2);
+  sessions.endStreams();
+  assertEquals(await new Response(old.readable).text(), "");
+  assertEquals(await new Response(fresh.readable).text(), 'event: message\ndata: {"n":1}\n\n');
+});

@@ -1,0 +1,7 @@
+// What the parts of a worker ask of the supervisor.
+import type { Answers, Question } from "./messages.ts";
+
+export interface SupervisorLink {
+  /** Ask every worker of this replica, this one too. A worker that dies meanwhile is missing in the answer. */
+  askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]>;
+}

@@ -1,0 +1,51 @@
+// How this worker shares upstream sessions: the pool with its circuit breakers, and who counts as the same caller.
+import { hkdfSync } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import type { Config } from "../config/schema.ts";
+import type { Secrets } from "../store/secrets.ts";
+import { CircuitBreakers } from "../upstream/circuit_breaker.ts";
+import { SessionPool } from "../upstream/pool/session_pool.ts";
+import { IdentityHasher } from "../upstream/session_key.ts";
+import type { UpstreamSession } from "../upstream/session.ts";
+import { isBreakerFailure } from "../upstream/upstream.ts";
+
+export function createSessionPool(
+  config: Config,
+  clock: Clock,
+): { readonly pool: SessionPool<UpstreamSession>; readonly breakers: CircuitBreakers } {
+  const limits = {
+    maxPerKey: config.mcpSessionPoolMaxPerKey,
+    ttlMs: config.mcpSessionPoolTtlMs,
+    healthCheckIntervalMs: config.mcpSessionPoolHealthCheckIntervalMs,
+    healthCheckMethods: config.mcpSessionPoolHealthCheckMethods,
+    healthCheckTimeoutMs: config.mcpSessionPoolHealthCheckTimeoutMs,
+    acquireTimeoutMs: config.mcpSessionPoolAcquireTimeoutMs,
+    createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+    idleEvictionMs: config.mcpSessionPoolIdleEvictionMs,
+    circuitBreakerThreshold: config.mcpSessionPoolCircuitBreakerThreshold,
+    circuitBreakerResetMs: config.mcpSessionPoolCircuitBreakerResetMs,
+    maxTotalKeys: config.mcpSessionPoolMaxTotalKeys,
+    maxTotalSessions: config.mcpSessionPoolMaxTotalSessions,
+  };
+  const breakers = new CircuitBreakers(() => ({
+    threshold: limits.circuitBreakerThreshold,
+    resetMs: limits.circuitBreakerResetMs,
+  }), clock);
+  const pool = new SessionPool<UpstreamSession>({
+    ...limits,
+    clock,
+    breakers,
+    isBreakerFailure,
+    unrefTimer: Deno.unrefTimer,
+  });
+  return { pool, breakers };
+}
+
+/** The key is the same in every worker, so that their metrics can be merged. */
+export function identityHasher(config: Config, { authEncryptionSecret }: Secrets): IdentityHasher {
+  return new IdentityHasher({
+    key: new Uint8Array(hkdfSync("sha256", authEncryptionSecret, "sluice", "caller identity", 32)),
+    identityHeaders: config.mcpSessionPoolIdentityHeaders,
+    loginCookie: null,
+  });
+}

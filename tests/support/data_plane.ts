@@ -1,0 +1,80 @@
+// The data plane of a worker around a fake upstream for each gateway: catalog, upstreams and dispatcher are the real ones.
+import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
+import {
+  ErrorReporter,
+  type ErrorReporter as Reporter,
+  rpcErrorText,
+} from "../../src/http/error_response.ts";
+import { Catalog } from "../../src/catalog/catalog.ts";
+import type { RequestMessage } from "../../src/mcp/json_rpc.ts";
+import { classify } from "../../src/mcp/json_rpc.ts";
+import type { CallContext } from "../../src/proxy/call_context.ts";
+import { Dispatcher } from "../../src/proxy/dispatch.ts";
+import { UpstreamCaller } from "../../src/proxy/upstream_caller.ts";
+import type { CatalogRows } from "../../src/store/store.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import type { HttpClient } from "../../src/upstream/http_client.ts";
+import { Upstreams } from "../../src/upstream/upstreams.ts";
+import { catalogRows } from "./catalog_rows.ts";
+import { FakeUpstream } from "./fake_upstream.ts";
+import { MemorySink, principal } from "./fakes.ts";
+
+export interface DataPlane {
+  readonly catalog: Catalog;
+  readonly dispatcher: Dispatcher;
+  readonly errors: Reporter;
+  /** What was logged, from DEBUG. */
+  readonly log: MemorySink;
+  /** A call context of an ordinary user for everything. */
+  context(more?: Partial<CallContext>): CallContext;
+}
+
+/** @param fakes by gateway id; each gateway's URL must be `http://{id}.example/…`, as `gatewayRow` makes it */
+export async function dataPlane(
+  rows: Partial<CatalogRows>,
+  fakes: Readonly<Record<string, FakeUpstream>> = {},
+): Promise<DataPlane> {
+  const given = catalogRows(rows);
+  const client: HttpClient = {
+    send: (request) => fakes[request.url.hostname.split(".")[0]!]!.send(request),
+    close: () => {},
+  };
+  const upstreams = new Upstreams({
+    client,
+    shared: upstreamDeps(),
+    passthrough: NO_PASSTHROUGH,
+    maxResponseBytes: 1_000_000,
+    targetOf: ({ name, url }) => Promise.resolve({ upstream: name, url: new URL(url), headers: [] }),
+    onUnusable: () => {},
+  });
+  await upstreams.update(given.gateways);
+  const catalog = new Catalog(given);
+  const log = new MemorySink();
+  const errors = new ErrorReporter(createLog({ level: "DEBUG", format: "json", sink: log }), () => {});
+  const dispatcher = new Dispatcher(
+    new UpstreamCaller(upstreams, {
+      toolTimeoutMs: 60_000,
+      toolTimeoutSetting: "TOOL_TIMEOUT",
+      requestTimeoutMs: 30_000,
+    }),
+    { name: "sluice", version: "1.2.3" },
+    (thrown) => rpcErrorText(errors.report(thrown)),
+  );
+  const context = (more: Partial<CallContext> = {}): CallContext => ({
+    principal: principal(),
+    scope: catalog.all,
+    revision: "2025-11-25",
+    received: new Headers(),
+    toolsAsMethods: false,
+    bound: null,
+    ...more,
+  });
+  return { catalog, dispatcher, errors, log, context };
+}
+
+/** A request message from its text. */
+export function requestOf(text: string): RequestMessage {
+  const message = classify(JSON.parse(text), text);
+  if (message.kind !== "request") throw new Error(`no request: ${text}`);
+  return message;
+}

@@ -1,0 +1,93 @@
+// A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
+import { type McpReply, type McpRequest } from "../../src/downstream/mcp_exchange.ts";
+import { DownstreamSessions } from "../../src/downstream/session.ts";
+import { SessionIds } from "../../src/downstream/session_id.ts";
+import { StreamableHttp } from "../../src/downstream/streamable_http.ts";
+import type { CatalogRows } from "../../src/store/store.ts";
+import { dataPlane } from "./data_plane.ts";
+import type { FakeUpstream } from "./fake_upstream.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { MemoryRecords, principal } from "./fakes.ts";
+
+export async function mcpServer(
+  rows: Partial<CatalogRows>,
+  fakes: Readonly<Record<string, FakeUpstream>> = {},
+) {
+  const plane = await dataPlane(rows, fakes);
+  const clock = new FakeClock();
+  const ids = new SessionIds("secret");
+  const records = new MemoryRecords();
+  const sessions = new DownstreamSessions({ ids, records, clock, replica: 0, worker: 0, idleMs: 60_000 });
+  let catalog = plane.catalog;
+  const http = new StreamableHttp({
+    dispatcher: plane.dispatcher,
+    sessions,
+    catalog: () => catalog,
+    maxJsonDepth: 20,
+  });
+
+  const send = (
+    given: Partial<McpRequest> = {},
+    gone: AbortSignal = new AbortController().signal,
+  ): Promise<McpReply> => {
+    const request: McpRequest = {
+      method: "POST",
+      principal: principal(),
+      serverId: null,
+      sessionId: null,
+      headers: new Headers(),
+      protocolVersion: null,
+      acceptsStream: true,
+      acceptsJson: true,
+      body: "",
+      ...given,
+    };
+    const { sessionId } = request;
+    return http.serve(request, sessionId === null ? null : ids.open(sessionId, clock.now()), gone);
+  };
+
+  /** Send one message, or a batch. */
+  const post = (message: unknown, given: Partial<McpRequest> = {}, gone?: AbortSignal) =>
+    send({ body: JSON.stringify(message), ...given }, gone);
+
+  /** The id of a new session. */
+  const initialize = async (
+    protocolVersion = "2025-11-25",
+    given: Partial<McpRequest> = {},
+  ): Promise<string> => {
+    const reply = await post(request(0, "initialize", { protocolVersion, capabilities: {} }), given);
+    return reply.headers["mcp-session-id"]!;
+  };
+
+  return {
+    ...plane,
+    http,
+    sessions,
+    records,
+    clock,
+    send,
+    post,
+    initialize,
+    replaceCatalog: (next: typeof catalog) => (catalog = next),
+  };
+}
+
+export function request(id: unknown, method: string, params: unknown = {}) {
+  return { jsonrpc: "2.0", id, method, params };
+}
+
+export function notification(method: string, params: unknown = {}) {
+  return { jsonrpc: "2.0", method, params };
+}
+
+/** The whole body of a reply, once its stream has ended. */
+export async function textOf({ body }: McpReply): Promise<string> {
+  return await new Response(body).text();
+}
+
+/** The messages of an event stream, in order. */
+export async function messagesOf(reply: McpReply) {
+  const text = await textOf(reply);
+  return text.split("\n\n").filter((event) => event.startsWith("event: message"))
+    .map((event) => JSON.parse(event.slice(event.indexOf("data: ") + 6)));
+}

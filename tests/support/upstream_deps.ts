@@ -1,0 +1,53 @@
+// What upstreams share, for tests: a pool with the guide's defaults, switched off unless a test says otherwise.
+import { systemClock } from "../../src/base/clock.ts";
+import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
+import { Passthrough, type PassthroughRules } from "../../src/upstream/passthrough.ts";
+import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
+import { IdentityHasher } from "../../src/upstream/session_key.ts";
+import type { UpstreamSession } from "../../src/upstream/session.ts";
+import { isBreakerFailure, type UpstreamDeps, type UpstreamProfile } from "../../src/upstream/upstream.ts";
+import { DEFAULT_LIMITS } from "./pool_fixture.ts";
+
+export const NO_PASSTHROUGH: PassthroughRules = {
+  enabled: false,
+  defaultNames: [],
+  sensitive: false,
+  overwrite: false,
+};
+
+export function upstreamDeps(given: Partial<UpstreamDeps> = {}): UpstreamDeps {
+  const limits = {
+    threshold: DEFAULT_LIMITS.circuitBreakerThreshold,
+    resetMs: DEFAULT_LIMITS.circuitBreakerResetMs,
+  };
+  const breakers = given.breakers ?? new CircuitBreakers(() => limits, systemClock);
+  return {
+    clientInfo: { name: "sluice", version: "1" },
+    createTimeoutMs: 1_000,
+    pool: new SessionPool<UpstreamSession>({
+      ...DEFAULT_LIMITS,
+      clock: systemClock,
+      breakers,
+      isBreakerFailure,
+      unrefTimer: Deno.unrefTimer,
+    }),
+    poolEnabled: false,
+    breakers,
+    identities: new IdentityHasher({
+      key: new Uint8Array(32).fill(1),
+      identityHeaders: ["X-Tenant-ID", "X-User-ID", "X-API-Key", "Cookie"],
+      loginCookie: null,
+    }),
+    ...given,
+  };
+}
+
+export function upstreamProfile(given: Partial<UpstreamProfile> = {}): UpstreamProfile {
+  return {
+    id: "u",
+    sessionMode: "bound",
+    statelessRevision: null,
+    passthrough: new Passthrough(NO_PASSTHROUGH, null, []),
+    ...given,
+  };
+}
