@@ -1,5 +1,5 @@
 // The admin API as endpoints of the HTTP handler: health checks are open, everything else needs a principal.
-import { readJsonText } from "../http/body.ts";
+import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { parseJson } from "../mcp/json_rpc.ts";
 import type { AdminRequest, AdminResponse } from "./deps.ts";
@@ -10,7 +10,7 @@ export interface AdminApi {
 }
 
 export interface AdminLimits {
-  readonly maxBodyBytes: number;
+  readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
 }
 
@@ -37,16 +37,13 @@ export class AdminEndpoint {
   }
 
   async #serve({ request, path, principal }: Exchange): Promise<Response> {
-    const { maxBodyBytes, maxJsonDepth } = this.#limits;
+    const { readBody, maxJsonDepth } = this.#limits;
     const { status, body, headers } = await this.#api.handle({
       method: request.method,
       path,
       query: new URL(request.url).searchParams,
       principal,
-      body: async () =>
-        request.body === null
-          ? undefined
-          : parseJson(await readJsonText(request, maxBodyBytes), maxJsonDepth),
+      body: async () => request.body === null ? undefined : parseJson(await readBody(request), maxJsonDepth),
       signal: request.signal,
     });
     return body === undefined || body === null

@@ -39,6 +39,13 @@ export const ERRORS = {
     "never",
     "Request body exceeds {limit} bytes (MAX_BODY_BYTES)",
   ),
+  BODY_TIMEOUT: row(
+    "downstream",
+    408,
+    -31408,
+    "never",
+    "The request body did not arrive within {timeoutMs} ms (HTTP_BODY_TIMEOUT)",
+  ),
   BODY_TOO_DEEP: row(
     "downstream",
     400,
@@ -50,6 +57,13 @@ export const ERRORS = {
   UNSUPPORTED_MEDIA_TYPE: row("downstream", 415, -31415, "never", "Content-Type must be application/json"),
   NOT_ACCEPTABLE: row("downstream", 406, -31406, "never", "Accept must include {types}"),
   METHOD_NOT_ALLOWED: row("downstream", 405, -31405, "never", "{method} is not allowed here; use {allowed}"),
+  HTTP_VERSION_REFUSED: row(
+    "downstream",
+    505,
+    -31425,
+    "never",
+    "Only HTTP/{served} is served here (HTTP_VERSION)",
+  ),
   UNAUTHENTICATED: row("downstream", 401, -31401, "never", "Authentication required: {reason}"),
   FORBIDDEN: row("downstream", 403, -31403, "never", "Insufficient permissions: {reason}"),
   ORIGIN_DENIED: row("downstream", 403, -31423, "never", "Origin or Host is not allowed: {origin}"),
@@ -156,6 +170,7 @@ export const ERRORS = {
   ),
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),
+  CERTIFICATE_UNUSABLE: row("internal", 500, -31543, "never", "Cannot serve HTTPS: {reason}"),
   OVERLOADED: row("internal", 503, -31530, "later", "The gateway is at capacity; retry later"),
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),

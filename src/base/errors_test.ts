@@ -29,7 +29,9 @@ Deno.test("ERRORS no two rows say the same", () => {
 
 Deno.test("ERRORS the HTTP status fits whose fault it is", () => {
   for (const [code, { source, http }] of ROWS) {
-    if (source === "downstream") assert(http >= 400 && http < 500, `${code} has ${http}`);
+    // RFC 9110, section 15.6.6: a 5xx that the client alone can cure.
+    if (code === "HTTP_VERSION_REFUSED") assertEquals([source, http], ["downstream", 505]);
+    else if (source === "downstream") assert(http >= 400 && http < 500, `${code} has ${http}`);
     else assert(http >= 500 && http < 600, `${code} has ${http}`);
   }
 });

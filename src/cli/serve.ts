@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { migrate } from "../store/migrations.ts";
-import { openDatabase } from "../store/open.ts";
+import { databaseWarning, openDatabase } from "../store/open.ts";
 import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
 import { findFreePort, Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
@@ -57,11 +57,14 @@ async function secretsOf(
 }
 
 /** Open once, so that migrations have run and a database that cannot be used is said before any worker starts. */
-async function prepareDatabase({ databaseUrl, dbSqliteBusyTimeoutMs }: Config, log: Log): Promise<void> {
-  const database = await openDatabase(databaseUrl, { busyTimeoutMs: dbSqliteBusyTimeoutMs });
+async function prepareDatabase(config: Config, log: Log): Promise<void> {
+  const warn = (warning: string) => log.warning("database", { warning });
+  const database = await openDatabase(config.databaseUrl, { settings: config, warn });
   try {
     const applied = await migrate(database);
     if (applied.length > 0) log.info("database migrated", { applied });
+    const warning = await databaseWarning(config.databaseUrl, config);
+    if (warning !== null) warn(warning);
   } finally {
     await database.close();
   }

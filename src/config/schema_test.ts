@@ -59,6 +59,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "MAX_REQUESTS_JITTER",
     "WORKER_MAX_HEAP_MB",
     "DB_MAX_OVERFLOW",
+    "DB_MAX_RETRIES",
     "REDIS_HEALTH_CHECK_INTERVAL",
     "MCP_SESSION_POOL_HEALTH_CHECK_INTERVAL",
     "MCP_SESSION_POOL_MAX_TOTAL_KEYS",
@@ -88,6 +89,9 @@ Deno.test("DATABASE_URL takes SQLite files in the spellings of SQLAlchemy", () =
     "sqlite:////var/lib/mcp.db",
     "sqlite+aiosqlite:///a.db",
     "sqlite:///a.db?x=1",
+    "postgres://u@h/d",
+    "postgresql://u:p@h:5432/d?sslmode=require",
+    "postgresql+psycopg://u:p/#?@pgbouncer:6432/mcp",
   ];
   const bad = [
     "",
@@ -98,6 +102,9 @@ Deno.test("DATABASE_URL takes SQLite files in the spellings of SQLAlchemy", () =
     "sqlite:///:memory:",
     "sqlite:///dir/",
     "postgresql://h/d",
+    "postgresql://u:p@h",
+    "postgresql://u:p@/d",
+    "postgresql://u:p@ss@h/d",
   ];
   for (const text of good) assertEquals([text, accepts(named("DATABASE_URL"), text)], [text, true]);
   for (const text of bad) assertEquals([text, accepts(named("DATABASE_URL"), text)], [text, false]);

@@ -2,21 +2,27 @@
 
 import { int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
 
+const SQLITE_URL = /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i;
+/** Has a user, a host and a database; store/postgres_url.ts reads the parts. */
+const POSTGRES_URL = /^postgres(ql)?(\+\w+)?:\/\/[^:/@\s]+(:[^@\s]*)?@[^@/?\s]+\/[^?\s]+(\?\S*)?$/i;
+
 export const DATABASE_SETTINGS = [
   setting({
     name: "DATABASE_URL",
     kind: kind(
       null,
-      "sqlite:///./relative/file.db or sqlite:////absolute/file.db (PostgreSQL is not supported yet)",
-      (given) =>
-        /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i.test(given) ? given : undefined,
+      "sqlite:///./relative/file.db, sqlite:////absolute/file.db or postgresql://user:password@host:5432/database",
+      (given) => SQLITE_URL.test(given) || POSTGRES_URL.test(given) ? given : undefined,
     ),
     default: "sqlite:///./mcp.db",
     scope: "replica",
     reloadable: false,
     secret: "url",
     state: "active",
-    doc: "The database: a SQLite file, relative (three slashes) or absolute (four).",
+    doc:
+      "The database: a SQLite file, relative (three slashes) or absolute (four), or PostgreSQL, as postgresql:// " +
+      "or postgresql+psycopg://; behind a ? may stand sslmode, sslrootcert, sslcert, sslkey, application_name, " +
+      "connect_timeout, and pgbouncer=true where the address is PgBouncer's and does not say so.",
   }),
   setting({
     name: "DB_SQLITE_BUSY_TIMEOUT",
@@ -33,8 +39,10 @@ export const DATABASE_SETTINGS = [
     default: "auto",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "queue keeps PostgreSQL connections open, null opens one per use, auto chooses by the URL.",
+    state: "active",
+    doc:
+      "queue keeps PostgreSQL connections open, null opens one per use, auto is null where DATABASE_URL has the " +
+      "word pgbouncer in it and queue elsewhere.",
   }),
   setting({
     name: "DB_POOL_PRE_PING",
@@ -49,8 +57,10 @@ export const DATABASE_SETTINGS = [
     default: "false",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "Test a PostgreSQL connection before it is used.",
+    state: "active",
+    doc:
+      "Test a PostgreSQL connection that was idle before it is used; auto does so where DB_POOL_CLASS is queue " +
+      "and DATABASE_URL does not have the word pgbouncer in it.",
   }),
   setting({
     name: "DB_POOL_SIZE",
@@ -58,8 +68,8 @@ export const DATABASE_SETTINGS = [
     default: "5",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "PostgreSQL connections that each worker keeps.",
+    state: "active",
+    doc: "PostgreSQL connections that each worker keeps open.",
   }),
   setting({
     name: "DB_MAX_OVERFLOW",
@@ -67,8 +77,9 @@ export const DATABASE_SETTINGS = [
     default: "10",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "PostgreSQL connections that each worker may open beyond DB_POOL_SIZE for a burst.",
+    state: "active",
+    doc:
+      "PostgreSQL connections that each worker may open beyond DB_POOL_SIZE for a burst; they are closed after use.",
   }),
   setting({
     name: "DB_POOL_TIMEOUT",
@@ -76,7 +87,7 @@ export const DATABASE_SETTINGS = [
     default: "30",
     scope: "worker",
     reloadable: false,
-    state: "planned",
+    state: "active",
     doc: "How long a query waits for a free PostgreSQL connection.",
   }),
   setting({
@@ -85,9 +96,46 @@ export const DATABASE_SETTINGS = [
     default: "3600",
     scope: "worker",
     reloadable: false,
-    state: "planned",
+    state: "active",
     doc:
       "The age at which a PostgreSQL connection is replaced; keep it below PgBouncer's CLIENT_IDLE_TIMEOUT.",
+  }),
+  setting({
+    name: "DB_CONNECT_TIMEOUT",
+    kind: seconds({ max: 3600 }),
+    default: "5",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "How long connecting to PostgreSQL may take, and then logging in.",
+  }),
+  setting({
+    name: "DB_STATEMENT_TIMEOUT",
+    kind: seconds({ max: 3600 }),
+    default: "30",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "How long a statement may take in PostgreSQL, waiting for locks included.",
+  }),
+  setting({
+    name: "DB_MAX_RETRIES",
+    kind: int({ min: 0, max: 100_000 }),
+    default: "30",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "How often the start tries again while PostgreSQL does not answer.",
+  }),
+  setting({
+    name: "DB_RETRY_INTERVAL_MS",
+    // Without a unit: its name has it already.
+    kind: int({ min: 1, max: 600_000 }),
+    default: "2000",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "The first wait between those tries, in milliseconds; it doubles up to ten seconds, with jitter.",
   }),
 ] as const;
 

@@ -1,7 +1,7 @@
 // The HTTP edge of /mcp and /servers/{id}/mcp: reads the request, finds the worker that owns its session, writes the reply.
 import { SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import { readJsonText } from "../http/body.ts";
+import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";
@@ -9,7 +9,7 @@ import type { SessionClaims, SessionIds } from "./session_id.ts";
 export interface McpEndpointDeps {
   readonly ids: SessionIds;
   readonly clock: Clock;
-  readonly maxBodyBytes: number;
+  readonly readBody: ReadBody;
   /** Serves what belongs to this worker. */
   readonly serveHere: (
     request: McpRequest,
@@ -31,7 +31,7 @@ export class McpEndpoint implements Endpoint {
   }
 
   async serve({ request, path, principal }: Exchange): Promise<Response> {
-    const { ids, clock, maxBodyBytes, serveHere, ownerOf, forward } = this.#deps;
+    const { ids, clock, readBody, serveHere, ownerOf, forward } = this.#deps;
     const { headers, method, signal } = request;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
@@ -51,7 +51,7 @@ export class McpEndpoint implements Endpoint {
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
-      body: method === "POST" ? await readJsonText(request, maxBodyBytes) : "",
+      body: method === "POST" ? await readBody(request) : "",
     };
     const owner = claims === null ? null : ownerOf(claims);
     const reply = owner === null

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
+import { readJsonText } from "../http/body.ts";
 import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import { SessionIds } from "./session_id.ts";
@@ -16,7 +17,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
   const endpoint = new McpEndpoint({
     ids,
     clock,
-    maxBodyBytes: 100,
+    readBody: (request) => readJsonText(request, 100),
     serveHere: (request) => (here.push(request), Promise.resolve(reply)),
     ownerOf: ({ worker }) => worker === 0 ? null : worker,
     forward: (worker, request) => (forwarded.push([worker, request]), Promise.resolve(reply)),

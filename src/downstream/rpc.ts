@@ -1,7 +1,7 @@
 // POST /rpc: JSON-RPC without a session, one message or a batch, as ContextForge's users know it.
 import type { Catalog } from "../catalog/catalog.ts";
 import { SluiceError, toSluiceError } from "../base/errors.ts";
-import { readJsonText } from "../http/body.ts";
+import type { ReadBody } from "../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { classify, parseJson } from "../mcp/json_rpc.ts";
@@ -14,7 +14,7 @@ import { scopeFor } from "./scope.ts";
 export interface RpcDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
-  readonly maxBodyBytes: number;
+  readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
   readonly errors: ErrorReporter;
 }
@@ -30,11 +30,11 @@ export class RpcEndpoint implements Endpoint {
 
   /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
   async serve({ request, principal }: Exchange): Promise<Response> {
-    const { dispatcher, catalog, maxBodyBytes, maxJsonDepth } = this.#deps;
+    const { dispatcher, catalog, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
-    const text = await readJsonText(request, maxBodyBytes);
+    const text = await readBody(request);
     const value = parseJson(text, maxJsonDepth);
     const call: CallContext = {
       principal,

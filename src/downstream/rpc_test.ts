@@ -5,6 +5,7 @@ import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
 import { notification, request } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
+import { readJsonText } from "../http/body.ts";
 import { RpcEndpoint } from "./rpc.ts";
 
 const ROWS = catalogRows({
@@ -22,7 +23,7 @@ async function setUp() {
   const endpoint = new RpcEndpoint({
     dispatcher,
     catalog: () => catalog,
-    maxBodyBytes: 10_000,
+    readBody: (request) => readJsonText(request, 10_000),
     maxJsonDepth: 20,
     errors,
   });

@@ -1,7 +1,23 @@
-// A request's body as text, within its limits.
+// A request's body as text, within its limits of size and time.
+import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
+import { BodyDeadlines } from "./body_deadlines.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Reads a request's JSON text. @throws {SluiceError} what readJsonText() throws, and BODY_TIMEOUT */
+export type ReadBody = (request: Request) => Promise<string>;
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** For the whole body, ms. */
+  readonly timeoutMs: number;
+}
+
+export function bodyReader({ maxBytes, timeoutMs }: BodyLimits, clock: Clock): ReadBody {
+  const deadlines = new BodyDeadlines(timeoutMs, clock);
+  return (request) => deadlines.within(readJsonText(request, maxBytes));
+}
 
 /** @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken off) */
 export async function readJsonText(request: Request, maxBytes: number): Promise<string> {

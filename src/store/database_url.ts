@@ -1,34 +1,37 @@
 // Reads DATABASE_URL as ContextForge and SQLAlchemy write it.
 import { isAbsolute, resolve } from "node:path";
 import { SluiceError } from "../base/errors.ts";
+import { parsePostgresUrl, type PostgresTarget } from "./postgres_url.ts";
 
-/** Where the data is kept. */
 export interface SqliteLocation {
   readonly kind: "sqlite";
   /** Absolute path of the file. */
   readonly path: string;
 }
 
+/** Where the data is kept. */
+export type DatabaseLocation = SqliteLocation | PostgresTarget;
+
 /**
- * `sqlite:///relative.db` (from `directory`), `sqlite:////absolute.db`; a `+driver` behind the scheme and a `?query` are
- * SQLAlchemy's and mean nothing here.
+ * `sqlite:///relative.db` (from `directory`), `sqlite:////absolute.db`, whose `?query` is SQLAlchemy's and means nothing
+ * here; `postgres://` and `postgresql://`. A `+driver` behind the scheme is SQLAlchemy's too.
  * @throws {SluiceError} STORE_CANNOT_OPEN for every other form, saying what to write instead
  */
-export function parseDatabaseUrl(databaseUrl: string, directory = Deno.cwd()): SqliteLocation {
+export function parseDatabaseUrl(databaseUrl: string, directory = Deno.cwd()): DatabaseLocation {
   const [, scheme, rest] = /^([a-z0-9]+)(?:\+[a-z0-9_]+)?:(.*)$/is.exec(databaseUrl.trim()) ?? [];
   switch (scheme?.toLowerCase()) {
     case "sqlite":
       return { kind: "sqlite", path: sqlitePath(rest, databaseUrl, directory) };
     case "postgres":
     case "postgresql":
-      throw refused(
-        "(PostgreSQL)",
-        "PostgreSQL is not supported yet by this version; use sqlite:///./mcp.db",
-      );
+      return parsePostgresUrl(databaseUrl);
     case undefined:
       throw refused(quoted(databaseUrl), "DATABASE_URL must look like sqlite:///./mcp.db");
     default:
-      throw refused(`(${scheme})`, `the scheme "${scheme}" is not supported; use sqlite:///./mcp.db`);
+      throw refused(
+        `(${scheme})`,
+        `the scheme "${scheme}" is not supported; use sqlite:///./mcp.db or postgresql://user:password@host/database`,
+      );
   }
 }
 

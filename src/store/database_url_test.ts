@@ -3,11 +3,20 @@ import { SluiceError } from "../base/errors.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 
 Deno.test("parseDatabaseUrl() reads SQLite paths as SQLAlchemy does", () => {
-  const path = (url: string) => parseDatabaseUrl(url, "/srv/app").path;
+  const path = (url: string) => {
+    const location = parseDatabaseUrl(url, "/srv/app");
+    return location.kind === "sqlite" ? location.path : location.kind;
+  };
   assertEquals(path("sqlite:///./mcp.db"), "/srv/app/mcp.db");
   assertEquals(path("sqlite:///data/mcp.db"), "/srv/app/data/mcp.db");
   assertEquals(path("sqlite:////data/mcp.db"), "/data/mcp.db");
   assertEquals(path("sqlite+aiosqlite:////data/my mcp.db?timeout=5"), "/data/my mcp.db");
+});
+
+Deno.test("parseDatabaseUrl() takes every scheme of PostgreSQL", () => {
+  for (const scheme of ["postgres", "postgresql", "postgresql+psycopg", "PostgreSQL+asyncpg"]) {
+    assertEquals(parseDatabaseUrl(`${scheme}://u:p@db/mcp`).kind, "postgres");
+  }
 });
 
 Deno.test("parseDatabaseUrl() says what to write instead", () => {
@@ -17,7 +26,6 @@ Deno.test("parseDatabaseUrl() says what to write instead", () => {
     ["sqlite://mcp.db", "three slashes"],
     ["sqlite:mcp.db", "three slashes"],
     ["sqlite:////data/", "a directory"],
-    ["postgresql+psycopg://u:secret@db/mcp", "not supported yet by this version"],
     ["mysql://u:secret@db/mcp", 'the scheme "mysql" is not supported'],
     ["mcp.db", "must look like"],
     ["secret@db", "must look like"],

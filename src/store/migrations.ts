@@ -95,8 +95,11 @@ export const MIGRATIONS: readonly Migration[] = [
  * @throws {SluiceError} STORE_CANNOT_OPEN when the database is newer than this program
  */
 export async function migrate(database: Database, migrations = MIGRATIONS): Promise<string[]> {
-  await database.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
-    version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`);
+  // In a transaction, where one writes at a time: PostgreSQL lets two that create one table fail.
+  await database.transaction((tx) =>
+    tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
+      version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`)
+  );
   const ran: string[] = [];
   for (;;) {
     const name = await database.transaction((tx) => nextStep(tx, migrations));

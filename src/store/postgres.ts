@@ -4,7 +4,7 @@ import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import { type ConnectOptions, PostgresConnection } from "./postgres_connection.ts";
 import { isWorthWaiting, rootOf } from "./postgres_errors.ts";
-import { PostgresPool, type PoolSettings } from "./postgres_pool.ts";
+import { type PoolSettings, PostgresPool } from "./postgres_pool.ts";
 import { readTlsOptions } from "./postgres_socket.ts";
 import { type Frame, inTransaction, textOf } from "./postgres_transaction.ts";
 import { locationOf, type PostgresTarget } from "./postgres_url.ts";
@@ -81,7 +81,9 @@ async function waitUntilThere(
       const isLast = tries >= maxRetries;
       if (isLast || !isWorthWaiting(error)) {
         const after = isLast && maxRetries > 0 ? ` (tried ${maxRetries + 1} times, DB_MAX_RETRIES)` : "";
-        throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason: reason + after }, { cause: error });
+        throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason: reason + after }, {
+          cause: error,
+        });
       }
       const delayMs = backoffMs(tries, backoff);
       warn?.(`the database ${location} is not there yet (${reason}), next try in ${delayMs} ms`);
@@ -123,7 +125,10 @@ class PostgresDatabase implements Database {
     });
   }
 
-  transaction<T>(fn: (tx: Database) => Promise<T>, { readOnly = false }: TransactionOptions = {}): Promise<T> {
+  transaction<T>(
+    fn: (tx: Database) => Promise<T>,
+    { readOnly = false }: TransactionOptions = {},
+  ): Promise<T> {
     const frame = readOnly ? this.#readFrame : this.#writeFrame;
     return this.#pool.use((connection) => inTransaction(connection, frame, fn));
   }

@@ -45,6 +45,7 @@ export class PostgresPool<C extends Poolable> {
   readonly #closing = new Set<Promise<void>>();
   #opening = 0;
   #isClosed = false;
+  #closed: Promise<void> | null = null;
   #onDrained: (() => void) | null = null;
 
   constructor(
@@ -80,7 +81,11 @@ export class PostgresPool<C extends Poolable> {
   }
 
   /** Lends out nothing more, waits for what is lent out, and closes all. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     this.#failWaiters(unavailable(this.#location, "it is closed"));
     this.#dropIdle();

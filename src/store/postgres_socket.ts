@@ -60,7 +60,9 @@ export async function openSocket(options: SocketOptions): Promise<OpenSocket> {
     return { socket, useTls: tls !== "disable" && await takesTls(socket, options) };
   } catch (error) {
     socket.destroy();
-    throw error instanceof SluiceError ? error : unavailable(locationOf(options.target), reasonOf(error), error);
+    throw error instanceof SluiceError
+      ? error
+      : unavailable(locationOf(options.target), reasonOf(error), error);
   } finally {
     clock.clearTimeout(timer);
   }

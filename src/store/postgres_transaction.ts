@@ -23,7 +23,9 @@ export async function inTransaction<T>(
     await tx.finish();
     const { command } = await connection.execute(frame.commit);
     // COMMIT after a failed statement whose error was not passed on is answered so, without an error.
-    if (command === "ROLLBACK") throw new Error("a statement failed in the transaction: nothing was committed");
+    if (command === "ROLLBACK") {
+      throw new Error("a statement failed in the transaction: nothing was committed");
+    }
     return result;
   } catch (error) {
     await tx.finish();

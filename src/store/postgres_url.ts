@@ -14,7 +14,11 @@ export interface PostgresTarget {
   readonly database: string;
   readonly tls: TlsMode;
   /** Paths of PEM files; null: not given. */
-  readonly tlsFiles: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
+  readonly tlsFiles: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+  };
   readonly applicationName: string;
   /** `connect_timeout`, which wins over DB_CONNECT_TIMEOUT, ms; null: not given. */
   readonly connectTimeoutMs: number | null;

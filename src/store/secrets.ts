@@ -17,13 +17,16 @@ const SECRET_BYTES = 48;
 
 /**
  * The secrets in `<database file>.secrets`, made when there is no such file; starters that come at the same time agree.
- * @throws {SluiceError} STORE_CANNOT_OPEN when the file cannot be read, written or understood
+ * @throws {SluiceError} STORE_CANNOT_OPEN when the file cannot be read, written or understood; SETTINGS_INVALID when the
+ * database is no file beside which they could be
  */
 export async function loadOrCreateSecrets(
   databaseUrl: string,
   options: SecretsOptions = {},
 ): Promise<Secrets> {
-  const path = `${parseDatabaseUrl(databaseUrl).path}.secrets`;
+  const location = parseDatabaseUrl(databaseUrl);
+  if (location.kind !== "sqlite") throw mustBeGiven();
+  const path = `${location.path}.secrets`;
   try {
     const text = await readIfThere(path) ?? await create(path);
     await closeToOthers(path, options);
@@ -32,6 +35,14 @@ export async function loadOrCreateSecrets(
     if (error instanceof SluiceError) throw error;
     throw new SluiceError("STORE_CANNOT_OPEN", { path, reason: reasonOf(error) }, { cause: error });
   }
+}
+
+/** Replicas of one database must have the same ones, and share no folder. */
+function mustBeGiven(): SluiceError {
+  const mistake =
+    "With a PostgreSQL DATABASE_URL, JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET must both be set, the same " +
+    "for every replica; make each by: openssl rand -base64 48";
+  return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
 }
 
 async function readIfThere(path: string): Promise<string | null> {

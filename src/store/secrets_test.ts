@@ -57,3 +57,12 @@ Deno.test("loadOrCreateSecrets() names the directory that is not there", () =>
     );
     assertEquals(error.params.path, path.replace("mcp.db", "absent/mcp.db"));
   }));
+
+Deno.test("loadOrCreateSecrets() names both secrets that PostgreSQL needs given, and no password", async () => {
+  const error = await assertRejects(
+    () => loadOrCreateSecrets("postgresql://u:hush@db/mcp"),
+    SluiceError,
+    "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET must both be set",
+  );
+  assertEquals([error.code, error.message.includes("hush")], ["SETTINGS_INVALID", false]);
+});

@@ -96,6 +96,16 @@ export class CircuitBreaker {
     };
   }
 
+  /**
+   * What a call met that opened no session: an answer, or nobody. It was no permitted try, so a circuit that is not closed
+   * leaves it aside.
+   */
+  observed(outcome: "answer" | "silence"): void {
+    if (this.#state !== "closed") return;
+    if (outcome === "answer") this.#failures = 0;
+    else this.#failed();
+  }
+
   #succeeded(): void {
     this.#failures = 0;
     if (this.#state !== "closed") this.#become("closed");

@@ -59,6 +59,8 @@ export class UpstreamSession {
   readonly protocolVersion: string;
   readonly #transport: HttpTransport;
   readonly #headers: HeaderList;
+  /** Cancellations on their way to the upstream. */
+  readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
   #closed = false;
 
@@ -127,8 +129,10 @@ export class UpstreamSession {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const id = this.#nextId++;
     const { timeoutMs, timeoutSetting, signal, onNotification } = call;
+    // Nothing was sent, so there is nothing to cancel.
+    signal?.throwIfAborted();
+    const id = this.#nextId++;
     try {
       const reply = await this.#transport.request(id, requestText(id, method, params), {
         timeoutMs,
@@ -167,6 +171,8 @@ export class UpstreamSession {
     if (this.#closed) return;
     this.#closed = true;
     if (this.sessionId === null) return;
+    // Over another connection it might overtake them, and a call in an ended session may run on.
+    await Promise.all(this.#cancellations);
     await this.#transport.terminate({ ...FAREWELL, headers: this.#headers }).catch(() => {});
   }
 
@@ -175,7 +181,10 @@ export class UpstreamSession {
     if (method === "initialize") return;
     const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
     const params = JSON.stringify({ requestId, reason });
-    this.#notify("notifications/cancelled", params, FAREWELL).catch(() => {});
+    const sent = this.#notify("notifications/cancelled", params, FAREWELL).catch(() => {}).then(() => {
+      this.#cancellations.delete(sent);
+    });
+    this.#cancellations.add(sent);
   }
 
   #receive(value: JsonObject, text: string, onNotification: ((text: string) => void) | undefined): void {

@@ -1,7 +1,7 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
 import { isError, SluiceError } from "../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { Attempt, CircuitBreakers } from "./circuit_breaker.ts";
+import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
 import type { HeaderList, HttpTransport } from "./http_transport.ts";
 import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
 import type { SessionPool } from "./pool/session_pool.ts";
@@ -53,6 +53,7 @@ export class Upstream {
   readonly #keys = new Map<Identity, PoolKey>();
   /** Of an upstream that gives no Mcp-Session-Id: there is nothing to share, so everybody uses it, without a handshake. */
   #stateless: UpstreamSession | null;
+  #retired = false;
 
   constructor(profile: UpstreamProfile, transport: HttpTransport, deps: UpstreamDeps) {
     this.id = profile.id;
@@ -80,12 +81,21 @@ export class Upstream {
     }
   }
 
+  /**
+   * It was changed or deleted, and its place is another's: calls under way end as they began, but whatever they still open
+   * is theirs alone. In the pool it would serve others with the old credentials.
+   */
+  retire(): void {
+    this.#retired = true;
+    this.#deps.pool.closeUpstream(this.id);
+  }
+
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     const passed = this.#profile.passthrough.select(call.received);
     if (this.#stateless !== null) return this.#callStateless(this.#stateless, method, params, call, passed);
     const shared = this.#profile.sessionMode === "shared";
     if (call.bound !== null && !shared) return this.#callBound(call.bound, method, params, call, passed);
-    return shared || this.#deps.poolEnabled
+    return (shared || this.#deps.poolEnabled) && !this.#retired
       ? this.#callPooled(method, params, call, passed)
       : this.#callOnce(method, params, call, passed);
   }
@@ -99,20 +109,39 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     // There is no session to open, so the connection is what the circuit watches. A warm call finds no circuit at all.
     const circuit = this.#deps.breakers.known(this.#url);
-    const probe = circuit === undefined || circuit.state === "closed" ? null : this.#enterCircuit();
+    if (circuit !== undefined && circuit.state !== "closed") await this.#knock(session, call, passed);
     try {
       const answer = await session.request(method, params, call, passed);
-      if (circuit !== undefined && circuit.failures > 0) (probe ?? circuit.enter()).succeeded();
+      circuit?.observed("answer");
       return answer;
     } catch (error) {
-      if (!isUnreachable(error)) probe?.abandoned();
-      else if (probe !== null) probe.failed();
-      else if (circuit?.state !== "open") this.#enterCircuit().failed();
+      if (isUnreachable(error)) this.#circuit().observed("silence");
       if (!wantsHandshake(error)) throw error;
       // It may have been replaced by one that keeps sessions. The refusal executed nothing, so the call may go out again.
       if (this.#stateless === session) this.#stateless = null;
       return this.#route(method, params, call);
     }
+  }
+
+  /**
+   * The circuit is open: ask whether anybody is there before a call goes out. The call itself is no probe, for it may take
+   * minutes, and all others fail until the probe is back.
+   */
+  async #knock(session: UpstreamSession, { signal }: UpstreamCall, passed: HeaderList): Promise<void> {
+    const attempt = this.#enterCircuit();
+    const timeoutMs = this.#deps.createTimeoutMs;
+    try {
+      const limits = { timeoutMs, timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT", signal };
+      await session.request("ping", undefined, limits, passed);
+    } catch (error) {
+      const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
+      if (failed) attempt.failed();
+      else if (isOurDoing(error) || signal?.aborted) attempt.abandoned();
+      // Whatever else it says, it is there.
+      else return attempt.succeeded();
+      throw error;
+    }
+    attempt.succeeded();
   }
 
   async #callBound(
@@ -124,13 +153,13 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     // A session never serves a call whose pinned headers differ from those it was opened with.
     const key = passed.length === 0 ? this.#boundKey : `${this.#boundKey} ${JSON.stringify(passed)}`;
-    const session = await this.#boundSession(bound, key, passed);
+    const session = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
     try {
       return await session.request(method, params, call);
     } catch (error) {
       if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
       await bound.drop(key, session);
-      const fresh = await this.#boundSession(bound, key, passed);
+      const fresh = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
       return await fresh.request(method, params, call);
     }
   }
@@ -155,13 +184,15 @@ export class Upstream {
         await pool.lease(key, (signal) => this.#handshake(passed, signal), call.signal);
       try {
         const answer = await lease.session.request(method, params, call);
-        lease.release();
+        // Of a stateless upstream there is nothing to keep.
+        lease.release(lease.session.sessionId === null ? "broken" : "ok");
         return answer;
       } catch (error) {
         lease.release(isOurDoing(error) ? "ok" : "broken");
         // The upstream forgot a session that lay in the pool, and perhaps the next one too: down to a new one.
         if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !lease.reused) throw error;
       }
+      if (this.#retired) return await this.#callOnce(method, params, call, passed);
     }
   }
 
@@ -212,10 +243,14 @@ export class Upstream {
 
   /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */
   #enterCircuit(): Attempt {
-    const circuit = this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
+    const circuit = this.#circuit();
     const waitMs = circuit.waitMs();
     if (waitMs > 0) throw new SluiceError("UPSTREAM_CIRCUIT_OPEN", { upstream: this.name, waitMs });
     return circuit.enter();
+  }
+
+  #circuit(): CircuitBreaker {
+    return this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
   }
 
   #keyOf({ token, received }: UpstreamCall, passed: HeaderList): PoolKey {
@@ -244,7 +279,8 @@ export function isBreakerFailure(error: unknown): boolean {
 
 /** Nothing answered at the address at all. */
 function isUnreachable(error: unknown): boolean {
-  return isError(error, "UPSTREAM_CONNECT_FAILED") || isError(error, "UPSTREAM_TLS_FAILED");
+  return isError(error, "UPSTREAM_CONNECT_FAILED") || isError(error, "UPSTREAM_TLS_FAILED") ||
+    (isError(error, "UPSTREAM_TIMEOUT") && error.params.phase === "connect");
 }
 
 /** A failure that says nothing about the session: the call never left. */
@@ -256,4 +292,15 @@ function isOurDoing(error: unknown): boolean {
 function wantsHandshake(error: unknown): boolean {
   return isError(error, "UPSTREAM_HTTP_ERROR") &&
     (error.params.status === 400 || error.params.status === 404);
+}
+
+/** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }

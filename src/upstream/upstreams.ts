@@ -51,7 +51,7 @@ export class Upstreams {
       );
     }
     for (const [id, entry] of this.#entries) {
-      if (entries.get(id) !== entry) this.#deps.shared.pool.closeUpstream(id);
+      if (entries.get(id) !== entry && entry.upstream instanceof Upstream) entry.upstream.retire();
     }
     this.#entries = entries;
   }

@@ -13,6 +13,7 @@ import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
 import { SessionIds } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
+import { bodyReader } from "../http/body.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import { createHandler, type Endpoint } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
@@ -28,7 +29,7 @@ import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
-import type { Answers, Question, ToWorker } from "./messages.ts";
+import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { createOutbound } from "./outbound.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
@@ -41,7 +42,7 @@ export interface App {
   readonly onServerError: (error: unknown) => Response;
   connect(worker: number, port: MessagePort): void;
   disconnect(worker: number): void;
-  answer(question: Question): Promise<Answers[Question["type"]]>;
+  answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
   /** End the streams that would hold up a shutdown for ever. */
   endStreams(): void;
   close(): Promise<void>;
@@ -69,7 +70,10 @@ export async function createApp(
     ]),
   );
 
-  const database = await openDatabase(config.databaseUrl, { busyTimeoutMs: config.dbSqliteBusyTimeoutMs });
+  const database = await openDatabase(config.databaseUrl, {
+    settings: config,
+    warn: (warning) => log.warning("database", { warning }),
+  });
   const registry = createRegistry(database);
   const records = createSessionRecords(database);
   const secretBox = await createSecretBox(secrets.authEncryptionSecret);
@@ -142,10 +146,11 @@ export async function createApp(
     return streamableHttp.serve(request, claims, signal);
   });
 
+  const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
     ids,
     clock,
-    maxBodyBytes: config.maxBodyBytes,
+    readBody,
     serveHere: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     // A process that was restarted with fewer workers still knows the sessions of the others.
     ownerOf: ({ worker: owner }) => owner % workerCount === worker ? null : owner % workerCount,
@@ -154,7 +159,7 @@ export async function createApp(
   const rpc = new RpcEndpoint({
     dispatcher,
     catalog: () => catalog,
-    maxBodyBytes: config.maxBodyBytes,
+    readBody,
     maxJsonDepth: config.validationMaxJsonDepth,
     errors,
   });
@@ -168,7 +173,7 @@ export async function createApp(
       catalogChanged: async () => void await link.askAll({ type: "read_catalog" }),
       startedAt: new Date(),
     })),
-    { maxBodyBytes: config.maxBodyBytes, maxJsonDepth: config.validationMaxJsonDepth },
+    { readBody, maxJsonDepth: config.validationMaxJsonDepth },
   );
   const metricsEndpoint = new MetricsEndpoint(link);
   const poolEndpoint = new PoolEndpoint(link, config.mcpSessionPoolEnabled);

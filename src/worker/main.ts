@@ -2,8 +2,9 @@
 import { parentPort } from "node:worker_threads";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import { type App, createApp } from "./app.ts";
-import type { SupervisorLink } from "./supervisor_link.ts";
+import { listen, type Listening } from "./listen.ts";
 import type { Answers, FromWorker, Question, ToWorker } from "./messages.ts";
+import type { SupervisorLink } from "./supervisor_link.ts";
 
 if (parentPort === null) throw new Error("this file is a worker of the supervisor");
 const supervisor = parentPort;
@@ -27,16 +28,12 @@ const link: SupervisorLink = {
 };
 
 let app: App;
-let server: Deno.HttpServer;
+let listening: Listening | undefined;
 
 async function start(message: Extract<ToWorker, { type: "start" }>): Promise<void> {
   try {
     app = await createApp(message, link);
-    const { host, port } = message.config;
-    server = Deno.serve(
-      { hostname: host, port, reusePort: true, onListen: () => {}, onError: app.onServerError },
-      app.handle,
-    );
+    listening = await listen(message.config, app.handle, { onError: app.onServerError });
     send({ type: "ready" });
   } catch (error) {
     const { code, params, message: words, cause } = toSluiceError(error);
@@ -46,11 +43,22 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
 
 /** Take no more connections, end the open streams, finish the calls, close what was opened. */
 async function drain(): Promise<void> {
-  const closed = server.shutdown();
+  const closed = listening?.shutdown();
   app.endStreams();
   await closed;
   await app.close();
   send({ type: "drained" });
+}
+
+async function answer(question: Question): Promise<Answers[Question["type"]]> {
+  switch (question.type) {
+    case "busy_peers":
+      return listening?.busyPeerPorts() ?? [];
+    case "reload_certificate":
+      return await listening?.reloadCertificate().then(() => null, reasonOf) ?? null;
+    default:
+      return await app.answer(question);
+  }
 }
 
 async function obey(message: ToWorker): Promise<void> {
@@ -62,7 +70,7 @@ async function obey(message: ToWorker): Promise<void> {
     case "peer_gone":
       return app.disconnect(message.worker);
     case "question":
-      return send({ type: "done", request: message.request, value: await app.answer(message.question) });
+      return send({ type: "done", request: message.request, value: await answer(message.question) });
     case "answers":
       asked.get(message.request)?.(message.values);
       asked.delete(message.request);
@@ -72,9 +80,12 @@ async function obey(message: ToWorker): Promise<void> {
   }
 }
 
-// In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.
+// In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait;
+// who is busy is asked while a drain is under way, too.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
-  if (message.type === "answers") void obey(message);
+  const isPrompt = message.type === "answers" ||
+    message.type === "question" && message.question.type === "busy_peers";
+  if (isPrompt) void obey(message);
   else queue = queue.then(() => obey(message));
 });

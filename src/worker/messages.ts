@@ -13,17 +13,29 @@ export interface WorkerReport {
 }
 
 /** What every worker can be asked to do; the answer to each is in `Answers`. */
-export type Question =
+export type Question = AppQuestion | ListenQuestion;
+
+export type AppQuestion =
   /** The store has a new catalog: read it. */
   | { readonly type: "read_catalog" }
   | { readonly type: "report" }
   /** Close pooled sessions: those of one upstream, or all. */
   | { readonly type: "drain_pool"; readonly upstreamId: string | null };
 
+export type ListenQuestion =
+  /** Which connections have a request under way? */
+  | { readonly type: "busy_peers" }
+  /** Read CERT_FILE and KEY_FILE again. */
+  | { readonly type: "reload_certificate" };
+
 export interface Answers {
   readonly read_catalog: null;
   readonly report: WorkerReport;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
+  /** Their remote ports. */
+  readonly busy_peers: readonly number[];
+  /** Why the old certificate is served on; null: the new one is served. */
+  readonly reload_certificate: string | null;
 }
 
 export type ToWorker =

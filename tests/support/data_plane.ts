@@ -1,13 +1,8 @@
 // The data plane of a worker around a fake upstream for each gateway: catalog, upstreams and dispatcher are the real ones.
 import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
-import {
-  ErrorReporter,
-  type ErrorReporter as Reporter,
-  rpcErrorText,
-} from "../../src/http/error_response.ts";
+import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
 import { Catalog } from "../../src/catalog/catalog.ts";
-import type { RequestMessage } from "../../src/mcp/json_rpc.ts";
-import { classify } from "../../src/mcp/json_rpc.ts";
+import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
 import type { CallContext } from "../../src/proxy/call_context.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
 import { UpstreamCaller } from "../../src/proxy/upstream_caller.ts";
@@ -16,13 +11,13 @@ import { createLog } from "../../src/telemetry/log.ts";
 import type { HttpClient } from "../../src/upstream/http_client.ts";
 import { Upstreams } from "../../src/upstream/upstreams.ts";
 import { catalogRows } from "./catalog_rows.ts";
-import { FakeUpstream } from "./fake_upstream.ts";
+import type { FakeUpstream } from "./fake_upstream.ts";
 import { MemorySink, principal } from "./fakes.ts";
 
 export interface DataPlane {
   readonly catalog: Catalog;
   readonly dispatcher: Dispatcher;
-  readonly errors: Reporter;
+  readonly errors: ErrorReporter;
   /** What was logged, from DEBUG. */
   readonly log: MemorySink;
   /** A call context of an ordinary user for everything. */

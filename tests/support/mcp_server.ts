@@ -1,5 +1,5 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
-import { type McpReply, type McpRequest } from "../../src/downstream/mcp_exchange.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
 import { DownstreamSessions } from "../../src/downstream/session.ts";
 import { SessionIds } from "../../src/downstream/session_id.ts";
 import { StreamableHttp } from "../../src/downstream/streamable_http.ts";

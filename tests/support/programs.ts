@@ -1,7 +1,7 @@
 // The programs that tests start and a fresh machine may lack.
 
 export interface Program {
-  /** Its name on PATH. */
+  /** Its file's name. */
   readonly name: string;
   /** The Debian package that has it. */
   readonly debianPackage: string;
@@ -10,18 +10,40 @@ export interface Program {
 /** Every program that a test needs, besides Deno. */
 export const PROGRAMS: readonly Program[] = [
   { name: "hey", debianPackage: "hey" },
+  { name: "initdb", debianPackage: "postgresql" },
+  { name: "pgbouncer", debianPackage: "pgbouncer" },
 ];
 
-/** Is a program of this name on PATH? */
+/** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */
+const POSTGRES_VERSIONS = "/usr/lib/postgresql";
+
+/** Is there a program of this name? */
 export function hasProgram(name: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
+  return findProgram(name) !== null;
+}
+
+/** Its path: from PATH, or from where Debian keeps servers. */
+export function findProgram(name: string): string | null {
+  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", ...postgresFolders()];
+  const isProgram = (path: string) => {
     try {
-      const { isFile, mode } = Deno.statSync(`${folder}/${name}`);
+      const { isFile, mode } = Deno.statSync(path);
       return isFile && ((mode ?? 0) & 0o111) !== 0;
     } catch {
       return false;
     }
-  });
+  };
+  return folders.map((folder) => `${folder}/${name}`).find(isProgram) ?? null;
+}
+
+/** The newest version first. */
+function postgresFolders(): string[] {
+  try {
+    const versions = Array.from(Deno.readDirSync(POSTGRES_VERSIONS), (entry) => Number(entry.name));
+    return versions.sort((a, b) => b - a).map((version) => `${POSTGRES_VERSIONS}/${version}/bin`);
+  } catch {
+    return [];
+  }
 }
 
 /** Should a test that needs `name` be left out? Never on CI, where a missing program is a failure. */

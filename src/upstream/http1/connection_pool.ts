@@ -51,6 +51,12 @@ export interface PoolStats {
 }
 
 /**
+ * What is idle beyond HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS is closed after this long. Under load a connection is idle for
+ * microseconds between two calls; closing it there would cost every call beyond the limit a new one.
+ */
+const SURPLUS_IDLE_MS = 1_000;
+
+/**
  * Invariants: nobody queues while a connection is idle or a slot is free; whoever waits for a connection that is being
  * opened takes the first that comes free for its origin. Both are served in the order they came.
  */
@@ -121,13 +127,13 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const idleMs = Math.min(keepaliveExpiryMs, Math.max(hintMs - 1000, hintMs / 2));
     const mustNotRest = this.#isClosed || this.#queue.size > 0 || maxKeepaliveConnections < 1 || idleMs <= 0;
     if (mustNotRest) return connection.close();
-    if (this.#idle.size >= maxKeepaliveConnections) this.#closeOldestIdle();
+    const isSurplus = this.#idle.size >= maxKeepaliveConnections;
     this.#idle.add(connection);
     const list = this.#idleByKey.get(connection.key);
     if (list === undefined) this.#idleByKey.set(connection.key, [connection]);
     else list.push(connection);
     connection.rest();
-    deadlines.set(connection, idleMs);
+    deadlines.set(connection, isSurplus ? Math.min(idleMs, SURPLUS_IDLE_MS) : idleMs);
   }
 
   /** Closes every connection; whoever uses or awaits one gets SHUTTING_DOWN. */

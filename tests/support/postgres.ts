@@ -1,0 +1,150 @@
+// A real PostgreSQL server on a free port of 127.0.0.1, with its data in a temporary folder.
+
+import postgres from "postgres";
+import { freePort } from "./free_port.ts";
+import { runAsServer, serverFolder, ServerProcess } from "./server_process.ts";
+import { waitFor } from "./wait_for.ts";
+
+export interface PostgresServerOptions {
+  /** PEM texts: take TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Further settings of postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export const POSTGRES_USER = "sluice";
+/** Has what a URL must quote. */
+export const POSTGRES_PASSWORD = "pass/word: %41?";
+
+/** `await using server = await PostgresServer.start()` ends it and removes its data at the end of the block. */
+export class PostgresServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  #process: ServerProcess;
+  #databases = 0;
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#args = args;
+    this.#process = this.#spawn();
+  }
+
+  static async start({ tls, settings = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
+    const folder = await serverFolder("sluice_postgres_");
+    const data = `${folder}/data`;
+    await Deno.writeTextFile(`${folder}/password`, POSTGRES_PASSWORD, { mode: 0o644 });
+    await runAsServer("initdb", [
+      ...["--pgdata", data, "--username", POSTGRES_USER, "--pwfile", `${folder}/password`],
+      ...["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
+    ], folder);
+    if (tls !== undefined) {
+      const { uid, gid } = await Deno.stat(data);
+      for (const [name, text] of [["server.crt", tls.cert], ["server.key", tls.key]]) {
+        await Deno.writeTextFile(`${data}/${name}`, text, { mode: 0o600 });
+        await Deno.chown(`${data}/${name}`, uid, gid);
+      }
+    }
+    const port = freePort();
+    const all = {
+      port: String(port),
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: "",
+      fsync: "off",
+      max_connections: "60",
+      shared_buffers: "16MB",
+      ssl: tls === undefined ? "off" : "on",
+      ...settings,
+    };
+    const args = ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+    const server = new PostgresServer(port, folder, args);
+    try {
+      await server.#untilReady();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A DATABASE_URL. `port`: of a pooler before it. `query` with its question mark. */
+  url(database: string, { port = this.port, query = "" } = {}): string {
+    return `postgresql+psycopg://${POSTGRES_USER}:${
+      encodeURIComponent(POSTGRES_PASSWORD)
+    }@127.0.0.1:${port}/${database}${query}`;
+  }
+
+  /** Makes an empty database. @returns its name */
+  async createDatabase(): Promise<string> {
+    const name = `test_${this.#databases++}`;
+    await this.query(`CREATE DATABASE ${name} TEMPLATE template0`);
+    return name;
+  }
+
+  async dropDatabase(name: string): Promise<void> {
+    await this.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+
+  /** As the superuser, in the database `postgres`. */
+  async query(text: string): Promise<Record<string, unknown>[]> {
+    const admin = postgres({
+      host: "127.0.0.1",
+      port: this.port,
+      user: POSTGRES_USER,
+      password: POSTGRES_PASSWORD,
+      database: "postgres",
+      max: 1,
+      fetch_types: false,
+      onnotice: () => {},
+    });
+    try {
+      return [...await admin.unsafe(text)];
+    } finally {
+      await admin.end({ timeout: 1 });
+    }
+  }
+
+  /** How many connections the server has to a database. */
+  async connections(database: string): Promise<number> {
+    const [{ amount }] = await this.query(
+      `SELECT COUNT(*)::int AS amount FROM pg_stat_activity WHERE datname = '${database}'`,
+    );
+    return amount as number;
+  }
+
+  /** Ends every connection to a database from the server's side. */
+  async endConnections(database: string): Promise<void> {
+    await this.query(
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${database}'`,
+    );
+  }
+
+  /** A "fast" shutdown: connections are ended, transactions undone. */
+  async stop(): Promise<void> {
+    await this.#process.end("SIGINT");
+  }
+
+  /** After `stop()`: the same data on the same port. */
+  async startAgain(): Promise<void> {
+    this.#process = this.#spawn();
+    await this.#untilReady();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.end("SIGINT");
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  #spawn(): ServerProcess {
+    return new ServerProcess("postgres", this.#args, this.#folder);
+  }
+
+  async #untilReady(): Promise<void> {
+    await waitFor(async () => this.#process.isOver || await this.query("SELECT 1"), {
+      what: "PostgreSQL to answer",
+      deadlineMs: 30_000,
+    });
+    if (this.#process.isOver) throw new Error(`PostgreSQL ended:\n${this.#process.tail()}`);
+  }
+}
