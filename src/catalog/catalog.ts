@@ -19,6 +19,8 @@ export interface Entry<Row extends EntityRow> {
   readonly key: string;
   /** What the upstream calls it. */
   readonly originalKey: string;
+  /** The same as JSON text. */
+  readonly originalKeyText: string;
   /** Its object in a list, as JSON text. */
   readonly listText: string;
 }
@@ -139,15 +141,36 @@ function pick<E>(entries: ReadonlyMap<string, E>, ids: readonly string[]): E[] {
 }
 
 function toolEntry(row: ToolRow, gateway: GatewayRow): Entry<ToolRow> {
-  return { row, gateway, key: row.name, originalKey: row.originalName, listText: named(row) };
+  return {
+    row,
+    gateway,
+    key: row.name,
+    originalKey: row.originalName,
+    originalKeyText: JSON.stringify(row.originalName),
+    listText: named(row),
+  };
 }
 
 function promptEntry(row: PromptRow, gateway: GatewayRow): Entry<PromptRow> {
-  return { row, gateway, key: row.name, originalKey: row.originalName, listText: named(row) };
+  return {
+    row,
+    gateway,
+    key: row.name,
+    originalKey: row.originalName,
+    originalKeyText: JSON.stringify(row.originalName),
+    listText: named(row),
+  };
 }
 
 function resourceEntry(row: ResourceRow, gateway: GatewayRow): Entry<ResourceRow> {
-  return { row, gateway, key: row.uri, originalKey: row.uri, listText: row.definition };
+  return {
+    row,
+    gateway,
+    key: row.uri,
+    originalKey: row.uri,
+    originalKeyText: JSON.stringify(row.uri),
+    listText: row.definition,
+  };
 }
 
 function templateEntry(row: ResourceRow, gateway: GatewayRow): TemplateEntry {

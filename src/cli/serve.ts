@@ -4,12 +4,16 @@ import { loadProcessConfig } from "../config/load.ts";
 import { migrate } from "../store/migrations.ts";
 import { databaseWarning, openDatabase } from "../store/open.ts";
 import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
+import { checkCertificate, reloadCertificate } from "../supervisor/certificate_reload.ts";
+import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
+import { systemLimitWarnings } from "../supervisor/descriptors.ts";
 import { findFreePort, Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./flags.ts";
 import { localUrl } from "./local_url.ts";
+import { onReloadSignal } from "./reload_signal.ts";
 import { stopSignal } from "./stop_signal.ts";
 
 /** Runs until SIGINT or SIGTERM. @returns the exit code. @throws {SluiceError} why it cannot start */
@@ -22,6 +26,8 @@ export async function serve(args: ServeArgs): Promise<number> {
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   for (const warning of warnings) log.warning("setting", { warning });
+  for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
+  await checkCertificate(config, log);
 
   const secrets = await secretsOf(config, log);
   await prepareDatabase(config, log);
@@ -30,11 +36,16 @@ export async function serve(args: ServeArgs): Promise<number> {
   const supervisor = new Supervisor({ config, secrets, log });
   await supervisor.start();
   log.info("serving", { version: VERSION, host: config.host, port, workers: config.workers });
-  const demo = dev ? await startDemo({ config, secrets, log }) : null;
+  const limits = keepConnectionLimits(config, supervisor, log);
+  const ignoreReloads = onReloadSignal(() => reloadCertificate(config, supervisor, log));
+  // It registers itself over the gateway's own address, whose certificate need not be for this machine's loopback name.
+  const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
   if (args.dev) printWelcome(config);
 
   const signal = await stopping;
   log.info("stopping", { signal });
+  ignoreReloads();
+  limits?.stop();
   await supervisor.stop();
   await demo?.close();
   log.info("stopped");

@@ -167,10 +167,10 @@ Deno.test("loadConfig() takes a ContextForge .env with hundreds of foreign names
 });
 
 Deno.test("loadConfig() says which of the given settings have no effect", () => {
-  const { warnings } = load({ environment: { GRANIAN_LOOP: "uvloop", SSL: "true" } });
+  const { warnings } = load({ environment: { GRANIAN_LOOP: "uvloop", AUDIT_TRAIL_ENABLED: "true" } });
   assertEquals(warnings, [
     "GRANIAN_LOOP has no effect: Deno has one event loop, built in",
-    "Accepted, but without effect in this version: SSL",
+    "Accepted, but without effect in this version: AUDIT_TRAIL_ENABLED",
   ]);
 });
 

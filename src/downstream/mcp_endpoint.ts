@@ -1,7 +1,9 @@
 // The HTTP edge of /mcp and /servers/{id}/mcp: reads the request, finds the worker that owns its session, writes the reply.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ReadBody } from "../http/body.ts";
+import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";
@@ -9,16 +11,17 @@ import type { SessionClaims, SessionIds } from "./session_id.ts";
 export interface McpEndpointDeps {
   readonly ids: SessionIds;
   readonly clock: Clock;
+  readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   /** Serves what belongs to this worker. */
   readonly serveHere: (
     request: McpRequest,
     claims: SessionClaims | null,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ) => Promise<McpReply>;
   /** The worker that serves a session now; null: this one. */
   readonly ownerOf: (claims: SessionClaims) => number | null;
-  readonly forward: (worker: number, request: McpRequest, signal: AbortSignal) => Promise<McpReply>;
+  readonly forward: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 }
 
 export class McpEndpoint implements Endpoint {
@@ -31,8 +34,8 @@ export class McpEndpoint implements Endpoint {
   }
 
   async serve({ request, path, principal }: Exchange): Promise<Response> {
-    const { ids, clock, readBody, serveHere, ownerOf, forward } = this.#deps;
-    const { headers, method, signal } = request;
+    const { ids, clock, clients, readBody, serveHere, ownerOf, forward } = this.#deps;
+    const { headers, method } = request;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
     }
@@ -54,10 +57,15 @@ export class McpEndpoint implements Endpoint {
       body: method === "POST" ? await readBody(request) : "",
     };
     const owner = claims === null ? null : ownerOf(claims);
-    const reply = owner === null
-      ? await serveHere(mcpRequest, claims, signal)
-      : await forward(owner, mcpRequest, signal);
-    return new Response(reply.body, { status: reply.status, headers: reply.headers });
+    const clientGone = clients.enter(request);
+    try {
+      const reply = owner === null
+        ? await serveHere(mcpRequest, claims, clientGone)
+        : await forward(owner, mcpRequest, clientGone);
+      return new Response(reply.body, { status: reply.status, headers: reply.headers });
+    } finally {
+      clients.leave(clientGone);
+    }
   }
 }
 

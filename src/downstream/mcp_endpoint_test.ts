@@ -1,3 +1,4 @@
+import { Cancellation } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal } from "../../tests/support/fakes.ts";
@@ -17,6 +18,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
   const endpoint = new McpEndpoint({
     ids,
     clock,
+    clients: { enter: () => new Cancellation(), leave: () => {} },
     readBody: (request) => readJsonText(request, 100),
     serveHere: (request) => (here.push(request), Promise.resolve(reply)),
     ownerOf: ({ worker }) => worker === 0 ? null : worker,

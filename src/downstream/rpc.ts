@@ -3,6 +3,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { SluiceError, toSluiceError } from "../base/errors.ts";
 import type { ReadBody } from "../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { classify, parseJson } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
@@ -14,6 +15,7 @@ import { scopeFor } from "./scope.ts";
 export interface RpcDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
+  readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
   readonly errors: ErrorReporter;
@@ -30,12 +32,13 @@ export class RpcEndpoint implements Endpoint {
 
   /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
   async serve({ request, principal }: Exchange): Promise<Response> {
-    const { dispatcher, catalog, readBody, maxJsonDepth } = this.#deps;
+    const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
     const text = await readBody(request);
     const value = parseJson(text, maxJsonDepth);
+    const clientGone = clients.enter(request);
     const call: CallContext = {
       principal,
       scope: scopeFor(catalog(), principal, null),
@@ -43,11 +46,18 @@ export class RpcEndpoint implements Endpoint {
       toolsAsMethods: true,
       bound: null,
       received: request.headers,
-      signal: request.signal,
+      signal: clientGone,
     };
-    if (Array.isArray(value)) return await this.#batch(value, call);
+    try {
+      return Array.isArray(value) ? await this.#batch(value, call) : await this.#respond(value, text, call);
+    } finally {
+      clients.leave(clientGone);
+    }
+  }
+
+  async #respond(value: unknown, text: string, call: CallContext): Promise<Response> {
     const message = classify(value, text);
-    return message.kind === "request" ? json(await dispatcher.respond(call, message)) : accepted();
+    return message.kind === "request" ? json(await this.#deps.dispatcher.respond(call, message)) : accepted();
   }
 
   /** Each message stands for itself: a wrong one gets its own error, the others are served. */

@@ -1,3 +1,4 @@
+import { Cancellation } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../tests/support/data_plane.ts";
@@ -20,9 +21,12 @@ async function setUp() {
   });
   a.stateful = false;
   const { catalog, dispatcher, errors } = await dataPlane(ROWS, { a });
+  const gone = new Cancellation();
+  const watch = { enter: () => gone, leave: () => {} };
   const endpoint = new RpcEndpoint({
     dispatcher,
     catalog: () => catalog,
+    clients: watch,
     readBody: (request) => readJsonText(request, 10_000),
     maxJsonDepth: 20,
     errors,
@@ -40,7 +44,7 @@ async function setUp() {
     });
   const post = (message: unknown, init?: RequestInit) => send(JSON.stringify(message), init);
   const codeOf = async (body: string) => (await assertRejects(() => send(body), SluiceError)).code;
-  return { a, send, post, codeOf };
+  return { a, send, post, gone, codeOf };
 }
 
 Deno.test("RpcEndpoint.serve() answers with HTTP 200, also a call that failed", async () => {
@@ -107,10 +111,9 @@ Deno.test("RpcEndpoint.serve() bounds a batch", async () => {
 });
 
 Deno.test("RpcEndpoint.serve() gives a call up when its client hangs up", async () => {
-  const { post } = await setUp();
-  const gone = new AbortController();
-  const response = post(request(1, "slow"), { signal: gone.signal });
+  const { post, gone } = await setUp();
+  const response = post(request(1, "slow"));
   await settle(100);
-  gone.abort();
+  gone.cancel(new SluiceError("REQUEST_CANCELLED"));
   assertEquals((await (await response).json()).error.data.code, "REQUEST_CANCELLED");
 });

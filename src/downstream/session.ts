@@ -1,4 +1,5 @@
 // The downstream sessions that this worker owns: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
+import type { Cancellation } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -20,15 +21,19 @@ export class DownstreamSession {
   /** Open GET streams, the newest last. */
   readonly streams = new Set<EventStream>();
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
-  readonly calls = new Map<string, AbortController>();
+  readonly calls = new Map<string, Cancellation>();
 
   constructor(
     readonly id: string,
     readonly name: string,
-    readonly serverId: string | null,
+    readonly owner: SessionOwner,
     readonly state: PersistedSession,
     public lastUsedAt: number,
   ) {}
+
+  get serverId(): string | null {
+    return this.owner.serverId;
+  }
 
   get revision(): Revision {
     return this.state.revision;
@@ -40,7 +45,7 @@ export class DownstreamSession {
   }
 
   async end(): Promise<void> {
-    for (const call of this.calls.values()) call.abort(new SluiceError("SESSION_NOT_FOUND"));
+    for (const call of this.calls.values()) call.cancel(new SluiceError("SESSION_NOT_FOUND"));
     for (const stream of this.streams) stream.close();
     await this.bound.end();
   }
@@ -85,10 +90,11 @@ export class DownstreamSessions {
     const { ids, records, clock, replica, worker } = this.#options;
     const expiresAtMs = clock.now() + MAX_AGE_MS;
     const expiresAt = Math.floor(expiresAtMs / 1000);
-    const id = ids.seal({ replica, worker, expiresAt, owner: ownerOf(principal, serverId) });
+    const owner = ownerOf(principal, serverId);
+    const id = ids.seal({ replica, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
     await records.put({ id: name, record: JSON.stringify(state), expiresAt: expiresAtMs });
-    return this.#remember(new DownstreamSession(id, name, serverId, state, clock.now()));
+    return this.#remember(new DownstreamSession(id, name, owner, state, clock.now()));
   }
 
   /**
@@ -102,9 +108,11 @@ export class DownstreamSessions {
     principal: Principal,
     serverId: string | null,
   ): Promise<DownstreamSession> {
-    // First of all: a stranger must not bring a session back to life at an address that is not its own.
-    if (!isBoundTo(claims, ownerOf(principal, serverId))) throw new SluiceError("SESSION_NOT_FOUND");
-    const session = this.#sessions.get(id) ?? await this.#restore(id, claims, serverId);
+    const owner = ownerOf(principal, serverId);
+    const known = this.#sessions.get(id);
+    // Compared before anything else: a stranger must not bring a session back to life at an address that is not its own.
+    const isOwn = known === undefined ? isBoundTo(claims, owner) : isSameOwner(known.owner, owner);
+    const session = isOwn ? known ?? await this.#restore(id, claims, owner) : null;
     if (session === null) throw new SluiceError("SESSION_NOT_FOUND");
     session.lastUsedAt = this.#options.clock.now();
     return session;
@@ -151,14 +159,14 @@ export class DownstreamSessions {
   async #restore(
     id: string,
     { name }: SessionClaims,
-    serverId: string | null,
+    owner: SessionOwner,
   ): Promise<DownstreamSession | null> {
     const { records, clock } = this.#options;
     const record = await records.get(name);
     if (record === null || record.expiresAt <= clock.now()) return null;
     // Another request may have restored it meanwhile.
     return this.#sessions.get(id) ?? this.#remember(
-      new DownstreamSession(id, name, serverId, JSON.parse(record.record), clock.now()),
+      new DownstreamSession(id, name, owner, JSON.parse(record.record), clock.now()),
     );
   }
 
@@ -170,4 +178,8 @@ export class DownstreamSessions {
 
 function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
   return { issuer, subject, serverId };
+}
+
+function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {
+  return one.subject === other.subject && one.issuer === other.issuer && one.serverId === other.serverId;
 }

@@ -1,3 +1,4 @@
+import { Cancellation } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
@@ -83,14 +84,14 @@ Deno.test("DownstreamSessions.end() ends the session for every worker, streams, 
   const { sessions, lost, worker, records } = setUp();
   const session = await sessions.open(principal(), null, STATE);
   const stream = new EventStream();
-  const call = new AbortController();
+  const call = new Cancellation();
   session.streams.add(stream);
   session.calls.set("1", call);
   const upstream = new FakeUpstream();
   const open = { clientInfo: { name: "x", version: "1" }, timeoutMs: 1, timeoutSetting: "X" };
   await session.bound.get("u", () => UpstreamSession.open(upstream.transport(), open));
   await sessions.end(session);
-  assertEquals([stream.isOpen, call.signal.aborted, upstream.methods.at(-1)], [false, true, "DELETE"]);
+  assertEquals([stream.isOpen, call.aborted, upstream.methods.at(-1)], [false, true, "DELETE"]);
   assertEquals([sessions.size, records.rows.size], [0, 0]);
   for (const owner of [sessions, worker()]) assertEquals(await lost(owner, session.id), "SESSION_NOT_FOUND");
 });
@@ -129,7 +130,7 @@ Deno.test("DownstreamSessions.sweep() leaves busy sessions, and counts their idl
   const calling = await sessions.open(principal(), null, STATE);
   const stream = new EventStream();
   listening.streams.add(stream);
-  calling.calls.set("1", new AbortController());
+  calling.calls.set("1", new Cancellation());
   await clock.tick(10 * IDLE_MS);
   await sessions.sweep();
   assertEquals(sessions.size, 2);

@@ -1,4 +1,5 @@
 // Streamable HTTP (MCP 2025-03-26 to 2025-11-25), behind the edge: what a POST, GET or DELETE means to the session it names.
+import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -45,7 +46,7 @@ export class StreamableHttp {
    * @param signal aborted when the client has gone
    * @throws {SluiceError} what makes the whole request fail; a single call's failure is in the reply
    */
-  async serve(request: McpRequest, claims: SessionClaims | null, signal: AbortSignal): Promise<McpReply> {
+  async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
     checkVersionHeader(request.protocolVersion);
     const session = claims === null
       ? null
@@ -76,7 +77,7 @@ export class StreamableHttp {
   async #post(
     request: McpRequest,
     session: DownstreamSession | null,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<McpReply> {
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
     if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
@@ -109,15 +110,15 @@ export class StreamableHttp {
     message: RequestMessage,
     request: McpRequest,
     session: DownstreamSession | null,
-    clientGone: AbortSignal,
+    clientGone: CancelSignal,
   ): Promise<McpReply> {
-    const call = new AbortController();
+    const call = new Cancellation();
     return new Promise((resolve, reject) => {
       let stream: EventStream | null = null;
       const notify = (text: string) => {
         if (stream === null) {
           // A client that leaves a stream is seen here, and not by the request's own signal.
-          stream = new EventStream(() => call.abort(new SluiceError("REQUEST_CANCELLED")));
+          stream = new EventStream(() => call.cancel(new SluiceError("REQUEST_CANCELLED")));
           resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
         }
         stream.send(text);
@@ -146,12 +147,12 @@ export class StreamableHttp {
     context: CallContext,
     message: RequestMessage,
     session: DownstreamSession | null,
-    { call, clientGone }: { readonly call: AbortController; readonly clientGone: AbortSignal },
+    { call, clientGone }: { readonly call: Cancellation; readonly clientGone: CancelSignal },
   ): Promise<string> {
     const stay = abortWith(clientGone, call);
     const leave = session === null ? undefined : enter(session, callKey(message.id), call);
     try {
-      return await this.#deps.dispatcher.respond({ ...context, signal: call.signal }, message);
+      return await this.#deps.dispatcher.respond({ ...context, signal: call }, message);
     } finally {
       stay();
       leave?.();
@@ -163,7 +164,7 @@ export class StreamableHttp {
     values: readonly unknown[],
     request: McpRequest,
     session: DownstreamSession | null,
-    clientGone: AbortSignal,
+    clientGone: CancelSignal,
   ): Promise<McpReply> {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
     if (revision !== BATCH_REVISION) {
@@ -184,7 +185,7 @@ export class StreamableHttp {
     const context = this.#context(request, session);
     const answers = await Promise.all(
       requests.map((message) =>
-        this.#respond(context, message, session, { call: new AbortController(), clientGone })
+        this.#respond(context, message, session, { call: new Cancellation(), clientGone })
       ),
     );
     return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
@@ -249,7 +250,7 @@ function required(session: DownstreamSession | null): DownstreamSession {
 function receive(session: DownstreamSession, message: Message): void {
   if (message.kind !== "notification" || message.method !== "notifications/cancelled") return;
   const requestId = isObject(message.params) ? message.params.requestId : undefined;
-  session.calls.get(callKey(requestId))?.abort(new SluiceError("REQUEST_CANCELLED"));
+  session.calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
 }
 
 /** 1 and "1" are two ids. */
@@ -258,7 +259,7 @@ function callKey(id: unknown): string {
 }
 
 /** Note a call in its session, for `notifications/cancelled`. @returns takes the note back */
-function enter({ calls }: DownstreamSession, key: string, call: AbortController): () => void {
+function enter({ calls }: DownstreamSession, key: string, call: Cancellation): () => void {
   calls.set(key, call);
   return () => {
     // A client may have used one id twice: what is noted now is then another call.
@@ -267,8 +268,8 @@ function enter({ calls }: DownstreamSession, key: string, call: AbortController)
 }
 
 /** @returns unties the call from its client's connection */
-function abortWith(clientGone: AbortSignal, call: AbortController): () => void {
-  const onGone = () => call.abort(new SluiceError("REQUEST_CANCELLED"));
+function abortWith(clientGone: CancelSignal, call: Cancellation): () => void {
+  const onGone = () => call.cancel(new SluiceError("REQUEST_CANCELLED"));
   if (clientGone.aborted) onGone();
   clientGone.addEventListener("abort", onGone, { once: true });
   return () => clientGone.removeEventListener("abort", onGone);

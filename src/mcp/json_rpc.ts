@@ -110,6 +110,25 @@ export interface TextRange {
  * Of a repeated key the last one counts, as in `JSON.parse`.
  */
 export function findMember(text: string, key: string): TextRange | null {
+  return scanMember(text, key, false);
+}
+
+/** Refuse an ambiguous object whose member decides what the call may do; see replaceSoleMember. @throws {SluiceError} INVALID_REQUEST */
+export function requireSoleMember(text: string, key: string): void {
+  scanMember(text, key, true);
+}
+
+/**
+ * The same object text with a member's value replaced, where that member decides what the call may do.
+ * @throws {SluiceError} INVALID_REQUEST where the key is there twice, or in another case too: a reader that takes another one
+ *  than we did (the first, or Go's "Name") would be led past our checks
+ */
+export function replaceSoleMember(text: string, key: string, value: string): string {
+  const range = scanMember(text, key, true)!;
+  return text.slice(0, range.start) + value + text.slice(range.end);
+}
+
+function scanMember(text: string, key: string, sole: boolean): TextRange | null {
   let found: TextRange | null = null;
   let at = skipSpace(text, 0);
   if (text.charCodeAt(at) !== BRACE_OPEN) return null;
@@ -119,6 +138,9 @@ export function findMember(text: string, key: string): TextRange | null {
     const hit = keyEquals(text, at + 1, keyEnd - 1, key);
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = skipValue(text, start);
+    if (sole && (hit ? found !== null : keyResembles(text, at + 1, keyEnd - 1, key))) {
+      throw invalid(`"${key}" is there more than once`);
+    }
     if (hit) found = { start, end };
     at = skipSpace(text, end);
     if (text.charCodeAt(at) !== COMMA) break;
@@ -144,7 +166,7 @@ export function replaceMember(text: string, key: string, value: string): string 
 
 /** Is the text nested deeper than `limit` objects and arrays? Valid JSON or not: it is asked before parsing. */
 export function exceedsDepth(text: string, limit: number): boolean {
-  if (text.length <= 2 * limit) return false;
+  if (!hasMoreBracketsThan(text, limit)) return false;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
@@ -153,6 +175,17 @@ export function exceedsDepth(text: string, limit: number): boolean {
     } else if (code === BRACE_OPEN || code === BRACKET_OPEN) {
       if (++depth > limit) return true;
     } else if (code === BRACE_CLOSE || code === BRACKET_CLOSE) depth--;
+  }
+  return false;
+}
+
+/** Counts opening brackets, those within strings too: most texts have too few of them to be worth a walk. */
+function hasMoreBracketsThan(text: string, limit: number): boolean {
+  let left = limit;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (--left < 0) return true;
+    }
   }
   return false;
 }
@@ -209,4 +242,11 @@ function keyEquals(text: string, start: number, end: number, key: string): boole
   // Within the key only: a search through the rest of the text for every key makes a large object take quadratic time.
   const written = text.slice(start, end);
   return written.includes("\\") && JSON.parse(`"${written}"`) === key;
+}
+
+/** Another spelling of the key, in upper case or with escapes. */
+function keyResembles(text: string, start: number, end: number, key: string): boolean {
+  const written = text.slice(start, end);
+  if (written.length !== key.length && !written.includes("\\")) return false;
+  return String(JSON.parse(`"${written}"`)).toLowerCase() === key.toLowerCase();
 }

@@ -9,6 +9,7 @@ import {
   memberText,
   parseJson,
   replaceMember,
+  replaceSoleMember,
 } from "./json_rpc.ts";
 
 const request = (text: string) => classify(parseJson(text, 30), text);
@@ -93,4 +94,21 @@ Deno.test("findMember() needs time in proportion to the text, however many membe
   assertEquals(findMember(text, "params"), null);
   // Quadratic work takes more than ten seconds.
   assertEquals(performance.now() - startedAt < 2_000, true);
+});
+
+Deno.test("replaceSoleMember() refuses a key that another reader could take for another value", () => {
+  assertEquals(
+    replaceSoleMember('{"a":{"name":1},"name":"x"}', "name", '"y"'),
+    '{"a":{"name":1},"name":"y"}',
+  );
+  for (
+    const text of [
+      '{"name":"a","name":"b"}',
+      '{"Name":"a","name":"b"}',
+      '{"name":"b","NAME":"a"}',
+      '{"n\\u0061me":"a","name":"b"}',
+    ]
+  ) {
+    assertThrows(() => replaceSoleMember(text, "name", '"c"'), SluiceError, "more than once", text);
+  }
 });

@@ -1,4 +1,5 @@
 // What a method handler knows of the call it serves; nothing in it comes from HTTP.
+import type { CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Scope } from "../catalog/catalog.ts";
 import type { RequestMessage } from "../mcp/json_rpc.ts";
@@ -19,7 +20,7 @@ export interface CallContext {
   /** The headers that the call came with; a `Headers` will do. */
   readonly received: ReceivedHeaders;
   /** Aborted when the client gives the call up. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Takes notifications that belong to this call, as JSON text; absent where the client cannot be sent any. */
   readonly notify?: (text: string) => void;
 }

@@ -2,7 +2,13 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { resolvePrompt, resolveResource } from "../catalog/resolver.ts";
-import { isObject, memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import {
+  isObject,
+  memberText,
+  replaceSoleMember,
+  type RequestMessage,
+  requireSoleMember,
+} from "../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
 import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
@@ -20,7 +26,7 @@ export function getPrompt(
   requirePermission(call.principal, "prompts.read");
   const prompt = resolvePrompt(call.scope, params.name, call.principal);
   const text = memberText(message.text, "params")!;
-  return caller.request(prompt, call, "prompts/get", renamed(text, prompt.originalKey));
+  return caller.request(prompt, call, "prompts/get", renamed(text, prompt.originalKeyText));
 }
 
 /** @throws {SluiceError} INVALID_PARAMS, FORBIDDEN, PROMPT_NOT_FOUND, RESOURCE_NOT_FOUND, UPSTREAM_* */
@@ -36,12 +42,14 @@ export function complete(
   if (ref.type === "ref/prompt" && typeof ref.name === "string") {
     requirePermission(call.principal, "prompts.read");
     const prompt = resolvePrompt(call.scope, ref.name, call.principal);
-    const refText = renamed(memberText(text, "ref")!, prompt.originalKey);
-    return caller.request(prompt, call, "completion/complete", replaceMember(text, "ref", refText));
+    const refText = renamed(memberText(text, "ref")!, prompt.originalKeyText);
+    return caller.request(prompt, call, "completion/complete", replaceSoleMember(text, "ref", refText));
   }
   if (ref.type === "ref/resource" && typeof ref.uri === "string") {
     requirePermission(call.principal, "resources.read");
     const resource = resolveResource(call.scope, ref.uri, call.principal);
+    requireSoleMember(text, "ref");
+    requireSoleMember(memberText(text, "ref")!, "uri");
     return caller.request(resource, call, "completion/complete", text);
   }
   throw new SluiceError("INVALID_PARAMS", {
@@ -49,6 +57,6 @@ export function complete(
   });
 }
 
-function renamed(text: string, originalName: string): string {
-  return replaceMember(text, "name", JSON.stringify(originalName));
+function renamed(text: string, originalNameText: string): string {
+  return replaceSoleMember(text, "name", originalNameText);
 }

@@ -2,7 +2,7 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
-import { isObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
+import { isObject, memberText, type RequestMessage, requireSoleMember } from "../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
 import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
@@ -19,5 +19,7 @@ export function readResource(
   }
   requirePermission(call.principal, "resources.read");
   const resource = resolveResource(call.scope, params.uri, call.principal);
-  return caller.request(resource, call, "resources/read", memberText(message.text, "params")!);
+  const text = memberText(message.text, "params")!;
+  requireSoleMember(text, "uri");
+  return caller.request(resource, call, "resources/read", text);
 }

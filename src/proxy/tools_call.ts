@@ -3,7 +3,7 @@ import { isError, SluiceError } from "../base/errors.ts";
 import { requirePermission } from "../auth/rbac.ts";
 import type { Entry } from "../catalog/catalog.ts";
 import { resolveTool } from "../catalog/resolver.ts";
-import { isObject, memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import type { ToolRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
 import type { CallContext } from "./call_context.ts";
@@ -24,9 +24,7 @@ export function callTool(
   }
   const tool = resolveTool(call.scope, params.name, call.principal);
   const text = memberText(message.text, "params")!;
-  const renamed = tool.originalKey === params.name
-    ? text
-    : replaceMember(text, "name", JSON.stringify(tool.originalKey));
+  const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
   return send(caller, call, tool, renamed);
 }
 
@@ -42,7 +40,7 @@ export function callToolAsMethod(
     throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
   }
   const text = params === undefined ? "{}" : memberText(message.text, "params")!;
-  return send(caller, call, tool, `{"name":${JSON.stringify(tool.originalKey)},"arguments":${text}}`);
+  return send(caller, call, tool, `{"name":${tool.originalKeyText},"arguments":${text}}`);
 }
 
 function toolNamed(call: CallContext, method: string): Entry<ToolRow> {

@@ -4,6 +4,7 @@ import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Answers, Question } from "../worker/messages.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
@@ -61,6 +62,14 @@ export class Supervisor {
     clearTimeout(timer);
   }
 
+  /** Ask every worker. One that dies meanwhile is missing in the answer. */
+  async askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
+    const answers = await Promise.allSettled(this.#alive().map((worker) => worker.ask(question)));
+    return answers.flatMap((answer) =>
+      answer.status === "fulfilled" ? [answer.value as Answers[Q["type"]]] : []
+    );
+  }
+
   #spawn(index: number): void {
     const { config, secrets } = this.#options;
     const handle = new WorkerHandle(
@@ -111,9 +120,7 @@ export class Supervisor {
   }
 
   async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
-    const answers = await Promise.allSettled(this.#alive().map((worker) => worker.ask(question)));
-    const values = answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
-    asking.send({ type: "answers", request, values });
+    asking.send({ type: "answers", request, values: await this.askAll(question) });
   }
 
   #alive(): WorkerHandle[] {

@@ -1,4 +1,5 @@
 // What an upstream offers: every page of every list that its capabilities promise, as it sent them.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import type { Discovery } from "../store/store.ts";
@@ -9,7 +10,7 @@ export interface DiscoverOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** For each request; MCP_SESSION_POOL_TRANSPORT_TIMEOUT. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
 }
 
 /** A server whose cursors never end must not hold us for ever. */

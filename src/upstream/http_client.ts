@@ -1,12 +1,14 @@
 // What the gateway asks of an HTTP client for its upstream side; `fetch` and our own HTTP/1.1 client both give it.
 
+import type { CancelSignal } from "../base/cancellation.ts";
+
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
   readonly url: URL;
   /** Names in lower case; `host`, `content-length`, `connection` are the client's own business. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Longest silence while the answer is awaited or read, ms; default: the client's HTTP_CLIENT_READ_TIMEOUT. */
   readonly readTimeoutMs?: number;
   /** When the whole exchange must be over, ms since the epoch; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */

@@ -1,5 +1,6 @@
 // One upstream's streamable HTTP endpoint: a JSON-RPC message out by POST, the answer back as JSON or from an event stream
 // (MCP 2025-11-25, transports, "Streamable HTTP"). Knows no session state; the session passes its headers in.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { SseDecoder } from "../mcp/sse.ts";
@@ -23,7 +24,7 @@ export interface ExchangeOptions {
   readonly timeoutMs: number;
   /** The setting that `timeoutMs` comes from, for the error text. */
   readonly timeoutSetting: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
 }
 
 export interface RequestOptions extends ExchangeOptions {

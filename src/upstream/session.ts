@@ -1,4 +1,5 @@
 // One MCP session to an upstream: handshake, request ids, cancellation, end. Many calls may run in it at once.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import {
   isObject,
@@ -23,7 +24,7 @@ export interface SessionCall {
   readonly timeoutMs: number;
   /** The setting that `timeoutMs` comes from. */
   readonly timeoutSetting: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Notifications that the upstream sends on this call's stream, as JSON text. */
   readonly onNotification?: (text: string) => void;
 }
@@ -32,7 +33,7 @@ export interface OpenOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** The caller's headers that the session is opened with, and keeps. */
   readonly passed?: HeaderList;
 }
@@ -177,7 +178,7 @@ export class UpstreamSession {
   }
 
   /** A broken stream is no cancellation (transports, "Sending Messages"): the upstream is told in so many words. */
-  #cancel(requestId: number, method: string, signal: AbortSignal | undefined): void {
+  #cancel(requestId: number, method: string, signal: CancelSignal | undefined): void {
     if (method === "initialize") return;
     const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
     const params = JSON.stringify({ requestId, reason });
@@ -200,7 +201,7 @@ export class UpstreamSession {
   #notify(
     method: string,
     params: string | undefined,
-    exchange: { timeoutMs: number; timeoutSetting: string; signal?: AbortSignal },
+    exchange: { timeoutMs: number; timeoutSetting: string; signal?: CancelSignal },
   ): Promise<void> {
     return this.#transport.notify(notificationText(method, params), { ...exchange, headers: this.#headers });
   }

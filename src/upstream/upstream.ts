@@ -1,4 +1,5 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
@@ -72,12 +73,16 @@ export class Upstream {
    * @throws {SluiceError} UPSTREAM_*, SESSION_POOL_*; a JSON-RPC error of the upstream is an answer, not an exception
    */
   async request(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
+    call.signal?.throwIfAborted();
     this.#retries.earn();
     try {
       return await this.#route(method, params, call);
     } catch (error) {
       if (!isRepeatable(error, method) || call.signal?.aborted || !this.#retries.spend()) throw error;
-      return await this.#route(method, params, call);
+      return await this.#route(method, params, call).catch((again) => {
+        // Refused by the circuit, it was no second try: what happened is the first failure.
+        throw isError(again, "UPSTREAM_CIRCUIT_OPEN") ? error : again;
+      });
     }
   }
 
@@ -213,7 +218,7 @@ export class Upstream {
   }
 
   /** Open a session outside the pool, under the same circuit breaker. */
-  async #open(passed: HeaderList, signal?: AbortSignal): Promise<UpstreamSession> {
+  async #open(passed: HeaderList, signal?: CancelSignal): Promise<UpstreamSession> {
     const attempt = this.#enterCircuit();
     try {
       const session = await this.#handshake(passed, signal);
@@ -226,7 +231,7 @@ export class Upstream {
     }
   }
 
-  async #handshake(passed: HeaderList, signal?: AbortSignal): Promise<UpstreamSession> {
+  async #handshake(passed: HeaderList, signal?: CancelSignal): Promise<UpstreamSession> {
     const { clientInfo, createTimeoutMs } = this.#deps;
     const session = await UpstreamSession.open(this.#transport, {
       clientInfo,
@@ -295,7 +300,7 @@ function wantsHandshake(error: unknown): boolean {
 }
 
 /** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function unlessAborted<T>(work: Promise<T>, signal: CancelSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason);

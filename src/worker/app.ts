@@ -15,6 +15,7 @@ import { SessionIds } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
 import { bodyReader } from "../http/body.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import { ClientWatch } from "../http/client_watch.ts";
 import { createHandler, type Endpoint } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
@@ -147,9 +148,11 @@ export async function createApp(
   });
 
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
+  const clients = new ClientWatch();
   const mcp = new McpEndpoint({
     ids,
     clock,
+    clients,
     readBody,
     serveHere: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     // A process that was restarted with fewer workers still knows the sessions of the others.
@@ -158,6 +161,7 @@ export async function createApp(
   });
   const rpc = new RpcEndpoint({
     dispatcher,
+    clients,
     catalog: () => catalog,
     readBody,
     maxJsonDepth: config.validationMaxJsonDepth,
@@ -241,6 +245,7 @@ export async function createApp(
     endStreams: () => sessions.endStreams(),
     close: async () => {
       for (const timer of timers) clearInterval(timer);
+      clients.close();
       await sessions.close();
       await pool.close();
       outbound.client.close();

@@ -20,19 +20,16 @@ export interface Listening {
   /** The remote ports of connections that wait for an answer, or for the rest of one. */
   busyPeerPorts(): number[];
   /**
-   * Reads CERT_FILE and KEY_FILE again; connections from now on get what they hold. Without SSL it does nothing.
+   * Reads CERT_FILE and KEY_FILE again, and listens with what they hold, beside the old listener: that takes connections, too,
+   * until closeRetired(), and asks its clients to close theirs. Without SSL it does nothing.
    * @throws {SluiceError} CERTIFICATE_UNUSABLE, CANNOT_LISTEN: the old certificate is served on
    */
   reloadCertificate(): Promise<void>;
+  /** Closes the listeners of earlier certificates, and their idle connections; requests under way there go on. */
+  closeRetired(): void;
   /** Takes no more connections, closes idle ones; resolves when every request has its answer. */
   shutdown(): Promise<void>;
 }
-
-/**
- * How long the listener of the old certificate goes on beside the new one. Its clients are told to close; whoever has not sent
- * anything for so long is unlikely to do so in the very moment in which its idle connection is closed.
- */
-const RETIRE_MS = 5_000;
 
 /** @throws {SluiceError} CERTIFICATE_UNUSABLE, CANNOT_LISTEN */
 export async function listen(
@@ -50,13 +47,6 @@ export async function listen(
   let current = await open(config.port);
   const { addr } = current;
 
-  const retire = (server: Server) => {
-    server.retiring = true;
-    const timer = setTimeout(() => server.shutdown().finally(() => serving.delete(server)), RETIRE_MS);
-    // A worker that is about to end has shut it down already.
-    Deno.unrefTimer(timer);
-  };
-
   return {
     addr,
     busyPeerPorts: () => underWay.peerPorts(),
@@ -64,7 +54,12 @@ export async function listen(
       if (!config.ssl) return;
       const previous = current;
       current = await open(addr.port);
-      retire(previous);
+      previous.retiring = true;
+    },
+    closeRetired: () => {
+      for (const server of serving) {
+        if (server.retiring) void server.shutdown().finally(() => serving.delete(server));
+      }
     },
     shutdown: async () => void await Promise.all([...serving].map((server) => server.shutdown())),
   };

@@ -56,6 +56,9 @@ async function answer(question: Question): Promise<Answers[Question["type"]]> {
       return listening?.busyPeerPorts() ?? [];
     case "reload_certificate":
       return await listening?.reloadCertificate().then(() => null, reasonOf) ?? null;
+    case "close_retired":
+      listening?.closeRetired();
+      return null;
     default:
       return await app.answer(question);
   }

@@ -26,7 +26,9 @@ export type ListenQuestion =
   /** Which connections have a request under way? */
   | { readonly type: "busy_peers" }
   /** Read CERT_FILE and KEY_FILE again. */
-  | { readonly type: "reload_certificate" };
+  | { readonly type: "reload_certificate" }
+  /** Close the listeners with earlier certificates. */
+  | { readonly type: "close_retired" };
 
 export interface Answers {
   readonly read_catalog: null;
@@ -36,6 +38,7 @@ export interface Answers {
   readonly busy_peers: readonly number[];
   /** Why the old certificate is served on; null: the new one is served. */
   readonly reload_certificate: string | null;
+  readonly close_retired: null;
 }
 
 export type ToWorker =

@@ -1,4 +1,5 @@
 // Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
+import type { CancelSignal } from "../base/cancellation.ts";
 import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
 
@@ -45,12 +46,12 @@ interface Peer {
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
 export class SessionForward {
-  readonly #serve: (request: McpRequest, signal: AbortSignal) => Promise<McpReply>;
+  readonly #serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
   readonly #peers = new Map<number, Peer>();
   #nextId = 1;
 
   /** @param serve serves a request for a session of this worker */
-  constructor(serve: (request: McpRequest, signal: AbortSignal) => Promise<McpReply>) {
+  constructor(serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>) {
     this.#serve = serve;
   }
 
@@ -76,7 +77,7 @@ export class SessionForward {
   }
 
   /** @throws {SluiceError} WORKER_GONE, and whatever the owner threw */
-  forward(worker: number, request: McpRequest, signal: AbortSignal): Promise<McpReply> {
+  forward(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const peer = this.#peers.get(worker);
     if (peer === undefined) return Promise.reject(new SluiceError("WORKER_GONE"));
     if (signal.aborted) return Promise.reject(new SluiceError("REQUEST_CANCELLED"));

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { principal } from "../../tests/support/fakes.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
@@ -5,7 +6,7 @@ import { SluiceError } from "../base/errors.ts";
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
 import { SessionForward } from "./session_forward.ts";
 
-type Serve = (request: McpRequest, signal: AbortSignal) => Promise<McpReply>;
+type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
 const REQUEST: McpRequest = {
   method: "POST",
@@ -153,7 +154,7 @@ Deno.test("SessionForward breaks off a stream that its client does not read, and
 });
 
 Deno.test("SessionForward tells the owner that the client has gone", async () => {
-  let signal: AbortSignal | undefined;
+  let signal: CancelSignal | undefined;
   let finish = () => {};
   const serve: Serve = (_, given) => {
     signal = given;
@@ -202,7 +203,7 @@ Deno.test("SessionForward.disconnect() answers who waits for the worker, and end
 
 Deno.test("SessionForward.disconnect() gives up what is served for the worker that is gone", async () => {
   const { reply, state } = feed();
-  const signals: AbortSignal[] = [];
+  const signals: CancelSignal[] = [];
   const serve: Serve = ({ body }, signal) => {
     signals.push(signal);
     return body === "stream" ? Promise.resolve(reply) : new Promise(() => {});

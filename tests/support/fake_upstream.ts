@@ -1,4 +1,5 @@
 // An MCP server as an HttpClient: it answers from a script, without a network, and remembers what it was sent.
+import type { CancelSignal } from "../../src/base/cancellation.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../src/upstream/http_client.ts";
 import { HttpTransport } from "../../src/upstream/http_transport.ts";
 
@@ -100,7 +101,7 @@ export function headerOf({ headers }: HttpRequest, name: string): string | null 
   return headers.find(([header]) => header === name)?.[1] ?? null;
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+function aborted(signal: CancelSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });

@@ -31,7 +31,7 @@ export async function freshPostgres(
   port: number = server.port,
   settings: Settings = {},
 ): Promise<FreshPostgres> {
-  const name = await server.createDatabase();
+  const name = await server.takeDatabase(port);
   const url = server.url(name, { port });
   const opened: Database[] = [];
   const another = async (more: Settings = {}) => {
@@ -46,7 +46,7 @@ export async function freshPostgres(
     database: await another(),
     dispose: async () => {
       for (const database of opened) await database.close();
-      await server.dropDatabase(name);
+      await server.giveBackDatabase(name, port);
     },
   };
 }

@@ -10,6 +10,10 @@ export interface Program {
 /** Every program that a test needs, besides Deno. */
 export const PROGRAMS: readonly Program[] = [
   { name: "hey", debianPackage: "hey" },
+  { name: "h2load", debianPackage: "nghttp2-client" },
+  { name: "curl", debianPackage: "curl" },
+  { name: "openssl", debianPackage: "openssl" },
+  { name: "ss", debianPackage: "iproute2" },
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
 ];

@@ -42,6 +42,8 @@ export class Sluice implements AsyncDisposable {
   readonly stderr: ChildOutput;
   readonly #child: Deno.ChildProcess;
   readonly #exited: Promise<number>;
+  /** Trusts the gateway's own certificate, where it has one. */
+  readonly #client: Deno.HttpClient | undefined;
   readonly #ownsFolder: boolean;
   readonly #workers: number;
   #exitCode: number | undefined;
@@ -49,12 +51,21 @@ export class Sluice implements AsyncDisposable {
 
   private constructor(
     child: Deno.ChildProcess,
-    from: { port: number; cwd: string; secret: string; workers: number; ownsFolder: boolean },
+    from: {
+      port: number;
+      cwd: string;
+      secret: string;
+      workers: number;
+      ownsFolder: boolean;
+      certificate: string | undefined;
+    },
   ) {
     this.#child = child;
     this.pid = child.pid;
     this.port = from.port;
-    this.url = `http://127.0.0.1:${from.port}`;
+    const isTls = from.certificate !== undefined;
+    this.url = `${isTls ? "https" : "http"}://127.0.0.1:${from.port}`;
+    this.#client = isTls ? Deno.createHttpClient({ caCerts: [from.certificate!] }) : undefined;
     this.cwd = from.cwd;
     this.secret = from.secret;
     this.#ownsFolder = from.ownsFolder;
@@ -76,7 +87,7 @@ export class Sluice implements AsyncDisposable {
     try {
       await waitFor(async () => {
         if (sluice.exitCode !== undefined) return true;
-        const response = await fetch(`${sluice.url}/ready`);
+        const response = await fetch(`${sluice.url}/ready`, { client: sluice.#client });
         await response.body?.cancel();
         // The first worker that is ready answers; a test means all of them.
         return response.ok && listeningSockets(sluice.port).length === sluice.#workers;
@@ -117,7 +128,15 @@ export class Sluice implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    return new Sluice(child, { port, cwd: folder, secret, workers, ownsFolder: cwd === undefined });
+    const certificate = env.SSL === "true" && env.CERT_FILE ? readIfThere(env.CERT_FILE) : undefined;
+    return new Sluice(child, {
+      port,
+      cwd: folder,
+      secret,
+      workers,
+      ownsFolder: cwd === undefined,
+      certificate,
+    });
   }
 
   /** undefined while it runs. */
@@ -140,6 +159,7 @@ export class Sluice implements AsyncDisposable {
     const bearer = token === undefined ? this.#adminToken ??= await this.token() : token;
     const response = await fetch(this.url + path, {
       method,
+      client: this.#client,
       headers: {
         ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -198,6 +218,7 @@ export class Sluice implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#exitCode === undefined) await this.stop();
+    this.#client?.close();
     if (this.#ownsFolder) await Deno.remove(this.cwd, { recursive: true });
   }
 
@@ -217,6 +238,15 @@ function inherited(...names: string[]): Record<string, string> {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   }));
+}
+
+/** For tests of start-up failures, where the file may well be missing. */
+function readIfThere(file: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch {
+    return undefined;
+  }
 }
 
 function parsed(text: string): unknown {

@@ -1,5 +1,6 @@
 // One connection to an upstream: its socket, its read buffer, and whose request it is carrying.
 
+import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ByteWindow } from "./body_reader.ts";
 import { type Deadlines, type ExchangeDeadline, type Expiring, upstreamTimeout } from "./deadlines.ts";
@@ -20,7 +21,7 @@ export interface Carriage {
   /** The setting that `readTimeoutMs` comes from, for the error text. */
   readonly readSetting: string;
   readonly deadline: ExchangeDeadline | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
 }
 
 export interface ConnectionOptions {

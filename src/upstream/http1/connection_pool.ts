@@ -1,5 +1,6 @@
 // Which connection carries which request: idle lists per origin, one cap over all, a fair queue before it.
 
+import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { type Deadlines, type ExchangeDeadline, type Expiring, upstreamTimeout } from "./deadlines.ts";
@@ -32,7 +33,7 @@ export interface PoolOptions<C, T> {
 
 export interface AcquireOptions {
   readonly upstream: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Do not use a connection that has been idle. */
   readonly fresh?: boolean;
   /** Waiting and dialling end with it. */

@@ -117,7 +117,7 @@ export class Http1Response implements HttpResponse {
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     const body = this.#body;
     if (body === null) return;
-    let isWhole = false;
+    let outcome: "left" | "whole" | "failed" = "left";
     try {
       for (;;) {
         const piece = body.take(this.#connection);
@@ -125,12 +125,14 @@ export class Http1Response implements HttpResponse {
         if (piece !== null) yield piece.slice();
         else if (body.done || !await this.#more(body)) break;
       }
-      isWhole = true;
+      outcome = "whole";
     } catch (error) {
+      outcome = "failed";
       throw fail(this.#connection, this.#options.upstream, error);
     } finally {
-      if (isWhole) this.#finish();
-      else this.#connection.close();
+      if (outcome === "whole") this.#finish();
+      // An event stream ends right behind the event that its reader waited for: its connection is worth that moment.
+      else if (outcome === "left") this.discard();
     }
   }
 

@@ -1,4 +1,5 @@
 // The session pool of one worker: lends upstream sessions to callers of one key, first come, first served.
+import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { CircuitBreakers } from "../circuit_breaker.ts";
@@ -69,7 +70,7 @@ export class SessionPool<S extends PoolSession> {
    * @throws {SluiceError} SESSION_POOL_TIMEOUT, SESSION_POOL_FULL, UPSTREAM_CIRCUIT_OPEN, SHUTTING_DOWN, UPSTREAM_TIMEOUT
    *  (creation took too long); whatever `create` throws; the signal's reason
    */
-  async lease(key: PoolKey, create: CreateSession<S>, signal?: AbortSignal): Promise<Lease<S>> {
+  async lease(key: PoolKey, create: CreateSession<S>, signal?: CancelSignal): Promise<Lease<S>> {
     signal?.throwIfAborted();
     const warm = this.tryLease(key);
     if (warm !== undefined) return warm;
@@ -172,7 +173,7 @@ export class SessionPool<S extends PoolSession> {
   #bound(
     waiter: Waiter<Lease<S>, CreateSession<S>>,
     group: KeyGroup<S, Lease<S>>,
-    signal: AbortSignal | undefined,
+    signal: CancelSignal | undefined,
   ): void {
     const leave = (error: unknown) => {
       group.callers.remove(waiter);

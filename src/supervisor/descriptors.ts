@@ -1,0 +1,80 @@
+// What the operating system allows this process, against what its settings can need.
+import type { Config } from "../config/schema.ts";
+
+export type DescriptorConfig = Pick<
+  Config,
+  | "workers"
+  | "backpressure"
+  | "httpClientMaxConnections"
+  | "databaseUrl"
+  | "dbPoolSize"
+  | "dbMaxOverflow"
+  | "cacheType"
+  | "redisMaxConnections"
+>;
+
+/** What a worker has open besides connections: its listener (two while a certificate is replaced), event loop, timers. */
+const WORKER_OVERHEAD = 16;
+
+/** Standard streams, the main thread's event loop, signals, the program's own files. */
+const PROCESS_OVERHEAD = 64;
+
+/** A SQLite connection: the database, its log and its shared index. */
+const SQLITE_DESCRIPTORS = 3;
+
+/** What BACKPRESSURE=auto may grow to, as far as this sum is concerned. */
+const AUTO_BACKPRESSURE = 1024;
+
+/** How many descriptors the settings allow the process to need at once: a connection, or a file, each. */
+export function descriptorsNeeded(config: DescriptorConfig): number {
+  const requests = config.backpressure === "auto" ? AUTO_BACKPRESSURE : config.backpressure;
+  // As many event streams as requests: they have no limit of their own yet.
+  const streams = requests;
+  const database = config.databaseUrl.startsWith("sqlite")
+    ? SQLITE_DESCRIPTORS
+    : config.dbPoolSize + config.dbMaxOverflow;
+  const redis = config.cacheType === "redis" ? config.redisMaxConnections : 0;
+  const perWorker = requests + streams + config.httpClientMaxConnections + database + redis + WORKER_OVERHEAD;
+  return config.workers * perWorker + PROCESS_OVERHEAD;
+}
+
+/** One sentence for the operator; null: the limit is high enough. `limit` null: there is none. */
+export function descriptorWarning(config: DescriptorConfig, limit: number | null): string | null {
+  const needed = descriptorsNeeded(config);
+  if (limit === null || limit >= needed) return null;
+  return `${limit} open files are allowed (ulimit -n), and these settings can need ${needed}: ` +
+    "raise the limit (`ulimit -n 65536`, LimitNOFILE= of systemd, ulimits of Docker Compose) or lower WORKERS or BACKPRESSURE";
+}
+
+/** One sentence for the operator; null: the kernel's bound is high enough, or unknown (null). */
+export function backlogWarning(
+  { backlog }: Pick<Config, "backlog">,
+  somaxconn: number | null,
+): string | null {
+  if (somaxconn === null || somaxconn >= backlog) return null;
+  return `BACKLOG=${backlog} is cut to ${somaxconn} by the kernel: raise net.core.somaxconn`;
+}
+
+/** The soft limit of open files, from the text of /proc/self/limits; null: unlimited, or not said. */
+export function parseOpenFilesLimit(limits: string): number | null {
+  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+  return soft === undefined ? null : Number(soft);
+}
+
+/** What this process should be warned of. Empty where /proc does not say, as on other systems than Linux. */
+export function systemLimitWarnings(config: DescriptorConfig & Pick<Config, "backlog">): string[] {
+  const limits = readIfThere("/proc/self/limits");
+  const somaxconn = readIfThere("/proc/sys/net/core/somaxconn");
+  return [
+    limits === null ? null : descriptorWarning(config, parseOpenFilesLimit(limits)),
+    backlogWarning(config, somaxconn === null ? null : Number(somaxconn)),
+  ].filter((warning) => warning !== null);
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,63 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  backlogWarning,
+  type DescriptorConfig,
+  descriptorsNeeded,
+  descriptorWarning,
+  parseOpenFilesLimit,
+} from "./descriptors.ts";
+
+const CONFIG: DescriptorConfig = {
+  workers: 2,
+  backpressure: 500,
+  httpClientMaxConnections: 100,
+  databaseUrl: "sqlite:///./mcp.db",
+  dbPoolSize: 5,
+  dbMaxOverflow: 10,
+  cacheType: "database",
+  redisMaxConnections: 50,
+};
+
+Deno.test("descriptorsNeeded() adds up what every worker may open, and what the process has", () => {
+  // 500 requests, 500 streams, 100 upstream connections, 3 of SQLite, 16 of its own; 64 of the process.
+  assertEquals(descriptorsNeeded(CONFIG), 2 * (500 + 500 + 100 + 3 + 16) + 64);
+});
+
+Deno.test("descriptorsNeeded() counts PostgreSQL's pool and Redis where they are used", () => {
+  const base = descriptorsNeeded(CONFIG);
+  const postgres = descriptorsNeeded({ ...CONFIG, databaseUrl: "postgresql://u@h/d" });
+  assertEquals(postgres - base, 2 * (5 + 10 - 3));
+  assertEquals(descriptorsNeeded({ ...CONFIG, cacheType: "redis" }) - base, 2 * 50);
+});
+
+Deno.test("descriptorsNeeded() gives BACKPRESSURE=auto room", () => {
+  assertEquals(
+    descriptorsNeeded({ ...CONFIG, backpressure: "auto" }) > descriptorsNeeded(CONFIG),
+    true,
+  );
+});
+
+Deno.test("descriptorWarning() names both numbers and the remedy, only where the limit is short", () => {
+  const needed = descriptorsNeeded(CONFIG);
+  assertEquals(descriptorWarning(CONFIG, needed), null);
+  assertEquals(descriptorWarning(CONFIG, null), null);
+  const warning = descriptorWarning(CONFIG, 1024)!;
+  assertMatch(warning, /^1024 open files are allowed/);
+  assertMatch(warning, new RegExp(`can need ${needed}: raise the limit`));
+  assertEquals(descriptorWarning(CONFIG, needed - 1) === null, false);
+});
+
+Deno.test("backlogWarning() tells where the kernel allows less", () => {
+  assertEquals(backlogWarning({ backlog: 2048 }, 4096), null);
+  assertEquals(backlogWarning({ backlog: 2048 }, null), null);
+  assertMatch(backlogWarning({ backlog: 2048 }, 128)!, /^BACKLOG=2048 is cut to 128 .*somaxconn/);
+});
+
+Deno.test("parseOpenFilesLimit() takes the soft limit", () => {
+  const head = "Limit                     Soft Limit           Hard Limit           Units     \n";
+  const line = (soft: string) =>
+    `${head}Max open files            ${soft}                 524288               files\n`;
+  assertEquals(parseOpenFilesLimit(line("1024")), 1024);
+  assertEquals(parseOpenFilesLimit(line("unlimited")), null);
+  assertEquals(parseOpenFilesLimit(""), null);
+});

@@ -1,0 +1,81 @@
+// The listeners of this process, and how to end one without losing what has just arrived at it.
+import { type Libc, LITTLE_ENDIAN, openLibc, SocketScan } from "./libc.ts";
+
+export interface ListeningSocket {
+  readonly fd: number;
+  /** The kernel's number of this socket, never given again. */
+  readonly cookie: bigint;
+}
+
+export interface ListeningSockets {
+  list(): ListeningSocket[];
+  /**
+   * From now on they take no new connections, and lose none: the first packet of each is dropped, and comes again after a second,
+   * when another listener of the port takes it if these are closed by then. What has begun to connect still arrives.
+   */
+  ignoreNewConnections(sockets: readonly ListeningSocket[]): void;
+}
+
+const [SOL_SOCKET, SO_ATTACH_FILTER, SO_ACCEPTCONN, SO_COOKIE] = [1, 26, 30, 57];
+
+/** A classic BPF program over a TCP header, as [code, jump if true, jump if false, operand]: drop SYN without ACK, pass the rest. */
+const DROP_SYN: ReadonlyArray<readonly [number, number, number, number]> = [
+  [0x30, 0, 0, 13], // load the byte of the flags
+  [0x54, 0, 0, 0x12], // and SYN | ACK
+  [0x15, 0, 1, 0x02], // equal to SYN alone?
+  [0x06, 0, 0, 0], // drop
+  [0x06, 0, 0, 0xffffffff], // pass
+];
+
+/** @returns null where this cannot be had: not Linux, no glibc, no permission for it */
+export function openListeningSockets(port: number): ListeningSockets | null {
+  const libc = openLibc();
+  return libc === null ? null : new LinuxListeners(port, libc);
+}
+
+class LinuxListeners implements ListeningSockets {
+  readonly #libc: Libc;
+  readonly #scan: SocketScan;
+  readonly #value = new DataView(new ArrayBuffer(8));
+  readonly #length = new Uint32Array(1);
+  readonly #filter = new DataView(new ArrayBuffer(DROP_SYN.length * 8));
+
+  constructor(port: number, libc: Libc) {
+    this.#libc = libc;
+    this.#scan = new SocketScan(port, libc);
+    DROP_SYN.forEach(([code, ifTrue, ifFalse, operand], index) => {
+      const at = index * 8;
+      this.#filter.setUint16(at, code, LITTLE_ENDIAN);
+      this.#filter.setUint8(at + 2, ifTrue);
+      this.#filter.setUint8(at + 3, ifFalse);
+      this.#filter.setUint32(at + 4, operand, LITTLE_ENDIAN);
+    });
+  }
+
+  list(): ListeningSocket[] {
+    return this.#scan.descriptors().flatMap((fd) => {
+      const cookie = this.#option(fd, SO_COOKIE, 8);
+      return this.#option(fd, SO_ACCEPTCONN, 4) === 1n && cookie !== null ? [{ fd, cookie }] : [];
+    });
+  }
+
+  ignoreNewConnections(sockets: readonly ListeningSocket[]): void {
+    const program = new DataView(new ArrayBuffer(16));
+    program.setUint16(0, DROP_SYN.length, LITTLE_ENDIAN);
+    const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#filter));
+    program.setBigUint64(8, BigInt(address), LITTLE_ENDIAN);
+    for (const { fd, cookie } of sockets) {
+      // The descriptor may be another socket's by now.
+      if (this.#option(fd, SO_COOKIE, 8) !== cookie) continue;
+      this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program.buffer, program.byteLength);
+    }
+  }
+
+  #option(fd: number, name: number, bytes: 4 | 8): bigint | null {
+    this.#length[0] = bytes;
+    if (this.#libc.getsockopt(fd, SOL_SOCKET, name, this.#value.buffer, this.#length) !== 0) return null;
+    return bytes === 8
+      ? this.#value.getBigUint64(0, LITTLE_ENDIAN)
+      : BigInt(this.#value.getUint32(0, LITTLE_ENDIAN));
+  }
+}

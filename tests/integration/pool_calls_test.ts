@@ -1,0 +1,262 @@
+// Single calls through the pool from outside: the headers that they take along, how long they may run, how they are given up,
+// and what becomes of them where the upstream misbehaves.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ChaosUpstream } from "../support/chaos_upstream.ts";
+import type { ChaosMode } from "../support/chaos_modes.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { ScriptedUpstream } from "../support/scripted_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const POOLED = { MCP_SESSION_POOL_ENABLED: "true" };
+
+Deno.test("The listed headers of a caller go upstream and pin the session; its token for us never does", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start({
+    env: {
+      ...POOLED,
+      WORKERS: "1",
+      ENABLE_HEADER_PASSTHROUGH: "true",
+      DEFAULT_PASSTHROUGH_HEADERS: "X-Region,Authorization,Host,Mcp-Session-Id",
+    },
+  });
+  await sluice.registerUpstream("counter", upstream.url);
+  const token = await sluice.token();
+  const incrementAt = async (path: "/rpc" | "/mcp", headers: Record<string, string>) => {
+    const { body } = await post(sluice, toolCall("counter-increment"), { token, path, headers });
+    return [
+      body.result?.content[0].text,
+      ...["x-region", "x-other", "authorization"].map((name) => upstream.lastCallHeaders.get(name)),
+    ];
+  };
+  for (const path of ["/rpc", "/mcp"] as const) {
+    const first = path === "/rpc" ? 1 : 3;
+    const eu = { "x-region": "eu", "x-other": "no" };
+    assertEquals(await incrementAt(path, eu), [`${first}`, "eu", null, null]);
+    // Another region is another session: a session never changes what it was opened with.
+    assertEquals(await incrementAt(path, { "x-region": "us" }), [`${first}`, "us", null, null]);
+    assertEquals(await incrementAt(path, eu), [`${first + 1}`, "eu", null, null]);
+    assertEquals(await incrementAt(path, { "x-region": "us" }), [`${first + 1}`, "us", null, null]);
+  }
+  const theirs = { "x-upstream-authorization": "Bearer theirs" };
+  assertEquals(await incrementAt("/rpc", theirs), ["1", null, null, "Bearer theirs"]);
+  assertEquals(upstream.lastHeaders.get("x-upstream-authorization"), null);
+  // Every request of that session carries it, and no other session does.
+  assertEquals(await incrementAt("/rpc", {}), ["1", null, null, null]);
+  assertEquals(await incrementAt("/rpc", theirs), ["2", null, null, "Bearer theirs"]);
+
+  const id = await openSession(sluice, { token });
+  for (const [region, expected] of [["eu", "1"], ["us", "1"], ["eu", "2"]] as const) {
+    assertEquals(await incrementAt("/mcp", { ...inSession(id), "x-region": region }), [
+      expected,
+      region,
+      null,
+      null,
+    ]);
+  }
+});
+
+Deno.test("An upstream's own list takes the place of the default one, and its credentials win over the caller's", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start({
+    env: { ...POOLED, ENABLE_HEADER_PASSTHROUGH: "true", DEFAULT_PASSTHROUGH_HEADERS: "X-Region" },
+  });
+  upstream.requireBearer("standing");
+  await sluice.registerUpstream("counter", upstream.url, {
+    auth_type: "bearer",
+    auth_token: "standing",
+    passthrough_headers: ["X-Own"],
+  });
+  const headers = { "x-region": "eu", "x-own": "mine", "x-upstream-authorization": "Bearer theirs" };
+  const { body } = await post(sluice, toolCall("counter-get"), { path: "/rpc", headers });
+  assertEquals(body.result?.content[0].text, "0", JSON.stringify(body));
+  const sent = upstream.lastCallHeaders;
+  assertEquals([sent.get("x-region"), sent.get("x-own"), sent.get("authorization")], [
+    null,
+    "mine",
+    "Bearer standing",
+  ]);
+});
+
+async function timeoutOf(sluice: Sluice, ms: number): Promise<string> {
+  const { body } = await sluice.rpc("tools/call", { name: "counter-hold", arguments: { ms } });
+  if (body.result !== undefined) return "no timeout";
+  assertEquals(body.error.data.code, "UPSTREAM_TIMEOUT", JSON.stringify(body));
+  return body.error.message;
+}
+
+Deno.test("Which timeout wins: the tool's own, then TOOL_TIMEOUT, then the pool's; the error names it", async () => {
+  const short = "0.4";
+  const long = "60";
+  for (const pool of ["true", "false"]) {
+    await using upstream = CounterUpstream.start();
+    const env = { WORKERS: "1", MCP_SESSION_POOL_ENABLED: pool };
+    {
+      await using sluice = await Sluice.start({ env: { ...env, MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short } });
+      await sluice.registerUpstream("counter", upstream.url);
+      assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(MCP_SESSION_POOL_TRANSPORT_TIMEOUT/);
+      const tool = (await sluice.api("GET", "/tools")).body.find(({ name }: { name: string }) =>
+        name === "counter-hold"
+      );
+      const changed = await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 60_000 });
+      assertEquals([changed.status, changed.body.timeoutMs], [200, 60_000]);
+      assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
+      await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 300 });
+      assertMatch(await timeoutOf(sluice, 20_000), /within 300 ms \(the tool's timeout_ms/);
+    }
+    {
+      await using sluice = await Sluice.start({
+        env: { ...env, MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short, TOOL_TIMEOUT: long },
+      });
+      await sluice.registerUpstream("counter", upstream.url);
+      assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
+    }
+    await using sluice = await Sluice.start({
+      env: { ...env, MCP_SESSION_POOL_TRANSPORT_TIMEOUT: long, TOOL_TIMEOUT: short },
+    });
+    await sluice.registerUpstream("counter", upstream.url);
+    assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(TOOL_TIMEOUT\)/);
+  }
+});
+
+/** A call that can be given up by closing its connection. */
+function start(
+  sluice: Sluice,
+  tool: "wait" | "tell",
+  label: string,
+  { token, path, session }: { token: string; path: string; session: string | null },
+): { readonly response: Promise<Response>; readonly hangUp: () => void } {
+  const gone = new AbortController();
+  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const response = fetch(sluice.url + path, {
+    client,
+    method: "POST",
+    signal: gone.signal,
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      ...(session === null ? {} : inSession(session)),
+    },
+    body: JSON.stringify(toolCall(`scripted-${tool}`, { label }, label)),
+  });
+  response.catch(() => {});
+  return {
+    response,
+    hangUp: () => {
+      gone.abort();
+      client.close();
+    },
+  };
+}
+
+Deno.test("A client that closes its connection cancels its own call upstream, and no other", async () => {
+  for (const pool of ["true", "false"]) {
+    await using upstream = ScriptedUpstream.start();
+    await using sluice = await Sluice.start({ env: { MCP_SESSION_POOL_ENABLED: pool } });
+    await sluice.registerUpstream("scripted", upstream.url);
+    const token = await sluice.token();
+    // Four, so that both workers own some: a request then crosses from one to the other.
+    const sessions = await Promise.all([1, 2, 3, 4].map(() => openSession(sluice, { token })));
+    const ways: { readonly path: string; readonly session: string | null }[] = [
+      { path: "/rpc", session: null },
+      { path: "/mcp", session: null },
+      ...sessions.map((session) => ({ path: "/mcp", session })),
+    ];
+    for (const [number, way] of ways.entries()) {
+      for (const tool of ["wait", "tell"] as const) {
+        if (tool === "tell" && way.path === "/rpc") continue;
+        const name = `${pool}/${number}/${tool}`;
+        const [doomed, stays, other] = ["doomed", "stays", "other"].map((label) => ({
+          label: `${name}/${label}`,
+          ...start(sluice, tool, `${name}/${label}`, { token, ...(label === "other" ? ways[0]! : way) }),
+        }));
+        await waitFor(
+          () => [doomed, stays, other].every((one) => upstream.called(one!.label)),
+          { what: `${name} to reach the upstream` },
+        );
+        // While the reply streams: its head has come.
+        if (tool === "tell") {
+          assertEquals((await doomed!.response).headers.get("content-type"), "text/event-stream");
+        }
+        doomed!.hangUp();
+        await waitFor(() => upstream.cancelled.includes(doomed!.label), { what: `${name} to be cancelled` });
+        for (const one of [stays, other]) {
+          upstream.called(one!.label)!.finish();
+          const response = await one!.response;
+          const text = await response.text();
+          assert(response.ok && text.includes(`"text":"${one!.label}"`), text);
+          one!.hangUp();
+        }
+      }
+    }
+    const doomed = upstream.calls.filter(({ label }) => label.endsWith("doomed")).map(({ label }) => label);
+    assertEquals([...upstream.cancelled].sort(), doomed.sort());
+    await sluice.api("DELETE", "/admin/mcp-pool/sessions");
+    // Only the conversations' own are left.
+    await waitFor(() => upstream.liveSessions === sessions.length, {
+      what: "all other sessions to be ended",
+    });
+  }
+});
+
+const FAULTS: readonly [mode: ChaosMode, code: string][] = [
+  ["hang", "UPSTREAM_TIMEOUT"],
+  ["hang_in_sse", "UPSTREAM_TIMEOUT"],
+  ["http_500", "UPSTREAM_HTTP_ERROR"],
+  ["http_503", "UPSTREAM_HTTP_ERROR"],
+  ["unauthorized", "UPSTREAM_AUTH_FAILED"],
+  ["redirect", "UPSTREAM_HTTP_ERROR"],
+  ["malformed_json", "UPSTREAM_PROTOCOL_ERROR"],
+  ["malformed_sse", "UPSTREAM_PROTOCOL_ERROR"],
+  ["not_rpc", "UPSTREAM_PROTOCOL_ERROR"],
+  ["html", "UPSTREAM_PROTOCOL_ERROR"],
+  ["empty", "UPSTREAM_PROTOCOL_ERROR"],
+  ["accepted", "UPSTREAM_PROTOCOL_ERROR"],
+  ["wrong_id", "UPSTREAM_PROTOCOL_ERROR"],
+  ["wrong_id_in_sse", "UPSTREAM_CLOSED"],
+  ["sse_without_result", "UPSTREAM_CLOSED"],
+  ["disconnect_in_sse", "UPSTREAM_CLOSED"],
+  ["disconnect_in_json", "UPSTREAM_CLOSED"],
+  ["huge", "UPSTREAM_RESPONSE_TOO_LARGE"],
+  ["endless_sse", "UPSTREAM_RESPONSE_TOO_LARGE"],
+];
+const HARMLESS: readonly ChaosMode[] = ["json", "sse", "sse_with_notifications", "sse_unusual", "slow_sse"];
+
+Deno.test("Each misbehaviour of an upstream has its error code, and the gateway outlives all of them", async () => {
+  await using upstream = ChaosUpstream.start({ sessions: true });
+  await using sluice = await Sluice.start({
+    env: { ...POOLED, TOOL_TIMEOUT: "3", MAX_UPSTREAM_RESPONSE_BYTES: "1048576" },
+  });
+  await sluice.registerUpstream("chaos", upstream.url);
+  const token = await sluice.token();
+  const names = new Map<ChaosMode, string>(
+    (await sluice.api("GET", "/tools")).body.map((
+      { originalName, name }: { originalName: ChaosMode; name: string },
+    ) => [originalName, name]),
+  );
+  const id = await openSession(sluice, { token });
+  const ask = async (mode: ChaosMode, way: { path: string; headers?: Record<string, string> }) => {
+    const { body } = await post(sluice, toolCall(names.get(mode)!), { token, ...way });
+    return body.error?.data?.code ?? body.result?.content?.[0]?.text;
+  };
+  for (const way of [{ path: "/rpc" }, { path: "/mcp" }, { path: "/mcp", headers: inSession(id) }]) {
+    const answers = await Promise.all(FAULTS.map(async ([mode]) => [mode, await ask(mode, way)]));
+    assertEquals(answers, FAULTS.map((fault) => [...fault]), JSON.stringify(way));
+    // By itself: it takes the whole conversation's session away, and does so again with the one opened in its place.
+    assertEquals(await ask("session_lost", way), "UPSTREAM_SESSION_EXPIRED");
+    for (const mode of HARMLESS) assertEquals(await ask(mode, way), "done", mode);
+  }
+  assertEquals((await sluice.api("GET", "/health")).status, 200);
+  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
+  // A call that goes wrong says nothing about opening sessions.
+  assertEquals(body.circuit_breaker_states[upstream.url], "closed");
+  assertEquals([body.active_sessions, body.waiting], [0, 0]);
+  await sluice.api("DELETE", "/admin/mcp-pool/sessions");
+  await fetch(`${sluice.url}/mcp`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
+  }).then((response) => response.body?.cancel());
+  await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
+});

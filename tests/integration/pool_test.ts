@@ -1,0 +1,322 @@
+// The pool from outside: who shares an upstream session with whom, how many there are, what operators see of them.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { Prng } from "../support/prng.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+/** Somebody who calls: with a fresh token each time, where it has one at all. */
+interface Caller {
+  /** Callers of one identity may share, others never. */
+  readonly identity: string;
+  readonly token: () => Promise<string>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A caller's way in: its own downstream session, or none. */
+interface Actor extends Caller {
+  readonly session: string | null;
+}
+
+function callersOf(sluice: Sluice): Caller[] {
+  const user = (name: string, headers: Record<string, string> = {}): Caller => ({
+    identity: `${name} ${JSON.stringify(headers)}`,
+    // Another token at each call, as clients that renew theirs have.
+    token: () => sluice.token({ username: `${name}@example.com`, admin: false }),
+    headers,
+  });
+  const nobody = (headers: Record<string, string> = {}): Caller => ({
+    identity: `nobody ${JSON.stringify(headers)}`,
+    token: () => Promise.resolve(""),
+    headers,
+  });
+  return [
+    user("ann"),
+    user("bob"),
+    user("ann", { "x-tenant-id": "one" }),
+    user("ann", { "x-tenant-id": "two" }),
+    nobody(),
+    nobody({ "x-api-key": "hush-1" }),
+    nobody({ "x-api-key": "hush-2" }),
+    // Not one of our tokens: where none is required it makes nobody of its bearer, but not everybody.
+    nobody({ authorization: "Bearer hush-3" }),
+  ];
+}
+
+async function increment(sluice: Sluice, actor: Actor, tool: string): Promise<number> {
+  const { status, body } = await post(sluice, toolCall(tool), {
+    token: await actor.token(),
+    headers: { ...actor.headers, ...(actor.session === null ? {} : inSession(actor.session)) },
+    path: actor.session === null ? "/rpc" : "/mcp",
+  });
+  const text = body?.result?.content?.[0]?.text;
+  assertEquals([status, typeof text], [200, "string"], JSON.stringify(body));
+  return Number(text);
+}
+
+/** How many counters gave these answers, if each of them counted 1, 2, 3 … for nobody else; else null. */
+function countersBehind(answers: readonly number[]): number | null {
+  const seen = new Map<number, number>();
+  for (const answer of answers) seen.set(answer, (seen.get(answer) ?? 0) + 1);
+  const highest = Math.max(0, ...answers);
+  for (let value = 1; value <= highest; value++) {
+    // A counter that gave `value` has given all below it to the same identity.
+    if ((seen.get(value) ?? 0) < (seen.get(value + 1) ?? 0) || !seen.has(value)) return null;
+  }
+  return seen.get(1) ?? 0;
+}
+
+Deno.test("countersBehind() knows answers of one's own counters from others", () => {
+  assertEquals(countersBehind([]), 0);
+  assertEquals(countersBehind([1, 2, 1, 3, 2, 1]), 3);
+  for (const foreign of [[2], [1, 3], [1, 2, 2], [1, 1, 2, 3, 3]]) {
+    assertEquals(countersBehind(foreign), null, foreign.join());
+  }
+});
+
+for (const seed of [1, 2, 3]) {
+  Deno.test(`Nobody sees another's state over random interleavings on two workers (seed ${seed})`, async () => {
+    await using own = CounterUpstream.start();
+    await using common = CounterUpstream.start();
+    await using sluice = await Sluice.start({
+      env: { WORKERS: "2", AUTH_REQUIRED: "false", MCP_SESSION_POOL_ENABLED: "true" },
+    });
+    await sluice.registerUpstream("own", own.url);
+    const shared = `${common.url}?key=hush-4`;
+    assertEquals(
+      (await sluice.registerUpstream("common", shared, { session_mode: "shared" })).sessionMode,
+      "shared",
+    );
+    await waitFor(() => own.liveSessions + common.liveSessions === 0, { what: "discovery to end" });
+    const opened = { own: own.seen.initialize, common: common.seen.initialize };
+
+    const actors: Actor[] = [];
+    for (const caller of callersOf(sluice)) {
+      const open = async () =>
+        openSession(sluice, { token: await caller.token(), headers: { ...caller.headers } });
+      // Two conversations of one caller, and two clients of it that keep no session.
+      for (const session of [await open(), await open(), null, null]) actors.push({ ...caller, session });
+    }
+
+    const prng = new Prng(seed);
+    /** What each who may see a counter was told by it: a conversation in `bound`, else the identity. */
+    const told = new Map<string, number[]>();
+    let pooledCalls = 0;
+    const calls = { own: 0, common: 0 };
+    await Promise.all(actors.map(async (actor) => {
+      for (let left = 8 + prng.int(8); left > 0; left--) {
+        const upstream = prng.pick(["own", "common"] as const);
+        calls[upstream]++;
+        const isBound = upstream === "own" && actor.session !== null;
+        if (!isBound) pooledCalls++;
+        const owner = `${upstream} ${isBound ? actor.session : actor.identity}`;
+        const answer = await increment(sluice, actor, `${upstream}-increment`);
+        told.set(owner, [...told.get(owner) ?? [], answer]);
+        if (prng.chance(0.3)) await new Promise((resolve) => setTimeout(resolve, prng.int(10)));
+      }
+    }));
+
+    await waitFor(
+      async () => (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.creating === 0,
+      { what: "sessions whose callers were served by others" },
+    );
+    const counters = { own: 0, common: 0 };
+    const bound = new Set<string>();
+    for (const [owner, answers] of told) {
+      const [upstream, who] = owner.split(" ");
+      const behind = countersBehind(answers);
+      if (behind === null) throw new Error(`${owner} was told ${answers}`);
+      counters[upstream as "own" | "common"] += behind;
+      if (actors.some(({ session }) => session === who)) {
+        bound.add(who!);
+        // One conversation, one counter, in order.
+        assertEquals(answers, answers.map((_, i) => i + 1), owner);
+      }
+    }
+    assertEquals([own.seen.calls, common.seen.calls], [calls.own, calls.common]);
+    assertEquals([own.maxRunningInOneSession, common.maxRunningInOneSession], [1, 1]);
+    // No counter belonged to two: then there would be fewer sessions than counters. A few more there may be: a caller whose
+    // session is being opened takes one that comes back first.
+    const sessions = own.seen.initialize - opened.own + common.seen.initialize - opened.common;
+    assert(counters.own + counters.common <= sessions, `${counters.own + counters.common} > ${sessions}`);
+    // They did share: far fewer sessions than calls.
+    const pooled = sessions - bound.size;
+    assert(pooled < pooledCalls / 2, `${pooled} sessions for ${pooledCalls} calls`);
+
+    await checkMetrics(sluice, { own, common, bound: bound.size, pooled, pooledCalls });
+    await checkDrain(sluice, { own, common, bound: bound.size });
+    for (const actor of actors.filter(({ session }) => session !== null)) {
+      await endSession(sluice, actor);
+    }
+    await waitFor(() => own.liveSessions === 0, { what: "every bound session to be ended" });
+  });
+}
+
+interface State {
+  readonly own: CounterUpstream;
+  readonly common: CounterUpstream;
+  readonly bound: number;
+}
+
+async function checkMetrics(
+  sluice: Sluice,
+  { own, common, bound, pooled, pooledCalls }: State & {
+    readonly pooled: number;
+    readonly pooledCalls: number;
+  },
+): Promise<void> {
+  const admin = await sluice.token();
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const response = await fetch(`${sluice.url}/admin/mcp-pool/metrics`, {
+        headers: { authorization: `Bearer ${admin}`, connection: "close" },
+      });
+      assertEquals(response.status, 200);
+      return await response.text();
+    }),
+  );
+  // Whichever worker answers.
+  assertEquals(new Set(answers).size, 1);
+  const metrics = JSON.parse(answers[0]!);
+  assertEquals([metrics.enabled, metrics.workers], [true, 2]);
+  assertEquals(metrics.pool_hits + metrics.pool_misses, pooledCalls);
+  assertEquals([metrics.hits, metrics.misses], [metrics.pool_hits, metrics.pool_misses]);
+  assertEquals(metrics.total_sessions_created, pooled);
+  // A session that was opened for one caller and then lay idle counts as reused by its first, too.
+  const leases = metrics.total_sessions_created + metrics.total_sessions_reused;
+  assert(metrics.total_sessions_reused <= pooledCalls && leases >= pooledCalls, `${leases} ${pooledCalls}`);
+  assertEquals([metrics.active_sessions, metrics.waiting, metrics.creating], [0, 0, 0]);
+  assertEquals(metrics.idle_sessions, own.liveSessions + common.liveSessions - bound);
+  assertEquals(metrics.circuit_breaker_states[common.url], "closed");
+  assert(metrics.anonymous_identity_count > 0);
+  const listed = Object.values(metrics.pools) as { available: number; active: number }[];
+  assertEquals(listed.reduce((sum, { available }) => sum + available, 0), metrics.idle_sessions);
+  // Neither credentials nor what stands in a URL's query.
+  for (const secret of ["hush", "key=", "Bearer", admin.split(".")[1]!, "ann@example.com", "eyJ"]) {
+    assertEquals(answers[0]!.includes(secret), false, secret);
+  }
+
+  const user = await sluice.token({ username: "ann@example.com", admin: false });
+  for (const [method, path] of [["GET", "metrics"], ["DELETE", "sessions"], ["GET", "nothing"]]) {
+    for (const token of [user, null]) {
+      const { status } = await sluice.api(method!, `/admin/mcp-pool/${path}`, undefined, token);
+      assertEquals(status, 403, `${method} ${path}`);
+    }
+  }
+  for (
+    const [method, path, expected] of [["POST", "metrics", 405], ["GET", "sessions", 405], ["GET", "x", 404]]
+  ) {
+    assertEquals((await sluice.api(String(method), `/admin/mcp-pool/${path}`)).status, expected);
+  }
+}
+
+async function checkDrain(sluice: Sluice, { own, common, bound }: State): Promise<void> {
+  const idle = own.liveSessions + common.liveSessions - bound;
+  const ownId =
+    (await sluice.api("GET", "/gateways")).body.find(({ name }: { name: string }) => name === "own").id;
+  const first = await sluice.api("DELETE", `/admin/mcp-pool/sessions?gateway_id=${ownId}`);
+  assertEquals([first.status, first.body.pending], [200, 0]);
+  await waitFor(() => own.liveSessions === bound, {
+    what: "the pooled sessions of one upstream to be ended",
+  });
+  assert(common.liveSessions > 0);
+  const rest = await sluice.api("DELETE", "/admin/mcp-pool/sessions");
+  assertEquals(first.body.closed + rest.body.closed, idle);
+  await waitFor(() => common.liveSessions === 0, { what: "every pooled session to be ended" });
+  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
+  assertEquals([body.idle_sessions, body.active_sessions, body.pool_key_count], [0, 0, 0]);
+}
+
+async function endSession(sluice: Sluice, { token, headers, session }: Actor): Promise<void> {
+  const bearer = await token();
+  const response = await fetch(`${sluice.url}/mcp`, {
+    method: "DELETE",
+    headers: {
+      ...(bearer === "" ? {} : { authorization: `Bearer ${bearer}` }),
+      ...headers,
+      "mcp-session-id": session!,
+    },
+  });
+  await response.body?.cancel();
+  assertEquals(response.status, 204);
+}
+
+Deno.test("Six callers of two slots are all served, one after the other in each session", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start({
+    env: { WORKERS: "1", MCP_SESSION_POOL_ENABLED: "true", MCP_SESSION_POOL_MAX_PER_KEY: "2" },
+  });
+  await sluice.registerUpstream("counter", upstream.url);
+  await waitFor(() => upstream.liveSessions === 0, { what: "discovery to end" });
+  const startedAt = Date.now();
+  const answers = await Promise.all(Array.from({ length: 6 }, () => sluice.rpc("counter-hold", { ms: 50 })));
+  // Three rounds of 50 ms; a caller that is not woken would wait for the acquire timeout of 30 s.
+  assert(Date.now() - startedAt < 10_000);
+  assertEquals(answers.map(({ body }) => body.result?.content[0].text), Array(6).fill("0"));
+  assertEquals(upstream.maxRunningInOneSession, 1);
+  assertEquals(upstream.liveSessions, 2);
+  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
+  assertEquals([body.total_sessions_created, body.total_sessions_reused, body.acquire_timeouts], [2, 4, 0]);
+});
+
+Deno.test("A caller that waits too long for a slot is told by which setting", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start({
+    env: {
+      WORKERS: "1",
+      MCP_SESSION_POOL_ENABLED: "true",
+      MCP_SESSION_POOL_MAX_PER_KEY: "1",
+      MCP_SESSION_POOL_ACQUIRE_TIMEOUT: "0.2",
+    },
+  });
+  await sluice.registerUpstream("counter", upstream.url);
+  const long = sluice.rpc("counter-hold", { ms: 2_000 });
+  await waitFor(() => upstream.seen.calls === 1, { what: "the first call to hold the slot" });
+  const { error } = (await sluice.rpc("counter-get")).body;
+  assertEquals(error.data.code, "SESSION_POOL_TIMEOUT");
+  assertMatch(error.message, /MCP_SESSION_POOL_ACQUIRE_TIMEOUT/);
+  assert((await long).body.result !== undefined);
+});
+
+Deno.test("Pooled sessions end at their age, and when nobody has used them for a while", async () => {
+  for (const setting of ["MCP_SESSION_POOL_TTL", "MCP_SESSION_POOL_IDLE_EVICTION"]) {
+    await using upstream = CounterUpstream.start();
+    await using sluice = await Sluice.start({
+      env: { WORKERS: "2", MCP_SESSION_POOL_ENABLED: "true", [setting]: "2" },
+    });
+    await sluice.registerUpstream("counter", upstream.url);
+    await waitFor(() => upstream.liveSessions === 0, { what: "discovery to end" });
+    const { body } = await sluice.rpc("counter-increment");
+    assertEquals(body.result.content[0].text, "1");
+    assertEquals(upstream.liveSessions, 1, setting);
+    await waitFor(() => upstream.liveSessions === 0, { what: `the session to end by ${setting}` });
+    const metrics = (await sluice.api("GET", "/admin/mcp-pool/metrics")).body;
+    assertEquals([metrics.sessions_reaped, metrics.pool_key_count], [1, 0], setting);
+    assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
+  }
+});
+
+Deno.test("Without MCP_SESSION_POOL_ENABLED calls outside a session share nothing, and the metrics say so", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("counter", upstream.url);
+  for (let i = 0; i < 3; i++) {
+    assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
+  }
+  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
+  assertEquals([body.enabled, body.total_sessions_created, body.pool_hits], [false, 0, 0]);
+  await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
+});
+
+Deno.test("A pooled session that the upstream has forgotten is replaced within the call", async () => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await Sluice.start({ env: { WORKERS: "1", MCP_SESSION_POOL_ENABLED: "true" } });
+  await sluice.registerUpstream("counter", upstream.url);
+  await Promise.all([1, 2, 3].map(() => sluice.rpc("counter-hold", { ms: 50 })));
+  assertEquals(upstream.liveSessions, 3);
+  await upstream.expireSessions();
+  const { body } = await sluice.rpc("counter-increment");
+  assertEquals(body.result?.content[0].text, "1", JSON.stringify(body));
+  assertEquals(upstream.liveSessions, 1);
+});
