@@ -36,6 +36,7 @@ export class Shelf<E extends Entry<EntityRow>> {
   /** True where nothing here depends on who asks. */
   readonly allPublic: boolean;
   #listText: string | undefined;
+  #gateways: readonly GatewayRow[] | undefined;
   readonly #byKey = new Map<string, E>();
   readonly #byOriginal = new Map<string, E[]>();
 
@@ -53,6 +54,11 @@ export class Shelf<E extends Entry<EntityRow>> {
 
   get(key: string): E | undefined {
     return this.#byKey.get(key);
+  }
+
+  /** The upstreams that the entries come from; made once. */
+  get gateways(): readonly GatewayRow[] {
+    return this.#gateways ??= [...new Set(this.entries.map(({ gateway }) => gateway))];
   }
 
   /** All entries as the inside of a JSON array; made once. */

@@ -21,7 +21,7 @@ Deno.test("loadConfig() gives the defaults where nothing is set", () => {
   const { config, sources, warnings, ignored } = load();
   assertEquals([config.host, config.port, config.workers], ["0.0.0.0", 4444, 4]);
   assertEquals([config.toolTimeoutMs, config.mcpSessionPoolTtlMs, config.dbSqliteBusyTimeoutMs], [
-    60_000,
+    null,
     300_000,
     5000,
   ]);
@@ -161,7 +161,7 @@ Deno.test("loadConfig() warns of unknown names in .env, and in the environment o
 
 Deno.test("loadConfig() takes a ContextForge .env with hundreds of foreign names in one warning", () => {
   const dotEnv = Array.from({ length: 700 }, (_, n) => `OBSERVABILITY_THING_${n}=${n}`).join("\n");
-  const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nDB_POOL_SIZE=200\n` });
+  const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nREDIS_MAX_CONNECTIONS=70\n` });
   assertEquals(warnings.length, 3);
   assertEquals(warnings[2].endsWith("and 690 more (`sluice config` names them all)"), true);
 });

@@ -65,7 +65,7 @@ function names({ name, aliases = [] }: Setting): string {
 }
 
 function shownDefault(setting: Setting): string {
-  if (setting.default === null) return setting.secret === undefined ? "" : "random";
+  if (setting.default === null) return setting.secret === "value" ? "random" : "";
   return `\`${setting.default}\``;
 }
 

@@ -164,7 +164,8 @@ export const POOL_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Health checks of upstreams send a request even where a pooled session was used a moment ago.",
+    doc:
+      "Validate an idle session by tools/list within HEALTH_CHECK_TIMEOUT before the other methods are tried.",
   }),
   setting({
     name: "MCP_SESSION_POOL_IDENTITY_HEADERS",

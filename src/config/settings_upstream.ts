@@ -1,6 +1,6 @@
 // Settings of the way to upstream servers.
 
-import { bool, headerName, int, list, seconds, setting } from "./setting.ts";
+import { bool, headerName, int, list, seconds, setting, text } from "./setting.ts";
 
 export const HTTP_CLIENT_SETTINGS = [
   setting({
@@ -81,7 +81,28 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Offer HTTP/2 to upstreams over TLS.",
+    doc:
+      "Offer HTTP/2 to upstreams over TLS. All outbound requests go through `fetch` then, which keeps its own limits.",
+  }),
+  setting({
+    name: "HTTP_PROXY",
+    kind: text("an http or https URL", /^https?:\/\/\S+$/),
+    default: null,
+    scope: "worker",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc: "Reach upstreams through this proxy, by `fetch`; NO_PROXY names the hosts that are reached without.",
+  }),
+  setting({
+    name: "HTTPS_PROXY",
+    kind: text("an http or https URL", /^https?:\/\/\S+$/),
+    default: null,
+    scope: "worker",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc: "Reach upstreams through this proxy, by `fetch`; NO_PROXY names the hosts that are reached without.",
   }),
 ] as const;
 
@@ -132,7 +153,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How long a health check's request to an upstream may take.",
+    doc: "How long the request of MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC may take.",
   }),
   setting({
     name: "HEALTH_CHECK_INTERVAL",

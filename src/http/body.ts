@@ -24,6 +24,8 @@ export async function readJsonText(request: Request, maxBytes: number): Promise<
   const { headers } = request;
   const type = headers.get("content-type");
   if (type !== "application/json" && !isJsonType(type)) throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
   const length = headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) {
     throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });

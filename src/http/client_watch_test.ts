@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { SluiceError } from "../base/errors.ts";
+import type { SluiceError } from "../base/errors.ts";
 import { ClientWatch } from "./client_watch.ts";
 
 Deno.test("ClientWatch cancels a call that lasts when its client leaves, and looks at no other", () => {

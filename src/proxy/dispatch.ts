@@ -3,7 +3,7 @@ import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
-import { listPrompts, listResources, listResourceTemplates, listTools } from "./lists.ts";
+import { listHandlers } from "./lists.ts";
 import { complete, getPrompt } from "./prompts.ts";
 import { readResource } from "./resources.ts";
 import { callTool, callToolAsMethod } from "./tools_call.ts";
@@ -24,12 +24,9 @@ export class Dispatcher {
     this.#handlers = new Map<string, Handler>([
       ["initialize", (call, message) => lifecycle.initialize(call, message)],
       ["ping", () => lifecycle.ping()],
-      ["tools/list", listTools],
+      ...listHandlers(caller),
       ["tools/call", (call, message) => callTool(caller, call, message)],
-      ["resources/list", listResources],
-      ["resources/templates/list", listResourceTemplates],
       ["resources/read", (call, message) => readResource(caller, call, message)],
-      ["prompts/list", listPrompts],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
     ]);

@@ -1,7 +1,7 @@
 // One call to the upstream that an entry comes from, with its deadline.
 import { tokenOf } from "../auth/principal.ts";
 import type { Entry } from "../catalog/catalog.ts";
-import type { EntityRow } from "../store/store.ts";
+import type { EntityRow, GatewayRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { CallContext } from "./call_context.ts";
@@ -33,6 +33,11 @@ export class UpstreamCaller {
       timeoutMs: requestTimeoutMs,
       timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
     };
+  }
+
+  /** The names of those that cannot be called now, each once. */
+  missing(gateways: readonly GatewayRow[]): string[] {
+    return [...new Set(gateways)].filter(({ id }) => this.#upstreams.isDown(id)).map(({ name }) => name);
   }
 
   /** @param params JSON text, sent as it is. @throws {SluiceError} UPSTREAM_* */

@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import { isServerError, translatePostgresError, unavailable } from "./postgres_errors.ts";
-import { type OpenSocket, openSocket, type TlsOptions } from "./postgres_socket.ts";
+import { openSocket, type TlsOptions } from "./postgres_socket.ts";
 import { locationOf, type PostgresTarget } from "./postgres_url.ts";
 import type { SqlValue } from "./sql.ts";
 
@@ -53,14 +53,14 @@ export class PostgresConnection {
   #abort: ((error: unknown) => void) | null = null;
   #onLost: (() => void) | null = null;
 
-  private constructor(opened: OpenSocket, options: ConnectOptions) {
+  private constructor(socket: Socket, options: ConnectOptions) {
     this.location = locationOf(options.target);
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#socket = opened.socket;
+    this.#socket = socket;
     const onClosed = () => this.destroy("the server closed the connection");
     this.#socket.on("error", (error) => this.destroy(reasonOf(error))).on("close", onClosed);
-    this.#client = createClient(opened, options, onClosed);
+    this.#client = createClient(socket, options, onClosed);
   }
 
   /** Connects; the first statement logs in. For what is no database, as PgBouncer's console. */
@@ -163,12 +163,12 @@ export class PostgresConnection {
 
 /** A client of npm:postgres for this one socket: its own pool, timers and reconnecting are off. */
 function createClient(
-  { socket, useTls }: OpenSocket,
+  socket: Socket,
   { target, tls }: ConnectOptions,
   onclose: () => void,
 ): postgres.Sql {
   let isTaken = false;
-  // `socket`, `sslnegotiation` and `no_subscribe` are options too, which its types leave out.
+  // `socket` and `no_subscribe` are options too, which its types leave out.
   const options: postgres.Options<{ bigint: postgres.PostgresType<number> }> & Record<string, unknown> = {
     host: target.host,
     port: target.port,
@@ -176,8 +176,7 @@ function createClient(
     // As a function: an empty text would be looked up in the environment.
     password: () => target.password,
     database: target.database,
-    ssl: useTls ? tls : false,
-    sslnegotiation: "direct", // openSocket has asked already
+    ssl: target.tls === "disable" ? false : target.tls === "prefer" ? "prefer" : tls,
     max: 1,
     // A named statement would belong to a session, which a transaction pooler does not keep.
     prepare: false,

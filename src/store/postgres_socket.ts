@@ -1,4 +1,4 @@
-// The socket under a PostgreSQL connection: TCP, and the question whether the server takes TLS.
+// The socket under a PostgreSQL connection, and what its TLS needs.
 import { connect as connectTcp, type Socket } from "node:net";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
@@ -20,15 +20,8 @@ export interface SocketOptions {
   readonly clock?: Clock;
 }
 
-export interface OpenSocket {
-  readonly socket: Socket;
-  /** Start TLS on it? */
-  readonly useTls: boolean;
-}
-
-/** SSLRequest: its length and the number that stands for it, https://www.postgresql.org/docs/current/protocol-message-formats.html */
-const SSL_REQUEST = new Uint8Array([0, 0, 0, 8, 4, 210, 22, 47]);
-const YES = 83; // "S"
+/** The server's answer to the question for TLS, where it takes none. */
+const NO = 78; // "N"
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN when a file cannot be read */
 export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise<TlsOptions> {
@@ -44,8 +37,8 @@ export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise
   return { ...options, rejectUnauthorized: tls === "verify-full" };
 }
 
-/** Connects, and asks for TLS where the URL wants or prefers it. @throws {SluiceError} STORE_UNAVAILABLE */
-export async function openSocket(options: SocketOptions): Promise<OpenSocket> {
+/** Connects. npm:postgres then asks for TLS on it. @throws {SluiceError} STORE_UNAVAILABLE */
+export async function openSocket(options: SocketOptions): Promise<Socket> {
   const { target: { host, port, tls }, connectTimeoutMs, clock = systemClock } = options;
   const socket = connectTcp({ host, port });
   const timer = clock.setTimeout(
@@ -53,40 +46,36 @@ export async function openSocket(options: SocketOptions): Promise<OpenSocket> {
     connectTimeoutMs,
   );
   try {
-    await once(socket, "connect");
+    await connected(socket);
     socket.setNoDelay(true);
     // npm:postgres takes the name to check the certificate against from here.
     Object.assign(socket, { host });
-    return { socket, useTls: tls !== "disable" && await takesTls(socket, options) };
+    if (tls === "require" || tls === "verify-full") refuseWithoutTls(socket);
+    return socket;
   } catch (error) {
     socket.destroy();
-    throw error instanceof SluiceError
-      ? error
-      : unavailable(locationOf(options.target), reasonOf(error), error);
+    throw unavailable(locationOf(options.target), reasonOf(error), error);
   } finally {
     clock.clearTimeout(timer);
   }
 }
 
-async function takesTls(socket: Socket, { target }: SocketOptions): Promise<boolean> {
-  socket.write(SSL_REQUEST);
-  const [answer] = await once(socket, "data") as [Uint8Array];
-  // More than the one byte would be somebody's attempt to slip words in before the encryption.
-  if (answer.length === 1 && answer[0] === YES) return true;
-  if (target.tls === "prefer" && answer.length === 1) return false;
-  throw unavailable(locationOf(target), "the server does not take TLS, which sslmode asks for");
+/** npm:postgres would go on regardless, and fail in words that explain nothing. */
+function refuseWithoutTls(socket: Socket): void {
+  socket.once("data", (answer: Uint8Array) => {
+    if (answer[0] === NO) socket.destroy(new Error("the server does not take TLS, which sslmode asks for"));
+  });
 }
 
-/** The next such event of the socket; fails when there is an error first, or an end. */
-function once(socket: Socket, event: "connect" | "data"): Promise<unknown[]> {
+function connected(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
-      socket.off(event, onEvent).off("error", onError).off("close", onClose);
+      socket.off("connect", onConnect).off("error", onError).off("close", onClose);
       act();
     };
-    const onEvent = (...values: unknown[]) => settle(() => resolve(values));
+    const onConnect = () => settle(resolve);
     const onError = (error: unknown) => settle(() => reject(error));
     const onClose = () => settle(() => reject(new Error("the server closed the connection")));
-    socket.on(event, onEvent).on("error", onError).on("close", onClose);
+    socket.on("connect", onConnect).on("error", onError).on("close", onClose);
   });
 }

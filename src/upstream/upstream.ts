@@ -68,6 +68,11 @@ export class Upstream {
       : UpstreamSession.stateless(transport, profile.statelessRevision);
   }
 
+  /** Its circuit is open: calls fail at once. */
+  get isDown(): boolean {
+    return this.#deps.breakers.known(this.#url)?.state === "open";
+  }
+
   /**
    * Call a method; `params` is JSON text.
    * @throws {SluiceError} UPSTREAM_*, SESSION_POOL_*; a JSON-RPC error of the upstream is an answer, not an exception

@@ -56,6 +56,12 @@ export class Upstreams {
     this.#entries = entries;
   }
 
+  /** Why calls to an upstream fail at once now: its circuit is open, or it cannot be used at all. */
+  isDown(gatewayId: string): boolean {
+    const upstream = this.#entries.get(gatewayId)?.upstream;
+    return upstream instanceof SluiceError || upstream?.isDown === true;
+  }
+
   /** @throws {SluiceError} NOT_FOUND, or why its credentials cannot be used */
   get(gatewayId: string): Upstream {
     const upstream = this.#entries.get(gatewayId)?.upstream;

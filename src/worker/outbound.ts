@@ -5,6 +5,7 @@ import type { SecretBox } from "../store/secret_box.ts";
 import type { GatewayRow } from "../store/store.ts";
 import { authorizedUrl, buildAuthHeaders, credentialsOwner } from "../upstream/credentials.ts";
 import type { HttpClient } from "../upstream/http_client.ts";
+import { FetchClient } from "../upstream/fetch_client.ts";
 import { Http1Client } from "../upstream/http1/http1_client.ts";
 import type { UpstreamTarget } from "../upstream/http_transport.ts";
 import { VERSION } from "../version.ts";
@@ -24,17 +25,7 @@ const MAX_HEAD_BYTES = 64 * 1024;
 export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
   const guard = new EgressGuard(config);
   return {
-    client: new Http1Client({
-      maxConnections: config.httpClientMaxConnections,
-      maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
-      keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
-      connectTimeoutMs: config.httpClientConnectTimeoutMs,
-      readTimeoutMs: config.httpClientReadTimeoutMs,
-      writeTimeoutMs: config.httpClientWriteTimeoutMs,
-      poolTimeoutMs: config.httpClientPoolTimeoutMs,
-      maxHeadBytes: MAX_HEAD_BYTES,
-      checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
-    }),
+    client: createClient(config, guard),
     guard,
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async ({ id, name, url, authType, authSecret, caCertificate }) => {
@@ -48,4 +39,29 @@ export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
       };
     },
   };
+}
+
+/** Our own HTTP/1.1 client; `fetch` where HTTP/2 is wanted or the way leads through a proxy, which ours does not speak. */
+function createClient(config: Config, guard: EgressGuard): HttpClient {
+  const { httpClientHttp2Enabled, httpProxy, httpsProxy } = config;
+  if (httpClientHttp2Enabled || httpProxy !== null || httpsProxy !== null) {
+    return new FetchClient({
+      maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
+      keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
+      readTimeoutMs: config.httpClientReadTimeoutMs,
+      http2: httpClientHttp2Enabled,
+      checkUrl: async (url) => void await guard.checkUrl(url),
+    });
+  }
+  return new Http1Client({
+    maxConnections: config.httpClientMaxConnections,
+    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
+    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
+    connectTimeoutMs: config.httpClientConnectTimeoutMs,
+    readTimeoutMs: config.httpClientReadTimeoutMs,
+    writeTimeoutMs: config.httpClientWriteTimeoutMs,
+    poolTimeoutMs: config.httpClientPoolTimeoutMs,
+    maxHeadBytes: MAX_HEAD_BYTES,
+    checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
+  });
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import { CircuitBreakers } from "../upstream/circuit_breaker.ts";
+import type { HealthMethod } from "../upstream/pool/health.ts";
 import { SessionPool } from "../upstream/pool/session_pool.ts";
 import { IdentityHasher } from "../upstream/session_key.ts";
 import type { UpstreamSession } from "../upstream/session.ts";
@@ -17,8 +18,7 @@ export function createSessionPool(
     maxPerKey: config.mcpSessionPoolMaxPerKey,
     ttlMs: config.mcpSessionPoolTtlMs,
     healthCheckIntervalMs: config.mcpSessionPoolHealthCheckIntervalMs,
-    healthCheckMethods: config.mcpSessionPoolHealthCheckMethods,
-    healthCheckTimeoutMs: config.mcpSessionPoolHealthCheckTimeoutMs,
+    ...healthCheckOf(config),
     acquireTimeoutMs: config.mcpSessionPoolAcquireTimeoutMs,
     createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
     idleEvictionMs: config.mcpSessionPoolIdleEvictionMs,
@@ -39,6 +39,16 @@ export function createSessionPool(
     unrefTimer: Deno.unrefTimer,
   });
   return { pool, breakers };
+}
+
+/** The guide's section 6, "Health Check Timeout Trade-offs". */
+function healthCheckOf(
+  config: Config,
+): { readonly healthCheckMethods: readonly HealthMethod[]; readonly healthCheckTimeoutMs: number } {
+  const methods = config.mcpSessionPoolHealthCheckMethods;
+  return config.mcpSessionPoolExplicitHealthRpc
+    ? { healthCheckMethods: ["list_tools", ...methods], healthCheckTimeoutMs: config.healthCheckTimeoutMs }
+    : { healthCheckMethods: methods, healthCheckTimeoutMs: config.mcpSessionPoolHealthCheckTimeoutMs };
 }
 
 /** The key is the same in every worker, so that their metrics can be merged. */

@@ -1,5 +1,5 @@
 // Downstream sessions on two workers: any worker answers for any session, and each session keeps to itself.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
