@@ -65,7 +65,10 @@ function names({ name, aliases = [] }: Setting): string {
 }
 
 function shownDefault(setting: Setting): string {
-  if (setting.default === null) return setting.secret === "value" ? "random" : "";
+  // The replica's own secrets are made at the first start; a password that opens somebody's file cannot be.
+  if (setting.default === null) {
+    return setting.secret === "value" && setting.scope === "replica" ? "random" : "";
+  }
   return `\`${setting.default}\``;
 }
 

@@ -257,10 +257,17 @@ class Merge {
     for (const statement of entity.table.inserts(inserts)) await this.tx.run(statement);
     return {
       added: inserts.map(labelOf),
-      updated: updates.map(({ row, changes }) => labelOf({ ...row, ...changes })),
+      // Another place in the upstream's list is no news for an operator.
+      updated: updates.filter(isNews).map(({ row, changes }) => labelOf({ ...row, ...changes })),
       removed: removed.map(labelOf),
     };
   }
+}
+
+function isNews<Row extends EntityRow>({ row, changes }: Update<Row>): boolean {
+  return Object.entries(changes).some(([key, value]) =>
+    key !== "position" && value !== row[key as keyof Row]
+  );
 }
 
 /** Two rows may exchange their names: those that change are set aside first. */

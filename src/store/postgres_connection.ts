@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import { isServerError, translatePostgresError, unavailable } from "./postgres_errors.ts";
-import { openSocket, type TlsOptions } from "./postgres_socket.ts";
+import { openSocket, type TlsOptions, watchSocket } from "./postgres_socket.ts";
 import { locationOf, type PostgresTarget } from "./postgres_url.ts";
 import type { SqlValue } from "./sql.ts";
 
@@ -58,9 +58,8 @@ export class PostgresConnection {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#socket = socket;
-    const onClosed = () => this.destroy("the server closed the connection");
-    this.#socket.on("error", (error) => this.destroy(reasonOf(error))).on("close", onClosed);
-    this.#client = createClient(socket, options, onClosed);
+    watchSocket(socket, options.target.tls, (reason) => this.destroy(reason));
+    this.#client = createClient(socket, options, () => this.destroy("the server closed the connection"));
   }
 
   /** Connects; the first statement logs in. For what is no database, as PgBouncer's console. */

@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import { unavailable } from "./postgres_errors.ts";
-import { locationOf, type PostgresTarget } from "./postgres_url.ts";
+import { locationOf, type PostgresTarget, type TlsMode } from "./postgres_url.ts";
 
 /** PEM texts, and whether the server's certificate is checked; what `tls.connect` takes. */
 export interface TlsOptions {
@@ -39,7 +39,7 @@ export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise
 
 /** Connects. npm:postgres then asks for TLS on it. @throws {SluiceError} STORE_UNAVAILABLE */
 export async function openSocket(options: SocketOptions): Promise<Socket> {
-  const { target: { host, port, tls }, connectTimeoutMs, clock = systemClock } = options;
+  const { target: { host, port }, connectTimeoutMs, clock = systemClock } = options;
   const socket = connectTcp({ host, port });
   const timer = clock.setTimeout(
     () => socket.destroy(new Error(`no connection within ${connectTimeoutMs} ms (DB_CONNECT_TIMEOUT)`)),
@@ -50,7 +50,6 @@ export async function openSocket(options: SocketOptions): Promise<Socket> {
     socket.setNoDelay(true);
     // npm:postgres takes the name to check the certificate against from here.
     Object.assign(socket, { host });
-    if (tls === "require" || tls === "verify-full") refuseWithoutTls(socket);
     return socket;
   } catch (error) {
     socket.destroy();
@@ -60,10 +59,22 @@ export async function openSocket(options: SocketOptions): Promise<Socket> {
   }
 }
 
-/** npm:postgres would go on regardless, and fail in words that explain nothing. */
-function refuseWithoutTls(socket: Socket): void {
+/**
+ * Tells `onFailed` why the socket cannot be used, also after npm:postgres has started TLS on it: that takes off all
+ * listeners, and an error without one would end the worker.
+ */
+export function watchSocket(socket: Socket, tls: TlsMode, onFailed: (reason: string) => void): void {
+  const listen = () =>
+    socket
+      .on("error", (error) => onFailed(reasonOf(error)))
+      .on("close", () => onFailed("the server closed the connection"));
+  listen();
+  if (tls === "disable") return;
   socket.once("data", (answer: Uint8Array) => {
-    if (answer[0] === NO) socket.destroy(new Error("the server does not take TLS, which sslmode asks for"));
+    // npm:postgres would go on regardless, and fail in words that explain nothing.
+    if (answer[0] === NO && tls !== "prefer") {
+      onFailed("the server does not take TLS, which sslmode asks for");
+    } else setTimeout(listen, 0);
   });
 }
 

@@ -181,3 +181,26 @@ Deno.test("Upstream.request() stateless forgets failures once somebody answers",
     assertEquals(state(), "closed");
   }
 });
+
+Deno.test("Upstream.request() stateless holds no failure against the circuit that began before its state did", async () => {
+  const late: (() => void)[] = [];
+  let slow = true;
+  const { ask, state, clock, breakers } = setUp({
+    profile: { statelessRevision: "2025-11-25" },
+    script: async ({ method, id }) => {
+      if (method === "ping") return result(id, "{}");
+      if (slow) await new Promise<void>((resolve) => late.push(resolve));
+      return failing("UPSTREAM_CONNECT_FAILED", { reason: "no route" });
+    },
+  });
+  const burst = Array.from({ length: THRESHOLD * 2 }, () => codeOf(ask()));
+  await settled();
+  slow = false;
+  for (let i = 0; i < THRESHOLD; i++) await codeOf(ask());
+  const [[, breaker]] = [...breakers.entries()];
+  const until = breaker!.openUntilMs;
+  await clock.tick(RESET_MS / 2);
+  for (const fail of late) fail();
+  assertEquals(new Set(await Promise.all(burst)), new Set(["UPSTREAM_CONNECT_FAILED"]));
+  assertEquals([state(), breaker!.openUntilMs, breakers.trips], ["open", until, 1]);
+});
