@@ -28,7 +28,7 @@ export class AdminEndpoint {
     this.#limits = limits;
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#guarded = { name: "admin", speaks: "rest", serve };
-    this.#open = { name: "health", speaks: "rest", open: true, serve };
+    this.#open = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
   }
 
   route(path: string): Endpoint | null {

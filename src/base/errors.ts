@@ -171,7 +171,21 @@ export const ERRORS = {
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),
   CERTIFICATE_UNUSABLE: row("internal", 500, -31543, "never", "Cannot serve HTTPS: {reason}"),
+  WORKERS_KEEP_DYING: row(
+    "internal",
+    500,
+    -31543,
+    "never",
+    "Worker {worker} keeps dying, giving up; the last time of: {cause}",
+  ),
   OVERLOADED: row("internal", 503, -31530, "later", "The gateway is at capacity; retry later"),
+  TOO_MANY_STREAMS: row(
+    "internal",
+    503,
+    -31537,
+    "later",
+    "The gateway holds as many event streams as it may (MAX_STREAMS); retry later",
+  ),
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
   STORE_UNAVAILABLE: row("internal", 503, -31533, "later", "The database is unavailable"),

@@ -115,6 +115,7 @@ function totalsOf(config: Config): Array<{ what: string; total: number | "auto";
   });
   return [
     perWorker("requests at once", "BACKPRESSURE", config.backpressure),
+    perWorker("event streams at once", "MAX_STREAMS", config.maxStreams),
     perWorker("outbound connections", "HTTP_CLIENT_MAX_CONNECTIONS", config.httpClientMaxConnections),
     perWorker("pooled sessions per key", "MCP_SESSION_POOL_MAX_PER_KEY", config.mcpSessionPoolMaxPerKey),
     perWorker("database connections kept", "DB_POOL_SIZE", config.dbPoolSize),

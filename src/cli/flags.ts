@@ -10,6 +10,8 @@ export interface ServeArgs {
   readonly demo: boolean;
   /** Use the development defaults. */
   readonly dev: boolean;
+  /** Share the port with the process that serves it now, which is to be stopped then. */
+  readonly takeover: boolean;
   /** Settings given by flags, as text, for config/load.ts. */
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
 }
@@ -66,6 +68,9 @@ const COMMANDS = {
       demo: { doc: "with the demo upstream where the catalog is empty; brings the development defaults" },
       dev: {
         doc: "development defaults: upstreams on localhost allowed, two workers or more, the demo upstream",
+      },
+      takeover: {
+        doc: "share the port with the process that serves it now; stop that one when this one is ready",
       },
       host: { value: "HOST", doc: "listen on this address (HOST)" },
       port: { value: "N", doc: "listen on this port (PORT)" },
@@ -188,7 +193,10 @@ function invocation(command: CommandName, given: Given): Invocation {
         const value = text(flag);
         if (value !== null) overrides[setting] = value;
       }
-      return { command, args: { demo: "demo" in given, dev: "dev" in given, overrides } };
+      return {
+        command,
+        args: { demo: "demo" in given, dev: "dev" in given, takeover: "takeover" in given, overrides },
+      };
     }
     case "demo": {
       return {

@@ -1,27 +1,31 @@
 // `sluice serve`: settings, secrets and database first, then the workers, then (in development) the demo upstream.
+import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { migrate } from "../store/migrations.ts";
 import { databaseWarning, openDatabase } from "../store/open.ts";
 import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
-import { checkCertificate, reloadCertificate } from "../supervisor/certificate_reload.ts";
+import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
 import { systemLimitWarnings } from "../supervisor/descriptors.ts";
-import { findFreePort, Supervisor } from "../supervisor/supervisor.ts";
+import { findFreePort } from "../supervisor/free_port.ts";
+import { watchSources } from "../supervisor/source_watch.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./flags.ts";
 import { localUrl } from "./local_url.ts";
+import { Reload } from "./reload.ts";
 import { onReloadSignal } from "./reload_signal.ts";
 import { stopSignal } from "./stop_signal.ts";
 
-/** Runs until SIGINT or SIGTERM. @returns the exit code. @throws {SluiceError} why it cannot start */
-export async function serve(args: ServeArgs): Promise<number> {
+/** Runs until SIGINT or SIGTERM, or until no worker can be had. @param workerEntry for tests. @returns the exit code. @throws {SluiceError} why it cannot start */
+export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {
   // The demo upstream is on localhost, so it comes with the development defaults.
   const dev = args.dev || args.demo;
   const { config: loaded, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
-  const port = findFreePort(loaded.host, loaded.port);
+  const port = args.takeover ? loaded.port : findFreePort(loaded.host, loaded.port);
   const config: Config = { ...loaded, port };
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
@@ -33,24 +37,49 @@ export async function serve(args: ServeArgs): Promise<number> {
   await prepareDatabase(config, log);
 
   const stopping = stopSignal();
-  const supervisor = new Supervisor({ config, secrets, log });
+  const supervisor = new Supervisor({ config, secrets, log, workerEntry });
   await supervisor.start();
-  log.info("serving", { version: VERSION, host: config.host, port, workers: config.workers });
+  const { host, workers, backpressure, maxStreams } = config;
+  log.info("serving", {
+    version: VERSION,
+    host,
+    port,
+    workers,
+    requestsAtOnce: backpressure === "auto" ? backpressure : workers * backpressure,
+    streamsAtOnce: workers * maxStreams,
+  });
   const limits = keepConnectionLimits(config, supervisor, log);
-  const ignoreReloads = onReloadSignal(() => reloadCertificate(config, supervisor, log));
+  supervisor.onStandstill(() => limits?.cutUnclaimed());
+  const reload = new Reload(config, { supervisor, log, load: { dev, overrides: args.overrides } });
+  const ignoreReloads = onReloadSignal(() => reload.run());
+  const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
   // It registers itself over the gateway's own address, whose certificate need not be for this machine's loopback name.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
   if (args.dev) printWelcome(config);
 
-  const signal = await stopping;
-  log.info("stopping", { signal });
+  const end = await Promise.race([stopping, supervisor.failed]);
+  if (end instanceof SluiceError) log.error("stopping", { reason: end.message });
+  else log.info("stopping", { signal: end });
   ignoreReloads();
+  ignoreSources?.();
   limits?.stop();
   await supervisor.stop();
   await demo?.close();
   log.info("stopped");
   await sink.flush();
+  if (end instanceof SluiceError) throw end;
   return 0;
+}
+
+function freshWorkersOnChange(supervisor: Supervisor, log: Log): (() => void) | null {
+  if (Deno.build.standalone) {
+    log.warning("DEV_MODE has no sources to watch in the compiled program");
+    return null;
+  }
+  return watchSources(new URL("../", import.meta.url), (paths) => {
+    log.info("sources changed", { paths });
+    void supervisor.recycleAll("sources changed", 0);
+  });
 }
 
 async function secretsOf(

@@ -136,9 +136,19 @@ export const WORKER_SETTINGS = [
     default: "512",
     scope: "worker",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc:
-      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency.",
+      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency, from 16 to 4096: as many as are under way while an answer takes at most 1.5 times as long as at rest.",
+  }),
+  setting({
+    name: "MAX_STREAMS",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "10000",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Event streams that a worker holds open at once, beside BACKPRESSURE; a GET for one above it gets 503 immediately.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",
@@ -157,7 +167,7 @@ export const WORKER_SETTINGS = [
     default: "600",
     scope: "worker",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "A worker whose event loop is silent for so long is ended and replaced.",
   }),
   setting({
@@ -167,7 +177,7 @@ export const WORKER_SETTINGS = [
     default: "0",
     scope: "worker",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "A worker is replaced, without losing a request, after serving so many.",
   }),
   setting({
@@ -177,7 +187,7 @@ export const WORKER_SETTINGS = [
     default: "0",
     scope: "worker",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc:
       "Up to so many requests are added to MAX_REQUESTS at random, so that workers are not replaced all at once.",
   }),
@@ -188,7 +198,7 @@ export const WORKER_SETTINGS = [
     default: "true",
     scope: "process",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "Replace a worker that died; with false, the process ends instead.",
   }),
   setting({
@@ -197,7 +207,7 @@ export const WORKER_SETTINGS = [
     default: "0",
     scope: "worker",
     reloadable: false,
-    state: "planned",
+    state: "active",
     doc: "A worker's JavaScript heap: near it the worker is replaced, beyond it that worker alone ends.",
   }),
   setting({
@@ -242,7 +252,8 @@ export const LOG_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Write no line per request.",
+    doc:
+      "With false, one line for each request that is served (not for those refused by BACKPRESSURE or MAX_STREAMS).",
   }),
   setting({
     name: "AUDIT_TRAIL_ENABLED",

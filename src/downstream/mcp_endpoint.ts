@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import { noteBody } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";
 
@@ -27,13 +28,15 @@ export interface McpEndpointDeps {
 export class McpEndpoint implements Endpoint {
   readonly name = "mcp";
   readonly speaks = "json-rpc";
+  readonly streamsOnGet = true;
   readonly #deps: McpEndpointDeps;
 
   constructor(deps: McpEndpointDeps) {
     this.#deps = deps;
   }
 
-  async serve({ request, path, principal }: Exchange): Promise<Response> {
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, path, principal, note } = exchange;
     const { ids, clock, clients, readBody, serveHere, ownerOf, forward } = this.#deps;
     const { headers, method } = request;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
@@ -46,6 +49,7 @@ export class McpEndpoint implements Endpoint {
     const sessionId = headers.get("mcp-session-id");
     const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
+    if (note !== undefined && claims !== null) note.session = claims.name;
     const mcpRequest: McpRequest = {
       method,
       principal,
@@ -55,6 +59,7 @@ export class McpEndpoint implements Endpoint {
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
       body: method === "POST" ? await readBody(request) : "",
+      note,
     };
     const owner = claims === null ? null : ownerOf(claims);
     const clientGone = clients.enter(request);
@@ -62,6 +67,8 @@ export class McpEndpoint implements Endpoint {
       const reply = owner === null
         ? await serveHere(mcpRequest, claims, clientGone)
         : await forward(owner, mcpRequest, clientGone);
+      exchange.isStream = reply.body instanceof ReadableStream;
+      if (note !== undefined && typeof reply.body === "string") noteBody(note, reply.body);
       return new Response(reply.body, { status: reply.status, headers: reply.headers });
     } finally {
       clients.leave(clientGone);

@@ -1,6 +1,7 @@
 // A streamable HTTP request and its reply, less all that ties them to a connection, so that they can cross to the worker
 // that owns the session.
 import type { Principal } from "../auth/principal.ts";
+import type { CallNote } from "../telemetry/call_note.ts";
 
 export interface McpRequest {
   readonly method: "POST" | "GET" | "DELETE";
@@ -16,6 +17,8 @@ export interface McpRequest {
   readonly acceptsJson: boolean;
   /** The body of a POST. */
   readonly body: string;
+  /** For the access log; what is noted in another worker stays there. */
+  readonly note?: CallNote;
 }
 
 export interface McpReply {

@@ -7,6 +7,7 @@ import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { classify, parseJson } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
+import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import { BATCH_LIMIT } from "./batch.ts";
@@ -31,7 +32,7 @@ export class RpcEndpoint implements Endpoint {
   }
 
   /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
-  async serve({ request, principal }: Exchange): Promise<Response> {
+  async serve({ request, principal, note }: Exchange): Promise<Response> {
     const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -47,6 +48,7 @@ export class RpcEndpoint implements Endpoint {
       bound: null,
       received: request.headers,
       signal: clientGone,
+      note,
     };
     try {
       return Array.isArray(value) ? await this.#batch(value, call) : await this.#respond(value, text, call);
@@ -57,16 +59,19 @@ export class RpcEndpoint implements Endpoint {
 
   async #respond(value: unknown, text: string, call: CallContext): Promise<Response> {
     const message = classify(value, text);
-    return message.kind === "request" ? json(await this.#deps.dispatcher.respond(call, message)) : accepted();
+    if (message.kind !== "request") return accepted();
+    if (call.note !== undefined) noteMethod(call.note, message.method);
+    return json(await this.#deps.dispatcher.respond(call, message), call.note);
   }
 
   /** Each message stands for itself: a wrong one gets its own error, the others are served. */
   async #batch(values: readonly unknown[], call: CallContext): Promise<Response> {
     if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
     if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
+    if (call.note !== undefined) noteMethod(call.note, "batch");
     const answers = await Promise.all(values.map((value) => this.#member(value, call)));
     const texts = answers.filter((answer) => answer !== null);
-    return texts.length === 0 ? accepted() : json(`[${texts.join(",")}]`);
+    return texts.length === 0 ? accepted() : json(`[${texts.join(",")}]`, call.note);
   }
 
   async #member(value: unknown, call: CallContext): Promise<string | null> {
@@ -74,13 +79,15 @@ export class RpcEndpoint implements Endpoint {
       const message = classify(value, JSON.stringify(value));
       return message.kind === "request" ? await this.#deps.dispatcher.respond(call, message) : null;
     } catch (error) {
-      const reported = this.#deps.errors.report(toSluiceError(error));
+      const id = call.note?.correlationId ?? correlationIdOf(call.received);
+      const reported = this.#deps.errors.report(toSluiceError(error), id);
       return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
     }
   }
 }
 
-function json(body: string): Response {
+function json(body: string, note: CallNote | undefined): Response {
+  if (note !== undefined) noteBody(note, body);
   return new Response(body, { headers: { "content-type": "application/json" } });
 }
 

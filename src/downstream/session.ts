@@ -10,7 +10,7 @@ import type { EventStream } from "./event_stream.ts";
 import { isBoundTo, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
 
 /** What outlives the worker. */
-interface PersistedSession {
+export interface PersistedSession {
   readonly revision: Revision;
   readonly clientInfo: unknown;
   readonly clientCapabilities: unknown;
@@ -50,6 +50,9 @@ export class DownstreamSession {
     await this.bound.end();
   }
 }
+
+/** What a session is, less what it holds open. Plain data. */
+export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | "state">;
 
 export interface SessionsOptions {
   readonly ids: SessionIds;
@@ -135,6 +138,20 @@ export class DownstreamSessions {
       else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
     }
     await Promise.all(idle.map((session) => this.end(session)));
+  }
+
+  /** Give all sessions away: they live on in another worker. Their streams end, so that clients open them there. */
+  release(): DownstreamSession[] {
+    const all = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const { streams } of all) for (const stream of streams) stream.close();
+    return all;
+  }
+
+  /** Take in a session that another worker has released. */
+  adopt({ id, name, owner, state }: SessionIdentity): DownstreamSession {
+    return this.#sessions.get(id) ??
+      this.#remember(new DownstreamSession(id, name, owner, state, this.#options.clock.now()));
   }
 
   keepStreamsAlive(): void {

@@ -13,6 +13,7 @@ import {
   negotiateRevision,
   type Revision,
 } from "../mcp/revisions.ts";
+import { noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import { BATCH_LIMIT } from "./batch.ts";
@@ -87,6 +88,7 @@ export class StreamableHttp {
       if (session !== null) receive(session, message);
       return ACCEPTED;
     }
+    if (request.note !== undefined) noteMethod(request.note, message.method);
     if (message.method === "initialize") return await this.#initialize(message, request);
     return await this.#call(message, request, session, signal);
   }
@@ -182,6 +184,7 @@ export class StreamableHttp {
       throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
     }
     if (requests.length === 0) return ACCEPTED;
+    if (request.note !== undefined) noteMethod(request.note, "batch");
     const context = this.#context(request, session);
     const answers = await Promise.all(
       requests.map((message) =>
@@ -199,7 +202,7 @@ export class StreamableHttp {
   }
 
   #context(
-    { principal, serverId, protocolVersion, headers }: McpRequest,
+    { principal, serverId, protocolVersion, headers, note }: McpRequest,
     session: DownstreamSession | null,
     more: Pick<CallContext, "notify"> = {},
   ): CallContext {
@@ -210,6 +213,7 @@ export class StreamableHttp {
       toolsAsMethods: false,
       bound: session?.bound ?? null,
       received: headers,
+      note,
       ...more,
     };
   }

@@ -1,5 +1,6 @@
 // Failures as answers: JSON-RPC error objects for the data plane, `{"detail": …}` for REST, one correlation id for the log.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
+import { CORRELATION_HEADER } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Count } from "../telemetry/metrics.ts";
 
@@ -18,10 +19,9 @@ export class ErrorReporter {
     this.#count = count;
   }
 
-  /** Give a failure its catalogue row and a correlation id, count it, and log what an operator should see. */
-  report(thrown: unknown): ReportedError {
+  /** Give a failure its catalogue row and its request's correlation id, count it, and log what an operator should see. */
+  report(thrown: unknown, correlationId: string = crypto.randomUUID()): ReportedError {
     const error = toSluiceError(thrown);
-    const correlationId = crypto.randomUUID();
     this.#count(error.code, error.row.source);
     const fields = { code: error.code, correlationId, message: error.message, cause: error.cause };
     if (error.code === "INTERNAL") this.#log.error("request failed", fields);
@@ -45,7 +45,8 @@ export function rpcErrorText({ error, correlationId }: ReportedError): string {
 /** The REST answer, in FastAPI's shape: a 422 lists every fault, everything else says one sentence. */
 export function restErrorResponse({ error, correlationId }: ReportedError): Response {
   const body = { detail: error.data ?? error.message, code: error.code, correlationId };
-  return Response.json(body, { status: error.row.http, headers: errorHeaders(error) });
+  const headers = { [CORRELATION_HEADER]: correlationId, ...errorHeaders(error) };
+  return Response.json(body, { status: error.row.http, headers });
 }
 
 /** A request refused before it was dispatched: the row's HTTP status around a JSON-RPC error. */
@@ -53,7 +54,11 @@ export function rpcErrorResponse(reported: ReportedError): Response {
   const body = `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
   return new Response(body, {
     status: reported.error.row.http,
-    headers: { "content-type": "application/json", ...errorHeaders(reported.error) },
+    headers: {
+      "content-type": "application/json",
+      [CORRELATION_HEADER]: reported.correlationId,
+      ...errorHeaders(reported.error),
+    },
   });
 }
 

@@ -1,9 +1,13 @@
-// Request -> Response: origin, route, authenticate, serve. The one place where failures become answers.
+// Request -> Response: route, admit, origin, authenticate, serve. The one place where failures become answers.
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
+import { type CallNote, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
+import type { AccessLog } from "./access_log.ts";
+import { type Admission, REFUSED } from "./admission.ts";
 import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
+import { discardBody, type RefusalCode, refusalResponse } from "./refusal.ts";
 
 /** A request that has passed the door. */
 export interface Exchange {
@@ -11,6 +15,16 @@ export interface Exchange {
   /** Without query, as it came: percent-encoded, one trailing slash taken off. */
   readonly path: string;
   readonly principal: Principal;
+  /** Takes what the access log should know. */
+  readonly note?: CallNote;
+  /** To be set by an endpoint whose answer stays open: it is then counted among the streams, until it ends. */
+  isStream?: boolean;
+}
+
+/** What the server tells beside the request. */
+export interface ServedInfo {
+  /** Settles when the answer is out, to its last byte, or can no longer get out. */
+  readonly completed: Promise<unknown>;
 }
 
 export interface Endpoint {
@@ -20,10 +34,17 @@ export interface Endpoint {
   readonly speaks: "json-rpc" | "rest";
   /** Open to everybody, whatever AUTH_REQUIRED says. */
   readonly open?: boolean;
+  /** Answered whatever the load: for those who must see how the gateway is, then above all. */
+  readonly alwaysAnswered?: boolean;
+  /** A GET opens an event stream. */
+  readonly streamsOnGet?: boolean;
   serve(exchange: Exchange): Promise<Response>;
 }
 
 export interface HandlerDeps {
+  readonly admission: Admission;
+  /** null: DISABLE_ACCESS_LOG. */
+  readonly accessLog: AccessLog | null;
   readonly route: (path: string) => Endpoint | null;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (headers: Headers) => Principal | Promise<Principal>;
@@ -33,24 +54,52 @@ export interface HandlerDeps {
   readonly errors: ErrorReporter;
   /** Counts answers by endpoint and HTTP status. */
   readonly countAnswer: Count;
+  readonly countRefused: (code: RefusalCode) => void;
 }
 
-export function createHandler(deps: HandlerDeps): (request: Request) => Promise<Response> {
-  const { route, authenticate, anonymous, originGuard, errors, countAnswer } = deps;
-  return async (request) => {
+export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
+
+export function createHandler(deps: HandlerDeps): Handle {
+  const { route, admission, accessLog, authenticate, anonymous, originGuard, errors, countAnswer } = deps;
+
+  const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
+    discardBody(request);
+    deps.countRefused(code);
+    const response = refusalResponse(code, endpoint?.speaks ?? "rest");
+    countAnswer(endpoint?.name ?? "none", String(response.status));
+    return response;
+  };
+
+  return async (request, info) => {
     const path = pathOf(request.url);
     const endpoint = route(path);
+    if (admission.streamsAreFull && endpoint?.streamsOnGet && request.method === "GET") {
+      return refuse(request, endpoint, "TOO_MANY_STREAMS");
+    }
+    const isCounted = !endpoint?.alwaysAnswered;
+    const ticket = isCounted ? admission.enter() : 0;
+    if (ticket === REFUSED) return refuse(request, endpoint, "OVERLOADED");
+
+    const record = accessLog === null ? null : accessLog.begin(request, path, endpoint?.name ?? "none");
+    let exchange: Exchange | undefined;
     let response: Response;
     try {
       originGuard.check(request.headers);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
-      response = await endpoint.serve({ request, path, principal });
+      exchange = { request, path, principal, note: record?.note, isStream: false };
+      response = await endpoint.serve(exchange);
     } catch (thrown) {
-      const reported = errors.report(thrown);
+      const reported = errors.report(thrown, record?.note.correlationId ?? correlationIdOf(request.headers));
       response = endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported);
     }
     countAnswer(endpoint?.name ?? "none", String(response.status));
+    const isStream = exchange?.isStream === true;
+    if (isCounted) {
+      if (isStream) admission.leaveAsStream(info.completed);
+      else admission.leave(ticket);
+    }
+    if (record !== null) record.answered(response, isStream ? info.completed : null);
     return response;
   };
 }

@@ -1,18 +1,24 @@
 import { assertEquals } from "@std/assert";
-import { MemorySink, principal } from "../../tests/support/fakes.ts";
+import { MemorySink, principal, settle } from "../../tests/support/fakes.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
 import { SluiceError } from "../base/errors.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorHeaders, ErrorReporter } from "./error_response.ts";
+import { Admission } from "./admission.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
 import { OriginGuard } from "./origin_guard.ts";
 
 interface Given {
   readonly endpoint?: Partial<Endpoint>;
   readonly authenticate?: () => ReturnType<typeof principal>;
+  readonly admission?: Admission;
 }
 
-function setUp({ endpoint = {}, authenticate = () => principal() }: Given = {}) {
+const ROOMY = { requests: 512, streams: 512 };
+
+function setUp(
+  { endpoint = {}, authenticate = () => principal(), admission = new Admission(ROOMY) }: Given = {},
+) {
   const served: Exchange[] = [];
   const counted: string[][] = [];
   const failures: string[][] = [];
@@ -23,7 +29,11 @@ function setUp({ endpoint = {}, authenticate = () => principal() }: Given = {}) 
     serve: (exchange) => (served.push(exchange), Promise.resolve(new Response("served"))),
     ...endpoint,
   };
-  const handle = createHandler({
+  const refused: string[] = [];
+  const serveRequest = createHandler({
+    admission,
+    accessLog: null,
+    countRefused: (code) => refused.push(code),
     route: (path) => path === "/rpc" ? target : null,
     authenticate,
     anonymous: ANONYMOUS,
@@ -34,7 +44,9 @@ function setUp({ endpoint = {}, authenticate = () => principal() }: Given = {}) 
     ),
     countAnswer: (...labels) => counted.push(labels),
   });
-  return { handle, served, counted, failures, sink };
+  const handle = (request: Request, completed: Promise<void> = Promise.resolve()) =>
+    serveRequest(request, { completed });
+  return { handle, served, counted, failures, refused, sink };
 }
 
 const denied = () => {
@@ -145,4 +157,123 @@ Deno.test("OriginGuard.check() lets in no origin, this machine's and the allowed
   ];
   for (const origin of good) assertEquals(passes(origin), true, String(origin));
   for (const origin of bad) assertEquals(passes(origin), false, origin);
+});
+
+const post = (headers: Record<string, string> = {}) =>
+  new Request("http://gateway/rpc", { method: "POST", body: "{}", headers });
+
+Deno.test("createHandler() refuses what is above the limit unread, unauthenticated, unlogged and at once, and counts it", async () => {
+  const admission = new Admission({ requests: 1, streams: 1 });
+  const answer = Promise.withResolvers<Response>();
+  let authenticated = 0;
+  const { handle, counted, refused, failures, sink } = setUp({
+    admission,
+    authenticate: () => (authenticated++, principal()),
+    endpoint: { serve: () => answer.promise },
+  });
+  const first = handle(post());
+  const second = post({ "content-length": "2" });
+  const response = await handle(second);
+  assertEquals([response.status, response.headers.get("retry-after")], [503, "1"]);
+  assertEquals(await response.json(), {
+    jsonrpc: "2.0",
+    id: null,
+    error: {
+      code: -31530,
+      message: "The gateway is at capacity; retry later",
+      data: { source: "internal", code: "OVERLOADED" },
+    },
+  });
+  assertEquals([authenticated, refused, failures, sink.lines], [1, ["OVERLOADED"], [], []]);
+  assertEquals(counted, [["rpc", "503"]]);
+  // Thrown away, so that the connection can be kept.
+  assertEquals(await second.body!.getReader().read(), { done: true, value: undefined });
+
+  answer.resolve(new Response("served"));
+  assertEquals((await first).status, 200);
+  assertEquals((await handle(post())).status, 200);
+});
+
+Deno.test("createHandler() refuses as REST where the endpoint speaks that, or where there is none", async () => {
+  const admission = new Admission({ requests: 1, streams: 1 });
+  admission.enter();
+  const { handle } = setUp({ admission, endpoint: { speaks: "rest" } });
+  for (const path of ["/rpc", "/nothing"]) {
+    const response = await handle(new Request(`http://gateway${path}`));
+    assertEquals([response.status, await response.json()], [503, {
+      detail: "The gateway is at capacity; retry later",
+      code: "OVERLOADED",
+    }]);
+  }
+});
+
+Deno.test("createHandler() always answers where the endpoint says so", async () => {
+  const admission = new Admission({ requests: 1, streams: 1 });
+  admission.enter();
+  const { handle } = setUp({ admission, endpoint: { alwaysAnswered: true } });
+  assertEquals((await handle(post())).status, 200);
+  assertEquals(admission.requestsInFlight, 1);
+});
+
+Deno.test("createHandler() gives a place back, whatever the request ends with", async () => {
+  const admission = new Admission({ requests: 1, streams: 1 });
+  const serve = () => Promise.reject(new Error("broken"));
+  const cases = [
+    setUp({ admission, authenticate: denied }),
+    setUp({ admission, endpoint: { serve } }),
+    setUp({
+      admission,
+      endpoint: {
+        serve: () => {
+          throw new Error("at once");
+        },
+      },
+    }),
+    setUp({ admission }),
+  ];
+  for (const { handle } of cases) {
+    await handle(post({ origin: "http://evil.example" }));
+    await handle(post());
+    await handle(new Request("http://gateway/nothing"));
+    assertEquals([admission.requestsInFlight, admission.streamCount], [0, 0]);
+  }
+});
+
+Deno.test("createHandler() counts an answer that stays open among the streams, until it is out or its client is gone", async () => {
+  const admission = new Admission({ requests: 1, streams: 1 });
+  const serve = (exchange: Exchange) => {
+    exchange.isStream = true;
+    return Promise.resolve(new Response("an event"));
+  };
+  const { handle, refused } = setUp({ admission, endpoint: { serve, streamsOnGet: true } });
+  const get = () => new Request("http://gateway/rpc");
+  const completed = Promise.withResolvers<void>();
+  assertEquals((await handle(get(), completed.promise)).status, 200);
+  assertEquals([admission.requestsInFlight, admission.streamCount], [0, 1]);
+
+  const response = await handle(get());
+  assertEquals([response.status, (await response.json()).error.data.code], [503, "TOO_MANY_STREAMS"]);
+  assertEquals(refused, ["TOO_MANY_STREAMS"]);
+  // A POST is no less welcome; that its answer is a stream shows only later.
+  const posted = Promise.withResolvers<void>();
+  assertEquals((await handle(post(), posted.promise)).status, 200);
+  assertEquals([admission.requestsInFlight, admission.streamCount], [1, 1]);
+
+  completed.reject(new Error("the client is gone"));
+  posted.resolve();
+  await settle();
+  assertEquals([admission.requestsInFlight, admission.streamCount], [0, 0]);
+  assertEquals((await handle(get(), completed.promise.catch(() => {}))).status, 200);
+});
+
+Deno.test("createHandler() takes the client's correlation id into a failure and its log line", async () => {
+  const serve = () => Promise.reject(new Error("broken"));
+  const { handle, sink } = setUp({ endpoint: { serve } });
+  const response = await handle(post({ "x-correlation-id": 'deploy-17"; rm -rf' }));
+  const id = "deploy-17rm-rf";
+  assertEquals(
+    [response.headers.get("x-correlation-id"), (await response.json()).error.data.correlationId],
+    [id, id],
+  );
+  assertEquals(JSON.parse(sink.lines[0]!).correlationId, id);
 });

@@ -4,6 +4,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Scope } from "../catalog/catalog.ts";
 import type { RequestMessage } from "../mcp/json_rpc.ts";
 import type { Revision } from "../mcp/revisions.ts";
+import type { CallNote } from "../telemetry/call_note.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 import type { RpcAnswer } from "../upstream/session.ts";
@@ -23,6 +24,8 @@ export interface CallContext {
   readonly signal?: CancelSignal;
   /** Takes notifications that belong to this call, as JSON text; absent where the client cannot be sent any. */
   readonly notify?: (text: string) => void;
+  /** Takes what the access log should know. */
+  readonly note?: CallNote;
 }
 
 /** Serves one method. Throws what goes wrong; an upstream's JSON-RPC error is an answer. */

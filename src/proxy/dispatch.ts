@@ -12,13 +12,13 @@ import type { UpstreamCaller } from "./upstream_caller.ts";
 export class Dispatcher {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
-  readonly #toErrorObject: (error: unknown) => string;
+  readonly #toErrorObject: (error: unknown, call: CallContext) => string;
 
   /** @param toErrorObject makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it */
   constructor(
     caller: UpstreamCaller,
     identity: ServerIdentity,
-    toErrorObject: (error: unknown) => string,
+    toErrorObject: (error: unknown, call: CallContext) => string,
   ) {
     const lifecycle = new LifecycleMethods(identity);
     this.#handlers = new Map<string, Handler>([
@@ -49,7 +49,8 @@ export class Dispatcher {
         ? errorText(idText(message), answer.text)
         : resultText(idText(message), answer.text);
     } catch (error) {
-      return errorText(idText(message), this.#toErrorObject(call.signal?.aborted ? cancelled(error) : error));
+      const reason = call.signal?.aborted ? cancelled(error) : error;
+      return errorText(idText(message), this.#toErrorObject(reason, call));
     }
   }
 }

@@ -57,6 +57,7 @@ function send(
   tool: Entry<ToolRow>,
   params: string,
 ): Promise<RpcAnswer> {
+  if (call.note !== undefined) call.note.tool = tool.key;
   requirePermission(call.principal, "tools.execute");
   return caller.request(tool, call, "tools/call", params, deadlineOf(tool.row, caller.toolDeadline));
 }

@@ -48,6 +48,7 @@ export class UpstreamCaller {
     params: string,
     { timeoutMs, timeoutSetting }: CallDeadline = this.#requestDeadline,
   ): Promise<RpcAnswer> {
+    if (call.note !== undefined) call.note.upstream = entry.gateway.name;
     return this.#upstreams.get(entry.gateway.id).request(method, params, {
       bound: call.bound,
       token: tokenOf(call.principal),

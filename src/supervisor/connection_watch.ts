@@ -1,6 +1,6 @@
 // Closes connections that hold a descriptor and give nothing for it. Deno's HTTP server waits for ever for a request's head
 // (tried: 2.7 and 2.9), and no handler sees a request before its head is whole; the kernel's byte counters tell.
-import type { Clock } from "../base/clock.ts";
+import { type Clock, sleep } from "../base/clock.ts";
 import type { PeerSocket, PeerSockets } from "./peer_sockets.ts";
 
 export interface WatchLimits {
@@ -37,6 +37,8 @@ interface Watched {
 
 /** How many looks a limit is divided into: it is kept to within a fourth. */
 const LOOKS_PER_LIMIT = 4;
+/** A worker that is alive has taken up what was sent to it within this. */
+const CLAIM_MS = 500;
 const [MIN_INTERVAL_MS, MAX_INTERVAL_MS] = [250, 5_000];
 
 export class ConnectionWatch {
@@ -78,6 +80,21 @@ export class ConnectionWatch {
     if (counts.size > 0) onCut(counts);
   }
 
+  /**
+   * A worker stands still: what is asked of it gets a closed connection instead of no answer. The other workers claim theirs.
+   */
+  async cutUnclaimed(): Promise<void> {
+    const { sockets, clock, busyPeerPorts } = this.#options;
+    const before = sockets.list().filter(({ awaitsAnswer }) => awaitsAnswer);
+    if (before.length === 0) return;
+    await sleep(clock, CLAIM_MS);
+    const busy = await busyPeerPorts();
+    for (const socket of before) {
+      // One that has been answered meanwhile is not cut either: see `cut`.
+      if (!busy.has(socket.peerPort)) sockets.cut(socket, { unlessMoreCame: false });
+    }
+  }
+
   #update(sockets: readonly PeerSocket[], now: number): void {
     const before = this.#watched;
     this.#watched = new Map();
@@ -116,7 +133,14 @@ export class ConnectionWatch {
   }
 }
 
-const NOTHING_YET: PeerSocket = { fd: -1, peerPort: 0, received: 0, acknowledged: 0, hasUnsent: false };
+const NOTHING_YET: PeerSocket = {
+  fd: -1,
+  peerPort: 0,
+  received: 0,
+  acknowledged: 0,
+  hasUnsent: false,
+  awaitsAnswer: false,
+};
 
 function isSame(before: PeerSocket, now: PeerSocket): boolean {
   return before.peerPort === now.peerPort && before.received <= now.received &&

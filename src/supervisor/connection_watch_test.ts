@@ -38,7 +38,7 @@ class Scene {
 
   set(fd: number, changes: Partial<PeerSocket>): void {
     const before = this.sockets.get(fd) ??
-      { fd, peerPort: 50_000 + fd, received: 0, acknowledged: 0, hasUnsent: false };
+      { fd, peerPort: 50_000 + fd, received: 0, acknowledged: 0, hasUnsent: false, awaitsAnswer: false };
     this.sockets.set(fd, { ...before, ...changes });
   }
 

@@ -14,7 +14,11 @@ export interface ListeningSockets {
    * when another listener of the port takes it if these are closed by then. What has begun to connect still arrives.
    */
   ignoreNewConnections(sockets: readonly ListeningSocket[]): void;
+  /** End them from outside, for a worker that does not: what waits to be accepted is reset, the port's others get the rest. */
+  close(sockets: readonly ListeningSocket[]): void;
 }
+
+const SHUT_RDWR = 2;
 
 const [SOL_SOCKET, SO_ATTACH_FILTER, SO_ACCEPTCONN, SO_COOKIE] = [1, 26, 30, 57];
 
@@ -68,6 +72,12 @@ class LinuxListeners implements ListeningSockets {
       // The descriptor may be another socket's by now.
       if (this.#option(fd, SO_COOKIE, 8) !== cookie) continue;
       this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program.buffer, program.byteLength);
+    }
+  }
+
+  close(sockets: readonly ListeningSocket[]): void {
+    for (const { fd, cookie } of sockets) {
+      if (this.#option(fd, SO_COOKIE, 8) === cookie) this.#libc.shutdown(fd, SHUT_RDWR);
     }
   }
 

@@ -9,6 +9,8 @@ export interface PeerSocket {
   readonly received: number;
   /** Of our data, what the client has acknowledged, bytes. */
   readonly acknowledged: number;
+  /** The last that went over it came from the client. */
+  readonly awaitsAnswer: boolean;
   /** We have data that the client has not taken. */
   readonly hasUnsent: boolean;
 }
@@ -25,7 +27,16 @@ const [SHUT_RDWR, IPPROTO_TCP, TCP_INFO] = [2, 6, 11];
 const CLOSED = 7;
 
 /** Where the fields are in the kernel's `struct tcp_info`, which only ever grows at its end (Linux 4.6 has them all). */
-const AT = { state: 0, unacked: 24, bytesAcked: 120, bytesReceived: 128, notSent: 144, end: 148 };
+const AT = {
+  state: 0,
+  unacked: 24,
+  sinceSent: 44,
+  sinceReceived: 52,
+  bytesAcked: 120,
+  bytesReceived: 128,
+  notSent: 144,
+  end: 148,
+};
 
 /** @returns null where this cannot be had: not Linux, no glibc, no permission for it */
 export function openPeerSockets(port: number): PeerSockets | null {
@@ -72,6 +83,8 @@ class LinuxSockets implements PeerSockets {
       peerPort,
       received: Number(info.getBigUint64(AT.bytesReceived, LITTLE_ENDIAN)),
       acknowledged: Number(info.getBigUint64(AT.bytesAcked, LITTLE_ENDIAN)),
+      awaitsAnswer:
+        info.getUint32(AT.sinceReceived, LITTLE_ENDIAN) < info.getUint32(AT.sinceSent, LITTLE_ENDIAN),
       hasUnsent: info.getUint32(AT.unacked, LITTLE_ENDIAN) + info.getUint32(AT.notSent, LITTLE_ENDIAN) > 0,
     };
   }

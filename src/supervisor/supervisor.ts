@@ -1,134 +1,276 @@
-// Keeps the workers alive: spawn, connect to each other, respawn with backoff, spread catalog changes, drain.
-import { backoffMs } from "../base/backoff.ts";
-import { SluiceError } from "../base/errors.ts";
+// Keeps the workers alive: one in each slot, connected to the others, replaced when it dies, stands still or has served its time.
+import { sleep, systemClock } from "../base/clock.ts";
+import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Answers, Question } from "../worker/messages.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { openListeningSockets } from "./listening_sockets.ts";
+import { listenersOf, migratesConnections } from "./kernel.ts";
+import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
+import { RespawnPolicy } from "./respawn_policy.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly log: Log;
+  /** Another program for the workers: tests put faults into it. */
+  readonly workerEntry?: URL;
 }
 
-const RESPAWN_BACKOFF = { baseMs: 100, maxMs: 10_000 };
+/** Clients that keep their connection busy have left within this; an idle one rarely speaks in the very moment of its end. */
+const LEAVE_MS = 4_000;
 
-/** A worker that lived so long did not die of its start: the next one comes at once. */
-const HEALTHY_LIFE_MS = 30_000;
+const STANDSTILL_LOOK_MS = 1_000;
+
+const ANSWER_WITHIN_MS = 10_000;
+
+/** A worker's place: whoever is in it owns the sessions whose ids name it. */
+interface Slot {
+  readonly index: number;
+  readonly policy: RespawnPolicy;
+  worker: WorkerHandle;
+}
 
 export class Supervisor {
-  readonly #options: SupervisorOptions;
-  readonly #workers: WorkerHandle[] = [];
-  /** Respawns in a row, per worker. */
-  readonly #attempts: number[] = [];
+  /** Resolves, with the reason, when no worker will ever be there again. */
+  readonly failed: Promise<SluiceError>;
+  #options: SupervisorOptions;
+  readonly #slots: Slot[] = [];
+  /** All that have not died, those too whose place is another's already. */
+  readonly #alive = new Set<WorkerHandle>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  /** Has every worker been ready once? */
-  #serving = false;
+  readonly #sockets: ReturnType<typeof openListeningSockets>;
+  #heartbeats: Heartbeats | undefined;
+  /** One listener after the other, so that each worker's own can be told from the others'. */
+  #listening: Promise<void> = Promise.resolve();
+  readonly #toRecycle = new Set<WorkerHandle>();
+  /** One at a time: there is never more than one worker too many. */
+  #recycling: Promise<void> = Promise.resolve();
   #stopping = false;
-  #onAllReady: () => void = () => {};
-  #onFailed: (error: SluiceError) => void = () => {};
+  #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
+  #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
+  readonly #fail: (error: SluiceError) => void;
+  /** For the metrics. */
+  readonly counts = { respawned: 0, recycled: 0, terminated: 0 };
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#sockets = openListeningSockets(options.config.port);
+    const { promise, resolve } = Promise.withResolvers<SluiceError>();
+    this.failed = promise;
+    this.#fail = resolve;
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */
-  start(): Promise<void> {
-    const started = new Promise<void>((resolve, reject) => {
-      this.#onAllReady = resolve;
-      this.#onFailed = reject;
+  async start(): Promise<void> {
+    const { workers, respawnFailed, workerTimeoutMs } = this.#options.config;
+    for (let index = 0; index < workers; index++) {
+      const policy = new RespawnPolicy(systemClock, respawnFailed);
+      this.#slots.push({ index, policy, worker: this.#make(index) });
+    }
+    for (const { worker } of this.#slots) this.#introduce(worker);
+    try {
+      await Promise.all(this.#slots.map(({ worker }) => worker.prepared));
+      await Promise.all(this.#slots.map(({ worker }) => this.#listen(worker)));
+    } catch (error) {
+      this.#stopping = true;
+      for (const worker of this.#alive) worker.terminate();
+      throw error;
+    }
+    this.#heartbeats = new Heartbeats({
+      clock: systemClock,
+      timeoutMs: workerTimeoutMs,
+      workers: () => [...this.#alive].filter(({ state }) => state === "ready"),
+      onStill: (worker, silentMs) => {
+        this.counts.terminated++;
+        // Deno does not stop a thread that never comes back to its event loop: at least nobody shall be sent to it any more.
+        this.#sockets?.close(worker.listeners);
+        this.#standstillTimer ??= setInterval(() => {
+          Promise.resolve(this.#cutUnclaimed()).catch(() => {});
+        }, STANDSTILL_LOOK_MS);
+        worker.terminate(`its event loop has not answered for ${silentMs} ms (WORKER_TIMEOUT)`);
+      },
     });
-    for (let index = 0; index < this.#options.config.workers; index++) this.#spawn(index);
-    return started;
   }
 
   /** Drain every worker; what is not done within GRACEFUL_TIMEOUT is cut off. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#heartbeats?.stop();
+    clearInterval(this.#standstillTimer);
     for (const timer of this.#timers) clearTimeout(timer);
     const { config: { gracefulTimeoutMs }, log } = this.#options;
     const allDead = new Promise<void>((resolve) => this.#onAllDead = resolve);
-    for (const worker of this.#workers) worker.drain();
+    await this.#makeWayForSuccessor();
+    for (const worker of this.#alive) worker.drain();
     const timer = setTimeout(() => {
       log.warning("grace period is over, ending workers", { gracefulTimeoutMs });
-      for (const worker of this.#workers) worker.terminate();
+      for (const worker of [...this.#alive]) worker.terminate();
     }, gracefulTimeoutMs);
-    this.#noteDeaths();
+    if (this.#alive.size === 0) this.#onAllDead();
     await allDead;
     clearTimeout(timer);
   }
 
-  /** Ask every worker. One that dies meanwhile is missing in the answer. */
+  /** Ask every worker. One that dies meanwhile, or stands still, is missing in the answer; it reads the question when it wakes. */
   async askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
-    const answers = await Promise.allSettled(this.#alive().map((worker) => worker.ask(question)));
-    return answers.flatMap((answer) =>
-      answer.status === "fulfilled" ? [answer.value as Answers[Q["type"]]] : []
-    );
+    const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(question)));
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
   }
 
-  #spawn(index: number): void {
-    const { config, secrets } = this.#options;
-    const handle = new WorkerHandle(
-      { type: "start", worker: index, workerCount: config.workers, config, secrets },
-      {
+  /**
+   * Replace every worker, one after the other, without losing a request.
+   * @param leaveMs how long the clients of an old worker have to leave it
+   */
+  async recycleAll(reason: string, leaveMs = LEAVE_MS): Promise<void> {
+    await Promise.all(this.#slots.map(({ worker }) => this.#recycle(worker, reason, leaveMs)));
+  }
+
+  /** @param cutUnclaimed run again and again once a worker stands still: it closes what is asked of that worker */
+  onStandstill(cutUnclaimed: () => Promise<void> | undefined): void {
+    this.#cutUnclaimed = cutUnclaimed;
+  }
+
+  /** New settings for the workers; the number of workers and where they listen stay. */
+  async reconfigure(config: Config): Promise<void> {
+    this.#options = { ...this.#options, config };
+    await this.recycleAll("settings were reloaded");
+  }
+
+  /** Another process listens on our port too: it takes over, and nothing that is connecting now may be lost between us. */
+  async #makeWayForSuccessor(): Promise<void> {
+    const sockets = this.#sockets;
+    const own = sockets?.list() ?? [];
+    if (sockets === null || listenersOf(this.#options.config.port) <= own.length) return;
+    this.#options.log.info("another process serves the port, leaving it to that");
+    await this.askAll({ type: "retire" });
+    await sleep(systemClock, LEAVE_MS);
+    if (migratesConnections()) return;
+    sockets.ignoreNewConnections(own);
+    await sleep(systemClock, LAST_ARRIVALS_MS);
+  }
+
+  #make(index: number): WorkerHandle {
+    const { config, secrets, workerEntry } = this.#options;
+    const handle = new WorkerHandle({
+      start: { type: "start", worker: index, workerCount: config.workers, config, secrets },
+      maxHeapMb: config.workerMaxHeapMb,
+      entry: workerEntry,
+      events: {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
-        onFailed: (worker, error) => this.#onCannotStart(worker, error),
+        onWantsRecycling: (worker, reason) => void this.#recycle(worker, reason),
       },
-    );
-    this.#workers[index] = handle;
-    for (const peer of this.#alive()) if (peer !== handle) connect(handle, peer);
+    });
+    this.#alive.add(handle);
+    return handle;
   }
 
-  #onState(handle: WorkerHandle, state: WorkerState): void {
-    const { log } = this.#options;
-    log.debug("worker state", { worker: handle.index, state });
-    if (state === "ready" && this.#workers.every((worker) => worker.state === "ready")) {
-      this.#serving = true;
-      this.#onAllReady();
-    }
+  /** Connect a worker to those of the other slots, and to the one whose place it takes. */
+  #introduce(worker: WorkerHandle): void {
+    for (const peer of this.#alive) if (peer !== worker) connect(worker, peer);
+  }
+
+  #listen(worker: WorkerHandle): Promise<void> {
+    const listening = this.#listening.then(async () => {
+      const before = new Set(this.#sockets?.list().map(({ cookie }) => cookie));
+      worker.send({ type: "listen" });
+      await worker.ready;
+      worker.listeners = this.#sockets?.list().filter(({ cookie }) => !before.has(cookie)) ?? [];
+    });
+    this.#listening = listening.catch(() => {});
+    return listening;
+  }
+
+  #onState(worker: WorkerHandle, state: WorkerState): void {
+    this.#options.log.debug("worker state", { worker: worker.index, state });
     if (state !== "dead") return;
-    for (const peer of this.#alive()) peer.send({ type: "peer_gone", worker: handle.index });
-    if (this.#stopping) return this.#noteDeaths();
-    this.#respawn(handle);
+    this.#alive.delete(worker);
+    const slot = this.#slots[worker.index];
+    if (slot?.worker === worker) {
+      for (const peer of this.#alive) peer.send({ type: "peer_gone", worker: worker.index });
+      if (!this.#stopping) this.#replaceDead(slot);
+    } else {
+      for (const peer of this.#alive) peer.send({ type: "former_peer_gone", worker: worker.index });
+    }
+    if (this.#stopping && this.#alive.size === 0) this.#onAllDead();
   }
 
-  #respawn({ index, startedAt, cause }: WorkerHandle): void {
-    const attempt = Date.now() - startedAt > HEALTHY_LIFE_MS ? 0 : (this.#attempts[index] ?? 0);
-    this.#attempts[index] = attempt + 1;
-    const delayMs = backoffMs(attempt, RESPAWN_BACKOFF);
-    this.#options.log.error("worker died, respawning", { worker: index, cause, delayMs });
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#spawn(index);
-    }, delayMs);
-    this.#timers.add(timer);
+  #replaceDead(slot: Slot): void {
+    const { log } = this.#options;
+    const { index, worker: { cause } } = slot;
+    const respawn = slot.policy.died();
+    log.error("worker died", { worker: index, cause, respawn });
+    if (respawn.kind === "after") {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        void this.#respawn(slot);
+      }, respawn.delayMs);
+      this.#timers.add(timer);
+    } else if (respawn.kind === "crash_loop" || this.#alive.size === 0) {
+      this.#fail(new SluiceError("WORKERS_KEEP_DYING", { worker: index, cause: cause ?? "no reason given" }));
+    }
   }
 
-  /** On the first start this ends the program; a respawned worker may find the database locked and tries again. */
-  #onCannotStart(handle: WorkerHandle, error: SluiceError): void {
-    handle.cause = error.message;
-    if (!this.#serving) {
-      this.#stopping = true;
-      this.#onFailed(error);
-      for (const worker of this.#workers) worker.terminate();
-    } else handle.terminate();
+  async #respawn(slot: Slot): Promise<void> {
+    this.counts.respawned++;
+    slot.worker = this.#make(slot.index);
+    this.#introduce(slot.worker);
+    try {
+      await slot.worker.prepared;
+      await this.#listen(slot.worker);
+    } catch {
+      // It has died of it, which is dealt with where workers die.
+    }
+  }
+
+  #recycle(worker: WorkerHandle, reason: string, leaveMs = LEAVE_MS): Promise<void> {
+    const slot = this.#slots[worker.index]!;
+    if (this.#toRecycle.has(worker) || slot.worker !== worker || this.#stopping) return Promise.resolve();
+    this.#toRecycle.add(worker);
+    const { log } = this.#options;
+    const done = this.#recycling.then(async () => {
+      if (this.#stopping || worker.state !== "ready") return;
+      log.info("recycling worker", { worker: slot.index, reason });
+      await recycle(worker, {
+        clock: systemClock,
+        makeSuccessor: () => this.#make(slot.index),
+        introduce: (successor) => {
+          slot.worker = successor;
+          this.#introduce(successor);
+        },
+        listen: (successor) => this.#listen(successor),
+        leaveMs,
+        sockets: this.#sockets,
+        migratesConnections: migratesConnections(),
+      });
+      this.counts.recycled++;
+      log.info("worker recycled", { worker: slot.index });
+    }).catch((error) => {
+      log.error("worker not recycled", { worker: slot.index, reason: reasonOf(error) });
+    }).finally(() => this.#toRecycle.delete(worker));
+    this.#recycling = done;
+    return done;
   }
 
   async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
     asking.send({ type: "answers", request, values: await this.askAll(question) });
   }
+}
 
-  #alive(): WorkerHandle[] {
-    return this.#workers.filter(({ state }) => state !== "dead");
-  }
-
-  #noteDeaths(): void {
-    if (this.#alive().length === 0) this.#onAllDead();
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new SluiceError("WORKER_GONE")), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -136,21 +278,4 @@ function connect(one: WorkerHandle, other: WorkerHandle): void {
   const { port1, port2 } = new MessageChannel();
   one.send({ type: "peer", worker: other.index, port: port1 }, [port1]);
   other.send({ type: "peer", worker: one.index, port: port2 }, [port2]);
-}
-
-/** Is something listening there already? `reusePort` would share the port with a stranger instead of saying so. */
-export function findFreePort(hostname: string, port: number): number {
-  try {
-    const probe = Deno.listen({ hostname, port });
-    const { port: found } = probe.addr as Deno.NetAddr;
-    probe.close();
-    return found;
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.AddrInUse
-      ? "another program listens there; choose another PORT, or end it"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new SluiceError("CANNOT_LISTEN", { hostname, port, reason }, { cause });
-  }
 }

@@ -1,13 +1,15 @@
 // One worker as the supervisor sees it: its state, its messages, its end. The one place that makes workers.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
-import type { FromWorker, Question, ToWorker } from "../worker/messages.ts";
+import type { Answers, FromWorker, Question, ToWorker } from "../worker/messages.ts";
+import type { ListeningSocket } from "./listening_sockets.ts";
 
-/** starting > ready > draining > dead; any state may go to dead. */
-export type WorkerState = "starting" | "ready" | "draining" | "dead";
+/** starting > prepared > ready > draining > dead; any state may go to draining or dead. */
+export type WorkerState = "starting" | "prepared" | "ready" | "draining" | "dead";
 
 const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
-  starting: ["ready", "draining", "dead"],
+  starting: ["prepared", "draining", "dead"],
+  prepared: ["ready", "draining", "dead"],
   ready: ["draining", "dead"],
   draining: ["dead"],
   dead: [],
@@ -19,13 +21,28 @@ export type WorkerRequest = Extract<FromWorker, { type: "ask_all" }>;
 export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
   onRequest(handle: WorkerHandle, request: WorkerRequest): void;
-  /** The worker says that it cannot start. */
-  onFailed(handle: WorkerHandle, error: SluiceError): void;
+  onWantsRecycling(handle: WorkerHandle, reason: string): void;
+}
+
+export interface WorkerOptions {
+  readonly start: Extract<ToWorker, { type: "start" }>;
+  readonly events: WorkerEvents;
+  /** Beyond so much heap the worker ends, alone; 0: no limit of ours (WORKER_MAX_HEAP_MB). */
+  readonly maxHeapMb: number;
+  /** Another program for the worker: tests put faults into it. */
+  readonly entry?: URL;
 }
 
 export class WorkerHandle {
   readonly index: number;
-  readonly startedAt = Date.now();
+  /** Resolves when the worker has made everything and can be told to listen. @throws {SluiceError} why it cannot */
+  readonly prepared: Promise<void>;
+  /** Resolves when it listens. @throws {SluiceError} why it cannot */
+  readonly ready: Promise<void>;
+  /** The sockets that it listens on, where the supervisor could tell. */
+  listeners: readonly ListeningSocket[] = [];
+  /** When it last said anything, ms since the epoch. */
+  lastSeenAt = Date.now();
   /** Why it died, where it said so. */
   cause: string | null = null;
   #state: WorkerState = "starting";
@@ -36,14 +53,23 @@ export class WorkerHandle {
     number,
     { resolve: (value: unknown) => void; reject: (error: unknown) => void }
   >();
+  readonly #milestones = { prepared: Promise.withResolvers<void>(), ready: Promise.withResolvers<void>() };
 
-  constructor(start: Extract<ToWorker, { type: "start" }>, events: WorkerEvents) {
+  constructor({ start, events, maxHeapMb, entry }: WorkerOptions) {
     this.index = start.worker;
     this.#events = events;
-    this.#worker = new Worker(new URL("../worker/main.ts", import.meta.url));
+    this.prepared = this.#milestones.prepared.promise;
+    this.ready = this.#milestones.ready.promise;
+    // Who waits for neither still must not meet an unhandled rejection.
+    this.prepared.catch(() => {});
+    this.ready.catch(() => {});
+    const options = maxHeapMb > 0 ? { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } } : {};
+    this.#worker = entry === undefined
+      ? new Worker(new URL("../worker/main.ts", import.meta.url), options)
+      : new Worker(entry, options);
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error: unknown) => {
-      this.cause = error instanceof Error ? error.message : String(error);
+      this.cause ??= error instanceof Error ? error.message : String(error);
       this.#enter("dead");
     });
     this.#worker.on("exit", () => this.#enter("dead"));
@@ -60,11 +86,11 @@ export class WorkerHandle {
   }
 
   /** Ask, and wait for `done`. @throws {SluiceError} WORKER_GONE */
-  ask(question: Question): Promise<unknown> {
+  ask<Q extends Question>(question: Q): Promise<Answers[Q["type"]]> {
     if (this.#state === "dead") return Promise.reject(new SluiceError("WORKER_GONE"));
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
-      this.#asked.set(request, { resolve, reject });
+      this.#asked.set(request, { resolve: resolve as (value: unknown) => void, reject });
       this.send({ type: "question", request, question });
     });
   }
@@ -76,34 +102,50 @@ export class WorkerHandle {
     this.send({ type: "drain" });
   }
 
-  terminate(): void {
-    this.#worker.terminate();
+  /** End it at once. @param cause for the log */
+  terminate(cause?: string): void {
+    this.cause ??= cause ?? null;
+    void this.#worker.terminate();
     this.#enter("dead");
   }
 
   #receive(message: FromWorker): void {
+    this.lastSeenAt = Date.now();
     switch (message.type) {
+      case "prepared":
       case "ready":
-        return this.#enter("ready");
-      case "failed":
-        this.#events.onFailed(this, new SluiceError(message.code, message.params, { cause: message.cause }));
+        return this.#enter(message.type);
+      case "pong":
         return;
+      case "failed":
+        return this.#fail(new SluiceError(message.code, message.params, { cause: message.cause }));
       case "drained":
         return this.terminate();
       case "done":
         this.#asked.get(message.request)?.resolve(message.value);
         this.#asked.delete(message.request);
         return;
-      default:
-        this.#events.onRequest(this, message);
+      case "wants_recycling":
+        return this.#events.onWantsRecycling(this, message.reason);
+      case "ask_all":
+        return this.#events.onRequest(this, message);
     }
+  }
+
+  /** The worker says that it cannot start. */
+  #fail(error: SluiceError): void {
+    for (const milestone of Object.values(this.#milestones)) milestone.reject(error);
+    this.terminate(error.message);
   }
 
   #enter(state: WorkerState): void {
     if (!NEXT[this.#state].includes(state)) return;
     this.#state = state;
+    if (state === "prepared" || state === "ready") this.#milestones[state].resolve();
     if (state === "dead") {
-      for (const { reject } of this.#asked.values()) reject(new SluiceError("WORKER_GONE"));
+      const gone = new SluiceError("WORKER_GONE", {}, { cause: this.cause });
+      for (const milestone of Object.values(this.#milestones)) milestone.reject(gone);
+      for (const { reject } of this.#asked.values()) reject(gone);
       this.#asked.clear();
     }
     this.#events.onState(this, state);

@@ -4,6 +4,8 @@ export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as c
 
 export type LogLevel = typeof LOG_LEVELS[number];
 
+export type LogFormat = "json" | "text";
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
@@ -17,27 +19,31 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: LogLevel;
-  readonly format: "json" | "text";
+  readonly format: LogFormat;
   /** Where lines go; the default is standard output. */
   readonly sink?: LineSink;
   readonly now?: () => Date;
 }
 
-/** Takes whole lines, each with its newline. */
+/** Takes whole lines, each with its newline; several at once, too. */
 export interface LineSink {
-  write(line: string): void;
-  /** Resolves when everything that was written is out. */
+  write(lines: string): void;
+  /** Resolves when everything that was written is out, or nobody has taken any of it for a while. */
   flush(): Promise<void>;
 }
 
 export function createLog({ level, format, sink = stdoutSink(), now = () => new Date() }: LogOptions): Log {
   const threshold = LOG_LEVELS.indexOf(level);
-  const render = format === "json" ? renderJson : renderText;
   const make = (standing: LogFields): Log => {
     const at = (name: LogLevel) =>
       LOG_LEVELS.indexOf(name) < threshold ? () => {} : (event: string, fields: LogFields = {}) =>
         sink.write(
-          render({ time: now().toISOString(), level: name, event, ...redact({ ...standing, ...fields }) }),
+          lineOf(format, {
+            time: now().toISOString(),
+            level: name,
+            event,
+            ...redact({ ...standing, ...fields }),
+          }),
         );
     return {
       debug: at("DEBUG"),
@@ -50,7 +56,10 @@ export function createLog({ level, format, sink = stdoutSink(), now = () => new 
   return make({});
 }
 
-/** Standard output without waiting for it: lines queue while a write is under way and go out together. */
+/**
+ * Standard output without waiting for it: lines queue while a write is under way and go out together. Workers write to one pipe,
+ * and only writes up to PIPE_BUF are never mixed with others: no write is longer, unless a single line is.
+ */
 export function stdoutSink(
   out: { write(bytes: Uint8Array): Promise<number> } = Deno.stdout,
   maxWaitingChars = MAX_WAITING_CHARS,
@@ -60,36 +69,66 @@ export function stdoutSink(
   let waitingChars = 0;
   let lost = 0;
   let writing: Promise<void> | null = null;
+  const tellLost = () => {
+    if (lost === 0) return;
+    const line = `${JSON.stringify({ level: "WARNING", event: "log lines lost", lost })}\n`;
+    lost = 0;
+    waiting.push(line);
+    waitingChars += line.length;
+  };
   const drain = async () => {
     while (waiting.length > 0) {
       const bytes = encoder.encode(waiting.join(""));
       waiting = [];
       waitingChars = 0;
-      for (let sent = 0; sent < bytes.length;) sent += await out.write(bytes.subarray(sent));
+      for (let start = 0; start < bytes.length;) {
+        const end = endOfWrite(bytes, start);
+        while (start < end) start += await out.write(bytes.subarray(start, end));
+      }
+      tellLost();
     }
     writing = null;
   };
   return {
-    write(line) {
-      if (waitingChars + line.length > maxWaitingChars) {
-        lost++;
+    write(lines) {
+      if (waitingChars + lines.length > maxWaitingChars) {
+        lost += lines.split("\n").length - 1;
         return;
       }
-      if (lost > 0) line = `${JSON.stringify({ level: "WARNING", event: "log lines lost", lost })}\n${line}`;
-      lost = 0;
-      waiting.push(line);
-      waitingChars += line.length;
+      tellLost();
+      waiting.push(lines);
+      waitingChars += lines.length;
       writing ??= drain().catch(() => {
         // Nobody reads our output any more; serving goes on.
         writing = null;
       });
     },
-    flush: () => writing ?? Promise.resolve(),
+    flush: async () => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, FLUSH_MS));
+      await Promise.race([writing, late]);
+      clearTimeout(timer);
+    },
   };
 }
 
+/** Where a write that starts at `start` ends: after the last line that fits, or after the first, which alone does not. */
+function endOfWrite(bytes: Uint8Array, start: number): number {
+  if (bytes.length - start <= PIPE_BUF) return bytes.length;
+  const fits = bytes.lastIndexOf(NEWLINE, start + PIPE_BUF - 1);
+  return (fits >= start ? fits : bytes.indexOf(NEWLINE, start)) + 1;
+}
+
+const NEWLINE = 0x0a;
+
+/** Linux writes up to so many bytes to a pipe in one piece. */
+const PIPE_BUF = 4096;
+
 /** What waits for a reader that has stopped reading is bounded; the lines beyond are lost, and counted. */
-const MAX_WAITING_CHARS = 16 * 1024 * 1024;
+const MAX_WAITING_CHARS = 4 * 1024 * 1024;
+
+/** The end of the process waits no longer for its reader. */
+const FLUSH_MS = 2_000;
 
 const SECRET_KEY = /authorization|cookie|password|secret|token$|api[-_]?key|credential/i;
 
@@ -139,6 +178,11 @@ function describeError(error: Error, depth: number): string {
   if (error.cause === undefined || depth >= MAX_DEPTH) return words;
   const { cause } = error;
   return `${words} <- ${cause instanceof Error ? describeError(cause, depth + 1) : String(cause)}`;
+}
+
+/** A line as it is written. The fields are taken as they are: whoever does not know them to be harmless calls `redact` before. */
+export function lineOf(format: LogFormat, fields: Record<string, unknown>): string {
+  return format === "json" ? renderJson(fields) : renderText(fields);
 }
 
 function renderJson(line: Record<string, unknown>): string {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
 import { MemorySink } from "../../tests/support/fakes.ts";
 import { createLog, type LogFields, type LogLevel, redact, stdoutSink } from "./log.ts";
 
@@ -157,4 +158,49 @@ Deno.test("stdoutSink() survives an output that is gone", async () => {
   await out.flow();
   await sink.flush();
   assertEquals(out.text, "back\n");
+});
+
+Deno.test("stdoutSink() writes at most 4096 bytes at once and never half a line, so that workers' lines do not mix", async () => {
+  const writes: string[] = [];
+  const sink = stdoutSink({
+    write: (bytes) => {
+      writes.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  });
+  const lines = Array.from({ length: 200 }, (_, i) => `${"ä".repeat(i)} ${i}\n`);
+  const long = `${"x".repeat(10_000)}\n`;
+  sink.write("first\n");
+  sink.write(lines.slice(0, 100).join(""));
+  for (const line of [...lines.slice(100), long, "last\n"]) sink.write(line);
+  await sink.flush();
+  assertEquals(writes.join(""), ["first\n", ...lines, long, "last\n"].join(""));
+  const sizes = writes.map((text) => new TextEncoder().encode(text).length);
+  assertEquals(writes.every((text, i) => text.endsWith("\n") && (sizes[i]! <= 4096 || text === long)), true);
+  assertEquals(writes.length < 30, true, String(writes.length));
+});
+
+Deno.test("stdoutSink() counts every lost line of a text of several, and says so without waiting for another", async () => {
+  const out = new SlowOutput();
+  const sink = stdoutSink(out, 20);
+  sink.write("under way\n");
+  sink.write("one\ntwo\nthree\nfour\nfive\n");
+  await out.flow();
+  assertEquals(out.text, 'under way\n{"level":"WARNING","event":"log lines lost","lost":5}\n');
+});
+
+Deno.test("stdoutSink().flush() does not wait for ever for a reader that has stopped", async () => {
+  const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const sink = stdoutSink(new SlowOutput());
+    sink.write("never read\n");
+    let isOver = false;
+    void sink.flush().then(() => isOver = true);
+    await timers.tickAsync(1_999);
+    assertEquals(isOver, false);
+    await timers.tickAsync(1);
+    assertEquals(isOver, true);
+  } finally {
+    timers.uninstall();
+  }
 });

@@ -14,7 +14,8 @@ export class BoundSessions {
   }
 
   /**
-   * This downstream session's session to an upstream, or to one with these pinned headers: `key` names both. Opened by whoever asks first, the others wait for the same one.
+   * This downstream session's session to an upstream, or to one with these pinned headers: `key` names both. Opened by
+   * whoever asks first, the others wait for the same one.
    */
   get(key: string, open: () => Promise<UpstreamSession>): Promise<UpstreamSession> {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
@@ -25,6 +26,16 @@ export class BoundSessions {
     this.#sessions.set(key, opening);
     opening.catch(() => this.#forget(key, opening));
     return opening;
+  }
+
+  /** Take in a session that another worker opened; one that is here already wins. */
+  adopt(key: string, session: UpstreamSession): void {
+    if (!this.#ended && !this.#sessions.has(key)) this.#sessions.set(key, Promise.resolve(session));
+  }
+
+  /** All sessions, opened or being opened, by key. */
+  entries(): Iterable<[key: string, opening: Promise<UpstreamSession>]> {
+    return this.#sessions.entries();
   }
 
   /** Let go of a session that has ended, unless somebody has replaced it already. */

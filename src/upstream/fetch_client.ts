@@ -111,11 +111,12 @@ class Exchange {
 
   /** `promise`, or what ends the exchange first: silence, its deadline, its signal. */
   async waitFor<V>(promise: Promise<V>, phase: string): Promise<V> {
-    const { upstream, deadlineAt = Infinity, deadlineSetting = "the limit of this call" } = this.#request;
+    const { upstream, deadlineAt = Infinity, deadlineMs, deadlineSetting = "the limit of this call" } =
+      this.#request;
     const leftMs = deadlineAt - this.#clock.now();
     const isDeadline = leftMs < this.#readTimeoutMs;
     const timeoutMs = isDeadline
-      ? Math.max(0, Math.round(deadlineAt - this.#startedAt))
+      ? deadlineMs ?? Math.max(0, Math.round(deadlineAt - this.#startedAt))
       : this.#readTimeoutMs;
     const setting = isDeadline || this.#request.readTimeoutMs !== undefined
       ? deadlineSetting

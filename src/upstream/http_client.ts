@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly readTimeoutMs?: number;
   /** When the whole exchange must be over, ms since the epoch; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
   readonly deadlineAt?: number;
+  /** How long that was from the start, ms, for the error text; default: what is left of it when the request is sent. */
+  readonly deadlineMs?: number;
   /** The setting that a deadline comes from, for the error text. */
   readonly deadlineSetting?: string;
   /** PEM certificates that this upstream is trusted by, besides the system's. */

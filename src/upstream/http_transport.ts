@@ -117,6 +117,7 @@ export class HttpTransport {
       signal: options.signal,
       readTimeoutMs: options.timeoutMs,
       deadlineAt: Date.now() + options.timeoutMs,
+      deadlineMs: options.timeoutMs,
       deadlineSetting: options.timeoutSetting,
       caCertificate,
       upstream,

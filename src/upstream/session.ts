@@ -38,6 +38,16 @@ export interface OpenOptions {
   readonly passed?: HeaderList;
 }
 
+/** A session as plain data, for the worker that takes it over. Holds credentials: not for logs. */
+export interface SessionTransfer {
+  readonly sessionId: string;
+  readonly protocolVersion: string;
+  readonly passed: HeaderList;
+  readonly nextId: number;
+}
+
+const IDS_LEFT_BEHIND = 1_000_000;
+
 const METHOD_NOT_FOUND = -32601;
 
 const PROBES: Readonly<Record<HealthMethod, string>> = {
@@ -60,6 +70,7 @@ export class UpstreamSession {
   readonly protocolVersion: string;
   readonly #transport: HttpTransport;
   readonly #headers: HeaderList;
+  readonly #passed: HeaderList;
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
@@ -75,7 +86,19 @@ export class UpstreamSession {
     this.sessionId = sessionId;
     this.initialized = initialized;
     this.protocolVersion = String(initialized.protocolVersion);
+    this.#passed = passed ?? [];
     this.#headers = transport.headersFor(sessionId, this.protocolVersion, passed);
+  }
+
+  /** Go on with a session that another worker opened and has let go of. */
+  static resume(
+    transport: HttpTransport,
+    { sessionId, protocolVersion, passed, nextId }: SessionTransfer,
+  ): UpstreamSession {
+    const session = new UpstreamSession(transport, sessionId, { protocolVersion }, passed);
+    // Calls of the other worker may still be under way: their ids stay theirs.
+    session.#nextId = nextId + IDS_LEFT_BEHIND;
+    return session;
   }
 
   /** To an upstream that is known to keep no sessions: usable at once, by everybody. */
@@ -113,6 +136,13 @@ export class UpstreamSession {
       throw error;
     }
     return session;
+  }
+
+  /** What another worker needs to go on with this session; null where it has ended, or there is none. */
+  transfer(): SessionTransfer | null {
+    if (this.#closed || this.sessionId === null) return null;
+    const { sessionId, protocolVersion } = this;
+    return { sessionId, protocolVersion, passed: this.#passed, nextId: this.#nextId };
   }
 
   get closed(): boolean {

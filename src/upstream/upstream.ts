@@ -8,7 +8,7 @@ import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
 import type { SessionPool } from "./pool/session_pool.ts";
 import { isRepeatable, RetryBudget } from "./retry.ts";
 import { type Caller, type Identity, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
-import { type RpcAnswer, type SessionCall, UpstreamSession } from "./session.ts";
+import { type RpcAnswer, type SessionCall, type SessionTransfer, UpstreamSession } from "./session.ts";
 
 /** What all upstreams of a worker share. */
 export interface UpstreamDeps {
@@ -91,6 +91,23 @@ export class Upstream {
     }
   }
 
+  /** This upstream's sessions among a downstream session's own, for the worker that takes it over. */
+  async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
+    const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#boundKey));
+    const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
+    return sessions.flatMap((session) => session?.transfer() ?? []);
+  }
+
+  /** Take over what `transfer` gave. */
+  adopt(bound: BoundSessions, transfer: SessionTransfer): void {
+    bound.adopt(this.#keyFor(transfer.passed), UpstreamSession.resume(this.#transport, transfer));
+  }
+
+  /** A session never serves a call whose pinned headers differ from those it was opened with. */
+  #keyFor(passed: HeaderList): string {
+    return passed.length === 0 ? this.#boundKey : `${this.#boundKey} ${JSON.stringify(passed)}`;
+  }
+
   /**
    * It was changed or deleted, and its place is another's: calls under way end as they began, but whatever they still open
    * is theirs alone. In the pool it would serve others with the old credentials.
@@ -161,8 +178,7 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    // A session never serves a call whose pinned headers differ from those it was opened with.
-    const key = passed.length === 0 ? this.#boundKey : `${this.#boundKey} ${JSON.stringify(passed)}`;
+    const key = this.#keyFor(passed);
     const session = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
     try {
       return await session.request(method, params, call);
@@ -238,12 +254,17 @@ export class Upstream {
 
   async #handshake(passed: HeaderList, signal?: CancelSignal): Promise<UpstreamSession> {
     const { clientInfo, createTimeoutMs } = this.#deps;
-    const session = await UpstreamSession.open(this.#transport, {
+    const options = {
       clientInfo,
       passed,
       timeoutMs: createTimeoutMs,
       timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT",
       signal,
+    };
+    const session = await UpstreamSession.open(this.#transport, options).catch((error) => {
+      // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
+      if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return UpstreamSession.open(this.#transport, options);
+      throw error;
     });
     if (session.sessionId === null) {
       this.#stateless = UpstreamSession.stateless(this.#transport, session.protocolVersion);

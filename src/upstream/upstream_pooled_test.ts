@@ -140,6 +140,27 @@ Deno.test("Upstream.request() pooled gives up where the new session has expired,
   assertEquals([pool.snapshot().idle_sessions, pool.snapshot().active_sessions], [0, 0]);
 });
 
+Deno.test("Upstream.request() shakes hands once more where the session has expired in between, and no more often", async () => {
+  for (const poolEnabled of [true, false]) {
+    for (const bound of [null, new BoundSessions()]) {
+      const forgotten = new Set(["s1"]);
+      const { ask, count, sessionsOf } = setUp({
+        deps: { poolEnabled },
+        script: ({ method, sessionId }) =>
+          method === "notifications/initialized" && forgotten.has(sessionId!) ? { status: 404 } : undefined,
+      });
+      assertEquals((await ask({ bound })).failed, false);
+      assertEquals([sessionsOf("tools/call"), count("initialize")], [["s2"], 2]);
+      for (const id of ["s3", "s4", "s5"]) forgotten.add(id);
+      assertEquals(
+        await codeOf(ask({ bound: bound && new BoundSessions(), token: null })),
+        "UPSTREAM_SESSION_EXPIRED",
+      );
+      assertEquals(count("initialize"), 4);
+    }
+  }
+});
+
 Deno.test("Upstream.request() pooled lets no session serve again after a call that failed in it", async () => {
   const failures: [string, () => ReturnType<ConstructorParameters<typeof FakeUpstream>[0] & object>][] = [
     ["UPSTREAM_HTTP_ERROR", () => ({ status: 500 })],

@@ -1,9 +1,11 @@
 // All registered upstreams of this worker, kept in step with the catalog.
 import { SluiceError, toSluiceError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/store.ts";
+import type { BoundSessions } from "./bound_sessions.ts";
 import type { HttpClient } from "./http_client.ts";
 import { HttpTransport, type UpstreamTarget } from "./http_transport.ts";
 import { Passthrough, type PassthroughRules } from "./passthrough.ts";
+import type { SessionTransfer } from "./session.ts";
 import { Upstream, type UpstreamDeps } from "./upstream.ts";
 
 export interface UpstreamsDeps {
@@ -14,6 +16,11 @@ export interface UpstreamsDeps {
   /** Opens a row's sealed credentials; throws where they cannot be opened. */
   readonly targetOf: (row: GatewayRow) => Promise<UpstreamTarget>;
   readonly onUnusable: (row: GatewayRow, error: SluiceError) => void;
+}
+
+export interface BoundTransfer {
+  readonly upstreamId: string;
+  readonly session: SessionTransfer;
 }
 
 interface Entry {
@@ -54,6 +61,26 @@ export class Upstreams {
       if (entries.get(id) !== entry && entry.upstream instanceof Upstream) entry.upstream.retire();
     }
     this.#entries = entries;
+  }
+
+  /** A downstream session's own upstream sessions as plain data, by upstream. */
+  async transfer(bound: BoundSessions): Promise<BoundTransfer[]> {
+    const transfers = await Promise.all(
+      [...this.#entries].map(async ([upstreamId, { upstream }]) =>
+        upstream instanceof SluiceError
+          ? []
+          : (await upstream.transfer(bound)).map((session) => ({ upstreamId, session }))
+      ),
+    );
+    return transfers.flat();
+  }
+
+  /** Take over what another worker's `transfer` gave; of an upstream that is gone, nothing. */
+  adopt(bound: BoundSessions, transfers: readonly BoundTransfer[]): void {
+    for (const { upstreamId, session } of transfers) {
+      const upstream = this.#entries.get(upstreamId)?.upstream;
+      if (upstream instanceof Upstream) upstream.adopt(bound, session);
+    }
   }
 
   /** Why calls to an upstream fail at once now: its circuit is open, or it cannot be used at all. */

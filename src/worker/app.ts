@@ -16,7 +16,9 @@ import { StreamableHttp } from "../downstream/streamable_http.ts";
 import { bodyReader } from "../http/body.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import { ClientWatch } from "../http/client_watch.ts";
-import { createHandler, type Endpoint } from "../http/handler.ts";
+import { AccessLog } from "../http/access_log.ts";
+import { Admission } from "../http/admission.ts";
+import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
 import { UpstreamCaller } from "../proxy/upstream_caller.ts";
@@ -24,7 +26,8 @@ import { openDatabase } from "../store/open.ts";
 import { createRegistry } from "../store/registry.ts";
 import { createSecretBox } from "../store/secret_box.ts";
 import { createSessionRecords } from "../store/session_records.ts";
-import { createLog } from "../telemetry/log.ts";
+import { correlationIdOf } from "../telemetry/call_note.ts";
+import { createLog, stdoutSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
@@ -35,14 +38,16 @@ import { createOutbound } from "./outbound.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
 import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
+import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
 
 export interface App {
-  readonly handle: (request: Request) => Promise<Response>;
+  readonly handle: Handle;
   /** A fault of Deno.serve itself, e.g. a client that broke off: the answer that nobody may read. */
   readonly onServerError: (error: unknown) => Response;
   connect(worker: number, port: MessagePort): void;
   disconnect(worker: number): void;
+  disconnectFormer(worker: number): void;
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
   /** End the streams that would hold up a shutdown for ever. */
   endStreams(): void;
@@ -61,15 +66,15 @@ export async function createApp(
 ): Promise<App> {
   const { config, secrets, worker, workerCount } = start;
   const clock = systemClock;
-  const log = createLog({ level: config.logLevel, format: config.logFormat }).with({ worker });
+  const sink = stdoutSink();
+  const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics();
-  const errors = new ErrorReporter(
-    log,
-    metrics.counter("sluice_errors_total", "Failures by code of the error table and by whose fault", [
-      "code",
-      "source",
-    ]),
+  const countError = metrics.counter(
+    "sluice_errors_total",
+    "Failures by code of the error table and by whose fault",
+    ["code", "source"],
   );
+  const errors = new ErrorReporter(log, countError);
 
   const database = await openDatabase(config.databaseUrl, {
     settings: config,
@@ -124,7 +129,8 @@ export async function createApp(
       requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     }),
     { name: "sluice", version: VERSION },
-    (thrown) => rpcErrorText(errors.report(thrown)),
+    (thrown, { note, received }) =>
+      rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
   );
 
   const ids = new SessionIds(secrets.authEncryptionSecret);
@@ -148,6 +154,8 @@ export async function createApp(
   });
 
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
+  /** A successor has the sessions: it is asked for them now. */
+  let handedOver = false;
   const clients = new ClientWatch();
   const mcp = new McpEndpoint({
     ids,
@@ -156,7 +164,10 @@ export async function createApp(
     readBody,
     serveHere: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     // A process that was restarted with fewer workers still knows the sessions of the others.
-    ownerOf: ({ worker: owner }) => owner % workerCount === worker ? null : owner % workerCount,
+    ownerOf: ({ worker: named }) => {
+      const owner = named % workerCount;
+      return owner === worker && !handedOver ? null : owner;
+    },
     forward: (owner, request, signal) => forward.forward(owner, request, signal),
   });
   const rpc = new RpcEndpoint({
@@ -187,7 +198,22 @@ export async function createApp(
     verify: verifierOf(config, start),
     clock,
   });
+  const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
+  const countRefused = metrics.counter(
+    "sluice_requests_refused_total",
+    "Requests refused unread, at BACKPRESSURE (OVERLOADED) or MAX_STREAMS (TOO_MANY_STREAMS)",
+    ["code"],
+  );
+  const accessLog = config.disableAccessLog
+    ? null
+    : new AccessLog({ worker, format: config.logFormat, sink });
   const handle = createHandler({
+    admission,
+    accessLog,
+    countRefused: (code) => {
+      countRefused(code);
+      countError(code, "internal");
+    },
     route: (path): Endpoint | null => {
       if (path === "/rpc") return rpc;
       if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
@@ -205,6 +231,10 @@ export async function createApp(
     ]),
   });
 
+  metrics.gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
+  metrics.gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
+  metrics.gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
+  metrics.gauge("sluice_streams_open", "Answers that stay open: event streams", () => admission.streamCount);
   metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
 
@@ -221,14 +251,19 @@ export async function createApp(
     timers.push(setInterval(sweepRecords, SWEEP_INTERVAL_MS));
   }
 
+  const retirement = new Retirement(config, link);
   return {
-    handle,
+    handle: (request, info) => {
+      retirement.served();
+      return handle(request, info);
+    },
     onServerError: (error) => {
       log.debug("connection failed", { error });
       return new Response(null, { status: 500 });
     },
     connect: (peer, port) => forward.connect(peer, port),
     disconnect: (peer) => forward.disconnect(peer),
+    disconnectFormer: (peer) => forward.disconnectFormer(peer),
     answer: async (question) => {
       switch (question.type) {
         case "read_catalog":
@@ -236,6 +271,19 @@ export async function createApp(
           return null;
         case "report":
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
+        case "hand_over":
+          handedOver = true;
+          return await Promise.all(
+            sessions.release().map(async ({ id, name, owner, state, bound }) => ({
+              session: { id, name, owner, state },
+              upstreams: await upstreams.transfer(bound),
+            })),
+          );
+        case "take_over":
+          for (const { session, upstreams: transfers } of question.sessions) {
+            upstreams.adopt(sessions.adopt(session).bound, transfers);
+          }
+          return null;
         case "drain_pool":
           return pool.drain(({ upstreamId }) =>
             question.upstreamId === null || upstreamId === question.upstreamId
@@ -245,11 +293,14 @@ export async function createApp(
     endStreams: () => sessions.endStreams(),
     close: async () => {
       for (const timer of timers) clearInterval(timer);
+      retirement.close();
       clients.close();
       await sessions.close();
       await pool.close();
       outbound.client.close();
       await database.close();
+      accessLog?.close();
+      await sink.flush();
     },
   };
 }

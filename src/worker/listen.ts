@@ -2,6 +2,7 @@
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { restErrorResponse } from "../http/error_response.ts";
+import type { Handle } from "../http/handler.ts";
 import { type ServeHandler, serveOneVersion } from "./listen_alpn.ts";
 import { readKeyPair, type TlsConfig } from "./listen_tls.ts";
 import { RequestsUnderWay } from "./requests_under_way.ts";
@@ -27,6 +28,8 @@ export interface Listening {
   reloadCertificate(): Promise<void>;
   /** Closes the listeners of earlier certificates, and their idle connections; requests under way there go on. */
   closeRetired(): void;
+  /** From now on every answer asks for its connection to be closed. */
+  retire(): void;
   /** Takes no more connections, closes idle ones; resolves when every request has its answer. */
   shutdown(): Promise<void>;
 }
@@ -34,7 +37,7 @@ export interface Listening {
 /** @throws {SluiceError} CERTIFICATE_UNUSABLE, CANNOT_LISTEN */
 export async function listen(
   config: ListenConfig,
-  handle: (request: Request) => Promise<Response>,
+  handle: Handle,
   hooks: ListenHooks,
 ): Promise<Listening> {
   const underWay = new RequestsUnderWay();
@@ -61,6 +64,9 @@ export async function listen(
         if (server.retiring) void server.shutdown().finally(() => serving.delete(server));
       }
     },
+    retire: () => {
+      for (const server of serving) server.retiring = true;
+    },
     shutdown: async () => void await Promise.all([...serving].map((server) => server.shutdown())),
   };
 }
@@ -74,7 +80,7 @@ interface Server {
 
 async function openServer(
   config: ListenConfig,
-  handle: (request: Request) => Promise<Response>,
+  handle: Handle,
   underWay: RequestsUnderWay,
   { onError }: ListenHooks,
 ): Promise<Server> {
@@ -83,7 +89,7 @@ async function openServer(
   const serve = httpVersion === "auto" ? handle : onlyVersion(httpVersion, handle);
   const handler: ServeHandler = (request, info) => {
     underWay.add(info);
-    const answer = serve(request);
+    const answer = serve(request, info);
     return state.retiring ? answer.then(closing) : answer;
   };
   let stopped: Promise<void> | null = null;
@@ -119,10 +125,10 @@ async function openServer(
  * Answers requests of the other version with 505. Deno tells a handler no version, but an HTTP/1.1 request must have a Host
  * header, and one of HTTP/2 has `:authority` in its place: a client that sends both over HTTP/2 passes for HTTP/1.
  */
-function onlyVersion(version: "1" | "2", handle: (request: Request) => Promise<Response>) {
-  return (request: Request): Promise<Response> => {
+function onlyVersion(version: "1" | "2", handle: Handle): Handle {
+  return (request, info) => {
     const isHttp1 = request.headers.has("host");
-    if (isHttp1 === (version === "1")) return handle(request);
+    if (isHttp1 === (version === "1")) return handle(request, info);
     const error = new SluiceError("HTTP_VERSION_REFUSED", { served: version });
     return Promise.resolve(restErrorResponse({ error, correlationId: crypto.randomUUID() }));
   };

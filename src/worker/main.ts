@@ -1,5 +1,6 @@
 // A worker's entry: takes its orders from the supervisor, listens on the shared port.
 import { parentPort } from "node:worker_threads";
+import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import { type App, createApp } from "./app.ts";
 import { listen, type Listening } from "./listen.ts";
@@ -18,6 +19,7 @@ const asked = new Map<number, (values: readonly unknown[]) => void>();
 let nextRequest = 1;
 
 const link: SupervisorLink = {
+  wantsRecycling: (reason) => send({ type: "wants_recycling", reason }),
   askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
     const request = nextRequest++;
     return new Promise((resolve) => {
@@ -27,18 +29,32 @@ const link: SupervisorLink = {
   },
 };
 
+let config: Config;
 let app: App;
 let listening: Listening | undefined;
 
 async function start(message: Extract<ToWorker, { type: "start" }>): Promise<void> {
   try {
+    config = message.config;
     app = await createApp(message, link);
-    listening = await listen(message.config, app.handle, { onError: app.onServerError });
+    send({ type: "prepared" });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function startListening(): Promise<void> {
+  try {
+    listening = await listen(config, app.handle, { onError: app.onServerError });
     send({ type: "ready" });
   } catch (error) {
-    const { code, params, message: words, cause } = toSluiceError(error);
-    send({ type: "failed", code, params, cause: cause === undefined ? words : reasonOf(cause) });
+    fail(error);
   }
+}
+
+function fail(error: unknown): void {
+  const { code, params, message: words, cause } = toSluiceError(error);
+  send({ type: "failed", code, params, cause: cause === undefined ? words : reasonOf(cause) });
 }
 
 /** Take no more connections, end the open streams, finish the calls, close what was opened. */
@@ -56,6 +72,9 @@ async function answer(question: Question): Promise<Answers[Question["type"]]> {
       return listening?.busyPeerPorts() ?? [];
     case "reload_certificate":
       return await listening?.reloadCertificate().then(() => null, reasonOf) ?? null;
+    case "retire":
+      listening?.retire();
+      return null;
     case "close_retired":
       listening?.closeRetired();
       return null;
@@ -68,10 +87,16 @@ async function obey(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "start":
       return await start(message);
+    case "listen":
+      return await startListening();
+    case "ping":
+      return send({ type: "pong" });
     case "peer":
       return app.connect(message.worker, message.port);
     case "peer_gone":
       return app.disconnect(message.worker);
+    case "former_peer_gone":
+      return app.disconnectFormer(message.worker);
     case "question":
       return send({ type: "done", request: message.request, value: await answer(message.question) });
     case "answers":
@@ -79,7 +104,9 @@ async function obey(message: ToWorker): Promise<void> {
       asked.delete(message.request);
       return;
     case "drain":
-      return await drain();
+      // Questions are answered to the end: a write elsewhere waits for every worker.
+      void drain();
+      return;
   }
 }
 
@@ -87,7 +114,7 @@ async function obey(message: ToWorker): Promise<void> {
 // who is busy is asked while a drain is under way, too.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
-  const isPrompt = message.type === "answers" ||
+  const isPrompt = message.type === "answers" || message.type === "ping" ||
     message.type === "question" && message.question.type === "busy_peers";
   if (isPrompt) void obey(message);
   else queue = queue.then(() => obey(message));

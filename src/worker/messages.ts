@@ -2,7 +2,9 @@
 import type { Config } from "../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../base/errors.ts";
 import type { Secrets } from "../store/secrets.ts";
+import type { SessionIdentity } from "../downstream/session.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { BoundTransfer } from "../upstream/upstreams.ts";
 import type { PoolSnapshot } from "../upstream/pool/metrics.ts";
 
 /** One worker's state as shown to operators; merged over all workers. */
@@ -19,10 +21,15 @@ export type AppQuestion =
   /** The store has a new catalog: read it. */
   | { readonly type: "read_catalog" }
   | { readonly type: "report" }
+  /** A successor is there: give it the sessions, forward what still comes for them. */
+  | { readonly type: "hand_over" }
+  | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
   /** Close pooled sessions: those of one upstream, or all. */
   | { readonly type: "drain_pool"; readonly upstreamId: string | null };
 
 export type ListenQuestion =
+  /** Ask the clients to close their connections; the end is near. */
+  | { readonly type: "retire" }
   /** Which connections have a request under way? */
   | { readonly type: "busy_peers" }
   /** Read CERT_FILE and KEY_FILE again. */
@@ -30,7 +37,16 @@ export type ListenQuestion =
   /** Close the listeners with earlier certificates. */
   | { readonly type: "close_retired" };
 
+/** A downstream session on its way to another worker. */
+export interface SessionHandover {
+  readonly session: SessionIdentity;
+  readonly upstreams: readonly BoundTransfer[];
+}
+
 export interface Answers {
+  readonly hand_over: readonly SessionHandover[];
+  readonly take_over: null;
+  readonly retire: null;
   readonly read_catalog: null;
   readonly report: WorkerReport;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
@@ -49,9 +65,15 @@ export type ToWorker =
     readonly config: Config;
     readonly secrets: Secrets;
   }
+  /** Listen on the port: the answer is `ready`. */
+  | { readonly type: "listen" }
+  /** Answered by `pong`, unless the event loop is blocked. */
+  | { readonly type: "ping" }
   /** A way to another worker; sent anew when that one was replaced. */
   | { readonly type: "peer"; readonly worker: number; readonly port: MessagePort }
   | { readonly type: "peer_gone"; readonly worker: number }
+  /** Likewise, of one that had been replaced before. */
+  | { readonly type: "former_peer_gone"; readonly worker: number }
   /** To be answered by `done`. */
   | { readonly type: "question"; readonly request: number; readonly question: Question }
   /** What all workers answered to this worker's `ask_all`. */
@@ -59,6 +81,11 @@ export type ToWorker =
   | { readonly type: "drain" };
 
 export type FromWorker =
+  /** Everything is made; waits for `listen`. */
+  | { readonly type: "prepared" }
+  | { readonly type: "pong" }
+  /** Time for a successor: so many requests served, or so much memory in use. */
+  | { readonly type: "wants_recycling"; readonly reason: string }
   /** Listening. */
   | { readonly type: "ready" }
   /** Cannot start; the process should end with this. */

@@ -7,6 +7,7 @@ import type { SupervisorLink } from "./supervisor_link.ts";
 export class MetricsEndpoint implements Endpoint {
   readonly name = "metrics";
   readonly speaks = "rest";
+  readonly alwaysAnswered = true;
 
   constructor(private readonly workers: SupervisorLink) {}
 

@@ -48,6 +48,8 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 export class SessionForward {
   readonly #serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
   readonly #peers = new Map<number, Peer>();
+  /** Of workers that were replaced and still end what they were doing, the oldest first. */
+  readonly #former = new Map<number, Peer[]>();
   #nextId = 1;
 
   /** @param serve serves a request for a session of this worker */
@@ -55,8 +57,10 @@ export class SessionForward {
     this.#serve = serve;
   }
 
+  /** A way to the worker, or to its successor: what the former one has been asked, it still answers. */
   connect(worker: number, port: MessagePort): void {
-    this.disconnect(worker);
+    const former = this.#peers.get(worker);
+    if (former !== undefined) this.#former.set(worker, [...(this.#former.get(worker) ?? []), former]);
     const peer: Peer = { port, pending: new Map(), serving: new Map() };
     this.#peers.set(worker, peer);
     port.onmessage = ({ data }: MessageEvent<PortMessage>) => this.#receive(peer, data);
@@ -68,12 +72,15 @@ export class SessionForward {
     const peer = this.#peers.get(worker);
     if (peer === undefined) return;
     this.#peers.delete(worker);
-    peer.port.close();
-    for (const { reject, stream } of peer.pending.values()) {
-      if (stream === null) reject(new SluiceError("WORKER_GONE"));
-      else stream.close();
-    }
-    for (const serving of peer.serving.values()) serving.abort(new SluiceError("REQUEST_CANCELLED"));
+    abandon(peer);
+  }
+
+  /** A worker is gone that had a successor already. */
+  disconnectFormer(worker: number): void {
+    const [oldest, ...rest] = this.#former.get(worker) ?? [];
+    if (oldest !== undefined) abandon(oldest);
+    if (rest.length === 0) this.#former.delete(worker);
+    else this.#former.set(worker, rest);
   }
 
   /** @throws {SluiceError} WORKER_GONE, and whatever the owner threw */
@@ -169,6 +176,15 @@ function fail({ reject, stream }: Pending, message: Extract<PortMessage, { kind:
   const error = new SluiceError(code, params, { data, cause });
   if (stream === null) reject(error);
   else stream.error(error);
+}
+
+function abandon({ port, pending, serving }: Peer): void {
+  port.close();
+  for (const { reject, stream } of pending.values()) {
+    if (stream === null) reject(new SluiceError("WORKER_GONE"));
+    else stream.close();
+  }
+  for (const call of serving.values()) call.abort(new SluiceError("REQUEST_CANCELLED"));
 }
 
 function send(peer: Peer, message: PortMessage): void {

@@ -2,6 +2,8 @@
 import type { Answers, Question } from "./messages.ts";
 
 export interface SupervisorLink {
+  /** This worker should be replaced soon. */
+  wantsRecycling(reason: string): void;
   /** Ask every worker of this replica, this one too. A worker that dies meanwhile is missing in the answer. */
   askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]>;
 }

@@ -1,5 +1,6 @@
 // Upstreams that go away and come back: circuit breakers, restarts under load, dead ones beside live ones.
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import { CounterProcess } from "../support/counter_process.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
@@ -247,8 +248,37 @@ Deno.test("A dead upstream beside a live one fails alone: the live one is as fas
       const { body } = await sluice.rpc("tools/list");
       const names = body.result.tools.map(({ name }: { name: string }) => name);
       assert(names.includes("live-get") && names.includes("dead-get"), names.join());
+      // Each worker learns it by its own failures.
+      await waitFor(async () => {
+        await time("dead-get");
+        const { _meta } = (await sluice.rpc("tools/list")).body.result;
+        if (_meta === undefined) return false;
+        const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
+        return missing.includes("dead") && !missing.includes("live");
+      }, { what: "the list to say who is missing" });
     } finally {
       silent?.close();
     }
   }
+});
+
+Deno.test("An upstream that hangs under many calls leaves connections for the others", async () => {
+  await using hanging = ChaosUpstream.start();
+  await using live = CounterUpstream.start();
+  await using sluice = await Sluice.start({
+    env: {
+      WORKERS: "1",
+      MCP_SESSION_POOL_ENABLED: "true",
+      HTTP_CLIENT_MAX_CONNECTIONS: "10",
+      TOOL_TIMEOUT: "4",
+    },
+  });
+  await sluice.registerUpstream("hanging", hanging.url);
+  await sluice.registerUpstream("live", live.url);
+  const stuck = Array.from({ length: 30 }, () => sluice.rpc("hanging-hang"));
+  await waitFor(() => hanging.asked.get("hang") === 8, { what: "all connections that it may have" });
+  for (let i = 0; i < 5; i++) assertEquals(codeIn((await sluice.rpc("live-get")).body), "ok");
+  const codes = new Set((await Promise.all(stuck)).map(({ body }) => codeIn(body)));
+  assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
+  for (let i = 0; i < 5; i++) assertEquals(codeIn((await sluice.rpc("live-get")).body), "ok");
 });

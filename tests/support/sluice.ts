@@ -9,6 +9,8 @@ import { waitFor } from "./wait_for.ts";
 export interface SluiceOptions {
   /** A compiled program; default: src/main.ts under the Deno that runs the test. */
   readonly program?: string;
+  /** Another main module than src/main.ts, from the root of the project. */
+  readonly main?: string;
   /** Further arguments of `serve`. */
   readonly args?: readonly string[];
   /** Settings, over the defaults below. WORKERS is a number (default 2), PORT a free one unless it is given. */
@@ -104,12 +106,13 @@ export class Sluice implements AsyncDisposable {
   }
 
   /** Starts one without waiting: for tests of start-up failures, which then await `exit()`. */
-  static async spawn({ program, args = [], env = {}, cwd }: SluiceOptions = {}): Promise<Sluice> {
+  static async spawn(options: SluiceOptions = {}): Promise<Sluice> {
+    const { program, main = "src/main.ts", args = [], env = {}, cwd } = options;
     const port = Number(env.PORT ?? freePort());
     const workers = Number(env.WORKERS ?? 2);
     const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
     const folder = cwd ?? await Deno.makeTempDir({ prefix: "sluice_test_" });
-    const fromSource = ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}src/main.ts`];
+    const fromSource = ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}${main}`];
     const child = new Deno.Command(program ?? Deno.execPath(), {
       args: [...(program === undefined ? fromSource : []), "serve", ...args],
       cwd: folder,

@@ -58,8 +58,15 @@ export interface PoolStats {
 const SURPLUS_IDLE_MS = 1_000;
 
 /**
- * Invariants: nobody queues while a connection is idle or a slot is free; whoever waits for a connection that is being
- * opened takes the first that comes free for its origin. Both are served in the order they came.
+ * An origin may use this many times the connections that nobody uses: up to four fifths of all where it is alone, and less
+ * where others are busy too. So one that hangs leaves the others room.
+ */
+const SHARE = 4;
+
+/**
+ * Invariants: nobody queues while a connection of its origin is idle, or while a slot is free that its origin may use;
+ * whoever waits for a connection that is being opened takes the first that comes free for its origin. Both are served in
+ * the order they came.
  */
 export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection> {
   readonly #options: PoolOptions<C, T>;
@@ -70,10 +77,12 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   readonly #idleByKey = new Map<string, C[]>();
   readonly #queue = new Set<Waiter<T, C>>();
   readonly #dialing = new Map<string, Set<Waiter<T, C>>>();
-  readonly #dials = new Set<AbortController>();
+  /** Dials under way, and the origin of each. */
+  readonly #dials = new Map<AbortController, string>();
   #created = 0;
   #reused = 0;
   #isClosed = false;
+  #isServing = false;
 
   constructor(options: PoolOptions<C, T>) {
     this.#options = options;
@@ -111,7 +120,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return new Promise((resolve, reject) => {
       const waiter = new Waiter<T, C>(target, options, resolve, reject, (w) => this.#leave(w));
       this.#options.deadlines.watch(waiter);
-      if (this.#makeRoom()) return this.#dial(waiter);
+      if (this.#mayOpen(target.key, 0) && this.#makeRoom()) return this.#dial(waiter);
       this.#queue.add(waiter);
       this.#options.deadlines.set(waiter, this.#options.poolTimeoutMs, options.deadline?.at);
       waiter.expire = () => waiter.fail(this.#waitedTooLong(options));
@@ -121,12 +130,18 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   /** Takes back a connection that may carry another request. */
   release(connection: C): void {
     if (connection.isClosed) return;
-    if (this.#handOver(connection)) return;
+    const next = this.#nextFor(connection);
+    if (next?.target.key === connection.key) {
+      if (connection.reused) this.#reused++;
+      return next.succeed(connection);
+    }
     const { maxKeepaliveConnections, keepaliveExpiryMs, deadlines } = this.#options;
     // A peer closes at the end of the time it promises; a request sent just then would be lost, so stay clear of it.
     const hintMs = connection.keepAliveHintMs;
     const idleMs = Math.min(keepaliveExpiryMs, Math.max(hintMs - 1000, hintMs / 2));
-    const mustNotRest = this.#isClosed || this.#queue.size > 0 || maxKeepaliveConnections < 1 || idleMs <= 0;
+    // Its slot is for another origin's caller.
+    const isGivenUp = next !== undefined;
+    const mustNotRest = this.#isClosed || isGivenUp || maxKeepaliveConnections < 1 || idleMs <= 0;
     if (mustNotRest) return connection.close();
     const isSurplus = this.#idle.size >= maxKeepaliveConnections;
     this.#idle.add(connection);
@@ -143,27 +158,44 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const error = new SluiceError("SHUTTING_DOWN");
     for (const waiter of [...this.#queue]) waiter.fail(error);
     for (const waiters of [...this.#dialing.values()]) for (const waiter of [...waiters]) waiter.fail(error);
-    for (const dial of this.#dials) dial.abort(error);
+    for (const dial of [...this.#dials.keys()]) dial.abort(error);
     for (const connection of [...this.#all]) connection.abort(error);
   }
 
-  /** To whoever has waited longest among those that may use it. The head of the queue is never passed over. */
-  #handOver(connection: C): boolean {
-    const dialing = this.#dialing.get(connection.key);
-    const head: Waiter<T, C> | undefined = this.#queue.values().next().value;
-    const waiter = dialing?.values().next().value ??
-      (head?.target.key === connection.key ? head : undefined);
-    if (waiter === undefined) return false;
-    if (connection.reused) this.#reused++;
-    waiter.succeed(connection);
-    return true;
+  /** Who has waited longest among those that may use a connection that comes back, or the slot that it gives up. */
+  #nextFor(connection: C): Waiter<T, C> | undefined {
+    return this.#dialing.get(connection.key)?.values().next().value ?? this.#firstServable(connection);
+  }
+
+  /** The first in the queue that may have a new connection; or `returned`, where one comes back. */
+  #firstServable(returned?: C): Waiter<T, C> | undefined {
+    if (this.#queue.size === 0) return undefined;
+    const verdicts = new Map<string, boolean>();
+    for (const waiter of this.#queue) {
+      const { key } = waiter.target;
+      if (key === returned?.key) return waiter;
+      let may = verdicts.get(key);
+      if (may === undefined) verdicts.set(key, may = this.#mayOpen(key, returned === undefined ? 0 : 1));
+      if (may) return waiter;
+    }
+    return undefined;
+  }
+
+  /** May an origin use one more, once `returned` of other origins are given up? See SHARE. */
+  #mayOpen(key: string, returned: number): boolean {
+    const used = this.#all.size - this.#idle.size + this.#dials.size - returned;
+    let own = 0;
+    for (const connection of this.#all) if (connection.key === key) own++;
+    for (const dialled of this.#dials.values()) if (dialled === key) own++;
+    own -= this.#idleByKey.get(key)?.length ?? 0;
+    return own < SHARE * (this.#options.maxConnections - used);
   }
 
   /** True: a connection may be opened, for which an idle one was closed if need be. */
   #makeRoom(): boolean {
     const open = this.#all.size + this.#dials.size;
     if (open < this.#options.maxConnections) return true;
-    // Closing it frees its slot, and `#onClosed` finds an empty queue to give it to.
+    // Closing it frees its slot; nobody in the queue may have it, for idle ones counted as free before.
     return this.#idle.size > 0 && (this.#closeOldestIdle(), true);
   }
 
@@ -185,7 +217,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     waiter.expire = () => waiter.fail(upstreamTimeout(upstream, "connect", deadline!));
     const dial = new AbortController();
     waiter.dial = dial;
-    this.#dials.add(dial);
+    this.#dials.set(dial, key);
     let waiters = this.#dialing.get(key);
     if (waiters === undefined) this.#dialing.set(key, waiters = new Set());
     waiters.add(waiter);
@@ -216,11 +248,15 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 
   #useFreeSlot(): void {
-    const open = this.#all.size + this.#dials.size;
-    const waiter = this.#queue.values().next().value;
-    if (waiter === undefined || this.#isClosed || open >= this.#options.maxConnections) return;
-    this.#queue.delete(waiter);
-    this.#dial(waiter);
+    // Closed to make room for the waiter that is being served.
+    if (this.#isClosed || this.#isServing) return;
+    this.#isServing = true;
+    for (let waiter = this.#firstServable(); waiter !== undefined; waiter = this.#firstServable()) {
+      if (!this.#makeRoom()) break;
+      this.#queue.delete(waiter);
+      this.#dial(waiter);
+    }
+    this.#isServing = false;
   }
 
   /** The waiter is served or has given up. */

@@ -326,3 +326,69 @@ Deno.test("ConnectionPool keeps its caps and starves nobody, whatever the order 
     { numRuns: 200 },
   );
 });
+
+Deno.test("ConnectionPool.acquire() leaves other origins room beside one that hangs", async () => {
+  const { pool, ask, open, dials, release } = poolOf({ max: 10, keepalive: 10 });
+  const hanging = Array.from({ length: 12 }, () => ask(A));
+  for (const dial of [...dials]) await dial.succeed();
+  assertEquals([dials.length, pool.stats.waiting], [8, 4]);
+  // Past those in the queue, to whom a free slot means nothing.
+  const other = await open(B);
+  assertEquals(other.key, "b");
+  // It comes and goes beside them, and keeps its connection.
+  for (let i = 0; i < 3; i++) {
+    await release(other);
+    assertEquals(pool.takeIdle("b"), other);
+  }
+  await release(other);
+  assertEquals([pool.stats.open, pool.stats.idle, pool.stats.waiting], [9, 1, 4]);
+  // One of theirs comes back: it is handed over. One is closed: its slot is theirs again.
+  await release(hanging[0]!.connection!);
+  assertEquals(hanging[8]!.connection, hanging[0]!.connection);
+  hanging[1]!.connection!.close();
+  await dials.at(-1)!.succeed();
+  assertEquals([hanging[9]!.connection?.key, pool.stats.waiting, pool.stats.open], ["a", 2, 9]);
+});
+
+Deno.test("ConnectionPool serves everybody in the end, whatever shares there are", async () => {
+  const event = fc.tuple(
+    fc.constantFrom("ask", "ask", "ask", "dialled", "failed", "release", "close"),
+    fc.nat(20),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(event, { maxLength: 80 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (events, max) => {
+        const { pool, ask, dials } = poolOf({ max, keepalive: max });
+        const asked: ReturnType<typeof ask>[] = [];
+        const give = (one: ReturnType<typeof ask> | undefined, close: boolean) => {
+          const { connection } = one ?? {};
+          if (connection === undefined || connection.isClosed) return;
+          one!.connection = undefined;
+          one!.error = "served";
+          connection.reused = true;
+          if (close) connection.close();
+          else pool.release(connection);
+        };
+        for (const [what, which] of events) {
+          if (what === "ask") asked.push(ask([A, A, B, { key: "c" }][which % 4]!));
+          else if (what === "dialled") await dials[which % dials.length]?.succeed();
+          else if (what === "failed") await dials[which % dials.length]?.fail();
+          else give(asked[which % asked.length], what === "close");
+          await settled();
+          assert(pool.stats.open <= max, "the cap holds");
+        }
+        // Everybody gives back what they have: then all have been served, without any time having passed.
+        for (let round = 0; round < asked.length + 1; round++) {
+          for (const dial of [...dials]) await dial.succeed();
+          for (const one of asked) give(one, false);
+          await settled();
+        }
+        assertEquals([asked.filter(({ error }) => error === undefined).length, pool.stats.waiting], [0, 0]);
+        pool.close();
+      },
+    ),
+    { numRuns: 200 },
+  );
+});

@@ -125,10 +125,11 @@ export class Http1Client implements HttpClient {
   }
 
   #deadlineOf(request: HttpRequest): ExchangeDeadline | undefined {
-    const { deadlineAt: at, upstream } = request;
+    const { deadlineAt: at, deadlineMs, upstream } = request;
     if (at === undefined) return undefined;
-    const deadline = { at, ms: Math.round(at - this.#clock.now()), setting: limitName(request) };
-    if (deadline.ms <= 0) throw upstreamTimeout(upstream, "answer", { ...deadline, ms: 0 });
+    const leftMs = Math.round(at - this.#clock.now());
+    const deadline = { at, ms: deadlineMs ?? Math.max(0, leftMs), setting: limitName(request) };
+    if (leftMs <= 0) throw upstreamTimeout(upstream, "answer", deadline);
     return deadline;
   }
 }

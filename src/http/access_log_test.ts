@@ -1,0 +1,114 @@
+import { assert, assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
+import { MemorySink, settle } from "../../tests/support/fakes.ts";
+import type { LogFormat } from "../telemetry/log.ts";
+import { AccessLog } from "./access_log.ts";
+
+function setUp(format: LogFormat = "json") {
+  const sink = new MemorySink();
+  let nowMs = 1_000;
+  const log = new AccessLog({
+    worker: 3,
+    format,
+    sink,
+    nowMs: () => nowMs,
+    now: () => new Date("2026-01-02T03:04:05Z"),
+  });
+  return { sink, log, pass: (ms: number) => nowMs += ms };
+}
+
+const request = (headers: Record<string, string> = {}) =>
+  new Request("http://gateway/rpc?token=hunter2", {
+    method: "POST",
+    body: "{}",
+    headers: { authorization: "Bearer hunter2", cookie: "jwt=hunter2", ...headers },
+  });
+
+Deno.test("AccessLog writes what is known of a request, and neither query nor secret", () => {
+  const { sink, log, pass } = setUp();
+  const record = log.begin(request({ "x-correlation-id": "deploy-17" }), "/rpc", "rpc");
+  pass(12.3456);
+  Object.assign(record.note, { rpcMethod: "tools/call", tool: "time-now", upstream: "time", session: "s1" });
+  const response = new Response("ok");
+  record.answered(response, null);
+  log.close();
+  assertEquals(JSON.parse(sink.lines.join("")), {
+    time: "2026-01-02T03:04:05.000Z",
+    level: "INFO",
+    event: "request",
+    worker: 3,
+    method: "POST",
+    path: "/rpc",
+    endpoint: "rpc",
+    status: 200,
+    latencyMs: 12.346,
+    correlationId: "deploy-17",
+    rpcMethod: "tools/call",
+    tool: "time-now",
+    upstream: "time",
+    session: "s1",
+  });
+  assertEquals(sink.lines.join("").includes("hunter2"), false);
+  assertEquals(response.headers.get("x-correlation-id"), "deploy-17");
+});
+
+Deno.test("AccessLog writes text that a client's words cannot break out of", () => {
+  const { sink, log } = setUp("text");
+  const record = log.begin(request({ "x-correlation-id": "a b" }), "/x\u001b[31m", "none");
+  record.note.rpcMethod = "ping status=200";
+  record.answered(new Response(null, { status: 404 }), null);
+  log.close();
+  assertEquals(
+    sink.lines,
+    [
+      '2026-01-02T03:04:05.000Z INFO request worker=3 method=POST path="/x\\u001b[31m" endpoint=none status=404 ' +
+      'latencyMs=0 correlationId=ab rpcMethod="ping status=200"\n',
+    ],
+  );
+});
+
+Deno.test("AccessLog makes an id where the client gives none, or none that can be used, and bounds what it takes", () => {
+  const { log } = setUp();
+  const idOf = (headers: Record<string, string>) =>
+    log.begin(request(headers), "/rpc", "rpc").note.correlationId;
+  assert(/^[0-9a-f-]{36}$/.test(idOf({})));
+  assert(/^[0-9a-f-]{36}$/.test(idOf({ "x-correlation-id": '{}"' })));
+  assertEquals(idOf({ "x-correlation-id": "x".repeat(1_000) }), "x".repeat(128));
+});
+
+Deno.test("AccessLog writes a stream's line when it has ended, however that was", async () => {
+  for (const isCutOff of [false, true]) {
+    const { sink, log, pass } = setUp();
+    const ended = Promise.withResolvers<void>();
+    log.begin(request(), "/mcp", "mcp").answered(new Response("event"), ended.promise);
+    await settle();
+    log.close();
+    assertEquals(sink.lines, []);
+    pass(5_000);
+    if (isCutOff) ended.reject(new Error("the client is gone"));
+    else ended.resolve();
+    await settle();
+    log.close();
+    assertEquals(JSON.parse(sink.lines[0]!).latencyMs, 5_000);
+  }
+});
+
+Deno.test("AccessLog gathers lines for a moment, or until they are many", () => {
+  const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { sink, log } = setUp();
+    const answer = () => log.begin(request(), "/rpc", "rpc").answered(new Response("ok"), null);
+    answer();
+    answer();
+    assertEquals(sink.lines, []);
+    timers.tick(50);
+    assertEquals(sink.lines.map((text) => text.split("\n").length - 1), [2]);
+    for (let i = 0; i < 100; i++) answer();
+    assert(sink.lines.length > 5, String(sink.lines.length));
+    assert(sink.lines.every((text) => text.length <= 4_096 && text.endsWith("\n")));
+    log.close();
+    assertEquals(sink.lines.join("").split("\n").length - 1, 102);
+  } finally {
+    timers.uninstall();
+  }
+});

@@ -1,0 +1,113 @@
+// BACKPRESSURE=auto: a limit of concurrent requests that follows their latency.
+
+/** The limit stays between these. */
+const MIN_LIMIT = 16;
+const MAX_LIMIT = 4096;
+const START_LIMIT = 512;
+
+/** A window is over when it has this many samples and this age, ms. */
+const WINDOW_SAMPLES = 10;
+const WINDOW_MS = 100;
+
+/** Latency may grow to this multiple of the latency at rest before the limit gives way. */
+const TOLERANCE = 1.5;
+
+/** Above this a window in which nothing waits is believed: noise on tiny latencies is no sign of overload, ms. */
+const NOISE_MS = 2;
+
+/** Latency that grows by less than this is steady. */
+const STEADY = 1.1;
+
+/** How much of a window's verdict is taken over. */
+const SMOOTHING = 0.4;
+
+/** How fast the latency at rest follows: down, and up in windows with little to do. */
+const REST_FALL = 0.2;
+const REST_RISE = 0.1;
+
+/**
+ * The gradient of Netflix's concurrency-limits (Gradient2): by Little's law, what can be under way without waiting is throughput
+ * times the latency at rest, so the limit is multiplied by (latency at rest × tolerance) / (latency now), which is taken to be
+ * between 0.5 and 1, plus an allowance of √limit by which it grows as long as nothing waits.
+ *
+ * It differs in how it knows the latency at rest. Gradient2 takes a long-term average, which an overload that lasts pulls up, and
+ * the limit with it. Here it falls at once and rises in two cases only: in windows with little under way; and where the limit has
+ * come down to half and the latency has not followed. Then the upstream itself has become slower, shedding would not help, and the
+ * limit is given back.
+ */
+export class GradientLimit {
+  #limit = START_LIMIT;
+  /** ms; null before the first window. */
+  #restMs: number | null = null;
+  /** Where the limit began to come down, and the latency then. */
+  #fall: { readonly limit: number; readonly latencyMs: number } | null = null;
+
+  #windowStart = -Infinity;
+  #samples = 0;
+  #sumMs = 0;
+  #mostInFlight = 0;
+
+  /** Whole requests. */
+  get limit(): number {
+    return Math.floor(this.#limit);
+  }
+
+  /**
+   * One request is done.
+   * @param startMs,endMs of one clock that never goes back
+   * @param inFlight at its end, itself included
+   * @returns the limit from now on
+   */
+  sample(startMs: number, endMs: number, inFlight: number): number {
+    if (inFlight > this.#mostInFlight) this.#mostInFlight = inFlight;
+    // Whoever was let in under another limit tells of that one.
+    if (startMs < this.#windowStart) return this.limit;
+    this.#samples++;
+    this.#sumMs += endMs - startMs;
+    if (this.#samples >= WINDOW_SAMPLES && endMs - this.#windowStart >= WINDOW_MS) {
+      this.#windowStart = endMs;
+      this.#endWindow();
+    }
+    return this.limit;
+  }
+
+  #endWindow(): void {
+    const latencyMs = this.#sumMs / this.#samples;
+    const isIdle = this.#mostInFlight < this.#limit / 2;
+    this.#samples = this.#sumMs = this.#mostInFlight = 0;
+
+    const restMs = this.#restMs ??= latencyMs;
+    if (latencyMs < restMs) this.#restMs = restMs + (latencyMs - restMs) * REST_FALL;
+    else if (isIdle) this.#restMs = restMs + (latencyMs - restMs) * REST_RISE;
+    // What is not used says nothing about what could be.
+    if (isIdle) {
+      this.#fall = null;
+      return;
+    }
+    const wantedMs = Math.max(restMs * TOLERANCE, restMs + NOISE_MS);
+    const gradient = Math.min(1, Math.max(0.5, wantedMs / latencyMs));
+    const target = this.#limit * gradient + Math.sqrt(this.#limit);
+    this.#limit += (target - this.#limit) * SMOOTHING;
+    this.#limit = Math.min(MAX_LIMIT, Math.max(MIN_LIMIT, this.#limit));
+    this.#judgeFall(gradient, latencyMs);
+  }
+
+  #judgeFall(gradient: number, latencyMs: number): void {
+    if (gradient === 1) {
+      this.#fall = null;
+      return;
+    }
+    // What still grows is not judged yet.
+    if (this.#fall === null || latencyMs > this.#fall.latencyMs * STEADY) {
+      this.#fall = { limit: this.#limit, latencyMs };
+    }
+    if (this.#limit > this.#fall.limit / 2 && this.#limit > MIN_LIMIT) return;
+    const shouldHaveCome = this.#fall.latencyMs * (1 + this.#limit / this.#fall.limit) / 2;
+    if (latencyMs > shouldHaveCome) {
+      // Half the requests, and each takes as long as before (or nearly): it is not us for whom they wait.
+      this.#restMs = latencyMs;
+      this.#limit = this.#fall.limit;
+      this.#fall = null;
+    } else this.#fall = { limit: this.#limit, latencyMs };
+  }
+}

@@ -1,0 +1,28 @@
+// DEV_MODE: fresh workers when a source file changes.
+
+/** Editors write a file in several steps: wait until they are done. */
+const SETTLE_MS = 150;
+
+/** Runs `onChange` after changes of TypeScript files in the folder. @returns how to stop that */
+export function watchSources(folder: URL, onChange: (paths: readonly string[]) => void): () => void {
+  const watcher = Deno.watchFs(folder.pathname);
+  let changed = new Set<string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  (async () => {
+    for await (const { kind, paths } of watcher) {
+      if (kind === "access") continue;
+      for (const path of paths) if (path.endsWith(".ts")) changed.add(path);
+      if (changed.size === 0) continue;
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const all = [...changed];
+        changed = new Set();
+        onChange(all);
+      }, SETTLE_MS);
+    }
+  })();
+  return () => {
+    clearTimeout(timer);
+    watcher.close();
+  };
+}

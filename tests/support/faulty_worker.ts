@@ -1,0 +1,36 @@
+// A worker with faults on demand: the real one, and an eye on a file that says what shall go wrong in which worker.
+import { parentPort } from "node:worker_threads";
+import "../../src/worker/main.ts";
+
+let worker = -1;
+parentPort!.on("message", (message: { type: string; worker: number }) => {
+  if (message.type === "start") worker = message.worker;
+});
+
+const hoard: unknown[] = [];
+
+const FAULTS: Readonly<Record<string, () => void>> = {
+  block: () => {
+    for (;;) Math.random();
+  },
+  throw: () => {
+    throw new Error("a fault on demand");
+  },
+  // In steps, as a leak does: the event loop goes on.
+  hoard: () => {
+    setInterval(() => {
+      for (let i = 0; i < 100_000; i++) hoard.push({ i, text: `x${i}` });
+    }, 20);
+  },
+};
+
+setInterval(() => {
+  const path = `fault-${worker}`;
+  try {
+    const fault = Deno.readTextFileSync(path);
+    Deno.removeSync(path);
+    FAULTS[fault]!();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}, 20);

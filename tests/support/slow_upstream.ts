@@ -1,0 +1,118 @@
+// An upstream that takes its time and little else: stateless, and with as few answers at once as it is told. For load.
+
+export interface SlowOptions {
+  readonly port?: number;
+  /** What a call of `slow` takes, ms. */
+  readonly delayMs: number;
+  /** Calls that it serves at once; the others wait their turn. Default: all. */
+  readonly slots?: number;
+}
+
+type Message = {
+  readonly id?: string | number;
+  readonly method?: string;
+  readonly params?: { name?: string };
+};
+
+/** Its tools: `slow`, and `talk`, which sends a notification, and its result when `hangUp()` is called or its caller leaves. */
+export class SlowUpstream implements AsyncDisposable {
+  readonly url: string;
+  /** Calls of `slow` that have come. */
+  calls = 0;
+  readonly #options: SlowOptions;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #waiting: (() => void)[] = [];
+  #hangUp = Promise.withResolvers<void>();
+  #free: number;
+
+  private constructor(options: SlowOptions) {
+    this.#options = options;
+    this.#free = options.slots ?? Infinity;
+    this.#server = Deno.serve({
+      hostname: "127.0.0.1",
+      port: options.port ?? 0,
+      onListen: () => {},
+      onError: () => new Response(null, { status: 500 }),
+    }, (request) => this.#serve(request));
+    this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
+  }
+
+  static start(options: SlowOptions): SlowUpstream {
+    return new SlowUpstream(options);
+  }
+
+  /** Every `talk` under way gives its result. */
+  hangUp(): void {
+    this.#hangUp.resolve();
+    this.#hangUp = Promise.withResolvers();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hangUp();
+    await this.#server.shutdown();
+  }
+
+  async #serve(request: Request): Promise<Response> {
+    if (request.method !== "POST") return new Response(null, { status: 405 });
+    const { id, method, params }: Message = await request.json();
+    if (id === undefined) return new Response(null, { status: 202 });
+    switch (method) {
+      case "initialize":
+        return answer(id, {
+          protocolVersion: "2025-11-25",
+          capabilities: { tools: {}, logging: {} },
+          serverInfo: { name: "slow", version: "1.0.0" },
+        });
+      case "tools/list":
+        return answer(id, {
+          tools: ["slow", "talk"].map((name) => ({ name, inputSchema: { type: "object" } })),
+        });
+      case "tools/call":
+        if (params?.name === "talk") return this.#talk(id);
+        this.calls++;
+        await this.#turn();
+        return answer(id, DONE);
+      default:
+        return answer(id, {});
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await new Promise((resolve) => setTimeout(resolve, this.#options.delayMs));
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+
+  #talk(id: string | number): Response {
+    const encoder = new TextEncoder();
+    const event = (message: unknown) => encoder.encode(`data: ${JSON.stringify(message)}\n\n`);
+    let isOpen = true;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const params = { level: "info", data: "hello" };
+        controller.enqueue(event({ jsonrpc: "2.0", method: "notifications/message", params }));
+        void this.#hangUp.promise.then(() => {
+          if (!isOpen) return;
+          controller.enqueue(event({ jsonrpc: "2.0", id, result: DONE }));
+          controller.close();
+        });
+      },
+      cancel: () => {
+        isOpen = false;
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  }
+}
+
+const DONE = { content: [{ type: "text", text: "done" }] };
+
+function answer(id: string | number, result: unknown): Response {
+  return Response.json({ jsonrpc: "2.0", id, result });
+}
+
+// As a process of its own, so that it takes no time from whoever measures: the options as JSON.
+if (import.meta.main) SlowUpstream.start(JSON.parse(Deno.args[0]!));
