@@ -220,7 +220,7 @@ Deno.test("Http1Client is aborted in each phase by its signal, and keeps nothing
   stop.resolve();
 });
 
-Deno.test("Http1Client.chunks() gives bytes as they arrive; leaving the loop closes the connection", async () => {
+Deno.test("Http1Client.chunks() gives bytes as they arrive; leaving the loop closes a connection whose body goes on", async () => {
   const next = Promise.withResolvers<void>();
   const long = "x".repeat(500);
   const gone = Promise.withResolvers<void>();
@@ -240,8 +240,27 @@ Deno.test("Http1Client.chunks() gives bytes as they arrive; leaving the loop clo
   }
   // Decoded only now: a chunk stays what it was when the next has been read.
   assertEquals(seen.map((chunk) => new TextDecoder().decode(chunk)), ["data: 1\n\n", long]);
-  assertEquals(client.stats.open, 0);
   await gone.promise;
+  assertEquals(client.stats.open, 0);
+});
+
+Deno.test("Http1Client.chunks() left behind the last event of a stream keeps the connection", async () => {
+  await using server = await startHostile(async (conn, request) => {
+    for (let answer = 0; answer < 3; answer++) {
+      await request();
+      await write(
+        conn,
+        `${OK}content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n`,
+      );
+      await write(conn, "0\r\n\r\n");
+    }
+  });
+  using client = clientOf();
+  for (let call = 0; call < 3; call++) {
+    for await (const _ of (await client.send(get(server.url))).chunks()) break;
+    await waitFor(() => client.stats.idle === 1, { what: "the connection to be free" });
+  }
+  assertEquals([client.stats.created, client.stats.reused], [1, 2]);
 });
 
 Deno.test("HttpResponse.discard() keeps the connection where little is left, and closes it where much is", async () => {

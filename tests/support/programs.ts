@@ -14,6 +14,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "curl", debianPackage: "curl" },
   { name: "openssl", debianPackage: "openssl" },
   { name: "ss", debianPackage: "iproute2" },
+  { name: "nginx", debianPackage: "nginx-light" },
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
 ];
