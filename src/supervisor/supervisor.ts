@@ -4,6 +4,7 @@ import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
+import { Metrics } from "../telemetry/metrics.ts";
 import type { Answers, Question } from "../worker/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./listening_sockets.ts";
@@ -54,8 +55,12 @@ export class Supervisor {
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
-  /** For the metrics. */
-  readonly counts = { respawned: 0, recycled: 0, terminated: 0 };
+  readonly #metrics = new Metrics();
+  readonly #count = this.#metrics.counter(
+    "sluice_workers_ended_total",
+    "Workers that ended, by why: died, stood still (and were given up), were recycled",
+    ["reason"],
+  );
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -63,6 +68,8 @@ export class Supervisor {
     const { promise, resolve } = Promise.withResolvers<SluiceError>();
     this.failed = promise;
     this.#fail = resolve;
+    const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
+    this.#metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */
@@ -86,7 +93,7 @@ export class Supervisor {
       timeoutMs: workerTimeoutMs,
       workers: () => [...this.#alive].filter(({ state }) => state === "ready"),
       onStill: (worker, silentMs) => {
-        this.counts.terminated++;
+        this.#count("stood_still");
         // Deno does not stop a thread that never comes back to its event loop: at least nobody shall be sent to it any more.
         this.#sockets?.close(worker.listeners);
         this.#standstillTimer ??= setInterval(() => {
@@ -206,6 +213,7 @@ export class Supervisor {
     const { log } = this.#options;
     const { index, worker: { cause } } = slot;
     const respawn = slot.policy.died();
+    this.#count("died");
     log.error("worker died", { worker: index, cause, respawn });
     if (respawn.kind === "after") {
       const timer = setTimeout(() => {
@@ -219,7 +227,6 @@ export class Supervisor {
   }
 
   async #respawn(slot: Slot): Promise<void> {
-    this.counts.respawned++;
     slot.worker = this.#make(slot.index);
     this.#introduce(slot.worker);
     try {
@@ -250,7 +257,7 @@ export class Supervisor {
         sockets: this.#sockets,
         migratesConnections: migratesConnections(),
       });
-      this.counts.recycled++;
+      this.#count("recycled");
       log.info("worker recycled", { worker: slot.index });
     }).catch((error) => {
       log.error("worker not recycled", { worker: slot.index, reason: reasonOf(error) });
@@ -260,7 +267,10 @@ export class Supervisor {
   }
 
   async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
-    asking.send({ type: "answers", request, values: await this.askAll(question) });
+    const values = question.type === "supervisor_metrics"
+      ? [this.#metrics.snapshot()]
+      : await this.askAll(question);
+    asking.send({ type: "answers", request, values });
   }
 }
 

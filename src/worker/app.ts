@@ -217,7 +217,7 @@ export async function createApp(
     route: (path): Endpoint | null => {
       if (path === "/rpc") return rpc;
       if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
-      if (path === "/metrics/prometheus") return metricsEndpoint;
+      if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
       if (path.startsWith(POOL_PATH)) return poolEndpoint;
       return admin.route(path);
     },

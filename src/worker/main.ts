@@ -4,7 +4,7 @@ import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import { type App, createApp } from "./app.ts";
 import { listen, type Listening } from "./listen.ts";
-import type { Answers, FromWorker, Question, ToWorker } from "./messages.ts";
+import type { Answers, FromWorker, Question, SupervisorQuestion, ToWorker } from "./messages.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
 
 if (parentPort === null) throw new Error("this file is a worker of the supervisor");
@@ -20,7 +20,7 @@ let nextRequest = 1;
 
 const link: SupervisorLink = {
   wantsRecycling: (reason) => send({ type: "wants_recycling", reason }),
-  askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
+  askAll<Q extends Question | SupervisorQuestion>(question: Q): Promise<readonly Answers[Q["type"]][]> {
     const request = nextRequest++;
     return new Promise((resolve) => {
       asked.set(request, (values) => resolve(values as readonly Answers[Q["type"]][]));

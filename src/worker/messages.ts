@@ -17,6 +17,9 @@ export interface WorkerReport {
 /** What every worker can be asked to do; the answer to each is in `Answers`. */
 export type Question = AppQuestion | ListenQuestion;
 
+/** What the supervisor answers itself. */
+export type SupervisorQuestion = { readonly type: "supervisor_metrics" };
+
 export type AppQuestion =
   /** The store has a new catalog: read it. */
   | { readonly type: "read_catalog" }
@@ -44,6 +47,7 @@ export interface SessionHandover {
 }
 
 export interface Answers {
+  readonly supervisor_metrics: MetricsSnapshot;
   readonly hand_over: readonly SessionHandover[];
   readonly take_over: null;
   readonly retire: null;
@@ -97,5 +101,5 @@ export type FromWorker =
   }
   | { readonly type: "done"; readonly request: number; readonly value: unknown }
   /** A question for all workers, this one too; `answers` comes when each has answered or died. */
-  | { readonly type: "ask_all"; readonly request: number; readonly question: Question }
+  | { readonly type: "ask_all"; readonly request: number; readonly question: Question | SupervisorQuestion }
   | { readonly type: "drained" };

@@ -153,3 +153,36 @@ Deno.test("SIGHUP takes over what can be reloaded and names what cannot", async 
   });
   assertEquals((await sluice.rpc("echo", { message: "still here" })).status, 200);
 });
+
+Deno.test("DEV_MODE makes fresh workers of changed sources", async () => {
+  const copy = await Deno.makeTempDir({ prefix: "sluice_sources_" });
+  const root = new URL("../../", import.meta.url).pathname;
+  for (const path of ["src", "deno.json", "deno.lock"]) {
+    const { success } = await new Deno.Command("cp", { args: ["-r", `${root}${path}`, copy] }).output();
+    assert(success);
+  }
+  {
+    await using sluice = await Sluice.start({ main: `${copy}/src/main.ts`, env: { DEV_MODE: "true" } });
+    const shown = async () => (await sluice.api("GET", "/version")).body.app.version;
+    const before = await shown();
+    const file = `${copy}/src/version.ts`;
+    await Deno.writeTextFile(file, (await Deno.readTextFile(file)).replace(`"${before}"`, '"9.9.9"'));
+    // The old workers' clients have no time to leave: it is a workbench.
+    await waitFor(async () => (await shown()) === "9.9.9", { what: "the new version", deadlineMs: 10_000 });
+    await Deno.writeTextFile(file, "this is no TypeScript");
+    await waitFor(() => events(sluice, "worker not recycled").length > 0, { what: "the mistake to be told" });
+    assertEquals(await shown(), "9.9.9");
+  }
+  await Deno.remove(copy, { recursive: true });
+});
+
+Deno.test("/metrics counts the workers that serve and those that ended", async () => {
+  await using sluice = await Sluice.start(FAULTY);
+  await fault(sluice, 1, "throw");
+  await waitFor(() => died(sluice) === 1, { what: "a worker to die" });
+  await allBack(sluice, 2);
+  const { body } = await sluice.api("GET", "/metrics");
+  for (const line of ["sluice_workers_ready 2", 'sluice_workers_ended_total{reason="died"} 1']) {
+    assert(body.includes(line), body);
+  }
+});

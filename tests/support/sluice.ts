@@ -9,7 +9,7 @@ import { waitFor } from "./wait_for.ts";
 export interface SluiceOptions {
   /** A compiled program; default: src/main.ts under the Deno that runs the test. */
   readonly program?: string;
-  /** Another main module than src/main.ts, from the root of the project. */
+  /** Another main module than src/main.ts: its path, from the root of the project where it is relative. */
   readonly main?: string;
   /** Further arguments of `serve`. */
   readonly args?: readonly string[];
@@ -112,7 +112,14 @@ export class Sluice implements AsyncDisposable {
     const workers = Number(env.WORKERS ?? 2);
     const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
     const folder = cwd ?? await Deno.makeTempDir({ prefix: "sluice_test_" });
-    const fromSource = ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}${main}`];
+    const fromSource = [
+      "run",
+      "-A",
+      "--quiet",
+      "--config",
+      `${ROOT}deno.json`,
+      new URL(main, `file://${ROOT}`).pathname,
+    ];
     const child = new Deno.Command(program ?? Deno.execPath(), {
       args: [...(program === undefined ? fromSource : []), "serve", ...args],
       cwd: folder,
