@@ -220,15 +220,21 @@ Deno.test("SessionForward.disconnect() gives up what is served for the worker th
   });
 });
 
-Deno.test("SessionForward.connect() takes a new way to a worker in place of the old one", async () => {
+Deno.test("SessionForward.connect() sends to the successor, and the former one still answers what it was asked", async () => {
   const serve: Serve = ({ body }) => Promise.resolve({ status: 200, headers: {}, body: `new ${body}` });
-  await withPair(() => new Promise(() => {}), async (asker) => {
-    const old = asker.forward(OWNER, REQUEST, never);
+  const slow = Promise.withResolvers<McpReply>();
+  const answers = [slow.promise, new Promise<McpReply>(() => {})];
+  await withPair(() => answers.shift()!, async (asker) => {
+    const [old, lost] = [asker.forward(OWNER, REQUEST, never), asker.forward(OWNER, REQUEST, never)];
     const { port1, port2 } = new MessageChannel();
     const successor = new SessionForward(serve);
     successor.connect(0, port2);
     asker.connect(OWNER, port1);
-    await assertRejects(() => old, SluiceError, "is gone");
+    assertEquals((await asker.forward(OWNER, REQUEST, never)).body, `new ${REQUEST.body}`);
+    slow.resolve({ status: 200, headers: {}, body: "old" });
+    assertEquals((await old).body, "old");
+    asker.disconnectFormer(OWNER);
+    await assertRejects(() => lost, SluiceError, "is gone");
     assertEquals((await asker.forward(OWNER, REQUEST, never)).body, `new ${REQUEST.body}`);
     successor.disconnect(0);
   });
