@@ -174,7 +174,7 @@ export const ERRORS = {
   WORKERS_KEEP_DYING: row(
     "internal",
     500,
-    -31543,
+    -31544,
     "never",
     "Worker {worker} keeps dying, giving up; the last time of: {cause}",
   ),

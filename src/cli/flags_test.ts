@@ -17,10 +17,18 @@ function invocation(line: string) {
 }
 
 Deno.test("parseInvocation() reads serve and its overrides", () => {
-  assertEquals(invocation("serve"), { command: "serve", args: { demo: false, dev: false, overrides: {} } });
+  assertEquals(invocation("serve"), {
+    command: "serve",
+    args: { demo: false, dev: false, takeover: false, overrides: {} },
+  });
   assertEquals(invocation("serve --demo --dev --port 0 --host=127.0.0.1 --workers auto"), {
     command: "serve",
-    args: { demo: true, dev: true, overrides: { HOST: "127.0.0.1", PORT: "0", WORKERS: "auto" } },
+    args: {
+      demo: true,
+      dev: true,
+      takeover: false,
+      overrides: { HOST: "127.0.0.1", PORT: "0", WORKERS: "auto" },
+    },
   });
 });
 
