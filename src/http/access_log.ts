@@ -4,7 +4,7 @@ import { lineOf, type LineSink, type LogFormat } from "../telemetry/log.ts";
 
 /** Lines are gathered this long, or up to so many characters: each write of the sink costs more than ten lines do. */
 const GATHER_MS = 50;
-const GATHER_CHARS = 3_500;
+const GATHER_CHARS = 60_000;
 
 /** Of a path, which may be as long as a client likes. */
 const MAX_PATH_CHARS = 256;
@@ -12,7 +12,7 @@ const MAX_PATH_CHARS = 256;
 /** A request on its way to its line. */
 export interface AccessRecord {
   readonly note: CallNote;
-  /** The answer is ready. It gets the correlation id as a header. @param streamEnded settles at a stream's end; null: it is none */
+  /** The answer is ready; it gets the client's correlation id as a header. @param streamEnded settles at a stream's end; null: it is none */
   answered(response: Response, streamEnded: Promise<unknown> | null): void;
 }
 
@@ -40,11 +40,13 @@ export class AccessLog {
     const startMs = nowMs();
     const { method } = request;
     const note: CallNote = { correlationId: correlationIdOf(request.headers) };
+    const wasGiven = request.headers.has(CORRELATION_HEADER);
     return {
       note,
       answered: (response, streamEnded) => {
         const { status } = response;
-        response.headers.set(CORRELATION_HEADER, note.correlationId);
+        // Whoever has named the request is told that the name was taken. For all others a header would cost more than the line.
+        if (wasGiven) response.headers.set(CORRELATION_HEADER, note.correlationId);
         const write = () => {
           const latencyMs = Math.round((nowMs() - startMs) * 1_000) / 1_000;
           this.#write({ method, path: path.slice(0, MAX_PATH_CHARS), endpoint, status, latencyMs, ...note });

@@ -81,7 +81,7 @@ export class Sluice implements AsyncDisposable {
   }
 
   /**
-   * Starts a gateway with two workers on a free port of 127.0.0.1, and waits until it is ready.
+   * Starts a gateway with two workers on a free port of 127.0.0.1, and waits until it is ready, and its demo upstream with it.
    * @throws {Error} with its output, where it ends or is not ready in time
    */
   static async start(options: SluiceOptions = {}): Promise<Sluice> {
@@ -95,6 +95,11 @@ export class Sluice implements AsyncDisposable {
         return response.ok && listeningSockets(sluice.port).length === sluice.#workers;
       }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 60_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
+      if (options.args?.includes("--demo")) {
+        // It registers itself once the gateway serves.
+        const isThere = () => sluice.log().some(({ event }) => event === "demo upstream registered");
+        await waitFor(isThere, { what: "the demo upstream" });
+      }
       return sluice;
     } catch (error) {
       await sluice.kill();
