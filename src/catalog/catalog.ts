@@ -147,36 +147,23 @@ function pick<E>(entries: ReadonlyMap<string, E>, ids: readonly string[]): E[] {
 }
 
 function toolEntry(row: ToolRow, gateway: GatewayRow): Entry<ToolRow> {
-  return {
-    row,
-    gateway,
-    key: row.name,
-    originalKey: row.originalName,
-    originalKeyText: JSON.stringify(row.originalName),
-    listText: named(row),
-  };
+  return entryOf(row, gateway, { key: row.name, originalKey: row.originalName, listText: named(row) });
 }
 
 function promptEntry(row: PromptRow, gateway: GatewayRow): Entry<PromptRow> {
-  return {
-    row,
-    gateway,
-    key: row.name,
-    originalKey: row.originalName,
-    originalKeyText: JSON.stringify(row.originalName),
-    listText: named(row),
-  };
+  return entryOf(row, gateway, { key: row.name, originalKey: row.originalName, listText: named(row) });
 }
 
 function resourceEntry(row: ResourceRow, gateway: GatewayRow): Entry<ResourceRow> {
-  return {
-    row,
-    gateway,
-    key: row.uri,
-    originalKey: row.uri,
-    originalKeyText: JSON.stringify(row.uri),
-    listText: row.definition,
-  };
+  return entryOf(row, gateway, { key: row.uri, originalKey: row.uri, listText: row.definition });
+}
+
+function entryOf<Row extends EntityRow>(
+  row: Row,
+  gateway: GatewayRow,
+  words: Pick<Entry<Row>, "key" | "originalKey" | "listText">,
+): Entry<Row> {
+  return { row, gateway, ...words, originalKeyText: JSON.stringify(words.originalKey) };
 }
 
 function templateEntry(row: ResourceRow, gateway: GatewayRow): TemplateEntry {

@@ -4,7 +4,7 @@ import { lineOf, type LineSink, type LogFormat } from "../telemetry/log.ts";
 
 /** Lines are gathered this long, or up to so many characters: each write of the sink costs more than ten lines do. */
 const GATHER_MS = 50;
-const GATHER_CHARS = 60_000;
+const GATHER_CHARS = 3_500;
 
 /** Of a path, which may be as long as a client likes. */
 const MAX_PATH_CHARS = 256;

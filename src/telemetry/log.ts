@@ -122,7 +122,7 @@ function endOfWrite(bytes: Uint8Array, start: number): number {
 const NEWLINE = 0x0a;
 
 /** Linux writes up to so many bytes to a pipe in one piece. */
-const PIPE_BUF = 65536;
+const PIPE_BUF = 4096;
 
 /** What waits for a reader that has stopped reading is bounded; the lines beyond are lost, and counted. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024;

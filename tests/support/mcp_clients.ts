@@ -34,17 +34,7 @@ export async function connectV1(url: string, { token }: ConnectOptions = {}): Pr
   const transport = new TransportV1(new URL(url), { requestInit: { headers: bearer(token) } });
   const client = new ClientV1(CLIENT_INFO);
   await client.connect(transport);
-  return {
-    get sessionId() {
-      return transport.sessionId;
-    },
-    listTools: () => client.listTools(),
-    callTool: (name, args = {}) => client.callTool({ name, arguments: args }),
-    readResource: (uri) => client.readResource({ uri }),
-    getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
-    terminate: () => transport.terminateSession(),
-    [Symbol.asyncDispose]: () => client.close(),
-  };
+  return adapt(client, transport);
 }
 
 /** The v2 client in its default mode, which speaks the revisions with sessions. */
@@ -52,6 +42,10 @@ export async function connectV2(url: string, { token }: ConnectOptions = {}): Pr
   const transport = new TransportV2(new URL(url), { requestInit: { headers: bearer(token) } });
   const client = new ClientV2(CLIENT_INFO);
   await client.connect(transport);
+  return adapt(client, transport);
+}
+
+function adapt(client: ClientV1 | ClientV2, transport: TransportV1 | TransportV2): McpClient {
   return {
     get sessionId() {
       return transport.sessionId;
