@@ -2,8 +2,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
-import { openPostgres } from "./postgres.ts";
-import { poolerWarning } from "./postgres_pooler.ts";
 import type { PoolSettings } from "./postgres_pool.ts";
 import type { PostgresTarget } from "./postgres_url.ts";
 import type { Database } from "./sql.ts";
@@ -36,13 +34,15 @@ export interface OpenOptions {
  * Waits for a PostgreSQL server that is not up yet, as long as DB_MAX_RETRIES says.
  * @throws {SluiceError} STORE_CANNOT_OPEN, saying what is wrong with the URL or the database
  */
-export function openDatabase(databaseUrl: string, options: OpenOptions): Promise<Database> {
+export async function openDatabase(databaseUrl: string, options: OpenOptions): Promise<Database> {
   const { settings, warn, clock } = options;
   const location = parseDatabaseUrl(databaseUrl);
   if (location.kind === "sqlite") {
-    return openSqlite(location.path, { busyTimeoutMs: settings.dbSqliteBusyTimeoutMs, clock });
+    return await openSqlite(location.path, { busyTimeoutMs: settings.dbSqliteBusyTimeoutMs, clock });
   }
-  return openPostgres(location, { ...postgresOptions(location, settings), warn, clock });
+  // Loaded on use: every worker would carry it otherwise.
+  const { openPostgres } = await import("./postgres.ts");
+  return await openPostgres(location, { ...postgresOptions(location, settings), warn, clock });
 }
 
 /** A sentence about settings that do not go together with the server's, where it can be known; else null. */
@@ -52,6 +52,7 @@ export async function databaseWarning(
 ): Promise<string | null> {
   const location = parseDatabaseUrl(databaseUrl);
   if (location.kind === "sqlite") return null;
+  const { poolerWarning } = await import("./postgres_pooler.ts");
   return await poolerWarning(location, postgresOptions(location, settings));
 }
 

@@ -1,5 +1,5 @@
 // Counters of one worker, cheap to count; merged over all workers and written as Prometheus text when somebody asks.
-import { Counter, Gauge, Registry } from "prom-client";
+import type { Counter, Gauge } from "prom-client";
 
 interface Family {
   readonly kind: "counter" | "gauge";
@@ -63,6 +63,8 @@ export class Metrics {
 
 /** The sum over all workers in Prometheus' text format. */
 export async function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  // Only for whoever is asked: it takes several megabytes, in each worker.
+  const { Counter, Gauge, Registry } = await import("prom-client");
   const registry = new Registry();
   const metrics = new Map<string, Counter | Gauge>();
   for (const { name, kind, help, labels, values } of snapshots.flat()) {
