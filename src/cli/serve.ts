@@ -37,7 +37,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await prepareDatabase(config, log);
 
   const stopping = stopSignal();
-  const supervisor = new Supervisor({ config, secrets, log, workerEntry });
+  const supervisor = new Supervisor({ config, secrets, log, sink, workerEntry });
   await supervisor.start();
   const { host, workers, backpressure, maxStreams } = config;
   log.info("serving", {

@@ -3,7 +3,7 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import type { Answers, Question } from "../worker/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly log: Log;
+  /** Takes the lines that the workers log. */
+  readonly sink: LineSink;
   /** Another program for the workers: tests put faults into it. */
   readonly workerEntry?: URL;
 }
@@ -164,7 +166,7 @@ export class Supervisor {
   }
 
   #make(index: number): WorkerHandle {
-    const { config, secrets, workerEntry } = this.#options;
+    const { config, secrets, sink, workerEntry } = this.#options;
     const handle = new WorkerHandle({
       start: { type: "start", worker: index, workerCount: config.workers, config, secrets },
       maxHeapMb: config.workerMaxHeapMb,
@@ -172,6 +174,7 @@ export class Supervisor {
       events: {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
+        onLog: (lines) => sink.write(lines),
         onWantsRecycling: (worker, reason) => void this.#recycle(worker, reason),
       },
     });

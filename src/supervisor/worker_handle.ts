@@ -22,6 +22,8 @@ export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
   onRequest(handle: WorkerHandle, request: WorkerRequest): void;
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
+  /** Lines for standard output. */
+  onLog(lines: string): void;
 }
 
 export interface WorkerOptions {
@@ -125,6 +127,8 @@ export class WorkerHandle {
         this.#asked.get(message.request)?.resolve(message.value);
         this.#asked.delete(message.request);
         return;
+      case "log":
+        return this.#events.onLog(message.lines);
       case "wants_recycling":
         return this.#events.onWantsRecycling(this, message.reason);
       case "ask_all":

@@ -30,9 +30,13 @@ export function noteBody(note: CallNote, body: string): void {
   note.bytes = Buffer.byteLength(body);
 }
 
-/** The client's own id, less what has no place in a log line or a header; or a new one. */
+/** The id that a request comes with, as `correlationIdFrom` takes it. */
 export function correlationIdOf(headers: { get(name: string): string | null }): string {
-  const given = headers.get(CORRELATION_HEADER);
+  return correlationIdFrom(headers.get(CORRELATION_HEADER));
+}
+
+/** The client's own id, less what has no place in a log line or a header; or a new one. */
+export function correlationIdFrom(given: string | null): string {
   const id = given === null ? "" : given.slice(0, MAX_ID_CHARS).replaceAll(/[^A-Za-z0-9._:-]/g, "");
   return id === "" ? crypto.randomUUID() : id;
 }

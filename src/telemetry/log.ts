@@ -21,13 +21,17 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   /** Where lines go; the default is standard output. */
-  readonly sink?: LineSink;
+  readonly sink?: LogSink;
   readonly now?: () => Date;
 }
 
-/** Takes whole lines, each with its newline; several at once, too. */
-export interface LineSink {
+/** Takes whole lines, each with its newline; several at once, too. Never waits. */
+export interface LogSink {
   write(lines: string): void;
+}
+
+/** Standard output, or a stand-in for it. */
+export interface LineSink extends LogSink {
   /** Resolves when everything that was written is out, or nobody has taken any of it for a while. */
   flush(): Promise<void>;
 }
@@ -56,10 +60,7 @@ export function createLog({ level, format, sink = stdoutSink(), now = () => new 
   return make({});
 }
 
-/**
- * Standard output without waiting for it: lines queue while a write is under way and go out together. Workers write to one pipe,
- * and only writes up to PIPE_BUF are never mixed with others: no write is longer, unless a single line is.
- */
+/** Standard output without waiting for it: lines queue while a write is under way and go out together. One writer a process. */
 export function stdoutSink(
   out: { write(bytes: Uint8Array): Promise<number> } = Deno.stdout,
   maxWaitingChars = MAX_WAITING_CHARS,
@@ -81,10 +82,7 @@ export function stdoutSink(
       const bytes = encoder.encode(waiting.join(""));
       waiting = [];
       waitingChars = 0;
-      for (let start = 0; start < bytes.length;) {
-        const end = endOfWrite(bytes, start);
-        while (start < end) start += await out.write(bytes.subarray(start, end));
-      }
+      for (let sent = 0; sent < bytes.length;) sent += await out.write(bytes.subarray(sent));
       tellLost();
     }
     writing = null;
@@ -111,18 +109,6 @@ export function stdoutSink(
     },
   };
 }
-
-/** Where a write that starts at `start` ends: after the last line that fits, or after the first, which alone does not. */
-function endOfWrite(bytes: Uint8Array, start: number): number {
-  if (bytes.length - start <= PIPE_BUF) return bytes.length;
-  const fits = bytes.lastIndexOf(NEWLINE, start + PIPE_BUF - 1);
-  return (fits >= start ? fits : bytes.indexOf(NEWLINE, start)) + 1;
-}
-
-const NEWLINE = 0x0a;
-
-/** Linux writes up to so many bytes to a pipe in one piece. */
-const PIPE_BUF = 4096;
 
 /** What waits for a reader that has stopped reading is bounded; the lines beyond are lost, and counted. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024;

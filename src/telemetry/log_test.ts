@@ -160,26 +160,6 @@ Deno.test("stdoutSink() survives an output that is gone", async () => {
   assertEquals(out.text, "back\n");
 });
 
-Deno.test("stdoutSink() writes at most 4096 bytes at once and never half a line, so that workers' lines do not mix", async () => {
-  const writes: string[] = [];
-  const sink = stdoutSink({
-    write: (bytes) => {
-      writes.push(new TextDecoder().decode(bytes));
-      return Promise.resolve(bytes.length);
-    },
-  });
-  const lines = Array.from({ length: 200 }, (_, i) => `${"ä".repeat(i)} ${i}\n`);
-  const long = `${"x".repeat(10_000)}\n`;
-  sink.write("first\n");
-  sink.write(lines.slice(0, 100).join(""));
-  for (const line of [...lines.slice(100), long, "last\n"]) sink.write(line);
-  await sink.flush();
-  assertEquals(writes.join(""), ["first\n", ...lines, long, "last\n"].join(""));
-  const sizes = writes.map((text) => new TextEncoder().encode(text).length);
-  assertEquals(writes.every((text, i) => text.endsWith("\n") && (sizes[i]! <= 4096 || text === long)), true);
-  assertEquals(writes.length < 30, true, String(writes.length));
-});
-
 Deno.test("stdoutSink() counts every lost line of a text of several, and says so without waiting for another", async () => {
   const out = new SlowOutput();
   const sink = stdoutSink(out, 20);

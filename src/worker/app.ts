@@ -27,7 +27,7 @@ import { createRegistry } from "../store/registry.ts";
 import { createSecretBox } from "../store/secret_box.ts";
 import { createSessionRecords } from "../store/session_records.ts";
 import { correlationIdOf } from "../telemetry/call_note.ts";
-import { createLog, stdoutSink } from "../telemetry/log.ts";
+import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
@@ -66,7 +66,7 @@ export async function createApp(
 ): Promise<App> {
   const { config, secrets, worker, workerCount } = start;
   const clock = systemClock;
-  const sink = stdoutSink();
+  const sink: LogSink = { write: (lines) => link.writeLog(lines) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics();
   const countError = metrics.counter(
@@ -300,7 +300,6 @@ export async function createApp(
       outbound.client.close();
       await database.close();
       accessLog?.close();
-      await sink.flush();
     },
   };
 }

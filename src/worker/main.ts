@@ -19,6 +19,7 @@ const asked = new Map<number, (values: readonly unknown[]) => void>();
 let nextRequest = 1;
 
 const link: SupervisorLink = {
+  writeLog: (lines) => send({ type: "log", lines }),
   wantsRecycling: (reason) => send({ type: "wants_recycling", reason }),
   askAll<Q extends Question | SupervisorQuestion>(question: Q): Promise<readonly Answers[Q["type"]][]> {
     const request = nextRequest++;

@@ -88,6 +88,8 @@ export type FromWorker =
   /** Everything is made; waits for `listen`. */
   | { readonly type: "prepared" }
   | { readonly type: "pong" }
+  /** Lines for standard output. The supervisor alone writes there: lines of several writers would mix. */
+  | { readonly type: "log"; readonly lines: string }
   /** Time for a successor: so many requests served, or so much memory in use. */
   | { readonly type: "wants_recycling"; readonly reason: string }
   /** Listening. */
