@@ -2,9 +2,9 @@
 import { type CallNote, CORRELATION_HEADER, correlationIdFrom } from "../telemetry/call_note.ts";
 import { lineOf, type LogFormat, type LogSink } from "../telemetry/log.ts";
 
-/** Lines are gathered this long, or up to so many characters: to hand them over costs more than ten of them. */
+/** Lines are gathered this long, or up to so many characters: to hand them over costs as much as dozens of them. */
 const GATHER_MS = 50;
-const GATHER_CHARS = 60_000;
+const GATHER_CHARS = 250_000;
 
 /** Of a path, which may be as long as a client likes. */
 const MAX_PATH_CHARS = 256;

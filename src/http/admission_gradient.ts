@@ -12,14 +12,17 @@ const WINDOW_MS = 100;
 /** Latency may grow to this multiple of the latency at rest before the limit gives way. */
 const TOLERANCE = 1.5;
 
-/** Above this a window in which nothing waits is believed: noise on tiny latencies is no sign of overload, ms. */
+/** So much above the latency at rest is noise, however short that is, ms. */
 const NOISE_MS = 2;
 
 /** Latency that grows by less than this is steady. */
 const STEADY = 1.1;
 
+/** The most that one window can ask for: it may have been a bad moment. */
+const LEAST_GRADIENT = 0.3;
+
 /** How much of a window's verdict is taken over. */
-const SMOOTHING = 0.4;
+const SMOOTHING = 0.5;
 
 /** How fast the latency at rest follows: down, and up in windows with little to do. */
 const REST_FALL = 0.2;
@@ -28,7 +31,7 @@ const REST_RISE = 0.1;
 /**
  * The gradient of Netflix's concurrency-limits (Gradient2): by Little's law, what can be under way without waiting is throughput
  * times the latency at rest, so the limit is multiplied by (latency at rest × tolerance) / (latency now), which is taken to be
- * between 0.5 and 1, plus an allowance of √limit by which it grows as long as nothing waits.
+ * between 0.3 and 1, plus an allowance of √limit by which it grows as long as nothing waits.
  *
  * It differs in how it knows the latency at rest. Gradient2 takes a long-term average, which an overload that lasts pulls up, and
  * the limit with it. Here it falls at once and rises in two cases only: in windows with little under way; and where the limit has
@@ -85,7 +88,7 @@ export class GradientLimit {
       return;
     }
     const wantedMs = Math.max(restMs * TOLERANCE, restMs + NOISE_MS);
-    const gradient = Math.min(1, Math.max(0.5, wantedMs / latencyMs));
+    const gradient = Math.min(1, Math.max(LEAST_GRADIENT, wantedMs / latencyMs));
     const target = this.#limit * gradient + Math.sqrt(this.#limit);
     this.#limit += (target - this.#limit) * SMOOTHING;
     this.#limit = Math.min(MAX_LIMIT, Math.max(MIN_LIMIT, this.#limit));
