@@ -28,7 +28,7 @@ const AUTO_BACKPRESSURE = 1024;
 /** How many descriptors the settings allow the process to need at once: a connection, or a file, each. */
 export function descriptorsNeeded(config: DescriptorConfig): number {
   const requests = config.backpressure === "auto" ? AUTO_BACKPRESSURE : config.backpressure;
-  // As many event streams as requests: they have no limit of their own yet.
+  // As many event streams as requests: MAX_STREAMS is a ceiling, by default far above what most have open.
   const streams = requests;
   const database = config.databaseUrl.startsWith("sqlite")
     ? SQLITE_DESCRIPTORS
