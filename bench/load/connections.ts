@@ -6,12 +6,12 @@
 // --rate is the calls of all users together, per second. Exit code 1 where a call, a session or a stream failed.
 
 import { parseArgs } from "@std/cli/parse-args";
-import { freePort } from "../../tests/support/free_port.ts";
 import { INITIALIZE, inSession, toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros, openFds, rssBytes } from "../../tests/support/process_stats.ts";
+import { startSlowProcess } from "../../tests/support/slow_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
-import { waitFor } from "../../tests/support/wait_for.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
+import { type Columns, markdownTable } from "./table.ts";
 
 /** Set for the child of this script that has the descriptors it needs. */
 const CHILD = "SLUICE_BENCH_CHILD";
@@ -140,7 +140,7 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[] = [
+const COLUMNS: Columns<Row> = [
   ["", ({ name }) => name],
   ["calls", ({ calls }) => String(calls)],
   ["errors", ({ errors }) => String(errors)],
@@ -162,45 +162,23 @@ async function main(): Promise<number> {
     number,
     number,
   ];
-  const port = freePort();
-  const upstream = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--quiet",
-      new URL("../../tests/support/slow_upstream.ts", import.meta.url).pathname,
-      JSON.stringify({ port, delayMs: 10 }),
-    ],
-    cwd: new URL("../../", import.meta.url).pathname,
-    stdin: "null",
-    stdout: "null",
-  }).spawn();
+  await using upstream = await startSlowProcess({ delayMs: 10 });
   const rows: Row[] = [];
-  try {
-    const url = `http://127.0.0.1:${port}/mcp`;
-    await waitFor(async () => (await (await fetch(url)).body?.cancel(), true), { what: "the upstream" });
-    await using sluice = await Sluice.start({
-      program: options.program,
-      env: { WORKERS: options.workers, LOG_LEVEL: "WARNING" },
-    });
-    await sluice.registerUpstream("up", url);
-    const crowd = new Crowd(sluice);
-    console.log(`at rest: RSS ${(rssBytes(sluice.pid) / 1e6).toFixed(0)} MB`);
-    await crowd.gather(users);
-    rows.push(await crowd.run(`${users} users`, rate, seconds));
-    await crowd.openStreams();
-    rows.push(await crowd.run("with streams", rate, seconds));
-    crowd.close();
-    for (const [what, count] of crowd.errors) console.log(`${count} x ${what}`);
-    console.log(
-      `\n| ${COLUMNS.map(([title]) => title).join(" | ")} |\n|${COLUMNS.map(() => "---").join("|")}|`,
-    );
-    for (const row of rows) console.log(`| ${COLUMNS.map(([, cell]) => cell(row)).join(" | ")} |`);
-    return crowd.errorCount > 0 || rows.at(-1)!.streams !== users ? 1 : 0;
-  } finally {
-    upstream.kill("SIGKILL");
-    await upstream.status;
-  }
+  await using sluice = await Sluice.start({
+    program: options.program,
+    env: { WORKERS: options.workers, LOG_LEVEL: "WARNING" },
+  });
+  await sluice.registerUpstream("up", upstream.url);
+  const crowd = new Crowd(sluice);
+  console.log(`at rest: RSS ${(rssBytes(sluice.pid) / 1e6).toFixed(0)} MB`);
+  await crowd.gather(users);
+  rows.push(await crowd.run(`${users} users`, rate, seconds));
+  await crowd.openStreams();
+  rows.push(await crowd.run("with streams", rate, seconds));
+  crowd.close();
+  for (const [what, count] of crowd.errors) console.log(`${count} x ${what}`);
+  console.log(`\n${markdownTable(COLUMNS, rows)}`);
+  return crowd.errorCount > 0 || rows.at(-1)!.streams !== users ? 1 : 0;
 }
 
 /** The same again in a shell that allows as many open files as it may: we, the gateway and the upstream need two for each user. */

@@ -8,12 +8,12 @@
 // BACKPRESSURE=auto. Exit code 1 where a bound was missed.
 
 import { parseArgs } from "@std/cli/parse-args";
-import { freePort } from "../../tests/support/free_port.ts";
 import { toolCall } from "../../tests/support/mcp_post.ts";
 import { cpuMicros, rssBytes } from "../../tests/support/process_stats.ts";
+import { startSlowProcess } from "../../tests/support/slow_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
-import { waitFor } from "../../tests/support/wait_for.ts";
 import { Lane, percentile, requestBytes } from "./lane.ts";
+import { type Columns, markdownTable } from "./table.ts";
 
 const REFUSAL_P99_MS = 50;
 const HEALTH_P99_MS = 50;
@@ -125,7 +125,7 @@ class OpenLoop {
   }
 }
 
-const COLUMNS: readonly (readonly [title: string, cell: (figures: Figures) => string])[] = [
+const COLUMNS: Columns<Figures> = [
   ["load", ({ name }) => name],
   ["calls/s", ({ perSecond }) => perSecond.toFixed(0)],
   ["accepted/s", ({ accepted, seconds }) => (accepted.length / seconds).toFixed(0)],
@@ -160,61 +160,40 @@ async function main(): Promise<number> {
   }
   const capacity = atOnce / (delayMs / 1_000);
 
-  const port = freePort();
-  const upstream = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--quiet",
-      new URL("../../tests/support/slow_upstream.ts", import.meta.url).pathname,
-      JSON.stringify({ port, delayMs, slots }),
-    ],
-    cwd: new URL("../../", import.meta.url).pathname,
-    stdin: "null",
-    stdout: "null",
-  }).spawn();
+  await using upstream = await startSlowProcess({ delayMs, slots });
   const rows: Figures[] = [];
-  let recoveryMs: number;
-  try {
-    const url = `http://127.0.0.1:${port}/mcp`;
-    await waitFor(async () => (await (await fetch(url)).body?.cancel(), true), { what: "the upstream" });
-    await using sluice = await Sluice.start({
-      program: options.program,
-      env: {
-        WORKERS: String(workers),
-        BACKPRESSURE: options.backpressure,
-        // As many as may be under way: nothing waits within the gateway.
-        HTTP_CLIENT_MAX_CONNECTIONS: "5000",
-        HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS: "5000",
-        LOG_LEVEL: "WARNING",
-      },
-    });
-    await sluice.registerUpstream("up", url);
-    const authorization = `Bearer ${await sluice.token()}`;
-    const loop = new OpenLoop(
-      sluice,
-      requestBytes("/rpc", { authorization }, JSON.stringify(toolCall("up-slow"))),
-    );
-    await loop.run({ name: "warm-up", perSecond: capacity / 2, seconds: 3 });
-    rows.push(await loop.run({ name: "half", perSecond: capacity / 2, seconds: Math.ceil(seconds / 4) }));
-    rows.push(await loop.run({ name: "capacity", perSecond: capacity, seconds: Math.ceil(seconds / 4) }));
-    rows.push(await loop.run({ name: `${times} x capacity`, perSecond: times * capacity, seconds }));
-    recoveryMs = await loop.recovery() - delayMs;
-    rows.push(
-      await loop.run({ name: "half, after", perSecond: capacity / 2, seconds: Math.ceil(seconds / 4) }),
-    );
-    loop.close();
-  } finally {
-    upstream.kill("SIGKILL");
-    await upstream.status;
-  }
+  await using sluice = await Sluice.start({
+    program: options.program,
+    env: {
+      WORKERS: String(workers),
+      BACKPRESSURE: options.backpressure,
+      // As many as may be under way: nothing waits within the gateway.
+      HTTP_CLIENT_MAX_CONNECTIONS: "5000",
+      HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS: "5000",
+      LOG_LEVEL: "WARNING",
+    },
+  });
+  await sluice.registerUpstream("up", upstream.url);
+  const authorization = `Bearer ${await sluice.token()}`;
+  const loop = new OpenLoop(
+    sluice,
+    requestBytes("/rpc", { authorization }, JSON.stringify(toolCall("up-slow"))),
+  );
+  await loop.run({ name: "warm-up", perSecond: capacity / 2, seconds: 3 });
+  rows.push(await loop.run({ name: "half", perSecond: capacity / 2, seconds: Math.ceil(seconds / 4) }));
+  rows.push(await loop.run({ name: "capacity", perSecond: capacity, seconds: Math.ceil(seconds / 4) }));
+  rows.push(await loop.run({ name: `${times} x capacity`, perSecond: times * capacity, seconds }));
+  const recoveryMs = await loop.recovery() - delayMs;
+  rows.push(
+    await loop.run({ name: "half, after", perSecond: capacity / 2, seconds: Math.ceil(seconds / 4) }),
+  );
+  loop.close();
 
   console.log(
     `${workers} workers, BACKPRESSURE=${options.backpressure}, upstream ${delayMs} ms` +
       `${slots === undefined ? "" : ` with ${slots} slots`}, ${seconds} s\n`,
   );
-  console.log(`| ${COLUMNS.map(([title]) => title).join(" | ")} |\n|${COLUMNS.map(() => "---").join("|")}|`);
-  for (const row of rows) console.log(`| ${COLUMNS.map(([, cell]) => cell(row)).join(" | ")} |`);
+  console.log(markdownTable(COLUMNS, rows));
   console.log(
     `\nA call succeeds ${Math.max(0, recoveryMs).toFixed(0)} ms after the load, its own time left out`,
   );

@@ -1,4 +1,5 @@
 // A load run's figures: as a table to read, and as JSON to compare with later ones.
+import { type Columns, markdownTable } from "./table.ts";
 
 /** One row: a target at one concurrency. */
 export interface Row {
@@ -29,7 +30,7 @@ export interface Circumstances {
   readonly client: string;
 }
 
-const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[] = [
+const COLUMNS: Columns<Row> = [
   ["target", (row) => row.target],
   ["clients", (row) => String(row.concurrency)],
   ["requests/s", (row) => row.requestsPerSecond.toFixed(0)],
@@ -43,18 +44,7 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
 
 /** The table, in Markdown. */
 export function table(rows: readonly Row[]): string {
-  const cells = [COLUMNS.map(([title]) => title), ...rows.map((row) => COLUMNS.map(([, cell]) => cell(row)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...cells.map((line) => line[column].length)));
-  const format = (line: readonly string[]) =>
-    `| ${
-      line.map((cell, column) => column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))
-        .join(" | ")
-    } |`;
-  const rule = `|${
-    widths.map((width, column) => "-".repeat(width + 1) + (column === 0 ? "-" : ":")).join("|")
-  }|`;
-  const [head, ...lines] = cells.map(format);
-  return [head, rule, ...lines].join("\n");
+  return markdownTable(COLUMNS, rows);
 }
 
 /** A line that says what the figures were taken with. */

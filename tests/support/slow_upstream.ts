@@ -1,4 +1,6 @@
 // An upstream that takes its time and little else: stateless, and with as few answers at once as it is told. For load.
+import { freePort } from "./free_port.ts";
+import { waitFor } from "./wait_for.ts";
 
 export interface SlowOptions {
   readonly port?: number;
@@ -114,5 +116,29 @@ function answer(id: string | number, result: unknown): Response {
   return Response.json({ jsonrpc: "2.0", id, result });
 }
 
-// As a process of its own, so that it takes no time from whoever measures: the options as JSON.
+/** As a process of its own, so that it takes no time from whoever measures. Resolves once it answers. */
+export async function startSlowProcess(
+  options: Omit<SlowOptions, "port">,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const port = freePort();
+  const url = `http://127.0.0.1:${port}/mcp`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", import.meta.filename!, JSON.stringify({ port, ...options })],
+    cwd: new URL("../../", import.meta.url).pathname,
+    stdin: "null",
+    stdout: "null",
+  }).spawn();
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+  };
+  try {
+    await waitFor(async () => (await (await fetch(url)).body?.cancel(), true), { what: "the slow upstream" });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, [Symbol.asyncDispose]: stop };
+}
+
 if (import.meta.main) SlowUpstream.start(JSON.parse(Deno.args[0]!));
