@@ -32,6 +32,13 @@ export const ERRORS = {
     "never",
     'The name "{name}" belongs to several upstreams; use one of: {candidates}',
   ),
+  CLIENT_DID_NOT_ANSWER: row(
+    "downstream",
+    408,
+    -31460,
+    "never",
+    "The client did not answer {method} within {timeoutMs} ms (MCP_CLIENT_REQUEST_TIMEOUT)",
+  ),
   BODY_TOO_LARGE: row(
     "downstream",
     413,

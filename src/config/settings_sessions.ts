@@ -24,6 +24,16 @@ export const SESSION_SETTINGS = [
     doc: "A silent event stream gets a comment this often, so that nothing in between closes it.",
   }),
   setting({
+    name: "MCP_CLIENT_REQUEST_TIMEOUT",
+    kind: seconds({ max: 86_400 }),
+    default: "300",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "How long a client may take to answer what an upstream asks it: sampling, elicitation, roots. The call's own limit stands still meanwhile.",
+  }),
+  setting({
     name: "TOOL_TIMEOUT",
     kind: seconds(),
     default: null,

@@ -26,8 +26,13 @@ export class EventStream {
   }
 
   /** Send one JSON-RPC message. */
-  send(message: string): void {
-    this.#write(encodeSseEvent(message, { event: "message" }));
+  send(message: string, id?: string): void {
+    this.#write(encodeSseEvent(message, { event: "message", id }));
+  }
+
+  /** An event without a message: from here the client can resume, after a pause of so many ms. */
+  prime(id: string, retryMs: number): void {
+    this.#write(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`);
   }
 
   keepalive(): void {

@@ -21,6 +21,8 @@ export interface McpRequest {
   readonly note?: CallNote;
 }
 
+export const JSON_HEADERS = { "content-type": "application/json" } as const;
+
 export interface McpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -6,48 +6,137 @@ import { SluiceError } from "../base/errors.ts";
 import type { Revision } from "../mcp/revisions.ts";
 import type { SessionRecords } from "../store/session_records.ts";
 import { BoundSessions } from "../upstream/bound_sessions.ts";
-import type { EventStream } from "./event_stream.ts";
+import { ClientState, type ClientWishes } from "../upstream/client_state.ts";
+import { ClientQuestions } from "./client_questions.ts";
+import { EventLog, type LoggedStream } from "./event_log.ts";
+import { EventStream } from "./event_stream.ts";
 import { isBoundTo, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
 
 /** What outlives the worker. */
 export interface PersistedSession {
   readonly revision: Revision;
   readonly clientInfo: unknown;
-  readonly clientCapabilities: unknown;
+  /** As the client declared them, JSON text. */
+  readonly clientCapabilities: string;
+  readonly wishes?: ClientWishes;
+}
+
+export interface SessionParts {
+  readonly clock: Clock;
+  /** MCP_CLIENT_REQUEST_TIMEOUT */
+  readonly clientRequestTimeoutMs: number;
+  /** What outlives the worker has changed. */
+  readonly persist: (session: DownstreamSession) => Promise<void>;
 }
 
 export class DownstreamSession {
-  readonly bound = new BoundSessions();
-  /** Open GET streams, the newest last. */
-  readonly streams = new Set<EventStream>();
+  readonly bound: BoundSessions;
+  /** Everything that goes out on event streams. */
+  readonly log = new EventLog();
+  /** What upstreams ask the client. */
+  readonly questions: ClientQuestions;
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
   readonly calls = new Map<string, Cancellation>();
+  /** The stream for what belongs to no call, carried by GETs. */
+  readonly #common = this.log.open();
+  readonly #timers = new Set<number>();
+  readonly #clock: Clock;
+  readonly #state: PersistedSession;
 
   constructor(
     readonly id: string,
     readonly name: string,
     readonly owner: SessionOwner,
-    readonly state: PersistedSession,
+    state: PersistedSession,
     public lastUsedAt: number,
-  ) {}
+    { clock, clientRequestTimeoutMs, persist }: SessionParts,
+  ) {
+    this.#state = state;
+    this.#clock = clock;
+    this.questions = new ClientQuestions(clock, clientRequestTimeoutMs);
+    this.bound = new BoundSessions(
+      new ClientState({
+        capabilities: state.clientCapabilities,
+        wishes: state.wishes,
+        peer: {
+          notify: (text) => this.notify(text),
+          request: (method, params, asking) =>
+            this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
+        },
+        onChange: () => persist(this),
+      }),
+    );
+  }
 
   get serverId(): string | null {
     return this.owner.serverId;
   }
 
   get revision(): Revision {
-    return this.state.revision;
+    return this.#state.revision;
+  }
+
+  get state(): PersistedSession {
+    return { ...this.#state, wishes: this.bound.client.wishes };
+  }
+
+  /** Is there a stream for what belongs to no call? */
+  get isListening(): boolean {
+    return this.#common.isCarried;
   }
 
   /** Send a message that belongs to no call: on one stream, as the spec wants it. */
   notify(message: string): void {
-    [...this.streams].at(-1)?.send(message);
+    this.#common.send(message);
+  }
+
+  /**
+   * A stream for what belongs to no call, or for the rest of a stream that was lost.
+   * @param lastEventId the Last-Event-ID header
+   * @throws {SluiceError} INVALID_REQUEST for an event that is not known (any more)
+   */
+  listen(lastEventId: string | null): EventStream {
+    const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
+    if (found === null) {
+      throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
+    }
+    const { stream, seq } = found;
+    const carrier = new EventStream(() => stream.drop(carrier));
+    stream.carryOn(carrier, seq);
+    return carrier;
+  }
+
+  /** A finished stream is kept for a client that has lost it. */
+  forgetLater(stream: LoggedStream, ms: number): void {
+    this.#later(ms, () => this.log.forget(stream));
+  }
+
+  /** Runs `then` unless somebody carries the stream again by then. */
+  ifStillLost(stream: LoggedStream, ms: number, then: () => void): void {
+    this.#later(ms, () => {
+      if (!stream.isCarried && !stream.ended) then();
+    });
   }
 
   async end(): Promise<void> {
     for (const call of this.calls.values()) call.cancel(new SluiceError("SESSION_NOT_FOUND"));
-    for (const stream of this.streams) stream.close();
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
+    this.#timers.clear();
+    this.log.closeCarriers();
     await this.bound.end();
+  }
+
+  /** Whoever listens comes back, perhaps to another worker. Calls keep their streams to the end. */
+  stopListening(): void {
+    this.#common.closeCarriers();
+  }
+
+  #later(ms: number, run: () => void): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
   }
 }
 
@@ -62,6 +151,8 @@ export interface SessionsOptions {
   readonly worker: number;
   /** A session that nobody uses for so long ends (SESSION_TTL). */
   readonly idleMs: number;
+  /** How long a client may take to answer a request of an upstream's (MCP_CLIENT_REQUEST_TIMEOUT). */
+  readonly clientRequestTimeoutMs: number;
 }
 
 /** However busy, a session's id is worth nothing after this: a stolen one does not live for ever. */
@@ -81,7 +172,7 @@ export class DownstreamSessions {
 
   get streamCount(): number {
     let count = 0;
-    for (const { streams } of this.#sessions.values()) count += streams.size;
+    for (const { log } of this.#sessions.values()) count += log.carrierCount;
     return count;
   }
 
@@ -97,7 +188,7 @@ export class DownstreamSessions {
     const id = ids.seal({ replica, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
     await records.put({ id: name, record: JSON.stringify(state), expiresAt: expiresAtMs });
-    return this.#remember(new DownstreamSession(id, name, owner, state, clock.now()));
+    return this.#remember(this.#make({ id, name, owner, state }));
   }
 
   /**
@@ -134,7 +225,7 @@ export class DownstreamSessions {
     const idle: DownstreamSession[] = [];
     for (const session of this.#sessions.values()) {
       // Who has listened for hours and loses the connection has the whole time again to come back.
-      if (session.streams.size > 0 || session.calls.size > 0) session.lastUsedAt = now;
+      if (session.log.carrierCount > 0 || session.calls.size > 0) session.lastUsedAt = now;
       else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
     }
     await Promise.all(idle.map((session) => this.end(session)));
@@ -144,22 +235,21 @@ export class DownstreamSessions {
   release(): DownstreamSession[] {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const { streams } of all) for (const stream of streams) stream.close();
+    for (const session of all) session.stopListening();
     return all;
   }
 
   /** Take in a session that another worker has released. */
-  adopt({ id, name, owner, state }: SessionIdentity): DownstreamSession {
-    return this.#sessions.get(id) ??
-      this.#remember(new DownstreamSession(id, name, owner, state, this.#options.clock.now()));
+  adopt(identity: SessionIdentity): DownstreamSession {
+    return this.#sessions.get(identity.id) ?? this.#remember(this.#make(identity));
   }
 
   keepStreamsAlive(): void {
-    for (const { streams } of this.#sessions.values()) for (const stream of streams) stream.keepalive();
+    for (const { log } of this.#sessions.values()) log.keepalive();
   }
 
   endStreams(): void {
-    for (const { streams } of this.#sessions.values()) for (const stream of streams) stream.close();
+    for (const session of this.#sessions.values()) session.stopListening();
   }
 
   /** The worker ends: upstream sessions are closed, records stay for the successor. */
@@ -182,9 +272,24 @@ export class DownstreamSessions {
     const record = await records.get(name);
     if (record === null || record.expiresAt <= clock.now()) return null;
     // Another request may have restored it meanwhile.
-    return this.#sessions.get(id) ?? this.#remember(
-      new DownstreamSession(id, name, owner, JSON.parse(record.record), clock.now()),
-    );
+    return this.#sessions.get(id) ??
+      this.#remember(this.#make({ id, name, owner, state: JSON.parse(record.record) }));
+  }
+
+  #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
+    const { clock, clientRequestTimeoutMs } = this.#options;
+    return new DownstreamSession(id, name, owner, state, clock.now(), {
+      clock,
+      clientRequestTimeoutMs,
+      persist: (session) => this.#persist(session),
+    });
+  }
+
+  async #persist({ id, name, state }: DownstreamSession): Promise<void> {
+    const { ids, records, clock } = this.#options;
+    const claims = ids.open(id, clock.now());
+    if (claims === null) return;
+    await records.put({ id: name, record: JSON.stringify(state), expiresAt: claims.expiresAt * 1000 });
   }
 
   #remember(session: DownstreamSession): DownstreamSession {

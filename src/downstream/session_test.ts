@@ -6,19 +6,26 @@ import { MemoryRecords, principal, settle } from "../../tests/support/fakes.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { UpstreamSession } from "../upstream/session.ts";
-import { EventStream } from "./event_stream.ts";
 import { DownstreamSessions } from "./session.ts";
 import { SessionIds } from "./session_id.ts";
 
 const IDLE_MS = 60_000;
-const STATE = { revision: "2025-06-18", clientInfo: { name: "c" }, clientCapabilities: {} } as const;
+const STATE = { revision: "2025-06-18", clientInfo: { name: "c" }, clientCapabilities: "{}" } as const;
 
 function setUp() {
   const clock = new FakeClock();
   const records = new MemoryRecords();
   const ids = new SessionIds("secret");
   const worker = () =>
-    new DownstreamSessions({ ids, records, clock, replica: 0, worker: 1, idleMs: IDLE_MS });
+    new DownstreamSessions({
+      ids,
+      records,
+      clock,
+      replica: 0,
+      worker: 1,
+      idleMs: IDLE_MS,
+      clientRequestTimeoutMs: 60_000,
+    });
   const find = (
     sessions: DownstreamSessions,
     id: string,
@@ -67,7 +74,9 @@ Deno.test("DownstreamSessions.find() takes over the session of a worker that die
   const successor = worker();
   const [one, other] = await Promise.all([1, 2].map(() => find(successor, id, principal(), "s1")));
   assertEquals(one, other);
-  assertEquals([one!.id, one!.serverId, one!.state, successor.size], [id, "s1", STATE, 1]);
+  const wishes = { logLevel: null, subscriptions: {} };
+  assertEquals([one!.id, one!.serverId, one!.state], [id, "s1", { ...STATE, wishes }]);
+  assertEquals(successor.size, 1);
 });
 
 Deno.test("DownstreamSessions.find() restores nothing without a record, or from one that has expired", async () => {
@@ -83,9 +92,8 @@ Deno.test("DownstreamSessions.find() restores nothing without a record, or from 
 Deno.test("DownstreamSessions.end() ends the session for every worker, streams, calls and upstream sessions with it", async () => {
   const { sessions, lost, worker, records } = setUp();
   const session = await sessions.open(principal(), null, STATE);
-  const stream = new EventStream();
+  const stream = session.listen(null);
   const call = new Cancellation();
-  session.streams.add(stream);
   session.calls.set("1", call);
   const upstream = new FakeUpstream();
   const open = { clientInfo: { name: "x", version: "1" }, timeoutMs: 1, timeoutSetting: "X" };
@@ -128,13 +136,12 @@ Deno.test("DownstreamSessions.sweep() leaves busy sessions, and counts their idl
   const { sessions, clock } = setUp();
   const listening = await sessions.open(principal(), null, STATE);
   const calling = await sessions.open(principal(), null, STATE);
-  const stream = new EventStream();
-  listening.streams.add(stream);
+  const stream = listening.listen(null);
   calling.calls.set("1", new Cancellation());
   await clock.tick(10 * IDLE_MS);
   await sessions.sweep();
   assertEquals(sessions.size, 2);
-  listening.streams.delete(stream);
+  stream.close();
   calling.calls.clear();
   await clock.tick(IDLE_MS);
   await sessions.sweep();
@@ -155,9 +162,9 @@ Deno.test("DownstreamSessions refuses every session a day after it was opened", 
 
 Deno.test("DownstreamSessions.close() ends what hangs on the sessions and leaves their records to the successor", async () => {
   const { sessions, find, worker } = setUp();
-  const { id, bound, streams } = await sessions.open(principal(), null, STATE);
-  const stream = new EventStream();
-  streams.add(stream);
+  const session = await sessions.open(principal(), null, STATE);
+  const { id, bound } = session;
+  const stream = session.listen(null);
   await sessions.close();
   await assertRejects(() => bound.get("u", () => Promise.reject(new Error("opened"))), SluiceError);
   assertEquals([sessions.size, stream.isOpen], [0, false]);
@@ -167,12 +174,15 @@ Deno.test("DownstreamSessions.close() ends what hangs on the sessions and leaves
 Deno.test("DownstreamSession.notify() sends on the newest stream alone", async () => {
   const { sessions } = setUp();
   const session = await sessions.open(principal(), null, STATE);
-  session.notify('{"lost":1}');
-  const [old, fresh] = [new EventStream(), new EventStream()];
-  session.streams.add(old).add(fresh);
+  session.notify('{"early":1}');
+  const [old, fresh] = [session.listen(null), session.listen(null)];
   session.notify('{"n":1}');
   assertEquals(sessions.streamCount, 2);
   sessions.endStreams();
-  assertEquals(await new Response(old.readable).text(), "");
-  assertEquals(await new Response(fresh.readable).text(), 'event: message\ndata: {"n":1}\n\n');
+  assertEquals(
+    await new Response(old.readable).text(),
+    'id: 0-1\nevent: message\ndata: {"early":1}\n\n',
+    "what came before there was a stream",
+  );
+  assertEquals(await new Response(fresh.readable).text(), 'id: 0-2\nevent: message\ndata: {"n":1}\n\n');
 });

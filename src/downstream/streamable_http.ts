@@ -3,7 +3,14 @@ import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
-import { classify, isObject, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
+import {
+  classify,
+  isObject,
+  memberText,
+  type Message,
+  parseJson,
+  type RequestMessage,
+} from "../mcp/json_rpc.ts";
 import {
   ASSUMED_REVISION,
   BATCH_REVISION,
@@ -16,9 +23,11 @@ import {
 import { noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 import { BATCH_LIMIT } from "./batch.ts";
-import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
-import type { McpReply, McpRequest } from "./mcp_exchange.ts";
+import { CallReply } from "./call_reply.ts";
+import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest } from "./mcp_exchange.ts";
 import { scopeFor } from "./scope.ts";
 import type { DownstreamSession, DownstreamSessions } from "./session.ts";
 import type { SessionClaims } from "./session_id.ts";
@@ -28,9 +37,8 @@ export interface StreamableHttpDeps {
   readonly sessions: DownstreamSessions;
   readonly catalog: () => Catalog;
   readonly maxJsonDepth: number;
+  readonly upstreams: Pick<Upstreams, "listen" | "notify">;
 }
-
-const JSON_HEADERS = { "content-type": "application/json" } as const;
 
 const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
 
@@ -66,7 +74,7 @@ export class StreamableHttp {
   /** Tell the sessions with a GET stream which lists a new catalog has changed for them. */
   announce(before: Catalog, after: Catalog): void {
     for (const session of this.#deps.sessions) {
-      if (session.streams.size === 0) continue;
+      if (!session.isListening) continue;
       const old = before.scope(session.serverId);
       const now = after.scope(session.serverId);
       for (const { changed, notification } of LIST_CHANGES) {
@@ -85,7 +93,7 @@ export class StreamableHttp {
     const message = classify(value, request.body);
     refuseModern(message);
     if (message.kind !== "request") {
-      if (session !== null) receive(session, message);
+      if (session !== null) this.#receive(session, message);
       return ACCEPTED;
     }
     if (request.note !== undefined) noteMethod(request.note, message.method);
@@ -102,12 +110,11 @@ export class StreamableHttp {
     const session = await this.#deps.sessions.open(principal, serverId, {
       revision: negotiateRevision(params.protocolVersion),
       clientInfo: params.clientInfo,
-      clientCapabilities: params.capabilities,
+      clientCapabilities: memberText(memberText(message.text, "params")!, "capabilities") ?? "{}",
     });
     return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
   }
 
-  /** JSON where the answer is all there is to say; an event stream from the first notification on. */
   #call(
     message: RequestMessage,
     request: McpRequest,
@@ -115,35 +122,17 @@ export class StreamableHttp {
     clientGone: CancelSignal,
   ): Promise<McpReply> {
     const call = new Cancellation();
-    return new Promise((resolve, reject) => {
-      let stream: EventStream | null = null;
-      const notify = (text: string) => {
-        if (stream === null) {
-          // A client that leaves a stream is seen here, and not by the request's own signal.
-          stream = new EventStream(() => call.cancel(new SluiceError("REQUEST_CANCELLED")));
-          resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
-        }
-        stream.send(text);
-      };
-      const context = this.#context(request, session, { notify: request.acceptsStream ? notify : undefined });
-      this.#respond(context, message, session, { call, clientGone }).then((body) => {
-        if (stream !== null) {
-          stream.send(body);
-          stream.close();
-        } else if (request.acceptsJson) resolve({ status: 200, headers: JSON_HEADERS, body });
-        else {
-          stream = new EventStream();
-          stream.send(body);
-          stream.close();
-          resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable });
-        }
-      }).catch(reject);
-    });
+    const reply = new CallReply(request, session, call);
+    const context = this.#context(request, session, { client: reply.client });
+    this.#respond(context, message, session, { call, clientGone })
+      .then((body) => reply.finish(body))
+      .catch((error) => reply.fail(error));
+    return reply.reply;
   }
 
   /**
-   * Serve a call that is noted as under way, so that it can be cancelled. A client that is gone cancels it too: broken streams
-   * cannot be resumed here, so nobody would ever read the answer.
+   * Serve a call that is noted as under way, so that it can be cancelled. A client that is gone before its reply has begun
+   * cancels it too: there is no stream yet that it could resume, so nobody would ever read the answer.
    */
   async #respond(
     context: CallContext,
@@ -178,7 +167,7 @@ export class StreamableHttp {
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);
-      else if (session !== null) receive(session, message);
+      else if (session !== null) this.#receive(session, message);
     }
     if (requests.some(({ method }) => method === "initialize")) {
       throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
@@ -194,17 +183,39 @@ export class StreamableHttp {
     return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
   }
 
-  #get({ acceptsStream }: McpRequest, session: DownstreamSession): McpReply {
+  /** A notification or a response of the client; what is none of ours is taken and forgotten. */
+  #receive(session: DownstreamSession, message: Message): void {
+    if (message.kind === "request") return;
+    if (message.kind === "response") return void session.questions.answer(message);
+    switch (message.method) {
+      case "notifications/cancelled": {
+        const requestId = isObject(message.params) ? message.params.requestId : undefined;
+        return session.calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
+      }
+      case "notifications/progress":
+        return session.questions.progress(message);
+      case "notifications/initialized":
+        return;
+      default:
+        return void this.#deps.upstreams.notify(session.bound, message.text);
+    }
+  }
+
+  #get({ acceptsStream, headers }: McpRequest, session: DownstreamSession): McpReply {
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
-    const stream = new EventStream(() => session.streams.delete(stream));
-    session.streams.add(stream);
+    const stream = session.listen(headers.get("last-event-id"));
+    const { client } = session.bound;
+    if (session.isListening && !client.listening) {
+      client.listening = true;
+      void this.#deps.upstreams.listen(session.bound);
+    }
     return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };
   }
 
   #context(
     { principal, serverId, protocolVersion, headers, note }: McpRequest,
     session: DownstreamSession | null,
-    more: Pick<CallContext, "notify"> = {},
+    more: Pick<CallContext, "client"> = {},
   ): CallContext {
     return {
       principal,
@@ -248,13 +259,6 @@ function required(session: DownstreamSession | null): DownstreamSession {
     throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
   }
   return session;
-}
-
-/** A notification or a response of the client; what is none of ours is taken and forgotten. */
-function receive(session: DownstreamSession, message: Message): void {
-  if (message.kind !== "notification" || message.method !== "notifications/cancelled") return;
-  const requestId = isObject(message.params) ? message.params.requestId : undefined;
-  session.calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
 }
 
 /** 1 and "1" are two ids. */

@@ -20,6 +20,8 @@ export class SseDecoder {
   #dataChars = 0;
   #event = "";
   #id: string | null = null;
+  /** The id as of the last event that came whole. */
+  #committedId: string | null = null;
   #retryMs: number | null = null;
   #atStart = true;
 
@@ -33,8 +35,9 @@ export class SseDecoder {
     return this.#retryMs;
   }
 
+  /** From behind which a broken stream is asked for again: an event that was cut off comes once more. */
   get lastEventId(): string | null {
-    return this.#id;
+    return this.#committedId;
   }
 
   push(chunk: Uint8Array): SseEvent[] {
@@ -76,6 +79,7 @@ export class SseDecoder {
 
   #line(line: string, events: SseEvent[]): void {
     if (line === "") {
+      this.#committedId = this.#id;
       if (this.#data.length > 0) {
         events.push({ event: this.#event || "message", data: this.#data.join("\n"), id: this.#id });
       }

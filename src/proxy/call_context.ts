@@ -7,7 +7,7 @@ import type { Revision } from "../mcp/revisions.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { ReceivedHeaders } from "../upstream/passthrough.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { ClientPeer, RpcAnswer } from "../upstream/client_peer.ts";
 
 export interface CallContext {
   readonly principal: Principal;
@@ -22,8 +22,8 @@ export interface CallContext {
   readonly received: ReceivedHeaders;
   /** Aborted when the client gives the call up. */
   readonly signal?: CancelSignal;
-  /** Takes notifications that belong to this call, as JSON text; absent where the client cannot be sent any. */
-  readonly notify?: (text: string) => void;
+  /** Takes what the upstream sends of itself during this call; absent where the client cannot be sent anything. */
+  readonly client?: ClientPeer;
   /** Takes what the access log should know. */
   readonly note?: CallNote;
 }

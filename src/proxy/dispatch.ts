@@ -4,8 +4,10 @@ import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_
 import type { CallContext, Handler } from "./call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
 import { listHandlers } from "./lists.ts";
+import { setLogLevel } from "./logging.ts";
 import { complete, getPrompt } from "./prompts.ts";
 import { readResource } from "./resources.ts";
+import { subscribe, unsubscribe } from "./subscriptions.ts";
 import { callTool, callToolAsMethod } from "./tools_call.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -29,6 +31,9 @@ export class Dispatcher {
       ["resources/read", (call, message) => readResource(caller, call, message)],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
+      ["logging/setLevel", (call, message) => setLogLevel(caller, call, message)],
+      ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
+      ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
     ]);
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;

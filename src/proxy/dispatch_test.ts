@@ -154,7 +154,7 @@ Deno.test("Dispatcher.respond() gives the tool's own limit, else the setting's",
   await ask("tools/call", { name: "a-echo" });
   await ask("resources/read", { uri: "x://1" });
   const limits = [...a.received, ...b.received].filter(({ method }) => /call|read/.test(method))
-    .map(({ method, http }) => [method, http.readTimeoutMs, http.deadlineSetting]);
+    .map(({ method, http }) => [method, http.readTimeoutMs, http.deadline!.setting]);
   assertEquals(limits, [
     ["tools/call", 60_000, "TOOL_TIMEOUT"],
     ["resources/read", 30_000, "MCP_SESSION_POOL_TRANSPORT_TIMEOUT"],

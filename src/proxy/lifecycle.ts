@@ -2,7 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type RequestMessage } from "../mcp/json_rpc.ts";
 import { negotiateRevision } from "../mcp/revisions.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 
 export interface ServerIdentity {

@@ -9,7 +9,7 @@ import {
   type RequestMessage,
   requireSoleMember,
 } from "../mcp/json_rpc.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 

@@ -3,7 +3,7 @@ import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
 import { isObject, memberText, type RequestMessage, requireSoleMember } from "../mcp/json_rpc.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 

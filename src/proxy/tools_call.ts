@@ -5,7 +5,7 @@ import type { Entry } from "../catalog/catalog.ts";
 import { resolveTool } from "../catalog/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import type { ToolRow } from "../store/store.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
 

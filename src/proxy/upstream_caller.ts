@@ -2,7 +2,8 @@
 import { tokenOf } from "../auth/principal.ts";
 import type { Entry } from "../catalog/catalog.ts";
 import type { EntityRow, GatewayRow } from "../store/store.ts";
-import type { RpcAnswer } from "../upstream/session.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
+import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { CallContext } from "./call_context.ts";
 
@@ -40,6 +41,16 @@ export class UpstreamCaller {
     return [...new Set(gateways)].filter(({ id }) => this.#upstreams.isDown(id)).map(({ name }) => name);
   }
 
+  /** Tell a session's upstreams which log level it wants. */
+  async setLogLevel(bound: BoundSessions): Promise<void> {
+    await this.#upstreams.setLogLevel(bound);
+  }
+
+  /** From now on a session takes what this upstream sends outside any call. */
+  async listen(bound: BoundSessions, gatewayId: string): Promise<void> {
+    await this.#upstreams.get(gatewayId).listen(bound);
+  }
+
   /** @param params JSON text, sent as it is. @throws {SluiceError} UPSTREAM_* */
   request(
     entry: Entry<EntityRow>,
@@ -56,7 +67,7 @@ export class UpstreamCaller {
       timeoutMs,
       timeoutSetting,
       signal: call.signal,
-      onNotification: call.notify,
+      client: call.client,
     });
   }
 }

@@ -1,5 +1,6 @@
 // The upstream sessions that belong to one downstream session, one for each upstream: never shared (ContextForge #4205).
 import { SluiceError } from "../base/errors.ts";
+import { ClientState } from "./client_state.ts";
 import type { UpstreamSession } from "./session.ts";
 
 /** Sessions to so many upstreams, or with so many different pinned headers, end the oldest: a client cannot fill our memory. */
@@ -8,6 +9,9 @@ const MAX_SESSIONS = 256;
 export class BoundSessions {
   readonly #sessions = new Map<string, Promise<UpstreamSession>>();
   #ended = false;
+
+  /** @param client whose sessions these are */
+  constructor(readonly client: ClientState = new ClientState()) {}
 
   get size(): number {
     return this.#sessions.size;

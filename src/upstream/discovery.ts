@@ -3,7 +3,7 @@ import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import type { Discovery } from "../store/store.ts";
-import type { HttpTransport } from "./http_transport.ts";
+import type { UpstreamTransport } from "./connection.ts";
 import { type SessionCall, UpstreamSession } from "./session.ts";
 
 export interface DiscoverOptions {
@@ -19,11 +19,11 @@ const MAX_PAGES = 1_000;
 const METHOD_NOT_FOUND = -32601;
 
 /** Connect, initialize, list, end the session. @throws {SluiceError} UPSTREAM_* */
-export async function discover(transport: HttpTransport, options: DiscoverOptions): Promise<Discovery> {
+export async function discover(transport: UpstreamTransport, options: DiscoverOptions): Promise<Discovery> {
   const call = { ...options, timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT" };
   const session = await UpstreamSession.open(transport, call);
   try {
-    const { upstream } = transport.target;
+    const { upstream } = transport;
     const { capabilities, serverInfo, instructions } = session.initialized;
     const offered = isObject(capabilities) ? capabilities : {};
     const list = (capability: string, method: string, key: string) =>
@@ -33,7 +33,7 @@ export async function discover(transport: HttpTransport, options: DiscoverOption
       serverInfo: isObject(serverInfo) ? serverInfo : null,
       instructions: typeof instructions === "string" ? instructions : null,
       protocolVersion: session.protocolVersion,
-      stateful: session.sessionId !== null,
+      stateful: session.isStateful,
       tools: await list("tools", "tools/list", "tools"),
       resources: await list("resources", "resources/list", "resources"),
       resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),

@@ -93,14 +93,12 @@ class Exchange {
   readonly #request: HttpRequest;
   readonly #readTimeoutMs: number;
   readonly #clock: Clock;
-  readonly #startedAt: number;
   readonly #onEnd: () => void;
 
   constructor(request: HttpRequest, readTimeoutMs: number, clock: Clock, onEnd: () => void) {
     this.#request = request;
     this.#readTimeoutMs = request.readTimeoutMs ?? readTimeoutMs;
     this.#clock = clock;
-    this.#startedAt = clock.now();
     this.#onEnd = onEnd;
     request.signal?.addEventListener("abort", this.#onAbort);
   }
@@ -111,20 +109,18 @@ class Exchange {
 
   /** `promise`, or what ends the exchange first: silence, its deadline, its signal. */
   async waitFor<V>(promise: Promise<V>, phase: string): Promise<V> {
-    const { upstream, deadlineAt = Infinity, deadlineMs, deadlineSetting = "the limit of this call" } =
-      this.#request;
-    const leftMs = deadlineAt - this.#clock.now();
-    const isDeadline = leftMs < this.#readTimeoutMs;
-    const timeoutMs = isDeadline
-      ? deadlineMs ?? Math.max(0, Math.round(deadlineAt - this.#startedAt))
-      : this.#readTimeoutMs;
-    const setting = isDeadline || this.#request.readTimeoutMs !== undefined
-      ? deadlineSetting
-      : "HTTP_CLIENT_READ_TIMEOUT";
-    const timer = this.#clock.setTimeout(
-      () => this.abort(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, timeoutMs, setting })),
-      Math.max(0, Math.min(leftMs, this.#readTimeoutMs)),
-    );
+    const { upstream, deadline } = this.#request;
+    let timer = 0;
+    const arm = () => {
+      const leftMs = (deadline?.at ?? Infinity) - this.#clock.now();
+      timer = this.#clock.setTimeout(expire, Math.max(0, Math.min(leftMs, this.#readTimeoutMs)));
+    };
+    const expire = () => {
+      // The peer waits for an answer of ours: its silence is no fault.
+      if (deadline?.isHeld) timer = this.#clock.setTimeout(expire, this.#readTimeoutMs);
+      else this.abort(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, ...this.#passedLimit() }));
+    };
+    arm();
     let onAbort = () => {};
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(this.signal.reason);
@@ -137,6 +133,19 @@ class Exchange {
       this.#clock.clearTimeout(timer);
       this.signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  #passedLimit(): { timeoutMs: number; setting: string } {
+    const { deadline, readTimeoutMs } = this.#request;
+    if (deadline !== undefined && deadline.at <= this.#clock.now()) {
+      return { timeoutMs: deadline.ms, setting: deadline.setting };
+    }
+    return {
+      timeoutMs: this.#readTimeoutMs,
+      setting: readTimeoutMs === undefined
+        ? "HTTP_CLIENT_READ_TIMEOUT"
+        : deadline?.setting ?? "the limit of this call",
+    };
   }
 
   abort(reason: unknown): void {

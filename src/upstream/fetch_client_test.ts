@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
+import { Deadline } from "./deadline.ts";
 import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
 import type { HttpRequest } from "./http_client.ts";
 
@@ -100,7 +101,7 @@ Deno.test("FetchClient names the limit that has passed, before and within the an
   const response = await client.send(server.request("/stalled"));
   const stalled = await rejects(() => response.text(10), "UPSTREAM_TIMEOUT");
   assertEquals(stalled.params.phase, "continue its answer");
-  const late = server.request("/silent", { deadlineAt: Date.now() + 30, deadlineSetting: "TOOL_TIMEOUT" });
+  const late = server.request("/silent", { deadline: new Deadline(30, "TOOL_TIMEOUT") });
   assert((await rejects(() => client.send(late), "UPSTREAM_TIMEOUT")).message.endsWith("(TOOL_TIMEOUT)"));
   stop.resolve();
 });

@@ -1,6 +1,7 @@
 // What the gateway asks of an HTTP client for its upstream side; `fetch` and our own HTTP/1.1 client both give it.
 
 import type { CancelSignal } from "../base/cancellation.ts";
+import type { Deadline } from "./deadline.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
@@ -11,12 +12,10 @@ export interface HttpRequest {
   readonly signal?: CancelSignal;
   /** Longest silence while the answer is awaited or read, ms; default: the client's HTTP_CLIENT_READ_TIMEOUT. */
   readonly readTimeoutMs?: number;
-  /** When the whole exchange must be over, ms since the epoch; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
-  readonly deadlineAt?: number;
-  /** How long that was from the start, ms, for the error text; default: what is left of it when the request is sent. */
-  readonly deadlineMs?: number;
-  /** The setting that a deadline comes from, for the error text. */
-  readonly deadlineSetting?: string;
+  /** When the whole exchange must be over; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
+  readonly deadline?: Deadline;
+  /** An event stream that stays open for hours: its connection is counted apart from those of calls. */
+  readonly longLived?: boolean;
   /** PEM certificates that this upstream is trusted by, besides the system's. */
   readonly caCertificate?: string;
   /** The upstream's name for error texts. */

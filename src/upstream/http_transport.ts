@@ -1,10 +1,20 @@
 // One upstream's streamable HTTP endpoint: a JSON-RPC message out by POST, the answer back as JSON or from an event stream
 // (MCP 2025-11-25, transports, "Streamable HTTP"). Knows no session state; the session passes its headers in.
-import type { CancelSignal } from "../base/cancellation.ts";
-import { SluiceError } from "../base/errors.ts";
+import { isError, SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { SseDecoder } from "../mcp/sse.ts";
+import type {
+  ExchangeOptions,
+  HeaderList,
+  OnMessage,
+  Reply,
+  RequestOptions,
+  UpstreamConnection,
+  UpstreamTransport,
+} from "./connection.ts";
+import { HttpConnection } from "./http_connection.ts";
 import type { HttpClient, HttpResponse } from "./http_client.ts";
+import { listenTo, pauseBeforeResume } from "./http_listening.ts";
 
 /** Where an upstream is, and what is always sent there. */
 export interface UpstreamTarget {
@@ -12,36 +22,17 @@ export interface UpstreamTarget {
   readonly upstream: string;
   readonly url: URL;
   /** Credentials among them: never logged. */
-  readonly headers: ReadonlyArray<readonly [string, string]>;
-  readonly caCertificate?: string;
-}
-
-export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
-
-export interface ExchangeOptions {
-  /** All headers of the request, see `headersFor`. */
   readonly headers: HeaderList;
-  readonly timeoutMs: number;
-  /** The setting that `timeoutMs` comes from, for the error text. */
-  readonly timeoutSetting: string;
-  readonly signal?: CancelSignal;
-}
-
-export interface RequestOptions extends ExchangeOptions {
-  /** A notification or a request that the server sends on this call's stream before the response. */
-  readonly onMessage?: (value: JsonObject, text: string) => void;
-}
-
-/** A JSON-RPC response, as value and as text, and the session id that came with it. */
-export interface Reply {
-  readonly value: JsonObject;
-  readonly text: string;
-  readonly sessionId: string | null;
+  readonly caCertificate?: string;
 }
 
 const FAILURE_TEXT_BYTES = 65_536;
 
-export class HttpTransport {
+/** An upstream that closes a call's stream so often without saying anything new has lost the call. */
+const MAX_FRUITLESS_RESUMES = 5;
+
+export class HttpTransport implements UpstreamTransport {
+  readonly kind = "streamable-http";
   readonly target: UpstreamTarget;
   readonly #client: HttpClient;
   readonly #maxResponseBytes: number;
@@ -50,6 +41,37 @@ export class HttpTransport {
     this.#client = client;
     this.target = target;
     this.#maxResponseBytes = maxResponseBytes;
+  }
+
+  get upstream(): string {
+    return this.target.upstream;
+  }
+
+  get address(): string {
+    return this.target.url.href;
+  }
+
+  connect(passed: HeaderList, onMessage: OnMessage): Promise<UpstreamConnection> {
+    return Promise.resolve(new HttpConnection(this, passed, onMessage));
+  }
+
+  resume(
+    { sessionId, protocolVersion, passed }: {
+      readonly sessionId: string;
+      readonly protocolVersion: string;
+      readonly passed: HeaderList;
+    },
+    onMessage: OnMessage,
+  ): UpstreamConnection {
+    const connection = new HttpConnection(this, passed, onMessage);
+    connection.established(sessionId, protocolVersion);
+    return connection;
+  }
+
+  stateless(protocolVersion: string): UpstreamConnection {
+    const connection = new HttpConnection(this, [], () => {});
+    connection.established(null, protocolVersion);
+    return connection;
   }
 
   /**
@@ -69,16 +91,15 @@ export class HttpTransport {
   }
 
   /** Send a request and await its response. @throws {SluiceError} UPSTREAM_* */
-  async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
-    const response = await this.#send("POST", body, options);
+  async request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply> {
+    const response = await this.#send("POST", body, headers, options);
     const sessionId = response.header("mcp-session-id");
     if (response.status < 200 || response.status > 299) {
-      const answer = await this.#failure(response, options, id);
+      const answer = await this.#failure(response, headers, id);
       return { ...answer, sessionId };
     }
-    const type = (response.header("content-type") ?? "").toLowerCase();
-    if (type.startsWith("text/event-stream")) {
-      return { ...await this.#readStream(id, response, options), sessionId };
+    if (isEventStream(response)) {
+      return { ...await this.#readStream(id, response, headers, options), sessionId };
     }
     if (response.status === 202 || response.status === 204) {
       response.discard();
@@ -91,55 +112,120 @@ export class HttpTransport {
   }
 
   /** Send a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
-  async notify(body: string, options: ExchangeOptions): Promise<void> {
-    const response = await this.#send("POST", body, options);
-    if (response.status < 200 || response.status > 299) await this.#failure(response, options, null);
+  async notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void> {
+    const response = await this.#send("POST", body, headers, options);
+    if (response.status < 200 || response.status > 299) await this.#failure(response, headers, null);
     else response.discard();
   }
 
   /** End a session. 405 means that the server does not let clients end it: fine. */
-  async terminate(options: ExchangeOptions): Promise<void> {
-    const response = await this.#send("DELETE", undefined, options);
+  async terminate(headers: HeaderList, options: ExchangeOptions): Promise<void> {
+    const response = await this.#send("DELETE", undefined, headers, options);
     response.discard();
+  }
+
+  /**
+   * Take what the server sends outside any call, for as long as it offers such a stream (transports, "Listening for
+   * Messages from the Server"). Never throws; ends when the signal is aborted or the server has no such stream.
+   */
+  listen(headers: HeaderList, onMessage: OnMessage, signal: AbortSignal): Promise<void> {
+    return listenTo({
+      open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }),
+      decoder: () => new SseDecoder(this.#maxResponseBytes),
+      onEvent: (data) => {
+        const value = this.#parse(data);
+        if (typeof value.method === "string") onMessage(value, data);
+      },
+      signal,
+    });
   }
 
   #send(
     method: "POST" | "DELETE",
     body: string | undefined,
-    options: ExchangeOptions,
+    headers: HeaderList,
+    { deadline, signal }: ExchangeOptions,
   ): Promise<HttpResponse> {
     const { url, upstream, caCertificate } = this.target;
     return this.#client.send({
       method,
       url,
-      headers: options.headers,
+      headers,
       body,
-      signal: options.signal,
-      readTimeoutMs: options.timeoutMs,
-      deadlineAt: Date.now() + options.timeoutMs,
-      deadlineMs: options.timeoutMs,
-      deadlineSetting: options.timeoutSetting,
+      signal,
+      readTimeoutMs: deadline.ms,
+      deadline,
       caCertificate,
       upstream,
     });
   }
 
+  /** A GET for an event stream, from behind the event that was the last to arrive. */
+  #openStream(
+    lastEventId: string | null,
+    headers: HeaderList,
+    { deadline, signal }: Partial<ExchangeOptions>,
+  ): Promise<HttpResponse> {
+    const { url, upstream, caCertificate } = this.target;
+    const standing = headers.filter(([name]) => name !== "content-type" && name !== "accept");
+    return this.#client.send({
+      method: "GET",
+      url,
+      headers: [
+        ["accept", "text/event-stream"],
+        ...standing,
+        ...(lastEventId === null ? [] : [["last-event-id", lastEventId]] as const),
+      ],
+      signal,
+      readTimeoutMs: deadline?.ms ?? LISTEN_SILENCE_MS,
+      deadline,
+      longLived: true,
+      caCertificate,
+      upstream,
+    });
+  }
+
+  /**
+   * The response from a call's stream. A stream that ends before it, and had event ids, is gone on with by GET (2025-11-25,
+   * "Resumability and Redelivery"): the server may close it on purpose, to be polled.
+   */
   async #readStream(
     id: number,
-    response: HttpResponse,
+    first: HttpResponse,
+    headers: HeaderList,
     options: RequestOptions,
   ): Promise<{ value: JsonObject; text: string }> {
-    const decoder = new SseDecoder(this.#maxResponseBytes);
-    for await (const chunk of response.chunks()) {
-      for (const event of this.#decode(decoder, chunk)) {
-        // An empty event only carries an id to resume from (2025-11-25, "priming event").
-        if (event.event !== "message" || event.data === "") continue;
-        const value = this.#parse(event.data);
-        if (isResponseTo(value, id)) return { value, text: event.data };
-        if (typeof value.method === "string") options.onMessage?.(value, event.data);
+    let response = first;
+    let lastEventId: string | null = null;
+    for (let fruitless = 0; fruitless < MAX_FRUITLESS_RESUMES; fruitless++) {
+      const decoder = new SseDecoder(this.#maxResponseBytes);
+      let failure: unknown = null;
+      try {
+        for await (const chunk of response.chunks()) {
+          for (const event of this.#decode(decoder, chunk)) {
+            fruitless = 0;
+            // An empty event only carries an id to resume from (2025-11-25, "priming event").
+            if (event.event !== "message" || event.data === "") continue;
+            const value = this.#parse(event.data);
+            if (isResponseTo(value, id)) return { value, text: event.data };
+            if (typeof value.method === "string") options.onMessage?.(value, event.data);
+          }
+        }
+      } catch (error) {
+        if (!isError(error, "UPSTREAM_CLOSED")) throw error;
+        failure = error;
+      }
+      lastEventId = decoder.lastEventId ?? lastEventId;
+      if (lastEventId === null) throw failure ?? this.#closed();
+      options.onDelay?.();
+      await pauseBeforeResume(decoder.retryMs, options);
+      response = await this.#openStream(lastEventId, headers, options);
+      if (response.status !== 200 || !isEventStream(response)) {
+        response.discard();
+        break;
       }
     }
-    throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.target.upstream, sent: 1 });
+    throw this.#closed();
   }
 
   #decode(decoder: SseDecoder, chunk: Uint8Array) {
@@ -167,7 +253,7 @@ export class HttpTransport {
   /** An HTTP status that is no success: thrown as what it means, unless the body answers our request properly. */
   async #failure(
     response: HttpResponse,
-    { headers }: ExchangeOptions,
+    headers: HeaderList,
     id: number | null,
   ): Promise<{ value: JsonObject; text: string }> {
     const { status } = response;
@@ -185,9 +271,20 @@ export class HttpTransport {
     throw new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason });
   }
 
+  #closed(): SluiceError {
+    return new SluiceError("UPSTREAM_CLOSED", { upstream: this.target.upstream, sent: 1 });
+  }
+
   #broken(reason: string): SluiceError {
     return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.target.upstream, reason });
   }
+}
+
+/** A listening stream that says nothing for so long, not even a comment, is opened anew: its peer may be gone without a word. */
+const LISTEN_SILENCE_MS = 5 * 60_000;
+
+function isEventStream(response: HttpResponse): boolean {
+  return (response.header("content-type") ?? "").toLowerCase().startsWith("text/event-stream");
 }
 
 function isResponseTo(value: JsonObject, id: number): boolean {

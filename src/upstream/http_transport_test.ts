@@ -8,7 +8,8 @@ import {
 } from "../../tests/support/fake_upstream.ts";
 import { SluiceError } from "../base/errors.ts";
 import { requestText } from "../mcp/json_rpc.ts";
-import type { Reply, RequestOptions } from "./http_transport.ts";
+import type { Reply, RequestOptions } from "./connection.ts";
+import { Deadline } from "./deadline.ts";
 
 interface Given {
   readonly sessionId?: string | null;
@@ -19,8 +20,8 @@ interface Given {
 function ask(answer: FakeAnswer, { sessionId = null, more = {} }: Given = {}): Promise<Reply> {
   const transport = new FakeUpstream(() => answer).transport();
   const headers = transport.headersFor(sessionId, null);
-  const options = { headers, timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT", ...more };
-  return transport.request(7, requestText(7, "tools/call", "{}"), options);
+  const options = { deadline: new Deadline(1_000, "TOOL_TIMEOUT"), ...more };
+  return transport.request(7, requestText(7, "tools/call", "{}"), headers, options);
 }
 
 async function failure(answer: FakeAnswer, given: Given = {}): Promise<SluiceError> {
@@ -128,11 +129,9 @@ Deno.test("HttpTransport sends the standing headers, the deadline and its settin
   const upstream = new FakeUpstream(({ id }) => result(id, "{}"));
   const transport = upstream.transport([["authorization", "Bearer x"]]);
   const before = Date.now();
-  await transport.request(7, requestText(7, "ping", undefined), {
-    headers: transport.headersFor("s", "2025-11-25"),
-    timeoutMs: 5_000,
-    timeoutSetting: "TOOL_TIMEOUT",
-  });
+  const headers = transport.headersFor("s", "2025-11-25");
+  const deadline = new Deadline(5_000, "TOOL_TIMEOUT");
+  await transport.request(7, requestText(7, "ping", undefined), headers, { deadline });
   const { http } = upstream.received[0]!;
   const names = ["content-type", "accept", "mcp-session-id", "mcp-protocol-version", "authorization"];
   assertEquals(names.map((name) => headerOf(http, name)), [
@@ -142,6 +141,7 @@ Deno.test("HttpTransport sends the standing headers, the deadline and its settin
     "2025-11-25",
     "Bearer x",
   ]);
-  assertEquals([http.readTimeoutMs, http.deadlineSetting], [5_000, "TOOL_TIMEOUT"]);
-  assertEquals(http.deadlineAt! >= before + 5_000 && http.deadlineAt! <= Date.now() + 5_000, true);
+  const { ms, setting, at } = http.deadline!;
+  assertEquals([http.readTimeoutMs, ms, setting], [5_000, 5_000, "TOOL_TIMEOUT"]);
+  assertEquals(at >= before + 5_000 && at <= Date.now() + 5_000, true);
 });

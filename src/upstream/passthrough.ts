@@ -1,6 +1,6 @@
 // Which of the caller's headers go upstream with its calls. What is sent upstream pins a session, so the same list is part of
 // the pool's key.
-import type { HeaderList } from "./http_transport.ts";
+import type { HeaderList } from "./connection.ts";
 
 export interface PassthroughRules {
   /** ENABLE_HEADER_PASSTHROUGH: without it only X-Upstream-Authorization passes. */

@@ -1,41 +1,32 @@
 // One MCP session to an upstream: handshake, request ids, cancellation, end. Many calls may run in it at once.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
-import {
-  isObject,
-  type JsonObject,
-  memberText,
-  notificationText,
-  requestText,
-  resultText,
-} from "../mcp/json_rpc.ts";
+import { isObject, type JsonObject, memberText, notificationText, requestText } from "../mcp/json_rpc.ts";
 import { isRevision, LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
-import type { HeaderList, HttpTransport } from "./http_transport.ts";
+import type { ClientPeer, RpcAnswer } from "./client_peer.ts";
+import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "./connection.ts";
+import { Deadline } from "./deadline.ts";
+import { farewell, Inbox, type InboxOptions } from "./inbox.ts";
 import type { HealthMethod, ProbeVerdict } from "./pool/health.ts";
-
-/** What an upstream answered, as JSON text that nobody has touched. */
-export interface RpcAnswer {
-  /** The JSON-RPC result, or the JSON-RPC error object where `failed`. */
-  readonly text: string;
-  readonly failed: boolean;
-}
 
 export interface SessionCall {
   readonly timeoutMs: number;
   /** The setting that `timeoutMs` comes from. */
   readonly timeoutSetting: string;
   readonly signal?: CancelSignal;
-  /** Notifications that the upstream sends on this call's stream, as JSON text. */
-  readonly onNotification?: (text: string) => void;
+  /** Takes what the upstream sends of itself on this call's stream. */
+  readonly client?: ClientPeer;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends InboxOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
   readonly signal?: CancelSignal;
   /** The caller's headers that the session is opened with, and keeps. */
   readonly passed?: HeaderList;
+  /** What the client behind this session can do, as JSON text; without one: nothing. */
+  readonly clientCapabilities?: string;
 }
 
 /** A session as plain data, for the worker that takes it over. Holds credentials: not for logs. */
@@ -59,94 +50,113 @@ const PROBES: Readonly<Record<HealthMethod, string>> = {
   skip: "ping",
 };
 
-/** How long the end of a session or of a call may take to reach the upstream, ms. */
-const FAREWELL_TIMEOUT_MS = 5_000;
-
 export class UpstreamSession {
   /** The upstream's `initialize` result. */
   readonly initialized: JsonObject;
-  /** null: the upstream keeps no session for us. */
-  readonly sessionId: string | null;
   readonly protocolVersion: string;
-  readonly #transport: HttpTransport;
-  readonly #headers: HeaderList;
+  readonly #connection: UpstreamConnection;
   readonly #passed: HeaderList;
+  readonly #inbox: Inbox;
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
   #closed = false;
 
   private constructor(
-    transport: HttpTransport,
-    sessionId: string | null,
+    connection: UpstreamConnection,
     initialized: JsonObject,
-    passed?: HeaderList,
+    inbox: Inbox,
+    passed: HeaderList = [],
   ) {
-    this.#transport = transport;
-    this.sessionId = sessionId;
+    this.#connection = connection;
     this.initialized = initialized;
     this.protocolVersion = String(initialized.protocolVersion);
-    this.#passed = passed ?? [];
-    this.#headers = transport.headersFor(sessionId, this.protocolVersion, passed);
+    this.#inbox = inbox;
+    this.#passed = passed;
   }
 
-  /** Go on with a session that another worker opened and has let go of. */
+  /** Go on with a session that another worker opened and has let go of; null where its connection cannot be had here. */
   static resume(
-    transport: HttpTransport,
-    { sessionId, protocolVersion, passed, nextId }: SessionTransfer,
-  ): UpstreamSession {
-    const session = new UpstreamSession(transport, sessionId, { protocolVersion }, passed);
+    transport: UpstreamTransport,
+    transfer: SessionTransfer,
+    peers: InboxOptions = {},
+  ): UpstreamSession | null {
+    const inbox = new Inbox(peers);
+    const connection = transport.resume(transfer, inbox.receive);
+    if (connection === null) return null;
+    inbox.connection = connection;
+    const { protocolVersion, passed, nextId } = transfer;
+    const session = new UpstreamSession(connection, { protocolVersion }, inbox, passed);
     // Calls of the other worker may still be under way: their ids stay theirs.
     session.#nextId = nextId + IDS_LEFT_BEHIND;
     return session;
   }
 
-  /** To an upstream that is known to keep no sessions: usable at once, by everybody. */
-  static stateless(transport: HttpTransport, protocolVersion: string): UpstreamSession {
-    return new UpstreamSession(transport, null, { protocolVersion });
+  /** To an upstream that is known to keep no sessions: usable at once, by everybody. Null for a transport that always does. */
+  static stateless(transport: UpstreamTransport, protocolVersion: string): UpstreamSession | null {
+    const connection = transport.stateless(protocolVersion);
+    if (connection === null) return null;
+    const inbox = new Inbox({});
+    inbox.connection = connection;
+    return new UpstreamSession(connection, { protocolVersion }, inbox);
   }
 
   /** Do the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
-  static async open(transport: HttpTransport, options: OpenOptions): Promise<UpstreamSession> {
-    const { clientInfo, passed, ...exchange } = options;
-    const { upstream } = transport.target;
-    const params = JSON.stringify({ protocolVersion: LATEST_LEGACY_REVISION, capabilities: {}, clientInfo });
-    const reply = await transport.request(0, requestText(0, "initialize", params), {
-      ...exchange,
-      headers: transport.headersFor(null, null, passed),
-    });
-    const { result, error } = reply.value;
-    if (!isObject(result)) {
-      const reason = isObject(error) && typeof error.message === "string" ? error.message : "no result";
-      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "initialize", reason });
-    }
-    const session = new UpstreamSession(transport, reply.sessionId, result, passed);
-    if (!isRevision(result.protocolVersion)) {
-      await session.close();
-      throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
-        upstream,
-        reason: `it speaks protocol version ${JSON.stringify(result.protocolVersion)}, which we do not`,
-      });
-    }
+  static async open(transport: UpstreamTransport, options: OpenOptions): Promise<UpstreamSession> {
+    const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
+    const { upstream } = transport;
+    const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal };
+    const inbox = new Inbox(options);
+    const connection = await transport.connect(passed, inbox.receive, exchange);
+    inbox.connection = connection;
+    let session: UpstreamSession | undefined;
     try {
-      await session.#notify("notifications/initialized", undefined, exchange);
+      const reply = await connection.request(0, initializeText(clientCapabilities, clientInfo), {
+        ...exchange,
+        onMessage: inbox.receive,
+      });
+      const result = initializeResult(reply, upstream);
+      connection.established(reply.sessionId, String(result.protocolVersion));
+      session = new UpstreamSession(connection, result, inbox, passed);
+      if (!isRevision(result.protocolVersion)) {
+        throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
+          upstream,
+          reason: `it speaks protocol version ${JSON.stringify(result.protocolVersion)}, which we do not`,
+        });
+      }
+      await connection.notify(notificationText("notifications/initialized"), exchange);
+      return session;
     } catch (error) {
       // Nobody will ever use it; the caller does not wait for the farewell.
-      void session.close();
+      void (session ?? connection).close();
       throw error;
     }
-    return session;
   }
 
-  /** What another worker needs to go on with this session; null where it has ended, or there is none. */
+  /** Streamable HTTP's session id. */
+  get sessionId(): string | null {
+    return this.#connection.sessionId;
+  }
+
+  /** False: the upstream keeps no session for us. */
+  get isStateful(): boolean {
+    return this.#connection.isStateful;
+  }
+
+  /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
   transfer(): SessionTransfer | null {
-    if (this.#closed || this.sessionId === null) return null;
-    const { sessionId, protocolVersion } = this;
-    return { sessionId, protocolVersion, passed: this.#passed, nextId: this.#nextId };
+    const { sessionId } = this;
+    if (this.#closed || sessionId === null) return null;
+    return { sessionId, protocolVersion: this.protocolVersion, passed: this.#passed, nextId: this.#nextId };
+  }
+
+  /** Also take what the upstream sends outside any call. */
+  listen(): void {
+    if (!this.closed) this.#connection.listen();
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#closed || this.#connection.closed;
   }
 
   /**
@@ -160,19 +170,18 @@ export class UpstreamSession {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { timeoutMs, timeoutSetting, signal, onNotification } = call;
+    const { timeoutMs, timeoutSetting, signal, client } = call;
     // Nothing was sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
+    const deadline = new Deadline(timeoutMs, timeoutSetting);
     try {
-      const reply = await this.#transport.request(id, requestText(id, method, params), {
-        timeoutMs,
-        timeoutSetting,
+      const reply = await this.#connection.request(id, requestText(id, method, params), {
+        deadline,
         signal,
-        headers: passed.length === 0
-          ? this.#headers
-          : this.#transport.headersFor(null, this.protocolVersion, passed),
-        onMessage: (value, text) => this.#receive(value, text, onNotification),
+        passed,
+        onMessage: (value, text) => this.#inbox.receiveDuring(value, text, { client, deadline, signal }),
+        onDelay: client?.expectDelay,
       });
       const failed = !("result" in reply.value);
       return { text: memberText(reply.text, failed ? "error" : "result")!, failed };
@@ -183,6 +192,11 @@ export class UpstreamSession {
       }
       throw error;
     }
+  }
+
+  /** Sends a notification, the whole message as JSON text. Never throws: nobody waits for it. */
+  async notify(text: string): Promise<void> {
+    if (!this.closed) await this.#connection.notify(text, farewell()).catch(() => {});
   }
 
   /** Is the session alive? One request of the health check, see pool/health.ts. Never throws. */
@@ -201,10 +215,10 @@ export class UpstreamSession {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.sessionId === null) return;
+    this.#inbox.close();
     // Over another connection it might overtake them, and a call in an ended session may run on.
     await Promise.all(this.#cancellations);
-    await this.#transport.terminate({ ...FAREWELL, headers: this.#headers }).catch(() => {});
+    await this.#connection.close();
   }
 
   /** A broken stream is no cancellation (transports, "Sending Messages"): the upstream is told in so many words. */
@@ -212,29 +226,24 @@ export class UpstreamSession {
     if (method === "initialize") return;
     const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
     const params = JSON.stringify({ requestId, reason });
-    const sent = this.#notify("notifications/cancelled", params, FAREWELL).catch(() => {}).then(() => {
+    const text = notificationText("notifications/cancelled", params);
+    const sent = this.#connection.notify(text, farewell()).catch(() => {}).then(() => {
       this.#cancellations.delete(sent);
     });
     this.#cancellations.add(sent);
   }
-
-  #receive(value: JsonObject, text: string, onNotification: ((text: string) => void) | undefined): void {
-    if (value.id === undefined) return onNotification?.(text);
-    // A request of the server. We declared no client capability, so `ping` is all that it may ask.
-    const id = memberText(text, "id")!;
-    const answer = value.method === "ping"
-      ? resultText(id, "{}")
-      : `{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found"}}`;
-    this.#transport.notify(answer, { ...FAREWELL, headers: this.#headers }).catch(() => {});
-  }
-
-  #notify(
-    method: string,
-    params: string | undefined,
-    exchange: { timeoutMs: number; timeoutSetting: string; signal?: CancelSignal },
-  ): Promise<void> {
-    return this.#transport.notify(notificationText(method, params), { ...exchange, headers: this.#headers });
-  }
 }
 
-const FAREWELL = { timeoutMs: FAREWELL_TIMEOUT_MS, timeoutSetting: "a fixed limit" } as const;
+function initializeText(capabilities: string, clientInfo: OpenOptions["clientInfo"]): string {
+  const version = JSON.stringify(LATEST_LEGACY_REVISION);
+  const params = `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${
+    JSON.stringify(clientInfo)
+  }}`;
+  return requestText(0, "initialize", params);
+}
+
+function initializeResult({ value: { result, error } }: Reply, upstream: string): JsonObject {
+  if (isObject(result)) return result;
+  const reason = isObject(error) && typeof error.message === "string" ? error.message : "no result";
+  throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "initialize", reason });
+}

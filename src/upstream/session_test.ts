@@ -98,7 +98,7 @@ Deno.test("UpstreamSession.request() passes notifications on, answers ping, and 
   );
   const session = await UpstreamSession.open(upstream.transport(), OPEN);
   const seen: string[] = [];
-  await session.request("tools/call", "{}", { ...CALL, onNotification: (text) => seen.push(text) });
+  await session.request("tools/call", "{}", { ...CALL, client: { notify: (text) => seen.push(text) } });
   assertEquals(seen, [progress]);
   const answers = upstream.received.filter(({ method }) => method === "response");
   assertEquals(answers.map(({ http }) => http.body), [

@@ -2,13 +2,16 @@
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
+import type { ClientState } from "./client_state.ts";
 import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
-import type { HeaderList, HttpTransport } from "./http_transport.ts";
+import type { RpcAnswer } from "./client_peer.ts";
+import type { HeaderList, UpstreamTransport } from "./connection.ts";
 import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
 import type { SessionPool } from "./pool/session_pool.ts";
 import { isRepeatable, RetryBudget } from "./retry.ts";
 import { type Caller, type Identity, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
-import { type RpcAnswer, type SessionCall, type SessionTransfer, UpstreamSession } from "./session.ts";
+import { type OpenOptions, type SessionCall, type SessionTransfer, UpstreamSession } from "./session.ts";
+import { restoreWishes, tellLogLevel } from "./wishes.ts";
 
 /** What all upstreams of a worker share. */
 export interface UpstreamDeps {
@@ -20,6 +23,8 @@ export interface UpstreamDeps {
   readonly poolEnabled: boolean;
   readonly breakers: CircuitBreakers;
   readonly identities: IdentityHasher;
+  /** An upstream says that one of its lists has changed; `method` is the notification's. */
+  readonly onListChanged: (upstreamId: string, method: string) => void;
 }
 
 export interface UpstreamProfile {
@@ -28,6 +33,8 @@ export interface UpstreamProfile {
   /** As of its registration: the revision of an upstream that keeps no sessions; null where it keeps them, or nobody knows. */
   readonly statelessRevision: string | null;
   readonly passthrough: Passthrough;
+  /** As of its registration. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
 }
 
 export interface UpstreamCall extends SessionCall {
@@ -44,7 +51,9 @@ const MAX_KEPT_KEYS = 10_000;
 export class Upstream {
   readonly id: string;
   readonly name: string;
-  readonly #transport: HttpTransport;
+  /** As of its last discovery. */
+  capabilities: UpstreamProfile["capabilities"];
+  readonly #transport: UpstreamTransport;
   readonly #profile: UpstreamProfile;
   readonly #deps: UpstreamDeps;
   readonly #url: string;
@@ -56,13 +65,14 @@ export class Upstream {
   #stateless: UpstreamSession | null;
   #retired = false;
 
-  constructor(profile: UpstreamProfile, transport: HttpTransport, deps: UpstreamDeps) {
+  constructor(profile: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
     this.id = profile.id;
-    this.name = transport.target.upstream;
+    this.name = transport.upstream;
     this.#profile = profile;
+    this.capabilities = profile.capabilities;
     this.#transport = transport;
     this.#deps = deps;
-    this.#url = transport.target.url.href;
+    this.#url = transport.address;
     this.#stateless = profile.statelessRevision === null
       ? null
       : UpstreamSession.stateless(transport, profile.statelessRevision);
@@ -93,14 +103,43 @@ export class Upstream {
 
   /** This upstream's sessions among a downstream session's own, for the worker that takes it over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
-    const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#boundKey));
-    const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
-    return sessions.flatMap((session) => session?.transfer() ?? []);
+    return (await this.#sessionsIn(bound)).flatMap((session) => session.transfer() ?? []);
   }
 
   /** Take over what `transfer` gave. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
-    bound.adopt(this.#keyFor(transfer.passed), UpstreamSession.resume(this.#transport, transfer));
+    const { client } = bound;
+    const peers = { client: client.peer, onListChanged: this.#onListChanged };
+    const session = UpstreamSession.resume(this.#transport, transfer, peers);
+    if (session === null) return;
+    if (client.listening || client.subscriptionsTo(this.id).size > 0) session.listen();
+    bound.adopt(this.#keyFor(transfer.passed), session);
+  }
+
+  /** The client takes messages that belong to no call: its sessions listen for such. */
+  async listen(bound: BoundSessions): Promise<void> {
+    for (const session of await this.#sessionsIn(bound)) session.listen();
+  }
+
+  /** Tell the client's sessions which log level it wants; those that are still to be opened are told then. */
+  async setLogLevel(bound: BoundSessions): Promise<void> {
+    if (!("logging" in this.capabilities)) return;
+    const limits = this.#openLimits();
+    await Promise.all(
+      (await this.#sessionsIn(bound)).map((session) => tellLogLevel(session, bound.client, limits)),
+    );
+  }
+
+  /** Pass a notification of the client's on, the whole message as JSON text. */
+  async notify(bound: BoundSessions, notification: string): Promise<void> {
+    await Promise.all((await this.#sessionsIn(bound)).map((session) => session.notify(notification)));
+  }
+
+  /** A downstream session's own sessions to this upstream. */
+  async #sessionsIn(bound: BoundSessions): Promise<UpstreamSession[]> {
+    const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#boundKey));
+    const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
+    return sessions.filter((session) => session !== null);
   }
 
   /** A session never serves a call whose pinned headers differ from those it was opened with. */
@@ -191,10 +230,34 @@ export class Upstream {
   }
 
   async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamSession> {
-    const session = await bound.get(key, () => this.#open(passed));
+    const session = await bound.get(key, () => this.#openFor(bound.client, passed));
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
-    if (session.sessionId === null) await bound.drop(key, session);
+    if (!session.isStateful) await bound.drop(key, session);
     return session;
+  }
+
+  /** A session of a client's own: the upstream hears of the client what it would hear from it, now and after an expiry. */
+  async #openFor(client: ClientState, passed: HeaderList): Promise<UpstreamSession> {
+    const session = await this.#open({
+      passed,
+      clientCapabilities: client.capabilities,
+      client: client.peer,
+    });
+    if (!session.isStateful) return session;
+    await restoreWishes(session, client, {
+      upstreamId: this.id,
+      hasLogging: "logging" in this.capabilities,
+      limits: this.#openLimits(),
+    });
+    if (client.listening) session.listen();
+    return session;
+  }
+
+  #openLimits() {
+    return {
+      timeoutMs: this.#deps.createTimeoutMs,
+      timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT",
+    };
   }
 
   async #callPooled(
@@ -207,11 +270,11 @@ export class Upstream {
     const key = this.#keyOf(call, passed);
     for (;;) {
       const lease = pool.tryLease(key) ??
-        await pool.lease(key, (signal) => this.#handshake(passed, signal), call.signal);
+        await pool.lease(key, (signal) => this.#handshake({ passed, signal }), call.signal);
       try {
         const answer = await lease.session.request(method, params, call);
         // Of a stateless upstream there is nothing to keep.
-        lease.release(lease.session.sessionId === null ? "broken" : "ok");
+        lease.release(lease.session.isStateful ? "ok" : "broken");
         return answer;
       } catch (error) {
         lease.release(isOurDoing(error) ? "ok" : "broken");
@@ -229,7 +292,7 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    const session = await this.#open(passed, call.signal);
+    const session = await this.#open({ passed, signal: call.signal });
     try {
       return await session.request(method, params, call);
     } finally {
@@ -239,10 +302,10 @@ export class Upstream {
   }
 
   /** Open a session outside the pool, under the same circuit breaker. */
-  async #open(passed: HeaderList, signal?: CancelSignal): Promise<UpstreamSession> {
+  async #open(options: Opening): Promise<UpstreamSession> {
     const attempt = this.#enterCircuit();
     try {
-      const session = await this.#handshake(passed, signal);
+      const session = await this.#handshake(options);
       attempt.succeeded();
       return session;
     } catch (error) {
@@ -252,25 +315,25 @@ export class Upstream {
     }
   }
 
-  async #handshake(passed: HeaderList, signal?: CancelSignal): Promise<UpstreamSession> {
-    const { clientInfo, createTimeoutMs } = this.#deps;
+  async #handshake(opening: Opening): Promise<UpstreamSession> {
     const options = {
-      clientInfo,
-      passed,
-      timeoutMs: createTimeoutMs,
-      timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT",
-      signal,
+      ...opening,
+      ...this.#openLimits(),
+      clientInfo: this.#deps.clientInfo,
+      onListChanged: this.#onListChanged,
     };
     const session = await UpstreamSession.open(this.#transport, options).catch((error) => {
       // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
       if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return UpstreamSession.open(this.#transport, options);
       throw error;
     });
-    if (session.sessionId === null) {
+    if (!session.isStateful) {
       this.#stateless = UpstreamSession.stateless(this.#transport, session.protocolVersion);
     }
     return session;
   }
+
+  readonly #onListChanged = (method: string) => this.#deps.onListChanged(this.id, method);
 
   /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */
   #enterCircuit(): Attempt {
@@ -291,7 +354,7 @@ export class Upstream {
     const key = poolKey({
       url: this.#url,
       identity,
-      transport: "streamable-http",
+      transport: this.#transport.kind,
       upstreamId: this.id,
       upstream: this.name,
     });
@@ -300,6 +363,9 @@ export class Upstream {
     return key;
   }
 }
+
+/** What a new session is opened with. */
+type Opening = Pick<OpenOptions, "passed" | "signal" | "clientCapabilities" | "client">;
 
 /** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
 export function isBreakerFailure(error: unknown): boolean {

@@ -52,6 +52,7 @@ export class Upstreams {
         row.protocolVersion,
       ]);
       const known = this.#entries.get(row.id);
+      if (known?.upstream instanceof Upstream) known.upstream.capabilities = row.capabilities;
       entries.set(
         row.id,
         known?.fingerprint === fingerprint ? known : { fingerprint, upstream: await this.#make(row) },
@@ -83,6 +84,26 @@ export class Upstreams {
     }
   }
 
+  /** A downstream session takes what belongs to no call: its upstream sessions listen for such. */
+  async listen(bound: BoundSessions): Promise<void> {
+    await Promise.all(this.#usable().map((upstream) => upstream.listen(bound)));
+  }
+
+  /** A downstream session wants another log level. */
+  async setLogLevel(bound: BoundSessions): Promise<void> {
+    await Promise.all(this.#usable().map((upstream) => upstream.setLogLevel(bound)));
+  }
+
+  /** Passes a client's notification on to its upstream sessions. */
+  async notify(bound: BoundSessions, notification: string): Promise<void> {
+    await Promise.all(this.#usable().map((upstream) => upstream.notify(bound, notification)));
+  }
+
+  #usable(): Upstream[] {
+    return [...this.#entries.values()].map(({ upstream }) => upstream)
+      .filter((upstream) => upstream instanceof Upstream);
+  }
+
   /** Why calls to an upstream fail at once now: its circuit is open, or it cannot be used at all. */
   isDown(gatewayId: string): boolean {
     const upstream = this.#entries.get(gatewayId)?.upstream;
@@ -107,6 +128,7 @@ export class Upstreams {
         sessionMode: row.sessionMode,
         statelessRevision: row.stateful === false ? row.protocolVersion : null,
         passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
+        capabilities: row.capabilities,
       };
       return new Upstream(profile, new HttpTransport(client, target, maxResponseBytes), shared);
     } catch (error) {

@@ -95,6 +95,7 @@ export async function createApp(
       poolEnabled: config.mcpSessionPoolEnabled,
       breakers,
       identities: identityHasher(config, secrets),
+      onListChanged: () => {},
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -141,12 +142,14 @@ export async function createApp(
     replica: REPLICA,
     worker,
     idleMs: config.sessionTtlMs,
+    clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
   });
   const streamableHttp = new StreamableHttp({
     dispatcher,
     sessions,
     catalog: () => catalog,
     maxJsonDepth: config.validationMaxJsonDepth,
+    upstreams,
   });
   const forward = new SessionForward((request: McpRequest, signal) => {
     const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
+import { Deadline } from "../../src/upstream/deadline.ts";
 import type { Http1ClientOptions } from "../../src/upstream/http1/http1_client.ts";
 import {
   type Act,
@@ -132,7 +133,9 @@ Deno.test("Http1Client names the phase that took too long", async () => {
     'Upstream "up" did not answer within 60 ms (HTTP_CLIENT_READ_TIMEOUT)',
   );
   assertEquals(
-    await message(() => client.send(get(silent.url, { readTimeoutMs: 40, deadlineSetting: "TOOL_TIMEOUT" }))),
+    await message(() =>
+      client.send(get(silent.url, { readTimeoutMs: 40, deadline: new Deadline(60_000, "TOOL_TIMEOUT") }))
+    ),
     'Upstream "up" did not answer within 40 ms (TOOL_TIMEOUT)',
   );
   assertEquals(
@@ -158,8 +161,7 @@ Deno.test("Http1Client ends the whole exchange at its deadline, however lively t
   });
   using client = clientOf();
   const request = get(server.url, {
-    deadlineAt: Date.now() + 150,
-    deadlineSetting: "TOOL_TIMEOUT",
+    deadline: new Deadline(150, "TOOL_TIMEOUT"),
     readTimeoutMs: 100,
   });
   const response = await client.send(request);

@@ -18,6 +18,7 @@ export interface DataPlane {
   readonly catalog: Catalog;
   readonly dispatcher: Dispatcher;
   readonly errors: ErrorReporter;
+  readonly upstreams: Upstreams;
   /** What was logged, from DEBUG. */
   readonly log: MemorySink;
   /** A call context of an ordinary user for everything. */
@@ -64,7 +65,7 @@ export async function dataPlane(
     bound: null,
     ...more,
   });
-  return { catalog, dispatcher, errors, log, context };
+  return { catalog, dispatcher, upstreams, errors, log, context };
 }
 
 /** A request message from its text. */

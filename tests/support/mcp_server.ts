@@ -17,13 +17,22 @@ export async function mcpServer(
   const clock = new FakeClock();
   const ids = new SessionIds("secret");
   const records = new MemoryRecords();
-  const sessions = new DownstreamSessions({ ids, records, clock, replica: 0, worker: 0, idleMs: 60_000 });
+  const sessions = new DownstreamSessions({
+    ids,
+    records,
+    clock,
+    replica: 0,
+    worker: 0,
+    idleMs: 60_000,
+    clientRequestTimeoutMs: 60_000,
+  });
   let catalog = plane.catalog;
   const http = new StreamableHttp({
     dispatcher: plane.dispatcher,
     sessions,
     catalog: () => catalog,
     maxJsonDepth: 20,
+    upstreams: plane.upstreams,
   });
 
   const send = (
@@ -88,6 +97,6 @@ export async function textOf({ body }: McpReply): Promise<string> {
 /** The messages of an event stream, in order. */
 export async function messagesOf(reply: McpReply) {
   const text = await textOf(reply);
-  return text.split("\n\n").filter((event) => event.startsWith("event: message"))
+  return text.split("\n\n").filter((event) => event.includes("event: message\n"))
     .map((event) => JSON.parse(event.slice(event.indexOf("data: ") + 6)));
 }

@@ -38,6 +38,7 @@ export function upstreamDeps(given: Partial<UpstreamDeps> = {}): UpstreamDeps {
       identityHeaders: ["X-Tenant-ID", "X-User-ID", "X-API-Key", "Cookie"],
       loginCookie: null,
     }),
+    onListChanged: () => {},
     ...given,
   };
 }
@@ -48,6 +49,7 @@ export function upstreamProfile(given: Partial<UpstreamProfile> = {}): UpstreamP
     sessionMode: "bound",
     statelessRevision: null,
     passthrough: new Passthrough(NO_PASSTHROUGH, null, []),
+    capabilities: {},
     ...given,
   };
 }

@@ -3,7 +3,8 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ByteWindow } from "./body_reader.ts";
-import { type Deadlines, type ExchangeDeadline, type Expiring, upstreamTimeout } from "./deadlines.ts";
+import type { Deadline } from "../deadline.ts";
+import { type Deadlines, type Expiring, upstreamTimeout } from "./deadlines.ts";
 import { RequestBuffer } from "./request_head.ts";
 
 /** The part of a socket that a connection uses; `Deno.Conn` has it. */
@@ -20,7 +21,7 @@ export interface Carriage {
   readonly readTimeoutMs: number;
   /** The setting that `readTimeoutMs` comes from, for the error text. */
   readonly readSetting: string;
-  readonly deadline: ExchangeDeadline | undefined;
+  readonly deadline: Deadline | undefined;
   readonly signal: CancelSignal | undefined;
 }
 
@@ -174,6 +175,8 @@ export class Connection implements ByteWindow, Expiring {
     const carriage = this.#carriage;
     if (carriage === undefined) return this.close();
     const { upstream, deadline, writeTimeoutMs, readTimeoutMs, readSetting } = carriage;
+    // The peer waits for an answer of ours: its silence is no fault. Looked at again after as long.
+    if (deadline?.isHeld) return this.#deadlines.set(this, readTimeoutMs);
     const isWriting = this.#unsent !== null;
     const phase = isWriting ? "accept the request" : this.#answerBegun ? "continue its answer" : "answer";
     const phaseLimit = isWriting

@@ -3,7 +3,8 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { type Deadlines, type ExchangeDeadline, type Expiring, upstreamTimeout } from "./deadlines.ts";
+import type { Deadline } from "../deadline.ts";
+import { type Deadlines, type Expiring, upstreamTimeout } from "./deadlines.ts";
 
 /** What the pool knows of a connection. It is watched by the deadlines already; `expire` while idle closes it. */
 export interface PooledConnection extends Expiring {
@@ -37,7 +38,7 @@ export interface AcquireOptions {
   /** Do not use a connection that has been idle. */
   readonly fresh?: boolean;
   /** Waiting and dialling end with it. */
-  readonly deadline?: ExchangeDeadline;
+  readonly deadline?: Deadline;
 }
 
 export interface PoolStats {
@@ -71,6 +72,8 @@ const SHARE = 4;
 export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection> {
   readonly #options: PoolOptions<C, T>;
   readonly #all = new Set<C>();
+  /** Of long answers: in no list, counted by no limit. */
+  readonly #apart = new Set<C>();
   /** Oldest first. */
   readonly #idle = new Set<C>();
   /** Most recently used last. */
@@ -127,6 +130,22 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     });
   }
 
+  /** A connection for one long answer: it takes no slot, so that streams never keep calls waiting, and is not used again. */
+  async openApart(target: T, { upstream, signal }: AcquireOptions): Promise<C> {
+    const dial = new AbortController();
+    const onAbort = () => dial.abort(signal!.reason);
+    signal?.addEventListener("abort", onAbort);
+    try {
+      const connection = await this.#options.dial(target, upstream, dial.signal);
+      this.#apart.add(connection);
+      connection.onClosed = () => this.#apart.delete(connection);
+      if (this.#isClosed) connection.abort(new SluiceError("SHUTTING_DOWN"));
+      return connection;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
   /** Takes back a connection that may carry another request. */
   release(connection: C): void {
     if (connection.isClosed) return;
@@ -159,7 +178,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     for (const waiter of [...this.#queue]) waiter.fail(error);
     for (const waiters of [...this.#dialing.values()]) for (const waiter of [...waiters]) waiter.fail(error);
     for (const dial of [...this.#dials.keys()]) dial.abort(error);
-    for (const connection of [...this.#all]) connection.abort(error);
+    for (const connection of [...this.#all, ...this.#apart]) connection.abort(error);
   }
 
   /** Who has waited longest among those that may use a connection that comes back, or the slot that it gives up. */

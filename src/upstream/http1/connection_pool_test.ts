@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { isError, SluiceError } from "../../base/errors.ts";
+import { Deadline } from "../deadline.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -191,7 +192,7 @@ Deno.test("ConnectionPool.acquire() gives up after the pool timeout, and says so
 
 Deno.test("ConnectionPool.acquire() ends with the deadline of the exchange, waiting or dialling", async () => {
   const { clock, pool, ask, dials } = poolOf({ max: 1 });
-  const deadline = { at: clock.now() + 300, ms: 300, setting: "TOOL_TIMEOUT" };
+  const deadline = new Deadline(300, "TOOL_TIMEOUT", clock.now());
   const [dialling, waiting] = [ask(A, { deadline }), ask(A, { deadline })];
   await clock.tick(300);
   assertEquals([dialling, waiting].map(({ error }) => (error as SluiceError).message), [

@@ -3,15 +3,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 
-/** When a whole exchange must be over, whatever its phase. */
-export interface ExchangeDeadline {
-  /** Wall clock, ms. */
-  readonly at: number;
-  /** How long that was from the start, for the error text. */
-  readonly ms: number;
-  readonly setting: string;
-}
-
 export function upstreamTimeout(
   upstream: string,
   phase: string,

@@ -2,10 +2,11 @@
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { isError } from "../../base/errors.ts";
+import type { Deadline } from "../deadline.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
-import { Deadlines, type ExchangeDeadline, upstreamTimeout } from "./deadlines.ts";
+import { Deadlines, upstreamTimeout } from "./deadlines.ts";
 import { dial, type DialOptions, systemResolve } from "./dial.ts";
 import { RequestHeads } from "./request_head.ts";
 import { receive, type ReceiveOptions } from "./response.ts";
@@ -75,9 +76,16 @@ export class Http1Client implements HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { method, signal, upstream } = request;
     if (signal?.aborted) throw signal.reason;
-    const deadline = this.#deadlineOf(request);
+    const { deadline } = request;
+    if (deadline !== undefined && deadline.at <= this.#clock.now()) {
+      throw upstreamTimeout(upstream, "answer", deadline);
+    }
     const target = this.#targets.get(request.url, request.caCertificate);
     const head = this.#heads.get(target, method, request.headers);
+    if (request.longLived === true) {
+      const connection = await this.#pool.openApart(target, { upstream, signal, deadline });
+      return await this.#exchange(connection, target, head, request, deadline);
+    }
     const idle = this.#pool.takeIdle(target.key);
     try {
       const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline });
@@ -98,7 +106,7 @@ export class Http1Client implements HttpClient {
     target: Target,
     head: Uint8Array,
     request: HttpRequest,
-    deadline: ExchangeDeadline | undefined,
+    deadline: Deadline | undefined,
   ): Promise<HttpResponse> {
     const { upstream, method, signal, readTimeoutMs } = request;
     const { writeTimeoutMs, maxHeadBytes } = this.#options;
@@ -119,21 +127,15 @@ export class Http1Client implements HttpClient {
       deadline,
       writeTimeoutMs,
       readTimeoutMs: readTimeoutMs ?? this.#options.readTimeoutMs,
-      readSetting: readTimeoutMs === undefined ? "HTTP_CLIENT_READ_TIMEOUT" : limitName(request),
+      readSetting: readTimeoutMs === undefined
+        ? "HTTP_CLIENT_READ_TIMEOUT"
+        : deadline?.setting ?? "the limit of this call",
     });
-    return receive(connection, { upstream, method, maxHeadBytes, onFree: this.#onFree });
-  }
-
-  #deadlineOf(request: HttpRequest): ExchangeDeadline | undefined {
-    const { deadlineAt: at, deadlineMs, upstream } = request;
-    if (at === undefined) return undefined;
-    const leftMs = Math.round(at - this.#clock.now());
-    const deadline = { at, ms: deadlineMs ?? Math.max(0, leftMs), setting: limitName(request) };
-    if (leftMs <= 0) throw upstreamTimeout(upstream, "answer", deadline);
-    return deadline;
+    const onFree = request.longLived === true ? closeConnection : this.#onFree;
+    return receive(connection, { upstream, method, maxHeadBytes, onFree });
   }
 }
 
-function limitName(request: HttpRequest): string {
-  return request.deadlineSetting ?? "the limit of this call";
+function closeConnection(connection: Connection): void {
+  connection.close();
 }

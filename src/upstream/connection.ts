@@ -1,0 +1,74 @@
+// What a session runs on, whatever carries it: streamable HTTP, a child process, an event stream, a WebSocket.
+import type { CancelSignal } from "../base/cancellation.ts";
+import type { JsonObject } from "../mcp/json_rpc.ts";
+import type { Deadline } from "./deadline.ts";
+
+export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
+
+export interface ExchangeOptions {
+  readonly deadline: Deadline;
+  readonly signal?: CancelSignal;
+  /** Headers for this exchange alone, besides the connection's own; transports without headers ignore them. */
+  readonly passed?: HeaderList;
+}
+
+/** A notification or a request that the upstream sends of itself. */
+export type OnMessage = (value: JsonObject, text: string) => void;
+
+export interface RequestOptions extends ExchangeOptions {
+  /** Takes what the upstream sends on this call's own stream before the response. */
+  readonly onMessage?: OnMessage;
+  /** The upstream has closed the call's stream and will be asked again: see ClientPeer.expectDelay. */
+  readonly onDelay?: () => void;
+}
+
+/** A JSON-RPC response, as value and as text, and the session id that came with it. */
+export interface Reply {
+  readonly value: JsonObject;
+  readonly text: string;
+  readonly sessionId: string | null;
+}
+
+export interface UpstreamConnection {
+  /** Streamable HTTP's session id; null where the upstream gave none, and for every other transport. */
+  readonly sessionId: string | null;
+  /** Does the upstream keep state for this connection? A connection that is one process or one socket always has some. */
+  readonly isStateful: boolean;
+  /** It cannot carry anything any more: the process has ended, the socket is closed. */
+  readonly closed: boolean;
+  /** The handshake has been answered: what follows belongs to the session, and speaks this revision. */
+  established(sessionId: string | null, protocolVersion: string): void;
+  /** @throws {SluiceError} UPSTREAM_*; a JSON-RPC error is a reply */
+  request(id: number, body: string, options: RequestOptions): Promise<Reply>;
+  /** Sends a notification or a response. @throws {SluiceError} UPSTREAM_* */
+  notify(body: string, options: ExchangeOptions): Promise<void>;
+  /** From now on also take what belongs to no call, where that needs asking for (streamable HTTP's GET stream). Idempotent. */
+  listen(): void;
+  /** Ends the session at the upstream, and the connection. Never throws, takes no longer than a few seconds. */
+  close(): Promise<void>;
+}
+
+export type TransportKind = "streamable-http" | "sse" | "websocket" | "stdio";
+
+/** How one upstream is reached. */
+export interface UpstreamTransport {
+  readonly kind: TransportKind;
+  /** The name that error texts and logs use. */
+  readonly upstream: string;
+  /** What names the upstream among all: a URL, or a command line. Credentials in it are masked nowhere: not for logs. */
+  readonly address: string;
+  /**
+   * A connection for a new session.
+   * @param passed the caller's headers that the session is opened with, and keeps
+   * @param onMessage takes what the upstream sends of itself outside any call
+   * @throws {SluiceError} UPSTREAM_*
+   */
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<UpstreamConnection>;
+  /** Goes on with a session that another worker has opened; null where that cannot be. */
+  resume(
+    session: { readonly sessionId: string; readonly protocolVersion: string; readonly passed: HeaderList },
+    onMessage: OnMessage,
+  ): UpstreamConnection | null;
+  /** A connection without a session, usable at once by everybody; null where there is no such thing. */
+  stateless(protocolVersion: string): UpstreamConnection | null;
+}

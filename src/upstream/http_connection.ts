@@ -1,0 +1,77 @@
+// A session's connection over streamable HTTP: no socket of its own, but the headers that make requests part of the session.
+import { Deadline } from "./deadline.ts";
+import type {
+  ExchangeOptions,
+  HeaderList,
+  OnMessage,
+  Reply,
+  RequestOptions,
+  UpstreamConnection,
+} from "./connection.ts";
+
+/** How long the end of a session may take to reach the upstream, ms. */
+const FAREWELL_TIMEOUT_MS = 5_000;
+
+/** What HttpTransport does for its connections; all headers of a request come from the connection. */
+export interface HttpExchanges {
+  headersFor(sessionId: string | null, protocolVersion: string | null, passed?: HeaderList): HeaderList;
+  request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply>;
+  notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void>;
+  terminate(headers: HeaderList, options: ExchangeOptions): Promise<void>;
+  listen(headers: HeaderList, onMessage: OnMessage, signal: AbortSignal): Promise<void>;
+}
+
+export class HttpConnection implements UpstreamConnection {
+  sessionId: string | null = null;
+  readonly closed = false;
+  #protocolVersion: string | null = null;
+  #headers: HeaderList;
+  #listening: AbortController | null = null;
+  readonly #transport: HttpExchanges;
+  readonly #passed: HeaderList;
+  readonly #onMessage: OnMessage;
+
+  constructor(transport: HttpExchanges, passed: HeaderList, onMessage: OnMessage) {
+    this.#transport = transport;
+    this.#passed = passed;
+    this.#onMessage = onMessage;
+    this.#headers = transport.headersFor(null, null, passed);
+  }
+
+  get isStateful(): boolean {
+    return this.sessionId !== null;
+  }
+
+  established(sessionId: string | null, protocolVersion: string): void {
+    this.sessionId = sessionId;
+    this.#protocolVersion = protocolVersion;
+    this.#headers = this.#transport.headersFor(sessionId, protocolVersion, this.#passed);
+  }
+
+  request(id: number, body: string, options: RequestOptions): Promise<Reply> {
+    return this.#transport.request(id, body, this.#headersFor(options), options);
+  }
+
+  notify(body: string, options: ExchangeOptions): Promise<void> {
+    return this.#transport.notify(body, this.#headersFor(options), options);
+  }
+
+  listen(): void {
+    if (this.#listening !== null || this.sessionId === null) return;
+    this.#listening = new AbortController();
+    void this.#transport.listen(this.#headers, this.#onMessage, this.#listening.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#listening?.abort(new DOMException("the session has ended", "AbortError"));
+    if (this.sessionId === null) return;
+    const deadline = new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit");
+    await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});
+  }
+
+  #headersFor({ passed }: ExchangeOptions): HeaderList {
+    return passed === undefined || passed.length === 0
+      ? this.#headers
+      : this.#transport.headersFor(this.sessionId, this.#protocolVersion, passed);
+  }
+}
