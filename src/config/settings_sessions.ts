@@ -24,6 +24,16 @@ export const SESSION_SETTINGS = [
     doc: "A silent event stream gets a comment this often, so that nothing in between closes it.",
   }),
   setting({
+    name: "STREAM_RESUME_WINDOW",
+    kind: seconds({ min: 0, max: 3600 }),
+    default: "30",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "How long a call goes on whose client has lost its event stream, and how long the end of one is kept: the client may come for the rest.",
+  }),
+  setting({
     name: "MCP_CLIENT_REQUEST_TIMEOUT",
     kind: seconds({ max: 86_400 }),
     default: "300",

@@ -10,8 +10,6 @@ import type { DownstreamSession } from "./session.ts";
 
 /** The first revision whose clients take an empty event (2025-11-25, "priming event"): older SDKs choke on it. */
 const PRIMED_SINCE = "2025-11-25";
-/** So long a call goes on whose client has lost the stream, and so long its end is kept: the client may come for it. */
-const RESUME_WINDOW_MS = 30_000;
 
 export class CallReply {
   /** Settles with the head of the reply. */
@@ -52,7 +50,7 @@ export class CallReply {
     else {
       const stream = this.#stream;
       stream.end();
-      this.#session!.forgetLater(stream, RESUME_WINDOW_MS);
+      this.#session!.forgetLater(stream);
     }
   }
 
@@ -99,6 +97,6 @@ export class CallReply {
     if (stream.ended) return;
     // A lost stream is no cancellation where it can be resumed (2025-11-25, transports, "Sending Messages").
     if (this.#session!.revision < PRIMED_SINCE) gone();
-    else this.#session!.ifStillLost(stream, RESUME_WINDOW_MS, gone);
+    else this.#session!.ifStillLost(stream, gone);
   }
 }

@@ -25,6 +25,8 @@ export interface SessionParts {
   readonly clock: Clock;
   /** MCP_CLIENT_REQUEST_TIMEOUT */
   readonly clientRequestTimeoutMs: number;
+  /** STREAM_RESUME_WINDOW */
+  readonly resumeWindowMs: number;
   /** What outlives the worker has changed. */
   readonly persist: (session: DownstreamSession) => Promise<void>;
 }
@@ -41,6 +43,7 @@ export class DownstreamSession {
   readonly #common = this.log.open();
   readonly #timers = new Set<number>();
   readonly #clock: Clock;
+  readonly #resumeWindowMs: number;
   readonly #state: PersistedSession;
 
   constructor(
@@ -49,8 +52,9 @@ export class DownstreamSession {
     readonly owner: SessionOwner,
     state: PersistedSession,
     public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, persist }: SessionParts,
+    { clock, clientRequestTimeoutMs, resumeWindowMs, persist }: SessionParts,
   ) {
+    this.#resumeWindowMs = resumeWindowMs;
     this.#state = state;
     this.#clock = clock;
     this.questions = new ClientQuestions(clock, clientRequestTimeoutMs);
@@ -107,13 +111,13 @@ export class DownstreamSession {
   }
 
   /** A finished stream is kept for a client that has lost it. */
-  forgetLater(stream: LoggedStream, ms: number): void {
-    this.#later(ms, () => this.log.forget(stream));
+  forgetLater(stream: LoggedStream): void {
+    this.#afterWindow(() => this.log.forget(stream));
   }
 
-  /** Runs `then` unless somebody carries the stream again by then. */
-  ifStillLost(stream: LoggedStream, ms: number, then: () => void): void {
-    this.#later(ms, () => {
+  /** Runs `then` unless somebody has come for the stream in time. */
+  ifStillLost(stream: LoggedStream, then: () => void): void {
+    this.#afterWindow(() => {
       if (!stream.isCarried && !stream.ended) then();
     });
   }
@@ -131,11 +135,11 @@ export class DownstreamSession {
     this.#common.closeCarriers();
   }
 
-  #later(ms: number, run: () => void): void {
+  #afterWindow(run: () => void): void {
     const timer = this.#clock.setTimeout(() => {
       this.#timers.delete(timer);
       run();
-    }, ms);
+    }, this.#resumeWindowMs);
     this.#timers.add(timer);
   }
 }
@@ -153,6 +157,8 @@ export interface SessionsOptions {
   readonly idleMs: number;
   /** How long a client may take to answer a request of an upstream's (MCP_CLIENT_REQUEST_TIMEOUT). */
   readonly clientRequestTimeoutMs: number;
+  /** So long a call goes on whose client has lost its stream, and so long its end is kept (STREAM_RESUME_WINDOW). */
+  readonly resumeWindowMs: number;
 }
 
 /** However busy, a session's id is worth nothing after this: a stolen one does not live for ever. */
@@ -277,10 +283,11 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs } = this.#options;
     return new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
+      resumeWindowMs,
       persist: (session) => this.#persist(session),
     });
   }

@@ -25,6 +25,7 @@ function setUp() {
       worker: 1,
       idleMs: IDLE_MS,
       clientRequestTimeoutMs: 60_000,
+      resumeWindowMs: 30_000,
     });
   const find = (
     sessions: DownstreamSessions,

@@ -16,7 +16,7 @@ import {
   BATCH_REVISION,
   isRevision,
   LEGACY_REVISIONS,
-  MODERN_VERSION_KEY,
+  META,
   negotiateRevision,
   type Revision,
 } from "../mcp/revisions.ts";
@@ -291,7 +291,7 @@ function checkVersionHeader(version: string | null): asserts version is Revision
 function refuseModern(message: Message): void {
   if (message.kind !== "request" || !isObject(message.params)) return;
   const meta = message.params._meta;
-  const version = isObject(meta) ? meta[MODERN_VERSION_KEY] : undefined;
+  const version = isObject(meta) ? meta[META.protocolVersion] : undefined;
   if (version !== undefined) throw unsupported(String(version));
 }
 

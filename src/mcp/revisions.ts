@@ -22,5 +22,18 @@ export function negotiateRevision(requested: unknown): Revision {
   return isRevision(requested) ? requested : LATEST_LEGACY_REVISION;
 }
 
-/** The `_meta` key by which a 2026-07-28 request says its revision. */
-export const MODERN_VERSION_KEY = "io.modelcontextprotocol/protocolVersion";
+/** The revision without sessions: every request says for itself what it needs said. */
+export const MODERN_REVISION = "2026-07-28";
+
+/** Every revision that a client or an upstream may speak. */
+export type AnyRevision = Revision | typeof MODERN_REVISION;
+
+/** What a 2026-07-28 request says of itself in `_meta`, and a result of its server. */
+export const META = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  logLevel: "io.modelcontextprotocol/logLevel",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
+} as const;

@@ -3,7 +3,7 @@ import type { CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Scope } from "../catalog/catalog.ts";
 import type { RequestMessage } from "../mcp/json_rpc.ts";
-import type { Revision } from "../mcp/revisions.ts";
+import type { AnyRevision } from "../mcp/revisions.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { ReceivedHeaders } from "../upstream/passthrough.ts";
@@ -13,11 +13,13 @@ export interface CallContext {
   readonly principal: Principal;
   /** What the endpoint shows. */
   readonly scope: Scope;
-  readonly revision: Revision;
+  readonly revision: AnyRevision;
   /** May a method name be a tool's? So on `/rpc`, as ContextForge's users know it. */
   readonly toolsAsMethods: boolean;
   /** The downstream session's own upstream sessions; null for a call without a session. */
   readonly bound: BoundSessions | null;
+  /** Of a call without a session: what its client can do, as JSON text. */
+  readonly clientCapabilities?: string;
   /** The headers that the call came with; a `Headers` will do. */
   readonly received: ReceivedHeaders;
   /** Aborted when the client gives the call up. */

@@ -62,6 +62,8 @@ export class UpstreamCaller {
     if (call.note !== undefined) call.note.upstream = entry.gateway.name;
     return this.#upstreams.get(entry.gateway.id).request(method, params, {
       bound: call.bound,
+      revision: call.revision,
+      clientCapabilities: call.clientCapabilities,
       token: tokenOf(call.principal),
       received: call.received,
       timeoutMs,

@@ -1,6 +1,7 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
+import type { AnyRevision } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import type { ClientState } from "./client_state.ts";
 import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
@@ -43,6 +44,12 @@ export interface UpstreamCall extends SessionCall {
   /** Who calls: the verified token's issuer and subject, and the request's headers. */
   readonly token: Caller["token"];
   readonly received: ReceivedHeaders;
+  /** The client's. */
+  readonly revision: AnyRevision;
+  /** Of a call without a session: what its client can do, as JSON text. A session's are in `bound`. */
+  readonly clientCapabilities?: string;
+  /** `Mcp-Param-*` of the call (2026-07-28, transports, "Custom Headers"). */
+  readonly paramHeaders?: HeaderList;
 }
 
 /** More identities than this are not remembered with their keys. */

@@ -11,6 +11,7 @@ function call(bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): Up
     bound,
     token: { issuer: "i", subject: "ann" },
     received: new Headers(),
+    revision: "2025-11-25",
     timeoutMs: 1_000,
     timeoutSetting: "TOOL_TIMEOUT",
     ...more,

@@ -4,7 +4,7 @@ import { type Principal, tokenOf } from "../auth/principal.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { isObject } from "../mcp/json_rpc.ts";
-import { LEGACY_REVISIONS } from "../mcp/revisions.ts";
+import { LATEST_LEGACY_REVISION, LEGACY_REVISIONS } from "../mcp/revisions.ts";
 import type { Registry } from "../store/registry.ts";
 import type { SecretBox } from "../store/secret_box.ts";
 import { discover } from "../upstream/discovery.ts";
@@ -85,6 +85,7 @@ async function askUpstream(
   const upstream = upstreams.get(gatewayId);
   const answer = await upstream.request(method, JSON.stringify(params), {
     bound: null,
+    revision: LATEST_LEGACY_REVISION,
     token: tokenOf(principal),
     received: NO_HEADERS,
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,

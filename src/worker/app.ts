@@ -143,6 +143,7 @@ export async function createApp(
     worker,
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
+    resumeWindowMs: config.streamResumeWindowMs,
   });
   const streamableHttp = new StreamableHttp({
     dispatcher,

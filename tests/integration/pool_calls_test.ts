@@ -154,7 +154,9 @@ function start(
 Deno.test("A client that closes its connection cancels its own call upstream, and no other", async () => {
   for (const pool of ["true", "false"]) {
     await using upstream = ScriptedUpstream.start();
-    await using sluice = await Sluice.start({ env: { MCP_SESSION_POOL_ENABLED: pool } });
+    // A stream that can be resumed is given up only when nobody has come for it.
+    const env = { MCP_SESSION_POOL_ENABLED: pool, STREAM_RESUME_WINDOW: "0.2" };
+    await using sluice = await Sluice.start({ env });
     await sluice.registerUpstream("scripted", upstream.url);
     const token = await sluice.token();
     // Four, so that both workers own some: a request then crosses from one to the other.

@@ -25,6 +25,7 @@ export async function mcpServer(
     worker: 0,
     idleMs: 60_000,
     clientRequestTimeoutMs: 60_000,
+    resumeWindowMs: 30_000,
   });
   let catalog = plane.catalog;
   const http = new StreamableHttp({

@@ -30,6 +30,7 @@ export function call(
     bound: null,
     token: ANN,
     received: new Headers(more.headers),
+    revision: "2025-11-25",
     timeoutMs: 1_000,
     timeoutSetting: "TOOL_TIMEOUT",
     ...more,
