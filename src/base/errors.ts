@@ -82,10 +82,11 @@ export const ERRORS = {
   UNSUPPORTED_PROTOCOL_VERSION: row(
     "downstream",
     400,
-    -32600,
+    -32022,
     "never",
     "Unsupported protocol version: {requested} (supported: {supported})",
   ),
+  HEADER_MISMATCH: row("downstream", 400, -32020, "never", "The header {header} {reason}"),
   REQUEST_CANCELLED: row("downstream", 499, -31499, "never", "The request was cancelled"),
 
   UPSTREAM_CONNECT_FAILED: row(

@@ -40,10 +40,10 @@ export class CallReply {
     this.client = request.acceptsStream ? this.#peer() : undefined;
   }
 
-  /** The response, as JSON text. */
-  finish(body: string): void {
-    if (this.#carrier === null && this.#request.acceptsJson) {
-      return this.#resolve({ status: 200, headers: JSON_HEADERS, body });
+  /** The response, as JSON text. @param status where no stream has begun */
+  finish(body: string, status = 200): void {
+    if (this.#carrier === null && (this.#request.acceptsJson || status !== 200)) {
+      return this.#resolve({ status, headers: JSON_HEADERS, body });
     }
     this.#send(body);
     if (this.#stream === null) this.#carrier!.close();

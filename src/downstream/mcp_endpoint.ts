@@ -7,6 +7,8 @@ import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { noteBody } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
+import { mayBeModern } from "./modern_request.ts";
+import { ownStateIn, type ParkedCalls } from "./parked_calls.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";
 
 export interface McpEndpointDeps {
@@ -15,12 +17,15 @@ export interface McpEndpointDeps {
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   /** Serves what belongs to this worker. */
-  readonly serveHere: (
+  readonly serveLegacy: (
     request: McpRequest,
     claims: SessionClaims | null,
     signal: CancelSignal,
   ) => Promise<McpReply>;
-  /** The worker that serves a session now; null: this one. */
+  /** The same for revision 2026-07-28; null where the request turns out to be of another. */
+  readonly serveModern: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
+  readonly parked: Pick<ParkedCalls, "claimsOf">;
+  /** The worker that serves a session or has a parked call now; null: this one. */
   readonly ownerOf: (claims: SessionClaims) => number | null;
   readonly forward: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 }
@@ -37,7 +42,7 @@ export class McpEndpoint implements Endpoint {
 
   async serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal, note } = exchange;
-    const { ids, clock, clients, readBody, serveHere, ownerOf, forward } = this.#deps;
+    const { clients, readBody } = this.#deps;
     const { headers, method } = request;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
@@ -46,33 +51,54 @@ export class McpEndpoint implements Endpoint {
     if (method === "POST" && !accepts.acceptsJson && !accepts.acceptsStream) {
       throw new SluiceError("NOT_ACCEPTABLE", { types: "application/json, text/event-stream" });
     }
-    const sessionId = headers.get("mcp-session-id");
-    const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
-    if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
-    if (note !== undefined && claims !== null) note.session = claims.name;
     const mcpRequest: McpRequest = {
       method,
       principal,
       serverId: serverIdIn(path),
-      sessionId,
+      sessionId: headers.get("mcp-session-id"),
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
       body: method === "POST" ? await readBody(request) : "",
       note,
     };
-    const owner = claims === null ? null : ownerOf(claims);
     const clientGone = clients.enter(request);
     try {
-      const reply = owner === null
-        ? await serveHere(mcpRequest, claims, clientGone)
-        : await forward(owner, mcpRequest, clientGone);
+      const reply = await this.#reply(mcpRequest, clientGone);
       exchange.isStream = reply.body instanceof ReadableStream;
       if (note !== undefined && typeof reply.body === "string") noteBody(note, reply.body);
       return new Response(reply.body, { status: reply.status, headers: reply.headers });
     } finally {
       clients.leave(clientGone);
     }
+  }
+
+  async #reply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+    const { ids, clock, serveLegacy, ownerOf, forward } = this.#deps;
+    if (mayBeModern(request)) {
+      const reply = await this.#modernReply(request, clientGone);
+      if (reply !== null) return reply;
+    }
+    const { sessionId, note } = request;
+    const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
+    if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
+    if (note !== undefined && claims !== null) note.session = claims.name;
+    const owner = claims === null ? null : ownerOf(claims);
+    return owner === null
+      ? await serveLegacy(request, claims, clientGone)
+      : await forward(owner, request, clientGone);
+  }
+
+  /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */
+  async #modernReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
+    const { method, body } = request;
+    if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
+    const { parked, serveModern, ownerOf, forward } = this.#deps;
+    const claims = parked.claimsOf(ownStateIn(body));
+    const owner = claims === null ? null : ownerOf(claims);
+    return owner === null
+      ? await serveModern(request, clientGone)
+      : await forward(owner, request, clientGone);
   }
 }
 

@@ -20,7 +20,9 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     clock,
     clients: { enter: () => new Cancellation(), leave: () => {} },
     readBody: (request) => readJsonText(request, 100),
-    serveHere: (request) => (here.push(request), Promise.resolve(reply)),
+    serveLegacy: (request) => (here.push(request), Promise.resolve(reply)),
+    serveModern: () => Promise.resolve(null),
+    parked: { claimsOf: () => null },
     ownerOf: ({ worker }) => worker === 0 ? null : worker,
     forward: (worker, request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
   });

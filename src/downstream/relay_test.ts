@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
-import { type FakeAnswer, FakeUpstream, result } from "../../tests/support/fake_upstream.ts";
+import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { mcpServer, messagesOf, request, textOf } from "../../tests/support/mcp_server.ts";
 import { settle } from "../../tests/support/fakes.ts";
 import type { McpReply } from "./mcp_exchange.ts";

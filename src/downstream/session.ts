@@ -10,7 +10,7 @@ import { ClientState, type ClientWishes } from "../upstream/client_state.ts";
 import { ClientQuestions } from "./client_questions.ts";
 import { EventLog, type LoggedStream } from "./event_log.ts";
 import { EventStream } from "./event_stream.ts";
-import { isBoundTo, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
+import { isBoundTo, ownerOf, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
 
 /** What outlives the worker. */
 export interface PersistedSession {
@@ -303,10 +303,6 @@ export class DownstreamSessions {
     this.#sessions.set(session.id, session);
     return session;
   }
-}
-
-function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
-  return { issuer, subject, serverId };
 }
 
 function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {

@@ -1,5 +1,6 @@
 // The sealed id of a downstream session: any worker can tell from it who owns the session and whose it is, nobody can forge one.
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import type { Principal } from "../auth/principal.ts";
 
 /** What an id says. */
 export interface SessionClaims {
@@ -92,6 +93,11 @@ export class SessionIds {
   #tag(body: Uint8Array): Uint8Array {
     return createHmac("sha256", this.#key).update(body).digest().subarray(0, TAG_BYTES);
   }
+}
+
+/** Who a session of this caller at this endpoint would belong to. */
+export function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
+  return { issuer, subject, serverId };
 }
 
 /** Does the session belong to this caller at this endpoint? */

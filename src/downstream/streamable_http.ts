@@ -15,8 +15,6 @@ import {
   ASSUMED_REVISION,
   BATCH_REVISION,
   isRevision,
-  LEGACY_REVISIONS,
-  META,
   negotiateRevision,
   type Revision,
 } from "../mcp/revisions.ts";
@@ -28,6 +26,8 @@ import { BATCH_LIMIT } from "./batch.ts";
 import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "./mcp_exchange.ts";
+import { changedLists, type UpstreamChange } from "./list_changes.ts";
+import { unsupportedRevision } from "./unsupported_revision.ts";
 import { scopeFor } from "./scope.ts";
 import type { DownstreamSession, DownstreamSessions } from "./session.ts";
 import type { SessionClaims } from "./session_id.ts";
@@ -72,13 +72,12 @@ export class StreamableHttp {
   }
 
   /** Tell the sessions with a GET stream which lists a new catalog has changed for them. */
-  announce(before: Catalog, after: Catalog): void {
+  announce(before: Catalog, after: Catalog, said: readonly UpstreamChange[] = []): void {
     for (const session of this.#deps.sessions) {
       if (!session.isListening) continue;
-      const old = before.scope(session.serverId);
-      const now = after.scope(session.serverId);
-      for (const { changed, notification } of LIST_CHANGES) {
-        if (changed(old, now)) session.notify(`{"jsonrpc":"2.0","method":"${notification}"}`);
+      const scopes = [before.scope(session.serverId), after.scope(session.serverId)] as const;
+      for (const method of changedLists(...scopes, said)) {
+        session.notify(`{"jsonrpc":"2.0","method":"${method}"}`);
       }
     }
   }
@@ -91,7 +90,6 @@ export class StreamableHttp {
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
     if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
     const message = classify(value, request.body);
-    refuseModern(message);
     if (message.kind !== "request") {
       if (session !== null) this.#receive(session, message);
       return ACCEPTED;
@@ -234,26 +232,6 @@ export class StreamableHttp {
   }
 }
 
-const LIST_CHANGES: readonly {
-  readonly notification: string;
-  readonly changed: (before: Scope | undefined, after: Scope | undefined) => boolean;
-}[] = [
-  {
-    notification: "notifications/tools/list_changed",
-    changed: (before, after) => before?.tools.listText !== after?.tools.listText,
-  },
-  {
-    notification: "notifications/prompts/list_changed",
-    changed: (before, after) => before?.prompts.listText !== after?.prompts.listText,
-  },
-  {
-    notification: "notifications/resources/list_changed",
-    changed: (before, after) =>
-      before?.resources.listText !== after?.resources.listText ||
-      before?.templates.listText !== after?.templates.listText,
-  },
-];
-
 function required(session: DownstreamSession | null): DownstreamSession {
   if (session === null) {
     throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
@@ -284,20 +262,5 @@ function abortWith(clientGone: CancelSignal, call: Cancellation): () => void {
 }
 
 function checkVersionHeader(version: string | null): asserts version is Revision | null {
-  if (version !== null && !isRevision(version)) throw unsupported(version);
-}
-
-/** A 2026-07-28 request says its revision in the body. */
-function refuseModern(message: Message): void {
-  if (message.kind !== "request" || !isObject(message.params)) return;
-  const meta = message.params._meta;
-  const version = isObject(meta) ? meta[META.protocolVersion] : undefined;
-  if (version !== undefined) throw unsupported(String(version));
-}
-
-function unsupported(requested: string): SluiceError {
-  return new SluiceError("UNSUPPORTED_PROTOCOL_VERSION", {
-    requested: requested.slice(0, 40),
-    supported: LEGACY_REVISIONS.join(", "),
-  });
+  if (version !== null && !isRevision(version)) throw unsupportedRevision(version);
 }

@@ -34,12 +34,21 @@ export class ErrorReporter {
 /** The JSON-RPC error object, as JSON text. `data` tells ours from the peer's (`source`, `code`). */
 export function rpcErrorText({ error, correlationId }: ReportedError): string {
   const { source, rpc } = error.row;
-  const detail = error.data === undefined ? {} : { detail: error.data };
+  // Members that the specification names stand beside ours.
+  const detail = error.data === undefined
+    ? {}
+    : isPlainObject(error.data)
+    ? error.data
+    : { detail: error.data };
   return JSON.stringify({
     code: rpc,
     message: error.message,
     data: { source, code: error.code, correlationId, ...detail },
   });
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The REST answer, in FastAPI's shape: a 422 lists every fault, everything else says one sentence. */

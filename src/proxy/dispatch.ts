@@ -1,9 +1,12 @@
 // From a method's name to its handler, and from the handler's answer or failure to the response.
 import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
+import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
 import { listHandlers } from "./lists.ts";
+import { completing } from "./modern_answer.ts";
 import { setLogLevel } from "./logging.ts";
 import { complete, getPrompt } from "./prompts.ts";
 import { readResource } from "./resources.ts";
@@ -12,7 +15,8 @@ import { callTool, callToolAsMethod } from "./tools_call.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 export class Dispatcher {
-  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #legacy: ReadonlyMap<string, Handler>;
+  readonly #modern: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
   readonly #toErrorObject: (error: unknown, call: CallContext) => string;
 
@@ -23,40 +27,61 @@ export class Dispatcher {
     toErrorObject: (error: unknown, call: CallContext) => string,
   ) {
     const lifecycle = new LifecycleMethods(identity);
-    this.#handlers = new Map<string, Handler>([
-      ["initialize", (call, message) => lifecycle.initialize(call, message)],
-      ["ping", () => lifecycle.ping()],
+    const shared: [method: string, handler: Handler][] = [
       ...listHandlers(caller),
       ["tools/call", (call, message) => callTool(caller, call, message)],
       ["resources/read", (call, message) => readResource(caller, call, message)],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
+    ];
+    this.#legacy = new Map<string, Handler>([
+      ["initialize", (call, message) => lifecycle.initialize(call, message)],
+      ["ping", () => lifecycle.ping()],
+      ...shared,
       ["logging/setLevel", (call, message) => setLogLevel(caller, call, message)],
       ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
       ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
+    ]);
+    this.#modern = new Map<string, Handler>([
+      ["server/discover", (call) => lifecycle.discover(call)],
+      ...shared.map((
+        [method, handler],
+      ): [string, Handler] => [method, completing(method, handler, identity)]),
     ]);
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;
   }
 
   /** Does the method exist, tools called as methods left aside? */
-  knows(method: string): boolean {
-    return this.#handlers.has(method);
+  knows(method: string, revision: AnyRevision): boolean {
+    return this.#methods(revision).has(method);
   }
 
-  /** Serve a request: the whole response, as JSON text. Where the endpoint says so, a method that is none is a tool's name. */
+  /** Serve a request: the whole response, as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
-    const handler = this.#handlers.get(message.method) ??
+    const answer = await this.answer(call, message);
+    const id = idText(message);
+    return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
+  }
+
+  /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
+  async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
+    const handler = this.#methods(call.revision).get(message.method) ??
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
     try {
-      const answer = await handler(call, message);
-      return answer.failed
-        ? errorText(idText(message), answer.text)
-        : resultText(idText(message), answer.text);
+      return await handler(call, message);
     } catch (error) {
-      const reason = call.signal?.aborted ? cancelled(error) : error;
-      return errorText(idText(message), this.#toErrorObject(reason, call));
+      return this.failure(call.signal?.aborted ? cancelled(error) : error, call);
     }
+  }
+
+  /** What a failure looks like to the client. */
+  failure(error: unknown, call: CallContext): RpcAnswer {
+    return { text: this.#toErrorObject(error, call), failed: true };
+  }
+
+  #methods(revision: AnyRevision): ReadonlyMap<string, Handler> {
+    return revision === MODERN_REVISION ? this.#modern : this.#legacy;
   }
 }
 

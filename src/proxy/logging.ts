@@ -6,7 +6,7 @@ import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** RFC 5424's severities, as MCP writes them (2025-11-25, logging, "Log Levels"). */
-const LEVELS: ReadonlySet<unknown> = new Set([
+const LEVELS: readonly unknown[] = [
   "debug",
   "info",
   "notice",
@@ -15,7 +15,12 @@ const LEVELS: ReadonlySet<unknown> = new Set([
   "critical",
   "alert",
   "emergency",
-]);
+];
+
+/** Where a level stands among the others; what is none stands below all. */
+export function rankOf(level: unknown): number {
+  return LEVELS.indexOf(level);
+}
 
 /** @throws {SluiceError} INVALID_PARAMS, INVALID_REQUEST outside a session */
 export async function setLogLevel(
@@ -24,8 +29,8 @@ export async function setLogLevel(
   { params }: RequestMessage,
 ): Promise<RpcAnswer> {
   const level = isObject(params) ? params.level : undefined;
-  if (!LEVELS.has(level)) {
-    throw new SluiceError("INVALID_PARAMS", { reason: `"level" must be one of ${[...LEVELS].join(", ")}` });
+  if (!LEVELS.includes(level)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: `"level" must be one of ${LEVELS.join(", ")}` });
   }
   if (bound === null) throw new SluiceError("INVALID_REQUEST", { reason: "a log level needs a session" });
   await bound.client.setLogLevel(String(level));

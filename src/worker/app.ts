@@ -11,6 +11,11 @@ import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
 import type { McpRequest } from "../downstream/mcp_exchange.ts";
 import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
+import { Listeners } from "../downstream/listeners.ts";
+import { ModernHttp } from "../downstream/modern_http.ts";
+import { mayBeModern } from "../downstream/modern_request.ts";
+import { ParkedCalls } from "../downstream/parked_calls.ts";
+import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
 import { SessionIds } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
 import { bodyReader } from "../http/body.ts";
@@ -119,6 +124,7 @@ export async function createApp(
     const before = catalog;
     catalog = await readSnapshot();
     streamableHttp.announce(before, catalog);
+    listeners.announce(before, catalog);
   };
 
   const dispatcher = new Dispatcher(
@@ -152,9 +158,28 @@ export async function createApp(
     maxJsonDepth: config.validationMaxJsonDepth,
     upstreams,
   });
-  const forward = new SessionForward((request: McpRequest, signal) => {
+  const parked = new ParkedCalls({
+    ids,
+    clock,
+    replica: REPLICA,
+    worker,
+    timeoutMs: config.mcpClientRequestTimeoutMs,
+  });
+  const listeners = new Listeners();
+  const modernHttp = new ModernHttp({
+    dispatcher,
+    catalog: () => catalog,
+    maxJsonDepth: config.validationMaxJsonDepth,
+    parked,
+    listeners,
+    subscriptions: new ResourceSubscriptions(() => Promise.resolve()),
+    streamsAreFull: () => admission.streamsAreFull,
+  });
+  const forward = new SessionForward(async (request: McpRequest, signal) => {
+    const reply = mayBeModern(request) ? await modernHttp.serve(request, signal) : null;
+    if (reply !== null) return reply;
     const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());
-    return streamableHttp.serve(request, claims, signal);
+    return await streamableHttp.serve(request, claims, signal);
   });
 
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
@@ -166,7 +191,9 @@ export async function createApp(
     clock,
     clients,
     readBody,
-    serveHere: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
+    serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
+    serveModern: (request, signal) => modernHttp.serve(request, signal),
+    parked,
     // A process that was restarted with fewer workers still knows the sessions of the others.
     ownerOf: ({ worker: named }) => {
       const owner = named % workerCount;
@@ -247,7 +274,10 @@ export async function createApp(
       () => sessions.sweep().catch((error) => log.error("sweep failed", { error })),
       SWEEP_INTERVAL_MS,
     ),
-    setInterval(() => sessions.keepStreamsAlive(), config.sseKeepaliveIntervalMs),
+    setInterval(() => {
+      sessions.keepStreamsAlive();
+      listeners.keepAlive();
+    }, config.sseKeepaliveIntervalMs),
   ];
   if (worker === 0) {
     const sweepRecords = () =>
@@ -294,11 +324,15 @@ export async function createApp(
           );
       }
     },
-    endStreams: () => sessions.endStreams(),
+    endStreams: () => {
+      sessions.endStreams();
+      listeners.end();
+    },
     close: async () => {
       for (const timer of timers) clearInterval(timer);
       retirement.close();
       clients.close();
+      parked.close();
       await sessions.close();
       await pool.close();
       outbound.client.close();

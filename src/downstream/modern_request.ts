@@ -1,0 +1,67 @@
+// Is a 2026-07-28 request what its headers say it is? An intermediary that reads the body must compare the two.
+import { SluiceError } from "../base/errors.ts";
+import { isObject, type JsonObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
+import { decodeHeaderValue, metaOf, metaText, NAMED_BY } from "../mcp/modern.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import type { McpRequest } from "./mcp_exchange.ts";
+import { unsupportedRevision } from "./unsupported_revision.ts";
+
+/** What a request claims of its client. */
+export interface ModernClaims {
+  /** As the client wrote them, JSON text. */
+  readonly capabilities: string;
+  readonly capabilityNames: ReadonlySet<string>;
+  /** The client takes log messages from this severity on; null: none. */
+  readonly logLevel: string | null;
+}
+
+/** Must a request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
+export function mayBeModern(
+  { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
+): boolean {
+  return protocolVersion === MODERN_REVISION || body.includes(META.protocolVersion);
+}
+
+/**
+ * @throws {SluiceError} INVALID_PARAMS for claims that are missing or malformed, UNSUPPORTED_PROTOCOL_VERSION, HEADER_MISMATCH
+ *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
+ */
+export function readClaims(message: RequestMessage, headers: Headers): ModernClaims {
+  const meta = metaOf(message.params) ?? {};
+  const version = meta[META.protocolVersion];
+  if (typeof version !== "string") throw missing(META.protocolVersion, "a string");
+  checkHeader(headers, "mcp-protocol-version", version);
+  if (version !== MODERN_REVISION) throw unsupportedRevision(version);
+  if (!isObject(meta[META.clientCapabilities])) throw missing(META.clientCapabilities, "an object");
+  checkHeader(headers, "mcp-method", message.method);
+  const namedBy = NAMED_BY[message.method];
+  const name = namedBy !== undefined && isObject(message.params) ? message.params[namedBy] : undefined;
+  if (typeof name === "string") checkHeader(headers, "mcp-name", name);
+  const logLevel = meta[META.logLevel];
+  return {
+    capabilities: metaText(message, META.clientCapabilities)!,
+    capabilityNames: new Set(Object.keys(meta[META.clientCapabilities] as JsonObject)),
+    logLevel: typeof logLevel === "string" ? logLevel : null,
+  };
+}
+
+function checkHeader(headers: Headers, name: string, expected: string): void {
+  const value = headers.get(name);
+  if (value === null) throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "is missing" });
+  if (decodeHeaderValue(value) !== expected) {
+    throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "differs from the body" });
+  }
+}
+
+function missing(key: string, shape: string): SluiceError {
+  return new SluiceError("INVALID_PARAMS", { reason: `_meta["${key}"] must be ${shape}` });
+}
+
+/** The client's answers to what an earlier reply asked for, by key, each as JSON text. */
+export function inputResponses(message: RequestMessage): ReadonlyMap<string, string> {
+  const params = message.params;
+  const responses = isObject(params) ? params.inputResponses : undefined;
+  if (!isObject(responses)) return new Map();
+  const text = memberText(memberText(message.text, "params")!, "inputResponses")!;
+  return new Map(Object.keys(responses).map((key) => [key, memberText(text, key)!]));
+}

@@ -1,0 +1,100 @@
+// Calls whose client has been asked something and has not come back yet. The way back is sealed into `requestState`: it names
+// the worker, so that the client's next request finds it from any.
+import type { Clock } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { InteractiveCall } from "./interactive_call.ts";
+import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "./session_id.ts";
+
+/** Tells our own state from an upstream's, which passes through as it is. */
+const PREFIX = "sluice.";
+
+/** What has to be the same when the client comes back. */
+export interface ParkedRequest {
+  readonly principal: Principal;
+  readonly serverId: string | null;
+  readonly method: string;
+  /** The tool's or prompt's name, or the resource's URI. */
+  readonly name: string;
+}
+
+export interface ParkedCallsOptions {
+  readonly ids: SessionIds;
+  readonly clock: Clock;
+  readonly replica: number;
+  readonly worker: number;
+  /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
+  readonly timeoutMs: number;
+}
+
+interface Parked {
+  readonly call: InteractiveCall;
+  readonly request: ParkedRequest;
+  readonly timer: number;
+}
+
+export class ParkedCalls {
+  readonly #options: ParkedCallsOptions;
+  readonly #parked = new Map<string, Parked>();
+
+  constructor(options: ParkedCallsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#parked.size;
+  }
+
+  /** Where the call of a `requestState` is parked; null where the state is not ours, or no longer good. */
+  claimsOf(requestState: unknown): SessionClaims | null {
+    if (typeof requestState !== "string" || !requestState.startsWith(PREFIX)) return null;
+    const { ids, clock } = this.#options;
+    return ids.open(requestState.slice(PREFIX.length), clock.now());
+  }
+
+  /** @returns the `requestState` by which the client's next request finds the call */
+  park(call: InteractiveCall, request: ParkedRequest): string {
+    const { ids, clock, replica, worker, timeoutMs } = this.#options;
+    const owner = ownerOf(request.principal, request.serverId);
+    const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
+    const id = ids.seal({ replica, worker, expiresAt, owner });
+    const { name } = ids.open(id, clock.now())!;
+    const timer = clock.setTimeout(() => {
+      this.#parked.delete(name);
+      call.cancellation.cancel(
+        new SluiceError("CLIENT_DID_NOT_ANSWER", { method: request.method, timeoutMs }),
+      );
+    }, timeoutMs);
+    this.#parked.set(name, { call, request, timer });
+    return PREFIX + id;
+  }
+
+  /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
+  take(requestState: string, request: ParkedRequest): InteractiveCall {
+    const claims = this.claimsOf(requestState);
+    const parked = claims === null ? undefined : this.#parked.get(claims.name);
+    const isSame = parked !== undefined &&
+      isBoundTo(claims!, ownerOf(request.principal, request.serverId)) &&
+      parked.request.method === request.method && parked.request.name === request.name;
+    if (!isSame) {
+      throw new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
+    }
+    this.#options.clock.clearTimeout(parked.timer);
+    this.#parked.delete(claims!.name);
+    return parked.call;
+  }
+
+  /** The worker ends: nobody can come back. */
+  close(): void {
+    for (const { call, timer } of this.#parked.values()) {
+      this.#options.clock.clearTimeout(timer);
+      call.cancellation.cancel(new SluiceError("SHUTTING_DOWN"));
+    }
+    this.#parked.clear();
+  }
+}
+
+/** Does a body hold a state of ours? Cheap; a wrong yes is found out by the seal. */
+export function ownStateIn(body: string): string | null {
+  return /"requestState"\s*:\s*"(sluice\.[a-z2-7]{1,128})"/.exec(body)?.[1] ?? null;
+}
