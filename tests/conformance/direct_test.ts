@@ -1,0 +1,28 @@
+// The suite and our upstream against each other, without the gateway: what the other conformance tests stand on.
+import { assert, assertEquals } from "@std/assert";
+import { assertComplete } from "./expected_counts.ts";
+import { count, objections, runServerSuite } from "./suite.ts";
+import { startConformanceUpstream } from "./upstream_process.ts";
+
+for (const revision of ["2025-11-25", "2026-07-28"] as const) {
+  Deno.test(`The upstream passes every check of ${revision}`, async () => {
+    await using upstream = await startConformanceUpstream();
+    assertComplete(await runServerSuite(upstream.url, revision), revision);
+  });
+}
+
+for (
+  const [era, served, other] of [
+    ["legacy", "2025-11-25", "2026-07-28"],
+    ["modern", "2026-07-28", "2025-11-25"],
+  ] as const
+) {
+  Deno.test(`An upstream of the ${era} era passes ${served} and fails ${other}`, async () => {
+    await using upstream = await startConformanceUpstream(era);
+    assertComplete(await runServerSuite(upstream.url, served), served);
+    const refused = await runServerSuite(upstream.url, other);
+    assertEquals(refused.exitCode, 1);
+    assert(objections(refused).length > 20, objections(refused).join("\n"));
+    assert(count(refused.scenarios, "SUCCESS") < 60);
+  });
+}

@@ -1,0 +1,149 @@
+// The official conformance suite as a program under Deno: run it, and count what it checked.
+//
+// It is no import of the project: the lock file beside this one pins it and what it needs, so that `deno compile`, which takes
+// the whole of deno.lock, does not carry it.
+
+export const SUITE_PACKAGE = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
+
+export type Revision = "2025-11-25" | "2026-07-28";
+
+export interface Check {
+  readonly id: string;
+  readonly description: string;
+  readonly status: "SUCCESS" | "FAILURE" | "WARNING" | "SKIPPED" | "INFO";
+  readonly errorMessage?: string;
+  readonly details?: unknown;
+}
+
+export interface ScenarioResult {
+  readonly scenario: string;
+  /** Whether the revision requires it; the others are run and reported only. */
+  readonly isRequired: boolean;
+  readonly checks: readonly Check[];
+}
+
+export interface SuiteResult {
+  readonly exitCode: number;
+  readonly scenarios: readonly ScenarioResult[];
+  /** All that the suite printed. */
+  readonly output: string;
+}
+
+const LOCK = new URL("suite.lock", import.meta.url).pathname;
+/** Longer than every scenario together may take by the suite's own timeouts on a machine that is not stuck, ms. */
+const RUN_WITHIN_MS = 300_000;
+const DECODER = new TextDecoder();
+
+/** Everything that a revision asks of a server, on the wire of that revision. */
+export async function runServerSuite(url: string, revision: Revision): Promise<SuiteResult> {
+  const required = await requiredScenarios(revision, "Server");
+  return await runInto(["server", "--url", url, "--requirements", revision], required);
+}
+
+/**
+ * One scenario of the client's side: the suite starts a server and has `command` (which gets its URL as last argument) talk
+ * to it.
+ */
+export async function runClientScenario(
+  command: string,
+  scenario: string,
+  revision: Revision,
+): Promise<SuiteResult> {
+  const args = ["client", "--command", command, "--scenario", scenario, "--spec-version", revision];
+  return await runInto(args, new Set([scenario]));
+}
+
+/** How many checks of the scenarios have this status. */
+export function count(scenarios: readonly ScenarioResult[], status: Check["status"]): number {
+  return scenarios.flatMap(({ checks }) => checks).filter((check) => check.status === status).length;
+}
+
+/** Passed checks by scenario, of those that the revision requires or of the others. */
+export function passedByScenario(
+  { scenarios }: SuiteResult,
+  of: "required" | "unscored",
+): Record<string, number> {
+  return Object.fromEntries(
+    scenarios.filter(({ isRequired }) => isRequired === (of === "required"))
+      .map((result) => [result.scenario, count([result], "SUCCESS")]),
+  );
+}
+
+/** `scenario:check` of every required check that failed or was warned of, sorted. */
+export function objections({ scenarios }: SuiteResult): string[] {
+  return scenarios.filter(({ isRequired }) => isRequired)
+    .flatMap(({ scenario, checks }) =>
+      checks.filter(({ status }) => status === "FAILURE" || status === "WARNING")
+        .map(({ id }) => `${scenario}:${id}`)
+    ).sort();
+}
+
+/** A line per scenario that is not all right, and one per check in it that is not, for whoever reads a failed test. */
+export function report({ scenarios, exitCode }: SuiteResult): string {
+  const lines = scenarios.flatMap((result) => {
+    const bad = result.checks.filter(({ status }) => status === "FAILURE" || status === "WARNING");
+    if (bad.length === 0) return [];
+    const head = `${result.scenario}${result.isRequired ? "" : " (not scored)"}: ` +
+      `${count([result], "SUCCESS")} passed, ${bad.length} not`;
+    return [
+      head,
+      ...bad.map(({ id, status, errorMessage, description }) =>
+        `  ${status} ${id}: ${errorMessage ?? description}`
+      ),
+    ];
+  });
+  const required = scenarios.filter(({ isRequired }) => isRequired);
+  return [
+    ...lines,
+    `required: ${required.length} scenarios, ${count(required, "SUCCESS")} checks passed, ` +
+    `${count(required, "FAILURE")} failed, ${count(required, "WARNING")} warnings; exit code ${exitCode}`,
+  ].join("\n");
+}
+
+async function requiredScenarios(revision: Revision, side: "Server" | "Client"): Promise<Set<string>> {
+  const { output, exitCode } = await suite(["list", `--${side.toLowerCase()}`, "--requirements", revision]);
+  const section = output.split(/\n(?=\S)/).find((part) => part.startsWith(`${side} scenarios`)) ?? "";
+  const names = [...section.matchAll(/^ {2}- (\S+)/gm)].map(([, name]) => name!);
+  if (names.length === 0) throw new Error(`The suite named no required scenario (${exitCode}):\n${output}`);
+  return new Set(names);
+}
+
+async function runInto(args: readonly string[], required: ReadonlySet<string>): Promise<SuiteResult> {
+  const folder = await Deno.makeTempDir({ prefix: "sluice_conformance_" });
+  try {
+    const { exitCode, output } = await suite([...args, "--output-dir", folder]);
+    return { exitCode, output, scenarios: resultsIn(folder, required) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Folders are named [server-]<scenario>-<time>; a scenario's name may have a slash. In order of time. */
+function resultsIn(folder: string, required: ReadonlySet<string>): ScenarioResult[] {
+  const found: (ScenarioResult & { readonly at: string })[] = [];
+  const walk = (path: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(`${folder}/${path}`)) {
+      if (isDirectory) walk(`${path}${name}/`);
+      if (name !== "checks.json") continue;
+      const [, scenario, at] = /^(?:server-)?(.+)-(\d{4}-\d\d-\d\dT[-\d]+Z)\/$/.exec(path) ?? [];
+      if (scenario === undefined || at === undefined) throw new Error(`No scenario is in the name ${path}`);
+      const checks = JSON.parse(Deno.readTextFileSync(`${folder}/${path}${name}`));
+      found.push({ scenario, at, checks, isRequired: required.has(scenario) });
+    }
+  };
+  walk("");
+  return found.toSorted((a, b) => a.at < b.at ? -1 : 1).map(({ at: _, ...result }) => result);
+}
+
+async function suite(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--quiet", "--no-config", `--lock=${LOCK}`, "--frozen", `npm:${SUITE_PACKAGE}`],
+      ...args,
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    signal: AbortSignal.timeout(RUN_WITHIN_MS),
+  }).output();
+  return { exitCode: code, output: DECODER.decode(stdout) + DECODER.decode(stderr) };
+}

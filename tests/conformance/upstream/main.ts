@@ -1,0 +1,62 @@
+// The upstream that the official conformance suite finds nothing to object to, as a process of its own.
+//
+//   deno run -A tests/conformance/upstream/main.ts [--era both|legacy|modern]
+//
+// It listens on a free port of 127.0.0.1 and prints its URL. `legacy` speaks the revisions with sessions alone, `modern`
+// 2026-07-28 alone, as servers of one era do.
+import { parseArgs } from "@std/cli/parse-args";
+import {
+  createMcpHandler,
+  hostHeaderValidationResponse,
+  isLegacyRequest,
+  localhostAllowedHostnames,
+  localhostAllowedOrigins,
+  originValidationResponse,
+} from "@modelcontextprotocol/server";
+import { createServer, stateCodec } from "./server.ts";
+import { Sessions } from "./sessions.ts";
+import { SharedState, WATCHED_URI } from "./shared_state.ts";
+
+type Serve = (request: Request) => Promise<Response>;
+
+const state = new SharedState();
+const codec = stateCodec();
+
+function serverOf(era: string): Serve {
+  const sessions = new Sessions(state, codec);
+  const legacy: Serve = (request) => sessions.serve(request);
+  const modern = modernServer();
+  switch (era) {
+    case "legacy":
+      return legacy;
+    case "modern":
+      return modern;
+    case "both":
+      return async (request) => await isLegacyRequest(request) ? legacy(request) : modern(request);
+    default:
+      throw new Error(`--era ${era}: it is both, legacy or modern`);
+  }
+}
+
+function modernServer(): Serve {
+  const handler = createMcpHandler(() => createServer(state, codec).server, { legacy: "reject" });
+  state.onChange((change) => {
+    if (change === "tools") handler.notify.toolsChanged();
+    if (change === "prompts") handler.notify.promptsChanged();
+    if (change === "watched") handler.notify.resourceUpdated(WATCHED_URI);
+  });
+  return (request) => handler.fetch(request);
+}
+
+const { era } = parseArgs(Deno.args, { string: ["era"], default: { era: "both" } });
+const serve = serverOf(era);
+Deno.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  onListen: ({ port }) => console.log(`http://127.0.0.1:${port}/mcp`),
+}, (request) => {
+  // Against DNS rebinding: a page of another site that resolves to this address says so in Host or Origin.
+  const refused = hostHeaderValidationResponse(request, localhostAllowedHostnames()) ??
+    originValidationResponse(request, localhostAllowedOrigins());
+  return refused ?? serve(request);
+});

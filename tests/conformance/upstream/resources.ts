@@ -1,0 +1,37 @@
+// The resources of the suite: fixed ones, a template, and one that changes.
+import { type McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
+import { PNG } from "./media.ts";
+import { type SharedState, WATCHED_URI } from "./shared_state.ts";
+
+export function registerResources(server: McpServer, state: SharedState): void {
+  server.registerResource("static-text", "test://static-text", {
+    description: "A fixed text",
+    mimeType: "text/plain",
+  }, ({ href: uri }) => ({
+    contents: [{ uri, mimeType: "text/plain", text: "This is the content of the static text resource." }],
+  }));
+
+  server.registerResource("static-binary", "test://static-binary", {
+    description: "A fixed picture",
+    mimeType: "image/png",
+  }, ({ href: uri }) => ({ contents: [{ uri, mimeType: "image/png", blob: PNG }] }));
+
+  server.registerResource("watched-resource", WATCHED_URI, {
+    description: "Changes with every call of test_update_watched_resource",
+    mimeType: "text/plain",
+  }, ({ href: uri }) => ({
+    contents: [{ uri, mimeType: "text/plain", text: `Version ${state.watchedVersion}` }],
+  }));
+
+  const template = new ResourceTemplate("test://template/{id}/data", { list: undefined });
+  server.registerResource("template", template, {
+    description: "Data by id",
+    mimeType: "application/json",
+  }, ({ href: uri }, { id }) => ({
+    contents: [{
+      uri,
+      mimeType: "application/json",
+      text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }),
+    }],
+  }));
+}
