@@ -90,16 +90,38 @@ export const UNSCORED: Readonly<Record<Revision, Readonly<Record<string, number>
   },
 };
 
+/** A scenario that passes fewer checks than it counts, and why no implementation in this place can do better. */
+export interface ExpectedFailure {
+  readonly scenario: string;
+  /** Checks passed all the same. */
+  readonly passed: number;
+  /** The checks that fail or are warned of; none where the suite leaves them out. */
+  readonly checks: readonly string[];
+  readonly because: string;
+}
+
 /**
- * Fails, with the suite's own words, unless every check passed that the two tables count. Left out is only the extension
- * `io.modelcontextprotocol/tasks`, which the SDK's server does not have.
+ * Fails, with the suite's own words, unless exactly the checks passed that the two tables count, less the expected failures:
+ * one of those that passes is a failure too. Left out is only the extension `io.modelcontextprotocol/tasks`, which the SDK's
+ * server does not have.
  */
-export function assertComplete(result: SuiteResult, revision: Revision): void {
+export function assertComplete(
+  result: SuiteResult,
+  revision: Revision,
+  expectedFailures: readonly ExpectedFailure[] = [],
+): void {
   const text = report(result);
-  assertEquals(objections(result), [], text);
-  assertEquals(passedByScenario(result, "required"), REQUIRED[revision], text);
+  const less = Object.fromEntries(expectedFailures.map(({ scenario, passed }) => [scenario, passed]));
+  const counted = (table: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(table).map(([scenario, all]) => [scenario, less[scenario] ?? all]));
+
+  const expectedObjections = expectedFailures.flatMap(({ scenario, checks }) =>
+    checks.map((check) => `${scenario}:${check}`)
+  );
+  assertEquals(objections(result), expectedObjections.toSorted(), text);
+  assertEquals(passedByScenario(result, "required"), counted(REQUIRED[revision]), text);
   const unscored = Object.entries(passedByScenario(result, "unscored"))
     .filter(([scenario]) => !scenario.startsWith("tasks-"));
-  assertEquals(Object.fromEntries(unscored), UNSCORED[revision], text);
-  assertEquals(result.exitCode, 0, text);
+  assertEquals(Object.fromEntries(unscored), counted(UNSCORED[revision]), text);
+  assertEquals(result.exitCode === 0, expectedObjections.length === 0, text);
 }

@@ -32,6 +32,8 @@ export interface SuiteResult {
 const LOCK = new URL("suite.lock", import.meta.url).pathname;
 /** Longer than every scenario together may take by the suite's own timeouts on a machine that is not stuck, ms. */
 const RUN_WITHIN_MS = 300_000;
+/** A schema error repeats the whole message that it is about. */
+const MAX_MESSAGE_CHARS = 300;
 const DECODER = new TextDecoder();
 
 /** Everything that a revision asks of a server, on the wire of that revision. */
@@ -69,26 +71,23 @@ export function passedByScenario(
   );
 }
 
-/** `scenario:check` of every required check that failed or was warned of, sorted. */
+/** `scenario:check` of every check that failed or was warned of, sorted; without those of the tasks extension. */
 export function objections({ scenarios }: SuiteResult): string[] {
-  return scenarios.filter(({ isRequired }) => isRequired)
-    .flatMap(({ scenario, checks }) =>
-      checks.filter(({ status }) => status === "FAILURE" || status === "WARNING")
-        .map(({ id }) => `${scenario}:${id}`)
-    ).sort();
+  return scenarios.filter(({ scenario }) => !scenario.startsWith("tasks-"))
+    .flatMap(({ scenario, checks }) => checks.filter(isObjection).map(({ id }) => `${scenario}:${id}`))
+    .sort();
 }
 
 /** A line per scenario that is not all right, and one per check in it that is not, for whoever reads a failed test. */
 export function report({ scenarios, exitCode }: SuiteResult): string {
   const lines = scenarios.flatMap((result) => {
-    const bad = result.checks.filter(({ status }) => status === "FAILURE" || status === "WARNING");
+    const bad = result.checks.filter(isObjection);
     if (bad.length === 0) return [];
-    const head = `${result.scenario}${result.isRequired ? "" : " (not scored)"}: ` +
-      `${count([result], "SUCCESS")} passed, ${bad.length} not`;
+    const scored = result.isRequired ? "" : " (not scored)";
     return [
-      head,
+      `${result.scenario}${scored}: ${count([result], "SUCCESS")} passed, ${bad.length} not`,
       ...bad.map(({ id, status, errorMessage, description }) =>
-        `  ${status} ${id}: ${errorMessage ?? description}`
+        `  ${status} ${id}: ${firstLine(errorMessage ?? description)}`
       ),
     ];
   });
@@ -98,6 +97,14 @@ export function report({ scenarios, exitCode }: SuiteResult): string {
     `required: ${required.length} scenarios, ${count(required, "SUCCESS")} checks passed, ` +
     `${count(required, "FAILURE")} failed, ${count(required, "WARNING")} warnings; exit code ${exitCode}`,
   ].join("\n");
+}
+
+function isObjection({ status }: Check): boolean {
+  return status === "FAILURE" || status === "WARNING";
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0]!.slice(0, MAX_MESSAGE_CHARS);
 }
 
 async function requiredScenarios(revision: Revision, side: "Server" | "Client"): Promise<Set<string>> {

@@ -1,32 +1,36 @@
-// The tool and the prompt that come and go, the tools that make them, and the news of it to a server with a session.
+// The tool, the prompt and the resource that change, the tools that change them, and the news of it to a server with a session.
 import type { McpServer } from "@modelcontextprotocol/server";
-import { type SharedState, WATCHED_URI } from "./shared_state.ts";
+import { type Change, type SharedState, WATCHED_URI } from "./shared_state.ts";
 
-/** @returns has the server follow the state, and tell its client of it: @returns what ends that */
+/** @returns has the server follow the state and tell its client of it; what that returns ends it */
 export function registerChanges(server: McpServer, state: SharedState): () => () => void {
-  const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] });
+  const said = (text: string) => ({ type: "text" as const, text });
+  const version = (of: Change) => `Version ${state.version(of)}`;
 
-  const extraTool = server.registerTool(
-    "test_extra_tool",
-    { description: "Comes and goes with test_trigger_tool_change" },
-    () => text("Here for now."),
+  // A list changes by a definition in it, so that it does so too for who has chosen some of its entries.
+  const tool = server.registerTool(
+    "test_changing_tool",
+    { description: version("tool") },
+    () => ({ content: [said(version("tool"))] }),
   );
-  const extraPrompt = server.registerPrompt(
-    "test_extra_prompt",
-    { description: "Comes and goes with test_trigger_prompt_change" },
-    () => ({ messages: [{ role: "user", content: { type: "text", text: "Here for now." } }] }),
+  const prompt = server.registerPrompt(
+    "test_changing_prompt",
+    { description: version("prompt") },
+    () => ({ messages: [{ role: "user", content: said(version("prompt")) }] }),
   );
-  if (!state.hasExtraTool) extraTool.disable();
-  if (!state.hasExtraPrompt) extraPrompt.disable();
+  server.registerResource("watched-resource", WATCHED_URI, {
+    description: "Changes with every call of test_update_watched_resource",
+    mimeType: "text/plain",
+  }, () => ({ contents: [{ uri: WATCHED_URI, mimeType: "text/plain", text: version("watched") }] }));
 
-  const changing = (name: string, description: string, change: () => void) =>
+  const changing = (name: string, what: Change, description: string) =>
     server.registerTool(name, { description }, () => {
-      change();
-      return text("Changed.");
+      state.change(what);
+      return { content: [said(version(what))] };
     });
-  changing("test_trigger_tool_change", "Changes the list of tools", () => state.toggleTool());
-  changing("test_trigger_prompt_change", "Changes the list of prompts", () => state.togglePrompt());
-  changing("test_update_watched_resource", `Changes ${WATCHED_URI}`, () => state.updateWatched());
+  changing("test_trigger_tool_change", "tool", "Changes test_changing_tool");
+  changing("test_trigger_prompt_change", "prompt", "Changes test_changing_prompt");
+  changing("test_update_watched_resource", "watched", `Changes ${WATCHED_URI}`);
 
   return () => {
     const subscribed = new Set<string>();
@@ -38,10 +42,10 @@ export function registerChanges(server: McpServer, state: SharedState): () => ()
       subscribed.delete(params.uri);
       return {};
     });
-    // Enabling and disabling sends the client notifications/.../list_changed.
     return state.onChange((change) => {
-      if (change === "tools") extraTool[state.hasExtraTool ? "enable" : "disable"]();
-      if (change === "prompts") extraPrompt[state.hasExtraPrompt ? "enable" : "disable"]();
+      // An update sends the client notifications/.../list_changed.
+      if (change === "tool") tool.update({ description: version("tool") });
+      if (change === "prompt") prompt.update({ description: version("prompt") });
       if (change === "watched" && subscribed.has(WATCHED_URI)) {
         // Nobody to tell is no fault: the client may be gone.
         server.server.sendResourceUpdated({ uri: WATCHED_URI }).catch(() => {});

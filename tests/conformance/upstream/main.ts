@@ -41,8 +41,8 @@ function serverOf(era: string): Serve {
 function modernServer(): Serve {
   const handler = createMcpHandler(() => createServer(state, codec).server, { legacy: "reject" });
   state.onChange((change) => {
-    if (change === "tools") handler.notify.toolsChanged();
-    if (change === "prompts") handler.notify.promptsChanged();
+    if (change === "tool") handler.notify.toolsChanged();
+    if (change === "prompt") handler.notify.promptsChanged();
     if (change === "watched") handler.notify.resourceUpdated(WATCHED_URI);
   });
   return (request) => handler.fetch(request);

@@ -1,9 +1,8 @@
-// The resources of the suite: fixed ones, a template, and one that changes.
+// The resources of the suite: fixed ones and a template.
 import { type McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
 import { PNG } from "./media.ts";
-import { type SharedState, WATCHED_URI } from "./shared_state.ts";
 
-export function registerResources(server: McpServer, state: SharedState): void {
+export function registerResources(server: McpServer): void {
   server.registerResource("static-text", "test://static-text", {
     description: "A fixed text",
     mimeType: "text/plain",
@@ -15,13 +14,6 @@ export function registerResources(server: McpServer, state: SharedState): void {
     description: "A fixed picture",
     mimeType: "image/png",
   }, ({ href: uri }) => ({ contents: [{ uri, mimeType: "image/png", blob: PNG }] }));
-
-  server.registerResource("watched-resource", WATCHED_URI, {
-    description: "Changes with every call of test_update_watched_resource",
-    mimeType: "text/plain",
-  }, ({ href: uri }) => ({
-    contents: [{ uri, mimeType: "text/plain", text: `Version ${state.watchedVersion}` }],
-  }));
 
   const template = new ResourceTemplate("test://template/{id}/data", { list: undefined });
   server.registerResource("template", template, {

@@ -30,7 +30,7 @@ export function createServer(state: SharedState, codec: RequestStateCodec<RoundS
   registerStreamingTools(server);
   registerInputTools(server, codec);
   registerPrompts(server);
-  registerResources(server, state);
+  registerResources(server);
   const follow = registerChanges(server, state);
   return { server, follow };
 }

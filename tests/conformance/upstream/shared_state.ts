@@ -2,37 +2,25 @@
 
 export const WATCHED_URI = "test://watched-resource";
 
-export type Change = "tools" | "prompts" | "watched";
+/** What changes: the definition of a tool, of a prompt, or the watched resource's content. */
+export type Change = "tool" | "prompt" | "watched";
 
 export class SharedState {
-  /** Whether the lists have their entry that comes and goes. */
-  hasExtraTool = false;
-  hasExtraPrompt = false;
-  watchedVersion = 1;
+  readonly #versions: Record<Change, number> = { tool: 1, prompt: 1, watched: 1 };
   readonly #listeners = new Set<(change: Change) => void>();
+
+  version(of: Change): number {
+    return this.#versions[of];
+  }
+
+  change(what: Change): void {
+    this.#versions[what]++;
+    for (const listener of this.#listeners) listener(what);
+  }
 
   /** @returns what takes the listener off again */
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  toggleTool(): void {
-    this.hasExtraTool = !this.hasExtraTool;
-    this.#tell("tools");
-  }
-
-  togglePrompt(): void {
-    this.hasExtraPrompt = !this.hasExtraPrompt;
-    this.#tell("prompts");
-  }
-
-  updateWatched(): void {
-    this.watchedVersion++;
-    this.#tell("watched");
-  }
-
-  #tell(change: Change): void {
-    for (const listener of this.#listeners) listener(change);
   }
 }

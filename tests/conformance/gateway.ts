@@ -1,0 +1,44 @@
+// The real gateway with the conformance upstream behind a virtual server that changes no name: what the suite is pointed at.
+import { Sluice } from "../support/sluice.ts";
+import { type ConformanceUpstream, type Era, startConformanceUpstream } from "./upstream_process.ts";
+
+const SERVER_ID = "conformance";
+
+export interface GatewayUnderTest extends AsyncDisposable {
+  /** The virtual server's MCP endpoint, open to callers without a token: the suite cannot send one. */
+  readonly url: string;
+  readonly sluice: Sluice;
+}
+
+/** Two workers, one upstream that speaks the revisions of `era`, everything it has in one virtual server. */
+export async function startGateway(era: Era = "both"): Promise<GatewayUnderTest> {
+  await using stack = new AsyncDisposableStack();
+  const upstream: ConformanceUpstream = stack.use(await startConformanceUpstream(era));
+  const sluice = stack.use(await Sluice.start({ env: { AUTH_REQUIRED: "false" } }));
+  await sluice.registerUpstream("upstream", upstream.url);
+  await createVirtualServer(sluice, SERVER_ID);
+  const owned = stack.move();
+  return {
+    url: `${sluice.url}/servers/${SERVER_ID}/mcp`,
+    sluice,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** A virtual server of all that the gateway has, under the names that the upstreams gave. */
+export async function createVirtualServer(sluice: Sluice, id: string): Promise<void> {
+  const all = async (path: string) => (await sluice.api("GET", path)).body;
+  const idsOf = (rows: readonly { readonly id: string }[]) => rows.map((row) => row.id);
+  const { resourceTemplates } = await all("/resources/templates/list");
+  const { status, body } = await sluice.api("POST", "/servers", {
+    server: {
+      id,
+      name: "conformance",
+      naming: "original",
+      associated_tools: idsOf(await all("/tools")),
+      associated_resources: idsOf([...await all("/resources"), ...resourceTemplates]),
+      associated_prompts: idsOf(await all("/prompts")),
+    },
+  });
+  if (status !== 201) throw new Error(`The virtual server was answered ${status}: ${JSON.stringify(body)}`);
+}
