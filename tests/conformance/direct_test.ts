@@ -1,5 +1,7 @@
-// The suite and our upstream against each other, without the gateway: what the other conformance tests stand on.
+// The suite, our upstream and our use of the client scenarios against each other, without the gateway: what the other conformance
+// tests stand on.
 import { assert, assertEquals } from "@std/assert";
+import { assertClientScenario, CLIENT_SCENARIOS } from "./client_scenarios.ts";
 import { assertComplete } from "./expected_counts.ts";
 import { count, objections, runServerSuite } from "./suite.ts";
 import { startConformanceUpstream } from "./upstream_process.ts";
@@ -25,4 +27,9 @@ for (
     assert(objections(refused).length > 20, objections(refused).join("\n"));
     assert(count(refused.scenarios, "SUCCESS") < 60);
   });
+}
+
+for (const scenario of CLIENT_SCENARIOS) {
+  Deno.test(`The SDK's client passes ${scenario.slice(0, 2).join(" of ")}`, () =>
+    assertClientScenario(scenario, ["--direct"]));
 }
