@@ -32,6 +32,8 @@ export interface SuiteResult {
 const LOCK = new URL("suite.lock", import.meta.url).pathname;
 /** Longer than every scenario together may take by the suite's own timeouts on a machine that is not stuck, ms. */
 const RUN_WITHIN_MS = 300_000;
+/** A client's command, with the start and the end of a gateway in it, ms. */
+const COMMAND_WITHIN_MS = 120_000;
 /** A schema error repeats the whole message that it is about. */
 const MAX_MESSAGE_CHARS = 300;
 const DECODER = new TextDecoder();
@@ -52,6 +54,8 @@ export async function runClientScenario(
   revision: Revision,
 ): Promise<SuiteResult> {
   const args = ["client", "--command", command, "--scenario", scenario, "--spec-version", revision];
+  // The suite kills the shell that runs the command and not the command: it has to end by itself before.
+  args.push("--timeout", String(COMMAND_WITHIN_MS));
   return await runInto(args, new Set([scenario]));
 }
 

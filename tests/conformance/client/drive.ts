@@ -9,6 +9,9 @@ export interface ScenarioContext {
 /** How the client speaks: with a session, or as the endpoint prefers. */
 export type Mode = "legacy" | "auto";
 
+/** Ten times what any scenario's server takes, ms. */
+const CALL_WITHIN_MS = 10_000;
+
 interface Tool {
   readonly name: string;
   readonly inputSchema: Record<string, unknown>;
@@ -27,7 +30,7 @@ export async function drive(url: string, { toolCalls = [] }: ScenarioContext, mo
   const tools = capabilities.tools ? (await client.listTools()).tools : [];
   for (const tool of tools) {
     const args = toolCalls.find(({ name }) => name === tool.name)?.arguments ?? argumentsOf(tool, tools);
-    await attempt(client.callTool({ name: tool.name, arguments: args }));
+    await attempt(client.callTool({ name: tool.name, arguments: args }, { timeout: CALL_WITHIN_MS }));
   }
   const prompts = capabilities.prompts ? (await client.listPrompts()).prompts : [];
   for (const { name } of prompts) await attempt(client.getPrompt({ name }));
