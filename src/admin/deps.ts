@@ -1,5 +1,6 @@
 // What the admin API needs of the rest of the program, and the plain shapes in which it is asked and answers.
 import type { Principal } from "../auth/principal.ts";
+import type { ToolNameRules } from "../catalog/tool_name.ts";
 import type { Registry } from "../store/registry.ts";
 import type { SecretBox } from "../store/secret_box.ts";
 import type { Discovery, PromptRow, ResourceRow } from "../store/store.ts";
@@ -29,7 +30,7 @@ export interface AdminDeps {
     args: Record<string, string>,
     signal: AbortSignal,
   ): Promise<unknown>;
-  readonly toolNameSeparator: string;
+  readonly toolNames: ToolNameRules;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics, without secrets. */
   version(): Record<string, unknown>;

@@ -90,7 +90,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   const { skipped } = await deps.store.transaction(async (store) => {
     await refuseTaken(deps, store, { id, row, credentials }); // again: another may have come in between
     await store.gateways.insert(row);
-    return await store.saveDiscovery(id, discovery, createNaming(deps.toolNameSeparator));
+    return await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
   });
   await deps.catalogChanged();
   return ok(await read(deps, (await deps.store.gateways.get(id))!, skipped));
@@ -125,7 +125,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     await refuseTaken(deps, deps.store, { id: row.id, row: after, credentials });
     discovery = await deps.discover(discoverTarget(after, credentials));
   }
-  const naming = createNaming(deps.toolNameSeparator);
+  const naming = createNaming(deps.toolNames);
   const skipped = await deps.store.transaction(async (store) => {
     await store.gateways.update(row.id, changes);
     if (after.slug !== row.slug) await store.renameDiscovered(row.id, naming);
@@ -175,7 +175,7 @@ async function discoverAgain(
   await deps.checkEgress(new URL(row.url));
   try {
     const discovery = await deps.discover(discoverTarget(row, credentials));
-    return await deps.store.saveDiscovery(row.id, discovery, createNaming(deps.toolNameSeparator), kinds);
+    return await deps.store.saveDiscovery(row.id, discovery, createNaming(deps.toolNames), kinds);
   } catch (error) {
     if (error instanceof SluiceError && error.row.source === "upstream") {
       await deps.store.gateways.update(row.id, { lastError: error.message });

@@ -89,11 +89,11 @@ export async function updatePrompt(call: Call): Promise<AdminResponse> {
     const { customName } = changes;
     const renames = customName !== undefined && customName !== row.customName && gateway !== undefined;
     const name = renames && customName !== null
-      ? toolName(gateway.slug, deps.toolNameSeparator, slugify(customName))
+      ? toolName(gateway.slug, slugify(customName), deps.toolNames)
       : undefined;
     await store.prompts.update(row.id, { ...changes, name });
     if (renames && customName === null) {
-      await store.renameDiscovered(gateway.id, createNaming(deps.toolNameSeparator));
+      await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
     }
   });
   await deps.catalogChanged();

@@ -104,14 +104,13 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
   };
   await deps.store.transaction(async (store) => {
     const { customName } = changes;
-    const separator = deps.toolNameSeparator;
     if (customName === undefined || customName === row.customName || gateway === undefined) {
       await store.tools.update(row.id, changes);
     } else if (customName === null) {
       await store.tools.update(row.id, changes);
-      await store.renameDiscovered(gateway.id, createNaming(separator));
+      await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
     } else {
-      const name = toolName(gateway.slug, separator, slugify(customName)); // taken: CONFLICT, never "-2"
+      const name = toolName(gateway.slug, slugify(customName), deps.toolNames); // taken: CONFLICT, never "-2"
       await store.tools.update(row.id, { ...changes, name });
     }
   });

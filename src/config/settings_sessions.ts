@@ -62,6 +62,16 @@ export const SESSION_SETTINGS = [
     state: "active",
     doc: "What stands between the upstream's name and the tool's: one of - -- _ and the dot.",
   }),
+  setting({
+    name: "GATEWAY_TOOL_NAME_MAX_LENGTH",
+    kind: int({ min: 32, max: 128 }),
+    default: "64",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Names of tools and prompts that would be longer are cut and end with a hash: some clients take 60 or 64.",
+  }),
 ] as const;
 
 export const POOL_SETTINGS = [

@@ -55,7 +55,10 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         { name: originalName, arguments: args },
         signal,
       ),
-    toolNameSeparator: config.gatewayToolNameSeparator,
+    toolNames: {
+      separator: config.gatewayToolNameSeparator,
+      maxLength: config.gatewayToolNameMaxLength,
+    },
     ready: () => readiness(registry),
     version: () => ({
       app: { name: "sluice", version: VERSION, commit: commit() },

@@ -86,7 +86,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
     catalogChanged: () => Promise.resolve(void changes++),
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     renderPrompt: (_principal, { originalName }, args) => Promise.resolve({ originalName, args }),
-    toolNameSeparator: "-",
+    toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
     version: () => ({ app: { name: "sluice" } }),
     now: () => new Date(1_790_000_000_000),

@@ -18,7 +18,7 @@ export interface FreshDatabase {
   dispose(): Promise<void>;
 }
 
-const naming = createNaming("-");
+const naming = createNaming({ separator: "-", maxLength: 64 });
 
 /** Defines the suite's tests. @param name of the driver, for the tests' names */
 export function storeContract(name: string, open: () => Promise<FreshDatabase>): void {
