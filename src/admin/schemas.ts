@@ -100,10 +100,27 @@ const references = z.union([
   ),
 ]).nullable().optional();
 
+/** MCP 2025-11-25, server/tools, "Tool Names". */
+const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, "must be 1 to 128 letters, digits, _, . or -");
+
 const SERVER = {
   name,
   description: text,
   icon: z.string().max(2048).nullable().optional(),
+  /** Ours: what tools and prompts are called here, and what `initialize` says. */
+  naming: z.enum(["prefixed", "original"]).optional(),
+  tool_overrides: z.record(
+    z.string(),
+    z.strictObject({ name: toolName.nullable().optional(), description: text }),
+  ).nullable().optional(),
+  server_info: z.strictObject({
+    name,
+    title: name,
+    version: name,
+    description: z.string().max(8192),
+    websiteUrl: z.url({ protocol: /^https?$/ }).max(2048),
+  }).partial().nullable().optional(),
+  instructions: text,
   associated_tools: references,
   associated_resources: references,
   associated_prompts: references,

@@ -1,17 +1,15 @@
 // /servers: virtual servers, each a chosen set of tools, resources and prompts.
-import { canSee } from "../auth/rbac.ts";
-import type { Principal } from "../auth/principal.ts";
 import type { Entities } from "../store/entities.ts";
 import type { EntityRow, ServerRow } from "../store/store.ts";
 import type { Noun } from "./crud.ts";
-import { type AdminDeps, type AdminResponse, type Call, ok } from "./deps.ts";
-import { type Fault, fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
+import { type AdminResponse, type Call, ok } from "./deps.ts";
+import { type Fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
 import { gatewaysById, knownGateway, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
 import { pageOf, readListQuery, selected } from "./paging.ts";
-import { serverCreate, type ServerInput, serverUpdate } from "./schemas.ts";
+import { serverCreate, serverUpdate } from "./schemas.ts";
+import { requestedMembers, requestedOverrides } from "./server_members.ts";
+import { readMembers, refuseNewConflicts } from "./server_names.ts";
 import { promptRead, resourceRead, serverRead, toolRead } from "./shapes.ts";
-
-type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
 
 export const SERVER: Noun<ServerRow> = {
   word: "Server",
@@ -25,8 +23,8 @@ export async function listServers(call: Call): Promise<AdminResponse> {
   const query = readListQuery(call);
   const rows = selected(await deps.store.servers.list(), principal, query);
   const { page, answer } = pageOf(rows, { key: "servers", sortKey: "name", query });
-  const names = await toolNames(deps, principal);
-  return answer(page.map((row) => serverRead(row, names)));
+  const members = await readMembers(deps.store, principal, page);
+  return answer(page.map((row) => serverRead(row, members)));
 }
 
 export async function getServer(call: Call): Promise<AdminResponse> {
@@ -38,26 +36,37 @@ export async function createServer(call: Call): Promise<AdminResponse> {
   const body = snakeObject(await call.body(), ["body"]);
   const loc = ["body", "server"];
   const raw = { team_id: body.team_id, visibility: body.visibility, ...snakeObject(body.server, loc) };
-  const { members, faults } = await requestedMembers(call, soundFields(serverCreate, raw), loc);
+  const sound = soundFields(serverCreate, raw);
+  const { members, faults } = await requestedMembers(call, sound, loc);
+  const overrides = await requestedOverrides(call, sound, members.toolIds ?? [], loc);
   const input = validated(serverCreate, raw, loc, [
     ...faults,
+    ...overrides.faults,
     ...unsupportedFaults(raw, loc),
     ...sharingFaults(raw, null, loc),
   ]);
-  const row = await deps.store.servers.insert({
-    id: input.id ?? undefined,
-    name: input.name,
-    description: input.description ?? null,
-    icon: input.icon ?? null,
-    enabled: true,
-    visibility: input.visibility ?? "public",
-    teamId: input.team_id ?? null,
-    ownerEmail: input.owner_email ?? principal.email,
-    tags: input.tags ?? [],
-    createdBy: principal.email,
-    toolIds: members.toolIds ?? [],
-    resourceIds: members.resourceIds ?? [],
-    promptIds: members.promptIds ?? [],
+  const row = await deps.store.transaction(async (store) => {
+    const inserted = await store.servers.insert({
+      id: input.id ?? undefined,
+      name: input.name,
+      description: input.description ?? null,
+      icon: input.icon ?? null,
+      naming: input.naming ?? "prefixed",
+      toolOverrides: overrides.toolOverrides ?? {},
+      serverInfo: input.server_info ?? null,
+      instructions: input.instructions ?? null,
+      enabled: true,
+      visibility: input.visibility ?? "public",
+      teamId: input.team_id ?? null,
+      ownerEmail: input.owner_email ?? principal.email,
+      tags: input.tags ?? [],
+      createdBy: principal.email,
+      toolIds: members.toolIds ?? [],
+      resourceIds: members.resourceIds ?? [],
+      promptIds: members.promptIds ?? [],
+    });
+    await refuseNewConflicts(store, principal, { before: null, after: inserted });
+    return inserted;
   });
   await deps.catalogChanged();
   return ok(await read(call, row), 201);
@@ -67,19 +76,30 @@ export async function updateServer(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Server", deps.store.servers);
   const raw = snakeObject(await call.body(), ["body"]);
-  const { members, faults } = await requestedMembers(call, soundFields(serverUpdate, raw), ["body"]);
+  const sound = soundFields(serverUpdate, raw);
+  const { members, faults } = await requestedMembers(call, sound, ["body"]);
+  const overrides = await requestedOverrides(call, sound, members.toolIds ?? row.toolIds, ["body"]);
   const input = validated(serverUpdate, raw, ["body"], [
     ...faults,
+    ...overrides.faults,
     ...unsupportedFaults(raw, ["body"]),
     ...sharingFaults(raw, row, ["body"]),
   ]);
-  const after = await deps.store.servers.update(row.id, {
-    name: input.name,
-    description: input.description,
-    icon: input.icon,
-    ...sharingChanges(input),
-    ...members,
-    modifiedBy: principal.email,
+  const after = await deps.store.transaction(async (store) => {
+    const updated = await store.servers.update(row.id, {
+      name: input.name,
+      description: input.description,
+      icon: input.icon,
+      naming: input.naming,
+      toolOverrides: overrides.toolOverrides,
+      serverInfo: input.server_info,
+      instructions: input.instructions,
+      ...sharingChanges(input),
+      ...members,
+      modifiedBy: principal.email,
+    });
+    await refuseNewConflicts(store, principal, { before: row, after: updated });
+    return updated;
   });
   await deps.catalogChanged();
   return ok(await read(call, after));
@@ -117,64 +137,6 @@ async function members<Row extends EntityRow & { readonly gatewayId: string | nu
   return rows.sort((a, b) => place.get(a.id)! - place.get(b.id)!);
 }
 
-/** The ids that a request means; what it does not mention stays undefined. */
-async function requestedMembers(
-  { deps, principal }: Call,
-  input: ServerInput,
-  loc: readonly string[],
-): Promise<{ members: Partial<Members>; faults: Fault[] }> {
-  const faults: Fault[] = [];
-  const { tools, resources, prompts } = deps.store;
-  const resolve = async <Row extends EntityRow>(
-    { field, noun, entities, keysOf }: {
-      field: "associated_tools" | "associated_resources" | "associated_prompts";
-      noun: string;
-      entities: Entities<Row>;
-      keysOf: (row: Row) => readonly string[];
-    },
-  ): Promise<string[] | undefined> => {
-    const wanted = input[field];
-    if (wanted === undefined) return undefined;
-    if (wanted === null || wanted.length === 0) return [];
-    const byKey = new Map<string, string[]>();
-    for (const row of (await entities.list()).filter((each) => canSee(principal, each))) {
-      byKey.set(row.id, [row.id]);
-      for (const key of keysOf(row)) byKey.set(key, [...byKey.get(key) ?? [], row.id]);
-    }
-    return wanted.flatMap((key, i) => {
-      const [id, ...others] = byKey.get(key) ?? [];
-      if (id === undefined) faults.push(fault([...loc, field, i], `Unknown ${noun}: "${key}"`, "not_found"));
-      if (others.length > 0) {
-        faults.push(
-          fault([...loc, field, i], `"${key}" means several ${noun}s; give the id of one`, "ambiguous"),
-        );
-      }
-      return id === undefined || others.length > 0 ? [] : [id];
-    });
-  };
-  const members = {
-    toolIds: await resolve({
-      field: "associated_tools",
-      noun: "tool",
-      entities: tools,
-      keysOf: ({ name }) => [name],
-    }),
-    resourceIds: await resolve({
-      field: "associated_resources",
-      noun: "resource",
-      entities: resources,
-      keysOf: ({ uri, name }) => [...new Set([uri, name])],
-    }),
-    promptIds: await resolve({
-      field: "associated_prompts",
-      noun: "prompt",
-      entities: prompts,
-      keysOf: ({ name }) => [name],
-    }),
-  };
-  return { members, faults };
-}
-
 function unsupportedFaults(raw: Readonly<Record<string, unknown>>, loc: readonly string[]): Fault[] {
   const faults: Fault[] = [];
   const { associated_a2a_agents: agents, oauth_enabled: oauth } = raw;
@@ -186,12 +148,5 @@ function unsupportedFaults(raw: Readonly<Record<string, unknown>>, loc: readonly
 }
 
 async function read({ deps, principal }: Call, row: ServerRow) {
-  const tools = await deps.store.tools.list({ ids: row.toolIds });
-  const names = tools.filter((tool) => canSee(principal, tool)).map(({ id, name }) => [id, name] as const);
-  return serverRead(row, new Map(names));
-}
-
-async function toolNames({ store }: AdminDeps, principal: Principal): Promise<Map<string, string>> {
-  const tools = (await store.tools.list()).filter((tool) => canSee(principal, tool));
-  return new Map(tools.map(({ id, name }) => [id, name]));
+  return serverRead(row, await readMembers(deps.store, principal, [row]));
 }

@@ -104,6 +104,159 @@ Deno.test("PUT /servers/{id} is flat and changes only what it names", () =>
     );
   }));
 
+const URL_2 = "http://127.0.0.1:9001/mcp";
+
+/** Two upstreams that share the names of a tool and of a prompt. */
+async function withTwins(run: (harness: AdminHarness) => Promise<void>): Promise<void> {
+  await withTools(async (harness) => {
+    harness.upstreams.set(URL_2, discovery({ tools: ["b", "c"], prompts: ["p"] }));
+    await harness.call("POST", "/gateways", { body: { name: "two", url: URL_2 } });
+    await run(harness);
+  });
+}
+
+Deno.test("POST /servers keeps naming, names of tools, serverInfo and instructions, and PUT takes back what GET gave", () =>
+  withTwins(async ({ call, store }) => {
+    const [a] = await store.tools.list();
+    const server = {
+      id: "s1",
+      name: "x",
+      naming: "original",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { [a.id]: { name: "find_it", description: "ours" }, "one-b": { description: "b's" } },
+      server_info: { name: "mine", title: "Mine", version: "7" },
+      instructions: "Do this.",
+    };
+    const { status, body } = await call("POST", "/servers", { body: { server } });
+    assertEquals([status, body.naming, body.serverInfo, body.instructions, body.conflicts], [
+      201,
+      "original",
+      server.server_info,
+      "Do this.",
+      [],
+    ]);
+    const b = body.associatedToolIds[1];
+    assertEquals(body.toolOverrides, {
+      [a.id]: { name: "find_it", description: "ours" },
+      [b]: { description: "b's" },
+    });
+    assertEquals((await call("GET", "/servers/s1")).body, body);
+    assertEquals((await call("GET", "/servers")).body, [body]);
+    const { version: _, updatedAt: __, modifiedBy: ___, ...same } =
+      (await call("PUT", "/servers/s1", { body })).body;
+    assertEquals({ ...body, ...same }, body);
+    const reset = { naming: "prefixed", toolOverrides: null, serverInfo: null, instructions: null };
+    const plain = (await call("PUT", "/servers/s1", { body: reset })).body;
+    assertEquals([plain.naming, plain.toolOverrides, plain.serverInfo, plain.instructions], [
+      "prefixed",
+      {},
+      null,
+      null,
+    ]);
+  }));
+
+Deno.test("PUT /servers/{id} drops the words for tools that leave the server, and only those", () =>
+  withTwins(async ({ call, store }) => {
+    const [a, b] = await store.tools.list();
+    const tool_overrides = { [a.id]: { name: "x" }, [b.id]: { name: "y" } };
+    const server = { id: "s1", name: "x", associated_tools: [a.id, b.id], tool_overrides };
+    await call("POST", "/servers", { body: { server } });
+    const less = await call("PUT", "/servers/s1", { body: { associated_tools: [b.id] } });
+    assertEquals(less.body.toolOverrides, { [b.id]: { name: "y" } });
+    const back = await call("PUT", "/servers/s1", { body: { associated_tools: [a.id, b.id] } });
+    assertEquals(back.body.toolOverrides, { [b.id]: { name: "y" } });
+    await store.tools.delete(b.id);
+    assertEquals((await call("GET", "/servers/s1")).body.toolOverrides, {});
+  }));
+
+Deno.test("POST /servers names every culprit among the names of tools", () =>
+  withTwins(async ({ call, store }) => {
+    const [a] = await store.tools.list();
+    const server = {
+      name: "x",
+      naming: "short",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: {
+        "one-a": { name: "find" },
+        [a.id]: { description: "again" },
+        "one-b": { name: "find" },
+        "two-c": { name: "c" },
+        absent: {},
+      },
+      server_info: { titel: "x" },
+    };
+    const { status, body } = await call("POST", "/servers", { body: { server } });
+    const faults = body.detail.map(({ loc, msg }: { loc: string[]; msg: string }) =>
+      `${loc.slice(2).join(".")}: ${msg}`
+    );
+    assertEquals([status, faults.sort()], [422, [
+      'naming: Invalid option: expected one of "prefixed"|"original"',
+      'server_info: Unrecognized key: "titel"',
+      `tool_overrides.${a.id}: "${a.id}" is there twice, by id and by name`,
+      'tool_overrides.absent: "absent" is not one of the server\'s tools',
+      'tool_overrides.one-b.name: "find" is the name of "one-a" already',
+      'tool_overrides.two-c: "two-c" is not one of the server\'s tools',
+    ]]);
+    for (const name of ["", "a b", "x".repeat(129), "ä"]) {
+      const bad = { name: "x", associated_tools: ["one-a"], tool_overrides: { "one-a": { name } } };
+      const { body: { detail } } = await call("POST", "/servers", { body: { server: bad } });
+      assertEquals(detail[0].loc, ["body", "server", "tool_overrides", "one-a", "name"], name);
+    }
+  }));
+
+Deno.test("POST and PUT /servers refuse a name for two, and leave the server as it was", () =>
+  withTwins(async ({ call, store }) => {
+    const post = (server: unknown) => call("POST", "/servers", { body: { server } });
+    const twins = { name: "x", naming: "original", associated_tools: ["one-b", "two-b"] };
+    const refused = await post(twins);
+    assertEquals([refused.status, refused.body.detail], [
+      409,
+      'Two tools would be called "b" here: "one-b" and "two-b"; leave one out, name one in tool_overrides, ' +
+      'or use "naming": "prefixed"',
+    ]);
+    assertEquals(await store.servers.list(), []);
+    const prompts = await post({ name: "x", naming: "original", associated_prompts: ["two-p", "one-p"] });
+    assertEquals([prompts.status, prompts.body.detail.slice(0, 58)], [
+      409,
+      'Two prompts would be called "p" here: "one-p" and "two-p";',
+    ]);
+    const shadow = await post({
+      name: "x",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { "one-a": { name: "one-b" } },
+    });
+    assertEquals(shadow.status, 409);
+
+    assertEquals((await post({ ...twins, id: "s1", naming: "prefixed" })).status, 201);
+    assertEquals((await call("PUT", "/servers/s1", { body: { naming: "original" } })).status, 409);
+    assertEquals((await call("GET", "/servers/s1")).body.naming, "prefixed");
+    const solved = { naming: "original", tool_overrides: { "two-b": { name: "b2" } } };
+    assertEquals((await call("PUT", "/servers/s1", { body: solved })).status, 200);
+    assertEquals((await call("PUT", "/servers/s1", { body: { tool_overrides: {} } })).status, 409);
+    assertEquals(Object.values((await call("GET", "/servers/s1")).body.toolOverrides), [{ name: "b2" }]);
+  }));
+
+Deno.test("GET /servers/{id} reports a conflict that a rename made later, which hinders no other change", () =>
+  withTwins(async ({ call, store }) => {
+    const [a, b] = await store.tools.list();
+    const server = {
+      id: "s1",
+      name: "x",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { "one-a": { name: "new-b" } },
+    };
+    assertEquals((await call("POST", "/servers", { body: { server } })).body.conflicts, []);
+    const [gateway] = await store.gateways.list();
+    assertEquals((await call("PUT", `/gateways/${gateway.id}`, { body: { name: "new" } })).status, 200);
+    const conflict = { kind: "tool", name: "new-b", keptById: a.id, renamedId: b.id, renamedTo: "new-b-2" };
+    assertEquals((await call("GET", "/servers/s1")).body.conflicts, [conflict]);
+    assertEquals((await call("PUT", "/servers/s1", { body: { description: "d" } })).body.conflicts, [
+      conflict,
+    ]);
+    await store.tools.update(b.id, { visibility: "private" });
+    assertEquals((await call("GET", "/servers/s1", { as: ALICE })).body.conflicts, []);
+  }));
+
 Deno.test("servers are switched and deleted, and hide members that one may not see", () =>
   withTools(async ({ call, store }) => {
     await call("POST", "/servers", {

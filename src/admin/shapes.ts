@@ -1,10 +1,12 @@
 // Rows as ContextForge's clients read them (camelCase). What we do not track is null or left out, never made up.
+import type { NameConflict } from "../catalog/scope_names.ts";
 import { slugify } from "../catalog/tool_name.ts";
 import type { DiscoveredCounts } from "../store/registry.ts";
 import type { SkippedItem } from "../store/discovery.ts";
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../store/store.ts";
 import type { Credentials } from "../upstream/credentials.ts";
 import { MASK } from "./schemas.ts";
+import type { KnownMembers } from "./server_names.ts";
 
 type Json = Record<string, unknown>;
 
@@ -117,15 +119,20 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
   };
 }
 
-/** @param toolNames by id; a tool that the reader may not see is not in it, and not in the answer */
-export function serverRead(row: ServerRow, toolNames: ReadonlyMap<string, string>): Json {
-  const tools = row.toolIds.filter((id) => toolNames.has(id));
+/** What the reader may not see of the members is not in the answer. */
+export function serverRead(row: ServerRow, { tools: known, conflictsOf }: KnownMembers): Json {
+  const tools = row.toolIds.filter((id) => known.has(id));
   return {
     ...entityRead(row),
     name: row.name,
     description: row.description,
     icon: row.icon,
-    associatedTools: tools.map((id) => toolNames.get(id)!),
+    naming: row.naming,
+    toolOverrides: Object.fromEntries(Object.entries(row.toolOverrides).filter(([id]) => known.has(id))),
+    conflicts: conflictsOf(row).map(conflictRead),
+    serverInfo: row.serverInfo,
+    instructions: row.instructions,
+    associatedTools: tools.map((id) => known.get(id)!.name),
     associatedToolIds: tools,
     associatedResources: row.resourceIds,
     associatedPrompts: row.promptIds,
@@ -134,6 +141,11 @@ export function serverRead(row: ServerRow, toolNames: ReadonlyMap<string, string
     oauthConfig: null,
     metrics: null,
   };
+}
+
+/** Two of a server's tools or prompts that would have one name: by ids, and how the second is called instead. */
+function conflictRead({ kind, name, keptBy, renamed, renamedTo }: NameConflict): Json {
+  return { kind, name, keptById: keptBy.id, renamedId: renamed.id, renamedTo };
 }
 
 function entityRead(row: EntityRow): Json {

@@ -71,19 +71,113 @@ Deno.test("Catalog tells resources from templates, and leaves both verbatim", ()
   assertEquals(all.templates.entries.map(({ key }) => key), ["x://{id}"]);
 });
 
-Deno.test("Catalog.scope() shows a virtual server's members in its order, and no server that is off or unknown", () => {
+Deno.test("Catalog.scope() shows a virtual server's members in list order, and no server that is off or unknown", () => {
   const catalog = new Catalog(catalogRows({
     gateways: GATEWAYS,
-    tools: [toolRow("a", "x"), toolRow("a", "y"), toolRow("b", "z", { enabled: false })],
+    tools: [
+      toolRow("b", "w"),
+      toolRow("a", "x", { position: 1 }),
+      toolRow("a", "y"),
+      toolRow("b", "z", { enabled: false }),
+    ],
     servers: [
-      serverRow("s", { toolIds: ["a-y", "b-z", "gone", "a-x"] }),
+      serverRow("s", { toolIds: ["b-w", "a-y", "b-z", "gone", "a-x"] }),
       serverRow("off", { enabled: false }),
     ],
   }));
-  assertEquals(catalog.scope("s")!.tools.entries.map(({ key }) => key), ["a-y", "a-x"]);
+  assertEquals(catalog.scope("s")!.tools.entries.map(({ key }) => key), ["a-y", "a-x", "b-w"]);
   assertEquals(catalog.scope("off"), undefined);
   assertEquals(catalog.scope("nothing"), undefined);
   assertEquals(catalog.scope(null), catalog.all);
+});
+
+Deno.test("Catalog lists gateways as they were registered, each with what it has as it was first seen", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [
+      gatewayRow("c", { createdAt: "2026-01-02T00:00:00Z" }),
+      gatewayRow("b"),
+      gatewayRow("a", { createdAt: "2026-01-03T00:00:00Z" }),
+    ],
+    tools: [
+      toolRow("a", "x"),
+      toolRow("b", "x", { position: 7 }),
+      toolRow("b", "y", { position: 3 }),
+      toolRow("c", "x"),
+    ],
+  }));
+  assertEquals(all.tools.entries.map(({ key }) => key), ["b-y", "b-x", "c-x", "a-x"]);
+});
+
+Deno.test("Catalog gives a server with original names the upstreams' names, and calls them so", () => {
+  const catalog = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "get_x"), toolRow("b", "y", { description: "registry's" })],
+    prompts: [promptRow("a", "ask me")],
+    resources: [resourceRow("a", "x://1")],
+    servers: [
+      serverRow("s", {
+        naming: "original",
+        toolIds: ["a-get_x", "b-y"],
+        promptIds: ["a-ask me"],
+        resourceIds: ["a x://1"],
+      }),
+    ],
+  }));
+  const scope = catalog.scope("s")!;
+  const definition = '{"name":"get_x","inputSchema":{"type":"object"}}';
+  assertEquals(scope.tools.entries[0].listText, definition);
+  assertEquals(JSON.parse(scope.tools.entries[1].listText).description, "registry's");
+  assertEquals(scope.prompts.entries.map(({ key }) => key), ["ask me"]);
+  assertEquals(scope.resources.entries, catalog.all.resources.entries);
+  assertEquals(scope.conflicts, []);
+  assertEquals(resolveTool(scope, "y", anybody).originalKey, "y");
+  assertEquals(resolvePrompt(scope, "ask me", anybody).gateway.id, "a");
+  assertEquals(failure(() => resolveTool(scope, "b-y", anybody)).code, "TOOL_NOT_FOUND");
+  assertEquals(resolveTool(catalog.all, "b-y", anybody).key, "b-y");
+});
+
+Deno.test("Catalog gives a server's tools the operator's names and descriptions, there alone", () => {
+  const toolOverrides = { "a-x": { name: "find", description: "here" }, "a-y": { description: "there" } };
+  const catalog = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "x", { description: "registry's" }), toolRow("a", "y", { position: 1 })],
+    servers: [
+      serverRow("s", { toolIds: ["a-x", "a-y"], toolOverrides }),
+      serverRow("plain", { toolIds: ["a-x", "a-y"] }),
+    ],
+  }));
+  const scope = catalog.scope("s")!;
+  const shown = scope.tools.entries.map(({ listText }) => JSON.parse(listText));
+  assertEquals(shown.map(({ name, description }) => [name, description]), [["find", "here"], [
+    "a-y",
+    "there",
+  ]]);
+  assertEquals(resolveTool(scope, "find", anybody).originalKeyText, '"x"');
+  // Servers without words of their own share the registry's entries.
+  assertEquals(catalog.scope("plain")!.tools.entries[0] === catalog.all.tools.entries[0], true);
+  assertEquals(JSON.parse(catalog.all.tools.entries[0].listText).description, "registry's");
+});
+
+Deno.test("Catalog keeps a name with the first registered, also while that one is off, and reports the conflict", () => {
+  const rows = (enabled: boolean) =>
+    catalogRows({
+      gateways: [gatewayRow("b", { enabled }), gatewayRow("a", { createdAt: "2026-01-02T00:00:00Z" })],
+      tools: [toolRow("a", "search"), toolRow("b", "search")],
+      servers: [serverRow("s", { naming: "original", toolIds: ["a-search", "b-search"] })],
+    });
+  const scope = new Catalog(rows(true)).scope("s")!;
+  assertEquals(scope.tools.entries.map(({ key }) => key), ["search", "a-search"]);
+  assertEquals(resolveTool(scope, "search", anybody).gateway.id, "b");
+  assertEquals(resolveTool(scope, "a-search", anybody).gateway.id, "a");
+  const [{ kind, name, keptBy, renamed, renamedTo }] = scope.conflicts;
+  assertEquals([kind, name, keptBy.id, renamed.id, renamedTo], [
+    "tool",
+    "search",
+    "b-search",
+    "a-search",
+    "a-search",
+  ]);
+  assertEquals(new Catalog(rows(false)).scope("s")!.tools.entries.map(({ key }) => key), ["a-search"]);
 });
 
 Deno.test("resolveTool() finds our name first, the upstream's where it means one tool", () => {

@@ -20,7 +20,18 @@ const ROWS = catalogRows({
   tools: [toolRow("a", "echo"), toolRow("a", "secret", HIDDEN), toolRow("b", "slow", { timeoutMs: 5 })],
   prompts: [promptRow("a", "ask"), promptRow("a", "hidden", HIDDEN)],
   resources: [resourceRow("a", "x://1"), resourceRow("a", "t://{id}"), resourceRow("a", "x://2", HIDDEN)],
-  servers: [serverRow("s", { name: "Small", description: "for tests", toolIds: ["a-echo"] })],
+  servers: [
+    serverRow("s", { name: "Small", description: "for tests", toolIds: ["a-echo"] }),
+    serverRow("own", {
+      naming: "original",
+      toolOverrides: { "b-slow": { name: "wait" } },
+      serverInfo: { name: "mine", title: "Mine" },
+      instructions: "Do this.",
+      description: "for tests",
+      toolIds: ["b-slow", "a-echo"],
+      promptIds: ["a-ask"],
+    }),
+  ],
 });
 
 async function setUp(a = new FakeUpstream()) {
@@ -97,6 +108,57 @@ Deno.test("Dispatcher.respond() shows and calls only what the virtual server has
   assertEquals((await ask("tools/list", {}, small)).result.tools.length, 1);
   assertEquals((await ask("tools/call", { name: "b-slow" }, small)).error.data.code, "TOOL_NOT_FOUND");
   assertEquals((await ask("tools/call", { name: "echo" }, small)).result, { ok: true });
+});
+
+Deno.test("Dispatcher.respond() speaks a virtual server's names in every method, and the upstream hears its own", async () => {
+  const { ask, catalog, a, b } = await setUp();
+  const own = { scope: catalog.scope("own")! };
+  const names = (list: { name: string }[]) => list.map(({ name }) => name);
+  assertEquals(names((await ask("tools/list", {}, own)).result.tools), ["echo", "wait"]);
+  assertEquals(names((await ask("prompts/list", {}, own)).result.prompts), ["ask"]);
+  await ask("tools/call", { name: "wait" }, own);
+  await ask("prompts/get", { name: "ask" }, own);
+  await ask("completion/complete", { ref: { type: "ref/prompt", name: "ask" } }, own);
+  assertEquals((await ask("tools/call", { name: "b-slow" }, own)).error.data.code, "TOOL_NOT_FOUND");
+  assertEquals((await ask("prompts/get", { name: "a-ask" }, own)).error.data.code, "PROMPT_NOT_FOUND");
+  const heard = [...a.received, ...b.received].map(({ method, params }) => [method, params])
+    .filter(([method]) => !/initialize/.test(`${method}`) && method !== "DELETE");
+  assertEquals(heard, [
+    ["prompts/get", { name: "ask" }],
+    ["completion/complete", { ref: { type: "ref/prompt", name: "ask" } }],
+    ["tools/call", { name: "slow" }],
+  ]);
+});
+
+Deno.test("Dispatcher.respond() says in initialize what the virtual server's row says, and what its upstreams can do", async () => {
+  const { ask, catalog } = await setUp();
+  const { result } = await ask("initialize", { protocolVersion: "2025-11-25" }, {
+    scope: catalog.scope("own")!,
+  });
+  assertEquals(result.serverInfo, { name: "mine", title: "Mine", version: "1.2.3" });
+  assertEquals(result.instructions, "Do this.");
+  assertEquals(result.capabilities, {
+    tools: { listChanged: true },
+    resources: { listChanged: true },
+    prompts: { listChanged: true },
+    completions: {},
+  });
+});
+
+Deno.test("Dispatcher.respond() promises what the upstreams promise, and knows the methods of it", async () => {
+  const capabilities = { logging: {}, resources: { subscribe: true }, experimental: { x: {} } };
+  const { dispatcher, context } = await dataPlane({
+    gateways: [gatewayRow("a", { capabilities })],
+    resources: [resourceRow("a", "x://1")],
+  });
+  const text = '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}';
+  const shown = JSON.parse(await dispatcher.respond(context(), requestOf(text))).result.capabilities;
+  assertEquals([shown.logging, dispatcher.knows("logging/setLevel")], [{}, true]);
+  assertEquals([shown.resources, dispatcher.knows("resources/subscribe")], [
+    { subscribe: true, listChanged: true },
+    true,
+  ]);
+  assertEquals(shown.experimental, { x: {} });
 });
 
 Deno.test("Dispatcher.respond() calls a tool as a method only where the endpoint says so", async () => {

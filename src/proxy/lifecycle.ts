@@ -1,11 +1,12 @@
-// initialize and ping: what the gateway says of itself.
+// initialize, server/discover and ping: what the gateway says of itself.
+import type { Principal } from "../auth/principal.ts";
+import { canSee } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type RequestMessage } from "../mcp/json_rpc.ts";
-import { META, MODERN_REVISION, negotiateRevision } from "../mcp/revisions.ts";
+import { MODERN_REVISION, negotiateRevision } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
-import type { Scope } from "../catalog/catalog.ts";
+import type { Scope } from "../catalog/scope.ts";
 import type { CallContext } from "./call_context.ts";
-import { complete } from "./modern_answer.ts";
 
 export interface ServerIdentity {
   readonly name: string;
@@ -14,58 +15,52 @@ export interface ServerIdentity {
 
 export class LifecycleMethods {
   readonly #identity: ServerIdentity;
+  readonly #serverInfoTexts = new WeakMap<Scope, string>();
 
   constructor(identity: ServerIdentity) {
     this.#identity = identity;
   }
 
   /** @throws {SluiceError} INVALID_PARAMS */
-  initialize({ scope }: CallContext, { params }: RequestMessage): RpcAnswer {
+  initialize({ scope, principal }: CallContext, { params }: RequestMessage): RpcAnswer {
     if (!isObject(params) || typeof params.protocolVersion !== "string") {
       throw new SluiceError("INVALID_PARAMS", { reason: '"protocolVersion" must be a string' });
     }
-    const { server } = scope;
     const result = {
       protocolVersion: negotiateRevision(params.protocolVersion),
-      capabilities: capabilitiesOf(scope),
+      ...this.#selfPortrait(scope, principal),
       serverInfo: this.#serverInfo(scope),
-      ...(server?.description ? { instructions: server.description } : {}),
     };
     return { text: JSON.stringify(result), failed: false };
   }
 
   /** What `initialize` says, for clients without sessions (2026-07-28, "Discovery"). */
-  discover({ scope }: CallContext): RpcAnswer {
-    const { server } = scope;
-    const result = {
-      supportedVersions: [MODERN_REVISION],
-      capabilities: capabilitiesOf(scope),
-      ...(server?.description ? { instructions: server.description } : {}),
-      _meta: { [META.serverInfo]: this.#serverInfo(scope) },
-    };
-    return complete("server/discover", { text: JSON.stringify(result), failed: false }, this.#identity);
-  }
-
-  #serverInfo({ server }: Scope) {
-    return { ...this.#identity, ...(server === null ? {} : { title: server.name }) };
+  discover({ scope, principal }: CallContext): RpcAnswer {
+    const result = { supportedVersions: [MODERN_REVISION], ...this.#selfPortrait(scope, principal) };
+    return { text: JSON.stringify(result), failed: false };
   }
 
   ping(): RpcAnswer {
     return { text: "{}", failed: false };
   }
-}
 
-function capabilitiesOf({ prompts, templates }: Scope) {
-  const lists = { listChanged: true };
-  const completes = prompts.entries.some(canComplete) || templates.entries.some(canComplete);
-  return {
-    tools: lists,
-    resources: lists,
-    prompts: lists,
-    ...(completes ? { completions: {} } : {}),
-  };
-}
+  /** What every 2026-07-28 result is stamped with, as JSON text; made once for each catalog. */
+  serverInfoText({ scope }: CallContext): string {
+    let text = this.#serverInfoTexts.get(scope);
+    if (text === undefined) this.#serverInfoTexts.set(scope, text = JSON.stringify(this.#serverInfo(scope)));
+    return text;
+  }
 
-function canComplete({ gateway }: { gateway: { capabilities: Readonly<Record<string, unknown>> } }): boolean {
-  return "completions" in gateway.capabilities;
+  #selfPortrait(scope: Scope, principal: Principal) {
+    const { server } = scope;
+    const instructions = server?.instructions ?? server?.description;
+    return {
+      capabilities: scope.capabilities((row) => canSee(principal, row)),
+      ...(instructions ? { instructions } : {}),
+    };
+  }
+
+  #serverInfo({ server }: Scope) {
+    return { ...this.#identity, ...(server === null ? {} : { title: server.name, ...server.serverInfo }) };
+  }
 }

@@ -3,7 +3,7 @@ import { memberText, replaceMember } from "../mcp/json_rpc.ts";
 import { withMember } from "../mcp/modern.ts";
 import { META } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
-import type { Handler } from "./call_context.ts";
+import type { CallContext, Handler } from "./call_context.ts";
 
 /**
  * How long a client may keep a list, ms: who wants to know sooner listens for changes. Not longer than an upstream takes to
@@ -22,20 +22,19 @@ const FRESHNESS: Readonly<Record<string, number>> = {
   "resources/read": 0,
 };
 
-/** What answers are stamped with. */
-interface ServerInfo {
-  readonly name: string;
-  readonly version: string;
-}
-
 /** Error codes that only older revisions know (2026-07-28, basic, "Error Codes"). */
 const RENUMBERED: Readonly<Record<string, string>> = { "-32002": "-32602" };
 
-export function completing(method: string, handler: Handler, identity: ServerInfo): Handler {
-  return async (call, message) => complete(method, await handler(call, message), identity);
+/** @param serverInfo says as JSON text who answers */
+export function completing(
+  method: string,
+  handler: Handler,
+  serverInfo: (call: CallContext) => string,
+): Handler {
+  return async (call, message) => complete(method, await handler(call, message), serverInfo(call));
 }
 
-export function complete(method: string, { text, failed }: RpcAnswer, identity: ServerInfo): RpcAnswer {
+function complete(method: string, { text, failed }: RpcAnswer, serverInfo: string): RpcAnswer {
   if (failed) {
     const code = RENUMBERED[memberText(text, "code") ?? ""];
     return { text: code === undefined ? text : replaceMember(text, "code", code), failed };
@@ -46,12 +45,12 @@ export function complete(method: string, { text, failed }: RpcAnswer, identity: 
     completed = withMember(withMember(completed, "cacheScope", '"private"'), "ttlMs", String(ttlMs));
   }
   completed = withMember(completed, "resultType", '"complete"');
-  return { text: stamped(completed, identity), failed };
+  return { text: stamped(completed, serverInfo), failed };
 }
 
 /** With `_meta` that says which server this is, unless an upstream has said so for itself. */
-function stamped(text: string, { name, version }: ServerInfo): string {
+function stamped(text: string, serverInfo: string): string {
   const meta = memberText(text, "_meta") ?? "{}";
   if (!meta.startsWith("{")) return text;
-  return replaceMember(text, "_meta", withMember(meta, META.serverInfo, JSON.stringify({ name, version })));
+  return replaceMember(text, "_meta", withMember(meta, META.serverInfo, serverInfo));
 }

@@ -160,21 +160,18 @@ class Merge {
     const taken = await namesOfOthers(this.tx, entity, this.gateway.id, names);
     const updates: Update<Row>[] = [];
     const inserts: Row[] = [];
-    offered.forEach(({ key, definition }, position) => {
+    let position = nextPosition(known);
+    offered.forEach(({ key, definition }, i) => {
       const row = known.get(key);
       if (row !== undefined) {
-        const name = taken.has(names[position]) ? row.name : names[position];
-        if (row.definition !== definition || row.name !== name || row.position !== position) {
-          updates.push({ row, changes: { name, definition, position } as RowChanges<Row> });
+        const name = taken.has(names[i]) ? row.name : names[i];
+        if (row.definition !== definition || row.name !== name) {
+          updates.push({ row, changes: { name, definition } as RowChanges<Row> });
         }
-      } else if (taken.has(names[position])) {
-        this.skipped.push({
-          kind,
-          name: key,
-          reason: `the name "${names[position]}" belongs to another gateway`,
-        });
+      } else if (taken.has(names[i])) {
+        this.skipped.push({ kind, name: key, reason: `the name "${names[i]}" belongs to another gateway` });
       } else {
-        const item = { originalName: key, name: names[position], definition, position };
+        const item = { originalName: key, name: names[i], definition, position: position++ };
         inserts.push(newRow(create(sharedFields(this.gateway), item), this.now));
       }
     });
@@ -194,18 +191,19 @@ class Merge {
     const known = await this.#known(RESOURCES, (row) => resourceKey(row.uri, row.isTemplate));
     const updates: Update<ResourceRow>[] = [];
     const inserts: ResourceRow[] = [];
-    for (const [position, { key, uri, isTemplate, raw, definition }] of offered.entries()) {
+    let position = nextPosition(known);
+    for (const { key, uri, isTemplate, raw, definition } of offered) {
       const row = known.get(key);
       const name = typeof raw.name === "string" ? raw.name : uri;
       if (row === undefined) {
         inserts.push(
           newRow<ResourceRow>(
-            { ...sharedFields(this.gateway), uri, name, isTemplate, definition, position },
+            { ...sharedFields(this.gateway), uri, name, isTemplate, definition, position: position++ },
             this.now,
           ),
         );
-      } else if (row.definition !== definition || row.position !== position) {
-        updates.push({ row, changes: { name, definition, position } });
+      } else if (row.definition !== definition) {
+        updates.push({ row, changes: { name, definition } });
       }
     }
     return await this.#apply(RESOURCES, known, offered, updates, inserts, (row) => row.uri);
@@ -257,17 +255,17 @@ class Merge {
     for (const statement of entity.table.inserts(inserts)) await this.tx.run(statement);
     return {
       added: inserts.map(labelOf),
-      // Another place in the upstream's list is no news for an operator.
-      updated: updates.filter(isNews).map(({ row, changes }) => labelOf({ ...row, ...changes })),
+      updated: updates.map(({ row, changes }) => labelOf({ ...row, ...changes })),
       removed: removed.map(labelOf),
     };
   }
 }
 
-function isNews<Row extends EntityRow>({ row, changes }: Update<Row>): boolean {
-  return Object.entries(changes).some(([key, value]) =>
-    key !== "position" && value !== row[key as keyof Row]
-  );
+/** Behind everything that the gateway has: a position is kept for life (ToolRow). */
+function nextPosition(known: ReadonlyMap<string, { readonly position: number }>): number {
+  let next = 0;
+  for (const { position } of known.values()) next = Math.max(next, position + 1);
+  return next;
 }
 
 /** Two rows may exchange their names: those that change are set aside first. */

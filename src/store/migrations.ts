@@ -87,6 +87,15 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`CREATE INDEX session_records_expires_at ON session_records (expires_at)`,
     ],
   },
+  {
+    name: "naming per virtual server",
+    statements: [
+      sql`ALTER TABLE servers ADD COLUMN naming TEXT NOT NULL DEFAULT 'prefixed'`,
+      sql`ALTER TABLE servers ADD COLUMN tool_overrides TEXT NOT NULL DEFAULT '{}'`,
+      sql`ALTER TABLE servers ADD COLUMN server_info TEXT`,
+      sql`ALTER TABLE servers ADD COLUMN instructions TEXT`,
+    ],
+  },
 ];
 
 /**

@@ -42,8 +42,12 @@ export class ServerEntities implements Entities<ServerRow> {
   }
 
   update(id: string, changes: RowChanges<ServerRow>): Promise<ServerRow> {
-    const { toolIds, resourceIds, promptIds, ...fields } = changes;
+    const { toolIds, resourceIds, promptIds, ...given } = changes;
     return this.#database.transaction(async (tx) => {
+      const toolOverrides = given.toolOverrides ?? (await this.#fields(tx).get(id))?.toolOverrides;
+      const fields = toolIds === undefined || toolOverrides === undefined
+        ? given
+        : { ...given, toolOverrides: withoutForeign(toolOverrides, toolIds) };
       const row = await this.#fields(tx).update(id, fields);
       await setMembers(tx, id, { toolIds, resourceIds, promptIds });
       return (await withMembers(tx, [row]))[0];
@@ -102,5 +106,17 @@ async function withMembers(tx: Database, rows: readonly ServerFields[]): Promise
     );
     for (const { server_id, member } of pairs) members.get(server_id)?.[key].push(member);
   }
-  return rows.map((row) => ({ ...row, ...members.get(row.id)! }));
+  return rows.map((row) => {
+    const own = members.get(row.id)!;
+    return { ...row, ...own, toolOverrides: withoutForeign(row.toolOverrides, own.toolIds) };
+  });
+}
+
+/** The words for a tool go with the tool. */
+function withoutForeign(
+  overrides: ServerRow["toolOverrides"],
+  toolIds: readonly string[],
+): ServerRow["toolOverrides"] {
+  const members = new Set(toolIds);
+  return Object.fromEntries(Object.entries(overrides).filter(([id]) => members.has(id)));
 }

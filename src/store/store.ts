@@ -60,7 +60,10 @@ export interface ToolRow extends EntityRow {
   readonly description: string | null;
   /** The upstream's tool object as JSON text, every field kept, known to us or not. */
   readonly definition: string;
-  /** Where the upstream lists it, from 0. */
+  /**
+   * Its place among its gateway's, kept for life: the upstream's order when it was first seen, what came later behind. An
+   * upstream that lists its things in another order moves nothing under a client that is reading pages.
+   */
   readonly position: number;
   readonly reachable: boolean;
   readonly timeoutMs: number | null;
@@ -86,11 +89,25 @@ export interface PromptRow extends EntityRow {
   readonly position: number;
 }
 
+/** What an operator calls a tool in one virtual server; what is missing is as elsewhere. */
+export interface ToolOverride {
+  readonly name?: string;
+  readonly description?: string;
+}
+
 /** A virtual server: a chosen set of tools, resources and prompts at an endpoint of its own. */
 export interface ServerRow extends EntityRow {
   readonly name: string;
   readonly description: string | null;
   readonly icon: string | null;
+  /** How its tools and prompts are called where nothing else is said: as in the registry, or as their upstreams call them. */
+  readonly naming: "prefixed" | "original";
+  /** By tool id. */
+  readonly toolOverrides: Readonly<Record<string, ToolOverride>>;
+  /** What `initialize` says in place of our own words, member by member. */
+  readonly serverInfo: Readonly<Record<string, unknown>> | null;
+  /** null: the description. */
+  readonly instructions: string | null;
   readonly toolIds: readonly string[];
   readonly resourceIds: readonly string[];
   readonly promptIds: readonly string[];

@@ -111,7 +111,16 @@ export const PROMPTS: EntityTable<PromptRow> = {
 };
 
 export const SERVERS: EntityTable<ServerFields> = {
-  table: new Table<ServerFields>("servers", { ...ENTITY, name: "text", description: "text", icon: "text" }),
+  table: new Table<ServerFields>("servers", {
+    ...ENTITY,
+    name: "text",
+    description: "text",
+    icon: "text",
+    naming: "text",
+    toolOverrides: "json",
+    serverInfo: "json",
+    instructions: "text",
+  }),
   noun: "Server",
   sortKey: "name",
   conflict: ({ name }) => `A server with this name ("${name}") or id exists already`,

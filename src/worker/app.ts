@@ -39,6 +39,7 @@ import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
+import { NameConflicts } from "./name_conflicts.ts";
 import { createOutbound } from "./outbound.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
@@ -114,10 +115,14 @@ export async function createApp(
       log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
   });
 
+  // All workers have the same catalog: one tells of it.
+  const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
   const readSnapshot = async () => {
     const rows = await registry.readCatalog();
     await upstreams.update(rows.gateways);
-    return new Catalog(rows);
+    const snapshot = new Catalog(rows);
+    nameConflicts?.update(snapshot);
+    return snapshot;
   };
   let catalog = await readSnapshot();
   const readCatalog = async () => {
@@ -268,6 +273,11 @@ export async function createApp(
   metrics.gauge("sluice_streams_open", "Answers that stay open: event streams", () => admission.streamCount);
   metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
+
+  if (nameConflicts !== null) {
+    const help = "Tools and prompts of virtual servers that lost their name to another";
+    metrics.gauge("sluice_name_conflicts", help, () => nameConflicts.size);
+  }
 
   const timers = [
     setInterval(

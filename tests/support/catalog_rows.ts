@@ -1,4 +1,5 @@
 // Rows of a catalog for tests, whole as the store reads them; a test names only what matters to it.
+import type { NewRow } from "../../src/store/entities.ts";
 import type {
   CatalogRows,
   EntityRow,
@@ -8,6 +9,40 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../src/store/store.ts";
+
+/** A gateway that says nothing of itself, but for who it is. */
+export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" | "url"> = {
+  description: null,
+  transport: "STREAMABLEHTTP",
+  authType: null,
+  authSecret: null,
+  passthroughHeaders: null,
+  caCertificate: null,
+  sessionMode: "bound",
+  capabilities: {},
+  serverInfo: null,
+  instructions: null,
+  protocolVersion: null,
+  stateful: null,
+  reachable: true,
+  lastSeen: null,
+  lastError: null,
+  lastRefreshAt: null,
+  refreshIntervalSeconds: null,
+};
+
+/** A virtual server without members. */
+export const PLAIN_SERVER: Omit<NewRow<ServerRow>, keyof EntityRow | "name"> = {
+  description: null,
+  icon: null,
+  naming: "prefixed",
+  toolOverrides: {},
+  serverInfo: null,
+  instructions: null,
+  toolIds: [],
+  resourceIds: [],
+  promptIds: [],
+};
 
 function entity(id: string): EntityRow {
   return {
@@ -25,35 +60,8 @@ function entity(id: string): EntityRow {
   };
 }
 
-export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): GatewayRow {
-  return {
-    ...entity(id),
-    name: id,
-    slug: id,
-    url: `http://${id}.example/mcp`,
-    description: null,
-    transport: "STREAMABLEHTTP",
-    authType: null,
-    authSecret: null,
-    passthroughHeaders: null,
-    caCertificate: null,
-    sessionMode: "bound",
-    capabilities: {},
-    serverInfo: null,
-    instructions: null,
-    protocolVersion: null,
-    stateful: null,
-    reachable: true,
-    lastSeen: null,
-    lastError: null,
-    lastRefreshAt: null,
-    refreshIntervalSeconds: null,
-    ...given,
-  };
-}
-
-/** The tool `{gatewayId}-{originalName}`; its id is its name. */
-export function toolRow(gatewayId: string, originalName: string, given: Partial<ToolRow> = {}): ToolRow {
+/** What tools and prompts have in common: `{gatewayId}-{originalName}`, which is the id too. */
+function named(gatewayId: string, originalName: string) {
   const name = `${gatewayId}-${originalName}`;
   return {
     ...entity(name),
@@ -63,12 +71,18 @@ export function toolRow(gatewayId: string, originalName: string, given: Partial<
     customName: null,
     displayName: null,
     description: null,
-    definition: `{"name":${JSON.stringify(originalName)},"inputSchema":{"type":"object"}}`,
     position: 0,
-    reachable: true,
-    timeoutMs: null,
-    ...given,
   };
+}
+
+export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): GatewayRow {
+  return { ...entity(id), ...PLAIN_GATEWAY, name: id, slug: id, url: `http://${id}.example/mcp`, ...given };
+}
+
+/** The tool `{gatewayId}-{originalName}`; its id is its name. */
+export function toolRow(gatewayId: string, originalName: string, given: Partial<ToolRow> = {}): ToolRow {
+  const definition = `{"name":${JSON.stringify(originalName)},"inputSchema":{"type":"object"}}`;
+  return { ...named(gatewayId, originalName), definition, reachable: true, timeoutMs: null, ...given };
 }
 
 export function promptRow(
@@ -76,19 +90,8 @@ export function promptRow(
   originalName: string,
   given: Partial<PromptRow> = {},
 ): PromptRow {
-  const name = `${gatewayId}-${originalName}`;
-  return {
-    ...entity(name),
-    gatewayId,
-    originalName,
-    name,
-    customName: null,
-    displayName: null,
-    description: null,
-    definition: `{"name":${JSON.stringify(originalName)}}`,
-    position: 0,
-    ...given,
-  };
+  const definition = `{"name":${JSON.stringify(originalName)}}`;
+  return { ...named(gatewayId, originalName), definition, ...given };
 }
 
 /** A resource, or a template where the URI has an expression; its id is `{gatewayId} {uri}`. */
@@ -107,16 +110,7 @@ export function resourceRow(gatewayId: string, uri: string, given: Partial<Resou
 }
 
 export function serverRow(id: string, given: Partial<ServerRow> = {}): ServerRow {
-  return {
-    ...entity(id),
-    name: id,
-    description: null,
-    icon: null,
-    toolIds: [],
-    resourceIds: [],
-    promptIds: [],
-    ...given,
-  };
+  return { ...entity(id), ...PLAIN_SERVER, name: id, ...given };
 }
 
 export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {

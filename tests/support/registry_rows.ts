@@ -2,6 +2,7 @@
 import { slugify } from "../../src/catalog/tool_name.ts";
 import type { NewRow } from "../../src/store/entities.ts";
 import type { Discovery, GatewayRow, ServerRow } from "../../src/store/store.ts";
+import { PLAIN_GATEWAY, PLAIN_SERVER } from "./catalog_rows.ts";
 
 const SHARED = {
   enabled: true,
@@ -17,29 +18,14 @@ export function newGateway(given: Partial<NewRow<GatewayRow>> & { name: string }
     ...SHARED,
     slug: slugify(given.name),
     url: `http://127.0.0.1:9000/${slugify(given.name)}/mcp`,
-    description: null,
-    transport: "STREAMABLEHTTP",
-    authType: null,
-    authSecret: null,
-    passthroughHeaders: null,
-    caCertificate: null,
-    sessionMode: "bound",
-    capabilities: {},
-    serverInfo: null,
-    instructions: null,
-    protocolVersion: null,
-    stateful: null,
+    ...PLAIN_GATEWAY,
     reachable: false,
-    lastSeen: null,
-    lastError: null,
-    lastRefreshAt: null,
-    refreshIntervalSeconds: null,
     ...given,
   };
 }
 
 export function newServer(given: Partial<NewRow<ServerRow>> & { name: string }): NewRow<ServerRow> {
-  return { ...SHARED, description: null, icon: null, toolIds: [], resourceIds: [], promptIds: [], ...given };
+  return { ...SHARED, ...PLAIN_SERVER, ...given };
 }
 
 /** What an upstream offers, by names and URIs. */

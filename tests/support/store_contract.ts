@@ -132,7 +132,8 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
   test("migrate() runs each step once for starters that come at the same time", async (fresh) => {
     const starters = [fresh.database, await fresh.another(), await fresh.another()];
     const ran = await Promise.all(starters.map((database) => migrate(database)));
-    assertEquals(ran.flat(), MIGRATIONS.map(({ name }) => name));
+    // Each starter runs some of them.
+    assertEquals(ran.flat().sort(), MIGRATIONS.map(({ name }) => name).sort());
     assertEquals(await migrate(fresh.database), []);
   });
 
@@ -280,6 +281,52 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       );
       assertEquals([taken.code, unknown.code], ["CONFLICT", "VALIDATION_FAILED"]);
       assertEquals((await registry.servers.list()).map((row) => row.id), [server.id]);
+    },
+  );
+
+  registryTest(
+    "servers keep what they say of themselves, and words for their own tools only",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      await registry.saveDiscovery(id, discovery({ tools: ["a", "b"] }), naming);
+      const [a, b] = (await registry.tools.list()).map((tool) => tool.id);
+      const said = {
+        naming: "original",
+        serverInfo: { name: "mine", version: "1" },
+        instructions: "Do this.",
+        toolOverrides: { [a]: { name: "x" }, [b]: { description: "d" } },
+      } as const;
+      const server = await registry.servers.insert(newServer({ name: "s", toolIds: [a, b], ...said }));
+      const read = (await registry.servers.get(server.id))!;
+      assertEquals({ ...read, ...said }, read);
+      const less = await registry.servers.update(server.id, { toolIds: [b] });
+      assertEquals([less.toolOverrides, less.version], [{ [b]: { description: "d" } }, 2]);
+      assertEquals(
+        (await registry.servers.update(server.id, { toolIds: [a, b] })).toolOverrides,
+        less.toolOverrides,
+      );
+      await registry.tools.delete(b);
+      assertEquals((await registry.servers.get(server.id))?.toolOverrides, {});
+    },
+  );
+
+  registryTest(
+    "saveDiscovery() leaves everything in its place, and puts what is new behind it",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      const places = async () => {
+        const { tools, resources } = await registry.readCatalog();
+        const placed = [...tools.map((row) => [row.originalName, row.position] as const)]
+          .concat(resources.map((row) => [row.uri, row.position] as const));
+        return Object.fromEntries(placed);
+      };
+      const offer = (tools: string[], resources: string[]) =>
+        registry.saveDiscovery(id, discovery({ tools, resources, templates: ["t:{x}"] }), naming);
+      await offer(["c", "a", "b"], ["r:1"]);
+      assertEquals(await places(), { c: 0, a: 1, b: 2, "r:1": 0, "t:{x}": 1 });
+      const saved = await offer(["d", "b", "a"], ["r:2", "r:1"]);
+      assertEquals(await places(), { a: 1, b: 2, d: 3, "r:1": 0, "t:{x}": 1, "r:2": 2 });
+      assertEquals([saved.tools.updated, saved.resources.updated], [[], []]);
     },
   );
 

@@ -1,0 +1,86 @@
+// What the tools and prompts of virtual servers are called, for who reads or writes the servers.
+import { canSee } from "../auth/rbac.ts";
+import type { Principal } from "../auth/principal.ts";
+import { SluiceError } from "../base/errors.ts";
+import { inListOrder } from "../catalog/list_order.ts";
+import { type NameConflict, nameMembers } from "../catalog/scope_names.ts";
+import type { Registry } from "../store/registry.ts";
+import type { EntityRow, GatewayRow, PromptRow, ServerRow, ToolRow } from "../store/store.ts";
+
+type Conflict = NameConflict<ToolRow | PromptRow>;
+
+/** What a reader may know of servers' members. */
+export interface KnownMembers {
+  /** By id; a tool that the reader may not see is not in it. */
+  readonly tools: ReadonlyMap<string, ToolRow>;
+  /** Those of which the reader may see both sides. */
+  conflictsOf(server: ServerRow): readonly Conflict[];
+}
+
+export async function readMembers(
+  store: Registry,
+  principal: Principal,
+  servers: readonly ServerRow[],
+): Promise<KnownMembers> {
+  const members = await membersOf(store, servers);
+  const isKnown = (row: EntityRow) => canSee(principal, row);
+  return {
+    tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
+    conflictsOf: (server) =>
+      conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
+  };
+}
+
+/**
+ * A write must not bring two tools or prompts to one name. What was in conflict before, because something was renamed, hinders
+ * no other change.
+ * @throws {SluiceError} CONFLICT with the names of both
+ */
+export async function refuseNewConflicts(
+  store: Registry,
+  principal: Principal,
+  { before, after }: { readonly before: ServerRow | null; readonly after: ServerRow },
+): Promise<void> {
+  const members = await membersOf(store, before === null ? [after] : [before, after]);
+  const keyOf = ({ name, keptBy, renamed }: Conflict) => JSON.stringify([name, keptBy.id, renamed.id]);
+  const old = new Set(before === null ? [] : conflictsOf(before, members).map(keyOf));
+  const conflict = conflictsOf(after, members).find((each) => !old.has(keyOf(each)));
+  if (conflict === undefined) return;
+  const { kind, name, keptBy, renamed } = conflict;
+  const shown = (row: ToolRow | PromptRow) =>
+    canSee(principal, row) ? `"${row.name}"` : "one that you may not see";
+  throw new SluiceError("CONFLICT", {
+    reason:
+      `Two ${kind}s would be called "${name}" here: ${shown(keptBy)} and ${shown(renamed)}; leave one out, ` +
+      (kind === "tool" ? "name one in tool_overrides, " : "") + 'or use "naming": "prefixed"',
+  });
+}
+
+interface Members {
+  readonly tools: readonly ToolRow[];
+  readonly prompts: readonly PromptRow[];
+  readonly gateways: ReadonlyMap<string, GatewayRow>;
+}
+
+async function membersOf(
+  { tools, prompts, gateways }: Registry,
+  servers: readonly ServerRow[],
+): Promise<Members> {
+  const union = (idsOf: (server: ServerRow) => readonly string[]) => [...new Set(servers.flatMap(idsOf))];
+  return {
+    tools: await tools.list({ ids: union(({ toolIds }) => toolIds) }),
+    prompts: await prompts.list({ ids: union(({ promptIds }) => promptIds) }),
+    gateways: new Map((await gateways.list()).map((row) => [row.id, row])),
+  };
+}
+
+function conflictsOf(server: ServerRow, { tools, prompts, gateways }: Members): readonly Conflict[] {
+  const own = <Row extends ToolRow | PromptRow>(rows: readonly Row[], ids: readonly string[]): Row[] => {
+    const wanted = new Set(ids);
+    return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways).map(({ row }) => row);
+  };
+  return nameMembers<ToolRow | PromptRow>(server, {
+    tools: own(tools, server.toolIds),
+    prompts: own(prompts, server.promptIds),
+  }).conflicts;
+}
