@@ -72,6 +72,15 @@ export const SESSION_SETTINGS = [
     doc:
       "Names of tools and prompts that would be longer are cut and end with a hash: some clients take 60 or 64.",
   }),
+  setting({
+    name: "MCP_LIST_PAGE_SIZE",
+    kind: int({ min: 0, max: 1_000_000, hint: "0: everything in one page" }),
+    default: "1000",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "How much tools/list, prompts/list, resources/list and resources/templates/list give at once.",
+  }),
 ] as const;
 
 export const POOL_SETTINGS = [

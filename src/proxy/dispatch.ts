@@ -5,7 +5,7 @@ import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
-import { listHandlers } from "./lists.ts";
+import { listHandlers, type ListPaging } from "./lists.ts";
 import { completing } from "./modern_answer.ts";
 import { setLogLevel } from "./logging.ts";
 import { complete, getPrompt } from "./prompts.ts";
@@ -14,21 +14,23 @@ import { subscribe, unsubscribe } from "./subscriptions.ts";
 import { callTool, callToolAsMethod } from "./tools_call.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
+export interface DispatcherOptions {
+  readonly identity: ServerIdentity;
+  readonly paging: ListPaging;
+  /** Makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it. */
+  readonly toErrorObject: (error: unknown, call: CallContext) => string;
+}
+
 export class Dispatcher {
   readonly #legacy: ReadonlyMap<string, Handler>;
   readonly #modern: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
   readonly #toErrorObject: (error: unknown, call: CallContext) => string;
 
-  /** @param toErrorObject makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it */
-  constructor(
-    caller: UpstreamCaller,
-    identity: ServerIdentity,
-    toErrorObject: (error: unknown, call: CallContext) => string,
-  ) {
+  constructor(caller: UpstreamCaller, { identity, paging, toErrorObject }: DispatcherOptions) {
     const lifecycle = new LifecycleMethods(identity);
     const shared: [method: string, handler: Handler][] = [
-      ...listHandlers(caller),
+      ...listHandlers(caller, paging),
       ["tools/call", (call, message) => callTool(caller, call, message)],
       ["resources/read", (call, message) => readResource(caller, call, message)],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],

@@ -26,6 +26,7 @@ import { Admission } from "../http/admission.ts";
 import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
+import { ListCursors } from "../proxy/list_cursor.ts";
 import { UpstreamCaller } from "../proxy/upstream_caller.ts";
 import { openDatabase } from "../store/open.ts";
 import { createRegistry } from "../store/registry.ts";
@@ -140,9 +141,12 @@ export async function createApp(
         : "TOOL_TIMEOUT",
       requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     }),
-    { name: "sluice", version: VERSION },
-    (thrown, { note, received }) =>
-      rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
+    {
+      identity: { name: "sluice", version: VERSION },
+      paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
+      toErrorObject: (thrown, { note, received }) =>
+        rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
+    },
   );
 
   const ids = new SessionIds(secrets.authEncryptionSecret);

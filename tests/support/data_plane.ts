@@ -5,6 +5,7 @@ import { Catalog } from "../../src/catalog/catalog.ts";
 import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
 import type { CallContext } from "../../src/proxy/call_context.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
+import { ListCursors } from "../../src/proxy/list_cursor.ts";
 import { UpstreamCaller } from "../../src/proxy/upstream_caller.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -29,6 +30,7 @@ export interface DataPlane {
 export async function dataPlane(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
+  { pageSize = 1000 }: { pageSize?: number } = {},
 ): Promise<DataPlane> {
   const given = catalogRows(rows);
   const client: HttpClient = {
@@ -53,8 +55,11 @@ export async function dataPlane(
       toolTimeoutSetting: "TOOL_TIMEOUT",
       requestTimeoutMs: 30_000,
     }),
-    { name: "sluice", version: "1.2.3" },
-    (thrown) => rpcErrorText(errors.report(thrown)),
+    {
+      identity: { name: "sluice", version: "1.2.3" },
+      paging: { cursors: new ListCursors("secret"), pageSize },
+      toErrorObject: (thrown) => rpcErrorText(errors.report(thrown)),
+    },
   );
   const context = (more: Partial<CallContext> = {}): CallContext => ({
     principal: principal(),

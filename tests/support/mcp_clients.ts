@@ -13,7 +13,8 @@ export const INSPECTOR_PACKAGE = "@modelcontextprotocol/inspector@2.12.0";
 /** What the tests ask of a client. Results are the SDK's parsed values. */
 export interface McpClient extends AsyncDisposable {
   readonly sessionId: string | undefined;
-  listTools(): Promise<{ tools: { name: string }[] }>;
+  /** Without a cursor v1 gives the first page, v2 all of them together. */
+  listTools(cursor?: string): Promise<{ tools: { name: string }[]; nextCursor?: string }>;
   // deno-lint-ignore no-explicit-any -- results of any tool; tests assert what they read.
   callTool(name: string, args?: Record<string, unknown>): Promise<any>;
   // deno-lint-ignore no-explicit-any -- likewise
@@ -50,7 +51,7 @@ function adapt(client: ClientV1 | ClientV2, transport: TransportV1 | TransportV2
     get sessionId() {
       return transport.sessionId;
     },
-    listTools: () => client.listTools(),
+    listTools: (cursor) => client.listTools(cursor === undefined ? undefined : { cursor }),
     callTool: (name, args = {}) => client.callTool({ name, arguments: args }),
     readResource: (uri) => client.readResource({ uri }),
     getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
