@@ -44,12 +44,14 @@ export class Dispatcher {
       ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
       ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
     ]);
-    this.#modern = new Map<string, Handler>([
+    const modern: [method: string, handler: Handler][] = [
       ["server/discover", (call) => lifecycle.discover(call)],
-      ...shared.map((
-        [method, handler],
-      ): [string, Handler] => [method, completing(method, handler, identity)]),
-    ]);
+      ...shared,
+    ];
+    const serverInfo = (call: CallContext) => lifecycle.serverInfoText(call);
+    this.#modern = new Map(
+      modern.map(([method, handler]) => [method, completing(method, handler, serverInfo)]),
+    );
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;
   }

@@ -153,8 +153,8 @@ Deno.test("Dispatcher.respond() promises what the upstreams promise, and knows t
   });
   const text = '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}';
   const shown = JSON.parse(await dispatcher.respond(context(), requestOf(text))).result.capabilities;
-  assertEquals([shown.logging, dispatcher.knows("logging/setLevel")], [{}, true]);
-  assertEquals([shown.resources, dispatcher.knows("resources/subscribe")], [
+  assertEquals([shown.logging, dispatcher.knows("logging/setLevel", "2025-11-25")], [{}, true]);
+  assertEquals([shown.resources, dispatcher.knows("resources/subscribe", "2025-11-25")], [
     { subscribe: true, listChanged: true },
     true,
   ]);
