@@ -24,7 +24,7 @@ export function resolveResource(scope: Scope, uri: string, principal: Principal)
   for (const entry of scope.templates.entries) {
     if (canSee(principal, entry.row) && entry.template.matches(uri)) return entry;
   }
-  throw new SluiceError("RESOURCE_NOT_FOUND", { uri });
+  throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
 }
 
 /** Our own name first; then the upstream's, where it can only mean one. */

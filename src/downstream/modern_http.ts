@@ -93,6 +93,7 @@ export class ModernHttp {
     const key = parkedKey(message, request);
     const state = isObject(params) ? params.requestState : undefined;
     const isOurs = parked.claimsOf(state) !== null;
+    const responses = inputResponses(message);
     const interactive = isOurs ? parked.take(String(state), key) : new InteractiveCall(
       (client, cancelled) =>
         dispatcher.answer(
@@ -101,17 +102,17 @@ export class ModernHttp {
         ),
       CAN_BE_ASKED.some((name) => claims.capabilityNames.has(name)),
     );
-    return await this.#turn(interactive, { message, request, claims, key, signal });
+    return await this.#turn(interactive, { message, request, claims, key, responses, signal });
   }
 
   /** One exchange of a call: notifications as they come, then the answer, or what the client is asked. */
   #turn(interactive: InteractiveCall, turn: Turn): Promise<McpReply> {
-    const { message, request, claims, key, signal } = turn;
+    const { message, request, claims, key, responses, signal } = turn;
     const reply = new CallReply(request, null, interactive.cancellation);
     const giveUp = () => interactive.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
-    interactive.turn((text) => notify(reply, text, claims), inputResponses(message)).then((said) => {
+    interactive.turn((text) => notify(reply, text, claims), responses).then((said) => {
       if (said.kind === "answer") return finish(reply, message, said.answer);
       const state = this.#deps.parked.park(interactive, key);
       finish(reply, message, { text: inputRequired(said.requests, state), failed: false });
@@ -163,6 +164,7 @@ interface Turn {
   readonly request: McpRequest;
   readonly claims: ModernClaims;
   readonly key: ParkedRequest;
+  readonly responses: ReadonlyMap<string, string>;
   readonly signal: CancelSignal;
 }
 

@@ -31,7 +31,7 @@ export function readClaims(message: RequestMessage, headers: Headers): ModernCla
   const version = meta[META.protocolVersion];
   if (typeof version !== "string") throw missing(META.protocolVersion, "a string");
   checkHeader(headers, "mcp-protocol-version", version);
-  if (version !== MODERN_REVISION) throw unsupportedRevision(version);
+  if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
   if (!isObject(meta[META.clientCapabilities])) throw missing(META.clientCapabilities, "an object");
   checkHeader(headers, "mcp-method", message.method);
   const namedBy = NAMED_BY[message.method];
@@ -57,11 +57,13 @@ function missing(key: string, shape: string): SluiceError {
   return new SluiceError("INVALID_PARAMS", { reason: `_meta["${key}"] must be ${shape}` });
 }
 
-/** The client's answers to what an earlier reply asked for, by key, each as JSON text. */
+/** The client's answers to what an earlier reply asked for, by key, each as JSON text. @throws {SluiceError} INVALID_PARAMS */
 export function inputResponses(message: RequestMessage): ReadonlyMap<string, string> {
-  const params = message.params;
-  const responses = isObject(params) ? params.inputResponses : undefined;
-  if (!isObject(responses)) return new Map();
+  const responses = isObject(message.params) ? message.params.inputResponses : undefined;
+  if (responses === undefined) return new Map();
+  if (!isObject(responses) || !Object.values(responses).every(isObject)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"inputResponses" must be an object of objects' });
+  }
   const text = memberText(memberText(message.text, "params")!, "inputResponses")!;
   return new Map(Object.keys(responses).map((key) => [key, memberText(text, key)!]));
 }

@@ -15,6 +15,7 @@ import {
   ASSUMED_REVISION,
   BATCH_REVISION,
   isRevision,
+  LEGACY_REVISIONS,
   negotiateRevision,
   type Revision,
 } from "../mcp/revisions.ts";
@@ -262,5 +263,5 @@ function abortWith(clientGone: CancelSignal, call: Cancellation): () => void {
 }
 
 function checkVersionHeader(version: string | null): asserts version is Revision | null {
-  if (version !== null && !isRevision(version)) throw unsupportedRevision(version);
+  if (version !== null && !isRevision(version)) throw unsupportedRevision(version, LEGACY_REVISIONS);
 }

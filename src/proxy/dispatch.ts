@@ -6,7 +6,7 @@ import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
 import { listHandlers, type ListPaging } from "./lists.ts";
-import { completing } from "./modern_answer.ts";
+import { completed } from "./modern_answer.ts";
 import { setLogLevel } from "./logging.ts";
 import { complete, getPrompt } from "./prompts.ts";
 import { readResource } from "./resources.ts";
@@ -25,6 +25,7 @@ export class Dispatcher {
   readonly #legacy: ReadonlyMap<string, Handler>;
   readonly #modern: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
+  readonly #serverInfo: (call: CallContext) => string;
   readonly #toErrorObject: (error: unknown, call: CallContext) => string;
 
   constructor(caller: UpstreamCaller, { identity, paging, toErrorObject }: DispatcherOptions) {
@@ -44,14 +45,11 @@ export class Dispatcher {
       ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
       ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
     ]);
-    const modern: [method: string, handler: Handler][] = [
+    this.#modern = new Map<string, Handler>([
       ["server/discover", (call) => lifecycle.discover(call)],
       ...shared,
-    ];
-    const serverInfo = (call: CallContext) => lifecycle.serverInfoText(call);
-    this.#modern = new Map(
-      modern.map(([method, handler]) => [method, completing(method, handler, serverInfo)]),
-    );
+    ]);
+    this.#serverInfo = (call) => lifecycle.serverInfoText(call);
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;
   }
@@ -70,6 +68,12 @@ export class Dispatcher {
 
   /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
+    const answer = await this.#serve(call, message);
+    if (call.revision !== MODERN_REVISION) return answer;
+    return completed(message.method, answer, this.#serverInfo(call));
+  }
+
+  async #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const handler = this.#methods(call.revision).get(message.method) ??
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
     try {

@@ -3,7 +3,6 @@ import { memberText, replaceMember } from "../mcp/json_rpc.ts";
 import { withMember } from "../mcp/modern.ts";
 import { META } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
-import type { CallContext, Handler } from "./call_context.ts";
 
 /**
  * How long a client may keep a list, ms: who wants to know sooner listens for changes. Not longer than an upstream takes to
@@ -25,27 +24,19 @@ const FRESHNESS: Readonly<Record<string, number>> = {
 /** Error codes that only older revisions know (2026-07-28, basic, "Error Codes"). */
 const RENUMBERED: Readonly<Record<string, string>> = { "-32002": "-32602" };
 
-/** @param serverInfo says as JSON text who answers */
-export function completing(
-  method: string,
-  handler: Handler,
-  serverInfo: (call: CallContext) => string,
-): Handler {
-  return async (call, message) => complete(method, await handler(call, message), serverInfo(call));
-}
-
-function complete(method: string, { text, failed }: RpcAnswer, serverInfo: string): RpcAnswer {
+/** @param serverInfo who answers, as JSON text */
+export function completed(method: string, { text, failed }: RpcAnswer, serverInfo: string): RpcAnswer {
   if (failed) {
     const code = RENUMBERED[memberText(text, "code") ?? ""];
     return { text: code === undefined ? text : replaceMember(text, "code", code), failed };
   }
   const ttlMs = FRESHNESS[method];
-  let completed = text;
+  let result = text;
   if (ttlMs !== undefined && memberText(text, "resultType") !== '"input_required"') {
-    completed = withMember(withMember(completed, "cacheScope", '"private"'), "ttlMs", String(ttlMs));
+    result = withMember(withMember(result, "cacheScope", '"private"'), "ttlMs", String(ttlMs));
   }
-  completed = withMember(completed, "resultType", '"complete"');
-  return { text: stamped(completed, serverInfo), failed };
+  result = withMember(result, "resultType", '"complete"');
+  return { text: stamped(result, serverInfo), failed };
 }
 
 /** With `_meta` that says which server this is, unless an upstream has said so for itself. */

@@ -6,6 +6,8 @@ import { resolveTool } from "../catalog/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import type { ToolRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { checkParamHeaders, paramHeadersFor } from "./param_headers.ts";
 import type { CallContext } from "./call_context.ts";
 import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
 
@@ -25,7 +27,8 @@ export function callTool(
   const tool = resolveTool(call.scope, params.name, call.principal);
   const text = memberText(message.text, "params")!;
   const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
-  return send(caller, call, tool, renamed);
+  if (call.revision === MODERN_REVISION) checkParamHeaders(tool, params.arguments, call.received);
+  return send(caller, call, tool, { text: renamed, args: params.arguments });
 }
 
 /** ContextForge's `/rpc` takes a tool's name for a method, and `params` for its arguments. @throws like callTool, METHOD_NOT_FOUND */
@@ -40,7 +43,8 @@ export function callToolAsMethod(
     throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
   }
   const text = params === undefined ? "{}" : memberText(message.text, "params")!;
-  return send(caller, call, tool, `{"name":${tool.originalKeyText},"arguments":${text}}`);
+  const called = `{"name":${tool.originalKeyText},"arguments":${text}}`;
+  return send(caller, call, tool, { text: called, args: params });
 }
 
 function toolNamed(call: CallContext, method: string): Entry<ToolRow> {
@@ -55,11 +59,14 @@ function send(
   caller: UpstreamCaller,
   call: CallContext,
   tool: Entry<ToolRow>,
-  params: string,
+  { text, args }: { readonly text: string; readonly args: unknown },
 ): Promise<RpcAnswer> {
   if (call.note !== undefined) call.note.tool = tool.key;
   requirePermission(call.principal, "tools.execute");
-  return caller.request(tool, call, "tools/call", params, deadlineOf(tool.row, caller.toolDeadline));
+  const deadline = deadlineOf(tool.row, caller.toolDeadline);
+  const paramHeaders = paramHeadersFor(tool, args);
+  const limits = paramHeaders === undefined ? deadline : { ...deadline, paramHeaders };
+  return caller.request(tool, call, "tools/call", text, limits);
 }
 
 /** The tool's own limit wins over the gateway's. */

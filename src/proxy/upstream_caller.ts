@@ -3,6 +3,7 @@ import { tokenOf } from "../auth/principal.ts";
 import type { Entry } from "../catalog/catalog.ts";
 import type { EntityRow, GatewayRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
+import type { HeaderList } from "../upstream/connection.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { CallContext } from "./call_context.ts";
@@ -11,6 +12,11 @@ import type { CallContext } from "./call_context.ts";
 export interface CallDeadline {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
+}
+
+interface CallLimits extends CallDeadline {
+  /** See proxy/param_headers.ts. */
+  readonly paramHeaders?: HeaderList;
 }
 
 export class UpstreamCaller {
@@ -57,7 +63,7 @@ export class UpstreamCaller {
     call: CallContext,
     method: string,
     params: string,
-    { timeoutMs, timeoutSetting }: CallDeadline = this.#requestDeadline,
+    { timeoutMs, timeoutSetting, paramHeaders }: CallLimits = this.#requestDeadline,
   ): Promise<RpcAnswer> {
     if (call.note !== undefined) call.note.upstream = entry.gateway.name;
     return this.#upstreams.get(entry.gateway.id).request(method, params, {
@@ -70,6 +76,7 @@ export class UpstreamCaller {
       timeoutSetting,
       signal: call.signal,
       client: call.client,
+      paramHeaders,
     });
   }
 }

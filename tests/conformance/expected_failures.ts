@@ -16,6 +16,16 @@ const LISTS_ARE_JSON: ExpectedFailure = {
     'stream, or Content-Type: application/json, to return one JSON object".',
 };
 
+/** The gateway asks the upstream again by itself, so that its own client, which may not know how, has nothing to do. */
+const STAYS_OPEN: ExpectedFailure = {
+  scenario: "server-sse-polling",
+  passed: 2,
+  checks: [],
+  because:
+    "The suite counts one more check where the server closes the stream of a call. 2025-11-25, transports, " +
+    '"Sending Messages to the Server": after an event with an id "the server MAY close the connection".',
+};
+
 /** The stream of a call that an upstream of 2026-07-28 answers is not one that may be left and taken up again. */
 const NOTHING_TO_RESUME: ExpectedFailure = {
   scenario: "server-sse-polling",
@@ -58,7 +68,7 @@ const MODERN_CLIENT_ON_LEGACY_UPSTREAM: readonly ExpectedFailure[] = [
 
 export function expectedFailures(revision: Revision, upstream: Era): readonly ExpectedFailure[] {
   if (revision === "2025-11-25") {
-    return upstream === "legacy" ? [LISTS_ARE_JSON] : [LISTS_ARE_JSON, NOTHING_TO_RESUME];
+    return upstream === "legacy" ? [LISTS_ARE_JSON, STAYS_OPEN] : [LISTS_ARE_JSON, NOTHING_TO_RESUME];
   }
   return upstream === "legacy" ? MODERN_CLIENT_ON_LEGACY_UPSTREAM : [];
 }
