@@ -189,14 +189,17 @@ Deno.test("POST /servers names every culprit among the names of tools", () =>
     const faults = body.detail.map(({ loc, msg }: { loc: string[]; msg: string }) =>
       `${loc.slice(2).join(".")}: ${msg}`
     );
-    assertEquals([status, faults.sort()], [422, [
-      'naming: Invalid option: expected one of "prefixed"|"original"',
-      'server_info: Unrecognized key: "titel"',
-      `tool_overrides.${a.id}: "${a.id}" is there twice, by id and by name`,
-      'tool_overrides.absent: "absent" is not one of the server\'s tools',
-      'tool_overrides.one-b.name: "find" is the name of "one-a" already',
-      'tool_overrides.two-c: "two-c" is not one of the server\'s tools',
-    ]]);
+    assertEquals([status, faults.sort()], [
+      422,
+      [
+        'naming: Invalid option: expected one of "prefixed"|"original"',
+        'server_info: Unrecognized key: "titel"',
+        `tool_overrides.${a.id}: "${a.id}" is there twice, by id and by name`,
+        'tool_overrides.absent: "absent" is not one of the server\'s tools',
+        'tool_overrides.one-b.name: "find" is the name of "one-a" already',
+        'tool_overrides.two-c: "two-c" is not one of the server\'s tools',
+      ].sort(),
+    ]);
     for (const name of ["", "a b", "x".repeat(129), "ä"]) {
       const bad = { name: "x", associated_tools: ["one-a"], tool_overrides: { "one-a": { name } } };
       const { body: { detail } } = await call("POST", "/servers", { body: { server: bad } });

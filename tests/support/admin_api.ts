@@ -59,7 +59,9 @@ export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>
   const database = await openSqlite(`${directory}/test.db`, { busyTimeoutMs: 1000 });
   try {
     await migrate(database);
-    await run(await harness(createRegistry(database)));
+    // A second passes between two writes: what is registered first is the elder one.
+    let seconds = 1_790_000_000;
+    await run(await harness(createRegistry(database, () => new Date(seconds++ * 1000))));
   } finally {
     await database.close();
     await Deno.remove(directory, { recursive: true });
