@@ -169,6 +169,19 @@ export const EGRESS_SETTINGS = [
     doc: "Refuse a host name that cannot be resolved.",
   }),
   setting({
+    name: "ALLOWED_HOSTS",
+    kind: list("host names without port, or *", (item) => {
+      const name = item.toLowerCase();
+      return name === "*" || /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/.test(name) ? name : undefined;
+    }),
+    default: "",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Names that requests may call this gateway by in their Host header, besides localhost; not set: any, or localhost's alone where HOST is a loopback address.",
+  }),
+  setting({
     name: "ALLOWED_ORIGINS",
     kind: list("origins like https://app.example.com, or *", (item) => {
       if (item === "*" || item === "null") return item;

@@ -1,20 +1,55 @@
-// Browsers of strangers stay out: a request with an Origin that is neither allowed nor of this machine gets 403 (MCP 2025-11-25,
-// transports, "Security Warning": DNS rebinding).
+// Browsers of strangers stay out (MCP 2025-11-25, transports, "Security Warning": DNS rebinding): a request gets 403 whose
+// Origin is neither allowed nor of this machine, or whose Host is none of ours where we know which are.
 import { SluiceError } from "../base/errors.ts";
 
-export class OriginGuard {
-  readonly #allowed: ReadonlySet<string>;
+export interface OriginGuardOptions {
+  /** ALLOWED_ORIGINS; "*" for all. */
+  readonly allowedOrigins: readonly string[];
+  /** ALLOWED_HOSTS: names without port, in lower case; "*" for all. */
+  readonly allowedHosts: readonly string[];
+  /** HOST: what we listen on. */
+  readonly listensOn: string;
+}
 
-  constructor(allowedOrigins: readonly string[]) {
-    this.#allowed = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+export class OriginGuard {
+  /** null: any. */
+  readonly #origins: ReadonlySet<string> | null;
+  readonly #hosts: ReadonlySet<string> | null;
+
+  constructor({ allowedOrigins, allowedHosts, listensOn }: OriginGuardOptions) {
+    this.#origins = allowedOrigins.includes("*")
+      ? null
+      : new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+    // Who listens on loopback alone is called by loopback names alone, unless a proxy passes another name on.
+    const knowsItsNames = allowedHosts.length > 0 || /^(localhost|127\.|\[?::1\]?$)/.test(listensOn);
+    this.#hosts = knowsItsNames && !allowedHosts.includes("*")
+      ? new Set([...LOOPBACK_NAMES, ...allowedHosts])
+      : null;
   }
 
-  /** @throws {SluiceError} ORIGIN_DENIED */
+  /** @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED */
   check(headers: Headers): void {
     const origin = headers.get("origin");
-    if (origin === null || this.#allowed.has(origin.toLowerCase()) || isLoopback(origin)) return;
-    throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
+    if (origin !== null && this.#origins !== null && !this.#isAllowed(origin)) {
+      throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
+    }
+    if (this.#hosts === null) return;
+    const host = headers.get("host") ?? "";
+    if (!this.#hosts.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
   }
+
+  #isAllowed(origin: string): boolean {
+    return this.#origins!.has(origin.toLowerCase()) || isLoopback(origin);
+  }
+}
+
+/** A Host header less its port, in lower case. */
+function nameIn(host: string): string {
+  const port = host.lastIndexOf(":");
+  const name = port > host.lastIndexOf("]") && port >= 0 ? host.slice(0, port) : host;
+  return name.toLowerCase();
 }
 
 function isLoopback(origin: string): boolean {

@@ -35,7 +35,7 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
   "resources/read": "uri",
 };
 
-const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+const SENTINEL = /^=\?base64\?(.*)\?=$/s;
 /** What a header can carry as it is: visible ASCII, spaces only inside. */
 const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;
 
@@ -50,7 +50,9 @@ export function decodeHeaderValue(value: string): string | null {
   const encoded = SENTINEL.exec(value)?.[1];
   if (encoded === undefined) return value;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded));
+    // Strict: a value must be told broken by every reader alike.
+    const bytes = Uint8Array.fromBase64(encoded, { lastChunkHandling: "strict" });
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return null;
   }

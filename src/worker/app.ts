@@ -263,7 +263,11 @@ export async function createApp(
     },
     authenticate: (headers) => authenticator.authenticate(headers),
     anonymous: ANONYMOUS,
-    originGuard: new OriginGuard(config.allowedOrigins),
+    originGuard: new OriginGuard({
+      allowedOrigins: config.allowedOrigins,
+      allowedHosts: config.allowedHosts,
+      listensOn: config.host,
+    }),
     errors,
     countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
       "endpoint",

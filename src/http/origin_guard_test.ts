@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert";
+import { isError } from "../base/errors.ts";
+import { OriginGuard, type OriginGuardOptions } from "./origin_guard.ts";
+
+function passes(headers: Record<string, string>, options: Partial<OriginGuardOptions> = {}): boolean {
+  const guard = new OriginGuard({ allowedOrigins: [], allowedHosts: [], listensOn: "0.0.0.0", ...options });
+  try {
+    guard.check(new Headers(headers));
+    return true;
+  } catch (error) {
+    assertEquals(isError(error, "ORIGIN_DENIED") || isError(error, "HOST_DENIED"), true);
+    return false;
+  }
+}
+
+Deno.test("OriginGuard.check() lets in no origin, this machine's and the allowed ones, nobody else", () => {
+  const allowedOrigins = ["https://UI.example"];
+  assertEquals(passes({}, { allowedOrigins }), true);
+  const good = ["https://ui.example", "http://localhost:3000", "https://127.0.0.1", "http://[::1]:80"];
+  const bad = [
+    "null",
+    "http://ui.example",
+    "https://ui.example.evil",
+    "http://localhost.evil.example",
+    "http://127.0.0.1.nip.example",
+    "http://localhost:80@evil.example",
+    "",
+  ];
+  for (const origin of good) assertEquals(passes({ origin }, { allowedOrigins }), true, origin);
+  for (const origin of bad) assertEquals(passes({ origin }, { allowedOrigins }), false, origin);
+  for (const origin of bad) assertEquals(passes({ origin }, { allowedOrigins: ["*"] }), true, origin);
+});
+
+Deno.test("OriginGuard.check() knows its own names where it listens on loopback alone", () => {
+  for (const listensOn of ["127.0.0.1", "::1", "localhost", "127.0.0.53"]) {
+    for (const host of ["127.0.0.1", "localhost:4444", "LOCALHOST", "[::1]:4444", "[::1]"]) {
+      assertEquals(passes({ host }, { listensOn }), true, host);
+    }
+    for (const host of ["evil.example", "evil.example:4444", "localhost.evil.example", "[::2]", ""]) {
+      assertEquals(passes({ host }, { listensOn }), false, host);
+    }
+  }
+  assertEquals(passes({ host: "gateway.example" }), true, "any name on any address");
+});
+
+Deno.test("OriginGuard.check() takes the hosts that it is told, and localhost", () => {
+  const allowedHosts = ["gateway.example"];
+  for (const listensOn of ["0.0.0.0", "127.0.0.1"]) {
+    assertEquals(passes({ host: "Gateway.example:8443" }, { allowedHosts, listensOn }), true);
+    assertEquals(passes({ host: "localhost" }, { allowedHosts, listensOn }), true);
+    assertEquals(passes({ host: "other.example" }, { allowedHosts, listensOn }), false);
+    assertEquals(passes({ host: "other.example" }, { allowedHosts: ["*"], listensOn }), true);
+  }
+});
