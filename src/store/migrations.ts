@@ -96,6 +96,13 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`ALTER TABLE servers ADD COLUMN instructions TEXT`,
     ],
   },
+  {
+    name: "leases",
+    statements: [
+      sql`CREATE TABLE leases (
+        name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL, term INTEGER NOT NULL)`,
+    ],
+  },
 ];
 
 /**

@@ -1,12 +1,14 @@
 // What the store promises, whichever database is under it: every driver runs this one suite.
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createNaming } from "../../src/catalog/tool_name.ts";
 import { SluiceError } from "../../src/base/errors.ts";
+import { createLeases } from "../../src/store/leases.ts";
 import { migrate, type Migration, MIGRATIONS } from "../../src/store/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry.ts";
 import { createSessionRecords } from "../../src/store/session_records.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
+import { waitFor } from "./wait_for.ts";
 
 /** A database of its own for one test. */
 export interface FreshDatabase {
@@ -503,6 +505,47 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await sessions.deleteExpired(at), 1);
     assertEquals(await sessions.get("b"), null);
     assertEquals([await sessions.delete("a"), await sessions.delete("a")], [true, false]);
+  });
+
+  test("Leases.take() gives a lease to one of many that ask at once, and to that one again", async (fresh) => {
+    await migrate(fresh.database);
+    const databases = [fresh.database, await fresh.another(), await fresh.another()];
+    const asked = await Promise.all(
+      databases.map((database, i) => createLeases(database).take("l", `holder ${i}`, 60_000)),
+    );
+    const winner = asked.findIndex(({ isHeld }) => isHeld);
+    assertEquals(asked.map(({ isHeld }) => isHeld).filter(Boolean).length, 1);
+    for (const answer of asked) {
+      if (answer.isHeld) continue;
+      assertEquals(answer.holder, `holder ${winner}`);
+      assert(answer.freeInMs > 0 && answer.freeInMs <= 60_000, `free in ${answer.freeInMs} ms`);
+    }
+    const renewed = await createLeases(databases[winner]).take("l", `holder ${winner}`, 60_000);
+    assertEquals(renewed, { isHeld: true, term: 1 });
+    assertEquals((await createLeases(databases[0]).take("other", "holder", 60_000)).isHeld, true);
+  });
+
+  test("Leases.take() gives a lease that ran out to another, in a new term", async (fresh) => {
+    await migrate(fresh.database);
+    const [one, two] = [createLeases(fresh.database), createLeases(await fresh.another())];
+    assertEquals(await one.take("l", "one", 300), { isHeld: true, term: 1 });
+    const taken = await waitFor(async () => {
+      const answer = await two.take("l", "two", 60_000);
+      return answer.isHeld ? answer : null;
+    }, { what: "the lease to run out" });
+    assertEquals(taken.term, 2);
+    const late = await one.take("l", "one", 300);
+    assertEquals([late.isHeld, !late.isHeld && late.holder], [false, "two"]);
+  });
+
+  test("Leases.release() frees the holder's own lease at once, and nobody else's", async ({ database }) => {
+    await migrate(database);
+    const leases = createLeases(database);
+    await leases.take("l", "one", 60_000);
+    await leases.release("l", "two");
+    assertEquals((await leases.take("l", "two", 60_000)).isHeld, false);
+    await leases.release("l", "one");
+    assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
 }
 
