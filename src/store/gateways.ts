@@ -1,5 +1,5 @@
 // Gateways: registered upstreams, whose visibility their tools, resources and prompts share unless told otherwise.
-import { type RowChanges, TableEntities } from "./entities.ts";
+import { raiseCatalogVersion, type RowChanges, TableEntities } from "./entities.ts";
 import { type Database, sql } from "./sql.ts";
 import type { GatewayRow } from "./store.ts";
 import { GATEWAYS, PROMPTS, RESOURCES, TOOLS } from "./tables.ts";
@@ -37,4 +37,37 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
       return after;
     });
   }
+}
+
+/** What a health check or a refresh found out; `lastSeen` null: the upstream was not seen, what was noted before stays. */
+export interface GatewayHealth {
+  readonly reachable: boolean;
+  readonly lastSeen: string | null;
+  readonly lastError: string | null;
+}
+
+/**
+ * Notes the health of a gateway as it was when `row` was read: of one that has another address by now, or was found by a
+ * refresh meanwhile, nothing is known. It is no change of the row's version; the catalog's is raised where `reachable`
+ * changes, and only then: the data plane reads nothing else of it.
+ * @returns whether it was noted
+ */
+export async function saveHealth(
+  database: Database,
+  { id, version, reachable }: Pick<GatewayRow, "id" | "version" | "reachable">,
+  health: GatewayHealth,
+): Promise<boolean> {
+  const isTurn = health.reachable !== reachable;
+  const assignments = GATEWAYS.table.assignments({
+    reachable: isTurn ? health.reachable : undefined,
+    lastSeen: health.lastSeen ?? undefined,
+    lastError: health.lastError,
+  });
+  const update = sql`UPDATE gateways SET ${assignments} WHERE id = ${id} AND version = ${version}`;
+  if (!isTurn) return (await database.run(update)).changes > 0;
+  return await database.transaction(async (tx) => {
+    const { changes } = await tx.run(update);
+    if (changes > 0) await raiseCatalogVersion(tx);
+    return changes > 0;
+  });
 }

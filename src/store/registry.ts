@@ -7,7 +7,7 @@ import {
   saveDiscovery,
 } from "./discovery.ts";
 import { type Entities, TableEntities } from "./entities.ts";
-import { GatewayEntities } from "./gateways.ts";
+import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateways.ts";
 import { ServerEntities } from "./servers.ts";
 import { type Database, sql } from "./sql.ts";
 import type {
@@ -36,7 +36,7 @@ export interface Registry {
 
   /**
    * Takes over what the gateway offers now: adds, updates and removes its tools, resources and prompts in one
-   * transaction. What remains keeps its id and the operator's fields.
+   * transaction. What remains keeps its id and the operator's fields. Where nothing is new, no catalog version is raised.
    * @throws {SluiceError} NOT_FOUND when there is no such gateway
    */
   saveDiscovery(
@@ -45,6 +45,16 @@ export interface Registry {
     naming: Naming,
     kinds?: DiscoveryKinds,
   ): Promise<DiscoverySaved>;
+
+  /**
+   * Notes the health of the gateway as `row` shows it; nothing where that has changed meanwhile. No write that the data
+   * plane hears of, unless `reachable` changes.
+   * @returns whether it was noted
+   */
+  saveHealth(
+    row: Pick<GatewayRow, "id" | "version" | "reachable">,
+    health: GatewayHealth,
+  ): Promise<boolean>;
 
   /**
    * Names the gateway's tools and prompts anew, after its slug or a custom name has changed.
@@ -57,7 +67,7 @@ export interface Registry {
 
   /** Everything, as of one moment. */
   readCatalog(): Promise<CatalogRows>;
-  /** Grows with every write. */
+  /** Grows with every write that the data plane reads. */
   readCatalogVersion(): Promise<number>;
 
   /** All that `fn` does with the registry it is given is done, or nothing. */
@@ -82,6 +92,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
+    saveHealth: (row, health) => saveHealth(database, row, health),
     renameDiscovered: (gatewayId, naming) =>
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
     countDiscovered: () => countDiscovered(database),

@@ -473,6 +473,54 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(version, await registry.readCatalogVersion());
   });
 
+  registryTest(
+    "saveDiscovery() of what is known already raises no version, and notes when it was",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+      const found = discovery({ tools: ["a"], resources: ["r:1"], prompts: ["p"] });
+      assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, true);
+      const before = (await registry.gateways.get(id))!;
+      await registry.saveHealth(before, { reachable: true, lastSeen: null, lastError: "slow" });
+      const version = await registry.readCatalogVersion();
+      assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, false);
+      const after = (await registry.gateways.get(id))!;
+      assertEquals([after.version, after.lastError], [before.version, null]);
+      assert(after.lastRefreshAt! >= before.lastRefreshAt!);
+      assertEquals(await registry.readCatalogVersion(), version);
+      const upgraded = { ...found, serverInfo: { name: "fake", version: "2" } };
+      assertEquals((await registry.saveDiscovery(id, upgraded, naming)).isNews, true);
+      assertEquals(await registry.readCatalogVersion(), version + 1);
+    },
+  );
+
+  registryTest(
+    "saveHealth() raises the version where `reachable` changes, and only there",
+    async (registry) => {
+      const row = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
+      const version = await registry.readCatalogVersion();
+      const at = "2026-01-01T00:00:00.000Z";
+      const seen = { reachable: true, lastSeen: at, lastError: null };
+      assertEquals(await registry.saveHealth(row, seen), true);
+      assertEquals(await registry.gateways.get(row.id), { ...row, ...seen });
+      assertEquals(await registry.readCatalogVersion(), version);
+      const gone = { reachable: false, lastSeen: null, lastError: "refused" };
+      assertEquals(await registry.saveHealth(row, gone), true);
+      assertEquals(await registry.gateways.get(row.id), { ...row, ...gone, lastSeen: at });
+      assertEquals(await registry.readCatalogVersion(), version + 1);
+    },
+  );
+
+  registryTest("saveHealth() notes nothing of a gateway that was changed meanwhile", async (registry) => {
+    const row = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
+    const changed = await registry.gateways.update(row.id, { url: "http://127.0.0.1:9001/mcp" });
+    const version = await registry.readCatalogVersion();
+    for (const reachable of [true, false]) {
+      assertEquals(await registry.saveHealth(row, { reachable, lastSeen: null, lastError: "e" }), false);
+    }
+    assertEquals(await registry.gateways.get(row.id), changed);
+    assertEquals(await registry.readCatalogVersion(), version);
+  });
+
   registryTest("Registry.transaction() does all or nothing", async (registry) => {
     const version = await registry.readCatalogVersion();
     await assertRejects(() =>
