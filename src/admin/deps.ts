@@ -1,6 +1,7 @@
 // What the admin API needs of the rest of the program, and the plain shapes in which it is asked and answers.
 import type { Principal } from "../auth/principal.ts";
 import type { ToolNameRules } from "../catalog/tool_name.ts";
+import type { DiscoveryKinds, DiscoverySaved } from "../store/discovery.ts";
 import type { Registry } from "../store/registry.ts";
 import type { SecretBox } from "../store/secret_box.ts";
 import type { Discovery, PromptRow, ResourceRow } from "../store/store.ts";
@@ -21,6 +22,8 @@ export interface AdminDeps {
   checkEgress(url: URL): Promise<void>;
   /** Connects, initializes and lists every page. @throws {SluiceError} UPSTREAM_* */
   discover(target: DiscoverTarget): Promise<Discovery>;
+  /** Asks a registered upstream again and saves what it offers now: catalog/sync.ts. @throws {SluiceError} */
+  refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved>;
   /** Resolves when every worker of this replica has the new catalog; called after each committed write. */
   catalogChanged(): Promise<void>;
   readResource(principal: Principal, row: ResourceRow, signal: AbortSignal): Promise<unknown>;

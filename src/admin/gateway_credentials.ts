@@ -40,7 +40,7 @@ const AUTH_FIELDS = [
 
 /** The gateway's credentials; null where it has none. @throws {SluiceError} SECRET_UNREADABLE */
 export async function openCredentials(
-  { secretBox }: AdminDeps,
+  { secretBox }: Pick<AdminDeps, "secretBox">,
   row: GatewayRow,
 ): Promise<Credentials | null> {
   if (row.authSecret === null) return null;

@@ -2,7 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { createNaming, slugify } from "../catalog/tool_name.ts";
 import { newId, type NewRow, type RowChanges } from "../store/entities.ts";
-import type { DiscoverySaved, SkippedItem } from "../store/discovery.ts";
+import type { SkippedItem } from "../store/discovery.ts";
 import type { Registry } from "../store/registry.ts";
 import type { Discovery, GatewayRow } from "../store/store.ts";
 import { type Credentials, writeCredentials } from "../upstream/credentials.ts";
@@ -135,18 +135,17 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(deps, (await deps.store.gateways.get(row.id))!, skipped));
 }
 
-/** Asks the upstream again what it offers. A failure is kept with the gateway for who looks later. */
+/** Asks the upstream again what it offers. */
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
   const { deps } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
   const startedAt = deps.now().getTime();
-  const saved = await discoverAgain(deps, row, {
+  const saved = await deps.refresh(row.id, {
     tools: true,
     resources: kinds.include_resources,
     prompts: kinds.include_prompts,
   });
-  await deps.catalogChanged();
   return ok({
     gatewayId: row.id,
     success: true,
@@ -164,25 +163,6 @@ export async function refreshGateway(call: Call): Promise<AdminResponse> {
     durationMs: deps.now().getTime() - startedAt,
     refreshedAt: deps.now().toISOString(),
   });
-}
-
-async function discoverAgain(
-  deps: AdminDeps,
-  row: GatewayRow,
-  kinds: { tools: boolean; resources: boolean; prompts: boolean },
-): Promise<DiscoverySaved> {
-  const credentials = await openCredentials(deps, row);
-  await deps.checkEgress(new URL(row.url));
-  try {
-    const discovery = await deps.discover(discoverTarget(row, credentials));
-    return await deps.store.saveDiscovery(row.id, discovery, createNaming(deps.toolNames), kinds);
-  } catch (error) {
-    if (error instanceof SluiceError && error.row.source === "upstream") {
-      await deps.store.gateways.update(row.id, { lastError: error.message });
-      await deps.catalogChanged();
-    }
-    throw error;
-  }
 }
 
 /** @throws {SluiceError} CONFLICT when the name, or the URL with the same credentials, is registered already */

@@ -20,7 +20,7 @@ const GROUPS = {
   "Upstream session pool": POOL_SETTINGS,
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,
   "Header passthrough": PASSTHROUGH_SETTINGS,
-  "Health of upstreams": HEALTH_SETTINGS,
+  "Health and refresh of upstreams": HEALTH_SETTINGS,
   "Logging": LOG_SETTINGS,
   "Accepted without effect": INERT_SETTINGS,
 } as const satisfies Record<string, readonly Setting[]>;

@@ -153,7 +153,8 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How long the request of MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC may take.",
+    doc:
+      "How long one request of a health check may take; that of MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC, too.",
   }),
   setting({
     name: "HEALTH_CHECK_INTERVAL",
@@ -161,8 +162,8 @@ export const HEALTH_SETTINGS = [
     default: "60",
     scope: "replica",
     reloadable: true,
-    state: "planned",
-    doc: "How often every upstream is checked.",
+    state: "active",
+    doc: "How often every upstream is checked, by one worker of all that share the database.",
   }),
   setting({
     name: "UNHEALTHY_THRESHOLD",
@@ -170,8 +171,9 @@ export const HEALTH_SETTINGS = [
     default: "3",
     scope: "replica",
     reloadable: true,
-    state: "planned",
-    doc: "Failed checks in a row after which an upstream counts as unreachable.",
+    state: "active",
+    doc:
+      "Failed checks in a row after which an upstream counts as unreachable; refused credentials are no failure.",
   }),
   setting({
     name: "GATEWAY_HEALTH_CHECK_TIMEOUT",
@@ -179,7 +181,7 @@ export const HEALTH_SETTINGS = [
     default: "5",
     scope: "replica",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "How long the whole check of one upstream may take.",
   }),
   setting({
@@ -188,7 +190,36 @@ export const HEALTH_SETTINGS = [
     default: "10",
     scope: "replica",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "How many upstreams are checked at the same time.",
+  }),
+  setting({
+    name: "AUTO_REFRESH_SERVERS",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Ask every upstream again and again what it offers, not only when it says that it has changed.",
+  }),
+  setting({
+    name: "GATEWAY_AUTO_REFRESH_INTERVAL",
+    kind: seconds({ min: 60 }),
+    default: "300",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "How often AUTO_REFRESH_SERVERS asks an upstream that has no refresh_interval_seconds of its own.",
+  }),
+  setting({
+    name: "LEADER_LEASE_TTL",
+    aliases: ["REDIS_LEADER_TTL"],
+    kind: seconds({ min: 1, max: 3600 }),
+    default: "15",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "When the replica that runs the health checks and sweeps dies, another goes on with them within this time.",
   }),
 ] as const;

@@ -42,9 +42,10 @@ export class UpstreamCaller {
     };
   }
 
-  /** The names of those that cannot be called now, each once. */
+  /** The names of those that the health checks or this worker's own calls do not reach now, each once. */
   missing(gateways: readonly GatewayRow[]): string[] {
-    return [...new Set(gateways)].filter(({ id }) => this.#upstreams.isDown(id)).map(({ name }) => name);
+    const cannot = ({ id, reachable }: GatewayRow) => !reachable || this.#upstreams.isDown(id);
+    return [...new Set(gateways)].filter(cannot).map(({ name }) => name);
   }
 
   /** Tell a session's upstreams which log level it wants. */

@@ -5,10 +5,10 @@ import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION, LEGACY_REVISIONS } from "../mcp/revisions.ts";
+import type { CatalogSync } from "../catalog/sync.ts";
 import type { Registry } from "../store/registry.ts";
 import type { SecretBox } from "../store/secret_box.ts";
 import { discover } from "../upstream/discovery.ts";
-import { HttpTransport } from "../upstream/http_transport.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import { commit, VERSION } from "../version.ts";
 import type { Outbound } from "./outbound.ts";
@@ -19,13 +19,14 @@ export interface AdminParts {
   readonly secretBox: SecretBox;
   readonly outbound: Outbound;
   readonly upstreams: Upstreams;
+  readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
   readonly startedAt: Date;
 }
 
 export function adminDeps(parts: AdminParts): AdminDeps {
-  const { config, registry, secretBox, outbound, catalogChanged } = parts;
-  const { client, clientInfo, guard } = outbound;
+  const { config, registry, secretBox, outbound, sync, catalogChanged } = parts;
+  const { clientInfo, guard } = outbound;
   const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
   return {
     store: registry,
@@ -38,11 +39,9 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         headers,
         caCertificate: caCertificate ?? undefined,
       };
-      return discover(new HttpTransport(client, target, config.maxUpstreamResponseBytes), {
-        clientInfo,
-        timeoutMs,
-      });
+      return discover(outbound.transportTo(target), { clientInfo, timeoutMs });
     },
+    refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
     catalogChanged,
     readResource: (principal, { gatewayId, uri }, signal) =>
       askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal),

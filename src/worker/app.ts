@@ -6,6 +6,7 @@ import { JwtVerifier } from "../auth/jwt.ts";
 import { systemClock } from "../base/clock.ts";
 import { reasonOf, type SluiceError } from "../base/errors.ts";
 import { Catalog } from "../catalog/catalog.ts";
+import { Turns } from "../catalog/turns.ts";
 import type { Config } from "../config/schema.ts";
 import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
 import type { McpRequest } from "../downstream/mcp_exchange.ts";
@@ -28,6 +29,7 @@ import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
 import { ListCursors } from "../proxy/list_cursor.ts";
 import { UpstreamCaller } from "../proxy/upstream_caller.ts";
+import { createLeases } from "../store/leases.ts";
 import { openDatabase } from "../store/open.ts";
 import { createRegistry } from "../store/registry.ts";
 import { createSecretBox } from "../store/secret_box.ts";
@@ -38,6 +40,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
+import { createCatalogSync } from "./catalog_sync.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
@@ -47,6 +50,7 @@ import type { SupervisorLink } from "./supervisor_link.ts";
 import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
+import { createSingletons } from "./singletons.ts";
 
 export interface App {
   readonly handle: Handle;
@@ -56,6 +60,8 @@ export interface App {
   disconnect(worker: number): void;
   disconnectFormer(worker: number): void;
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
+  /** Leave what is done once in the cluster to another worker. */
+  resign(): Promise<void>;
   /** End the streams that would hold up a shutdown for ever. */
   endStreams(): void;
   close(): Promise<void>;
@@ -102,7 +108,7 @@ export async function createApp(
       poolEnabled: config.mcpSessionPoolEnabled,
       breakers,
       identities: identityHasher(config, secrets),
-      onListChanged: () => {},
+      onListChanged: (upstreamId) => sync.listChanged(upstreamId),
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -118,9 +124,11 @@ export async function createApp(
 
   // All workers have the same catalog: one tells of it.
   const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
+  let unreachable = 0;
   const readSnapshot = async () => {
     const rows = await registry.readCatalog();
     await upstreams.update(rows.gateways);
+    unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
     const snapshot = new Catalog(rows);
     nameConflicts?.update(snapshot);
     return snapshot;
@@ -132,6 +140,16 @@ export async function createApp(
     streamableHttp.announce(before, catalog);
     listeners.announce(before, catalog);
   };
+
+  // Changes that come while the workers read share the next reading.
+  const readings = new Turns<null, unknown>({
+    clock,
+    maxAtOnce: 1,
+    run: () => link.askAll({ type: "read_catalog" }),
+    merge: () => null,
+  });
+  const catalogChanged = async () => void await readings.ask("catalog", null);
+  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
 
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
@@ -225,7 +243,8 @@ export async function createApp(
       secretBox,
       outbound,
       upstreams,
-      catalogChanged: async () => void await link.askAll({ type: "read_catalog" }),
+      sync,
+      catalogChanged,
       startedAt: new Date(),
     })),
     { readBody, maxJsonDepth: config.validationMaxJsonDepth },
@@ -297,10 +316,26 @@ export async function createApp(
       listeners.keepAlive();
     }, config.sseKeepaliveIntervalMs),
   ];
-  if (worker === 0) {
-    const sweepRecords = () =>
-      records.deleteExpired(clock.now()).catch((error) => log.error("record sweep failed", { error }));
-    timers.push(setInterval(sweepRecords, SWEEP_INTERVAL_MS));
+  // One worker of each replica stands for it.
+  const leadership = worker !== 0 ? null : createSingletons({
+    config,
+    clock,
+    log,
+    metrics,
+    leases: createLeases(database),
+    registry,
+    records,
+    outbound,
+    sync,
+    catalogChanged,
+  });
+  if (leadership !== null) {
+    metrics.gauge(
+      "sluice_upstreams_unreachable",
+      "Upstreams that the health checks do not reach",
+      () => unreachable,
+    );
+    leadership.start();
   }
 
   const retirement = new Retirement(config, link);
@@ -325,6 +360,7 @@ export async function createApp(
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
         case "hand_over":
           handedOver = true;
+          void leadership?.resign();
           return await Promise.all(
             sessions.release().map(async ({ id, name, owner, state, bound }) => ({
               session: { id, name, owner, state },
@@ -342,11 +378,14 @@ export async function createApp(
           );
       }
     },
+    resign: async () => await leadership?.resign(),
     endStreams: () => {
       sessions.endStreams();
       listeners.end();
     },
     close: async () => {
+      await leadership?.resign();
+      sync.close();
       for (const timer of timers) clearInterval(timer);
       retirement.close();
       clients.close();

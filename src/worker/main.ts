@@ -61,6 +61,7 @@ function fail(error: unknown): void {
 /** Take no more connections, end the open streams, finish the calls, close what was opened. */
 async function drain(): Promise<void> {
   const closed = listening?.shutdown();
+  void app.resign();
   app.endStreams();
   await closed;
   await app.close();

@@ -7,7 +7,7 @@ import { authorizedUrl, buildAuthHeaders, credentialsOwner } from "../upstream/c
 import type { HttpClient } from "../upstream/http_client.ts";
 import { FetchClient } from "../upstream/fetch_client.ts";
 import { Http1Client } from "../upstream/http1/http1_client.ts";
-import type { UpstreamTarget } from "../upstream/http_transport.ts";
+import { HttpTransport, type UpstreamTarget } from "../upstream/http_transport.ts";
 import { VERSION } from "../version.ts";
 
 export interface Outbound {
@@ -17,6 +17,7 @@ export interface Outbound {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** @throws {SluiceError} SECRET_UNREADABLE */
   readonly targetOf: (row: GatewayRow) => Promise<UpstreamTarget>;
+  readonly transportTo: (target: UpstreamTarget) => HttpTransport;
 }
 
 /** What an answer's status line and headers may hold. */
@@ -24,8 +25,9 @@ const MAX_HEAD_BYTES = 64 * 1024;
 
 export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
   const guard = new EgressGuard(config);
+  const client = createClient(config, guard);
   return {
-    client: createClient(config, guard),
+    client,
     guard,
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async ({ id, name, url, authType, authSecret, caCertificate }) => {
@@ -38,6 +40,7 @@ export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
         caCertificate: caCertificate ?? undefined,
       };
     },
+    transportTo: (target) => new HttpTransport(client, target, config.maxUpstreamResponseBytes),
   };
 }
 

@@ -3,11 +3,17 @@ import type { Principal } from "../../src/auth/principal.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createAdminApi } from "../../src/admin/router.ts";
 import type { AdminDeps, DiscoverTarget } from "../../src/admin/deps.ts";
+import { discoverTarget, openCredentials } from "../../src/admin/gateway_credentials.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { CatalogSync } from "../../src/catalog/sync.ts";
+import { createNaming } from "../../src/catalog/tool_name.ts";
 import { migrate } from "../../src/store/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry.ts";
 import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import type { Discovery } from "../../src/store/store.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { MemorySink } from "./fakes.ts";
 import { discovery } from "./registry_rows.ts";
 
 /** What a client reads. Bodies are JSON of any shape, so tests look into them freely. */
@@ -73,7 +79,20 @@ async function harness(store: Registry): Promise<AdminHarness> {
   const discovered: DiscoverTarget[] = [];
   const deniedHosts = new Set<string>();
   let changes = 0;
-  const depsFor = async (secret: string): Promise<AdminDeps> => ({
+  const depsFor = async (secret: string): Promise<AdminDeps> => {
+    const deps = await unsyncedDeps(secret);
+    const sync = new CatalogSync({
+      registry: store,
+      clock: systemClock,
+      log: createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
+      naming: createNaming(deps.toolNames),
+      discover: async (row) => deps.discover(discoverTarget(row, await openCredentials(deps, row))),
+      catalogChanged: deps.catalogChanged,
+      countRefresh: () => {},
+    });
+    return { ...deps, refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds) };
+  };
+  const unsyncedDeps = async (secret: string): Promise<Omit<AdminDeps, "refresh">> => ({
     store,
     secretBox: await createSecretBox(secret),
     checkEgress: (url) =>

@@ -1,0 +1,118 @@
+// Work by key, one run of a key at a time: what is asked for during a run waits for its end and shares the next one.
+import type { Clock } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
+
+export interface TurnsDeps<Wish, Result> {
+  readonly clock: Clock;
+  /** Runs of different keys at the same time; the others wait, the first come first. */
+  readonly maxAtOnce: number;
+  readonly run: (key: string, wish: Wish) => Promise<Result>;
+  /** One wish for what two asked. */
+  readonly merge: (one: Wish, other: Wish) => Wish;
+}
+
+/** From the end of a run to a gentle one: it doubles while they follow each other closely, ms. */
+const MIN_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 5_000;
+
+/** Runs follow each other closely unless so much more than the pause lies between them, ms. */
+const CALM_MS = 1_000;
+
+/** What was asked for and has not begun. */
+interface Next<Wish, Result> {
+  wish: Wish;
+  isGentle: boolean;
+  readonly result: PromiseWithResolvers<Result>;
+}
+
+interface Line<Wish, Result> {
+  next: Next<Wish, Result> | null;
+  isRunning: boolean;
+  /** Of the pause before `next`. */
+  timer: number | undefined;
+  pauseMs: number;
+  endedAt: number;
+}
+
+export class Turns<Wish, Result> {
+  readonly #deps: TurnsDeps<Wish, Result>;
+  /** As many as there were keys. */
+  readonly #lines = new Map<string, Line<Wish, Result>>();
+  /** Keys that could begin, were there a place. */
+  readonly #waiting = new Set<string>();
+  #running = 0;
+  #isClosed = false;
+
+  constructor(deps: TurnsDeps<Wish, Result>) {
+    this.#deps = deps;
+  }
+
+  /**
+   * The result of a run that begins from now on.
+   * @param isGentle may wait for the pause, if nobody who asks is in a hurry
+   */
+  ask(key: string, wish: Wish, { isGentle = false }: { isGentle?: boolean } = {}): Promise<Result> {
+    if (this.#isClosed) return Promise.reject(new SluiceError("SHUTTING_DOWN"));
+    const line = this.#lineOf(key);
+    const next = line.next ??= { wish, isGentle, result: Promise.withResolvers<Result>() };
+    next.wish = this.#deps.merge(next.wish, wish);
+    next.isGentle &&= isGentle;
+    this.#advance(key, line);
+    return next.result.promise;
+  }
+
+  /** What has not begun fails with SHUTTING_DOWN. */
+  close(): void {
+    this.#isClosed = true;
+    this.#waiting.clear();
+    for (const line of this.#lines.values()) {
+      this.#deps.clock.clearTimeout(line.timer!);
+      line.next?.result.reject(new SluiceError("SHUTTING_DOWN"));
+      line.next = null;
+    }
+  }
+
+  /** Begin the key's next run, if there is one and its time has come. */
+  #advance(key: string, line: Line<Wish, Result>): void {
+    const { clock, maxAtOnce } = this.#deps;
+    const { next } = line;
+    if (next === null || line.isRunning) return;
+    clock.clearTimeout(line.timer!);
+    const sinceMs = Math.max(0, clock.now() - line.endedAt);
+    if (next.isGentle && sinceMs < line.pauseMs) {
+      line.timer = clock.setTimeout(() => this.#advance(key, line), line.pauseMs - sinceMs);
+    } else if (this.#running >= maxAtOnce) {
+      this.#waiting.add(key);
+    } else {
+      this.#waiting.delete(key);
+      const isClose = sinceMs <= line.pauseMs + CALM_MS;
+      line.pauseMs = isClose ? Math.min(MAX_PAUSE_MS, line.pauseMs * 2) : MIN_PAUSE_MS;
+      void this.#begin(key, line, next);
+    }
+  }
+
+  async #begin(key: string, line: Line<Wish, Result>, { wish, result }: Next<Wish, Result>): Promise<void> {
+    line.next = null;
+    line.isRunning = true;
+    this.#running++;
+    try {
+      result.resolve(await this.#deps.run(key, wish));
+    } catch (error) {
+      result.reject(error);
+    }
+    this.#running--;
+    line.isRunning = false;
+    line.endedAt = this.#deps.clock.now();
+    const [waitsLongest] = this.#waiting;
+    if (waitsLongest !== undefined) this.#advance(waitsLongest, this.#lineOf(waitsLongest));
+    this.#advance(key, line);
+  }
+
+  #lineOf(key: string): Line<Wish, Result> {
+    const known = this.#lines.get(key);
+    if (known !== undefined) return known;
+    const line = { next: null, isRunning: false, timer: undefined, pauseMs: 0, endedAt: -Infinity };
+    this.#lines.set(key, line);
+    return line;
+  }
+}

@@ -1,0 +1,44 @@
+// One look at an upstream, as light as it may be: a ping, in a session of its own where the upstream keeps sessions.
+import type { CancelSignal } from "../base/cancellation.ts";
+import { isError } from "../base/errors.ts";
+import type { GatewayRow } from "../store/store.ts";
+import type { UpstreamTransport } from "./connection.ts";
+import { UpstreamSession } from "./session.ts";
+
+export interface ProbeOptions {
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** For each request; HEALTH_CHECK_TIMEOUT. */
+  readonly timeoutMs: number;
+  readonly signal: CancelSignal;
+}
+
+/**
+ * Resolves when the upstream has answered like an MCP server: an error in answer to the ping is an answer too. Its session is
+ * ended (ContextForge's checks left theirs open, #1549), without waiting for that.
+ * @throws {SluiceError} UPSTREAM_*, or the signal's reason
+ */
+export async function probeUpstream(
+  transport: UpstreamTransport,
+  { stateful, protocolVersion }: Pick<GatewayRow, "stateful" | "protocolVersion">,
+  { clientInfo, timeoutMs, signal }: ProbeOptions,
+): Promise<void> {
+  const call = { timeoutMs, timeoutSetting: "HEALTH_CHECK_TIMEOUT", signal };
+  const known = stateful === false && protocolVersion !== null
+    ? UpstreamSession.stateless(transport, protocolVersion)
+    : null;
+  if (known !== null) {
+    try {
+      await known.request("ping", undefined, call);
+      return;
+    } catch (error) {
+      // It may keep sessions by now, and want one.
+      if (!isError(error, "UPSTREAM_HTTP_ERROR")) throw error;
+    }
+  }
+  const session = await UpstreamSession.open(transport, { ...call, clientInfo });
+  try {
+    await session.request("ping", undefined, call);
+  } finally {
+    void session.close();
+  }
+}

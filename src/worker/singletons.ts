@@ -1,0 +1,99 @@
+// What is done once in all the cluster: upstream health checks, automatic refreshes, the sweep of session records.
+import type { Clock } from "../base/clock.ts";
+import { AutoRefresh } from "../catalog/auto_refresh.ts";
+import type { CatalogSync } from "../catalog/sync.ts";
+import type { Config } from "../config/schema.ts";
+import type { Leases } from "../store/leases.ts";
+import type { Registry } from "../store/registry.ts";
+import type { SessionRecords } from "../store/session_records.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { HealthChecks } from "../upstream/health_check.ts";
+import { probeUpstream } from "../upstream/health_probe.ts";
+import { Leadership } from "./leadership.ts";
+import type { Outbound } from "./outbound.ts";
+
+export interface SingletonsDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly leases: Leases;
+  readonly registry: Registry;
+  readonly records: SessionRecords;
+  readonly outbound: Outbound;
+  readonly sync: CatalogSync;
+  readonly catalogChanged: () => Promise<void>;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+
+/** Runs them while this worker holds the lease. */
+export function createSingletons(deps: SingletonsDeps): Leadership {
+  const { config, clock, log, metrics, leases, records } = deps;
+  const checks = healthChecks(deps);
+  const refreshes = autoRefresh(deps);
+  let isLeader = false;
+  metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
+  return new Leadership({
+    leases,
+    clock,
+    log,
+    holder: `${Deno.hostname()}/${Deno.pid}/${crypto.randomUUID()}`,
+    ttlMs: config.leaderLeaseTtlMs,
+    lead: (signal) => {
+      isLeader = true;
+      void checks.run(signal);
+      if (config.autoRefreshServers) void refreshes.run(signal);
+      const sweep = setInterval(
+        () =>
+          records.deleteExpired(clock.now()).catch((error) => log.error("record sweep failed", { error })),
+        SWEEP_INTERVAL_MS,
+      );
+      signal.addEventListener("abort", () => {
+        isLeader = false;
+        clearInterval(sweep);
+      });
+    },
+  });
+}
+
+function healthChecks(
+  { config, clock, log, metrics, registry, outbound, sync, catalogChanged }: SingletonsDeps,
+): HealthChecks {
+  return new HealthChecks({
+    clock,
+    log,
+    intervalMs: config.healthCheckIntervalMs,
+    timeoutMs: config.gatewayHealthCheckTimeoutMs,
+    unhealthyThreshold: config.unhealthyThreshold,
+    maxAtOnce: config.maxConcurrentHealthChecks,
+    gateways: () => registry.gateways.list(),
+    probe: async (row, signal) => {
+      const transport = outbound.transportTo(await outbound.targetOf(row));
+      const { clientInfo } = outbound;
+      await probeUpstream(transport, row, { clientInfo, timeoutMs: config.healthCheckTimeoutMs, signal });
+    },
+    save: (row, health) => registry.saveHealth(row, health),
+    onTurn: ({ id }, turn) => {
+      catalogChanged().catch((error) => log.error("catalog not read again", { error }));
+      // It may offer something else by now. A failure is in the log.
+      if (turn === "back") sync.refresh(id).catch(() => {});
+    },
+    count: metrics.counter(
+      "sluice_upstream_checks_total",
+      "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the failure was ours",
+      ["result"],
+    ),
+  });
+}
+
+function autoRefresh({ config, clock, log, registry, sync }: SingletonsDeps): AutoRefresh {
+  return new AutoRefresh({
+    clock,
+    log,
+    intervalMs: config.gatewayAutoRefreshIntervalMs,
+    gateways: () => registry.gateways.list(),
+    refresh: (gatewayId) => sync.refresh(gatewayId),
+  });
+}
