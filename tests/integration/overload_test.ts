@@ -1,17 +1,11 @@
 // More than the gateway takes: what is let in succeeds, the rest is refused at once, nothing is lost or kept for ever.
 import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { metric } from "../support/metric.ts";
 import { RawConnection } from "../support/raw_http.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-/** The sum of a metric over its labels, or of those lines that contain `label`. */
-async function metric(sluice: Sluice, name: string, label = ""): Promise<number> {
-  const { body } = await sluice.api("GET", "/metrics/prometheus");
-  const lines = String(body).split("\n").filter((line) => line.startsWith(name) && line.includes(label));
-  return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-}
 
 /** What is open now: a metric that the answer telling it is no part of. */
 function open(sluice: Sluice): Promise<[requests: number, streams: number]> {

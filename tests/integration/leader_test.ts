@@ -1,0 +1,109 @@
+// Several replicas on one database: what must run once runs in one of them, whoever dies.
+import { assert, assertEquals } from "@std/assert";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { metric } from "../support/metric.ts";
+import { PgBouncer } from "../support/pgbouncer.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const TTL_S = 3;
+/** From a leader's death until another one's first word in the log, on a busy machine. */
+const TAKEN_OVER_MS = TTL_S * 1_000 + 5_000;
+
+function settings(databaseUrl: string): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    JWT_SECRET_KEY: "a token secret of the tests, which is long enough",
+    AUTH_ENCRYPTION_SECRET: "an encryption secret of the tests, long enough",
+    LEADER_LEASE_TTL: String(TTL_S),
+    HEALTH_CHECK_INTERVAL: "1",
+    UNHEALTHY_THRESHOLD: "2",
+    LOG_LEVEL: "INFO",
+  };
+}
+
+/** Lines of the log, the terms in which it led: each began when the one before had ended. */
+const terms = (sluice: Sluice) =>
+  sluice.log().filter(({ event }) => event === "lease taken").map(({ term }) => term);
+
+const isLeader = async (sluice: Sluice) => await metric(sluice, "sluice_leader") === 1;
+
+const checked = (sluice: Sluice) => metric(sluice, "sluice_upstream_checks_total");
+
+async function isReachable(sluice: Sluice): Promise<boolean> {
+  return (await sluice.api("GET", "/gateways")).body[0].reachable;
+}
+
+/** Two replicas; the leader is killed, then its successor is stopped properly, and a third takes over. */
+async function leadersComeAndGo(databaseUrl: string): Promise<void> {
+  const counter = CounterUpstream.start();
+  const port = Number(new URL(counter.url).port);
+  const env = settings(databaseUrl);
+  const replicas = await Promise.all([Sluice.start({ env }), Sluice.start({ env })]);
+  try {
+    await waitFor(async () => await isLeader(replicas[0]) !== await isLeader(replicas[1]), {
+      what: "one leader",
+    });
+    const [leader, other] = await isLeader(replicas[0]) ? replicas : replicas.toReversed();
+    await leader.registerUpstream("one", counter.url);
+    await waitFor(async () => await checked(leader) >= 3, { what: "checks", deadlineMs: 20_000 });
+    assertEquals([await checked(other), terms(other)], [0, []]);
+
+    await leader.kill();
+    const diedAt = Date.now();
+    await waitFor(() => terms(other).length === 1, { what: "another leader", deadlineMs: TAKEN_OVER_MS });
+    assertEquals([terms(leader), terms(other)], [[1], [2]]);
+    assert(Date.now() - diedAt < TAKEN_OVER_MS);
+    await counter.stop();
+    await waitFor(async () => !await isReachable(other), { what: "its verdict", deadlineMs: 20_000 });
+
+    const third = await Sluice.start({ env });
+    replicas.push(third);
+    assertEquals(terms(third), []);
+    await using _again = CounterUpstream.start({ port });
+    await other.stop();
+    await waitFor(() => terms(third).length === 1, { what: "a third leader", deadlineMs: TAKEN_OVER_MS });
+    await waitFor(() => isReachable(third), { what: "its verdict", deadlineMs: 20_000 });
+    assertEquals(terms(third), [3]);
+    const ends = other.log().filter(({ event }) => event === "lease ended").map(({ reason }) => reason);
+    assertEquals(ends, ["resigned"]);
+  } finally {
+    for (const replica of replicas) await replica[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("Two replicas on one SQLite file: one leads, and whoever is left goes on", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "sluice_test_" });
+  try {
+    await leadersComeAndGo(`sqlite:///${directory}/mcp.db`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "Two replicas on PostgreSQL through PgBouncer: one leads, and whoever is left goes on",
+  ignore: canLeaveOut("initdb") || canLeaveOut("pgbouncer"),
+  fn: async () => {
+    await using server = await PostgresServer.start();
+    await using pgbouncer = await PgBouncer.start(server.port, { settings: { server_login_retry: "1" } });
+    const name = await server.takeDatabase();
+    await leadersComeAndGo(server.url(name, { port: pgbouncer.port }));
+  },
+});
+
+Deno.test("A leader whose worker is recycled goes on in the successor, with settings that were reloaded", async () => {
+  const counter = CounterUpstream.start();
+  await using sluice = await Sluice.start({ env: { LEADER_LEASE_TTL: String(TTL_S), LOG_LEVEL: "INFO" } });
+  await sluice.registerUpstream("one", counter.url);
+  await waitFor(() => terms(sluice).length === 1, { what: "a leader" });
+  await counter.stop();
+  await Deno.writeTextFile(`${sluice.cwd}/.env`, "HEALTH_CHECK_INTERVAL=1\nUNHEALTHY_THRESHOLD=1\n");
+  Deno.kill(sluice.pid, "SIGHUP");
+  await waitFor(() => terms(sluice).length === 2, { what: "the successor to lead", deadlineMs: 30_000 });
+  // With the settings that it began with, that would take two minutes.
+  await waitFor(async () => !await isReachable(sluice), { what: "its verdict", deadlineMs: 20_000 });
+  assertEquals(terms(sluice), [1, 2]);
+});

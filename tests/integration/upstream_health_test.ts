@@ -1,0 +1,129 @@
+// Upstreams that stop, come back, refuse or hang, as the health checks of a running gateway see them.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ChaosUpstream } from "../support/chaos_upstream.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { metric } from "../support/metric.ts";
+import { Sluice } from "../support/sluice.ts";
+import { StallingRelay } from "../support/stalling_relay.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const EAGER = { HEALTH_CHECK_INTERVAL: "1", UNHEALTHY_THRESHOLD: "2", LEADER_LEASE_TTL: "3" };
+const UNAVAILABLE = "sluice/unavailableUpstreams";
+const DEADLINE = { deadlineMs: 30_000 };
+
+// deno-lint-ignore no-explicit-any -- as the API shows it
+async function gateway(sluice: Sluice, name: string): Promise<any> {
+  const { body } = await sluice.api("GET", "/gateways?include_inactive=true");
+  return body.find((each: { name: string }) => each.name === name);
+}
+
+const checks = (sluice: Sluice, result: string) =>
+  metric(sluice, "sluice_upstream_checks_total", `"${result}"`);
+
+async function listed(sluice: Sluice): Promise<{ tools: string[]; missing: unknown }> {
+  const { body: { result } } = await sluice.rpc("tools/list");
+  return {
+    tools: result.tools.map(({ name }: { name: string }) => name),
+    missing: result._meta?.[UNAVAILABLE],
+  };
+}
+
+Deno.test("An upstream that stops is shown so on every worker, and found again with what it offers then", async () => {
+  const counter = CounterUpstream.start();
+  const port = Number(new URL(counter.url).port);
+  await using sluice = await Sluice.start({ env: EAGER });
+  await sluice.registerUpstream("one", counter.url);
+  const before = await gateway(sluice, "one");
+  const { body: { version } } = await sluice.api("GET", `/gateways/${before.id}`);
+  await waitFor(async () => (await gateway(sluice, "one")).lastSeen > before.lastSeen, {
+    what: "a check",
+    ...DEADLINE,
+  });
+  await waitFor(() => counter.liveSessions === 0 && counter.seen.deleted > 0, {
+    what: "the check's session to be ended",
+  });
+  assertEquals((await gateway(sluice, "one")).version, version);
+  const { tools } = await listed(sluice);
+
+  await counter.stop();
+  await waitFor(async () => !(await gateway(sluice, "one")).reachable, { what: "unreachable", ...DEADLINE });
+  assertStringIncludes((await gateway(sluice, "one")).lastError, 'Cannot connect to upstream "one"');
+  // So many at once need connections of their own: both workers are asked.
+  await waitFor(async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => listed(sluice)));
+    return answers.every(({ missing }) => Array.isArray(missing) && missing[0] === "one");
+  }, { what: "every worker to say who is missing" });
+  assertEquals((await listed(sluice)).tools, tools);
+  assertEquals(await metric(sluice, "sluice_upstreams_unreachable"), 1);
+
+  await using other = ChaosUpstream.start({ port });
+  await waitFor(async () => (await gateway(sluice, "one")).reachable, { what: "reachable", ...DEADLINE });
+  const now = await waitFor(async () => {
+    const { tools, missing } = await listed(sluice);
+    return missing === undefined && tools.includes("one-hang") ? tools : null;
+  }, { what: "the new tools" });
+  assert(!now.includes("one-increment"), now.join());
+  assertEquals((await gateway(sluice, "one")).lastError, null);
+  assertEquals(await metric(sluice, "sluice_upstreams_unreachable"), 0);
+  assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", '"changed"'), 1);
+  assertEquals(other.liveSessions, 0);
+});
+
+Deno.test("An upstream that refuses our credentials stays reachable, and says why it cannot be used", async () => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start({ env: EAGER });
+  await sluice.registerUpstream("private", counter.url);
+  counter.requireBearer("of each user's own");
+  await waitFor(async () => await checks(sluice, "refused") >= 4, { what: "four refusals", ...DEADLINE });
+  const { reachable, lastError } = await gateway(sluice, "private");
+  assertEquals([reachable, lastError], [
+    true,
+    'Upstream "private" refused our credentials (HTTP 401)',
+  ]);
+  assertEquals([(await listed(sluice)).missing, await checks(sluice, "failed")], [undefined, 0]);
+  counter.requireBearer(null);
+  await waitFor(async () => (await gateway(sluice, "private")).lastError === null, { what: "it to heal" });
+});
+
+Deno.test("One upstream that hangs keeps neither the checks of the others nor their calls waiting", async () => {
+  await using hanging = CounterUpstream.start();
+  await using relay = new StallingRelay(Number(new URL(hanging.url).port));
+  const well = Array.from({ length: 5 }, () => ChaosUpstream.start());
+  try {
+    await using sluice = await Sluice.start({
+      env: { ...EAGER, GATEWAY_HEALTH_CHECK_TIMEOUT: "2", MAX_CONCURRENT_HEALTH_CHECKS: "2" },
+    });
+    await sluice.registerUpstream("hangs", `http://127.0.0.1:${relay.port}/mcp`);
+    for (const [i, { url }] of well.entries()) await sluice.registerUpstream(`well ${i}`, url);
+    relay.stall({ later: false });
+    const before = await checks(sluice, "healthy");
+    await waitFor(async () => !(await gateway(sluice, "hangs")).reachable, {
+      what: "it to be found",
+      ...DEADLINE,
+    });
+    assertStringIncludes((await gateway(sluice, "hangs")).lastError, "(GATEWAY_HEALTH_CHECK_TIMEOUT)");
+    // Two failures took two rounds at least, in each of which all others were checked.
+    assert(await checks(sluice, "healthy") - before >= 10);
+    const rows = (await sluice.api("GET", "/gateways")).body as { name: string; reachable: boolean }[];
+    assertEquals(rows.filter(({ reachable }) => !reachable).map(({ name }) => name), ["hangs"]);
+    const startedAt = performance.now();
+    const { tools, missing } = await listed(sluice);
+    assert(performance.now() - startedAt < 1_000);
+    assertEquals([tools.includes("hangs-increment"), missing], [true, ["hangs"]]);
+    const { body } = await sluice.rpc("tools/call", { name: "well-3-json", arguments: {} });
+    assertEquals(body.result.content[0].text, "done");
+  } finally {
+    for (const upstream of well) await upstream.stop();
+  }
+});
+
+Deno.test("Twenty operators who refresh one upstream at once share a few refreshes", async () => {
+  await using chaos = ChaosUpstream.start();
+  await using sluice = await Sluice.start({ env: { WORKERS: "1" } });
+  const { id } = await sluice.registerUpstream("one", chaos.url);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => sluice.api("POST", `/gateways/${id}/tools/refresh`)),
+  );
+  assertEquals(answers.map(({ status, body }) => `${status} ${body.success}`), Array(20).fill("200 true"));
+  assert(await metric(sluice, "sluice_upstream_refreshes_total", "unchanged") < 10);
+});
