@@ -74,6 +74,8 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     stateful: null,
     reachable: true,
     lastSeen: null,
+    lastCheckedAt: null,
+    failedChecks: 0,
     lastError: null,
     lastRefreshAt: null,
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,

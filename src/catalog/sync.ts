@@ -111,8 +111,7 @@ export class CatalogSync {
   async #keepError(row: GatewayRow, error: unknown): Promise<void> {
     if (!(error instanceof SluiceError)) return;
     if (error.row.source !== "upstream" && !isError(error, "EGRESS_DENIED")) return;
-    const health = { reachable: row.reachable, lastSeen: null, lastError: error.message };
-    await this.#deps.registry.saveHealth(row, health).catch((failure) =>
+    await this.#deps.registry.saveHealth(row, { lastError: error.message }).catch((failure) =>
       this.#deps.log.error("refresh failure not noted", { error: failure })
     );
   }

@@ -63,7 +63,7 @@ export async function saveDiscovery(
     reachable: true,
   };
   const time = now.toISOString();
-  const seen = { lastSeen: time, lastError: null, lastRefreshAt: time };
+  const seen = { lastSeen: time, failedChecks: 0, lastError: null, lastRefreshAt: time };
   const isNews = merge.isNews || !hasAll(gateway, about);
   if (isNews) await gateways.update(gatewayId, { ...about, ...seen });
   // The data plane reads none of these: no worker need read the catalog again for them.

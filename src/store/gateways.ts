@@ -39,12 +39,10 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   }
 }
 
-/** What a health check or a refresh found out; `lastSeen` null: the upstream was not seen, what was noted before stays. */
-export interface GatewayHealth {
-  readonly reachable: boolean;
-  readonly lastSeen: string | null;
-  readonly lastError: string | null;
-}
+/** What a health check or a refresh found out; what is left out stays as it was. */
+export type GatewayHealth = Partial<
+  Pick<GatewayRow, "reachable" | "lastSeen" | "lastCheckedAt" | "failedChecks" | "lastError">
+>;
 
 /**
  * Notes the health of a gateway as it was when `row` was read: of one that has another address by now, or was found by a
@@ -54,15 +52,11 @@ export interface GatewayHealth {
  */
 export async function saveHealth(
   database: Database,
-  { id, version, reachable }: Pick<GatewayRow, "id" | "version" | "reachable">,
-  health: GatewayHealth,
+  { id, version, ...before }: Pick<GatewayRow, "id" | "version" | "reachable">,
+  { reachable, ...health }: GatewayHealth,
 ): Promise<boolean> {
-  const isTurn = health.reachable !== reachable;
-  const assignments = GATEWAYS.table.assignments({
-    reachable: isTurn ? health.reachable : undefined,
-    lastSeen: health.lastSeen ?? undefined,
-    lastError: health.lastError,
-  });
+  const isTurn = reachable !== undefined && reachable !== before.reachable;
+  const assignments = GATEWAYS.table.assignments(isTurn ? { ...health, reachable } : health);
   const update = sql`UPDATE gateways SET ${assignments} WHERE id = ${id} AND version = ${version}`;
   if (!isTurn) return (await database.run(update)).changes > 0;
   return await database.transaction(async (tx) => {

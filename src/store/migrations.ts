@@ -103,6 +103,13 @@ export const MIGRATIONS: readonly Migration[] = [
         name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL, term INTEGER NOT NULL)`,
     ],
   },
+  {
+    name: "health checks",
+    statements: [
+      sql`ALTER TABLE gateways ADD COLUMN last_checked_at TEXT`,
+      sql`ALTER TABLE gateways ADD COLUMN failed_checks INTEGER NOT NULL DEFAULT 0`,
+    ],
+  },
 ];
 
 /**

@@ -42,6 +42,10 @@ export interface GatewayRow extends EntityRow {
   readonly stateful: boolean | null;
   readonly reachable: boolean;
   readonly lastSeen: string | null;
+  /** By the health checks: when the last one was, and how many have failed since it was last seen. */
+  readonly lastCheckedAt: string | null;
+  readonly failedChecks: number;
+  /** Why the last check or refresh failed; null after one that succeeded. */
   readonly lastError: string | null;
   readonly lastRefreshAt: string | null;
   readonly refreshIntervalSeconds: number | null;

@@ -50,6 +50,8 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     stateful: "boolean",
     reachable: "boolean",
     lastSeen: "text",
+    lastCheckedAt: "text",
+    failedChecks: "integer",
     lastError: "text",
     lastRefreshAt: "text",
     refreshIntervalSeconds: "integer",

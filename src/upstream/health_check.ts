@@ -34,14 +34,9 @@ export interface HealthCheckDeps {
   readonly count: (result: CheckResult) => void;
 }
 
-/**
- * Failures are counted here, not in the database: a worker that takes over begins at nought, so that an upstream is never
- * called unreachable for failures that its judge has not seen in a row.
- */
+/** Keeps nothing in itself: whoever takes over goes on from what the gateways' rows say. */
 export class HealthChecks {
   readonly #deps: HealthCheckDeps;
-  /** By gateway id; only of those that count as reachable. */
-  #failures = new Map<string, number>();
 
   constructor(deps: HealthCheckDeps) {
     this.#deps = deps;
@@ -50,24 +45,24 @@ export class HealthChecks {
   /** Round after round, until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, intervalMs } = this.#deps;
-    this.#failures.clear();
+    // Who takes over goes on where another was: an upstream that was just checked is not asked again at once.
+    let isDue = ({ lastCheckedAt }: GatewayRow) =>
+      lastCheckedAt === null || Date.parse(lastCheckedAt) <= clock.now() - intervalMs;
     while (!signal.aborted) {
       const startedAt = clock.now();
-      await this.#round(signal).catch((error) =>
+      await this.#round(isDue, signal).catch((error) =>
         log.warning("no health checks", { reason: reasonOf(error) })
       );
+      isDue = () => true;
       const tookMs = Math.max(0, clock.now() - startedAt);
       await sleep(clock, Math.max(0, intervalMs - tookMs), signal).catch(() => {});
     }
   }
 
-  async #round(signal: AbortSignal): Promise<void> {
-    const gateways = (await this.#deps.gateways()).filter(({ enabled }) => enabled);
-    const failuresOf = ({ id, reachable }: GatewayRow) => reachable ? this.#failures.get(id) ?? 0 : Infinity;
-    const known = gateways.filter(({ id }) => this.#failures.has(id));
-    this.#failures = new Map(known.map(({ id }) => [id, this.#failures.get(id)!]));
+  async #round(isDue: (row: GatewayRow) => boolean, signal: AbortSignal): Promise<void> {
+    const gateways = (await this.#deps.gateways()).filter((row) => row.enabled && isDue(row));
     // Those that may hang come last: whoever is well does not wait for them.
-    const waiting = gateways.toSorted((a, b) => compare(failuresOf(a), failuresOf(b))).values();
+    const waiting = gateways.toSorted((a, b) => a.failedChecks - b.failedChecks).values();
     const lane = async () => {
       for (const row of waiting) {
         if (signal.aborted) return;
@@ -126,27 +121,30 @@ export class HealthChecks {
 
   /** It is there. Refused credentials are shown, and are no reason to call it unreachable: callers may bring their own. */
   async #seen(row: GatewayRow, refusal: unknown): Promise<void> {
-    const { clock, log, save, onTurn } = this.#deps;
-    this.#failures.delete(row.id);
-    const lastSeen = new Date(clock.now()).toISOString();
+    const { log, save, onTurn } = this.#deps;
+    const time = this.#time();
     const lastError = refusal === null ? null : reasonOf(refusal);
-    const isNoted = await save(row, { reachable: true, lastSeen, lastError });
-    if (!isNoted || row.reachable) return;
+    const health = { reachable: true, lastSeen: time, lastCheckedAt: time, failedChecks: 0, lastError };
+    if (!await save(row, health) || row.reachable) return;
     log.info("upstream is reachable again", { upstream: row.name });
     onTurn(row, refusal === null ? "back" : "refusing");
   }
 
   async #failed(row: GatewayRow, { message }: SluiceError): Promise<void> {
     const { log, unhealthyThreshold, save, onTurn } = this.#deps;
-    if (!row.reachable) return;
-    const failures = (this.#failures.get(row.id) ?? 0) + 1;
-    this.#failures.set(row.id, failures);
-    log.info("health check failed", { upstream: row.name, failures, reason: message });
-    if (unhealthyThreshold === -1 || failures < unhealthyThreshold) return;
-    if (!await save(row, { reachable: false, lastSeen: null, lastError: message })) return;
-    this.#failures.delete(row.id);
-    log.warning("upstream is unreachable", { upstream: row.name, failures, reason: message });
+    const failedChecks = row.failedChecks + 1;
+    const isTooMany = unhealthyThreshold !== -1 && failedChecks >= unhealthyThreshold;
+    const reachable = row.reachable && !isTooMany;
+    const health = { reachable, lastCheckedAt: this.#time(), failedChecks, lastError: message };
+    if (!await save(row, health) || !row.reachable) return;
+    const fields = { upstream: row.name, failures: failedChecks, reason: message };
+    if (!isTooMany) return log.info("health check failed", fields);
+    log.warning("upstream is unreachable", fields);
     onTurn(row, "gone");
+  }
+
+  #time(): string {
+    return new Date(this.#deps.clock.now()).toISOString();
   }
 }
 
@@ -155,8 +153,4 @@ function resultOf(failure: unknown): CheckResult {
   if (isError(failure, "UPSTREAM_AUTH_FAILED")) return "refused";
   // Where we may not connect, no call gets through either.
   return isBreakerFailure(failure) || isError(failure, "EGRESS_DENIED") ? "failed" : "not_checked";
-}
-
-function compare(a: number, b: number): number {
-  return a === b ? 0 : a - b;
 }

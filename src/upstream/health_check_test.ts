@@ -18,13 +18,20 @@ const unauthorized = (status: number) => new SluiceError("UPSTREAM_AUTH_FAILED",
 /** What an upstream does when it is checked: nothing (it is well), fail, or hang until the check is given up. */
 type Behaviour = "well" | "hangs" | (() => Error);
 
-function fixture(names: readonly string[], more: Partial<HealthCheckDeps> = {}) {
+/** @param checkedAgo how long ago a gateway was checked, ms; the others never were */
+function fixture(
+  names: readonly string[],
+  more: Partial<HealthCheckDeps> = {},
+  checkedAgo: Readonly<Record<string, number>> = {},
+) {
   const clock = new FakeClock();
   const sink = new MemorySink();
   const rows = new Map<string, GatewayRow>();
   const behaviour = new Map<string, Behaviour>();
   for (const name of names) {
-    const gateway = newGateway({ name, id: name, reachable: true, enabled: name !== "off" });
+    const ago = checkedAgo[name];
+    const lastCheckedAt = ago === undefined ? null : new Date(clock.now() - ago).toISOString();
+    const gateway = newGateway({ name, id: name, reachable: true, enabled: name !== "off", lastCheckedAt });
     rows.set(name, newRow<GatewayRow>(gateway, new Date(0)));
     behaviour.set(name, "well");
   }
@@ -60,7 +67,7 @@ function fixture(names: readonly string[], more: Partial<HealthCheckDeps> = {}) 
       const now = rows.get(row.id);
       if (now === undefined || now.version !== row.version) return Promise.resolve(false);
       saved.push({ id: row.id, ...health });
-      rows.set(row.id, { ...now, ...health, lastSeen: health.lastSeen ?? now.lastSeen });
+      rows.set(row.id, { ...now, ...health });
       return Promise.resolve(true);
     },
     onTurn: (row, turn) => void turns.push(`${row.id} ${turn}`),
@@ -87,17 +94,29 @@ Deno.test("HealthChecks: every gateway that is switched on, at once and then eac
     id: "b",
     reachable: true,
     lastSeen: new Date(clock.now()).toISOString(),
+    lastCheckedAt: new Date(clock.now()).toISOString(),
+    failedChecks: 0,
     lastError: null,
   });
   await stop();
   assertEquals(clock.timers, 0);
 });
 
+Deno.test("HealthChecks.run(): who takes over does not ask at once who has just been checked", async () => {
+  const ago = { fresh: INTERVAL_MS - 1, old: INTERVAL_MS };
+  const { clock, checked, stop } = fixture(["fresh", "old"], {}, ago);
+  await clock.tick(0);
+  assertEquals(checked.map(({ name }) => name), ["old"]);
+  await clock.tick(INTERVAL_MS);
+  assertEquals(checked.map(({ name }) => name), ["old", "fresh", "old"]);
+  await stop();
+});
+
 Deno.test("HealthChecks: unreachable after UNHEALTHY_THRESHOLD failures in a row, reachable with the first success", async () => {
   const { clock, rows, behaviour, saved, turns, stop } = fixture(["a"]);
   behaviour.set("a", refused);
   await clock.tick(INTERVAL_MS);
-  assertEquals(saved, []);
+  assertEquals(saved.map(({ reachable, failedChecks }) => [reachable, failedChecks]), [[true, 1], [true, 2]]);
   behaviour.set("a", "well");
   await clock.tick(INTERVAL_MS);
   behaviour.set("a", refused);
@@ -110,17 +129,23 @@ Deno.test("HealthChecks: unreachable after UNHEALTHY_THRESHOLD failures in a row
     'Cannot connect to upstream "x": refused',
     ["a gone"],
   ]);
-  const writes = saved.length;
   await clock.tick(5 * INTERVAL_MS);
-  assertEquals(saved.length, writes); // what is known is not written again
+  assertEquals([rows.get("a")!.reachable, rows.get("a")!.failedChecks], [false, 8]);
   behaviour.set("a", "well");
   await clock.tick(INTERVAL_MS);
   assertEquals([rows.get("a")!.reachable, rows.get("a")!.lastError], [true, null]);
-  assertEquals(turns, ["a gone", "a back"]);
-  // Found by someone's refresh, it starts with no failures.
+  assertEquals([rows.get("a")!.failedChecks, turns], [0, ["a gone", "a back"]]);
+  await stop();
+});
+
+Deno.test("HealthChecks: who takes over counts on from where the other was", async () => {
+  const { clock, rows, behaviour, stop } = fixture(["a"], {}, { a: 0 });
   behaviour.set("a", refused);
-  await clock.tick(2 * INTERVAL_MS);
+  rows.set("a", { ...rows.get("a")!, failedChecks: 1 });
+  await clock.tick(INTERVAL_MS);
   assertEquals(rows.get("a")!.reachable, true);
+  await clock.tick(INTERVAL_MS);
+  assertEquals([rows.get("a")!.reachable, rows.get("a")!.failedChecks], [false, 3]);
   await stop();
 });
 

@@ -26,6 +26,8 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   stateful: null,
   reachable: true,
   lastSeen: null,
+  lastCheckedAt: null,
+  failedChecks: 0,
   lastError: null,
   lastRefreshAt: null,
   refreshIntervalSeconds: null,

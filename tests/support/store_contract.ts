@@ -480,11 +480,11 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       const found = discovery({ tools: ["a"], resources: ["r:1"], prompts: ["p"] });
       assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, true);
       const before = (await registry.gateways.get(id))!;
-      await registry.saveHealth(before, { reachable: true, lastSeen: null, lastError: "slow" });
+      await registry.saveHealth(before, { failedChecks: 2, lastError: "slow" });
       const version = await registry.readCatalogVersion();
       assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, false);
       const after = (await registry.gateways.get(id))!;
-      assertEquals([after.version, after.lastError], [before.version, null]);
+      assertEquals([after.version, after.failedChecks, after.lastError], [before.version, 0, null]);
       assert(after.lastRefreshAt! >= before.lastRefreshAt!);
       assertEquals(await registry.readCatalogVersion(), version);
       const upgraded = { ...found, serverInfo: { name: "fake", version: "2" } };
@@ -499,13 +499,13 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       const row = await registry.gateways.insert(newGateway({ name: "one", reachable: true }));
       const version = await registry.readCatalogVersion();
       const at = "2026-01-01T00:00:00.000Z";
-      const seen = { reachable: true, lastSeen: at, lastError: null };
+      const seen = { reachable: true, lastSeen: at, lastCheckedAt: at, failedChecks: 0, lastError: null };
       assertEquals(await registry.saveHealth(row, seen), true);
       assertEquals(await registry.gateways.get(row.id), { ...row, ...seen });
       assertEquals(await registry.readCatalogVersion(), version);
-      const gone = { reachable: false, lastSeen: null, lastError: "refused" };
+      const gone = { reachable: false, failedChecks: 3, lastError: "refused" };
       assertEquals(await registry.saveHealth(row, gone), true);
-      assertEquals(await registry.gateways.get(row.id), { ...row, ...gone, lastSeen: at });
+      assertEquals(await registry.gateways.get(row.id), { ...row, ...seen, ...gone });
       assertEquals(await registry.readCatalogVersion(), version + 1);
     },
   );
@@ -515,7 +515,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     const changed = await registry.gateways.update(row.id, { url: "http://127.0.0.1:9001/mcp" });
     const version = await registry.readCatalogVersion();
     for (const reachable of [true, false]) {
-      assertEquals(await registry.saveHealth(row, { reachable, lastSeen: null, lastError: "e" }), false);
+      assertEquals(await registry.saveHealth(row, { reachable, lastError: "e" }), false);
     }
     assertEquals(await registry.gateways.get(row.id), changed);
     assertEquals(await registry.readCatalogVersion(), version);
