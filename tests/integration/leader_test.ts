@@ -94,6 +94,30 @@ Deno.test({
   },
 });
 
+Deno.test("A leader that stood still for longer than its lease finds another in its place, and gives way", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "sluice_test_" });
+  const env = settings(`sqlite:///${directory}/mcp.db`);
+  const leader = await Sluice.start({ env });
+  const other = await Sluice.start({ env });
+  try {
+    assertEquals([terms(leader), terms(other)], [[1], []]);
+    Deno.kill(leader.pid, "SIGSTOP");
+    try {
+      await waitFor(() => terms(other).length === 1, { what: "another leader", deadlineMs: TAKEN_OVER_MS });
+    } finally {
+      Deno.kill(leader.pid, "SIGCONT");
+    }
+    await waitFor(() => leader.log().some(({ event }) => event === "lease ended"), {
+      what: "it to give way",
+    });
+    assertEquals([await isLeader(leader), await isLeader(other)], [false, true]);
+    assertEquals([terms(leader), terms(other)], [[1], [2]]);
+  } finally {
+    for (const replica of [leader, other]) await replica[Symbol.asyncDispose]();
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("A leader whose worker is recycled goes on in the successor, with settings that were reloaded", async () => {
   const counter = CounterUpstream.start();
   await using sluice = await Sluice.start({ env: { LEADER_LEASE_TTL: String(TTL_S), LOG_LEVEL: "INFO" } });

@@ -1,4 +1,5 @@
 // Upstreams that stop, come back, refuse or hang, as the health checks of a running gateway see them.
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
@@ -126,4 +127,22 @@ Deno.test("Twenty operators who refresh one upstream at once share a few refresh
   );
   assertEquals(answers.map(({ status, body }) => `${status} ${body.success}`), Array(20).fill("200 true"));
   assert(await metric(sluice, "sluice_upstream_refreshes_total", "unchanged") < 10);
+});
+
+Deno.test("AUTO_REFRESH_SERVERS asks an upstream again when its interval is over", async () => {
+  await using chaos = ChaosUpstream.start();
+  await using sluice = await Sluice.start({
+    env: { AUTO_REFRESH_SERVERS: "true", DATABASE_URL: "sqlite:///refresh.db", WORKERS: "1" },
+  });
+  await sluice.registerUpstream("one", chaos.url);
+  const { lastRefreshAt } = await gateway(sluice, "one");
+  // An interval is a minute at least; this one began long ago.
+  const database = new DatabaseSync(`${sluice.cwd}/refresh.db`);
+  database.prepare("UPDATE gateways SET last_refresh_at = ?").run("2026-01-01T00:00:00.000Z");
+  database.close();
+  await waitFor(async () => (await gateway(sluice, "one")).lastRefreshAt > lastRefreshAt, {
+    what: "a refresh",
+    ...DEADLINE,
+  });
+  assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", "unchanged"), 1);
 });
