@@ -7,6 +7,7 @@ import { databaseWarning, openDatabase } from "../store/open.ts";
 import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
 import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
+import { noticeDepartedClients } from "../supervisor/departed_clients.ts";
 import { systemLimitWarnings } from "../supervisor/descriptors.ts";
 import { findFreePort } from "../supervisor/free_port.ts";
 import { watchSources } from "../supervisor/source_watch.ts";
@@ -49,6 +50,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
     streamsAtOnce: workers * maxStreams,
   });
   const limits = keepConnectionLimits(config, supervisor, log);
+  const departed = noticeDepartedClients(port, supervisor);
   supervisor.onStandstill(() => limits?.cutUnclaimed());
   const reload = new Reload(config, { supervisor, log, load: { dev, overrides: args.overrides } });
   const ignoreReloads = onReloadSignal(() => reload.run());
@@ -63,6 +65,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   ignoreReloads();
   ignoreSources?.();
   limits?.stop();
+  departed?.stop();
   await supervisor.stop();
   await demo?.close();
   log.info("stopped");

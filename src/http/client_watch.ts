@@ -1,4 +1,4 @@
-// Notices clients that leave before they are answered.
+// Cancels the calls of clients that leave before they are answered.
 import { Cancellation } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 
@@ -10,9 +10,10 @@ const LOOK_EVERY_MS = 100;
  * gets a bare Cancellation, and its request is asked only when the call has lasted a while.
  */
 export class ClientWatch {
-  /** Since the last look, and since the one before. */
+  /** Since the last look, since the one before, and those whose request has been asked. */
   #young = new Map<Cancellation, Request>();
   #old = new Map<Cancellation, Request>();
+  readonly #asked = new Map<Cancellation, Request>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** A call begins: it is cancelled with REQUEST_CANCELLED when its client leaves. End it with `leave`. */
@@ -24,7 +25,15 @@ export class ClientWatch {
   }
 
   leave(cancellation: Cancellation): void {
-    if (!this.#young.delete(cancellation)) this.#old.delete(cancellation);
+    if (this.#young.delete(cancellation) || this.#old.delete(cancellation)) return;
+    this.#asked.delete(cancellation);
+  }
+
+  /** Somebody else has seen that the client of this request has left, which its signal does not always tell. */
+  gone(request: Request): void {
+    for (const calls of [this.#young, this.#old, this.#asked]) {
+      for (const [cancellation, its] of calls) if (its === request) cancel(cancellation);
+    }
   }
 
   close(): void {
@@ -33,13 +42,18 @@ export class ClientWatch {
   }
 
   #look(): void {
-    for (const [cancellation, { signal }] of this.#old) {
-      const cancel = () => cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
-      if (signal.aborted) cancel();
-      else signal.addEventListener("abort", cancel, { once: true });
+    for (const [cancellation, request] of this.#old) {
+      const { signal } = request;
+      if (signal.aborted) cancel(cancellation);
+      else signal.addEventListener("abort", () => cancel(cancellation), { once: true });
+      this.#asked.set(cancellation, request);
     }
     this.#old = this.#young;
     this.#young = new Map();
     if (this.#old.size === 0) this.close();
   }
+}
+
+function cancel(cancellation: Cancellation): void {
+  cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
 }

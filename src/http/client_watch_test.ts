@@ -33,3 +33,22 @@ Deno.test("ClientWatch cancels a call that lasts when its client leaves, and loo
     clock.uninstall();
   }
 });
+
+Deno.test("ClientWatch cancels the calls of a client that is said to be gone, however old they are", () => {
+  const clock = FakeTimers.install();
+  try {
+    const watch = new ClientWatch();
+    const [first, second, other] = Array.from({ length: 3 }, () => new Request("http://gateway/rpc"));
+    const calls = [watch.enter(first!), watch.enter(second!), watch.enter(other!)];
+    watch.gone(first!);
+    clock.tick(1_000);
+    watch.gone(second!);
+    assertEquals(calls.map(({ aborted }) => aborted), [true, true, false]);
+    watch.leave(calls[2]!);
+    watch.gone(other!);
+    assertEquals(calls[2]!.aborted, false);
+    watch.close();
+  } finally {
+    clock.uninstall();
+  }
+});

@@ -59,6 +59,8 @@ export interface App {
   connect(worker: number, port: MessagePort): void;
   disconnect(worker: number): void;
   disconnectFormer(worker: number): void;
+  /** The client of a request under way has left. */
+  clientGone(request: Request): void;
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
   /** Leave what is done once in the cluster to another worker. */
   resign(): Promise<void>;
@@ -351,6 +353,7 @@ export async function createApp(
     connect: (peer, port) => forward.connect(peer, port),
     disconnect: (peer) => forward.disconnect(peer),
     disconnectFormer: (peer) => forward.disconnectFormer(peer),
+    clientGone: (request) => clients.gone(request),
     answer: async (question) => {
       switch (question.type) {
         case "read_catalog":

@@ -20,6 +20,8 @@ export interface Listening {
   readonly addr: Deno.NetAddr;
   /** The remote ports of connections that wait for an answer, or for the rest of one. */
   busyPeerPorts(): number[];
+  /** What is under way for these clients. @param peers as peerName() names them */
+  requestsOf(peers: readonly string[]): Request[];
   /**
    * Reads CERT_FILE and KEY_FILE again, and listens with what they hold, beside the old listener: that takes connections, too,
    * until closeRetired(), and asks its clients to close theirs. Without SSL it does nothing.
@@ -53,6 +55,7 @@ export async function listen(
   return {
     addr,
     busyPeerPorts: () => underWay.peerPorts(),
+    requestsOf: (peers) => underWay.requestsOf(peers),
     reloadCertificate: async () => {
       if (!config.ssl) return;
       const previous = current;
@@ -88,7 +91,7 @@ async function openServer(
   const keyPair = config.ssl ? await readKeyPair(config) : null;
   const serve = httpVersion === "auto" ? handle : onlyVersion(httpVersion, handle);
   const handler: ServeHandler = (request, info) => {
-    underWay.add(info);
+    underWay.add(request, info);
     const answer = serve(request, info);
     return state.retiring ? answer.then(closing) : answer;
   };

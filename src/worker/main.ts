@@ -72,6 +72,9 @@ async function answer(question: Question): Promise<Answers[Question["type"]]> {
   switch (question.type) {
     case "busy_peers":
       return listening?.busyPeerPorts() ?? [];
+    case "clients_gone":
+      for (const request of listening?.requestsOf(question.peers) ?? []) app.clientGone(request);
+      return null;
     case "reload_certificate":
       return await listening?.reloadCertificate().then(() => null, reasonOf) ?? null;
     case "retire":
@@ -112,12 +115,14 @@ async function obey(message: ToWorker): Promise<void> {
   }
 }
 
-// In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait;
-// who is busy is asked while a drain is under way, too.
+/** Asked while something else takes its time, too. */
+const PROMPT: ReadonlySet<Question["type"]> = new Set<Question["type"]>(["busy_peers", "clients_gone"]);
+
+// In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
   const isPrompt = message.type === "answers" || message.type === "ping" ||
-    message.type === "question" && message.question.type === "busy_peers";
+    message.type === "question" && PROMPT.has(message.question.type);
   if (isPrompt) void obey(message);
   else queue = queue.then(() => obey(message));
 });

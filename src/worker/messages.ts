@@ -35,6 +35,8 @@ export type ListenQuestion =
   | { readonly type: "retire" }
   /** Which connections have a request under way? */
   | { readonly type: "busy_peers" }
+  /** These clients have closed their connections: cancel what is under way for them. As peerName() names them. */
+  | { readonly type: "clients_gone"; readonly peers: readonly string[] }
   /** Read CERT_FILE and KEY_FILE again. */
   | { readonly type: "reload_certificate" }
   /** Close the listeners with earlier certificates. */
@@ -56,6 +58,7 @@ export interface Answers {
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Their remote ports. */
   readonly busy_peers: readonly number[];
+  readonly clients_gone: null;
   /** Why the old certificate is served on; null: the new one is served. */
   readonly reload_certificate: string | null;
   readonly close_retired: null;

@@ -5,29 +5,46 @@ type ServeInfo = Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr" | "compl
 
 export class RequestsUnderWay {
   // The address is asked for only when somebody wants to know: for nearly all requests nobody ever does.
-  readonly #infos = new Set<ServeInfo>();
+  readonly #requests = new Map<ServeInfo, Request>();
 
-  add(info: ServeInfo): void {
-    this.#infos.add(info);
-    const remove = () => this.#infos.delete(info);
+  add(request: Request, info: ServeInfo): void {
+    this.#requests.set(info, request);
+    const remove = () => this.#requests.delete(info);
     info.completed.then(remove, remove);
   }
 
   /** The remote ports of their connections. */
   peerPorts(): number[] {
     const ports = new Set<number>();
-    for (const info of this.#infos) {
-      const port = portOf(info);
-      if (port !== null) ports.add(port);
+    for (const info of this.#requests.keys()) {
+      const address = addressOf(info);
+      if (address !== null) ports.add(address.port);
     }
     return [...ports];
   }
+
+  /** Those that came over the connections of these clients. @param peers as peerName() names them */
+  requestsOf(peers: readonly string[]): Request[] {
+    const wanted = new Set(peers);
+    const found: Request[] = [];
+    for (const [info, request] of this.#requests) {
+      const address = addressOf(info);
+      if (address !== null && wanted.has(peerName(address))) found.push(request);
+    }
+    return found;
+  }
+}
+
+/** A client's end of its connection, alike however an IPv6 address is written. */
+export function peerName({ hostname, port }: { readonly hostname: string; readonly port: number }): string {
+  const host = hostname.includes(":") ? new URL(`http://[${hostname}]`).hostname : hostname;
+  return `${host} ${port}`;
 }
 
 /** null: its connection is gone, or became a WebSocket. */
-function portOf(info: ServeInfo): number | null {
+function addressOf(info: ServeInfo): Deno.NetAddr | null {
   try {
-    return info.remoteAddr.port;
+    return info.remoteAddr;
   } catch {
     return null;
   }

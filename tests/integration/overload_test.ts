@@ -2,7 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
+import { canLeaveOut } from "../support/programs.ts";
 import { RawConnection } from "../support/raw_http.ts";
+import { makeSelfSigned } from "../support/self_signed.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -164,21 +166,47 @@ Deno.test("serve counts streams on their own limit: they starve no call, and the
   assertEquals(await metric(sluice, "sluice_streams_limit "), 3);
 });
 
-Deno.test("serve gives places back when clients leave before they are answered", async () => {
-  await using upstream = SlowUpstream.start({ delayMs: 4_000 });
-  // Deno 2.9 does not see every client leave while it waits: at the latest the place comes back when the call has timed out.
-  await using sluice = await Sluice.start({ env: { BACKPRESSURE: "4", WORKERS: "2", TOOL_TIMEOUT: "1" } });
-  await sluice.registerUpstream("up", upstream.url);
-  await atRest(sluice);
-  const request = rawPost(await sluice.token(), JSON.stringify(toolCall("up-slow")));
-  for (let round = 1; round <= 3; round++) {
-    const connections = await Promise.all(Array.from({ length: 64 }, () => RawConnection.open(sluice.port)));
-    for (const connection of connections) await connection.send(request);
-    await waitFor(async () => (await open(sluice))[0] === 8, { what: "all places taken" });
-    for (const connection of connections) connection.close();
-    await atRest(sluice);
-  }
-});
+for (const protocol of ["http", "https"] as const) {
+  Deno.test({
+    name: `serve over ${protocol} cancels the calls of clients that leave, and gives their places back`,
+    ignore: protocol === "https" && canLeaveOut("openssl"),
+    fn: async () => {
+      const folder = await Deno.makeTempDir({ prefix: "sluice_leave_" });
+      await using upstream = SlowUpstream.start({ delayMs: 6_000 });
+      const tls = protocol === "https" ? await makeSelfSigned(folder, "gateway") : null;
+      await using sluice = await Sluice.start({
+        env: {
+          ...{ BACKPRESSURE: "4", WORKERS: "2", TOOL_TIMEOUT: "60" },
+          ...(tls === null ? {} : { SSL: "true", CERT_FILE: tls.certFile, KEY_FILE: tls.keyFile }),
+        },
+      });
+      const caCerts = tls === null ? [] : [await Deno.readTextFile(tls.certFile)];
+      await Deno.remove(folder, { recursive: true });
+      const address = { hostname: "127.0.0.1", port: sluice.port };
+      const connect = () => tls === null ? Deno.connect(address) : Deno.connectTls({ ...address, caCerts });
+      await sluice.registerUpstream("up", upstream.url);
+      await atRest(sluice);
+
+      const whole = rawPost(await sluice.token(), JSON.stringify(toolCall("up-slow")));
+      const apart = [whole.subarray(0, -40), whole.subarray(-40)];
+      for (const [round, parts] of [[whole], apart].entries()) {
+        const connections = await Promise.all(Array.from({ length: 64 }, connect));
+        for (const part of parts) {
+          await Promise.all(connections.map((connection) => connection.write(part)));
+          // The head alone takes a place: Deno 2.9 sees by itself only those leave whose request came in one read.
+          await waitFor(async () => (await open(sluice))[0] === 8, { what: "all places taken" });
+        }
+        await waitFor(() => upstream.calls === 8 * (round + 1), { what: "all calls at the upstream" });
+        const start = performance.now();
+        for (const connection of connections) connection.close();
+        await atRest(sluice);
+        await waitFor(() => upstream.abandoned === 8 * (round + 1), { what: "the upstream to be told" });
+        const ms = performance.now() - start;
+        assert(ms < 4_000, `it took ${ms} ms`);
+      }
+    },
+  });
+}
 
 Deno.test("serve with DISABLE_ACCESS_LOG=false writes a line for each request, without secrets, and tells its id", async () => {
   await using upstream = SlowUpstream.start({ delayMs: 1 });

@@ -21,6 +21,8 @@ export class SlowUpstream implements AsyncDisposable {
   readonly url: string;
   /** Calls of `slow` that have come. */
   calls = 0;
+  /** Those whose caller left before the answer. */
+  abandoned = 0;
   readonly #options: SlowOptions;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #waiting: (() => void)[] = [];
@@ -72,6 +74,7 @@ export class SlowUpstream implements AsyncDisposable {
       case "tools/call":
         if (params?.name === "talk") return this.#talk(id);
         this.calls++;
+        request.signal.addEventListener("abort", () => this.abandoned++, { once: true });
         await this.#turn();
         return answer(id, DONE);
       default:
