@@ -11,6 +11,7 @@ import { openListeningSockets } from "./listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
+import { StuckThreads } from "./stuck_threads.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
@@ -27,6 +28,9 @@ export interface SupervisorOptions {
 const LEAVE_MS = 4_000;
 
 const STANDSTILL_LOOK_MS = 1_000;
+
+/** A thread that terminate() can end has ended by then. */
+const ENDED_WITHIN_MS = 2_000;
 
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -57,6 +61,7 @@ export class Supervisor {
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
+  readonly #stuck = new StuckThreads();
   readonly #metrics = new Metrics();
   readonly #count = this.#metrics.counter(
     "sluice_workers_ended_total",
@@ -72,6 +77,11 @@ export class Supervisor {
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
     this.#metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
+    this.#metrics.gauge(
+      "sluice_workers_stuck",
+      "Threads of workers given up that run on; only a restart ends them",
+      () => this.#stuck.count,
+    );
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */
@@ -94,15 +104,7 @@ export class Supervisor {
       clock: systemClock,
       timeoutMs: workerTimeoutMs,
       workers: () => [...this.#alive].filter(({ state }) => state === "ready"),
-      onStill: (worker, silentMs) => {
-        this.#count("stood_still");
-        // Deno does not stop a thread that never comes back to its event loop: at least nobody shall be sent to it any more.
-        this.#sockets?.close(worker.listeners);
-        this.#standstillTimer ??= setInterval(() => {
-          Promise.resolve(this.#cutUnclaimed()).catch(() => {});
-        }, STANDSTILL_LOOK_MS);
-        worker.terminate(`its event loop has not answered for ${silentMs} ms (WORKER_TIMEOUT)`);
-      },
+      onStill: (worker, silentMs) => this.#giveUp(worker, silentMs),
     });
   }
 
@@ -182,6 +184,22 @@ export class Supervisor {
     return handle;
   }
 
+  /** Its thread may never end (see StuckThreads): at least nobody shall be sent to it, or wait for its core, any more. */
+  #giveUp(worker: WorkerHandle, silentMs: number): void {
+    this.#count("stood_still");
+    this.#sockets?.close(worker.listeners);
+    this.#standstillTimer ??= setInterval(() => {
+      Promise.resolve(this.#cutUnclaimed()).catch(() => {});
+    }, STANDSTILL_LOOK_MS);
+    const isAside = worker.threadId !== null && this.#stuck.add(worker.threadId);
+    worker.terminate(`its event loop has not answered for ${silentMs} ms (WORKER_TIMEOUT)`);
+    this.#later(ENDED_WITHIN_MS, () => {
+      if (this.#stuck.count === 0) return;
+      const runs = isAside ? "in idle time only" : "as before";
+      this.#options.log.error("stuck thread", { worker: worker.index, runs, endedBy: "a restart only" });
+    });
+  }
+
   /** Connect a worker to those of the other slots, and to the one whose place it takes. */
   #introduce(worker: WorkerHandle): void {
     for (const peer of this.#alive) if (peer !== worker) connect(worker, peer);
@@ -219,14 +237,19 @@ export class Supervisor {
     this.#count("died");
     log.error("worker died", { worker: index, cause, respawn });
     if (respawn.kind === "after") {
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        void this.#respawn(slot);
-      }, respawn.delayMs);
-      this.#timers.add(timer);
+      this.#later(respawn.delayMs, () => void this.#respawn(slot));
     } else if (respawn.kind === "crash_loop" || this.#alive.size === 0) {
       this.#fail(new SluiceError("WORKERS_KEEP_DYING", { worker: index, cause: cause ?? "no reason given" }));
     }
+  }
+
+  /** Unless we stop before. */
+  #later(ms: number, run: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
   }
 
   async #respawn(slot: Slot): Promise<void> {

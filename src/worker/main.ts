@@ -38,7 +38,7 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
   try {
     config = message.config;
     app = await createApp(message, link);
-    send({ type: "prepared" });
+    send({ type: "prepared", threadId: kernelThreadId() });
   } catch (error) {
     fail(error);
   }
@@ -56,6 +56,15 @@ async function startListening(): Promise<void> {
 function fail(error: unknown): void {
   const { code, params, message: words, cause } = toSluiceError(error);
   send({ type: "failed", code, params, cause: cause === undefined ? words : reasonOf(cause) });
+}
+
+/** Linux tells every thread its own: `<process>/task/<thread>`. */
+function kernelThreadId(): number | null {
+  try {
+    return Number(Deno.readLinkSync("/proc/thread-self").split("/").at(-1));
+  } catch {
+    return null;
+  }
 }
 
 /** Take no more connections, end the open streams, finish the calls, close what was opened. */

@@ -88,8 +88,8 @@ export type ToWorker =
   | { readonly type: "drain" };
 
 export type FromWorker =
-  /** Everything is made; waits for `listen`. */
-  | { readonly type: "prepared" }
+  /** Everything is made; waits for `listen`. `threadId`: the kernel's id of the worker's thread; null where it tells none. */
+  | { readonly type: "prepared"; readonly threadId: number | null }
   | { readonly type: "pong" }
   /** Lines for standard output. The supervisor alone writes there: lines of several writers would mix. */
   | { readonly type: "log"; readonly lines: string }

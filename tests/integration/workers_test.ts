@@ -55,6 +55,9 @@ Deno.test("A blocked worker is ended and replaced while the other serves", async
   const { ok, failures } = await afterwards.stop();
   assertEquals(failures, []);
   assert(ok > 0);
+  await waitFor(() => events(sluice, "stuck thread").length === 1, { what: "the operator to be told" });
+  assertEquals(events(sluice, "stuck thread")[0]!.runs, "in idle time only");
+  assert((await sluice.api("GET", "/metrics")).body.includes("sluice_workers_stuck 1"));
 });
 
 for (const [kind, env] of [["throw", {}], ["hoard", { WORKER_MAX_HEAP_MB: "96" }]] as const) {
