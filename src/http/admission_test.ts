@@ -51,10 +51,10 @@ Deno.test("Admission with a fixed limit reads no clock", () => {
   assertEquals(reads, 0);
 });
 
-Deno.test("Admission with requests auto starts at 512 and follows latency", () => {
+Deno.test("Admission with requests auto starts low and follows latency", () => {
   let nowMs = 0;
   const admission = new Admission({ requests: "auto", streams: 1 }, () => nowMs);
-  assertEquals(admission.requestLimit, 512);
+  assertEquals(admission.requestLimit, 20);
   const round = (latencyMs: number) => {
     const tickets = Array.from({ length: admission.requestLimit }, () => admission.enter());
     assertEquals(admission.enter(), REFUSED);
@@ -64,6 +64,6 @@ Deno.test("Admission with requests auto starts at 512 and follows latency", () =
   for (let i = 0; i < 5; i++) round(100);
   const before = admission.requestLimit;
   for (let i = 0; i < 3; i++) round(1_000);
-  assertEquals([before > 512, admission.requestLimit < before], [true, true]);
+  assertEquals([before > 40, admission.requestLimit < before], [true, true]);
   assertEquals(admission.requestsInFlight, 0);
 });
