@@ -117,8 +117,20 @@ function totalsOf(config: Config): Array<{ what: string; total: number | "auto";
     perWorker("requests at once", "BACKPRESSURE", config.backpressure),
     perWorker("event streams at once", "MAX_STREAMS", config.maxStreams),
     perWorker("outbound connections", "HTTP_CLIENT_MAX_CONNECTIONS", config.httpClientMaxConnections),
+    ...waitingOf(config),
     perWorker("pooled sessions per key", "MCP_SESSION_POOL_MAX_PER_KEY", config.mcpSessionPoolMaxPerKey),
     perWorker("database connections kept", "DB_POOL_SIZE", config.dbPoolSize),
     perWorker("Redis connections", "REDIS_MAX_CONNECTIONS", config.redisMaxConnections),
   ];
+}
+
+/** BACKPRESSURE refuses at once, and what it lets in beyond the outbound connections waits. */
+function waitingOf({ workers, backpressure, httpClientMaxConnections, httpClientPoolTimeoutMs }: Config) {
+  if (backpressure === "auto" || backpressure <= httpClientMaxConnections) return [];
+  return [{
+    what: `calls that may wait for an outbound connection, ${httpClientPoolTimeoutMs / 1000} s at most`,
+    total: workers * (backpressure - httpClientMaxConnections),
+    from:
+      `WORKERS ${workers} x (BACKPRESSURE ${backpressure} - HTTP_CLIENT_MAX_CONNECTIONS ${httpClientMaxConnections})`,
+  }];
 }

@@ -51,6 +51,14 @@ Deno.test("configText() multiplies the limits of workers, and names what is igno
     true,
   );
   assertEquals(text.includes("  PLUGINS_ENABLED (.env)"), true);
+  assertEquals(text.includes("may wait"), false);
+});
+
+Deno.test("configText() tells how many calls may wait for an outbound connection", () => {
+  const text = configText(load({ environment: { WORKERS: "3" } }));
+  const line = "  calls that may wait for an outbound connection, 5 s at most: 1236 " +
+    "(WORKERS 3 x (BACKPRESSURE 512 - HTTP_CLIENT_MAX_CONNECTIONS 100))";
+  assertEquals(text.split("\n").includes(line), true);
 });
 
 Deno.test("configJson() gives values as Config has them", () => {

@@ -8,7 +8,7 @@ import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
 import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
 import { noticeDepartedClients } from "../supervisor/departed_clients.ts";
-import { systemLimitWarnings } from "../supervisor/descriptors.ts";
+import { raiseOpenFilesLimit, systemLimitWarnings } from "../supervisor/descriptors.ts";
 import { findFreePort } from "../supervisor/free_port.ts";
 import { watchSources } from "../supervisor/source_watch.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
@@ -31,6 +31,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   for (const warning of warnings) log.warning("setting", { warning });
+  raiseOpenFilesLimit();
   for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
   await checkCertificate(config, log);
 

@@ -138,12 +138,12 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency, from 16 to 4096: as many as are under way while an answer takes at most 1.5 times as long as at rest.",
+      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency, from 20 on between 4 and 4096: as many as are under way while an answer takes little longer than at rest.",
   }),
   setting({
     name: "MAX_STREAMS",
     kind: int({ min: 1, max: 1_000_000 }),
-    default: "10000",
+    default: "4096",
     scope: "worker",
     reloadable: true,
     state: "active",

@@ -11,7 +11,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Outbound connections at once.",
+    doc:
+      "Outbound connections at once, four fifths of them to one upstream. Further calls wait for one, as long as HTTP_CLIENT_POOL_TIMEOUT and as many as BACKPRESSURE allows.",
   }),
   setting({
     name: "HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS",

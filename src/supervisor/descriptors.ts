@@ -1,10 +1,13 @@
 // What the operating system allows this process, against what its settings can need.
 import type { Config } from "../config/schema.ts";
+import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../http/admission_gradient.ts";
+import { type Libc, openLibc } from "./libc.ts";
 
 export type DescriptorConfig = Pick<
   Config,
   | "workers"
   | "backpressure"
+  | "maxStreams"
   | "httpClientMaxConnections"
   | "databaseUrl"
   | "dbPoolSize"
@@ -22,19 +25,15 @@ const PROCESS_OVERHEAD = 64;
 /** A SQLite connection: the database, its log and its shared index. */
 const SQLITE_DESCRIPTORS = 3;
 
-/** What BACKPRESSURE=auto may grow to, as far as this sum is concerned. */
-const AUTO_BACKPRESSURE = 1024;
-
-/** How many descriptors the settings allow the process to need at once: a connection, or a file, each. */
+/** How many descriptors the settings allow the process to need at once: a connection, or a file, each. Idle connections come on top. */
 export function descriptorsNeeded(config: DescriptorConfig): number {
   const requests = config.backpressure === "auto" ? AUTO_BACKPRESSURE : config.backpressure;
-  // As many event streams as requests: MAX_STREAMS is a ceiling, by default far above what most have open.
-  const streams = requests;
   const database = config.databaseUrl.startsWith("sqlite")
     ? SQLITE_DESCRIPTORS
     : config.dbPoolSize + config.dbMaxOverflow;
   const redis = config.cacheType === "redis" ? config.redisMaxConnections : 0;
-  const perWorker = requests + streams + config.httpClientMaxConnections + database + redis + WORKER_OVERHEAD;
+  const perWorker = requests + config.maxStreams + config.httpClientMaxConnections + database + redis +
+    WORKER_OVERHEAD;
   return config.workers * perWorker + PROCESS_OVERHEAD;
 }
 
@@ -42,8 +41,9 @@ export function descriptorsNeeded(config: DescriptorConfig): number {
 export function descriptorWarning(config: DescriptorConfig, limit: number | null): string | null {
   const needed = descriptorsNeeded(config);
   if (limit === null || limit >= needed) return null;
-  return `${limit} open files are allowed (ulimit -n), and these settings can need ${needed}: ` +
-    "raise the limit (`ulimit -n 65536`, LimitNOFILE= of systemd, ulimits of Docker Compose) or lower WORKERS or BACKPRESSURE";
+  return `${limit} open files are allowed (ulimit -n), and these settings can need ${needed}, and one more for each idle ` +
+    "connection: raise the limit (`ulimit -Hn 65536`, LimitNOFILE= of systemd, ulimits of Docker Compose) or lower WORKERS, " +
+    "BACKPRESSURE or MAX_STREAMS";
 }
 
 /** One sentence for the operator; null: the kernel's bound is high enough, or unknown (null). */
@@ -53,6 +53,18 @@ export function backlogWarning(
 ): string | null {
   if (somaxconn === null || somaxconn >= backlog) return null;
   return `BACKLOG=${backlog} is cut to ${somaxconn} by the kernel: raise net.core.somaxconn`;
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** As most servers do: the soft limit is there for programs that use select(2). `deno run` does it too, the compiled program does not. */
+export function raiseOpenFilesLimit(libc: Pick<Libc, "getrlimit" | "setrlimit"> | null = openLibc()): void {
+  const [soft, hard] = [0, 1];
+  const limit = new BigUint64Array(2);
+  if (libc === null || libc.getrlimit(RLIMIT_NOFILE, limit) !== 0 || limit[soft] === limit[hard]) return;
+  limit[soft] = limit[hard]!;
+  // Where it is refused, the old limit holds, and what is said of that below.
+  libc.setrlimit(RLIMIT_NOFILE, limit);
 }
 
 /** The soft limit of open files, from the text of /proc/self/limits; null: unlimited, or not said. */

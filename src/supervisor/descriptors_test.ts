@@ -5,11 +5,13 @@ import {
   descriptorsNeeded,
   descriptorWarning,
   parseOpenFilesLimit,
+  raiseOpenFilesLimit,
 } from "./descriptors.ts";
 
 const CONFIG: DescriptorConfig = {
   workers: 2,
   backpressure: 500,
+  maxStreams: 800,
   httpClientMaxConnections: 100,
   databaseUrl: "sqlite:///./mcp.db",
   dbPoolSize: 5,
@@ -19,8 +21,8 @@ const CONFIG: DescriptorConfig = {
 };
 
 Deno.test("descriptorsNeeded() adds up what every worker may open, and what the process has", () => {
-  // 500 requests, 500 streams, 100 upstream connections, 3 of SQLite, 16 of its own; 64 of the process.
-  assertEquals(descriptorsNeeded(CONFIG), 2 * (500 + 500 + 100 + 3 + 16) + 64);
+  // 500 requests, 800 streams, 100 upstream connections, 3 of SQLite, 16 of its own; 64 of the process.
+  assertEquals(descriptorsNeeded(CONFIG), 2 * (500 + 800 + 100 + 3 + 16) + 64);
 });
 
 Deno.test("descriptorsNeeded() counts PostgreSQL's pool and Redis where they are used", () => {
@@ -43,7 +45,7 @@ Deno.test("descriptorWarning() names both numbers and the remedy, only where the
   assertEquals(descriptorWarning(CONFIG, null), null);
   const warning = descriptorWarning(CONFIG, 1024)!;
   assertMatch(warning, /^1024 open files are allowed/);
-  assertMatch(warning, new RegExp(`can need ${needed}: raise the limit`));
+  assertMatch(warning, new RegExp(`can need ${needed}, .*: raise the limit .* MAX_STREAMS`));
   assertEquals(descriptorWarning(CONFIG, needed - 1) === null, false);
 });
 
@@ -60,4 +62,24 @@ Deno.test("parseOpenFilesLimit() takes the soft limit", () => {
   assertEquals(parseOpenFilesLimit(line("1024")), 1024);
   assertEquals(parseOpenFilesLimit(line("unlimited")), null);
   assertEquals(parseOpenFilesLimit(""), null);
+});
+
+Deno.test("raiseOpenFilesLimit() makes the soft limit the hard one, once", () => {
+  let limits = [1_024n, 524_288n];
+  let set = 0;
+  const libc = {
+    getrlimit: (_resource: number, into: AllowSharedBufferSource | null) => {
+      (into as BigUint64Array).set(limits);
+      return 0;
+    },
+    setrlimit: (_resource: number, from: AllowSharedBufferSource | null) => {
+      limits = [...from as BigUint64Array];
+      set++;
+      return 0;
+    },
+  };
+  raiseOpenFilesLimit(libc);
+  raiseOpenFilesLimit(libc);
+  assertEquals([limits, set], [[524_288n, 524_288n], 1]);
+  raiseOpenFilesLimit(null);
 });

@@ -8,6 +8,8 @@ const CALLS = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
 } as const;
 
@@ -72,7 +74,7 @@ export class SocketScan {
   hungUp(): number[] {
     const found: number[] = [];
     for (let first = 0; first <= this.#highestFd + GAP; first += GAP) {
-      this.#poll(first);
+      if (!this.#poll(first)) break;
       for (let i = 0; i < GAP; i++) {
         const state = this.#polled.getUint16(i * POLL.size + POLL.revents, LITTLE_ENDIAN);
         if (state & POLLNVAL) continue;
@@ -112,11 +114,12 @@ export class SocketScan {
     return family === AF_INET || family === AF_INET6 ? family : null;
   }
 
-  #poll(first: number): void {
+  /** @returns false where the kernel takes no such question: fewer files than that may be open */
+  #poll(first: number): boolean {
     for (let i = 0; i < GAP; i++) {
       this.#polled.setInt32(i * POLL.size, first + i, LITTLE_ENDIAN);
       this.#polled.setUint32(i * POLL.size + POLL.events, POLLRDHUP, LITTLE_ENDIAN);
     }
-    this.#libc.poll(this.#polled.buffer, BigInt(GAP), 0);
+    return this.#libc.poll(this.#polled.buffer, BigInt(GAP), 0) >= 0;
   }
 }

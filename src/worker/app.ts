@@ -300,6 +300,18 @@ export async function createApp(
   metrics.gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
   metrics.gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
   metrics.gauge("sluice_streams_open", "Answers that stay open: event streams", () => admission.streamCount);
+  if (outbound.connections !== null) {
+    const { connections } = outbound;
+    const gauge = (name: string, help: string, read: (stats: ReturnType<typeof connections>) => number) =>
+      metrics.gauge(name, help, () => read(connections()));
+    gauge("sluice_outbound_connections_open", "Outbound connections, idle ones too", ({ open }) => open);
+    gauge("sluice_outbound_connections_idle", "Outbound connections without a call", ({ idle }) => idle);
+    gauge(
+      "sluice_outbound_calls_waiting",
+      "Calls that wait for an outbound connection",
+      ({ waiting }) => waiting,
+    );
+  }
   metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
 

@@ -6,12 +6,15 @@ import type { GatewayRow } from "../store/store.ts";
 import { authorizedUrl, buildAuthHeaders, credentialsOwner } from "../upstream/credentials.ts";
 import type { HttpClient } from "../upstream/http_client.ts";
 import { FetchClient } from "../upstream/fetch_client.ts";
+import type { PoolStats } from "../upstream/http1/connection_pool.ts";
 import { Http1Client } from "../upstream/http1/http1_client.ts";
 import { HttpTransport, type UpstreamTarget } from "../upstream/http_transport.ts";
 import { VERSION } from "../version.ts";
 
 export interface Outbound {
   readonly client: HttpClient;
+  /** Of our own HTTP/1.1 client; null where `fetch` keeps its connections to itself. */
+  readonly connections: (() => PoolStats) | null;
   readonly guard: EgressGuard;
   /** How we call ourselves to upstreams. */
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -28,6 +31,7 @@ export function createOutbound(config: Config, secretBox: SecretBox): Outbound {
   const client = createClient(config, guard);
   return {
     client,
+    connections: client instanceof Http1Client ? () => client.stats : null,
     guard,
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async ({ id, name, url, authType, authSecret, caCertificate }) => {

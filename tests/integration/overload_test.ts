@@ -79,7 +79,7 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
   await atRest(sluice);
   assertEquals(sluice.log().filter(({ level }) => level === "WARNING" || level === "ERROR"), []);
   const serving = sluice.log().find(({ event }) => event === "serving");
-  assertEquals([serving?.requestsAtOnce, serving?.streamsAtOnce], [16, 20_000]);
+  assertEquals([serving?.requestsAtOnce, serving?.streamsAtOnce], [16, 8192]);
 });
 
 Deno.test("serve above BACKPRESSURE throws a large body away and keeps the connection; REST paths get REST's shape", async () => {
@@ -110,6 +110,27 @@ Deno.test("serve above BACKPRESSURE throws a large body away and keeps the conne
   assertEquals((await slow).body.result.content[0].text, "done");
   await connection.send(rawPost(token, JSON.stringify(toolCall("up-slow"))));
   assertEquals((await connection.receive()).status, 200);
+});
+
+Deno.test("serve lets calls wait for an outbound connection, shows how many, and answers when they have waited too long", async () => {
+  await using upstream = SlowUpstream.start({ delayMs: 3_000 });
+  await using sluice = await Sluice.start({
+    env: { WORKERS: "1", HTTP_CLIENT_MAX_CONNECTIONS: "5", HTTP_CLIENT_POOL_TIMEOUT: "2" },
+  });
+  await sluice.registerUpstream("up", upstream.url);
+  const calls = Array.from(
+    { length: 12 },
+    () => sluice.rpc("tools/call", { name: "up-slow", arguments: {} }),
+  );
+  // Four fifths of the connections are what one upstream gets.
+  await waitFor(async () => await metric(sluice, "sluice_outbound_calls_waiting ") === 8, {
+    what: "the others to wait",
+  });
+  assertEquals([upstream.calls, await metric(sluice, "sluice_outbound_connections_open ")], [4, 4]);
+  const codes = (await Promise.all(calls)).map(({ body }) => body.error?.data.code ?? "served");
+  assertEquals(codes.filter((code) => code === "served").length, 4);
+  assertEquals(codes.filter((code) => code === "HTTP_POOL_TIMEOUT").length, 8);
+  assertEquals(await metric(sluice, "sluice_outbound_calls_waiting "), 0);
 });
 
 Deno.test("serve counts streams on their own limit: they starve no call, and their places come back when clients leave", async () => {
