@@ -244,7 +244,7 @@ Deno.test({
       const warnings = sluice.log().filter(({ event }) => event === "system limit");
       assertMatch(
         String(warnings[0]?.warning),
-        /^1000 open files are allowed .* can need \d{4}: raise the limit/,
+        /^1000 open files are allowed .* can need \d{4}, .*: raise the limit .* MAX_STREAMS$/,
       );
     }),
 });
