@@ -17,7 +17,7 @@ export interface McpRequest {
   readonly acceptsJson: boolean;
   /** The body of a POST. */
   readonly body: string;
-  /** For the access log; what is noted in another worker stays there. */
+  /** For the access log; what another worker notes comes back with its reply. */
   readonly note?: CallNote;
 }
 

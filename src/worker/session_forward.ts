@@ -1,6 +1,7 @@
 // Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
+import type { CallNote } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
 
 type PortMessage =
@@ -11,8 +12,14 @@ type PortMessage =
     readonly kind: "reply";
     readonly id: number;
     readonly reply: McpReply & { readonly body: string | null };
+    readonly note: CallNote | undefined;
   }
-  | { readonly kind: "stream"; readonly id: number; readonly head: Omit<McpReply, "body"> }
+  | {
+    readonly kind: "stream";
+    readonly id: number;
+    readonly head: Omit<McpReply, "body">;
+    readonly note: CallNote | undefined;
+  }
   | { readonly kind: "chunk"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: "end"; readonly id: number }
   | {
@@ -23,6 +30,7 @@ type PortMessage =
     readonly data: unknown;
     /** In words, for the log of the side that reports it. */
     readonly cause: string | undefined;
+    readonly note: CallNote | undefined;
   };
 
 /** Headers cannot be cloned: they travel as pairs. */
@@ -32,6 +40,8 @@ type WireRequest = Omit<McpRequest, "headers"> & { readonly headers: readonly [s
 interface Pending {
   readonly resolve: (reply: McpReply) => void;
   readonly reject: (error: unknown) => void;
+  /** The request's own: takes what its owner has noted. */
+  readonly note: CallNote | undefined;
   stream: ReadableStreamDefaultController<Uint8Array> | null;
 }
 
@@ -96,6 +106,7 @@ export class SessionForward {
       peer.pending.set(id, {
         resolve: (reply) => (settled(), resolve(reply)),
         reject: (error) => (settled(), reject(error)),
+        note: request.note,
         stream: null,
       });
       send(peer, { kind: "request", id, request: { ...request, headers: [...request.headers] } });
@@ -108,6 +119,7 @@ export class SessionForward {
     if (message.kind === "cancel") return peer.serving.get(id)?.abort(new SluiceError("REQUEST_CANCELLED"));
     const pending = peer.pending.get(id);
     if (pending === undefined) return;
+    if ("note" in message && pending.note !== undefined) Object.assign(pending.note, message.note);
     switch (message.kind) {
       case "reply":
         peer.pending.delete(id);
@@ -147,6 +159,7 @@ export class SessionForward {
 
   async #serveFor(peer: Peer, id: number, request: WireRequest): Promise<void> {
     const cancelled = new AbortController();
+    const { note } = request;
     peer.serving.set(id, cancelled);
     try {
       const { body, ...head } = await this.#serve(
@@ -154,16 +167,16 @@ export class SessionForward {
         cancelled.signal,
       );
       if (body instanceof ReadableStream) {
-        send(peer, { kind: "stream", id, head });
+        send(peer, { kind: "stream", id, head, note });
         for await (const bytes of cancellable(body, cancelled.signal)) {
           send(peer, { kind: "chunk", id, bytes });
         }
         send(peer, { kind: "end", id });
-      } else send(peer, { kind: "reply", id, reply: { ...head, body } });
+      } else send(peer, { kind: "reply", id, reply: { ...head, body }, note });
     } catch (error) {
       const { code, params, data, cause } = toSluiceError(error);
       const words = cause === undefined ? undefined : reasonOf(cause);
-      send(peer, { kind: "error", id, code, params, data, cause: words });
+      send(peer, { kind: "error", id, code, params, data, cause: words, note });
     } finally {
       peer.serving.delete(id);
     }

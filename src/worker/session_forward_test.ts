@@ -239,3 +239,24 @@ Deno.test("SessionForward.connect() sends to the successor, and the former one s
     successor.disconnect(0);
   });
 });
+
+Deno.test("SessionForward.forward() brings back what the owner has noted, with its reply, its stream and its failure", async () => {
+  const stream = feed();
+  const replies: Record<string, () => Promise<McpReply>> = {
+    reply: async () => ({ status: 200, headers: {}, body: "{}" }),
+    stream: async () => stream.reply,
+    error: () => Promise.reject(new SluiceError("SESSION_NOT_FOUND")),
+  };
+  await withPair(({ body, note }) => {
+    Object.assign(note!, { rpcMethod: "tools/call", tool: body, upstream: "up" });
+    return replies[body]!();
+  }, async (asker) => {
+    for (const body of Object.keys(replies)) {
+      const note = { correlationId: "c1", session: "s1" };
+      await asker.forward(OWNER, { ...REQUEST, body, note }, never).catch(() => {});
+      const noted = { rpcMethod: "tools/call", tool: body, upstream: "up" };
+      assertEquals(note, { correlationId: "c1", session: "s1", ...noted });
+    }
+    stream.close();
+  });
+});

@@ -236,7 +236,11 @@ Deno.test("serve with DISABLE_ACCESS_LOG=false writes a line for each request, w
   const token = await sluice.token();
   const session = await openSession(sluice, { token });
   const headers = { "x-correlation-id": "deploy-17", ...inSession(session) };
-  for (let i = 0; i < 8; i++) await post(sluice, toolCall("up-slow"), { token, headers });
+  // All at once, each on a connection of its own, so that the kernel gives some to either worker.
+  const inSessionCount = 24;
+  await Promise.all(
+    Array.from({ length: inSessionCount }, () => post(sluice, toolCall("up-slow"), { token, headers })),
+  );
   await post(sluice, toolCall("up-slow"), { token, path: "/rpc", headers: { "x-correlation-id": "rpc-1" } });
   await post(sluice, toolCall("up-nothing"), {
     token,
@@ -248,7 +252,7 @@ Deno.test("serve with DISABLE_ACCESS_LOG=false writes a line for each request, w
 
   const lines = await waitFor(() => {
     const found = sluice.log().filter(({ event, path }) => event === "request" && path !== "/ready");
-    return found.length >= 13 ? found : null;
+    return found.length >= inSessionCount + 5 ? found : null;
   }, { what: "all lines" });
   const calls = lines.filter(({ correlationId }) => correlationId === "rpc-1").map((line) =>
     ["status", "method", "path", "endpoint", "rpcMethod", "tool", "upstream", "bytes"]
@@ -256,14 +260,17 @@ Deno.test("serve with DISABLE_ACCESS_LOG=false writes a line for each request, w
   );
   const { length } = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"done"}]}}';
   assertEquals(calls, [`200,POST,/rpc,rpc,tools/call,up-slow,up,${length}`]);
-  // Connections are spread over both workers; what the session's owner learns of a forwarded call stays there.
+  // What the session's owner learns of a forwarded call comes back with the reply.
   const inThatSession = lines.filter(({ correlationId }) => correlationId === "deploy-17");
-  assertEquals(inThatSession.length, 8);
+  assertEquals(inThatSession.length, inSessionCount);
   assert(
     inThatSession.every(({ session: name, latencyMs }) =>
       typeof name === "string" && name !== session && Number(latencyMs) >= 1
     ),
   );
+  const noted = inThatSession.map(({ rpcMethod, tool, upstream }) => [rpcMethod, tool, upstream].join());
+  assertEquals(new Set(noted), new Set(["tools/call,up-slow,up"]));
+  assertEquals(new Set(inThatSession.map(({ worker }) => worker)).size, 2);
   const failed = lines.find(({ correlationId }) => correlationId === "lost-1");
   assertEquals([failed?.path, failed?.status, failed?.rpcMethod], ["/rpc", 200, "tools/call"]);
   const denied = lines.find(({ correlationId }) => correlationId === refused.headers.get("x-correlation-id"));
