@@ -11,12 +11,12 @@ Deno.test("DepartedClients tells of clients that are still gone at the next look
     tell: async (peers) => void told.push([...peers]),
     clock,
   });
-  await clock.tick(500);
+  await clock.tick(1_000);
   departed = ["a 1", "b 2"];
-  await clock.tick(500);
+  await clock.tick(1_000);
   assertEquals(told, []);
   departed = ["b 2", "c 3"];
-  await clock.tick(500);
+  await clock.tick(1_000);
   assertEquals(told, [["b 2"]]);
   departed = [];
   await clock.tick(5_000);

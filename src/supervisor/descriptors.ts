@@ -1,7 +1,7 @@
 // What the operating system allows this process, against what its settings can need.
 import type { Config } from "../config/schema.ts";
 import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../http/admission_gradient.ts";
-import { type Libc, openLibc } from "./libc.ts";
+import { type Libc, openFilesLimit, openLibc, setOpenFilesLimit } from "./libc.ts";
 
 export type DescriptorConfig = Pick<
   Config,
@@ -55,16 +55,12 @@ export function backlogWarning(
   return `BACKLOG=${backlog} is cut to ${somaxconn} by the kernel: raise net.core.somaxconn`;
 }
 
-const RLIMIT_NOFILE = 7;
-
 /** As most servers do: the soft limit is there for programs that use select(2). `deno run` does it too, the compiled program does not. */
 export function raiseOpenFilesLimit(libc: Pick<Libc, "getrlimit" | "setrlimit"> | null = openLibc()): void {
-  const [soft, hard] = [0, 1];
-  const limit = new BigUint64Array(2);
-  if (libc === null || libc.getrlimit(RLIMIT_NOFILE, limit) !== 0 || limit[soft] === limit[hard]) return;
-  limit[soft] = limit[hard]!;
-  // Where it is refused, the old limit holds, and what is said of that below.
-  libc.setrlimit(RLIMIT_NOFILE, limit);
+  const limit = libc === null ? null : openFilesLimit(libc);
+  if (libc === null || limit === null || limit.soft === limit.hard) return;
+  // Where it is refused, the old limit holds, and the warning tells of that.
+  setOpenFilesLimit(libc, { soft: limit.hard, hard: limit.hard });
 }
 
 /** The soft limit of open files, from the text of /proc/self/limits; null: unlimited, or not said. */

@@ -23,11 +23,12 @@ const [AF_INET, AF_INET6] = [2, 10];
 /** Descriptors are given out lowest first, so behind such a gap there is none that we have not seen before. */
 const GAP = 1024;
 
-/** In a `struct pollfd`, after the descriptor: what is asked for, and what is the case. */
-const POLL = { size: 8, events: 4, revents: 6 };
+/** A `struct pollfd` is two numbers: the descriptor; what is asked for, and in the upper half of that what is the case. */
+const REVENTS_SHIFT = 16;
 
 /** The other end sends no more, or is gone altogether; there is no such descriptor. */
 const [POLLRDHUP, POLLHUP, POLLERR, POLLNVAL] = [0x2000, 0x10, 0x8, 0x20];
+const GONE = POLLRDHUP | POLLHUP | POLLERR;
 
 export interface SocketAddress {
   /** As the kernel has it: IPv4 in dots, IPv6 in eight groups. */
@@ -45,19 +46,38 @@ export function openLibc(): Libc | null {
   }
 }
 
+const RLIMIT_NOFILE = 7;
+
+/** How many files this process may have open: now, and at most by setOpenFilesLimit(). */
+export function openFilesLimit(libc: Pick<Libc, "getrlimit">): { soft: bigint; hard: bigint } | null {
+  const limit = new BigUint64Array(2);
+  if (libc.getrlimit(RLIMIT_NOFILE, limit) !== 0) return null;
+  return { soft: limit[0]!, hard: limit[1]! };
+}
+
+export function setOpenFilesLimit(
+  libc: Pick<Libc, "setrlimit">,
+  { soft, hard }: { soft: bigint; hard: bigint },
+): void {
+  libc.setrlimit(RLIMIT_NOFILE, new BigUint64Array([soft, hard]));
+}
+
 /** Finds this process's TCP sockets whose own port is `port`: listeners, and the connections that they accepted. */
 export class SocketScan {
   readonly #port: number;
   readonly #libc: Libc;
   readonly #address = new DataView(new ArrayBuffer(128));
   readonly #length = new Uint32Array(1);
-  /** One poll's worth: the kernel takes no more at once than this process may have open. */
-  readonly #polled = new DataView(new ArrayBuffer(GAP * POLL.size));
+  /** Every descriptor from 0 on, some beyond the highest that we know of. */
+  #polled = new Int32Array(0);
   #highestFd = 0;
+  /** No descriptor is as high as that, and poll(2) takes no more. */
+  readonly #limit: number;
 
   constructor(port: number, libc: Libc) {
     this.#port = port;
     this.#libc = libc;
+    this.#limit = Number(openFilesLimit(libc)?.soft ?? Infinity);
   }
 
   descriptors(): number[] {
@@ -70,17 +90,18 @@ export class SocketScan {
     return found;
   }
 
-  /** Connections whose other end has closed them, or its half of them, while ours is open. One system call for each 1,024. */
+  /** Connections whose other end has closed them, or its half of them, while ours is open. In one system call. */
   hungUp(): number[] {
+    const count = Math.min(this.#highestFd + GAP, this.#limit);
+    if (this.#polled.length < 2 * count) this.#polled = allDescriptors(count + GAP);
+    const polled = this.#polled;
+    if (this.#libc.poll(polled, BigInt(count), 0) < 0) return [];
     const found: number[] = [];
-    for (let first = 0; first <= this.#highestFd + GAP; first += GAP) {
-      if (!this.#poll(first)) break;
-      for (let i = 0; i < GAP; i++) {
-        const state = this.#polled.getUint16(i * POLL.size + POLL.revents, LITTLE_ENDIAN);
-        if (state & POLLNVAL) continue;
-        this.#highestFd = Math.max(this.#highestFd, first + i);
-        if (state & (POLLRDHUP | POLLHUP | POLLERR) && this.isOurs(first + i)) found.push(first + i);
-      }
+    for (let fd = 0; fd < count; fd++) {
+      const state = polled[2 * fd + 1]! >> REVENTS_SHIFT;
+      if (state & POLLNVAL) continue;
+      this.#highestFd = Math.max(this.#highestFd, fd);
+      if (state & GONE && this.isOurs(fd)) found.push(fd);
     }
     return found;
   }
@@ -113,13 +134,10 @@ export class SocketScan {
     const family = this.#address.getUint16(0, LITTLE_ENDIAN);
     return family === AF_INET || family === AF_INET6 ? family : null;
   }
+}
 
-  /** @returns false where the kernel takes no such question: fewer files than that may be open */
-  #poll(first: number): boolean {
-    for (let i = 0; i < GAP; i++) {
-      this.#polled.setInt32(i * POLL.size, first + i, LITTLE_ENDIAN);
-      this.#polled.setUint32(i * POLL.size + POLL.events, POLLRDHUP, LITTLE_ENDIAN);
-    }
-    return this.#libc.poll(this.#polled.buffer, BigInt(GAP), 0) >= 0;
-  }
+function allDescriptors(count: number): Int32Array<ArrayBuffer> {
+  const polled = new Int32Array(2 * count);
+  for (let fd = 0; fd < count; fd++) polled.set([fd, POLLRDHUP], 2 * fd);
+  return polled;
 }
