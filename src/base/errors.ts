@@ -206,6 +206,7 @@ export const ERRORS = {
     "Database pool limit reached: all {limit} connections of this worker were in use for {timeoutMs} ms " +
       "(DB_POOL_TIMEOUT); raise DB_POOL_SIZE",
   ),
+  CACHE_UNAVAILABLE: row("internal", 503, -31538, "later", "The cache (Redis) is unavailable"),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",

@@ -120,7 +120,13 @@ function totalsOf(config: Config): Array<{ what: string; total: number | "auto";
     ...waitingOf(config),
     perWorker("pooled sessions per key", "MCP_SESSION_POOL_MAX_PER_KEY", config.mcpSessionPoolMaxPerKey),
     perWorker("database connections kept", "DB_POOL_SIZE", config.dbPoolSize),
-    perWorker("Redis connections", "REDIS_MAX_CONNECTIONS", config.redisMaxConnections),
+    {
+      what: "Redis connections",
+      total: config.cacheType === "redis" ? workers + 1 : 0,
+      from: config.cacheType === "redis"
+        ? `WORKERS ${workers} x 1, of the ${config.redisMaxConnections} that REDIS_MAX_CONNECTIONS allows, and 1 that listens`
+        : `CACHE_TYPE ${config.cacheType}`,
+    },
   ];
 }
 

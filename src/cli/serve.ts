@@ -5,6 +5,7 @@ import { loadProcessConfig } from "../config/load.ts";
 import { migrate } from "../store/migrations.ts";
 import { databaseWarning, openDatabase } from "../store/open.ts";
 import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
+import { keepCatalogs } from "../supervisor/catalog_watch.ts";
 import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
 import { noticeDepartedClients } from "../supervisor/departed_clients.ts";
@@ -50,6 +51,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
     requestsAtOnce: backpressure === "auto" ? backpressure : workers * backpressure,
     streamsAtOnce: workers * maxStreams,
   });
+  const stopWatching = await keepCatalogs(config, supervisor, log);
   const limits = keepConnectionLimits(config, supervisor, log);
   const departed = noticeDepartedClients(port, supervisor);
   supervisor.onStandstill(() => limits?.cutUnclaimed());
@@ -67,6 +69,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   ignoreSources?.();
   limits?.stop();
   departed?.stop();
+  await stopWatching();
   await supervisor.stop();
   await demo?.close();
   log.info("stopped");

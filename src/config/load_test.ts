@@ -161,7 +161,7 @@ Deno.test("loadConfig() warns of unknown names in .env, and in the environment o
 
 Deno.test("loadConfig() takes a ContextForge .env with hundreds of foreign names in one warning", () => {
   const dotEnv = Array.from({ length: 700 }, (_, n) => `OBSERVABILITY_THING_${n}=${n}`).join("\n");
-  const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nREDIS_MAX_CONNECTIONS=70\n` });
+  const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nAUDIT_TRAIL_ENABLED=true\n` });
   assertEquals(warnings.length, 3);
   assertEquals(warnings[2].endsWith("and 690 more (`sluice config` names them all)"), true);
 });

@@ -105,6 +105,15 @@ export function seconds(bounds: { min?: number; max?: number; hint?: string } = 
   });
 }
 
+/** By how much something grows: 1 or more, with fractions. */
+export function factor(): Kind<number, null> {
+  const max = 10;
+  return kind(null, `a number from 1 to ${max}`, (given) => {
+    const value = decimal(given);
+    return value !== undefined && value >= 1 && value <= max ? value : undefined;
+  });
+}
+
 /** One of `words`, in any case; `synonyms` maps other accepted words to one of them. */
 export function oneOf<const W extends string>(
   words: readonly W[],

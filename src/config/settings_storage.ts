@@ -1,10 +1,14 @@
 // Settings of what keeps state: the database, the cache, Redis.
 
-import { int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
+import { factor, int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
 
 const SQLITE_URL = /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i;
 /** Has a user, a host and a database; store/postgres_url.ts reads the parts. */
 const POSTGRES_URL = /^postgres(ql)?(\+\w+)?:\/\/[^:/@\s]+(:[^@\s]*)?@[^@/?\s]+\/[^?\s]+(\?\S*)?$/i;
+
+/** Nothing is left aside: no query, no fragment; cache/redis_url.ts reads the parts. */
+const REDIS_URL =
+  /^rediss?:\/\/([^:/?#@\s]*(:[^/?#@\s]*)?@)?(\[[0-9a-f:.]+\]|[^:/?#@[\]\s]+)(:\d{1,5})?(\/\d{0,5})?$/i;
 
 export const DATABASE_SETTINGS = [
   setting({
@@ -146,8 +150,39 @@ export const CACHE_SETTINGS = [
     default: "database",
     scope: "replica",
     reloadable: false,
-    state: "planned",
-    doc: "Where replicas share session records, invalidations and counters.",
+    state: "active",
+    doc:
+      "Where session records are kept: the database or Redis, which replicas share, the worker's memory, or nowhere. " +
+      "With redis, replicas tell each other of changes at once.",
+  }),
+  setting({
+    name: "POLL_INTERVAL",
+    kind: seconds({ min: 0.05, max: 3600 }),
+    default: "1.0",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "How soon after a change a process looks again whether other replicas have changed the catalog.",
+  }),
+  setting({
+    name: "MAX_INTERVAL",
+    kind: seconds({ min: 0.05, max: 3600 }),
+    default: "5.0",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "The longest time between two such looks, and so the longest time until a change is seen by replicas without Redis.",
+  }),
+  setting({
+    name: "BACKOFF_FACTOR",
+    kind: factor(),
+    default: "1.5",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "By how much the time between those looks grows while nothing changes, from POLL_INTERVAL to MAX_INTERVAL.",
   }),
   setting({
     name: "CACHE_PREFIX",
@@ -155,18 +190,27 @@ export const CACHE_SETTINGS = [
     default: "mcpgw:",
     scope: "replica",
     reloadable: false,
-    state: "planned",
-    doc: "What the gateway's Redis keys begin with.",
+    state: "active",
+    doc: "What the gateway's Redis keys and channel begin with; gateways apart need different ones.",
   }),
   setting({
     name: "REDIS_URL",
-    kind: text("redis://host:port/number or rediss://host:port/number", /^rediss?:\/\/\S+$/),
+    kind: text("redis://[[user]:password@]host[:port][/number], or rediss:// for TLS", REDIS_URL),
     default: "redis://localhost:6379/0",
     scope: "replica",
     reloadable: false,
     secret: "url",
-    state: "planned",
+    state: "active",
     doc: "The Redis server that CACHE_TYPE=redis uses; rediss:// for TLS.",
+  }),
+  setting({
+    name: "REDIS_SSL_CA_CERTS",
+    kind: text("a file name", /./),
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "The PEM file of the authorities that may vouch for Redis with rediss://; not set: the system's.",
   }),
   setting({
     name: "REDIS_MAX_CONNECTIONS",
@@ -174,25 +218,29 @@ export const CACHE_SETTINGS = [
     default: "50",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "Redis connections that each worker may open.",
+    state: "active",
+    doc:
+      "Redis connections that each worker may open. It opens one, over which all its commands go at the same time; " +
+      "each replica has one more, which listens.",
   }),
   setting({
     name: "REDIS_SOCKET_TIMEOUT",
-    kind: seconds(),
+    kind: seconds({ max: 3600 }),
     default: "2.0",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "How long a Redis command may take.",
+    state: "active",
+    doc:
+      "How long a Redis command may take; one that takes longer ends the connection, and until there is a new one " +
+      "everything that needs Redis fails at once.",
   }),
   setting({
     name: "REDIS_SOCKET_CONNECT_TIMEOUT",
-    kind: seconds(),
+    kind: seconds({ max: 3600 }),
     default: "2.0",
     scope: "worker",
     reloadable: false,
-    state: "planned",
+    state: "active",
     doc: "How long connecting to Redis may take.",
   }),
   setting({
@@ -201,7 +249,7 @@ export const CACHE_SETTINGS = [
     default: "30",
     scope: "worker",
     reloadable: false,
-    state: "planned",
-    doc: "A Redis connection that was idle for so long is tested before it is used.",
+    state: "active",
+    doc: "A Redis connection that was idle for so long is tested.",
   }),
 ] as const;

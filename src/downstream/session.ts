@@ -3,8 +3,8 @@ import type { Cancellation } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
+import type { Cache } from "../cache/cache.ts";
 import type { Revision } from "../mcp/revisions.ts";
-import type { SessionRecords } from "../store/session_records.ts";
 import { BoundSessions } from "../upstream/bound_sessions.ts";
 import { ClientState, type ClientWishes } from "../upstream/client_state.ts";
 import { ClientQuestions } from "./client_questions.ts";
@@ -149,7 +149,8 @@ export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | 
 
 export interface SessionsOptions {
   readonly ids: SessionIds;
-  readonly records: Pick<SessionRecords, "put" | "get" | "delete">;
+  /** Where sessions are kept for the time after their worker (CACHE_TYPE). */
+  readonly records: Pick<Cache, "put" | "get" | "delete">;
   readonly clock: Clock;
   readonly replica: number;
   readonly worker: number;
@@ -188,12 +189,11 @@ export class DownstreamSessions {
     state: PersistedSession,
   ): Promise<DownstreamSession> {
     const { ids, records, clock, replica, worker } = this.#options;
-    const expiresAtMs = clock.now() + MAX_AGE_MS;
-    const expiresAt = Math.floor(expiresAtMs / 1000);
+    const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
     const id = ids.seal({ replica, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
-    await records.put({ id: name, record: JSON.stringify(state), expiresAt: expiresAtMs });
+    await records.put(recordKey(name), JSON.stringify(state), MAX_AGE_MS);
     return this.#remember(this.#make({ id, name, owner, state }));
   }
 
@@ -220,7 +220,7 @@ export class DownstreamSessions {
 
   async end(session: DownstreamSession): Promise<void> {
     // The record goes first: a request that comes meanwhile would bring the session back from it.
-    await this.#options.records.delete(session.name);
+    await this.#options.records.delete(recordKey(session.name));
     this.#sessions.delete(session.id);
     await session.end();
   }
@@ -275,11 +275,11 @@ export class DownstreamSessions {
     owner: SessionOwner,
   ): Promise<DownstreamSession | null> {
     const { records, clock } = this.#options;
-    const record = await records.get(name);
-    if (record === null || record.expiresAt <= clock.now()) return null;
+    const record = await records.get(recordKey(name));
+    if (record === null) return null;
     // Another request may have restored it meanwhile.
     return this.#sessions.get(id) ??
-      this.#remember(this.#make({ id, name, owner, state: JSON.parse(record.record) }));
+      this.#remember(this.#make({ id, name, owner, state: JSON.parse(record) }));
   }
 
   #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
@@ -294,15 +294,20 @@ export class DownstreamSessions {
 
   async #persist({ id, name, state }: DownstreamSession): Promise<void> {
     const { ids, records, clock } = this.#options;
-    const claims = ids.open(id, clock.now());
+    const now = clock.now();
+    const claims = ids.open(id, now);
     if (claims === null) return;
-    await records.put({ id: name, record: JSON.stringify(state), expiresAt: claims.expiresAt * 1000 });
+    await records.put(recordKey(name), JSON.stringify(state), claims.expiresAt * 1000 - now);
   }
 
   #remember(session: DownstreamSession): DownstreamSession {
     this.#sessions.set(session.id, session);
     return session;
   }
+}
+
+function recordKey(name: string): string {
+  return `session:${name}`;
 }
 
 function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {

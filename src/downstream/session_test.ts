@@ -2,9 +2,10 @@ import { Cancellation } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { MemoryRecords, principal, settle } from "../../tests/support/fakes.ts";
+import { principal, settle } from "../../tests/support/fakes.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
+import { MemoryCache } from "../cache/memory_cache.ts";
 import { UpstreamSession } from "../upstream/session.ts";
 import { DownstreamSessions } from "./session.ts";
 import { SessionIds } from "./session_id.ts";
@@ -14,7 +15,7 @@ const STATE = { revision: "2025-06-18", clientInfo: { name: "c" }, clientCapabil
 
 function setUp() {
   const clock = new FakeClock();
-  const records = new MemoryRecords();
+  const records = new MemoryCache(clock);
   const ids = new SessionIds("secret");
   const worker = () =>
     new DownstreamSessions({
@@ -83,10 +84,12 @@ Deno.test("DownstreamSessions.find() takes over the session of a worker that die
 Deno.test("DownstreamSessions.find() restores nothing without a record, or from one that has expired", async () => {
   const { sessions, records, lost, worker, clock } = setUp();
   const { id, name } = await sessions.open(principal(), null, STATE);
-  const record = records.rows.get(name)!;
-  records.rows.set(name, { ...record, expiresAt: clock.now() });
+  const [{ key, value }] = await records.list("");
+  assertEquals([key, JSON.parse(value)], [`session:${name}`, STATE]);
+  await records.put(key, value, 1);
+  await clock.tick(1);
   assertEquals(await lost(worker(), id), "SESSION_NOT_FOUND");
-  records.rows.delete(name);
+  await records.delete(key);
   assertEquals(await lost(worker(), id), "SESSION_NOT_FOUND");
 });
 
@@ -101,7 +104,7 @@ Deno.test("DownstreamSessions.end() ends the session for every worker, streams, 
   await session.bound.get("u", () => UpstreamSession.open(upstream.transport(), open));
   await sessions.end(session);
   assertEquals([stream.isOpen, call.aborted, upstream.methods.at(-1)], [false, true, "DELETE"]);
-  assertEquals([sessions.size, records.rows.size], [0, 0]);
+  assertEquals([sessions.size, await records.list("")], [0, []]);
   for (const owner of [sessions, worker()]) assertEquals(await lost(owner, session.id), "SESSION_NOT_FOUND");
 });
 

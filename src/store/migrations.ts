@@ -110,6 +110,17 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`ALTER TABLE gateways ADD COLUMN failed_checks INTEGER NOT NULL DEFAULT 0`,
     ],
   },
+  {
+    name: "cache records",
+    statements: [
+      sql`CREATE TABLE cache_records (
+        cache_key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, expires_at BIGINT NOT NULL)`,
+      sql`CREATE INDEX cache_records_expires_at ON cache_records (expires_at)`,
+      sql`INSERT INTO cache_records (cache_key, value, expires_at)
+          SELECT 'session:' || id, record, expires_at FROM session_records`,
+      sql`DROP TABLE session_records`,
+    ],
+  },
 ];
 
 /**

@@ -139,11 +139,3 @@ export interface Discovery {
   readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];
   readonly prompts: readonly Readonly<Record<string, unknown>>[];
 }
-
-/** The small part of a downstream session that outlives its worker. `record` is JSON text. */
-export interface SessionRecord {
-  readonly id: string;
-  readonly record: string;
-  /** ms since the epoch */
-  readonly expiresAt: number;
-}

@@ -57,6 +57,8 @@ export class Supervisor {
   /** One at a time: there is never more than one worker too many. */
   #recycling: Promise<void> = Promise.resolve();
   #stopping = false;
+  /** Counts what one worker was asked. */
+  #turn = 0;
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
@@ -133,6 +135,14 @@ export class Supervisor {
     const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(question)));
     const answers = await Promise.allSettled(asked);
     return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
+  }
+
+  /** Ask one worker that serves, each time another. @returns null where there is none, or it does not answer */
+  async askOne<Q extends Question>(question: Q): Promise<Answers[Q["type"]] | null> {
+    const serving = [...this.#alive].filter(({ state }) => state === "ready");
+    if (serving.length === 0) return null;
+    const worker = serving[this.#turn++ % serving.length]!;
+    return await within(ANSWER_WITHIN_MS, worker.ask(question)).catch(() => null);
   }
 
   /**

@@ -1,7 +1,7 @@
 // What the admin API needs, made from the worker's parts.
 import type { AdminDeps } from "../admin/deps.ts";
 import { type Principal, tokenOf } from "../auth/principal.ts";
-import { reasonOf, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION, LEGACY_REVISIONS } from "../mcp/revisions.ts";
@@ -12,6 +12,7 @@ import { discover } from "../upstream/discovery.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import { commit, VERSION } from "../version.ts";
 import type { Outbound } from "./outbound.ts";
+import type { Readiness } from "./readiness.ts";
 
 export interface AdminParts {
   readonly config: Config;
@@ -21,6 +22,7 @@ export interface AdminParts {
   readonly upstreams: Upstreams;
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
+  readonly ready: () => Promise<Readiness>;
   readonly startedAt: Date;
 }
 
@@ -58,7 +60,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       separator: config.gatewayToolNameSeparator,
       maxLength: config.gatewayToolNameMaxLength,
     },
-    ready: () => readiness(registry),
+    ready: parts.ready,
     version: () => ({
       app: { name: "sluice", version: VERSION, commit: commit() },
       platform: { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch },
@@ -98,13 +100,4 @@ async function askUpstream(
   if (!answer.failed) return value;
   const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
   throw new SluiceError("UPSTREAM_REJECTED", { upstream: upstream.name, method, reason });
-}
-
-async function readiness(registry: Registry): Promise<{ ready: boolean; reasons: string[] }> {
-  try {
-    await registry.readCatalogVersion();
-    return { ready: true, reasons: [] };
-  } catch (error) {
-    return { ready: false, reasons: [`database: ${reasonOf(error)}`] };
-  }
 }

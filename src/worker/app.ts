@@ -5,6 +5,7 @@ import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
 import { JwtVerifier } from "../auth/jwt.ts";
 import { systemClock } from "../base/clock.ts";
 import { reasonOf, type SluiceError } from "../base/errors.ts";
+import { openCache } from "../cache/open.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { Turns } from "../catalog/turns.ts";
 import type { Config } from "../config/schema.ts";
@@ -29,11 +30,11 @@ import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
 import { ListCursors } from "../proxy/list_cursor.ts";
 import { UpstreamCaller } from "../proxy/upstream_caller.ts";
+import { CacheRecords } from "../store/cache_records.ts";
 import { createLeases } from "../store/leases.ts";
 import { openDatabase } from "../store/open.ts";
 import { createRegistry } from "../store/registry.ts";
 import { createSecretBox } from "../store/secret_box.ts";
-import { createSessionRecords } from "../store/session_records.ts";
 import { correlationIdOf } from "../telemetry/call_note.ts";
 import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -41,11 +42,13 @@ import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { createCatalogSync } from "./catalog_sync.ts";
+import { LiveCatalog } from "./live_catalog.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
 import { createOutbound } from "./outbound.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
+import { checkReadiness } from "./readiness.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
 import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { Retirement } from "./retirement.ts";
@@ -96,7 +99,12 @@ export async function createApp(
     warn: (warning) => log.warning("database", { warning }),
   });
   const registry = createRegistry(database);
-  const records = createSessionRecords(database);
+  const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
+    records: new CacheRecords(database),
+    clock,
+    log,
+    name: `sluice-worker-${worker}`,
+  });
   const secretBox = await createSecretBox(secrets.authEncryptionSecret);
 
   const outbound = createOutbound(config, secretBox);
@@ -127,27 +135,30 @@ export async function createApp(
   // All workers have the same catalog: one tells of it.
   const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
   let unreachable = 0;
-  const readSnapshot = async () => {
-    const rows = await registry.readCatalog();
-    await upstreams.update(rows.gateways);
-    unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
-    const snapshot = new Catalog(rows);
-    nameConflicts?.update(snapshot);
-    return snapshot;
-  };
-  let catalog = await readSnapshot();
-  const readCatalog = async () => {
-    const before = catalog;
-    catalog = await readSnapshot();
-    streamableHttp.announce(before, catalog);
-    listeners.announce(before, catalog);
-  };
-
+  const catalog = await LiveCatalog.open({
+    read: async () => {
+      const rows = await registry.readCatalog();
+      await upstreams.update(rows.gateways);
+      unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
+      const snapshot = new Catalog(rows);
+      nameConflicts?.update(snapshot);
+      return snapshot;
+    },
+    onChange: (before, after) => {
+      streamableHttp.announce(before, after);
+      listeners.announce(before, after);
+    },
+    onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
+  });
   // Changes that come while the workers read share the next reading.
   const readings = new Turns<null, unknown>({
     clock,
     maxAtOnce: 1,
-    run: () => link.askAll({ type: "read_catalog" }),
+    run: async () => {
+      const version = await registry.readCatalogVersion();
+      publisher.publish({ type: "catalog_changed" });
+      await link.askAll({ type: "read_catalog", version });
+    },
     merge: () => null,
   });
   const catalogChanged = async () => void await readings.ask("catalog", null);
@@ -172,7 +183,7 @@ export async function createApp(
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const sessions = new DownstreamSessions({
     ids,
-    records,
+    records: cache,
     clock,
     replica: REPLICA,
     worker,
@@ -183,7 +194,7 @@ export async function createApp(
   const streamableHttp = new StreamableHttp({
     dispatcher,
     sessions,
-    catalog: () => catalog,
+    catalog: () => catalog.now,
     maxJsonDepth: config.validationMaxJsonDepth,
     upstreams,
   });
@@ -197,7 +208,7 @@ export async function createApp(
   const listeners = new Listeners();
   const modernHttp = new ModernHttp({
     dispatcher,
-    catalog: () => catalog,
+    catalog: () => catalog.now,
     maxJsonDepth: config.validationMaxJsonDepth,
     parked,
     listeners,
@@ -233,7 +244,7 @@ export async function createApp(
   const rpc = new RpcEndpoint({
     dispatcher,
     clients,
-    catalog: () => catalog,
+    catalog: () => catalog.now,
     readBody,
     maxJsonDepth: config.validationMaxJsonDepth,
     errors,
@@ -247,6 +258,11 @@ export async function createApp(
       upstreams,
       sync,
       catalogChanged,
+      ready: () =>
+        checkReadiness({
+          database: () => registry.readCatalogVersion(),
+          ...(redis === null ? {} : { redis: () => redis.ping() }),
+        }),
       startedAt: new Date(),
     })),
     { readBody, maxJsonDepth: config.validationMaxJsonDepth },
@@ -314,6 +330,10 @@ export async function createApp(
   }
   metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
+  if (redis !== null) {
+    const help = "Workers whose connection to Redis works";
+    metrics.gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
+  }
 
   if (nameConflicts !== null) {
     const help = "Tools and prompts of virtual servers that lost their name to another";
@@ -330,6 +350,8 @@ export async function createApp(
       listeners.keepAlive();
     }, config.sseKeepaliveIntervalMs),
   ];
+  const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
+  if (sweptBy === "each") timers.push(setInterval(sweepCache, SWEEP_INTERVAL_MS));
   // One worker of each replica stands for it.
   const leadership = worker !== 0 ? null : createSingletons({
     config,
@@ -338,7 +360,7 @@ export async function createApp(
     metrics,
     leases: createLeases(database),
     registry,
-    records,
+    sweep: sweptBy === "one" ? sweepCache : null,
     outbound,
     sync,
     catalogChanged,
@@ -369,8 +391,9 @@ export async function createApp(
     answer: async (question) => {
       switch (question.type) {
         case "read_catalog":
-          await readCatalog();
-          return null;
+          return await catalog.refresh(question.version);
+        case "catalog_version":
+          return await registry.readCatalogVersion().catch(() => null);
         case "report":
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
         case "hand_over":
@@ -408,6 +431,7 @@ export async function createApp(
       await sessions.close();
       await pool.close();
       outbound.client.close();
+      await closeCache();
       await database.close();
       accessLog?.close();
     },

@@ -32,12 +32,14 @@ const link: SupervisorLink = {
 
 let config: Config;
 let app: App;
+let isMade = false;
 let listening: Listening | undefined;
 
 async function start(message: Extract<ToWorker, { type: "start" }>): Promise<void> {
   try {
     config = message.config;
     app = await createApp(message, link);
+    isMade = true;
     send({ type: "prepared", threadId: kernelThreadId() });
   } catch (error) {
     fail(error);
@@ -124,14 +126,17 @@ async function obey(message: ToWorker): Promise<void> {
   }
 }
 
-/** Asked while something else takes its time, too. */
-const PROMPT: ReadonlySet<Question["type"]> = new Set<Question["type"]>(["busy_peers", "clients_gone"]);
+/** Asked while something else takes its time, too; or waits for the database, and nothing else shall wait for that. */
+function isPromptQuestion({ type }: Question): boolean {
+  return type === "busy_peers" || type === "clients_gone" ||
+    isMade && (type === "read_catalog" || type === "catalog_version");
+}
 
 // In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
   const isPrompt = message.type === "answers" || message.type === "ping" ||
-    message.type === "question" && PROMPT.has(message.question.type);
+    message.type === "question" && isPromptQuestion(message.question);
   if (isPrompt) void obey(message);
   else queue = queue.then(() => obey(message));
 });

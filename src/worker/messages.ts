@@ -21,8 +21,10 @@ export type Question = AppQuestion | ListenQuestion;
 export type SupervisorQuestion = { readonly type: "supervisor_metrics" };
 
 export type AppQuestion =
-  /** The store has a new catalog: read it. */
-  | { readonly type: "read_catalog" }
+  /** The store's catalog has this version now: read it, unless it is here already. */
+  | { readonly type: "read_catalog"; readonly version: number }
+  /** Which version has the store's catalog? */
+  | { readonly type: "catalog_version" }
   | { readonly type: "report" }
   /** A successor is there: give it the sessions, forward what still comes for them. */
   | { readonly type: "hand_over" }
@@ -53,7 +55,10 @@ export interface Answers {
   readonly hand_over: readonly SessionHandover[];
   readonly take_over: null;
   readonly retire: null;
-  readonly read_catalog: null;
+  /** Which version this worker has now: an older one where the store could not be read. */
+  readonly read_catalog: number;
+  /** null: the store cannot be read now. */
+  readonly catalog_version: number | null;
   readonly report: WorkerReport;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Their remote ports. */

@@ -1,11 +1,10 @@
-// What is done once in all the cluster: upstream health checks, automatic refreshes, the sweep of session records.
+// What is done once in all the cluster: upstream health checks, automatic refreshes, the sweep of shared records.
 import type { Clock } from "../base/clock.ts";
 import { AutoRefresh } from "../catalog/auto_refresh.ts";
 import type { CatalogSync } from "../catalog/sync.ts";
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../store/leases.ts";
 import type { Registry } from "../store/registry.ts";
-import type { SessionRecords } from "../store/session_records.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { HealthChecks } from "../upstream/health_check.ts";
@@ -20,7 +19,8 @@ export interface SingletonsDeps {
   readonly metrics: Metrics;
   readonly leases: Leases;
   readonly registry: Registry;
-  readonly records: SessionRecords;
+  /** Sweeps what all replicas share; null where nothing needs it. */
+  readonly sweep: (() => Promise<unknown>) | null;
   readonly outbound: Outbound;
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
@@ -30,7 +30,7 @@ const SWEEP_INTERVAL_MS = 30_000;
 
 /** Runs them while this worker holds the lease. */
 export function createSingletons(deps: SingletonsDeps): Leadership {
-  const { config, clock, log, metrics, leases, records } = deps;
+  const { config, clock, log, metrics, leases, sweep } = deps;
   const checks = healthChecks(deps);
   const refreshes = autoRefresh(deps);
   let isLeader = false;
@@ -45,14 +45,10 @@ export function createSingletons(deps: SingletonsDeps): Leadership {
       isLeader = true;
       void checks.run(signal);
       if (config.autoRefreshServers) void refreshes.run(signal);
-      const sweep = setInterval(
-        () =>
-          records.deleteExpired(clock.now()).catch((error) => log.error("record sweep failed", { error })),
-        SWEEP_INTERVAL_MS,
-      );
+      const sweeps = sweep === null ? undefined : setInterval(sweep, SWEEP_INTERVAL_MS);
       signal.addEventListener("abort", () => {
         isLeader = false;
-        clearInterval(sweep);
+        clearInterval(sweeps);
       });
     },
   });

@@ -1,4 +1,5 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
+import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
 import { DownstreamSessions } from "../../src/downstream/session.ts";
 import { SessionIds } from "../../src/downstream/session_id.ts";
@@ -7,7 +8,7 @@ import type { CatalogRows } from "../../src/store/store.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { MemoryRecords, principal } from "./fakes.ts";
+import { principal } from "./fakes.ts";
 
 export async function mcpServer(
   rows: Partial<CatalogRows>,
@@ -16,7 +17,7 @@ export async function mcpServer(
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   const ids = new SessionIds("secret");
-  const records = new MemoryRecords();
+  const records = new MemoryCache(clock);
   const sessions = new DownstreamSessions({
     ids,
     records,

@@ -17,6 +17,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "nginx", debianPackage: "nginx-light" },
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
+  { name: "redis-server", debianPackage: "redis-server" },
 ];
 
 /** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */

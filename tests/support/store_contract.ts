@@ -5,7 +5,6 @@ import { SluiceError } from "../../src/base/errors.ts";
 import { createLeases } from "../../src/store/leases.ts";
 import { migrate, type Migration, MIGRATIONS } from "../../src/store/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry.ts";
-import { createSessionRecords } from "../../src/store/session_records.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
@@ -544,19 +543,6 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(saved.tools.added.length, 2000);
     assertEquals((await registry.readCatalog()).tools.length, 2000);
     assertEquals((await registry.saveDiscovery(id, discovery({}), naming)).tools.removed.length, 2000);
-  });
-
-  test("SessionRecords keeps, replaces, deletes and sweeps", async ({ database }) => {
-    await migrate(database);
-    const sessions = createSessionRecords(database);
-    const at = 1_790_000_000_000;
-    await sessions.put({ id: "a", record: "{}", expiresAt: at });
-    await sessions.put({ id: "a", record: '{"x":1}', expiresAt: at + 1 });
-    await sessions.put({ id: "b", record: "{}", expiresAt: at });
-    assertEquals(await sessions.get("a"), { id: "a", record: '{"x":1}', expiresAt: at + 1 });
-    assertEquals(await sessions.deleteExpired(at), 1);
-    assertEquals(await sessions.get("b"), null);
-    assertEquals([await sessions.delete("a"), await sessions.delete("a")], [true, false]);
   });
 
   test("Leases.take() gives a lease to one of many that ask at once, and to that one again", async (fresh) => {

@@ -1,0 +1,35 @@
+// Small records that expire, shared as far as CACHE_TYPE says: by all replicas, by one worker, or not kept at all.
+
+/** Keys are printable ASCII without spaces, their parts divided by ":". Values are JSON texts. */
+export interface CacheEntry {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Every method throws SluiceError CACHE_UNAVAILABLE or STORE_UNAVAILABLE where the records cannot be reached now. */
+export interface Cache {
+  /** @returns null where there is none, or it has expired */
+  get(key: string): Promise<string | null>;
+  /** Keeps the value in place of the one before, for `ttlMs` from now (at least 1). */
+  put(key: string, value: string, ttlMs: number): Promise<void>;
+  /** @returns false where there was none */
+  delete(key: string): Promise<boolean>;
+  /** What has a key with this beginning, in the order of the keys. Looks at every record there is: for rare use. */
+  list(prefix: string): Promise<CacheEntry[]>;
+  /** Frees the space of what has expired, where nobody else does. @returns how many there were */
+  sweep(): Promise<number>;
+}
+
+/** CACHE_TYPE=none. */
+export const NO_CACHE: Cache = {
+  get: () => Promise.resolve(null),
+  put: () => Promise.resolve(),
+  delete: () => Promise.resolve(false),
+  list: () => Promise.resolve([]),
+  sweep: () => Promise.resolve(0),
+};
+
+/** As every implementation sorts: by code units, whatever a database's collation. */
+export function inKeyOrder(entries: CacheEntry[]): CacheEntry[] {
+  return entries.sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+}

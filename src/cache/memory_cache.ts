@@ -1,0 +1,51 @@
+// CACHE_TYPE=memory: the records of one worker, which end with it.
+import type { Clock } from "../base/clock.ts";
+import { type Cache, type CacheEntry, inKeyOrder } from "./cache.ts";
+
+interface Record {
+  readonly value: string;
+  /** ms since the epoch */
+  readonly expiresAt: number;
+}
+
+export class MemoryCache implements Cache {
+  readonly #clock: Clock;
+  readonly #records = new Map<string, Record>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get(key: string): Promise<string | null> {
+    const record = this.#records.get(key);
+    return Promise.resolve(record !== undefined && this.#isLive(record) ? record.value : null);
+  }
+
+  put(key: string, value: string, ttlMs: number): Promise<void> {
+    this.#records.set(key, { value, expiresAt: this.#clock.now() + ttlMs });
+    return Promise.resolve();
+  }
+
+  delete(key: string): Promise<boolean> {
+    const record = this.#records.get(key);
+    this.#records.delete(key);
+    return Promise.resolve(record !== undefined && this.#isLive(record));
+  }
+
+  list(prefix: string): Promise<CacheEntry[]> {
+    const entries = [...this.#records]
+      .filter(([key, record]) => key.startsWith(prefix) && this.#isLive(record))
+      .map(([key, { value }]) => ({ key, value }));
+    return Promise.resolve(inKeyOrder(entries));
+  }
+
+  sweep(): Promise<number> {
+    const expired = [...this.#records].filter(([, record]) => !this.#isLive(record));
+    for (const [key] of expired) this.#records.delete(key);
+    return Promise.resolve(expired.length);
+  }
+
+  #isLive({ expiresAt }: Record): boolean {
+    return expiresAt > this.#clock.now();
+  }
+}

@@ -1,0 +1,153 @@
+// The cache that CACHE_TYPE names, and the bus between replicas.
+import type { Clock } from "../base/clock.ts";
+import { reasonOf, SluiceError } from "../base/errors.ts";
+import type { Config } from "../config/schema.ts";
+import type { Log } from "../telemetry/log.ts";
+import { type Listener, NO_PUBLISHER, type Publisher } from "./bus.ts";
+import { type Cache, NO_CACHE } from "./cache.ts";
+import { MemoryCache } from "./memory_cache.ts";
+import type { RedisConnectionOptions, RedisSettings } from "./redis_connection.ts";
+import { parseRedisUrl, redisLocation } from "./redis_url.ts";
+
+export type CacheSettings = Pick<
+  Config,
+  | "cacheType"
+  | "cachePrefix"
+  | "redisUrl"
+  | "redisSslCaCerts"
+  | "redisSocketTimeoutMs"
+  | "redisSocketConnectTimeoutMs"
+  | "redisHealthCheckIntervalMs"
+>;
+
+/** What one worker has of the cache and the bus. */
+export interface OpenedCache {
+  readonly cache: Cache;
+  readonly publisher: Publisher;
+  /** Which workers sweep: one of those who share the records, each for itself, or none since they expire by themselves. */
+  readonly sweptBy: "one" | "each" | "nobody";
+  /** Redis where it is used, for readiness and metrics; else null. */
+  readonly redis: {
+    readonly isUp: boolean;
+    /** @throws {SluiceError} CACHE_UNAVAILABLE */
+    ping(): Promise<void>;
+  } | null;
+  close(): Promise<void>;
+}
+
+export interface CacheParts {
+  /** The records in the database (store/cache_records.ts). */
+  readonly records: Cache;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What Redis' CLIENT LIST calls the connection; no spaces. */
+  readonly name: string;
+}
+
+/**
+ * A Redis that cannot be reached is no failure here: it is waited for while the gateway serves.
+ * @throws {SluiceError} SETTINGS_INVALID
+ */
+export async function openCache(
+  settings: CacheSettings,
+  { records, clock, log, name }: CacheParts,
+): Promise<OpenedCache> {
+  const alone = { publisher: NO_PUBLISHER, redis: null, close: () => Promise.resolve() };
+  switch (settings.cacheType) {
+    case "none":
+      return { ...alone, cache: NO_CACHE, sweptBy: "nobody" };
+    case "memory":
+      return { ...alone, cache: new MemoryCache(clock), sweptBy: "each" };
+    case "database":
+      return { ...alone, cache: records, sweptBy: "one" };
+    case "redis": {
+      // Loaded on use: every worker would carry it otherwise.
+      const [{ RedisConnection }, { RedisCache }, { redisPublisher }] = await Promise.all([
+        import("./redis_connection.ts"),
+        import("./redis_cache.ts"),
+        import("./redis_bus.ts"),
+      ]);
+      const connection = new RedisConnection(await connectionOptions(settings, { clock, log, name }));
+      await connection.tried;
+      const prefix = settings.cachePrefix;
+      return {
+        cache: new RedisCache(connection, prefix),
+        publisher: redisPublisher(connection, {
+          prefix,
+          warn: (reason) => log.warning("other replicas were not told of a change", { reason }),
+        }),
+        sweptBy: "nobody",
+        redis: {
+          get isUp() {
+            return connection.isUp;
+          },
+          ping: async () => void await connection.run((redis) => redis.ping()),
+        },
+        close: () => connection.close(),
+      };
+    }
+  }
+}
+
+/**
+ * Hear what other replicas publish.
+ * @returns how to end it; null where there is no bus
+ * @throws {SluiceError} SETTINGS_INVALID
+ */
+export async function listenToReplicas(
+  settings: CacheSettings,
+  { listener, ...parts }: Omit<CacheParts, "records"> & { readonly listener: Listener },
+): Promise<(() => Promise<void>) | null> {
+  if (settings.cacheType !== "redis") return null;
+  const { listenOnRedis } = await import("./redis_bus.ts");
+  const options = await connectionOptions(settings, parts);
+  const connection = listenOnRedis(options, { prefix: settings.cachePrefix, listener });
+  return () => connection.close();
+}
+
+async function connectionOptions(
+  settings: CacheSettings,
+  { clock, log, name }: Omit<CacheParts, "records">,
+): Promise<RedisConnectionOptions> {
+  const redis = await redisSettings(settings);
+  const address = redisLocation(redis.target);
+  let wasDown = false;
+  return {
+    ...redis,
+    clock,
+    name,
+    onUp: () => {
+      if (wasDown) log.info("redis is back", { address, connection: name });
+      wasDown = false;
+    },
+    onDown: (reason) => {
+      wasDown = true;
+      log.warning("redis is unavailable", { address, connection: name, reason });
+    },
+  };
+}
+
+/** @throws {SluiceError} SETTINGS_INVALID */
+export async function redisSettings(settings: CacheSettings): Promise<RedisSettings> {
+  const target = parseRedisUrl(settings.redisUrl);
+  if (target === null) throw invalid("REDIS_URL cannot be read: is its password percent-encoded?");
+  return {
+    target,
+    caCertificates: settings.redisSslCaCerts === null ? null : await readPem(settings.redisSslCaCerts),
+    connectTimeoutMs: settings.redisSocketConnectTimeoutMs,
+    timeoutMs: settings.redisSocketTimeoutMs,
+    healthCheckIntervalMs: settings.redisHealthCheckIntervalMs,
+  };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw invalid(`REDIS_SSL_CA_CERTS: cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
+
+function invalid(mistake: string): SluiceError {
+  return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
+}

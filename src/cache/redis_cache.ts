@@ -1,0 +1,60 @@
+// CACHE_TYPE=redis: the records are in Redis, which forgets them itself; all replicas share them.
+import type { Redis } from "ioredis";
+import { type Cache, type CacheEntry, inKeyOrder } from "./cache.ts";
+import type { RedisConnection } from "./redis_connection.ts";
+
+/** How many keys one step of a walk looks at. */
+const SCAN_COUNT = 1_000;
+
+export class RedisCache implements Cache {
+  readonly #connection: Pick<RedisConnection, "run">;
+  readonly #prefix: string;
+
+  /** @param prefix what every key begins with (CACHE_PREFIX) */
+  constructor(connection: Pick<RedisConnection, "run">, prefix: string) {
+    this.#connection = connection;
+    this.#prefix = prefix;
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#connection.run((redis) => redis.get(this.#prefix + key));
+  }
+
+  async put(key: string, value: string, ttlMs: number): Promise<void> {
+    await this.#connection.run((redis) => redis.set(this.#prefix + key, value, "PX", Math.ceil(ttlMs)));
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return await this.#connection.run((redis) => redis.del(this.#prefix + key)) > 0;
+  }
+
+  async list(prefix: string): Promise<CacheEntry[]> {
+    const entries = new Map<string, string>();
+    const match = `${escapePattern(this.#prefix + prefix)}*`;
+    let cursor = "0";
+    do {
+      // Each step by itself: a walk may take longer than one command may.
+      const step = await this.#connection.run((redis) => scan(redis, cursor, match));
+      for (const [key, value] of step.found) entries.set(key.slice(this.#prefix.length), value);
+      cursor = step.cursor;
+    } while (cursor !== "0");
+    return inKeyOrder([...entries].map(([key, value]) => ({ key, value })));
+  }
+
+  sweep(): Promise<number> {
+    return Promise.resolve(0);
+  }
+}
+
+async function scan(redis: Redis, cursor: string, match: string) {
+  const [next, keys] = await redis.scan(cursor, "MATCH", match, "COUNT", SCAN_COUNT);
+  const values = keys.length === 0 ? [] : await redis.mget(keys);
+  // One that has expired in between has no value.
+  const found = keys.flatMap((key, i): [string, string][] => values[i] == null ? [] : [[key, values[i]]]);
+  return { cursor: next, found };
+}
+
+/** What means itself in a pattern of Redis. */
+function escapePattern(text: string): string {
+  return text.replace(/[\\*?[\]]/g, "\\$&");
+}

@@ -1,0 +1,58 @@
+// CACHE_TYPE=database: small records that expire, in the database that all replicas share.
+import { type Clock, systemClock } from "../base/clock.ts";
+import { type Database, sql } from "./sql.ts";
+
+/**
+ * Does what cache/cache.ts says of a Cache; it cannot name it, which is of the same rank. Expiry goes by the clock of the
+ * machine that asks.
+ */
+export class CacheRecords {
+  readonly #database: Database;
+  readonly #clock: Clock;
+
+  constructor(database: Database, clock: Clock = systemClock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  async get(key: string): Promise<string | null> {
+    const [row] = await this.#database.query<{ value: string }>(
+      sql`SELECT value FROM cache_records WHERE cache_key = ${key} AND expires_at > ${this.#clock.now()}`,
+    );
+    return row?.value ?? null;
+  }
+
+  async put(key: string, value: string, ttlMs: number): Promise<void> {
+    const expiresAt = this.#clock.now() + Math.ceil(ttlMs);
+    await this.#database.run(
+      sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${expiresAt})
+          ON CONFLICT (cache_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+    );
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const rows = await this.#database.query<{ expires_at: number }>(
+      sql`DELETE FROM cache_records WHERE cache_key = ${key} RETURNING expires_at`,
+    );
+    return rows.some(({ expires_at }) => Number(expires_at) > this.#clock.now());
+  }
+
+  async list(prefix: string): Promise<{ key: string; value: string }[]> {
+    const rows = await this.#database.query<{ cache_key: string; value: string }>(
+      // Not LIKE, which in SQLite takes capitals for small letters.
+      sql`SELECT cache_key, value FROM cache_records
+          WHERE SUBSTR(cache_key, 1, ${prefix.length}) = ${prefix} AND expires_at > ${this.#clock.now()}`,
+    );
+    // Not left to the database, whose order depends on its collation.
+    return rows
+      .map(({ cache_key, value }) => ({ key: cache_key, value }))
+      .sort((a, b) => a.key < b.key ? -1 : 1);
+  }
+
+  async sweep(): Promise<number> {
+    const { changes } = await this.#database.run(
+      sql`DELETE FROM cache_records WHERE expires_at <= ${this.#clock.now()}`,
+    );
+    return changes;
+  }
+}

@@ -1,0 +1,69 @@
+// The cache on a real Redis server and on PostgreSQL: the same suite as in memory and on SQLite.
+import { assertEquals } from "@std/assert";
+import { CacheRecords } from "../../src/store/cache_records.ts";
+import { migrate } from "../../src/store/migrations.ts";
+import { cacheContract, ShiftedClock } from "../support/cache_contract.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { freshPostgres } from "../support/postgres_database.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { RedisServer } from "../support/redis.ts";
+import { openRedisCache } from "../support/redis_connections.ts";
+
+const noRedis = canLeaveOut("redis-server");
+const noPostgres = canLeaveOut("initdb");
+
+cacheContract("Redis", async () => {
+  const server = await RedisServer.start();
+  const settings = { REDIS_URL: server.url(), CACHE_PREFIX: "a*[b]:" };
+  const [one, other] = [await openRedisCache(settings), await openRedisCache(settings)];
+  return {
+    cache: one.cache,
+    other: other.cache,
+    pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    dispose: async () => {
+      await one.close();
+      await other.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}, { ignore: noRedis, expiresAlone: true });
+
+/** One for all tests: it takes a second to start. */
+let postgres: PostgresServer | undefined;
+if (!noPostgres) {
+  Deno.test.afterAll(() => postgres?.[Symbol.asyncDispose]());
+}
+
+cacheContract("PostgreSQL", async () => {
+  const server = postgres ??= await PostgresServer.start();
+  const fresh = await freshPostgres(server);
+  await migrate(fresh.database);
+  const clock = new ShiftedClock();
+  return {
+    cache: new CacheRecords(fresh.database, clock),
+    other: new CacheRecords(await fresh.another(), clock),
+    pass: (ms) => Promise.resolve(void (clock.aheadMs += ms)),
+    dispose: async () => {
+      await fresh.dispose();
+    },
+  };
+}, { ignore: noPostgres });
+
+Deno.test({
+  name: "Cache, Redis: every key begins with CACHE_PREFIX and has a time to live; other prefixes are apart",
+  ignore: noRedis,
+  fn: async () => {
+    await using server = await RedisServer.start();
+    const a = await openRedisCache({ REDIS_URL: server.url(), CACHE_PREFIX: "a:" });
+    const b = await openRedisCache({ REDIS_URL: server.url(), CACHE_PREFIX: "b:" });
+    await a.cache.put("x", "1", 60_000);
+    const { keys, ttl } = await server.use(async (redis) => ({
+      keys: await redis.keys("*"),
+      ttl: await redis.pttl("a:x"),
+    }));
+    assertEquals([keys, ttl > 50_000 && ttl <= 60_000], [["a:x"], true]);
+    assertEquals([await b.cache.get("x"), await b.cache.list("")], [null, []]);
+    await a.close();
+    await b.close();
+  },
+});

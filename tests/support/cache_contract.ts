@@ -1,0 +1,123 @@
+// What a cache promises, wherever it keeps its records: every implementation runs this one suite.
+import { assertEquals } from "@std/assert";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Cache } from "../../src/cache/cache.ts";
+
+/** A cache of its own for one test. */
+export interface FreshCache {
+  readonly cache: Cache;
+  /** What another worker or replica has with the same settings. */
+  readonly other: Cache;
+  /** Lets time pass for the records. */
+  pass(ms: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** The system's clock, moved on: for records whose time is the gateway's. */
+export class ShiftedClock implements Clock {
+  aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.aheadMs;
+  }
+
+  setTimeout(run: () => void, ms: number): number {
+    return globalThis.setTimeout(run, ms) as unknown as number;
+  }
+
+  clearTimeout(id: number): void {
+    globalThis.clearTimeout(id);
+  }
+}
+
+const MINUTE_MS = 60_000;
+
+/** Defines the suite's tests. @param name of the implementation, for the tests' names */
+export function cacheContract(
+  name: string,
+  open: () => Promise<FreshCache>,
+  { ignore = false, expiresAlone = false, isShared = true } = {},
+): void {
+  const test = (criterion: string, run: (fresh: FreshCache) => Promise<void>) =>
+    Deno.test({
+      name: `Cache, ${name}: ${criterion}`,
+      ignore,
+      fn: async () => {
+        const fresh = await open();
+        try {
+          await run(fresh);
+        } finally {
+          await fresh.dispose();
+        }
+      },
+    });
+
+  test("get() gives what was put last, and null for what was never there", async ({ cache }) => {
+    assertEquals(await cache.get("a:1"), null);
+    await cache.put("a:1", '{"x":1}', MINUTE_MS);
+    await cache.put("a:1", '{"text":"ü \'quoted\' \\u0000"}', MINUTE_MS);
+    await cache.put("a:2", "2", MINUTE_MS);
+    assertEquals([await cache.get("a:1"), await cache.get("a:2")], ['{"text":"ü \'quoted\' \\u0000"}', "2"]);
+    assertEquals(await cache.get("A:1"), null);
+  });
+
+  test("delete() says whether there was a record", async ({ cache }) => {
+    await cache.put("a", "1", MINUTE_MS);
+    assertEquals([await cache.delete("a"), await cache.delete("a"), await cache.get("a")], [
+      true,
+      false,
+      null,
+    ]);
+  });
+
+  test("a record is gone after its time, counted from the last put()", async ({ cache, pass }) => {
+    await cache.put("short", "1", 200);
+    await cache.put("long", "1", 200);
+    await cache.put("long", "2", MINUTE_MS);
+    await pass(300);
+    assertEquals([await cache.get("short"), await cache.get("long")], [null, "2"]);
+    assertEquals((await cache.list("")).map(({ key }) => key), ["long"]);
+    assertEquals(await cache.delete("short"), false);
+  });
+
+  test("list() gives the live records with a prefix, by key, whatever characters it has", async ({ cache }) => {
+    const keys = ["replica:b", "replica:a", "replica:B", "replicas", "Replica:c", "repl*:x", "repl[a]:x"];
+    for (const key of keys) await cache.put(key, JSON.stringify(key), MINUTE_MS);
+    const listed = async (prefix: string) => (await cache.list(prefix)).map(({ key }) => key);
+    assertEquals(await cache.list("replica:"), [
+      { key: "replica:B", value: '"replica:B"' },
+      { key: "replica:a", value: '"replica:a"' },
+      { key: "replica:b", value: '"replica:b"' },
+    ]);
+    assertEquals([await listed("repl*"), await listed("repl[a]"), await listed("x")], [
+      ["repl*:x"],
+      ["repl[a]:x"],
+      [],
+    ]);
+    assertEquals((await listed("")).length, keys.length);
+  });
+
+  test("list() finds all of several thousand records", async ({ cache }) => {
+    const keys = Array.from({ length: 3_000 }, (_, i) => `many:${i}`);
+    await Promise.all(keys.map((key) => cache.put(key, "{}", MINUTE_MS)));
+    await cache.put("other", "{}", MINUTE_MS);
+    assertEquals((await cache.list("many:")).length, keys.length);
+  });
+
+  test("sweep() frees what has expired and nothing else", async ({ cache, pass }) => {
+    await cache.put("a", "1", 100);
+    await cache.put("b", "1", 100);
+    await cache.put("c", "1", MINUTE_MS);
+    await pass(200);
+    assertEquals([await cache.sweep(), await cache.sweep()], expiresAlone ? [0, 0] : [2, 0]);
+    assertEquals((await cache.list("")).map(({ key }) => key), ["c"]);
+  });
+
+  const who = isShared ? "everybody" : "nobody else";
+  test(`${who} sees and deletes what one has written`, async ({ cache, other }) => {
+    await cache.put("a", "1", MINUTE_MS);
+    assertEquals(await other.get("a"), isShared ? "1" : null);
+    assertEquals(await other.delete("a"), isShared);
+    assertEquals(await cache.get("a"), isShared ? null : "1");
+  });
+}
