@@ -13,7 +13,6 @@ export type DescriptorConfig = Pick<
   | "dbPoolSize"
   | "dbMaxOverflow"
   | "cacheType"
-  | "redisMaxConnections"
 >;
 
 /** What a worker has open besides connections: its listener (two while a certificate is replaced), event loop, timers. */
@@ -31,7 +30,7 @@ export function descriptorsNeeded(config: DescriptorConfig): number {
   const database = config.databaseUrl.startsWith("sqlite")
     ? SQLITE_DESCRIPTORS
     : config.dbPoolSize + config.dbMaxOverflow;
-  const redis = config.cacheType === "redis" ? config.redisMaxConnections : 0;
+  const redis = config.cacheType === "redis" ? 1 : 0;
   const perWorker = requests + config.maxStreams + config.httpClientMaxConnections + database + redis +
     WORKER_OVERHEAD;
   return config.workers * perWorker + PROCESS_OVERHEAD;

@@ -17,7 +17,6 @@ const CONFIG: DescriptorConfig = {
   dbPoolSize: 5,
   dbMaxOverflow: 10,
   cacheType: "database",
-  redisMaxConnections: 50,
 };
 
 Deno.test("descriptorsNeeded() adds up what every worker may open, and what the process has", () => {
@@ -29,7 +28,7 @@ Deno.test("descriptorsNeeded() counts PostgreSQL's pool and Redis where they are
   const base = descriptorsNeeded(CONFIG);
   const postgres = descriptorsNeeded({ ...CONFIG, databaseUrl: "postgresql://u@h/d" });
   assertEquals(postgres - base, 2 * (5 + 10 - 3));
-  assertEquals(descriptorsNeeded({ ...CONFIG, cacheType: "redis" }) - base, 2 * 50);
+  assertEquals(descriptorsNeeded({ ...CONFIG, cacheType: "redis" }) - base, 2);
 });
 
 Deno.test("descriptorsNeeded() gives BACKPRESSURE=auto room", () => {
