@@ -29,6 +29,8 @@ export interface OpenedCache {
   /** Redis where it is used, for readiness and metrics; else null. */
   readonly redis: {
     readonly isUp: boolean;
+    /** Called when it is there again, perhaps empty. */
+    onBack: () => void;
     /** @throws {SluiceError} CACHE_UNAVAILABLE */
     ping(): Promise<void>;
   } | null;
@@ -67,7 +69,15 @@ export async function openCache(
         import("./redis_cache.ts"),
         import("./redis_bus.ts"),
       ]);
-      const connection = new RedisConnection(await connectionOptions(settings, { clock, log, name }));
+      const options = await connectionOptions(settings, { clock, log, name, onBack: () => redis.onBack() });
+      const connection = new RedisConnection(options);
+      const redis = {
+        get isUp() {
+          return connection.isUp;
+        },
+        onBack: () => {},
+        ping: async () => void await connection.run((redis) => redis.ping()),
+      };
       await connection.tried;
       const prefix = settings.cachePrefix;
       return {
@@ -77,12 +87,7 @@ export async function openCache(
           warn: (reason) => log.warning("other replicas were not told of a change", { reason }),
         }),
         sweptBy: "nobody",
-        redis: {
-          get isUp() {
-            return connection.isUp;
-          },
-          ping: async () => void await connection.run((redis) => redis.ping()),
-        },
+        redis,
         close: () => connection.close(),
       };
     }
@@ -107,7 +112,7 @@ export async function listenToReplicas(
 
 async function connectionOptions(
   settings: CacheSettings,
-  { clock, log, name }: Omit<CacheParts, "records">,
+  { clock, log, name, onBack }: Omit<CacheParts, "records"> & { readonly onBack?: () => void },
 ): Promise<RedisConnectionOptions> {
   const redis = await redisSettings(settings);
   const address = redisLocation(redis.target);
@@ -117,8 +122,10 @@ async function connectionOptions(
     clock,
     name,
     onUp: () => {
-      if (wasDown) log.info("redis is back", { address, connection: name });
+      if (!wasDown) return;
       wasDown = false;
+      log.info("redis is back", { address, connection: name });
+      onBack?.();
     },
     onDown: (reason) => {
       wasDown = true;

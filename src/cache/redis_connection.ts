@@ -219,7 +219,9 @@ export class RedisConnection {
 
 /** At once: a server that stands still would never take part in a polite end. */
 function destroy(redis: Redis): void {
-  redis.disconnect();
   // Absent until the first attempt to connect.
-  (redis.stream as typeof redis.stream | undefined)?.destroy();
+  const stream = redis.stream as typeof redis.stream | undefined;
+  if (stream?.destroyed) return;
+  redis.disconnect();
+  stream?.destroy();
 }

@@ -225,6 +225,12 @@ export class DownstreamSessions {
     await session.end();
   }
 
+  /** Write every session's record again: what keeps them has come back, perhaps without them. */
+  async persist(): Promise<void> {
+    // All in one turn: a session that ends meanwhile has its record deleted after it was written, not before.
+    await Promise.all([...this.#sessions.values()].map((session) => this.#persist(session)));
+  }
+
   /** End what has been idle for too long; called by a timer. */
   async sweep(): Promise<void> {
     const now = this.#options.clock.now();

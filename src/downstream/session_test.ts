@@ -93,6 +93,22 @@ Deno.test("DownstreamSessions.find() restores nothing without a record, or from 
   assertEquals(await lost(worker(), id), "SESSION_NOT_FOUND");
 });
 
+Deno.test("DownstreamSessions.persist() writes the records again, for the time that their sessions have left", async () => {
+  const { sessions, records, worker, find, clock } = setUp();
+  const { id } = await sessions.open(principal(), null, STATE);
+  const [{ key }] = await records.list("");
+  await records.delete(key);
+  await clock.tick(60 * 60 * 1000);
+  await sessions.persist();
+  assertEquals((await find(worker(), id)).state.clientInfo, STATE.clientInfo);
+  await clock.tick(23 * 60 * 60 * 1000 - 1000);
+  assertEquals((await records.list("")).length, 1);
+  await clock.tick(1000);
+  assertEquals(await records.list(""), []);
+  await sessions.persist();
+  assertEquals(await records.list(""), []);
+});
+
 Deno.test("DownstreamSessions.end() ends the session for every worker, streams, calls and upstream sessions with it", async () => {
   const { sessions, lost, worker, records } = setUp();
   const session = await sessions.open(principal(), null, STATE);

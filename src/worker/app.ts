@@ -191,6 +191,9 @@ export async function createApp(
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
   });
+  if (redis !== null) {
+    redis.onBack = () => void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
+  }
   const streamableHttp = new StreamableHttp({
     dispatcher,
     sessions,
