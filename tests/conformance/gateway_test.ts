@@ -1,0 +1,19 @@
+// The official suite through the gateway: two workers, connections kept alive, a virtual server with original names.
+import { expectedFailures } from "./expected_failures.ts";
+import { assertComplete } from "./expected_counts.ts";
+import { startGateway } from "./gateway.ts";
+import { type Revision, runServerSuite } from "./suite.ts";
+import type { Era } from "./upstream_process.ts";
+
+/** What the client speaks, and what the upstream does. */
+const LANES: readonly (readonly [Revision, Era])[] = [
+  ["2025-11-25", "legacy"],
+  ["2025-11-25", "both"],
+];
+
+for (const [revision, era] of LANES) {
+  Deno.test(`The suite of ${revision} passes through the gateway with an upstream of era ${era}`, async () => {
+    await using gateway = await startGateway(era);
+    assertComplete(await runServerSuite(gateway.url, revision), revision, expectedFailures(revision, era));
+  });
+}
