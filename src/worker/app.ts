@@ -2,7 +2,6 @@
 import { createAdminApi } from "../admin/router.ts";
 import { AdminEndpoint } from "../admin/endpoint.ts";
 import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
-import { JwtVerifier } from "../auth/jwt.ts";
 import { systemClock } from "../base/clock.ts";
 import { reasonOf, type SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open.ts";
@@ -53,6 +52,7 @@ import type { SupervisorLink } from "./supervisor_link.ts";
 import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
+import { verifierOf } from "./token_verifier.ts";
 import { createSingletons } from "./singletons.ts";
 
 export interface App {
@@ -275,7 +275,7 @@ export async function createApp(
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(config, start),
+    verify: verifierOf(config, secrets),
     clock,
   });
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
@@ -439,17 +439,4 @@ export async function createApp(
       accessLog?.close();
     },
   };
-}
-
-function verifierOf(config: Config, { secrets }: Extract<ToWorker, { type: "start" }>) {
-  const verifier = new JwtVerifier({
-    secret: secrets.jwtSecretKey,
-    algorithm: config.jwtAlgorithm,
-    issuer: config.jwtIssuer,
-    audience: config.jwtAudience,
-    requireExpiration: config.requireTokenExpiration,
-    requireJti: config.requireJti,
-    platformAdminEmail: config.platformAdminEmail,
-  });
-  return (token: string) => verifier.verify(token);
 }
