@@ -130,23 +130,33 @@ export function replaceSoleMember(text: string, key: string, value: string): str
 
 function scanMember(text: string, key: string, sole: boolean): TextRange | null {
   let found: TextRange | null = null;
-  let at = skipSpace(text, 0);
-  if (text.charCodeAt(at) !== BRACE_OPEN) return null;
-  at = skipSpace(text, at + 1);
-  while (text.charCodeAt(at) === QUOTE) {
-    const keyEnd = skipString(text, at);
-    const hit = keyEquals(text, at + 1, keyEnd - 1, key);
-    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
-    const end = skipValue(text, start);
-    if (sole && (hit ? found !== null : keyResembles(text, at + 1, keyEnd - 1, key))) {
+  eachMember(text, (keyStart, keyEnd, start, end) => {
+    const hit = keyEquals(text, keyStart + 1, keyEnd - 1, key);
+    if (sole && (hit ? found !== null : keyResembles(text, keyStart + 1, keyEnd - 1, key))) {
       throw invalid(`"${key}" is there more than once`);
     }
     if (hit) found = { start, end };
+  });
+  return found;
+}
+
+/** Visits the members of the outermost object: where the key lies, its quotes too, and where the value. */
+function eachMember(
+  text: string,
+  visit: (keyStart: number, keyEnd: number, start: number, end: number) => void,
+): void {
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== BRACE_OPEN) return;
+  at = skipSpace(text, at + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = skipString(text, at);
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = skipValue(text, start);
+    visit(at, keyEnd, start, end);
     at = skipSpace(text, end);
     if (text.charCodeAt(at) !== COMMA) break;
     at = skipSpace(text, at + 1);
   }
-  return found;
 }
 
 /** The text of a member's value, or undefined. See findMember. */
@@ -162,6 +172,17 @@ export function replaceMember(text: string, key: string, value: string): string 
   const open = skipSpace(text, 0) + 1;
   const empty = text.charCodeAt(skipSpace(text, open)) === BRACE_CLOSE;
   return `${text.slice(0, open)}${JSON.stringify(key)}:${value}${empty ? "" : ","}${text.slice(open)}`;
+}
+
+/** The same object text without a member, however often it is there. */
+export function removeMember(text: string, key: string): string {
+  const kept: string[] = [];
+  let isThere = false;
+  eachMember(text, (keyStart, keyEnd, _start, end) => {
+    if (keyEquals(text, keyStart + 1, keyEnd - 1, key)) isThere = true;
+    else kept.push(text.slice(keyStart, end));
+  });
+  return isThere ? `{${kept.join(",")}}` : text;
 }
 
 /** Is the text nested deeper than `limit` objects and arrays? Valid JSON or not: it is asked before parsing. */
