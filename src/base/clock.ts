@@ -1,4 +1,5 @@
 // Time as a dependency: whatever waits or expires takes a Clock, so that its tests need no real time.
+import type { CancelSignal } from "./cancellation.ts";
 
 /** The clock of the process, or a fake one in tests. Times are in milliseconds. */
 export interface Clock {
@@ -15,7 +16,7 @@ export const systemClock: Clock = {
 };
 
 /** Resolves after `ms`; rejects with the signal's reason if it is aborted first. */
-export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const id = clock.setTimeout(() => {

@@ -154,6 +154,13 @@ export const ERRORS = {
     "if_unsent",
     'Upstream "{upstream}" ended the session',
   ),
+  UPSTREAM_NEEDS_INPUT: row(
+    "upstream",
+    502,
+    -31517,
+    "never",
+    'Upstream "{upstream}" needs input that it cannot get: {reason}',
+  ),
   UPSTREAM_DISABLED: row("upstream", 503, -31512, "never", 'Upstream "{upstream}" is switched off'),
   UPSTREAM_CIRCUIT_OPEN: row(
     "upstream",

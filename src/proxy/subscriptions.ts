@@ -17,7 +17,12 @@ export async function subscribe(
   const answer = await caller.request(resource, call, "resources/subscribe", text);
   if (!answer.failed) {
     await client.subscribe(resource.gateway.id, uri);
-    await caller.listen(call.bound!, resource.gateway.id);
+    try {
+      await caller.listen(call.bound!, resource.gateway.id);
+    } catch (error) {
+      await client.unsubscribe(resource.gateway.id, uri);
+      throw error;
+    }
   }
   return answer;
 }
@@ -30,7 +35,10 @@ export async function unsubscribe(
 ): Promise<RpcAnswer> {
   const { uri, resource, text, client } = subscription(call, message);
   const answer = await caller.request(resource, call, "resources/unsubscribe", text);
-  if (!answer.failed) await client.unsubscribe(resource.gateway.id, uri);
+  if (!answer.failed) {
+    await client.unsubscribe(resource.gateway.id, uri);
+    await caller.listen(call.bound!, resource.gateway.id);
+  }
   return answer;
 }
 

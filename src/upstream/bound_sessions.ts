@@ -1,13 +1,16 @@
 // The upstream sessions that belong to one downstream session, one for each upstream: never shared (ContextForge #4205).
 import { SluiceError } from "../base/errors.ts";
+import type { UpstreamChannel } from "./channel.ts";
 import { ClientState } from "./client_state.ts";
-import type { UpstreamSession } from "./session.ts";
+import type { ResourceStream } from "./resource_stream.ts";
 
 /** Sessions to so many upstreams, or with so many different pinned headers, end the oldest: a client cannot fill our memory. */
 const MAX_SESSIONS = 256;
 
 export class BoundSessions {
-  readonly #sessions = new Map<string, Promise<UpstreamSession>>();
+  readonly #sessions = new Map<string, Promise<UpstreamChannel>>();
+  /** What is listened to for the client at upstreams without sessions, by upstream id. */
+  readonly #streams = new Map<string, ResourceStream>();
   #ended = false;
 
   /** @param client whose sessions these are */
@@ -21,7 +24,7 @@ export class BoundSessions {
    * This downstream session's session to an upstream, or to one with these pinned headers: `key` names both. Opened by
    * whoever asks first, the others wait for the same one.
    */
-  get(key: string, open: () => Promise<UpstreamSession>): Promise<UpstreamSession> {
+  get(key: string, open: () => Promise<UpstreamChannel>): Promise<UpstreamChannel> {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
@@ -33,17 +36,31 @@ export class BoundSessions {
   }
 
   /** Take in a session that another worker opened; one that is here already wins. */
-  adopt(key: string, session: UpstreamSession): void {
+  adopt(key: string, session: UpstreamChannel): void {
     if (!this.#ended && !this.#sessions.has(key)) this.#sessions.set(key, Promise.resolve(session));
   }
 
   /** All sessions, opened or being opened, by key. */
-  entries(): Iterable<[key: string, opening: Promise<UpstreamSession>]> {
+  entries(): Iterable<[key: string, opening: Promise<UpstreamChannel>]> {
     return this.#sessions.entries();
   }
 
+  /** The stream for an upstream's resources; `make` where there is none. @throws {SluiceError} SESSION_NOT_FOUND */
+  stream(upstreamId: string, make: () => ResourceStream): ResourceStream {
+    if (this.#ended) throw new SluiceError("SESSION_NOT_FOUND");
+    let stream = this.#streams.get(upstreamId);
+    if (stream === undefined) this.#streams.set(upstreamId, stream = make());
+    return stream;
+  }
+
+  /** The worker gives the client away, or the upstream is another now: its stream is opened elsewhere. */
+  closeStream(upstreamId: string): void {
+    this.#streams.get(upstreamId)?.close();
+    this.#streams.delete(upstreamId);
+  }
+
   /** Let go of a session that has ended, unless somebody has replaced it already. */
-  async drop(key: string, session: UpstreamSession): Promise<void> {
+  async drop(key: string, session: UpstreamChannel): Promise<void> {
     const known = this.#sessions.get(key);
     if (known !== undefined && await known.catch(() => null) === session) this.#forget(key, known);
   }
@@ -53,6 +70,7 @@ export class BoundSessions {
     this.#ended = true;
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
+    for (const upstreamId of [...this.#streams.keys()]) this.closeStream(upstreamId);
     await Promise.all(all.map((opening) => opening.then((session) => session.close(), () => {})));
   }
 
@@ -62,7 +80,7 @@ export class BoundSessions {
     oldest![1].then((session) => session.close(), () => {});
   }
 
-  #forget(key: string, opening: Promise<UpstreamSession>): void {
+  #forget(key: string, opening: Promise<UpstreamChannel>): void {
     if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
   }
 }

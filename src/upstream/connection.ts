@@ -10,6 +10,11 @@ export interface ExchangeOptions {
   readonly signal?: CancelSignal;
   /** Headers for this exchange alone, besides the connection's own; transports without headers ignore them. */
   readonly passed?: HeaderList;
+  /**
+   * Headers that say again what the body says (2026-07-28, transports, "Standard Headers"): frozen, and the same list for
+   * the same values, so that the connection can know what it makes of it. Transports without headers ignore them.
+   */
+  readonly mirrored?: HeaderList;
 }
 
 /** A notification or a request that the upstream sends of itself. */
@@ -20,12 +25,16 @@ export interface RequestOptions extends ExchangeOptions {
   readonly onMessage?: OnMessage;
   /** The upstream has closed the call's stream and will be asked again: see ClientPeer.expectDelay. */
   readonly onDelay?: () => void;
+  /** The answer ends a stream that stays open for hours; the deadline does not count. */
+  readonly isLongLived?: boolean;
 }
 
 /** A JSON-RPC response, as value and as text, and the session id that came with it. */
 export interface Reply {
   readonly value: JsonObject;
   readonly text: string;
+  /** HTTP's, of an error response that came with one that is no success. */
+  readonly refusedWith?: number;
   readonly sessionId: string | null;
 }
 

@@ -2,9 +2,14 @@
 import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { META } from "../mcp/revisions.ts";
 import type { Discovery } from "../store/store.ts";
 import type { UpstreamTransport } from "./connection.ts";
-import { type SessionCall, UpstreamSession } from "./session.ts";
+import type { SessionCall, UpstreamChannel } from "./channel.ts";
+import { isModernRefusal } from "./era.ts";
+import { isOurDoing, isUnreachable } from "./failures.ts";
+import { handshake, type ModernUpstream, probeModern } from "./open_session.ts";
+import type { OpenOptions } from "./session.ts";
 
 export interface DiscoverOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -18,13 +23,15 @@ const MAX_PAGES = 1_000;
 
 const METHOD_NOT_FOUND = -32601;
 
-/** Connect, initialize, list, end the session. @throws {SluiceError} UPSTREAM_* */
+/** An older server that says nothing to a request it does not know holds a registration up no longer than this. */
+const MAX_PROBE_MS = 5_000;
+
+/** Connect, find out the era, list, end the session. @throws {SluiceError} UPSTREAM_* */
 export async function discover(transport: UpstreamTransport, options: DiscoverOptions): Promise<Discovery> {
   const call = { ...options, timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT" };
-  const session = await UpstreamSession.open(transport, call);
+  const { session, capabilities, serverInfo, instructions } = await introduce(transport, call);
   try {
     const { upstream } = transport;
-    const { capabilities, serverInfo, instructions } = session.initialized;
     const offered = isObject(capabilities) ? capabilities : {};
     const list = (capability: string, method: string, key: string) =>
       capability in offered ? listAll(session, method, key, { upstream, call }) : Promise.resolve([]);
@@ -44,8 +51,46 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
   }
 }
 
+/** What an upstream says of itself. */
+interface Introduction {
+  readonly session: UpstreamChannel;
+  readonly capabilities?: unknown;
+  readonly serverInfo?: unknown;
+  readonly instructions?: unknown;
+}
+
+/** A 2026-07-28 request first, for an older server refuses it as what it does not know; the reverse is not so. */
+async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
+  const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
+  const modern = await probeModern(transport, { ...options, timeoutMs }).catch((error) => {
+    if (isUnreachable(error) || isOurDoing(error) || options.signal?.aborted) throw error;
+    return null;
+  });
+  if (modern !== null) return modernIntroduction(modern);
+  try {
+    const session = await handshake(transport, options);
+    return { ...session.initialized, session };
+  } catch (error) {
+    if (!isModernRefusal(error)) throw error;
+    // Too slow for the probe, perhaps.
+    const again = await probeModern(transport, options).catch(() => null);
+    if (again === null) throw error;
+    return modernIntroduction(again);
+  }
+}
+
+function modernIntroduction({ session, discovered }: ModernUpstream): Introduction {
+  const { capabilities, instructions, _meta } = discovered;
+  return {
+    session,
+    capabilities,
+    instructions,
+    serverInfo: isObject(_meta) ? _meta[META.serverInfo] : undefined,
+  };
+}
+
 async function listAll(
-  session: UpstreamSession,
+  session: UpstreamChannel,
   method: string,
   key: string,
   { upstream, call }: { upstream: string; call: SessionCall },

@@ -1,6 +1,6 @@
 import { NO_PASSTHROUGH, upstreamDeps } from "../../tests/support/upstream_deps.ts";
 import { assertEquals, assertRejects } from "@std/assert";
-import { FakeUpstream, type Received, result } from "../../tests/support/fake_upstream.ts";
+import { FakeUpstream, type Received, refusal, result } from "../../tests/support/fake_upstream.ts";
 import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
 import { SluiceError } from "../base/errors.ts";
 import { discover } from "./discovery.ts";
@@ -102,6 +102,83 @@ Deno.test("discover() does not follow cursors that never end", async () => {
   let page = 0;
   const error = await failure(() => ({ tools: [], nextCursor: `c${page++}` }));
   assertEquals([error.message.includes("more than 1000 pages"), page], [true, 1_000]);
+});
+
+Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no session", async () => {
+  const upstream = upstreamWith(
+    (method, cursor) =>
+      method !== "tools/list"
+        ? EMPTY
+        : cursor === null
+        ? { tools: [{ name: "a" }], nextCursor: "c" }
+        : { tools: [{ name: "b" }] },
+    { tools: { listChanged: true } },
+  );
+  upstream.era = "modern";
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(
+    [found.protocolVersion, found.stateful, found.capabilities, found.serverInfo],
+    ["2026-07-28", false, { tools: { listChanged: true } }, { name: "fake" }],
+  );
+  assertEquals(found.tools, [{ name: "a" }, { name: "b" }]);
+  assertEquals(upstream.methods, ["server/discover", "tools/list", "tools/list"]);
+});
+
+Deno.test("discover() goes back to initialize where server/discover is answered as by an older server", async () => {
+  const session = { code: -32000, message: "No valid session ID" };
+  const version = { code: -32022, message: "Unsupported", data: { supported: ["2025-11-25"] } };
+  for (
+    const answer of [
+      (id: unknown) => refusal(id, 400, session),
+      () => refusal(null, 400, session),
+      (id: unknown) => refusal(id, 404, { code: -32601, message: "Method not found" }),
+      (id: unknown) => refusal(id, 200, { code: -32601, message: "Method not found" }),
+      (id: unknown) => refusal(id, 400, version),
+      (id: unknown) => result(id, '{"supportedVersions":["2025-11-25"]}'),
+      () => ({ status: 400 }),
+      () => ({ status: 405 }),
+      () => ({ status: 202 }),
+      () => ({ body: "<html>" }),
+      // No evidence: what initialize is answered decides.
+      () => ({ status: 401 }),
+      () => ({ status: 500 }),
+    ]
+  ) {
+    const upstream = new FakeUpstream(({ method, id }) =>
+      method === "server/discover" ? answer(id) : undefined
+    );
+    upstream.capabilities = {};
+    const found = await discover(upstream.transport(), OPTIONS);
+    assertEquals([found.protocolVersion, found.stateful], ["2025-11-25", true], answer.toString());
+  }
+});
+
+Deno.test("discover() asks once more, and longer, where initialize is what an upstream does not know", async () => {
+  let asked = 0;
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "server/discover" && asked++ === 0 ? { status: 503 } : undefined
+  );
+  upstream.era = "modern";
+  upstream.capabilities = {};
+  assertEquals((await discover(upstream.transport(), OPTIONS)).protocolVersion, "2026-07-28");
+  assertEquals(upstream.methods.slice(0, 3), ["server/discover", "initialize", "server/discover"]);
+});
+
+Deno.test("discover() tells what initialize was refused with where nothing speaks for another era", async () => {
+  const upstream = new FakeUpstream(({ id, method }) =>
+    method === "initialize"
+      ? refusal(id, 400, { code: -32602, message: "bad capabilities" })
+      : { status: 400 }
+  );
+  await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "bad capabilities");
+});
+
+Deno.test("discover() does not knock twice where nobody is there", async () => {
+  const upstream = new FakeUpstream(() => {
+    throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
+  });
+  await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "Cannot connect");
+  assertEquals(upstream.methods, ["server/discover"]);
 });
 
 function upstreams(

@@ -26,6 +26,8 @@ export class HttpConnection implements UpstreamConnection {
   readonly closed = false;
   #protocolVersion: string | null = null;
   #headers: HeaderList;
+  /** The whole list of headers, by the mirrored ones in it. */
+  #withMirrored = new WeakMap<HeaderList, HeaderList>();
   #listening: AbortController | null = null;
   readonly #transport: HttpExchanges;
   readonly #passed: HeaderList;
@@ -46,6 +48,7 @@ export class HttpConnection implements UpstreamConnection {
     this.sessionId = sessionId;
     this.#protocolVersion = protocolVersion;
     this.#headers = this.#transport.headersFor(sessionId, protocolVersion, this.#passed);
+    this.#withMirrored = new WeakMap();
   }
 
   request(id: number, body: string, options: RequestOptions): Promise<Reply> {
@@ -69,9 +72,22 @@ export class HttpConnection implements UpstreamConnection {
     await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});
   }
 
-  #headersFor({ passed }: ExchangeOptions): HeaderList {
-    return passed === undefined || passed.length === 0
-      ? this.#headers
-      : this.#transport.headersFor(this.sessionId, this.#protocolVersion, passed);
+  #headersFor({ passed = NONE, mirrored }: ExchangeOptions): HeaderList {
+    if (passed.length > 0) {
+      const all = mirrored === undefined ? passed : [...mirrored, ...passed];
+      return this.#transport.headersFor(this.sessionId, this.#protocolVersion, all);
+    }
+    return mirrored === undefined ? this.#headers : this.#mirroring(mirrored);
+  }
+
+  #mirroring(mirrored: HeaderList): HeaderList {
+    let headers = this.#withMirrored.get(mirrored);
+    if (headers === undefined) {
+      headers = Object.freeze([...this.#headers, ...mirrored]);
+      this.#withMirrored.set(mirrored, headers);
+    }
+    return headers;
   }
 }
+
+const NONE: HeaderList = Object.freeze([]);

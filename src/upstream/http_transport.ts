@@ -14,7 +14,8 @@ import type {
 } from "./connection.ts";
 import { HttpConnection } from "./http_connection.ts";
 import type { HttpClient, HttpResponse } from "./http_client.ts";
-import { listenTo, pauseBeforeResume } from "./http_listening.ts";
+import { listenTo } from "./http_listening.ts";
+import { pauseBeforeResume } from "./listening.ts";
 
 /** Where an upstream is, and what is always sent there. */
 export interface UpstreamTarget {
@@ -144,7 +145,7 @@ export class HttpTransport implements UpstreamTransport {
     method: "POST" | "DELETE",
     body: string | undefined,
     headers: HeaderList,
-    { deadline, signal }: ExchangeOptions,
+    { deadline, signal, isLongLived = false }: RequestOptions,
   ): Promise<HttpResponse> {
     const { url, upstream, caCertificate } = this.target;
     return this.#client.send({
@@ -153,8 +154,9 @@ export class HttpTransport implements UpstreamTransport {
       headers,
       body,
       signal,
-      readTimeoutMs: deadline.ms,
-      deadline,
+      readTimeoutMs: isLongLived ? LISTEN_SILENCE_MS : deadline.ms,
+      deadline: isLongLived ? undefined : deadline,
+      longLived: isLongLived,
       caCertificate,
       upstream,
     });
@@ -255,7 +257,7 @@ export class HttpTransport implements UpstreamTransport {
     response: HttpResponse,
     headers: HeaderList,
     id: number | null,
-  ): Promise<{ value: JsonObject; text: string }> {
+  ): Promise<{ value: JsonObject; text: string; refusedWith: number }> {
     const { status } = response;
     const { upstream } = this.target;
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
@@ -267,8 +269,14 @@ export class HttpTransport implements UpstreamTransport {
     if (inSession && (status === 404 || (status === 400 && /session/i.test(reason)))) {
       throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
     }
-    if (value !== null && id !== null && value.id === id) return { value, text };
-    throw new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason });
+    if (value !== null && id !== null && value.id === id) return { value, text, refusedWith: status };
+    const code = isObject(value?.error) && typeof value.error.code === "number" ? value.error.code : null;
+    throw new SluiceError("UPSTREAM_HTTP_ERROR", {
+      upstream,
+      status,
+      reason,
+      ...(code === null ? {} : { code }),
+    });
   }
 
   #closed(): SluiceError {

@@ -1,22 +1,15 @@
-// One MCP session to an upstream: handshake, request ids, cancellation, end. Many calls may run in it at once.
+// One session to an upstream of a revision that has them (to 2025-11-25): handshake, request ids, cancellation, end. Many calls may run in it at once.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
+import { withoutClaims } from "../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../mcp/json_rpc.ts";
-import { isRevision, LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
-import type { ClientPeer, RpcAnswer } from "./client_peer.ts";
+import { isRevision, LATEST_LEGACY_REVISION, MODERN_REVISION } from "../mcp/revisions.ts";
+import type { SessionCall, SessionTransfer, UpstreamChannel } from "./channel.ts";
+import type { RpcAnswer } from "./client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { farewell, Inbox, type InboxOptions } from "./inbox.ts";
-import type { HealthMethod, ProbeVerdict } from "./pool/health.ts";
-
-export interface SessionCall {
-  readonly timeoutMs: number;
-  /** The setting that `timeoutMs` comes from. */
-  readonly timeoutSetting: string;
-  readonly signal?: CancelSignal;
-  /** Takes what the upstream sends of itself on this call's stream. */
-  readonly client?: ClientPeer;
-}
+import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "./pool/health.ts";
 
 export interface OpenOptions extends InboxOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -29,28 +22,9 @@ export interface OpenOptions extends InboxOptions {
   readonly clientCapabilities?: string;
 }
 
-/** A session as plain data, for the worker that takes it over. Holds credentials: not for logs. */
-export interface SessionTransfer {
-  readonly sessionId: string;
-  readonly protocolVersion: string;
-  readonly passed: HeaderList;
-  readonly nextId: number;
-}
-
 const IDS_LEFT_BEHIND = 1_000_000;
 
-const METHOD_NOT_FOUND = -32601;
-
-const PROBES: Readonly<Record<HealthMethod, string>> = {
-  ping: "ping",
-  list_tools: "tools/list",
-  list_prompts: "prompts/list",
-  list_resources: "resources/list",
-  // Never asked for.
-  skip: "ping",
-};
-
-export class UpstreamSession {
+export class UpstreamSession implements UpstreamChannel {
   /** The upstream's `initialize` result. */
   readonly initialized: JsonObject;
   readonly protocolVersion: string;
@@ -160,7 +134,7 @@ export class UpstreamSession {
   }
 
   /**
-   * Call a method; `params` is JSON text and goes out as it is.
+   * Call a method; `params` is JSON text and goes out as it is, but for a modern client's claims.
    * @param passed the caller's headers for this call alone; only where the upstream keeps no session
    * @throws {SluiceError} UPSTREAM_*; UPSTREAM_SESSION_EXPIRED closes this session, and nothing was executed
    */
@@ -170,13 +144,14 @@ export class UpstreamSession {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { timeoutMs, timeoutSetting, signal, client } = call;
+    const { timeoutMs, timeoutSetting, signal, client, revision } = call;
     // Nothing was sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const deadline = new Deadline(timeoutMs, timeoutSetting);
     try {
-      const reply = await this.#connection.request(id, requestText(id, method, params), {
+      const text = requestText(id, method, revision === MODERN_REVISION ? withoutClaims(params) : params);
+      const reply = await this.#connection.request(id, text, {
         deadline,
         signal,
         passed,
@@ -199,16 +174,13 @@ export class UpstreamSession {
     if (!this.closed) await this.#connection.notify(text, farewell()).catch(() => {});
   }
 
+  async knock(call: SessionCall, passed?: HeaderList): Promise<void> {
+    await this.request("ping", undefined, call, passed);
+  }
+
   /** Is the session alive? One request of the health check, see pool/health.ts. Never throws. */
-  async probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
-    try {
-      const call = { timeoutMs, timeoutSetting: "MCP_SESSION_POOL_HEALTH_CHECK_TIMEOUT" };
-      const answer = await this.request(PROBES[method], undefined, call);
-      if (!answer.failed) return "healthy";
-      return JSON.parse(answer.text).code === METHOD_NOT_FOUND ? "unsupported" : "failed";
-    } catch {
-      return "failed";
-    }
+  probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
+    return verdictOf((call) => this.request(PROBE_METHODS[method], undefined, call), timeoutMs);
   }
 
   /** End the session at the upstream. Never throws: a session that cannot be ended is forgotten. */
@@ -244,6 +216,11 @@ function initializeText(capabilities: string, clientInfo: OpenOptions["clientInf
 
 function initializeResult({ value: { result, error } }: Reply, upstream: string): JsonObject {
   if (isObject(result)) return result;
-  const reason = isObject(error) && typeof error.message === "string" ? error.message : "no result";
-  throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "initialize", reason });
+  const { message, code }: JsonObject = isObject(error) ? error : {};
+  throw new SluiceError("UPSTREAM_REJECTED", {
+    upstream,
+    method: "initialize",
+    reason: typeof message === "string" ? message : "no result",
+    ...(typeof code === "number" ? { code } : {}),
+  });
 }

@@ -26,9 +26,14 @@ export interface PoolKey {
    * and timeouts, which are no part of `identity`.
    */
   readonly upstreamId: string;
+  /**
+   * What the session was opened as being able to do, as JSON text; absent for nothing. An upstream asks only what was declared,
+   * so a client that declares nothing must not meet questions that another one could answer.
+   */
+  readonly capabilities?: string;
   /** The upstream's name for error texts and metrics; no part of `text`, for a renamed upstream is the same one. */
   readonly upstream: string;
-  /** The four fields above the name in one string. */
+  /** The fields above the name in one string. */
   readonly text: string;
 }
 
@@ -42,9 +47,10 @@ export interface PoolKey {
 
 /** A pool key. Callers on the hot path keep it: making one costs more than a lease. */
 export function poolKey(fields: Omit<PoolKey, "text">): PoolKey {
-  const { url, identity, transport, upstreamId, upstream } = fields;
-  const text = framed(identity) + framed(transport) + framed(upstreamId) + framed(url);
-  return { url, identity, transport, upstreamId, upstream, text };
+  const { url, identity, transport, upstreamId, capabilities, upstream } = fields;
+  const text = framed(identity) + framed(transport) + framed(upstreamId) + framed(url) +
+    (capabilities === undefined ? "" : framed(capabilities));
+  return { url, identity, transport, upstreamId, capabilities, upstream, text };
 }
 
 export interface Caller {

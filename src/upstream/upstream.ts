@@ -1,17 +1,23 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
-import type { AnyRevision } from "../mcp/revisions.ts";
+import { logLevelIn } from "../mcp/claims.ts";
+import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
+import type { SessionCall, SessionTransfer, Subscription, UpstreamChannel } from "./channel.ts";
 import type { ClientState } from "./client_state.ts";
 import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
 import type { RpcAnswer } from "./client_peer.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
+import { isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
+import { openChannel, statelessChannel } from "./open_session.ts";
 import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
 import type { SessionPool } from "./pool/session_pool.ts";
 import { isRepeatable, RetryBudget } from "./retry.ts";
-import { type Caller, type Identity, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
-import { type OpenOptions, type SessionCall, type SessionTransfer, UpstreamSession } from "./session.ts";
+import { declaredBy, PoolKeys } from "./pool_keys.ts";
+import type { Caller, IdentityHasher, PoolKey } from "./session_key.ts";
+import { UpstreamSession } from "./session.ts";
+import { type Opening, UpstreamListening } from "./upstream_listening.ts";
 import { restoreWishes, tellLogLevel } from "./wishes.ts";
 
 /** What all upstreams of a worker share. */
@@ -19,7 +25,7 @@ export interface UpstreamDeps {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** The longest that the handshake of a new session may take. */
   readonly createTimeoutMs: number;
-  readonly pool: SessionPool<UpstreamSession>;
+  readonly pool: SessionPool<UpstreamChannel>;
   /** MCP_SESSION_POOL_ENABLED: do calls without a downstream session share sessions? */
   readonly poolEnabled: boolean;
   readonly breakers: CircuitBreakers;
@@ -46,14 +52,7 @@ export interface UpstreamCall extends SessionCall {
   readonly received: ReceivedHeaders;
   /** The client's. */
   readonly revision: AnyRevision;
-  /** Of a call without a session: what its client can do, as JSON text. A session's are in `bound`. */
-  readonly clientCapabilities?: string;
-  /** `Mcp-Param-*` of the call (2026-07-28, transports, "Custom Headers"). */
-  readonly paramHeaders?: HeaderList;
 }
-
-/** More identities than this are not remembered with their keys. */
-const MAX_KEPT_KEYS = 10_000;
 
 export class Upstream {
   readonly id: string;
@@ -67,9 +66,10 @@ export class Upstream {
   /** Not the id: where address or credentials have changed, sessions that were opened with the old ones are not used. */
   readonly #boundKey = crypto.randomUUID();
   readonly #retries = new RetryBudget();
-  readonly #keys = new Map<Identity, PoolKey>();
-  /** Of an upstream that gives no Mcp-Session-Id: there is nothing to share, so everybody uses it, without a handshake. */
-  #stateless: UpstreamSession | null;
+  readonly #keys: PoolKeys;
+  /** Of an upstream that keeps no sessions: there is nothing to share, so everybody uses it, without a handshake. */
+  #stateless: UpstreamChannel | null;
+  readonly #listening: UpstreamListening;
   #retired = false;
 
   constructor(profile: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
@@ -80,9 +80,23 @@ export class Upstream {
     this.#transport = transport;
     this.#deps = deps;
     this.#url = transport.address;
+    this.#keys = new PoolKeys(deps.identities, {
+      url: this.#url,
+      transport: transport.kind,
+      upstreamId: this.id,
+      upstream: this.name,
+    });
     this.#stateless = profile.statelessRevision === null
       ? null
-      : UpstreamSession.stateless(transport, profile.statelessRevision);
+      : statelessChannel(transport, profile.statelessRevision, deps.clientInfo);
+    this.#listening = new UpstreamListening({
+      id: this.id,
+      name: this.name,
+      capabilities: () => this.capabilities,
+      stateless: () => this.#stateless,
+      open: (opening) => this.#open(opening),
+      limits: this.#openLimits(),
+    });
   }
 
   /** Its circuit is open: calls fail at once. */
@@ -110,6 +124,7 @@ export class Upstream {
 
   /** This upstream's sessions among a downstream session's own, for the worker that takes it over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
+    bound.closeStream(this.id);
     return (await this.#sessionsIn(bound)).flatMap((session) => session.transfer() ?? []);
   }
 
@@ -123,9 +138,41 @@ export class Upstream {
     bound.adopt(this.#keyFor(transfer.passed), session);
   }
 
-  /** The client takes messages that belong to no call: its sessions listen for such. */
+  /**
+   * The client takes messages that belong to no call, or has other subscriptions now: they are listened for.
+   * @throws {SluiceError} UPSTREAM_*: a 2026-07-28 upstream refuses the subscription
+   */
   async listen(bound: BoundSessions): Promise<void> {
+    const { client } = bound;
+    const hasSubscriptions = client.subscriptionsTo(this.id).size > 0;
+    await this.#listening.streamFor(bound)?.update(this.#deps.createTimeoutMs);
+    if (!client.listening && !hasSubscriptions) return;
     for (const session of await this.#sessionsIn(bound)) session.listen();
+  }
+
+  /**
+   * Hear of resources for a client without a session: each URI is subscribed to with the caller's headers and capabilities.
+   * `ended` resolves also when the upstream is another now, and there is a new one to subscribe at.
+   * @param onMessage takes a notification, the whole message as JSON text
+   */
+  subscribe(
+    uris: readonly string[],
+    onMessage: (text: string) => void,
+    signal: AbortSignal,
+    { received, clientCapabilities }: Pick<UpstreamCall, "received" | "clientCapabilities">,
+  ): Subscription {
+    const passed = this.#profile.passthrough.select(received);
+    return this.#listening.resources(uris, { onMessage, clientCapabilities, passed }, signal);
+  }
+
+  /** Hear of changes of its lists; `onListChanged` takes the notification's method. `ended` is as that of `subscribe`. */
+  watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
+    return this.#listening.lists(onListChanged, signal);
+  }
+
+  /** Does it tell of changes of any list? */
+  get promisesListChanges(): boolean {
+    return this.#listening.promisesListChanges;
   }
 
   /** Tell the client's sessions which log level it wants; those that are still to be opened are told then. */
@@ -133,7 +180,7 @@ export class Upstream {
     if (!("logging" in this.capabilities)) return;
     const limits = this.#openLimits();
     await Promise.all(
-      (await this.#sessionsIn(bound)).map((session) => tellLogLevel(session, bound.client, limits)),
+      (await this.#sessionsIn(bound)).map((session) => tellLogLevel(session, bound.client.logLevel, limits)),
     );
   }
 
@@ -143,7 +190,7 @@ export class Upstream {
   }
 
   /** A downstream session's own sessions to this upstream. */
-  async #sessionsIn(bound: BoundSessions): Promise<UpstreamSession[]> {
+  async #sessionsIn(bound: BoundSessions): Promise<UpstreamChannel[]> {
     const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#boundKey));
     const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
     return sessions.filter((session) => session !== null);
@@ -160,6 +207,7 @@ export class Upstream {
    */
   retire(): void {
     this.#retired = true;
+    this.#listening.end();
     this.#deps.pool.closeUpstream(this.id);
   }
 
@@ -168,18 +216,24 @@ export class Upstream {
     if (this.#stateless !== null) return this.#callStateless(this.#stateless, method, params, call, passed);
     const shared = this.#profile.sessionMode === "shared";
     if (call.bound !== null && !shared) return this.#callBound(call.bound, method, params, call, passed);
-    return (shared || this.#deps.poolEnabled) && !this.#retired
-      ? this.#callPooled(method, params, call, passed)
+    const isPooled = (shared || this.#deps.poolEnabled) && !this.#retired;
+    const key = isPooled && this.#logLevelOf(params, call) === null ? this.#keys.of(call, passed) : null;
+    return key !== null
+      ? this.#callPooled(key, method, params, call, passed)
       : this.#callOnce(method, params, call, passed);
   }
 
   async #callStateless(
-    session: UpstreamSession,
+    session: UpstreamChannel,
     method: string,
     params: string | undefined,
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
+    // Its stream will be opened with the headers that the subscription came with.
+    if (method === "resources/subscribe" && call.bound !== null) {
+      this.#listening.streamFor(call.bound, passed);
+    }
     // There is no session to open, so the connection is what the circuit watches. A warm call finds no circuit at all.
     const circuit = this.#deps.breakers.known(this.#url);
     if (circuit !== undefined && circuit.state !== "closed") await this.#knock(session, call, passed);
@@ -200,12 +254,12 @@ export class Upstream {
    * The circuit is open: ask whether anybody is there before a call goes out. The call itself is no probe, for it may take
    * minutes, and all others fail until the probe is back.
    */
-  async #knock(session: UpstreamSession, { signal }: UpstreamCall, passed: HeaderList): Promise<void> {
+  async #knock(session: UpstreamChannel, { signal }: UpstreamCall, passed: HeaderList): Promise<void> {
     const attempt = this.#enterCircuit();
     const timeoutMs = this.#deps.createTimeoutMs;
     try {
       const limits = { timeoutMs, timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT", signal };
-      await session.request("ping", undefined, limits, passed);
+      await session.knock(limits, passed);
     } catch (error) {
       const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
       if (failed) attempt.failed();
@@ -227,7 +281,7 @@ export class Upstream {
     const key = this.#keyFor(passed);
     const session = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
     try {
-      return await session.request(method, params, call);
+      return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } catch (error) {
       if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
       await bound.drop(key, session);
@@ -236,7 +290,7 @@ export class Upstream {
     }
   }
 
-  async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamSession> {
+  async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
     const session = await bound.get(key, () => this.#openFor(bound.client, passed));
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
     if (!session.isStateful) await bound.drop(key, session);
@@ -244,7 +298,7 @@ export class Upstream {
   }
 
   /** A session of a client's own: the upstream hears of the client what it would hear from it, now and after an expiry. */
-  async #openFor(client: ClientState, passed: HeaderList): Promise<UpstreamSession> {
+  async #openFor(client: ClientState, passed: HeaderList): Promise<UpstreamChannel> {
     const session = await this.#open({
       passed,
       clientCapabilities: client.capabilities,
@@ -268,18 +322,22 @@ export class Upstream {
   }
 
   async #callPooled(
+    key: PoolKey,
     method: string,
     params: string | undefined,
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
     const { pool } = this.#deps;
-    const key = this.#keyOf(call, passed);
     for (;;) {
-      const lease = pool.tryLease(key) ??
-        await pool.lease(key, (signal) => this.#handshake({ passed, signal }), call.signal);
+      const lease = pool.tryLease(key) ?? await pool.lease(
+        key,
+        (signal) => this.#handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
+        call.signal,
+      );
       try {
-        const answer = await lease.session.request(method, params, call);
+        const { session } = lease;
+        const answer = await session.request(method, params, call, session.isStateful ? undefined : passed);
         // Of a stateless upstream there is nothing to keep.
         lease.release(lease.session.isStateful ? "ok" : "broken");
         return answer;
@@ -299,9 +357,17 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    const session = await this.#open({ passed, signal: call.signal });
+    const session = await this.#open({
+      passed,
+      signal: call.signal,
+      clientCapabilities: declaredBy(call),
+      client: call.client,
+    });
     try {
-      return await session.request(method, params, call);
+      // Nobody else uses it, so it may be set up for this request.
+      const logLevel = this.#logLevelOf(params, call);
+      if (logLevel !== null) await tellLogLevel(session, logLevel, this.#openLimits());
+      return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } finally {
       // The answer does not wait for the farewell.
       if (session !== this.#stateless) void session.close();
@@ -309,7 +375,7 @@ export class Upstream {
   }
 
   /** Open a session outside the pool, under the same circuit breaker. */
-  async #open(options: Opening): Promise<UpstreamSession> {
+  async #open(options: Opening): Promise<UpstreamChannel> {
     const attempt = this.#enterCircuit();
     try {
       const session = await this.#handshake(options);
@@ -322,22 +388,25 @@ export class Upstream {
     }
   }
 
-  async #handshake(opening: Opening): Promise<UpstreamSession> {
-    const options = {
+  async #handshake(opening: Opening): Promise<UpstreamChannel> {
+    const { clientInfo } = this.#deps;
+    const session = await openChannel(this.#transport, {
+      onListChanged: this.#onListChanged,
       ...opening,
       ...this.#openLimits(),
-      clientInfo: this.#deps.clientInfo,
-      onListChanged: this.#onListChanged,
-    };
-    const session = await UpstreamSession.open(this.#transport, options).catch((error) => {
-      // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
-      if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return UpstreamSession.open(this.#transport, options);
-      throw error;
+      clientInfo,
     });
     if (!session.isStateful) {
-      this.#stateless = UpstreamSession.stateless(this.#transport, session.protocolVersion);
+      this.#stateless = statelessChannel(this.#transport, session.protocolVersion, clientInfo);
     }
     return session;
+  }
+
+  /** The log level that a 2026-07-28 request wants of an upstream where it belongs to the session. */
+  #logLevelOf(params: string | undefined, { revision, bound }: UpstreamCall): string | null {
+    return revision === MODERN_REVISION && bound === null && "logging" in this.capabilities
+      ? logLevelIn(params)
+      : null;
   }
 
   readonly #onListChanged = (method: string) => this.#deps.onListChanged(this.id, method);
@@ -353,49 +422,13 @@ export class Upstream {
   #circuit(): CircuitBreaker {
     return this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
   }
-
-  #keyOf({ token, received }: UpstreamCall, passed: HeaderList): PoolKey {
-    const identity = this.#deps.identities.identify({ token, received, passed });
-    const known = this.#keys.get(identity);
-    if (known !== undefined) return known;
-    const key = poolKey({
-      url: this.#url,
-      identity,
-      transport: this.#transport.kind,
-      upstreamId: this.id,
-      upstream: this.name,
-    });
-    if (this.#keys.size >= MAX_KEPT_KEYS) this.#keys.delete(this.#keys.keys().next().value!);
-    this.#keys.set(identity, key);
-    return key;
-  }
 }
-
-/** What a new session is opened with. */
-type Opening = Pick<OpenOptions, "passed" | "signal" | "clientCapabilities" | "client">;
 
 /** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
 export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
     error.code !== "UPSTREAM_CIRCUIT_OPEN";
-}
-
-/** Nothing answered at the address at all. */
-function isUnreachable(error: unknown): boolean {
-  return isError(error, "UPSTREAM_CONNECT_FAILED") || isError(error, "UPSTREAM_TLS_FAILED") ||
-    (isError(error, "UPSTREAM_TIMEOUT") && error.params.phase === "connect");
-}
-
-/** A failure that says nothing about the session: the call never left. */
-function isOurDoing(error: unknown): boolean {
-  return isError(error, "HTTP_POOL_TIMEOUT");
-}
-
-/** A stateful server's answer to a request outside any session: 400 or 404 (transports, "Session Management"). */
-function wantsHandshake(error: unknown): boolean {
-  return isError(error, "UPSTREAM_HTTP_ERROR") &&
-    (error.params.status === 400 || error.params.status === 404);
 }
 
 /** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */

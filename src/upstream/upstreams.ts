@@ -5,7 +5,7 @@ import type { BoundSessions } from "./bound_sessions.ts";
 import type { HttpClient } from "./http_client.ts";
 import { HttpTransport, type UpstreamTarget } from "./http_transport.ts";
 import { Passthrough, type PassthroughRules } from "./passthrough.ts";
-import type { SessionTransfer } from "./session.ts";
+import type { SessionTransfer } from "./channel.ts";
 import { Upstream, type UpstreamDeps } from "./upstream.ts";
 
 export interface UpstreamsDeps {
@@ -86,20 +86,22 @@ export class Upstreams {
 
   /** A downstream session takes what belongs to no call: its upstream sessions listen for such. */
   async listen(bound: BoundSessions): Promise<void> {
-    await Promise.all(this.#usable().map((upstream) => upstream.listen(bound)));
+    // One that refuses what was subscribed to long ago must not cost the client the others.
+    await Promise.all(this.usable().map((upstream) => upstream.listen(bound).catch(() => {})));
   }
 
   /** A downstream session wants another log level. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
-    await Promise.all(this.#usable().map((upstream) => upstream.setLogLevel(bound)));
+    await Promise.all(this.usable().map((upstream) => upstream.setLogLevel(bound)));
   }
 
   /** Passes a client's notification on to its upstream sessions. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
-    await Promise.all(this.#usable().map((upstream) => upstream.notify(bound, notification)));
+    await Promise.all(this.usable().map((upstream) => upstream.notify(bound, notification)));
   }
 
-  #usable(): Upstream[] {
+  /** Those whose credentials can be used. */
+  usable(): Upstream[] {
     return [...this.#entries.values()].map(({ upstream }) => upstream)
       .filter((upstream) => upstream instanceof Upstream);
   }

@@ -1,12 +1,12 @@
 // Tells an upstream session what its client has asked for: once when it asks, and again in every session opened after that.
+import type { SessionCall, UpstreamChannel } from "./channel.ts";
 import type { ClientState } from "./client_state.ts";
-import type { SessionCall, UpstreamSession } from "./session.ts";
 
 type Limits = Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
 
 /** A session without its client's wishes is still better than none: what cannot be restored does not fail the call. */
 export async function restoreWishes(
-  session: UpstreamSession,
+  session: UpstreamChannel,
   client: ClientState,
   { upstreamId, hasLogging, limits }: {
     readonly upstreamId: string;
@@ -17,7 +17,7 @@ export async function restoreWishes(
   const uris = [...client.subscriptionsTo(upstreamId)];
   if (uris.length > 0) session.listen();
   await Promise.all([
-    ...(hasLogging ? [tellLogLevel(session, client, limits)] : []),
+    ...(hasLogging ? [tellLogLevel(session, client.logLevel, limits)] : []),
     ...uris.map((uri) =>
       session.request("resources/subscribe", JSON.stringify({ uri }), limits).catch(() => {})
     ),
@@ -25,8 +25,8 @@ export async function restoreWishes(
 }
 
 export async function tellLogLevel(
-  session: UpstreamSession,
-  { logLevel }: ClientState,
+  session: UpstreamChannel,
+  logLevel: string | null,
   limits: Limits,
 ): Promise<void> {
   if (logLevel === null) return;

@@ -7,13 +7,13 @@ import { CircuitBreakers } from "../upstream/circuit_breaker.ts";
 import type { HealthMethod } from "../upstream/pool/health.ts";
 import { SessionPool } from "../upstream/pool/session_pool.ts";
 import { IdentityHasher } from "../upstream/session_key.ts";
-import type { UpstreamSession } from "../upstream/session.ts";
+import type { UpstreamChannel } from "../upstream/channel.ts";
 import { isBreakerFailure } from "../upstream/upstream.ts";
 
 export function createSessionPool(
   config: Config,
   clock: Clock,
-): { readonly pool: SessionPool<UpstreamSession>; readonly breakers: CircuitBreakers } {
+): { readonly pool: SessionPool<UpstreamChannel>; readonly breakers: CircuitBreakers } {
   const limits = {
     maxPerKey: config.mcpSessionPoolMaxPerKey,
     ttlMs: config.mcpSessionPoolTtlMs,
@@ -31,7 +31,7 @@ export function createSessionPool(
     threshold: limits.circuitBreakerThreshold,
     resetMs: limits.circuitBreakerResetMs,
   }), clock);
-  const pool = new SessionPool<UpstreamSession>({
+  const pool = new SessionPool<UpstreamChannel>({
     ...limits,
     clock,
     breakers,

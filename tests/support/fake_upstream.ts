@@ -21,11 +21,16 @@ export interface Received {
   readonly sessionId: string | null;
 }
 
+const MODERN = "2026-07-28";
+const CLAIM = "io.modelcontextprotocol/protocolVersion";
+
 export class FakeUpstream implements HttpClient {
   readonly received: Received[] = [];
   /** Does it give an Mcp-Session-Id? */
   stateful = true;
   protocolVersion = "2025-11-25";
+  /** `modern`: it speaks 2026-07-28 alone, and refuses all else as the revision has it. */
+  era: "legacy" | "modern" = "legacy";
   /** What it says of itself. */
   capabilities: Record<string, unknown> = { tools: {} };
   #sessions = 0;
@@ -67,7 +72,34 @@ export class FakeUpstream implements HttpClient {
 
   close(): void {}
 
-  #behave({ method, id }: Received): FakeAnswer {
+  #behave(request: Received): FakeAnswer {
+    return this.era === "modern" ? this.#behaveModern(request) : this.#behaveLegacy(request);
+  }
+
+  #behaveModern({ method, id, params, http }: Received): FakeAnswer {
+    if (http.method !== "POST") return { status: 405 };
+    if (method === "initialize") {
+      return refusal(id, 400, {
+        code: -32022,
+        message: "Unsupported protocol version",
+        data: { supported: [MODERN] },
+      });
+    }
+    const claimed = (params as { _meta?: Record<string, unknown> } | undefined)?._meta?.[CLAIM];
+    if (claimed !== MODERN) return refusal(id, 400, { code: -32602, message: "the claims are missing" });
+    if (headerOf(http, "mcp-protocol-version") !== MODERN || headerOf(http, "mcp-method") !== method) {
+      return refusal(id, 400, { code: -32020, message: "headers and body differ" });
+    }
+    if (method !== "server/discover") return result(id, '{"resultType":"complete","ok":true}');
+    const { capabilities } = this;
+    const _meta = { "io.modelcontextprotocol/serverInfo": { name: "fake" } };
+    return result(
+      id,
+      JSON.stringify({ resultType: "complete", supportedVersions: [MODERN], capabilities, ttlMs: 0, _meta }),
+    );
+  }
+
+  #behaveLegacy({ method, id }: Received): FakeAnswer {
     if (method === "DELETE") return {};
     if (id === undefined || method === "response") return { status: 202 };
     if (method !== "initialize") return result(id, '{"ok":true}');
@@ -87,6 +119,53 @@ export function result(id: unknown, text: string): FakeAnswer {
     headers: { "content-type": "application/json" },
     body: `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`,
   };
+}
+
+/** An HTTP failure with a JSON-RPC error in it. */
+export function refusal(id: unknown, status: number, error: unknown): FakeAnswer {
+  return {
+    status,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id, error }),
+  };
+}
+
+/** An event stream that stays open until `end`, or until its request is given up. */
+export class LiveStream {
+  readonly answer: FakeAnswer;
+  readonly request: Received;
+  isGivenUp = false;
+  readonly #messages: string[] = [];
+  #isOver = false;
+  #wake: () => void = () => {};
+
+  constructor(request: Received) {
+    this.request = request;
+    request.http.signal?.addEventListener("abort", () => {
+      this.isGivenUp = true;
+      this.#wake();
+    }, { once: true });
+    this.answer = { headers: { "content-type": "text/event-stream" }, body: this.#pieces() };
+  }
+
+  send(message: unknown): void {
+    this.#messages.push(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  async *#pieces(): AsyncGenerator<string> {
+    for (;;) {
+      while (this.#messages.length > 0) yield this.#messages.shift()!;
+      if (this.isGivenUp) throw this.request.http.signal!.reason;
+      if (this.#isOver) return;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
 }
 
 /** An answer as an event stream of these messages. */

@@ -1,10 +1,10 @@
 // An Upstream before a fake server and a pool that is switched on, on a clock that stands still.
 import { type ErrorCode, SluiceError } from "../../src/base/errors.ts";
+import type { UpstreamChannel } from "../../src/upstream/channel.ts";
 import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
 import { Passthrough } from "../../src/upstream/passthrough.ts";
 import type { PoolLimits } from "../../src/upstream/pool/options.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
-import type { UpstreamSession } from "../../src/upstream/session.ts";
 import {
   isBreakerFailure,
   Upstream,
@@ -49,7 +49,7 @@ export function setUp({ script, profile, deps, limits }: Given = {}) {
   const fake = new FakeUpstream(script);
   const clock = new FakeClock();
   const breakers = new CircuitBreakers(() => ({ threshold: THRESHOLD, resetMs: RESET_MS }), clock);
-  const pool = new SessionPool<UpstreamSession>({
+  const pool = new SessionPool<UpstreamChannel>({
     ...DEFAULT_LIMITS,
     ...limits,
     clock,

@@ -4,7 +4,7 @@ import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
 import { Passthrough, type PassthroughRules } from "../../src/upstream/passthrough.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import { IdentityHasher } from "../../src/upstream/session_key.ts";
-import type { UpstreamSession } from "../../src/upstream/session.ts";
+import type { UpstreamChannel } from "../../src/upstream/channel.ts";
 import { isBreakerFailure, type UpstreamDeps, type UpstreamProfile } from "../../src/upstream/upstream.ts";
 import { DEFAULT_LIMITS } from "./pool_fixture.ts";
 
@@ -24,7 +24,7 @@ export function upstreamDeps(given: Partial<UpstreamDeps> = {}): UpstreamDeps {
   return {
     clientInfo: { name: "sluice", version: "1" },
     createTimeoutMs: 1_000,
-    pool: new SessionPool<UpstreamSession>({
+    pool: new SessionPool<UpstreamChannel>({
       ...DEFAULT_LIMITS,
       clock: systemClock,
       breakers,

@@ -1,11 +1,38 @@
 // Is a session that lay idle still alive? The chain of health methods, and the deadline that each of them has.
 import type { Clock } from "../../base/clock.ts";
+import type { RpcAnswer } from "../client_peer.ts";
 
 /** One of MCP_SESSION_POOL_HEALTH_CHECK_METHODS. */
 export type HealthMethod = "ping" | "list_tools" | "list_prompts" | "list_resources" | "skip";
 
 /** What a probe found. `unsupported`: the upstream answered that it lacks the method. `failed`: anything else, no answer too. */
 export type ProbeVerdict = "healthy" | "unsupported" | "failed";
+
+/** What each asks a session of the older revisions. */
+export const PROBE_METHODS: Readonly<Record<HealthMethod, string>> = {
+  ping: "ping",
+  list_tools: "tools/list",
+  list_prompts: "prompts/list",
+  list_resources: "resources/list",
+  // Never asked for.
+  skip: "ping",
+};
+
+const METHOD_NOT_FOUND = -32601;
+
+/** Makes one request of a health check. Never throws. */
+export async function verdictOf(
+  ask: (call: { timeoutMs: number; timeoutSetting: string }) => Promise<RpcAnswer>,
+  timeoutMs: number,
+): Promise<ProbeVerdict> {
+  try {
+    const answer = await ask({ timeoutMs, timeoutSetting: "MCP_SESSION_POOL_HEALTH_CHECK_TIMEOUT" });
+    if (!answer.failed) return "healthy";
+    return JSON.parse(answer.text).code === METHOD_NOT_FOUND ? "unsupported" : "failed";
+  } catch {
+    return "failed";
+  }
+}
 
 export interface Probed {
   /** Ask the upstream; `skip` is never asked for. Never throws. */

@@ -1,0 +1,105 @@
+// Opens what calls go through: the one place that decides by an upstream's answers which era it is spoken to in.
+import type { CancelSignal } from "../base/cancellation.ts";
+import { isError, SluiceError } from "../base/errors.ts";
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
+import type { UpstreamChannel } from "./channel.ts";
+import type { UpstreamTransport } from "./connection.ts";
+import { isModernRefusal } from "./era.ts";
+import { ModernSession } from "./modern_session.ts";
+import { type OpenOptions, UpstreamSession } from "./session.ts";
+
+type ClientInfo = OpenOptions["clientInfo"];
+
+/** Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does. */
+export function statelessChannel(
+  transport: UpstreamTransport,
+  revision: string,
+  clientInfo: ClientInfo,
+): UpstreamChannel | null {
+  return revision === MODERN_REVISION
+    ? modernSession(transport, clientInfo)
+    : UpstreamSession.stateless(transport, revision);
+}
+
+/** Do the handshake; an upstream that turns out to have none any more is spoken to without. @throws {SluiceError} UPSTREAM_* */
+export async function openChannel(
+  transport: UpstreamTransport,
+  options: OpenOptions,
+): Promise<UpstreamChannel> {
+  try {
+    return await handshake(transport, options);
+  } catch (error) {
+    if (!isModernRefusal(error)) throw error;
+    const found = await probeModern(transport, options).catch(() => null);
+    if (found === null) throw error;
+    return found.session;
+  }
+}
+
+/** @throws {SluiceError} UPSTREAM_* */
+export async function handshake(
+  transport: UpstreamTransport,
+  options: OpenOptions,
+): Promise<UpstreamSession> {
+  try {
+    return await UpstreamSession.open(transport, options);
+  } catch (error) {
+    // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
+    if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return await UpstreamSession.open(transport, options);
+    throw error;
+  }
+}
+
+export interface ModernUpstream {
+  readonly session: ModernSession;
+  /** Its `server/discover` result. */
+  readonly discovered: JsonObject;
+}
+
+/**
+ * Ask whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: its answer is that of an older server.
+ * @throws {SluiceError} UPSTREAM_*: it did not say, which is evidence of nothing
+ */
+export async function probeModern(
+  transport: UpstreamTransport,
+  { clientInfo, timeoutMs, timeoutSetting, signal }: {
+    readonly clientInfo: ClientInfo;
+    readonly timeoutMs: number;
+    readonly timeoutSetting: string;
+    readonly signal?: CancelSignal;
+  },
+): Promise<ModernUpstream | null> {
+  const session = modernSession(transport, clientInfo);
+  if (session === null) return null;
+  try {
+    const answer = await session.request("server/discover", undefined, {
+      timeoutMs,
+      timeoutSetting,
+      signal,
+    });
+    const result: unknown = answer.failed ? null : JSON.parse(answer.text);
+    if (!isObject(result) || !Array.isArray(result.supportedVersions)) return null;
+    return result.supportedVersions.includes(MODERN_REVISION) ? { session, discovered: result } : null;
+  } catch (error) {
+    if (isOlderAnswer(error)) return null;
+    throw error;
+  }
+}
+
+/** A 4xx without an answer in it, or something that is no answer at all; 401 and 403 are about us, 5xx about its health. */
+function isOlderAnswer(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  if (error.code === "UPSTREAM_PROTOCOL_ERROR") return true;
+  return error.code === "UPSTREAM_HTTP_ERROR" && Number(error.params.status) < 500;
+}
+
+function modernSession(transport: UpstreamTransport, clientInfo: ClientInfo): ModernSession | null {
+  const connection = transport.stateless(MODERN_REVISION);
+  if (connection === null) return null;
+  return new ModernSession(connection, {
+    upstream: transport.upstream,
+    clientInfo,
+    cancelsInWords: transport.kind !== "streamable-http",
+  });
+}

@@ -1,0 +1,73 @@
+// What an upstream with sessions sends outside any call, for a listener that has no session of its own to hear it in: one is
+// kept open for it.
+import { SluiceError } from "../base/errors.ts";
+import { isObject } from "../mcp/json_rpc.ts";
+import type { SessionCall, Subscription, UpstreamChannel } from "./channel.ts";
+import { isRefusal } from "./failures.ts";
+import { keepListening, pause, type StreamEnd } from "./listening.ts";
+
+interface SessionListening {
+  /** For error texts. */
+  readonly upstream: string;
+  /** A session whose messages go to the listener. */
+  readonly open: () => Promise<UpstreamChannel>;
+  /** To be subscribed to in it. */
+  readonly uris: readonly string[];
+  readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
+  readonly signal: AbortSignal;
+}
+
+/** A session that has ended says so only to who asks. It also keeps the upstream from ending it for idleness. */
+const CHECK_INTERVAL_MS = 60_000;
+
+export function listenInSession(listening: SessionListening): Subscription {
+  const { open, uris, limits, signal } = listening;
+  const opened = Promise.withResolvers<void>();
+  opened.promise.catch(() => {});
+  const listen = async (): Promise<StreamEnd> => {
+    let session: UpstreamChannel | undefined;
+    try {
+      session = await open();
+      // Without a session there is nothing that could listen.
+      if (!session.isStateful) throw noSession(listening);
+      session.listen();
+      await subscribeTo(uris, session, listening);
+      opened.resolve();
+      while (!signal.aborted && !session.closed) {
+        await pause(CHECK_INTERVAL_MS, signal);
+        if (!signal.aborted && await session.probe("ping", limits.timeoutMs) === "failed") break;
+      }
+      return { outcome: "ended" };
+    } catch (error) {
+      opened.reject(error);
+      return { outcome: isRefusal(error) ? "refused" : "failed" };
+    } finally {
+      void session?.close();
+    }
+  };
+  const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));
+  return { opened: opened.promise, ended };
+}
+
+/** One URI that is refused does not cost the others; all of them do. @throws {SluiceError} UPSTREAM_* */
+async function subscribeTo(
+  uris: readonly string[],
+  session: UpstreamChannel,
+  { upstream, limits }: SessionListening,
+): Promise<void> {
+  const answers = await Promise.all(
+    uris.map((uri) => session.request("resources/subscribe", JSON.stringify({ uri }), limits)),
+  );
+  if (uris.length === 0 || answers.some(({ failed }) => !failed)) return;
+  const error: unknown = JSON.parse(answers[0]!.text);
+  const reason = isObject(error) && typeof error.message === "string" ? error.message : "no reason given";
+  throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "resources/subscribe", reason });
+}
+
+function noSession({ upstream }: SessionListening): SluiceError {
+  return new SluiceError("UPSTREAM_REJECTED", {
+    upstream,
+    method: "a subscription",
+    reason: "it keeps no sessions",
+  });
+}

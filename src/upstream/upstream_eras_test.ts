@@ -1,0 +1,211 @@
+// Clients and upstreams of different eras, and verdicts that have become wrong.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { events, FakeUpstream, headerOf, type Received, refusal } from "../../tests/support/fake_upstream.ts";
+import { settle } from "../../tests/support/fakes.ts";
+import { call, type Given, setUp as setUpPooled } from "../../tests/support/pooled_upstream.ts";
+import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
+import { SluiceError } from "../base/errors.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { BoundSessions } from "./bound_sessions.ts";
+import { ClientState } from "./client_state.ts";
+import { Upstream, type UpstreamCall } from "./upstream.ts";
+
+const CLAIMS = `"${META.protocolVersion}":"2026-07-28","${META.clientCapabilities}":{}`;
+const PARAMS = `{"name":"t","_meta":{${CLAIMS},"progressToken":7}}`;
+const SAMPLING = '{"sampling":{}}';
+
+/** An upstream whose row says that it speaks this revision. */
+function setUp(rowSays: string | null, script?: ConstructorParameters<typeof FakeUpstream>[0]) {
+  const fake = new FakeUpstream(script);
+  const upstream = new Upstream(
+    upstreamProfile({ statelessRevision: rowSays }),
+    fake.transport(),
+    upstreamDeps(),
+  );
+  return { fake, upstream };
+}
+
+const modernCall = (more: Partial<UpstreamCall> = {}) =>
+  call({ revision: MODERN_REVISION, clientCapabilities: "{}", ...more });
+
+const pooled = (given: Given = {}) => setUpPooled(given);
+
+Deno.test("Upstream.request() calls a modern upstream at once, for clients with and without sessions", async () => {
+  const { fake, upstream } = setUp(MODERN_REVISION);
+  fake.era = "modern";
+  const bound = new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' }));
+  for (const one of [call(), call({ bound }), modernCall()]) {
+    assertEquals((await upstream.request("tools/call", PARAMS, one)).failed, false);
+  }
+  assertEquals([fake.methods, bound.size], [["tools/call", "tools/call", "tools/call"], 0]);
+  const declared = fake.received.map(({ params }) =>
+    (params as { _meta: Record<string, unknown> })._meta[META.clientCapabilities]
+  );
+  assertEquals(declared, [{}, { roots: {} }, {}]);
+});
+
+Deno.test("Upstream.request() finds out that an upstream no longer knows initialize", async () => {
+  for (const bound of [null, new BoundSessions()]) {
+    const { fake, upstream } = setUp(null);
+    fake.era = "modern";
+    for (let i = 0; i < 2; i++) {
+      const answer = await upstream.request("tools/call", '{"name":"t"}', call({ bound }));
+      assertEquals(answer, { text: '{"resultType":"complete","ok":true}', failed: false });
+    }
+    assertEquals(fake.methods, ["initialize", "server/discover", "tools/call", "tools/call"]);
+  }
+});
+
+Deno.test("Upstream.request() finds out in the pool, too, that an upstream no longer knows initialize", async () => {
+  const { fake, upstream } = pooled();
+  fake.era = "modern";
+  for (let i = 0; i < 2; i++) await upstream.request("tools/call", '{"name":"t"}', call());
+  assertEquals(fake.methods, ["initialize", "server/discover", "tools/call", "tools/call"]);
+});
+
+Deno.test("Upstream.request() finds out that a modern upstream speaks an older revision again", async () => {
+  const refusals = [
+    (id: unknown) => refusal(id, 400, { code: -32000, message: "Bad Request: Server not initialized" }),
+    () => refusal(null, 400, { code: -32000, message: "Bad Request: No valid session ID provided" }),
+    (id: unknown) => refusal(id, 400, { code: -32022, message: "Unsupported", data: {} }),
+    () => ({ status: 400, body: "Bad request" }),
+  ];
+  for (const refuse of refusals) {
+    const { fake, upstream } = setUp(
+      MODERN_REVISION,
+      ({ method, id, sessionId }) => method === "tools/call" && sessionId === null ? refuse(id) : undefined,
+    );
+    const bound = new BoundSessions();
+    assertEquals((await upstream.request("tools/call", PARAMS, call({ bound }))).text, '{"ok":true}');
+    assertEquals((await upstream.request("tools/call", PARAMS, call({ bound }))).text, '{"ok":true}');
+    assertEquals(
+      fake.methods,
+      ["tools/call", "initialize", "notifications/initialized", "tools/call", "tools/call"],
+      refuse.toString(),
+    );
+  }
+});
+
+Deno.test("Upstream.request() keeps a modern client's claims from an upstream that would take them at their word", async () => {
+  const { fake, upstream } = setUp(null);
+  await upstream.request("tools/call", PARAMS, modernCall());
+  assertEquals(fake.received.find(({ method }) => method === "tools/call")!.params, {
+    name: "t",
+    _meta: { progressToken: 7 },
+  });
+});
+
+Deno.test("Upstream.request() opens a session with what the client of the call can do, and lends it to no other kind", async () => {
+  const { fake, upstream } = pooled();
+  const session = () => fake.received.filter(({ method }) => method === "tools/call").at(-1)!.sessionId;
+  const seen: (string | null)[] = [];
+  for (const clientCapabilities of [SAMPLING, "{}", undefined, "{ }", SAMPLING, '{"roots":{}}']) {
+    await upstream.request("tools/call", PARAMS, modernCall({ clientCapabilities }));
+    seen.push(session());
+  }
+  assertEquals(seen, ["s1", "s2", "s2", "s2", "s1", "s3"]);
+  const declared = fake.received.filter(({ method }) => method === "initialize")
+    .map(({ params }) => (params as { capabilities: unknown }).capabilities);
+  assertEquals(declared, [{ sampling: {} }, {}, { roots: {} }]);
+});
+
+Deno.test("Upstream.request() pools no session of a client that declares a book", async () => {
+  const { fake, upstream } = pooled();
+  const clientCapabilities = JSON.stringify({ experimental: { book: "x".repeat(2_000) } });
+  for (let i = 0; i < 2; i++) {
+    await upstream.request("tools/call", PARAMS, modernCall({ clientCapabilities }));
+  }
+  await settle();
+  assertEquals(fake.methods.filter((method) => method === "DELETE").length, 2);
+});
+
+Deno.test("Upstream.request() puts a question of an older upstream to the modern client of that call", async () => {
+  const question = { jsonrpc: "2.0", id: "q", method: "sampling/createMessage", params: { n: 1 } };
+  const answered = Promise.withResolvers<unknown>();
+  const { upstream } = pooled({
+    script: ({ method, id, http }: Received) => {
+      if (method === "response") answered.resolve(JSON.parse(http.body!));
+      if (method !== "tools/call") return undefined;
+      return {
+        headers: { "content-type": "text/event-stream" },
+        body: (async function* () {
+          yield `data: ${JSON.stringify(question)}\n\n`;
+          await answered.promise;
+          yield `data: {"jsonrpc":"2.0","id":${id},"result":{"done":true}}\n\n`;
+        })(),
+      };
+    },
+  });
+  const asked: unknown[] = [];
+  const client = {
+    notify: () => {},
+    request: (method: string, params?: string) => {
+      asked.push([method, params]);
+      return Promise.resolve({ text: '{"text":"hi"}', failed: false });
+    },
+  };
+  const answer = await upstream.request(
+    "tools/call",
+    PARAMS,
+    modernCall({ client, clientCapabilities: SAMPLING }),
+  );
+  assertEquals([answer.text, asked], ['{"done":true}', [["sampling/createMessage", '{"n":1}']]]);
+  assertEquals(await answered.promise, { jsonrpc: "2.0", id: "q", result: { text: "hi" } });
+});
+
+Deno.test("Upstream.request() sets the log level that a modern request asks for in a session of its own", async () => {
+  const { fake, upstream } = pooled({ profile: { capabilities: { logging: {} } } });
+  const loud = `{"name":"t","_meta":{${CLAIMS},"${META.logLevel}":"debug"}}`;
+  await upstream.request("tools/call", loud, modernCall());
+  await upstream.request("tools/call", PARAMS, modernCall());
+  await settle();
+  const level = fake.received.find(({ method }) => method === "logging/setLevel")!;
+  assertEquals([level.params, level.sessionId], [{ level: "debug" }, "s1"]);
+  const calls = fake.received.filter(({ method }) => method === "tools/call").map(({ sessionId }) =>
+    sessionId
+  );
+  assertEquals([calls, fake.methods.filter((method) => method === "DELETE").length], [["s1", "s2"], 1]);
+});
+
+Deno.test("Upstream.request() with an open circuit asks a modern upstream server/discover first", async () => {
+  let isDown = true;
+  const { fake, upstream, clock } = pooled({
+    profile: { statelessRevision: MODERN_REVISION },
+    script: () => {
+      if (isDown) throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
+      return undefined;
+    },
+  });
+  fake.era = "modern";
+  while (!upstream.isDown) {
+    await assertRejects(() => upstream.request("tools/call", PARAMS, modernCall()), SluiceError);
+  }
+  isDown = false;
+  await clock.tick(60_000);
+  const before = fake.methods.length;
+  await upstream.request("tools/call", PARAMS, modernCall());
+  assertEquals(fake.methods.slice(before), ["server/discover", "tools/call"]);
+});
+
+Deno.test("Upstream.request() passes the caller's headers to a modern upstream, found late or early", async () => {
+  for (const rowSays of [null, MODERN_REVISION]) {
+    const { fake, upstream } = setUp(rowSays);
+    fake.era = "modern";
+    const received = new Headers({ "x-upstream-authorization": "Bearer own" });
+    await upstream.request("tools/call", '{"name":"t"}', call({ received }));
+    const last = fake.received.at(-1)!;
+    assertEquals([last.method, headerOf(last.http, "authorization")], ["tools/call", "Bearer own"]);
+  }
+});
+
+Deno.test("A modern upstream's notifications reach the client of the call", async () => {
+  const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}';
+  const { fake, upstream } = setUp(
+    MODERN_REVISION,
+    ({ id }) => events(progress, `{"jsonrpc":"2.0","id":${id},"result":{}}`),
+  );
+  fake.era = "modern";
+  const heard: string[] = [];
+  await upstream.request("tools/call", PARAMS, call({ client: { notify: (text) => heard.push(text) } }));
+  assert(heard.length === 1 && heard[0] === progress);
+});

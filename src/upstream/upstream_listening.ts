@@ -1,0 +1,122 @@
+// What is listened to at one upstream outside any call: by a stream where it speaks 2026-07-28, else in a session for it.
+import { SluiceError } from "../base/errors.ts";
+import { isObject } from "../mcp/json_rpc.ts";
+import type { BoundSessions } from "./bound_sessions.ts";
+import type {
+  SessionCall,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionFilter,
+  UpstreamChannel,
+} from "./channel.ts";
+import type { HeaderList } from "./connection.ts";
+import type { OpenOptions } from "./session.ts";
+import { ResourceStream } from "./resource_stream.ts";
+import { listenInSession } from "./session_listening.ts";
+
+/** What a new session is opened with. */
+export type Opening = Pick<
+  OpenOptions,
+  "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged"
+>;
+
+interface ListenedTo {
+  readonly id: string;
+  readonly name: string;
+  /** As of its last discovery. */
+  readonly capabilities: () => Readonly<Record<string, unknown>>;
+  /** What needs no session, where there is such. */
+  readonly stateless: () => UpstreamChannel | null;
+  readonly open: (opening: Opening) => Promise<UpstreamChannel>;
+  readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
+}
+
+const LISTS = ["tools", "prompts", "resources"] as const;
+const NO_HEADERS: HeaderList = Object.freeze([]);
+
+export class UpstreamListening {
+  readonly #upstream: ListenedTo;
+  readonly #gone = new AbortController();
+
+  constructor(upstream: ListenedTo) {
+    this.#upstream = upstream;
+  }
+
+  /** Does it tell of changes of any list? */
+  get promisesListChanges(): boolean {
+    return LISTS.some((list) => this.#promises(list));
+  }
+
+  resources(
+    uris: readonly string[],
+    options: Omit<SubscribeOptions, "signal">,
+    signal: AbortSignal,
+  ): Subscription {
+    return this.#subscribe({ resourceSubscriptions: uris }, options, signal);
+  }
+
+  lists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
+    const filter = {
+      toolsListChanged: this.#promises("tools"),
+      promptsListChanged: this.#promises("prompts"),
+      resourcesListChanged: this.#promises("resources"),
+    };
+    const onMessage = (text: string) => onListChanged(String(JSON.parse(text).method));
+    return this.#subscribe(filter, { onMessage }, signal, onListChanged);
+  }
+
+  /** The one stream for what a client of an older revision has subscribed to; undefined where its own sessions listen. */
+  streamFor(bound: BoundSessions, passed: HeaderList = NO_HEADERS): ResourceStream | undefined {
+    const { id, stateless } = this.#upstream;
+    const subscribe = stateless()?.subscribe;
+    if (subscribe === undefined) return undefined;
+    const make = () =>
+      new ResourceStream({
+        subscribe,
+        client: bound.client,
+        upstreamId: id,
+        passed,
+        gone: this.#gone.signal,
+      });
+    const stream = bound.stream(id, make);
+    if (!stream.isGone) return stream;
+    // Of the upstream before it was changed.
+    bound.closeStream(id);
+    return bound.stream(id, make);
+  }
+
+  /** The upstream is another now, or deleted: whoever listens does so anew. */
+  end(): void {
+    this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
+  }
+
+  #promises(list: typeof LISTS[number]): boolean {
+    const capability = this.#upstream.capabilities()[list];
+    return isObject(capability) && capability.listChanged === true;
+  }
+
+  #subscribe(
+    filter: SubscriptionFilter,
+    options: Omit<SubscribeOptions, "signal">,
+    until: AbortSignal,
+    onListChanged?: (method: string) => void,
+  ): Subscription {
+    const signal = AbortSignal.any([until, this.#gone.signal]);
+    const { name, stateless, open, limits } = this.#upstream;
+    const { onMessage, clientCapabilities, passed } = options;
+    return stateless()?.subscribe?.(filter, { ...options, signal }) ?? listenInSession({
+      upstream: name,
+      uris: filter.resourceSubscriptions ?? [],
+      limits,
+      open: () =>
+        open({
+          passed,
+          signal,
+          clientCapabilities,
+          client: { notify: onMessage },
+          ...(onListChanged === undefined ? {} : { onListChanged }),
+        }),
+      signal,
+    });
+  }
+}
