@@ -280,7 +280,7 @@ export class DownstreamSessions {
     { name }: SessionClaims,
     owner: SessionOwner,
   ): Promise<DownstreamSession | null> {
-    const { records, clock } = this.#options;
+    const { records } = this.#options;
     const record = await records.get(recordKey(name));
     if (record === null) return null;
     // Another request may have restored it meanwhile.

@@ -7,7 +7,6 @@ import { reasonOf, type SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { Turns } from "../catalog/turns.ts";
-import type { Config } from "../config/schema.ts";
 import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
 import type { McpRequest } from "../downstream/mcp_exchange.ts";
 import { RpcEndpoint } from "../downstream/rpc.ts";
