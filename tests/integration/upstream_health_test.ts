@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { GrowingUpstream } from "../support/growing_upstream.ts";
 import { metric } from "../support/metric.ts";
 import { Sluice } from "../support/sluice.ts";
 import { StallingRelay } from "../support/stalling_relay.ts";
@@ -145,4 +146,24 @@ Deno.test("AUTO_REFRESH_SERVERS asks an upstream again when its interval is over
     ...DEADLINE,
   });
   assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", "unchanged"), 1);
+});
+
+Deno.test("An upstream's list_changed is followed at once on every worker, a burst of it by few refreshes", async () => {
+  await using upstream = GrowingUpstream.start();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("one", upstream.url);
+  const listedBefore = upstream.listed;
+  const grow = (by: number, words: number) =>
+    sluice.rpc("tools/call", { name: "one-grow", arguments: { by, words } });
+  assertEquals((await grow(3, 1)).body.result, { content: [] });
+  const everywhere = async (amount: number) => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => listed(sluice)));
+    return answers.every(({ tools }) => tools.length === amount);
+  };
+  await waitFor(() => everywhere(4), { what: "the new tools" });
+  assertEquals(upstream.listed - listedBefore, 1);
+  await grow(10, 200);
+  await waitFor(() => everywhere(14), { what: "the newer tools" });
+  // One if the first word came within the pause after the refresh before, else two.
+  assert(upstream.listed - listedBefore <= 3, `listed ${upstream.listed - listedBefore} times`);
 });
