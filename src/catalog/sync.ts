@@ -60,10 +60,12 @@ export class CatalogSync {
   /**
    * The upstream said that its lists have changed. The first such word starts a refresh at once, a burst of them one more;
    * an upstream that never stops saying so is asked ever more rarely, every five seconds at last. Any worker may call it.
+   * @returns was there anything new?
    */
-  listChanged(gatewayId: string): void {
+  async listChanged(gatewayId: string): Promise<boolean> {
     // A failure is in the log by now.
-    this.#turns.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => {});
+    const saved = await this.#turns.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
+    return saved?.isNews === true;
   }
 
   /** Nothing more is begun; what waits is refused. */

@@ -1,4 +1,5 @@
 // The cursors of lists: where a page ended, sealed, so that any worker of the deployment can go on and nobody can make one up.
+import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import type { ListPosition } from "../catalog/list_order.ts";
 

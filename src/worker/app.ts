@@ -40,6 +40,7 @@ import { Upstreams } from "../upstream/upstreams.ts";
 import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { createCatalogSync } from "./catalog_sync.ts";
+import { ListAnnouncements } from "./list_announcements.ts";
 import { LiveCatalog } from "./live_catalog.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
@@ -52,7 +53,7 @@ import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
 import { verifierOf } from "./token_verifier.ts";
-import { createSingletons } from "./singletons.ts";
+import { createSingletons, type Singletons } from "./singletons.ts";
 
 export interface App {
   readonly handle: Handle;
@@ -117,7 +118,7 @@ export async function createApp(
       poolEnabled: config.mcpSessionPoolEnabled,
       breakers,
       identities: identityHasher(config, secrets),
-      onListChanged: (upstreamId) => sync.listChanged(upstreamId),
+      onListChanged: (upstreamId, method) => void listAnnouncements.listChanged(upstreamId, method),
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -134,6 +135,7 @@ export async function createApp(
   // All workers have the same catalog: one tells of it.
   const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
   let unreachable = 0;
+  let singletons: Singletons | null = null;
   const catalog = await LiveCatalog.open({
     read: async () => {
       const rows = await registry.readCatalog();
@@ -141,6 +143,7 @@ export async function createApp(
       unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
       const snapshot = new Catalog(rows);
       nameConflicts?.update(snapshot);
+      singletons?.upstreamsChanged();
       return snapshot;
     },
     onChange: (before, after) => {
@@ -162,6 +165,10 @@ export async function createApp(
   });
   const catalogChanged = async () => void await readings.ask("catalog", null);
   const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
+  const listAnnouncements = new ListAnnouncements({
+    refresh: (gatewayId) => sync.listChanged(gatewayId),
+    announce: (change) => link.askAll({ type: "announce", change }),
+  });
 
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
@@ -214,7 +221,7 @@ export async function createApp(
     maxJsonDepth: config.validationMaxJsonDepth,
     parked,
     listeners,
-    subscriptions: new ResourceSubscriptions(() => Promise.resolve()),
+    subscriptions: new ResourceSubscriptions(upstreams),
     streamsAreFull: () => admission.streamsAreFull,
   });
   const forward = new SessionForward(async (request: McpRequest, signal) => {
@@ -355,7 +362,7 @@ export async function createApp(
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   if (sweptBy === "each") timers.push(setInterval(sweepCache, SWEEP_INTERVAL_MS));
   // One worker of each replica stands for it.
-  const leadership = worker !== 0 ? null : createSingletons({
+  singletons = worker !== 0 ? null : createSingletons({
     config,
     clock,
     log,
@@ -366,14 +373,16 @@ export async function createApp(
     outbound,
     sync,
     catalogChanged,
+    upstreams: () => upstreams.usable(),
+    onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
   });
-  if (leadership !== null) {
+  if (singletons !== null) {
     metrics.gauge(
       "sluice_upstreams_unreachable",
       "Upstreams that the health checks do not reach",
       () => unreachable,
     );
-    leadership.start();
+    singletons.leadership.start();
   }
 
   const retirement = new Retirement(config, link);
@@ -394,13 +403,17 @@ export async function createApp(
       switch (question.type) {
         case "read_catalog":
           return await catalog.refresh(question.version);
+        case "announce":
+          streamableHttp.announce(catalog.now, catalog.now, [question.change]);
+          listeners.announce(catalog.now, catalog.now, [question.change]);
+          return null;
         case "catalog_version":
           return await registry.readCatalogVersion().catch(() => null);
         case "report":
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
         case "hand_over":
           handedOver = true;
-          void leadership?.resign();
+          void singletons?.leadership.resign();
           return await Promise.all(
             sessions.release().map(async ({ id, name, owner, state, bound }) => ({
               session: { id, name, owner, state },
@@ -418,13 +431,13 @@ export async function createApp(
           );
       }
     },
-    resign: async () => await leadership?.resign(),
+    resign: async () => await singletons?.leadership.resign(),
     endStreams: () => {
       sessions.endStreams();
       listeners.end();
     },
     close: async () => {
-      await leadership?.resign();
+      await singletons?.leadership.resign();
       sync.close();
       for (const timer of timers) clearInterval(timer);
       retirement.close();

@@ -2,6 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../base/errors.ts";
 import type { Secrets } from "../store/secrets.ts";
+import type { UpstreamChange } from "../downstream/list_changes.ts";
 import type { SessionIdentity } from "../downstream/session.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { BoundTransfer } from "../upstream/upstreams.ts";
@@ -25,6 +26,8 @@ export type AppQuestion =
   | { readonly type: "read_catalog"; readonly version: number }
   /** Which version has the store's catalog? */
   | { readonly type: "catalog_version" }
+  /** Tell clients of a change that the catalog does not show. */
+  | { readonly type: "announce"; readonly change: UpstreamChange }
   | { readonly type: "report" }
   /** A successor is there: give it the sessions, forward what still comes for them. */
   | { readonly type: "hand_over" }
@@ -59,6 +62,7 @@ export interface Answers {
   readonly read_catalog: number;
   /** null: the store cannot be read now. */
   readonly catalog_version: number | null;
+  readonly announce: null;
   readonly report: WorkerReport;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Their remote ports. */

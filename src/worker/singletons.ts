@@ -1,4 +1,4 @@
-// What is done once in all the cluster: upstream health checks, automatic refreshes, the sweep of shared records.
+// What is done once in all the cluster: upstream health checks, automatic refreshes, listening for changes of their lists, the sweep of shared records.
 import type { Clock } from "../base/clock.ts";
 import { AutoRefresh } from "../catalog/auto_refresh.ts";
 import type { CatalogSync } from "../catalog/sync.ts";
@@ -8,6 +8,8 @@ import type { Registry } from "../store/registry.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { HealthChecks } from "../upstream/health_check.ts";
+import { ListWatch } from "../upstream/list_watch.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import { probeUpstream } from "../upstream/health_probe.ts";
 import { Leadership } from "./leadership.ts";
 import type { Outbound } from "./outbound.ts";
@@ -24,18 +26,29 @@ export interface SingletonsDeps {
   readonly outbound: Outbound;
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
+  /** All that can be used now. */
+  readonly upstreams: () => readonly Upstream[];
+  /** Takes the gateway's id and the notification's method. */
+  readonly onListChanged: (gatewayId: string, method: string) => void;
+}
+
+export interface Singletons {
+  readonly leadership: Leadership;
+  /** There may be others to listen to. */
+  upstreamsChanged(): void;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
 
 /** Runs them while this worker holds the lease. */
-export function createSingletons(deps: SingletonsDeps): Leadership {
+export function createSingletons(deps: SingletonsDeps): Singletons {
   const { config, clock, log, metrics, leases, sweep } = deps;
   const checks = healthChecks(deps);
   const refreshes = autoRefresh(deps);
   let isLeader = false;
+  let lists: ListWatch | null = null;
   metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
-  return new Leadership({
+  const leadership = new Leadership({
     leases,
     clock,
     log,
@@ -45,13 +58,18 @@ export function createSingletons(deps: SingletonsDeps): Leadership {
       isLeader = true;
       void checks.run(signal);
       if (config.autoRefreshServers) void refreshes.run(signal);
+      const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
+      watch.update(deps.upstreams());
       const sweeps = sweep === null ? undefined : setInterval(sweep, SWEEP_INTERVAL_MS);
       signal.addEventListener("abort", () => {
         isLeader = false;
+        lists = null;
+        watch.close();
         clearInterval(sweeps);
       });
     },
   });
+  return { leadership, upstreamsChanged: () => lists?.update(deps.upstreams()) };
 }
 
 function healthChecks(

@@ -8,7 +8,11 @@ import type { Era } from "./upstream_process.ts";
 /** What the client speaks, and what the upstream does. */
 const LANES: readonly (readonly [Revision, Era])[] = [
   ["2025-11-25", "legacy"],
+  ["2025-11-25", "modern"],
   ["2025-11-25", "both"],
+  ["2026-07-28", "legacy"],
+  ["2026-07-28", "modern"],
+  ["2026-07-28", "both"],
 ];
 
 for (const [revision, era] of LANES) {

@@ -50,7 +50,7 @@ Deno.test("Stdio servers behind mcp-proxy work from every client", async (t) => 
       });
     }
 
-    for (const era of ["legacy"]) {
+    for (const era of ["legacy", "auto", "modern"]) {
       await t.step(`Inspector CLI, era ${era}`, async () => {
         const args = ["--protocol-era", era, "--method", "tools/call", "--tool-name", "time-days-in-month"];
         const called = await inspect(url, [...args, "--tool-arg", "date=2027-02-01"], { token }) as {
