@@ -29,7 +29,8 @@ export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<voi
   await successor.prepared;
   // From here on the old worker forwards what comes for its sessions, and the successor queues it until it has them.
   introduce(successor);
-  const sessions = await old.ask({ type: "hand_over" });
+  // One that dies over it leaves the records of its sessions: the successor serves in any case.
+  const sessions = await old.ask({ type: "hand_over" }).catch(() => []);
   await successor.ask({ type: "take_over", sessions });
   await listen(successor);
   await old.ask({ type: "retire" });

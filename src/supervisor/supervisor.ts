@@ -91,7 +91,7 @@ export class Supervisor {
     const { workers, respawnFailed, workerTimeoutMs } = this.#options.config;
     for (let index = 0; index < workers; index++) {
       const policy = new RespawnPolicy(systemClock, respawnFailed);
-      this.#slots.push({ index, policy, worker: this.#make(index) });
+      this.#slots.push({ index, policy, worker: this.#make(index, { isSuccessor: false }) });
     }
     for (const { worker } of this.#slots) this.#introduce(worker);
     try {
@@ -177,10 +177,10 @@ export class Supervisor {
     await sleep(systemClock, LAST_ARRIVALS_MS);
   }
 
-  #make(index: number): WorkerHandle {
+  #make(index: number, { isSuccessor }: { isSuccessor: boolean }): WorkerHandle {
     const { config, secrets, sink, workerEntry } = this.#options;
     const handle = new WorkerHandle({
-      start: { type: "start", worker: index, workerCount: config.workers, config, secrets },
+      start: { type: "start", worker: index, isSuccessor, workerCount: config.workers, config, secrets },
       maxHeapMb: config.workerMaxHeapMb,
       entry: workerEntry,
       events: {
@@ -263,7 +263,7 @@ export class Supervisor {
   }
 
   async #respawn(slot: Slot): Promise<void> {
-    slot.worker = this.#make(slot.index);
+    slot.worker = this.#make(slot.index, { isSuccessor: false });
     this.#introduce(slot.worker);
     try {
       await slot.worker.prepared;
@@ -283,7 +283,7 @@ export class Supervisor {
       log.info("recycling worker", { worker: slot.index, reason });
       await recycle(worker, {
         clock: systemClock,
-        makeSuccessor: () => this.#make(slot.index),
+        makeSuccessor: () => this.#make(slot.index, { isSuccessor: true }),
         introduce: (successor) => {
           slot.worker = successor;
           this.#introduce(successor);

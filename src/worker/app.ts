@@ -224,16 +224,22 @@ export async function createApp(
     subscriptions: new ResourceSubscriptions(upstreams),
     streamsAreFull: () => admission.streamsAreFull,
   });
-  const forward = new SessionForward(async (request: McpRequest, signal) => {
+  /** A successor has the sessions: it is asked for them now. */
+  let handedOver = false;
+  /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
+  const takenOver = Promise.withResolvers<void>();
+  if (!start.isSuccessor) takenOver.resolve();
+  const forward: SessionForward = new SessionForward(async (request: McpRequest, signal) => {
     const reply = mayBeModern(request) ? await modernHttp.serve(request, signal) : null;
     if (reply !== null) return reply;
+    await takenOver.promise;
+    // It was sent before its sender heard of the successor.
+    if (handedOver) return await forward.forward(worker, request, signal);
     const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());
     return await streamableHttp.serve(request, claims, signal);
   });
 
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
-  /** A successor has the sessions: it is asked for them now. */
-  let handedOver = false;
   const clients = new ClientWatch();
   const mcp = new McpEndpoint({
     ids,
@@ -424,6 +430,7 @@ export async function createApp(
           for (const { session, upstreams: transfers } of question.sessions) {
             upstreams.adopt(sessions.adopt(session).bound, transfers);
           }
+          takenOver.resolve();
           return null;
         case "drain_pool":
           return pool.drain(({ upstreamId }) =>

@@ -77,6 +77,8 @@ export type ToWorker =
   | {
     readonly type: "start";
     readonly worker: number;
+    /** It takes the place of a worker that lives, and is told to `take_over` what that one has. */
+    readonly isSuccessor: boolean;
     readonly workerCount: number;
     readonly config: Config;
     readonly secrets: Secrets;
