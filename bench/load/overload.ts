@@ -38,6 +38,10 @@ interface Figures extends Phase {
   rssBytes: number;
 }
 
+function noFigures(phase: Phase): Figures {
+  return { ...phase, accepted: [], refused: [], health: [], wrong: 0, cpuPercent: 0, rssBytes: 0 };
+}
+
 class OpenLoop {
   readonly #idle: Lane[] = [];
 
@@ -45,15 +49,7 @@ class OpenLoop {
 
   /** Sends at the phase's rate, whatever becomes of what was sent; latency counts from when a call was due. */
   async run(phase: Phase): Promise<Figures> {
-    const figures: Figures = {
-      ...phase,
-      accepted: [],
-      refused: [],
-      health: [],
-      wrong: 0,
-      cpuPercent: 0,
-      rssBytes: 0,
-    };
+    const figures = noFigures(phase);
     const cpuBefore = cpuMicros(this.sluice.pid);
     const start = performance.now();
     const end = start + phase.seconds * 1_000;
@@ -61,35 +57,22 @@ class OpenLoop {
     const memory = setInterval(() => {
       figures.rssBytes = Math.max(figures.rssBytes, rssBytes(this.sluice.pid));
     }, 250);
-    const underWay = new Set<Promise<void>>();
     for (let due = start; due < end;) {
       for (const now = performance.now(); due <= now && due < end; due += 1_000 / phase.perSecond) {
-        const sent = this.#send(due, figures).finally(() => underWay.delete(sent));
-        underWay.add(sent);
+        void this.#send(due, figures);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     clearInterval(health);
     clearInterval(memory);
     figures.cpuPercent = (cpuMicros(this.sluice.pid) - cpuBefore) / (phase.seconds * 10_000);
-    void Promise.all(underWay);
     return figures;
   }
 
   /** The time until a call succeeds, ms, tried again at once where it is refused. */
   async recovery(): Promise<number> {
     const start = performance.now();
-    const figures: Figures = {
-      name: "",
-      perSecond: 0,
-      seconds: 0,
-      accepted: [],
-      refused: [],
-      health: [],
-      wrong: 0,
-      cpuPercent: 0,
-      rssBytes: 0,
-    };
+    const figures = noFigures({ name: "recovery", perSecond: 0, seconds: 0 });
     while (figures.accepted.length === 0) await this.#send(performance.now(), figures);
     return performance.now() - start;
   }
