@@ -84,7 +84,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     let exchange: Exchange | undefined;
     let response: Response;
     try {
-      originGuard.check(request.headers);
+      originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
       exchange = { request, path, principal, note: record?.note, isStream: false };

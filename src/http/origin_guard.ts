@@ -30,13 +30,14 @@ export class OriginGuard {
   }
 
   /** @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED */
-  check(headers: Headers): void {
+  check({ headers, url }: { readonly headers: Headers; readonly url: string }): void {
     const origin = headers.get("origin");
     if (origin !== null && this.#origins !== null && !this.#isAllowed(origin)) {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
     if (this.#hosts === null) return;
-    const host = headers.get("host") ?? "";
+    // HTTP/2 names the host in `:authority`, which is no header here but a part of the address.
+    const host = headers.get("host") ?? new URL(url).host;
     if (!this.#hosts.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
   }
 

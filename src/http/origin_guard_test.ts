@@ -2,10 +2,13 @@ import { assertEquals } from "@std/assert";
 import { isError } from "../base/errors.ts";
 import { OriginGuard, type OriginGuardOptions } from "./origin_guard.ts";
 
-function passes(headers: Record<string, string>, options: Partial<OriginGuardOptions> = {}): boolean {
+function passes(
+  headers: Record<string, string>,
+  { url = "http://unused/rpc", ...options }: Partial<OriginGuardOptions> & { url?: string } = {},
+): boolean {
   const guard = new OriginGuard({ allowedOrigins: [], allowedHosts: [], listensOn: "0.0.0.0", ...options });
   try {
-    guard.check(new Headers(headers));
+    guard.check({ headers: new Headers(headers), url });
     return true;
   } catch (error) {
     assertEquals(isError(error, "ORIGIN_DENIED") || isError(error, "HOST_DENIED"), true);
@@ -41,6 +44,11 @@ Deno.test("OriginGuard.check() knows its own names where it listens on loopback 
     }
   }
   assertEquals(passes({ host: "gateway.example" }), true, "any name on any address");
+  // As HTTP/2 requests come: their authority is in the address alone.
+  const listensOn = "127.0.0.1";
+  assertEquals(passes({}, { listensOn, url: "https://127.0.0.1:4444/rpc" }), true);
+  assertEquals(passes({}, { listensOn, url: "http://[::1]:4444/rpc" }), true);
+  assertEquals(passes({}, { listensOn, url: "https://evil.example:4444/rpc" }), false);
 });
 
 Deno.test("OriginGuard.check() takes the hosts that it is told, and localhost", () => {

@@ -6,7 +6,7 @@ import { Sluice } from "../support/sluice.ts";
 
 const LIMITS = { HTTP_HEADER_TIMEOUT: "2", HTTP_BODY_TIMEOUT: "2", HTTP_IDLE_TIMEOUT: "4" };
 const encoder = new TextEncoder();
-const RPC_HEAD = "POST /rpc HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n";
+const RPC_HEAD = "POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 interface Outcome {
   /** What the gateway said, before it closed or time was up. */
@@ -53,7 +53,7 @@ function assertClosedAround(ms: number, { closedAfterMs }: Outcome, what: string
 Deno.test("HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT close connections without a whole request", async () => {
   await using sluice = await Sluice.start({ env: LIMITS });
   const { port } = sluice;
-  const health = "GET /health HTTP/1.1\r\nHost: gateway\r\n\r\n";
+  const health = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const [silent, half, trickle, idle, lateHead] = await Promise.all([
     hold(port, ""),
     hold(port, RPC_HEAD),
@@ -98,7 +98,7 @@ Deno.test("limits of silence spare a slow call and a silent event stream", async
   const session = await openSession(sluice, { token });
   const stream = hold(
     sluice.port,
-    `GET /mcp HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\nMcp-Session-Id: ${session}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    `GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: ${session}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
   );
   const call = await sluice.rpc("tools/call", { name: "chaos-hang", arguments: {} });
   assertEquals(call.body.error?.data?.code, "UPSTREAM_TIMEOUT", JSON.stringify(call.body));
@@ -110,7 +110,7 @@ Deno.test("limits of silence spare a slow call and a silent event stream", async
 Deno.test("heads with too many headers or too many bytes are refused, and so is a body that is too large", async () => {
   await using sluice = await Sluice.start({ env: { ...LIMITS, MAX_BODY_BYTES: "2048" } });
   const get = (headers: string) =>
-    hold(sluice.port, `GET /health HTTP/1.1\r\nHost: gateway\r\n${headers}\r\n`);
+    hold(sluice.port, `GET /health HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
   const many = Array.from({ length: 200 }, (_, n) => `X-${n}: a\r\n`).join("");
   const token = await sluice.token();
   const [tooMany, tooLong, tooLarge] = await Promise.all([

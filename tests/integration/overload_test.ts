@@ -146,7 +146,7 @@ Deno.test("serve counts streams on their own limit: they starve no call, and the
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
     const content = `content-type: application/json\r\ncontent-length: ${body.length}\r\n`;
     await connection.send(
-      bytes(`${text} /mcp HTTP/1.1\r\nhost: x\r\n${lines}${body && content}\r\n${body}`),
+      bytes(`${text} /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\n${lines}${body && content}\r\n${body}`),
     );
     const { status, headers: answered } = await connection.receive({ headOnly: true });
     return { connection, status, retryAfter: answered.get("retry-after") };
