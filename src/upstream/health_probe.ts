@@ -1,9 +1,9 @@
-// One look at an upstream, as light as it may be: a ping, in a session of its own where the upstream keeps sessions.
+// One look at an upstream, as light as it may be: a ping (server/discover in 2026-07-28), in a session of its own where the upstream keeps sessions.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { UpstreamTransport } from "./connection.ts";
-import { UpstreamSession } from "./session.ts";
+import { openChannel, statelessChannel } from "./open_session.ts";
 
 export interface ProbeOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -24,20 +24,20 @@ export async function probeUpstream(
 ): Promise<void> {
   const call = { timeoutMs, timeoutSetting: "HEALTH_CHECK_TIMEOUT", signal };
   const known = stateful === false && protocolVersion !== null
-    ? UpstreamSession.stateless(transport, protocolVersion)
+    ? statelessChannel(transport, protocolVersion, clientInfo)
     : null;
   if (known !== null) {
     try {
-      await known.request("ping", undefined, call);
+      await known.knock(call);
       return;
     } catch (error) {
       // It may keep sessions by now, and want one.
       if (!isError(error, "UPSTREAM_HTTP_ERROR")) throw error;
     }
   }
-  const session = await UpstreamSession.open(transport, { ...call, clientInfo });
+  const session = await openChannel(transport, { ...call, clientInfo });
   try {
-    await session.request("ping", undefined, call);
+    await session.knock(call);
   } finally {
     void session.close();
   }

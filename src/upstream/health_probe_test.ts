@@ -68,3 +68,12 @@ Deno.test("probeUpstream() ends with its signal", async () => {
   given.signal.cancel(new Error("given up"));
   await assertRejects(() => probing, Error, "given up");
 });
+
+Deno.test("probeUpstream() asks a modern upstream server/discover, also where nobody knew that it is one", async () => {
+  for (const row of [{ stateful: false, protocolVersion: "2026-07-28" }, STATEFUL]) {
+    const upstream = new FakeUpstream();
+    upstream.era = "modern";
+    await probeUpstream(upstream.transport(), row, options());
+    assertEquals(upstream.methods.at(-1), "server/discover");
+  }
+});
