@@ -221,3 +221,16 @@ Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, 
   const error = await assertRejects(async () => all.get("b"), SluiceError);
   assertEquals(error.code, "SECRET_UNREADABLE");
 });
+
+Deno.test("Upstreams.usable() leaves out what is switched off, and what cannot be used", async () => {
+  const { all } = upstreams(({ name }) =>
+    name === "c"
+      ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:c" }))
+      : Promise.resolve({ upstream: name, url: new URL("http://x/"), headers: [] })
+  );
+  const names = () => all.usable().map(({ name }) => name);
+  await all.update([gatewayRow("a"), gatewayRow("b", { enabled: false }), gatewayRow("c")]);
+  const before = names();
+  await all.update([gatewayRow("a"), gatewayRow("b")]);
+  assertEquals([before, names()], [["a"], ["a", "b"]]);
+});

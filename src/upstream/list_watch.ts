@@ -9,6 +9,7 @@ interface ListWatchDeps {
 interface Watch {
   readonly upstream: Upstream;
   readonly stop: AbortController;
+  readonly ended: Promise<void>;
 }
 
 export class ListWatch {
@@ -43,19 +44,22 @@ export class ListWatch {
     for (const [id, upstream] of wanted) if (!this.#watches.has(id)) this.#watch(id, upstream);
   }
 
-  close(): void {
+  /** Resolves when the upstreams have been told, which takes a few seconds at most. */
+  async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { stop } of this.#watches.values()) {
-      stop.abort(new DOMException("the worker ends", "AbortError"));
-    }
+    const watches = [...this.#watches.values()];
     this.#watches.clear();
+    for (const { stop } of watches) stop.abort(new DOMException("the worker ends", "AbortError"));
+    await Promise.all(watches.map(({ ended }) => ended));
   }
 
   #watch(id: string, upstream: Upstream): void {
-    const watch = { upstream, stop: new AbortController() };
-    this.#watches.set(id, watch);
+    const stop = new AbortController();
     const onListChanged = (method: string) => this.#deps.onListChanged(id, method);
-    void upstream.watchLists(onListChanged, watch.stop.signal).ended.then(() => {
+    const { ended } = upstream.watchLists(onListChanged, stop.signal);
+    const watch = { upstream, stop, ended };
+    this.#watches.set(id, watch);
+    void ended.then(() => {
       if (this.#watches.get(id) === watch) this.#watches.delete(id);
     });
   }

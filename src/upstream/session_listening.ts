@@ -42,7 +42,7 @@ export function listenInSession(listening: SessionListening): Subscription {
       opened.reject(error);
       return { outcome: isRefusal(error) ? "refused" : "failed" };
     } finally {
-      void session?.close();
+      await session?.close();
     }
   };
   const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));

@@ -266,7 +266,7 @@ Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one 
   assertEquals([second.streams[0]!.isGivenUp, watch.size, silent.fake.methods], [true, 0, []]);
   watch.update([first.upstream]);
   await waitFor(() => first.streams.length === 2, { what: "a stream again" });
-  watch.close();
+  await watch.close();
   assertEquals([first.streams[1]!.isGivenUp, watch.size], [true, 0]);
 });
 

@@ -31,6 +31,7 @@ interface Entry {
 export class Upstreams {
   readonly #deps: UpstreamsDeps;
   #entries = new Map<string, Entry>();
+  #switchedOff: ReadonlySet<string> = new Set();
 
   constructor(deps: UpstreamsDeps) {
     this.#deps = deps;
@@ -62,6 +63,7 @@ export class Upstreams {
       if (entries.get(id) !== entry && entry.upstream instanceof Upstream) entry.upstream.retire();
     }
     this.#entries = entries;
+    this.#switchedOff = new Set(rows.filter(({ enabled }) => !enabled).map(({ id }) => id));
   }
 
   /** A downstream session's own upstream sessions as plain data, by upstream. */
@@ -100,9 +102,9 @@ export class Upstreams {
     await Promise.all(this.usable().map((upstream) => upstream.notify(bound, notification)));
   }
 
-  /** Those whose credentials can be used. */
+  /** Those that are switched on, and whose credentials can be used. */
   usable(): Upstream[] {
-    return [...this.#entries.values()].map(({ upstream }) => upstream)
+    return [...this.#entries].filter(([id]) => !this.#switchedOff.has(id)).map(([, { upstream }]) => upstream)
       .filter((upstream) => upstream instanceof Upstream);
   }
 

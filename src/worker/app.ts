@@ -388,7 +388,7 @@ export async function createApp(
       "Upstreams that the health checks do not reach",
       () => unreachable,
     );
-    singletons.leadership.start();
+    singletons.start();
   }
 
   const retirement = new Retirement(config, link);
@@ -419,7 +419,7 @@ export async function createApp(
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
         case "hand_over":
           handedOver = true;
-          void singletons?.leadership.resign();
+          void singletons?.resign();
           return await Promise.all(
             sessions.release().map(async ({ id, name, owner, state, bound }) => ({
               session: { id, name, owner, state },
@@ -438,13 +438,13 @@ export async function createApp(
           );
       }
     },
-    resign: async () => await singletons?.leadership.resign(),
+    resign: async () => await singletons?.resign(),
     endStreams: () => {
       sessions.endStreams();
       listeners.end();
     },
     close: async () => {
-      await singletons?.leadership.resign();
+      await singletons?.resign();
       sync.close();
       for (const timer of timers) clearInterval(timer);
       retirement.close();

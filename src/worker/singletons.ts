@@ -33,7 +33,10 @@ export interface SingletonsDeps {
 }
 
 export interface Singletons {
-  readonly leadership: Leadership;
+  /** Stand for it, until `resign`. */
+  start(): void;
+  /** Leave it to another worker. Resolves when the upstreams that were listened to have been told. */
+  resign(): Promise<void>;
   /** There may be others to listen to. */
   upstreamsChanged(): void;
 }
@@ -47,6 +50,7 @@ export function createSingletons(deps: SingletonsDeps): Singletons {
   const refreshes = autoRefresh(deps);
   let isLeader = false;
   let lists: ListWatch | null = null;
+  let farewell = Promise.resolve();
   metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
   const leadership = new Leadership({
     leases,
@@ -64,12 +68,19 @@ export function createSingletons(deps: SingletonsDeps): Singletons {
       signal.addEventListener("abort", () => {
         isLeader = false;
         lists = null;
-        watch.close();
+        farewell = watch.close();
         clearInterval(sweeps);
       });
     },
   });
-  return { leadership, upstreamsChanged: () => lists?.update(deps.upstreams()) };
+  return {
+    start: () => leadership.start(),
+    resign: async () => {
+      await leadership.resign();
+      await farewell;
+    },
+    upstreamsChanged: () => lists?.update(deps.upstreams()),
+  };
 }
 
 function healthChecks(
