@@ -8,7 +8,6 @@ export const MODERN_ERRORS = {
   unsupportedVersion: -32022,
 } as const;
 
-const INVALID_REQUEST = -32600;
 const METHOD_NOT_FOUND = -32601;
 const INVALID_PARAMS = -32602;
 
@@ -20,7 +19,7 @@ const INVALID_PARAMS = -32602;
 export function isLegacyRefusal(code: unknown, status: number | undefined): boolean {
   if (code === MODERN_ERRORS.unsupportedVersion) return true;
   if (status !== 400 && status !== 404) return false;
-  return code === INVALID_REQUEST || (typeof code === "number" && code <= -32000 && code >= -32019);
+  return typeof code === "number" && code <= -32000 && code >= -32019;
 }
 
 /** `initialize` was refused as only a server does that has no such method: UPSTREAM_REJECTED or UPSTREAM_HTTP_ERROR with `code`. */

@@ -130,7 +130,9 @@ Deno.test("ModernSession.request() passes notifications on, and no requests", as
 });
 
 Deno.test("ModernSession.request() takes an error in a 4xx answer for the answer", async () => {
-  for (const [status, code] of [[400, -32602], [404, -32601], [200, -32000], [400, 7]] as const) {
+  for (
+    const [status, code] of [[400, -32602], [400, -32600], [404, -32601], [200, -32000], [400, 7]] as const
+  ) {
     const { session } = setUp(({ id }) => refusal(id, status, { code, message: "no" }));
     assertEquals(await session.request("tools/call", CLAIMED, MODERN), {
       text: `{"code":${code},"message":"no"}`,
