@@ -1,7 +1,8 @@
 // Is a 2026-07-28 request what its headers say it is? An intermediary that reads the body must compare the two.
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
-import { decodeHeaderValue, metaOf, metaText, NAMED_BY } from "../mcp/modern.ts";
+import { textOfHeader } from "../mcp/header_text.ts";
+import { metaOf, metaText, NAMED_BY } from "../mcp/modern.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
 import type { McpRequest } from "./mcp_exchange.ts";
 import { unsupportedRevision } from "./unsupported_revision.ts";
@@ -48,7 +49,7 @@ export function readClaims(message: RequestMessage, headers: Headers): ModernCla
 function checkHeader(headers: Headers, name: string, expected: string): void {
   const value = headers.get(name);
   if (value === null) throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "is missing" });
-  if (decodeHeaderValue(value) !== expected) {
+  if (textOfHeader(value) !== expected) {
     throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "differs from the body" });
   }
 }

@@ -11,3 +11,18 @@ export function headerText(text: string): string {
   const isPlain = text === "" || (PLAIN.test(text) && !(text.startsWith(PREFIX) && text.endsWith(SUFFIX)));
   return isPlain ? text : PREFIX + encoder.encode(text).toBase64() + SUFFIX;
 }
+
+const ENCODED = /^=\?base64\?(.*)\?=$/s;
+
+/** The text that a header value stands for; null where its base64 is broken. */
+export function textOfHeader(value: string): string | null {
+  const encoded = ENCODED.exec(value)?.[1];
+  if (encoded === undefined) return value;
+  try {
+    // Strict: a value must be told broken by every reader alike.
+    const bytes = Uint8Array.fromBase64(encoded, { lastChunkHandling: "strict" });
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { headerText } from "./header_text.ts";
+import { headerText, textOfHeader } from "./header_text.ts";
 
 Deno.test("headerText() leaves plain text alone and encodes what HTTP would change", () => {
   for (const plain of ["", "get_weather", "a b", "file:///x?y=1", "=?base64?x", "x?="]) {
@@ -10,4 +10,17 @@ Deno.test("headerText() leaves plain text alone and encodes what HTTP would chan
     const base64 = /^=\?base64\?([A-Za-z0-9+/=]*)\?=$/.exec(written)![1]!;
     assertEquals(new TextDecoder().decode(Uint8Array.fromBase64(base64)), text);
   }
+});
+
+Deno.test("textOfHeader() reads what headerText() writes, and tells what is broken", () => {
+  for (
+    const text of ["get_weather", " padded ", "\u00e9t\u00e9", "\u{1f600}", "line\nbreak", "=?base64?eA==?="]
+  ) {
+    assertEquals(textOfHeader(headerText(text)), text);
+  }
+  assertEquals(textOfHeader("=?base64?SGk=?="), "Hi");
+  assertEquals(textOfHeader("=?base64?SGk?="), null, "without padding");
+  assertEquals(textOfHeader("=?base64?SG!k?="), null, "other characters");
+  assertEquals(textOfHeader("=?base64?/w==?="), null, "no UTF-8");
+  assertEquals(textOfHeader("=?BASE64?SGk=?="), "=?BASE64?SGk=?=", "another spelling is a text");
 });

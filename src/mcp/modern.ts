@@ -1,4 +1,4 @@
-// Revision 2026-07-28 on the wire: what a request claims of itself, header values, and what every result must hold.
+// Revision 2026-07-28 on the wire: what a request claims of itself, and what every result must hold.
 import {
   findMember,
   isObject,
@@ -33,30 +33,10 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
   "tools/call": "name",
   "prompts/get": "name",
   "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
 };
-
-const SENTINEL = /^=\?base64\?(.*)\?=$/s;
-/** What a header can carry as it is: visible ASCII, spaces only inside. */
-const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;
-
-/** A text as header value; in base64 where it could not be carried as it is, or would be taken for base64. */
-export function encodeHeaderValue(text: string): string {
-  if (PLAIN.test(text) && !SENTINEL.test(text)) return text;
-  return `=?base64?${new TextEncoder().encode(text).toBase64()}?=`;
-}
-
-/** The text that a header value stands for; null where its base64 is broken. */
-export function decodeHeaderValue(value: string): string | null {
-  const encoded = SENTINEL.exec(value)?.[1];
-  if (encoded === undefined) return value;
-  try {
-    // Strict: a value must be told broken by every reader alike.
-    const bytes = Uint8Array.fromBase64(encoded, { lastChunkHandling: "strict" });
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-}
 
 /** The same object text with a member added, unless it is there. `value` is JSON text. */
 export function withMember(text: string, key: string, value: string): string {

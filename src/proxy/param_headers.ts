@@ -3,23 +3,15 @@
 import { SluiceError } from "../base/errors.ts";
 import type { Entry } from "../catalog/shelf.ts";
 import { isObject } from "../mcp/json_rpc.ts";
-import { decodeHeaderValue, encodeHeaderValue } from "../mcp/modern.ts";
+import { type ParamAnnotation, paramAnnotations } from "../mcp/param_annotations.ts";
+import { headerText, textOfHeader } from "../mcp/header_text.ts";
 import type { ToolRow } from "../store/store.ts";
 import type { HeaderList } from "../upstream/connection.ts";
 import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 
-const PREFIX = "mcp-param-";
-
-interface Annotated {
-  /** The header's name, in lower case. */
-  readonly header: string;
-  /** Where the argument is: only members of objects count, never entries of arrays. */
-  readonly path: readonly string[];
-}
-
 /** Read once for each tool of a catalog. */
-const cache = new WeakMap<Entry<ToolRow>, readonly Annotated[]>();
-const NONE: readonly Annotated[] = [];
+const cache = new WeakMap<Entry<ToolRow>, readonly ParamAnnotation[]>();
+const NONE: readonly ParamAnnotation[] = [];
 
 /** The headers that a call of this tool carries upstream; undefined for most tools, which have none. */
 export function paramHeadersFor(tool: Entry<ToolRow>, args: unknown): HeaderList | undefined {
@@ -27,7 +19,7 @@ export function paramHeadersFor(tool: Entry<ToolRow>, args: unknown): HeaderList
   const headers: [string, string][] = [];
   for (const { header, path } of annotatedIn(tool)) {
     const value = valueAt(args, path);
-    if (value !== undefined) headers.push([header, encodeHeaderValue(value)]);
+    if (value !== undefined) headers.push([header, headerText(value)]);
   }
   return headers;
 }
@@ -39,7 +31,7 @@ export function checkParamHeaders(tool: Entry<ToolRow>, args: unknown, received:
     const given = received.get(header);
     if (given === null && value === undefined) continue;
     if (given === null) throw new SluiceError("HEADER_MISMATCH", { header, reason: "is missing" });
-    const text = decodeHeaderValue(given);
+    const text = textOfHeader(given);
     if (text === null) throw new SluiceError("HEADER_MISMATCH", { header, reason: "has broken base64" });
     if (value === undefined || !isSame(text, value)) {
       throw new SluiceError("HEADER_MISMATCH", { header, reason: "differs from the argument" });
@@ -47,25 +39,16 @@ export function checkParamHeaders(tool: Entry<ToolRow>, args: unknown, received:
   }
 }
 
-function annotatedIn(tool: Entry<ToolRow>): readonly Annotated[] {
+function annotatedIn(tool: Entry<ToolRow>): readonly ParamAnnotation[] {
   let found = cache.get(tool);
   if (found === undefined) {
     const { definition } = tool.row;
-    found = definition.includes('"x-mcp-header"') ? search(JSON.parse(definition).inputSchema, []) : NONE;
+    found = definition.includes('"x-mcp-header"')
+      ? paramAnnotations(JSON.parse(definition).inputSchema)
+      : NONE;
     cache.set(tool, found);
   }
   return found;
-}
-
-function search(schema: unknown, path: readonly string[]): Annotated[] {
-  if (!isObject(schema) || !isObject(schema.properties)) return [];
-  return Object.entries(schema.properties).flatMap(([name, property]) => {
-    const own = isObject(property) ? property["x-mcp-header"] : undefined;
-    const at = [...path, name];
-    return typeof own === "string"
-      ? [{ header: PREFIX + own.toLowerCase(), path: at }, ...search(property, at)]
-      : search(property, at);
-  });
 }
 
 /** The argument as header text; undefined where there is none that a header can carry. */

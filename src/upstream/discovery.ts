@@ -2,7 +2,8 @@
 import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
-import { META } from "../mcp/revisions.ts";
+import { annotationFault } from "../mcp/param_annotations.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
 import type { Discovery } from "../store/store.ts";
 import type { UpstreamTransport } from "./connection.ts";
 import type { SessionCall, UpstreamChannel } from "./channel.ts";
@@ -41,7 +42,7 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
       instructions: typeof instructions === "string" ? instructions : null,
       protocolVersion: session.protocolVersion,
       stateful: session.isStateful,
-      tools: await list("tools", "tools/list", "tools"),
+      tools: offerable(await list("tools", "tools/list", "tools"), session),
       resources: await list("resources", "resources/list", "resources"),
       resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
       prompts: await list("prompts", "prompts/list", "prompts"),
@@ -87,6 +88,12 @@ function modernIntroduction({ session, discovered }: ModernUpstream): Introducti
     instructions,
     serverInfo: isObject(_meta) ? _meta[META.serverInfo] : undefined,
   };
+}
+
+/** A tool whose annotations are at fault must not be offered; those of older revisions have no annotations. */
+function offerable(tools: JsonObject[], { protocolVersion }: UpstreamChannel): JsonObject[] {
+  if (protocolVersion !== MODERN_REVISION) return tools;
+  return tools.filter(({ inputSchema }) => annotationFault(inputSchema) === null);
 }
 
 async function listAll(

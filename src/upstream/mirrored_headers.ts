@@ -1,17 +1,8 @@
 // The headers in which a 2026-07-28 request says its method and its target again (transports, "Standard Headers").
 import { headerText } from "../mcp/header_text.ts";
 import { memberText } from "../mcp/json_rpc.ts";
+import { NAMED_BY } from "../mcp/modern.ts";
 import type { HeaderList } from "./connection.ts";
-
-/** Which member of the params `Mcp-Name` repeats. */
-const NAMED_BY: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-  "tasks/get": "taskId",
-  "tasks/update": "taskId",
-  "tasks/cancel": "taskId",
-};
 
 /** Names come from catalogs, URIs of templates and task ids from anybody. */
 const MAX_KEPT = 2_000;

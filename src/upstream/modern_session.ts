@@ -136,8 +136,22 @@ export class ModernSession implements UpstreamChannel {
     await this.#connection.close();
   }
 
-  /** One request, its params as they go out. */
+  /** One request, its params as they go out. Sent again, once, to a server that refuses our version and lists it all the same. */
   async #ask(
+    method: string,
+    params: string,
+    call: SessionCall,
+    passed: HeaderList,
+  ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
+    try {
+      return await this.#askOnce(method, params, call, passed);
+    } catch (error) {
+      if (!isError(error, "UPSTREAM_HTTP_ERROR") || error.params.repeat !== "yes") throw error;
+      return await this.#askOnce(method, params, call, passed);
+    }
+  }
+
+  async #askOnce(
     method: string,
     params: string,
     call: SessionCall,
@@ -178,7 +192,14 @@ export class ModernSession implements UpstreamChannel {
     const reason = typeof error.message === "string" ? error.message : "no reason given";
     const upstream = this.#upstream;
     if (isLegacyRefusal(error.code, refusedWith)) {
-      throw new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status: refusedWith ?? 400, reason });
+      const supported = isObject(error.data) ? error.data.supported : undefined;
+      const repeat = Array.isArray(supported) && supported.includes(MODERN_REVISION) ? "yes" : "no";
+      throw new SluiceError("UPSTREAM_HTTP_ERROR", {
+        upstream,
+        status: refusedWith ?? 400,
+        reason,
+        repeat,
+      });
     }
     if (error.code === MODERN_ERRORS.headerMismatch) {
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
