@@ -78,7 +78,7 @@ export interface UpstreamChannel extends PoolSession {
   /** Sends a notification of the client's, the whole message as JSON text. Never throws: nobody waits for it. */
   notify(text: string): Promise<void>;
   /** Also take what the upstream sends outside any call. */
-  listen(): void;
+  listen(): Promise<void> | void;
   /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
   transfer(): SessionTransfer | null;
   /** Listens by a request of its own; absent where subscriptions belong to the session. */

@@ -51,8 +51,11 @@ export interface UpstreamConnection {
   request(id: number, body: string, options: RequestOptions): Promise<Reply>;
   /** Sends a notification or a response. @throws {SluiceError} UPSTREAM_* */
   notify(body: string, options: ExchangeOptions): Promise<void>;
-  /** From now on also take what belongs to no call, where that needs asking for (streamable HTTP's GET stream). Idempotent. */
-  listen(): void;
+  /**
+   * From now on also take what belongs to no call, where that needs asking for (streamable HTTP's GET stream). Idempotent.
+   * @returns resolves when the upstream has opened the stream, or has none. Never rejects
+   */
+  listen(): Promise<void> | void;
   /** Ends the session at the upstream, and the connection. Never throws, takes no longer than a few seconds. */
   close(): Promise<void>;
 }

@@ -12,13 +12,19 @@ import type {
 /** How long the end of a session may take to reach the upstream, ms. */
 const FAREWELL_TIMEOUT_MS = 5_000;
 
+export interface ListenOptions {
+  readonly signal: AbortSignal;
+  /** The first stream is open, or could not be opened. */
+  readonly onOpened: () => void;
+}
+
 /** What HttpTransport does for its connections; all headers of a request come from the connection. */
 export interface HttpExchanges {
   headersFor(sessionId: string | null, protocolVersion: string | null, passed?: HeaderList): HeaderList;
   request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply>;
   notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void>;
   terminate(headers: HeaderList, options: ExchangeOptions): Promise<void>;
-  listen(headers: HeaderList, onMessage: OnMessage, signal: AbortSignal): Promise<void>;
+  listen(headers: HeaderList, onMessage: OnMessage, options: ListenOptions): Promise<void>;
 }
 
 export class HttpConnection implements UpstreamConnection {
@@ -28,7 +34,7 @@ export class HttpConnection implements UpstreamConnection {
   #headers: HeaderList;
   /** The whole list of headers, by the mirrored ones in it. */
   #withMirrored = new WeakMap<HeaderList, HeaderList>();
-  #listening: AbortController | null = null;
+  #listening: { readonly stop: AbortController; readonly opened: Promise<void> } | null = null;
   readonly #transport: HttpExchanges;
   readonly #passed: HeaderList;
   readonly #onMessage: OnMessage;
@@ -59,14 +65,19 @@ export class HttpConnection implements UpstreamConnection {
     return this.#transport.notify(body, this.#headersFor(options), options);
   }
 
-  listen(): void {
-    if (this.#listening !== null || this.sessionId === null) return;
-    this.#listening = new AbortController();
-    void this.#transport.listen(this.#headers, this.#onMessage, this.#listening.signal);
+  listen(): Promise<void> {
+    if (this.sessionId === null) return Promise.resolve();
+    if (this.#listening === null) {
+      const { promise: opened, resolve } = Promise.withResolvers<void>();
+      const stop = new AbortController();
+      this.#listening = { stop, opened };
+      void this.#transport.listen(this.#headers, this.#onMessage, { signal: stop.signal, onOpened: resolve });
+    }
+    return this.#listening.opened;
   }
 
   async close(): Promise<void> {
-    this.#listening?.abort(new DOMException("the session has ended", "AbortError"));
+    this.#listening?.stop.abort(new DOMException("the session has ended", "AbortError"));
     if (this.sessionId === null) return;
     const deadline = new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit");
     await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});

@@ -12,7 +12,7 @@ import type {
   UpstreamConnection,
   UpstreamTransport,
 } from "./connection.ts";
-import { HttpConnection } from "./http_connection.ts";
+import { HttpConnection, type ListenOptions } from "./http_connection.ts";
 import type { HttpClient, HttpResponse } from "./http_client.ts";
 import { listenTo } from "./http_listening.ts";
 import { pauseBeforeResume } from "./listening.ts";
@@ -129,9 +129,9 @@ export class HttpTransport implements UpstreamTransport {
    * Take what the server sends outside any call, for as long as it offers such a stream (transports, "Listening for
    * Messages from the Server"). Never throws; ends when the signal is aborted or the server has no such stream.
    */
-  listen(headers: HeaderList, onMessage: OnMessage, signal: AbortSignal): Promise<void> {
+  listen(headers: HeaderList, onMessage: OnMessage, { signal, onOpened }: ListenOptions): Promise<void> {
     return listenTo({
-      open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }),
+      open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
       decoder: () => new SseDecoder(this.#maxResponseBytes),
       onEvent: (data) => {
         const value = this.#parse(data);

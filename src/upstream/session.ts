@@ -125,8 +125,8 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   /** Also take what the upstream sends outside any call. */
-  listen(): void {
-    if (!this.closed) this.#connection.listen();
+  listen(): Promise<void> | void {
+    if (!this.closed) return this.#connection.listen();
   }
 
   get closed(): boolean {

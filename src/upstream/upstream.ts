@@ -17,6 +17,7 @@ import { isRepeatable, RetryBudget } from "./retry.ts";
 import { declaredBy, PoolKeys } from "./pool_keys.ts";
 import type { Caller, IdentityHasher, PoolKey } from "./session_key.ts";
 import { UpstreamSession } from "./session.ts";
+import { pause } from "./listening.ts";
 import { type Opening, UpstreamListening } from "./upstream_listening.ts";
 import { restoreWishes, tellLogLevel } from "./wishes.ts";
 
@@ -53,6 +54,9 @@ export interface UpstreamCall extends SessionCall {
   /** The client's. */
   readonly revision: AnyRevision;
 }
+
+/** A server that opens no stream before it has something to say on it holds a session's first call up no longer than this. */
+const MAX_STREAM_WAIT_MS = 500;
 
 export class Upstream {
   readonly id: string;
@@ -310,7 +314,8 @@ export class Upstream {
       hasLogging: "logging" in this.capabilities,
       limits: this.#openLimits(),
     });
-    if (client.listening) session.listen();
+    // Some servers ask their client on this stream, and lose what they ask before it is there.
+    if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
     return session;
   }
 
