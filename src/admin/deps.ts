@@ -4,21 +4,23 @@ import type { ToolNameRules } from "../catalog/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../store/discovery.ts";
 import type { Registry } from "../store/registry.ts";
 import type { SecretBox } from "../store/secret_box.ts";
-import type { Discovery, PromptRow, ResourceRow } from "../store/store.ts";
+import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../store/store.ts";
 
 /** Where and how to find an upstream; `url` carries the parameters of query_param credentials: not for logs. */
 export interface DiscoverTarget {
   readonly name: string;
   readonly url: string;
-  readonly transport: string;
+  readonly transport: GatewayRow["transport"];
   readonly headers: [name: string, value: string][];
   readonly caCertificate: string | null;
+  /** The process's own variables: secrets. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface AdminDeps {
   readonly store: Registry;
   readonly secretBox: SecretBox;
-  /** @throws {SluiceError} EGRESS_DENIED */
+  /** May an upstream be there? For a `stdio:` URL: may it be started? @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   checkEgress(url: URL): Promise<void>;
   /** Connects, initializes and lists every page. @throws {SluiceError} UPSTREAM_* */
   discover(target: DiscoverTarget): Promise<Discovery>;

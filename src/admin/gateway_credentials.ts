@@ -11,6 +11,7 @@ import {
 } from "../upstream/credentials.ts";
 import type { AdminDeps, DiscoverTarget } from "./deps.ts";
 import { type Fault, fault, notSupported } from "./faults.ts";
+import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "./schemas.ts";
 import type { ShownCredentials } from "./shapes.ts";
 
@@ -81,12 +82,13 @@ export function discoverTarget(
     transport: row.transport,
     headers: [...auth.headers],
     caCertificate: row.caCertificate,
+    env: credentials?.type === "env" ? credentials.variables : {},
   };
 }
 
 /** Does the request say anything about credentials? Masks alone do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
-  return input.auth_type !== undefined || AUTH_FIELDS.some((field) => {
+  return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
     return value !== undefined && value !== null && value !== MASK;
   });
@@ -97,6 +99,21 @@ export function mentionsCredentials(input: GatewayInput): boolean {
  * @param kept those that the gateway has: what the mask stands for
  */
 export function requestedCredentials(
+  input: GatewayInput,
+  kept: Credentials | null,
+  transport: GatewayRow["transport"],
+): { credentials: Credentials | null; faults: Fault[] } {
+  if (transport !== "STDIO") return requestedAuth(input, kept);
+  const { credentials, faults } = requestedEnvironment(input, kept);
+  const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
+  const stated = [...(silent ? [] : ["auth_type"]), ...AUTH_FIELDS.filter((field) => input[field] != null)];
+  const idle = stated.map((field) =>
+    fault(["body", field], 'says nothing with transport "STDIO": give the process its secrets by env')
+  );
+  return { credentials, faults: [...faults, ...idle] };
+}
+
+function requestedAuth(
   input: GatewayInput,
   kept: Credentials | null,
 ): { credentials: Credentials | null; faults: Fault[] } {

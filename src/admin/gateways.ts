@@ -17,6 +17,7 @@ import {
   sealCredentials,
   shownCredentials,
 } from "./gateway_credentials.ts";
+import { type Place, requestedPlace } from "./gateway_place.ts";
 import { sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
 import { pageOf, readListQuery, selected } from "./paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "./schemas.ts";
@@ -49,8 +50,11 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const raw = snakeObject(await call.body(), ["body"]);
   const loose = soundFields(gatewayUpdate, raw);
-  const { credentials, faults } = requestedCredentials(loose, null);
+  const { place, faults: placeFaults } = requestedPlace(loose, null);
+  const { credentials, faults } = requestedCredentials(loose, null, place.transport);
   const input = validated(gatewayCreate, raw, ["body"], [
+    // What is there and faulty is not missing.
+    ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),
     ...faults,
     ...unsupportedFaults(raw),
     ...sharingFaults(raw, null, ["body"]),
@@ -60,9 +64,8 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     id,
     name: input.name,
     slug: slugify(input.name),
-    url: new URL(input.url).href,
+    ...place,
     description: input.description ?? null,
-    transport: "STREAMABLEHTTP",
     ...await sealCredentials(deps, id, credentials),
     passthroughHeaders: input.passthrough_headers ?? null,
     caCertificate: input.ca_certificate ?? null,
@@ -105,8 +108,10 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   const raw = snakeObject(await call.body(), ["body"]);
   const loose = soundFields(gatewayUpdate, raw);
   const kept = mentionsCredentials(loose) ? await shownCredentials(deps, row) : null;
-  const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept) : null;
+  const { place, faults: placeFaults } = requestedPlace(loose, row);
+  const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place.transport) : null;
   const input = validated(gatewayUpdate, raw, ["body"], [
+    ...placeFaults,
     ...asked?.faults ?? [],
     ...unsupportedFaults(raw),
     ...sharingFaults(raw, row, ["body"]),
@@ -114,12 +119,13 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   const isSameSecret = asked === null ||
     written(asked.credentials) === written(kept) && !(row.authSecret && !kept);
   const changes: RowChanges<GatewayRow> = {
-    ...fieldChanges(input),
+    ...fieldChanges(input, place),
     ...(isSameSecret ? {} : await sealCredentials(deps, row.id, asked.credentials)),
     modifiedBy: principal.email,
   };
   const after = { ...row, ...defined(changes) };
-  const isElsewhere = !isSameSecret || after.url !== row.url || after.caCertificate !== row.caCertificate;
+  const isElsewhere = !isSameSecret || after.url !== row.url || after.transport !== row.transport ||
+    after.caCertificate !== row.caCertificate;
   let discovery: Discovery | null = null;
   if (isElsewhere) {
     const credentials = isSameSecret ? await openCredentials(deps, row) : asked.credentials;
@@ -196,8 +202,6 @@ async function refuseTaken(
 /** Faults for what ContextForge takes and this version does not: never ignored in silence. */
 function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
   const faults: Fault[] = [];
-  const isSse = typeof raw.transport === "string" && raw.transport.toUpperCase() === "SSE";
-  if (isSse) faults.push(notSupported(["body", "transport"], 'transport "SSE"'));
   for (const field of ["oauth_config", "client_cert", "client_key", "identity_propagation", "auth_value"]) {
     const value = raw[field];
     if (value !== undefined && value !== null && value !== "" && value !== MASK) {
@@ -211,10 +215,10 @@ function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
   return faults;
 }
 
-function fieldChanges(input: GatewayInput): RowChanges<GatewayRow> {
+function fieldChanges(input: GatewayInput, place: Place): RowChanges<GatewayRow> {
   return {
     ...(input.name === undefined ? {} : { name: input.name, slug: slugify(input.name) }),
-    url: input.url === undefined ? undefined : new URL(input.url).href,
+    ...place,
     description: input.description,
     passthroughHeaders: input.passthrough_headers,
     caCertificate: input.ca_certificate,

@@ -39,6 +39,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       transport: "STREAMABLEHTTP",
       headers: [],
       caCertificate: null,
+      env: {},
     }]);
     assertEquals((await store.tools.list()).map(({ name }) => name), ["fast-time-a", "fast-time-get-time"]);
     assertEquals(changes(), 1);
@@ -50,7 +51,7 @@ Deno.test("POST /gateways says every fault at once", () =>
     const { status, body } = await call("POST", "/gateways", {
       body: {
         url: "ftp://x",
-        transport: "SSE",
+        transport: "PIGEON",
         visibility: "team",
         tags: "no list",
         auth_type: "bearer",
@@ -69,7 +70,7 @@ Deno.test("POST /gateways says every fault at once", () =>
       "body.refresh_interval_seconds number_too_small",
       "body.tags array_type",
       "body.team_id missing",
-      "body.transport not_supported",
+      "body.transport enum",
       "body.url value_error",
     ]);
     for (const { msg } of body.detail) assertEquals(typeof msg, "string");

@@ -26,7 +26,8 @@ const tags = z.array(
 
 const url = z.string().trim().max(2048).superRefine((value, context) => {
   const parsed = URL.canParse(value) ? new URL(value) : null;
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+  // Which of them the transport takes is judged with it; stdio: URLs are our own form of a command, sent back by clients.
+  if (parsed === null || !/^(https?|wss?|stdio):$/.test(parsed.protocol)) {
     context.addIssue({ code: "custom", message: "must be an http or https URL" });
   } else if (parsed.username !== "" || parsed.password !== "") {
     context.addIssue({ code: "custom", message: "must not hold credentials: use auth_type" });
@@ -34,7 +35,9 @@ const url = z.string().trim().max(2048).superRefine((value, context) => {
 });
 
 const transport = z.string().transform((value) => value.toUpperCase().replace(/[-_ ]/g, ""))
-  .pipe(z.enum(["STREAMABLEHTTP", "SSE"]));
+  .pipe(z.enum(["STREAMABLEHTTP", "SSE", "WEBSOCKET", "STDIO"]));
+
+const argument = z.string().max(8192).refine((value) => !value.includes("\0"), "has a NUL character");
 
 const SHARING = {
   tags,
@@ -45,9 +48,16 @@ const SHARING = {
 
 const GATEWAY = {
   name,
-  url,
+  /** With every transport but STDIO. */
+  url: url.optional(),
   description: text,
   transport: transport.optional(),
+  /** Ours, with transport STDIO: what to start, where, and with which variables. */
+  command: name.optional(),
+  args: z.array(argument).max(256).optional(),
+  cwd: z.string().max(4096).startsWith("/", "must be an absolute path").nullable().optional(),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not a variable's name"), argument)
+    .nullable().optional(),
   passthrough_headers: z.array(headerName.transform((header) => header.toLowerCase())).nullable().optional(),
   auth_type: z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable()
     .optional(),
@@ -70,7 +80,7 @@ const GATEWAY = {
 };
 
 export const gatewayCreate = z.object(GATEWAY);
-export const gatewayUpdate = z.object(GATEWAY).partial();
+export const gatewayUpdate = gatewayCreate.partial();
 export type GatewayInput = z.output<typeof gatewayUpdate>;
 
 export const toolUpdate = z.object({

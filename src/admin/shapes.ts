@@ -5,6 +5,7 @@ import type { DiscoveredCounts } from "../store/registry.ts";
 import type { SkippedItem } from "../store/discovery.ts";
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../store/store.ts";
 import type { Credentials } from "../upstream/credentials.ts";
+import { readLaunch } from "../upstream/stdio/launch.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";
 
@@ -40,6 +41,7 @@ export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = []
     caCertificate: row.caCertificate,
     sessionMode: row.sessionMode,
     ...credentialsRead(row.authType, credentials),
+    ...launchRead(row, credentials),
     refreshIntervalSeconds: row.refreshIntervalSeconds,
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
@@ -165,6 +167,13 @@ function entityRead(row: EntityRow): Json {
   };
 }
 
+/** What an upstream is started by; the others have no such fields. */
+function launchRead({ transport, url }: GatewayRow, credentials: ShownCredentials): Json {
+  if (transport !== "STDIO") return {};
+  const variables = credentials?.type === "env" ? Object.keys(credentials.variables) : [];
+  return { ...readLaunch(url), env: Object.fromEntries(variables.map((name) => [name, MASK])) };
+}
+
 function credentialsRead(authType: string | null, credentials: ShownCredentials): Json {
   const nothing = {
     authType,
@@ -181,6 +190,9 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
   switch (credentials?.type) {
     case undefined:
       return nothing;
+    case "env":
+      // Shown as what they are.
+      return { ...nothing, authType: null, authValue: null };
     case "basic":
       return { ...nothing, authUsername: credentials.username, authPassword: MASK };
     case "bearer":

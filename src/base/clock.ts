@@ -30,3 +30,14 @@ export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Waits for `work`, for `ms` at most. @returns whether it has ended. @throws what `work` does */
+export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+  const stop = new AbortController();
+  const late = sleep(clock, ms, stop.signal).then(() => false, () => true);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    stop.abort();
+  }
+}

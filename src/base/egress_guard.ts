@@ -71,8 +71,8 @@ export class EgressGuard {
   async checkUrl(url: string | URL, resolve: Resolve = resolveHost): Promise<readonly string[]> {
     const parsed = typeof url === "string" ? URL.parse(url) : url;
     if (parsed === null) throw new SluiceError("EGRESS_DENIED", { reason: "refused: not a valid URL" });
-    if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-      throw denied(parsed.protocol, "only http and https are allowed");
+    if (!/^(https?|wss?):$/.test(parsed.protocol)) {
+      throw denied(parsed.protocol, "only http, https, ws and wss are allowed");
     }
     const target = shownUrl(parsed);
     if (parsed.username !== "" || parsed.password !== "") {

@@ -173,12 +173,11 @@ Deno.test("EgressGuard.checkUrl() fails closed where a name cannot be resolved, 
   }
 });
 
-Deno.test("EgressGuard.checkUrl() takes http and https without credentials only, and shows neither query nor credentials", async () => {
+Deno.test("EgressGuard.checkUrl() takes http, https and their WebSockets without credentials only, and shows neither query nor credentials", async () => {
   const urls = [
     "file:///etc/passwd",
     "ftp://a.example/",
     "gopher://a.example/",
-    "ws://a.example/",
     "data:text/plain,hush",
     "http://user:hush@a.example/?key=hush",
     "http://hush@a.example/",

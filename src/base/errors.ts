@@ -79,6 +79,7 @@ export const ERRORS = {
   CONFLICT: row("downstream", 409, -31409, "never", "{reason}"),
   VALIDATION_FAILED: row("downstream", 422, -32602, "never", "{reason}"),
   EGRESS_DENIED: row("downstream", 422, -31422, "never", "{reason}"),
+  COMMAND_DENIED: row("downstream", 403, -31424, "never", "{reason}"),
   SESSION_NOT_FOUND: row("downstream", 404, -31440, "never", "Session not found or ended; initialize again"),
   UNSUPPORTED_PROTOCOL_VERSION: row(
     "downstream",
@@ -183,6 +184,13 @@ export const ERRORS = {
     -31516,
     "later",
     "No outbound connection became free within {timeoutMs} ms (HTTP_CLIENT_POOL_TIMEOUT)",
+  ),
+  STDIO_LIMIT_REACHED: row(
+    "upstream",
+    503,
+    -31517,
+    "later",
+    'Cannot start a process for upstream "{upstream}": {limit} run already in this worker ({setting})',
   ),
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),

@@ -5,7 +5,12 @@ import { INERT_SETTINGS } from "./settings_inert.ts";
 import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings_serving.ts";
 import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS } from "./settings_security.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings_sessions.ts";
-import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings_upstream.ts";
+import {
+  HEALTH_SETTINGS,
+  HTTP_CLIENT_SETTINGS,
+  PASSTHROUGH_SETTINGS,
+  STDIO_SETTINGS,
+} from "./settings_upstream.ts";
 import type { Setting, Unit } from "./setting.ts";
 
 const GROUPS = {
@@ -20,6 +25,7 @@ const GROUPS = {
   "Upstream session pool": POOL_SETTINGS,
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,
   "Header passthrough": PASSTHROUGH_SETTINGS,
+  "Upstreams started as processes": STDIO_SETTINGS,
   "Health and refresh of upstreams": HEALTH_SETTINGS,
   "Logging": LOG_SETTINGS,
   "Accepted without effect": INERT_SETTINGS,

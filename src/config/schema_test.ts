@@ -67,6 +67,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "MCP_SESSION_POOL_MAX_TOTAL_KEYS",
     "MCP_SESSION_POOL_MAX_TOTAL_SESSIONS",
     "HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS",
+    "STDIO_IDLE_TIMEOUT",
     "UNHEALTHY_THRESHOLD",
   ]);
 });

@@ -146,6 +146,56 @@ export const PASSTHROUGH_SETTINGS = [
   }),
 ] as const;
 
+export const STDIO_SETTINGS = [
+  setting({
+    name: "STDIO_ENABLED",
+    kind: bool(),
+    default: "false",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Let administrators register upstreams that the gateway starts as processes: they may then run commands as its user.",
+  }),
+  setting({
+    name: "STDIO_ALLOWED_COMMANDS",
+    kind: list("commands", (item) => item),
+    default: "[]",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "The commands that may be registered, written exactly so; empty: any.",
+  }),
+  setting({
+    name: "STDIO_MAX_PROCESSES",
+    kind: int({ min: 1, max: 100_000 }),
+    default: "200",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Processes of all upstreams at once.",
+  }),
+  setting({
+    name: "STDIO_MAX_PROCESSES_PER_UPSTREAM",
+    kind: int({ min: 1, max: 100_000 }),
+    default: "50",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc: "Processes of one upstream at once; each session to it is one.",
+  }),
+  setting({
+    name: "STDIO_IDLE_TIMEOUT",
+    kind: seconds({ min: 0, hint: "0: never" }),
+    default: "600",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "A process that nobody calls for so long is ended, unless its client has subscriptions; the next call starts another.",
+  }),
+] as const;
+
 export const HEALTH_SETTINGS = [
   setting({
     name: "HEALTH_CHECK_TIMEOUT",

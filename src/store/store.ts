@@ -22,10 +22,11 @@ export interface EntityRow {
 export interface GatewayRow extends EntityRow {
   readonly name: string;
   readonly slug: string;
+  /** For STDIO: what is started, as upstream/stdio/launch.ts writes it. */
   readonly url: string;
   readonly description: string | null;
-  readonly transport: "STREAMABLEHTTP" | "SSE";
-  /** none | basic | bearer | authheaders | query_param */
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "WEBSOCKET" | "STDIO";
+  /** none | basic | bearer | authheaders | query_param | env */
   readonly authType: string | null;
   /** The credentials, sealed (store/secret_box.ts); null where there are none. */
   readonly authSecret: string | null;

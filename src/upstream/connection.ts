@@ -83,4 +83,6 @@ export interface UpstreamTransport {
   ): UpstreamConnection | null;
   /** A connection without a session, usable at once by everybody; null where there is no such thing. */
   stateless(protocolVersion: string): UpstreamConnection | null;
+  /** The upstream was changed or deleted: connections that run on something of their own end with the calls under way. */
+  retire?(): void;
 }

@@ -8,7 +8,9 @@ export type Credentials =
     readonly type: "authheaders";
     readonly headers: readonly { readonly key: string; readonly value: string }[];
   }
-  | { readonly type: "query_param"; readonly key: string; readonly value: string };
+  | { readonly type: "query_param"; readonly key: string; readonly value: string }
+  /** Environment variables of an upstream that is started as a process. */
+  | { readonly type: "env"; readonly variables: Readonly<Record<string, string>> };
 
 /** What a request to the upstream carries. Header names are in lower case. */
 export interface UpstreamAuth {
@@ -49,7 +51,15 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
       return { headers: credentials.headers.map(({ key, value }) => [key.toLowerCase(), value]), query: [] };
     case "query_param":
       return { headers: [], query: [[credentials.key, credentials.value]] };
+    case "env":
+      return { headers: [], query: [] };
   }
+}
+
+/** The variables that a process is started with, besides what every process gets. */
+export function buildEnvironment(secret: string | null): Readonly<Record<string, string>> {
+  const credentials = secret === null ? null : readCredentials(secret);
+  return credentials?.type === "env" ? credentials.variables : {};
 }
 
 /** The URL to call: the registered one with the credentials' parameters. Not for logs or error texts. */

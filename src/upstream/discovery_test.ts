@@ -5,6 +5,7 @@ import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
 import { SluiceError } from "../base/errors.ts";
 import { discover } from "./discovery.ts";
 import { Upstreams } from "./upstreams.ts";
+import { httpTransports } from "../../tests/support/http_transports.ts";
 
 const OPTIONS = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000 };
 const ALL = { tools: {}, resources: {}, prompts: {} };
@@ -183,16 +184,20 @@ Deno.test("discover() does not knock twice where nobody is there", async () => {
 
 function upstreams(
   targetOf = (row: { name: string }) =>
-    Promise.resolve({ upstream: row.name, url: new URL("http://x/"), headers: [] }),
+    Promise.resolve({
+      transport: "STREAMABLEHTTP" as const,
+      upstream: row.name,
+      url: new URL("http://x/"),
+      headers: [],
+    }),
 ) {
   const unusable: string[] = [];
   return {
     unusable,
     all: new Upstreams({
-      client: new FakeUpstream(),
+      transports: httpTransports(new FakeUpstream(), 1_000),
       shared: upstreamDeps(),
       passthrough: NO_PASSTHROUGH,
-      maxResponseBytes: 1_000,
       targetOf,
       onUnusable: ({ name }) => unusable.push(name),
     }),
@@ -214,7 +219,12 @@ Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, 
   const { all, unusable } = upstreams(({ name }) =>
     name === "b"
       ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:b" }))
-      : Promise.resolve({ upstream: name, url: new URL("http://x/"), headers: [] })
+      : Promise.resolve({
+        transport: "STREAMABLEHTTP" as const,
+        upstream: name,
+        url: new URL("http://x/"),
+        headers: [],
+      })
   );
   for (let i = 0; i < 2; i++) await all.update([gatewayRow("a"), gatewayRow("b")]);
   assertEquals([all.get("a").name, unusable], ["a", ["b"]]);

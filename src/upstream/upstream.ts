@@ -212,6 +212,7 @@ export class Upstream {
   retire(): void {
     this.#retired = true;
     this.#listening.end();
+    this.#transport.retire?.();
     this.#deps.pool.closeUpstream(this.id);
   }
 
@@ -295,7 +296,13 @@ export class Upstream {
   }
 
   async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
-    const session = await bound.get(key, () => this.#openFor(bound.client, passed));
+    const open = () => this.#openFor(bound.client, passed);
+    let session = await bound.get(key, open);
+    if (session.closed) {
+      // Its process or socket ended between two calls.
+      await bound.drop(key, session);
+      session = await bound.get(key, open);
+    }
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
     if (!session.isStateful) await bound.drop(key, session);
     return session;
@@ -433,7 +440,7 @@ export class Upstream {
 export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
-    error.code !== "UPSTREAM_CIRCUIT_OPEN";
+    error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN";
 }
 
 /** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */

@@ -9,6 +9,7 @@ import { NO_PASSTHROUGH } from "../../tests/support/upstream_deps.ts";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
 import { BoundSessions } from "./bound_sessions.ts";
 import { Upstreams } from "./upstreams.ts";
+import { httpTransports } from "../../tests/support/http_transports.ts";
 
 Deno.test("Upstream.request() pooled keeps one session for calls of one identity after each other", async () => {
   const { ask, count, sessionsOf } = setUp();
@@ -314,12 +315,16 @@ Deno.test("Upstreams.update() leaves a changed upstream no session that was open
     },
   });
   const upstreams = new Upstreams({
-    client: fake,
+    transports: httpTransports(fake, 10_000),
     shared,
     passthrough: NO_PASSTHROUGH,
-    maxResponseBytes: 10_000,
-    targetOf: ({ name, url, authSecret }) =>
-      Promise.resolve({ upstream: name, url: new URL(url), headers: [["authorization", authSecret!]] }),
+    targetOf: ({ name, url, transport, authSecret }) =>
+      Promise.resolve({
+        transport,
+        upstream: name,
+        url: new URL(url),
+        headers: [["authorization", authSecret!]],
+      }),
     onUnusable: () => {},
   });
   const row = { ...gatewayRow("u"), authType: "bearer", authSecret: "old" };

@@ -2,19 +2,17 @@
 import { SluiceError, toSluiceError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { HttpClient } from "./http_client.ts";
-import { HttpTransport, type UpstreamTarget } from "./http_transport.ts";
 import { Passthrough, type PassthroughRules } from "./passthrough.ts";
 import type { SessionTransfer } from "./channel.ts";
+import type { Transports, TransportTarget } from "./transports.ts";
 import { Upstream, type UpstreamDeps } from "./upstream.ts";
 
 export interface UpstreamsDeps {
-  readonly client: HttpClient;
+  readonly transports: Pick<Transports, "make">;
   readonly shared: UpstreamDeps;
   readonly passthrough: PassthroughRules;
-  readonly maxResponseBytes: number;
   /** Opens a row's sealed credentials; throws where they cannot be opened. */
-  readonly targetOf: (row: GatewayRow) => Promise<UpstreamTarget>;
+  readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
   readonly onUnusable: (row: GatewayRow, error: SluiceError) => void;
 }
 
@@ -44,6 +42,7 @@ export class Upstreams {
       const fingerprint = JSON.stringify([
         row.name,
         row.url,
+        row.transport,
         row.authType,
         row.authSecret,
         row.caCertificate,
@@ -123,7 +122,7 @@ export class Upstreams {
   }
 
   async #make(row: GatewayRow): Promise<Upstream | SluiceError> {
-    const { client, shared, passthrough, maxResponseBytes, targetOf, onUnusable } = this.#deps;
+    const { transports, shared, passthrough, targetOf, onUnusable } = this.#deps;
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
@@ -134,7 +133,7 @@ export class Upstreams {
         passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
         capabilities: row.capabilities,
       };
-      return new Upstream(profile, new HttpTransport(client, target, maxResponseBytes), shared);
+      return new Upstream(profile, transports.make(target), shared);
     } catch (error) {
       const failure = toSluiceError(error);
       onUnusable(row, failure);

@@ -28,20 +28,22 @@ export interface AdminParts {
 
 export function adminDeps(parts: AdminParts): AdminDeps {
   const { config, registry, secretBox, outbound, sync, catalogChanged } = parts;
-  const { clientInfo, guard } = outbound;
+  const { clientInfo } = outbound;
   const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
   return {
     store: registry,
     secretBox,
-    checkEgress: async (url) => void await guard.checkUrl(url),
-    discover: ({ name, url, headers, caCertificate }) => {
+    checkEgress: outbound.check,
+    discover: ({ name, url, transport, headers, caCertificate, env }) => {
       const target = {
+        transport,
         upstream: name,
         url: new URL(url),
         headers,
         caCertificate: caCertificate ?? undefined,
+        env,
       };
-      return discover(outbound.transportTo(target), { clientInfo, timeoutMs });
+      return discover(outbound.transports.make(target), { clientInfo, timeoutMs });
     },
     refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
     catalogChanged,

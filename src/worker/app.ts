@@ -107,10 +107,10 @@ export async function createApp(
   });
   const secretBox = await createSecretBox(secrets.authEncryptionSecret);
 
-  const outbound = createOutbound(config, secretBox);
+  const outbound = createOutbound(config, { secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
   const upstreams = new Upstreams({
-    client: outbound.client,
+    transports: outbound.transports,
     shared: {
       clientInfo: outbound.clientInfo,
       createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
@@ -126,7 +126,6 @@ export async function createApp(
       sensitive: config.enableSensitiveHeaderPassthrough,
       overwrite: config.enableOverwriteBaseHeaders,
     },
-    maxResponseBytes: config.maxUpstreamResponseBytes,
     targetOf: outbound.targetOf,
     onUnusable: ({ name }, error: SluiceError) =>
       log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
@@ -452,7 +451,7 @@ export async function createApp(
       parked.close();
       await sessions.close();
       await pool.close();
-      outbound.client.close();
+      await outbound.close();
       await closeCache();
       await database.close();
       accessLog?.close();

@@ -21,7 +21,7 @@ export interface CatalogSyncParts {
 
 export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
   const { config, clock, log, metrics, registry, outbound, catalogChanged } = parts;
-  const { clientInfo, guard, targetOf, transportTo } = outbound;
+  const { clientInfo, check, targetOf, transports } = outbound;
   return new CatalogSync({
     registry,
     clock,
@@ -32,8 +32,8 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
     }),
     discover: async (row) => {
       const target = await targetOf(row);
-      await guard.checkUrl(new URL(row.url));
-      return await discover(transportTo(target), {
+      await check(new URL(row.url));
+      return await discover(transports.make(target), {
         clientInfo,
         timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
       });

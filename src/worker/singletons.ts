@@ -93,9 +93,10 @@ function healthChecks(
     timeoutMs: config.gatewayHealthCheckTimeoutMs,
     unhealthyThreshold: config.unhealthyThreshold,
     maxAtOnce: config.maxConcurrentHealthChecks,
-    gateways: () => registry.gateways.list(),
+    // Between its sessions there is nothing of a process that could be asked.
+    gateways: async () => (await registry.gateways.list()).filter(({ transport }) => transport !== "STDIO"),
     probe: async (row, signal) => {
-      const transport = outbound.transportTo(await outbound.targetOf(row));
+      const transport = outbound.transports.make(await outbound.targetOf(row));
       const { clientInfo } = outbound;
       await probeUpstream(transport, row, { clientInfo, timeoutMs: config.healthCheckTimeoutMs, signal });
     },

@@ -14,6 +14,7 @@ import { Upstreams } from "../../src/upstream/upstreams.ts";
 import { catalogRows } from "./catalog_rows.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { MemorySink, principal } from "./fakes.ts";
+import { httpTransports } from "./http_transports.ts";
 
 export interface DataPlane {
   readonly catalog: Catalog;
@@ -38,11 +39,11 @@ export async function dataPlane(
     close: () => {},
   };
   const upstreams = new Upstreams({
-    client,
+    transports: httpTransports(client, 1_000_000),
     shared: upstreamDeps(),
     passthrough: NO_PASSTHROUGH,
-    maxResponseBytes: 1_000_000,
-    targetOf: ({ name, url }) => Promise.resolve({ upstream: name, url: new URL(url), headers: [] }),
+    targetOf: ({ name, url, transport }) =>
+      Promise.resolve({ transport, upstream: name, url: new URL(url), headers: [] }),
     onUnusable: () => {},
   });
   await upstreams.update(given.gateways);

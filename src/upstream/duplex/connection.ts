@@ -1,0 +1,230 @@
+// A session's connection over one channel: requests meet their responses by id, the rest is the session's.
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
+import type { ExchangeOptions, OnMessage, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
+import { Deadline } from "../deadline.ts";
+import type { Channel, Receiver } from "./channel.ts";
+import { requestOf, withCallersToken, withOwnToken } from "./progress_token.ts";
+import { Quiet, type QuietLimits } from "./quiet.ts";
+
+export interface DuplexOptions extends QuietLimits {
+  /** The name that error texts use. */
+  readonly upstream: string;
+  readonly maxResponseBytes: number;
+  readonly clock: Clock;
+  /** Takes what the upstream sends of itself outside any call. */
+  readonly onMessage: OnMessage;
+  /** Something came that is no message, or belongs to nobody: told for the log, and otherwise passed over. */
+  readonly onStray: (what: string) => void;
+  /** Called once, when the connection has become useless for whatever reason. */
+  readonly onEnded: () => void;
+}
+
+/** A request that waits for its response. */
+interface Pending {
+  readonly options: RequestOptions;
+  readonly callersToken: string | undefined;
+  readonly settle: (outcome: Reply | { readonly error: unknown }) => void;
+}
+
+export class DuplexConnection implements UpstreamConnection, Receiver {
+  readonly sessionId = null;
+  readonly isStateful = true;
+  readonly #options: DuplexOptions;
+  readonly #pending = new Map<number, Pending>();
+  readonly #quiet: Quiet;
+  #channel: Channel | undefined;
+  #isEstablished = false;
+  #isRetired = false;
+  /** Why it carries nothing any more. */
+  #end: { readonly reason: string } | undefined;
+
+  constructor(options: DuplexOptions) {
+    this.#options = options;
+    this.#quiet = new Quiet(options, options.clock, {
+      isBusy: () => this.#pending.size > 0,
+      ping: () => {
+        const deadline = new Deadline(options.pingAfterMs, "a fixed limit", options.clock.now());
+        this.#send(PING, { deadline }).catch(() => {});
+      },
+      onIdle: () => void this.close(),
+      onDead: () => void this.#fail("it says nothing, not even to a ping"),
+    });
+  }
+
+  get closed(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** The channel is open. It may have ended again already. */
+  attach(channel: Channel): void {
+    this.#channel = channel;
+    if (this.closed) void channel.close();
+  }
+
+  established(): void {
+    this.#isEstablished = true;
+    if (!this.closed) this.#quiet.start();
+  }
+
+  async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
+    options.signal?.throwIfAborted();
+    if (this.closed) throw this.#gone(0);
+    const { body: text, callersToken } = withOwnToken(body, id);
+    this.#quiet.called(isSubscription(text));
+    return await new Promise<Reply>((resolve, reject) => {
+      const { clock } = this.#options;
+      const { signal, deadline } = options;
+      const expire = () => {
+        const waitMs = deadline.at - clock.now();
+        // Somebody's answer is awaited by the upstream, for this call or for another that it cannot tell from this one:
+        // its silence is no fault. Looked at again after as long.
+        if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
+        else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
+        else settle({ error: this.#timeout("answer", options) });
+      };
+      const cancel = () => settle({ error: signal!.reason });
+      const settle: Pending["settle"] = (outcome) => {
+        if (!this.#pending.delete(id)) return;
+        clock.clearTimeout(timer);
+        signal?.removeEventListener("abort", cancel);
+        if ("error" in outcome) reject(outcome.error);
+        else resolve(outcome);
+        if (this.#isRetired && this.#pending.size === 0) void this.close();
+      };
+      let timer = clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
+      this.#pending.set(id, { options, callersToken, settle });
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.#send(text, options).catch((error) => settle({ error }));
+    });
+  }
+
+  async notify(body: string, exchange: ExchangeOptions): Promise<void> {
+    exchange.signal?.throwIfAborted();
+    if (this.closed) throw this.#gone(0);
+    const { clock } = this.#options;
+    // An upstream that does not take what it is sent must not hold up whoever says goodbye.
+    let timer: number | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const waitMs = Math.max(0, exchange.deadline.at - clock.now());
+      timer = clock.setTimeout(() => reject(this.#timeout("accept the message", exchange)), waitMs);
+    });
+    await Promise.race([this.#send(body, exchange), late]).finally(() => clock.clearTimeout(timer!));
+  }
+
+  /** Everything comes over the one channel anyway. */
+  listen(): void {}
+
+  async close(): Promise<void> {
+    this.#finish("we have closed it");
+    await this.#channel?.close();
+  }
+
+  /** Its upstream was changed or deleted: it ends with the calls that are under way. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#pending.size === 0) void this.close();
+  }
+
+  receive(text: string): void {
+    if (this.closed) return;
+    this.#quiet.heard();
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return this.#options.onStray("no JSON");
+    }
+    if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
+    if (typeof value.method === "string") this.#dispatch(value, text);
+    else if (value.id !== PING_ID) this.#respond(value, text);
+  }
+
+  lost(): void {
+    // Whose answer it was nobody knows: so it may have been anybody's.
+    const { upstream, maxResponseBytes: limit } = this.#options;
+    const error = new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
+    for (const { settle } of [...this.#pending.values()]) settle({ error });
+  }
+
+  ended(reason: string): void {
+    this.#fail(reason);
+  }
+
+  #dispatch(value: JsonObject, text: string): void {
+    const { onMessage, onStray } = this.#options;
+    if (value.method === "notifications/progress") {
+      const pending = this.#pending.get(requestOf(value) ?? NaN);
+      // Late, or not asked for: of no use to anybody.
+      if (pending?.callersToken === undefined) return onStray("progress of no call");
+      return pending.options.onMessage?.(...withCallersToken(value, text, pending.callersToken));
+    }
+    // A question is asked because of a call, though nothing says which: the latest one's client answers it, on that call's
+    // stream, and its deadline waits. All calls of a connection are one client's.
+    const latest = value.id === undefined ? undefined : [...this.#pending.values()].at(-1)?.options.onMessage;
+    (latest ?? onMessage)(value, text);
+  }
+
+  #respond(value: JsonObject, text: string): void {
+    const pending = this.#pending.get(typeof value.id === "number" ? value.id : NaN);
+    if (!("result" in value || "error" in value)) this.#options.onStray("neither a call nor an answer");
+    // The answer to a call that was given up is late, which is no fault.
+    else if (pending === undefined) this.#options.onStray("an answer to no call");
+    else pending.settle({ value, text, sessionId: null });
+  }
+
+  #isHeld(): boolean {
+    for (const { options } of this.#pending.values()) if (options.deadline.isHeld) return true;
+    return false;
+  }
+
+  async #send(text: string, exchange: ExchangeOptions): Promise<void> {
+    if (this.#channel === undefined) throw this.#gone(0);
+    await this.#channel.send(text, exchange);
+  }
+
+  #fail(reason: string): void {
+    if (this.closed) return;
+    this.#finish(reason);
+    void this.#channel?.close();
+  }
+
+  #finish(reason: string): void {
+    if (this.closed) return;
+    this.#end = { reason };
+    this.#quiet.stop();
+    const error = this.#gone(1);
+    for (const { settle } of [...this.#pending.values()]) settle({ error });
+    this.#options.onEnded();
+  }
+
+  /** @param sent 0: the request certainly has not reached the upstream */
+  #gone(sent: 0 | 1): SluiceError {
+    const { upstream } = this.#options;
+    const reason = this.#end?.reason ?? "it is not connected";
+    // Before the handshake is answered there was no session to lose: the upstream could not be had at all.
+    return this.#isEstablished
+      ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })
+      : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason });
+  }
+
+  #timeout(phase: string, { deadline }: ExchangeOptions): SluiceError {
+    const { ms: timeoutMs, setting } = deadline;
+    return new SluiceError("UPSTREAM_TIMEOUT", {
+      upstream: this.#options.upstream,
+      phase,
+      timeoutMs,
+      setting,
+    });
+  }
+}
+
+/** No session numbers its requests so. */
+const PING_ID = "sluice-ping";
+const PING = `{"jsonrpc":"2.0","id":"${PING_ID}","method":"ping"}`;
+
+/** Who has subscribed waits for what comes without a call. */
+function isSubscription(body: string): boolean {
+  return /^\{"jsonrpc":"2.0","id":\d+,"method":"resources\/subscribe"/.test(body);
+}

@@ -1,0 +1,178 @@
+// A channel of the HTTP+SSE transport (MCP 2024-11-05, transports): we POST, the other side answers on one long event stream.
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { SseDecoder } from "../../mcp/sse.ts";
+import type { ExchangeOptions, HeaderList } from "../connection.ts";
+import type { Channel, OpenChannel, Receiver } from "../duplex/channel.ts";
+import type { HttpClient, HttpResponse } from "../http_client.ts";
+
+export interface SseTarget {
+  readonly upstream: string;
+  /** Of the event stream. */
+  readonly url: URL;
+  readonly headers: HeaderList;
+  readonly caCertificate?: string;
+}
+
+interface SseOptions {
+  readonly client: HttpClient;
+  readonly maxResponseBytes: number;
+  readonly clock: Clock;
+}
+
+/** The stream may be silent for as long as it likes: pings tell whether somebody is there. */
+const ANY_SILENCE_MS = 2 ** 31 - 1;
+
+const FAILURE_TEXT_BYTES = 4_096;
+
+export function openSseChannel(target: SseTarget, options: SseOptions): OpenChannel {
+  return async (passed, receiver, exchange) => {
+    const replaced = new Set(passed.map(([name]) => name));
+    const headers = [...target.headers.filter(([name]) => !replaced.has(name)), ...passed];
+    const channel = new SseChannel({ ...target, headers }, options, receiver);
+    await channel.open(exchange);
+    return channel;
+  };
+}
+
+class SseChannel implements Channel {
+  readonly #target: SseTarget;
+  readonly #options: SseOptions;
+  readonly #receiver: Receiver;
+  readonly #stop = new AbortController();
+  #endpoint: URL | undefined;
+
+  constructor(target: SseTarget, options: SseOptions, receiver: Receiver) {
+    this.#target = target;
+    this.#options = options;
+    this.#receiver = receiver;
+  }
+
+  /** Opens the stream and waits for its first event, which says where to POST. @throws {SluiceError} UPSTREAM_*; the signal's reason */
+  async open({ deadline, signal }: ExchangeOptions): Promise<void> {
+    const { upstream, url, headers, caCertificate } = this.#target;
+    const { clock, client } = this.#options;
+    const { ms: timeoutMs, setting } = deadline;
+    const cancel = () => this.#stop.abort(signal!.reason);
+    const expire = () =>
+      this.#stop.abort(
+        new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase: "open an event stream", timeoutMs, setting }),
+      );
+    const timer = clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      signal?.throwIfAborted();
+      const response = await client.send({
+        method: "GET",
+        url,
+        headers: [["accept", "text/event-stream"], ...headers],
+        signal: this.#stop.signal,
+        readTimeoutMs: ANY_SILENCE_MS,
+        longLived: true,
+        caCertificate,
+        upstream,
+      });
+      await this.#requireStream(response);
+      await new Promise<void>((resolve, reject) => {
+        this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
+        this.#read(response, resolve).then(
+          () => reject(this.#broken("the event stream ended before it named an endpoint")),
+          reject,
+        );
+      });
+    } catch (error) {
+      this.#stop.abort(error);
+      throw error;
+    } finally {
+      clock.clearTimeout(timer);
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  async send(text: string, { deadline, signal }: ExchangeOptions): Promise<void> {
+    const { upstream, headers, caCertificate } = this.#target;
+    const response = await this.#options.client.send({
+      method: "POST",
+      url: this.#endpoint!,
+      headers: [["content-type", "application/json"], ...headers],
+      body: text,
+      signal,
+      readTimeoutMs: deadline.ms,
+      deadline,
+      caCertificate,
+      upstream,
+    });
+    const { status } = response;
+    // 202 by the spec; several servers say 200 "ok".
+    if (status >= 200 && status <= 299) return response.discard();
+    response.discard();
+    if (status === 404) {
+      this.#receiver.ended("it does not know the session any more");
+      throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
+    }
+    throw this.#refused(status, "no explanation");
+  }
+
+  close(): Promise<void> {
+    this.#stop.abort(new DOMException("the session has ended", "AbortError"));
+    return Promise.resolve();
+  }
+
+  async #requireStream(response: HttpResponse): Promise<void> {
+    const { status } = response;
+    const type = response.header("content-type")?.toLowerCase() ?? "";
+    if (status === 200 && type.startsWith("text/event-stream")) return;
+    if (status === 200) {
+      response.discard();
+      throw this.#broken(`no event stream but "${type}"`);
+    }
+    const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
+    throw this.#refused(status, text.replace(/\s+/g, " ").trim().slice(0, 200) || "no explanation");
+  }
+
+  /** Reads to the end of the stream. @throws what kept the endpoint from being learnt */
+  async #read(response: HttpResponse, onOpen: () => void): Promise<void> {
+    const decoder = new SseDecoder(this.#options.maxResponseBytes);
+    try {
+      for await (const chunk of response.chunks()) {
+        for (const { event, data } of decoder.push(chunk)) {
+          if (event === "message" && data !== "") this.#receiver.receive(data);
+          else if (event === "endpoint") {
+            this.#endpoint = this.#endpointIn(data);
+            onOpen();
+          }
+        }
+      }
+      this.#receiver.ended("it has closed its event stream");
+    } catch (error) {
+      if (error instanceof RangeError) this.#receiver.lost();
+      this.#receiver.ended("its event stream broke off");
+      throw error;
+    }
+  }
+
+  /** What it names must lie at the stream's own origin: our credentials go there (the SDKs check the same). */
+  #endpointIn(data: string): URL {
+    const { url } = this.#target;
+    const endpoint = URL.parse(data, url);
+    if (endpoint === null || endpoint.origin !== url.origin) {
+      throw this.#broken("its endpoint is not at its own origin");
+    }
+    // Credentials that travel in the query.
+    for (const [name, value] of url.searchParams) {
+      if (!endpoint.searchParams.has(name)) endpoint.searchParams.append(name, value);
+    }
+    return endpoint;
+  }
+
+  #refused(status: number, reason: string): SluiceError {
+    const { upstream } = this.#target;
+    return status === 401 || status === 403
+      ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
+      : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason });
+  }
+
+  #broken(reason: string): SluiceError {
+    return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.#target.upstream, reason });
+  }
+}

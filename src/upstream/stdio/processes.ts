@@ -1,0 +1,114 @@
+// The child processes of one worker: how many there may be, and how one is started for a session.
+import type { Clock } from "../../base/clock.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { OpenChannel } from "../duplex/channel.ts";
+import { findProgram } from "./find_program.ts";
+import type { Launch } from "./launch.ts";
+import { checkLaunch, childEnvironment, type StdioRules } from "./policy.ts";
+import { spawnGroup } from "./process_group.ts";
+import { StdioChannel } from "./stdio_channel.ts";
+
+export interface StdioProcessesOptions extends StdioRules {
+  readonly stdioMaxProcesses: number;
+  readonly stdioMaxProcessesPerUpstream: number;
+  readonly maxLineBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Looks up a variable of the gateway's own environment. */
+  readonly environment: (name: string) => string | undefined;
+  readonly onStarted: () => void;
+}
+
+/** One registered upstream, as far as starting it goes. */
+export interface StdioUpstream {
+  readonly name: string;
+  readonly launch: Launch;
+  /** The registration's own variables: secrets, not for logs. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export class StdioProcesses {
+  readonly #options: StdioProcessesOptions;
+  /** Running ones, and those that are being ended, by upstream. */
+  readonly #running = new Map<string, number>();
+  readonly #channels = new Set<StdioChannel>();
+
+  constructor(options: StdioProcessesOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** Resolves when there is none any more; whoever waits has seen to their end. */
+  async idle(): Promise<void> {
+    while (this.#channels.size > 0) await Promise.all([...this.#channels].map(({ ended }) => ended));
+  }
+
+  /** Starts a process for each session. @throws {SluiceError} COMMAND_DENIED, STDIO_LIMIT_REACHED, UPSTREAM_CONNECT_FAILED */
+  opener(upstream: StdioUpstream): OpenChannel {
+    return (_passed, receiver) => {
+      checkLaunch(upstream.launch, this.#options);
+      this.#requireRoom(upstream.name);
+      const child = this.#spawn(upstream);
+      this.#options.onStarted();
+      const { maxLineBytes, clock, log } = this.#options;
+      const channel = new StdioChannel(child, receiver, {
+        upstream: upstream.name,
+        maxLineBytes,
+        clock,
+        log,
+      });
+      this.#channels.add(channel);
+      this.#count(upstream.name, 1);
+      void channel.ended.then(() => {
+        this.#channels.delete(channel);
+        this.#count(upstream.name, -1);
+      });
+      return Promise.resolve(channel);
+    };
+  }
+
+  #spawn({ name, launch, env: own }: StdioUpstream): Deno.ChildProcess {
+    const failed = (reason: string, cause?: unknown) =>
+      new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: name, reason }, { cause });
+    const env = childEnvironment(own, this.#options.environment);
+    const { command, args, cwd } = launch;
+    if (cwd !== null && !isFolder(cwd)) throw failed(`there is no folder "${cwd}" to start it in`);
+    const program = findProgram(command, { path: env.PATH ?? "", cwd: cwd ?? Deno.cwd() });
+    if (program === null) throw failed(`there is no program "${command}" that may be started`);
+    try {
+      return spawnGroup({ program, args, cwd: cwd ?? undefined, env });
+    } catch (error) {
+      throw failed(`"${command}" cannot be started: ${reasonOf(error)}`, error);
+    }
+  }
+
+  #requireRoom(upstream: string): void {
+    const { stdioMaxProcesses, stdioMaxProcessesPerUpstream } = this.#options;
+    const refuse = (limit: number, setting: string) => {
+      throw new SluiceError("STDIO_LIMIT_REACHED", { upstream, limit, setting });
+    };
+    if (this.size >= stdioMaxProcesses) refuse(stdioMaxProcesses, "STDIO_MAX_PROCESSES");
+    if ((this.#running.get(upstream) ?? 0) >= stdioMaxProcessesPerUpstream) {
+      refuse(stdioMaxProcessesPerUpstream, "STDIO_MAX_PROCESSES_PER_UPSTREAM");
+    }
+  }
+
+  #count(upstream: string, change: 1 | -1): void {
+    const count = (this.#running.get(upstream) ?? 0) + change;
+    if (count === 0) this.#running.delete(upstream);
+    else this.#running.set(upstream, count);
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,122 @@
+// A channel to a child process: one JSON text per line on its standard input and output (MCP transports, "stdio").
+import { type Clock, within } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Channel, Receiver } from "../duplex/channel.ts";
+import { LineReader } from "./line_reader.ts";
+import { endGroup, signalGroup } from "./process_group.ts";
+import { StderrLog } from "./stderr_log.ts";
+
+/** What has not been read by the process yet; more than this, and it does not read at all. */
+const MAX_UNSENT_CHARS = 16 * 1024 * 1024;
+
+/** Between the end of a process and the end of its pipes, whichever comes first, ms. */
+const LAST_WORDS_MS = 500;
+
+export interface StdioChannelOptions {
+  readonly upstream: string;
+  readonly maxLineBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class StdioChannel implements Channel {
+  /** Resolves when the process, its group and all that we held of it are gone. */
+  readonly ended: Promise<void>;
+  readonly #child: Deno.ChildProcess;
+  readonly #receiver: Receiver;
+  readonly #options: StdioChannelOptions;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #encoder = new TextEncoder();
+  readonly #log: Log;
+  #unsentChars = 0;
+  #ending: Promise<void> | undefined;
+
+  constructor(child: Deno.ChildProcess, receiver: Receiver, options: StdioChannelOptions) {
+    this.#child = child;
+    this.#receiver = receiver;
+    this.#options = options;
+    this.#log = options.log.with({ upstream: options.upstream, pid: child.pid });
+    this.#input = child.stdin.getWriter();
+    this.ended = this.#supervise();
+  }
+
+  async send(text: string): Promise<void> {
+    const { upstream } = this.#options;
+    // A line break between a client's tokens is as good as a space; within a string there is none that is not escaped.
+    const line = `${/[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, " ") : text}\n`;
+    if (this.#unsentChars + line.length > MAX_UNSENT_CHARS) {
+      this.#receiver.ended("it does not read its input");
+      throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 });
+    }
+    this.#unsentChars += line.length;
+    try {
+      await this.#input.write(this.#encoder.encode(line));
+    } catch (cause) {
+      void this.#lostPipe("it has closed its input");
+      throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, { cause });
+    } finally {
+      this.#unsentChars -= line.length;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#ending ??= this.#end();
+  }
+
+  async #end(): Promise<void> {
+    // The way that the spec names (lifecycle, "Shutdown"): the end of its input, then signals.
+    void this.#input.close().catch(() => {});
+    await endGroup(this.#child, this.#options.clock);
+    await this.ended;
+  }
+
+  async #supervise(): Promise<void> {
+    const { maxLineBytes, clock } = this.#options;
+    const { pid, stdout, stderr, status } = this.#child;
+    const messages = follow(
+      stdout,
+      new LineReader(maxLineBytes, {
+        onLine: (line) => this.#receiver.receive(line),
+        onTooLong: () => this.#receiver.lost(),
+      }),
+    );
+    const errors = follow(stderr, new StderrLog(this.#log, clock));
+    void messages.done.then(() => this.#lostPipe("it has closed its output"));
+    const { code, signal } = await status;
+    // Others of its group may hold the pipes open.
+    signalGroup(pid, "SIGKILL");
+    await within(clock, LAST_WORDS_MS, Promise.all([messages.done, errors.done]));
+    await Promise.all([messages.stop(), errors.stop()]);
+    await this.#input.abort().catch(() => {});
+    const how = signal === null ? `exit code ${code}` : signal;
+    if (this.#ending === undefined) this.#log.warning("upstream process ended by itself", { how });
+    this.#receiver.ended(`its process has ended (${how}); what it wrote to stderr is in the log`);
+  }
+
+  /** A process that lives on without its pipes is of no use. One that has just ended says more by its exit code. */
+  async #lostPipe(reason: string): Promise<void> {
+    const hasEnded = await within(this.#options.clock, LAST_WORDS_MS, this.#child.status);
+    if (!hasEnded) this.#receiver.ended(reason);
+  }
+}
+
+interface Sink {
+  push(chunk: Uint8Array): void;
+  end(): void;
+}
+
+function follow(stream: ReadableStream<Uint8Array>, sink: Sink) {
+  const reader = stream.getReader();
+  const read = async () => {
+    try {
+      for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
+        sink.push(value);
+      }
+    } catch {
+      // A broken pipe is the end of it.
+    }
+    sink.end();
+  };
+  return { done: read(), stop: () => reader.cancel().catch(() => {}) };
+}

@@ -1,0 +1,112 @@
+// How each registered upstream is reached: the one place that chooses a transport, and knows what they all need.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { GatewayRow } from "../store/store.ts";
+import type { HeaderList, UpstreamTransport } from "./connection.ts";
+import type { OpenChannel } from "./duplex/channel.ts";
+import type { DuplexConnection } from "./duplex/connection.ts";
+import { DuplexTransport, type DuplexTransportOptions } from "./duplex/transport.ts";
+import type { HttpClient } from "./http_client.ts";
+import { HttpTransport } from "./http_transport.ts";
+import { openSseChannel } from "./sse/sse_channel.ts";
+import { readLaunch } from "./stdio/launch.ts";
+import type { StdioProcesses } from "./stdio/processes.ts";
+import { openWebSocketChannel } from "./websocket/websocket_channel.ts";
+
+/** Where an upstream is, and what is always sent there. Holds credentials: not for logs. */
+export interface TransportTarget {
+  readonly transport: GatewayRow["transport"];
+  /** The name that error texts and logs use. */
+  readonly upstream: string;
+  readonly url: URL;
+  readonly headers: HeaderList;
+  readonly caCertificate?: string;
+  /** Variables of the process, for STDIO. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface TransportsOptions {
+  readonly client: HttpClient;
+  readonly processes: StdioProcesses;
+  readonly maxResponseBytes: number;
+  readonly connectTimeoutMs: number;
+  /** STDIO_IDLE_TIMEOUT; Infinity: never. */
+  readonly stdioIdleMs: number;
+  /** May we connect to this address of this host? @throws {SluiceError} EGRESS_DENIED */
+  readonly checkAddress: (host: string, ip: string) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly countStray: (transport: string) => void;
+}
+
+/** After so long a silence between calls a stream's other side is asked whether it is still there. */
+const PING_AFTER_MS = 30_000;
+
+export class Transports {
+  readonly #options: TransportsOptions;
+  readonly #connections = new Set<DuplexConnection>();
+
+  constructor(options: TransportsOptions) {
+    this.#options = options;
+  }
+
+  /** How many connections are open, besides those over streamable HTTP. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  make(target: TransportTarget): UpstreamTransport {
+    const { client, processes, maxResponseBytes, stdioIdleMs } = this.#options;
+    const { upstream, url } = target;
+    switch (target.transport) {
+      case "STREAMABLEHTTP":
+        return new HttpTransport(client, target, maxResponseBytes);
+      case "SSE":
+        return this.#duplex("sse", target, url.href, {
+          open: openSseChannel(target, this.#options),
+          idleMs: Infinity,
+          pingAfterMs: PING_AFTER_MS,
+        });
+      case "WEBSOCKET":
+        return this.#duplex("websocket", target, url.href, {
+          open: openWebSocketChannel(target, this.#options),
+          idleMs: Infinity,
+          pingAfterMs: PING_AFTER_MS,
+        });
+      case "STDIO": {
+        const open = processes.opener({ name: upstream, launch: readLaunch(url), env: target.env ?? {} });
+        // Two registrations of one command differ in their variables, and so in whether they run.
+        const address = `${url.href}#${encodeURIComponent(upstream)}`;
+        return this.#duplex("stdio", target, address, { open, idleMs: stdioIdleMs, pingAfterMs: Infinity });
+      }
+    }
+  }
+
+  /** Ends every session that runs on something of this worker's own. Resolves when no process is left. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+    await this.#options.processes.idle();
+  }
+
+  #duplex(
+    kind: DuplexTransportOptions["kind"],
+    { upstream }: TransportTarget,
+    address: string,
+    rest: { readonly open: OpenChannel; readonly idleMs: number; readonly pingAfterMs: number },
+  ): DuplexTransport {
+    const { maxResponseBytes, clock, log, countStray } = this.#options;
+    return new DuplexTransport({
+      ...rest,
+      kind,
+      upstream,
+      address,
+      maxResponseBytes,
+      clock,
+      connections: this.#connections,
+      onStray: (what) => {
+        countStray(kind);
+        log.debug("stray message from upstream", { upstream, what });
+      },
+    });
+  }
+}
