@@ -5,7 +5,7 @@ import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import type { ExchangeOptions, OnMessage, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
 import type { Channel, Receiver } from "./channel.ts";
-import { requestOf, withCallersToken, withOwnToken } from "./progress_token.ts";
+import { ProgressTokens } from "./progress_tokens.ts";
 import { Quiet, type QuietLimits } from "./quiet.ts";
 
 export interface DuplexOptions extends QuietLimits {
@@ -33,6 +33,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   readonly isStateful = true;
   readonly #options: DuplexOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #tokens = new ProgressTokens();
   readonly #quiet: Quiet;
   #channel: Channel | undefined;
   #isEstablished = false;
@@ -71,8 +72,8 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
     options.signal?.throwIfAborted();
     if (this.closed) throw this.#gone(0);
-    const { body: text, callersToken } = withOwnToken(body, id);
-    this.#quiet.called(isSubscription(text));
+    const { body: text, callersToken } = this.#tokens.replace(body, id);
+    this.#quiet.used(isSubscription(text));
     return await new Promise<Reply>((resolve, reject) => {
       const { clock } = this.#options;
       const { signal, deadline } = options;
@@ -87,6 +88,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       const cancel = () => settle({ error: signal!.reason });
       const settle: Pending["settle"] = (outcome) => {
         if (!this.#pending.delete(id)) return;
+        this.#quiet.used();
         clock.clearTimeout(timer);
         signal?.removeEventListener("abort", cancel);
         if ("error" in outcome) reject(outcome.error);
@@ -155,10 +157,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #dispatch(value: JsonObject, text: string): void {
     const { onMessage, onStray } = this.#options;
     if (value.method === "notifications/progress") {
-      const pending = this.#pending.get(requestOf(value) ?? NaN);
+      const pending = this.#pending.get(this.#tokens.requestOf(value) ?? NaN);
       // Late, or not asked for: of no use to anybody.
       if (pending?.callersToken === undefined) return onStray("progress of no call");
-      return pending.options.onMessage?.(...withCallersToken(value, text, pending.callersToken));
+      return pending.options.onMessage?.(...ProgressTokens.restore(value, text, pending.callersToken));
     }
     // A question is asked because of a call, though nothing says which: the latest one's client answers it, on that call's
     // stream, and its deadline waits. All calls of a connection are one client's.

@@ -21,7 +21,7 @@ export class Quiet {
   readonly #clock: Clock;
   readonly #events: QuietEvents;
   #timer: number | undefined;
-  #calledAt = 0;
+  #usedAt = 0;
   #heardAt = 0;
   #pingedAt: number | null = null;
   #hasSubscribed = false;
@@ -33,7 +33,7 @@ export class Quiet {
   }
 
   start(): void {
-    this.#calledAt = this.#heardAt = this.#clock.now();
+    this.#usedAt = this.#heardAt = this.#clock.now();
     this.#sleep();
   }
 
@@ -42,8 +42,9 @@ export class Quiet {
     this.#timer = undefined;
   }
 
-  called(subscribes: boolean): void {
-    this.#calledAt = this.#clock.now();
+  /** A call begins or ends. */
+  used(subscribes = false): void {
+    this.#usedAt = this.#clock.now();
     this.#hasSubscribed ||= subscribes;
   }
 
@@ -56,9 +57,9 @@ export class Quiet {
   #look(): void {
     const now = this.#clock.now();
     if (this.#events.isBusy()) {
-      this.#calledAt = this.#heardAt = now;
+      this.#usedAt = this.#heardAt = now;
       this.#pingedAt = null;
-    } else if (!this.#hasSubscribed && now - this.#calledAt >= this.#limits.idleMs) {
+    } else if (!this.#hasSubscribed && now - this.#usedAt >= this.#limits.idleMs) {
       return this.#events.onIdle();
     } else if (this.#pingedAt !== null && now - this.#pingedAt >= this.#limits.pingAfterMs) {
       return this.#events.onDead();
@@ -72,7 +73,7 @@ export class Quiet {
   #sleep(): void {
     const { idleMs, pingAfterMs } = this.#limits;
     const nextMs = Math.min(
-      this.#hasSubscribed ? Infinity : this.#calledAt + idleMs,
+      this.#hasSubscribed ? Infinity : this.#usedAt + idleMs,
       (this.#pingedAt ?? this.#heardAt) + pingAfterMs,
     ) - this.#clock.now();
     if (nextMs === Infinity) return;

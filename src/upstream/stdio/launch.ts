@@ -12,7 +12,7 @@ export interface Launch {
 export function launchUrl({ command, args, cwd }: Launch): string {
   const query = new URLSearchParams(args.map((arg) => ["arg", arg]));
   if (cwd !== null) query.append("cwd", cwd);
-  return `stdio:${encodeURIComponent(command)}${query.size > 0 ? `?${query}` : ""}`;
+  return `stdio:${encodeURIComponent(command.toWellFormed())}${query.size > 0 ? `?${query}` : ""}`;
 }
 
 /** @param url what `launchUrl` wrote */

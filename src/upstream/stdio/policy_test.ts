@@ -1,0 +1,35 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SluiceError } from "../../base/errors.ts";
+import { checkLaunch, childEnvironment } from "./policy.ts";
+
+const launch = (command: string) => ({ command, args: [], cwd: null });
+
+Deno.test("checkLaunch() refuses everything by default, and then all but the allowed commands", () => {
+  const refusal = (command: string, stdioEnabled: boolean, stdioAllowedCommands: string[]) => {
+    const check = () => checkLaunch(launch(command), { stdioEnabled, stdioAllowedCommands });
+    const { code, message } = assertThrows(check, SluiceError);
+    assertEquals(code, "COMMAND_DENIED");
+    return message;
+  };
+  assertEquals(refusal("npx", false, []).includes("STDIO_ENABLED=true"), true);
+  assertEquals(refusal("npx", false, ["npx"]).includes("STDIO_ENABLED=true"), true);
+  for (const command of ["node", "/usr/bin/npx", "npx ", "NPX", "./npx"]) {
+    assertEquals(refusal(command, true, ["npx", "uvx"]).includes("STDIO_ALLOWED_COMMANDS"), true);
+  }
+  checkLaunch(launch("npx"), { stdioEnabled: true, stdioAllowedCommands: ["npx", "uvx"] });
+  checkLaunch(launch("anything"), { stdioEnabled: true, stdioAllowedCommands: [] });
+});
+
+Deno.test("childEnvironment() passes on what is on its list and the registration's own, and no secret of ours", () => {
+  const ours: Record<string, string> = {
+    PATH: "/bin",
+    HOME: "/root",
+    JWT_SECRET_KEY: "hush",
+    AUTH_ENCRYPTION_SECRET: "hush",
+    DATABASE_URL: "postgres://u:hush@h/d",
+    HTTPS_PROXY: "http://u:hush@proxy",
+    NODE_OPTIONS: "--inspect",
+  };
+  const found = childEnvironment({ API_KEY: "theirs", HOME: "/srv" }, (name) => ours[name]);
+  assertEquals(found, { PATH: "/bin", HOME: "/srv", API_KEY: "theirs" });
+});
