@@ -22,6 +22,13 @@ export interface DiscoverOptions {
 /** A server whose cursors never end must not hold us for ever. */
 const MAX_PAGES = 1_000;
 
+/**
+ * What some client may be able to do. Servers offer tools that ask for it only to those who say so; a session of a client's own
+ * declares what that client can do.
+ */
+const ANY_CLIENT =
+  '{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}';
+
 const METHOD_NOT_FOUND = -32601;
 
 /** An older server that says nothing to a request it does not know holds a registration up no longer than this. */
@@ -29,7 +36,8 @@ const MAX_PROBE_MS = 5_000;
 
 /** Connect, find out the era, list, end the session. @throws {SluiceError} UPSTREAM_* */
 export async function discover(transport: UpstreamTransport, options: DiscoverOptions): Promise<Discovery> {
-  const call = { ...options, timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT" };
+  const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
+  const call = { ...options, timeoutSetting, clientCapabilities: ANY_CLIENT };
   const { session, capabilities, serverInfo, instructions } = await introduce(transport, call);
   try {
     const { upstream } = transport;

@@ -26,7 +26,8 @@ async function rawTools(url: string, token?: string): Promise<Tool[]> {
   };
   const params = {
     protocolVersion: "2025-11-25",
-    capabilities: {},
+    // Of a client that can be asked everything: the server has more tools for such.
+    capabilities: { roots: {}, sampling: {}, elicitation: { form: {}, url: {} } },
     clientInfo: { name: "raw", version: "1" },
   };
   await post({ jsonrpc: "2.0", id: 1, method: "initialize", params });

@@ -1,4 +1,4 @@
-// The reference upstream: @modelcontextprotocol/server-everything from npm, over streamable HTTP, in a process of its own.
+// The reference upstream: @modelcontextprotocol/server-everything from npm, in a process of its own.
 
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
@@ -17,7 +17,12 @@ export interface EverythingUpstream extends AsyncDisposable {
 }
 
 /** Starts it on a free port of 127.0.0.1 (or on `port`). The first run on a machine fetches the package from npm. */
-export async function startEverything({ port = freePort() } = {}): Promise<EverythingUpstream> {
+export async function startEverything(
+  { port = freePort(), transport = "streamableHttp" }: {
+    readonly port?: number;
+    readonly transport?: "streamableHttp" | "sse";
+  } = {},
+): Promise<EverythingUpstream> {
   const preload = new URL("./bind_loopback.cjs", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -29,7 +34,7 @@ export async function startEverything({ port = freePort() } = {}): Promise<Every
       "--preload",
       preload,
       `npm:${EVERYTHING_PACKAGE}`,
-      "streamableHttp",
+      transport,
     ],
     env: { PORT: String(port), NO_COLOR: "1" },
     stdin: "null",
@@ -48,12 +53,12 @@ export async function startEverything({ port = freePort() } = {}): Promise<Every
     await output.ended;
   };
 
-  const url = `http://127.0.0.1:${port}/mcp`;
+  const url = `http://127.0.0.1:${port}/${transport === "sse" ? "sse" : "mcp"}`;
   try {
     await waitFor(async () => {
       if (!running) return true;
-      // Without a session it refuses a GET, which is an answer.
-      const response = await fetch(url);
+      // That there is nothing here is an answer.
+      const response = await fetch(new URL("/", url));
       await response.body?.cancel();
       return true;
     }, { what: "server-everything to answer", deadlineMs: 120_000, everyMs: 100 });

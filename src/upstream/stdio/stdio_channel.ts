@@ -53,7 +53,7 @@ export class StdioChannel implements Channel {
     try {
       await this.#input.write(this.#encoder.encode(line));
     } catch (cause) {
-      void this.#lostPipe("it has closed its input");
+      await this.#lostPipe("it has closed its input");
       throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, { cause });
     } finally {
       this.#unsentChars -= line.length;
@@ -97,7 +97,8 @@ export class StdioChannel implements Channel {
   /** A process that lives on without its pipes is of no use. One that has just ended says more by its exit code. */
   async #lostPipe(reason: string): Promise<void> {
     const hasEnded = await within(this.#options.clock, LAST_WORDS_MS, this.#child.status);
-    if (!hasEnded) this.#receiver.ended(reason);
+    if (hasEnded) await this.ended;
+    else this.#receiver.ended(reason);
   }
 }
 
