@@ -5,7 +5,7 @@ import type { ExchangeOptions, HeaderList } from "../connection.ts";
 export interface Channel {
   /**
    * Sends one message, a JSON text. Resolves when the other side has taken it, which may be later than the answer to it.
-   * @throws {SluiceError} UPSTREAM_*; the signal's reason
+   * @throws {SluiceError} UPSTREAM_*, of which UPSTREAM_SESSION_EXPIRED ends the connection; the signal's reason
    */
   send(text: string, exchange: ExchangeOptions): Promise<void>;
   /** Ends it, and whatever it runs on. Never throws, takes no longer than a few seconds. */

@@ -1,6 +1,6 @@
 // A session's connection over one channel: requests meet their responses by id, the rest is the session's.
 import type { Clock } from "../../base/clock.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import type { ExchangeOptions, OnMessage, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
@@ -98,7 +98,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       let timer = clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
       this.#pending.set(id, { options, callersToken, settle });
       signal?.addEventListener("abort", cancel, { once: true });
-      this.#send(text, options).catch((error) => settle({ error }));
+      this.#send(text, options).catch((error) => {
+        settle({ error });
+        if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#fail("it does not know the session any more");
+      });
     });
   }
 
@@ -132,6 +135,8 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   receive(text: string): void {
     if (this.closed) return;
     this.#quiet.heard();
+    // Channels give up on what is too long before it has come whole; this one came in one piece.
+    if (text.length > this.#options.maxResponseBytes) return this.lost();
     let value: unknown;
     try {
       value = JSON.parse(text);

@@ -236,12 +236,16 @@ Deno.test("DuplexConnection fails every call that a lost message may have answer
   const { channel, call, connection } = setUp();
   const answers = [call(1), call(2)].map(failure);
   await settled();
+  // Whichever way it is noticed.
+  channel.says("x".repeat(1_001));
+  const third = failure(call(3));
+  await settled();
   connection.lost();
-  for (const { code, params } of await Promise.all(answers)) {
+  for (const { code, params } of await Promise.all([...answers, third])) {
     assertEquals([code, params.limit], ["UPSTREAM_RESPONSE_TOO_LARGE", 1_000]);
   }
-  const after = call(3);
-  channel.answers(3);
+  const after = call(4);
+  channel.answers(4);
   await after;
   assertEquals(connection.closed, false);
 });

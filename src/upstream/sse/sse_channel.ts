@@ -106,10 +106,7 @@ class SseChannel implements Channel {
     // 202 by the spec; several servers say 200 "ok".
     if (status >= 200 && status <= 299) return response.discard();
     response.discard();
-    if (status === 404) {
-      this.#receiver.ended("it does not know the session any more");
-      throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
-    }
+    if (status === 404) throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
     throw this.#refused(status, "no explanation");
   }
 

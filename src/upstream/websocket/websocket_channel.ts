@@ -115,8 +115,14 @@ function opened(socket: WebSocket, upstream: string, { deadline, signal }: Excha
   });
 }
 
-function connectError(upstream: string, error: Error): SluiceError {
+/** Node's codes where TLS came to an opinion: of the certificate, or of what is no TLS. */
+const TLS_FAULT = /CERT|ISSUER|SSL|TLS/;
+
+function connectError(upstream: string, error: Error & { code?: string }): SluiceError {
   if (error instanceof SluiceError) return error;
+  if (TLS_FAULT.test(error.code ?? "")) {
+    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason: reasonOf(error) }, { cause: error });
+  }
   return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(error) }, { cause: error });
 }
 
