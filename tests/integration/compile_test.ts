@@ -2,6 +2,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { counterLaunch } from "../support/stdio_upstream.ts";
+import { serveWebSocket } from "../support/websocket_peer.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -49,6 +51,23 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
       assertEquals(body.result.content[0].text, "1");
     }
     assertEquals(await sluice.stop(), 0);
+  });
+
+  await t.step("upstreams over stdio and WebSocket", async () => {
+    await using socket = serveWebSocket();
+    await using sluice = await Sluice.start({ program, cwd, env: { STDIO_ENABLED: "true" } });
+    const launch = counterLaunch(`mark-${crypto.randomUUID()}`);
+    for (
+      const given of [
+        { name: "process", transport: "STDIO", ...launch },
+        { name: "socket", transport: "WEBSOCKET", url: socket.url.href },
+      ]
+    ) {
+      const { status, body } = await sluice.api("POST", "/gateways", given);
+      assertEquals([status, body.transport], [200, given.transport], JSON.stringify(body));
+    }
+    const { body } = await sluice.rpc("process-increment");
+    assertEquals(body.result.content[0].text, "1");
   });
   await Deno.remove(folder, { recursive: true });
 });

@@ -1,46 +1,17 @@
 // WebSocket upstreams that behave, and those that do not.
 import { assertEquals } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
-import { answerTo, DuplexPeer, failureOf } from "../support/duplex_peer.ts";
+import { DuplexPeer, failureOf } from "../support/duplex_peer.ts";
 import { makeSelfSigned } from "../support/self_signed.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-interface Options {
-  readonly protocol?: string;
-  readonly onMessage?: (socket: WebSocket, text: string) => boolean;
-  readonly refuse?: () => Response | Promise<Response>;
-  readonly tls?: { readonly cert: string; readonly key: string };
-}
-
-function serve({ protocol, onMessage = () => false, refuse, tls }: Options = {}) {
-  const seen: Headers[] = [];
-  const state = { open: 0 };
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {}, ...(tls ?? {}) } as Deno.ServeTcpOptions,
-    (request) => {
-      seen.push(new Headers(request.headers));
-      if (refuse !== undefined) return refuse();
-      const { socket, response } = Deno.upgradeWebSocket(request, { protocol, idleTimeout: 0 });
-      socket.onopen = () => void state.open++;
-      socket.onclose = () => void state.open--;
-      socket.onmessage = ({ data }) => {
-        if (onMessage(socket, data)) return;
-        const answer = answerTo(data);
-        if (answer !== undefined) socket.send(answer);
-      };
-      return response;
-    },
-  );
-  const url = new URL(`${tls === undefined ? "ws" : "wss"}://127.0.0.1:${server.addr.port}/mcp`);
-  return { url, seen, state, [Symbol.asyncDispose]: () => server.shutdown() };
-}
+import { serveWebSocket } from "../support/websocket_peer.ts";
 
 const CALL = { timeoutMs: 3_000, timeoutSetting: "A_SETTING" };
 
 Deno.test("A WebSocket session carries its headers, works with and without the subprotocol, and closes the socket", async () => {
   await using peer = new DuplexPeer();
   for (const protocol of ["mcp", undefined]) {
-    await using server = serve({ protocol });
+    await using server = serveWebSocket({ protocol });
     const session = await peer.open({
       transport: "WEBSOCKET",
       url: server.url,
@@ -61,11 +32,11 @@ Deno.test("A WebSocket session carries its headers, works with and without the s
 Deno.test("A WebSocket upstream that refuses, hangs or is not there says what it was", async () => {
   await using peer = new DuplexPeer();
   for (const [status, code] of [[401, "UPSTREAM_AUTH_FAILED"], [404, "UPSTREAM_HTTP_ERROR"]] as const) {
-    await using server = serve({ refuse: () => new Response("no", { status }) });
+    await using server = serveWebSocket({ refuse: () => new Response("no", { status }) });
     const failure = await failureOf(peer.open({ transport: "WEBSOCKET", url: server.url }));
     assertEquals([failure.code, failure.params.status], [code, status]);
   }
-  const gone = serve();
+  const gone = serveWebSocket();
   await gone[Symbol.asyncDispose]();
   assertEquals(
     (await failureOf(peer.open({ transport: "WEBSOCKET", url: gone.url }))).code,
@@ -74,7 +45,7 @@ Deno.test("A WebSocket upstream that refuses, hangs or is not there says what it
 
   let letGo = () => {};
   const hanging = new Promise<Response>((resolve) => letGo = () => resolve(new Response(null)));
-  await using server = serve({ refuse: () => hanging });
+  await using server = serveWebSocket({ refuse: () => hanging });
   const started = Date.now();
   const late = await failureOf(peer.open({ transport: "WEBSOCKET", url: server.url }, { timeoutMs: 200 }));
   assertEquals([late.code, late.params.timeoutMs], ["UPSTREAM_TIMEOUT", 200]);
@@ -94,20 +65,20 @@ Deno.test("A WebSocket is opened only to an address that may be connected to, wh
       throw new SluiceError("EGRESS_DENIED", { reason: `refused "${host}"` });
     },
   });
-  await using server = serve();
+  await using server = serveWebSocket();
   const named = new URL(server.url);
   named.hostname = "localhost";
   for (const url of [server.url, named, new URL(`ws://[::1]:${server.url.port}/`)]) {
     assertEquals((await failureOf(peer.open({ transport: "WEBSOCKET", url }))).code, "EGRESS_DENIED");
   }
-  assertEquals(checked, ["127.0.0.1 127.0.0.1", "localhost 127.0.0.1", "::1 127.0.0.1"]);
+  assertEquals(checked, ["127.0.0.1 127.0.0.1", "localhost 127.0.0.1", "[::1] 127.0.0.1"]);
   assertEquals(server.seen.length, 0);
 });
 
 Deno.test("A WebSocket session ends with its socket, and with a message beyond the size limit", async () => {
   await using peer = new DuplexPeer();
   const onCall = (what: (socket: WebSocket) => void) =>
-    serve({ onMessage: (socket, text) => text.includes("tools/call") && (what(socket), true) });
+    serveWebSocket({ onMessage: (socket, text) => text.includes("tools/call") && (what(socket), true) });
   {
     await using server = onCall((socket) => socket.close());
     const session = await peer.open({ transport: "WEBSOCKET", url: server.url });
@@ -126,12 +97,17 @@ Deno.test("A WebSocket over TLS trusts the upstream's own certificate authority,
   const { certFile, keyFile } = await makeSelfSigned(folder, "upstream");
   const [cert, key] = [await Deno.readTextFile(certFile), await Deno.readTextFile(keyFile)];
   await using peer = new DuplexPeer();
-  await using server = serve({ tls: { cert, key } });
+  await using server = serveWebSocket({ tls: { cert, key } });
   const target = { transport: "WEBSOCKET", url: server.url } as const;
   const { code } = await failureOf(peer.open(target));
   assertEquals([code, server.seen.length], ["UPSTREAM_TLS_FAILED", 0]);
   const session = await peer.open({ ...target, caCertificate: cert });
   assertEquals((await session.request("tools/call", "{}", CALL)).text, '{"ok":true}');
   await session.close();
+  // The name of the URL is what the certificate is compared with, not the address that it stands for.
+  const named = new URL(server.url);
+  named.hostname = "localhost";
+  await (await peer.open({ ...target, url: named, caCertificate: cert })).close();
+  assertEquals(server.seen.at(-1)!.get("host"), named.host);
   await Deno.remove(folder, { recursive: true });
 });

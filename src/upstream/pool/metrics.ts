@@ -144,12 +144,13 @@ export function poolMetricsJson(
   };
 }
 
-/** A URL without what may be secret in it: userinfo, query, fragment. Of anything but http(s) the scheme alone. */
+/** An address without what may be secret in it: userinfo, query, a command's arguments. Of unknown ones the scheme alone. */
 export function showUrl(url: string): string {
   const parsed = URL.parse(url);
   if (parsed === null) return "(not a URL)";
-  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") return parsed.protocol;
-  return parsed.origin + parsed.pathname;
+  // A command, and the upstream's name (transports.ts).
+  if (parsed.protocol === "stdio:") return parsed.protocol + parsed.pathname + parsed.hash;
+  return /^(https?|wss?):$/.test(parsed.protocol) ? parsed.origin + parsed.pathname : parsed.protocol;
 }
 
 type NumberName = {

@@ -170,6 +170,8 @@ Deno.test("poolMetricsJson() says so when the pool is disabled, and divides by n
 
 Deno.test("showUrl() keeps what names the upstream, and nothing that may be secret", () => {
   assertEquals(showUrl(SECRET_URL), "http://u.example:8080/mcp");
-  assertEquals(showUrl("stdio:server --token secret"), "stdio:");
+  assertEquals(showUrl("wss://user:secret@u.example/mcp?token=secret"), "wss://u.example/mcp");
+  assertEquals(showUrl("stdio:npx?arg=--token&arg=secret#name"), "stdio:npx#name");
+  assertEquals(showUrl("other:secret"), "other:");
   assertEquals(showUrl("secret"), "(not a URL)");
 });

@@ -1,8 +1,8 @@
 // A channel over a WebSocket: one JSON text per text frame, subprotocol "mcp". No transport of the spec, but of several bridges.
-import { lookup } from "node:dns";
 import { isIP } from "node:net";
 // @ts-types="npm:@types/ws@8.18.2"
 import WebSocket from "ws";
+import { resolveHost } from "../../base/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import type { ExchangeOptions, HeaderList } from "../connection.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/channel.ts";
@@ -32,49 +32,61 @@ const CLOSE_MS = 2_000;
 
 export function openWebSocketChannel(target: WebSocketTarget, options: WebSocketOptions): OpenChannel {
   return async (passed, receiver, exchange) => {
-    const open = async (protocols: readonly string[]) => {
-      const socket = connect(target, { protocols, passed }, options);
-      await opened(socket, target.upstream, exchange);
-      return new WebSocketChannel(socket, target.upstream, receiver);
-    };
-    // A server that knows no subprotocols chooses none, which the library holds against it.
-    return await open(["mcp"]).catch((error) => {
-      if (isError(error, "UPSTREAM_CONNECT_FAILED") && error.params.reason === NO_SUBPROTOCOL) {
-        return open([]);
-      }
-      throw error;
+    const { upstream } = target;
+    let failure: unknown = new SluiceError("UPSTREAM_CONNECT_FAILED", {
+      upstream,
+      reason: "it has no address",
     });
+    for (const ip of await addressesOf(target)) {
+      options.checkAddress(target.url.hostname, ip);
+      for (const protocols of [["mcp"], []]) {
+        try {
+          const socket = connect(target, { ip, protocols, passed }, options);
+          await opened(socket, upstream, exchange);
+          return new WebSocketChannel(socket, upstream, receiver);
+        } catch (error) {
+          if (!isError(error, "UPSTREAM_CONNECT_FAILED")) throw error;
+          failure = error;
+          // A server that knows no subprotocols chooses none, which the library holds against it.
+          if (error.params.reason !== NO_SUBPROTOCOL) break;
+        }
+      }
+    }
+    throw failure;
   };
+}
+
+/** The addresses of the host: the one that is connected to is the one that was checked, whatever the name stands for next. */
+async function addressesOf({ upstream, url }: WebSocketTarget): Promise<readonly string[]> {
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  if (isIP(host) !== 0) return [host];
+  return await resolveHost(host).catch((cause) => {
+    const reason = `the name "${host}" cannot be resolved`;
+    throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, { cause });
+  });
 }
 
 function connect(
   { upstream, url, headers, caCertificate }: WebSocketTarget,
-  { protocols, passed }: { readonly protocols: readonly string[]; readonly passed: HeaderList },
-  { maxResponseBytes, connectTimeoutMs, checkAddress }: WebSocketOptions,
+  { ip, protocols, passed }: {
+    readonly ip: string;
+    readonly protocols: readonly string[];
+    readonly passed: HeaderList;
+  },
+  { maxResponseBytes, connectTimeoutMs }: WebSocketOptions,
 ): WebSocket {
-  // A literal address is not looked up.
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(host) !== 0) checkAddress(host, host);
+  const address = new URL(url);
+  address.hostname = isIP(ip) === 6 ? `[${ip}]` : ip;
+  // What the certificate must be for; the library passes it on to node:tls, which its types do not say.
+  const certifiedName = address.hostname === url.hostname ? {} : { servername: url.hostname };
   try {
-    return new WebSocket(url, [...protocols], {
-      headers: Object.fromEntries([...headers, ...passed]),
+    return new WebSocket(address, [...protocols], {
+      headers: Object.fromEntries([...headers, ...passed, ["host", url.host]]),
+      ...certifiedName,
       handshakeTimeout: connectTimeoutMs,
       maxPayload: maxResponseBytes,
       perMessageDeflate: false,
       ca: caCertificate,
-      // The address that is really connected to is checked, not one that the name had before.
-      lookup: (name, lookupOptions, done) =>
-        lookup(name, lookupOptions, (error, found, family) => {
-          if (error !== null) return done(error, found, family);
-          try {
-            for (const ip of Array.isArray(found) ? found.map(({ address }) => address) : [found]) {
-              checkAddress(name, String(ip));
-            }
-          } catch (denied) {
-            return done(denied as Error, found, family);
-          }
-          done(null, found, family);
-        }),
     });
   } catch (cause) {
     throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(cause) }, { cause });
