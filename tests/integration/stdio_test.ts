@@ -254,3 +254,30 @@ Deno.test("No process outlives a gateway that is killed", async () => {
   // What a deaf one has started and left behind is beyond our reach: here, one that sleeps.
   for (const pid of groupMembers(started)) Deno.kill(pid, "SIGKILL");
 });
+
+Deno.test("No process outlives a worker that dies, and its sessions go on with new ones", async () => {
+  await using sluice = await Sluice.start({ main: "tests/support/faulty_serve.ts", env: ENABLED });
+  const token = await sluice.token();
+  const mark = newMark();
+  await registerCounter(sluice, mark);
+  const ids = await Promise.all(Array.from({ length: 16 }, () => openSession(sluice, { token })));
+  const call = async (id: string) =>
+    textOf((await post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) })).body);
+  assertEquals(await Promise.all(ids.map(call)), Array(16).fill("1"));
+  const before = processesWith(mark);
+  await Deno.writeTextFile(`${sluice.cwd}/fault-0`, "throw");
+  await waitFor(() => sluice.log().some(({ event }) => event === "worker died"), {
+    what: "the worker to die",
+  });
+  const left = () => processesWith(mark).filter((pid) => before.includes(pid)).length;
+  await waitFor(() => left() < 16, { what: "the dead worker's processes to end" });
+  await waitFor(async () => (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.workers === 2, {
+    what: "the successor",
+    deadlineMs: 20_000,
+  });
+  // Those of the other worker count on, those of the dead one begin anew.
+  const counts = await Promise.all(ids.map(call));
+  assert(counts.every((count) => count === "1" || count === "2"), counts.join());
+  const surviving = counts.filter((count) => count === "2").length;
+  await waitFor(() => left() === surviving, { what: `${surviving} processes to be left of those before` });
+});

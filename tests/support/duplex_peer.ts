@@ -2,7 +2,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { FetchClient } from "../../src/upstream/fetch_client.ts";
+import { Http1Client } from "../../src/upstream/http1/http1_client.ts";
 import { UpstreamSession } from "../../src/upstream/session.ts";
 import { StdioProcesses } from "../../src/upstream/stdio/processes.ts";
 import { Transports, type TransportTarget } from "../../src/upstream/transports.ts";
@@ -15,12 +15,16 @@ export interface PeerOptions {
 
 export class DuplexPeer implements AsyncDisposable {
   readonly transports: Transports;
-  readonly #client = new FetchClient({
+  readonly #client = new Http1Client({
+    maxConnections: 10,
     maxKeepaliveConnections: 10,
     keepaliveExpiryMs: 1_000,
+    connectTimeoutMs: 2_000,
     readTimeoutMs: 5_000,
-    http2: false,
-    checkUrl: () => Promise.resolve(),
+    writeTimeoutMs: 5_000,
+    poolTimeoutMs: 1_000,
+    maxHeadBytes: 10_000,
+    checkAddress: () => {},
   });
 
   constructor({ checkAddress = () => {}, maxResponseBytes = 10_000 }: PeerOptions = {}) {

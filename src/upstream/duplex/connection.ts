@@ -1,6 +1,6 @@
 // A session's connection over one channel: requests meet their responses by id, the rest is the session's.
 import type { Clock } from "../../base/clock.ts";
-import { isError, SluiceError } from "../../base/errors.ts";
+import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import type { ExchangeOptions, OnMessage, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
@@ -144,8 +144,14 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       return this.#options.onStray("no JSON");
     }
     if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
-    if (typeof value.method === "string") this.#dispatch(value, text);
-    else if (value.id !== PING_ID) this.#respond(value, text);
+    if (typeof value.method === "string") {
+      try {
+        this.#dispatch(value, text);
+      } catch (error) {
+        // One message that nobody can deal with must not cost those behind it.
+        this.#options.onStray(`a message that cannot be dealt with: ${reasonOf(error)}`);
+      }
+    } else if (value.id !== PING_ID) this.#respond(value, text);
   }
 
   lost(): void {

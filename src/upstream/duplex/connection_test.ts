@@ -161,6 +161,17 @@ Deno.test("DuplexConnection passes over what is no message, and goes on", async 
   assertEquals([channel.connection.closed, channel.received], [false, []]);
 });
 
+Deno.test("DuplexConnection goes on after a message that its taker chokes on", () => {
+  const texts: string[] = [];
+  const { channel } = setUp({
+    onMessage: (_value, text) => {
+      if (texts.push(text) === 1) throw new TypeError("no");
+    },
+  });
+  for (const method of ["notifications/a", "notifications/b"]) channel.says({ jsonrpc: "2.0", method });
+  assertEquals([texts.length, channel.strays], [2, ["a message that cannot be dealt with: no"]]);
+});
+
 Deno.test("DuplexConnection fails the calls under way when its channel ends, and carries no more", async () => {
   const { channel, connection, call, within } = setUp();
   connection.established();
