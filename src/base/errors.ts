@@ -79,7 +79,7 @@ export const ERRORS = {
   CONFLICT: row("downstream", 409, -31409, "never", "{reason}"),
   VALIDATION_FAILED: row("downstream", 422, -32602, "never", "{reason}"),
   EGRESS_DENIED: row("downstream", 422, -31422, "never", "{reason}"),
-  COMMAND_DENIED: row("downstream", 403, -31424, "never", "{reason}"),
+  COMMAND_DENIED: row("downstream", 403, -31426, "never", "{reason}"),
   SESSION_NOT_FOUND: row("downstream", 404, -31440, "never", "Session not found or ended; initialize again"),
   UNSUPPORTED_PROTOCOL_VERSION: row(
     "downstream",
@@ -188,7 +188,7 @@ export const ERRORS = {
   STDIO_LIMIT_REACHED: row(
     "upstream",
     503,
-    -31517,
+    -31519,
     "later",
     'Cannot start a process for upstream "{upstream}": {limit} run already in this worker ({setting})',
   ),

@@ -24,6 +24,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "UPSTREAM_PROTOCOL_ERROR",
   "UPSTREAM_REJECTED",
   "EGRESS_DENIED",
+  "COMMAND_DENIED",
 ]);
 
 /** It would be the same another time: the upstream answered that it does not want this. A 5xx is no such word. */
