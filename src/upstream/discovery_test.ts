@@ -182,14 +182,15 @@ Deno.test("discover() does not knock twice where nobody is there", async () => {
   assertEquals(upstream.methods, ["server/discover"]);
 });
 
+const targetOf = (upstream: string) => ({
+  transport: "STREAMABLEHTTP" as const,
+  upstream,
+  url: new URL("http://x/"),
+  headers: [],
+});
+
 function upstreams(
-  targetOf = (row: { name: string }) =>
-    Promise.resolve({
-      transport: "STREAMABLEHTTP" as const,
-      upstream: row.name,
-      url: new URL("http://x/"),
-      headers: [],
-    }),
+  find = (row: { name: string }) => Promise.resolve(targetOf(row.name)),
 ) {
   const unusable: string[] = [];
   return {
@@ -198,7 +199,7 @@ function upstreams(
       transports: httpTransports(new FakeUpstream(), 1_000),
       shared: upstreamDeps(),
       passthrough: NO_PASSTHROUGH,
-      targetOf,
+      targetOf: find,
       onUnusable: ({ name }) => unusable.push(name),
     }),
   };
@@ -219,12 +220,7 @@ Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, 
   const { all, unusable } = upstreams(({ name }) =>
     name === "b"
       ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:b" }))
-      : Promise.resolve({
-        transport: "STREAMABLEHTTP" as const,
-        upstream: name,
-        url: new URL("http://x/"),
-        headers: [],
-      })
+      : Promise.resolve(targetOf(name))
   );
   for (let i = 0; i < 2; i++) await all.update([gatewayRow("a"), gatewayRow("b")]);
   assertEquals([all.get("a").name, unusable], ["a", ["b"]]);
@@ -236,7 +232,7 @@ Deno.test("Upstreams.usable() leaves out what is switched off, and what cannot b
   const { all } = upstreams(({ name }) =>
     name === "c"
       ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:c" }))
-      : Promise.resolve({ upstream: name, url: new URL("http://x/"), headers: [] })
+      : Promise.resolve(targetOf(name))
   );
   const names = () => all.usable().map(({ name }) => name);
   await all.update([gatewayRow("a"), gatewayRow("b", { enabled: false }), gatewayRow("c")]);
