@@ -1,5 +1,5 @@
 // What a 2026-07-28 client finds in every answer, added where a handler or a legacy upstream has not put it.
-import { memberText, replaceMember } from "../mcp/json_rpc.ts";
+import { isObject, memberText, replaceMember } from "../mcp/json_rpc.ts";
 import { withMember } from "../mcp/modern.ts";
 import { META } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
@@ -24,11 +24,30 @@ const FRESHNESS: Readonly<Record<string, number>> = {
 /** Error codes that only older revisions know (2026-07-28, basic, "Error Codes"). */
 const RENUMBERED: Readonly<Record<string, string>> = { "-32002": "-32602" };
 
+/** 2025-11-25, elicitation, "URL Elicitation Required Error". */
+const URL_ELICITATION_REQUIRED = "-32042";
+
+/**
+ * An older upstream wants its user to visit some URLs before the call is made again. Newer clients are asked for that by an
+ * input-required result; there is no state to come back to, so they make the call anew. Null: the error does not say where.
+ */
+function visitsFirst(error: string): RpcAnswer | null {
+  const { data } = JSON.parse(error);
+  const elicitations: unknown = isObject(data) ? data.elicitations : undefined;
+  if (!Array.isArray(elicitations) || elicitations.length === 0) return null;
+  const inputRequests = Object.fromEntries(
+    elicitations.map((params, i) => [`visit-${i + 1}`, { method: "elicitation/create", params }]),
+  );
+  return { text: JSON.stringify({ resultType: "input_required", inputRequests }), failed: false };
+}
+
 /** @param serverInfo who answers, as JSON text */
 export function completed(method: string, { text, failed }: RpcAnswer, serverInfo: string): RpcAnswer {
   if (failed) {
-    const code = RENUMBERED[memberText(text, "code") ?? ""];
-    return { text: code === undefined ? text : replaceMember(text, "code", code), failed };
+    const code = memberText(text, "code") ?? "";
+    if (code === URL_ELICITATION_REQUIRED) return visitsFirst(text) ?? { text, failed };
+    const renumbered = RENUMBERED[code];
+    return { text: renumbered === undefined ? text : replaceMember(text, "code", renumbered), failed };
   }
   const ttlMs = FRESHNESS[method];
   let result = text;

@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { completed } from "./modern_answer.ts";
+
+const INFO = '{"name":"sluice","version":"1"}';
+const STAMP = { "io.modelcontextprotocol/serverInfo": { name: "sluice", version: "1" } };
+const ok = (method: string, text: string) =>
+  JSON.parse(completed(method, { text, failed: false }, INFO).text);
+
+Deno.test("completed() adds what older upstreams do not say, and leaves alone what is there", () => {
+  assertEquals(ok("tools/call", '{"content":[]}'), { content: [], resultType: "complete", _meta: STAMP });
+  assertEquals(ok("tools/list", '{"tools":[]}'), {
+    tools: [],
+    ttlMs: 60_000,
+    cacheScope: "private",
+    resultType: "complete",
+    _meta: STAMP,
+  });
+  const theirs = {
+    contents: [],
+    resultType: "complete",
+    ttlMs: 5,
+    cacheScope: "public",
+    _meta: { "io.modelcontextprotocol/serverInfo": { name: "theirs" }, other: 1 },
+  };
+  assertEquals(ok("resources/read", JSON.stringify(theirs)), theirs);
+});
+
+Deno.test("completed() gives what a client is asked for no freshness", () => {
+  const asked = { resultType: "input_required", inputRequests: {}, requestState: "x" };
+  assertEquals(ok("resources/read", JSON.stringify(asked)), { ...asked, _meta: STAMP });
+});
+
+Deno.test("completed() renumbers the error codes that older revisions alone know", () => {
+  const failed = (error: unknown) =>
+    completed("resources/read", { text: JSON.stringify(error), failed: true }, INFO);
+  assertEquals(failed({ code: -32002, message: "no", data: { uri: "x" } }), {
+    text: '{"code":-32602,"message":"no","data":{"uri":"x"}}',
+    failed: true,
+  });
+  assertEquals(failed({ code: -32042, message: "sign in" }).failed, true);
+});
+
+Deno.test("completed() asks for the visits that an older upstream wants first", () => {
+  const elicitations = [{ mode: "url", url: "https://a.example", elicitationId: "1", message: "Sign in" }];
+  const error = { code: -32042, message: "sign in", data: { elicitations } };
+  const answer = completed("tools/call", { text: JSON.stringify(error), failed: true }, INFO);
+  assertEquals([answer.failed, JSON.parse(answer.text)], [false, {
+    resultType: "input_required",
+    inputRequests: { "visit-1": { method: "elicitation/create", params: elicitations[0] } },
+  }]);
+});
