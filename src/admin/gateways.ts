@@ -75,6 +75,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     instructions: null,
     protocolVersion: null,
     stateful: null,
+    listTtlMs: null,
     reachable: true,
     lastSeen: null,
     lastCheckedAt: null,

@@ -251,3 +251,20 @@ Deno.test("Dispatcher.respond() calls a call that its client gave up cancelled, 
     assertEquals(log.lines.map((line) => JSON.parse(line).level), ["DEBUG"]);
   }
 });
+
+Deno.test("Dispatcher.respond() lets nobody keep a list for longer than its most impatient upstream allows", async () => {
+  const rows = catalogRows({
+    gateways: [gatewayRow("a", { listTtlMs: 5_000 }), gatewayRow("b"), gatewayRow("c", { listTtlMs: 0 })],
+    tools: [toolRow("a", "one"), toolRow("b", "two")],
+    prompts: [promptRow("b", "ask")],
+    resources: [resourceRow("c", "x://1")],
+  });
+  const { dispatcher, context } = await dataPlane(rows, {});
+  const ttlOf = async (method: string) => {
+    const text = JSON.stringify({ jsonrpc: "2.0", id: 1, method });
+    const answer = await dispatcher.respond(context({ revision: "2026-07-28" }), requestOf(text));
+    return JSON.parse(answer).result.ttlMs;
+  };
+  const methods = ["tools/list", "prompts/list", "resources/list"];
+  assertEquals(await Promise.all(methods.map(ttlOf)), [5_000, 60_000, 0]);
+});

@@ -4,6 +4,8 @@ import { SluiceError } from "../base/errors.ts";
 import type { Entry, Scope, Shelf } from "../catalog/catalog.ts";
 import { indexAfter, positionOf } from "../catalog/list_order.ts";
 import { isObject } from "../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { LIST_TTL_MS } from "./modern_answer.ts";
 import type { EntityRow } from "../store/store.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import type { ListCursors, ListOf } from "./list_cursor.ts";
@@ -44,14 +46,10 @@ export function listHandlers(
   return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };
-    const page = pageOf(
-      list.shelfOf(call.scope),
-      call,
-      of,
-      paging,
-      isObject(params) ? params.cursor : undefined,
-    );
-    return { text: render(caller, list.key, page), failed: false };
+    const shelf = list.shelfOf(call.scope);
+    const page = pageOf(shelf, call, of, paging, isObject(params) ? params.cursor : undefined);
+    const ttl = call.revision === MODERN_REVISION ? `,"ttlMs":${ttlMsOf(shelf)}` : "";
+    return { text: render(caller, list.key, page, ttl), failed: false };
   }]);
 }
 
@@ -100,10 +98,20 @@ function opened(cursors: ListCursors, list: ListOf, cursor: unknown) {
   return position;
 }
 
-/** A dead upstream takes nothing off the list: the list says who is missing. */
-function render(caller: UpstreamCaller, key: string, { items, gateways, nextCursor }: Page): string {
+/** As long as the most impatient upstream allows, on every page of the list. */
+function ttlMsOf({ gateways }: Shelf<Entry<EntityRow>>): number {
+  return Math.min(LIST_TTL_MS, ...gateways.map(({ listTtlMs }) => listTtlMs ?? LIST_TTL_MS));
+}
+
+/** A dead upstream takes nothing off the list: the list says who is missing. @param more further members, as JSON text */
+function render(
+  caller: UpstreamCaller,
+  key: string,
+  { items, gateways, nextCursor }: Page,
+  more: string,
+): string {
   const missing = caller.missing(gateways);
   const cursor = nextCursor === null ? "" : `,"nextCursor":${JSON.stringify(nextCursor)}`;
   const meta = missing.length === 0 ? "" : `,"_meta":${JSON.stringify({ [UNAVAILABLE_KEY]: missing })}`;
-  return `{${JSON.stringify(key)}:[${items}]${cursor}${meta}}`;
+  return `{${JSON.stringify(key)}:[${items}]${cursor}${more}${meta}}`;
 }

@@ -8,7 +8,7 @@ import type { RpcAnswer } from "../upstream/client_peer.ts";
  * How long a client may keep a list, ms: who wants to know sooner listens for changes. Not longer than an upstream takes to
  * be noticed that changes without a word.
  */
-const LIST_TTL_MS = 60_000;
+export const LIST_TTL_MS = 60_000;
 
 /** Freshness of what nobody has given any. What a caller sees depends on the caller, so nothing is public. */
 const FRESHNESS: Readonly<Record<string, number>> = {

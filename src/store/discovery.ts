@@ -60,6 +60,7 @@ export async function saveDiscovery(
     instructions: discovery.instructions,
     protocolVersion: discovery.protocolVersion,
     stateful: discovery.stateful,
+    listTtlMs: discovery.listTtlMs,
     reachable: true,
   };
   const time = now.toISOString();

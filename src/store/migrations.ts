@@ -121,6 +121,10 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`DROP TABLE session_records`,
     ],
   },
+  {
+    name: "freshness of lists",
+    statements: [sql`ALTER TABLE gateways ADD COLUMN list_ttl_ms INTEGER`],
+  },
 ];
 
 /**

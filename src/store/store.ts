@@ -41,6 +41,8 @@ export interface GatewayRow extends EntityRow {
   readonly protocolVersion: string | null;
   /** Did it give us an Mcp-Session-Id? null: not asked yet. */
   readonly stateful: boolean | null;
+  /** The shortest time that it allows any of its lists to be kept, ms; null: it does not say. */
+  readonly listTtlMs: number | null;
   readonly reachable: boolean;
   readonly lastSeen: string | null;
   /** By the health checks: when the last one was, and how many have failed since it was last seen. */
@@ -135,6 +137,7 @@ export interface Discovery {
   readonly instructions: string | null;
   readonly protocolVersion: string;
   readonly stateful: boolean;
+  readonly listTtlMs: number | null;
   readonly tools: readonly Readonly<Record<string, unknown>>[];
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];

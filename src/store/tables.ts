@@ -48,6 +48,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     instructions: "text",
     protocolVersion: "text",
     stateful: "boolean",
+    listTtlMs: "integer",
     reachable: "boolean",
     lastSeen: "text",
     lastCheckedAt: "text",

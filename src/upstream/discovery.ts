@@ -42,18 +42,24 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
   try {
     const { upstream } = transport;
     const offered = isObject(capabilities) ? capabilities : {};
+    let listTtlMs: number | null = null;
+    const onTtl = (ttlMs: number) => listTtlMs = Math.min(ttlMs, listTtlMs ?? Infinity);
     const list = (capability: string, method: string, key: string) =>
-      capability in offered ? listAll(session, method, key, { upstream, call }) : Promise.resolve([]);
+      capability in offered ? listAll(session, method, key, { upstream, call, onTtl }) : Promise.resolve([]);
+    const lists = {
+      tools: offerable(await list("tools", "tools/list", "tools"), session),
+      resources: await list("resources", "resources/list", "resources"),
+      resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
+      prompts: await list("prompts", "prompts/list", "prompts"),
+    };
     return {
       capabilities: offered,
       serverInfo: isObject(serverInfo) ? serverInfo : null,
       instructions: typeof instructions === "string" ? instructions : null,
       protocolVersion: session.protocolVersion,
       stateful: session.isStateful,
-      tools: offerable(await list("tools", "tools/list", "tools"), session),
-      resources: await list("resources", "resources/list", "resources"),
-      resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
-      prompts: await list("prompts", "prompts/list", "prompts"),
+      listTtlMs,
+      ...lists,
     };
   } finally {
     await session.close();
@@ -108,7 +114,7 @@ async function listAll(
   session: UpstreamChannel,
   method: string,
   key: string,
-  { upstream, call }: { upstream: string; call: SessionCall },
+  { upstream, call, onTtl }: { upstream: string; call: SessionCall; onTtl: (ttlMs: number) => void },
 ): Promise<JsonObject[]> {
   const broken = (reason: string) =>
     new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: `${method}: ${reason}` });
@@ -129,6 +135,7 @@ async function listAll(
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
     }
     if (!isObject(value) || !Array.isArray(value[key])) throw broken(`the result has no "${key}" array`);
+    if (Number.isSafeInteger(value.ttlMs)) onTtl(Math.max(0, Number(value.ttlMs)));
     for (const item of value[key]) {
       if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
       items.push(item);

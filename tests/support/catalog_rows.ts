@@ -24,6 +24,7 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   instructions: null,
   protocolVersion: null,
   stateful: null,
+  listTtlMs: null,
   reachable: true,
   lastSeen: null,
   lastCheckedAt: null,

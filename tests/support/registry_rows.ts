@@ -43,6 +43,7 @@ export function discovery(
     instructions: null,
     protocolVersion: "2025-11-25",
     stateful: true,
+    listTtlMs: null,
     tools: tools.map((name) => ({ name, description: `does ${name}`, inputSchema: { type: "object" } })),
     resources: resources.map((uri) => ({ uri, name: `resource ${uri}` })),
     resourceTemplates: templates.map((uriTemplate) => ({ uriTemplate, name: `template ${uriTemplate}` })),
