@@ -11,11 +11,12 @@ import type { DownstreamSession } from "./session.ts";
 /** The first revision whose clients take an empty event (2025-11-25, "priming event"): older SDKs choke on it. */
 const PRIMED_SINCE = "2025-11-25";
 
-export class CallReply {
+export class CallReply implements ClientPeer {
   /** Settles with the head of the reply. */
   readonly reply: Promise<McpReply>;
-  /** Takes what upstreams send during the call; undefined for a client that takes no stream. */
+  /** This, which takes what upstreams send during the call; undefined for a client that takes no stream. */
   readonly client: ClientPeer | undefined;
+  readonly request?: ClientPeer["request"];
   readonly #request: Pick<McpRequest, "acceptsJson" | "acceptsStream">;
   readonly #session: DownstreamSession | null;
   readonly #call: Cancellation;
@@ -37,7 +38,11 @@ export class CallReply {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.client = request.acceptsStream ? this.#peer() : undefined;
+    this.client = request.acceptsStream ? this : undefined;
+    if (session !== null) {
+      this.request = (method, params, { signal, onProgress }) =>
+        session.questions.ask(method, params, { send: (text) => this.#send(text), signal, onProgress });
+    }
   }
 
   /** The response, as JSON text. @param status where no stream has begun */
@@ -54,20 +59,16 @@ export class CallReply {
     }
   }
 
-  fail(error: unknown): void {
-    this.#reject(error);
+  notify(text: string): void {
+    this.#send(text);
   }
 
-  #peer(): ClientPeer {
-    const session = this.#session;
-    return {
-      notify: (text) => this.#send(text),
-      expectDelay: () => void this.#open(),
-      ...(session === null ? {} : {
-        request: (method, params, { signal, onProgress }) =>
-          session.questions.ask(method, params, { send: (text) => this.#send(text), signal, onProgress }),
-      }),
-    };
+  expectDelay(): void {
+    this.#open();
+  }
+
+  fail(error: unknown): void {
+    this.#reject(error);
   }
 
   #send(message: string): void {

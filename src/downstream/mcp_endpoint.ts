@@ -73,20 +73,22 @@ export class McpEndpoint implements Endpoint {
     }
   }
 
-  async #reply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+  #reply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+    return mayBeModern(request)
+      ? this.#modernReply(request, clientGone).then((reply) =>
+        reply ?? this.#legacyReply(request, clientGone)
+      )
+      : this.#legacyReply(request, clientGone);
+  }
+
+  #legacyReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
     const { ids, clock, serveLegacy, ownerOf, forward } = this.#deps;
-    if (mayBeModern(request)) {
-      const reply = await this.#modernReply(request, clientGone);
-      if (reply !== null) return reply;
-    }
     const { sessionId, note } = request;
     const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
     if (note !== undefined && claims !== null) note.session = claims.name;
     const owner = claims === null ? null : ownerOf(claims);
-    return owner === null
-      ? await serveLegacy(request, claims, clientGone)
-      : await forward(owner, request, clientGone);
+    return owner === null ? serveLegacy(request, claims, clientGone) : forward(owner, request, clientGone);
   }
 
   /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */

@@ -61,16 +61,20 @@ export class Dispatcher {
 
   /** Serve a request: the whole response, as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
-    const answer = await this.answer(call, message);
+    const served = await this.#serve(call, message);
+    const answer = call.revision === MODERN_REVISION ? this.#completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
   }
 
   /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
-    const answer = await this.#serve(call, message);
-    if (call.revision !== MODERN_REVISION) return answer;
-    return completed(message.method, answer, this.#serverInfo(call));
+    const served = await this.#serve(call, message);
+    return call.revision === MODERN_REVISION ? this.#completed(call, message, served) : served;
+  }
+
+  #completed(call: CallContext, { method }: RequestMessage, answer: RpcAnswer): RpcAnswer {
+    return completed(method, answer, this.#serverInfo(call));
   }
 
   async #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {

@@ -24,5 +24,5 @@ export interface ClientPeer {
    */
   readonly request?: (method: string, params: string | undefined, options: AskOptions) => Promise<RpcAnswer>;
   /** The upstream has closed the stream of a call and wants to be asked again: the answer will take a while. */
-  readonly expectDelay?: () => void;
+  expectDelay?(): void;
 }

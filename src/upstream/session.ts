@@ -156,7 +156,7 @@ export class UpstreamSession implements UpstreamChannel {
         signal,
         passed,
         onMessage: (value, text) => this.#inbox.receiveDuring(value, text, { client, deadline, signal }),
-        onDelay: client?.expectDelay,
+        onDelay: client === undefined ? undefined : () => client.expectDelay?.(),
       });
       const failed = !("result" in reply.value);
       return { text: memberText(reply.text, failed ? "error" : "result")!, failed };
