@@ -21,7 +21,7 @@ async function rawTools(url: string, token?: string): Promise<Tool[]> {
     const text = await response.text();
     const sessionId = response.headers.get("mcp-session-id");
     if (sessionId !== null) headers["mcp-session-id"] = sessionId;
-    const data = /^data: (.*)$/m.exec(text)?.[1] ?? text;
+    const data = /^data: (\S.*)$/m.exec(text)?.[1] ?? text;
     return data === "" ? null : JSON.parse(data);
   };
   const params = {
@@ -124,7 +124,7 @@ Deno.test("A registered server's tools, resources and prompts are listed verbati
       }),
     });
     assertEquals(response.headers.get("content-type"), "text/event-stream");
-    const messages = [...(await response.text()).matchAll(/^data: (.*)$/gm)].map((match) =>
+    const messages = [...(await response.text()).matchAll(/^data: (\S.*)$/gm)].map((match) =>
       JSON.parse(match[1]!)
     );
     assertEquals(messages.at(-1).id, "long");

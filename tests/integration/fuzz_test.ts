@@ -138,7 +138,7 @@ function checkResponse({ status, headers, body }: RawResponse, sent: Uint8Array,
   }
   const type = headers.get("content-type") ?? "";
   if (type.startsWith("text/event-stream")) {
-    for (const [, data] of text.matchAll(/^data: ?(.+)$/gm)) checkMessage(JSON.parse(data), context);
+    for (const [, data] of text.matchAll(/^data: ?(\S.*)$/gm)) checkMessage(JSON.parse(data), context);
     return;
   }
   assert(type.startsWith("application/json"), `${type}: ${context}`);
