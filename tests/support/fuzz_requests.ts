@@ -159,6 +159,13 @@ function usualHeaders(random: Prng, { token, sessionId }: FuzzTarget): Headers {
     ["accept", "application/json, text/event-stream"],
   ];
   if (random.chance(0.5)) headers.push(["mcp-session-id", sessionId], ["mcp-protocol-version", "2025-11-25"]);
+  else if (random.chance(0.5)) {
+    headers.push(
+      ["mcp-protocol-version", "2026-07-28"],
+      ["mcp-method", random.pick(["tools/call", "server/discover", "resources/read"])],
+      ["mcp-name", random.pick(["time-echo", "=?base64?dGltZS1lY2hv?=", "=?base64?!?="])],
+    );
+  }
   return headers;
 }
 
