@@ -50,10 +50,10 @@ Deno.test("Stdio servers behind mcp-proxy work from every client", async (t) => 
       });
     }
 
-    for (const era of ["legacy", "auto", "modern"]) {
+    for (const [era, runtime] of [["legacy", "deno"], ["auto", "node"], ["modern", "node"]] as const) {
       await t.step(`Inspector CLI, era ${era}`, async () => {
         const args = ["--protocol-era", era, "--method", "tools/call", "--tool-name", "time-days-in-month"];
-        const called = await inspect(url, [...args, "--tool-arg", "date=2027-02-01"], { token }) as {
+        const called = await inspect(url, [...args, "--tool-arg", "date=2027-02-01"], { token, runtime }) as {
           content: { text: string }[];
         };
         assert(called.content[0]!.text.includes("28"), called.content[0]!.text);

@@ -60,21 +60,29 @@ function adapt(client: ClientV1 | ClientV2, transport: TransportV1 | TransportV2
   };
 }
 
+export interface InspectOptions extends ConnectOptions {
+  /** What runs it. Under Deno it waits for ever behind the stream that it listens on as a 2026-07-28 client. */
+  readonly runtime?: "deno" | "node";
+}
+
 /** Run the Inspector's CLI on an endpoint. @returns what it printed, parsed. @throws {Error} with its output */
 export async function inspect(
   url: string,
   args: readonly string[],
-  { token }: ConnectOptions = {},
+  { token, runtime = "deno" }: InspectOptions = {},
 ): Promise<unknown> {
   const home = await Deno.makeTempDir({ prefix: "sluice_inspector_" });
   try {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    const [program, ...runs] = runtime === "node"
+      ? ["npx", "--yes", INSPECTOR_PACKAGE]
+      : [Deno.execPath(), "run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${INSPECTOR_PACKAGE}`];
+    const { code, stdout, stderr } = await new Deno.Command(program, {
       args: [
-        ...["run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${INSPECTOR_PACKAGE}`],
+        ...runs,
         ...["--cli", url, "--transport", "http", ...args],
         ...(token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`]),
       ],
-      env: { HOME: home, DENO_DIR: denoDir(), NO_COLOR: "1" },
+      env: { HOME: home, DENO_DIR: denoDir(), npm_config_cache: npmCache(), NO_COLOR: "1" },
       stdin: "null",
     }).output();
     const text = new TextDecoder().decode(stdout);
@@ -85,6 +93,11 @@ export async function inspect(
   } finally {
     await Deno.remove(home, { recursive: true });
   }
+}
+
+/** npm's own default, for the same reason. */
+function npmCache(): string {
+  return Deno.env.get("npm_config_cache") ?? `${Deno.env.get("HOME") ?? "/root"}/.npm`;
 }
 
 /** The cache that this process uses: the Inspector's HOME is an empty folder. */

@@ -18,6 +18,8 @@ export const PROGRAMS: readonly Program[] = [
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
   { name: "redis-server", debianPackage: "redis-server" },
+  // For the Inspector.
+  { name: "npx", debianPackage: "npm" },
 ];
 
 /** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */
