@@ -22,6 +22,7 @@ const warm = new Authenticator({
   authRequired: true,
   verify: (text) => verifier.verify(text),
   clock: systemClock,
+  revoked: () => new Set(),
 });
 const headers = new Headers({ authorization: `Bearer ${token}` });
 await warm.authenticate(headers);

@@ -15,6 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/demo.ts")).demo(invocation.args);
     case "token":
       return await (await import("./cli/token.ts")).token(invocation.args);
+    case "token revoke":
+      return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
     case "config":
       return (await import("./cli/config.ts")).config(invocation.args);
     case "version":

@@ -43,11 +43,17 @@ export class AdminEndpoint {
       path,
       query: new URL(request.url).searchParams,
       principal,
-      body: async () => request.body === null ? undefined : parseJson(await readBody(request), maxJsonDepth),
+      body: async () => hasBody(request) ? parseJson(await readBody(request), maxJsonDepth) : undefined,
       signal: request.signal,
     });
     return body === undefined || body === null
       ? new Response(null, { status, headers })
       : Response.json(body, { status, headers });
   }
+}
+
+/** Deno gives a DELETE a body, even one that came without. */
+function hasBody({ body, headers }: Request): boolean {
+  if (body === null || headers.get("content-length") === "0") return false;
+  return ["content-type", "content-length", "transfer-encoding"].some((name) => headers.has(name));
 }

@@ -30,6 +30,7 @@ import {
   SERVER,
   updateServer,
 } from "./servers.ts";
+import { listRevokedTokens, revokeToken } from "./tokens.ts";
 import { createTool, getTool, listTools, TOOL, updateTool } from "./tools.ts";
 
 export interface Route {
@@ -92,6 +93,11 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/servers/{id}/tools", "servers.read", listServerTools),
   route("GET", "/servers/{id}/resources", "servers.read", listServerResources),
   route("GET", "/servers/{id}/prompts", "servers.read", listServerPrompts),
+
+  // Both paths of ContextForge: there is no owner of a token here but the administrator.
+  route("DELETE", "/tokens/{id}", "tokens.revoke", revokeToken),
+  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", revokeToken),
+  route("GET", "/tokens/revoked", "tokens.revoke", listRevokedTokens),
 ];
 
 function route(method: Route["method"], path: string, permission: string | null, handler: Handler): Route {

@@ -145,6 +145,18 @@ export const serverCreate = z.object({
 export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 
+/** Tokens have no rows of their own: the claim is their id. */
+export const jti = z.string().min(1).max(255).refine(
+  (value) => !CONTROL.test(value),
+  "has control characters",
+);
+
+/** ContextForge's, and when the token expires: then its revocation need not be kept for good. */
+export const tokenRevoke = z.object({
+  reason: z.string().max(255).nullable().optional(),
+  expires_at: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
+});
+
 export const promptArguments = z.record(z.string(), z.string());
 
 const flag = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))

@@ -8,6 +8,8 @@ export interface AuthenticatorDeps {
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly verify: (token: string) => Promise<Principal>;
   readonly clock: Clock;
+  /** The ids (`jti`) of tokens that are refused now. */
+  readonly revoked: () => ReadonlySet<string>;
   readonly maxCachedTokens?: number;
 }
 
@@ -48,10 +50,20 @@ export class Authenticator {
     }
     const known = this.#cache.get(value);
     if (known === undefined) return this.#verify(value);
-    if (known.expiresAt === null || known.expiresAt > this.#deps.clock.now()) return known;
+    if (known.expiresAt === null || known.expiresAt > this.#deps.clock.now()) {
+      return this.#unlessRevoked(known);
+    }
     this.#cache.delete(value);
     if (!this.#deps.authRequired) return ANONYMOUS;
     throw new SluiceError("UNAUTHENTICATED", { reason: "the token has expired" });
+  }
+
+  /** A revoked token stays in the cache: who goes on to send it costs no verification. */
+  #unlessRevoked(principal: Principal): Principal {
+    const revoked = this.#deps.revoked();
+    if (revoked.size === 0 || principal.jti === null || !revoked.has(principal.jti)) return principal;
+    if (!this.#deps.authRequired) return ANONYMOUS;
+    throw new SluiceError("UNAUTHENTICATED", { reason: "the token has been revoked" });
   }
 
   async #verify(value: string): Promise<Principal> {
@@ -66,6 +78,6 @@ export class Authenticator {
     });
     if (this.#cache.size >= this.#maxCachedTokens) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(value, principal);
-    return principal;
+    return this.#unlessRevoked(principal);
   }
 }

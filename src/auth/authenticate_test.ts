@@ -7,21 +7,27 @@ import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const clock = new FakeClock();
   const verified: string[] = [];
+  const revoked = new Set<string>();
   const authenticator = new Authenticator({
     authRequired,
     clock,
     maxCachedTokens,
+    revoked: () => revoked,
     verify: (token) => {
       verified.push(token);
       if (token === "bad") return Promise.reject(new SluiceError("UNAUTHENTICATED", { reason: "bad" }));
       return Promise.resolve(
-        principal({ subject: token, expiresAt: token === "eternal" ? null : clock.now() + 1_000 }),
+        principal({
+          subject: token,
+          jti: token,
+          expiresAt: token === "eternal" ? null : clock.now() + 1_000,
+        }),
       );
     },
   });
   const authenticate = async (authorization?: string) =>
     await authenticator.authenticate(new Headers(authorization === undefined ? {} : { authorization }));
-  return { clock, verified, authenticator, authenticate };
+  return { clock, verified, revoked, authenticator, authenticate };
 }
 
 Deno.test("Authenticator.authenticate() verifies a token once", async () => {
@@ -83,4 +89,23 @@ Deno.test("Authenticator.authenticate() understands Bearer only", async () => {
   }
   assertEquals(verified, []);
   assertEquals((await authenticate("bearer  a")).subject, "a");
+});
+
+Deno.test("Authenticator.authenticate() refuses a revoked token, seen before or not, and no other", async () => {
+  const { verified, revoked, authenticate } = setUp();
+  await authenticate("Bearer a");
+  await authenticate("Bearer b");
+  revoked.add("a").add("c");
+  for (const token of ["a", "a", "c", "c"]) {
+    await assertRejects(() => authenticate(`Bearer ${token}`), SluiceError, "the token has been revoked");
+  }
+  assertEquals((await authenticate("Bearer b")).subject, "b");
+  assertEquals(verified, ["a", "b", "c"]);
+});
+
+Deno.test("Authenticator.authenticate() where no token is required takes the bearer of a revoked one for nobody", async () => {
+  const { revoked, authenticate } = setUp({ authRequired: false });
+  assertEquals((await authenticate("Bearer a")).subject, "a");
+  revoked.add("a");
+  assertEquals(await authenticate("Bearer a"), ANONYMOUS);
 });

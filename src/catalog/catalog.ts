@@ -12,10 +12,13 @@ export type { Entry, Shelf, TemplateEntry } from "./shelf.ts";
 export class Catalog {
   readonly version: number;
   readonly all: Scope;
+  /** Ids (`jti`) of tokens that are refused. */
+  readonly revokedTokens: ReadonlySet<string>;
   readonly #scopes = new Map<string, Scope>();
 
   constructor(rows: CatalogRows) {
     this.version = rows.version;
+    this.revokedTokens = new Set(rows.revokedTokens);
     const registered = inRegistrationOrder(rows.gateways);
     const gateways = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);

@@ -34,6 +34,12 @@ export interface TokenArgs {
   readonly teams: readonly string[] | null;
 }
 
+export interface TokenRevokeArgs {
+  /** A token, its id (`jti`), or "-": either of them from standard input. */
+  readonly operand: string;
+  readonly reason: string | null;
+}
+
 export interface ConfigArgs {
   readonly json: boolean;
   readonly dev: boolean;
@@ -44,6 +50,7 @@ export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
+  | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "version" }
   | { readonly command: "help"; readonly text: string };
@@ -58,6 +65,8 @@ interface Flag {
 
 interface Command {
   readonly summary: string;
+  /** What the one word is called that it wants beside its flags. */
+  readonly operand?: string;
   readonly flags: Readonly<Record<string, Flag>>;
 }
 
@@ -89,6 +98,13 @@ const COMMANDS = {
       admin: { doc: "an administrator's token" },
       teams: { value: "A,B", doc: "the teams it is limited to" },
       secret: { value: "SECRET", doc: "sign with this key instead of the gateway's" },
+    },
+  },
+  "token revoke": {
+    summary: "Refuse a token from now on, on every worker and replica; - reads it from standard input.",
+    operand: "TOKEN|JTI",
+    flags: {
+      reason: { value: "TEXT", doc: "why, for the list of revoked tokens" },
     },
   },
   config: {
@@ -136,16 +152,19 @@ export function parseInvocation(args: readonly string[]): Invocation {
       return help(rest);
   }
   if (!isCommand(first)) throw usage([unknownCommand(first)]);
-  const given = readFlags(first, rest);
-  if (given === "help") return { command: "help", text: commandHelp(first) };
-  return invocation(first, given);
+  const two = `${first} ${rest[0]}`;
+  const [command, words] = isCommand(two) ? [two, rest.slice(1)] : [first, rest];
+  const given = readFlags(command, words);
+  if (given === "help") return { command: "help", text: commandHelp(command) };
+  return invocation(command, given);
 }
 
+/** By flag; the operand under its own name. */
 type Given = Readonly<Record<string, string | true>>;
 
 /** The flags of one command; every mistake is collected before it throws. */
 function readFlags(command: CommandName, args: readonly string[]): Given | "help" {
-  const flags: Readonly<Record<string, Flag>> = COMMANDS[command].flags;
+  const { flags, operand }: Command = COMMANDS[command];
   const { tokens } = parseArgs({
     args: args.map((arg, index) => lacksValue(flags, arg, args[index + 1]) ? `${arg}=` : arg),
     strict: false,
@@ -163,7 +182,8 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
   for (const token of tokens) {
     // What follows an unknown flag is its value, as far as anybody can tell.
     if (token.kind === "positional" && token.index !== unknownAt + 1) {
-      mistakes.push(unexpected([token.value]));
+      if (operand === undefined || operand in given) mistakes.push(unexpected([token.value]));
+      else given[operand] = token.value;
     }
     if (token.kind !== "option") continue;
     const { name, rawName, value } = token;
@@ -180,6 +200,7 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
       mistakes.push(`${rawName} must be a whole number from 0 to ${flag.max}, not "${value}"`);
     } else given[name] = value ?? true;
   }
+  if (operand !== undefined && !(operand in given)) mistakes.push(`${operand} is missing`);
   if (mistakes.length > 0) throw usage(mistakes, command);
   return given;
 }
@@ -216,13 +237,16 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
+    case "token revoke":
+      return { command, args: { operand: text(COMMANDS[command].operand)!, reason: text("reason") } };
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
   }
 }
 
 function help(rest: readonly string[]): Invocation {
-  const [command, ...more] = rest;
+  const two = rest.slice(0, 2).join(" ");
+  const [command, ...more] = isCommand(two) ? [two, ...rest.slice(2)] : rest;
   if (command === undefined) return { command: "help", text: overview() };
   if (!isCommand(command)) throw usage([unknownCommand(command)]);
   if (more.length > 0) throw usage([unexpected(more)]);
@@ -231,12 +255,13 @@ function help(rest: readonly string[]): Invocation {
 
 function overview(): string {
   const names = Object.keys(COMMANDS) as CommandName[];
+  const width = Math.max(...names.map((name) => name.length));
   return [
     "Sluice, an MCP gateway: one authenticated address in front of many MCP servers.",
     "",
     "Usage: sluice COMMAND [FLAGS]",
     "",
-    ...names.map((name) => `  ${name.padEnd(8)} ${COMMANDS[name].summary}`),
+    ...names.map((name) => `  ${name.padEnd(width)} ${COMMANDS[name].summary}`),
     "",
     "  --help, COMMAND --help   this text, or a command's flags",
     "  --version                version, commit, Deno, protocol revisions",
@@ -246,13 +271,14 @@ function overview(): string {
 }
 
 function commandHelp(command: CommandName): string {
-  const flags = Object.entries<Flag>(COMMANDS[command].flags)
+  const { summary, operand, flags: its }: Command = COMMANDS[command];
+  const flags = Object.entries(its)
     .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
   const width = Math.max(...flags.map(([left]) => left.length));
   return [
-    `Usage: sluice ${command} [FLAGS]`,
+    `Usage: sluice ${command}${operand === undefined ? "" : ` ${operand}`} [FLAGS]`,
     "",
-    COMMANDS[command].summary,
+    summary,
     "",
     ...flags.map(([left, doc]) => `  ${left.padEnd(width)}  ${doc}`),
   ].join("\n");

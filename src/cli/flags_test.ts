@@ -110,3 +110,18 @@ function helpText(line: string): string {
   const result = invocation(line);
   return result.command === "help" ? result.text : "";
 }
+
+Deno.test("parseInvocation() reads token revoke with its one operand", () => {
+  const revoking = (operand: string, reason: string | null = null) => ({
+    command: "token revoke",
+    args: { operand, reason },
+  });
+  assertEquals(invocation("token revoke some-id"), revoking("some-id"));
+  assertEquals(invocation("token revoke --reason lost -"), revoking("-", "lost"));
+  assertEquals(mistakes("token revoke"), ["TOKEN|JTI is missing"]);
+  assertEquals(mistakes("token revoke a b"), ['unexpected "b"']);
+  assertEquals(mistakes("token revok a"), ['unexpected "revok"', 'unexpected "a"']);
+  for (const line of ["token revoke --help", "help token revoke"]) {
+    assertEquals(helpText(line).startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"), true);
+  }
+});

@@ -74,8 +74,8 @@ export class LoggedStream {
     if (at >= 0) this.#carriers.splice(at, 1);
   }
 
-  closeCarriers(): void {
-    for (const carrier of [...this.#carriers]) carrier.close();
+  closeCarriers(which: (carrier: EventStream) => boolean = () => true): void {
+    for (const carrier of this.#carriers.filter(which)) carrier.close();
   }
 
   keepalive(): void {
@@ -135,8 +135,8 @@ export class EventLog {
   }
 
   /** End the connections, not the streams: clients come back for the rest. */
-  closeCarriers(): void {
-    for (const stream of this.#streams.values()) stream.closeCarriers();
+  closeCarriers(which?: (carrier: EventStream) => boolean): void {
+    for (const stream of this.#streams.values()) stream.closeCarriers(which);
   }
 
   /** Called by a stream that has kept an event of so many characters. */

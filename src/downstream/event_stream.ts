@@ -11,8 +11,11 @@ export class EventStream {
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #open = true;
 
-  /** @param onEnd called once, when the stream has ended from either side */
-  constructor(private readonly onEnd: () => void = () => {}) {
+  /**
+   * @param onEnd called once, when the stream has ended from either side
+   * @param jti of the token that opened it
+   */
+  constructor(private readonly onEnd: () => void = () => {}, readonly jti: string | null = null) {
     this.readable = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;

@@ -48,9 +48,11 @@ export class Listeners {
    * @returns sends a notification of an upstream's that the client has subscribed to
    */
   open(
-    { id, serverId, filter, onEnd }: {
+    { id, serverId, jti, filter, onEnd }: {
       readonly id: string;
       readonly serverId: string | null;
+      /** Of the token that the request came with. */
+      readonly jti: string | null;
       readonly filter: ListenFilter;
       readonly onEnd: () => void;
     },
@@ -62,7 +64,7 @@ export class Listeners {
     const stream = new EventStream(() => {
       this.#open.delete(listener);
       onEnd();
-    });
+    }, jti);
     const listener: Listener = { id, serverId, methods, stream };
     this.#open.add(listener);
     const params = JSON.stringify({ notifications: filter });
@@ -89,7 +91,16 @@ export class Listeners {
 
   /** End every stream in the way that lets clients open them anew. */
   end(): void {
-    for (const { id, stream } of [...this.#open]) {
+    this.#end([...this.#open]);
+  }
+
+  /** End those that tokens with these ids have opened. */
+  endOf(revoked: ReadonlySet<string>): void {
+    this.#end([...this.#open].filter(({ stream: { jti } }) => jti !== null && revoked.has(jti)));
+  }
+
+  #end(listeners: readonly Listener[]): void {
+    for (const { id, stream } of listeners) {
       stream.send(resultText(id, `{"resultType":"complete","_meta":${subscriptionMeta(id)}}`));
       stream.close();
     }

@@ -136,6 +136,7 @@ export class ModernHttp {
     const { stream, send } = listeners.open({
       id: idText(message),
       serverId: call.scope.server?.id ?? null,
+      jti: request.principal.jti,
       filter,
       onEnd: () => ended.abort(),
     });

@@ -97,15 +97,16 @@ export class DownstreamSession {
   /**
    * A stream for what belongs to no call, or for the rest of a stream that was lost.
    * @param lastEventId the Last-Event-ID header
+   * @param jti of the token that the request came with
    * @throws {SluiceError} INVALID_REQUEST for an event that is not known (any more)
    */
-  listen(lastEventId: string | null): EventStream {
+  listen(lastEventId: string | null, jti: string | null = null): EventStream {
     const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
     if (found === null) {
       throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
     }
     const { stream, seq } = found;
-    const carrier = new EventStream(() => stream.drop(carrier));
+    const carrier = new EventStream(() => stream.drop(carrier), jti);
     stream.carryOn(carrier, seq);
     return carrier;
   }
@@ -262,6 +263,13 @@ export class DownstreamSessions {
 
   endStreams(): void {
     for (const session of this.#sessions.values()) session.stopListening();
+  }
+
+  /** End the streams that tokens with these ids have opened by GET. A call under way is answered to its end. */
+  endStreamsOf(revoked: ReadonlySet<string>): void {
+    for (const { log } of this.#sessions.values()) {
+      log.closeCarriers(({ jti }) => jti !== null && revoked.has(jti));
+    }
   }
 
   /** The worker ends: upstream sessions are closed, records stay for the successor. */

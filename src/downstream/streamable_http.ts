@@ -200,9 +200,9 @@ export class StreamableHttp {
     }
   }
 
-  #get({ acceptsStream, headers }: McpRequest, session: DownstreamSession): McpReply {
+  #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
-    const stream = session.listen(headers.get("last-event-id"));
+    const stream = session.listen(headers.get("last-event-id"), principal.jti);
     const { client } = session.bound;
     if (session.isListening && !client.listening) {
       client.listening = true;

@@ -125,6 +125,18 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "freshness of lists",
     statements: [sql`ALTER TABLE gateways ADD COLUMN list_ttl_ms INTEGER`],
   },
+  {
+    name: "revoked tokens",
+    statements: [
+      sql`CREATE TABLE revoked_tokens (
+        jti TEXT NOT NULL PRIMARY KEY,
+        revoked_at TEXT NOT NULL,
+        revoked_by TEXT,
+        reason TEXT,
+        expires_at BIGINT)`,
+      sql`CREATE INDEX revoked_tokens_expires_at ON revoked_tokens (expires_at)`,
+    ],
+  },
 ];
 
 /**

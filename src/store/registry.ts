@@ -1,4 +1,4 @@
-// The registry: gateways, what they offer and virtual servers; the control plane writes it, the catalog reads it whole.
+// The registry: gateways, what they offer, virtual servers and revoked tokens; the control plane writes it, the catalog reads it whole.
 import {
   type DiscoveryKinds,
   type DiscoverySaved,
@@ -8,6 +8,7 @@ import {
 } from "./discovery.ts";
 import { type Entities, TableEntities } from "./entities.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateways.ts";
+import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./servers.ts";
 import { type Database, sql } from "./sql.ts";
 import type {
@@ -33,6 +34,7 @@ export interface Registry {
   readonly resources: Entities<ResourceRow>;
   readonly prompts: Entities<PromptRow>;
   readonly servers: Entities<ServerRow>;
+  readonly revokedTokens: RevokedTokens;
 
   /**
    * Takes over what the gateway offers now: adds, updates and removes its tools, resources and prompts in one
@@ -89,6 +91,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     resources,
     prompts,
     servers,
+    revokedTokens: new RevokedTokens(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
@@ -106,6 +109,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           resources: await snapshot.resources.list(),
           prompts: await snapshot.prompts.list(),
           servers: await snapshot.servers.list(),
+          revokedTokens: await snapshot.revokedTokens.ids(),
         };
       }, { readOnly: true }),
     readCatalogVersion: async () => {

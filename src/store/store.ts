@@ -128,6 +128,8 @@ export interface CatalogRows {
   readonly resources: readonly ResourceRow[];
   readonly prompts: readonly PromptRow[];
   readonly servers: readonly ServerRow[];
+  /** Ids (`jti`) of tokens that are refused. */
+  readonly revokedTokens: readonly string[];
 }
 
 /** What an upstream was found to offer; the raw objects, in its order. */

@@ -148,6 +148,7 @@ export async function createApp(
     onChange: (before, after) => {
       streamableHttp.announce(before, after);
       listeners.announce(before, after);
+      endRevokedStreams();
     },
     onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
   });
@@ -223,6 +224,12 @@ export async function createApp(
     subscriptions: new ResourceSubscriptions(upstreams),
     streamsAreFull: () => admission.streamsAreFull,
   });
+  const endRevokedStreams = () => {
+    const { revokedTokens } = catalog.now;
+    if (revokedTokens.size === 0) return;
+    sessions.endStreamsOf(revokedTokens);
+    listeners.endOf(revokedTokens);
+  };
   /** A successor has the sessions: it is asked for them now. */
   let handedOver = false;
   /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
@@ -288,6 +295,7 @@ export async function createApp(
     authRequired: config.authRequired,
     verify: verifierOf(config, secrets),
     clock,
+    revoked: () => catalog.now.revokedTokens,
   });
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const countRefused = metrics.counter(
@@ -360,6 +368,8 @@ export async function createApp(
       SWEEP_INTERVAL_MS,
     ),
     setInterval(() => {
+      // What was let in before its token was revoked may have opened its stream after it.
+      endRevokedStreams();
       sessions.keepStreamsAlive();
       listeners.keepAlive();
     }, config.sseKeepaliveIntervalMs),
@@ -374,7 +384,10 @@ export async function createApp(
     metrics,
     leases: createLeases(database),
     registry,
-    sweep: sweptBy === "one" ? sweepCache : null,
+    sweep: async () => {
+      if (sweptBy === "one") await sweepCache();
+      await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
+    },
     outbound,
     sync,
     catalogChanged,

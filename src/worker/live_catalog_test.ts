@@ -4,7 +4,15 @@ import { Catalog } from "../catalog/catalog.ts";
 import { LiveCatalog } from "./live_catalog.ts";
 
 const catalog = (version: number) =>
-  new Catalog({ version, gateways: [], tools: [], resources: [], prompts: [], servers: [] });
+  new Catalog({
+    version,
+    gateways: [],
+    tools: [],
+    resources: [],
+    prompts: [],
+    servers: [],
+    revokedTokens: [],
+  });
 
 async function setUp() {
   const store = { version: 1 };

@@ -21,8 +21,8 @@ export interface SingletonsDeps {
   readonly metrics: Metrics;
   readonly leases: Leases;
   readonly registry: Registry;
-  /** Sweeps what all replicas share; null where nothing needs it. */
-  readonly sweep: (() => Promise<unknown>) | null;
+  /** Sweeps what all replicas share. Never rejects. */
+  readonly sweep: () => Promise<unknown>;
   readonly outbound: Outbound;
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
@@ -64,7 +64,7 @@ export function createSingletons(deps: SingletonsDeps): Singletons {
       if (config.autoRefreshServers) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());
-      const sweeps = sweep === null ? undefined : setInterval(sweep, SWEEP_INTERVAL_MS);
+      const sweeps = setInterval(sweep, SWEEP_INTERVAL_MS);
       signal.addEventListener("abort", () => {
         isLeader = false;
         lists = null;

@@ -117,5 +117,14 @@ export function serverRow(id: string, given: Partial<ServerRow> = {}): ServerRow
 }
 
 export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
-  return { version: 1, gateways: [], tools: [], resources: [], prompts: [], servers: [], ...given };
+  return {
+    version: 1,
+    gateways: [],
+    tools: [],
+    resources: [],
+    prompts: [],
+    servers: [],
+    revokedTokens: [],
+    ...given,
+  };
 }

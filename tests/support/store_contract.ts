@@ -536,6 +536,35 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await registry.readCatalogVersion(), version);
   });
 
+  registryTest("revokedTokens are part of the catalog, and each is one change of it", async (registry) => {
+    const { revokedTokens } = registry;
+    const revocation = { revokedBy: "a@b.c", reason: "lost", expiresAt: null };
+    const before = await registry.readCatalogVersion();
+    await revokedTokens.revoke({ jti: "one", ...revocation });
+    await revokedTokens.revoke({ jti: "one", ...revocation, reason: "again" });
+    await revokedTokens.revoke({ jti: "two", ...revocation, reason: null });
+    const { version, revokedTokens: ids } = await registry.readCatalog();
+    assertEquals([version, ids.toSorted()], [before + 2, ["one", "two"]]);
+    const [one] = (await revokedTokens.list()).filter(({ jti }) => jti === "one");
+    assertEquals(one, { jti: "one", revokedAt: one.revokedAt, ...revocation });
+    assertEquals(new Date(one.revokedAt).toISOString(), one.revokedAt);
+  });
+
+  registryTest("revokedTokens.sweep() takes what has long expired, and nothing else", async (registry) => {
+    const { revokedTokens } = registry;
+    const hour = 60 * 60 * 1000;
+    const expiries = { gone: Date.now() - 2 * hour, late: Date.now() - hour / 2, valid: Date.now() + hour };
+    for (const [jti, expiresAt] of Object.entries(expiries)) {
+      await revokedTokens.revoke({ jti, expiresAt, revokedBy: null, reason: null });
+    }
+    await revokedTokens.revoke({ jti: "unknown", expiresAt: null, revokedBy: null, reason: null });
+    assertEquals(await revokedTokens.sweep(), 1);
+    assertEquals((await revokedTokens.ids()).toSorted(), ["late", "unknown", "valid"]);
+    // An expiry that is learned later is kept.
+    await revokedTokens.revoke({ jti: "unknown", expiresAt: expiries.gone, revokedBy: null, reason: null });
+    assertEquals(await revokedTokens.sweep(), 1);
+  });
+
   registryTest("readCatalog() takes 2,000 tools and gives them back", async (registry) => {
     const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
     const names = Array.from({ length: 2000 }, (_, i) => `tool ${i}`);
