@@ -6,7 +6,7 @@ import type { SkippedItem } from "../store/discovery.ts";
 import type { Registry } from "../store/registry.ts";
 import type { Discovery, GatewayRow } from "../store/store.ts";
 import { type Credentials, writeCredentials } from "../upstream/credentials.ts";
-import type { Noun } from "./crud.ts";
+import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "./deps.ts";
 import { type Fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
 import {
@@ -23,12 +23,15 @@ import { pageOf, readListQuery, selected } from "./paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "./schemas.ts";
 import { gatewayRead } from "./shapes.ts";
 
-export const GATEWAY: Noun<GatewayRow> = {
+const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
   stateKey: "gateway",
   entities: ({ gateways }) => gateways,
   read: ({ deps }, row) => read(deps, row),
 };
+
+export const deleteGateway = deleting(GATEWAY);
+export const switchGateway = switching(GATEWAY);
 
 export async function listGateways(call: Call): Promise<AdminResponse> {
   const query = readListQuery(call);

@@ -2,7 +2,7 @@
 import { createNaming, slugify, toolName } from "../catalog/tool_name.ts";
 import type { RowChanges } from "../store/entities.ts";
 import type { PromptRow } from "../store/store.ts";
-import type { Noun } from "./crud.ts";
+import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { notSupported, refusal, snakeObject, validated } from "./faults.ts";
 import {
@@ -21,12 +21,15 @@ import { customNameOf, ownWords } from "./tools.ts";
 
 const UPSTREAM_FIELDS = ["title", "template", "arguments", "gateway_id"];
 
-export const PROMPT: Noun<PromptRow> = {
+const PROMPT: Noun<PromptRow> = {
   word: "Prompt",
   stateKey: "prompt",
   entities: ({ prompts }) => prompts,
   read: async ({ deps }, row) => promptRead(row, await gatewayOf(deps, row)),
 };
+
+export const deletePrompt = deleting(PROMPT);
+export const switchPrompt = switching(PROMPT);
 
 export async function listPrompts(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;

@@ -1,6 +1,6 @@
 // /resources: resources and resource templates of the registered upstreams, listed and read.
 import type { ResourceRow } from "../store/store.ts";
-import type { Noun } from "./crud.ts";
+import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { notSupported, refusal, snakeObject, validated } from "./faults.ts";
 import {
@@ -27,12 +27,15 @@ const UPSTREAM_FIELDS = [
   "gateway_id",
 ];
 
-export const RESOURCE: Noun<ResourceRow> = {
+const RESOURCE: Noun<ResourceRow> = {
   word: "Resource",
   stateKey: "resource",
   entities: ({ resources }) => resources,
   read: async (_call, row) => resourceRead(row),
 };
+
+export const deleteResource = deleting(RESOURCE);
+export const switchResource = switching(RESOURCE);
 
 export function listResources(call: Call): Promise<AdminResponse> {
   return list(call, "resources", ({ isTemplate }) => !isTemplate);

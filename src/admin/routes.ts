@@ -1,37 +1,14 @@
 // Every route of the REST API: method, path, the permission it takes, and who handles it.
-import {
-  createGateway,
-  GATEWAY,
-  getGateway,
-  listGateways,
-  refreshGateway,
-  updateGateway,
-} from "./gateways.ts";
-import { deleting, switching } from "./crud.ts";
 import type { Handler } from "./deps.ts";
 import { health, ready, version } from "./health.ts";
-import { createPrompt, getPrompt, listPrompts, PROMPT, renderPrompt, updatePrompt } from "./prompts.ts";
-import {
-  createResource,
-  getResource,
-  getResourceInfo,
-  listResources,
-  listResourceTemplates,
-  RESOURCE,
-  updateResource,
-} from "./resources.ts";
-import {
-  createServer,
-  getServer,
-  listServerPrompts,
-  listServerResources,
-  listServers,
-  listServerTools,
-  SERVER,
-  updateServer,
-} from "./servers.ts";
-import { listRevokedTokens, revokeToken } from "./tokens.ts";
-import { createTool, getTool, listTools, TOOL, updateTool } from "./tools.ts";
+
+// Loaded on use, with zod: every worker would carry them otherwise. Literal names, so that `deno compile` embeds them.
+const gateways = () => import("./gateways.ts");
+const tools = () => import("./tools.ts");
+const resources = () => import("./resources.ts");
+const prompts = () => import("./prompts.ts");
+const servers = () => import("./servers.ts");
+const tokens = () => import("./tokens.ts");
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -47,59 +24,64 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/ready", null, ready),
   route("GET", "/version", null, version),
 
-  route("GET", "/gateways", "gateways.read", listGateways),
-  route("POST", "/gateways", "gateways.create", createGateway),
-  route("GET", "/gateways/{id}", "gateways.read", getGateway),
-  route("PUT", "/gateways/{id}", "gateways.update", updateGateway),
-  route("DELETE", "/gateways/{id}", "gateways.delete", deleting(GATEWAY)),
-  route("POST", "/gateways/{id}/state", "gateways.update", switching(GATEWAY)),
-  route("POST", "/gateways/{id}/toggle", "gateways.update", switching(GATEWAY)),
-  route("POST", "/gateways/{id}/tools/refresh", "gateways.update", refreshGateway),
+  route("GET", "/gateways", "gateways.read", on(gateways, "listGateways")),
+  route("POST", "/gateways", "gateways.create", on(gateways, "createGateway")),
+  route("GET", "/gateways/{id}", "gateways.read", on(gateways, "getGateway")),
+  route("PUT", "/gateways/{id}", "gateways.update", on(gateways, "updateGateway")),
+  route("DELETE", "/gateways/{id}", "gateways.delete", on(gateways, "deleteGateway")),
+  route("POST", "/gateways/{id}/state", "gateways.update", on(gateways, "switchGateway")),
+  route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway")),
+  route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
 
-  route("GET", "/tools", "tools.read", listTools),
-  route("POST", "/tools", "tools.create", createTool),
-  route("GET", "/tools/{id}", "tools.read", getTool),
-  route("PUT", "/tools/{id}", "tools.update", updateTool),
-  route("DELETE", "/tools/{id}", "tools.delete", deleting(TOOL)),
-  route("POST", "/tools/{id}/state", "tools.update", switching(TOOL)),
-  route("POST", "/tools/{id}/toggle", "tools.update", switching(TOOL)),
+  route("GET", "/tools", "tools.read", on(tools, "listTools")),
+  route("POST", "/tools", "tools.create", on(tools, "createTool")),
+  route("GET", "/tools/{id}", "tools.read", on(tools, "getTool")),
+  route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
+  route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),
+  route("POST", "/tools/{id}/state", "tools.update", on(tools, "switchTool")),
+  route("POST", "/tools/{id}/toggle", "tools.update", on(tools, "switchTool")),
 
-  route("GET", "/resources", "resources.read", listResources),
-  route("POST", "/resources", "resources.create", createResource),
-  route("GET", "/resources/templates/list", "resources.read", listResourceTemplates),
-  route("GET", "/resources/{id}", "resources.read", getResource),
-  route("GET", "/resources/{id}/info", "resources.read", getResourceInfo),
-  route("PUT", "/resources/{id}", "resources.update", updateResource),
-  route("DELETE", "/resources/{id}", "resources.delete", deleting(RESOURCE)),
-  route("POST", "/resources/{id}/state", "resources.update", switching(RESOURCE)),
-  route("POST", "/resources/{id}/toggle", "resources.update", switching(RESOURCE)),
+  route("GET", "/resources", "resources.read", on(resources, "listResources")),
+  route("POST", "/resources", "resources.create", on(resources, "createResource")),
+  route("GET", "/resources/templates/list", "resources.read", on(resources, "listResourceTemplates")),
+  route("GET", "/resources/{id}", "resources.read", on(resources, "getResource")),
+  route("GET", "/resources/{id}/info", "resources.read", on(resources, "getResourceInfo")),
+  route("PUT", "/resources/{id}", "resources.update", on(resources, "updateResource")),
+  route("DELETE", "/resources/{id}", "resources.delete", on(resources, "deleteResource")),
+  route("POST", "/resources/{id}/state", "resources.update", on(resources, "switchResource")),
+  route("POST", "/resources/{id}/toggle", "resources.update", on(resources, "switchResource")),
 
-  route("GET", "/prompts", "prompts.read", listPrompts),
-  route("POST", "/prompts", "prompts.create", createPrompt),
-  route("GET", "/prompts/{id}", "prompts.read", getPrompt),
-  route("POST", "/prompts/{id}", "prompts.read", renderPrompt),
-  route("PUT", "/prompts/{id}", "prompts.update", updatePrompt),
-  route("DELETE", "/prompts/{id}", "prompts.delete", deleting(PROMPT)),
-  route("POST", "/prompts/{id}/state", "prompts.update", switching(PROMPT)),
-  route("POST", "/prompts/{id}/toggle", "prompts.update", switching(PROMPT)),
+  route("GET", "/prompts", "prompts.read", on(prompts, "listPrompts")),
+  route("POST", "/prompts", "prompts.create", on(prompts, "createPrompt")),
+  route("GET", "/prompts/{id}", "prompts.read", on(prompts, "getPrompt")),
+  route("POST", "/prompts/{id}", "prompts.read", on(prompts, "renderPrompt")),
+  route("PUT", "/prompts/{id}", "prompts.update", on(prompts, "updatePrompt")),
+  route("DELETE", "/prompts/{id}", "prompts.delete", on(prompts, "deletePrompt")),
+  route("POST", "/prompts/{id}/state", "prompts.update", on(prompts, "switchPrompt")),
+  route("POST", "/prompts/{id}/toggle", "prompts.update", on(prompts, "switchPrompt")),
 
-  route("GET", "/servers", "servers.read", listServers),
-  route("POST", "/servers", "servers.create", createServer),
-  route("GET", "/servers/{id}", "servers.read", getServer),
-  route("PUT", "/servers/{id}", "servers.update", updateServer),
-  route("DELETE", "/servers/{id}", "servers.delete", deleting(SERVER)),
-  route("POST", "/servers/{id}/state", "servers.update", switching(SERVER)),
-  route("POST", "/servers/{id}/toggle", "servers.update", switching(SERVER)),
-  route("GET", "/servers/{id}/tools", "servers.read", listServerTools),
-  route("GET", "/servers/{id}/resources", "servers.read", listServerResources),
-  route("GET", "/servers/{id}/prompts", "servers.read", listServerPrompts),
+  route("GET", "/servers", "servers.read", on(servers, "listServers")),
+  route("POST", "/servers", "servers.create", on(servers, "createServer")),
+  route("GET", "/servers/{id}", "servers.read", on(servers, "getServer")),
+  route("PUT", "/servers/{id}", "servers.update", on(servers, "updateServer")),
+  route("DELETE", "/servers/{id}", "servers.delete", on(servers, "deleteServer")),
+  route("POST", "/servers/{id}/state", "servers.update", on(servers, "switchServer")),
+  route("POST", "/servers/{id}/toggle", "servers.update", on(servers, "switchServer")),
+  route("GET", "/servers/{id}/tools", "servers.read", on(servers, "listServerTools")),
+  route("GET", "/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
+  route("GET", "/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
 
   // Both paths of ContextForge: there is no owner of a token here but the administrator.
-  route("DELETE", "/tokens/{id}", "tokens.revoke", revokeToken),
-  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", revokeToken),
-  route("GET", "/tokens/revoked", "tokens.revoke", listRevokedTokens),
+  route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
+  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken")),
+  route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
 ];
 
 function route(method: Route["method"], path: string, permission: string | null, handler: Handler): Route {
   return { method, path, permission, handler };
+}
+
+/** The handler of this name in a module that its first call loads. */
+function on<Name extends string>(load: () => Promise<Readonly<Record<Name, Handler>>>, name: Name): Handler {
+  return async (call) => await (await load())[name](call);
 }

@@ -1,7 +1,7 @@
 // /servers: virtual servers, each a chosen set of tools, resources and prompts.
 import type { Entities } from "../store/entities.ts";
 import type { EntityRow, ServerRow } from "../store/store.ts";
-import type { Noun } from "./crud.ts";
+import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { type Fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
 import { gatewaysById, knownGateway, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
@@ -11,12 +11,15 @@ import { requestedMembers, requestedOverrides } from "./server_members.ts";
 import { readMembers, refuseNewConflicts } from "./server_names.ts";
 import { promptRead, resourceRead, serverRead, toolRead } from "./shapes.ts";
 
-export const SERVER: Noun<ServerRow> = {
+const SERVER: Noun<ServerRow> = {
   word: "Server",
   stateKey: null,
   entities: ({ servers }) => servers,
   read,
 };
+
+export const deleteServer = deleting(SERVER);
+export const switchServer = switching(SERVER);
 
 export async function listServers(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;

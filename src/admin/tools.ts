@@ -2,7 +2,7 @@
 import { createNaming, slugify, toolName } from "../catalog/tool_name.ts";
 import type { RowChanges } from "../store/entities.ts";
 import type { ToolRow } from "../store/store.ts";
-import type { Noun } from "./crud.ts";
+import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { type Fault, fault, notSupported, refusal, snakeObject, validated } from "./faults.ts";
 import {
@@ -37,13 +37,16 @@ const UPSTREAM_FIELDS = [
   "gateway_id",
 ];
 
-export const TOOL: Noun<ToolRow> = {
+const TOOL: Noun<ToolRow> = {
   word: "Tool",
   stateKey: "tool",
   entities: ({ tools }) => tools,
   read: async ({ deps, principal }, row) =>
     toolRead(row, knownGateway(principal, await gatewayOf(deps, row))),
 };
+
+export const deleteTool = deleting(TOOL);
+export const switchTool = switching(TOOL);
 
 export async function listTools(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
