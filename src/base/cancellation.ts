@@ -38,3 +38,14 @@ export class Cancellation implements CancelSignal {
     if (at >= 0) this.#listeners.splice(at, 1);
   }
 }
+
+/** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */
+export function unlessAborted<T>(work: Promise<T>, signal: CancelSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}

@@ -32,3 +32,10 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof SluiceError && REFUSALS.has(error.code) &&
     !(typeof error.params.status === "number" && error.params.status >= 500);
 }
+
+/** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
+export function isBreakerFailure(error: unknown): boolean {
+  if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
+  return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
+    error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN";
+}

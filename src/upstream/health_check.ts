@@ -5,7 +5,7 @@ import { isError, reasonOf, SluiceError } from "../base/errors.ts";
 import type { GatewayHealth } from "../store/gateways.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import { isBreakerFailure } from "./upstream.ts";
+import { isBreakerFailure } from "./failures.ts";
 
 /**
  * `refused`: it is there and answered 401 or 403. `not_checked`: the failure is ours (a secret that cannot be opened, no

@@ -11,7 +11,6 @@ import { HttpTransport } from "./http_transport.ts";
 import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
 import type { StdioProcesses } from "./stdio/processes.ts";
-import { openWebSocketChannel } from "./websocket/websocket_channel.ts";
 
 /** Where an upstream is, and what is always sent there. Holds credentials: not for logs. */
 export interface TransportTarget {
@@ -69,7 +68,7 @@ export class Transports {
         });
       case "WEBSOCKET":
         return this.#duplex("websocket", target, url.href, {
-          open: openWebSocketChannel(target, this.#options),
+          open: webSocketOpener(target, this.#options),
           idleMs: Infinity,
           pingAfterMs: PING_AFTER_MS,
         });
@@ -109,4 +108,12 @@ export class Transports {
       },
     });
   }
+}
+
+/** Loaded on use: every worker would carry the library otherwise. */
+function webSocketOpener(target: TransportTarget, options: TransportsOptions): OpenChannel {
+  return async (...session) => {
+    const { openWebSocketChannel } = await import("./websocket/websocket_channel.ts");
+    return await openWebSocketChannel(target, options)(...session);
+  };
 }

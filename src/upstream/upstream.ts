@@ -1,5 +1,5 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
-import type { CancelSignal } from "../base/cancellation.ts";
+import { unlessAborted } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
@@ -9,7 +9,7 @@ import type { ClientState } from "./client_state.ts";
 import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
 import type { RpcAnswer } from "./client_peer.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
-import { isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
+import { isBreakerFailure, isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
 import { openChannel, statelessChannel } from "./open_session.ts";
 import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
 import type { SessionPool } from "./pool/session_pool.ts";
@@ -434,22 +434,4 @@ export class Upstream {
   #circuit(): CircuitBreaker {
     return this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
   }
-}
-
-/** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
-export function isBreakerFailure(error: unknown): boolean {
-  if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
-  return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
-    error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN";
-}
-
-/** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */
-function unlessAborted<T>(work: Promise<T>, signal: CancelSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) leave();
-    signal.addEventListener("abort", leave, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-  });
 }

@@ -8,7 +8,7 @@ import type { HealthMethod } from "../upstream/pool/health.ts";
 import { SessionPool } from "../upstream/pool/session_pool.ts";
 import { IdentityHasher } from "../upstream/session_key.ts";
 import type { UpstreamChannel } from "../upstream/channel.ts";
-import { isBreakerFailure } from "../upstream/upstream.ts";
+import { isBreakerFailure } from "../upstream/failures.ts";
 
 export function createSessionPool(
   config: Config,

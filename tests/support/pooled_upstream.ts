@@ -2,11 +2,11 @@
 import { type ErrorCode, SluiceError } from "../../src/base/errors.ts";
 import type { UpstreamChannel } from "../../src/upstream/channel.ts";
 import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
+import { isBreakerFailure } from "../../src/upstream/failures.ts";
 import { Passthrough } from "../../src/upstream/passthrough.ts";
 import type { PoolLimits } from "../../src/upstream/pool/options.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import {
-  isBreakerFailure,
   Upstream,
   type UpstreamCall,
   type UpstreamDeps,

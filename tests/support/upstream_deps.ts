@@ -5,7 +5,8 @@ import { Passthrough, type PassthroughRules } from "../../src/upstream/passthrou
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import { IdentityHasher } from "../../src/upstream/session_key.ts";
 import type { UpstreamChannel } from "../../src/upstream/channel.ts";
-import { isBreakerFailure, type UpstreamDeps, type UpstreamProfile } from "../../src/upstream/upstream.ts";
+import { isBreakerFailure } from "../../src/upstream/failures.ts";
+import type { UpstreamDeps, UpstreamProfile } from "../../src/upstream/upstream.ts";
 import { DEFAULT_LIMITS } from "./pool_fixture.ts";
 
 export const NO_PASSTHROUGH: PassthroughRules = {
