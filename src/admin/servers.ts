@@ -4,7 +4,7 @@ import type { EntityRow, ServerRow } from "../store/store.ts";
 import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { type Fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
-import { gatewaysById, knownGateway, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
+import { gatewaysById, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
 import { pageOf, readListQuery, selected } from "./paging.ts";
 import { serverCreate, serverUpdate } from "./schemas.ts";
 import { requestedMembers, requestedOverrides } from "./server_members.ts";
@@ -113,7 +113,7 @@ export async function listServerTools(call: Call): Promise<AdminResponse> {
   const gateways = await gatewaysById(call.deps);
   const rows = await members(call, call.deps.store.tools, toolIds);
   return ok(
-    rows.map((row) => toolRead(row, knownGateway(call.principal, gateways.get(row.gatewayId ?? "")))),
+    rows.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), call.principal)),
   );
 }
 

@@ -1,4 +1,5 @@
 // Rows as ContextForge's clients read them (camelCase). What we do not track is null or left out, never made up.
+import type { Principal } from "../auth/principal.ts";
 import type { NameConflict } from "../catalog/scope_names.ts";
 import { slugify } from "../catalog/tool_name.ts";
 import type { DiscoveredCounts } from "../store/registry.ts";
@@ -6,6 +7,7 @@ import type { SkippedItem } from "../store/discovery.ts";
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../store/store.ts";
 import type { Credentials } from "../upstream/credentials.ts";
 import { readLaunch } from "../upstream/stdio/launch.ts";
+import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";
 
@@ -52,8 +54,12 @@ export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = []
   };
 }
 
-/** @param gateway the tool's; undefined: it has none */
-export function toolRead(row: ToolRow, gateway: GatewayRow | undefined): Json {
+/**
+ * @param from the tool's gateway; undefined: it has none
+ * @param principal is told no more of it than it may know, but for whether the tool can be reached
+ */
+export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: Principal): Json {
+  const gateway = knownGateway(principal, from);
   const definition = JSON.parse(row.definition) as Json;
   return {
     ...entityRead(row),
@@ -74,7 +80,7 @@ export function toolRead(row: ToolRow, gateway: GatewayRow | undefined): Json {
     _meta: definition._meta ?? null,
     headers: null,
     auth: null,
-    reachable: row.reachable,
+    reachable: from?.reachable ?? true,
     gatewayId: row.gatewayId,
     gatewaySlug: gateway?.slug ?? null,
     timeoutMs: row.timeoutMs,

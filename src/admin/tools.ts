@@ -8,7 +8,6 @@ import { type Fault, fault, notSupported, refusal, snakeObject, validated } from
 import {
   gatewayOf,
   gatewaysById,
-  knownGateway,
   sharingChanges,
   sharingFaults,
   upstreamFieldFaults,
@@ -41,8 +40,7 @@ const TOOL: Noun<ToolRow> = {
   word: "Tool",
   stateKey: "tool",
   entities: ({ tools }) => tools,
-  read: async ({ deps, principal }, row) =>
-    toolRead(row, knownGateway(principal, await gatewayOf(deps, row))),
+  read: async ({ deps, principal }, row) => toolRead(row, await gatewayOf(deps, row), principal),
 };
 
 export const deleteTool = deleting(TOOL);
@@ -59,12 +57,12 @@ export async function listTools(call: Call): Promise<AdminResponse> {
     ({ enabled, gatewayId }) => enabled && gateways.get(gatewayId ?? "")?.enabled !== false,
   );
   const { page, answer } = pageOf(rows, { key: "tools", sortKey: "name", query });
-  return answer(page.map((row) => toolRead(row, knownGateway(principal, gateways.get(row.gatewayId ?? "")))));
+  return answer(page.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), principal)));
 }
 
 export async function getTool(call: Call): Promise<AdminResponse> {
   const row = await visibleRow(call, "Tool", call.deps.store.tools);
-  return ok(toolRead(row, knownGateway(call.principal, await gatewayOf(call.deps, row))));
+  return ok(toolRead(row, await gatewayOf(call.deps, row), call.principal));
 }
 
 /** REST and A2A tools are to come; those of MCP servers come with their gateway. */
@@ -94,7 +92,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
   const gateway = await gatewayOf(deps, row);
   const raw = snakeObject(await call.body(), ["body"]);
   const input = validated(toolUpdate, raw, ["body"], [
-    ...upstreamFieldFaults(raw, toolRead(row, knownGateway(principal, gateway)), UPSTREAM_FIELDS),
+    ...upstreamFieldFaults(raw, toolRead(row, gateway, principal), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),
   ]);
   const changes: RowChanges<ToolRow> = {
@@ -118,7 +116,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
     }
   });
   await deps.catalogChanged();
-  return ok(toolRead((await deps.store.tools.get(row.id))!, knownGateway(principal, gateway)));
+  return ok(toolRead((await deps.store.tools.get(row.id))!, gateway, principal));
 }
 
 /**

@@ -51,6 +51,24 @@ Deno.test("GET /tools does not tell the URL of a gateway that the caller may not
     assertEquals((await call("GET", `/tools/${id}`)).body.url, URL_1);
   }));
 
+Deno.test("GET /tools says of each tool whether its gateway can be reached now, hidden or not", () =>
+  withGateway(async ({ call, store, gatewayId }) => {
+    const told = async (as = ALICE) => {
+      const { body } = await call("GET", "/tools", { as });
+      const single = (await call("GET", `/tools/${body[0].id}`, { as })).body.reachable;
+      return [...body.map(({ reachable }: { reachable: boolean }) => reachable), single];
+    };
+    assertEquals(await told(), [true, true, true, true]);
+    const row = (await store.gateways.get(gatewayId))!;
+    await store.saveHealth(row, { reachable: false });
+    assertEquals(await told(), [false, false, false, false]);
+    await store.gateways.update(gatewayId, { visibility: "private" });
+    for (const { id } of await store.tools.list()) await store.tools.update(id, { visibility: "public" });
+    assertEquals(await told(), [false, false, false, false]);
+    await store.saveHealth((await store.gateways.get(gatewayId))!, { reachable: true });
+    assertEquals(await told(), [true, true, true, true]);
+  }));
+
 Deno.test("GET /tools pages by limit and cursor, also while rows come and go", () =>
   withGateway(async ({ call, store }) => {
     const first = (await call("GET", "/tools?include_pagination=true&limit=2")).body;

@@ -261,7 +261,6 @@ export function newTool(
     customName: null,
     displayName: null,
     description: null,
-    reachable: true,
     timeoutMs: null,
   };
 }

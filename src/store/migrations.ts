@@ -137,6 +137,8 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`CREATE INDEX revoked_tokens_expires_at ON revoked_tokens (expires_at)`,
     ],
   },
+  // Whether it can be reached is its gateway's to say.
+  { name: "tools without reachable", statements: [sql`ALTER TABLE tools DROP COLUMN reachable`] },
 ];
 
 /**

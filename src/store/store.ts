@@ -72,7 +72,6 @@ export interface ToolRow extends EntityRow {
    * upstream that lists its things in another order moves nothing under a client that is reading pages.
    */
   readonly position: number;
-  readonly reachable: boolean;
   readonly timeoutMs: number | null;
 }
 

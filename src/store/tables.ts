@@ -73,7 +73,6 @@ export const TOOLS: EntityTable<ToolRow> = {
     description: "text",
     definition: "text",
     position: "integer",
-    reachable: "boolean",
     timeoutMs: "integer",
   }),
   noun: "Tool",

@@ -85,7 +85,7 @@ export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): Gateway
 /** The tool `{gatewayId}-{originalName}`; its id is its name. */
 export function toolRow(gatewayId: string, originalName: string, given: Partial<ToolRow> = {}): ToolRow {
   const definition = `{"name":${JSON.stringify(originalName)},"inputSchema":{"type":"object"}}`;
-  return { ...named(gatewayId, originalName), definition, reachable: true, timeoutMs: null, ...given };
+  return { ...named(gatewayId, originalName), definition, timeoutMs: null, ...given };
 }
 
 export function promptRow(
