@@ -31,9 +31,10 @@ export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<voi
   introduce(successor);
   // One that dies over it leaves the records of its sessions: the successor serves in any case.
   const sessions = await old.ask({ type: "hand_over" }).catch(() => []);
-  await successor.ask({ type: "take_over", sessions });
+  await successor.ask({ type: "take_over", sessions }).catch(() => {});
   await listen(successor);
-  await old.ask({ type: "retire" });
+  // Whether or not it can: it is drained in any case, and two in one place would not do.
+  await old.ask({ type: "retire" }).catch(() => {});
   await sleep(clock, leaveMs);
   if (leaveMs > 0 && !migratesConnections && sockets !== null) {
     sockets.ignoreNewConnections(old.listeners);

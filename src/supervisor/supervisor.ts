@@ -187,6 +187,8 @@ export class Supervisor {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
         onLog: (lines) => sink.write(lines),
+        onFault: ({ index }, question, reason) =>
+          this.#options.log.error("worker could not answer", { worker: index, question, reason }),
         onWantsRecycling: (worker, reason) => void this.#recycle(worker, reason),
       },
     });

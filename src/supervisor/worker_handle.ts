@@ -22,6 +22,8 @@ export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
   onRequest(handle: WorkerHandle, request: WorkerRequest): void;
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
+  /** It could not answer a question; whoever asked hears of it too. */
+  onFault(handle: WorkerHandle, question: string, reason: string): void;
   /** Lines for standard output. */
   onLog(lines: string): void;
 }
@@ -89,7 +91,7 @@ export class WorkerHandle {
     if (this.#state !== "dead") this.#worker.postMessage(message, transfer as any);
   }
 
-  /** Ask, and wait for `done`. @throws {SluiceError} WORKER_GONE */
+  /** Ask, and wait for `done`. @throws {SluiceError} WORKER_GONE; INTERNAL where the answer failed */
   ask<Q extends Question>(question: Q): Promise<Answers[Q["type"]]> {
     if (this.#state === "dead") return Promise.reject(new SluiceError("WORKER_GONE"));
     const request = this.#nextRequest++;
@@ -131,6 +133,13 @@ export class WorkerHandle {
         this.#asked.get(message.request)?.resolve(message.value);
         this.#asked.delete(message.request);
         return;
+      case "not_answered": {
+        const { request, question, cause } = message;
+        this.#events.onFault(this, question, cause);
+        this.#asked.get(request)?.reject(new SluiceError("INTERNAL", {}, { cause }));
+        this.#asked.delete(request);
+        return;
+      }
       case "log":
         return this.#events.onLog(message.lines);
       case "wants_recycling":

@@ -439,10 +439,13 @@ export async function createApp(
             })),
           );
         case "take_over":
-          for (const { session, upstreams: transfers } of question.sessions) {
-            upstreams.adopt(sessions.adopt(session).bound, transfers);
+          try {
+            for (const { session, upstreams: transfers } of question.sessions) {
+              upstreams.adopt(sessions.adopt(session).bound, transfers);
+            }
+          } finally {
+            takenOver.resolve();
           }
-          takenOver.resolve();
           return null;
         case "drain_pool":
           return pool.drain(({ upstreamId }) =>

@@ -99,6 +99,15 @@ async function answer(question: Question): Promise<Answers[Question["type"]]> {
   }
 }
 
+/** Whatever an answer meets: who asked hears of it, and the next order is obeyed. */
+async function answerTo({ request, question }: Extract<ToWorker, { type: "question" }>): Promise<void> {
+  try {
+    send({ type: "done", request, value: await answer(question) });
+  } catch (error) {
+    send({ type: "not_answered", request, question: question.type, cause: reasonOf(error) });
+  }
+}
+
 async function obey(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "start":
@@ -114,7 +123,7 @@ async function obey(message: ToWorker): Promise<void> {
     case "former_peer_gone":
       return app.disconnectFormer(message.worker);
     case "question":
-      return send({ type: "done", request: message.request, value: await answer(message.question) });
+      return await answerTo(message);
     case "answers":
       asked.get(message.request)?.(message.values);
       asked.delete(message.request);

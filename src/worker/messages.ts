@@ -116,6 +116,13 @@ export type FromWorker =
     readonly cause: string;
   }
   | { readonly type: "done"; readonly request: number; readonly value: unknown }
+  /** The answer to a question failed, with this in words; the worker goes on. */
+  | {
+    readonly type: "not_answered";
+    readonly request: number;
+    readonly question: Question["type"];
+    readonly cause: string;
+  }
   /** A question for all workers, this one too; `answers` comes when each has answered or died. */
   | { readonly type: "ask_all"; readonly request: number; readonly question: Question | SupervisorQuestion }
   | { readonly type: "drained" };

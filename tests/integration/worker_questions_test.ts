@@ -1,0 +1,73 @@
+// A real worker that is asked what it cannot answer.
+import { assertEquals, assertRejects } from "@std/assert";
+import { SluiceError } from "../../src/base/errors.ts";
+import { migrate } from "../../src/store/migrations.ts";
+import { openDatabase } from "../../src/store/open.ts";
+import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
+import { configOf } from "../support/redis_connections.ts";
+import { freePort } from "../support/free_port.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+Deno.test({
+  name:
+    "A worker whose answer throws says so, answers the next question, and does not keep its requests waiting",
+  // Another worker's connections and timers end with its thread.
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const directory = await Deno.makeTempDir({ prefix: "sluice_worker_" });
+    const port = freePort();
+    const config = configOf({
+      DATABASE_URL: `sqlite:///${directory}/test.db`,
+      HOST: "127.0.0.1",
+      PORT: String(port),
+      WORKERS: "1",
+      AUTH_REQUIRED: "false",
+    });
+    const database = await openDatabase(config.databaseUrl, { settings: config });
+    await migrate(database);
+    await database.close();
+    const faults: string[] = [];
+    const handle = new WorkerHandle({
+      start: {
+        type: "start",
+        worker: 0,
+        // It waits for sessions, and gets none that it can read.
+        isSuccessor: true,
+        workerCount: 1,
+        config,
+        secrets: { jwtSecretKey: "s".repeat(40), authEncryptionSecret: "t".repeat(40) },
+      },
+      maxHeapMb: 0,
+      events: {
+        onState: () => {},
+        onRequest: () => {},
+        onLog: () => {},
+        onWantsRecycling: () => {},
+        onFault: (_, question) => faults.push(question),
+      },
+    });
+    try {
+      await handle.prepared;
+      const error = await assertRejects(
+        () => handle.ask({ type: "take_over", sessions: null as never }),
+        SluiceError,
+      );
+      assertEquals([error.code, faults], ["INTERNAL", ["take_over"]]);
+      assertEquals((await handle.ask({ type: "report" })).worker, 0);
+      handle.send({ type: "listen" });
+      await handle.ready;
+      const response = await fetch(`http://127.0.0.1:${port}/rpc`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+      });
+      assertEquals([response.status, await response.json()], [200, { jsonrpc: "2.0", id: 1, result: {} }]);
+      handle.drain();
+      await waitFor(() => handle.state === "dead", { what: "the worker to end" });
+    } finally {
+      handle.terminate();
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
