@@ -11,15 +11,19 @@ import { type OpenOptions, UpstreamSession } from "./session.ts";
 
 type ClientInfo = OpenOptions["clientInfo"];
 
-/** Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does. */
+/**
+ * Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does.
+ * @param peers hear of what an older upstream says on a call's stream; 2026-07-28 says it to those who asked for it alone
+ */
 export function statelessChannel(
   transport: UpstreamTransport,
   revision: string,
   clientInfo: ClientInfo,
+  peers: Pick<OpenOptions, "onListChanged"> = {},
 ): UpstreamChannel | null {
   return revision === MODERN_REVISION
     ? modernSession(transport, clientInfo)
-    : UpstreamSession.stateless(transport, revision);
+    : UpstreamSession.stateless(transport, revision, peers);
 }
 
 /** Do the handshake; an upstream that turns out to have none any more is spoken to without. @throws {SluiceError} UPSTREAM_* */

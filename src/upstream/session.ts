@@ -67,10 +67,14 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   /** To an upstream that is known to keep no sessions: usable at once, by everybody. Null for a transport that always does. */
-  static stateless(transport: UpstreamTransport, protocolVersion: string): UpstreamSession | null {
+  static stateless(
+    transport: UpstreamTransport,
+    protocolVersion: string,
+    peers: InboxOptions = {},
+  ): UpstreamSession | null {
     const connection = transport.stateless(protocolVersion);
     if (connection === null) return null;
-    const inbox = new Inbox({});
+    const inbox = new Inbox(peers);
     inbox.connection = connection;
     return new UpstreamSession(connection, { protocolVersion }, inbox);
   }

@@ -92,7 +92,7 @@ export class Upstream {
     });
     this.#stateless = profile.statelessRevision === null
       ? null
-      : statelessChannel(transport, profile.statelessRevision, deps.clientInfo);
+      : this.#statelessOf(profile.statelessRevision);
     this.#listening = new UpstreamListening({
       id: this.id,
       name: this.name,
@@ -409,9 +409,14 @@ export class Upstream {
       clientInfo,
     });
     if (!session.isStateful) {
-      this.#stateless = statelessChannel(this.#transport, session.protocolVersion, clientInfo);
+      this.#stateless = this.#statelessOf(session.protocolVersion);
     }
     return session;
+  }
+
+  #statelessOf(revision: string): UpstreamChannel | null {
+    const peers = { onListChanged: this.#onListChanged };
+    return statelessChannel(this.#transport, revision, this.#deps.clientInfo, peers);
   }
 
   /** The log level that a 2026-07-28 request wants of an upstream where it belongs to the session. */

@@ -182,3 +182,26 @@ Deno.test("BoundSessions.end() ends every session, also one that is being opened
   );
   assertEquals(count("initialize"), 1);
 });
+
+Deno.test("Upstream.request() hears on a call's stream that a list has changed, of an upstream without sessions too", async () => {
+  for (const statelessRevision of ["2025-11-25", null]) {
+    const fake = new FakeUpstream(({ method, id }) => {
+      if (method !== "tools/call") return undefined;
+      const messages = [
+        { jsonrpc: "2.0", method: "notifications/tools/list_changed" },
+        { jsonrpc: "2.0", id, result: { ok: true } },
+      ];
+      const body = messages.map((message) => `data: ${JSON.stringify(message)}\n\n`).join("");
+      return { headers: { "content-type": "text/event-stream" }, body };
+    });
+    fake.stateful = false;
+    const heard: string[][] = [];
+    const deps = upstreamDeps({ onListChanged: (...said) => void heard.push(said) });
+    const upstream = new Upstream(upstreamProfile({ statelessRevision }), fake.transport(), deps);
+    for (const bound of [null, new BoundSessions()]) {
+      heard.length = 0;
+      assertEquals((await upstream.request("tools/call", "{}", call(bound))).text, '{"ok":true}');
+      assertEquals(heard, [["u", "notifications/tools/list_changed"]]);
+    }
+  }
+});
