@@ -89,6 +89,13 @@ export const ERRORS = {
     "Unsupported protocol version: {requested} (supported: {supported})",
   ),
   HEADER_MISMATCH: row("downstream", 400, -32020, "never", "The header {header} {reason}"),
+  MISSING_CLIENT_CAPABILITY: row(
+    "downstream",
+    400,
+    -32021,
+    "never",
+    "The client has not declared {capability} in its capabilities",
+  ),
   REQUEST_CANCELLED: row("downstream", 499, -31499, "never", "The request was cancelled"),
 
   UPSTREAM_CONNECT_FAILED: row(

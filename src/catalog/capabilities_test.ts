@@ -6,7 +6,8 @@ import {
   resourceRow,
   toolRow,
 } from "../../tests/support/catalog_rows.ts";
-import { type Capabilities, mergeCapabilities } from "./capabilities.ts";
+import { TASKS_EXTENSION } from "../mcp/tasks.ts";
+import { type Capabilities, forClient, mergeCapabilities } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 
 const LISTS = {
@@ -15,8 +16,8 @@ const LISTS = {
   prompts: { listChanged: true },
 };
 
-function merged(all: Capabilities[], { withResources = all, withArguments = all } = {}) {
-  return mergeCapabilities({ all, withResources, withArguments });
+function merged(all: Capabilities[], { withTools = all, withResources = all, withArguments = all } = {}) {
+  return mergeCapabilities({ all, withTools, withResources, withArguments });
 }
 
 Deno.test("mergeCapabilities() always has lists that change, and nothing that nobody offers", () => {
@@ -58,10 +59,46 @@ Deno.test("mergeCapabilities() passes on what it never heard of, the first regis
   });
 });
 
-Deno.test("mergeCapabilities() leaves out tasks, and takes a member called __proto__ for what it is", () => {
-  const odd = JSON.parse('{"tasks":{"list":{}},"experimental":{"__proto__":{"a":1}},"__proto__":{"b":2}}');
+Deno.test("mergeCapabilities() has of tasks what any upstream with tools here has", () => {
+  const one = { tasks: { list: {}, requests: { tools: { call: {} } } } };
+  const two = { tasks: { cancel: {}, requests: { tools: { call: { depth: 1 } }, future: {} } } };
+  assertEquals(merged([one, {}, two]).tasks, {
+    list: {},
+    cancel: {},
+    requests: { tools: { call: { depth: 1 } }, future: {} },
+  });
+  assertEquals("tasks" in merged([one], { withTools: [] }), false);
+  assertEquals("tasks" in merged([{ tasks: true }]), false);
+});
+
+Deno.test("Tasks are offered in the era that both client and upstream speak", () => {
+  const offered = (protocolVersion: string, capabilities: Capabilities) => {
+    const gateways = [gatewayRow("a", { protocolVersion, capabilities })];
+    const { all } = new Catalog(catalogRows({ gateways, tools: [toolRow("a", "x")] }));
+    const whole = all.capabilities(() => true);
+    return [false, true].map((isModern) => {
+      const { tasks, extensions } = forClient(whole, isModern);
+      return {
+        ...(tasks === undefined ? {} : { tasks }),
+        ...(extensions === undefined ? {} : { extensions }),
+      };
+    });
+  };
+  const both = { tasks: { list: {} }, extensions: { [TASKS_EXTENSION]: {}, "io.ui": {} } };
+  assertEquals(offered("2025-11-25", both), [
+    { tasks: { list: {} }, extensions: { "io.ui": {} } },
+    { extensions: { "io.ui": {} } },
+  ]);
+  assertEquals(offered("2026-07-28", both), [
+    { extensions: { "io.ui": {} } },
+    { extensions: { [TASKS_EXTENSION]: {}, "io.ui": {} } },
+  ]);
+  assertEquals(offered("2026-07-28", { extensions: { [TASKS_EXTENSION]: {} } })[0], {});
+});
+
+Deno.test("mergeCapabilities() takes a member called __proto__ for what it is", () => {
+  const odd = JSON.parse('{"experimental":{"__proto__":{"a":1}},"__proto__":{"b":2}}');
   const result = merged([odd, { experimental: {} }]);
-  assertEquals("tasks" in result, false);
   assertEquals(
     JSON.stringify({ experimental: result.experimental, own: Object.keys(result) }),
     '{"experimental":{"__proto__":{"a":1}},"own":["tools","resources","prompts","experimental","__proto__"]}',

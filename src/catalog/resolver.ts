@@ -2,7 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { canSee } from "../auth/rbac.ts";
 import type { Principal } from "../auth/principal.ts";
-import type { EntityRow, PromptRow, ResourceRow, ToolRow } from "../store/store.ts";
+import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "../store/store.ts";
 import type { Entry, Scope, Shelf } from "./catalog.ts";
 
 /** @throws {SluiceError} TOOL_NOT_FOUND (also for a tool that the caller may not see), NAME_AMBIGUOUS */
@@ -25,6 +25,13 @@ export function resolveResource(scope: Scope, uri: string, principal: Principal)
     if (canSee(principal, entry.row) && entry.template.matches(uri)) return entry;
   }
   throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+}
+
+/** The upstreams of which the caller sees anything on this shelf, in list order. */
+export function visibleGateways(shelf: Shelf<Entry<EntityRow>>, principal: Principal): readonly GatewayRow[] {
+  if (shelf.allPublic) return shelf.gateways;
+  const seen = shelf.entries.filter(({ row }) => canSee(principal, row));
+  return [...new Set(seen.map(({ gateway }) => gateway))];
 }
 
 /** Our own name first; then the upstream's, where it can only mean one. */

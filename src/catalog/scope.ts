@@ -1,6 +1,6 @@
 // What one endpoint shows: everything, or the members of a virtual server.
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../store/store.ts";
-import { type Capabilities, mergeCapabilities } from "./capabilities.ts";
+import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
 import type { Entry, Shelf, TemplateEntry } from "./shelf.ts";
 
@@ -48,17 +48,16 @@ export class Scope implements ScopeParts {
   }
 
   #merge(sees: (row: EntityRow) => boolean): Capabilities {
-    const capabilitiesOf = (...shelves: Shelf<Entry<EntityRow>>[]) => {
+    const offeredBy = (...shelves: Shelf<Entry<EntityRow>>[]) => {
       const entries = shelves.flatMap((shelf) => shelf.entries).filter(({ row }) => sees(row));
       const gateways = new Set(entries.map(({ gateway }) => gateway));
-      return this.#registered.filter((gateway) => gateways.has(gateway)).map(({ capabilities }) =>
-        capabilities
-      );
+      return this.#registered.filter((gateway) => gateways.has(gateway)).map(capabilitiesOf);
     };
     return mergeCapabilities({
-      all: capabilitiesOf(this.tools, this.resources, this.templates, this.prompts),
-      withResources: capabilitiesOf(this.resources, this.templates),
-      withArguments: capabilitiesOf(this.prompts, this.templates),
+      all: offeredBy(this.tools, this.resources, this.templates, this.prompts),
+      withTools: offeredBy(this.tools),
+      withResources: offeredBy(this.resources, this.templates),
+      withArguments: offeredBy(this.prompts, this.templates),
     });
   }
 }

@@ -5,6 +5,8 @@ import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Revision } from "../mcp/revisions.ts";
+import type { TaskIds } from "../proxy/task_ids.ts";
+import { TaskRelay } from "../proxy/task_relay.ts";
 import { BoundSessions } from "../upstream/bound_sessions.ts";
 import { ClientState, type ClientWishes } from "../upstream/client_state.ts";
 import { ClientQuestions } from "./client_questions.ts";
@@ -27,6 +29,7 @@ export interface SessionParts {
   readonly clientRequestTimeoutMs: number;
   /** STREAM_RESUME_WINDOW */
   readonly resumeWindowMs: number;
+  readonly taskIds: TaskIds;
   /** What outlives the worker has changed. */
   readonly persist: (session: DownstreamSession) => Promise<void>;
 }
@@ -52,7 +55,7 @@ export class DownstreamSession {
     readonly owner: SessionOwner,
     state: PersistedSession,
     public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, resumeWindowMs, persist }: SessionParts,
+    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, persist }: SessionParts,
   ) {
     this.#resumeWindowMs = resumeWindowMs;
     this.#state = state;
@@ -67,6 +70,7 @@ export class DownstreamSession {
           request: (method, params, asking) =>
             this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
         },
+        tasks: (client) => new TaskRelay(taskIds, { ...owner, isModern: false }, client),
         onChange: () => persist(this),
       }),
     );
@@ -161,6 +165,7 @@ export interface SessionsOptions {
   readonly clientRequestTimeoutMs: number;
   /** So long a call goes on whose client has lost its stream, and so long its end is kept (STREAM_RESUME_WINDOW). */
   readonly resumeWindowMs: number;
+  readonly taskIds: TaskIds;
 }
 
 /** However busy, a session's id is worth nothing after this: a stolen one does not live for ever. */
@@ -297,11 +302,12 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs, resumeWindowMs } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds } = this.#options;
     return new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
       resumeWindowMs,
+      taskIds,
       persist: (session) => this.#persist(session),
     });
   }

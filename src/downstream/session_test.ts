@@ -8,6 +8,7 @@ import { SluiceError } from "../base/errors.ts";
 import { MemoryCache } from "../cache/memory_cache.ts";
 import { UpstreamSession } from "../upstream/session.ts";
 import { DownstreamSessions } from "./session.ts";
+import { TaskIds } from "../proxy/task_ids.ts";
 import { SessionIds } from "./session_id.ts";
 
 const IDLE_MS = 60_000;
@@ -27,6 +28,7 @@ function setUp() {
       idleMs: IDLE_MS,
       clientRequestTimeoutMs: 60_000,
       resumeWindowMs: 30_000,
+      taskIds: new TaskIds("secret"),
     });
   const find = (
     sessions: DownstreamSessions,

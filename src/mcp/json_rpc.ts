@@ -159,6 +159,21 @@ function eachMember(
   }
 }
 
+/** The texts of an array's elements; none where the text, which must be valid JSON, is no array. */
+export function elementTexts(text: string): string[] {
+  const elements: string[] = [];
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== BRACKET_OPEN) return elements;
+  at = skipSpace(text, at + 1);
+  while (at < text.length && text.charCodeAt(at) !== BRACKET_CLOSE) {
+    const end = skipValue(text, at);
+    elements.push(text.slice(at, end));
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
+  }
+  return elements;
+}
+
 /** The text of a member's value, or undefined. See findMember. */
 export function memberText(text: string, key: string): string | undefined {
   const range = findMember(text, key);

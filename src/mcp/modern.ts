@@ -28,7 +28,10 @@ export function metaText(message: RequestMessage, key: string): string | undefin
   return meta === undefined ? undefined : memberText(meta, key);
 }
 
-/** The params member that `Mcp-Name` repeats, by method (2026-07-28, transports, "Standard Headers"). */
+/**
+ * The params member that `Mcp-Name` repeats, by method (2026-07-28, transports, "Standard Headers"; tasks extension,
+ * "Routing Headers").
+ */
 export const NAMED_BY: Readonly<Record<string, string>> = {
   "tools/call": "name",
   "prompts/get": "name",

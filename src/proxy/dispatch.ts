@@ -11,12 +11,15 @@ import { setLogLevel } from "./logging.ts";
 import { complete, getPrompt } from "./prompts.ts";
 import { readResource } from "./resources.ts";
 import { subscribe, unsubscribe } from "./subscriptions.ts";
+import { listTasks, type TaskListCursors } from "./tasks_list.ts";
+import { taskHandlers } from "./tasks.ts";
 import { callTool, callToolAsMethod } from "./tools_call.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 export interface DispatcherOptions {
   readonly identity: ServerIdentity;
   readonly paging: ListPaging;
+  readonly taskCursors: TaskListCursors;
   /** Makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it. */
   readonly toErrorObject: (error: unknown, call: CallContext) => string;
 }
@@ -28,7 +31,7 @@ export class Dispatcher {
   readonly #serverInfo: (call: CallContext) => string;
   readonly #toErrorObject: (error: unknown, call: CallContext) => string;
 
-  constructor(caller: UpstreamCaller, { identity, paging, toErrorObject }: DispatcherOptions) {
+  constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
     const lifecycle = new LifecycleMethods(identity);
     const shared: [method: string, handler: Handler][] = [
       ...listHandlers(caller, paging),
@@ -44,10 +47,13 @@ export class Dispatcher {
       ["logging/setLevel", (call, message) => setLogLevel(caller, call, message)],
       ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
       ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
+      ...taskHandlers(caller, ["tasks/get", "tasks/result", "tasks/cancel"]),
+      ["tasks/list", (call, message) => listTasks(caller, taskCursors, call, message)],
     ]);
     this.#modern = new Map<string, Handler>([
       ["server/discover", (call) => lifecycle.discover(call)],
       ...shared,
+      ...taskHandlers(caller, ["tasks/get", "tasks/update", "tasks/cancel"]),
     ]);
     this.#serverInfo = (call) => lifecycle.serverInfoText(call);
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);

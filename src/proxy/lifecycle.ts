@@ -5,6 +5,7 @@ import { SluiceError } from "../base/errors.ts";
 import { isObject, type RequestMessage } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION, negotiateRevision } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
+import { forClient } from "../catalog/capabilities.ts";
 import type { Scope } from "../catalog/scope.ts";
 import type { CallContext } from "./call_context.ts";
 
@@ -28,7 +29,7 @@ export class LifecycleMethods {
     }
     const result = {
       protocolVersion: negotiateRevision(params.protocolVersion),
-      ...this.#selfPortrait(scope, principal),
+      ...this.#selfPortrait(scope, principal, false),
       serverInfo: this.#serverInfo(scope),
     };
     return { text: JSON.stringify(result), failed: false };
@@ -36,7 +37,7 @@ export class LifecycleMethods {
 
   /** What `initialize` says, for clients without sessions (2026-07-28, "Discovery"). */
   discover({ scope, principal }: CallContext): RpcAnswer {
-    const result = { supportedVersions: [MODERN_REVISION], ...this.#selfPortrait(scope, principal) };
+    const result = { supportedVersions: [MODERN_REVISION], ...this.#selfPortrait(scope, principal, true) };
     return { text: JSON.stringify(result), failed: false };
   }
 
@@ -51,11 +52,11 @@ export class LifecycleMethods {
     return text;
   }
 
-  #selfPortrait(scope: Scope, principal: Principal) {
+  #selfPortrait(scope: Scope, principal: Principal, isModern: boolean) {
     const { server } = scope;
     const instructions = server?.instructions ?? server?.description;
     return {
-      capabilities: scope.capabilities((row) => canSee(principal, row)),
+      capabilities: forClient(scope.capabilities((row) => canSee(principal, row)), isModern),
       ...(instructions ? { instructions } : {}),
     };
   }

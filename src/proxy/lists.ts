@@ -12,7 +12,7 @@ import type { ListCursors, ListOf } from "./list_cursor.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** The key of a list's `_meta` that names the upstreams whose entries cannot be used now. */
-const UNAVAILABLE_KEY = "sluice/unavailableUpstreams";
+export const UNAVAILABLE_KEY = "sluice/unavailableUpstreams";
 
 export interface ListPaging {
   readonly cursors: ListCursors;

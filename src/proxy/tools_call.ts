@@ -7,8 +7,10 @@ import { isObject, memberText, replaceSoleMember, type RequestMessage } from "..
 import type { ToolRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { declaresTasksExtension } from "../mcp/tasks.ts";
 import { checkParamHeaders, paramHeadersFor } from "./param_headers.ts";
 import type { CallContext } from "./call_context.ts";
+import { taskMade } from "./tasks.ts";
 import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
 
 /** @throws {SluiceError} INVALID_PARAMS, TOOL_NOT_FOUND, NAME_AMBIGUOUS, FORBIDDEN, UPSTREAM_* */
@@ -28,7 +30,10 @@ export function callTool(
   const text = memberText(message.text, "params")!;
   const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
   if (call.revision === MODERN_REVISION) checkParamHeaders(tool, params.arguments, call.received);
-  return send(caller, call, tool, { text: renamed, args: params.arguments });
+  const answer = send(caller, call, tool, { text: renamed, args: params.arguments });
+  // No other call is looked at for tasks.
+  const mayMakeTask = params.task !== undefined || declaresTasksExtension(call.clientCapabilities);
+  return mayMakeTask ? answer.then((answer) => taskMade(caller, call, tool.gateway.id, answer)) : answer;
 }
 
 /** ContextForge's `/rpc` takes a tool's name for a method, and `params` for its arguments. @throws like callTool, METHOD_NOT_FOUND */

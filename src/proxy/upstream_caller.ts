@@ -1,12 +1,13 @@
 // One call to the upstream that an entry comes from, with its deadline.
 import { tokenOf } from "../auth/principal.ts";
-import type { Entry } from "../catalog/catalog.ts";
-import type { EntityRow, GatewayRow } from "../store/store.ts";
-import type { RpcAnswer } from "../upstream/client_peer.ts";
+import type { GatewayRow } from "../store/store.ts";
+import type { ClientPeer, RpcAnswer } from "../upstream/client_peer.ts";
 import type { HeaderList } from "../upstream/connection.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { CallContext } from "./call_context.ts";
+import { type TaskIds, taskOwnerOf } from "./task_ids.ts";
+import { TaskRelay } from "./task_relay.ts";
 
 /** How long an upstream may take; the names are those of the settings, for the error text. */
 export interface CallDeadline {
@@ -23,17 +24,21 @@ export class UpstreamCaller {
   /** For a tool without a `timeout_ms` of its own. */
   readonly toolDeadline: CallDeadline;
   readonly #requestDeadline: CallDeadline;
+  /** Under which clients know the tasks of upstreams. */
+  readonly taskIds: TaskIds;
   readonly #upstreams: Upstreams;
 
   /** @param requestTimeoutMs for everything that is not a tool call */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs }: {
+    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs, taskIds }: {
       readonly toolTimeoutMs: number;
       readonly toolTimeoutSetting: string;
       readonly requestTimeoutMs: number;
+      readonly taskIds: TaskIds;
     },
   ) {
+    this.taskIds = taskIds;
     this.#upstreams = upstreams;
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: toolTimeoutSetting };
     this.#requestDeadline = {
@@ -58,16 +63,20 @@ export class UpstreamCaller {
     await this.#upstreams.get(gatewayId).listen(bound);
   }
 
-  /** @param params JSON text, sent as it is. @throws {SluiceError} UPSTREAM_* */
+  /**
+   * @param entry of the upstream that is called
+   * @param params JSON text, sent as it is
+   * @throws {SluiceError} UPSTREAM_*
+   */
   request(
-    entry: Entry<EntityRow>,
+    { gateway }: { readonly gateway: GatewayRow },
     call: CallContext,
     method: string,
     params: string,
     { timeoutMs, timeoutSetting, paramHeaders }: CallLimits = this.#requestDeadline,
   ): Promise<RpcAnswer> {
-    if (call.note !== undefined) call.note.upstream = entry.gateway.name;
-    return this.#upstreams.get(entry.gateway.id).request(method, params, {
+    if (call.note !== undefined) call.note.upstream = gateway.name;
+    return this.#upstreams.get(gateway.id).request(method, params, {
       bound: call.bound,
       revision: call.revision,
       clientCapabilities: call.clientCapabilities,
@@ -76,8 +85,16 @@ export class UpstreamCaller {
       timeoutMs,
       timeoutSetting,
       signal: call.signal,
-      client: call.client,
+      client: this.#clientFor(gateway, call),
       paramHeaders,
     });
+  }
+
+  /** The call's client as the upstream may know it; of an upstream without tasks there is nothing to keep from others. */
+  #clientFor({ id, capabilities }: GatewayRow, call: CallContext): ClientPeer | undefined {
+    const { client, bound } = call;
+    if (client === undefined || !("tasks" in capabilities)) return client;
+    const tasks = bound?.client.tasks ?? new TaskRelay(this.taskIds, taskOwnerOf(call));
+    return tasks.peerFor(id, client);
   }
 }

@@ -2,12 +2,22 @@
 import { SluiceError } from "../base/errors.ts";
 import type { ClientPeer } from "./client_peer.ts";
 
+/** Keeps the tasks of one upstream, and those that the client runs for it, from all others. */
+export interface TaskBoundary {
+  /** The client as this upstream may know it. */
+  peerFor(upstreamId: string, peer: ClientPeer): ClientPeer;
+  /** Who a notification of the client's about a task is for; null: nobody; undefined: it is about none. */
+  addressee(notification: string): { readonly upstreamId: string; readonly text: string } | null | undefined;
+}
+
 /** What a client has asked for, as plain data. */
 export interface ClientWishes {
   /** As of `logging/setLevel`. */
   readonly logLevel: string | null;
   /** The URIs of `resources/subscribe`, by upstream id. */
   readonly subscriptions: Readonly<Record<string, readonly string[]>>;
+  /** Whom the client runs tasks for: upstream ids, by the client's task id. */
+  readonly tasks?: Readonly<Record<string, string>>;
 }
 
 export interface ClientStateOptions {
@@ -15,6 +25,7 @@ export interface ClientStateOptions {
   readonly capabilities?: string;
   /** Takes what upstreams send outside any call. */
   readonly peer?: ClientPeer;
+  readonly tasks?: (client: ClientState) => TaskBoundary;
   readonly wishes?: ClientWishes;
   /** A wish has changed: keep it. */
   readonly onChange?: () => Promise<void>;
@@ -23,25 +34,32 @@ export interface ClientStateOptions {
 /** A client that subscribes to more than this at one upstream is refused: it cannot fill our memory. */
 const MAX_SUBSCRIPTIONS = 1_000;
 
+/** Of more tasks that a client runs for upstreams the oldest is forgotten: its upstream is told that there is no such task. */
+const MAX_CLIENT_TASKS = 1_000;
+
 export class ClientState {
   readonly capabilities: string;
   readonly peer: ClientPeer | undefined;
+  readonly tasks: TaskBoundary | undefined;
   /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
   listening = false;
   #logLevel: string | null;
   readonly #subscriptions: Map<string, Set<string>>;
+  readonly #taskOwners: Map<string, string>;
   readonly #onChange: () => Promise<void>;
 
   constructor(
-    { capabilities = "{}", peer, wishes, onChange = () => Promise.resolve() }: ClientStateOptions = {},
+    { capabilities = "{}", peer, tasks, wishes, onChange = () => Promise.resolve() }: ClientStateOptions = {},
   ) {
     this.capabilities = capabilities;
     this.peer = peer;
+    this.tasks = tasks?.(this);
     this.#onChange = onChange;
     this.#logLevel = wishes?.logLevel ?? null;
     this.#subscriptions = new Map(
       Object.entries(wishes?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
     );
+    this.#taskOwners = new Map(Object.entries(wishes?.tasks ?? {}));
   }
 
   get logLevel(): string | null {
@@ -52,11 +70,31 @@ export class ClientState {
     const subscriptions = Object.fromEntries(
       [...this.#subscriptions].map(([id, uris]) => [id, [...uris]]),
     );
-    return { logLevel: this.#logLevel, subscriptions };
+    const tasks = this.#taskOwners.size === 0 ? {} : { tasks: Object.fromEntries(this.#taskOwners) };
+    return { logLevel: this.#logLevel, subscriptions, ...tasks };
   }
 
   async setLogLevel(level: string): Promise<void> {
     this.#logLevel = level;
+    await this.#onChange();
+  }
+
+  /** The client as an upstream may know it. */
+  peerFor(upstreamId: string): ClientPeer | undefined {
+    return this.peer && (this.tasks?.peerFor(upstreamId, this.peer) ?? this.peer);
+  }
+
+  /** The upstream that the client runs a task for. */
+  ownerOfTask(taskId: string): string | undefined {
+    return this.#taskOwners.get(taskId);
+  }
+
+  /** The client has begun a task for an upstream; an id that another upstream has is a new task's from now on. */
+  async addTask(taskId: string, upstreamId: string): Promise<void> {
+    if (this.#taskOwners.size >= MAX_CLIENT_TASKS) {
+      this.#taskOwners.delete(this.#taskOwners.keys().next().value!);
+    }
+    this.#taskOwners.set(taskId, upstreamId);
     await this.#onChange();
   }
 

@@ -3,6 +3,7 @@ import { isError, SluiceError } from "../base/errors.ts";
 import { withClaims } from "../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { withoutTasksExtension } from "../mcp/tasks.ts";
 import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./channel.ts";
 import type { SubscriptionFilter } from "./channel.ts";
 import type { ClientPeer, RpcAnswer } from "./client_peer.ts";
@@ -71,7 +72,9 @@ export class ModernSession implements UpstreamChannel {
       return (await this.#ask(method, params ?? "{}", call, passed)).answer;
     }
     if (ANSWERED_HERE.has(method)) return EMPTY;
-    const { bound, clientCapabilities = bound?.client.capabilities ?? "{}" } = call;
+    const { bound, clientCapabilities: declared = bound?.client.capabilities ?? "{}" } = call;
+    // An older client has no methods for such a task.
+    const clientCapabilities = withoutTasksExtension(declared);
     const claimed = withClaims(params, {
       clientCapabilities,
       clientInfo: this.#clientInfo,

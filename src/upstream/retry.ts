@@ -11,6 +11,9 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "prompts/list",
   "prompts/get",
   "completion/complete",
+  "tasks/get",
+  "tasks/result",
+  "tasks/list",
 ]);
 
 /** May the call be made again? Where nothing can have reached the upstream: any; where it may have: those that only read. */

@@ -135,7 +135,7 @@ export class Upstream {
   /** Take over what `transfer` gave. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
     const { client } = bound;
-    const peers = { client: client.peer, onListChanged: this.#onListChanged };
+    const peers = { client: client.peerFor(this.id), onListChanged: this.#onListChanged };
     const session = UpstreamSession.resume(this.#transport, transfer, peers);
     if (session === null) return;
     if (client.listening || client.subscriptionsTo(this.id).size > 0) session.listen();
@@ -313,7 +313,7 @@ export class Upstream {
     const session = await this.#open({
       passed,
       clientCapabilities: client.capabilities,
-      client: client.peer,
+      client: client.peerFor(this.id),
     });
     if (!session.isStateful) return session;
     await restoreWishes(session, client, {

@@ -96,8 +96,15 @@ export class Upstreams {
     await Promise.all(this.usable().map((upstream) => upstream.setLogLevel(bound)));
   }
 
-  /** Passes a client's notification on to its upstream sessions. */
+  /** Passes a client's notification on to its upstream sessions; one about a task to the task's upstream alone. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
+    const addressee = bound.client.tasks?.addressee(notification);
+    if (addressee === null) return;
+    if (addressee !== undefined) {
+      const upstream = this.#entries.get(addressee.upstreamId)?.upstream;
+      if (upstream instanceof Upstream) await upstream.notify(bound, addressee.text);
+      return;
+    }
     await Promise.all(this.usable().map((upstream) => upstream.notify(bound, notification)));
   }
 

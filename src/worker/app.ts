@@ -27,6 +27,8 @@ import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
 import { ListCursors } from "../proxy/list_cursor.ts";
+import { TaskIds } from "../proxy/task_ids.ts";
+import { TaskListCursors } from "../proxy/tasks_list.ts";
 import { UpstreamCaller } from "../proxy/upstream_caller.ts";
 import { CacheRecords } from "../store/cache_records.ts";
 import { createLeases } from "../store/leases.ts";
@@ -170,6 +172,7 @@ export async function createApp(
     announce: (change) => link.askAll({ type: "announce", change }),
   });
 
+  const taskIds = new TaskIds(secrets.authEncryptionSecret);
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
       toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
@@ -177,10 +180,12 @@ export async function createApp(
         ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
         : "TOOL_TIMEOUT",
       requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+      taskIds,
     }),
     {
       identity: { name: "sluice", version: VERSION },
       paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
+      taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
       toErrorObject: (thrown, { note, received }) =>
         rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
     },
@@ -196,6 +201,7 @@ export async function createApp(
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
+    taskIds,
   });
   if (redis !== null) {
     redis.onBack = () => void sessions.persist().catch((error) => log.error("sessions not kept", { error }));

@@ -6,6 +6,8 @@ import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
 import type { CallContext } from "../../src/proxy/call_context.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
 import { ListCursors } from "../../src/proxy/list_cursor.ts";
+import { TaskIds } from "../../src/proxy/task_ids.ts";
+import { TaskListCursors } from "../../src/proxy/tasks_list.ts";
 import { UpstreamCaller } from "../../src/proxy/upstream_caller.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -55,10 +57,12 @@ export async function dataPlane(
       toolTimeoutMs: 60_000,
       toolTimeoutSetting: "TOOL_TIMEOUT",
       requestTimeoutMs: 30_000,
+      taskIds: new TaskIds("secret"),
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },
       paging: { cursors: new ListCursors("secret"), pageSize },
+      taskCursors: new TaskListCursors("secret"),
       toErrorObject: (thrown) => rpcErrorText(errors.report(thrown)),
     },
   );

@@ -8,6 +8,7 @@ import type { CatalogRows } from "../../src/store/store.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { TaskIds } from "../../src/proxy/task_ids.ts";
 import { principal } from "./fakes.ts";
 
 export async function mcpServer(
@@ -27,6 +28,7 @@ export async function mcpServer(
     idleMs: 60_000,
     clientRequestTimeoutMs: 60_000,
     resumeWindowMs: 30_000,
+    taskIds: new TaskIds("secret"),
   });
   let catalog = plane.catalog;
   const http = new StreamableHttp({

@@ -1,0 +1,56 @@
+// Text that goes to clients to come back, sealed: any worker of the deployment can read it, nobody can make one up or read it.
+import { Buffer } from "node:buffer";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
+
+const ALGORITHM = "aes-256-gcm";
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const BASE64 = { alphabet: "base64url", omitPadding: true } as const;
+
+export class Seal {
+  readonly #key: Uint8Array;
+  readonly #nonceKey: Uint8Array;
+
+  /**
+   * @param secret the deployment's; the keys are derived from it once
+   * @param purpose what is sealed for another cannot be opened
+   */
+  constructor(secret: string, purpose: string) {
+    const keys = new Uint8Array(hkdfSync("sha256", secret, "sluice", purpose, 2 * KEY_BYTES));
+    this.#key = keys.subarray(0, KEY_BYTES);
+    this.#nonceKey = keys.subarray(KEY_BYTES);
+  }
+
+  /**
+   * The same text in the same context gives the same sealed text, in [A-Za-z0-9_-]: the nonce is a keyed hash of both.
+   * @param context has to be the same when it is opened
+   */
+  seal(context: string, text: string): string {
+    const hash = createHmac("sha256", this.#nonceKey).update(JSON.stringify([context, text])).digest();
+    const nonce = hash.subarray(0, NONCE_BYTES);
+    const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(bytesOf(context));
+    const sealed = [nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()];
+    return new Uint8Array(Buffer.concat(sealed)).toBase64(BASE64);
+  }
+
+  /** The text, or null where it was not sealed by us in this context. */
+  open(context: string, sealed: string): string | null {
+    try {
+      const bytes = Uint8Array.fromBase64(sealed, BASE64);
+      const decipher = createDecipheriv(ALGORITHM, this.#key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(bytesOf(context)).setAuthTag(bytes.subarray(-TAG_BYTES));
+      return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8") +
+        decipher.final("utf8");
+    } catch {
+      // Not base64, too short, or sealed with another key or in another context: the same answer to all.
+      return null;
+    }
+  }
+}
+
+function bytesOf(context: string): Uint8Array {
+  return new TextEncoder().encode(context);
+}

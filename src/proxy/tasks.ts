@@ -1,0 +1,83 @@
+// tasks/get, tasks/result, tasks/cancel and tasks/update: to the one upstream that runs the task, and back under our id.
+import { requirePermission } from "../auth/rbac.ts";
+import { SluiceError } from "../base/errors.ts";
+import { visibleGateways } from "../catalog/resolver.ts";
+import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { declaresTasksExtension, TASKS_EXTENSION } from "../mcp/tasks.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
+import type { CallContext, Handler } from "./call_context.ts";
+import { taskOwnerOf } from "./task_ids.ts";
+import { type Rename, renameInCreated, renameInMeta, renameInTask } from "./task_text.ts";
+import type { UpstreamCaller } from "./upstream_caller.ts";
+
+/** By method: where its result names the task. */
+const RESULTS: Readonly<Record<string, (result: string, rename: Rename) => string>> = {
+  "tasks/get": renameInTask,
+  "tasks/cancel": renameInTask,
+  "tasks/update": renameInTask,
+  // What the tool has answered: only its `_meta` is about the task.
+  "tasks/result": renameInMeta,
+};
+
+/** The handlers throw INVALID_PARAMS for an id that we did not give this caller, MISSING_CLIENT_CAPABILITY, FORBIDDEN, UPSTREAM_*. */
+export function taskHandlers(
+  caller: UpstreamCaller,
+  methods: readonly string[],
+): [method: string, handler: Handler][] {
+  return methods.map((method) => [method, (call, message) => askAboutTask(caller, call, message)]);
+}
+
+/** The answer of a tools/call that may have made a task. */
+export function taskMade(
+  caller: UpstreamCaller,
+  call: CallContext,
+  gatewayId: string,
+  { text, failed }: RpcAnswer,
+): RpcAnswer {
+  if (failed) return { text, failed };
+  const rename = sealFor(caller, call, gatewayId);
+  const isTask = memberText(text, "resultType") === '"task"';
+  return { text: isTask ? renameInTask(text, rename) : renameInCreated(text, rename), failed };
+}
+
+/** Our ids for an upstream's tasks, good for this call's caller. */
+export function sealFor({ taskIds }: UpstreamCaller, call: CallContext, gatewayId: string): Rename {
+  const owner = taskOwnerOf(call);
+  return (taskId) => taskIds.seal(owner, { gatewayId, taskId });
+}
+
+async function askAboutTask(
+  caller: UpstreamCaller,
+  call: CallContext,
+  { method, params, text }: RequestMessage,
+): Promise<RpcAnswer> {
+  requirePermission(call.principal, "tools.execute");
+  if (call.revision === MODERN_REVISION && !declaresTasksExtension(call.clientCapabilities)) {
+    throw missingExtension();
+  }
+  const given = isObject(params) ? params.taskId : undefined;
+  if (typeof given !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" must be a string' });
+  }
+  const task = caller.taskIds.open(taskOwnerOf(call), given);
+  // An upstream that was taken from the caller takes its tasks along.
+  const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
+  if (task === null || gateway === undefined) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" names no task of this caller here' });
+  }
+  const sent = replaceSoleMember(memberText(text, "params")!, "taskId", JSON.stringify(task.taskId));
+  // tasks/result waits for the tool.
+  const limits = method === "tasks/result" ? caller.toolDeadline : undefined;
+  const answer = await caller.request({ gateway }, call, method, sent, limits);
+  if (answer.failed) return answer;
+  return { text: RESULTS[method]!(answer.text, sealFor(caller, call, gateway.id)), failed: false };
+}
+
+/** With the `data` that the revision names (tasks extension, "Capability Negotiation"). */
+function missingExtension(): SluiceError {
+  const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } };
+  return new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: `extensions["${TASKS_EXTENSION}"]` }, {
+    data: { requiredCapabilities },
+  });
+}
