@@ -1,0 +1,113 @@
+// Tasks of 2025-11-25 between peers that we did not write: server-everything's research tool and the SDK v1 client.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
+import { CallToolResultSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { Sluice } from "../support/sluice.ts";
+import { startEverything } from "../support/upstream_everything.ts";
+
+interface Connected extends AsyncDisposable {
+  readonly client: Client;
+  /** The task ids in the questions that the client was asked. */
+  readonly askedFor: unknown[];
+}
+
+/** A client that knows what it means when it is asked what it means. */
+async function connect(url: string, token: string): Promise<Connected> {
+  const client = new Client({ name: "sluice-tests", version: "1.0.0" }, {
+    capabilities: { elicitation: { form: {} } },
+  });
+  const askedFor: unknown[] = [];
+  client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+    askedFor.push(params._meta?.["io.modelcontextprotocol/related-task"]?.taskId);
+    return { action: "accept", content: { interpretation: "snake" } };
+  });
+  const headers = { Authorization: `Bearer ${token}` };
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+  return { client, askedFor, [Symbol.asyncDispose]: () => client.close() };
+}
+
+/** Begins research, and gives the task's id. */
+async function begin({ client }: Connected, name: string, topic: string): Promise<string> {
+  const stream = client.experimental.tasks.callToolStream(
+    { name, arguments: { topic, ambiguous: topic === "python" } },
+    CallToolResultSchema,
+    { task: { ttl: 60_000 } },
+  );
+  for await (const message of stream) {
+    if (message.type === "taskCreated") return message.task.taskId;
+    throw new Error(`No task was created: ${JSON.stringify(message)}`);
+  }
+  throw new Error("Nothing was said");
+}
+
+function textIn(result: { readonly content: readonly unknown[] }): string {
+  return (result.content[0] as { text: string }).text;
+}
+
+Deno.test("Tasks of two upstreams on two workers belong to the session that made them, each under one id", async (t) => {
+  await using one = await startEverything();
+  await using two = await startEverything();
+  await using sluice = await Sluice.start();
+  const token = await sluice.token();
+  await sluice.registerUpstream("one", one.url);
+  await sluice.registerUpstream("two", two.url);
+  const url = `${sluice.url}/mcp`;
+  await using ann = await connect(url, token);
+  await using bob = await connect(url, await sluice.token({ username: "bob@example.com" }));
+
+  assertEquals(ann.client.getServerCapabilities()?.tasks, {
+    list: {},
+    cancel: {},
+    requests: { tools: { call: {} } },
+  });
+  const tasks = ann.client.experimental.tasks;
+  const first = await begin(ann, "one-simulate-research-query", "bees");
+  const second = await begin(ann, "two-simulate-research-query", "python");
+
+  await t.step("tasks/list merges what both have", async () => {
+    const { tasks: listed } = await tasks.listTasks();
+    assertEquals(listed.map(({ taskId }) => taskId), [first, second]);
+    assertEquals((await bob.client.experimental.tasks.listTasks()).tasks, []);
+  });
+
+  await t.step("another caller cannot get, read or cancel them", async () => {
+    const others = bob.client.experimental.tasks;
+    for (const taskId of [first, second]) {
+      await assertRejects(() => others.getTask(taskId), Error, "-32602");
+      await assertRejects(() => others.getTaskResult(taskId, CallToolResultSchema), Error, "-32602");
+      await assertRejects(() => others.cancelTask(taskId), Error, "-32602");
+    }
+  });
+
+  await t.step("the question of a task reaches the client, and its answer the task", async () => {
+    const result = await tasks.getTaskResult(second, CallToolResultSchema);
+    assertEquals(ann.askedFor, [second]);
+    assert(textIn(result).includes("python (snake)"), textIn(result));
+    assertEquals(result._meta?.["io.modelcontextprotocol/related-task"], { taskId: second });
+    const { taskId, status } = await tasks.getTask(second);
+    assertEquals([taskId, status], [second, "completed"]);
+  });
+
+  await t.step("a task without questions ends, too", async () => {
+    assert(textIn(await tasks.getTaskResult(first, CallToolResultSchema)).includes("Research Report: bees"));
+  });
+
+  await t.step(
+    "a task is cancelled where it runs, and the refusal of a second time is the upstream's",
+    async () => {
+      const third = await begin(ann, "one-simulate-research-query", "wasps");
+      const { taskId, status } = await tasks.cancelTask(third);
+      assertEquals([taskId, status], [third, "cancelled"]);
+      await assertRejects(() => tasks.cancelTask(third), Error, "terminal");
+      assertEquals((await tasks.getTask(third)).status, "cancelled");
+    },
+  );
+
+  await t.step("an id that nobody gave is no task", async () => {
+    await assertRejects(() => tasks.getTask("0123456789abcdef"), Error, "names no task of this caller");
+  });
+});
