@@ -10,10 +10,15 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly sluice: Sluice;
 }
 
-/** Two workers, one upstream that speaks the revisions of `era`, everything it has in one virtual server. */
-export async function startGateway(era: Era = "both"): Promise<GatewayUnderTest> {
+/** Before the conformance-complete upstream, which speaks the revisions of `era`. */
+export function startGateway(era: Era = "both"): Promise<GatewayUnderTest> {
+  return startGatewayTo(startConformanceUpstream(era));
+}
+
+/** Two workers, one upstream, everything it has in one virtual server. */
+export async function startGatewayTo(starting: Promise<ConformanceUpstream>): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
-  const upstream: ConformanceUpstream = stack.use(await startConformanceUpstream(era));
+  const upstream = stack.use(await starting);
   const sluice = stack.use(await Sluice.start({ env: { AUTH_REQUIRED: "false" } }));
   await sluice.registerUpstream("upstream", upstream.url);
   await createVirtualServer(sluice, SERVER_ID);

@@ -44,6 +44,16 @@ export async function runServerSuite(url: string, revision: Revision): Promise<S
   return await runInto(["server", "--url", url, "--requirements", revision], required);
 }
 
+/** One scenario, also of an extension, which belongs to no revision. */
+export async function runServerScenario(
+  url: string,
+  scenario: string,
+  revision: Revision,
+): Promise<SuiteResult> {
+  const args = ["server", "--url", url, "--scenario", scenario, "--spec-version", revision, "--force"];
+  return await runInto(args, new Set([scenario]));
+}
+
 /**
  * One scenario of the client's side: the suite starts a server and has `command` (which gets its URL as last argument) talk
  * to it.

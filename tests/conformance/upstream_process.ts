@@ -1,4 +1,4 @@
-// The conformance-complete upstream, started as a process of its own.
+// The upstreams of the suite, each started as a process of its own.
 import { ChildOutput } from "../support/child_output.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -10,10 +10,19 @@ export interface ConformanceUpstream extends AsyncDisposable {
   readonly url: string;
 }
 
-/** @throws {Error} with its output, where it does not come up */
-export async function startConformanceUpstream(era: Era = "both"): Promise<ConformanceUpstream> {
+/** The conformance-complete one. @throws {Error} with its output, where it does not come up */
+export function startConformanceUpstream(era: Era = "both"): Promise<ConformanceUpstream> {
+  return start("upstream/main.ts", ["--era", era]);
+}
+
+/** The one with the tasks extension. @throws {Error} likewise */
+export function startTaskServer(): Promise<ConformanceUpstream> {
+  return start("tasks/main.ts", []);
+}
+
+async function start(script: string, args: readonly string[]): Promise<ConformanceUpstream> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", new URL("upstream/main.ts", import.meta.url).pathname, "--era", era],
+    args: ["run", "-A", "--quiet", new URL(script, import.meta.url).pathname, ...args],
     cwd: new URL("../../", import.meta.url).pathname,
     stdin: "null",
     stdout: "piped",
@@ -29,8 +38,8 @@ export async function startConformanceUpstream(era: Era = "both"): Promise<Confo
   };
   try {
     const found = () => isOver || output.lines.find((line) => line.startsWith("http://"));
-    const url = await waitFor(found, { what: "the conformance upstream's URL", deadlineMs: 60_000 });
-    if (typeof url !== "string") throw new Error(`The conformance upstream ended:\n${errors.tail()}`);
+    const url = await waitFor(found, { what: `the URL of ${script}`, deadlineMs: 60_000 });
+    if (typeof url !== "string") throw new Error(`${script} ended:\n${errors.tail()}`);
     return { url, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();

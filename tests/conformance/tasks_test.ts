@@ -1,0 +1,38 @@
+// The suite's scenarios of the tasks extension, at the server of tasks itself and through the gateway: no revision requires
+// them, and none is failed.
+import { assertEquals } from "@std/assert";
+import { startGatewayTo } from "./gateway.ts";
+import { count, passedByScenario, report, runServerScenario } from "./suite.ts";
+import { startTaskServer } from "./upstream_process.ts";
+
+/** Passed checks by scenario. */
+const CHECKS: Readonly<Record<string, number>> = {
+  "tasks-lifecycle": 9,
+  "tasks-capability-negotiation": 5,
+  "tasks-wire-fields": 4,
+  "tasks-request-state-removal": 3,
+  "tasks-mrtr-input": 4,
+  "tasks-request-headers": 5,
+  "tasks-dispatch-and-envelope": 9,
+  "tasks-required-task-error": 3,
+  "tasks-mrtr-composition": 2,
+};
+
+async function assertAllPass(url: string): Promise<void> {
+  for (const [scenario, checks] of Object.entries(CHECKS)) {
+    const result = await runServerScenario(url, scenario, "2026-07-28");
+    assertEquals(passedByScenario(result, "required"), { [scenario]: checks }, report(result));
+    const bad = count(result.scenarios, "FAILURE") + count(result.scenarios, "WARNING");
+    assertEquals([bad, result.exitCode], [0, 0], report(result));
+  }
+}
+
+Deno.test("The suite finds nothing to object to in the server of tasks", async () => {
+  await using server = await startTaskServer();
+  await assertAllPass(server.url);
+});
+
+Deno.test("The suite finds nothing to object to in the server of tasks behind the gateway", async () => {
+  await using gateway = await startGatewayTo(startTaskServer());
+  await assertAllPass(gateway.url);
+});
