@@ -35,6 +35,11 @@ export function readFilter(params: unknown): ListenFilter {
   };
 }
 
+/** Does the filter name tasks? They are never honoured: a client polls them (tasks extension, "Task Status Notifications"). */
+export function wantsTasks(params: unknown): boolean {
+  return isObject(params) && isObject(params.notifications) && params.notifications.taskIds !== undefined;
+}
+
 export class Listeners {
   readonly #open = new Set<Listener>();
 

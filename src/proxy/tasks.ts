@@ -53,9 +53,7 @@ async function askAboutTask(
   { method, params, text }: RequestMessage,
 ): Promise<RpcAnswer> {
   requirePermission(call.principal, "tools.execute");
-  if (call.revision === MODERN_REVISION && !declaresTasksExtension(call.clientCapabilities)) {
-    throw missingExtension();
-  }
+  if (call.revision === MODERN_REVISION) requireTasksExtension(call.clientCapabilities);
   const given = isObject(params) ? params.taskId : undefined;
   if (typeof given !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" must be a string' });
@@ -74,10 +72,15 @@ async function askAboutTask(
   return { text: RESULTS[method]!(answer.text, sealFor(caller, call, gateway.id)), failed: false };
 }
 
-/** With the `data` that the revision names (tasks extension, "Capability Negotiation"). */
-function missingExtension(): SluiceError {
+/**
+ * Only who declares the extension may use what belongs to it (tasks extension, "Protocol Errors"). `data` is as named there.
+ * @param capabilities the client's, as JSON text
+ * @throws {SluiceError} MISSING_CLIENT_CAPABILITY
+ */
+export function requireTasksExtension(capabilities: string | undefined): void {
+  if (declaresTasksExtension(capabilities)) return;
   const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } };
-  return new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: `extensions["${TASKS_EXTENSION}"]` }, {
+  throw new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: `extensions["${TASKS_EXTENSION}"]` }, {
     data: { requiredCapabilities },
   });
 }

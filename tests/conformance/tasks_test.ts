@@ -36,3 +36,32 @@ Deno.test("The suite finds nothing to object to in the server of tasks behind th
   await using gateway = await startGatewayTo(startTaskServer());
   await assertAllPass(gateway.url);
 });
+
+Deno.test("Who listens for tasks without the extension is told which capability is missing", async () => {
+  await using gateway = await startGatewayTo(startTaskServer());
+  const listen = (capabilities: unknown) => {
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": capabilities,
+    };
+    const params = { notifications: { taskIds: ["x"] }, _meta };
+    return fetch(gateway.url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "subscriptions/listen",
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params }),
+    });
+  };
+  const refused = await listen({});
+  const { error } = await refused.json();
+  assertEquals([refused.status, error.code], [400, -32021]);
+  const extensions = { "io.modelcontextprotocol/tasks": {} };
+  assertEquals(error.data.requiredCapabilities, { extensions });
+  const taken = await listen({ extensions });
+  assertEquals([taken.status, taken.headers.get("content-type")], [200, "text/event-stream"]);
+  await taken.body!.cancel();
+});
