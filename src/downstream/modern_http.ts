@@ -93,9 +93,8 @@ export class ModernHttp {
     if (method === LISTEN) return this.#listen(message, request, call, claims);
     const key = parkedKey(message, request);
     const state = isObject(params) ? params.requestState : undefined;
-    const isOurs = parked.claimsOf(state) !== null;
     const responses = inputResponses(message);
-    const interactive = isOurs ? parked.take(String(state), key) : new InteractiveCall(
+    const interactive = parked.isOwn(state) ? parked.take(state, key) : new InteractiveCall(
       (client, cancelled) =>
         dispatcher.answer(
           { ...call, client, clientCapabilities: claims.capabilities, signal: cancelled },

@@ -45,9 +45,14 @@ export class ParkedCalls {
     return this.#parked.size;
   }
 
+  /** Is the state one of ours, still good or not? Then it must not begin a call anew. */
+  isOwn(requestState: unknown): requestState is string {
+    return typeof requestState === "string" && requestState.startsWith(PREFIX);
+  }
+
   /** Where the call of a `requestState` is parked; null where the state is not ours, or no longer good. */
   claimsOf(requestState: unknown): SessionClaims | null {
-    if (typeof requestState !== "string" || !requestState.startsWith(PREFIX)) return null;
+    if (!this.isOwn(requestState)) return null;
     const { ids, clock } = this.#options;
     return ids.open(requestState.slice(PREFIX.length), clock.now());
   }

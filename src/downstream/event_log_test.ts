@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import { EventLog, type LoggedStream } from "./event_log.ts";
+import { EventStream } from "./event_stream.ts";
+
+/** A connection that carries the stream; read once it is closed. */
+function carry(stream: LoggedStream, afterSeq: number | null = null): EventStream {
+  const carrier = new EventStream(() => stream.drop(carrier));
+  stream.carryOn(carrier, afterSeq);
+  return carrier;
+}
+
+async function read(carrier: EventStream): Promise<string[]> {
+  carrier.close();
+  const text = await new Response(carrier.readable).text();
+  return [...text.matchAll(/^data: (.+)$/gm)].map(([, data]) => data);
+}
+
+Deno.test("LoggedStream.send() keeps what nobody carries for the next connection, once", async () => {
+  const stream = new EventLog().open();
+  stream.send("1");
+  const first = carry(stream);
+  stream.send("2");
+  assertEquals(await read(first), ["1", "2"]);
+  stream.send("3");
+  assertEquals(await read(carry(stream)), ["3"]);
+  assertEquals(await read(carry(stream)), []);
+});
+
+Deno.test("LoggedStream.carryOn() begins behind the event that the client has", async () => {
+  const stream = new EventLog().open();
+  const lost = carry(stream);
+  for (const message of ["1", "2", "3"]) stream.send(message);
+  await read(lost);
+  assertEquals(await read(carry(stream, 1)), ["2", "3"]);
+  stream.end();
+  assertEquals(await read(carry(stream, 0)), ["1", "2", "3"], "after its end, too");
+});
+
+Deno.test("EventLog.find() knows its own streams by their event ids, until they are forgotten", () => {
+  const log = new EventLog();
+  const [, second] = [log.open(), log.open()];
+  assertEquals(log.find("1-7"), { stream: second, seq: 7 });
+  for (const id of ["2-0", "1", "1-", "-1-0", "1-0x", "", "99999999999999999999-1"]) {
+    assertEquals(log.find(id), null, id);
+  }
+  log.forget(second);
+  assertEquals(log.find("1-7"), null);
+});
+
+Deno.test("EventLog keeps so much and no more, the newest of all streams", async () => {
+  const log = new EventLog();
+  const [old, fresh] = [log.open(), log.open()];
+  for (let i = 0; i < 600; i++) old.send(`old ${i}`);
+  for (let i = 0; i < 600; i++) fresh.send(`fresh ${i}`);
+  assertEquals([old.kept.length, fresh.kept.length], [400, 600]);
+  const big = "x".repeat(1024 * 1024);
+  fresh.send(big);
+  assertEquals(old.kept.length, 0);
+  assertEquals(fresh.kept.length, 1);
+  assertEquals(await read(carry(fresh)), [big]);
+});

@@ -1,0 +1,38 @@
+import { assertEquals } from "@std/assert";
+import {
+  catalogRows,
+  gatewayRow,
+  resourceRow,
+  serverRow,
+  toolRow,
+} from "../../tests/support/catalog_rows.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import { changedLists } from "./list_changes.ts";
+
+const ROWS = catalogRows({
+  gateways: [gatewayRow("a"), gatewayRow("b")],
+  tools: [toolRow("a", "one"), toolRow("b", "two")],
+  resources: [resourceRow("b", "x://{id}")],
+  servers: [serverRow("s", { toolIds: ["a-one"] })],
+});
+const TOOLS = "notifications/tools/list_changed";
+
+Deno.test("changedLists() names the lists that differ for an endpoint, each once", () => {
+  const before = new Catalog(ROWS);
+  const after = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("b", "three")], resources: [] });
+  const said = [{ gatewayId: "b", method: TOOLS }];
+  assertEquals(changedLists(before.all, after.all, said), [TOOLS, "notifications/resources/list_changed"]);
+  assertEquals(changedLists(before.scope("s"), after.scope("s"), said), []);
+  assertEquals(changedLists(before.all, before.all), []);
+});
+
+Deno.test("changedLists() passes an upstream's own word on to who shows that list of it", () => {
+  const catalog = new Catalog(ROWS);
+  const [all, small] = [catalog.all, catalog.scope("s")];
+  assertEquals(changedLists(all, all, [{ gatewayId: "b", method: TOOLS }]), [TOOLS]);
+  assertEquals(changedLists(small, small, [{ gatewayId: "b", method: TOOLS }]), []);
+  assertEquals(changedLists(small, small, [{ gatewayId: "a", method: TOOLS }]), [TOOLS]);
+  const resources = [{ gatewayId: "b", method: "notifications/resources/list_changed" }];
+  assertEquals(changedLists(all, all, resources), ["notifications/resources/list_changed"]);
+  assertEquals(changedLists(all, all, [{ gatewayId: "a", method: resources[0].method }]), []);
+});

@@ -1,0 +1,205 @@
+import { assertEquals } from "@std/assert";
+import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
+import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
+import { principal, settle } from "../../tests/support/fakes.ts";
+import { messagesOf, textOf } from "../../tests/support/mcp_server.ts";
+import { type ModernAsk, modernServer, PARKED_FOR_MS } from "../../tests/support/modern_server.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import type { McpReply } from "./mcp_exchange.ts";
+
+const ROWS = catalogRows({
+  gateways: [gatewayRow("a")],
+  tools: [toolRow("a", "echo")],
+  resources: [resourceRow("a", "x://1")],
+});
+const ECHO = { name: "a-echo", arguments: {} };
+const FORM = { method: "elicitation/create", params: { message: "Sure?" } };
+
+const bodyOf = async (reply: McpReply) => JSON.parse(await textOf(reply));
+
+/** An upstream with sessions that asks the client `questions` times, one after the other, during a call. */
+function asking(questions = 1): FakeUpstream {
+  const waiting: PromiseWithResolvers<string>[] = [];
+  return new FakeUpstream(({ method, id, http }) => {
+    if (method === "response") {
+      waiting.shift()!.resolve(http.body!);
+      return { status: 202 };
+    }
+    if (method !== "tools/call") return undefined;
+    async function* body() {
+      const said: unknown[] = [];
+      for (let n = 1; n <= questions; n++) {
+        const answer = Promise.withResolvers<string>();
+        waiting.push(answer);
+        yield `data: ${JSON.stringify({ jsonrpc: "2.0", id: `q${n}`, ...FORM })}\n\n`;
+        said.push(JSON.parse(await answer.promise).result);
+      }
+      yield `data: ${JSON.stringify({ jsonrpc: "2.0", id, result: { said } })}\n\n`;
+    }
+    return { headers: { "content-type": "text/event-stream" }, body: body() } satisfies FakeAnswer;
+  });
+}
+
+const CAN_ELICIT: ModernAsk = { params: ECHO, capabilities: { elicitation: {} } };
+
+Deno.test("ModernHttp serves without a session what the headers and the body agree on", async () => {
+  const { ask } = await modernServer(ROWS, { a: new FakeUpstream() });
+  const called = await ask("tools/call", { params: ECHO });
+  const { result } = await bodyOf(called);
+  assertEquals([called.status, result.ok, result.resultType], [200, true, "complete"]);
+  const discovered = (await bodyOf(await ask("server/discover"))).result;
+  assertEquals([discovered.supportedVersions, discovered.cacheScope], [["2026-07-28"], "private"]);
+  const encoded = await ask("tools/call", { params: ECHO, headers: { "mcp-name": "=?base64?YS1lY2hv?=" } });
+  assertEquals(encoded.status, 200);
+});
+
+Deno.test("ModernHttp refuses under the request's id what does not fit, before the upstream hears of it", async () => {
+  const upstream = new FakeUpstream();
+  const { ask } = await modernServer(ROWS, { a: upstream });
+  const cases: [string, ModernAsk, number, number][] = [
+    ["tools/call", { params: ECHO, headers: { "mcp-name": "other" } }, 400, -32020],
+    ["tools/call", { params: ECHO, headers: { "mcp-name": null } }, 400, -32020],
+    ["tools/call", { params: ECHO, headers: { "mcp-name": "=?base64?!?=" } }, 400, -32020],
+    ["tools/call", { params: ECHO, headers: { "mcp-method": "tools/list" } }, 400, -32020],
+    ["tools/call", { params: ECHO, headers: { "mcp-protocol-version": null } }, 400, -32020],
+    ["tools/list", { claims: { "io.modelcontextprotocol/clientCapabilities": 1 } }, 400, -32602],
+    [
+      "tools/list",
+      {
+        claims: { "io.modelcontextprotocol/protocolVersion": "1900-01-01" },
+        headers: { "mcp-protocol-version": "1900-01-01" },
+      },
+      400,
+      -32022,
+    ],
+    ["ping", {}, 404, -32601],
+    ["initialize", {}, 404, -32601],
+    ["logging/setLevel", {}, 404, -32601],
+    ["resources/subscribe", {}, 404, -32601],
+    ["tools/call", { params: { ...ECHO, inputResponses: 7 } }, 400, -32602],
+    ["tools/call", { params: { ...ECHO, inputResponses: { a: null } } }, 400, -32602],
+  ];
+  for (const [method, given, status, code] of cases) {
+    const reply = await ask(method, given);
+    const { id, error } = await bodyOf(reply);
+    assertEquals([reply.status, error.code, id], [status, code, 1], `${method} ${JSON.stringify(given)}`);
+  }
+  assertEquals(upstream.received, []);
+});
+
+Deno.test("ModernHttp leaves to the older rules what claims no revision, and takes notifications", async () => {
+  const { send } = await modernServer(ROWS);
+  const text =
+    '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"io.modelcontextprotocol/protocolVersion"}}';
+  assertEquals(await send(text), null);
+  const notification = '{"jsonrpc":"2.0","method":"notifications/cancelled"}';
+  assertEquals((await send(notification, { protocolVersion: "2026-07-28" }))!.status, 202);
+});
+
+Deno.test("ModernHttp asks the client by its reply, and goes on with the call when the client comes back", async () => {
+  const { ask, parked } = await modernServer(ROWS, { a: asking(2) });
+  const seen: string[] = [];
+  let { result } = await bodyOf(await ask("tools/call", CAN_ELICIT));
+  for (let n = 1; n <= 2; n++) {
+    assertEquals([result.resultType, parked.size], ["input_required", 1]);
+    const [[key, request]] = Object.entries(result.inputRequests);
+    assertEquals(request, FORM);
+    seen.push(result.requestState);
+    const params = {
+      ...ECHO,
+      requestState: result.requestState,
+      inputResponses: { [key]: { n }, more: { unasked: 1 } },
+    };
+    result = (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }))).result;
+  }
+  assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
+});
+
+Deno.test("ModernHttp asks again for what the client has left out", async () => {
+  const { ask } = await modernServer(ROWS, { a: asking() });
+  const first = (await bodyOf(await ask("tools/call", CAN_ELICIT))).result;
+  const params = { ...ECHO, requestState: first.requestState, inputResponses: {} };
+  const again = (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }))).result;
+  assertEquals(again.inputRequests, first.inputRequests);
+});
+
+Deno.test("ModernHttp takes a requestState once, from its own caller, for its own call, and not for ever", async () => {
+  const { ask, clock, parked } = await modernServer(ROWS, { a: asking() });
+  const park = async () => (await bodyOf(await ask("tools/call", CAN_ELICIT))).result.requestState as string;
+  const codeWith = async (requestState: string, given: ModernAsk = {}) => {
+    const params = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
+    return (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params, ...given }))).error?.code;
+  };
+  const state = await park();
+  assertEquals(await codeWith(state, { given: { principal: principal({ subject: "bob" }) } }), -32602);
+  assertEquals(await codeWith(state, { params: { name: "a-other", requestState: state } }), -32602);
+  assertEquals(await codeWith(state), undefined);
+  assertEquals(await codeWith(state), -32602, "used");
+  const late = await park();
+  await clock.tick(PARKED_FOR_MS);
+  assertEquals([await codeWith(late), parked.size], [-32602, 0]);
+});
+
+Deno.test("ModernHttp ends a call whose client leaves while it is served", async () => {
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "tools/call" ? new Promise(() => {}) : undefined
+  );
+  const { ask } = await modernServer(ROWS, { a: upstream });
+  const gone = new AbortController();
+  const reply = ask("tools/call", { params: ECHO, gone: gone.signal });
+  await settle();
+  gone.abort();
+  assertEquals((await bodyOf(await reply)).error.data.code, "REQUEST_CANCELLED");
+  await settle();
+  assertEquals(upstream.methods.includes("notifications/cancelled"), true);
+});
+
+Deno.test("ModernHttp sends log messages only as far as the request wants them", async () => {
+  const log = (level: string) => ({ jsonrpc: "2.0", method: "notifications/message", params: { level } });
+  const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
+  const upstream = new FakeUpstream(({ method, id }) => {
+    if (method !== "tools/call") return undefined;
+    const events = [log("debug"), progress, log("error"), { jsonrpc: "2.0", id, result: {} }];
+    return {
+      headers: { "content-type": "text/event-stream" },
+      body: events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""),
+    };
+  });
+  const { ask } = await modernServer(ROWS, { a: upstream });
+  const kinds = async (claims: Record<string, unknown>) => {
+    const messages = await messagesOf(await ask("tools/call", { params: ECHO, claims }));
+    return messages.map(({ method, params }) => params?.level ?? method ?? "response");
+  };
+  const key = "io.modelcontextprotocol/logLevel";
+  assertEquals(await kinds({}), ["notifications/progress", "response"]);
+  assertEquals(await kinds({ [key]: "warning" }), ["notifications/progress", "error", "response"]);
+});
+
+Deno.test("subscriptions/listen acknowledges first, tells what it was asked for, and ends with a result", async () => {
+  const { ask, listeners, catalog, fillStreams } = await modernServer(ROWS, { a: new FakeUpstream() });
+  const notifications = { toolsListChanged: true, future: true };
+  const listening = await ask("subscriptions/listen", { params: { notifications } });
+  const changed = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")], resources: [] });
+  listeners.announce(catalog, changed);
+  listeners.announce(catalog, catalog, [{
+    gatewayId: "a",
+    method: "notifications/tools/list_changed",
+  }, { gatewayId: "b", method: "notifications/tools/list_changed" }]);
+  listeners.end();
+  const _meta = { "io.modelcontextprotocol/subscriptionId": 1 };
+  const tools = { jsonrpc: "2.0", method: "notifications/tools/list_changed", params: { _meta } };
+  assertEquals(await messagesOf(listening), [
+    {
+      jsonrpc: "2.0",
+      method: "notifications/subscriptions/acknowledged",
+      params: { _meta, notifications: { toolsListChanged: true } },
+    },
+    tools,
+    tools,
+    { jsonrpc: "2.0", id: 1, result: { resultType: "complete", _meta } },
+  ]);
+  assertEquals(listeners.size, 0);
+  fillStreams();
+  const refused = await ask("subscriptions/listen", { params: { notifications } });
+  assertEquals([refused.status, (await bodyOf(refused)).error.data.code], [503, "TOO_MANY_STREAMS"]);
+});

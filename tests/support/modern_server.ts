@@ -1,0 +1,97 @@
+// A worker's 2026-07-28 side without HTTP: the real ModernHttp around fake upstreams, asked by plain requests.
+import { Listeners } from "../../src/downstream/listeners.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
+import { ModernHttp } from "../../src/downstream/modern_http.ts";
+import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
+import { ResourceSubscriptions } from "../../src/downstream/resource_subscriptions.ts";
+import { SessionIds } from "../../src/downstream/session_id.ts";
+import type { CatalogRows } from "../../src/store/store.ts";
+import { dataPlane } from "./data_plane.ts";
+import type { FakeUpstream } from "./fake_upstream.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { principal } from "./fakes.ts";
+
+export const PARKED_FOR_MS = 60_000;
+
+/** What every request says of its client; `claims` are further members of `_meta`. */
+export interface ModernAsk {
+  readonly params?: Record<string, unknown>;
+  readonly capabilities?: Record<string, unknown>;
+  readonly claims?: Record<string, unknown>;
+  /** In place of the headers that the body asks for; null leaves one out. */
+  readonly headers?: Record<string, string | null>;
+  readonly given?: Partial<McpRequest>;
+  readonly gone?: AbortSignal;
+}
+
+export async function modernServer(
+  rows: Partial<CatalogRows>,
+  fakes: Readonly<Record<string, FakeUpstream>> = {},
+) {
+  const plane = await dataPlane(rows, fakes);
+  const clock = new FakeClock();
+  const listeners = new Listeners();
+  const parked = new ParkedCalls({
+    ids: new SessionIds("secret"),
+    clock,
+    replica: 0,
+    worker: 0,
+    timeoutMs: PARKED_FOR_MS,
+  });
+  let streamsAreFull = false;
+  const http = new ModernHttp({
+    dispatcher: plane.dispatcher,
+    catalog: () => plane.catalog,
+    maxJsonDepth: 20,
+    parked,
+    listeners,
+    subscriptions: new ResourceSubscriptions(plane.upstreams),
+    streamsAreFull: () => streamsAreFull,
+  });
+
+  const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
+    http.serve({
+      method: "POST",
+      principal: principal(),
+      serverId: null,
+      sessionId: null,
+      headers: new Headers(),
+      protocolVersion: null,
+      acceptsStream: true,
+      acceptsJson: true,
+      body,
+      ...given,
+    }, gone);
+
+  const ask = async (method: string, given: ModernAsk = {}): Promise<McpReply> => {
+    const { params = {}, capabilities = {}, claims = {} } = given;
+    const meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": capabilities,
+      ...claims,
+    };
+    const named = params.name ?? params.uri ?? null;
+    const headers = new Headers();
+    const wanted = {
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": method,
+      "mcp-name": named === null ? null : String(named),
+      ...given.headers,
+    };
+    for (const [name, value] of Object.entries(wanted)) if (value !== null) headers.set(name, value);
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } });
+    const protocolVersion = headers.get("mcp-protocol-version");
+    return (await send(body, { headers, protocolVersion, ...given.given }, given.gone))!;
+  };
+
+  return {
+    ...plane,
+    clock,
+    http,
+    parked,
+    listeners,
+    send,
+    ask,
+    fillStreams: () => (streamsAreFull = true),
+  };
+}
