@@ -52,7 +52,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "The longest silence while an answer is awaited or read; raise it for slow tools.",
+    doc:
+      "The longest silence in the midst of an answer's body. Until it begins, and between the events of a stream, an upstream may compute as long as the call may take: TOOL_TIMEOUT, or the tool's `timeout_ms`; raise that for slow tools.",
   }),
   setting({
     name: "HTTP_CLIENT_WRITE_TIMEOUT",

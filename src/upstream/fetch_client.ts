@@ -91,13 +91,18 @@ export class FetchClient implements HttpClient {
 class Exchange {
   readonly #abort = new AbortController();
   readonly #request: HttpRequest;
-  readonly #readTimeoutMs: number;
+  /** HTTP_CLIENT_READ_TIMEOUT */
+  readonly #silenceMs: number;
+  #readTimeoutMs: number;
+  #isStallLimited: boolean;
   readonly #clock: Clock;
   readonly #onEnd: () => void;
 
   constructor(request: HttpRequest, readTimeoutMs: number, clock: Clock, onEnd: () => void) {
     this.#request = request;
+    this.#silenceMs = readTimeoutMs;
     this.#readTimeoutMs = request.readTimeoutMs ?? readTimeoutMs;
+    this.#isStallLimited = request.readTimeoutMs === undefined;
     this.#clock = clock;
     this.#onEnd = onEnd;
     request.signal?.addEventListener("abort", this.#onAbort);
@@ -105,6 +110,13 @@ class Exchange {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** The body has begun and is wanted whole: from now on a silence is a stall. */
+  limitStalls(): void {
+    if (this.#readTimeoutMs <= this.#silenceMs) return;
+    this.#readTimeoutMs = this.#silenceMs;
+    this.#isStallLimited = true;
   }
 
   /** `promise`, or what ends the exchange first: silence, its deadline, its signal. */
@@ -136,13 +148,13 @@ class Exchange {
   }
 
   #passedLimit(): { timeoutMs: number; setting: string } {
-    const { deadline, readTimeoutMs } = this.#request;
+    const { deadline } = this.#request;
     if (deadline !== undefined && deadline.at <= this.#clock.now()) {
       return { timeoutMs: deadline.ms, setting: deadline.setting };
     }
     return {
       timeoutMs: this.#readTimeoutMs,
-      setting: readTimeoutMs === undefined
+      setting: this.#isStallLimited
         ? "HTTP_CLIENT_READ_TIMEOUT"
         : deadline?.setting ?? "the limit of this call",
     };
@@ -188,6 +200,7 @@ class FetchResponse implements HttpResponse {
         throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream: this.#upstream, limit: maxBytes });
       }
       text += decoder.decode(chunk, { stream: true });
+      this.#exchange.limitStalls();
     }
     return text + decoder.decode();
   }

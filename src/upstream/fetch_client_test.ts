@@ -101,6 +101,12 @@ Deno.test("FetchClient names the limit that has passed, before and within the an
   const response = await client.send(server.request("/stalled"));
   const stalled = await rejects(() => response.text(10), "UPSTREAM_TIMEOUT");
   assertEquals(stalled.params.phase, "continue its answer");
+  // However long the call may take: an answer that has begun does not stall so long.
+  const call = { readTimeoutMs: 30_000, deadline: new Deadline(30_000, "TOOL_TIMEOUT") };
+  const begun = await client.send(server.request("/stalled", call));
+  assert(
+    (await rejects(() => begun.text(10), "UPSTREAM_TIMEOUT")).message.endsWith("(HTTP_CLIENT_READ_TIMEOUT)"),
+  );
   const late = server.request("/silent", { deadline: new Deadline(30, "TOOL_TIMEOUT") });
   assert((await rejects(() => client.send(late), "UPSTREAM_TIMEOUT")).message.endsWith("(TOOL_TIMEOUT)"));
   stop.resolve();

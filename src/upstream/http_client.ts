@@ -10,7 +10,10 @@ export interface HttpRequest {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
   readonly body?: string;
   readonly signal?: CancelSignal;
-  /** Longest silence while the answer is awaited or read, ms; default: the client's HTTP_CLIENT_READ_TIMEOUT. */
+  /**
+   * Longest silence before the answer's body and between the pieces of `chunks()`, ms: what is asked computes meanwhile.
+   * Default: the client's HTTP_CLIENT_READ_TIMEOUT, which in any case is the longest silence in the midst of `text()`.
+   */
   readonly readTimeoutMs?: number;
   /** When the whole exchange must be over; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
   readonly deadline?: Deadline;

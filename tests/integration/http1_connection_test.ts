@@ -150,6 +150,39 @@ Deno.test("Http1Client names the phase that took too long", async () => {
   stop.resolve();
 });
 
+Deno.test("Http1Client lets an upstream compute as long as the call may take, but not stall in the midst of a body", async () => {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
+  await using slow = await startHostile(async (conn, request) => {
+    await request();
+    await pause();
+    await write(conn, `${OK}content-length: 5\r\n\r\n`);
+    await pause();
+    await write(conn, "hello");
+    await request();
+    await write(conn, `${OK}content-type: text/event-stream\r\n\r\n: begun\n\n`);
+    await pause();
+    await write(conn, ": done\n\n");
+  });
+  await using stalling = await startHostile(async (conn, request) => {
+    await request();
+    await write(conn, `${OK}content-length: 50\r\n\r\nhello`);
+    await request();
+  });
+  using client = clientOf({ readTimeoutMs: 60 });
+  const limits = () => ({ readTimeoutMs: 30_000, deadline: new Deadline(30_000, "TOOL_TIMEOUT") });
+  assertEquals(await textOf(client.send(get(slow.url, limits()))), "hello");
+  let stream = "";
+  for await (const chunk of (await client.send(get(slow.url, limits()))).chunks()) {
+    stream += new TextDecoder().decode(chunk);
+  }
+  assertEquals(stream, ": begun\n\n: done\n\n");
+  const error = await rejects(() => textOf(client.send(get(stalling.url, limits()))), "UPSTREAM_TIMEOUT");
+  assertEquals(
+    error.message,
+    'Upstream "up" did not continue its answer within 60 ms (HTTP_CLIENT_READ_TIMEOUT)',
+  );
+});
+
 Deno.test("Http1Client ends the whole exchange at its deadline, however lively the stream", async () => {
   await using server = await startHostile(async (conn, request) => {
     await request();

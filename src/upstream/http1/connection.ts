@@ -138,11 +138,11 @@ export class Connection implements ByteWindow, Expiring {
     return isClean;
   }
 
-  /** For the rest of this answer a silence of `ms` is too long already. */
-  shortenReadTimeout(ms: number): void {
+  /** For the rest of this answer a silence of `ms` is too long already. @param setting where `ms` comes from, if from another */
+  shortenReadTimeout(ms: number, setting?: string): void {
     const carriage = this.#carriage;
     if (carriage === undefined || carriage.readTimeoutMs <= ms) return;
-    this.#carriage = { ...carriage, readTimeoutMs: ms };
+    this.#carriage = { ...carriage, readTimeoutMs: ms, readSetting: setting ?? carriage.readSetting };
   }
 
   /** Nothing to carry for now. Ends by `send`, by `close`, or by the peer. */

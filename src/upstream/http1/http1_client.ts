@@ -109,7 +109,7 @@ export class Http1Client implements HttpClient {
     deadline: Deadline | undefined,
   ): Promise<HttpResponse> {
     const { upstream, method, signal, readTimeoutMs } = request;
-    const { writeTimeoutMs, maxHeadBytes } = this.#options;
+    const { writeTimeoutMs, maxHeadBytes, readTimeoutMs: silenceMs } = this.#options;
     try {
       if (signal?.aborted) throw signal.reason;
       // The addresses that one upstream may use are not another's, even where they share a host.
@@ -126,13 +126,13 @@ export class Http1Client implements HttpClient {
       signal,
       deadline,
       writeTimeoutMs,
-      readTimeoutMs: readTimeoutMs ?? this.#options.readTimeoutMs,
+      readTimeoutMs: readTimeoutMs ?? silenceMs,
       readSetting: readTimeoutMs === undefined
         ? "HTTP_CLIENT_READ_TIMEOUT"
         : deadline?.setting ?? "the limit of this call",
     });
     const onFree = request.longLived === true ? closeConnection : this.#onFree;
-    return receive(connection, { upstream, method, maxHeadBytes, onFree });
+    return receive(connection, { upstream, method, maxHeadBytes, readTimeoutMs: silenceMs, onFree });
   }
 }
 

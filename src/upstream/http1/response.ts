@@ -19,6 +19,8 @@ export interface ReceiveOptions {
   readonly upstream: string;
   readonly method: string;
   readonly maxHeadBytes: number;
+  /** Longest silence in the midst of a whole body: HTTP_CLIENT_READ_TIMEOUT. */
+  readonly readTimeoutMs: number;
   /** The whole answer has been read and the connection is free for another request. */
   readonly onFree: (connection: Connection) => void;
 }
@@ -104,6 +106,10 @@ export class Http1Response implements HttpResponse {
         }
         if (body.done) break;
         gathered ??= new Gathered(only, body.remaining);
+        // Before its first byte the upstream may compute as long as the call may take; after it, it stalls.
+        if (total > 0) {
+          this.#connection.shortenReadTimeout(this.#options.readTimeoutMs, "HTTP_CLIENT_READ_TIMEOUT");
+        }
         if (!await this.#more(body)) break;
       }
       const text = decoder.decode(gathered?.bytes ?? only);
