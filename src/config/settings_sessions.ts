@@ -51,7 +51,7 @@ export const SESSION_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "How long a tool call may take in all, unless the tool has its own timeout; not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
+      "How long a tool call may take in all, what it waits for (a session, a connection) included, unless the tool has its own timeout; not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
   }),
   setting({
     name: "GATEWAY_TOOL_NAME_SEPARATOR",

@@ -84,6 +84,7 @@ export class UpstreamCaller {
       received: call.received,
       timeoutMs,
       timeoutSetting,
+      startedAt: Date.now(),
       signal: call.signal,
       client: this.#clientFor(gateway, call),
       paramHeaders,

@@ -9,6 +9,7 @@ const MAX_SESSIONS = 256;
 
 export class BoundSessions {
   readonly #sessions = new Map<string, Promise<UpstreamChannel>>();
+  readonly #opened = new WeakMap<Promise<UpstreamChannel>, UpstreamChannel>();
   /** What is listened to for the client at upstreams without sessions, by upstream id. */
   readonly #streams = new Map<string, ResourceStream>();
   #ended = false;
@@ -31,13 +32,22 @@ export class BoundSessions {
     if (this.#sessions.size >= MAX_SESSIONS) this.#endOldest();
     const opening = open();
     this.#sessions.set(key, opening);
-    opening.catch(() => this.#forget(key, opening));
+    opening.then((session) => this.#opened.set(opening, session), () => this.#forget(key, opening));
     return opening;
+  }
+
+  /** The session that `get` would give without waiting; the warm path. */
+  opened(key: string): UpstreamChannel | undefined {
+    const known = this.#sessions.get(key);
+    return known === undefined ? undefined : this.#opened.get(known);
   }
 
   /** Take in a session that another worker opened; one that is here already wins. */
   adopt(key: string, session: UpstreamChannel): void {
-    if (!this.#ended && !this.#sessions.has(key)) this.#sessions.set(key, Promise.resolve(session));
+    if (this.#ended || this.#sessions.has(key)) return;
+    const opened = Promise.resolve(session);
+    this.#sessions.set(key, opened);
+    this.#opened.set(opened, session);
   }
 
   /** All sessions, opened or being opened, by key. */

@@ -10,6 +10,8 @@ export interface SessionCall {
   readonly timeoutMs: number;
   /** The setting that `timeoutMs` comes from. */
   readonly timeoutSetting: string;
+  /** Since when `timeoutMs` counts, ms since the epoch; default: since the session is asked. */
+  readonly startedAt?: number;
   readonly signal?: CancelSignal;
   /** Takes what the upstream sends of itself on this call's stream. */
   readonly client?: ClientPeer;

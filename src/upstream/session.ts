@@ -148,11 +148,11 @@ export class UpstreamSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { timeoutMs, timeoutSetting, signal, client, revision } = call;
+    const { timeoutMs, timeoutSetting, startedAt, signal, client, revision } = call;
     // Nothing was sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
-    const deadline = new Deadline(timeoutMs, timeoutSetting);
+    const deadline = new Deadline(timeoutMs, timeoutSetting, startedAt);
     try {
       const text = requestText(id, method, revision === MODERN_REVISION ? withoutClaims(params) : params);
       const reply = await this.#connection.request(id, text, {

@@ -1,59 +1,27 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
-import { unlessAborted } from "../base/cancellation.ts";
+import { type CancelSignal, unlessAborted } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
-import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { SessionCall, SessionTransfer, Subscription, UpstreamChannel } from "./channel.ts";
+import type { SessionTransfer, Subscription, UpstreamChannel } from "./channel.ts";
 import type { ClientState } from "./client_state.ts";
-import type { Attempt, CircuitBreaker, CircuitBreakers } from "./circuit_breaker.ts";
+import type { Attempt, CircuitBreaker } from "./circuit_breaker.ts";
 import type { RpcAnswer } from "./client_peer.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
+import { inTime, type Wait } from "./in_time.ts";
 import { openChannel, statelessChannel } from "./open_session.ts";
-import type { Passthrough, ReceivedHeaders } from "./passthrough.ts";
-import type { SessionPool } from "./pool/session_pool.ts";
 import { isRepeatable, RetryBudget } from "./retry.ts";
 import { declaredBy, PoolKeys } from "./pool_keys.ts";
-import type { Caller, IdentityHasher, PoolKey } from "./session_key.ts";
+import type { PoolKey } from "./session_key.ts";
 import { UpstreamSession } from "./session.ts";
 import { pause } from "./listening.ts";
 import { type Opening, UpstreamListening } from "./upstream_listening.ts";
+import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 import { restoreWishes, tellLogLevel } from "./wishes.ts";
 
-/** What all upstreams of a worker share. */
-export interface UpstreamDeps {
-  readonly clientInfo: { readonly name: string; readonly version: string };
-  /** The longest that the handshake of a new session may take. */
-  readonly createTimeoutMs: number;
-  readonly pool: SessionPool<UpstreamChannel>;
-  /** MCP_SESSION_POOL_ENABLED: do calls without a downstream session share sessions? */
-  readonly poolEnabled: boolean;
-  readonly breakers: CircuitBreakers;
-  readonly identities: IdentityHasher;
-  /** An upstream says that one of its lists has changed; `method` is the notification's. */
-  readonly onListChanged: (upstreamId: string, method: string) => void;
-}
-
-export interface UpstreamProfile {
-  readonly id: string;
-  readonly sessionMode: "bound" | "shared";
-  /** As of its registration: the revision of an upstream that keeps no sessions; null where it keeps them, or nobody knows. */
-  readonly statelessRevision: string | null;
-  readonly passthrough: Passthrough;
-  /** As of its registration. */
-  readonly capabilities: Readonly<Record<string, unknown>>;
-}
-
-export interface UpstreamCall extends SessionCall {
-  /** The downstream session's own upstream sessions; null for a call without a session. */
-  readonly bound: BoundSessions | null;
-  /** Who calls: the verified token's issuer and subject, and the request's headers. */
-  readonly token: Caller["token"];
-  readonly received: ReceivedHeaders;
-  /** The client's. */
-  readonly revision: AnyRevision;
-}
+export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
 /** A server that opens no stream before it has something to say on it holds a session's first call up no longer than this. */
 const MAX_STREAM_WAIT_MS = 500;
@@ -74,11 +42,13 @@ export class Upstream {
   /** Of an upstream that keeps no sessions: there is nothing to share, so everybody uses it, without a handshake. */
   #stateless: UpstreamChannel | null;
   readonly #listening: UpstreamListening;
+  readonly #opening: Wait;
   #retired = false;
 
   constructor(profile: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
     this.id = profile.id;
     this.name = transport.upstream;
+    this.#opening = { upstream: this.name, phase: "open a session" };
     this.#profile = profile;
     this.capabilities = profile.capabilities;
     this.#transport = transport;
@@ -284,15 +254,28 @@ export class Upstream {
     passed: HeaderList,
   ): Promise<RpcAnswer> {
     const key = this.#keyFor(passed);
-    const session = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
+    const session = await this.#boundSessionFor(call, bound, key, passed);
     try {
       return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } catch (error) {
       if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
       await bound.drop(key, session);
-      const fresh = await unlessAborted(this.#boundSession(bound, key, passed), call.signal);
+      const fresh = await this.#boundSessionFor(call, bound, key, passed);
       return await fresh.request(method, params, call);
     }
+  }
+
+  /** Others may wait for the same session: it is opened to the end, whoever gives up. */
+  #boundSessionFor(
+    call: UpstreamCall,
+    bound: BoundSessions,
+    key: string,
+    passed: HeaderList,
+  ): UpstreamChannel | Promise<UpstreamChannel> {
+    const opened = bound.opened(key);
+    if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
+    const open = (signal: CancelSignal) => unlessAborted(this.#boundSession(bound, key, passed), signal);
+    return inTime(call, this.#opening, open);
   }
 
   async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
@@ -342,10 +325,15 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     const { pool } = this.#deps;
     for (;;) {
-      const lease = pool.tryLease(key) ?? await pool.lease(
-        key,
-        (signal) => this.#handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
-        call.signal,
+      const lease = pool.tryLease(key) ?? await inTime(
+        call,
+        { upstream: this.name, phase: "have a session for the call" },
+        (waiting) =>
+          pool.lease(
+            key,
+            (signal) => this.#handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
+            waiting,
+          ),
       );
       try {
         const { session } = lease;
@@ -369,12 +357,13 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    const session = await this.#open({
-      passed,
-      signal: call.signal,
-      clientCapabilities: declaredBy(call),
-      client: call.client,
-    });
+    const { client } = call;
+    const clientCapabilities = declaredBy(call);
+    const session = await inTime(
+      call,
+      this.#opening,
+      (signal) => this.#open({ passed, signal, clientCapabilities, client }),
+    );
     try {
       // Nobody else uses it, so it may be set up for this request.
       const logLevel = this.#logLevelOf(params, call);
@@ -394,7 +383,8 @@ export class Upstream {
       attempt.succeeded();
       return session;
     } catch (error) {
-      if (isBreakerFailure(error)) attempt.failed();
+      // Whoever asked gave up, or had no time left: that is no word of the upstream's.
+      if (isBreakerFailure(error) && !options.signal?.aborted) attempt.failed();
       else attempt.abandoned();
       throw error;
     }
