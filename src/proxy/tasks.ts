@@ -8,7 +8,7 @@ import { declaresTasksExtension, TASKS_EXTENSION } from "../mcp/tasks.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext, Handler } from "./call_context.ts";
 import { taskOwnerOf } from "./task_ids.ts";
-import { type Rename, renameInCreated, renameInMeta, renameInTask } from "./task_text.ts";
+import { mayNameTask, type Rename, renameInCreated, renameInMeta, renameInTask } from "./task_text.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** By method: where its result names the task. */
@@ -33,9 +33,10 @@ export function taskMade(
   caller: UpstreamCaller,
   call: CallContext,
   gatewayId: string,
-  { text, failed }: RpcAnswer,
+  answer: RpcAnswer,
 ): RpcAnswer {
-  if (failed) return { text, failed };
+  const { text, failed } = answer;
+  if (failed || !mayNameTask(text)) return answer;
   const rename = sealFor(caller, call, gatewayId);
   const isTask = memberText(text, "resultType") === '"task"';
   return { text: isTask ? renameInTask(text, rename) : renameInCreated(text, rename), failed };

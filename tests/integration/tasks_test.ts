@@ -111,3 +111,44 @@ Deno.test("Tasks of two upstreams on two workers belong to the session that made
     await assertRejects(() => tasks.getTask("0123456789abcdef"), Error, "names no task of this caller");
   });
 });
+
+/** An upstream without sessions that runs one task; `list` makes what tasks/list is answered with. */
+function oneTask(list: () => Promise<unknown>): Deno.HttpServer<Deno.NetAddr> {
+  const answers: Readonly<Record<string, () => unknown>> = {
+    initialize: () => ({
+      protocolVersion: "2025-11-25",
+      capabilities: { tools: {}, tasks: { list: {} } },
+      serverInfo: { name: "one-task", version: "1" },
+    }),
+    "tools/list": () => ({ tools: [{ name: "work", inputSchema: { type: "object" } }] }),
+    "tasks/list": list,
+  };
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    if (request.method !== "POST") return new Response(null, { status: 405 });
+    const { id, method } = await request.json();
+    if (id === undefined) return new Response(null, { status: 202 });
+    const answer = answers[method];
+    return answer === undefined
+      ? Response.json({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found" } })
+      : Response.json({ jsonrpc: "2.0", id, result: await answer() });
+  });
+}
+
+Deno.test("tasks/list waits for an upstream that hangs no longer than the deadline, and names it", async () => {
+  const never = Promise.withResolvers<unknown>();
+  const tasks = [{ taskId: "t", status: "working" }];
+  await using quick = oneTask(() => Promise.resolve({ tasks }));
+  await using hanging = oneTask(() => never.promise);
+  await using sluice = await Sluice.start({ env: { MCP_SESSION_POOL_TRANSPORT_TIMEOUT: "1" } });
+  for (const [name, { addr }] of Object.entries({ quick, hanging })) {
+    await sluice.registerUpstream(name, `http://127.0.0.1:${addr.port}/mcp`);
+  }
+  const startedAt = performance.now();
+  const { body: { result } } = await sluice.rpc("tasks/list");
+  const tookMs = performance.now() - startedAt;
+  never.resolve({ tasks });
+  assertEquals(result.tasks.map(({ status }: { status: string }) => status), ["working"]);
+  assertEquals(result._meta, { "sluice/unavailableUpstreams": ["hanging"] });
+  // Far below what any other limit would allow.
+  assert(tookMs >= 900 && tookMs < 15_000, `${tookMs} ms`);
+});
