@@ -37,7 +37,10 @@ Deno.test("ERRORS the HTTP status fits whose fault it is", () => {
 });
 
 Deno.test("ERRORS who may try later gets a status that says so", () => {
-  for (const [code, { retry, http }] of ROWS) if (retry === "later") assertEquals(http, 503, code);
+  // 429 where the caller has done too much (RFC 6585, section 4), 503 where we are not able to.
+  for (const [code, { retry, source, http }] of ROWS) {
+    if (retry === "later") assertEquals(http, source === "downstream" ? 429 : 503, code);
+  }
 });
 
 Deno.test("ERRORS placeholders are words in braces, and every upstream row names the upstream where one is known", () => {

@@ -148,7 +148,7 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Event streams that a worker holds open at once, beside BACKPRESSURE; a GET for one above it gets 503 immediately.",
+      "Event streams and WebSockets that a worker holds open at once, beside BACKPRESSURE; a GET for one above it gets 503 immediately.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",

@@ -21,7 +21,8 @@ export const SESSION_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "A silent event stream gets a comment this often, so that nothing in between closes it.",
+    doc:
+      "A silent event stream gets a comment this often, and a silent WebSocket a ping, so that nothing in between closes them; a WebSocket that answers none within as long again is closed.",
   }),
   setting({
     name: "STREAM_RESUME_WINDOW",

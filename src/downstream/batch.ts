@@ -1,2 +1,21 @@
-// How many messages one JSON-RPC batch may hold.
+// JSON-RPC batches, which were part of one revision only.
+import { SluiceError } from "../base/errors.ts";
+import { classify, type Message } from "../mcp/json_rpc.ts";
+import { BATCH_REVISION } from "../mcp/revisions.ts";
+
+/** How many messages one JSON-RPC batch may hold. */
 export const BATCH_LIMIT = 100;
+
+/** The messages of a batch in a session. @throws {SluiceError} INVALID_REQUEST, BATCH_TOO_LONG */
+export function readBatch(values: readonly unknown[], revision: string): Message[] {
+  if (revision !== BATCH_REVISION) {
+    throw new SluiceError("INVALID_REQUEST", { reason: `revision ${revision} has no batches` });
+  }
+  if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
+  if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
+  const messages = values.map((value) => classify(value, JSON.stringify(value)));
+  if (messages.some((message) => message.kind === "request" && message.method === "initialize")) {
+    throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
+  }
+  return messages;
+}

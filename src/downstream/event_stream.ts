@@ -2,7 +2,7 @@
 import { encodeSseEvent, SSE_KEEPALIVE } from "../mcp/sse.ts";
 
 /** A client that leaves this much unread is cut off: memory is bounded, and it can connect again. */
-const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+export const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 
@@ -31,6 +31,11 @@ export class EventStream {
   /** Send one JSON-RPC message. */
   send(message: string, id?: string): void {
     this.#write(encodeSseEvent(message, { event: "message", id }));
+  }
+
+  /** Tell the client something that is no message. */
+  tell(event: string, data: string): void {
+    this.#write(encodeSseEvent(data, { event }));
   }
 
   /** An event without a message: from here the client can resume, after a pause of so many ms. */

@@ -1,5 +1,6 @@
-// Which of an endpoint's lists a new catalog has changed, as the notifications that say so.
-import type { Scope } from "../catalog/catalog.ts";
+// Which of an endpoint's lists a new catalog has changed, as the notifications that say so, and who is told.
+import type { Catalog, Scope } from "../catalog/catalog.ts";
+import { notificationText } from "../mcp/json_rpc.ts";
 
 export const LIST_CHANGED = {
   tools: "notifications/tools/list_changed",
@@ -13,6 +14,31 @@ export type ListChangedMethod = typeof LIST_CHANGED[keyof typeof LIST_CHANGED];
 export interface UpstreamChange {
   readonly gatewayId: string;
   readonly method: string;
+}
+
+/** A client with a session, of whatever transport. */
+export interface ListListener {
+  /** The virtual server that it sees; null: everything. */
+  readonly serverId: string | null;
+  /** Does it take messages that belong to no call? */
+  readonly isListening: boolean;
+  notify(message: string): void;
+}
+
+/** Tell those who listen. @param said what upstreams have announced themselves */
+export function announceListChanges(
+  listeners: Iterable<ListListener>,
+  before: Catalog,
+  after: Catalog,
+  said: readonly UpstreamChange[] = [],
+): void {
+  for (const listener of listeners) {
+    if (!listener.isListening) continue;
+    const { serverId } = listener;
+    for (const method of changedLists(before.scope(serverId), after.scope(serverId), said)) {
+      listener.notify(notificationText(method));
+    }
+  }
 }
 
 /** @param said what upstreams have announced themselves */

@@ -9,6 +9,7 @@ import { noteBody } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import { mayBeModern } from "./modern_request.ts";
 import { ownStateIn, type ParkedCalls } from "./parked_calls.ts";
+import { serverAt } from "./scope.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";
 
 export interface McpEndpointDeps {
@@ -106,7 +107,7 @@ export class McpEndpoint implements Endpoint {
 
 /** `/servers/{id}/mcp` -> id; null for `/mcp`. */
 export function serverIdIn(path: string): string | null {
-  return /^\/servers\/([^/]+)\/mcp$/.exec(path)?.[1] ?? null;
+  return serverAt(path, "mcp");
 }
 
 /** Lenient towards clients that name one of the two types only, or none. */

@@ -1,7 +1,7 @@
 import { Cancellation } from "../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { principal } from "../../tests/support/fakes.ts";
+import { principal, SERVED } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
 import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
@@ -33,6 +33,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
       request: new Request(`http://gateway${path}`, { method, headers: all, body }),
       path,
       principal: principal(),
+      info: SERVED,
     });
   };
   const seal = (worker: number) =>

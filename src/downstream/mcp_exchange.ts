@@ -6,6 +6,8 @@ import type { CallNote } from "../telemetry/call_note.ts";
 export interface McpRequest {
   readonly method: "POST" | "GET" | "DELETE";
   readonly principal: Principal;
+  /** A message for a legacy SSE session, and not for one of streamable HTTP. */
+  readonly isForSse?: true;
   /** The virtual server of the address; null for /mcp. */
   readonly serverId: string | null;
   readonly sessionId: string | null;

@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../tests/support/data_plane.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
-import { principal, settle } from "../../tests/support/fakes.ts";
+import { principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { notification, request } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
@@ -41,6 +41,7 @@ async function setUp() {
       }),
       path: "/rpc",
       principal: principal(),
+      info: SERVED,
     });
   const post = (message: unknown, init?: RequestInit) => send(JSON.stringify(message), init);
   const codeOf = async (body: string) => (await assertRejects(() => send(body), SluiceError)).code;

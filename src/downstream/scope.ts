@@ -15,3 +15,9 @@ export function scopeFor(catalog: Catalog, principal: Principal, serverId: strin
   }
   return scope;
 }
+
+/** `/servers/{id}/{last}` -> id; null for every other path. */
+export function serverAt(path: string, last: string): string | null {
+  const parts = /^\/servers\/([^/]+)\/([^/]+)$/.exec(path);
+  return parts !== null && parts[2] === last ? parts[1]! : null;
+}

@@ -3,31 +3,17 @@ import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
-import {
-  classify,
-  isObject,
-  memberText,
-  type Message,
-  parseJson,
-  type RequestMessage,
-} from "../mcp/json_rpc.ts";
-import {
-  ASSUMED_REVISION,
-  BATCH_REVISION,
-  isRevision,
-  LEGACY_REVISIONS,
-  negotiateRevision,
-  type Revision,
-} from "../mcp/revisions.ts";
+import { classify, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
+import { ASSUMED_REVISION, isRevision, LEGACY_REVISIONS, type Revision } from "../mcp/revisions.ts";
 import { noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
-import { BATCH_LIMIT } from "./batch.ts";
+import { readBatch } from "./batch.ts";
 import { CallReply } from "./call_reply.ts";
+import { clientOf, enter, receive } from "./client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "./mcp_exchange.ts";
-import { changedLists, type UpstreamChange } from "./list_changes.ts";
 import { unsupportedRevision } from "./unsupported_revision.ts";
 import { scopeFor } from "./scope.ts";
 import type { DownstreamSession, DownstreamSessions } from "./session.ts";
@@ -72,17 +58,6 @@ export class StreamableHttp {
     }
   }
 
-  /** Tell the sessions with a GET stream which lists a new catalog has changed for them. */
-  announce(before: Catalog, after: Catalog, said: readonly UpstreamChange[] = []): void {
-    for (const session of this.#deps.sessions) {
-      if (!session.isListening) continue;
-      const scopes = [before.scope(session.serverId), after.scope(session.serverId)] as const;
-      for (const method of changedLists(...scopes, said)) {
-        session.notify(`{"jsonrpc":"2.0","method":"${method}"}`);
-      }
-    }
-  }
-
   async #post(
     request: McpRequest,
     session: DownstreamSession | null,
@@ -92,7 +67,7 @@ export class StreamableHttp {
     if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
     const message = classify(value, request.body);
     if (message.kind !== "request") {
-      if (session !== null) this.#receive(session, message);
+      if (session !== null) void receive(session, message, this.#deps.upstreams);
       return ACCEPTED;
     }
     if (request.note !== undefined) noteMethod(request.note, message.method);
@@ -101,16 +76,11 @@ export class StreamableHttp {
   }
 
   async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
-    const { principal, serverId } = request;
     const body = await this.#deps.dispatcher.respond(this.#context(request, null), message);
-    const params = isObject(message.params) ? message.params : {};
-    // Without a version there was an error, and there is no session.
-    if (typeof params.protocolVersion !== "string") return { status: 200, headers: JSON_HEADERS, body };
-    const session = await this.#deps.sessions.open(principal, serverId, {
-      revision: negotiateRevision(params.protocolVersion),
-      clientInfo: params.clientInfo,
-      clientCapabilities: memberText(memberText(message.text, "params")!, "capabilities") ?? "{}",
-    });
+    const client = clientOf(message);
+    // There was an error, and there is no session.
+    if (client === null) return { status: 200, headers: JSON_HEADERS, body };
+    const session = await this.#deps.sessions.open(request.principal, request.serverId, client);
     return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
   }
 
@@ -140,7 +110,7 @@ export class StreamableHttp {
     { call, clientGone }: { readonly call: Cancellation; readonly clientGone: CancelSignal },
   ): Promise<string> {
     const stay = abortWith(clientGone, call);
-    const leave = session === null ? undefined : enter(session, callKey(message.id), call);
+    const leave = session === null ? undefined : enter(session, message.id, call);
     try {
       return await this.#deps.dispatcher.respond({ ...context, signal: call }, message);
     } finally {
@@ -149,7 +119,6 @@ export class StreamableHttp {
     }
   }
 
-  /** Batches were part of one revision only. */
   async #batch(
     values: readonly unknown[],
     request: McpRequest,
@@ -157,19 +126,11 @@ export class StreamableHttp {
     clientGone: CancelSignal,
   ): Promise<McpReply> {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
-    if (revision !== BATCH_REVISION) {
-      throw new SluiceError("INVALID_REQUEST", { reason: `revision ${revision} has no batches` });
-    }
-    if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
-    if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
-    const messages = values.map((value) => classify(value, JSON.stringify(value)));
+    const messages = readBatch(values, revision);
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);
-      else if (session !== null) this.#receive(session, message);
-    }
-    if (requests.some(({ method }) => method === "initialize")) {
-      throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
+      else if (session !== null) void receive(session, message, this.#deps.upstreams);
     }
     if (requests.length === 0) return ACCEPTED;
     if (request.note !== undefined) noteMethod(request.note, "batch");
@@ -180,24 +141,6 @@ export class StreamableHttp {
       ),
     );
     return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
-  }
-
-  /** A notification or a response of the client; what is none of ours is taken and forgotten. */
-  #receive(session: DownstreamSession, message: Message): void {
-    if (message.kind === "request") return;
-    if (message.kind === "response") return void session.questions.answer(message);
-    switch (message.method) {
-      case "notifications/cancelled": {
-        const requestId = isObject(message.params) ? message.params.requestId : undefined;
-        return session.calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
-      }
-      case "notifications/progress":
-        return session.questions.progress(message);
-      case "notifications/initialized":
-        return;
-      default:
-        return void this.#deps.upstreams.notify(session.bound, message.text);
-    }
   }
 
   #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {
@@ -238,20 +181,6 @@ function required(session: DownstreamSession | null): DownstreamSession {
     throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
   }
   return session;
-}
-
-/** 1 and "1" are two ids. */
-function callKey(id: unknown): string {
-  return JSON.stringify(id);
-}
-
-/** Note a call in its session, for `notifications/cancelled`. @returns takes the note back */
-function enter({ calls }: DownstreamSession, key: string, call: Cancellation): () => void {
-  calls.set(key, call);
-  return () => {
-    // A client may have used one id twice: what is noted now is then another call.
-    if (calls.get(key) === call) calls.delete(key);
-  };
 }
 
 /** @returns unties the call from its client's connection */

@@ -3,7 +3,6 @@ import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support
 import { events, FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal } from "../../tests/support/fakes.ts";
 import { mcpServer, messagesOf, notification, request, textOf } from "../../tests/support/mcp_server.ts";
-import { Catalog } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { McpReply } from "./mcp_exchange.ts";
 
@@ -199,22 +198,4 @@ Deno.test("StreamableHttp shows a virtual server to whom it may, as its token al
   );
   assertEquals(await codeOf(post(CALL, { serverId: "private" })), "NOT_FOUND");
   assertEquals(await codeOf(post(CALL, { serverId: "nothing" })), "NOT_FOUND");
-});
-
-Deno.test("StreamableHttp.announce() tells listening sessions which lists have changed for them", async () => {
-  const { http, send, initialize, sessions, catalog } = await server();
-  const [everything, small] = [await initialize(), await initialize("2025-11-25", { serverId: "s" })];
-  const streams = [
-    await send({ method: "GET", sessionId: everything }),
-    await send({ method: "GET", sessionId: small, serverId: "s" }),
-  ];
-  assertEquals(sessions.streamCount, 2);
-  http.announce(catalog, new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")] }));
-  http.announce(catalog, new Catalog(ROWS));
-  sessions.endStreams();
-  assertEquals(sessions.streamCount, 0);
-  assertEquals(await Promise.all(streams.map(messagesOf)), [
-    [{ jsonrpc: "2.0", method: "notifications/tools/list_changed" }],
-    [],
-  ]);
 });

@@ -1,5 +1,6 @@
-// The access log: one line for each request that was let in, written when its answer is ready; of a stream, when it has ended.
-import { type CallNote, CORRELATION_HEADER, correlationIdFrom } from "../telemetry/call_note.ts";
+// The access log: one line for each request that was let in, written when its answer is ready, or when its stream or WebSocket
+// has ended; and one for each call on a channel that carries many.
+import { type CallNote, CORRELATION_HEADER, correlationIdFrom, noteBody } from "../telemetry/call_note.ts";
 import { lineOf, type LogFormat, type LogSink } from "../telemetry/log.ts";
 
 /** Lines are gathered this long, or up to so many characters: to hand them over costs as much as dozens of them. */
@@ -14,6 +15,13 @@ export interface AccessRecord {
   readonly note: CallNote;
   /** The answer is ready; it gets the client's correlation id as a header. @param streamEnded settles at a stream's end; null: it is none */
   answered(response: Response, streamEnded: Promise<unknown> | null): void;
+}
+
+/** A call that came as a message, on its way to its line. */
+export interface CallRecord {
+  readonly note: CallNote;
+  /** @param answer the JSON-RPC response, as text */
+  answered(answer: string): void;
 }
 
 export interface AccessLogOptions {
@@ -51,9 +59,22 @@ export class AccessLog {
         const { status } = response;
         // Whoever has named the request is told that the name was taken. For all others a header would cost more than the line.
         if (given !== null) response.headers.set(CORRELATION_HEADER, note.correlationId);
-        const write = () => this.#write({ method, path, endpoint, status, startMs }, note);
+        const write = () => this.#write("request", { method, path, endpoint, status, startMs }, note);
         if (streamEnded === null) write();
         else streamEnded.then(write, write);
+      },
+    };
+  }
+
+  /** A call on a channel that was opened at `path`. */
+  beginCall({ path, endpoint }: { path: string; endpoint: string }, correlationId: string): CallRecord {
+    const startMs = this.#options.nowMs();
+    const note: CallNote = { correlationId };
+    return {
+      note,
+      answered: (answer) => {
+        noteBody(note, answer);
+        this.#write("call", { path, endpoint, startMs }, note);
       },
     };
   }
@@ -67,13 +88,13 @@ export class AccessLog {
     this.#gathered = "";
   }
 
-  #write({ method, path, endpoint, status, startMs }: Answered, note: CallNote): void {
+  #write(event: string, { method, path, endpoint, status, startMs }: Answered, note: CallNote): void {
     const { worker, format, nowMs } = this.#options;
     // Field by field: copying one object into another would cost as much as all else here.
     this.#gathered += lineOf(format, {
       time: this.#time(),
       level: "INFO",
-      event: "request",
+      event,
       worker,
       method,
       path: path.length > MAX_PATH_CHARS ? path.slice(0, MAX_PATH_CHARS) : path,
@@ -103,9 +124,9 @@ export class AccessLog {
 
 /** What a line is made of, beside the note. */
 interface Answered {
-  readonly method: string;
+  readonly method?: string;
   readonly path: string;
   readonly endpoint: string;
-  readonly status: number;
+  readonly status?: number;
   readonly startMs: number;
 }

@@ -55,6 +55,29 @@ Deno.test("AccessLog writes what is known of a request, and neither query nor se
   assertEquals(response.headers.get("x-correlation-id"), "deploy-17");
 });
 
+Deno.test("AccessLog writes a line for a call on a channel", () => {
+  const { sink, log, pass } = setUp();
+  const record = log.beginCall({ path: "/ws", endpoint: "ws" }, "c-1");
+  Object.assign(record.note, { rpcMethod: "tools/call", tool: "time-now", upstream: "time" });
+  pass(2);
+  record.answered('{"é":1}');
+  log.close();
+  assertEquals(JSON.parse(sink.lines.join("")), {
+    time: "2026-01-02T03:04:05.000Z",
+    level: "INFO",
+    event: "call",
+    worker: 3,
+    path: "/ws",
+    endpoint: "ws",
+    latencyMs: 2,
+    correlationId: "c-1",
+    rpcMethod: "tools/call",
+    tool: "time-now",
+    upstream: "time",
+    bytes: 8,
+  });
+});
+
 Deno.test("AccessLog writes text that a client's words cannot break out of", () => {
   const { sink, log } = setUp("text");
   const record = log.begin(request({ "x-correlation-id": "a b" }), "/x\u001b[31m", "none");

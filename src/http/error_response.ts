@@ -71,13 +71,15 @@ export function rpcErrorResponse(reported: ReportedError): Response {
   });
 }
 
-/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1 and 10.2.3. */
+/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3. */
 export function errorHeaders(error: SluiceError): Record<string, string> {
   switch (error.code) {
     case "UNAUTHENTICATED":
       return { "www-authenticate": 'Bearer realm="sluice"' };
     case "METHOD_NOT_ALLOWED":
       return { allow: String(error.params.allowed) };
+    case "UPGRADE_REQUIRED":
+      return { upgrade: "websocket" };
     default:
       return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};
   }

@@ -19,12 +19,17 @@ export interface Exchange {
   readonly note?: CallNote;
   /** To be set by an endpoint whose answer stays open: it is then counted among the streams, until it ends. */
   isStream?: boolean;
+  /** To be set where the connection goes on when the answer is out (a WebSocket): settles at its end. */
+  connectionEnd?: Promise<unknown>;
+  readonly info: ServedInfo;
 }
 
 /** What the server tells beside the request. */
 export interface ServedInfo {
   /** Settles when the answer is out, to its last byte, or can no longer get out. */
   readonly completed: Promise<unknown>;
+  /** Not to be had any more when the connection has become a WebSocket. */
+  readonly remoteAddr: Deno.NetAddr;
 }
 
 export interface Endpoint {
@@ -87,19 +92,19 @@ export function createHandler(deps: HandlerDeps): Handle {
       originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
-      exchange = { request, path, principal, note: record?.note, isStream: false };
+      exchange = { request, path, principal, note: record?.note, info, isStream: false };
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, record?.note.correlationId ?? correlationIdOf(request.headers));
       response = endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported);
     }
     countAnswer(endpoint?.name ?? "none", String(response.status));
-    const isStream = exchange?.isStream === true;
+    const streamEnd = exchange?.isStream ? exchange.connectionEnd ?? info.completed : null;
     if (isCounted) {
-      if (isStream) admission.leaveAsStream(info.completed);
+      if (streamEnd !== null) admission.leaveAsStream(streamEnd);
       else admission.leave(ticket);
     }
-    if (record !== null) record.answered(response, isStream ? info.completed : null);
+    if (record !== null) record.answered(response, streamEnd);
     return response;
   };
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MemorySink, principal, settle } from "../../tests/support/fakes.ts";
+import { MemorySink, principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
 import { SluiceError } from "../base/errors.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -49,7 +49,7 @@ function setUp(
     countAnswer: (...labels) => counted.push(labels),
   });
   const handle = (request: Request, completed: Promise<void> = Promise.resolve()) =>
-    serveRequest(request, { completed });
+    serveRequest(request, { ...SERVED, completed });
   return { handle, served, counted, failures, refused, sink };
 }
 

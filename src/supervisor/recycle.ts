@@ -36,6 +36,8 @@ export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<voi
   // Whether or not it can: it is drained in any case, and two in one place would not do.
   await old.ask({ type: "retire" }).catch(() => {});
   await sleep(clock, leaveMs);
+  // They keep the listener open to their end: nobody may be turned away from it so long.
+  await old.ask({ type: "end_channels" });
   if (leaveMs > 0 && !migratesConnections && sockets !== null) {
     sockets.ignoreNewConnections(old.listeners);
     await sleep(clock, LAST_ARRIVALS_MS);

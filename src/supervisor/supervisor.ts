@@ -173,6 +173,11 @@ export class Supervisor {
     await this.askAll({ type: "retire" });
     await sleep(systemClock, LEAVE_MS);
     if (migratesConnections()) return;
+    const { gracefulTimeoutMs } = this.#options.config;
+    const ended = [...this.#alive].map((worker) =>
+      within(gracefulTimeoutMs, worker.ask({ type: "end_channels" }))
+    );
+    await Promise.allSettled(ended);
     sockets.ignoreNewConnections(own);
     await sleep(systemClock, LAST_ARRIVALS_MS);
   }
@@ -214,7 +219,10 @@ export class Supervisor {
 
   /** Connect a worker to those of the other slots, and to the one whose place it takes. */
   #introduce(worker: WorkerHandle): void {
-    for (const peer of this.#alive) if (peer !== worker) connect(worker, peer);
+    const others = [...this.#alive].filter((peer) => peer !== worker);
+    // Its predecessor first: what the others ask from then on, it may have to ask there.
+    others.sort((a, b) => Number(b.index === worker.index) - Number(a.index === worker.index));
+    for (const peer of others) connect(worker, peer);
   }
 
   #listen(worker: WorkerHandle): Promise<void> {

@@ -1,14 +1,13 @@
-// The composition root of a worker: from Config to the object graph. The only file that wires things together.
+// The composition root of a worker: HTTP around what gateway.ts has wired, with sessions that any worker can be asked for.
 import { createAdminApi } from "../admin/router.ts";
 import { AdminEndpoint } from "../admin/endpoint.ts";
 import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
 import { systemClock } from "../base/clock.ts";
-import { reasonOf, type SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open.ts";
-import { Catalog } from "../catalog/catalog.ts";
 import { Turns } from "../catalog/turns.ts";
+import { LegacySse } from "../downstream/legacy_sse.ts";
+import { announceListChanges } from "../downstream/list_changes.ts";
 import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
-import type { McpRequest } from "../downstream/mcp_exchange.ts";
 import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
 import { Listeners } from "../downstream/listeners.ts";
@@ -16,42 +15,27 @@ import { ModernHttp } from "../downstream/modern_http.ts";
 import { mayBeModern } from "../downstream/modern_request.ts";
 import { ParkedCalls } from "../downstream/parked_calls.ts";
 import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
-import { SessionIds } from "../downstream/session_id.ts";
+import { serverAt } from "../downstream/scope.ts";
+import { type SessionClaims, SessionIds } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
+import { WebSocketEndpoint } from "../downstream/websocket.ts";
 import { bodyReader } from "../http/body.ts";
-import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import { ClientWatch } from "../http/client_watch.ts";
 import { AccessLog } from "../http/access_log.ts";
-import { Admission } from "../http/admission.ts";
 import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
-import { Dispatcher } from "../proxy/dispatch.ts";
-import { ListCursors } from "../proxy/list_cursor.ts";
-import { TaskIds } from "../proxy/task_ids.ts";
-import { TaskListCursors } from "../proxy/tasks_list.ts";
-import { UpstreamCaller } from "../proxy/upstream_caller.ts";
 import { CacheRecords } from "../store/cache_records.ts";
 import { createLeases } from "../store/leases.ts";
-import { openDatabase } from "../store/open.ts";
-import { createRegistry } from "../store/registry.ts";
-import { createSecretBox } from "../store/secret_box.ts";
-import { correlationIdOf } from "../telemetry/call_note.ts";
 import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
-import { Upstreams } from "../upstream/upstreams.ts";
-import { VERSION } from "../version.ts";
 import { adminDeps } from "./admin_deps.ts";
-import { createCatalogSync } from "./catalog_sync.ts";
-import { ListAnnouncements } from "./list_announcements.ts";
-import { LiveCatalog } from "./live_catalog.ts";
+import { createGateway } from "./gateway.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
-import { createOutbound } from "./outbound.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import { checkReadiness } from "./readiness.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
-import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
 import { verifierOf } from "./token_verifier.ts";
@@ -69,8 +53,10 @@ export interface App {
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
   /** Leave what is done once in the cluster to another worker. */
   resign(): Promise<void>;
-  /** End the streams that would hold up a shutdown for ever. */
-  endStreams(): void;
+  /** The remote ports of connections that have become WebSockets. */
+  webSocketPorts(): number[];
+  /** End the streams that would hold up a shutdown for ever. Resolves when calls on channels of their own are answered. */
+  endStreams(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,70 +75,40 @@ export async function createApp(
   const sink: LogSink = { write: (lines) => link.writeLog(lines) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics();
-  const countError = metrics.counter(
-    "sluice_errors_total",
-    "Failures by code of the error table and by whose fault",
-    ["code", "source"],
-  );
-  const errors = new ErrorReporter(log, countError);
-
-  const database = await openDatabase(config.databaseUrl, {
-    settings: config,
-    warn: (warning) => log.warning("database", { warning }),
-  });
-  const registry = createRegistry(database);
-  const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
-    records: new CacheRecords(database),
-    clock,
-    log,
-    name: `sluice-worker-${worker}`,
-  });
-  const secretBox = await createSecretBox(secrets.authEncryptionSecret);
-
-  const outbound = createOutbound(config, { secretBox, log, metrics });
-  const { pool, breakers } = createSessionPool(config, clock);
-  const upstreams = new Upstreams({
-    transports: outbound.transports,
-    shared: {
-      clientInfo: outbound.clientInfo,
-      createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
-      pool,
-      poolEnabled: config.mcpSessionPoolEnabled,
-      breakers,
-      identities: identityHasher(config, secrets),
-      onListChanged: (upstreamId, method) => void listAnnouncements.listChanged(upstreamId, method),
-    },
-    passthrough: {
-      enabled: config.enableHeaderPassthrough,
-      defaultNames: config.defaultPassthroughHeaders,
-      sensitive: config.enableSensitiveHeaderPassthrough,
-      overwrite: config.enableOverwriteBaseHeaders,
-    },
-    targetOf: outbound.targetOf,
-    onUnusable: ({ name }, error: SluiceError) =>
-      log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
-  });
+  const accessLog = config.disableAccessLog
+    ? null
+    : new AccessLog({ worker, format: config.logFormat, sink });
 
   // All workers have the same catalog: one tells of it.
   const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
   let unreachable = 0;
   let singletons: Singletons | null = null;
-  const catalog = await LiveCatalog.open({
-    read: async () => {
-      const rows = await registry.readCatalog();
-      await upstreams.update(rows.gateways);
+  const gateway = await createGateway({
+    config,
+    secrets,
+    log,
+    metrics,
+    accessLog,
+    catalogChanged: () => catalogChanged(),
+    announce: (change) => link.askAll({ type: "announce", change }),
+    onSnapshot: (rows, snapshot) => {
       unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
-      const snapshot = new Catalog(rows);
       nameConflicts?.update(snapshot);
       singletons?.upstreamsChanged();
-      return snapshot;
     },
     onChange: (before, after) => {
-      streamableHttp.announce(before, after);
+      announceListChanges(sessions, before, after);
       listeners.announce(before, after);
       endRevokedStreams();
     },
-    onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
+  });
+  const { database, registry, outbound, pool, upstreams, dispatcher, catalog, sync, duplex } = gateway;
+  const { admission, errors, listAnnouncements, taskIds } = gateway;
+  const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
+    records: new CacheRecords(database),
+    clock,
+    log,
+    name: `sluice-worker-${worker}`,
   });
   // Changes that come while the workers read share the next reading.
   const readings = new Turns<null, unknown>({
@@ -166,30 +122,6 @@ export async function createApp(
     merge: () => null,
   });
   const catalogChanged = async () => void await readings.ask("catalog", null);
-  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
-  const listAnnouncements = new ListAnnouncements({
-    refresh: (gatewayId) => sync.listChanged(gatewayId),
-    announce: (change) => link.askAll({ type: "announce", change }),
-  });
-
-  const taskIds = new TaskIds(secrets.authEncryptionSecret);
-  const dispatcher = new Dispatcher(
-    new UpstreamCaller(upstreams, {
-      toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
-      toolTimeoutSetting: config.toolTimeoutMs === null
-        ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
-        : "TOOL_TIMEOUT",
-      requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
-      taskIds,
-    }),
-    {
-      identity: { name: "sluice", version: VERSION },
-      paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
-      taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
-      toErrorObject: (thrown, { note, received }) =>
-        rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
-    },
-  );
 
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const sessions = new DownstreamSessions({
@@ -235,13 +167,15 @@ export async function createApp(
     if (revokedTokens.size === 0) return;
     sessions.endStreamsOf(revokedTokens);
     listeners.endOf(revokedTokens);
+    duplex.sweep();
   };
   /** A successor has the sessions: it is asked for them now. */
   let handedOver = false;
   /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
   const takenOver = Promise.withResolvers<void>();
   if (!start.isSuccessor) takenOver.resolve();
-  const forward: SessionForward = new SessionForward(async (request: McpRequest, signal) => {
+  const forward: SessionForward = new SessionForward(async (request, signal) => {
+    if (request.isForSse) return await legacySse.receive(request);
     const reply = mayBeModern(request) ? await modernHttp.serve(request, signal) : null;
     if (reply !== null) return reply;
     await takenOver.promise;
@@ -253,6 +187,11 @@ export async function createApp(
 
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const clients = new ClientWatch();
+  // A process that was restarted with fewer workers still knows the sessions of the others.
+  const ownerOf = ({ worker: named }: SessionClaims) => {
+    const owner = named % workerCount;
+    return owner === worker && !handedOver ? null : owner;
+  };
   const mcp = new McpEndpoint({
     ids,
     clock,
@@ -261,12 +200,27 @@ export async function createApp(
     serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveModern: (request, signal) => modernHttp.serve(request, signal),
     parked,
-    // A process that was restarted with fewer workers still knows the sessions of the others.
-    ownerOf: ({ worker: named }) => {
-      const owner = named % workerCount;
-      return owner === worker && !handedOver ? null : owner;
-    },
+    ownerOf,
     forward: (owner, request, signal) => forward.forward(owner, request, signal),
+  });
+  const legacySse = new LegacySse({
+    ids,
+    clock,
+    replica: REPLICA,
+    worker,
+    sessions: duplex,
+    catalog: () => catalog.now,
+    readBody,
+    ownerOf,
+    forward: (owner, request, signal) => forward.forward(owner, request, signal),
+    // Under our own number we know our predecessor; who has handed over knows its successor.
+    predecessor: () => handedOver ? null : worker,
+  });
+  const webSocket = new WebSocketEndpoint({
+    sessions: duplex,
+    catalog: () => catalog.now,
+    maxMessageBytes: config.maxBodyBytes,
+    pingIntervalMs: config.sseKeepaliveIntervalMs,
   });
   const rpc = new RpcEndpoint({
     dispatcher,
@@ -280,7 +234,7 @@ export async function createApp(
     createAdminApi(adminDeps({
       config,
       registry,
-      secretBox,
+      secretBox: gateway.secretBox,
       outbound,
       upstreams,
       sync,
@@ -303,25 +257,16 @@ export async function createApp(
     clock,
     revoked: () => catalog.now.revokedTokens,
   });
-  const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
-  const countRefused = metrics.counter(
-    "sluice_requests_refused_total",
-    "Requests refused unread, at BACKPRESSURE (OVERLOADED) or MAX_STREAMS (TOO_MANY_STREAMS)",
-    ["code"],
-  );
-  const accessLog = config.disableAccessLog
-    ? null
-    : new AccessLog({ worker, format: config.logFormat, sink });
   const handle = createHandler({
     admission,
     accessLog,
-    countRefused: (code) => {
-      countRefused(code);
-      countError(code, "internal");
-    },
+    countRefused: gateway.countRefused,
     route: (path): Endpoint | null => {
       if (path === "/rpc") return rpc;
       if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
+      if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
+      if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
+      if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
       if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
       if (path.startsWith(POOL_PATH)) return poolEndpoint;
       return admin.route(path);
@@ -343,7 +288,11 @@ export async function createApp(
   metrics.gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
   metrics.gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
   metrics.gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
-  metrics.gauge("sluice_streams_open", "Answers that stay open: event streams", () => admission.streamCount);
+  metrics.gauge(
+    "sluice_streams_open",
+    "What stays open: event streams and WebSockets",
+    () => admission.streamCount,
+  );
   if (outbound.connections !== null) {
     const { connections } = outbound;
     const gauge = (name: string, help: string, read: (stats: ReturnType<typeof connections>) => number) =>
@@ -357,6 +306,11 @@ export async function createApp(
     );
   }
   metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
+  metrics.gauge(
+    "sluice_downstream_channels",
+    "Open sessions on legacy SSE and WebSocket",
+    () => duplex.size,
+  );
   metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
   if (redis !== null) {
     const help = "Workers whose connection to Redis works";
@@ -369,15 +323,16 @@ export async function createApp(
   }
 
   const timers = [
-    setInterval(
-      () => sessions.sweep().catch((error) => log.error("sweep failed", { error })),
-      SWEEP_INTERVAL_MS,
-    ),
+    setInterval(() => {
+      sessions.sweep().catch((error) => log.error("sweep failed", { error }));
+      duplex.sweep();
+    }, SWEEP_INTERVAL_MS),
     setInterval(() => {
       // What was let in before its token was revoked may have opened its stream after it.
       endRevokedStreams();
       sessions.keepStreamsAlive();
       listeners.keepAlive();
+      legacySse.keepStreamsAlive();
     }, config.sseKeepaliveIntervalMs),
   ];
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
@@ -428,7 +383,8 @@ export async function createApp(
         case "read_catalog":
           return await catalog.refresh(question.version);
         case "announce":
-          streamableHttp.announce(catalog.now, catalog.now, [question.change]);
+          announceListChanges(sessions, catalog.now, catalog.now, [question.change]);
+          announceListChanges(duplex, catalog.now, catalog.now, [question.change]);
           listeners.announce(catalog.now, catalog.now, [question.change]);
           return null;
         case "catalog_version":
@@ -453,6 +409,9 @@ export async function createApp(
             takenOver.resolve();
           }
           return null;
+        case "end_channels":
+          await duplex.drain();
+          return null;
         case "drain_pool":
           return pool.drain(({ upstreamId }) =>
             question.upstreamId === null || upstreamId === question.upstreamId
@@ -460,22 +419,21 @@ export async function createApp(
       }
     },
     resign: async () => await singletons?.resign(),
-    endStreams: () => {
+    webSocketPorts: () => webSocket.peerPorts(),
+    endStreams: async () => {
       sessions.endStreams();
       listeners.end();
+      await duplex.drain();
     },
     close: async () => {
       await singletons?.resign();
-      sync.close();
       for (const timer of timers) clearInterval(timer);
       retirement.close();
       clients.close();
       parked.close();
       await sessions.close();
-      await pool.close();
-      await outbound.close();
       await closeCache();
-      await database.close();
+      await gateway.close();
       accessLog?.close();
     },
   };

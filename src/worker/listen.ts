@@ -138,6 +138,7 @@ function onlyVersion(version: "1" | "2", handle: Handle): Handle {
 }
 
 function closing(response: Response): Response {
-  response.headers.set("connection", "close");
+  // A WebSocket is no longer the server's to close.
+  if (response.status !== 101) response.headers.set("connection", "close");
   return response;
 }

@@ -69,12 +69,13 @@ function kernelThreadId(): number | null {
   }
 }
 
-/** Take no more connections, end the open streams, finish the calls, close what was opened. */
+/** End the open streams, finish the calls, take no more connections, close what was opened. */
 async function drain(): Promise<void> {
-  const closed = listening?.shutdown();
   void app.resign();
-  app.endStreams();
-  await closed;
+  // Before the server: its shutdown breaks off WebSockets, and the calls on them.
+  listening?.retire();
+  await app.endStreams();
+  await listening?.shutdown();
   await app.close();
   send({ type: "drained" });
 }
@@ -82,7 +83,7 @@ async function drain(): Promise<void> {
 async function answer(question: Question): Promise<Answers[Question["type"]]> {
   switch (question.type) {
     case "busy_peers":
-      return listening?.busyPeerPorts() ?? [];
+      return [...listening?.busyPeerPorts() ?? [], ...app.webSocketPorts()];
     case "clients_gone":
       for (const request of listening?.requestsOf(question.peers) ?? []) app.clientGone(request);
       return null;
@@ -135,10 +136,10 @@ async function obey(message: ToWorker): Promise<void> {
   }
 }
 
-/** Asked while something else takes its time, too; or waits for the database, and nothing else shall wait for that. */
+/** Asked while something else takes its time, too; or waits for the database or for calls, and nothing else shall wait for that. */
 function isPromptQuestion({ type }: Question): boolean {
   return type === "busy_peers" || type === "clients_gone" ||
-    isMade && (type === "read_catalog" || type === "catalog_version");
+    isMade && (type === "read_catalog" || type === "catalog_version" || type === "end_channels");
 }
 
 // In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.

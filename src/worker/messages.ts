@@ -32,6 +32,8 @@ export type AppQuestion =
   /** A successor is there: give it the sessions, forward what still comes for them. */
   | { readonly type: "hand_over" }
   | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
+  /** End what is one connection, WebSockets and SSE sessions, once its calls are answered; the answer comes then. */
+  | { readonly type: "end_channels" }
   /** Close pooled sessions: those of one upstream, or all. */
   | { readonly type: "drain_pool"; readonly upstreamId: string | null };
 
@@ -64,6 +66,7 @@ export interface Answers {
   readonly catalog_version: number | null;
   readonly announce: null;
   readonly report: WorkerReport;
+  readonly end_channels: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Their remote ports. */
   readonly busy_peers: readonly number[];

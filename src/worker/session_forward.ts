@@ -88,7 +88,9 @@ export class SessionForward {
   /** A worker is gone that had a successor already. */
   disconnectFormer(worker: number): void {
     const [oldest, ...rest] = this.#former.get(worker) ?? [];
-    if (oldest !== undefined) abandon(oldest);
+    // Its successor knows no other under that number.
+    if (oldest === undefined) return this.disconnect(worker);
+    abandon(oldest);
     if (rest.length === 0) this.#former.delete(worker);
     else this.#former.set(worker, rest);
   }

@@ -260,3 +260,20 @@ Deno.test("SessionForward.forward() brings back what the owner has noted, with i
     stream.close();
   });
 });
+
+Deno.test("SessionForward.disconnectFormer() tells a successor that waits for its predecessor", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const successor = new SessionForward(() => Promise.reject(new Error("not asked")));
+  const predecessor = new SessionForward(() => new Promise(() => {}));
+  successor.connect(OWNER, port1);
+  predecessor.connect(OWNER, port2);
+  const waiting = successor.forward(OWNER, REQUEST, never);
+  successor.disconnectFormer(OWNER);
+  assertEquals((await assertRejects(() => waiting, SluiceError)).code, "WORKER_GONE");
+  // And at once from then on.
+  assertEquals(
+    (await assertRejects(() => successor.forward(OWNER, REQUEST, never), SluiceError)).code,
+    "WORKER_GONE",
+  );
+  predecessor.disconnect(OWNER);
+});

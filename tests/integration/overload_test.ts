@@ -1,21 +1,13 @@
 // More than the gateway takes: what is let in succeeds, the rest is refused at once, nothing is lost or kept for ever.
 import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
-import { metric } from "../support/metric.ts";
+import { atRest, metric, open } from "../support/metric.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RawConnection } from "../support/raw_http.ts";
 import { makeSelfSigned } from "../support/self_signed.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-/** What is open now: a metric that the answer telling it is no part of. */
-function open(sluice: Sluice): Promise<[requests: number, streams: number]> {
-  return Promise.all([metric(sluice, "sluice_requests_in_flight "), metric(sluice, "sluice_streams_open ")]);
-}
-
-const atRest = (sluice: Sluice) =>
-  waitFor(async () => (await open(sluice)).every((count) => count === 0), { what: "no place taken" });
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,6 +1,13 @@
 // Stand-ins for what the modules get injected: callers, and a log that keeps its lines.
 import type { Principal } from "../../src/auth/principal.ts";
+import type { ServedInfo } from "../../src/http/handler.ts";
 import type { LineSink } from "../../src/telemetry/log.ts";
+
+/** What the server tells beside a request that is answered at once. */
+export const SERVED: ServedInfo = {
+  completed: Promise.resolve(),
+  remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 40_000 },
+};
 
 /** A user without teams, who sees what is public. */
 export function principal(given: Partial<Principal> = {}): Principal {

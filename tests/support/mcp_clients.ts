@@ -7,6 +7,7 @@ import {
   Client as ClientV2,
   StreamableHTTPClientTransport as TransportV2,
 } from "@modelcontextprotocol/client";
+import type { StdioCommand } from "./duplex_clients.ts";
 
 export const INSPECTOR_PACKAGE = "@modelcontextprotocol/inspector@2.12.0";
 
@@ -63,13 +64,31 @@ function adapt(client: ClientV1 | ClientV2, transport: TransportV1 | TransportV2
 export interface InspectOptions extends ConnectOptions {
   /** What runs it. Under Deno it waits for ever behind the stream that it listens on as a 2026-07-28 client. */
   readonly runtime?: "deno" | "node";
+  readonly transport?: "http" | "sse";
 }
 
 /** Run the Inspector's CLI on an endpoint. @returns what it printed, parsed. @throws {Error} with its output */
-export async function inspect(
+export function inspect(
   url: string,
   args: readonly string[],
-  { token, runtime = "deno" }: InspectOptions = {},
+  { token, runtime = "deno", transport = "http" }: InspectOptions = {},
+): Promise<unknown> {
+  const header = token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`];
+  return runInspector([url, "--transport", transport, ...args, ...header], { runtime });
+}
+
+/** Run the Inspector's CLI on a server that it starts. The server gets `env` and nothing of ours but the PATH. */
+export function inspectStdio(
+  { command, args, env, cwd }: StdioCommand,
+  inspectorArgs: readonly string[],
+): Promise<unknown> {
+  const settings = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+  return runInspector([...settings, ...inspectorArgs, "--", command, ...args], { runtime: "deno", cwd });
+}
+
+async function runInspector(
+  args: readonly string[],
+  { runtime, cwd }: { readonly runtime: "deno" | "node"; readonly cwd?: string },
 ): Promise<unknown> {
   const home = await Deno.makeTempDir({ prefix: "sluice_inspector_" });
   try {
@@ -79,9 +98,9 @@ export async function inspect(
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args: [
         ...runs,
-        ...["--cli", url, "--transport", "http", ...args],
-        ...(token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`]),
+        ...["--cli", ...args],
       ],
+      cwd,
       env: { HOME: home, DENO_DIR: denoDir(), npm_config_cache: npmCache(), NO_COLOR: "1" },
       stdin: "null",
     }).output();

@@ -1,0 +1,67 @@
+// What a client says besides its requests, whichever transport brings it: answers, cancellations, progress, news for upstreams.
+import type { Cancellation } from "../base/cancellation.ts";
+import { SluiceError } from "../base/errors.ts";
+import { isObject, type JsonRpcId, memberText, type Message, type RequestMessage } from "../mcp/json_rpc.ts";
+import { negotiateRevision } from "../mcp/revisions.ts";
+import type { BoundSessions } from "../upstream/bound_sessions.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
+import type { ClientQuestions } from "./client_questions.ts";
+import type { PersistedSession } from "./session.ts";
+
+/** A client of a revision with sessions, as its messages meet it. */
+export interface ClientSide {
+  readonly bound: BoundSessions;
+  /** What upstreams ask the client. */
+  readonly questions: ClientQuestions;
+  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
+  readonly calls: Map<string, Cancellation>;
+}
+
+/**
+ * A notification or a response of the client; what is none of ours is taken and forgotten.
+ * @returns settles when upstreams have been told what concerns them
+ */
+export async function receive(
+  { bound, questions, calls }: ClientSide,
+  message: Exclude<Message, RequestMessage>,
+  upstreams: Pick<Upstreams, "notify">,
+): Promise<void> {
+  if (message.kind === "response") return void questions.answer(message);
+  switch (message.method) {
+    case "notifications/cancelled": {
+      const requestId = isObject(message.params) ? message.params.requestId : undefined;
+      return calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
+    }
+    case "notifications/progress":
+      return questions.progress(message);
+    case "notifications/initialized":
+      return;
+    default:
+      return await upstreams.notify(bound, message.text);
+  }
+}
+
+/** Note a call as under way. @returns takes the note back */
+export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call: Cancellation): () => void {
+  const key = callKey(id);
+  calls.set(key, call);
+  return () => {
+    // A client may have used one id twice: what is noted now is then another call.
+    if (calls.get(key) === call) calls.delete(key);
+  };
+}
+
+/** What an `initialize` says of its client; null where it names no version, which is answered with an error. */
+export function clientOf({ params, text }: RequestMessage): PersistedSession | null {
+  if (!isObject(params) || typeof params.protocolVersion !== "string") return null;
+  return {
+    revision: negotiateRevision(params.protocolVersion),
+    clientInfo: params.clientInfo,
+    clientCapabilities: memberText(memberText(text, "params")!, "capabilities") ?? "{}",
+  };
+}
+
+/** 1 and "1" are two ids. */
+function callKey(id: unknown): string {
+  return JSON.stringify(id);
+}

@@ -1,0 +1,171 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support/catalog_rows.ts";
+import { duplexServer } from "../../tests/support/duplex_client.ts";
+import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
+import { principal, SERVED } from "../../tests/support/fakes.ts";
+import { INITIALIZE } from "../../tests/support/mcp_post.ts";
+import { type ErrorCode, SluiceError } from "../base/errors.ts";
+import { readJsonText } from "../http/body.ts";
+import type { Endpoint, Exchange } from "../http/handler.ts";
+import { LegacySse } from "./legacy_sse.ts";
+import type { McpReply, McpRequest } from "./mcp_exchange.ts";
+import { SessionIds } from "./session_id.ts";
+
+const ROWS = catalogRows({
+  gateways: [gatewayRow("a")],
+  tools: [toolRow("a", "echo")],
+  servers: [serverRow("s", { toolIds: ["a-echo"] })],
+});
+const PING = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+
+interface WorkerOptions {
+  readonly worker?: number;
+  /** What the other worker answers. */
+  readonly forward?: (request: McpRequest) => McpReply | Promise<McpReply>;
+  readonly handedOver?: boolean;
+}
+
+async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions = {}) {
+  const server = await duplexServer(ROWS, { a: new FakeUpstream() }, { requests: 1 });
+  const { sessions, clock, catalog } = server;
+  const forwarded: [worker: number, request: McpRequest][] = [];
+  const sse = new LegacySse({
+    ids: new SessionIds("secret"),
+    clock,
+    replica: 0,
+    worker,
+    sessions,
+    catalog: () => catalog,
+    readBody: (request) => readJsonText(request, 1_000),
+    ownerOf: (claims) => claims.worker === worker && !handedOver ? null : claims.worker,
+    forward: async (to, request) => {
+      forwarded.push([to, request]);
+      if (forward === undefined) throw new SluiceError("WORKER_GONE");
+      return await forward(request);
+    },
+    predecessor: () => handedOver ? null : worker,
+  });
+  const exchange = (path: string, init: RequestInit, user = principal()): Exchange => ({
+    request: new Request(`http://gateway${path}`, init),
+    path: path.split("?")[0]!,
+    principal: user,
+    info: SERVED,
+  });
+  const open = async (path = "/sse", user = principal()) => {
+    const opened = exchange(path, {}, user);
+    const response = await sse.streams.serve(opened);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const next = async () => (await reader.read()).value ?? null;
+    const first = (await next())!;
+    return {
+      opened,
+      response,
+      first,
+      endpoint: /^data: (.*)$/m.exec(first)![1]!,
+      next,
+      leave: () => reader.cancel(),
+    };
+  };
+  const post = (path: string, body: string, user = principal()) =>
+    sse.messages.serve(
+      exchange(path, { method: "POST", headers: { "content-type": "application/json" }, body }, user),
+    );
+  const said = async (path: string, message: unknown) => {
+    const { status } = await post(path, JSON.stringify(message));
+    await clock.tick(0);
+    return status;
+  };
+  return { ...server, sse, forwarded, exchange, open, post, said };
+}
+
+async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
+  return (await assertRejects(() => work, SluiceError)).code;
+}
+
+Deno.test("LegacySse opens a stream that names its address for messages first, and answers there", async () => {
+  const { open, said, sessions } = await worker();
+  const { opened, response, first, endpoint, next } = await open();
+  assertEquals([opened.isStream, response.headers.get("content-type")], [true, "text/event-stream"]);
+  assertEquals(first, `event: endpoint\ndata: ${endpoint}\n\n`);
+  assert(/^\/message\?session_id=[a-z0-9]+$/.test(endpoint), endpoint);
+  // With the one place that this worker has: the POST gives it back before the call takes it.
+  assertEquals(await said(endpoint, INITIALIZE), 202);
+  const answer = (await next())!;
+  assert(answer.startsWith("event: message\ndata: {") && answer.includes('"protocolVersion"'), answer);
+  const narrow = await open("/servers/s/sse");
+  assert(narrow.endpoint.startsWith("/servers/s/message?session_id="), narrow.endpoint);
+  assertEquals(sessions.size, 2);
+});
+
+Deno.test("LegacySse ends the session with its stream", async () => {
+  const { open, post, sessions } = await worker();
+  const { endpoint, leave } = await open();
+  await leave();
+  assertEquals(sessions.size, 0);
+  assertEquals(await codeOf(post(endpoint, PING)), "SESSION_NOT_FOUND");
+});
+
+Deno.test("LegacySse takes messages from the session's owner at its address only", async () => {
+  const { open, post, forwarded } = await worker();
+  const { endpoint } = await open();
+  const id = endpoint.split("=")[1]!;
+  const forged = (id[0] === "a" ? "b" : "a") + id.slice(1);
+  assertEquals(await codeOf(post(endpoint, PING, principal({ subject: "bob" }))), "SESSION_NOT_FOUND");
+  assertEquals(await codeOf(post(`/servers/s${endpoint}`, PING)), "SESSION_NOT_FOUND");
+  assertEquals(await codeOf(post(`/message?session_id=${forged}`, PING)), "SESSION_NOT_FOUND");
+  assertEquals(await codeOf(post("/message", PING)), "INVALID_REQUEST");
+  assertEquals((await post(endpoint, PING)).status, 202);
+  assertEquals(forwarded, []);
+});
+
+Deno.test("LegacySse refuses what is no message by the POST, and unknown servers before it opens a stream", async () => {
+  const { open, post, exchange, sse, sessions } = await worker();
+  const { endpoint } = await open();
+  assertEquals(await codeOf(post(endpoint, "{")), "PARSE_ERROR");
+  assertEquals(await codeOf(post(endpoint, "1")), "INVALID_REQUEST");
+  assertEquals(await codeOf(post(endpoint, `"${"x".repeat(1_000)}"`)), "BODY_TOO_LARGE");
+  assertEquals(await codeOf(open("/servers/nothing/sse")), "NOT_FOUND");
+  const serve = (endpoint: Endpoint, path: string, method: string) =>
+    codeOf(endpoint.serve(exchange(path, { method })));
+  assertEquals(await serve(sse.streams, "/sse", "POST"), "METHOD_NOT_ALLOWED");
+  assertEquals(await serve(sse.messages, endpoint, "GET"), "METHOD_NOT_ALLOWED");
+  assertEquals(sessions.size, 1);
+  void sessions.drain();
+  assertEquals(await codeOf(open()), "SHUTTING_DOWN");
+});
+
+Deno.test("LegacySse passes a message on to the worker that has the stream", async () => {
+  const owner = await worker({ worker: 1 });
+  const other = await worker({ worker: 0, forward: (request) => owner.sse.receive(request) });
+  const { endpoint, next } = await owner.open();
+  assertEquals((await other.post(endpoint, PING)).status, 202);
+  await owner.clock.tick(0);
+  assertEquals(await next(), 'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n');
+  assertEquals(other.forwarded.map(([to]) => to), [1]);
+  // A stranger's goes nowhere.
+  assertEquals(
+    await codeOf(other.post(endpoint, PING, principal({ subject: "bob" }))),
+    "SESSION_NOT_FOUND",
+  );
+  assertEquals(other.forwarded.length, 1);
+});
+
+Deno.test("LegacySse: a worker that has handed over keeps its streams, and its successor passes on what comes for them", async () => {
+  const old = await worker({
+    worker: 1,
+    handedOver: true,
+    forward: () => Promise.reject(new Error("not asked")),
+  });
+  const successor = await worker({ worker: 1, forward: (request) => old.sse.receive(request) });
+  const { endpoint, leave, next } = await old.open();
+  assertEquals((await old.post(endpoint, PING)).status, 202);
+  assertEquals((await successor.post(endpoint, PING)).status, 202);
+  await old.clock.tick(0);
+  assertEquals((await next())!.length > 0, true);
+  await leave();
+  // It does not go round in circles.
+  assertEquals(await codeOf(successor.post(endpoint, PING)), "SESSION_NOT_FOUND");
+  // And the old worker is gone at last.
+  const alone = await worker({ worker: 1 });
+  assertEquals(await codeOf(alone.post(endpoint, PING)), "SESSION_NOT_FOUND");
+});

@@ -1,0 +1,201 @@
+// The object graph that every way in shares: database, catalog, upstreams, dispatcher, and the sessions of duplex channels. A
+// worker puts HTTP around it, `sluice stdio` its own standard input and output.
+import { systemClock } from "../base/clock.ts";
+import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../base/errors.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import type { CatalogSync } from "../catalog/sync.ts";
+import type { Config } from "../config/schema.ts";
+import { DuplexSessions } from "../downstream/duplex_sessions.ts";
+import { announceListChanges, type UpstreamChange } from "../downstream/list_changes.ts";
+import type { AccessLog } from "../http/access_log.ts";
+import { Admission } from "../http/admission.ts";
+import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import { Dispatcher } from "../proxy/dispatch.ts";
+import { ListCursors } from "../proxy/list_cursor.ts";
+import { TaskIds } from "../proxy/task_ids.ts";
+import { TaskListCursors } from "../proxy/tasks_list.ts";
+import { UpstreamCaller } from "../proxy/upstream_caller.ts";
+import { openDatabase } from "../store/open.ts";
+import { createRegistry, type Registry } from "../store/registry.ts";
+import { createSecretBox, type SecretBox } from "../store/secret_box.ts";
+import type { Secrets } from "../store/secrets.ts";
+import type { Database } from "../store/sql.ts";
+import type { CatalogRows } from "../store/store.ts";
+import { correlationIdOf } from "../telemetry/call_note.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { Upstreams } from "../upstream/upstreams.ts";
+import { VERSION } from "../version.ts";
+import { createCatalogSync } from "./catalog_sync.ts";
+import { ListAnnouncements } from "./list_announcements.ts";
+import { LiveCatalog } from "./live_catalog.ts";
+import { createOutbound, type Outbound } from "./outbound.ts";
+import { createSessionPool, identityHasher } from "./upstream_sessions.ts";
+
+export interface GatewayParts {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** null: DISABLE_ACCESS_LOG. */
+  readonly accessLog: AccessLog | null;
+  /** The registry has been written: let everybody read it who serves from it. */
+  readonly catalogChanged: () => Promise<void>;
+  /** Let everybody tell their clients of a change that no catalog shows. */
+  readonly announce: (change: UpstreamChange) => Promise<unknown>;
+  /** A snapshot of the registry has been read, and will be the catalog. */
+  readonly onSnapshot?: (rows: CatalogRows, snapshot: Catalog) => void;
+  /** Clients on duplex channels have been told. */
+  readonly onChange?: (before: Catalog, after: Catalog) => void;
+}
+
+export interface Gateway {
+  readonly database: Database;
+  readonly registry: Registry;
+  readonly secretBox: SecretBox;
+  readonly outbound: Outbound;
+  readonly pool: ReturnType<typeof createSessionPool>["pool"];
+  readonly upstreams: Upstreams;
+  readonly catalog: LiveCatalog;
+  readonly sync: CatalogSync;
+  readonly listAnnouncements: ListAnnouncements;
+  readonly dispatcher: Dispatcher;
+  readonly taskIds: TaskIds;
+  readonly admission: Admission;
+  readonly errors: ErrorReporter;
+  /** Counts requests that were refused unread. */
+  readonly countRefused: (code: ErrorCode) => void;
+  /** Clients on legacy SSE, WebSocket, stdio. */
+  readonly duplex: DuplexSessions;
+  close(): Promise<void>;
+}
+
+/** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
+export async function createGateway(parts: GatewayParts): Promise<Gateway> {
+  const { config, secrets, log, metrics, accessLog, catalogChanged, announce } = parts;
+  const clock = systemClock;
+  const countError = metrics.counter(
+    "sluice_errors_total",
+    "Failures by code of the error table and by whose fault",
+    ["code", "source"],
+  );
+  const countUnread = metrics.counter(
+    "sluice_requests_refused_total",
+    "Requests refused unread, at BACKPRESSURE (OVERLOADED), MAX_STREAMS (TOO_MANY_STREAMS), or on a channel that is full or ends",
+    ["code"],
+  );
+  const countRefused = (code: ErrorCode) => {
+    countUnread(code);
+    countError(code, ERRORS[code].source);
+  };
+  const errors = new ErrorReporter(log, countError);
+
+  const database = await openDatabase(config.databaseUrl, {
+    settings: config,
+    warn: (warning) => log.warning("database", { warning }),
+  });
+  const registry = createRegistry(database);
+  const secretBox = await createSecretBox(secrets.authEncryptionSecret);
+
+  const outbound = createOutbound(config, { secretBox, log, metrics });
+  const { pool, breakers } = createSessionPool(config, clock);
+  const upstreams = new Upstreams({
+    transports: outbound.transports,
+    shared: {
+      clientInfo: outbound.clientInfo,
+      createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+      pool,
+      poolEnabled: config.mcpSessionPoolEnabled,
+      breakers,
+      identities: identityHasher(config, secrets),
+      onListChanged: (upstreamId, method) => void listAnnouncements.listChanged(upstreamId, method),
+    },
+    passthrough: {
+      enabled: config.enableHeaderPassthrough,
+      defaultNames: config.defaultPassthroughHeaders,
+      sensitive: config.enableSensitiveHeaderPassthrough,
+      overwrite: config.enableOverwriteBaseHeaders,
+    },
+    targetOf: outbound.targetOf,
+    onUnusable: ({ name }, error: SluiceError) =>
+      log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
+  });
+
+  const catalog = await LiveCatalog.open({
+    read: async () => {
+      const rows = await registry.readCatalog();
+      await upstreams.update(rows.gateways);
+      const snapshot = new Catalog(rows);
+      parts.onSnapshot?.(rows, snapshot);
+      return snapshot;
+    },
+    onChange: (before, after) => {
+      announceListChanges(duplex, before, after);
+      parts.onChange?.(before, after);
+    },
+    onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
+  });
+  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
+  const listAnnouncements = new ListAnnouncements({
+    refresh: (gatewayId) => sync.listChanged(gatewayId),
+    announce,
+  });
+
+  const taskIds = new TaskIds(secrets.authEncryptionSecret);
+  const dispatcher = new Dispatcher(
+    new UpstreamCaller(upstreams, {
+      toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
+      toolTimeoutSetting: config.toolTimeoutMs === null
+        ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
+        : "TOOL_TIMEOUT",
+      requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+      taskIds,
+    }),
+    {
+      identity: { name: "sluice", version: VERSION },
+      paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
+      taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
+      toErrorObject: (thrown, { note, received }) =>
+        rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
+    },
+  );
+
+  const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
+  const duplex = new DuplexSessions({
+    dispatcher,
+    catalog: () => catalog.now,
+    upstreams,
+    admission,
+    errors,
+    countRefused,
+    accessLog,
+    clock,
+    maxJsonDepth: config.validationMaxJsonDepth,
+    clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
+  });
+
+  return {
+    database,
+    registry,
+    secretBox,
+    outbound,
+    pool,
+    upstreams,
+    catalog,
+    sync,
+    listAnnouncements,
+    dispatcher,
+    taskIds,
+    admission,
+    errors,
+    countRefused,
+    duplex,
+    close: async () => {
+      sync.close();
+      await duplex.close();
+      await pool.close();
+      await outbound.close();
+      await database.close();
+    },
+  };
+}

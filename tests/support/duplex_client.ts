@@ -1,0 +1,81 @@
+// A worker's duplex sessions without a transport: the real DuplexSessions around fake upstreams, spoken to over fake channels.
+import type { Principal } from "../../src/auth/principal.ts";
+import { DuplexSessions } from "../../src/downstream/duplex_sessions.ts";
+import type { Farewell } from "../../src/downstream/duplex_session.ts";
+import { Admission } from "../../src/http/admission.ts";
+import type { CatalogRows } from "../../src/store/store.ts";
+import { dataPlane } from "./data_plane.ts";
+import type { FakeUpstream } from "./fake_upstream.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { principal, settle } from "./fakes.ts";
+import { request } from "./mcp_server.ts";
+
+export interface ConnectOptions {
+  readonly serverId?: string | null;
+  readonly principal?: Principal;
+}
+
+export async function duplexServer(
+  rows: Partial<CatalogRows>,
+  fakes: Readonly<Record<string, FakeUpstream>> = {},
+  { requests = 1_000 }: { readonly requests?: number } = {},
+) {
+  const plane = await dataPlane(rows, fakes);
+  const clock = new FakeClock();
+  const admission = new Admission({ requests, streams: 10 });
+  const refused: string[] = [];
+  let { catalog } = plane;
+  const sessions = new DuplexSessions({
+    ...plane,
+    catalog: () => catalog,
+    admission,
+    countRefused: (code) => refused.push(code),
+    accessLog: null,
+    clock,
+    maxJsonDepth: 20,
+    clientRequestTimeoutMs: 60_000,
+  });
+
+  /** A client with its channel. */
+  const connect = (given: ConnectOptions = {}) => {
+    const user = given.principal ?? principal();
+    const serverId = given.serverId ?? null;
+    // deno-lint-ignore no-explicit-any -- messages of every shape; tests assert what they read.
+    const sent: any[] = [];
+    const farewells: Farewell[] = [];
+    const session = sessions.open({ principal: user, serverId, endpoint: "test", path: "/test" }, {
+      send: (text) => sent.push(JSON.parse(text)),
+      close: (why) => {
+        farewells.push(why);
+        void session.end();
+      },
+    });
+    const received = new Headers();
+    return {
+      session,
+      /** What the client got, in order. */
+      sent,
+      farewells,
+      /** Send a text as it is. */
+      say: async (text: string, from: Principal = user) => {
+        session.receive(text, { principal: from, received });
+        await settle(100);
+      },
+      /** Send messages. @returns what the client got since */
+      tell: async (message: unknown, from: Principal = user) => {
+        const { length } = sent;
+        session.receive(JSON.stringify(message), { principal: from, received });
+        await settle(100);
+        return sent.slice(length);
+      },
+      initialize: async (protocolVersion = "2025-11-25", capabilities: unknown = {}) => {
+        const params = { protocolVersion, capabilities, clientInfo: { name: "c", version: "1" } };
+        session.receive(JSON.stringify(request(0, "initialize", params)), { principal: user, received });
+        await settle(100);
+        return sent.at(-1);
+      },
+    };
+  };
+  const replaceCatalog = (next: typeof catalog) => void (catalog = next);
+  return { ...plane, replaceCatalog, sessions, clock, admission, refused, connect };
+}
