@@ -11,6 +11,8 @@ export async function run(args: readonly string[]): Promise<number> {
   switch (invocation.command) {
     case "serve":
       return await (await import("./cli/serve.ts")).serve(invocation.args);
+    case "stdio":
+      return await (await import("./cli/stdio.ts")).stdio(invocation.args);
     case "demo":
       return await (await import("./cli/demo.ts")).demo(invocation.args);
     case "token":

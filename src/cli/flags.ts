@@ -16,6 +16,15 @@ export interface ServeArgs {
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
 }
 
+export interface StdioArgs {
+  /** The virtual server to show; null: everything. */
+  readonly server: string | null;
+  /** A running gateway to speak to; null: run one in this process. */
+  readonly url: string | null;
+  /** Holds the token for `url`; null: none is sent. */
+  readonly tokenFile: string | null;
+}
+
 export interface DemoArgs {
   readonly host: string;
   /** 0: any free port. */
@@ -48,6 +57,7 @@ export interface ConfigArgs {
 /** What the command line asks for. */
 export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
+  | { readonly command: "stdio"; readonly args: StdioArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
@@ -84,6 +94,14 @@ const COMMANDS = {
       host: { value: "HOST", doc: "listen on this address (HOST)" },
       port: { value: "N", doc: "listen on this port (PORT)" },
       workers: { value: "N", doc: "how many workers, or auto (WORKERS)" },
+    },
+  },
+  stdio: {
+    summary: "Be the one MCP server of a desktop client, on standard input and output.",
+    flags: {
+      server: { value: "ID", doc: "show this virtual server (default: everything)" },
+      url: { value: "URL", doc: "speak to the gateway that runs there, instead of being one" },
+      "token-file": { value: "FILE", doc: "the bearer token for --url" },
     },
   },
   token: {
@@ -219,6 +237,14 @@ function invocation(command: CommandName, given: Given): Invocation {
         args: { demo: "demo" in given, dev: "dev" in given, takeover: "takeover" in given, overrides },
       };
     }
+    case "stdio": {
+      const args = { server: text("server"), url: text("url"), tokenFile: text("token-file") };
+      if (args.tokenFile !== null && args.url === null) throw usage(["--token-file needs --url"], command);
+      if (args.url !== null && !isHttpUrl(args.url)) {
+        throw usage([`--url must be an http:// or https:// address, not "${args.url}"`], command);
+      }
+      return { command, args };
+    }
     case "demo": {
       return {
         command,
@@ -289,6 +315,11 @@ function lacksValue(flags: Readonly<Record<string, Flag>>, arg: string, next: st
   const name = arg.replace(/^--/, "");
   return arg.startsWith("--") && Object.hasOwn(flags, name) && flags[name].value !== undefined &&
     (next === undefined || next.startsWith("--"));
+}
+
+function isHttpUrl(text: string): boolean {
+  const protocol = URL.parse(text)?.protocol;
+  return protocol === "http:" || protocol === "https:";
 }
 
 function isWholeNumber(text: string, max: number): boolean {

@@ -32,7 +32,7 @@ Deno.test("parseInvocation() reads serve and its overrides", () => {
   });
 });
 
-Deno.test("parseInvocation() reads token, demo, config and version", () => {
+Deno.test("parseInvocation() reads token, demo, stdio, config and version", () => {
   assertEquals(invocation("token --username a@b.c --exp 0 --admin --secret S --teams x,,y"), {
     command: "token",
     args: { username: "a@b.c", expMinutes: 0, admin: true, secret: "S", teams: ["x", "y"] },
@@ -43,6 +43,11 @@ Deno.test("parseInvocation() reads token, demo, config and version", () => {
   });
   assertEquals(invocation("demo"), { command: "demo", args: { host: "127.0.0.1", port: 9000 } });
   assertEquals(invocation("demo --port 0"), { command: "demo", args: { host: "127.0.0.1", port: 0 } });
+  assertEquals(invocation("stdio"), { command: "stdio", args: { server: null, url: null, tokenFile: null } });
+  assertEquals(invocation("stdio --server one --url https://gw.example/base --token-file t"), {
+    command: "stdio",
+    args: { server: "one", url: "https://gw.example/base", tokenFile: "t" },
+  });
   assertEquals(invocation("config --json --dev"), { command: "config", args: { json: true, dev: true } });
   for (const line of ["--version", "-V", "version"]) assertEquals(invocation(line), { command: "version" });
 });
@@ -52,7 +57,7 @@ Deno.test("parseInvocation() gives help for the program and for each command", (
   for (const line of ["serve --help", "serve -h", "help serve", "serve --nonsense --help"]) {
     assertEquals([line, helpText(line).startsWith("Usage: sluice serve")], [line, true]);
   }
-  for (const command of ["serve", "token", "config", "demo"]) {
+  for (const command of ["serve", "stdio", "token", "config", "demo"]) {
     assertEquals(helpText("--help").includes(`  ${command} `), true);
     assertEquals(
       Math.max(...helpText(`${command} --help`).split("\n").map((line) => line.length)) <= 110,

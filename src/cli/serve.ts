@@ -2,9 +2,6 @@
 import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
-import { migrate } from "../store/migrations.ts";
-import { databaseWarning, openDatabase } from "../store/open.ts";
-import { loadOrCreateSecrets, type Secrets } from "../store/secrets.ts";
 import { keepCatalogs } from "../supervisor/catalog_watch.ts";
 import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
@@ -18,6 +15,7 @@ import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./flags.ts";
 import { localUrl } from "./local_url.ts";
+import { prepareDatabase, secretsOf } from "./prepare.ts";
 import { Reload } from "./reload.ts";
 import { onReloadSignal } from "./reload_signal.ts";
 import { stopSignal } from "./stop_signal.ts";
@@ -87,34 +85,6 @@ function freshWorkersOnChange(supervisor: Supervisor, log: Log): (() => void) | 
     log.info("sources changed", { paths });
     void supervisor.recycleAll("sources changed", 0);
   });
-}
-
-async function secretsOf(
-  { jwtSecretKey, authEncryptionSecret, databaseUrl }: Config,
-  log: Log,
-): Promise<Secrets> {
-  if (jwtSecretKey !== null && authEncryptionSecret !== null) return { jwtSecretKey, authEncryptionSecret };
-  const kept = await loadOrCreateSecrets(databaseUrl, {
-    warn: (warning) => log.warning("secrets file", { warning }),
-  });
-  return {
-    jwtSecretKey: jwtSecretKey ?? kept.jwtSecretKey,
-    authEncryptionSecret: authEncryptionSecret ?? kept.authEncryptionSecret,
-  };
-}
-
-/** Open once, so that migrations have run and a database that cannot be used is said before any worker starts. */
-async function prepareDatabase(config: Config, log: Log): Promise<void> {
-  const warn = (warning: string) => log.warning("database", { warning });
-  const database = await openDatabase(config.databaseUrl, { settings: config, warn });
-  try {
-    const applied = await migrate(database);
-    if (applied.length > 0) log.info("database migrated", { applied });
-    const warning = await databaseWarning(config.databaseUrl, config);
-    if (warning !== null) warn(warning);
-  } finally {
-    await database.close();
-  }
 }
 
 function printWelcome(config: Config): void {

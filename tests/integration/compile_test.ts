@@ -1,6 +1,7 @@
 // The one executable: built, then the main job on it from an empty folder.
 import { assertEquals, assertMatch } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { connectStdioV1 } from "../support/duplex_clients.ts";
 import { Sluice } from "../support/sluice.ts";
 import { counterLaunch } from "../support/stdio_upstream.ts";
 import { serveWebSocket } from "../support/websocket_peer.ts";
@@ -68,6 +69,21 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     }
     const { body } = await sluice.rpc("process-increment");
     assertEquals(body.result.content[0].text, "1");
+  });
+
+  await t.step("stdio", async () => {
+    await using upstream = CounterUpstream.start();
+    await using sluice = await Sluice.start({ program, cwd });
+    await sluice.registerUpstream("second", upstream.url);
+    const env = { PATH: Deno.env.get("PATH") ?? "", SSRF_ALLOW_LOCALHOST: "true" };
+    await using client = await connectStdioV1({ command: program, args: ["stdio"], env, cwd });
+    for (const expected of ["1", "2"]) {
+      assertEquals((await client.callTool("second-increment")).content[0].text, expected);
+    }
+    const args = ["stdio", "--url", sluice.url, "--token-file", `${cwd}/token`];
+    await Deno.writeTextFile(`${cwd}/token`, await sluice.token());
+    await using bridged = await connectStdioV1({ command: program, args, env, cwd });
+    assertEquals((await bridged.callTool("second-increment")).content[0].text, "1");
   });
   await Deno.remove(folder, { recursive: true });
 });

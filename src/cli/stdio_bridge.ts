@@ -1,0 +1,69 @@
+// `sluice stdio --url`: between a desktop client on standard input and output and a gateway that runs elsewhere, over its WebSocket.
+import { reasonOf, SluiceError } from "../base/errors.ts";
+import type { StdioArgs } from "./flags.ts";
+import { LineWriter, readLines } from "./stdio_lines.ts";
+import { stopSignal } from "./stop_signal.ts";
+
+/** The gateway has its own, smaller limit, and says so itself. */
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
+
+/** @returns the exit code: 1 where the gateway has ended the connection. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
+export async function bridge(
+  { server, url, tokenFile }: StdioArgs & { readonly url: string },
+): Promise<number> {
+  const stopping = stopSignal();
+  const headers = new Headers();
+  if (tokenFile !== null) headers.set("authorization", `Bearer ${readToken(tokenFile)}`);
+  const socket = new WebSocket(addressOf(url, server), { protocols: ["mcp"], headers });
+  const lost = Promise.withResolvers<string>();
+  const writer = new LineWriter(Deno.stdout, (error) => lost.resolve(reasonOf(error)));
+  socket.onmessage = ({ data }) => writer.send(data);
+  await opened(socket, url);
+  const closed = new Promise<string>((resolve) => {
+    socket.onclose = ({ code, reason }) => resolve(`the gateway closed the connection: ${code} ${reason}`);
+  });
+  const read = async () => {
+    for await (const line of readLines(Deno.stdin.readable, MAX_LINE_BYTES)) {
+      if (line instanceof SluiceError) console.error(`sluice: a line of standard input: ${line.message}`);
+      else if (socket.readyState === WebSocket.OPEN) socket.send(line);
+    }
+    return null;
+  };
+  const fault = await Promise.race([stopping.then(() => null), read(), closed, lost.promise]);
+  if (socket.readyState === WebSocket.OPEN) {
+    socket.close(1000);
+    await closed;
+  }
+  await writer.flush();
+  if (fault === null) return 0;
+  console.error(`sluice: ${fault}`);
+  return 1;
+}
+
+function addressOf(url: string, server: string | null): URL {
+  const address = new URL(url);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const base = address.pathname.replace(/\/$/, "");
+  address.pathname = server === null ? `${base}/ws` : `${base}/servers/${encodeURIComponent(server)}/ws`;
+  return address;
+}
+
+/** @throws {SluiceError} GATEWAY_UNREACHABLE */
+function opened(socket: WebSocket, url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.onopen = () => resolve();
+    socket.onerror = (event) => {
+      const reason = event instanceof ErrorEvent ? event.message : "the connection failed";
+      reject(new SluiceError("GATEWAY_UNREACHABLE", { url: new URL(url).origin, reason }));
+    };
+  });
+}
+
+function readToken(file: string): string {
+  try {
+    return Deno.readTextFileSync(file).trim();
+  } catch (cause) {
+    const mistake = `--token-file ${file}: ${reasonOf(cause)}`;
+    throw new SluiceError("USAGE_INVALID", { mistakes: mistake }, { data: [mistake], cause });
+  }
+}

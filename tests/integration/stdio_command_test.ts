@@ -1,0 +1,200 @@
+// `sluice stdio`: the gateway as the one MCP server of a client that starts it, and as a bridge to one that runs already.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { startConformanceUpstream } from "../conformance/upstream_process.ts";
+import { ChildOutput } from "../support/child_output.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { connectStdioV1, connectStdioV2, type StdioCommand } from "../support/duplex_clients.ts";
+import { inspectStdio } from "../support/mcp_clients.ts";
+import { INITIALIZE, toolCall } from "../support/mcp_post.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** `sluice stdio` from source, on the database in `cwd`. */
+function stdioCommand(cwd: string, ...args: string[]): StdioCommand {
+  return {
+    command: Deno.execPath(),
+    args: ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}src/main.ts`, "stdio", ...args],
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      HOME: Deno.env.get("HOME") ?? "/",
+      SSRF_ALLOW_LOCALHOST: "true",
+    },
+    cwd,
+  };
+}
+
+const textOf = (result: { content: { text: string }[] }) => result.content[0]!.text;
+
+/** The process with its pipes, for what no client would do. */
+function spawn({ command, args, env, cwd }: StdioCommand) {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    env: { ...env },
+    clearEnv: true,
+    cwd,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const stdout = new ChildOutput(child.stdout);
+  const stderr = new ChildOutput(child.stderr);
+  return {
+    child,
+    stderr,
+    writer,
+    say: (message: unknown) => writer.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`)),
+    sayBytes: (bytes: Uint8Array<ArrayBuffer>) => writer.write(bytes),
+    // deno-lint-ignore no-explicit-any -- answers of every shape; what is read is asserted
+    messages: (): any[] => stdout.lines.map((line) => JSON.parse(line)),
+    ended: async () => {
+      const { code } = await child.status;
+      await Promise.all([stdout.ended, stderr.ended]);
+      return code;
+    },
+  };
+}
+
+Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, and reach the upstreams of the registry", async (t) => {
+  await using upstream = await startConformanceUpstream("legacy");
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("up", upstream.url);
+  const { body: tools } = await sluice.api("GET", "/tools");
+  const chosen = tools.find((tool: { originalName: string }) => tool.originalName === "test_simple_text").id;
+  await sluice.api("POST", "/servers", { server: { id: "one", name: "One", associated_tools: [chosen] } });
+
+  for (const [name, connect] of [["v1", connectStdioV1], ["v2", connectStdioV2]] as const) {
+    await t.step(`SDK ${name}: calls, sampling, elicitation`, async () => {
+      await using client = await connect(stdioCommand(sluice.cwd));
+      assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
+      const sampled = await client.callTool("up-test-sampling", { prompt: "2+2" });
+      assert(textOf(sampled).includes("four"), textOf(sampled));
+      const elicited = await client.callTool("up-test-elicitation", { message: "Who?" });
+      assert(textOf(elicited).includes("ann@example.com"), textOf(elicited));
+    });
+    await t.step(`SDK ${name}: a virtual server shows its own tools only`, async () => {
+      await using client = await connect(stdioCommand(sluice.cwd, "--server", "one"));
+      assertEquals((await client.listTools()).tools.map((tool) => tool.name), ["up-test-simple-text"]);
+    });
+    await t.step(`SDK ${name}: --url goes to the running gateway, with its token`, async () => {
+      const tokenFile = `${sluice.cwd}/token`;
+      await Deno.writeTextFile(tokenFile, `${await sluice.token()}\n`, { mode: 0o600 });
+      const args = ["--url", sluice.url, "--token-file", tokenFile, "--server", "one"];
+      await using client = await connect(stdioCommand(sluice.cwd, ...args));
+      assertEquals((await client.listTools()).tools.map((tool) => tool.name), ["up-test-simple-text"]);
+      assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
+    });
+  }
+
+  await t.step("the Inspector CLI lists and calls", async () => {
+    const command = stdioCommand(sluice.cwd, "--server", "one");
+    const listed = await inspectStdio(command, ["--method", "tools/list"]);
+    assertEquals((listed as { tools: { name: string }[] }).tools.map(({ name }) => name), [
+      "up-test-simple-text",
+    ]);
+    const call = ["--method", "tools/call", "--tool-name", "up-test-simple-text"];
+    assert(textOf(await inspectStdio(command, call) as { content: { text: string }[] }).length > 0);
+  });
+
+  await t.step("what is registered meanwhile is there, and the client hears of it", async () => {
+    await using client = await connectStdioV1(stdioCommand(sluice.cwd));
+    await client.listTools();
+    await sluice.registerUpstream("counter", counter.url);
+    await waitFor(() => client.heard.includes("notifications/tools/list_changed"), { what: "the news" });
+    assertEquals(textOf(await client.callTool("counter-increment")), "1");
+    assertEquals(textOf(await client.callTool("counter-increment")), "2");
+    assertEquals(counter.liveSessions, 1);
+  });
+  await t.step("upstream sessions end with the process", async () => {
+    await waitFor(() => counter.liveSessions === 0, { what: "the upstream session to be ended" });
+  });
+});
+
+Deno.test("`sluice stdio` answers what was piped in before it ends, and says what is no message", async () => {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_stdio_" });
+  const command = stdioCommand(cwd);
+  const server = spawn({ ...command, env: { ...command.env, MAX_BODY_BYTES: "2048" } });
+  const { say, sayBytes, writer, messages, ended, stderr } = server;
+  await say(INITIALIZE);
+  await sayBytes(new TextEncoder().encode("\r\n\n  \nnonsense\r\n"));
+  await sayBytes(new Uint8Array([0x22, 0xff, 0xfe, 0x22, 0x0a]));
+  await sayBytes(new TextEncoder().encode(`"${"x".repeat(100_000)}"\n`));
+  await say({ jsonrpc: "2.0", id: "é", method: "ping" });
+  await say(toolCall("nothing", {}, 9));
+  // The last line has no end: it is no message.
+  await sayBytes(new TextEncoder().encode('{"jsonrpc":"2.0","id":10,"method":"ping"}'));
+  await writer.close();
+  assertEquals(await ended(), 0);
+  const answers = messages().map(({ id, error }) => [id, error?.data.code ?? "result"]);
+  assertEquals(
+    new Map(answers.map(([id, code]) => [
+      `${id} ${code}`,
+      answers.filter((a) => `${a[0]} ${a[1]}` === `${id} ${code}`).length,
+    ])),
+    new Map([
+      ["null PARSE_ERROR", 2],
+      ["null BODY_TOO_LARGE", 1],
+      ["0 result", 1],
+      ["é result", 1],
+      ["9 TOOL_NOT_FOUND", 1],
+    ]),
+  );
+  assert(stderr.lines.every((line) => line.startsWith("{")), "the log, on standard error");
+  await Deno.remove(cwd, { recursive: true });
+});
+
+Deno.test("`sluice stdio` ends on SIGTERM at once, with its upstream sessions closed, and on mistakes with their codes", async (t) => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("counter", counter.url);
+  const command = stdioCommand(sluice.cwd);
+
+  await t.step("SIGTERM", async () => {
+    const { child, say, messages, ended, writer } = spawn(command);
+    await say(INITIALIZE);
+    await say(toolCall("counter-increment"));
+    await waitFor(() => messages().length === 2, { what: "two answers", deadlineMs: 30_000 });
+    assertEquals(counter.liveSessions, 1);
+    const before = performance.now();
+    child.kill("SIGTERM");
+    assertEquals(await ended(), 0);
+    // A client would kill it after 2 s.
+    assert(performance.now() - before < 2_000);
+    await waitFor(() => counter.liveSessions === 0, { what: "the upstream session to be ended" });
+    await writer.close().catch(() => {});
+  });
+
+  const mistakes: readonly [args: string[], code: number, words: RegExp][] = [
+    [["--server", "nothing"], 1, /sluice: Server not found/],
+    [["--token-file", "x"], 2, /--token-file needs --url/],
+    [["--url", "ftp://x"], 2, /--url must be an http/],
+    [["--url", sluice.url, "--token-file", "/nowhere"], 2, /--token-file \/nowhere/],
+    [["--url", "http://127.0.0.1:1"], 1, /Cannot speak to the gateway at http:\/\/127\.0\.0\.1:1/],
+    // Without a token.
+    [["--url", sluice.url], 1, /Cannot speak to the gateway/],
+  ];
+  for (const [args, code, words] of mistakes) {
+    await t.step(`exit code ${code}: stdio ${args.join(" ").replaceAll(sluice.url, "URL")}`, async () => {
+      const { ended, stderr, writer, messages } = spawn({ ...command, args: [...command.args, ...args] });
+      assertEquals([await ended(), messages()], [code, []]);
+      assertMatch(stderr.lines.join("\n"), words);
+      await writer.close().catch(() => {});
+    });
+  }
+
+  await t.step("exit code 1 where the gateway behind --url goes away", async () => {
+    const tokenFile = `${sluice.cwd}/token`;
+    await Deno.writeTextFile(tokenFile, await sluice.token());
+    const args = [...command.args, "--url", sluice.url, "--token-file", tokenFile];
+    const { say, ended, stderr, writer, messages } = spawn({ ...command, args });
+    await say(INITIALIZE);
+    await waitFor(() => messages().length === 1, { what: "the answer", deadlineMs: 30_000 });
+    await sluice.stop();
+    assertEquals(await ended(), 1);
+    assertMatch(stderr.lines.join("\n"), /the gateway closed the connection: 1012/);
+    await writer.close().catch(() => {});
+  });
+});
