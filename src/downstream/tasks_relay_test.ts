@@ -2,14 +2,16 @@ import { assertEquals } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
 import { mcpServer, messagesOf, notification, request } from "../../tests/support/mcp_server.ts";
+import type { GatewayRow } from "../store/store.ts";
 import { settle } from "../../tests/support/fakes.ts";
 
 const RELATED = "io.modelcontextprotocol/related-task";
 const TASKS = { capabilities: { tasks: { requests: { tools: { call: {} } } } } };
-const ROWS = catalogRows({
-  gateways: [gatewayRow("a", TASKS), gatewayRow("b", TASKS)],
-  tools: [toolRow("a", "work"), toolRow("b", "work")],
-});
+const rowsOf = (given: Partial<GatewayRow>) =>
+  catalogRows({
+    gateways: [gatewayRow("a", given), gatewayRow("b", given)],
+    tools: [toolRow("a", "work"), toolRow("b", "work")],
+  });
 
 /** During a call of a tool it puts these questions to the client, one after the other, and answers with the answers. */
 function asking(questions: readonly unknown[]): FakeUpstream {
@@ -38,8 +40,13 @@ Deno.test("a task that the client runs for one upstream is no other's, in questi
   const about = { method: "tasks/get", params: { taskId: "c1" } };
   const a = asking([{ method: "sampling/createMessage", params: { task: {} } }, about]);
   const b = asking([about]);
-  const { post, initialize } = await mcpServer(ROWS, { a, b });
-  const sessionId = await initialize();
+  // Upstreams that run no tasks themselves.
+  const { post } = await mcpServer(rowsOf({}), { a, b });
+  const capabilities = { sampling: {}, tasks: { requests: { sampling: { createMessage: {} } } } };
+  const opened = await post(
+    request(0, "initialize", { protocolVersion: "2025-11-25", capabilities }),
+  );
+  const sessionId = opened.headers["mcp-session-id"]!;
   const task = { taskId: "c1", status: "working" };
   const asked: string[] = [];
   /** Calls a tool as a client that runs one task. @returns what the upstream was answered */
@@ -80,7 +87,7 @@ Deno.test("a task's question on the stream of another call names the task as the
       .map((message) => `data: ${JSON.stringify(message)}\n\n`).join("");
     return { headers: { "content-type": "text/event-stream" }, body };
   });
-  const { post, initialize } = await mcpServer(ROWS, { a });
+  const { post, initialize } = await mcpServer(rowsOf(TASKS), { a });
   for (const sessionId of [await initialize(), null]) {
     const call = (params: object) =>
       post(request(1, "tools/call", { name: "a-work", ...params }), { sessionId }).then(messagesOf);

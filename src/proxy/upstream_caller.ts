@@ -91,10 +91,11 @@ export class UpstreamCaller {
     });
   }
 
-  /** The call's client as the upstream may know it; of an upstream without tasks there is nothing to keep from others. */
+  /** The call's client as the upstream may know it; where neither runs tasks there is nothing to keep from others. */
   #clientFor({ id, capabilities }: GatewayRow, call: CallContext): ClientPeer | undefined {
     const { client, bound } = call;
-    if (client === undefined || !("tasks" in capabilities)) return client;
+    if (client === undefined) return undefined;
+    if (!("tasks" in capabilities) && bound?.client.mayRunTasks !== true) return client;
     const tasks = bound?.client.tasks ?? new TaskRelay(this.taskIds, taskOwnerOf(call));
     return tasks.peerFor(id, client);
   }

@@ -41,6 +41,8 @@ export class ClientState {
   readonly capabilities: string;
   readonly peer: ClientPeer | undefined;
   readonly tasks: TaskBoundary | undefined;
+  /** A wrong yes costs no more than the care for tasks that never come. */
+  readonly mayRunTasks: boolean;
   /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
   listening = false;
   #logLevel: string | null;
@@ -54,6 +56,7 @@ export class ClientState {
     this.capabilities = capabilities;
     this.peer = peer;
     this.tasks = tasks?.(this);
+    this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
     this.#logLevel = wishes?.logLevel ?? null;
     this.#subscriptions = new Map(

@@ -4,8 +4,15 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/streamableHttp"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/experimental/tasks"
+import { InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks/index.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
-import { CallToolResultSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import {
+  CallToolResultSchema,
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { startDelegatingUpstream } from "../support/delegating_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 
@@ -110,6 +117,42 @@ Deno.test("Tasks of two upstreams on two workers belong to the session that made
   await t.step("an id that nobody gave is no task", async () => {
     await assertRejects(() => tasks.getTask("0123456789abcdef"), Error, "names no task of this caller");
   });
+});
+
+Deno.test("A task that the client runs for one upstream is asked for by that one alone", async () => {
+  await using one = startDelegatingUpstream();
+  await using two = startDelegatingUpstream();
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("one", one.url);
+  await sluice.registerUpstream("two", two.url);
+  const taskStore = new InMemoryTaskStore();
+  const client = new Client({ name: "sluice-tests", version: "1.0.0" }, {
+    capabilities: { sampling: {}, tasks: { list: {}, requests: { sampling: { createMessage: {} } } } },
+    taskStore,
+  });
+  client.setRequestHandler(CreateMessageRequestSchema, async (_request, { taskStore }) => {
+    const task = await taskStore!.createTask({ ttl: 60_000 });
+    const content = { type: "text" as const, text: "An answer." };
+    void taskStore!.storeTaskResult(task.taskId, "completed", { role: "assistant", model: "m", content });
+    return { task };
+  });
+  const headers = { Authorization: `Bearer ${await sluice.token()}` };
+  const transport = new StreamableHTTPClientTransport(new URL(`${sluice.url}/mcp`), {
+    requestInit: { headers },
+  });
+  await client.connect(transport);
+  try {
+    const call = async (name: string, args = {}) =>
+      JSON.parse(textIn(CallToolResultSchema.parse(await client.callTool({ name, arguments: args }))));
+    const { taskId, content } = await call("one-delegate");
+    assertEquals(content, { type: "text", text: "An answer." });
+    const other = await call("two-delegate");
+    assertEquals(await call("one-look", { taskId }), { found: "completed", listed: [taskId] });
+    assertEquals(await call("two-look", { taskId }), { found: -32602, listed: [other.taskId] });
+  } finally {
+    await client.close();
+    taskStore.cleanup();
+  }
 });
 
 /** An upstream without sessions that runs one task; `list` makes what tasks/list is answered with. */
