@@ -6,8 +6,9 @@ import {
   serverRow,
   toolRow,
 } from "../../tests/support/catalog_rows.ts";
+import { mcpServer, messagesOf } from "../../tests/support/mcp_server.ts";
 import { Catalog } from "../catalog/catalog.ts";
-import { changedLists } from "./list_changes.ts";
+import { announceListChanges, changedLists } from "./list_changes.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a"), gatewayRow("b")],
@@ -35,4 +36,26 @@ Deno.test("changedLists() passes an upstream's own word on to who shows that lis
   const resources = [{ gatewayId: "b", method: "notifications/resources/list_changed" }];
   assertEquals(changedLists(all, all, resources), ["notifications/resources/list_changed"]);
   assertEquals(changedLists(all, all, [{ gatewayId: "a", method: resources[0].method }]), []);
+});
+
+Deno.test("announceListChanges() tells listening sessions which lists have changed for them", async () => {
+  const { send, initialize, sessions, catalog } = await mcpServer(ROWS);
+  const [everything, small] = [await initialize(), await initialize("2025-11-25", { serverId: "s" })];
+  const streams = [
+    await send({ method: "GET", sessionId: everything }),
+    await send({ method: "GET", sessionId: small, serverId: "s" }),
+  ];
+  assertEquals(sessions.streamCount, 2);
+  announceListChanges(
+    sessions,
+    catalog,
+    new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")] }),
+  );
+  announceListChanges(sessions, catalog, new Catalog(ROWS));
+  sessions.endStreams();
+  assertEquals(sessions.streamCount, 0);
+  assertEquals(await Promise.all(streams.map(messagesOf)), [
+    [{ jsonrpc: "2.0", method: "notifications/tools/list_changed" }],
+    [],
+  ]);
 });

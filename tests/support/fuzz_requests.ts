@@ -158,8 +158,9 @@ function usualHeaders(random: Prng, { token, sessionId }: FuzzTarget): Headers {
     ["content-type", "application/json"],
     ["accept", "application/json, text/event-stream"],
   ];
-  if (random.chance(0.5)) headers.push(["mcp-session-id", sessionId], ["mcp-protocol-version", "2025-11-25"]);
-  else if (random.chance(0.5)) {
+  const era = random.pick(["session", "modern", "none"]);
+  if (era === "session") headers.push(["mcp-session-id", sessionId], ["mcp-protocol-version", "2025-11-25"]);
+  if (era === "modern") {
     headers.push(
       ["mcp-protocol-version", "2026-07-28"],
       ["mcp-method", random.pick(["tools/call", "server/discover", "resources/read"])],
