@@ -31,7 +31,7 @@ export interface SuiteResult {
 
 const LOCK = new URL("suite.lock", import.meta.url).pathname;
 /** Longer than every scenario together may take by the suite's own timeouts on a machine that is not stuck, ms. */
-const RUN_WITHIN_MS = 300_000;
+const RUN_WITHIN_MS = 120_000;
 /** A client's command, with the start and the end of a gateway in it, ms. */
 const COMMAND_WITHIN_MS = 120_000;
 /** A schema error repeats the whole message that it is about. */
@@ -157,6 +157,12 @@ function resultsIn(folder: string, required: ReadonlySet<string>): ScenarioResul
 }
 
 async function suite(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
+  const run = await suiteOnce(args);
+  // Once in some hundred times Deno stands still before it has begun: a suite that ran has always said something.
+  return run.exitCode !== 0 && run.output === "" ? await suiteOnce(args) : run;
+}
+
+async function suiteOnce(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--quiet", "--no-config", `--lock=${LOCK}`, "--frozen", `npm:${SUITE_PACKAGE}`],
