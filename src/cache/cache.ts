@@ -12,6 +12,11 @@ export interface Cache {
   get(key: string): Promise<string | null>;
   /** Keeps the value in place of the one before, for `ttlMs` from now (at least 1). */
   put(key: string, value: string, ttlMs: number): Promise<void>;
+  /**
+   * Keeps the value only where the live record is `expected` now (null: where there is none), in one step that nobody else's
+   * can come between. @returns whether it was kept
+   */
+  compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean>;
   /** @returns false where there was none */
   delete(key: string): Promise<boolean>;
   /** What has a key with this beginning, in the order of the keys. Looks at every record there is: for rare use. */
@@ -24,6 +29,7 @@ export interface Cache {
 export const NO_CACHE: Cache = {
   get: () => Promise.resolve(null),
   put: () => Promise.resolve(),
+  compareAndSet: () => Promise.resolve(false),
   delete: () => Promise.resolve(false),
   list: () => Promise.resolve([]),
   sweep: () => Promise.resolve(0),

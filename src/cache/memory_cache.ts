@@ -26,6 +26,15 @@ export class MemoryCache implements Cache {
     return Promise.resolve();
   }
 
+  async compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean> {
+    const record = this.#records.get(key);
+    const current = record !== undefined && this.#isLive(record) ? record.value : null;
+    if (current !== expected) return false;
+    // Nothing comes between: put() keeps the value before it returns.
+    await this.put(key, value, ttlMs);
+    return true;
+  }
+
   delete(key: string): Promise<boolean> {
     const record = this.#records.get(key);
     this.#records.delete(key);

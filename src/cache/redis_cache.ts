@@ -6,6 +6,10 @@ import type { RedisConnection } from "./redis_connection.ts";
 /** How many keys one step of a walk looks at. */
 const SCAN_COUNT = 1_000;
 
+/** A script is one step: Redis runs nothing else meanwhile. */
+const SET_IF_SAME =
+  "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return false";
+
 export class RedisCache implements Cache {
   readonly #connection: Pick<RedisConnection, "run">;
   readonly #prefix: string;
@@ -22,6 +26,17 @@ export class RedisCache implements Cache {
 
   async put(key: string, value: string, ttlMs: number): Promise<void> {
     await this.#connection.run((redis) => redis.set(this.#prefix + key, value, "PX", Math.ceil(ttlMs)));
+  }
+
+  async compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean> {
+    const name = this.#prefix + key;
+    const ttl = Math.ceil(ttlMs);
+    const kept = await this.#connection.run((redis) =>
+      expected === null
+        ? redis.set(name, value, "PX", ttl, "NX")
+        : redis.eval(SET_IF_SAME, 1, name, expected, value, ttl)
+    );
+    return kept === "OK";
   }
 
   async delete(key: string): Promise<boolean> {

@@ -30,6 +30,21 @@ export class CacheRecords {
     );
   }
 
+  async compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean> {
+    const now = this.#clock.now();
+    const expiresAt = now + Math.ceil(ttlMs);
+    // On PostgreSQL either condition is looked at again when the row's lock was waited for.
+    const { changes } = await this.#database.run(
+      expected === null
+        ? sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${expiresAt})
+              ON CONFLICT (cache_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+              WHERE cache_records.expires_at <= ${now}`
+        : sql`UPDATE cache_records SET value = ${value}, expires_at = ${expiresAt}
+              WHERE cache_key = ${key} AND value = ${expected} AND expires_at > ${now}`,
+    );
+    return changes > 0;
+  }
+
   async delete(key: string): Promise<boolean> {
     const rows = await this.#database.query<{ expires_at: number }>(
       sql`DELETE FROM cache_records WHERE cache_key = ${key} RETURNING expires_at`,

@@ -80,6 +80,37 @@ export function cacheContract(
     assertEquals(await cache.delete("short"), false);
   });
 
+  test("compareAndSet() keeps a value only in place of the one expected, or of none", async ({ cache, pass }) => {
+    assertEquals(await cache.compareAndSet("a", "0", "1", MINUTE_MS), false);
+    assertEquals(await cache.get("a"), null);
+    assertEquals(await cache.compareAndSet("a", null, "1", 500), true);
+    assertEquals(await cache.compareAndSet("a", null, "2", MINUTE_MS), false);
+    assertEquals(await cache.compareAndSet("a", "0", "2", MINUTE_MS), false);
+    assertEquals(await cache.get("a"), "1");
+    // Who keeps what is there already gives it more time.
+    assertEquals(await cache.compareAndSet("a", "1", "1", 1_500), true);
+    await pass(700);
+    assertEquals(await cache.get("a"), "1");
+    assertEquals(await cache.compareAndSet("a", "1", "2", 200), true);
+    await pass(300);
+    assertEquals(await cache.compareAndSet("a", "2", "3", MINUTE_MS), false);
+    assertEquals(await cache.compareAndSet("a", null, "4", MINUTE_MS), true);
+    assertEquals(await cache.get("a"), "4");
+  });
+
+  test("of many compareAndSet() at once one is kept", async ({ cache, other }) => {
+    const caches = isShared ? [cache, other] : [cache];
+    for (const expected of [null, "first"]) {
+      const values = Array.from({ length: 20 }, (_, i) => `${expected}${i}`);
+      const kept = await Promise.all(
+        values.map((value, i) => caches[i % caches.length]!.compareAndSet("a", expected, value, MINUTE_MS)),
+      );
+      assertEquals(kept.filter((won) => won).length, 1);
+      assertEquals(await cache.get("a"), values[kept.indexOf(true)]);
+      await cache.put("a", "first", MINUTE_MS);
+    }
+  });
+
   test("list() gives the live records with a prefix, by key, whatever characters it has", async ({ cache }) => {
     const keys = ["replica:b", "replica:a", "replica:B", "replicas", "Replica:c", "repl*:x", "repl[a]:x"];
     for (const key of keys) await cache.put(key, JSON.stringify(key), MINUTE_MS);
