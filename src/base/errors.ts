@@ -250,6 +250,13 @@ export const ERRORS = {
       "(DB_POOL_TIMEOUT); raise DB_POOL_SIZE",
   ),
   CACHE_UNAVAILABLE: row("internal", 503, -31538, "later", "The cache (Redis) is unavailable"),
+  REPLICA_UNREACHABLE: row(
+    "internal",
+    503,
+    -31539,
+    "later",
+    "The replica that has this session or call cannot be reached; retry",
+  ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",

@@ -3,6 +3,7 @@
 import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings_storage.ts";
 import { INERT_SETTINGS } from "./settings_inert.ts";
 import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings_serving.ts";
+import { REPLICA_SETTINGS } from "./settings_replicas.ts";
 import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS } from "./settings_security.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings_sessions.ts";
 import {
@@ -18,6 +19,7 @@ const GROUPS = {
   "Workers": WORKER_SETTINGS,
   "Database": DATABASE_SETTINGS,
   "Cache and Redis": CACHE_SETTINGS,
+  "Replicas": REPLICA_SETTINGS,
   "Authentication": AUTH_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,

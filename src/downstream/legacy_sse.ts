@@ -11,20 +11,20 @@ import { noteMethod } from "../telemetry/call_note.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
-import { JSON_HEADERS, type McpReply, type McpRequest } from "./mcp_exchange.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "./mcp_exchange.ts";
 import { scopeFor, serverAt } from "./scope.ts";
 import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "./session_id.ts";
 
 export interface LegacySseDeps {
   readonly ids: SessionIds;
   readonly clock: Clock;
-  readonly replica: number;
+  readonly replica: () => number;
   readonly worker: number;
   readonly sessions: DuplexSessions;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
-  /** The worker that serves a session now; null: this one. */
-  readonly ownerOf: (claims: SessionClaims) => number | null;
+  /** The way to the worker, of this replica or another, that has the stream; null: it is this one. */
+  readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
   readonly forward: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
   /** The worker whose successor this one is, and which keeps its streams to its end; null: that is not to be asked for. */
   readonly predecessor: () => number | null;
@@ -100,7 +100,12 @@ export class LegacySse {
     sessions.requireOpen();
     const serverId = serverAt(path, "sse");
     scopeFor(catalog(), principal, serverId);
-    const id = ids.seal({ replica, worker, expiresAt: NEVER_S, owner: ownerOf(principal, serverId) });
+    const id = ids.seal({
+      replica: replica(),
+      worker,
+      expiresAt: NEVER_S,
+      owner: ownerOf(principal, serverId),
+    });
     if (note !== undefined) note.session = ids.open(id, clock.now())!.name;
     const stream = new EventStream(() => {
       this.#open.delete(id);
@@ -119,7 +124,7 @@ export class LegacySse {
   }
 
   async #post({ request, path, principal, note }: Exchange): Promise<Response> {
-    const { ids, clock, readBody, ownerOf: workerOf, forward } = this.#deps;
+    const { ids, clock, readBody, elsewhere } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
@@ -143,10 +148,8 @@ export class LegacySse {
       note,
     };
     // A stream ends in the worker that it began in, also when a successor has that worker's sessions.
-    const owner = this.#open.has(sessionId) ? null : workerOf(claims);
-    const reply = owner === null
-      ? await this.receive(message)
-      : await forward(owner, message, NEVER_CANCELLED);
+    const forward = this.#open.has(sessionId) ? null : elsewhere(claims, "sse_stream");
+    const reply = forward === null ? await this.receive(message) : await forward(message, NEVER_CANCELLED);
     return new Response(reply.body, { status: reply.status, headers: reply.headers });
   }
 }

@@ -29,20 +29,22 @@ async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions
   const server = await duplexServer(ROWS, { a: new FakeUpstream() }, { requests: 1 });
   const { sessions, clock, catalog } = server;
   const forwarded: [worker: number, request: McpRequest][] = [];
+  const handOn = async (to: number, request: McpRequest) => {
+    forwarded.push([to, request]);
+    if (forward === undefined) throw new SluiceError("WORKER_GONE");
+    return await forward(request);
+  };
   const sse = new LegacySse({
     ids: new SessionIds("secret"),
     clock,
-    replica: 0,
+    replica: () => 0,
     worker,
     sessions,
     catalog: () => catalog,
     readBody: (request) => readJsonText(request, 1_000),
-    ownerOf: (claims) => claims.worker === worker && !handedOver ? null : claims.worker,
-    forward: async (to, request) => {
-      forwarded.push([to, request]);
-      if (forward === undefined) throw new SluiceError("WORKER_GONE");
-      return await forward(request);
-    },
+    elsewhere: (claims) =>
+      claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),
+    forward: handOn,
     predecessor: () => handedOver ? null : worker,
   });
   const exchange = (path: string, init: RequestInit, user = principal()): Exchange => ({

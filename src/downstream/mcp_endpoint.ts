@@ -6,7 +6,7 @@ import type { ReadBody } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { noteBody } from "../telemetry/call_note.ts";
-import type { McpReply, McpRequest } from "./mcp_exchange.ts";
+import type { McpReply, McpRequest, Owned, Serve } from "./mcp_exchange.ts";
 import { mayBeModern } from "./modern_request.ts";
 import { ownStateIn, type ParkedCalls } from "./parked_calls.ts";
 import { serverAt } from "./scope.ts";
@@ -26,9 +26,8 @@ export interface McpEndpointDeps {
   /** The same for revision 2026-07-28; null where the request turns out to be of another. */
   readonly serveModern: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
   readonly parked: Pick<ParkedCalls, "claimsOf">;
-  /** The worker that serves a session or has a parked call now; null: this one. */
-  readonly ownerOf: (claims: SessionClaims) => number | null;
-  readonly forward: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
+  /** The way to the worker, of this replica or another, that has a session or a parked call now; null: it is this one. */
+  readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
 }
 
 export class McpEndpoint implements Endpoint {
@@ -83,25 +82,23 @@ export class McpEndpoint implements Endpoint {
   }
 
   #legacyReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
-    const { ids, clock, serveLegacy, ownerOf, forward } = this.#deps;
+    const { ids, clock, serveLegacy, elsewhere } = this.#deps;
     const { sessionId, note } = request;
     const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
     if (note !== undefined && claims !== null) note.session = claims.name;
-    const owner = claims === null ? null : ownerOf(claims);
-    return owner === null ? serveLegacy(request, claims, clientGone) : forward(owner, request, clientGone);
+    const forward = claims === null ? null : elsewhere(claims, "session");
+    return forward === null ? serveLegacy(request, claims, clientGone) : forward(request, clientGone);
   }
 
   /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */
   async #modernReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
     const { method, body } = request;
     if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
-    const { parked, serveModern, ownerOf, forward } = this.#deps;
+    const { parked, serveModern, elsewhere } = this.#deps;
     const claims = parked.claimsOf(ownStateIn(body));
-    const owner = claims === null ? null : ownerOf(claims);
-    return owner === null
-      ? await serveModern(request, clientGone)
-      : await forward(owner, request, clientGone);
+    const forward = claims === null ? null : elsewhere(claims, "parked_call");
+    return forward === null ? await serveModern(request, clientGone) : await forward(request, clientGone);
   }
 }
 

@@ -23,8 +23,8 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     serveLegacy: (request) => (here.push(request), Promise.resolve(reply)),
     serveModern: () => Promise.resolve(null),
     parked: { claimsOf: () => null },
-    ownerOf: ({ worker }) => worker === 0 ? null : worker,
-    forward: (worker, request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
+    elsewhere: ({ worker }) =>
+      worker === 0 ? null : (request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
   });
   const send = (method: string, headers: Record<string, string> = {}, path = "/mcp") => {
     const body = method === "POST" ? '{"n":1.0}' : undefined;

@@ -1,5 +1,6 @@
 // A streamable HTTP request and its reply, less all that ties them to a connection, so that they can cross to the worker
 // that owns the session.
+import type { CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 
@@ -19,6 +20,8 @@ export interface McpRequest {
   readonly acceptsJson: boolean;
   /** The body of a POST. */
   readonly body: string;
+  /** The nonce under which another replica has handed it on; then it is served here or refused, not handed on again. */
+  readonly forwardedAs?: string;
   /** For the access log; what another worker notes comes back with its reply. */
   readonly note?: CallNote;
 }
@@ -31,3 +34,8 @@ export interface McpReply {
   /** JSON text, an event stream, or nothing. */
   readonly body: string | ReadableStream<Uint8Array> | null;
 }
+
+export type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
+
+/** What one worker of one replica has, and requests to any other must find. */
+export type Owned = "session" | "parked_call" | "sse_stream";

@@ -21,7 +21,7 @@ export interface ParkedRequest {
 export interface ParkedCallsOptions {
   readonly ids: SessionIds;
   readonly clock: Clock;
-  readonly replica: number;
+  readonly replica: () => number;
   readonly worker: number;
   /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
@@ -62,7 +62,7 @@ export class ParkedCalls {
     const { ids, clock, replica, worker, timeoutMs } = this.#options;
     const owner = ownerOf(request.principal, request.serverId);
     const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
-    const id = ids.seal({ replica, worker, expiresAt, owner });
+    const id = ids.seal({ replica: replica(), worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
     const timer = clock.setTimeout(() => {
       this.#parked.delete(name);

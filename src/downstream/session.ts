@@ -157,7 +157,8 @@ export interface SessionsOptions {
   /** Where sessions are kept for the time after their worker (CACHE_TYPE). */
   readonly records: Pick<Cache, "put" | "get" | "delete">;
   readonly clock: Clock;
-  readonly replica: number;
+  /** This replica's number now; new sessions name it. */
+  readonly replica: () => number;
   readonly worker: number;
   /** A session that nobody uses for so long ends (SESSION_TTL). */
   readonly idleMs: number;
@@ -197,9 +198,9 @@ export class DownstreamSessions {
     const { ids, records, clock, replica, worker } = this.#options;
     const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
-    const id = ids.seal({ replica, worker, expiresAt, owner });
+    const id = ids.seal({ replica: replica(), worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
-    await records.put(recordKey(name), JSON.stringify(state), MAX_AGE_MS);
+    await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
     return this.#remember(this.#make({ id, name, owner, state }));
   }
 
@@ -226,7 +227,8 @@ export class DownstreamSessions {
 
   async end(session: DownstreamSession): Promise<void> {
     // The record goes first: a request that comes meanwhile would bring the session back from it.
-    await this.#options.records.delete(recordKey(session.name));
+    await this.#options.records.delete(sessionRecordKey(session.name));
+    if (this.#isTakenOver(session)) await this.#options.records.delete(ownerRecordKey(session.name));
     this.#sessions.delete(session.id);
     await session.end();
   }
@@ -294,7 +296,7 @@ export class DownstreamSessions {
     owner: SessionOwner,
   ): Promise<DownstreamSession | null> {
     const { records } = this.#options;
-    const record = await records.get(recordKey(name));
+    const record = await records.get(sessionRecordKey(name));
     if (record === null) return null;
     // Another request may have restored it meanwhile.
     return this.#sessions.get(id) ??
@@ -312,12 +314,22 @@ export class DownstreamSessions {
     });
   }
 
-  async #persist({ id, name, state }: DownstreamSession): Promise<void> {
-    const { ids, records, clock } = this.#options;
+  async #persist(session: DownstreamSession): Promise<void> {
+    const { ids, records, clock, replica } = this.#options;
+    const { id, name, state } = session;
     const now = clock.now();
     const claims = ids.open(id, now);
     if (claims === null) return;
-    await records.put(recordKey(name), JSON.stringify(state), claims.expiresAt * 1000 - now);
+    const ttlMs = claims.expiresAt * 1000 - now;
+    await records.put(sessionRecordKey(name), JSON.stringify(state), ttlMs);
+    if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica()), ttlMs);
+  }
+
+  /** Its id names another replica, which is gone. */
+  #isTakenOver({ id }: DownstreamSession): boolean {
+    const { ids, clock, replica } = this.#options;
+    const claims = ids.open(id, clock.now());
+    return claims !== null && claims.replica !== replica();
   }
 
   #remember(session: DownstreamSession): DownstreamSession {
@@ -326,8 +338,13 @@ export class DownstreamSessions {
   }
 }
 
-function recordKey(name: string): string {
+export function sessionRecordKey(name: string): string {
   return `session:${name}`;
+}
+
+/** Holds the number of the replica that took the session over from the one that its id names. */
+export function ownerRecordKey(name: string): string {
+  return `owner:${name}`;
 }
 
 function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {

@@ -23,7 +23,7 @@ function setUp() {
       ids,
       records,
       clock,
-      replica: 0,
+      replica: () => 0,
       worker: 1,
       idleMs: IDLE_MS,
       clientRequestTimeoutMs: 60_000,

@@ -49,6 +49,7 @@ export class Supervisor {
   /** All that have not died, those too whose place is another's already. */
   readonly #alive = new Set<WorkerHandle>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #replicaSeed = crypto.randomUUID();
   readonly #sockets: ReturnType<typeof openListeningSockets>;
   #heartbeats: Heartbeats | undefined;
   /** One listener after the other, so that each worker's own can be told from the others'. */
@@ -185,7 +186,15 @@ export class Supervisor {
   #make(index: number, { isSuccessor }: { isSuccessor: boolean }): WorkerHandle {
     const { config, secrets, sink, workerEntry } = this.#options;
     const handle = new WorkerHandle({
-      start: { type: "start", worker: index, isSuccessor, workerCount: config.workers, config, secrets },
+      start: {
+        type: "start",
+        worker: index,
+        isSuccessor,
+        workerCount: config.workers,
+        replicaSeed: this.#replicaSeed,
+        config,
+        secrets,
+      },
       maxHeapMb: config.workerMaxHeapMb,
       entry: workerEntry,
       events: {

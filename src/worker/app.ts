@@ -8,6 +8,7 @@ import { Turns } from "../catalog/turns.ts";
 import { LegacySse } from "../downstream/legacy_sse.ts";
 import { announceListChanges } from "../downstream/list_changes.ts";
 import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
+import type { Serve } from "../downstream/mcp_exchange.ts";
 import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
 import { Listeners } from "../downstream/listeners.ts";
@@ -16,7 +17,7 @@ import { mayBeModern } from "../downstream/modern_request.ts";
 import { ParkedCalls } from "../downstream/parked_calls.ts";
 import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
 import { serverAt } from "../downstream/scope.ts";
-import { type SessionClaims, SessionIds } from "../downstream/session_id.ts";
+import { SessionIds } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
 import { WebSocketEndpoint } from "../downstream/websocket.ts";
 import { bodyReader } from "../http/body.ts";
@@ -36,6 +37,7 @@ import { NameConflicts } from "./name_conflicts.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import { checkReadiness } from "./readiness.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
+import { Replicas } from "./replicas.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
 import { verifierOf } from "./token_verifier.ts";
@@ -61,9 +63,6 @@ export interface App {
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
-
-/** One process, no cluster yet: every session id names this replica. */
-const REPLICA = 0;
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
 export async function createApp(
@@ -128,16 +127,13 @@ export async function createApp(
     ids,
     records: cache,
     clock,
-    replica: REPLICA,
+    replica: () => replicas.number,
     worker,
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
     taskIds,
   });
-  if (redis !== null) {
-    redis.onBack = () => void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
-  }
   const streamableHttp = new StreamableHttp({
     dispatcher,
     sessions,
@@ -148,7 +144,7 @@ export async function createApp(
   const parked = new ParkedCalls({
     ids,
     clock,
-    replica: REPLICA,
+    replica: () => replicas.number,
     worker,
     timeoutMs: config.mcpClientRequestTimeoutMs,
   });
@@ -174,7 +170,8 @@ export async function createApp(
   /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
   const takenOver = Promise.withResolvers<void>();
   if (!start.isSuccessor) takenOver.resolve();
-  const forward: SessionForward = new SessionForward(async (request, signal) => {
+  const serveOwn: Serve = async (request, signal) => {
+    await replicas.admit(request);
     if (request.isForSse) return await legacySse.receive(request);
     const reply = mayBeModern(request) ? await modernHttp.serve(request, signal) : null;
     if (reply !== null) return reply;
@@ -183,15 +180,27 @@ export async function createApp(
     if (handedOver) return await forward.forward(worker, request, signal);
     const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());
     return await streamableHttp.serve(request, claims, signal);
-  });
-
+  };
+  const forward = new SessionForward(serveOwn);
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const clients = new ClientWatch();
-  // A process that was restarted with fewer workers still knows the sessions of the others.
-  const ownerOf = ({ worker: named }: SessionClaims) => {
-    const owner = named % workerCount;
-    return owner === worker && !handedOver ? null : owner;
-  };
+  const replicas: Replicas = await Replicas.join({
+    ...{ config, clock, log, metrics, clients },
+    ...{ secret: secrets.authEncryptionSecret, seed: start.replicaSeed, records: cache, serveOwn },
+    wayToWorker: (named) => {
+      // A process that was restarted with fewer workers still knows the sessions of the others.
+      const owner = named % workerCount;
+      if (owner === worker && !handedOver) return null;
+      return (request, signal) => forward.forward(owner, request, signal);
+    },
+    onLost: () => void sessions.close().catch((error) => log.error("sessions not closed", { error })),
+  });
+  if (redis !== null) {
+    redis.onBack = () => {
+      replicas.recordsAreBack();
+      void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
+    };
+  }
   const mcp = new McpEndpoint({
     ids,
     clock,
@@ -200,18 +209,17 @@ export async function createApp(
     serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveModern: (request, signal) => modernHttp.serve(request, signal),
     parked,
-    ownerOf,
-    forward: (owner, request, signal) => forward.forward(owner, request, signal),
+    elsewhere: replicas.elsewhere,
   });
   const legacySse = new LegacySse({
     ids,
     clock,
-    replica: REPLICA,
+    replica: () => replicas.number,
     worker,
     sessions: duplex,
     catalog: () => catalog.now,
     readBody,
-    ownerOf,
+    elsewhere: replicas.elsewhere,
     forward: (owner, request, signal) => forward.forward(owner, request, signal),
     // Under our own number we know our predecessor; who has handed over knows its successor.
     predecessor: () => handedOver ? null : worker,
@@ -269,7 +277,7 @@ export async function createApp(
       if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
       if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
       if (path.startsWith(POOL_PATH)) return poolEndpoint;
-      return admin.route(path);
+      return replicas.route(path) ?? admin.route(path);
     },
     authenticate: (headers) => authenticator.authenticate(headers),
     anonymous: ANONYMOUS,

@@ -83,6 +83,8 @@ export type ToWorker =
     /** It takes the place of a worker that lives, and is told to `take_over` what that one has. */
     readonly isSuccessor: boolean;
     readonly workerCount: number;
+    /** The process's own, for its number among the replicas. */
+    readonly replicaSeed: string;
     readonly config: Config;
     readonly secrets: Secrets;
   }

@@ -1,8 +1,16 @@
 // Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
 import type { CancelSignal } from "../base/cancellation.ts";
-import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
+import {
+  fromWire,
+  fromWireError,
+  toWire,
+  toWireError,
+  type WireError,
+  type WireRequest,
+} from "./wire_request.ts";
 
 type PortMessage =
   | { readonly kind: "request"; readonly id: number; readonly request: WireRequest }
@@ -25,16 +33,9 @@ type PortMessage =
   | {
     readonly kind: "error";
     readonly id: number;
-    readonly code: ErrorCode;
-    readonly params: ErrorParams;
-    readonly data: unknown;
-    /** In words, for the log of the side that reports it. */
-    readonly cause: string | undefined;
+    readonly error: WireError;
     readonly note: CallNote | undefined;
   };
-
-/** Headers cannot be cloned: they travel as pairs. */
-type WireRequest = Omit<McpRequest, "headers"> & { readonly headers: readonly [string, string][] };
 
 /** A request that waits for its reply, or whose stream is open. */
 interface Pending {
@@ -111,7 +112,7 @@ export class SessionForward {
         note: request.note,
         stream: null,
       });
-      send(peer, { kind: "request", id, request: { ...request, headers: [...request.headers] } });
+      send(peer, { kind: "request", id, request: toWire(request) });
     });
   }
 
@@ -164,10 +165,7 @@ export class SessionForward {
     const { note } = request;
     peer.serving.set(id, cancelled);
     try {
-      const { body, ...head } = await this.#serve(
-        { ...request, headers: new Headers(request.headers as [string, string][]) },
-        cancelled.signal,
-      );
+      const { body, ...head } = await this.#serve(fromWire(request), cancelled.signal);
       if (body instanceof ReadableStream) {
         send(peer, { kind: "stream", id, head, note });
         for await (const bytes of cancellable(body, cancelled.signal)) {
@@ -176,9 +174,7 @@ export class SessionForward {
         send(peer, { kind: "end", id });
       } else send(peer, { kind: "reply", id, reply: { ...head, body }, note });
     } catch (error) {
-      const { code, params, data, cause } = toSluiceError(error);
-      const words = cause === undefined ? undefined : reasonOf(cause);
-      send(peer, { kind: "error", id, code, params, data, cause: words, note });
+      send(peer, { kind: "error", id, error: toWireError(error), note });
     } finally {
       peer.serving.delete(id);
     }
@@ -187,8 +183,7 @@ export class SessionForward {
 
 /** Before the reply it is the answer; after that all that is left to do is to break off the stream. */
 function fail({ reject, stream }: Pending, message: Extract<PortMessage, { kind: "error" }>): void {
-  const { code, params, data, cause } = message;
-  const error = new SluiceError(code, params, { data, cause });
+  const error = fromWireError(message.error);
   if (stream === null) reject(error);
   else stream.error(error);
 }

@@ -35,6 +35,7 @@ Deno.test({
         // It waits for sessions, and gets none that it can read.
         isSuccessor: true,
         workerCount: 1,
+        replicaSeed: "seed",
         config,
         secrets: { jwtSecretKey: "s".repeat(40), authEncryptionSecret: "t".repeat(40) },
       },

@@ -1,6 +1,6 @@
 // Raw MCP over HTTP, without an SDK: one POST at a time, over a connection of its own so that the kernel picks a worker anew.
 import { assertEquals } from "@std/assert";
-import type { Sluice } from "./sluice.ts";
+import type { Gateway } from "./gateway.ts";
 
 export interface Posted {
   readonly status: number;
@@ -15,7 +15,11 @@ export interface PostOptions {
   readonly path?: string;
 }
 
-export async function post(sluice: Sluice, body: unknown, options: PostOptions = {}): Promise<Posted> {
+export async function post(
+  sluice: Pick<Gateway, "url" | "token">,
+  body: unknown,
+  options: PostOptions = {},
+): Promise<Posted> {
   const { token = await sluice.token(), headers = {}, path = "/mcp" } = options;
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   try {
@@ -33,7 +37,7 @@ export async function post(sluice: Sluice, body: unknown, options: PostOptions =
     });
     const text = await response.text();
     // Of an event stream the last message is the response.
-    const data = [...text.matchAll(/^data: (.*)$/gm)].at(-1)?.[1] ?? text;
+    const data = [...text.matchAll(/^data: (\S.*)$/gm)].at(-1)?.[1] ?? text;
     return {
       status: response.status,
       sessionId: response.headers.get("mcp-session-id"),
@@ -51,7 +55,10 @@ export const INITIALIZE = {
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
 };
 
-export async function openSession(sluice: Sluice, options: PostOptions = {}): Promise<string> {
+export async function openSession(
+  sluice: Pick<Gateway, "url" | "token">,
+  options: PostOptions = {},
+): Promise<string> {
   const { status, sessionId } = await post(sluice, INITIALIZE, options);
   assertEquals(status, 200);
   return sessionId!;

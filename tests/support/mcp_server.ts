@@ -23,7 +23,7 @@ export async function mcpServer(
     ids,
     records,
     clock,
-    replica: 0,
+    replica: () => 0,
     worker: 0,
     idleMs: 60_000,
     clientRequestTimeoutMs: 60_000,

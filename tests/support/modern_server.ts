@@ -34,7 +34,7 @@ export async function modernServer(
   const parked = new ParkedCalls({
     ids: new SessionIds("secret"),
     clock,
-    replica: 0,
+    replica: () => 0,
     worker: 0,
     timeoutMs: PARKED_FOR_MS,
   });

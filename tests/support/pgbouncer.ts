@@ -74,6 +74,15 @@ export class PgBouncer implements AsyncDisposable {
     await this.#untilListening();
   }
 
+  /** It stands still: connections stay open and nothing is answered. */
+  freeze(): void {
+    this.#process.signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process.signal("SIGCONT");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process.end("SIGTERM");
     await Deno.remove(this.#folder, { recursive: true });

@@ -1,0 +1,235 @@
+// Requests between replicas over real connections: what crosses, what is refused, and what becomes of either side's end.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Cancellation, type CancelSignal } from "../../src/base/cancellation.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { SluiceError } from "../../src/base/errors.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
+import { readJsonText } from "../../src/http/body.ts";
+import { ClientWatch } from "../../src/http/client_watch.ts";
+import { Http1Client } from "../../src/upstream/http1/http1_client.ts";
+import {
+  FORWARD_HEADERS,
+  FORWARD_PATH,
+  ReplicaClient,
+  ReplicaGone,
+} from "../../src/worker/replica_client.ts";
+import { ReplicaEndpoint } from "../../src/worker/replica_endpoint.ts";
+import { ReplicaSeal, SEAL_WINDOW_MS, UsedNonces } from "../../src/worker/replica_seal.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { principal } from "../support/fakes.ts";
+import { freePort } from "../support/free_port.ts";
+
+const NUMBER = 7;
+const SECRET = "the secret of all replicas";
+const NEVER = new Cancellation();
+
+type Serve = (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
+
+const REQUEST: McpRequest = {
+  method: "POST",
+  principal: principal(),
+  serverId: null,
+  sessionId: "s",
+  headers: new Headers({ "x-tenant-id": "t1", "x-greek": "\u00e9" }),
+  protocolVersion: "2025-11-25",
+  acceptsStream: true,
+  acceptsJson: true,
+  body: '{"n":1.0,\n"text":"ü"}',
+  note: { correlationId: "c" },
+};
+
+/** A replica that serves, and how others come to it. */
+function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
+  const clients = new ClientWatch();
+  const endpoint = new ReplicaEndpoint({
+    seal: new ReplicaSeal(SECRET),
+    clock: systemClock,
+    registration: { number: NUMBER, confirm: () => Promise.resolve(), renew: () => Promise.resolve() },
+    readBody: (request) => readJsonText(request, 100_000),
+    clients,
+    serve,
+  });
+  const codes: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request, info) => {
+    try {
+      return await endpoint.serve({ request, path: FORWARD_PATH, principal: principal(), info });
+    } catch (error) {
+      const { code, row } = error as SluiceError;
+      codes.push(code);
+      return new Response(code, { status: row.http });
+    }
+  });
+  const isGone = { value: false };
+  const client = new ReplicaClient({
+    http: new Http1Client({
+      maxConnections: 10,
+      maxKeepaliveConnections: 10,
+      keepaliveExpiryMs: 5_000,
+      connectTimeoutMs: 2_000,
+      readTimeoutMs: 2_000,
+      writeTimeoutMs: 2_000,
+      poolTimeoutMs: 2_000,
+      maxHeadBytes: 65_536,
+      checkAddress: () => {},
+    }),
+    seal: new ReplicaSeal(secret),
+    directory: { find: () => Promise.resolve(isGone.value ? null : address) },
+    clock,
+  });
+  const address = `http://127.0.0.1:${server.addr.port}`;
+  return {
+    address,
+    codes,
+    isGone,
+    forward: (request = REQUEST, { number = NUMBER, to = address, signal = NEVER as CancelSignal } = {}) =>
+      client.forward({ replica: number, address: to, worker: 3 }, request, signal),
+    [Symbol.asyncDispose]: async () => {
+      client.close();
+      clients.close();
+      await server.shutdown();
+    },
+  };
+}
+
+const code = async (run: () => Promise<unknown>) => (await assertRejects(run, SluiceError)).code;
+
+Deno.test("A request crosses to the other replica as it is, and its reply and what was noted come back", async () => {
+  const seen: [number, McpRequest][] = [];
+  const reply: McpReply = { status: 202, headers: { "x-y": "z" }, body: null };
+  await using other = replica((worker, request) => {
+    seen.push([worker, request]);
+    request.note!.tool = "t";
+    return Promise.resolve(reply);
+  });
+  const note = { correlationId: "c" };
+  assertEquals(await other.forward({ ...REQUEST, note }), reply);
+  const [worker, { headers, note: _, forwardedAs, ...rest }] = seen[0]!;
+  const { headers: __, note: ___, ...sent } = REQUEST;
+  assertEquals([worker, rest, [...headers]], [3, sent, [...REQUEST.headers]]);
+  assert(forwardedAs!.length > 20);
+  assertEquals(note, { correlationId: "c", tool: "t" } as typeof note);
+});
+
+Deno.test("A failure at the other replica comes back with its code, params and data", async () => {
+  await using other = replica(() =>
+    Promise.reject(
+      new SluiceError("UPSTREAM_CLOSED", { upstream: "replica", sent: 0 }, { data: { n: 1 }, cause: "why" }),
+    )
+  );
+  const error = await assertRejects(() => other.forward(), SluiceError);
+  assertEquals([error.code, error.params.sent, error.data, error.cause], [
+    "UPSTREAM_CLOSED",
+    0,
+    { n: 1 },
+    "why",
+  ]);
+});
+
+Deno.test("A stream crosses chunk by chunk, and ends on the other side when its client leaves", async () => {
+  const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  await using other = replica(() =>
+    Promise.resolve({
+      status: 200,
+      headers: { "content-type": "text/event-stream" },
+      body: new ReadableStream<Uint8Array>({
+        start: (given) => void (controller = given),
+        cancel: () => resolve(),
+      }),
+    })
+  );
+  const reply = await other.forward({ ...REQUEST, method: "GET", body: "" });
+  assertEquals([reply.status, reply.headers["content-type"]], [200, "text/event-stream"]);
+  const reader = (reply.body as ReadableStream<Uint8Array>).getReader();
+  for (const text of ["data: 1\n\n", "data: 2\n\n"]) {
+    controller.enqueue(new TextEncoder().encode(text));
+    assertEquals(new TextDecoder().decode((await reader.read()).value), text);
+  }
+  await reader.cancel();
+  const timer = setInterval(() => {
+    try {
+      controller.enqueue(new TextEncoder().encode(": still there?\n\n"));
+    } catch {
+      // Cancelled.
+    }
+  }, 20);
+  await cancelled;
+  clearInterval(timer);
+});
+
+Deno.test("What no replica has signed for this one now is refused unserved", async () => {
+  let served = 0;
+  const serve: Serve = () => (served++, Promise.resolve({ status: 200, headers: {}, body: "{}" }));
+  await using stranger = replica(serve, { secret: "another" });
+  assertEquals(await code(() => stranger.forward()), "REPLICA_UNREACHABLE");
+  const late = new FakeClock();
+  await using slow = replica(serve, { clock: late });
+  assertEquals(await code(() => slow.forward()), "REPLICA_UNREACHABLE");
+  assertEquals([stranger.codes, slow.codes], [["UNAUTHENTICATED"], ["UNAUTHENTICATED"]]);
+
+  const seal = new ReplicaSeal(SECRET);
+  const post = async (body: string, signed: string, more: Record<string, string> = {}) => {
+    const sealed = { replica: NUMBER, at: Date.now(), nonce: "n" };
+    const response = await fetch(stranger.address + FORWARD_PATH, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        [FORWARD_HEADERS.replica]: String(sealed.replica),
+        [FORWARD_HEADERS.at]: String(sealed.at),
+        [FORWARD_HEADERS.nonce]: sealed.nonce,
+        [FORWARD_HEADERS.signature]: seal.signRequest(sealed, FORWARD_PATH, signed),
+        ...more,
+      },
+      body,
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const { headers: _, body: __, ...rest } = REQUEST;
+  const text = `${JSON.stringify({ worker: 0, request: { ...rest, headers: [] } })}\n{}`;
+  assertEquals(await post(text.replace('"worker":0', '"worker":1'), text), 401);
+  assertEquals(await post(text, text, { [FORWARD_HEADERS.replica]: "8" }), 401);
+  assertEquals(await post(text, text, { [FORWARD_HEADERS.nonce]: "m" }), 401);
+  assertEquals(await post(text, text, { [FORWARD_HEADERS.at]: "x" }), 401);
+  assertEquals(served, 0);
+  assertEquals(await post(text, text), 200);
+  assertEquals(served, 1);
+});
+
+Deno.test("A replica under another number, and a port where nobody listens, are gone; one that is overloaded is not", async () => {
+  await using other = replica(() => Promise.resolve({ status: 200, headers: {}, body: "{}" }));
+  await assertRejects(() => other.forward(REQUEST, { number: 8 }), ReplicaGone);
+  await assertRejects(() => other.forward(REQUEST, { to: `http://127.0.0.1:${freePort()}` }), ReplicaGone);
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const busy = Deno.serve(options, () => new Response("busy", { status: 503 }));
+  assertEquals(
+    await code(() => other.forward(REQUEST, { to: `http://127.0.0.1:${busy.addr.port}` })),
+    "OVERLOADED",
+  );
+  await busy.shutdown();
+});
+
+Deno.test("A replica that stands still is waited for until it is registered no more", async () => {
+  const { promise: never, resolve: end } = Promise.withResolvers<McpReply>();
+  await using other = replica(() => never);
+  const waiting = assertRejects(() => other.forward(), SluiceError);
+  other.isGone.value = true;
+  assertEquals((await waiting).code, "REPLICA_UNREACHABLE");
+  end({ status: 200, headers: {}, body: null });
+});
+
+Deno.test("UsedNonces takes each once, for as long as its request is good", async () => {
+  const clock = new FakeClock();
+  const nonces = new UsedNonces(clock);
+  assertEquals([nonces.take("a"), nonces.take("a"), nonces.take("b")], [true, false, true]);
+  for (let passed = 0; passed < 2 * SEAL_WINDOW_MS; passed += SEAL_WINDOW_MS / 2) {
+    assertEquals(nonces.take("a"), false);
+    await clock.tick(SEAL_WINDOW_MS / 2);
+    nonces.take(`other ${passed}`);
+  }
+  await clock.tick(4 * SEAL_WINDOW_MS);
+  nonces.take("c");
+  await clock.tick(2 * SEAL_WINDOW_MS);
+  assertEquals(nonces.take("d"), true);
+  assertEquals(nonces.take("a"), true);
+});

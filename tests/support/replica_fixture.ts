@@ -1,0 +1,56 @@
+// Replicas on one cache in memory, each with its registration, its directory and its view of the sessions.
+import { SluiceError } from "../../src/base/errors.ts";
+import type { Cache } from "../../src/cache/cache.ts";
+import { MemoryCache } from "../../src/cache/memory_cache.ts";
+import { sessionRecordKey } from "../../src/downstream/session.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { ReplicaDirectory } from "../../src/worker/replica_directory.ts";
+import { ReplicaRegistration } from "../../src/worker/replica_registration.ts";
+import { ReplicaSessions } from "../../src/worker/replica_sessions.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { MemorySink } from "./fakes.ts";
+
+export const TTL_MS = 9_000;
+export const SETTLE_MS = 12_000;
+
+/** A cache that can be away, as Redis can. */
+function awayable(cache: Cache, state: { isAway: boolean }): Cache {
+  const guarded = <A extends unknown[], R>(run: (...args: A) => Promise<R>) => (...args: A): Promise<R> =>
+    state.isAway ? Promise.reject(new SluiceError("CACHE_UNAVAILABLE")) : run(...args);
+  return {
+    get: guarded((key) => cache.get(key)),
+    put: guarded((key, value, ttlMs) => cache.put(key, value, ttlMs)),
+    compareAndSet: guarded((...args) => cache.compareAndSet(...args)),
+    delete: guarded((key) => cache.delete(key)),
+    list: guarded((prefix) => cache.list(prefix)),
+    sweep: guarded(() => cache.sweep()),
+  };
+}
+
+export function replicaFixture() {
+  const clock = new FakeClock();
+  const cache = new MemoryCache(clock);
+  const log = createLog({ level: "ERROR", format: "json", sink: new MemorySink() });
+  const replica = (seed: string, address = `http://${seed}:4444`) => {
+    const state = { isAway: false, lost: 0, takenOver: 0 };
+    const records = awayable(cache, state);
+    const registration = new ReplicaRegistration({
+      ...{ records, clock, log, seed, address, ttlMs: TTL_MS },
+      onLost: () => void state.lost++,
+    });
+    const directory = new ReplicaDirectory({ records, clock, settleMs: SETTLE_MS });
+    const sessions = new ReplicaSessions({
+      ...{ records, directory, clock },
+      self: () => registration.number,
+      onTakenOver: () => void state.takenOver++,
+    });
+    return { state, registration, directory, sessions, address };
+  };
+  /** A session that the replica of this number has opened. */
+  const session = async (number: number, name = "s1") => {
+    await cache.put(sessionRecordKey(name), "{}", 3_600_000);
+    const expiresAt = clock.now() / 1000 + 3_600;
+    return { replica: number, worker: 0, expiresAt, name, binding: "b" };
+  };
+  return { clock, cache, replica, session };
+}
