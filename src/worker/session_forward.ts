@@ -161,12 +161,15 @@ export class SessionForward {
   }
 
   async #serveFor(peer: Peer, id: number, request: WireRequest): Promise<void> {
-    const cancelled = new AbortController();
+    const clientGone = new AbortController();
     const { note } = request;
-    peer.serving.set(id, cancelled);
+    peer.serving.set(id, clientGone);
     try {
-      const { body, ...head } = await this.#serve(fromWire(request), cancelled.signal);
+      const { body, ...head } = await this.#serve(fromWire(request), clientGone.signal);
       if (body instanceof ReadableStream) {
+        // From now on a client that leaves leaves the stream: it may come back for the rest, and the call goes on.
+        const cancelled = new AbortController();
+        peer.serving.set(id, cancelled);
         send(peer, { kind: "stream", id, head, note });
         for await (const bytes of cancellable(body, cancelled.signal)) {
           send(peer, { kind: "chunk", id, bytes });

@@ -214,7 +214,8 @@ Deno.test("SessionForward.disconnect() gives up what is served for the worker th
     await waitFor(() => signals.length === 2, { what: "two requests" });
     owner.disconnect(0);
     await waitFor(() => state.cancelled, { what: "the cancelled stream" });
-    assertEquals(signals.map(({ aborted }) => aborted), [true, true]);
+    // A call whose stream is lost goes on: its client may come back for the rest.
+    assertEquals(signals.map(({ aborted }) => aborted), [false, true]);
     asker.disconnect(OWNER);
     await waiting;
   });

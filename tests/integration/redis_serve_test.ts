@@ -199,7 +199,7 @@ test("CACHE_TYPE=redis: a session outlives its process, by its record in Redis a
       headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
     });
     await ended.body?.cancel();
-    assertEquals([ended.status, await server.use((redis) => redis.keys("*:[!r]*"))], [204, []]);
+    assertEquals([ended.status, await server.use((redis) => redis.keys("*:[^r]*"))], [204, []]);
   });
 });
 

@@ -1,0 +1,181 @@
+// Two replicas on one SQLite file, asked one by one: what one has, the other answers for, and takes over when it dies.
+import { assert, assertEquals } from "@std/assert";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { metric } from "../support/metric.ts";
+import { Sluice } from "../support/sluice.ts";
+import { startEverything } from "../support/upstream_everything.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+async function withTwo(run: (one: Sluice, other: Sluice, token: string) => Promise<void>): Promise<void> {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_two_" });
+  const env = { LOG_LEVEL: "INFO", JWT_SECRET_KEY: crypto.randomUUID().repeat(2), REPLICA_TTL: "2" };
+  const replicas: Sluice[] = [];
+  try {
+    while (replicas.length < 2) replicas.push(await Sluice.start({ cwd, env }));
+    const [one, other] = replicas as [Sluice, Sluice];
+    await run(one, other, await one.token());
+  } finally {
+    for (const replica of replicas) await replica[Symbol.asyncDispose]();
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** The other looks for changes every few seconds. */
+async function known(replica: Sluice, tool: string): Promise<void> {
+  await waitFor(async () => {
+    const { body } = await replica.rpc("tools/list");
+    const { body: again } = await replica.rpc("tools/list");
+    return [body, again].every(({ result }) =>
+      result?.tools.some(({ name }: { name: string }) => name === tool)
+    );
+  }, { what: `${tool} at the other replica`, deadlineMs: 20_000 });
+}
+
+Deno.test("Of two replicas each answers for the other's sessions; when one dies, the other has them", async () => {
+  await using upstream = CounterUpstream.start();
+  await withTwo(async (one, other, token) => {
+    await one.registerUpstream("counter", upstream.url);
+    await known(other, "counter-increment");
+    const increment = async (replica: Sluice, id: string) => {
+      const { status, body } = await post(replica, toolCall("counter-increment"), {
+        token,
+        headers: inSession(id),
+      });
+      return body.result?.content[0].text ?? status;
+    };
+    // Enough that each worker has some.
+    const ids = await Promise.all(Array.from({ length: 6 }, () => openSession(one, { token })));
+    for (const expected of ["1", "2", "3", "4"]) {
+      const asked = Number(expected) % 2 === 0 ? one : other;
+      assertEquals(await Promise.all(ids.map((id) => increment(asked, id))), ids.map(() => expected));
+    }
+    assertEquals(await metric(other, "sluice_replica_forwards_total", "answered"), 12);
+    const end = async (replica: Sluice, id: string) => {
+      const headers = { authorization: `Bearer ${token}`, "mcp-session-id": id };
+      const response = await fetch(`${replica.url}/mcp`, { method: "DELETE", headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assertEquals([await end(other, ids[0]!), await increment(one, ids[0]!)], [204, 404]);
+
+    // A call whose client leaves the one replica ends at the other, and its session serves on.
+    const leaving = new AbortController();
+    const started = upstream.seen.calls;
+    const left = fetch(`${other.url}/mcp`, {
+      method: "POST",
+      signal: leaving.signal,
+      headers: {
+        ...inSession(ids[1]!),
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        accept: "application/json",
+      },
+      body: JSON.stringify(toolCall("counter-hold", { ms: 60_000 })),
+    }).catch(() => null);
+    await waitFor(() => upstream.seen.calls > started, { what: "the call at the upstream" });
+    const busy = () => metric(one, "sluice_requests_in_flight");
+    assertEquals(await busy(), 1);
+    leaving.abort();
+    await left;
+    await waitFor(async () => await busy() === 0, { what: "the call to end at its replica" });
+
+    await one.kill();
+    // The counters went with the upstream sessions of the dead; each session has one new owner, and one new counter.
+    const rest = ids.slice(1);
+    for (const expected of ["1", "2"]) {
+      assertEquals(await Promise.all(rest.map((id) => increment(other, id))), rest.map(() => expected));
+    }
+    assertEquals(await metric(other, "sluice_sessions_taken_over_total"), rest.length);
+    assertEquals(await Promise.all(rest.map((id) => end(other, id))), rest.map(() => 204));
+    assertEquals(await increment(other, rest[0]!), 404);
+  });
+});
+
+Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered at another replica", async () => {
+  await using upstream = await startEverything();
+  await withTwo(async (one, other, token) => {
+    await one.registerUpstream("everything", upstream.url);
+    await known(other, "everything-echo");
+
+    const bearer = { authorization: `Bearer ${token}` };
+    const id = await openSession(one, { token });
+    const call = await fetch(`${one.url}/mcp`, {
+      method: "POST",
+      headers: {
+        ...bearer,
+        ...inSession(id),
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+      },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 5,
+        method: "tools/call",
+        params: {
+          name: "everything-trigger-long-running-operation",
+          arguments: { duration: 2, steps: 4 },
+          _meta: { progressToken: "p" },
+        },
+      }),
+    });
+    const reader = call.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!text.includes("notifications/progress")) text += (await reader.read()).value ?? "";
+    await reader.cancel();
+    const lastEventId = [...text.matchAll(/^id: (.*)$/gm)].at(-1)![1]!;
+    const resumed = await fetch(`${other.url}/mcp`, {
+      headers: { ...bearer, ...inSession(id), accept: "text/event-stream", "last-event-id": lastEventId },
+    });
+    assertEquals(resumed.status, 200);
+    const rest = await resumed.text();
+    assert(/"id":5\b/.test(rest) && rest.includes('"result"'), rest);
+
+    const sse = await fetch(`${one.url}/sse`, { headers: bearer });
+    const events = sse.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = "";
+    const until = async (part: string) => {
+      while (!heard.includes(part)) heard += (await events.read()).value!;
+    };
+    await until("session_id=");
+    const address = /^data: (.*session_id=\S+)$/m.exec(heard)![1]!;
+    const ping = { jsonrpc: "2.0", id: "over-sse", method: "ping" };
+    assertEquals((await post(other, ping, { token, path: address })).status, 202);
+    await until('"id":"over-sse"');
+    await events.cancel();
+
+    const ask = async (replica: Sluice, more: Record<string, unknown>) => {
+      const name = "everything-trigger-elicitation-request";
+      const _meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { elicitation: {} },
+      };
+      const body = {
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: { name, arguments: {}, _meta, ...more },
+      };
+      const headers = {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": name,
+      };
+      return (await post(replica, body, { token, headers })).body;
+    };
+    const { result: asked } = await ask(one, {});
+    const [key] = Object.keys(asked.inputRequests);
+    const answer = {
+      requestState: asked.requestState,
+      inputResponses: { [key!]: { action: "accept", content: { name: "ann", check: true } } },
+    };
+    const { result } = await ask(other, answer);
+    assert(JSON.stringify(result).includes("ann"), JSON.stringify(result));
+    assertEquals((await ask(other, answer)).error.code, -32602, "used");
+
+    const { result: lost } = await ask(one, {});
+    await one.kill();
+    assertEquals((await ask(other, { ...answer, requestState: lost.requestState })).error.code, -32602);
+    assertEquals((await post(other, ping, { token, path: address })).status, 404);
+  });
+});
