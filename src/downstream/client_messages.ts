@@ -6,7 +6,7 @@ import { negotiateRevision } from "../mcp/revisions.ts";
 import type { BoundSessions } from "../upstream/bound_sessions.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import type { ClientQuestions } from "./client_questions.ts";
-import type { PersistedSession } from "./session.ts";
+import type { PersistedSession } from "./persisted_session.ts";
 
 /** A client of a revision with sessions, as its messages meet it. */
 export interface ClientSide {
@@ -19,25 +19,28 @@ export interface ClientSide {
 
 /**
  * A notification or a response of the client; what is none of ours is taken and forgotten.
- * @returns settles when upstreams have been told what concerns them
+ * @returns false where it is about a call or a question that is not under way here; settles when upstreams have been told
+ *  what concerns them
  */
 export async function receive(
   { bound, questions, calls }: ClientSide,
   message: Exclude<Message, RequestMessage>,
   upstreams: Pick<Upstreams, "notify">,
-): Promise<void> {
-  if (message.kind === "response") return void questions.answer(message);
+): Promise<boolean> {
+  if (message.kind === "response") return questions.answer(message);
   switch (message.method) {
     case "notifications/cancelled": {
-      const requestId = isObject(message.params) ? message.params.requestId : undefined;
-      return calls.get(callKey(requestId))?.cancel(new SluiceError("REQUEST_CANCELLED"));
+      const call = calls.get(callKey(isObject(message.params) ? message.params.requestId : undefined));
+      call?.cancel(new SluiceError("REQUEST_CANCELLED"));
+      return call !== undefined;
     }
     case "notifications/progress":
       return questions.progress(message);
     case "notifications/initialized":
-      return;
+      return true;
     default:
-      return await upstreams.notify(bound, message.text);
+      await upstreams.notify(bound, message.text);
+      return true;
   }
 }
 

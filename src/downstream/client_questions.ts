@@ -81,14 +81,17 @@ export class ClientQuestions {
     return true;
   }
 
-  /** The client's progress notification about a question. */
-  progress({ params, text }: Extract<Message, { kind: "notification" }>): void {
-    if (!isObject(params)) return;
+  /** The client's progress notification about a question. @returns false where nobody has asked */
+  progress({ params, text }: Extract<Message, { kind: "notification" }>): boolean {
+    if (!isObject(params)) return false;
     const token = memberText(memberText(text, "params")!, "progressToken");
-    if (token === undefined) return;
+    if (token === undefined) return false;
     for (const question of this.#waiting.values()) {
-      if (question.progressToken === token) return question.onProgress(text);
+      if (question.progressToken !== token) continue;
+      question.onProgress(text);
+      return true;
     }
+    return false;
   }
 }
 

@@ -1,4 +1,6 @@
 // The downstream sessions that this worker owns: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
+import { classify } from "../mcp/json_rpc.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 import type { Cancellation } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Clock } from "../base/clock.ts";
@@ -8,20 +10,13 @@ import type { Revision } from "../mcp/revisions.ts";
 import type { TaskIds } from "../proxy/task_ids.ts";
 import { TaskRelay } from "../proxy/task_relay.ts";
 import { BoundSessions } from "../upstream/bound_sessions.ts";
-import { ClientState, type ClientWishes } from "../upstream/client_state.ts";
+import { ClientState } from "../upstream/client_state.ts";
+import { receive } from "./client_messages.ts";
+import type { PersistedSession } from "./persisted_session.ts";
 import { ClientQuestions } from "./client_questions.ts";
 import { EventLog, type LoggedStream } from "./event_log.ts";
 import { EventStream } from "./event_stream.ts";
 import { isBoundTo, ownerOf, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
-
-/** What outlives the worker. */
-export interface PersistedSession {
-  readonly revision: Revision;
-  readonly clientInfo: unknown;
-  /** As the client declared them, JSON text. */
-  readonly clientCapabilities: string;
-  readonly wishes?: ClientWishes;
-}
 
 export interface SessionParts {
   readonly clock: Clock;
@@ -175,6 +170,8 @@ const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 export class DownstreamSessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, DownstreamSession>();
+  /** Given away, by name. This worker is about to end, and they with it. */
+  readonly #released = new Map<string, DownstreamSession>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -255,8 +252,19 @@ export class DownstreamSessions {
   release(): DownstreamSession[] {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of all) session.stopListening();
+    for (const session of all) {
+      session.stopListening();
+      this.#released.set(session.name, session);
+    }
     return all;
+  }
+
+  /** A client's message about a call or a question of a session that was given away meanwhile: they end here. */
+  async hear(name: string, text: string, upstreams: Pick<Upstreams, "notify">): Promise<null> {
+    const session = this.#released.get(name);
+    const message = classify(JSON.parse(text), text);
+    if (session !== undefined && message.kind !== "request") await receive(session, message, upstreams);
+    return null;
   }
 
   /** Take in a session that another worker has released. */

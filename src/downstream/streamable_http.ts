@@ -3,7 +3,7 @@ import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
-import { classify, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
+import { classify, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
 import { ASSUMED_REVISION, isRevision, LEGACY_REVISIONS, type Revision } from "../mcp/revisions.ts";
 import { noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
@@ -25,6 +25,8 @@ export interface StreamableHttpDeps {
   readonly catalog: () => Catalog;
   readonly maxJsonDepth: number;
   readonly upstreams: Pick<Upstreams, "listen" | "notify">;
+  /** A client's message about something that is not under way here; perhaps it is in the worker that had the session before. */
+  readonly onStray: (sessionName: string, text: string) => void;
 }
 
 const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
@@ -67,12 +69,19 @@ export class StreamableHttp {
     if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
     const message = classify(value, request.body);
     if (message.kind !== "request") {
-      if (session !== null) void receive(session, message, this.#deps.upstreams);
+      if (session !== null) this.#receive(session, message);
       return ACCEPTED;
     }
     if (request.note !== undefined) noteMethod(request.note, message.method);
     if (message.method === "initialize") return await this.#initialize(message, request);
     return await this.#call(message, request, session, signal);
+  }
+
+  #receive(session: DownstreamSession, message: Exclude<Message, RequestMessage>): void {
+    const { upstreams, onStray } = this.#deps;
+    void receive(session, message, upstreams).then((isOurs) => {
+      if (!isOurs) onStray(session.name, message.text);
+    });
   }
 
   async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
@@ -130,7 +139,7 @@ export class StreamableHttp {
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);
-      else if (session !== null) void receive(session, message, this.#deps.upstreams);
+      else if (session !== null) this.#receive(session, message);
     }
     if (requests.length === 0) return ACCEPTED;
     if (request.note !== undefined) noteMethod(request.note, "batch");

@@ -14,7 +14,8 @@ import { DownstreamSessions } from "../downstream/session.ts";
 import { Listeners } from "../downstream/listeners.ts";
 import { ModernHttp } from "../downstream/modern_http.ts";
 import { mayBeModern } from "../downstream/modern_request.ts";
-import { ParkedCalls } from "../downstream/parked_calls.ts";
+import type { McpReply } from "../downstream/mcp_exchange.ts";
+import { ownStateIn, ParkedCalls } from "../downstream/parked_calls.ts";
 import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
 import { serverAt } from "../downstream/scope.ts";
 import { SessionIds } from "../downstream/session_id.ts";
@@ -31,6 +32,7 @@ import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
 import { createGateway } from "./gateway.ts";
+import { registerGauges } from "./gauges.ts";
 import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
@@ -57,6 +59,8 @@ export interface App {
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
   webSocketPorts(): number[];
+  /** Resolves when clients that were asked for something by a reply have come back, or the grace period is over. */
+  whenNothingIsParked(): Promise<void>;
   /** End the streams that would hold up a shutdown for ever. Resolves when calls on channels of their own are answered. */
   endStreams(): Promise<void>;
   close(): Promise<void>;
@@ -140,6 +144,9 @@ export async function createApp(
     catalog: () => catalog.now,
     maxJsonDepth: config.validationMaxJsonDepth,
     upstreams,
+    onStray: (session, text) => {
+      if (hasPredecessor()) void link.askAll({ type: "client_said", session, text });
+    },
   });
   const parked = new ParkedCalls({
     ids,
@@ -170,10 +177,17 @@ export async function createApp(
   /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
   const takenOver = Promise.withResolvers<void>();
   if (!start.isSuccessor) takenOver.resolve();
+  /** Does the worker live whose place this one has taken? It ends what it has begun. Under our own number we know it. */
+  const hasPredecessor = () => !handedOver && forward.knows(worker);
+  const serveModern: (...asked: Parameters<Serve>) => Promise<McpReply | null> = (request, signal) => {
+    const claims = parked.claimsOf(ownStateIn(request.body));
+    const isParkedThere = claims !== null && !parked.has(claims) && hasPredecessor();
+    return isParkedThere ? forward.forward(worker, request, signal) : modernHttp.serve(request, signal);
+  };
   const serveOwn: Serve = async (request, signal) => {
     await replicas.admit(request);
     if (request.isForSse) return await legacySse.receive(request);
-    const reply = mayBeModern(request) ? await modernHttp.serve(request, signal) : null;
+    const reply = mayBeModern(request) ? await serveModern(request, signal) : null;
     if (reply !== null) return reply;
     await takenOver.promise;
     // It was sent before its sender heard of the successor.
@@ -207,7 +221,7 @@ export async function createApp(
     clients,
     readBody,
     serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
-    serveModern: (request, signal) => modernHttp.serve(request, signal),
+    serveModern,
     parked,
     elsewhere: replicas.elsewhere,
   });
@@ -293,42 +307,7 @@ export async function createApp(
     ]),
   });
 
-  metrics.gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
-  metrics.gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
-  metrics.gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
-  metrics.gauge(
-    "sluice_streams_open",
-    "What stays open: event streams and WebSockets",
-    () => admission.streamCount,
-  );
-  if (outbound.connections !== null) {
-    const { connections } = outbound;
-    const gauge = (name: string, help: string, read: (stats: ReturnType<typeof connections>) => number) =>
-      metrics.gauge(name, help, () => read(connections()));
-    gauge("sluice_outbound_connections_open", "Outbound connections, idle ones too", ({ open }) => open);
-    gauge("sluice_outbound_connections_idle", "Outbound connections without a call", ({ idle }) => idle);
-    gauge(
-      "sluice_outbound_calls_waiting",
-      "Calls that wait for an outbound connection",
-      ({ waiting }) => waiting,
-    );
-  }
-  metrics.gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
-  metrics.gauge(
-    "sluice_downstream_channels",
-    "Open sessions on legacy SSE and WebSocket",
-    () => duplex.size,
-  );
-  metrics.gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
-  if (redis !== null) {
-    const help = "Workers whose connection to Redis works";
-    metrics.gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
-  }
-
-  if (nameConflicts !== null) {
-    const help = "Tools and prompts of virtual servers that lost their name to another";
-    metrics.gauge("sluice_name_conflicts", help, () => nameConflicts.size);
-  }
+  registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, nameConflicts });
 
   const timers = [
     setInterval(() => {
@@ -395,6 +374,8 @@ export async function createApp(
           announceListChanges(duplex, catalog.now, catalog.now, [question.change]);
           listeners.announce(catalog.now, catalog.now, [question.change]);
           return null;
+        case "client_said":
+          return sessions.hear(question.session, question.text, upstreams);
         case "catalog_version":
           return await registry.readCatalogVersion().catch(() => null);
         case "report":
@@ -428,6 +409,7 @@ export async function createApp(
     },
     resign: async () => await singletons?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
+    whenNothingIsParked: () => parked.whenEmpty(config.gracefulTimeoutMs),
     endStreams: async () => {
       sessions.endStreams();
       listeners.end();

@@ -26,6 +26,8 @@ export type AppQuestion =
   | { readonly type: "read_catalog"; readonly version: number }
   /** Which version has the store's catalog? */
   | { readonly type: "catalog_version" }
+  /** A client's message about something that may be under way in the worker that had its session before. */
+  | { readonly type: "client_said"; readonly session: string; readonly text: string }
   /** Tell clients of a change that the catalog does not show. */
   | { readonly type: "announce"; readonly change: UpstreamChange }
   | { readonly type: "report" }
@@ -65,6 +67,7 @@ export interface Answers {
   /** null: the store cannot be read now. */
   readonly catalog_version: number | null;
   readonly announce: null;
+  readonly client_said: null;
   readonly report: WorkerReport;
   readonly end_channels: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };

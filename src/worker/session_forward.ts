@@ -96,6 +96,11 @@ export class SessionForward {
     else this.#former.set(worker, rest);
   }
 
+  /** Is there a way to the worker? */
+  knows(worker: number): boolean {
+    return this.#peers.has(worker);
+  }
+
   /** @throws {SluiceError} WORKER_GONE, and whatever the owner threw */
   forward(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const peer = this.#peers.get(worker);

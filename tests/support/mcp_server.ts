@@ -31,12 +31,14 @@ export async function mcpServer(
     taskIds: new TaskIds("secret"),
   });
   let catalog = plane.catalog;
+  const strays: [session: string, text: string][] = [];
   const http = new StreamableHttp({
     dispatcher: plane.dispatcher,
     sessions,
     catalog: () => catalog,
     maxJsonDepth: 20,
     upstreams: plane.upstreams,
+    onStray: (session, text) => strays.push([session, text]),
   });
 
   const send = (
@@ -75,6 +77,8 @@ export async function mcpServer(
   return {
     ...plane,
     http,
+    /** What clients said about nothing that is under way. */
+    strays,
     sessions,
     records,
     clock,

@@ -1,0 +1,11 @@
+// A session as its record keeps it: what outlives the worker that it belongs to.
+import type { Revision } from "../mcp/revisions.ts";
+import type { ClientWishes } from "../upstream/client_state.ts";
+
+export interface PersistedSession {
+  readonly revision: Revision;
+  readonly clientInfo: unknown;
+  /** As the client declared them, JSON text. */
+  readonly clientCapabilities: string;
+  readonly wishes?: ClientWishes;
+}

@@ -1,0 +1,117 @@
+// Calls that wait for their client while their worker is recycled: the answer comes to the successor, and reaches them.
+import { assertEquals } from "@std/assert";
+import { startConformanceUpstream } from "../conformance/upstream_process.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const ACCEPT = { action: "accept", content: { username: "ann", email: "ann@example.com" } };
+
+/** A gateway with the upstream whose tool asks its user. */
+async function setUp(era: "legacy" | "both") {
+  await using stack = new AsyncDisposableStack();
+  const upstream = stack.use(await startConformanceUpstream(era));
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_questions_" });
+  stack.defer(() => Deno.remove(cwd, { recursive: true }));
+  const sluice = stack.use(await Sluice.start({ cwd, env: { WORKERS: "2", LOG_LEVEL: "INFO" } }));
+  await sluice.registerUpstream("asks", upstream.url);
+  const token = await sluice.token();
+  const send = (method: string, body: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${sluice.url}/mcp`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  const recycleAll = async () => {
+    await Deno.writeTextFile(`${cwd}/.env`, "TOOL_TIMEOUT=20\n");
+    Deno.kill(sluice.pid, "SIGHUP");
+    const begun = () => sluice.log().filter(({ event }) => event === "recycling worker").length;
+    await waitFor(() => begun() === 2, { what: "both workers to be recycled", deadlineMs: 30_000 });
+  };
+  const owned = stack.move();
+  return { sluice, send, recycleAll, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Reads an event stream message by message. */
+function reader(response: Response) {
+  const pieces = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  return async () => {
+    for (;;) {
+      const found = /^data: (\S.*)\n/m.exec(text);
+      if (found !== null) {
+        text = text.slice(found.index + found[0].length);
+        return JSON.parse(found[1]);
+      }
+      const { done, value } = await pieces.read();
+      if (done) return null;
+      text += value;
+    }
+  };
+}
+
+Deno.test("An answer to a question of before reaches the call that waits in the worker that ends", async () => {
+  await using gateway = await setUp("legacy");
+  const { send, recycleAll } = gateway;
+  const capabilities = { elicitation: {} };
+  const clientInfo = { name: "test", version: "1" };
+  const opened = await send("POST", {
+    jsonrpc: "2.0",
+    id: 0,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities, clientInfo },
+  });
+  await opened.body?.cancel();
+  const session = { "mcp-session-id": opened.headers.get("mcp-session-id")! };
+  const listening = await send("GET", undefined, session);
+  const name = "asks-test-elicitation";
+  const params = { name, arguments: { message: "Who are you?" } };
+  const next = reader(await send("POST", { jsonrpc: "2.0", id: 1, method: "tools/call", params }, session));
+  const question = await next();
+  assertEquals(question.method, "elicitation/create");
+  await recycleAll();
+  // The session's own stream ends when the session is given away.
+  while (!(await listening.body!.getReader().read()).done);
+  const answered = await send("POST", { jsonrpc: "2.0", id: question.id, result: ACCEPT }, session);
+  assertEquals(answered.status, 202);
+  const { id, result } = await next();
+  assertEquals([id, result.content[0].text.includes("accept")], [1, true], JSON.stringify(result));
+});
+
+Deno.test("A requestState of before leads to the call that is parked in the worker that ends", async () => {
+  await using gateway = await setUp("legacy");
+  const { send, recycleAll } = gateway;
+  const name = "asks-test-elicitation";
+  const call = async (more: Record<string, unknown> = {}) => {
+    const params = {
+      name,
+      arguments: { message: "Who are you?" },
+      ...more,
+      _meta: {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { elicitation: {} },
+      },
+    };
+    const headers = {
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "tools/call",
+      "mcp-name": name,
+      // Another connection each time: any worker may be asked.
+      connection: "close",
+    };
+    const response = await send("POST", { jsonrpc: "2.0", id: 1, method: "tools/call", params }, headers);
+    return await response.json();
+  };
+  const asked = await Promise.all([1, 2, 3, 4].map(() => call()));
+  await recycleAll();
+  for (const { result: { resultType, inputRequests, requestState } } of asked) {
+    assertEquals(resultType, "input_required");
+    const [key] = Object.keys(inputRequests);
+    const { result, error } = await call({ requestState, inputResponses: { [key]: ACCEPT } });
+    assertEquals([error, result?.resultType], [undefined, "complete"], JSON.stringify(error));
+  }
+});
