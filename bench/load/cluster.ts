@@ -101,7 +101,7 @@ async function size(): Promise<boolean> {
     ["virtual servers", ({ servers }) => `${servers}`],
     ["registering all tools ms", (row) => ms(row.registrationMs)],
     ["a virtual server ms", (row) => ms(row.perServerMs)],
-    ["tools/list of all ms", (row) => ms(row.listMs)],
+    ["tools/list, first page ms", (row) => ms(row.listMs)],
     ["of a virtual server ms", (row) => ms(row.serverListMs)],
     ["tools/call ms", (row) => ms(row.callMs)],
     ["statements per warm call", (row) => `${row.statementsPerCall}`],
