@@ -324,6 +324,7 @@ export class Upstream {
     passed: HeaderList,
   ): Promise<RpcAnswer> {
     const { pool } = this.#deps;
+    let mayBeNew = true;
     for (;;) {
       const lease = pool.tryLease(key) ?? await inTime(
         call,
@@ -343,8 +344,10 @@ export class Upstream {
         return answer;
       } catch (error) {
         lease.release(isOurDoing(error) ? "ok" : "broken");
-        // The upstream forgot a session that lay in the pool, and perhaps the next one too: down to a new one.
-        if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !lease.reused) throw error;
+        // The upstream forgot a session that lay in the pool, and perhaps the next one too: down to a new one; and once that
+        // one too, as an upstream does that restarts just then.
+        if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !(lease.reused || mayBeNew)) throw error;
+        mayBeNew &&= lease.reused;
       }
       if (this.#retired) return await this.#callOnce(method, params, call, passed);
     }
