@@ -44,9 +44,11 @@ export class ClientWatch {
   #look(): void {
     for (const [cancellation, request] of this.#old) {
       const { signal } = request;
-      if (signal.aborted) cancel(cancellation);
-      else signal.addEventListener("abort", () => cancel(cancellation), { once: true });
       this.#asked.set(cancellation, request);
+      // A reply that has begun is its stream's business: leaving that need not end the call.
+      const onGone = () => this.#asked.has(cancellation) && cancel(cancellation);
+      if (signal.aborted) onGone();
+      else signal.addEventListener("abort", onGone, { once: true });
     }
     this.#old = this.#young;
     this.#young = new Map();

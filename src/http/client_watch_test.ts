@@ -52,3 +52,20 @@ Deno.test("ClientWatch cancels the calls of a client that is said to be gone, ho
     clock.uninstall();
   }
 });
+
+Deno.test("ClientWatch leaves a call alone whose reply has begun, though its request was asked before", () => {
+  const clock = FakeTimers.install();
+  try {
+    const watch = new ClientWatch();
+    const gone = new AbortController();
+    const request = new Request("http://gateway/mcp", { signal: gone.signal });
+    const call = watch.enter(request);
+    clock.tick(1_000);
+    watch.leave(call);
+    gone.abort();
+    assertEquals(call.aborted, false);
+    watch.close();
+  } finally {
+    clock.uninstall();
+  }
+});

@@ -409,7 +409,9 @@ export async function createApp(
     },
     resign: async () => await singletons?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
-    whenNothingIsParked: () => parked.whenEmpty(config.gracefulTimeoutMs),
+    // Without a successor nobody takes the clients in who come back.
+    whenNothingIsParked: async () =>
+      handedOver ? await parked.whenEmpty(config.gracefulTimeoutMs) : undefined,
     endStreams: async () => {
       sessions.endStreams();
       listeners.end();
