@@ -1,6 +1,6 @@
 // Calls whose client has been asked something and has not come back yet. The way back is sealed into `requestState`: it names
 // the worker, so that the client's next request finds it from any.
-import { type Clock, sleep } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { InteractiveCall } from "./interactive_call.ts";
@@ -8,9 +8,6 @@ import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "./sessi
 
 /** Tells our own state from an upstream's, which passes through as it is. */
 const PREFIX = "sluice.";
-
-/** How often a worker that ends looks whether it still has to wait, ms. */
-const LOOK_MS = 50;
 
 /** What has to be the same when the client comes back. */
 export interface ParkedRequest {
@@ -62,13 +59,6 @@ export class ParkedCalls {
 
   has({ name }: SessionClaims): boolean {
     return this.#parked.has(name);
-  }
-
-  /** Resolves when every client has come back, or after `ms`: for a worker that ends. */
-  async whenEmpty(ms: number): Promise<void> {
-    const { clock } = this.#options;
-    const until = clock.now() + ms;
-    while (this.#parked.size > 0 && clock.now() < until) await sleep(clock, LOOK_MS);
   }
 
   /** @returns the `requestState` by which the client's next request finds the call */

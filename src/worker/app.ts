@@ -2,7 +2,7 @@
 import { createAdminApi } from "../admin/router.ts";
 import { AdminEndpoint } from "../admin/endpoint.ts";
 import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
-import { systemClock } from "../base/clock.ts";
+import { sleep, systemClock } from "../base/clock.ts";
 import { openCache } from "../cache/open.ts";
 import { Turns } from "../catalog/turns.ts";
 import { LegacySse } from "../downstream/legacy_sse.ts";
@@ -59,14 +59,19 @@ export interface App {
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
   webSocketPorts(): number[];
-  /** Resolves when clients that were asked for something by a reply have come back, or the grace period is over. */
-  whenNothingIsParked(): Promise<void>;
+  /**
+   * Resolves when nothing is under way that no connection to this worker shows: what other workers were asked for, and calls
+   * whose client was asked for something by a reply; or when the grace period is over.
+   */
+  whenIdle(): Promise<void>;
   /** End the streams that would hold up a shutdown for ever. Resolves when calls on channels of their own are answered. */
   endStreams(): Promise<void>;
   close(): Promise<void>;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
+/** How often a worker that ends looks whether it still has to wait. */
+const LOOK_MS = 50;
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
 export async function createApp(
@@ -409,9 +414,12 @@ export async function createApp(
     },
     resign: async () => await singletons?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
-    // Without a successor nobody takes the clients in who come back.
-    whenNothingIsParked: async () =>
-      handedOver ? await parked.whenEmpty(config.gracefulTimeoutMs) : undefined,
+    whenIdle: async () => {
+      const until = clock.now() + config.gracefulTimeoutMs;
+      // Without a successor nobody takes the clients in who come back.
+      const isBusy = () => forward.isServing || handedOver && parked.size > 0;
+      while (isBusy() && clock.now() < until) await sleep(clock, LOOK_MS);
+    },
     endStreams: async () => {
       sessions.endStreams();
       listeners.end();

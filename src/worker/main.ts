@@ -76,7 +76,7 @@ async function drain(): Promise<void> {
   listening?.retire();
   await app.endStreams();
   await listening?.shutdown();
-  await app.whenNothingIsParked();
+  await app.whenIdle();
   await app.close();
   send({ type: "drained" });
 }

@@ -96,6 +96,12 @@ export class SessionForward {
     else this.#former.set(worker, rest);
   }
 
+  /** Is anything being served here that another worker was asked for? */
+  get isServing(): boolean {
+    const peers = [...this.#peers.values(), ...[...this.#former.values()].flat()];
+    return peers.some(({ serving }) => serving.size > 0);
+  }
+
   /** Is there a way to the worker? */
   knows(worker: number): boolean {
     return this.#peers.has(worker);

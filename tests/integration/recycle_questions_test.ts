@@ -78,8 +78,8 @@ Deno.test("An answer to a question of before reaches the call that waits in the 
   while (!(await listening.body!.getReader().read()).done);
   const answered = await send("POST", { jsonrpc: "2.0", id: question.id, result: ACCEPT }, session);
   assertEquals(answered.status, 202);
-  const { id, result } = await next();
-  assertEquals([id, result.content[0].text.includes("accept")], [1, true], JSON.stringify(result));
+  const answer = await next();
+  assertEquals(answer.result?.content[0].text.includes("accept"), true, JSON.stringify(answer));
 });
 
 Deno.test("A requestState of before leads to the call that is parked in the worker that ends", async () => {
