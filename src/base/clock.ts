@@ -31,6 +31,20 @@ export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<
   });
 }
 
+/** Runs `work`, which never rejects, again and again: each time `ms` after its last end, first after `ms`. @returns ends that */
+export function repeat(clock: Clock, ms: number, work: () => Promise<unknown>): () => void {
+  let timer: number | undefined;
+  let isStopped = false;
+  const wait = () => {
+    timer = clock.setTimeout(() => work().finally(() => isStopped || wait()), ms);
+  };
+  wait();
+  return () => {
+    isStopped = true;
+    clock.clearTimeout(timer!);
+  };
+}
+
 /** Waits for `work`, for `ms` at most. @returns whether it has ended. @throws what `work` does */
 export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
   const stop = new AbortController();

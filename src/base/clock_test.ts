@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { backoffMs } from "./backoff.ts";
-import { sleep } from "./clock.ts";
+import { repeat, sleep } from "./clock.ts";
 
 Deno.test("sleep() resolves when the time has passed, not before", async () => {
   const clock = new FakeClock();
@@ -40,4 +40,22 @@ Deno.test("backoffMs() stays between half of the exponential step and the step",
 
 Deno.test("backoffMs() never exceeds the maximum, however often it was tried", () => {
   assertEquals(backoffMs(5_000, { baseMs: 100, maxMs: 30_000, random: () => 1 }), 30_000);
+});
+
+Deno.test("repeat() works again and again, a while after each end, until it is stopped", async () => {
+  const clock = new FakeClock();
+  const ends: (() => void)[] = [];
+  const stop = repeat(clock, 10, () => new Promise<void>((resolve) => ends.push(resolve)));
+  await clock.tick(10);
+  await clock.tick(100);
+  assertEquals(ends.length, 1, "not while it works");
+  ends[0]!();
+  await clock.tick(9);
+  assertEquals(ends.length, 1);
+  await clock.tick(1);
+  assertEquals(ends.length, 2);
+  stop();
+  ends[1]!();
+  await clock.tick(100);
+  assertEquals(ends.length, 2);
 });

@@ -1,6 +1,6 @@
 // Closes connections that hold a descriptor and give nothing for it. Deno's HTTP server waits for ever for a request's head
 // (tried: 2.7 and 2.9), and no handler sees a request before its head is whole; the kernel's byte counters tell.
-import { type Clock, sleep } from "../base/clock.ts";
+import { type Clock, repeat, sleep } from "../base/clock.ts";
 import type { PeerSocket, PeerSockets } from "./peer_sockets.ts";
 
 export interface WatchLimits {
@@ -44,17 +44,19 @@ const [MIN_INTERVAL_MS, MAX_INTERVAL_MS] = [250, 5_000];
 export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
   #watched = new Map<number, Watched>();
-  #timer: number | undefined;
-  #stopped = false;
+  /** Ends the looks. */
+  readonly stop: () => void;
 
   constructor(options: ConnectionWatchOptions) {
     this.#options = options;
-    this.#sleep();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    const { clock, limits: { headerMs, idleMs } } = options;
+    const interval = Math.min(headerMs, idleMs) / LOOKS_PER_LIMIT;
+    // A worker that cannot answer knows of no request that could be spared: nothing is closed this time.
+    this.stop = repeat(
+      clock,
+      Math.min(Math.max(interval, MIN_INTERVAL_MS), MAX_INTERVAL_MS),
+      () => this.look().catch(() => {}),
+    );
   }
 
   /** Looks at every connection once, and closes those that are over a limit. */
@@ -120,16 +122,6 @@ export class ConnectionWatch {
     if (partialAt !== null) return now - partialAt >= headerMs ? "slow header" : null;
     if (socket.received === 0) return now - progressAt >= headerMs ? "slow header" : null;
     return now - progressAt >= idleMs ? "idle" : null;
-  }
-
-  #sleep(): void {
-    const { limits: { headerMs, idleMs }, clock } = this.#options;
-    const interval = Math.min(headerMs, idleMs) / LOOKS_PER_LIMIT;
-    this.#timer = clock.setTimeout(
-      // A worker that cannot answer knows of no request that could be spared: nothing is closed this time.
-      () => this.look().catch(() => {}).finally(() => this.#stopped || this.#sleep()),
-      Math.min(Math.max(interval, MIN_INTERVAL_MS), MAX_INTERVAL_MS),
-    );
   }
 }
 

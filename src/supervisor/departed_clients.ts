@@ -1,6 +1,6 @@
 // Notices clients that have left while their request is under way. Deno 2.9 does not, where a request's body came apart from its
 // head (2.7 does): its server reads nothing more before the answer, and only a read, or a write, tells of the end.
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, repeat, systemClock } from "../base/clock.ts";
 import { peerName } from "../worker/requests_under_way.ts";
 import { openLibc, SocketScan } from "./libc.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -23,17 +23,12 @@ const LOOK_EVERY_MS = 1_000;
 export class DepartedClients {
   readonly #options: DepartedClientsOptions;
   #before: ReadonlySet<string> = new Set();
-  #timer: number | undefined;
-  #stopped = false;
+  /** Ends the looks. */
+  readonly stop: () => void;
 
   constructor(options: DepartedClientsOptions) {
     this.#options = options;
-    this.#sleep();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.stop = repeat(options.clock, LOOK_EVERY_MS, () => this.look());
   }
 
   async look(): Promise<void> {
@@ -41,13 +36,6 @@ export class DepartedClients {
     const still = departed.filter((peer) => this.#before.has(peer));
     this.#before = new Set(departed);
     if (still.length > 0) await this.#options.tell(still);
-  }
-
-  #sleep(): void {
-    this.#timer = this.#options.clock.setTimeout(
-      () => this.look().finally(() => this.#stopped || this.#sleep()),
-      LOOK_EVERY_MS,
-    );
   }
 }
 

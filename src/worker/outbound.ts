@@ -16,6 +16,7 @@ import type { HttpClient } from "../upstream/http_client.ts";
 import { FetchClient } from "../upstream/fetch_client.ts";
 import type { PoolStats } from "../upstream/http1/connection_pool.ts";
 import { Http1Client } from "../upstream/http1/http1_client.ts";
+import { createHttp1Client } from "./http1_client.ts";
 import { readLaunch } from "../upstream/stdio/launch.ts";
 import { checkLaunch } from "../upstream/stdio/policy.ts";
 import { StdioProcesses } from "../upstream/stdio/processes.ts";
@@ -119,14 +120,7 @@ function createClient(config: Config, guard: EgressGuard): HttpClient {
       checkUrl: async (url) => void await guard.checkUrl(url),
     });
   }
-  return new Http1Client({
-    maxConnections: config.httpClientMaxConnections,
-    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
-    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
-    connectTimeoutMs: config.httpClientConnectTimeoutMs,
-    readTimeoutMs: config.httpClientReadTimeoutMs,
-    writeTimeoutMs: config.httpClientWriteTimeoutMs,
-    poolTimeoutMs: config.httpClientPoolTimeoutMs,
+  return createHttp1Client(config, {
     maxHeadBytes: MAX_HEAD_BYTES,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
   });

@@ -11,9 +11,9 @@ import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint } from "../http/handler.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Count, Metrics } from "../telemetry/metrics.ts";
-import { Http1Client } from "../upstream/http1/http1_client.ts";
 import { FORWARD_PATH, NotDelivered, ReplicaClient, ReplicaGone } from "./replica_client.ts";
 import { replicaAddress } from "./replica_address.ts";
+import { createHttp1Client } from "./http1_client.ts";
 import { ReplicaDirectory } from "./replica_directory.ts";
 import { ReplicaEndpoint } from "./replica_endpoint.ts";
 import { ReplicaRegistration } from "./replica_registration.ts";
@@ -93,7 +93,9 @@ export class Replicas {
       self: () => registration.number,
       onTakenOver: () => countTakenOver(),
     });
-    this.#client = new ReplicaClient({ http: httpClient(config), seal, directory, clock, caCertificate });
+    // Past the egress check, which is for addresses that users give: these come from our own records.
+    const http = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
+    this.#client = new ReplicaClient({ http, seal, directory, clock, caCertificate });
     this.#count = metrics.counter(
       "sluice_replica_forwards_total",
       "Requests handed to other replicas by result; gone: nobody was there any more, and it was served elsewhere",
@@ -210,21 +212,6 @@ function notFound(owned: Owned): SluiceError {
   return owned !== "parked_call"
     ? new SluiceError("SESSION_NOT_FOUND")
     : new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
-}
-
-/** Past the egress check, which is for addresses that users give: these come from our own records. */
-function httpClient(config: Config): Http1Client {
-  return new Http1Client({
-    maxConnections: config.httpClientMaxConnections,
-    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
-    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
-    connectTimeoutMs: config.httpClientConnectTimeoutMs,
-    readTimeoutMs: config.httpClientReadTimeoutMs,
-    writeTimeoutMs: config.httpClientWriteTimeoutMs,
-    poolTimeoutMs: config.httpClientPoolTimeoutMs,
-    maxHeadBytes: MAX_HEAD_BYTES,
-    checkAddress: () => {},
-  });
 }
 
 async function readCertificates(path: string): Promise<string> {

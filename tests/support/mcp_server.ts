@@ -45,18 +45,7 @@ export async function mcpServer(
     given: Partial<McpRequest> = {},
     gone: AbortSignal = new AbortController().signal,
   ): Promise<McpReply> => {
-    const request: McpRequest = {
-      method: "POST",
-      principal: principal(),
-      serverId: null,
-      sessionId: null,
-      headers: new Headers(),
-      protocolVersion: null,
-      acceptsStream: true,
-      acceptsJson: true,
-      body: "",
-      ...given,
-    };
+    const request = mcpRequest(given);
     const { sessionId } = request;
     return http.serve(request, sessionId === null ? null : ids.open(sessionId, clock.now()), gone);
   };
@@ -86,6 +75,22 @@ export async function mcpServer(
     post,
     initialize,
     replaceCatalog: (next: typeof catalog) => (catalog = next),
+  };
+}
+
+/** An ordinary user's POST to /mcp. */
+export function mcpRequest(given: Partial<McpRequest> = {}): McpRequest {
+  return {
+    method: "POST",
+    principal: principal(),
+    serverId: null,
+    sessionId: null,
+    headers: new Headers(),
+    protocolVersion: null,
+    acceptsStream: true,
+    acceptsJson: true,
+    body: "",
+    ...given,
   };
 }
 

@@ -9,7 +9,7 @@ import type { CatalogRows } from "../../src/store/store.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { principal } from "./fakes.ts";
+import { mcpRequest } from "./mcp_server.ts";
 
 export const PARKED_FOR_MS = 60_000;
 
@@ -50,18 +50,7 @@ export async function modernServer(
   });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
-    http.serve({
-      method: "POST",
-      principal: principal(),
-      serverId: null,
-      sessionId: null,
-      headers: new Headers(),
-      protocolVersion: null,
-      acceptsStream: true,
-      acceptsJson: true,
-      body,
-      ...given,
-    }, gone);
+    http.serve(mcpRequest({ body, ...given }), gone);
 
   const ask = async (method: string, given: ModernAsk = {}): Promise<McpReply> => {
     const { params = {}, capabilities = {}, claims = {} } = given;
