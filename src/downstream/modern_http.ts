@@ -20,6 +20,7 @@ import type { Dispatcher } from "../proxy/dispatch.ts";
 import { rankOf } from "../proxy/logging.ts";
 import { requireTasksExtension } from "../proxy/tasks.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
+import { abortWith } from "./client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
 import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
@@ -109,14 +110,12 @@ export class ModernHttp {
   #turn(interactive: InteractiveCall, turn: Turn): Promise<McpReply> {
     const { message, request, claims, key, responses, signal } = turn;
     const reply = new CallReply(request, null, interactive.cancellation);
-    const giveUp = () => interactive.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
-    if (signal.aborted) giveUp();
-    signal.addEventListener("abort", giveUp, { once: true });
+    const stay = abortWith(signal, interactive.cancellation);
     interactive.turn((text) => notify(reply, text, claims), responses).then((said) => {
       if (said.kind === "answer") return finish(reply, message, said.answer);
       const state = this.#deps.parked.park(interactive, key);
       finish(reply, message, { text: inputRequired(said.requests, state), failed: false });
-    }).catch((error) => reply.fail(error)).finally(() => signal.removeEventListener("abort", giveUp));
+    }).catch((error) => reply.fail(error)).finally(stay);
     return reply.reply;
   }
 

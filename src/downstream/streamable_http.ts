@@ -10,6 +10,7 @@ import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import { readBatch } from "./batch.ts";
+import { abortWith } from "./client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { clientOf, enter, receive } from "./client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
@@ -190,14 +191,6 @@ function required(session: DownstreamSession | null): DownstreamSession {
     throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
   }
   return session;
-}
-
-/** @returns unties the call from its client's connection */
-function abortWith(clientGone: CancelSignal, call: Cancellation): () => void {
-  const onGone = () => call.cancel(new SluiceError("REQUEST_CANCELLED"));
-  if (clientGone.aborted) onGone();
-  clientGone.addEventListener("abort", onGone, { once: true });
-  return () => clientGone.removeEventListener("abort", onGone);
 }
 
 function checkVersionHeader(version: string | null): asserts version is Revision | null {
