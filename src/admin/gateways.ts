@@ -18,7 +18,7 @@ import {
   shownCredentials,
 } from "./gateway_credentials.ts";
 import { type Place, requestedPlace } from "./gateway_place.ts";
-import { sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
+import { newSharing, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
 import { pageOf, readListQuery, selected } from "./paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "./schemas.ts";
 import { gatewayRead } from "./shapes.ts";
@@ -87,11 +87,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     lastRefreshAt: null,
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     enabled: true,
-    visibility: input.visibility ?? "public",
-    teamId: input.team_id ?? null,
-    ownerEmail: input.owner_email ?? principal.email,
-    tags: input.tags ?? [],
-    createdBy: principal.email,
+    ...newSharing(input, principal),
   };
   await deps.checkEgress(new URL(row.url));
   await refuseTaken(deps, deps.store, { id, row, credentials });

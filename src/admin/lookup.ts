@@ -55,6 +55,17 @@ interface SharingInput {
   readonly owner_email?: string | null;
 }
 
+/** Whose a new entity is, who may see it, and its tags. */
+export function newSharing(input: SharingInput, { email }: Principal) {
+  return {
+    tags: input.tags ?? [],
+    visibility: input.visibility ?? "public",
+    teamId: input.team_id ?? null,
+    ownerEmail: input.owner_email ?? email,
+    createdBy: email,
+  };
+}
+
 /** Changes of who may see an entity and of its tags; `owner_email` cannot be taken away, only passed on. */
 export function sharingChanges(input: SharingInput) {
   return {

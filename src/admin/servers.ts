@@ -4,7 +4,7 @@ import type { EntityRow, ServerRow } from "../store/store.ts";
 import { deleting, type Noun, switching } from "./crud.ts";
 import { type AdminResponse, type Call, ok } from "./deps.ts";
 import { type Fault, notSupported, snakeObject, soundFields, validated } from "./faults.ts";
-import { gatewaysById, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
+import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } from "./lookup.ts";
 import { pageOf, readListQuery, selected } from "./paging.ts";
 import { serverCreate, serverUpdate } from "./schemas.ts";
 import { requestedMembers, requestedOverrides } from "./server_members.ts";
@@ -59,11 +59,7 @@ export async function createServer(call: Call): Promise<AdminResponse> {
       serverInfo: input.server_info ?? null,
       instructions: input.instructions ?? null,
       enabled: true,
-      visibility: input.visibility ?? "public",
-      teamId: input.team_id ?? null,
-      ownerEmail: input.owner_email ?? principal.email,
-      tags: input.tags ?? [],
-      createdBy: principal.email,
+      ...newSharing(input, principal),
       toolIds: members.toolIds ?? [],
       resourceIds: members.resourceIds ?? [],
       promptIds: members.promptIds ?? [],
