@@ -1,5 +1,5 @@
-// Threads that never come back to their event loop. Deno cannot end them (`terminate()` leaves `while (true) {}` running, 2.7 and
-// 2.9), so until the process ends they get only the time that nobody else wants.
+// Threads that do not come back to their event loop and that `terminate()` may not end: it interrupts no native call, and before
+// Deno 2.9 no JavaScript either (see worker/interruptible.ts). As long as they run they get only the time that nobody else wants.
 import { type Libc, openLibc } from "./libc.ts";
 
 const SCHED_IDLE = 5;

@@ -3,6 +3,7 @@ import { parentPort } from "node:worker_threads";
 import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import { type App, createApp } from "./app.ts";
+import { becomeInterruptible } from "./interruptible.ts";
 import { listen, type Listening } from "./listen.ts";
 import type { Answers, FromWorker, Question, SupervisorQuestion, ToWorker } from "./messages.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
@@ -33,6 +34,7 @@ const link: SupervisorLink = {
 let config: Config;
 let app: App;
 let isMade = false;
+let becomeUninterruptible = () => {};
 let listening: Listening | undefined;
 
 async function start(message: Extract<ToWorker, { type: "start" }>): Promise<void> {
@@ -40,6 +42,7 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
     config = message.config;
     app = await createApp(message, link);
     isMade = true;
+    becomeUninterruptible = becomeInterruptible();
     send({ type: "prepared", threadId: kernelThreadId() });
   } catch (error) {
     fail(error);
@@ -71,6 +74,7 @@ function kernelThreadId(): number | null {
 
 /** End the open streams, finish the calls, take no more connections, close what was opened. */
 async function drain(): Promise<void> {
+  becomeUninterruptible();
   void app.resign();
   // Before the server: its shutdown breaks off WebSockets, and the calls on them.
   listening?.retire();

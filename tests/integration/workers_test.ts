@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { cpuMicros } from "../support/process_stats.ts";
 import { Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { startLoad, type SteadyLoad } from "../support/steady_load.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -55,9 +56,15 @@ Deno.test("A blocked worker is ended and replaced while the other serves", async
   const { ok, failures } = await afterwards.stop();
   assertEquals(failures, []);
   assert(ok > 0);
-  await waitFor(() => events(sluice, "stuck thread").length === 1, { what: "the operator to be told" });
-  assertEquals(events(sluice, "stuck thread")[0]!.runs, "in idle time only");
-  assert((await sluice.api("GET", "/metrics")).body.includes("sluice_workers_stuck 1"));
+  // Its thread is gone, too, and burns no core.
+  await waitFor(async () => (await sluice.api("GET", "/metrics")).body.includes("sluice_workers_stuck 0"), {
+    what: "its thread to end",
+  });
+  const [before, since] = [cpuMicros(sluice.pid), performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const cores = (cpuMicros(sluice.pid) - before) / 1000 / (performance.now() - since);
+  assert(cores < 0.5, `an idle gateway uses ${cores} cores`);
+  assertEquals(events(sluice, "stuck thread"), []);
 });
 
 for (const [kind, env] of [["throw", {}], ["hoard", { WORKER_MAX_HEAP_MB: "96" }]] as const) {
