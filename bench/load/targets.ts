@@ -36,7 +36,7 @@ export async function startTargets(
   { workers, program }: { workers: number; program?: string },
 ): Promise<Targets> {
   await using stack = new AsyncDisposableStack();
-  const echo = await startServer(stack, ["bench/load/echo_server.ts"], (port) => [String(port)]);
+  const echo = await startEcho(stack);
   const demo = await startServer(stack, ["src/main.ts", "demo"], (port) => ["--port", String(port)]);
   const sluice = stack.use(
     await Sluice.start({ program, env: { WORKERS: String(workers), LOG_LEVEL: "WARNING" } }),
@@ -48,12 +48,7 @@ export async function startTargets(
   const through = toolsCall("time-convert-time");
   const session = await openSession(sluice.url, authorization);
   const targets: Target[] = [
-    // The echo sends the body back, so that is what is expected of it.
-    {
-      name: "bare echo",
-      pid: echo.pid,
-      request: { ...direct, port: echo.port, path: "/", expected: "convert_time" },
-    },
+    echo,
     { name: "upstream direct", pid: demo.pid, request: { ...direct, port: demo.port, path: "/mcp" } },
     {
       name: "sluice /rpc",
@@ -78,6 +73,17 @@ export async function startTargets(
   ];
   const started = stack.move();
   return { targets, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+/** It sends the body back, so that is what is expected of it. @param threads that share its port */
+export async function startEcho(stack: AsyncDisposableStack, threads = 1): Promise<Target> {
+  const args = (port: number) => [String(port), String(threads)];
+  const { port, pid } = await startServer(stack, ["bench/load/echo_server.ts"], args);
+  return {
+    name: "bare echo",
+    pid,
+    request: { ...toolsCall("convert_time"), port, path: "/", expected: "convert_time" },
+  };
 }
 
 function toolsCall(name: string): Omit<LoadRequest, "port" | "path"> {
