@@ -176,6 +176,14 @@ export const ERRORS = {
     "if_unsent",
     'Upstream "{upstream}" ended the session',
   ),
+  UPSTREAM_STATE_LOST: row(
+    "upstream",
+    503,
+    -31518,
+    "later",
+    'Upstream "{upstream}" has lost what it kept for this session: its process or connection ended with the worker or replica ' +
+      "that ran it. The call was not sent; the next one starts afresh",
+  ),
   UPSTREAM_NEEDS_INPUT: row(
     "upstream",
     502,

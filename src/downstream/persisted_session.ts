@@ -8,4 +8,6 @@ export interface PersistedSession {
   /** As the client declared them, JSON text. */
   readonly clientCapabilities: string;
   readonly wishes?: ClientWishes;
+  /** Upstreams that keep something for the session in a process or socket of its worker's, by id; absent: none. */
+  readonly attachedTo?: readonly string[];
 }

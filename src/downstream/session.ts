@@ -60,6 +60,7 @@ export class DownstreamSession {
       new ClientState({
         capabilities: state.clientCapabilities,
         wishes: state.wishes,
+        attachedBefore: state.attachedTo,
         peer: {
           notify: (text) => this.notify(text),
           request: (method, params, asking) =>
@@ -80,7 +81,11 @@ export class DownstreamSession {
   }
 
   get state(): PersistedSession {
-    return { ...this.#state, wishes: this.bound.client.wishes };
+    const { wishes, attachments } = this.bound.client;
+    const { upstreamIds } = attachments;
+    // What the state was made from may name upstreams that are attached no more.
+    const { attachedTo: _before, ...state } = this.#state;
+    return { ...state, wishes, ...(upstreamIds.length === 0 ? {} : { attachedTo: upstreamIds }) };
   }
 
   /** Is there a stream for what belongs to no call? */
@@ -172,6 +177,8 @@ export class DownstreamSessions {
   readonly #sessions = new Map<string, DownstreamSession>();
   /** Given away, by name. This worker is about to end, and they with it. */
   readonly #released = new Map<string, DownstreamSession>();
+  /** Their records are being deleted. */
+  readonly #ending = new Set<DownstreamSession>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -223,9 +230,14 @@ export class DownstreamSessions {
   }
 
   async end(session: DownstreamSession): Promise<void> {
-    // The record goes first: a request that comes meanwhile would bring the session back from it.
-    await this.#options.records.delete(sessionRecordKey(session.name));
-    if (this.#isTakenOver(session)) await this.#options.records.delete(ownerRecordKey(session.name));
+    this.#ending.add(session);
+    try {
+      // The record goes first: a request that comes meanwhile would bring the session back from it.
+      await this.#options.records.delete(sessionRecordKey(session.name));
+      if (this.#isTakenOver(session)) await this.#options.records.delete(ownerRecordKey(session.name));
+    } finally {
+      this.#ending.delete(session);
+    }
     this.#sessions.delete(session.id);
     await session.end();
   }
@@ -325,6 +337,9 @@ export class DownstreamSessions {
   async #persist(session: DownstreamSession): Promise<void> {
     const { ids, records, clock, replica } = this.#options;
     const { id, name, state } = session;
+    // A call that is still under way must not bring back the record of a session that has ended, or is another's.
+    if (this.#ending.has(session)) return;
+    if (this.#sessions.get(id) !== session && this.#released.get(name) !== session) return;
     const now = clock.now();
     const claims = ids.open(id, now);
     if (claims === null) return;

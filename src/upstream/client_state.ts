@@ -1,5 +1,6 @@
 // What a downstream session is to its upstreams. It outlives the upstream sessions: each that is opened anew is told again.
 import { SluiceError } from "../base/errors.ts";
+import { Attachments } from "./attachments.ts";
 import type { ClientPeer } from "./client_peer.ts";
 
 /** Keeps the tasks of one upstream, and those that the client runs for it, from all others. */
@@ -27,7 +28,9 @@ export interface ClientStateOptions {
   readonly peer?: ClientPeer;
   readonly tasks?: (client: ClientState) => TaskBoundary;
   readonly wishes?: ClientWishes;
-  /** A wish has changed: keep it. */
+  /** Upstreams that kept something for the client on a worker that is gone, by id. */
+  readonly attachedBefore?: readonly string[];
+  /** A wish or an attachment has changed: keep it. One after the other, so that the last to be kept is the latest. */
   readonly onChange?: () => Promise<void>;
 }
 
@@ -41,6 +44,7 @@ export class ClientState {
   readonly capabilities: string;
   readonly peer: ClientPeer | undefined;
   readonly tasks: TaskBoundary | undefined;
+  readonly attachments: Attachments;
   /** A wrong yes costs no more than the care for tasks that never come. */
   readonly mayRunTasks: boolean;
   /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
@@ -49,15 +53,18 @@ export class ClientState {
   readonly #subscriptions: Map<string, Set<string>>;
   readonly #taskOwners: Map<string, string>;
   readonly #onChange: () => Promise<void>;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(
-    { capabilities = "{}", peer, tasks, wishes, onChange = () => Promise.resolve() }: ClientStateOptions = {},
+    { capabilities = "{}", peer, tasks, wishes, attachedBefore, onChange = () => Promise.resolve() }:
+      ClientStateOptions = {},
   ) {
     this.capabilities = capabilities;
     this.peer = peer;
     this.tasks = tasks?.(this);
     this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
+    this.attachments = new Attachments({ before: attachedBefore, onChange: () => this.#keep() });
     this.#logLevel = wishes?.logLevel ?? null;
     this.#subscriptions = new Map(
       Object.entries(wishes?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
@@ -79,7 +86,7 @@ export class ClientState {
 
   async setLogLevel(level: string): Promise<void> {
     this.#logLevel = level;
-    await this.#onChange();
+    await this.#keep();
   }
 
   /** The client as an upstream may know it. */
@@ -98,7 +105,7 @@ export class ClientState {
       this.#taskOwners.delete(this.#taskOwners.keys().next().value!);
     }
     this.#taskOwners.set(taskId, upstreamId);
-    await this.#onChange();
+    await this.#keep();
   }
 
   subscriptionsTo(upstreamId: string): ReadonlySet<string> {
@@ -115,14 +122,18 @@ export class ClientState {
         reason: `a session holds at most ${MAX_SUBSCRIPTIONS} subscriptions to one upstream`,
       });
     }
-    await this.#onChange();
+    await this.#keep();
   }
 
   async unsubscribe(upstreamId: string, uri: string): Promise<void> {
     const uris = this.#subscriptions.get(upstreamId);
     if (uris === undefined || !uris.delete(uri)) return;
     if (uris.size === 0) this.#subscriptions.delete(upstreamId);
-    await this.#onChange();
+    await this.#keep();
+  }
+
+  #keep(): Promise<void> {
+    return this.#keeping = this.#keeping.catch(() => {}).then(this.#onChange);
   }
 }
 

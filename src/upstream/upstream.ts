@@ -279,6 +279,10 @@ export class Upstream {
   }
 
   async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
+    // A fresh one in its place would answer as if nothing had ever been.
+    if (bound.client.attachments.takeLoss(this.id)) {
+      throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: this.name });
+    }
     const open = () => this.#openFor(bound.client, passed);
     let session = await bound.get(key, open);
     if (session.closed) {
@@ -299,11 +303,15 @@ export class Upstream {
       client: client.peerFor(this.id),
     });
     if (!session.isStateful) return session;
-    await restoreWishes(session, client, {
-      upstreamId: this.id,
-      hasLogging: "logging" in this.capabilities,
-      limits: this.#openLimits(),
-    });
+    await Promise.all([
+      restoreWishes(session, client, {
+        upstreamId: this.id,
+        hasLogging: "logging" in this.capabilities,
+        limits: this.#openLimits(),
+      }),
+      // Whoever has the client after this worker cannot have the session.
+      session.transfer() === null ? client.attachments.add(this.id) : null,
+    ]);
     // Some servers ask their client on this stream, and lose what they ask before it is there.
     if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
     return session;

@@ -389,10 +389,12 @@ export async function createApp(
           handedOver = true;
           void singletons?.resign();
           return await Promise.all(
-            sessions.release().map(async ({ id, name, owner, state, bound }) => ({
-              session: { id, name, owner, state },
-              upstreams: await upstreams.transfer(bound),
-            })),
+            sessions.release().map(async (session) => {
+              // First: what was still being opened belongs to the state.
+              const transfers = await upstreams.transfer(session.bound);
+              const { id, name, owner, state } = session;
+              return { session: { id, name, owner, state }, upstreams: transfers };
+            }),
           );
         case "take_over":
           try {

@@ -3,34 +3,10 @@ import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
-import { Sluice } from "../support/sluice.ts";
+import type { Sluice } from "../support/sluice.ts";
+import { known, withTwo } from "../support/two_replicas.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-async function withTwo(run: (one: Sluice, other: Sluice, token: string) => Promise<void>): Promise<void> {
-  const cwd = await Deno.makeTempDir({ prefix: "sluice_two_" });
-  const env = { LOG_LEVEL: "INFO", JWT_SECRET_KEY: crypto.randomUUID().repeat(2), REPLICA_TTL: "2" };
-  const replicas: Sluice[] = [];
-  try {
-    while (replicas.length < 2) replicas.push(await Sluice.start({ cwd, env }));
-    const [one, other] = replicas as [Sluice, Sluice];
-    await run(one, other, await one.token());
-  } finally {
-    for (const replica of replicas) await replica[Symbol.asyncDispose]();
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
-/** The other looks for changes every few seconds. */
-async function known(replica: Sluice, tool: string): Promise<void> {
-  await waitFor(async () => {
-    const { body } = await replica.rpc("tools/list");
-    const { body: again } = await replica.rpc("tools/list");
-    return [body, again].every(({ result }) =>
-      result?.tools.some(({ name }: { name: string }) => name === tool)
-    );
-  }, { what: `${tool} at the other replica`, deadlineMs: 20_000 });
-}
 
 Deno.test("Of two replicas each answers for the other's sessions; when one dies, the other has them", async () => {
   await using upstream = CounterUpstream.start();

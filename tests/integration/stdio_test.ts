@@ -261,8 +261,10 @@ Deno.test("No process outlives a worker that dies, and its sessions go on with n
   const mark = newMark();
   await registerCounter(sluice, mark);
   const ids = await Promise.all(Array.from({ length: 16 }, () => openSession(sluice, { token })));
-  const call = async (id: string) =>
-    textOf((await post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) })).body);
+  const call = async (id: string) => {
+    const { body } = await post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) });
+    return body.error?.data.code ?? textOf(body);
+  };
   assertEquals(await Promise.all(ids.map(call)), Array(16).fill("1"));
   const before = processesWith(mark);
   await Deno.writeTextFile(`${sluice.cwd}/fault-0`, "throw");
@@ -275,9 +277,11 @@ Deno.test("No process outlives a worker that dies, and its sessions go on with n
     what: "the successor",
     deadlineMs: 20_000,
   });
-  // Those of the other worker count on, those of the dead one begin anew.
+  // Those of the other worker count on, those of the dead one hear of it and begin anew.
   const counts = await Promise.all(ids.map(call));
-  assert(counts.every((count) => count === "1" || count === "2"), counts.join());
+  assert(counts.every((count) => count === "UPSTREAM_STATE_LOST" || count === "2"), counts.join());
+  const again = await Promise.all(ids.map(call));
+  assertEquals(again, counts.map((count) => count === "2" ? "3" : "1"));
   const surviving = counts.filter((count) => count === "2").length;
   await waitFor(() => left() === surviving, { what: `${surviving} processes to be left of those before` });
 });

@@ -6,6 +6,7 @@ case $1 in
   dies) echo "cannot go on" >&2; exit 3 ;;
   stubborn) trap '' TERM; (trap '' TERM; exec sleep 300) & ;;
   deaf) sleep 300; exit ;;
+  slow) sleep 4 ;;
 esac
 while IFS= read -r line; do
   case $line in *'"id":'*'"method":'*) ;; *) continue ;; esac

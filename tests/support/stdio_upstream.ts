@@ -2,7 +2,7 @@
 
 const COUNTER = new URL("./stdio_counter.sh", import.meta.url).pathname;
 
-export type Misbehaviour = "sound" | "dies" | "stubborn" | "deaf";
+export type Misbehaviour = "sound" | "dies" | "stubborn" | "deaf" | "slow";
 
 /** The counter of stdio_counter.sh; `mark` is in the command line of its processes. */
 export function counterLaunch(mark: string, how: Misbehaviour = "sound") {

@@ -1,0 +1,44 @@
+// Two replicas on one SQLite file, each asked by its own address.
+import { Sluice } from "./sluice.ts";
+import { waitFor } from "./wait_for.ts";
+
+type Settings = Readonly<Record<string, string>>;
+
+/**
+ * Runs a test's body with two replicas of two workers each, and ends them.
+ * @param settings of both
+ * @param own of each alone, over these
+ */
+export async function withTwo(
+  run: (one: Sluice, other: Sluice, token: string) => Promise<void>,
+  settings: Settings = {},
+  own: readonly [Settings, Settings] = [{}, {}],
+): Promise<void> {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_two_" });
+  const env = {
+    LOG_LEVEL: "INFO",
+    JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
+    REPLICA_TTL: "2",
+    ...settings,
+  };
+  const replicas: Sluice[] = [];
+  try {
+    for (const its of own) replicas.push(await Sluice.start({ cwd, env: { ...env, ...its } }));
+    const [one, other] = replicas as [Sluice, Sluice];
+    await run(one, other, await one.token());
+  } finally {
+    for (const replica of replicas) await replica[Symbol.asyncDispose]();
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** The other looks for changes every few seconds. */
+export async function known(replica: Sluice, tool: string): Promise<void> {
+  await waitFor(async () => {
+    const { body } = await replica.rpc("tools/list");
+    const { body: again } = await replica.rpc("tools/list");
+    return [body, again].every(({ result }) =>
+      result?.tools.some(({ name }: { name: string }) => name === tool)
+    );
+  }, { what: `${tool} at the other replica`, deadlineMs: 20_000 });
+}
