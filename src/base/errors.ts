@@ -265,6 +265,13 @@ export const ERRORS = {
     "later",
     "The replica that has this session or call cannot be reached; retry",
   ),
+  REPLICA_UNTRUSTED: row(
+    "internal",
+    502,
+    -31549,
+    "never",
+    "The replica that has this session or call does not show a certificate that can be trusted (REPLICA_SSL_CA_CERTS)",
+  ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",

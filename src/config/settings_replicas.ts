@@ -36,6 +36,7 @@ export const REPLICA_SETTINGS = [
     reloadable: false,
     state: "active",
     doc:
-      "With SSL, the PEM file of the authorities that may vouch for the other replicas; not set: the system's.",
+      "With SSL, the PEM file of the authorities that may vouch for the other replicas, beside the public ones that Deno " +
+      "knows. Replicas whose certificate nobody there has signed, or for another name than their address, are not spoken to.",
   }),
 ] as const;

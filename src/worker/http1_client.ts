@@ -5,7 +5,7 @@ import { Http1Client, type Http1ClientOptions } from "../upstream/http1/http1_cl
 /** @param own what differs from one use to another */
 export function createHttp1Client(
   config: Config,
-  own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress">,
+  own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress" | "alpnProtocols">,
 ): Http1Client {
   return new Http1Client({
     maxConnections: config.httpClientMaxConnections,

@@ -5,6 +5,7 @@ import { restErrorResponse } from "../http/error_response.ts";
 import type { Handle } from "../http/handler.ts";
 import { type ServeHandler, serveOneVersion } from "./listen_alpn.ts";
 import { readKeyPair, type TlsConfig } from "./listen_tls.ts";
+import { FORWARD_PATH } from "./replica_client.ts";
 import { RequestsUnderWay } from "./requests_under_way.ts";
 
 export type ListenConfig =
@@ -126,12 +127,14 @@ async function openServer(
 
 /**
  * Answers requests of the other version with 505. Deno tells a handler no version, but an HTTP/1.1 request must have a Host
- * header, and one of HTTP/2 has `:authority` in its place: a client that sends both over HTTP/2 passes for HTTP/1.
+ * header, and one of HTTP/2 has `:authority` in its place: a client that sends both over HTTP/2 passes for HTTP/1. What other
+ * replicas hand on comes by HTTP/1.1 whatever clients speak.
  */
 function onlyVersion(version: "1" | "2", handle: Handle): Handle {
   return (request, info) => {
     const isHttp1 = request.headers.has("host");
-    if (isHttp1 === (version === "1")) return handle(request, info);
+    const isServed = isHttp1 === (version === "1");
+    if (isServed || isHttp1 && new URL(request.url).pathname === FORWARD_PATH) return handle(request, info);
     const error = new SluiceError("HTTP_VERSION_REFUSED", { served: version });
     return Promise.resolve(restErrorResponse({ error, correlationId: crypto.randomUUID() }));
   };

@@ -63,7 +63,7 @@ export class ReplicaClient {
     this.#options = options;
   }
 
-  /** @throws {SluiceError} REPLICA_UNREACHABLE, and whatever the other replica threw. @throws {ReplicaGone|NotDelivered} */
+  /** @throws {SluiceError} REPLICA_UNREACHABLE, REPLICA_UNTRUSTED, and whatever the other replica threw. @throws {ReplicaGone|NotDelivered} */
   async forward(to: Destination, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const { seal, clock, http, caCertificate } = this.#options;
     const { body: requestBody, ...rest } = toWire(request);
@@ -99,7 +99,7 @@ export class ReplicaClient {
         caCertificate,
         upstream: "replica",
       }).catch((error) => {
-        throw forwardFailure(error);
+        throw forwardFailure(error, to);
       });
       const head = this.#headOf(response, sealed.nonce);
       if (head.kind === "not_here") {
@@ -117,7 +117,7 @@ export class ReplicaClient {
       }
       // The other side has kept the limits.
       const text = await response.text(Number.MAX_SAFE_INTEGER).catch((error) => {
-        throw forwardFailure(error);
+        throw forwardFailure(error, to);
       });
       return { ...head.reply, body: text === "" ? null : text };
     } finally {
@@ -206,11 +206,14 @@ function streamOf(
 }
 
 /** What the HTTP client's failure means between replicas; whatever the request was cancelled with stays as it is. */
-function forwardFailure(error: unknown): unknown {
+function forwardFailure(error: unknown, { address }: Destination): unknown {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return error;
   if (isError(error, "UPSTREAM_CONNECT_FAILED") && error.cause instanceof Deno.errors.ConnectionRefused) {
     return new ReplicaGone();
   }
   if (isError(error, "UPSTREAM_CLOSED") && error.params.sent === 0) return new NotDelivered();
+  if (isError(error, "UPSTREAM_TLS_FAILED")) {
+    return new SluiceError("REPLICA_UNTRUSTED", {}, { cause: `${address}: ${error.params.reason}` });
+  }
   return new SluiceError("REPLICA_UNREACHABLE", {}, { cause: reasonOf(error) });
 }

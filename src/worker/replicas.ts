@@ -1,7 +1,7 @@
 // This process among its replicas: what it has itself, and how requests find what the others have.
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
+import { isError, SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/schema.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../downstream/mcp_exchange.ts";
@@ -14,6 +14,7 @@ import type { Count, Metrics } from "../telemetry/metrics.ts";
 import { FORWARD_PATH, NotDelivered, ReplicaClient, ReplicaGone } from "./replica_client.ts";
 import { replicaAddress } from "./replica_address.ts";
 import { createHttp1Client } from "./http1_client.ts";
+import { readAuthorities } from "./replica_authorities.ts";
 import { ReplicaDirectory } from "./replica_directory.ts";
 import { ReplicaEndpoint } from "./replica_endpoint.ts";
 import { ReplicaRegistration } from "./replica_registration.ts";
@@ -61,7 +62,7 @@ export class Replicas {
   /** Registers the process. @throws {SluiceError} SETTINGS_INVALID */
   static async join(deps: ReplicasDeps): Promise<Replicas> {
     const { replicaSslCaCerts } = deps.config;
-    const caCertificate = replicaSslCaCerts === null ? undefined : await readCertificates(replicaSslCaCerts);
+    const caCertificate = replicaSslCaCerts === null ? undefined : await readAuthorities(replicaSslCaCerts);
     const replicas = new Replicas(deps, caCertificate);
     if (!replicas.#isAlone) await replicas.#registration.start();
     return replicas;
@@ -93,12 +94,18 @@ export class Replicas {
       self: () => registration.number,
       onTakenOver: () => countTakenOver(),
     });
-    // Past the egress check, which is for addresses that users give: these come from our own records.
-    const http = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
+    const http = createHttp1Client(config, {
+      maxHeadBytes: MAX_HEAD_BYTES,
+      // Past the egress check, which is for addresses that users give: these come from our own records.
+      checkAddress: () => {},
+      // A replica with HTTP_VERSION=2 breaks off with whoever offers HTTP/1.1, and sees by itself what others speak.
+      alpnProtocols: [],
+    });
     this.#client = new ReplicaClient({ http, seal, directory, clock, caCertificate });
     this.#count = metrics.counter(
       "sluice_replica_forwards_total",
-      "Requests handed to other replicas by result; gone: nobody was there any more, and it was served elsewhere",
+      "Requests handed to other replicas by result; gone: nobody was there any more, and it was served elsewhere; " +
+        "untrusted: refused by its certificate",
       ["result"],
     );
     this.endpoint = new ReplicaEndpoint({
@@ -184,9 +191,7 @@ export class Replicas {
           this.#count("gone");
           await this.#directory.declareGone(replica);
         } else if (!(error instanceof NotDelivered)) {
-          // The other replica's own failures are its answers.
-          const isOurs = error instanceof SluiceError && error.code === "REPLICA_UNREACHABLE";
-          this.#count(isOurs ? "failed" : "answered");
+          this.#count(resultOf(error));
           throw error;
         }
       }
@@ -208,17 +213,14 @@ export class Replicas {
   }
 }
 
+/** What a forward that failed counts as: the other replica's own failures are its answers. */
+function resultOf(error: unknown): "failed" | "untrusted" | "answered" {
+  if (isError(error, "REPLICA_UNREACHABLE")) return "failed";
+  return isError(error, "REPLICA_UNTRUSTED") ? "untrusted" : "answered";
+}
+
 function notFound(owned: Owned): SluiceError {
   return owned !== "parked_call"
     ? new SluiceError("SESSION_NOT_FOUND")
     : new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
-}
-
-async function readCertificates(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    const mistake = `REPLICA_SSL_CA_CERTS: cannot read ${path}`;
-    throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { cause, data: [mistake] });
-  }
 }

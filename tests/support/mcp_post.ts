@@ -15,13 +15,16 @@ export interface PostOptions {
   readonly path?: string;
 }
 
+/** A gateway, and what its clients need beside its address. */
+type Asked = Pick<Gateway, "url" | "token"> & { readonly clientOptions?: Deno.CreateHttpClientOptions };
+
 export async function post(
-  sluice: Pick<Gateway, "url" | "token">,
+  sluice: Asked,
   body: unknown,
   options: PostOptions = {},
 ): Promise<Posted> {
   const { token = await sluice.token(), headers = {}, path = "/mcp" } = options;
-  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const client = Deno.createHttpClient({ ...sluice.clientOptions, poolMaxIdlePerHost: 0 });
   try {
     const response = await fetch(sluice.url + path, {
       client,
@@ -30,7 +33,8 @@ export async function post(
         ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
         "content-type": "application/json",
         accept: "application/json, text/event-stream",
-        connection: "close",
+        // Which HTTP/2 does not know.
+        ...(sluice.clientOptions?.http1 === false ? {} : { connection: "close" }),
         ...headers,
       },
       body: JSON.stringify(body),
@@ -56,7 +60,7 @@ export const INITIALIZE = {
 };
 
 export async function openSession(
-  sluice: Pick<Gateway, "url" | "token">,
+  sluice: Asked,
   options: PostOptions = {},
 ): Promise<string> {
   const { status, sessionId } = await post(sluice, INITIALIZE, options);

@@ -1,4 +1,4 @@
-// Certificates for 127.0.0.1 and localhost, made by openssl for one test.
+// Certificates of an authority of their own, made by openssl for one test.
 
 /** PEM texts. */
 export interface Certificates {
@@ -8,13 +8,13 @@ export interface Certificates {
   readonly key: string;
 }
 
-/** @throws {Error} with openssl's words */
-export async function makeCertificates(): Promise<Certificates> {
+/** @param names whom the certificate is for, as openssl writes them @throws {Error} with openssl's words */
+export async function makeCertificates(names = "IP:127.0.0.1,DNS:localhost"): Promise<Certificates> {
   const folder = await Deno.makeTempDir({ prefix: "sluice_certificates_" });
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
   try {
-    await Deno.writeTextFile(`${folder}/names`, "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
+    await Deno.writeTextFile(`${folder}/names`, `subjectAltName=${names}\n`);
     const ca = ["-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=Test CA"];
     await openssl(folder, "req", "-x509", ...newKey, ...ca);
     await openssl(folder, "req", ...newKey, "-keyout", "key", "-out", "request", "-subj", "/CN=localhost");

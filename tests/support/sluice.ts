@@ -44,7 +44,8 @@ export class Sluice implements AsyncDisposable {
   readonly stderr: ChildOutput;
   readonly #child: Deno.ChildProcess;
   readonly #exited: Promise<number>;
-  /** Trusts the gateway's own certificate, where it has one. */
+  /** What a client needs that is not Deno's own: trust in the gateway's certificate, and HTTP/2 where it serves nothing else. */
+  readonly clientOptions: Deno.CreateHttpClientOptions | undefined;
   readonly #client: Deno.HttpClient | undefined;
   readonly #ownsFolder: boolean;
   readonly #workers: number;
@@ -60,6 +61,7 @@ export class Sluice implements AsyncDisposable {
       workers: number;
       ownsFolder: boolean;
       certificate: string | undefined;
+      isHttp2: boolean;
     },
   ) {
     this.#child = child;
@@ -67,7 +69,10 @@ export class Sluice implements AsyncDisposable {
     this.port = from.port;
     const isTls = from.certificate !== undefined;
     this.url = `${isTls ? "https" : "http"}://127.0.0.1:${from.port}`;
-    this.#client = isTls ? Deno.createHttpClient({ caCerts: [from.certificate!] }) : undefined;
+    this.clientOptions = isTls || from.isHttp2
+      ? { caCerts: isTls ? [from.certificate!] : [], http1: !from.isHttp2, http2: true }
+      : undefined;
+    this.#client = this.clientOptions && Deno.createHttpClient(this.clientOptions);
     this.cwd = from.cwd;
     this.secret = from.secret;
     this.#ownsFolder = from.ownsFolder;
@@ -151,6 +156,7 @@ export class Sluice implements AsyncDisposable {
       workers,
       ownsFolder: cwd === undefined,
       certificate,
+      isHttp2: env.HTTP_VERSION === "2",
     });
   }
 

@@ -13,6 +13,8 @@ export interface DialOptions {
   /** The IP addresses of a host name, in the order to try. */
   readonly resolve: (hostname: string) => Promise<string[]>;
   readonly clock: Clock;
+  /** Offered over TLS (ALPN); default: HTTP/1.1. */
+  readonly alpnProtocols?: readonly string[];
   /** Default: `Deno.connect`. */
   readonly connect?: (to: { hostname: string; port: number; signal: AbortSignal }) => Promise<Deno.TcpConn>;
 }
@@ -59,7 +61,7 @@ export async function dial(
     const addresses = await resolveTarget(target, upstream, giveUp, options);
     const dialled = await connectFirst(addresses, target, upstream, giveUp, until, options);
     return target.tls
-      ? { ip: dialled.ip, socket: await startTls(dialled.socket, target, upstream, giveUp) }
+      ? { ip: dialled.ip, socket: await startTls(dialled.socket, target, upstream, giveUp, options) }
       : dialled;
   } finally {
     clock.clearTimeout(timer);
@@ -131,6 +133,7 @@ async function startTls(
   target: Target,
   upstream: string,
   signal: AbortSignal,
+  { alpnProtocols = ["http/1.1"] }: Pick<DialOptions, "alpnProtocols">,
 ): Promise<Deno.Conn> {
   let socket: Deno.TcpConn | Deno.TlsConn = tcp;
   try {
@@ -138,7 +141,7 @@ async function startTls(
       // A certificate's name is never written with the root's dot.
       hostname: target.hostname.replace(/\.$/, ""),
       caCerts: target.caCertificate === undefined ? [] : [target.caCertificate],
-      alpnProtocols: ["http/1.1"],
+      alpnProtocols: [...alpnProtocols],
     });
     socket = tls;
     await unlessAborted(tls.handshake(), signal, () => {});
@@ -176,7 +179,7 @@ function connectReason(error: unknown): string {
 /** Words for the reasons that an operator meets; null where TLS did not come to an opinion. */
 export function tlsReason(message: string, hostname: string): string | null {
   if (/UnknownIssuer|CaUsedAsEndEntity|BadSignature/.test(message)) {
-    return "its certificate is not signed by a known authority; give the upstream its CA certificate";
+    return "its certificate is not signed by a known authority; give its CA certificate";
   }
   if (/not valid for name|NotValidForName/.test(message)) {
     return `its certificate is not valid for "${hostname}"`;

@@ -29,6 +29,8 @@ export interface Http1ClientOptions {
   readonly checkAddress: DialOptions["checkAddress"];
   /** Default: the system's resolver. Not asked for literal addresses. */
   readonly resolve?: DialOptions["resolve"];
+  /** Offered over TLS; default: HTTP/1.1. */
+  readonly alpnProtocols?: DialOptions["alpnProtocols"];
   readonly clock?: Clock;
   /** Opens a TCP connection; default `Deno.connect`. */
   readonly connect?: DialOptions["connect"];
