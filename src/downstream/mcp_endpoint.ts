@@ -7,7 +7,7 @@ import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { noteBody } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "./mcp_exchange.ts";
-import { mayBeModern } from "./modern_request.ts";
+import { mayBeModern } from "./modern_claims.ts";
 import { ownStateIn, type ParkedCalls } from "./parked_calls.ts";
 import { serverAt } from "./scope.ts";
 import type { SessionClaims, SessionIds } from "./session_id.ts";

@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { askingUpstream, FORM } from "../../tests/support/asking_upstream.ts";
 import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
-import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
+import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../tests/support/mcp_server.ts";
-import { type ModernAsk, modernServer, PARKED_FOR_MS } from "../../tests/support/modern_server.ts";
+import { PARKED_FOR_MS } from "../../tests/support/modern_parts.ts";
+import { type ModernAsk, modernServer } from "../../tests/support/modern_server.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import type { McpReply } from "./mcp_exchange.ts";
 
@@ -13,32 +15,8 @@ const ROWS = catalogRows({
   resources: [resourceRow("a", "x://1")],
 });
 const ECHO = { name: "a-echo", arguments: {} };
-const FORM = { method: "elicitation/create", params: { message: "Sure?" } };
 
 const bodyOf = async (reply: McpReply) => JSON.parse(await textOf(reply));
-
-/** An upstream with sessions that asks the client `questions` times, one after the other, during a call. */
-function asking(questions = 1): FakeUpstream {
-  const waiting: PromiseWithResolvers<string>[] = [];
-  return new FakeUpstream(({ method, id, http }) => {
-    if (method === "response") {
-      waiting.shift()!.resolve(http.body!);
-      return { status: 202 };
-    }
-    if (method !== "tools/call") return undefined;
-    async function* body() {
-      const said: unknown[] = [];
-      for (let n = 1; n <= questions; n++) {
-        const answer = Promise.withResolvers<string>();
-        waiting.push(answer);
-        yield `data: ${JSON.stringify({ jsonrpc: "2.0", id: `q${n}`, ...FORM })}\n\n`;
-        said.push(JSON.parse(await answer.promise).result);
-      }
-      yield `data: ${JSON.stringify({ jsonrpc: "2.0", id, result: { said } })}\n\n`;
-    }
-    return { headers: { "content-type": "text/event-stream" }, body: body() } satisfies FakeAnswer;
-  });
-}
 
 const CAN_ELICIT: ModernAsk = { params: ECHO, capabilities: { elicitation: {} } };
 
@@ -72,6 +50,13 @@ Deno.test("ModernHttp refuses under the request's id what does not fit, before t
       400,
       -32022,
     ],
+    ["tools/list", { claims: { "io.modelcontextprotocol/logLevel": "loud" } }, 400, -32602],
+    [
+      "subscriptions/listen",
+      { params: { notifications: { resourceSubscriptions: ["x://none"] } } },
+      400,
+      -32602,
+    ],
     ["ping", {}, 404, -32601],
     ["initialize", {}, 404, -32601],
     ["logging/setLevel", {}, 404, -32601],
@@ -97,7 +82,7 @@ Deno.test("ModernHttp leaves to the older rules what claims no revision, and tak
 });
 
 Deno.test("ModernHttp asks the client by its reply, and goes on with the call when the client comes back", async () => {
-  const { ask, parked } = await modernServer(ROWS, { a: asking(2) });
+  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const seen: string[] = [];
   let { result } = await bodyOf(await ask("tools/call", CAN_ELICIT));
   for (let n = 1; n <= 2; n++) {
@@ -115,8 +100,45 @@ Deno.test("ModernHttp asks the client by its reply, and goes on with the call wh
   assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
 });
 
+Deno.test("ModernHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
+  const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
+  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
+  const [note, { result }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
+  assertEquals([note, result.resultType, parked.size], [progress, "input_required", 1]);
+  const params = { ...ECHO, requestState: result.requestState, inputResponses: { "input-1": { n: 1 } } };
+  const back = await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }));
+  assertEquals(back.result?.said, [{ n: 1 }], JSON.stringify(back));
+});
+
+Deno.test("ModernHttp reports the progress of a call under the token of the request that is open", async () => {
+  const progress = (progressToken: unknown, progress: number) => ({
+    jsonrpc: "2.0",
+    method: "notifications/progress",
+    params: { progressToken, progress },
+  });
+  const upstream = askingUpstream({ notes: [progress("first", 1)], lastNotes: [progress("first", 2)] });
+  const { ask } = await modernServer(ROWS, { a: upstream });
+  const exchange = async (params: Record<string, unknown>, claims: Record<string, unknown>) => {
+    const messages = await messagesOf(await ask("tools/call", { ...CAN_ELICIT, params, claims }));
+    return { notes: messages.slice(0, -1), last: messages.at(-1).result };
+  };
+  for (const token of ["second", 7]) {
+    const { notes, last: { requestState } } = await exchange(ECHO, { progressToken: "first" });
+    assertEquals(notes, [progress("first", 1)]);
+    const back = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
+    assertEquals((await exchange(back, { progressToken: token })).notes, [progress(token, 2)]);
+  }
+  const { last: { requestState } } = await exchange(ECHO, { progressToken: "first" });
+  const back = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
+  // Without a token it wants to hear of none, and the answer is all there is to say.
+  assertEquals(
+    (await ask("tools/call", { ...CAN_ELICIT, params: back })).headers["content-type"],
+    "application/json",
+  );
+});
+
 Deno.test("ModernHttp asks again for what the client has left out", async () => {
-  const { ask } = await modernServer(ROWS, { a: asking() });
+  const { ask } = await modernServer(ROWS, { a: askingUpstream() });
   const first = (await bodyOf(await ask("tools/call", CAN_ELICIT))).result;
   const params = { ...ECHO, requestState: first.requestState, inputResponses: {} };
   const again = (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }))).result;
@@ -124,7 +146,7 @@ Deno.test("ModernHttp asks again for what the client has left out", async () => 
 });
 
 Deno.test("ModernHttp takes a requestState once, from its own caller, for its own call, and not for ever", async () => {
-  const { ask, clock, parked } = await modernServer(ROWS, { a: asking() });
+  const { ask, clock, parked } = await modernServer(ROWS, { a: askingUpstream() });
   const park = async () => (await bodyOf(await ask("tools/call", CAN_ELICIT))).result.requestState as string;
   const codeWith = async (requestState: string, given: ModernAsk = {}) => {
     const params = { ...ECHO, requestState, inputResponses: { "input-1": {} } };

@@ -22,6 +22,8 @@ export interface CallContext {
   readonly clientCapabilities?: string;
   /** The headers that the call came with; a `Headers` will do. */
   readonly received: ReceivedHeaders;
+  /** Headers that a 2026-07-28 request repeats its claims and arguments in; absent where its transport has none. */
+  readonly claimHeaders?: ReceivedHeaders;
   /** Aborted when the client gives the call up. */
   readonly signal?: CancelSignal;
   /** Takes what the upstream sends of itself during this call; absent where the client cannot be sent anything. */

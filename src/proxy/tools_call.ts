@@ -6,7 +6,6 @@ import { resolveTool } from "../catalog/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import type { ToolRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
-import { MODERN_REVISION } from "../mcp/revisions.ts";
 import { declaresTasksExtension } from "../mcp/tasks.ts";
 import { checkParamHeaders, paramHeadersFor } from "./param_headers.ts";
 import type { CallContext } from "./call_context.ts";
@@ -29,7 +28,7 @@ export function callTool(
   const tool = resolveTool(call.scope, params.name, call.principal);
   const text = memberText(message.text, "params")!;
   const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
-  if (call.revision === MODERN_REVISION) checkParamHeaders(tool, params.arguments, call.received);
+  if (call.claimHeaders !== undefined) checkParamHeaders(tool, params.arguments, call.claimHeaders);
   const answer = send(caller, call, tool, { text: renamed, args: params.arguments });
   // No other call is looked at for tasks.
   const mayMakeTask = params.task !== undefined || declaresTasksExtension(call.clientCapabilities);

@@ -13,7 +13,8 @@ import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
 import { Listeners } from "../downstream/listeners.ts";
 import { ModernHttp } from "../downstream/modern_http.ts";
-import { mayBeModern } from "../downstream/modern_request.ts";
+import { ModernRequests } from "../downstream/modern_requests.ts";
+import { mayBeModern } from "../downstream/modern_claims.ts";
 import type { McpReply } from "../downstream/mcp_exchange.ts";
 import { ownStateIn, ParkedCalls } from "../downstream/parked_calls.ts";
 import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
@@ -161,14 +162,18 @@ export async function createApp(
     timeoutMs: config.mcpClientRequestTimeoutMs,
   });
   const listeners = new Listeners();
-  const modernHttp = new ModernHttp({
+  const modernRequests = new ModernRequests({
     dispatcher,
     catalog: () => catalog.now,
-    maxJsonDepth: config.validationMaxJsonDepth,
     parked,
     listeners,
     subscriptions: new ResourceSubscriptions(upstreams),
     streamsAreFull: () => admission.streamsAreFull,
+  });
+  const modernHttp = new ModernHttp({
+    requests: modernRequests,
+    dispatcher,
+    maxJsonDepth: config.validationMaxJsonDepth,
   });
   const endRevokedStreams = () => {
     const { revokedTokens } = catalog.now;

@@ -1,17 +1,12 @@
 // A worker's 2026-07-28 side without HTTP: the real ModernHttp around fake upstreams, asked by plain requests.
-import { Listeners } from "../../src/downstream/listeners.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
 import { ModernHttp } from "../../src/downstream/modern_http.ts";
-import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
-import { ResourceSubscriptions } from "../../src/downstream/resource_subscriptions.ts";
-import { SessionIds } from "../../src/downstream/session_id.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { mcpRequest } from "./mcp_server.ts";
-
-export const PARKED_FOR_MS = 60_000;
+import { claimsOf, modernParts } from "./modern_parts.ts";
 
 /** What every request says of its client; `claims` are further members of `_meta`. */
 export interface ModernAsk {
@@ -30,35 +25,20 @@ export async function modernServer(
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
-  const listeners = new Listeners();
-  const parked = new ParkedCalls({
-    ids: new SessionIds("secret"),
-    clock,
-    replica: () => 0,
-    worker: 0,
-    timeoutMs: PARKED_FOR_MS,
-  });
   let streamsAreFull = false;
-  const http = new ModernHttp({
-    dispatcher: plane.dispatcher,
+  const { listeners, parked, requests } = modernParts(plane, {
+    clock,
     catalog: () => plane.catalog,
-    maxJsonDepth: 20,
-    parked,
-    listeners,
-    subscriptions: new ResourceSubscriptions(plane.upstreams),
     streamsAreFull: () => streamsAreFull,
   });
+  const http = new ModernHttp({ requests, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
     http.serve(mcpRequest({ body, ...given }), gone);
 
   const ask = async (method: string, given: ModernAsk = {}): Promise<McpReply> => {
     const { params = {}, capabilities = {}, claims = {} } = given;
-    const meta = {
-      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-      "io.modelcontextprotocol/clientCapabilities": capabilities,
-      ...claims,
-    };
+    const meta = { ...claimsOf(capabilities), ...claims };
     const named = params.name ?? params.uri ?? null;
     const headers = new Headers();
     const wanted = {

@@ -1,9 +1,12 @@
-// Is a 2026-07-28 request what its headers say it is? An intermediary that reads the body must compare the two.
+// What a 2026-07-28 request claims of itself in `_meta`. Over HTTP its headers say the same, and an intermediary that reads the body
+// must compare the two.
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
 import { textOfHeader } from "../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../mcp/modern.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { rankOf } from "../proxy/logging.ts";
+import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 import type { McpRequest } from "./mcp_exchange.ts";
 import { unsupportedRevision } from "./unsupported_revision.ts";
 
@@ -16,7 +19,7 @@ export interface ModernClaims {
   readonly logLevel: string | null;
 }
 
-/** Must a request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
+/** Must an HTTP request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
 export function mayBeModern(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {
@@ -24,21 +27,23 @@ export function mayBeModern(
 }
 
 /**
+ * @param headers that have to say the same; undefined: the transport has none
  * @throws {SluiceError} INVALID_PARAMS for claims that are missing or malformed, UNSUPPORTED_PROTOCOL_VERSION, HEADER_MISMATCH
  *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
  */
-export function readClaims(message: RequestMessage, headers: Headers): ModernClaims {
+export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): ModernClaims {
   const meta = metaOf(message.params) ?? {};
   const version = meta[META.protocolVersion];
-  if (typeof version !== "string") throw missing(META.protocolVersion, "a string");
+  if (typeof version !== "string") throw malformed(META.protocolVersion, "a string");
   checkHeader(headers, "mcp-protocol-version", version);
   if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
-  if (!isObject(meta[META.clientCapabilities])) throw missing(META.clientCapabilities, "an object");
+  if (!isObject(meta[META.clientCapabilities])) throw malformed(META.clientCapabilities, "an object");
   checkHeader(headers, "mcp-method", message.method);
   const namedBy = NAMED_BY[message.method];
   const name = namedBy !== undefined && isObject(message.params) ? message.params[namedBy] : undefined;
   if (typeof name === "string") checkHeader(headers, "mcp-name", name);
   const logLevel = meta[META.logLevel];
+  if (logLevel !== undefined && rankOf(logLevel) < 0) throw malformed(META.logLevel, "a log level");
   return {
     capabilities: metaText(message, META.clientCapabilities)!,
     capabilityNames: new Set(Object.keys(meta[META.clientCapabilities] as JsonObject)),
@@ -46,7 +51,8 @@ export function readClaims(message: RequestMessage, headers: Headers): ModernCla
   };
 }
 
-function checkHeader(headers: Headers, name: string, expected: string): void {
+function checkHeader(headers: ReceivedHeaders | undefined, name: string, expected: string): void {
+  if (headers === undefined) return;
   const value = headers.get(name);
   if (value === null) throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "is missing" });
   if (textOfHeader(value) !== expected) {
@@ -54,7 +60,7 @@ function checkHeader(headers: Headers, name: string, expected: string): void {
   }
 }
 
-function missing(key: string, shape: string): SluiceError {
+function malformed(key: string, shape: string): SluiceError {
   return new SluiceError("INVALID_PARAMS", { reason: `_meta["${key}"] must be ${shape}` });
 }
 

@@ -1,0 +1,35 @@
+// What a 2026-07-28 client hears while a call is under way: what the open request has asked for.
+import { memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import { metaText } from "../mcp/modern.ts";
+import { rankOf } from "../proxy/logging.ts";
+
+/**
+ * A notification of the call as its client gets it, as JSON text; null: not at all. Log messages come from the level on that the
+ * request names (logging, "Per-request log level").
+ * @param isResumed the call was begun by an earlier request, and knows the progress token of that one: it reports under the token of
+ *  the open request, if that has any (progress, "Behavior Requirements")
+ */
+export function heardBy(
+  request: RequestMessage,
+  text: string,
+  { logLevel, isResumed }: { readonly logLevel: string | null; readonly isResumed: boolean },
+): string | null {
+  switch (memberText(text, "method")) {
+    case '"notifications/message"':
+      return logLevel !== null && rankOf(levelIn(text)) >= rankOf(logLevel) ? text : null;
+    case '"notifications/progress"':
+      return isResumed ? withToken(text, metaText(request, "progressToken")) : text;
+    default:
+      return text;
+  }
+}
+
+function levelIn(text: string): unknown {
+  return JSON.parse(memberText(memberText(text, "params") ?? "{}", "level") ?? "null");
+}
+
+function withToken(text: string, token: string | undefined): string | null {
+  if (token === undefined) return null;
+  const params = memberText(text, "params") ?? "{}";
+  return replaceMember(text, "params", replaceMember(params, "progressToken", token));
+}

@@ -1,0 +1,193 @@
+// Requests of revision 2026-07-28, whichever transport brings them: each says for itself who asks for what. What speaks against
+// one is thrown before anything has begun; else it is a call, which is answered, or it listens.
+import type { CancelSignal } from "../base/cancellation.ts";
+import type { Principal } from "../auth/principal.ts";
+import { isError, SluiceError } from "../base/errors.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { idText, isObject, type RequestMessage } from "../mcp/json_rpc.ts";
+import { NAMED_BY } from "../mcp/modern.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
+import type { CallContext } from "../proxy/call_context.ts";
+import type { Dispatcher } from "../proxy/dispatch.ts";
+import { requireTasksExtension } from "../proxy/tasks.ts";
+import type { CallNote } from "../telemetry/call_note.ts";
+import type { RpcAnswer } from "../upstream/client_peer.ts";
+import type { ReceivedHeaders } from "../upstream/passthrough.ts";
+import { abortWith } from "./client_gone.ts";
+import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
+import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
+import { inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
+import { heardBy } from "./modern_notifications.ts";
+import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
+import type { ResourceSubscriptions, WatchedResource } from "./resource_subscriptions.ts";
+import { scopeFor } from "./scope.ts";
+
+export interface ModernRequestsDeps {
+  readonly dispatcher: Dispatcher;
+  readonly catalog: () => Catalog;
+  readonly parked: ParkedCalls;
+  readonly listeners: Listeners;
+  readonly subscriptions: ResourceSubscriptions;
+  readonly streamsAreFull: () => boolean;
+}
+
+/** What a transport knows of a request beside the message. */
+export interface Provenance {
+  readonly principal: Principal;
+  /** The virtual server of the address; null for the one that shows everything. */
+  readonly serverId: string | null;
+  readonly received: ReceivedHeaders;
+  /** Headers that have to say what the body says; absent where the transport has none. */
+  readonly claimHeaders?: ReceivedHeaders;
+  readonly note?: CallNote;
+}
+
+/** One exchange of a call. */
+export interface ExchangeOptions {
+  /** Aborted when the client gives the call up, or is gone. */
+  readonly signal: CancelSignal;
+  /** Takes what comes before the answer, as JSON text. */
+  readonly notify: (text: string) => void;
+}
+
+export interface ModernAnswer extends RpcAnswer {
+  /** The call waits for its client, under this state. */
+  readonly requestState?: string;
+}
+
+export type Accepted =
+  | { readonly kind: "call"; answer(options: ExchangeOptions): Promise<ModernAnswer> }
+  | { readonly kind: "listen"; open(stream: ListenStream): Listener };
+
+const LISTEN = "subscriptions/listen";
+
+/** The capabilities by which a client says that it can be asked. */
+const CAN_BE_ASKED = ["sampling", "elicitation", "roots"];
+
+export class ModernRequests {
+  readonly #deps: ModernRequestsDeps;
+
+  constructor(deps: ModernRequestsDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws {SluiceError} FORBIDDEN, NOT_FOUND */
+  contextOf({ principal, serverId, received, claimHeaders, note }: Provenance): CallContext {
+    return {
+      principal,
+      scope: scopeFor(this.#deps.catalog(), principal, serverId),
+      revision: MODERN_REVISION,
+      toolsAsMethods: false,
+      bound: null,
+      received,
+      claimHeaders,
+      note,
+    };
+  }
+
+  /**
+   * @param context of `contextOf()`; `serverId` as there
+   * @throws {SluiceError} METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
+   *  `inputResponses()` and `ParkedCalls.take()` throw
+   */
+  accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
+    const { method } = message;
+    if (method !== LISTEN && !this.#deps.dispatcher.knows(method, MODERN_REVISION)) {
+      throw new SluiceError("METHOD_NOT_FOUND", { method });
+    }
+    const claims = readClaims(message, context.claimHeaders);
+    const call = { ...context, clientCapabilities: claims.capabilities };
+    return method === LISTEN ? this.#listen(message, call) : this.#call(message, call, claims, serverId);
+  }
+
+  #call(
+    message: RequestMessage,
+    call: CallContext,
+    claims: ModernClaims,
+    serverId: string | null,
+  ): Accepted {
+    const { dispatcher, parked } = this.#deps;
+    const { params } = message;
+    const key = parkedKey(message, call.principal, serverId);
+    const state = isObject(params) ? params.requestState : undefined;
+    const responses = inputResponses(message);
+    const resumed = parked.isOwn(state) ? parked.take(state, key) : null;
+    const begin = () =>
+      new InteractiveCall(
+        (client, signal) => dispatcher.answer({ ...call, client, signal }, message),
+        CAN_BE_ASKED.some((name) => claims.capabilityNames.has(name)),
+      );
+    return {
+      kind: "call",
+      answer: async ({ signal, notify }) => {
+        const interactive = resumed ?? begin();
+        // Between two exchanges the client is not there, and the call goes on.
+        const stay = abortWith(signal, interactive.cancellation);
+        try {
+          const said = await interactive.turn((text) => {
+            const heard = heardBy(message, text, { logLevel: claims.logLevel, isResumed: resumed !== null });
+            if (heard !== null) notify(heard);
+          }, responses);
+          if (said.kind === "answer") return said.answer;
+          const requestState = parked.park(interactive, key);
+          return { text: inputRequired(said.requests, requestState), failed: false, requestState };
+        } finally {
+          stay();
+        }
+      },
+    };
+  }
+
+  #listen(message: RequestMessage, call: CallContext): Accepted {
+    const { listeners, subscriptions, streamsAreFull } = this.#deps;
+    if (streamsAreFull()) throw new SluiceError("TOO_MANY_STREAMS");
+    if (wantsTasks(message.params)) requireTasksExtension(call.clientCapabilities);
+    const filter = readFilter(message.params);
+    const watched = (filter.resourceSubscriptions ?? []).map((uri) => this.#find(call, uri));
+    return {
+      kind: "listen",
+      open: (stream) => {
+        const listener = listeners.open({
+          id: idText(message),
+          serverId: call.scope.server?.id ?? null,
+          jti: call.principal.jti,
+          filter,
+          stream,
+        });
+        const ended = new AbortController();
+        void listener.ended.then(() => ended.abort());
+        void subscriptions.watch(watched, (text) => listener.notify(text), { call, signal: ended.signal });
+        return listener;
+      },
+    };
+  }
+
+  /** This revision has no code of its own for a resource that is none (basic, "Error Codes"). */
+  #find(call: CallContext, uri: string): WatchedResource {
+    try {
+      return this.#deps.subscriptions.find(call, uri);
+    } catch (error) {
+      if (!isError(error, "RESOURCE_NOT_FOUND")) throw error;
+      throw new SluiceError("INVALID_PARAMS", { reason: error.message });
+    }
+  }
+}
+
+function parkedKey(
+  { method, params }: RequestMessage,
+  principal: Principal,
+  serverId: string | null,
+): ParkedRequest {
+  const namedBy = NAMED_BY[method];
+  const name = namedBy !== undefined && isObject(params) ? String(params[namedBy]) : "";
+  return { principal, serverId, method, name };
+}
+
+function inputRequired(requests: ReadonlyMap<string, InputRequest>, requestState: string): string {
+  const members = [...requests].map(([key, { method, params }]) => {
+    const paramsText = params === undefined ? "" : `,"params":${params}`;
+    return `${JSON.stringify(key)}:{"method":${JSON.stringify(method)}${paramsText}}`;
+  });
+  const state = JSON.stringify(requestState);
+  return `{"resultType":"input_required","inputRequests":{${members.join(",")}},"requestState":${state}}`;
+}

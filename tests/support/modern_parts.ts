@@ -1,0 +1,43 @@
+// What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
+import type { Catalog } from "../../src/catalog/catalog.ts";
+import { Listeners } from "../../src/downstream/listeners.ts";
+import { ModernRequests } from "../../src/downstream/modern_requests.ts";
+import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
+import { ResourceSubscriptions } from "../../src/downstream/resource_subscriptions.ts";
+import { SessionIds } from "../../src/downstream/session_id.ts";
+import type { DataPlane } from "./data_plane.ts";
+import type { FakeClock } from "./fake_clock.ts";
+
+export const PARKED_FOR_MS = 60_000;
+
+/** What every request of the revision says of its client. */
+export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
+  return {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": capabilities,
+  };
+}
+
+export function modernParts(
+  { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
+  { clock, catalog, streamsAreFull, worker = 0 }: {
+    readonly clock: FakeClock;
+    readonly catalog: () => Catalog;
+    readonly streamsAreFull: () => boolean;
+    readonly worker?: number;
+  },
+) {
+  const listeners = new Listeners();
+  const parked = new ParkedCalls({
+    ids: new SessionIds("secret"),
+    clock,
+    replica: () => 0,
+    worker,
+    timeoutMs: PARKED_FOR_MS,
+  });
+  const subscriptions = new ResourceSubscriptions(upstreams);
+  const requests = new ModernRequests({
+    ...{ dispatcher, catalog, parked, listeners, subscriptions, streamsAreFull },
+  });
+  return { listeners, parked, requests };
+}
