@@ -6,7 +6,6 @@ import { reasonOf, SluiceError } from "../base/errors.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { DuplexSession } from "../downstream/duplex_session.ts";
-import { announceListChanges } from "../downstream/list_changes.ts";
 import { scopeFor } from "../downstream/scope.ts";
 import { AccessLog } from "../http/access_log.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
@@ -46,10 +45,8 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     metrics: new Metrics(),
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     catalogChanged: () => readCatalog(gateway),
-    announce: async (change) => {
-      const { duplex, catalog } = gateway;
-      announceListChanges(duplex, catalog.now, catalog.now, [change]);
-    },
+    announce: async (change) => gateway.tellClients(change),
+    place: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);
   try {
@@ -92,6 +89,8 @@ async function serveClient(
   const failure = lost.promise.then((error) => ({ error }));
   log.info("serving", { transport: "stdio", server });
   const end = await Promise.race([stopping, read(), failure]);
+  // After a signal; at the end of the input it has happened.
+  gateway.listeners.end();
   if (typeof end === "string") {
     log.info("stopping", { reason: end });
     return 0;

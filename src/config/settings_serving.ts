@@ -148,7 +148,7 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Event streams and WebSockets that a worker holds open at once, beside BACKPRESSURE; a GET for one above it gets 503 immediately.",
+      "Event streams, WebSockets and `subscriptions/listen` requests on one connection that a worker holds open at once, beside BACKPRESSURE; one above it is refused immediately, a GET with 503.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",

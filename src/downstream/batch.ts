@@ -1,7 +1,8 @@
 // JSON-RPC batches, which were part of one revision only.
 import { SluiceError } from "../base/errors.ts";
 import { classify, type Message } from "../mcp/json_rpc.ts";
-import { BATCH_REVISION } from "../mcp/revisions.ts";
+import { claimsRevision } from "../mcp/modern.ts";
+import { BATCH_REVISION, MODERN_REVISION } from "../mcp/revisions.ts";
 
 /** How many messages one JSON-RPC batch may hold. */
 export const BATCH_LIMIT = 100;
@@ -16,6 +17,9 @@ export function readBatch(values: readonly unknown[], revision: string): Message
   const messages = values.map((value) => classify(value, JSON.stringify(value)));
   if (messages.some((message) => message.kind === "request" && message.method === "initialize")) {
     throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
+  }
+  if (messages.some((message) => message.kind === "request" && claimsRevision(message.params))) {
+    throw new SluiceError("INVALID_REQUEST", { reason: `revision ${MODERN_REVISION} has no batches` });
   }
   return messages;
 }

@@ -1,4 +1,4 @@
-// A call whose client leaves before its reply has begun.
+// A call whose client leaves, or gives it up, while its reply is awaited.
 import type { Cancellation, CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 

@@ -8,6 +8,8 @@ import type { Upstreams } from "../upstream/upstreams.ts";
 import type { ClientQuestions } from "./client_questions.ts";
 import type { PersistedSession } from "./persisted_session.ts";
 
+const CANCELLED = "notifications/cancelled";
+
 /** A client of a revision with sessions, as its messages meet it. */
 export interface ClientSide {
   readonly bound: BoundSessions;
@@ -23,14 +25,24 @@ export interface ClientSide {
  *  what concerns them
  */
 export async function receive(
-  { bound, questions, calls }: ClientSide,
+  client: ClientSide,
   message: Exclude<Message, RequestMessage>,
   upstreams: Pick<Upstreams, "notify">,
 ): Promise<boolean> {
+  const isOurs = take(client, message);
+  if (isOurs === null) await upstreams.notify(client.bound, message.text);
+  return isOurs ?? true;
+}
+
+/** The part of `receive()` that is done at once. @returns null for what concerns upstreams */
+export function take(
+  { questions, calls }: Omit<ClientSide, "bound">,
+  message: Exclude<Message, RequestMessage>,
+): boolean | null {
   if (message.kind === "response") return questions.answer(message);
   switch (message.method) {
-    case "notifications/cancelled": {
-      const call = calls.get(callKey(isObject(message.params) ? message.params.requestId : undefined));
+    case CANCELLED: {
+      const call = calls.get(cancelledKey(message)!);
       call?.cancel(new SluiceError("REQUEST_CANCELLED"));
       return call !== undefined;
     }
@@ -39,9 +51,14 @@ export async function receive(
     case "notifications/initialized":
       return true;
     default:
-      await upstreams.notify(bound, message.text);
-      return true;
+      return null;
   }
+}
+
+/** The key of the request that a message cancels; null: it cancels none. */
+export function cancelledKey(message: Message): string | null {
+  if (message.kind !== "notification" || message.method !== CANCELLED) return null;
+  return callKey(isObject(message.params) ? message.params.requestId : undefined);
 }
 
 /** Note a call as under way. @returns takes the note back */
@@ -64,7 +81,7 @@ export function clientOf({ params, text }: RequestMessage): PersistedSession | n
   };
 }
 
-/** 1 and "1" are two ids. */
-function callKey(id: unknown): string {
+/** A request's id as a key: 1 and "1" are two ids. */
+export function callKey(id: unknown): string {
   return JSON.stringify(id);
 }

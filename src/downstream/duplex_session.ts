@@ -1,6 +1,6 @@
 // A client on one ordered channel with two directions (legacy SSE, WebSocket, stdio): its messages come in, and everything for it
-// goes out there. Revisions with sessions only: a message of 2026-07-28 has its revision in its `_meta`, and would branch off in
-// `#serve()`; until then its client is told to initialize first.
+// goes out there. A request that claims 2026-07-28 in its `_meta` is served by that revision's rules; `initialize` begins a session of
+// an older one, for everything else. One connection may have both.
 import type { Principal } from "../auth/principal.ts";
 import { Cancellation } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
@@ -17,6 +17,7 @@ import {
   parseJson,
   type RequestMessage,
 } from "../mcp/json_rpc.ts";
+import { claimsRevision } from "../mcp/modern.ts";
 import { ASSUMED_REVISION, type Revision } from "../mcp/revisions.ts";
 import { correlationIdOf, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
@@ -27,19 +28,21 @@ import { ClientState } from "../upstream/client_state.ts";
 import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 import { readBatch } from "./batch.ts";
-import { clientOf, type ClientSide, enter, receive } from "./client_messages.ts";
+import { cancelledKey, clientOf, type ClientSide, enter, take } from "./client_messages.ts";
 import { ClientQuestions } from "./client_questions.ts";
+import { DuplexModern, type DuplexModernDeps } from "./duplex_modern.ts";
 import type { ListListener } from "./list_changes.ts";
+import type { Listener } from "./listeners.ts";
 import { scopeFor } from "./scope.ts";
 
-/** Requests of one connection under way at once; what is above is answered TOO_MANY_CALLS. */
+/** Requests of one connection under way at once, those that listen among them; what is above is answered TOO_MANY_CALLS. */
 export const MAX_CALLS = 256;
 
 export interface DuplexDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify">;
-  readonly admission: Pick<Admission, "enter" | "leave">;
+  readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly errors: ErrorReporter;
   /** Counts what was refused without being looked at. */
   readonly countRefused: (code: ErrorCode) => void;
@@ -48,6 +51,7 @@ export interface DuplexDeps {
   readonly maxJsonDepth: number;
   /** MCP_CLIENT_REQUEST_TIMEOUT */
   readonly clientRequestTimeoutMs: number;
+  readonly modern: DuplexModernDeps;
 }
 
 /** Why the gateway ends a connection: it restarts, or the token is over that let the client in. */
@@ -85,6 +89,7 @@ export class DuplexSession implements ListListener {
   readonly #onEnd: () => void;
   readonly #peer: ClientPeer;
   readonly #questions: ClientQuestions;
+  readonly #modern: DuplexModern;
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: Revision } | null = null;
@@ -103,6 +108,7 @@ export class DuplexSession implements ListListener {
     this.#letInBy = address.principal;
     const questions = this.#questions = new ClientQuestions(deps.clock, deps.clientRequestTimeoutMs);
     const send = (text: string) => channel.send(text);
+    this.#modern = new DuplexModern(deps.modern, send);
     this.#peer = {
       notify: send,
       request: (method, params, asking) => questions.ask(method, params, { ...asking, send }),
@@ -113,6 +119,7 @@ export class DuplexSession implements ListListener {
     return this.#address.serverId ?? this.#address.principal.serverId;
   }
 
+  /** A client of 2026-07-28 alone is told what it listens to, and nothing else. */
   get isListening(): boolean {
     return this.#client !== null;
   }
@@ -149,7 +156,7 @@ export class DuplexSession implements ListListener {
   accept(said: Said, sender: Sender): void {
     if (this.#ended) return;
     this.#renew(sender.principal);
-    if (this.hasExpired) this.#farewell ??= "expired";
+    if (this.hasExpired) this.#giveNotice("expired");
     if (isBatch(said)) return void this.#batch(said, sender);
     if (said.kind !== "request") return this.#hear(said);
     void this.#respond(said, sender).then((answer) => this.#answer(answer));
@@ -162,7 +169,7 @@ export class DuplexSession implements ListListener {
 
   /** Take no more requests, and say farewell when those under way are answered. */
   drain(why: Farewell): void {
-    this.#farewell ??= why;
+    this.#giveNotice(why);
     this.#leaveWhenDone();
   }
 
@@ -171,6 +178,7 @@ export class DuplexSession implements ListListener {
     if (this.#ended) return;
     this.#ended = true;
     this.#onEnd();
+    this.#modern.end();
     for (const call of this.#calls.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
     await this.#client?.bound.end();
   }
@@ -193,6 +201,12 @@ export class DuplexSession implements ListListener {
     this.#leaveWhenDone();
   }
 
+  /** What listens has no end of its own that could be waited for. */
+  #giveNotice(why: Farewell): void {
+    this.#farewell ??= why;
+    this.#modern.endListeners();
+  }
+
   #leaveWhenDone(): void {
     if (this.#farewell !== null && this.#underWay === 0) this.#channel.close(this.#farewell);
   }
@@ -210,20 +224,32 @@ export class DuplexSession implements ListListener {
 
   /** Notifications that go on to upstreams take a place, too: they cannot pile up in our memory. */
   #hear(message: Exclude<Message, RequestMessage>): void {
-    if (this.#client === null || this.#underWay >= MAX_CALLS) return;
+    const isOurs = take({ questions: this.#questions, calls: this.#calls }, message);
+    const cancelled = cancelledKey(message);
+    if (isOurs === false && cancelled !== null) this.#modern.cancel(cancelled);
+    if (isOurs !== null) return;
+    const isModern = message.kind === "notification" && claimsRevision(message.params);
+    if (this.#client === null || isModern || this.#isFull) return;
     this.#underWay++;
-    void receive(this.#client, message, this.#deps.upstreams).finally(() => {
+    void this.#deps.upstreams.notify(this.#client.bound, message.text).finally(() => {
       this.#underWay--;
       this.#answer(null);
     });
   }
 
-  /** @returns null for a request that the client has cancelled: it wants no answer (2025-11-25, cancellation, "Behavior") */
+  get #isFull(): boolean {
+    return this.#underWay + this.#modern.listening >= MAX_CALLS;
+  }
+
+  /**
+   * @returns null for a request that the client has cancelled: it wants no answer (2025-11-25, cancellation, "Behavior"); and for
+   *  one that listens
+   */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
     const { admission, accessLog } = this.#deps;
     if (this.#farewell === "expired") return this.#refuseUnread(message, sender, TOKEN_EXPIRED);
     if (this.#farewell === "restart") return this.#refuseUnread(message, sender, RESTARTING);
-    if (this.#underWay >= MAX_CALLS) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
+    if (this.#isFull) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
     const ticket = admission.enter();
     if (ticket === REFUSED) return this.#refuseUnread(message, sender, OVERLOADED);
     this.#underWay++;
@@ -231,25 +257,37 @@ export class DuplexSession implements ListListener {
     const leave = enter({ calls: this.#calls }, message.id, call);
     const record = accessLog?.beginCall(this.#address, correlationIdOf(sender.received));
     if (record !== undefined) noteMethod(record.note, message.method);
-    const note = record?.note;
+    let listener: Listener | null = null;
     try {
-      const answer = await this.#serve(message, sender, { signal: call, note });
-      record?.answered(answer);
-      return call.aborted ? null : answer;
+      const served = await this.#serve(message, sender, { signal: call, note: record?.note });
+      if (typeof served !== "string") {
+        listener = served;
+        return null;
+      }
+      record?.answered(served);
+      return call.aborted ? null : served;
     } finally {
       leave();
       this.#underWay--;
-      admission.leave(ticket);
+      if (listener === null) admission.leave(ticket);
+      else {
+        admission.leaveAsStream(listener.ended);
+        void listener.ended.then(() => record?.answered(null));
+      }
     }
   }
 
   async #serve(
     message: RequestMessage,
     sender: Sender,
-    more: Pick<CallContext, "signal" | "note">,
-  ): Promise<string> {
+    more: Required<Pick<CallContext, "signal">> & Pick<CallContext, "note">,
+  ): Promise<string | Listener> {
     const { dispatcher, errors } = this.#deps;
     try {
+      if (claimsRevision(message.params)) {
+        const { serverId } = this.#address;
+        return await this.#modern.serve(message, { ...sender, serverId, note: more.note }, more.signal);
+      }
       const context = { ...this.#context(sender), ...more };
       if (message.method === "initialize") this.#initialize(message);
       else if (this.#client === null && message.method !== "ping") {

@@ -230,9 +230,12 @@ Deno.test("DuplexSession bounds the calls of one connection, whatever place ther
   for (let id = 1; id <= MAX_CALLS; id++) await tell(call(id));
   assertEquals((await tell(call("more"))).map(codeOf), ["TOO_MANY_CALLS"]);
   assertEquals(admission.requestsInFlight, MAX_CALLS);
+  // What takes a place away is heard all the same.
+  await tell(notification("notifications/cancelled", { requestId: 1 }));
+  assertEquals(admission.requestsInFlight, MAX_CALLS - 1);
   for (const answer of go) answer();
   await settle();
-  assertEquals([sent.length, admission.requestsInFlight], [MAX_CALLS + 2, 0]);
+  assertEquals([sent.length, admission.requestsInFlight], [MAX_CALLS + 1, 0]);
   assertEquals(await tell(request("next", "ping")), [{ jsonrpc: "2.0", id: "next", result: {} }]);
 });
 

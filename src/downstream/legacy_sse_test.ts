@@ -4,6 +4,7 @@ import { duplexServer } from "../../tests/support/duplex_client.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal, SERVED } from "../../tests/support/fakes.ts";
 import { INITIALIZE } from "../../tests/support/mcp_post.ts";
+import { claimsOf } from "../../tests/support/modern_parts.ts";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
@@ -170,4 +171,13 @@ Deno.test("LegacySse: a worker that has handed over keeps its streams, and its s
   // And the old worker is gone at last.
   const alone = await worker({ worker: 1 });
   assertEquals(await codeOf(alone.post(endpoint, PING)), "SESSION_NOT_FOUND");
+});
+
+Deno.test("LegacySse brings requests of 2026-07-28 and their answers, before initialize too", async () => {
+  const { open, said } = await worker();
+  const { endpoint, next } = await open();
+  const message = { jsonrpc: "2.0", id: 1, method: "server/discover", params: { _meta: claimsOf() } };
+  assertEquals(await said(endpoint, message), 202);
+  const { result } = JSON.parse(/^data: (.*)$/m.exec((await next())!)![1]!);
+  assertEquals(result.supportedVersions, ["2026-07-28"]);
 });

@@ -93,6 +93,16 @@ export class ParkedCalls {
     return parked.call;
   }
 
+  /** The client has given the call up that it would come back to with this state; one that is not parked here is left alone. */
+  giveUp(requestState: string): void {
+    const name = this.claimsOf(requestState)?.name;
+    const parked = name === undefined ? undefined : this.#parked.get(name);
+    if (parked === undefined) return;
+    this.#options.clock.clearTimeout(parked.timer);
+    this.#parked.delete(name!);
+    parked.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
+  }
+
   /** The worker ends: nobody can come back. */
   close(): void {
     for (const { call, timer } of this.#parked.values()) {

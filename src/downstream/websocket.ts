@@ -1,4 +1,4 @@
-// MCP over a WebSocket: /ws and /servers/{id}/ws. One JSON-RPC message a text frame, both ways; the connection is the session.
+// MCP over a WebSocket: /ws and /servers/{id}/ws. One JSON-RPC message a text frame, both ways; a session, where there is one, ends with it.
 import { Buffer } from "node:buffer";
 import { SluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";

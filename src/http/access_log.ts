@@ -20,8 +20,8 @@ export interface AccessRecord {
 /** A call that came as a message, on its way to its line. */
 export interface CallRecord {
   readonly note: CallNote;
-  /** @param answer the JSON-RPC response, as text */
-  answered(answer: string): void;
+  /** @param answer the JSON-RPC response, as text; null where many messages were the answer, which have ended */
+  answered(answer: string | null): void;
 }
 
 export interface AccessLogOptions {
@@ -73,7 +73,7 @@ export class AccessLog {
     return {
       note,
       answered: (answer) => {
-        noteBody(note, answer);
+        if (answer !== null) noteBody(note, answer);
         this.#write("call", { path, endpoint, startMs }, note);
       },
     };

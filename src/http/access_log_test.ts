@@ -78,6 +78,13 @@ Deno.test("AccessLog writes a line for a call on a channel", () => {
   });
 });
 
+Deno.test("AccessLog tells no size of an answer that was many messages", () => {
+  const { sink, log } = setUp();
+  log.beginCall({ path: "/ws", endpoint: "ws" }, "c-1").answered(null);
+  log.close();
+  assertEquals("bytes" in JSON.parse(sink.lines.join("")), false);
+});
+
 Deno.test("AccessLog writes text that a client's words cannot break out of", () => {
   const { sink, log } = setUp("text");
   const record = log.begin(request({ "x-correlation-id": "a b" }), "/x\u001b[31m", "none");

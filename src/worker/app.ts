@@ -11,15 +11,12 @@ import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
 import type { Serve } from "../downstream/mcp_exchange.ts";
 import { RpcEndpoint } from "../downstream/rpc.ts";
 import { DownstreamSessions } from "../downstream/session.ts";
-import { Listeners } from "../downstream/listeners.ts";
 import { ModernHttp } from "../downstream/modern_http.ts";
-import { ModernRequests } from "../downstream/modern_requests.ts";
 import { mayBeModern } from "../downstream/modern_claims.ts";
 import type { McpReply } from "../downstream/mcp_exchange.ts";
-import { ownStateIn, ParkedCalls } from "../downstream/parked_calls.ts";
-import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
+import { ownStateIn } from "../downstream/parked_calls.ts";
 import { serverAt } from "../downstream/scope.ts";
-import { SessionIds } from "../downstream/session_id.ts";
+import type { SessionClaims } from "../downstream/session_id.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
 import { WebSocketEndpoint } from "../downstream/websocket.ts";
 import { bodyReader } from "../http/body.ts";
@@ -100,6 +97,11 @@ export async function createApp(
     accessLog,
     catalogChanged: () => catalogChanged(),
     announce: (change) => link.askAll({ type: "announce", change }),
+    place: {
+      replica: () => replicas.number,
+      worker,
+      parkedElsewhere: (claims) => replicas.elsewhere(claims, "parked_call") ?? parkedBefore(claims),
+    },
     onSnapshot: (rows, snapshot) => {
       unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
       nameConflicts?.update(snapshot);
@@ -107,12 +109,11 @@ export async function createApp(
     },
     onChange: (before, after) => {
       announceListChanges(sessions, before, after);
-      listeners.announce(before, after);
       endRevokedStreams();
     },
   });
   const { database, registry, outbound, pool, upstreams, dispatcher, catalog, sync, duplex } = gateway;
-  const { admission, errors, listAnnouncements, taskIds } = gateway;
+  const { admission, errors, listAnnouncements, taskIds, ids, parked, listeners } = gateway;
   const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
     records: new CacheRecords(database),
     clock,
@@ -132,7 +133,6 @@ export async function createApp(
   });
   const catalogChanged = async () => void await readings.ask("catalog", null);
 
-  const ids = new SessionIds(secrets.authEncryptionSecret);
   const sessions = new DownstreamSessions({
     ids,
     records: cache,
@@ -154,24 +154,8 @@ export async function createApp(
       if (hasPredecessor()) void link.askAll({ type: "client_said", session, text });
     },
   });
-  const parked = new ParkedCalls({
-    ids,
-    clock,
-    replica: () => replicas.number,
-    worker,
-    timeoutMs: config.mcpClientRequestTimeoutMs,
-  });
-  const listeners = new Listeners();
-  const modernRequests = new ModernRequests({
-    dispatcher,
-    catalog: () => catalog.now,
-    parked,
-    listeners,
-    subscriptions: new ResourceSubscriptions(upstreams),
-    streamsAreFull: () => admission.streamsAreFull,
-  });
   const modernHttp = new ModernHttp({
-    requests: modernRequests,
+    requests: gateway.modernRequests,
     dispatcher,
     maxJsonDepth: config.validationMaxJsonDepth,
   });
@@ -189,10 +173,15 @@ export async function createApp(
   if (!start.isSuccessor) takenOver.resolve();
   /** Does the worker live whose place this one has taken? It ends what it has begun. Under our own number we know it. */
   const hasPredecessor = () => !handedOver && forward.knows(worker);
+  /** The way to a call under our number that this worker has not got: to its predecessor, if there is one. */
+  const parkedBefore = (claims: SessionClaims): Serve | null =>
+    parked.has(claims) || !hasPredecessor()
+      ? null
+      : (request, signal) => forward.forward(worker, request, signal);
   const serveModern: (...asked: Parameters<Serve>) => Promise<McpReply | null> = (request, signal) => {
     const claims = parked.claimsOf(ownStateIn(request.body));
-    const isParkedThere = claims !== null && !parked.has(claims) && hasPredecessor();
-    return isParkedThere ? forward.forward(worker, request, signal) : modernHttp.serve(request, signal);
+    const before = claims === null ? null : parkedBefore(claims);
+    return before === null ? modernHttp.serve(request, signal) : before(request, signal);
   };
   const serveOwn: Serve = async (request, signal) => {
     await replicas.admit(request);
@@ -381,8 +370,7 @@ export async function createApp(
           return await catalog.refresh(question.version);
         case "announce":
           announceListChanges(sessions, catalog.now, catalog.now, [question.change]);
-          announceListChanges(duplex, catalog.now, catalog.now, [question.change]);
-          listeners.announce(catalog.now, catalog.now, [question.change]);
+          gateway.tellClients(question.change);
           return null;
         case "client_said":
           return sessions.hear(question.session, question.text, upstreams);
@@ -437,7 +425,6 @@ export async function createApp(
       for (const timer of timers) clearInterval(timer);
       retirement.close();
       clients.close();
-      parked.close();
       await sessions.close();
       await closeCache();
       await gateway.close();

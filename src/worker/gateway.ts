@@ -1,12 +1,18 @@
-// The object graph that every way in shares: database, catalog, upstreams, dispatcher, and the sessions of duplex channels. A
-// worker puts HTTP around it, `sluice stdio` its own standard input and output.
+// The object graph that every way in shares: database, catalog, upstreams, dispatcher, requests of 2026-07-28, and the sessions of
+// duplex channels. A worker puts HTTP around it, `sluice stdio` its own standard input and output.
 import { systemClock } from "../base/clock.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../base/errors.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import type { CatalogSync } from "../catalog/sync.ts";
 import type { Config } from "../config/schema.ts";
+import type { DuplexModernDeps } from "../downstream/duplex_modern.ts";
 import { DuplexSessions } from "../downstream/duplex_sessions.ts";
 import { announceListChanges, type UpstreamChange } from "../downstream/list_changes.ts";
+import { Listeners } from "../downstream/listeners.ts";
+import { ModernRequests } from "../downstream/modern_requests.ts";
+import { ParkedCalls } from "../downstream/parked_calls.ts";
+import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
+import { SessionIds } from "../downstream/session_id.ts";
 import type { AccessLog } from "../http/access_log.ts";
 import { Admission } from "../http/admission.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
@@ -43,11 +49,20 @@ export interface GatewayParts {
   readonly catalogChanged: () => Promise<void>;
   /** Let everybody tell their clients of a change that no catalog shows. */
   readonly announce: (change: UpstreamChange) => Promise<unknown>;
+  /** Where this process stands among others that have parked calls; null: it is alone. */
+  readonly place: GatewayPlace | null;
   /** A snapshot of the registry has been read, and will be the catalog. */
   readonly onSnapshot?: (rows: CatalogRows, snapshot: Catalog) => void;
-  /** Clients on duplex channels have been told. */
+  /** Clients on duplex channels, and those that listen, have been told. */
   readonly onChange?: (before: Catalog, after: Catalog) => void;
 }
+
+export interface GatewayPlace extends Pick<DuplexModernDeps, "parkedElsewhere"> {
+  readonly replica: () => number;
+  readonly worker: number;
+}
+
+const ALONE: GatewayPlace = { replica: () => 0, worker: 0, parkedElsewhere: () => null };
 
 export interface Gateway {
   readonly database: Database;
@@ -67,12 +82,19 @@ export interface Gateway {
   readonly countRefused: (code: ErrorCode) => void;
   /** Clients on legacy SSE, WebSocket, stdio. */
   readonly duplex: DuplexSessions;
+  readonly ids: SessionIds;
+  readonly parked: ParkedCalls;
+  readonly listeners: Listeners;
+  readonly modernRequests: ModernRequests;
+  /** Tell clients on duplex channels, and those that listen, of a change that no catalog shows. */
+  tellClients(change: UpstreamChange): void;
   close(): Promise<void>;
 }
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, secrets, log, metrics, accessLog, catalogChanged, announce } = parts;
+  const { replica, worker, parkedElsewhere } = parts.place ?? ALONE;
   const clock = systemClock;
   const countError = metrics.counter(
     "sluice_errors_total",
@@ -130,7 +152,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       return snapshot;
     },
     onChange: (before, after) => {
-      announceListChanges(duplex, before, after);
+      announceChange(before, after);
       parts.onChange?.(before, after);
     },
     onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
@@ -161,6 +183,18 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   );
 
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
+  const ids = new SessionIds(secrets.authEncryptionSecret);
+  const timeoutMs = config.mcpClientRequestTimeoutMs;
+  const parked = new ParkedCalls({ ids, clock, replica, worker, timeoutMs });
+  const listeners = new Listeners();
+  const modernRequests = new ModernRequests({
+    dispatcher,
+    catalog: () => catalog.now,
+    parked,
+    listeners,
+    subscriptions: new ResourceSubscriptions(upstreams),
+    streamsAreFull: () => admission.streamsAreFull,
+  });
   const duplex = new DuplexSessions({
     dispatcher,
     catalog: () => catalog.now,
@@ -171,8 +205,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     accessLog,
     clock,
     maxJsonDepth: config.validationMaxJsonDepth,
-    clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
+    clientRequestTimeoutMs: timeoutMs,
+    modern: { requests: modernRequests, parked, parkedElsewhere },
   });
+  const announceChange = (before: Catalog, after: Catalog, said?: readonly UpstreamChange[]) => {
+    announceListChanges(duplex, before, after, said);
+    listeners.announce(before, after, said);
+  };
 
   return {
     database,
@@ -190,8 +229,14 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     errors,
     countRefused,
     duplex,
+    ids,
+    parked,
+    listeners,
+    modernRequests,
+    tellClients: (change) => announceChange(catalog.now, catalog.now, [change]),
     close: async () => {
       sync.close();
+      parked.close();
       await duplex.close();
       await pool.close();
       await outbound.close();

@@ -26,7 +26,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
   gauge(
     "sluice_streams_open",
-    "What stays open: event streams and WebSockets",
+    "What stays open: event streams, WebSockets, and subscriptions/listen on one connection",
     () => admission.streamCount,
   );
   if (connections !== null) {

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
+import { ModernSocket } from "../support/modern_socket.ts";
 import type { Sluice } from "../support/sluice.ts";
 import { known, withTwo } from "../support/two_replicas.ts";
 import { startEverything } from "../support/upstream_everything.ts";
@@ -120,8 +121,8 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered
     await until('"id":"over-sse"');
     await events.cancel();
 
+    const name = "everything-trigger-elicitation-request";
     const ask = async (replica: Sluice, more: Record<string, unknown>) => {
-      const name = "everything-trigger-elicitation-request";
       const _meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": { elicitation: {} },
@@ -149,9 +150,20 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered
     assert(JSON.stringify(result).includes("ann"), JSON.stringify(result));
     assertEquals((await ask(other, answer)).error.code, -32602, "used");
 
+    await using socket = await ModernSocket.connect(other.url, token);
+    const askOnSocket = (requestState: string) =>
+      socket.ask("tools/call", { name, arguments: {}, ...answer, requestState }, {
+        capabilities: { elicitation: {} },
+      });
+    const { result: parked } = await ask(one, {});
+    const back = await askOnSocket(parked.requestState);
+    assert(JSON.stringify(back.result).includes("ann"), JSON.stringify(back));
+    assertEquals((await askOnSocket(parked.requestState)).error.code, -32602, "used");
+
     const { result: lost } = await ask(one, {});
     await one.kill();
     assertEquals((await ask(other, { ...answer, requestState: lost.requestState })).error.code, -32602);
+    assertEquals((await askOnSocket(lost.requestState)).error.code, -32602);
     assertEquals((await post(other, ping, { token, path: address })).status, 404);
   });
 });

@@ -1,6 +1,7 @@
 // Calls that wait for their client while their worker is recycled: the answer comes to the successor, and reaches them.
 import { assertEquals } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
+import { ModernSocket } from "../support/modern_socket.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -114,4 +115,31 @@ Deno.test("A requestState of before leads to the call that is parked in the work
     const { result, error } = await call({ requestState, inputResponses: { [key]: ACCEPT } });
     assertEquals([error, result?.resultType], [undefined, "complete"], JSON.stringify(error));
   }
+});
+
+Deno.test("On a WebSocket, too: who comes back on a new one finds the call, and who listened is told that it is over", async () => {
+  await using gateway = await setUp("legacy");
+  const { sluice, recycleAll } = gateway;
+  const token = await sluice.token();
+  const connect = () => Promise.all([1, 2, 3, 4].map(() => ModernSocket.connect(sluice.url, token)));
+  const params = { name: "asks-test-elicitation", arguments: { message: "Who are you?" } };
+  const capabilities = { elicitation: {} };
+  const former = await connect();
+  const asked = await Promise.all(former.map(async (client) => {
+    await client.listen({ toolsListChanged: true }, "l");
+    return await client.ask("tools/call", params, { capabilities });
+  }));
+  await recycleAll();
+  for (const client of former) {
+    assertEquals(await client.closed, 1012);
+    assertEquals((await client.answerTo("l")).result.resultType, "complete");
+  }
+  const clients = await connect();
+  for (const [i, { result: { inputRequests, requestState } }] of asked.entries()) {
+    const [key] = Object.keys(inputRequests);
+    const back = { ...params, requestState, inputResponses: { [key!]: ACCEPT } };
+    const { result, error } = await clients[i]!.ask("tools/call", back, { capabilities });
+    assertEquals([error, result?.resultType], [undefined, "complete"], JSON.stringify(error));
+  }
+  for (const client of clients) await client[Symbol.asyncDispose]();
 });

@@ -3,9 +3,16 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { ChildOutput } from "../support/child_output.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
-import { connectStdioV1, connectStdioV2, type StdioCommand } from "../support/duplex_clients.ts";
+import {
+  connectStdioModern,
+  connectStdioV1,
+  connectStdioV2,
+  type StdioCommand,
+} from "../support/duplex_clients.ts";
 import { inspectStdio } from "../support/mcp_clients.ts";
 import { INITIALIZE, toolCall } from "../support/mcp_post.ts";
+import { claimsOf } from "../support/modern_parts.ts";
+import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -66,7 +73,12 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   const chosen = tools.find((tool: { originalName: string }) => tool.originalName === "test_simple_text").id;
   await sluice.api("POST", "/servers", { server: { id: "one", name: "One", associated_tools: [chosen] } });
 
-  for (const [name, connect] of [["v1", connectStdioV1], ["v2", connectStdioV2]] as const) {
+  const clients = [
+    ["v1", connectStdioV1],
+    ["v2", connectStdioV2],
+    ["v2 of 2026-07-28", (command: StdioCommand) => connectStdioModern(command, "modern")],
+  ] as const;
+  for (const [name, connect] of clients) {
     await t.step(`SDK ${name}: calls, sampling, elicitation`, async () => {
       await using client = await connect(stdioCommand(sluice.cwd));
       assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
@@ -88,6 +100,35 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
       assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
     });
   }
+
+  await t.step("SDK v2 finds out that it can speak 2026-07-28", async () => {
+    await using client = await connectStdioModern(stdioCommand(sluice.cwd), "auto");
+    assertEquals(client.revision, "2026-07-28");
+    assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
+  });
+
+  await t.step("SDK v2 of 2026-07-28 cancels a call, and listens until it does not want to", async () => {
+    await using slow = SlowUpstream.start({ delayMs: 8_000 });
+    await sluice.registerUpstream("slow", slow.url);
+    await using client = await connectStdioModern(stdioCommand(sluice.cwd), "modern");
+    const cancel = new AbortController();
+    const call = client.callUntil(cancel.signal, "slow-slow").then(() => "answered", () => "cancelled");
+    await waitFor(() => slow.calls === 1, { what: "the call" });
+    cancel.abort();
+    assertEquals(await call, "cancelled");
+    await waitFor(() => slow.abandoned === 1, { what: "the upstream to be left" });
+    const listening = await client.listen({ toolsListChanged: true });
+    await using another = SlowUpstream.start({ delayMs: 1 });
+    await sluice.registerUpstream("another", another.url);
+    await waitFor(() => client.heard.length > 0, { what: "the news" });
+    await listening.close();
+    const { length } = client.heard;
+    await using last = SlowUpstream.start({ delayMs: 1 });
+    await sluice.registerUpstream("last", last.url);
+    // It keeps the list that it has, as it was told that it may.
+    await waitFor(() => client.callTool("last-slow"), { what: "the new tool", everyMs: 200 });
+    assertEquals([await listening.closed, client.heard.length], ["local", length]);
+  });
 
   await t.step("the Inspector CLI lists and calls", async () => {
     const command = stdioCommand(sluice.cwd, "--server", "one");
@@ -143,6 +184,35 @@ Deno.test("`sluice stdio` answers what was piped in before it ends, and says wha
     ]),
   );
   assert(stderr.lines.every((line) => line.startsWith("{")), "the log, on standard error");
+  await Deno.remove(cwd, { recursive: true });
+});
+
+Deno.test("`sluice stdio` ends with its input or on SIGTERM whoever listens, and says so to them", async (t) => {
+  const listen = {
+    jsonrpc: "2.0",
+    id: "l",
+    method: "subscriptions/listen",
+    params: { notifications: { toolsListChanged: true }, _meta: claimsOf() },
+  };
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_stdio_" });
+  for (const how of ["the end of its input", "SIGTERM"] as const) {
+    await t.step(how, async () => {
+      const { child, say, writer, messages, ended } = spawn(stdioCommand(cwd));
+      await say(listen);
+      await waitFor(() => messages().length === 1, { what: "the acknowledgement", deadlineMs: 30_000 });
+      const before = performance.now();
+      if (how === "SIGTERM") child.kill("SIGTERM");
+      else await writer.close();
+      assertEquals(await ended(), 0);
+      assert(performance.now() - before < 2_000);
+      assertEquals(messages().map(({ id, method }) => method ?? id), [
+        "notifications/subscriptions/acknowledged",
+        "l",
+        "notifications/cancelled",
+      ]);
+      await writer.close().catch(() => {});
+    });
+  }
   await Deno.remove(cwd, { recursive: true });
 });
 

@@ -4,11 +4,20 @@ import { DuplexSessions } from "../../src/downstream/duplex_sessions.ts";
 import type { Farewell } from "../../src/downstream/duplex_session.ts";
 import { Admission } from "../../src/http/admission.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
+import type { Serve } from "../../src/downstream/mcp_exchange.ts";
+import type { SessionClaims } from "../../src/downstream/session_id.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { principal, settle } from "./fakes.ts";
 import { request } from "./mcp_server.ts";
+import { claimsOf, modernParts } from "./modern_parts.ts";
+
+export interface DuplexServerOptions {
+  /** BACKPRESSURE */
+  readonly requests?: number;
+  readonly parkedElsewhere?: (claims: SessionClaims) => Serve | null;
+}
 
 export interface ConnectOptions {
   readonly serverId?: string | null;
@@ -18,13 +27,18 @@ export interface ConnectOptions {
 export async function duplexServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { requests = 1_000 }: { readonly requests?: number } = {},
+  { requests = 1_000, parkedElsewhere = () => null }: DuplexServerOptions = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   const admission = new Admission({ requests, streams: 10 });
   const refused: string[] = [];
   let { catalog } = plane;
+  const modern = modernParts(plane, {
+    clock,
+    catalog: () => catalog,
+    streamsAreFull: () => admission.streamsAreFull,
+  });
   const sessions = new DuplexSessions({
     ...plane,
     catalog: () => catalog,
@@ -34,6 +48,7 @@ export async function duplexServer(
     clock,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
+    modern: { ...modern, parkedElsewhere },
   });
 
   /** A client with its channel. */
@@ -51,6 +66,12 @@ export async function duplexServer(
       },
     });
     const received = new Headers();
+    const tell = async (message: unknown, from: Principal = user) => {
+      const { length } = sent;
+      session.receive(JSON.stringify(message), { principal: from, received });
+      await settle(100);
+      return sent.slice(length);
+    };
     return {
       session,
       /** What the client got, in order. */
@@ -62,12 +83,15 @@ export async function duplexServer(
         await settle(100);
       },
       /** Send messages. @returns what the client got since */
-      tell: async (message: unknown, from: Principal = user) => {
-        const { length } = sent;
-        session.receive(JSON.stringify(message), { principal: from, received });
-        await settle(100);
-        return sent.slice(length);
-      },
+      tell,
+      /** Send a request of 2026-07-28. @returns what the client got since */
+      ask: (id: unknown, method: string, params: Record<string, unknown> = {}, capabilities: unknown = {}) =>
+        tell(
+          request(id, method, {
+            ...params,
+            _meta: { ...claimsOf(capabilities), ...params._meta as object | undefined },
+          }),
+        ),
       initialize: async (protocolVersion = "2025-11-25", capabilities: unknown = {}) => {
         const params = { protocolVersion, capabilities, clientInfo: { name: "c", version: "1" } };
         session.receive(JSON.stringify(request(0, "initialize", params)), { principal: user, received });
@@ -77,5 +101,5 @@ export async function duplexServer(
     };
   };
   const replaceCatalog = (next: typeof catalog) => void (catalog = next);
-  return { ...plane, replaceCatalog, sessions, clock, admission, refused, connect };
+  return { ...plane, ...modern, replaceCatalog, sessions, clock, admission, refused, connect };
 }

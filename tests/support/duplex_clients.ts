@@ -68,16 +68,51 @@ export function connectStdioV1({ command, args, env, cwd }: StdioCommand): Promi
   return withV1(new StdioV1({ command, args: [...args], env: { ...env }, cwd, stderr: "ignore" }));
 }
 
-export async function connectStdioV2({ command, args, env, cwd }: StdioCommand): Promise<DuplexClient> {
+export function connectStdioV2(command: StdioCommand): Promise<DuplexClient> {
+  return connectStdio(command, "legacy");
+}
+
+/** A client of 2026-07-28. */
+export interface ModernClient extends DuplexClient {
+  readonly revision: string | undefined;
+  /** `subscriptions/listen`: what comes then is in `heard`. */
+  listen(filter: { readonly toolsListChanged: true }): Promise<Listening>;
+  /** @param signal cancels it */
+  callUntil(signal: AbortSignal, name: string): Promise<unknown>;
+}
+
+export interface Listening {
+  /** Cancel it. */
+  close(): Promise<void>;
+  /** Whose end it was. */
+  readonly closed: Promise<"local" | "graceful" | "remote">;
+}
+
+/** @param mode `auto`: it asks a server that it starts for that alone which revisions it knows */
+export async function connectStdioModern(
+  command: StdioCommand,
+  mode: "auto" | "modern",
+): Promise<ModernClient> {
+  return await connectStdio(command, mode === "auto" ? mode : { pin: "2026-07-28" });
+}
+
+async function connectStdio(
+  { command, args, env, cwd }: StdioCommand,
+  mode: "legacy" | "auto" | { readonly pin: string },
+): Promise<ModernClient> {
   const transport = new StdioV2({ command, args: [...args], env: { ...env }, cwd, stderr: "ignore" });
-  const client = new ClientV2(CLIENT_INFO, { capabilities: CAPABILITIES });
+  const client = new ClientV2(CLIENT_INFO, { capabilities: CAPABILITIES, versionNegotiation: { mode } });
   client.setRequestHandler("sampling/createMessage", () => SAMPLED);
   client.setRequestHandler("elicitation/create", () => ELICITED);
   const heard: string[] = [];
   client.setNotificationHandler("notifications/tools/list_changed", ({ method }) => void heard.push(method));
   const closed = new Promise<void>((resolve) => client.onclose = resolve);
   await client.connect(transport);
-  return adapt(client, heard, closed);
+  return Object.assign(adapt(client, heard, closed), {
+    revision: client.getNegotiatedProtocolVersion(),
+    listen: (filter: { readonly toolsListChanged: true }) => client.listen(filter),
+    callUntil: (signal: AbortSignal, name: string) => client.callTool({ name, arguments: {} }, { signal }),
+  });
 }
 
 async function withV1(transport: Parameters<ClientV1["connect"]>[0]): Promise<DuplexClient> {
