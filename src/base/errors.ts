@@ -246,6 +246,13 @@ export const ERRORS = {
     "later",
     "The gateway holds as many event streams as it may (MAX_STREAMS); retry later",
   ),
+  TOO_MANY_PARKED: row(
+    "internal",
+    503,
+    -31550,
+    "later",
+    "{limit} calls wait for what their clients were asked for, as many as a worker may have (MAX_STREAMS); retry later",
+  ),
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
   STORE_UNAVAILABLE: row("internal", 503, -31533, "later", "The database is unavailable"),

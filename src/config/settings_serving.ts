@@ -148,7 +148,7 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Event streams, WebSockets and `subscriptions/listen` requests on one connection that a worker holds open at once, beside BACKPRESSURE; one above it is refused immediately, a GET with 503.",
+      "Event streams, WebSockets and `subscriptions/listen` requests on one connection that a worker holds open at once, beside BACKPRESSURE; one above it is refused immediately, a GET with 503. As many calls of 2026-07-28 may wait for what their clients were asked for.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",

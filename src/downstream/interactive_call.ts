@@ -1,7 +1,7 @@
 // A call that may ask its client things, for clients that are asked by a reply and answer by a request: it goes on between
 // the two (2026-07-28, "Input Required Results").
 import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
-import type { AskOptions, ClientPeer, RpcAnswer } from "../upstream/client_peer.ts";
+import { type AskOptions, type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../upstream/client_peer.ts";
 
 export interface InputRequest {
   readonly method: string;
@@ -31,11 +31,16 @@ export class InteractiveCall {
   #onQuestion: () => void = () => {};
   #nextKey = 1;
 
-  /** @param canAsk has the client declared that it can be asked anything? */
-  constructor(run: (client: ClientPeer, signal: CancelSignal) => Promise<RpcAnswer>, canAsk: boolean) {
+  /** @param askable the methods that the client has declared it can be asked: nothing else may go out to it */
+  constructor(
+    run: (client: ClientPeer, signal: CancelSignal) => Promise<RpcAnswer>,
+    askable: ReadonlySet<string>,
+  ) {
+    const request: ClientPeer["request"] = (method, params, options) =>
+      askable.has(method) ? this.#ask(method, params, options) : Promise.resolve(NOT_ASKABLE);
     const client: ClientPeer = {
       notify: (text) => this.#notify?.(text),
-      ...(canAsk ? { request: (method, params, options) => this.#ask(method, params, options) } : {}),
+      ...(askable.size > 0 ? { request } : {}),
     };
     this.#answer = run(client, this.cancellation);
     // Awaited in turns; between them nobody does.

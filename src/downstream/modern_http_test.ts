@@ -100,6 +100,20 @@ Deno.test("ModernHttp asks the client by its reply, and goes on with the call wh
   assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
 });
 
+Deno.test("ModernHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
+  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream() });
+  const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { sampling: {} } }));
+  // The answer was an error, so it had no result.
+  assertEquals([result.resultType, result.said, parked.size], ["complete", [null], 0]);
+});
+
+Deno.test("ModernHttp keeps no more calls for their clients than it may, and ends the one above", async () => {
+  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream() }, { maxParked: 1 });
+  const first = await bodyOf(await ask("tools/call", CAN_ELICIT));
+  const { error } = await bodyOf(await ask("tools/call", CAN_ELICIT));
+  assertEquals([first.result.resultType, error.code, parked.size], ["input_required", -31550, 1]);
+});
+
 Deno.test("ModernHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
   const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) });

@@ -61,8 +61,12 @@ export type Accepted =
 
 const LISTEN = "subscriptions/listen";
 
-/** The capabilities by which a client says that it can be asked. */
-const CAN_BE_ASKED = ["sampling", "elicitation", "roots"];
+/** What a client can be asked, and the capability by which it says so (2026-07-28, "Multi Round-Trip Requests"). */
+const QUESTIONS = [
+  ["sampling/createMessage", "sampling"],
+  ["elicitation/create", "elicitation"],
+  ["roots/list", "roots"],
+] as const;
 
 export class ModernRequests {
   readonly #deps: ModernRequestsDeps;
@@ -115,7 +119,7 @@ export class ModernRequests {
     const begin = () =>
       new InteractiveCall(
         (client, signal) => dispatcher.answer({ ...call, client, signal }, message),
-        CAN_BE_ASKED.some((name) => claims.capabilityNames.has(name)),
+        askable(claims),
       );
     return {
       kind: "call",
@@ -171,6 +175,10 @@ export class ModernRequests {
       throw new SluiceError("INVALID_PARAMS", { reason: error.message });
     }
   }
+}
+
+function askable({ capabilityNames }: ModernClaims): ReadonlySet<string> {
+  return new Set(QUESTIONS.flatMap(([method, name]) => capabilityNames.has(name) ? [method] : []));
 }
 
 function parkedKey(

@@ -25,6 +25,8 @@ export interface ParkedCallsOptions {
   readonly worker: number;
   /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
+  /** MAX_STREAMS: a parked call costs what an open stream does. */
+  readonly limit: number;
 }
 
 interface Parked {
@@ -61,9 +63,17 @@ export class ParkedCalls {
     return this.#parked.has(name);
   }
 
-  /** @returns the `requestState` by which the client's next request finds the call */
+  /**
+   * @returns the `requestState` by which the client's next request finds the call
+   * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
+   */
   park(call: InteractiveCall, request: ParkedRequest): string {
-    const { ids, clock, replica, worker, timeoutMs } = this.#options;
+    const { ids, clock, replica, worker, timeoutMs, limit } = this.#options;
+    if (this.#parked.size >= limit) {
+      const error = new SluiceError("TOO_MANY_PARKED", { limit });
+      call.cancellation.cancel(error);
+      throw error;
+    }
     const owner = ownerOf(request.principal, request.serverId);
     const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
     const id = ids.seal({ replica: replica(), worker, expiresAt, owner });

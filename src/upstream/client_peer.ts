@@ -8,6 +8,9 @@ export interface RpcAnswer {
   readonly failed: boolean;
 }
 
+/** What an upstream hears that asks a client for what it has not declared. */
+export const NOT_ASKABLE: RpcAnswer = { text: '{"code":-32601,"message":"Method not found"}', failed: true };
+
 export interface AskOptions {
   /** Aborted when nobody wants the answer any more. */
   readonly signal: CancelSignal;

@@ -2,7 +2,7 @@
 import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import { reasonOf } from "../base/errors.ts";
 import { errorText, isObject, type JsonObject, memberText, resultText } from "../mcp/json_rpc.ts";
-import type { ClientPeer, RpcAnswer } from "./client_peer.ts";
+import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "./client_peer.ts";
 import type { OnMessage, UpstreamConnection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -75,7 +75,7 @@ export class Inbox {
     const id = memberText(text, "id")!;
     let answer: RpcAnswer | null;
     if (method === "ping") answer = { text: "{}", failed: false };
-    else if (client?.request === undefined) answer = METHOD_NOT_FOUND;
+    else if (client?.request === undefined) answer = NOT_ASKABLE;
     else answer = await this.#ask(client, String(method), memberText(text, "params"), { id, call });
     if (answer === null) return;
     const body = answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
@@ -117,7 +117,6 @@ const LIST_CHANGES: ReadonlySet<string> = new Set([
 ]);
 
 const INTERNAL_ERROR = -32603;
-const METHOD_NOT_FOUND: RpcAnswer = { text: '{"code":-32601,"message":"Method not found"}', failed: true };
 
 function ended(): DOMException {
   return new DOMException("nobody waits for the answer any more", "AbortError");

@@ -185,7 +185,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
-  const parked = new ParkedCalls({ ids, clock, replica, worker, timeoutMs });
+  const parked = new ParkedCalls({ ids, clock, replica, worker, timeoutMs, limit: config.maxStreams });
   const listeners = new Listeners();
   const modernRequests = new ModernRequests({
     dispatcher,

@@ -20,11 +20,12 @@ export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
 
 export function modernParts(
   { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
-  { clock, catalog, streamsAreFull, worker = 0 }: {
+  { clock, catalog, streamsAreFull, worker = 0, maxParked = 100 }: {
     readonly clock: FakeClock;
     readonly catalog: () => Catalog;
     readonly streamsAreFull: () => boolean;
     readonly worker?: number;
+    readonly maxParked?: number;
   },
 ) {
   const listeners = new Listeners();
@@ -34,6 +35,7 @@ export function modernParts(
     replica: () => 0,
     worker,
     timeoutMs: PARKED_FOR_MS,
+    limit: maxParked,
   });
   const subscriptions = new ResourceSubscriptions(upstreams);
   const requests = new ModernRequests({

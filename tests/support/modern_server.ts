@@ -22,12 +22,14 @@ export interface ModernAsk {
 export async function modernServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
+  { maxParked }: { readonly maxParked?: number } = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   let streamsAreFull = false;
   const { listeners, parked, requests } = modernParts(plane, {
     clock,
+    maxParked,
     catalog: () => plane.catalog,
     streamsAreFull: () => streamsAreFull,
   });
