@@ -183,7 +183,8 @@ export const STDIO_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Processes of one upstream at once; each session to it is one.",
+    doc:
+      "Processes of one upstream at once; each session to it is one, and calls without sessions share one.",
   }),
   setting({
     name: "STDIO_IDLE_TIMEOUT",

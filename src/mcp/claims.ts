@@ -34,10 +34,15 @@ export function withoutClaims(params: string | undefined): string | undefined {
   return rest === meta ? params : replaceMember(params!, "_meta", rest);
 }
 
+/** What a request claims under this key, as JSON text. */
+export function claimIn(params: string | undefined, key: string): string | undefined {
+  if (params === undefined || !params.includes(key)) return undefined;
+  return memberText(memberText(params, "_meta") ?? "{}", key);
+}
+
 /** The log level that a request asks for, if it does. */
 export function logLevelIn(params: string | undefined): string | null {
-  if (params === undefined || !params.includes(META.logLevel)) return null;
-  const level = memberText(memberText(params, "_meta") ?? "{}", META.logLevel);
+  const level = claimIn(params, META.logLevel);
   const value: unknown = level === undefined ? null : JSON.parse(level);
   return typeof value === "string" ? value : null;
 }

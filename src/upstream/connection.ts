@@ -15,6 +15,8 @@ export interface ExchangeOptions {
    * the same values, so that the connection can know what it makes of it. Transports without headers ignore them.
    */
   readonly mirrored?: HeaderList;
+  /** Headers that say again what this call's arguments say (2026-07-28, "Custom Headers"); ignored likewise. */
+  readonly paramHeaders?: HeaderList;
 }
 
 /** A notification or a request that the upstream sends of itself. */
@@ -43,6 +45,8 @@ export interface UpstreamConnection {
   readonly sessionId: string | null;
   /** Does the upstream keep state for this connection? A connection that is one process or one socket always has some. */
   readonly isStateful: boolean;
+  /** It runs on a process of this worker's own: what that hands out, to be brought back, may mean nothing to another's. */
+  readonly isLocal?: boolean;
   /** It cannot carry anything any more: the process has ended, the socket is closed. */
   readonly closed: boolean;
   /** The handshake has been answered: what follows belongs to the session, and speaks this revision. */
@@ -61,6 +65,18 @@ export interface UpstreamConnection {
 }
 
 export type TransportKind = "streamable-http" | "sse" | "websocket" | "stdio";
+
+/**
+ * The first exchange with whatever a connection without a session opens for its callers: a process that ends is followed by
+ * another, and that may be another program.
+ */
+export interface Greeting {
+  readonly method: string;
+  /** JSON text. */
+  readonly params: string;
+  /** @throws {SluiceError} UPSTREAM_REJECTED: the other side is not what it was taken for */
+  readonly accept: (answer: JsonObject) => void;
+}
 
 /** How one upstream is reached. */
 export interface UpstreamTransport {
@@ -81,8 +97,11 @@ export interface UpstreamTransport {
     session: { readonly sessionId: string; readonly protocolVersion: string; readonly passed: HeaderList },
     onMessage: OnMessage,
   ): UpstreamConnection | null;
-  /** A connection without a session, usable at once by everybody; null where there is no such thing. */
-  stateless(protocolVersion: string): UpstreamConnection | null;
+  /**
+   * A connection without a session, usable at once by everybody; null where there is no such thing.
+   * @param greeting before anything else, where the connection runs on something of its own
+   */
+  stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
   /** The upstream was changed or deleted: connections that run on something of their own end with the calls under way. */
   retire?(): void;
 }

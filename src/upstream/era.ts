@@ -19,13 +19,21 @@ const INVALID_PARAMS = -32602;
 export function isLegacyRefusal(code: unknown, status: number | undefined): boolean {
   if (code === MODERN_ERRORS.unsupportedVersion) return true;
   if (status !== 400 && status !== 404) return false;
-  return typeof code === "number" && code <= -32000 && code >= -32019;
+  return typeof code === "number" && isLegacyCode(code);
 }
 
-/** `initialize` was refused as only a server does that has no such method: UPSTREAM_REJECTED or UPSTREAM_HTTP_ERROR with `code`. */
+function isLegacyCode(code: number): boolean {
+  return code <= -32000 && code >= -32019;
+}
+
+/**
+ * `initialize` was refused as by a server that has no such method: UPSTREAM_REJECTED or UPSTREAM_HTTP_ERROR with `code`. Where no
+ * HTTP status says so too, it may be any but those of older servers (2026-07-28, versioning, "Compatibility Matrix").
+ */
 export function isModernRefusal(error: unknown): error is SluiceError {
   if (!isError(error, "UPSTREAM_REJECTED") && !isError(error, "UPSTREAM_HTTP_ERROR")) return false;
   const { code } = error.params;
+  if (error.code === "UPSTREAM_REJECTED") return typeof code === "number" && !isLegacyCode(code);
   // -32602: the claims are missing.
   return code === METHOD_NOT_FOUND || code === INVALID_PARAMS ||
     (Object.values(MODERN_ERRORS) as unknown[]).includes(code);

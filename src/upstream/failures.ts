@@ -12,10 +12,30 @@ export function isOurDoing(error: unknown): boolean {
   return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED");
 }
 
-/** A server's answer to a request that it wants a session for: 400 or 404 (2025-11-25, transports, "Session Management"). */
+/**
+ * A server's answer to a request that it wants a session for: 400 or 404 (2025-11-25, transports, "Session Management"), or
+ * none to our greeting.
+ */
 export function wantsHandshake(error: unknown): boolean {
+  if (isUngreeted(error)) return true;
   return isError(error, "UPSTREAM_HTTP_ERROR") &&
     (error.params.status === 400 || error.params.status === 404);
+}
+
+/**
+ * The failure of a greeting, marked as such: servers of an older revision refuse what they do not know, say nothing to it, or
+ * end at it (2026-07-28, stdio, "Backward Compatibility"; some end at whatever comes before `initialize`). Refused credentials
+ * and a 5xx are about something else.
+ */
+export function ungreeted(error: unknown): unknown {
+  if (!(error instanceof SluiceError) || error.code === "UPSTREAM_AUTH_FAILED") return error;
+  if (Number(error.params.status) >= 500) return error;
+  return new SluiceError(error.code, { ...error.params, ungreeted: "yes" }, { cause: error });
+}
+
+/** The other side has not returned our greeting: its answer was another, or there was none. */
+export function isUngreeted(error: unknown): boolean {
+  return error instanceof SluiceError && error.params.ungreeted === "yes";
 }
 
 const REFUSALS: ReadonlySet<string> = new Set([

@@ -1,8 +1,10 @@
-// One look at an upstream, as light as it may be: a ping (server/discover in 2026-07-28), in a session of its own where the upstream keeps sessions.
+// One look at an upstream, as light as it may be: a ping (server/discover in 2026-07-28), in a session of its own where the
+// upstream keeps sessions.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { UpstreamTransport } from "./connection.ts";
+import { isUngreeted } from "./failures.ts";
 import { openChannel, statelessChannel } from "./open_session.ts";
 
 export interface ProbeOptions {
@@ -32,7 +34,9 @@ export async function probeUpstream(
       return;
     } catch (error) {
       // It may keep sessions by now, and want one.
-      if (!isError(error, "UPSTREAM_HTTP_ERROR")) throw error;
+      if (!isError(error, "UPSTREAM_HTTP_ERROR") && !isUngreeted(error)) throw error;
+    } finally {
+      void known.close();
     }
   }
   const session = await openChannel(transport, { ...call, clientInfo });

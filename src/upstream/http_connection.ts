@@ -83,9 +83,9 @@ export class HttpConnection implements UpstreamConnection {
     await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});
   }
 
-  #headersFor({ passed = NONE, mirrored }: ExchangeOptions): HeaderList {
-    if (passed.length > 0) {
-      const all = mirrored === undefined ? passed : [...mirrored, ...passed];
+  #headersFor({ passed = NONE, mirrored, paramHeaders = NONE }: ExchangeOptions): HeaderList {
+    if (passed.length > 0 || paramHeaders.length > 0) {
+      const all = [...(mirrored ?? NONE), ...passed, ...paramHeaders];
       return this.#transport.headersFor(this.sessionId, this.#protocolVersion, all);
     }
     return mirrored === undefined ? this.#headers : this.#mirroring(mirrored);

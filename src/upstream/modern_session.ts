@@ -1,8 +1,8 @@
 // Calls to an upstream that speaks 2026-07-28: no handshake and no session, each request says all that there is to know.
 import { isError, SluiceError } from "../base/errors.ts";
-import { withClaims } from "../mcp/claims.ts";
-import { isObject, type JsonObject, memberText, notificationText, requestText } from "../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { claimIn, logLevelIn, withClaims } from "../mcp/claims.ts";
+import { isObject, type JsonObject, memberText, requestText } from "../mcp/json_rpc.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
 import { withoutTasksExtension } from "../mcp/tasks.ts";
 import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./channel.ts";
 import type { SubscriptionFilter } from "./channel.ts";
@@ -10,7 +10,6 @@ import type { ClientPeer, RpcAnswer } from "./client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { isLegacyRefusal, MODERN_ERRORS } from "./era.ts";
-import { farewell } from "./inbox.ts";
 import { answerInput, isInputRequired, namesOf } from "./input_bridge.ts";
 import { MirroredHeaders } from "./mirrored_headers.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "./pool/health.ts";
@@ -20,8 +19,6 @@ export interface ModernSessionOptions {
   /** For error texts. */
   readonly upstream: string;
   readonly clientInfo: { readonly name: string; readonly version: string };
-  /** A call is cancelled by saying so, not by closing its stream: on transports that have one stream for all calls. */
-  readonly cancelsInWords?: boolean;
 }
 
 /** What the revision has no more, and what therefore the gateway answers for a client of an older one. */
@@ -43,45 +40,44 @@ export class ModernSession implements UpstreamChannel {
   readonly #connection: UpstreamConnection;
   readonly #upstream: string;
   readonly #clientInfo: string;
-  readonly #cancelsInWords: boolean;
   readonly #mirrored = new MirroredHeaders();
   #nextId = 1;
 
-  constructor(
-    connection: UpstreamConnection,
-    { upstream, clientInfo, cancelsInWords = false }: ModernSessionOptions,
-  ) {
+  constructor(connection: UpstreamConnection, { upstream, clientInfo }: ModernSessionOptions) {
     this.#connection = connection;
     this.#upstream = upstream;
     this.#clientInfo = JSON.stringify(clientInfo);
-    this.#cancelsInWords = cancelsInWords;
   }
 
   get closed(): boolean {
     return this.#connection.closed;
   }
 
-  /** A modern client's params go out as they are; an older one's get the claims, and its input requests are asked of it. */
+  /**
+   * A modern client's params go out as they are; an older one's get the claims, and its input requests are asked of it. So are a
+   * modern client's where its next request might come to another process than the one that asks.
+   */
   async request(
     method: string,
     params: string | undefined,
     call: SessionCall,
     passed: HeaderList = NONE,
   ): Promise<RpcAnswer> {
-    if (call.revision === MODERN_REVISION) {
-      return (await this.#ask(method, params ?? "{}", call, passed)).answer;
-    }
-    if (ANSWERED_HERE.has(method)) return EMPTY;
+    const isModern = call.revision === MODERN_REVISION;
+    const { isLocal = false } = this.#connection;
+    if (isModern && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
+    if (!isModern && ANSWERED_HERE.has(method)) return EMPTY;
     const { bound, clientCapabilities: declared = bound?.client.capabilities ?? "{}" } = call;
-    // An older client has no methods for such a task.
+    // An older client has no methods for such a task, and another worker's process does not know it.
     const clientCapabilities = withoutTasksExtension(declared);
-    const claimed = withClaims(params, {
+    const claimed = isModern && clientCapabilities === declared ? params ?? "{}" : withClaims(params, {
       clientCapabilities,
-      clientInfo: this.#clientInfo,
-      logLevel: bound?.client.logLevel ?? null,
+      clientInfo: (isModern ? claimIn(params, META.clientInfo) : undefined) ?? this.#clientInfo,
+      logLevel: isModern ? logLevelIn(params) : bound?.client.logLevel ?? null,
     });
     const { answer, result } = await this.#ask(method, claimed, call, passed);
-    if (!isInputRequired(result)) return answer;
+    // A modern client that cannot be asked in between comes back by itself.
+    if (!isInputRequired(result) || (isModern && clientOf(call)?.request === undefined)) return answer;
     return await answerInput({ text: answer.text, result }, {
       upstream: this.#upstream,
       client: clientOf(call),
@@ -165,28 +161,21 @@ export class ModernSession implements UpstreamChannel {
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const client = clientOf(call);
-    try {
-      const reply = await this.#connection.request(id, requestText(id, method, params), {
-        deadline: new Deadline(timeoutMs, timeoutSetting),
-        signal,
-        passed: paramHeaders.length === 0 ? passed : [...passed, ...paramHeaders],
-        mirrored: this.#mirrored.of(method, params),
-        // The revision has no requests of servers; one that comes anyway gets no answer.
-        onMessage: (value, text) => value.id === undefined && client?.notify(text),
-      });
-      if ("result" in reply.value) {
-        const answer = { text: memberText(reply.text, "result")!, failed: false };
-        return { answer, result: reply.value.result };
-      }
-      this.#throwWhatIsOurs(method, reply, call);
-      return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
-    } catch (error) {
-      if (this.#cancelsInWords && (signal?.aborted || isError(error, "UPSTREAM_TIMEOUT"))) {
-        const notice = notificationText("notifications/cancelled", JSON.stringify({ requestId: id }));
-        void this.#connection.notify(notice, farewell()).catch(() => {});
-      }
-      throw error;
+    const reply = await this.#connection.request(id, requestText(id, method, params), {
+      deadline: new Deadline(timeoutMs, timeoutSetting),
+      signal,
+      passed,
+      paramHeaders,
+      mirrored: this.#mirrored.of(method, params),
+      // The revision has no requests of servers; one that comes anyway gets no answer.
+      onMessage: (value, text) => value.id === undefined && client?.notify(text),
+    });
+    if ("result" in reply.value) {
+      const answer = { text: memberText(reply.text, "result")!, failed: false };
+      return { answer, result: reply.value.result };
     }
+    this.#throwWhatIsOurs(method, reply, call);
+    return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
   }
 
   /** Errors that speak of how we ask, not of what the client asks. @throws {SluiceError} */

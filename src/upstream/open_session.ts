@@ -1,11 +1,13 @@
 // Opens what calls go through: the one place that decides by an upstream's answers which era it is spoken to in.
 import type { CancelSignal } from "../base/cancellation.ts";
 import { isError, SluiceError } from "../base/errors.ts";
+import { withClaims } from "../mcp/claims.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { UpstreamChannel } from "./channel.ts";
-import type { UpstreamTransport } from "./connection.ts";
+import type { Greeting, UpstreamTransport } from "./connection.ts";
 import { isModernRefusal } from "./era.ts";
+import { isUngreeted } from "./failures.ts";
 import { ModernSession } from "./modern_session.ts";
 import { type OpenOptions, UpstreamSession } from "./session.ts";
 
@@ -83,27 +85,50 @@ export async function probeModern(
       signal,
     });
     const result: unknown = answer.failed ? null : JSON.parse(answer.text);
-    if (!isObject(result) || !Array.isArray(result.supportedVersions)) return null;
-    return result.supportedVersions.includes(MODERN_REVISION) ? { session, discovered: result } : null;
+    if (speaksModern(result)) return { session, discovered: result };
+    await session.close();
+    return null;
   } catch (error) {
+    // A process that was started for the probe is gone before another one is.
+    await session.close();
     if (isOlderAnswer(error)) return null;
     throw error;
   }
 }
 
+function speaksModern(result: unknown): result is JsonObject {
+  return isObject(result) && Array.isArray(result.supportedVersions) &&
+    result.supportedVersions.includes(MODERN_REVISION);
+}
+
 /** A 4xx without an answer in it, or something that is no answer at all; 401 and 403 are about us, 5xx about its health. */
 function isOlderAnswer(error: unknown): boolean {
   if (!(error instanceof SluiceError)) return false;
-  if (error.code === "UPSTREAM_PROTOCOL_ERROR") return true;
+  if (error.code === "UPSTREAM_PROTOCOL_ERROR" || isUngreeted(error)) return true;
   return error.code === "UPSTREAM_HTTP_ERROR" && Number(error.params.status) < 500;
 }
 
 function modernSession(transport: UpstreamTransport, clientInfo: ClientInfo): ModernSession | null {
-  const connection = transport.stateless(MODERN_REVISION);
-  if (connection === null) return null;
-  return new ModernSession(connection, {
-    upstream: transport.upstream,
-    clientInfo,
-    cancelsInWords: transport.kind !== "streamable-http",
-  });
+  const { upstream } = transport;
+  const connection = transport.stateless(MODERN_REVISION, greetingOf(upstream, clientInfo));
+  return connection === null ? null : new ModernSession(connection, { upstream, clientInfo });
+}
+
+/** Some servers of an older revision would take a call without `initialize` and answer it by their own rules. */
+function greetingOf(upstream: string, clientInfo: ClientInfo): Greeting {
+  const method = "server/discover";
+  return {
+    method,
+    params: withClaims(undefined, {
+      clientCapabilities: "{}",
+      clientInfo: JSON.stringify(clientInfo),
+      logLevel: null,
+    }),
+    accept: ({ result, error }) => {
+      if (speaksModern(result)) return;
+      const message = isObject(error) ? error.message : "it does not speak 2026-07-28";
+      const reason = typeof message === "string" ? message : "no reason given";
+      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
+    },
+  };
 }

@@ -31,6 +31,10 @@ export interface TransportsOptions {
   readonly connectTimeoutMs: number;
   /** STDIO_IDLE_TIMEOUT; Infinity: never. */
   readonly stdioIdleMs: number;
+  /** When an event stream or a WebSocket that calls without a session share is unused for so long, it ends; MCP_SESSION_POOL_IDLE_EVICTION. */
+  readonly sharedIdleMs: number;
+  /** To open what such calls share; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  readonly openTimeoutMs: number;
   /** May we connect to this address of this host? @throws {SluiceError} EGRESS_DENIED */
   readonly checkAddress: (host: string, ip: string) => void;
   readonly clock: Clock;
@@ -55,7 +59,7 @@ export class Transports {
   }
 
   make(target: TransportTarget): UpstreamTransport {
-    const { client, processes, maxResponseBytes, stdioIdleMs } = this.#options;
+    const { client, processes, maxResponseBytes, sharedIdleMs, stdioIdleMs } = this.#options;
     const { upstream, url } = target;
     switch (target.transport) {
       case "STREAMABLEHTTP":
@@ -64,24 +68,31 @@ export class Transports {
         return this.#duplex("sse", target, url.href, {
           open: openSseChannel(target, this.#options),
           idleMs: Infinity,
+          sharedIdleMs,
           pingAfterMs: PING_AFTER_MS,
         });
       case "WEBSOCKET":
         return this.#duplex("websocket", target, url.href, {
           open: webSocketOpener(target, this.#options),
           idleMs: Infinity,
+          sharedIdleMs,
           pingAfterMs: PING_AFTER_MS,
         });
       case "STDIO": {
         const open = processes.opener({ name: upstream, launch: readLaunch(url), env: target.env ?? {} });
         // Two registrations of one command differ in their variables, and so in whether they run.
         const address = `${url.href}#${encodeURIComponent(upstream)}`;
-        return this.#duplex("stdio", target, address, { open, idleMs: stdioIdleMs, pingAfterMs: Infinity });
+        return this.#duplex("stdio", target, address, {
+          open,
+          idleMs: stdioIdleMs,
+          sharedIdleMs: stdioIdleMs,
+          pingAfterMs: Infinity,
+        });
       }
     }
   }
 
-  /** Ends every session that runs on something of this worker's own. Resolves when no process is left. */
+  /** Ends everything that runs on something of this worker's own. Resolves when no process is left. */
   async close(): Promise<void> {
     await Promise.all([...this.#connections].map((connection) => connection.close()));
     await this.#options.processes.idle();
@@ -91,11 +102,12 @@ export class Transports {
     kind: DuplexTransportOptions["kind"],
     { upstream }: TransportTarget,
     address: string,
-    rest: { readonly open: OpenChannel; readonly idleMs: number; readonly pingAfterMs: number },
+    rest: Pick<DuplexTransportOptions, "open" | "idleMs" | "sharedIdleMs" | "pingAfterMs">,
   ): DuplexTransport {
-    const { maxResponseBytes, clock, log, countStray } = this.#options;
+    const { maxResponseBytes, openTimeoutMs, clock, log, countStray } = this.#options;
     return new DuplexTransport({
       ...rest,
+      openTimeoutMs,
       kind,
       upstream,
       address,

@@ -217,8 +217,10 @@ export class Upstream {
       circuit?.observed("answer");
       return answer;
     } catch (error) {
-      if (isUnreachable(error)) this.#circuit().observed("silence");
-      if (!wantsHandshake(error)) throw error;
+      if (!wantsHandshake(error)) {
+        if (isUnreachable(error)) this.#circuit().observed("silence");
+        throw error;
+      }
       // It may have been replaced by one that keeps sessions. The refusal executed nothing, so the call may go out again.
       if (this.#stateless === session) this.#stateless = null;
       return this.#route(method, params, call);
@@ -290,9 +292,12 @@ export class Upstream {
       await bound.drop(key, session);
       session = await bound.get(key, open);
     }
+    if (session.isStateful) return session;
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
-    if (!session.isStateful) await bound.drop(key, session);
-    return session;
+    await bound.drop(key, session);
+    if (this.#stateless === null) return session;
+    void session.close();
+    return this.#stateless;
   }
 
   /** A session of a client's own: the upstream hears of the client what it would hear from it, now and after an expiry. */

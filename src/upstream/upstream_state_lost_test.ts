@@ -20,6 +20,8 @@ function processes(profile: Partial<UpstreamProfile> = {}) {
     maxResponseBytes: 10_000,
     clock: systemClock,
     idleMs: Infinity,
+    sharedIdleMs: Infinity,
+    openTimeoutMs: 1_000,
     pingAfterMs: Infinity,
     connections,
     onStray: () => {},

@@ -66,6 +66,8 @@ export function createOutbound(
     maxResponseBytes: config.maxUpstreamResponseBytes,
     connectTimeoutMs: config.httpClientConnectTimeoutMs,
     stdioIdleMs: config.stdioIdleTimeoutMs === 0 ? Infinity : config.stdioIdleTimeoutMs,
+    sharedIdleMs: config.mcpSessionPoolIdleEvictionMs,
+    openTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
     checkAddress: (host, ip) => guard.checkAddress(host, ip),
     clock: systemClock,
     log,
@@ -78,7 +80,7 @@ export function createOutbound(
   metrics.gauge("sluice_stdio_processes", "Running processes of stdio upstreams", () => processes.size);
   metrics.gauge(
     "sluice_upstream_connections",
-    "Open sessions over stdio, SSE and WebSocket",
+    "Open connections over stdio, SSE and WebSocket: sessions, and what calls without one share",
     () => transports.connectionCount,
   );
   return {

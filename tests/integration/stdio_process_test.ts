@@ -36,6 +36,8 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
     maxResponseBytes: 100_000,
     connectTimeoutMs: 1_000,
     stdioIdleMs: options.stdioIdleMs ?? Infinity,
+    sharedIdleMs: Infinity,
+    openTimeoutMs: 10_000,
     checkAddress: () => {},
     clock: systemClock,
     log,

@@ -45,6 +45,8 @@ export class DuplexPeer implements AsyncDisposable {
       maxResponseBytes,
       connectTimeoutMs: 2_000,
       stdioIdleMs: Infinity,
+      sharedIdleMs: Infinity,
+      openTimeoutMs: 5_000,
       checkAddress,
       clock: systemClock,
       log,

@@ -3,6 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { OnMessage } from "../../src/upstream/connection.ts";
 import { DuplexConnection, type DuplexOptions } from "../../src/upstream/duplex/connection.ts";
 import type { Channel } from "../../src/upstream/duplex/channel.ts";
+import { LegacyDialect } from "../../src/upstream/duplex/legacy_dialect.ts";
 
 export class FakeChannel implements Channel {
   readonly connection: DuplexConnection;
@@ -25,7 +26,7 @@ export class FakeChannel implements Channel {
       clock,
       idleMs: Infinity,
       pingAfterMs: Infinity,
-      onMessage,
+      dialect: new LegacyDialect(onMessage),
       onStray: (what) => this.strays.push(what),
       onEnded: () => this.endings++,
       ...options,

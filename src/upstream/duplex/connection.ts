@@ -1,10 +1,13 @@
-// A session's connection over one channel: requests meet their responses by id, the rest is the session's.
+// A connection over one channel: requests meet their responses by id, whose the rest is the era's dialect knows.
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
-import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
-import type { ExchangeOptions, OnMessage, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
+import { logLevelIn } from "../../mcp/claims.ts";
+import { isObject, type JsonObject, memberText } from "../../mcp/json_rpc.ts";
+import { META } from "../../mcp/revisions.ts";
+import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
 import type { Channel, Receiver } from "./channel.ts";
+import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
 import { ProgressTokens } from "./progress_tokens.ts";
 import { Quiet, type QuietLimits } from "./quiet.ts";
 
@@ -13,20 +16,20 @@ export interface DuplexOptions extends QuietLimits {
   readonly upstream: string;
   readonly maxResponseBytes: number;
   readonly clock: Clock;
-  /** Takes what the upstream sends of itself outside any call. */
-  readonly onMessage: OnMessage;
+  readonly dialect: Dialect;
   /** Something came that is no message, or belongs to nobody: told for the log, and otherwise passed over. */
   readonly onStray: (what: string) => void;
   /** Called once, when the connection has become useless for whatever reason. */
   readonly onEnded: () => void;
 }
 
-/** A request that waits for its response. */
-interface Pending {
-  readonly options: RequestOptions;
+interface Pending extends OpenCall {
   readonly callersToken: string | undefined;
   readonly settle: (outcome: Reply | { readonly error: unknown }) => void;
 }
+
+/** A request that stays open has a deadline of its own only until it is sent, ms. */
+const SEND_TIMEOUT_MS = 30_000;
 
 export class DuplexConnection implements UpstreamConnection, Receiver {
   readonly sessionId = null;
@@ -44,10 +47,11 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   constructor(options: DuplexOptions) {
     this.#options = options;
     this.#quiet = new Quiet(options, options.clock, {
-      isBusy: () => this.#pending.size > 0,
+      isBusy: () => this.#some(({ isLongLived = false }) => !isLongLived),
+      isListenedTo: () => this.#some(({ isLongLived = false }) => isLongLived),
       ping: () => {
         const deadline = new Deadline(options.pingAfterMs, "a fixed limit", options.clock.now());
-        this.#send(PING, { deadline }).catch(() => {});
+        this.#tell(options.dialect.ping, { deadline });
       },
       onIdle: () => void this.close(),
       onDead: () => void this.#fail("it says nothing, not even to a ping"),
@@ -75,30 +79,38 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     const { body: text, callersToken } = this.#tokens.replace(body, id);
     this.#quiet.used(isSubscription(text));
     return await new Promise<Reply>((resolve, reject) => {
-      const { clock } = this.#options;
-      const { signal, deadline } = options;
+      const { clock, dialect } = this.#options;
+      const { signal, deadline, isLongLived = false } = options;
+      const giveUp = (error: unknown) => {
+        const call = this.#pending.get(id);
+        const notice = call === undefined ? null : dialect.givenUp(id, call);
+        settle({ error });
+        if (notice !== null && !this.closed) this.#tell(notice, this.#shortly());
+      };
       const expire = () => {
         const waitMs = deadline.at - clock.now();
         // Somebody's answer is awaited by the upstream, for this call or for another that it cannot tell from this one:
         // its silence is no fault. Looked at again after as long.
         if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
         else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
-        else settle({ error: this.#timeout("answer", options) });
+        else giveUp(this.#timeout("answer", options));
       };
-      const cancel = () => settle({ error: signal!.reason });
+      const cancel = () => giveUp(signal!.reason);
       const settle: Pending["settle"] = (outcome) => {
         if (!this.#pending.delete(id)) return;
         this.#quiet.used();
-        clock.clearTimeout(timer);
+        if (timer !== undefined) clock.clearTimeout(timer);
         signal?.removeEventListener("abort", cancel);
         if ("error" in outcome) reject(outcome.error);
         else resolve(outcome);
         if (this.#isRetired && this.#pending.size === 0) void this.close();
       };
-      let timer = clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
-      this.#pending.set(id, { options, callersToken, settle });
+      let timer = isLongLived ? undefined : clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
+      const wantsLog = text.includes(META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
+      const fail = (error: unknown) => settle({ error });
+      this.#pending.set(id, { options, callersToken, wantsLog, settle, fail });
       signal?.addEventListener("abort", cancel, { once: true });
-      this.#send(text, options).catch((error) => {
+      this.#send(text, isLongLived ? { ...this.#shortly(), signal } : options).catch((error) => {
         settle({ error });
         if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#fail("it does not know the session any more");
       });
@@ -126,7 +138,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     await this.#channel?.close();
   }
 
-  /** Its upstream was changed or deleted: it ends with the calls that are under way. */
+  /** Nobody is to use it any more: it ends with the calls that are under way. */
   retire(): void {
     this.#isRetired = true;
     if (this.#pending.size === 0) void this.close();
@@ -166,17 +178,15 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   }
 
   #dispatch(value: JsonObject, text: string): void {
-    const { onMessage, onStray } = this.#options;
+    const { dialect, onStray } = this.#options;
     if (value.method === "notifications/progress") {
       const pending = this.#pending.get(this.#tokens.requestOf(value) ?? NaN);
       // Late, or not asked for: of no use to anybody.
       if (pending?.callersToken === undefined) return onStray("progress of no call");
       return pending.options.onMessage?.(...ProgressTokens.restore(value, text, pending.callersToken));
     }
-    // A question is asked because of a call, though nothing says which: the latest one's client answers it, on that call's
-    // stream, and its deadline waits. All calls of a connection are one client's.
-    const latest = value.id === undefined ? undefined : [...this.#pending.values()].at(-1)?.options.onMessage;
-    (latest ?? onMessage)(value, text);
+    const stray = dialect.take(value, text, this.#pending);
+    if (stray !== undefined) onStray(stray);
   }
 
   #respond(value: JsonObject, text: string): void {
@@ -188,8 +198,21 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   }
 
   #isHeld(): boolean {
-    for (const { options } of this.#pending.values()) if (options.deadline.isHeld) return true;
+    return this.#some(({ isLongLived = false, deadline }) => !isLongLived && deadline.isHeld);
+  }
+
+  #some(holds: (options: RequestOptions) => boolean): boolean {
+    for (const { options } of this.#pending.values()) if (holds(options)) return true;
     return false;
+  }
+
+  #shortly(): ExchangeOptions {
+    return { deadline: new Deadline(SEND_TIMEOUT_MS, "a fixed limit", this.#options.clock.now()) };
+  }
+
+  /** Send what nobody waits for. */
+  #tell(text: string, exchange: ExchangeOptions): void {
+    this.#send(text, exchange).catch(() => {});
   }
 
   async #send(text: string, exchange: ExchangeOptions): Promise<void> {
@@ -232,10 +255,6 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     });
   }
 }
-
-/** No session numbers its requests so. */
-const PING_ID = "sluice-ping";
-const PING = `{"jsonrpc":"2.0","id":"${PING_ID}","method":"ping"}`;
 
 /** Who has subscribed waits for what comes without a call. */
 function isSubscription(body: string): boolean {

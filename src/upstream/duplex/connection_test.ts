@@ -7,6 +7,7 @@ import { FakeChannel } from "../../../tests/support/fake_channel.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import type { RequestOptions } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
+import { LegacyDialect } from "./legacy_dialect.ts";
 
 function setUp(options: ConstructorParameters<typeof FakeChannel>[1] = {}) {
   const clock = new FakeClock();
@@ -164,9 +165,9 @@ Deno.test("DuplexConnection passes over what is no message, and goes on", async 
 Deno.test("DuplexConnection goes on after a message that its taker chokes on", () => {
   const texts: string[] = [];
   const { channel } = setUp({
-    onMessage: (_value, text) => {
+    dialect: new LegacyDialect((_value, text) => {
       if (texts.push(text) === 1) throw new TypeError("no");
-    },
+    }),
   });
   for (const method of ["notifications/a", "notifications/b"]) channel.says({ jsonrpc: "2.0", method });
   assertEquals([texts.length, channel.strays], [2, ["a message that cannot be dealt with: no"]]);

@@ -1,7 +1,10 @@
-// An upstream whose sessions each have a channel of their own, whatever it runs on. Its sessions cannot leave their worker.
+// An upstream that is spoken to over channels, whatever they run on: each session has one of its own, and calls without a
+// session share some. None can leave its worker.
 import type { Clock } from "../../base/clock.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
 import type {
   ExchangeOptions,
+  Greeting,
   HeaderList,
   OnMessage,
   TransportKind,
@@ -10,13 +13,21 @@ import type {
 } from "../connection.ts";
 import type { OpenChannel } from "./channel.ts";
 import { DuplexConnection } from "./connection.ts";
+import type { Dialect } from "./dialect.ts";
+import { LegacyDialect } from "./legacy_dialect.ts";
+import { ModernDialect } from "./modern_dialect.ts";
 import type { QuietLimits } from "./quiet.ts";
+import { SharedConnection } from "./shared_connection.ts";
 
 export interface DuplexTransportOptions extends QuietLimits {
   readonly kind: TransportKind;
   readonly upstream: string;
   readonly address: string;
   readonly maxResponseBytes: number;
+  /** A channel that calls without a session share ends after so long without one, ms; Infinity: never. */
+  readonly sharedIdleMs: number;
+  /** How long it may take to open one of those, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  readonly openTimeoutMs: number;
   readonly clock: Clock;
   readonly open: OpenChannel;
   readonly onStray: (what: string) => void;
@@ -30,6 +41,7 @@ export class DuplexTransport implements UpstreamTransport {
   readonly address: string;
   readonly #options: DuplexTransportOptions;
   readonly #connections = new Set<DuplexConnection>();
+  #isRetired = false;
 
   constructor(options: DuplexTransportOptions) {
     this.#options = options;
@@ -38,17 +50,49 @@ export class DuplexTransport implements UpstreamTransport {
     this.address = options.address;
   }
 
-  async connect(
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<DuplexConnection> {
+    return this.#connect(passed, new LegacyDialect(onMessage), exchange, this.#options.idleMs);
+  }
+
+  /** What the session runs on is this process's own. */
+  resume(): null {
+    return null;
+  }
+
+  /** Revisions with sessions have one for each channel. */
+  stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null {
+    if (protocolVersion !== MODERN_REVISION || greeting === undefined) return null;
+    const { kind, upstream, clock, openTimeoutMs, sharedIdleMs } = this.#options;
+    return new SharedConnection({
+      upstream,
+      greeting,
+      clock,
+      openTimeoutMs,
+      isLocal: kind === "stdio",
+      isRetired: () => this.#isRetired,
+      connect: (passed, exchange) =>
+        this.#connect(passed, new ModernDialect(upstream, greeting, clock), exchange, sharedIdleMs),
+    });
+  }
+
+  /** The upstream was changed or deleted: what is open ends as soon as its calls have. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const connection of [...this.#connections]) connection.retire();
+  }
+
+  async #connect(
     passed: HeaderList,
-    onMessage: OnMessage,
+    dialect: Dialect,
     exchange: ExchangeOptions,
-  ): Promise<UpstreamConnection> {
+    idleMs: number,
+  ): Promise<DuplexConnection> {
     const { open, connections } = this.#options;
     const onEnded = () => {
       connections.delete(connection);
       this.#connections.delete(connection);
     };
-    const connection = new DuplexConnection({ ...this.#options, onMessage, onEnded });
+    const connection = new DuplexConnection({ ...this.#options, idleMs, dialect, onEnded });
     connections.add(connection);
     this.#connections.add(connection);
     try {
@@ -58,20 +102,5 @@ export class DuplexTransport implements UpstreamTransport {
       throw error;
     }
     return connection;
-  }
-
-  /** What the session runs on is this process's own. */
-  resume(): null {
-    return null;
-  }
-
-  /** Every connection is somebody's state. */
-  stateless(): null {
-    return null;
-  }
-
-  /** The upstream was changed or deleted: what is open ends as soon as its calls have. */
-  retire(): void {
-    for (const connection of [...this.#connections]) connection.retire();
   }
 }

@@ -1,0 +1,175 @@
+// What all callers of an upstream without sessions share (2026-07-28): one process, or one socket for all who pass the same
+// headers. Opened when somebody calls, again when it has ended, and greeted before anything else is sent.
+import { Cancellation, unlessAborted } from "../../base/cancellation.ts";
+import type { Clock } from "../../base/clock.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { requestText } from "../../mcp/json_rpc.ts";
+import type {
+  ExchangeOptions,
+  Greeting,
+  HeaderList,
+  Reply,
+  RequestOptions,
+  UpstreamConnection,
+} from "../connection.ts";
+import { Deadline } from "../deadline.ts";
+import { ungreeted } from "../failures.ts";
+import type { DuplexConnection } from "./connection.ts";
+
+export interface SharedOptions {
+  /** The name that error texts use. */
+  readonly upstream: string;
+  readonly greeting: Greeting;
+  readonly clock: Clock;
+  /** For opening a channel and greeting the other side, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  readonly openTimeoutMs: number;
+  /** What is opened are processes. Anything else carries the headers that it is opened with for as long as it is open. */
+  readonly isLocal: boolean;
+  /** The upstream was changed or deleted: what is opened now is for the calls that are still to be made, and ends with them. */
+  readonly isRetired: () => boolean;
+  /** @throws {SluiceError} UPSTREAM_*; the signal's reason */
+  readonly connect: (passed: HeaderList, exchange: ExchangeOptions) => Promise<DuplexConnection>;
+}
+
+/** The one way to the other side of all who pass the same headers. */
+interface Line {
+  readonly opening: Promise<DuplexConnection>;
+  readonly stop: Cancellation;
+  opened: DuplexConnection | undefined;
+}
+
+/** Callers who pass more different headers than this end what was used the longest ago: they cannot fill our memory. */
+const MAX_LINES = 256;
+
+const NONE: HeaderList = Object.freeze([]);
+
+export class SharedConnection implements UpstreamConnection {
+  readonly sessionId = null;
+  readonly isStateful = false;
+  readonly #options: SharedOptions;
+  /** By the headers that they were opened with; what was used last comes last. */
+  readonly #lines = new Map<string, Line>();
+  #isClosed = false;
+
+  constructor(options: SharedOptions) {
+    this.#options = options;
+  }
+
+  get isLocal(): boolean {
+    return this.#options.isLocal;
+  }
+
+  /** A channel that has ended is followed by another. */
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  established(): void {}
+
+  async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
+    const line = this.#line(options.passed);
+    const connection = line.opened ?? await this.#wait(line.opening, options);
+    try {
+      const answer = connection.request(id, body, options);
+      if (this.#options.isRetired()) connection.retire();
+      return await answer;
+    } catch (error) {
+      // The bridge behind an event stream's POSTs has forgotten it: what was sent has reached nobody.
+      if (isError(error, "UPSTREAM_SESSION_EXPIRED")) throw this.#gone(error);
+      throw error;
+    }
+  }
+
+  /** @throws {SluiceError} UPSTREAM_* */
+  async notify(body: string, options: ExchangeOptions): Promise<void> {
+    const line = this.#line(options.passed);
+    await (line.opened ?? await this.#wait(line.opening, options)).notify(body, options);
+  }
+
+  /** What belongs to no call is subscribed to by a request. */
+  listen(): void {}
+
+  /** Ends all that is open, and what is being opened. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const lines = [...this.#lines.values()];
+    this.#lines.clear();
+    for (const { stop } of lines) stop.cancel(this.#gone());
+    await Promise.all(lines.map(({ opening }) => opening.then((connection) => connection.close(), () => {})));
+  }
+
+  #line(passed: HeaderList = NONE): Line {
+    if (this.#isClosed) throw this.#gone();
+    const key = this.#options.isLocal || passed.length === 0 ? "" : JSON.stringify(passed);
+    const known = this.#lines.get(key);
+    if (known !== undefined && known.opened?.closed !== true) {
+      if (this.#lines.size > 1) this.#touch(key, known);
+      return known;
+    }
+    this.#lines.delete(key);
+    this.#makeRoom();
+    const stop = new Cancellation();
+    const line: Line = { opening: this.#open(passed, stop), stop, opened: undefined };
+    this.#lines.set(key, line);
+    line.opening.then((connection) => line.opened = connection, () => {
+      if (this.#lines.get(key) === line) this.#lines.delete(key);
+    });
+    return line;
+  }
+
+  #touch(key: string, line: Line): void {
+    this.#lines.delete(key);
+    this.#lines.set(key, line);
+  }
+
+  #makeRoom(): void {
+    if (this.#lines.size < MAX_LINES) return;
+    for (const [key, { opened }] of this.#lines) if (opened?.closed) this.#lines.delete(key);
+    if (this.#lines.size < MAX_LINES) return;
+    const [key, oldest] = this.#lines.entries().next().value!;
+    this.#lines.delete(key);
+    oldest.opening.then((connection) => connection.retire(), () => {});
+  }
+
+  /** Opened to the end whoever gives up: others wait for it too, or will soon. */
+  async #open(passed: HeaderList, stop: Cancellation): Promise<DuplexConnection> {
+    const { clock, connect, greeting, openTimeoutMs } = this.#options;
+    const deadline = new Deadline(openTimeoutMs, "MCP_SESSION_POOL_CREATE_TIMEOUT", clock.now());
+    const connection = await connect(passed, { deadline, signal: stop });
+    try {
+      const greets = requestText(GREETING_ID, greeting.method, greeting.params);
+      const { value } = await connection.request(GREETING_ID, greets, { deadline, signal: stop });
+      greeting.accept(value);
+      connection.established();
+      return connection;
+    } catch (error) {
+      // Its place is free for who comes next, and with another revision perhaps.
+      await connection.close();
+      throw stop.aborted ? error : ungreeted(error);
+    }
+  }
+
+  /** What a call waits for counts to its time. */
+  async #wait(
+    opening: Promise<DuplexConnection>,
+    { deadline, signal, isLongLived = false }: RequestOptions,
+  ): Promise<DuplexConnection> {
+    if (isLongLived) return await unlessAborted(opening, signal);
+    const { upstream, clock } = this.#options;
+    const { ms: timeoutMs, setting, at } = deadline;
+    const late = Promise.withResolvers<never>();
+    const timer = clock.setTimeout(() => {
+      const phase = "open a connection";
+      late.reject(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, timeoutMs, setting }));
+    }, Math.max(0, at - clock.now()));
+    return await Promise.race([unlessAborted(opening, signal), late.promise])
+      .finally(() => clock.clearTimeout(timer));
+  }
+
+  #gone(cause?: unknown): SluiceError {
+    return new SluiceError("UPSTREAM_CLOSED", { upstream: this.#options.upstream, sent: 0 }, { cause });
+  }
+}
+
+/** Requests of the session behind it are numbered from 1. */
+const GREETING_ID = 0;

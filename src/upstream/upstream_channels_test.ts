@@ -1,0 +1,270 @@
+// Which era an upstream is spoken to in over channels (processes, sockets): found out, kept, and found out again.
+import { assertEquals, assertRejects } from "@std/assert";
+import { settle } from "../../tests/support/fakes.ts";
+import {
+  DISCOVERED,
+  FakePeers,
+  legacyScript,
+  modernScript,
+  type Script,
+} from "../../tests/support/fake_peers.ts";
+import { call } from "../../tests/support/pooled_upstream.ts";
+import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
+import { waitFor } from "../../tests/support/wait_for.ts";
+import { systemClock } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { TASKS_EXTENSION } from "../mcp/tasks.ts";
+import { BoundSessions } from "./bound_sessions.ts";
+import { ClientState } from "./client_state.ts";
+import { discover } from "./discovery.ts";
+import { probeUpstream } from "./health_probe.ts";
+import { Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
+
+const OPTIONS = { clientInfo: { name: "test", version: "1" }, timeoutMs: 300 };
+const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
+
+const dualScript: Script = (said, peer) =>
+  said.method === "initialize" ? legacyScript(undefined)(said, peer) : modernScript(said, peer);
+
+/** An upstream whose row says that it speaks this revision; null: one with sessions. */
+function setUp(rowSays: string | null, script: Script, deps: Partial<UpstreamDeps> = {}) {
+  const fake = new FakePeers(systemClock, script);
+  const upstream = new Upstream(
+    upstreamProfile({ statelessRevision: rowSays }),
+    fake.transport({ openTimeoutMs: 300 }),
+    upstreamDeps(deps),
+  );
+  const ask = async (bound: BoundSessions | null = null) =>
+    JSON.parse((await upstream.request("tools/call", '{"name":"t"}', call({ bound }))).text).method;
+  return { fake, upstream, ask };
+}
+
+Deno.test("discover() finds a 2026-07-28 server on a channel, whether it knows older revisions or not", async () => {
+  for (const script of [modernScript, dualScript]) {
+    const fake = new FakePeers(systemClock, script);
+    const found = await discover(fake.transport(), OPTIONS);
+    assertEquals([found.protocolVersion, found.stateful], [MODERN_REVISION, false]);
+    assertEquals([fake.peers.length, fake.open, fake.last.methods.includes("initialize")], [1, 0, false]);
+  }
+});
+
+Deno.test("discover() shakes hands with an older server on a channel of its own, whatever the probe did to it", async () => {
+  const odd = [REFUSED, { result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
+  for (const onProbe of [...odd, "exit" as const, undefined]) {
+    const fake = new FakePeers(systemClock, legacyScript(onProbe));
+    const found = await discover(fake.transport(), OPTIONS);
+    assertEquals([found.protocolVersion, found.stateful], ["2025-11-25", true]);
+    const [probed, spokenTo] = fake.peers;
+    assertEquals(probed!.methods[0], "server/discover");
+    assertEquals(spokenTo!.methods.slice(0, 2), ["initialize", "notifications/initialized"]);
+    assertEquals([fake.peers.length, fake.open], [2, 0]);
+  }
+});
+
+Deno.test("discover() asks a server again that was too slow for the probe and refuses the handshake", async () => {
+  let isSlow = true;
+  const fake = new FakePeers(systemClock, (said, peer) => {
+    if (said.method === "initialize") {
+      isSlow = false;
+      return { error: { code: -32600, message: "Invalid Request" } };
+    }
+    return isSlow ? undefined : modernScript(said, peer);
+  });
+  assertEquals((await discover(fake.transport(), OPTIONS)).protocolVersion, MODERN_REVISION);
+  assertEquals(fake.open, 0);
+});
+
+Deno.test("discover() says why nothing can be started, and starts nothing twice", async () => {
+  const fake = new FakePeers(systemClock);
+  let tries = 0;
+  const error = new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "up", reason: "there is no program" });
+  const open = () => {
+    tries++;
+    return Promise.reject(error);
+  };
+  assertEquals(await assertRejects(() => discover(fake.transport({ open }), OPTIONS)), error);
+  assertEquals(tries, 1);
+});
+
+Deno.test("Upstream.request() has one process for all callers of a modern upstream, with and without sessions", async () => {
+  const { fake, upstream, ask } = setUp(MODERN_REVISION, modernScript);
+  const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
+  await Promise.all([ask(), ask(), ...bound.map((one) => ask(one))]);
+  assertEquals([fake.peers.length, fake.last.methods.length, bound[0]!.size], [1, 5, 0]);
+  await Promise.all(bound.map((one) => one.end()));
+  assertEquals(fake.open, 1);
+  const declared = fake.last.heard.slice(1).map(({ params }) => params._meta[META.clientCapabilities]);
+  assertEquals(declared.toSorted((a, b) => JSON.stringify(a).length - JSON.stringify(b).length), [
+    {},
+    {},
+    { roots: {} },
+    { roots: {} },
+  ]);
+  upstream.retire();
+  assertEquals(fake.open, 0);
+});
+
+Deno.test("Upstream.request() speaks to an upstream in the older era as its row says, without a probe", async () => {
+  for (const script of [dualScript, legacyScript("exit")]) {
+    const { fake, ask } = setUp(null, script);
+    for (let i = 0; i < 2; i++) assertEquals(await ask(), "tools/call");
+    assertEquals(
+      fake.peers.map(({ methods }) => methods),
+      [1, 2].map(() => [
+        "initialize",
+        "notifications/initialized",
+        "tools/call",
+      ]),
+    );
+  }
+});
+
+Deno.test("Upstream.request() finds out that a modern upstream is of an older era again, whatever it does to the greeting", async () => {
+  for (const onProbe of [REFUSED, "exit" as const, undefined]) {
+    const { fake, ask } = setUp(MODERN_REVISION, legacyScript(onProbe));
+    const bound = new BoundSessions();
+    for (let i = 0; i < 3; i++) assertEquals(await ask(bound), "tools/call");
+    // No call has gone out before the greeting was returned, and there is no second greeting.
+    assertEquals(fake.peers.length, 2);
+    assertEquals(fake.peers[0]!.methods.includes("tools/call"), false);
+    assertEquals(fake.peers[1]!.methods.filter((method) => method === "tools/call").length, 3);
+    await bound.end();
+    assertEquals(fake.open, 0);
+  }
+});
+
+Deno.test("Upstream.request() finds out that an upstream no longer knows initialize, and shares a process from then on", async () => {
+  const paths = [
+    { bound: () => null, pooled: false },
+    { bound: () => null, pooled: true },
+    { bound: () => new BoundSessions(), pooled: false },
+  ];
+  for (const { bound, pooled } of paths) {
+    const { fake, upstream, ask } = setUp(null, modernScript, { poolEnabled: pooled });
+    const session = bound();
+    for (let i = 0; i < 3; i++) assertEquals(await ask(session), "tools/call");
+    await settle();
+    assertEquals(
+      fake.peers.flatMap(({ methods }) => methods).filter((method) => method === "initialize").length,
+      1,
+    );
+    await waitFor(() => fake.open === 1, { what: "nothing to be left but the shared process" });
+    upstream.retire();
+    await session?.end();
+    assertEquals(fake.open, 0);
+  }
+});
+
+Deno.test("Upstream.request() leaves a modern upstream alone whose process dies at once, again and again", async () => {
+  const { fake, upstream, ask } = setUp(MODERN_REVISION, () => "exit");
+  const codes: string[] = [];
+  for (let i = 0; i < 20; i++) codes.push((await assertRejects(() => ask(), SluiceError)).code);
+  assertEquals([codes[0], codes.at(-1), upstream.isDown], [
+    "UPSTREAM_CONNECT_FAILED",
+    "UPSTREAM_CIRCUIT_OPEN",
+    true,
+  ]);
+  const started = fake.peers.length;
+  await assertRejects(() => ask(), SluiceError);
+  assertEquals([fake.peers.length, fake.open], [started, 0]);
+});
+
+Deno.test("Upstream.watchLists() subscribes again when the process of a modern upstream has ended", async () => {
+  const fake = new FakePeers(systemClock);
+  const capabilities = { tools: { listChanged: true } };
+  const upstream = new Upstream(
+    upstreamProfile({ statelessRevision: MODERN_REVISION, capabilities }),
+    fake.transport(),
+    upstreamDeps(),
+  );
+  const stop = new AbortController();
+  const heard: string[] = [];
+  const { opened, ended } = upstream.watchLists((method) => heard.push(method), stop.signal);
+  for (const process of [1, 2]) {
+    const listening = () =>
+      fake.peers[process - 1]?.heard.find(({ method }) => method === "subscriptions/listen");
+    const { id, params } = (await waitFor(listening, { what: `a subscription at process ${process}` }))!;
+    assertEquals(params.notifications.toolsListChanged, true);
+    const said = (method: string) =>
+      fake.last.says({ method, params: { _meta: { [META.subscriptionId]: id } } });
+    said("notifications/subscriptions/acknowledged");
+    said("notifications/tools/list_changed");
+    await opened;
+    fake.last.exit();
+  }
+  assertEquals(heard, Array(2).fill("notifications/tools/list_changed"));
+  stop.abort();
+  await ended;
+});
+
+Deno.test("probeUpstream() leaves no process or socket behind, of either era", async () => {
+  const cases = [[modernScript, MODERN_REVISION], [legacyScript(REFUSED), MODERN_REVISION], [
+    dualScript,
+    null,
+  ]] as const;
+  for (const [script, protocolVersion] of cases) {
+    const fake = new FakePeers(systemClock, script);
+    const row = { stateful: protocolVersion === null, protocolVersion };
+    await probeUpstream(fake.transport(), row, { ...OPTIONS, signal: new AbortController().signal });
+    await settle();
+    assertEquals(fake.open, 0);
+  }
+});
+
+Deno.test("A process gets a modern client's answers itself, whatever else the client asks of which worker", async () => {
+  const params = `{"name":"t","_meta":{"${META.protocolVersion}":"${MODERN_REVISION}"}}`;
+  const asks: Script = (said, peer) => {
+    if (said.method !== "tools/call") return modernScript(said, peer);
+    if (said.params.inputResponses !== undefined) {
+      return { result: { resultType: "complete", got: said.params } };
+    }
+    const inputRequests = { who: { method: "elicitation/create", params: { message: "Who?" } } };
+    return { result: { resultType: "input_required", inputRequests, requestState: "mine" } };
+  };
+  const asked: unknown[] = [];
+  const client = {
+    notify: () => {},
+    request: (method: string, text?: string) => {
+      asked.push([method, JSON.parse(text!).message]);
+      return Promise.resolve({ text: '{"action":"accept"}', failed: false });
+    },
+  };
+  const ask = async (kind: "stdio" | "websocket", more: Partial<UpstreamCall>) => {
+    const fake = new FakePeers(systemClock, asks);
+    const profile = upstreamProfile({ statelessRevision: MODERN_REVISION });
+    const upstream = new Upstream(profile, fake.transport({ kind }), upstreamDeps());
+    const clientCapabilities = '{"elicitation":{}}';
+    const modern = call({ revision: MODERN_REVISION, clientCapabilities, ...more });
+    const { text } = await upstream.request("tools/call", params, modern);
+    return { fake, answer: JSON.parse(text) };
+  };
+
+  const { fake, answer } = await ask("stdio", { client });
+  assertEquals(asked, [["elicitation/create", "Who?"]]);
+  assertEquals([answer.got.inputResponses, answer.got.requestState], [{ who: { action: "accept" } }, "mine"]);
+  assertEquals([fake.peers.length, answer.got._meta], [1, { [META.protocolVersion]: MODERN_REVISION }]);
+
+  // Behind all sockets is one server, and who cannot be asked in between comes back with what it was given.
+  for (const [kind, more] of [["websocket", { client }], ["stdio", {}]] as const) {
+    assertEquals((await ask(kind, more)).answer.requestState, "mine");
+  }
+  assertEquals(asked.length, 1);
+});
+
+Deno.test("A process is not offered a modern client for its tasks, and hears all else that the client claims", async () => {
+  const { fake, upstream } = setUp(MODERN_REVISION, modernScript);
+  const clientCapabilities = `{"extensions":{"a/b":{},"${TASKS_EXTENSION}":{}}}`;
+  const claims = {
+    [META.protocolVersion]: MODERN_REVISION,
+    [META.clientCapabilities]: JSON.parse(clientCapabilities),
+    [META.clientInfo]: { name: "theirs", version: "7" },
+    [META.logLevel]: "error",
+    progressToken: 7,
+  };
+  const modern = call({ revision: MODERN_REVISION, clientCapabilities });
+  await upstream.request("tools/call", JSON.stringify({ name: "t", _meta: claims }), modern);
+  const { progressToken: _, ...heard } = fake.last.heard.at(-1)!.params._meta;
+  const { progressToken: __, ...expected } = claims;
+  assertEquals(heard, { ...expected, [META.clientCapabilities]: { extensions: { "a/b": {} } } });
+});
