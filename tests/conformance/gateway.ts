@@ -15,12 +15,24 @@ export function startGateway(era: Era = "both"): Promise<GatewayUnderTest> {
   return startGatewayTo(startConformanceUpstream(era));
 }
 
-/** Two workers, one upstream, everything it has in one virtual server. */
+/** Before an upstream over streamable HTTP. */
 export async function startGatewayTo(starting: Promise<ConformanceUpstream>): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await starting);
-  const sluice = stack.use(await Sluice.start({ env: { AUTH_REQUIRED: "false" } }));
-  await sluice.registerUpstream("upstream", upstream.url);
+  const gateway = stack.use(await startGatewayWith({ url: upstream.url, transport: "STREAMABLEHTTP" }));
+  const owned = stack.move();
+  return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Two workers, one upstream, everything it has in one virtual server. @param registration of the upstream, but its name */
+export async function startGatewayWith(
+  registration: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<GatewayUnderTest> {
+  await using stack = new AsyncDisposableStack();
+  const sluice = stack.use(await Sluice.start({ env: { AUTH_REQUIRED: "false", ...env } }));
+  const { status, body } = await sluice.api("POST", "/gateways", { name: "upstream", ...registration });
+  if (status !== 200) throw new Error(`The upstream was answered ${status}: ${JSON.stringify(body)}`);
   await createVirtualServer(sluice, SERVER_ID);
   const owned = stack.move();
   return {

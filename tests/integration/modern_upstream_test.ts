@@ -1,5 +1,5 @@
 // A client of the revisions with sessions (the SDK's v1 client) on an upstream that speaks 2026-07-28 alone (the SDK's v2
-// server), through a gateway with two workers.
+// server), through a gateway with two workers, over each transport that such an upstream may be reached by.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
@@ -13,7 +13,9 @@ import {
   ToolListChangedNotificationSchema,
   // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 } from "@modelcontextprotocol/sdk/types.js";
-import { type GatewayUnderTest, startGateway } from "../conformance/gateway.ts";
+import { type GatewayUnderTest, startGateway, startGatewayWith } from "../conformance/gateway.ts";
+import { serveModernWebSocket } from "../support/modern_websocket.ts";
+import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const WATCHED = "test://watched-resource";
@@ -29,12 +31,42 @@ async function connect({ url }: GatewayUnderTest, capabilities: Record<string, o
   return { client, call, [Symbol.asyncDispose]: () => client.close() };
 }
 
-Deno.test("An older client and a 2026-07-28 upstream: calls, questions, subscriptions and changes", async (t) => {
-  await using gateway = await startGateway("modern");
+async function startWithStdio(era: "modern" | "both"): Promise<GatewayUnderTest> {
+  await using stack = new AsyncDisposableStack();
+  const state = await Deno.makeTempFile({ prefix: "sluice_state_" });
+  stack.defer(() => Deno.remove(state));
+  const launch = conformanceLaunch("peer", era, ["--state", state]);
+  // A process tells of what has changed in it, and each worker has one: here the worker that listens is the one that calls.
+  const env = { STDIO_ENABLED: "true", WORKERS: "1" };
+  const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env));
+  const owned = stack.move();
+  return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const GATEWAYS: Readonly<Record<string, () => Promise<GatewayUnderTest>>> = {
+  "over HTTP": () => startGateway("modern"),
+  "over stdio": () => startWithStdio("modern"),
+  "of both eras over stdio": () => startWithStdio("both"),
+  "over WebSocket": async () => {
+    await using stack = new AsyncDisposableStack();
+    const { url } = stack.use(serveModernWebSocket());
+    const gateway = stack.use(await startGatewayWith({ transport: "WEBSOCKET", url }));
+    const owned = stack.move();
+    return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  },
+};
+
+for (const [how, start] of Object.entries(GATEWAYS)) {
+  Deno.test(`An older client and a 2026-07-28 upstream ${how}: calls, questions, subscriptions and changes`, (t) =>
+    meet(t, start));
+}
+
+async function meet(t: Deno.TestContext, start: () => Promise<GatewayUnderTest>): Promise<void> {
+  await using gateway = await start();
 
   await t.step("The gateway is registered as what it is", async () => {
     const { body } = await gateway.sluice.api("GET", "/gateways");
-    assertEquals(body.length, 1);
+    assertEquals([body.length, body[0].stateful, body[0].protocolVersion], [1, false, "2026-07-28"]);
     await using one = await connect(gateway);
     assertEquals(one.client.getServerVersion()!.name, "sluice");
     const { tools } = await one.client.listTools();
@@ -128,4 +160,4 @@ Deno.test("An older client and a 2026-07-28 upstream: calls, questions, subscrip
     await waitFor(() => heard.size === 2, { what: "both sessions to hear of the change" });
     assert(await description() !== before);
   });
-});
+}

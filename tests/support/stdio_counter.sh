@@ -1,7 +1,9 @@
 #!/bin/sh
 # An MCP server over stdio that starts within a millisecond and counts: one process, one counter.
 # It reads our own spelling of requests, not JSON in general. $1 says how it misbehaves, $2 marks its processes for `ps`.
+# strict: it ends at whatever comes before `initialize`. mute: it says nothing to that.
 count=0
+is_open=no
 case $1 in
   dies) echo "cannot go on" >&2; exit 3 ;;
   stubborn) trap '' TERM; (trap '' TERM; exec sleep 300) & ;;
@@ -13,6 +15,11 @@ while IFS= read -r line; do
   id=${line#*'"id":'}
   id=${id%%,*}
   id=${id%\}}
+  case $1,$is_open,$line in
+    *'"method":"initialize"'*) is_open=yes ;;
+    strict,no,*) echo "connection closed: initialize request expected" >&2; exit 5 ;;
+    mute,no,*) continue ;;
+  esac
   case $line in
     *'"method":"initialize"'*)
       result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"counter","version":"1"}}' ;;

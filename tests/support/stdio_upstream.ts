@@ -2,11 +2,22 @@
 
 const COUNTER = new URL("./stdio_counter.sh", import.meta.url).pathname;
 
-export type Misbehaviour = "sound" | "dies" | "stubborn" | "deaf" | "slow";
+export type Misbehaviour = "sound" | "dies" | "stubborn" | "deaf" | "slow" | "strict" | "mute";
 
 /** The counter of stdio_counter.sh; `mark` is in the command line of its processes. */
 export function counterLaunch(mark: string, how: Misbehaviour = "sound") {
   return { command: "/bin/sh", args: [COUNTER, how, mark] };
+}
+
+/** The conformance-complete upstream over stdio, of 2026-07-28 alone or of both eras; `mark` is as above. */
+export function conformanceLaunch(
+  mark: string,
+  era: "modern" | "both" = "modern",
+  more: readonly string[] = [],
+) {
+  const script = new URL("../conformance/upstream/stdio_main.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", script, "--era", era, "--mark", mark, ...more];
+  return { command: Deno.execPath(), args };
 }
 
 /** A server from npm, run by this Deno. */

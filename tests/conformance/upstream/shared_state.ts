@@ -6,8 +6,15 @@ export const WATCHED_URI = "test://watched-resource";
 export type Change = "tool" | "prompt" | "watched";
 
 export class SharedState {
-  readonly #versions: Record<Change, number> = { tool: 1, prompt: 1, watched: 1 };
+  readonly #file: string | undefined;
+  readonly #versions: Record<Change, number>;
   readonly #listeners = new Set<(change: Change) => void>();
+
+  /** @param file keeps it for the next process */
+  constructor(file?: string) {
+    this.#file = file;
+    this.#versions = { tool: 1, prompt: 1, watched: 1, ...(file === undefined ? {} : readVersions(file)) };
+  }
 
   version(of: Change): number {
     return this.#versions[of];
@@ -15,6 +22,7 @@ export class SharedState {
 
   change(what: Change): void {
     this.#versions[what]++;
+    if (this.#file !== undefined) Deno.writeTextFileSync(this.#file, JSON.stringify(this.#versions));
     for (const listener of this.#listeners) listener(what);
   }
 
@@ -22,5 +30,14 @@ export class SharedState {
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+}
+
+function readVersions(file: string): Partial<Record<Change, number>> {
+  try {
+    return JSON.parse(Deno.readTextFileSync(file));
+  } catch {
+    // Nothing has changed yet.
+    return {};
   }
 }
