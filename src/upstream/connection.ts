@@ -29,6 +29,8 @@ export interface RequestOptions extends ExchangeOptions {
   readonly onDelay?: () => void;
   /** The answer ends a stream that stays open for hours; the deadline does not count. */
   readonly isLongLived?: boolean;
+  /** A long-lived one that nobody waits for: the connection may end as if it were not there. */
+  readonly isIncidental?: boolean;
 }
 
 /** A JSON-RPC response, as value and as text, and the session id that came with it. */
@@ -76,6 +78,15 @@ export interface Greeting {
   readonly params: string;
   /** @throws {SluiceError} UPSTREAM_REJECTED: the other side is not what it was taken for */
   readonly accept: (answer: JsonObject) => void;
+  /** What a process is to tell of itself for as long as it runs, seen from its answer; null: nothing. */
+  readonly follow: (answer: JsonObject) => Following | null;
+}
+
+export interface Following {
+  readonly method: string;
+  /** JSON text. */
+  readonly params: string;
+  readonly onMessage: OnMessage;
 }
 
 /** How one upstream is reached. */

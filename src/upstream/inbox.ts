@@ -110,7 +110,7 @@ export class Inbox {
   }
 }
 
-const LIST_CHANGES: ReadonlySet<string> = new Set([
+export const LIST_CHANGES: ReadonlySet<string> = new Set([
   "notifications/tools/list_changed",
   "notifications/prompts/list_changed",
   "notifications/resources/list_changed",

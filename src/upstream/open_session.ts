@@ -8,6 +8,8 @@ import type { UpstreamChannel } from "./channel.ts";
 import type { Greeting, UpstreamTransport } from "./connection.ts";
 import { isModernRefusal } from "./era.ts";
 import { isUngreeted } from "./failures.ts";
+import { LIST_CHANGES } from "./inbox.ts";
+import { isEmpty, listFilter } from "./list_filter.ts";
 import { ModernSession } from "./modern_session.ts";
 import { type OpenOptions, UpstreamSession } from "./session.ts";
 
@@ -15,7 +17,8 @@ type ClientInfo = OpenOptions["clientInfo"];
 
 /**
  * Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does.
- * @param peers hear of what an older upstream says on a call's stream; 2026-07-28 says it to those who asked for it alone
+ * @param peers hear of what an upstream says besides its answers: an older one on a call's stream, one of 2026-07-28 that is
+ *  a process
  */
 export function statelessChannel(
   transport: UpstreamTransport,
@@ -24,7 +27,7 @@ export function statelessChannel(
   peers: Pick<OpenOptions, "onListChanged"> = {},
 ): UpstreamChannel | null {
   return revision === MODERN_REVISION
-    ? modernSession(transport, clientInfo)
+    ? modernSession(transport, clientInfo, peers.onListChanged)
     : UpstreamSession.stateless(transport, revision, peers);
 }
 
@@ -108,22 +111,36 @@ function isOlderAnswer(error: unknown): boolean {
   return error.code === "UPSTREAM_HTTP_ERROR" && Number(error.params.status) < 500;
 }
 
-function modernSession(transport: UpstreamTransport, clientInfo: ClientInfo): ModernSession | null {
+function modernSession(
+  transport: UpstreamTransport,
+  clientInfo: ClientInfo,
+  onListChanged?: OpenOptions["onListChanged"],
+): ModernSession | null {
   const { upstream } = transport;
-  const connection = transport.stateless(MODERN_REVISION, greetingOf(upstream, clientInfo));
+  const connection = transport.stateless(MODERN_REVISION, greetingOf(upstream, clientInfo, onListChanged));
   return connection === null ? null : new ModernSession(connection, { upstream, clientInfo });
 }
 
 /** Some servers of an older revision would take a call without `initialize` and answer it by their own rules. */
-function greetingOf(upstream: string, clientInfo: ClientInfo): Greeting {
+function greetingOf(
+  upstream: string,
+  clientInfo: ClientInfo,
+  onListChanged: OpenOptions["onListChanged"],
+): Greeting {
   const method = "server/discover";
+  const claims = { clientCapabilities: "{}", clientInfo: JSON.stringify(clientInfo), logLevel: null };
   return {
     method,
-    params: withClaims(undefined, {
-      clientCapabilities: "{}",
-      clientInfo: JSON.stringify(clientInfo),
-      logLevel: null,
-    }),
+    params: withClaims(undefined, claims),
+    follow: ({ result }) => {
+      const capabilities = isObject(result) && isObject(result.capabilities) ? result.capabilities : {};
+      const filter = listFilter(capabilities);
+      return onListChanged === undefined || isEmpty(filter) ? null : {
+        method: "subscriptions/listen",
+        params: withClaims(JSON.stringify({ notifications: filter }), claims),
+        onMessage: ({ method }) => LIST_CHANGES.has(String(method)) && onListChanged(String(method)),
+      };
+    },
     accept: ({ result, error }) => {
       if (speaksModern(result)) return;
       const message = isObject(error) ? error.message : "it does not speak 2026-07-28";

@@ -1,6 +1,7 @@
 // Which era an upstream is spoken to in over channels (processes, sockets): found out, kept, and found out again.
 import { assertEquals, assertRejects } from "@std/assert";
 import { settle } from "../../tests/support/fakes.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import {
   DISCOVERED,
   FakePeers,
@@ -196,6 +197,37 @@ Deno.test("Upstream.watchLists() subscribes again when the process of a modern u
   assertEquals(heard, Array(2).fill("notifications/tools/list_changed"));
   stop.abort();
   await ended;
+});
+
+Deno.test("A modern process that is called tells of changes of its lists, and is not kept for that", async () => {
+  const changed: string[] = [];
+  const capabilities = { tools: { listChanged: true }, prompts: {} };
+  const clock = new FakeClock();
+  const fake = new FakePeers(
+    clock,
+    (said, peer) =>
+      said.method === "server/discover"
+        ? { result: { ...DISCOVERED, capabilities } }
+        : modernScript(said, peer),
+  );
+  const upstream = new Upstream(
+    upstreamProfile({ statelessRevision: MODERN_REVISION }),
+    fake.transport({ sharedIdleMs: 1_000 }),
+    upstreamDeps({ onListChanged: (_id, method) => changed.push(method) }),
+  );
+  await upstream.request("tools/call", '{"name":"t"}', call());
+  const { id, params } = fake.last.heard.find(({ method }) => method === "subscriptions/listen")!;
+  assertEquals(params.notifications, {
+    toolsListChanged: true,
+    promptsListChanged: false,
+    resourcesListChanged: false,
+  });
+  for (const method of ["subscriptions/acknowledged", "tools/list_changed"]) {
+    fake.last.says({ method: `notifications/${method}`, params: { _meta: { [META.subscriptionId]: id } } });
+  }
+  assertEquals([changed, fake.strays], [["notifications/tools/list_changed"], []]);
+  await clock.tick(2_100);
+  assertEquals(fake.open, 0);
 });
 
 Deno.test("probeUpstream() leaves no process or socket behind, of either era", async () => {

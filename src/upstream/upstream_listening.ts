@@ -1,6 +1,5 @@
 // What is listened to at one upstream outside any call: by a stream where it speaks 2026-07-28, else in a session for it.
 import { SluiceError } from "../base/errors.ts";
-import { isObject } from "../mcp/json_rpc.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import type {
   SessionCall,
@@ -10,6 +9,7 @@ import type {
   UpstreamChannel,
 } from "./channel.ts";
 import type { HeaderList } from "./connection.ts";
+import { isEmpty, listFilter } from "./list_filter.ts";
 import type { OpenOptions } from "./session.ts";
 import { ResourceStream } from "./resource_stream.ts";
 import { listenInSession } from "./session_listening.ts";
@@ -31,7 +31,6 @@ interface ListenedTo {
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
 }
 
-const LISTS = ["tools", "prompts", "resources"] as const;
 const NO_HEADERS: HeaderList = Object.freeze([]);
 
 export class UpstreamListening {
@@ -44,7 +43,7 @@ export class UpstreamListening {
 
   /** Does it tell of changes of any list? */
   get promisesListChanges(): boolean {
-    return LISTS.some((list) => this.#promises(list));
+    return !isEmpty(listFilter(this.#upstream.capabilities()));
   }
 
   resources(
@@ -56,11 +55,7 @@ export class UpstreamListening {
   }
 
   lists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
-    const filter = {
-      toolsListChanged: this.#promises("tools"),
-      promptsListChanged: this.#promises("prompts"),
-      resourcesListChanged: this.#promises("resources"),
-    };
+    const filter = listFilter(this.#upstream.capabilities());
     const onMessage = (text: string) => onListChanged(String(JSON.parse(text).method));
     return this.#subscribe(filter, { onMessage }, signal, onListChanged);
   }
@@ -88,11 +83,6 @@ export class UpstreamListening {
   /** The upstream is another now, or deleted: whoever listens does so anew. */
   end(): void {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
-  }
-
-  #promises(list: typeof LISTS[number]): boolean {
-    const capability = this.#upstream.capabilities()[list];
-    return isObject(capability) && capability.listChanged === true;
   }
 
   #subscribe(

@@ -36,8 +36,7 @@ async function startWithStdio(era: "modern" | "both"): Promise<GatewayUnderTest>
   const state = await Deno.makeTempFile({ prefix: "sluice_state_" });
   stack.defer(() => Deno.remove(state));
   const launch = conformanceLaunch("peer", era, ["--state", state]);
-  // A process tells of what has changed in it, and each worker has one: here the worker that listens is the one that calls.
-  const env = { STDIO_ENABLED: "true", WORKERS: "1" };
+  const env = { STDIO_ENABLED: "true" };
   const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };

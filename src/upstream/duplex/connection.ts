@@ -48,7 +48,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     this.#options = options;
     this.#quiet = new Quiet(options, options.clock, {
       isBusy: () => this.#some(({ isLongLived = false }) => !isLongLived),
-      isListenedTo: () => this.#some(({ isLongLived = false }) => isLongLived),
+      isWanted: () => this.#isWanted(),
       ping: () => {
         const deadline = new Deadline(options.pingAfterMs, "a fixed limit", options.clock.now());
         this.#tell(options.dialect.ping, { deadline });
@@ -103,7 +103,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         signal?.removeEventListener("abort", cancel);
         if ("error" in outcome) reject(outcome.error);
         else resolve(outcome);
-        if (this.#isRetired && this.#pending.size === 0) void this.close();
+        if (this.#isRetired && !this.#isWanted()) void this.close();
       };
       let timer = isLongLived ? undefined : clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
       const wantsLog = text.includes(META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
@@ -141,7 +141,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   /** Nobody is to use it any more: it ends with the calls that are under way. */
   retire(): void {
     this.#isRetired = true;
-    if (this.#pending.size === 0) void this.close();
+    if (!this.#isWanted()) void this.close();
   }
 
   receive(text: string): void {
@@ -199,6 +199,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   #isHeld(): boolean {
     return this.#some(({ isLongLived = false, deadline }) => !isLongLived && deadline.isHeld);
+  }
+
+  #isWanted(): boolean {
+    return this.#some(({ isIncidental = false }) => !isIncidental);
   }
 
   #some(holds: (options: RequestOptions) => boolean): boolean {

@@ -14,7 +14,7 @@ const LOG = { jsonrpc: "2.0", method: "notifications/message", params: { level: 
 
 function setUp() {
   const clock = new FakeClock();
-  const greeting = { method: "server/discover", params: "{}", accept: () => {} };
+  const greeting = { method: "server/discover", params: "{}", accept: () => {}, follow: () => null };
   const channel = new FakeChannel(clock, { dialect: new ModernDialect("up", greeting, clock) });
   channel.connection.established();
   const heard: Record<number, string[]> = {};

@@ -11,8 +11,8 @@ export interface QuietLimits {
 interface QuietEvents {
   /** Calls are under way: they have deadlines of their own, and a server that works may well be silent. */
   readonly isBusy: () => boolean;
-  /** Somebody waits for what comes without a call, on requests that stay open. */
-  readonly isListenedTo: () => boolean;
+  /** Somebody waits: for the answer to a call, or for what comes on a request that stays open. */
+  readonly isWanted: () => boolean;
   readonly ping: () => void;
   readonly onIdle: () => void;
   readonly onDead: () => void;
@@ -58,7 +58,7 @@ export class Quiet {
   /** The timer is not moved with every message: it wakes, looks, and sleeps on. */
   #look(): void {
     const now = this.#clock.now();
-    if (this.#events.isListenedTo()) this.#usedAt = now;
+    if (this.#events.isWanted()) this.#usedAt = now;
     if (this.#events.isBusy()) {
       this.#usedAt = this.#heardAt = now;
       this.#pingedAt = null;

@@ -6,6 +6,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { requestText } from "../../mcp/json_rpc.ts";
 import type {
   ExchangeOptions,
+  Following,
   Greeting,
   HeaderList,
   Reply,
@@ -133,7 +134,7 @@ export class SharedConnection implements UpstreamConnection {
 
   /** Opened to the end whoever gives up: others wait for it too, or will soon. */
   async #open(passed: HeaderList, stop: Cancellation): Promise<DuplexConnection> {
-    const { clock, connect, greeting, openTimeoutMs } = this.#options;
+    const { clock, connect, greeting, isLocal, openTimeoutMs } = this.#options;
     const deadline = new Deadline(openTimeoutMs, "MCP_SESSION_POOL_CREATE_TIMEOUT", clock.now());
     const connection = await connect(passed, { deadline, signal: stop });
     try {
@@ -141,12 +142,23 @@ export class SharedConnection implements UpstreamConnection {
       const { value } = await connection.request(GREETING_ID, greets, { deadline, signal: stop });
       greeting.accept(value);
       connection.established();
+      if (isLocal) this.#follow(connection, greeting.follow(value));
       return connection;
     } catch (error) {
       // Its place is free for who comes next, and with another revision perhaps.
       await connection.close();
       throw stop.aborted ? error : ungreeted(error);
     }
+  }
+
+  /** The other workers' processes, one of which is listened to, do not hear what this one changes. */
+  #follow(connection: DuplexConnection, following: Following | null): void {
+    if (following === null) return;
+    const { method, params, onMessage } = following;
+    const deadline = new Deadline(0, "none");
+    const options = { deadline, isLongLived: true, isIncidental: true, onMessage };
+    // One that does not agree does not tell.
+    connection.request(FOLLOW_ID, requestText(FOLLOW_ID, method, params), options).catch(() => {});
   }
 
   /** What a call waits for counts to its time. */
@@ -171,5 +183,6 @@ export class SharedConnection implements UpstreamConnection {
   }
 }
 
-/** Requests of the session behind it are numbered from 1. */
+/** Requests of the session behind it are numbered from 1. Some servers read ids as 32-bit numbers. */
 const GREETING_ID = 0;
+const FOLLOW_ID = 2 ** 31 - 1;

@@ -13,6 +13,7 @@ import type { DuplexTransportOptions } from "./transport.ts";
 const GREETING: Greeting = {
   method: "server/discover",
   params: '{"_meta":{"who":"we"}}',
+  follow: () => null,
   accept: ({ result }) => {
     if (result === undefined) {
       throw new SluiceError("UPSTREAM_REJECTED", { upstream: "up", method: "server/discover", reason: "no" });

@@ -1,0 +1,21 @@
+// Which changes of its lists an upstream promises to tell of, as what a listener asks for.
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import type { SubscriptionFilter } from "./channel.ts";
+
+type ListFilter = Required<Omit<SubscriptionFilter, "resourceSubscriptions">>;
+
+export function listFilter(capabilities: Readonly<JsonObject>): ListFilter {
+  const promises = (list: string) => {
+    const capability = capabilities[list];
+    return isObject(capability) && capability.listChanged === true;
+  };
+  return {
+    toolsListChanged: promises("tools"),
+    promptsListChanged: promises("prompts"),
+    resourcesListChanged: promises("resources"),
+  };
+}
+
+export function isEmpty(filter: ListFilter): boolean {
+  return !Object.values(filter).includes(true);
+}
