@@ -1,5 +1,6 @@
 // One ordered way for whole messages in both directions: a child process's pipes, an event stream with its POSTs, a WebSocket.
 import type { ExchangeOptions, HeaderList } from "../connection.ts";
+import type { Edges } from "./lost_answer.ts";
 
 /** Our side of a channel: what a connection does with it. */
 export interface Channel {
@@ -16,8 +17,8 @@ export interface Channel {
 export interface Receiver {
   /** One message came whole. */
   receive(text: string): void;
-  /** A message was longer than it may be and is lost; the channel goes on. */
-  lost(): void;
+  /** A message was longer than it may be and is lost; the channel goes on. @param edges as far as they are known */
+  lost(edges?: Edges): void;
   /** The channel is over and carries nothing any more; `reason` completes "the upstream is gone: ". */
   ended(reason: string): void;
 }

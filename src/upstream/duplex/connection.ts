@@ -8,6 +8,7 @@ import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from 
 import { Deadline } from "../deadline.ts";
 import type { Channel, Receiver } from "./channel.ts";
 import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
+import { answeredBy, type Edges, edgesOf } from "./lost_answer.ts";
 import { ProgressTokens } from "./progress_tokens.ts";
 import { Quiet, type QuietLimits } from "./quiet.ts";
 
@@ -148,7 +149,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     if (this.closed) return;
     this.#quiet.heard();
     // Channels give up on what is too long before it has come whole; this one came in one piece.
-    if (text.length > this.#options.maxResponseBytes) return this.lost();
+    if (text.length > this.#options.maxResponseBytes) return this.lost(edgesOf(text));
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -166,11 +167,15 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     } else if (value.id !== PING_ID) this.#respond(value, text);
   }
 
-  lost(): void {
-    // Whose answer it was nobody knows: so it may have been anybody's.
-    const { upstream, maxResponseBytes: limit } = this.#options;
+  lost(edges?: Edges): void {
+    const { upstream, maxResponseBytes: limit, onStray } = this.#options;
+    const lost = edges === undefined ? undefined : answeredBy(edges);
+    if (lost === null) return onStray("a message beyond the size limit");
     const error = new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
-    for (const { settle } of [...this.#pending.values()]) settle({ error });
+    for (const [id, { settle }] of [...this.#pending]) {
+      // Where nobody knows whose answer it was, it may have been anybody's.
+      if (lost === undefined || lost === id) settle({ error });
+    }
   }
 
   ended(reason: string): void {

@@ -262,6 +262,21 @@ Deno.test("DuplexConnection fails every call that a lost message may have answer
   assertEquals(connection.closed, false);
 });
 
+Deno.test("DuplexConnection fails the one call whose answer is too long, where its ends say so, and none for a notification", async () => {
+  const { channel, call, connection } = setUp();
+  const others = [call(1), call(3)];
+  const answer = failure(call(2));
+  await settled();
+  channel.says({ jsonrpc: "2.0", method: "notifications/message", params: { data: "x".repeat(1_001) } });
+  channel.says({ result: { text: "x".repeat(1_001), id: 1 }, jsonrpc: "2.0", id: 2 });
+  // As a reader of lines tells it; nobody waits for that one any more.
+  connection.lost({ start: '{"jsonrpc":"2.0","id":2,"result":{"', end: '"}}' });
+  assertEquals((await answer).code, "UPSTREAM_RESPONSE_TOO_LARGE");
+  for (const id of [1, 3]) channel.answers(id);
+  await Promise.all(others);
+  assertEquals(channel.strays, ["a message beyond the size limit"]);
+});
+
 Deno.test("DuplexConnection.notify() waits no longer than its deadline for a side that takes nothing", async () => {
   const { clock, channel, connection, within } = setUp();
   channel.isStuck = true;

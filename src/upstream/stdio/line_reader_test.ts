@@ -1,13 +1,15 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { EDGE_CHARS, type Edges } from "../duplex/lost_answer.ts";
 import { LineReader } from "./line_reader.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function read(chunks: readonly Uint8Array[], maxBytes = 1_000) {
   const lines: string[] = [];
-  let tooLong = 0;
-  const reader = new LineReader(maxBytes, { onLine: (line) => lines.push(line), onTooLong: () => tooLong++ });
+  const tooLong: Edges[] = [];
+  const onTooLong = (edges: Edges) => void tooLong.push(edges);
+  const reader = new LineReader(maxBytes, { onLine: (line) => lines.push(line), onTooLong });
   for (const chunk of chunks) reader.push(chunk);
   reader.end();
   return { lines, tooLong };
@@ -27,15 +29,34 @@ Deno.test("LineReader gives the same lines however the bytes are cut", () => {
           chunks.push(whole.subarray(at, at += size));
         }
         // Lines without text are no messages.
-        assertEquals(read(chunks), { lines: texts.filter((text) => text !== ""), tooLong: 0 });
+        assertEquals(read(chunks), { lines: texts.filter((text) => text !== ""), tooLong: [] });
       },
     ),
   );
 });
 
 Deno.test("LineReader passes over a line beyond the limit, once, and goes on with the next", () => {
-  const long = bytes("x".repeat(11));
+  const long = "x".repeat(11);
   const exact = "y".repeat(10);
-  assertEquals(read([long, long, bytes(`\n${exact}\nz`)], 10), { lines: [exact, "z"], tooLong: 1 });
-  assertEquals(read([bytes(`${"é".repeat(6)}\na\n`)], 10), { lines: ["a"], tooLong: 1 });
+  assertEquals(read([bytes(long), bytes(long), bytes(`\n${exact}\nz`)], 10), {
+    lines: [exact, "z"],
+    tooLong: [{ start: long, end: long + long }],
+  });
+  const six = "é".repeat(6);
+  assertEquals(read([bytes(`${six}\na\n`)], 10), { lines: ["a"], tooLong: [{ start: six, end: six }] });
+});
+
+Deno.test("LineReader keeps both ends of a line beyond the limit, however the bytes are cut", () => {
+  const line = Array.from({ length: 200 }, (_, i) => `${i},`).join("");
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 400 }), (size, maxBytes) => {
+      const whole = bytes(line);
+      const chunks: Uint8Array[] = [];
+      for (let at = 0; at < whole.length; at += size) chunks.push(whole.subarray(at, at + size));
+      const { lines, tooLong: [edges, ...others] } = read(chunks, maxBytes);
+      assertEquals([lines, others, edges!.end], [[], [], line.slice(-EDGE_CHARS)]);
+      // What is longer than the limit is known up to the limit at least.
+      assert(line.startsWith(edges!.start) && edges!.start.length >= Math.min(EDGE_CHARS, maxBytes));
+    }),
+  );
 });

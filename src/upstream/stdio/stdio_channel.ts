@@ -78,7 +78,7 @@ export class StdioChannel implements Channel {
       stdout,
       new LineReader(maxLineBytes, {
         onLine: (line) => this.#receiver.receive(line),
-        onTooLong: () => this.#receiver.lost(),
+        onTooLong: (edges) => this.#receiver.lost(edges),
       }),
     );
     const errors = follow(stderr, new StderrLog(this.#log, clock));
