@@ -284,6 +284,18 @@ Deno.test("A process gets a modern client's answers itself, whatever else the cl
   assertEquals(asked.length, 1);
 });
 
+Deno.test("A socket is opened with the headers that a caller passes, and not with those of its arguments", async () => {
+  const fake = new FakePeers(systemClock);
+  const profile = upstreamProfile({ statelessRevision: MODERN_REVISION });
+  const upstream = new Upstream(profile, fake.transport({ kind: "websocket" }), upstreamDeps());
+  for (const [own, region] of [["a", "x"], ["a", "y"], ["b", "x"]] as const) {
+    const received = new Headers({ "x-upstream-authorization": own });
+    const paramHeaders = [["mcp-param-region", region]] as const;
+    await upstream.request("tools/call", '{"name":"t"}', call({ received, paramHeaders }));
+  }
+  assertEquals(fake.peers.map(({ passed }) => passed), [[["authorization", "a"]], [["authorization", "b"]]]);
+});
+
 Deno.test("A process is not offered a modern client for its tasks, and hears all else that the client claims", async () => {
   const { fake, upstream } = setUp(MODERN_REVISION, modernScript);
   const clientCapabilities = `{"extensions":{"a/b":{},"${TASKS_EXTENSION}":{}}}`;

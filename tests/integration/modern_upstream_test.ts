@@ -14,6 +14,7 @@ import {
   // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 } from "@modelcontextprotocol/sdk/types.js";
 import { type GatewayUnderTest, startGateway, startGatewayWith } from "../conformance/gateway.ts";
+import { serveModernSse } from "../support/modern_sse.ts";
 import { serveModernWebSocket } from "../support/modern_websocket.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -42,17 +43,23 @@ async function startWithStdio(era: "modern" | "both"): Promise<GatewayUnderTest>
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+async function startWith(
+  transport: string,
+  serve: () => AsyncDisposable & { readonly url: string },
+): Promise<GatewayUnderTest> {
+  await using stack = new AsyncDisposableStack();
+  const { url } = stack.use(serve());
+  const gateway = stack.use(await startGatewayWith({ transport, url }));
+  const owned = stack.move();
+  return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
 const GATEWAYS: Readonly<Record<string, () => Promise<GatewayUnderTest>>> = {
   "over HTTP": () => startGateway("modern"),
   "over stdio": () => startWithStdio("modern"),
   "of both eras over stdio": () => startWithStdio("both"),
-  "over WebSocket": async () => {
-    await using stack = new AsyncDisposableStack();
-    const { url } = stack.use(serveModernWebSocket());
-    const gateway = stack.use(await startGatewayWith({ transport: "WEBSOCKET", url }));
-    const owned = stack.move();
-    return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-  },
+  "over WebSocket": () => startWith("WEBSOCKET", serveModernWebSocket),
+  "over SSE": () => startWith("SSE", serveModernSse),
 };
 
 for (const [how, start] of Object.entries(GATEWAYS)) {

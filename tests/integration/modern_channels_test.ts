@@ -1,5 +1,5 @@
-// Upstreams that are processes and speak 2026-07-28: what their clients of that revision meet, how many there are, and what
-// becomes of the calls when one ends. And processes that do not: whatever they do when they are asked whether they do.
+// Upstreams of 2026-07-28 that are processes or sockets: what clients of that revision meet, how many there are, and what becomes
+// of the calls when one ends. And processes of older revisions: whatever they do when they are asked for it.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { startGatewayWith } from "../conformance/gateway.ts";
