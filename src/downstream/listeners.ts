@@ -17,6 +17,8 @@ export interface ListenFilter {
   readonly promptsListChanged?: true;
   readonly resourcesListChanged?: true;
   readonly resourceSubscriptions?: readonly string[];
+  /** Of the tasks extension ("Task Status Notifications"). */
+  readonly taskIds?: readonly string[];
 }
 
 /** Where a listener's messages go: an event stream of its own, or the channel that its client shares among all it asks for. */
@@ -30,18 +32,22 @@ export interface ListenStream {
 /** Read the filter of a listen request; what is not understood is not honoured, and the acknowledgement says so. */
 export function readFilter(params: unknown): ListenFilter {
   const wanted: JsonObject = isObject(params) && isObject(params.notifications) ? params.notifications : {};
-  const uris = Array.isArray(wanted.resourceSubscriptions)
-    ? wanted.resourceSubscriptions.filter((uri) => typeof uri === "string")
-    : [];
+  const uris = stringsIn(wanted.resourceSubscriptions);
+  const taskIds = stringsIn(wanted.taskIds);
   return {
     ...(wanted.toolsListChanged === true ? { toolsListChanged: true } : {}),
     ...(wanted.promptsListChanged === true ? { promptsListChanged: true } : {}),
     ...(wanted.resourcesListChanged === true ? { resourcesListChanged: true } : {}),
     ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
+    ...(taskIds.length > 0 ? { taskIds } : {}),
   };
 }
 
-/** Does the filter name tasks? They are never honoured: a client polls them (tasks extension, "Task Status Notifications"). */
+function stringsIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+
+/** Does the filter name tasks? */
 export function wantsTasks(params: unknown): boolean {
   return isObject(params) && isObject(params.notifications) && params.notifications.taskIds !== undefined;
 }

@@ -2,7 +2,7 @@
 // one is thrown before anything has begun; else it is a call, which is answered, or it listens.
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
-import { isError, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../mcp/json_rpc.ts";
 import { NAMED_BY } from "../mcp/modern.ts";
@@ -19,15 +19,15 @@ import { type Listener, type Listeners, type ListenStream, readFilter, wantsTask
 import { inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
 import { heardBy } from "./modern_notifications.ts";
 import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
-import type { ResourceSubscriptions, WatchedResource } from "./resource_subscriptions.ts";
 import { scopeFor } from "./scope.ts";
+import type { UpstreamSubscriptions } from "./upstream_subscriptions.ts";
 
 export interface ModernRequestsDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly parked: ParkedCalls;
   readonly listeners: Listeners;
-  readonly subscriptions: ResourceSubscriptions;
+  readonly subscriptions: UpstreamSubscriptions;
   readonly streamsAreFull: () => boolean;
 }
 
@@ -146,8 +146,17 @@ export class ModernRequests {
     const { listeners, subscriptions, streamsAreFull } = this.#deps;
     if (streamsAreFull()) throw new SluiceError("TOO_MANY_STREAMS");
     if (wantsTasks(message.params)) requireTasksExtension(call.clientCapabilities);
-    const filter = readFilter(message.params);
-    const watched = (filter.resourceSubscriptions ?? []).map((uri) => this.#find(call, uri));
+    const { taskIds = [], ...wanted } = readFilter(message.params);
+    const resources = (wanted.resourceSubscriptions ?? []).map((uri) =>
+      subscriptions.findResource(call, uri)
+    );
+    // A task may end at any time: that one is gone by now is no fault of the client's, and the acknowledgement says so.
+    const tasks = new Map(taskIds.flatMap((id) => {
+      const task = subscriptions.findTask(call, id);
+      return task === null ? [] : [[id, task] as const];
+    }));
+    const filter = tasks.size === 0 ? wanted : { ...wanted, taskIds: [...tasks.keys()] };
+    const watched = [...resources, ...tasks.values()];
     return {
       kind: "listen",
       open: (stream) => {
@@ -164,16 +173,6 @@ export class ModernRequests {
         return listener;
       },
     };
-  }
-
-  /** This revision has no code of its own for a resource that is none (basic, "Error Codes"). */
-  #find(call: CallContext, uri: string): WatchedResource {
-    try {
-      return this.#deps.subscriptions.find(call, uri);
-    } catch (error) {
-      if (!isError(error, "RESOURCE_NOT_FOUND")) throw error;
-      throw new SluiceError("INVALID_PARAMS", { reason: error.message });
-    }
   }
 }
 

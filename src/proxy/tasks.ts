@@ -5,9 +5,10 @@ import { visibleGateways } from "../catalog/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import { declaresTasksExtension, TASKS_EXTENSION } from "../mcp/tasks.ts";
+import type { GatewayRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext, Handler } from "./call_context.ts";
-import { taskOwnerOf } from "./task_ids.ts";
+import { type TaskIds, taskOwnerOf } from "./task_ids.ts";
 import { mayNameTask, type Rename, renameInCreated, renameInMeta, renameInTask } from "./task_text.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -48,6 +49,18 @@ export function sealFor({ taskIds }: UpstreamCaller, call: CallContext, gatewayI
   return (taskId) => taskIds.seal(owner, { gatewayId, taskId });
 }
 
+/** The task as its upstream knows it; null: none that this caller has here. */
+export function findTask(
+  taskIds: TaskIds,
+  call: CallContext,
+  id: string,
+): { readonly gateway: GatewayRow; readonly taskId: string } | null {
+  const task = taskIds.open(taskOwnerOf(call), id);
+  // An upstream that was taken from the caller takes its tasks along.
+  const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
+  return task === null || gateway === undefined ? null : { gateway, taskId: task.taskId };
+}
+
 async function askAboutTask(
   caller: UpstreamCaller,
   call: CallContext,
@@ -59,12 +72,11 @@ async function askAboutTask(
   if (typeof given !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" must be a string' });
   }
-  const task = caller.taskIds.open(taskOwnerOf(call), given);
-  // An upstream that was taken from the caller takes its tasks along.
-  const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
-  if (task === null || gateway === undefined) {
+  const task = findTask(caller.taskIds, call, given);
+  if (task === null) {
     throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" names no task of this caller here' });
   }
+  const { gateway } = task;
   const sent = replaceSoleMember(memberText(text, "params")!, "taskId", JSON.stringify(task.taskId));
   // tasks/result waits for the tool.
   const limits = method === "tasks/result" ? caller.toolDeadline : undefined;

@@ -2,7 +2,7 @@
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import type { SubscriptionFilter } from "./channel.ts";
 
-type ListFilter = Required<Omit<SubscriptionFilter, "resourceSubscriptions">>;
+type ListFilter = Required<Omit<SubscriptionFilter, "resourceSubscriptions" | "taskIds">>;
 
 export function listFilter(capabilities: Readonly<JsonObject>): ListFilter {
   const promises = (list: string) => {

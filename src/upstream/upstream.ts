@@ -4,7 +4,7 @@ import { isError, SluiceError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { SessionTransfer, Subscription, UpstreamChannel } from "./channel.ts";
+import type { SessionTransfer, Subscription, SubscriptionFilter, UpstreamChannel } from "./channel.ts";
 import type { ClientState } from "./client_state.ts";
 import type { Attempt, CircuitBreaker } from "./circuit_breaker.ts";
 import type { RpcAnswer } from "./client_peer.ts";
@@ -125,18 +125,18 @@ export class Upstream {
   }
 
   /**
-   * Hear of resources for a client without a session: each URI is subscribed to with the caller's headers and capabilities.
+   * Hear of resources and tasks for a client without a session, subscribed to with the caller's headers and capabilities.
    * `ended` resolves also when the upstream is another now, and there is a new one to subscribe at.
    * @param onMessage takes a notification, the whole message as JSON text
    */
   subscribe(
-    uris: readonly string[],
+    filter: Pick<SubscriptionFilter, "resourceSubscriptions" | "taskIds">,
     onMessage: (text: string) => void,
     signal: AbortSignal,
     { received, clientCapabilities }: Pick<UpstreamCall, "received" | "clientCapabilities">,
   ): Subscription {
     const passed = this.#profile.passthrough.select(received);
-    return this.#listening.resources(uris, { onMessage, clientCapabilities, passed }, signal);
+    return this.#listening.subscribe(filter, { onMessage, clientCapabilities, passed }, signal);
   }
 
   /** Hear of changes of its lists; `onListChanged` takes the notification's method. `ended` is as that of `subscribe`. */

@@ -46,18 +46,10 @@ export class UpstreamListening {
     return !isEmpty(listFilter(this.#upstream.capabilities()));
   }
 
-  resources(
-    uris: readonly string[],
-    options: Omit<SubscribeOptions, "signal">,
-    signal: AbortSignal,
-  ): Subscription {
-    return this.#subscribe({ resourceSubscriptions: uris }, options, signal);
-  }
-
   lists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
     const filter = listFilter(this.#upstream.capabilities());
     const onMessage = (text: string) => onListChanged(String(JSON.parse(text).method));
-    return this.#subscribe(filter, { onMessage }, signal, onListChanged);
+    return this.subscribe(filter, { onMessage }, signal, onListChanged);
   }
 
   /** The one stream for what a client of an older revision has subscribed to; undefined where its own sessions listen. */
@@ -85,7 +77,8 @@ export class UpstreamListening {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
   }
 
-  #subscribe(
+  /** @param onListChanged takes what a session hears of lists; a stream of its own has `options.onMessage` for all */
+  subscribe(
     filter: SubscriptionFilter,
     options: Omit<SubscribeOptions, "signal">,
     until: AbortSignal,

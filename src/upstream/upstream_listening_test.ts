@@ -66,7 +66,12 @@ Deno.test("Upstream.subscribe() hears of a modern upstream's resources, without 
   const { fake, upstream, streams } = modern();
   const heard: string[] = [];
   const stop = new AbortController();
-  const { opened, ended } = upstream.subscribe(["a:1", "a:2"], (text) => heard.push(text), stop.signal, CALL);
+  const { opened, ended } = upstream.subscribe(
+    { resourceSubscriptions: ["a:1", "a:2"] },
+    (text) => heard.push(text),
+    stop.signal,
+    CALL,
+  );
   await opened;
   const [stream] = streams;
   assertEquals(filterOf(stream!), { resourceSubscriptions: ["a:1", "a:2"] });
@@ -86,7 +91,12 @@ Deno.test("Upstream.subscribe() opens a stream again that was lost or ended", as
   const { upstream, streams } = modern();
   const heard: string[] = [];
   const stop = new AbortController();
-  const { opened, ended } = upstream.subscribe(["a:1"], (text) => heard.push(text), stop.signal, CALL);
+  const { opened, ended } = upstream.subscribe(
+    { resourceSubscriptions: ["a:1"] },
+    (text) => heard.push(text),
+    stop.signal,
+    CALL,
+  );
   await opened;
   // One that just ends, and one that says goodbye.
   streams[0]!.end();
@@ -106,7 +116,12 @@ Deno.test("Upstream.subscribe() says when a modern upstream refuses, and does no
   ] as const;
   for (const [answer, code] of cases) {
     const { fake, upstream } = modern(({ id }) => answer(id));
-    const { opened, ended } = upstream.subscribe(["a:1"], () => {}, new AbortController().signal, CALL);
+    const { opened, ended } = upstream.subscribe(
+      { resourceSubscriptions: ["a:1"] },
+      () => {},
+      new AbortController().signal,
+      CALL,
+    );
     assertEquals((await assertRejects(() => opened, SluiceError)).code, code);
     await ended;
     assertEquals(fake.methods.length, 1);
@@ -117,7 +132,12 @@ Deno.test("Upstream.subscribe() keeps trying an upstream that is in trouble", as
   let failures = 0;
   const { upstream } = modern(() => failures++ === 0 ? { status: 503 } : undefined);
   const stop = new AbortController();
-  const { opened, ended } = upstream.subscribe(["a:1"], () => {}, stop.signal, CALL);
+  const { opened, ended } = upstream.subscribe(
+    { resourceSubscriptions: ["a:1"] },
+    () => {},
+    stop.signal,
+    CALL,
+  );
   await assertRejects(() => opened, SluiceError, "503");
   await waitFor(() => failures === 2, { what: "another try" });
   stop.abort();
@@ -133,7 +153,7 @@ Deno.test("Upstream.subscribe() keeps a session for it at an older upstream, and
   const heard: string[] = [];
   const stop = new AbortController();
   const { opened, ended } = upstream.subscribe(
-    ["a:1", "no:1"],
+    { resourceSubscriptions: ["a:1", "no:1"] },
     (text) => heard.push(text),
     stop.signal,
     CALL,
@@ -156,13 +176,13 @@ Deno.test("Upstream.subscribe() says when an older upstream refuses every resour
   );
   const signal = new AbortController().signal;
   await assertRejects(
-    () => upstream.subscribe(["a:1"], () => {}, signal, CALL).opened,
+    () => upstream.subscribe({ resourceSubscriptions: ["a:1"] }, () => {}, signal, CALL).opened,
     SluiceError,
     "unknown",
   );
   const stateless = legacy();
   stateless.fake.stateful = false;
-  const refused = stateless.upstream.subscribe(["a:1"], () => {}, signal, CALL);
+  const refused = stateless.upstream.subscribe({ resourceSubscriptions: ["a:1"] }, () => {}, signal, CALL);
   await assertRejects(() => refused.opened, SluiceError, "keeps no sessions");
   await refused.ended;
 });
@@ -272,7 +292,12 @@ Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one 
 
 Deno.test("Subscriptions end when the upstream is another now", async () => {
   const { upstream, streams } = modern();
-  const { opened, ended } = upstream.subscribe(["a:1"], () => {}, new AbortController().signal, CALL);
+  const { opened, ended } = upstream.subscribe(
+    { resourceSubscriptions: ["a:1"] },
+    () => {},
+    new AbortController().signal,
+    CALL,
+  );
   await opened;
   const bound = new BoundSessions(
     new ClientState({ wishes: { logLevel: null, subscriptions: { u: ["a:1"] } } }),

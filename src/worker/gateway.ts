@@ -11,8 +11,8 @@ import { announceListChanges, type UpstreamChange } from "../downstream/list_cha
 import { Listeners } from "../downstream/listeners.ts";
 import { ModernRequests } from "../downstream/modern_requests.ts";
 import { ParkedCalls } from "../downstream/parked_calls.ts";
-import { ResourceSubscriptions } from "../downstream/resource_subscriptions.ts";
 import { SessionIds } from "../downstream/session_id.ts";
+import { UpstreamSubscriptions } from "../downstream/upstream_subscriptions.ts";
 import type { AccessLog } from "../http/access_log.ts";
 import { Admission } from "../http/admission.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
@@ -192,7 +192,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     catalog: () => catalog.now,
     parked,
     listeners,
-    subscriptions: new ResourceSubscriptions(upstreams),
+    subscriptions: new UpstreamSubscriptions(upstreams, taskIds),
     streamsAreFull: () => admission.streamsAreFull,
   });
   const duplex = new DuplexSessions({

@@ -1,5 +1,12 @@
 // A fake upstream that runs tasks: of 2025-11-25, or of the extension of 2026-07-28. Tasks are done when `finish` says so.
-import { FakeUpstream, type Received, refusal, result } from "./fake_upstream.ts";
+import {
+  type FakeAnswer,
+  FakeUpstream,
+  LiveStream,
+  type Received,
+  refusal,
+  result,
+} from "./fake_upstream.ts";
 
 const RELATED = "io.modelcontextprotocol/related-task";
 const AT = "2026-01-01T00:00:00Z";
@@ -11,6 +18,8 @@ export class TaskUpstream {
   readonly tasks = new Map<string, "working" | "completed" | "cancelled">();
   /** Tasks per page of tasks/list. */
   pageSize = 100;
+  /** Open `subscriptions/listen` requests. */
+  readonly listening: LiveStream[] = [];
   readonly #prefix: string;
   readonly #isModern: boolean;
 
@@ -36,7 +45,18 @@ export class TaskUpstream {
     for (const id of this.tasks.keys()) this.tasks.set(id, "completed");
   }
 
-  #serve({ method, id, params }: Received) {
+  /** Tells whoever listens to the task what has become of it. */
+  tellOf(taskId: string): void {
+    for (const stream of this.listening) {
+      const { notifications } = stream.request.params as { notifications: { taskIds?: string[] } };
+      if (!notifications.taskIds?.includes(taskId)) continue;
+      stream.send(listened(stream, "notifications/tasks", JSON.parse(this.#text(taskId))));
+    }
+  }
+
+  #serve(request: Received) {
+    const { method, id, params } = request;
+    if (method === "subscriptions/listen") return this.#listen(request);
     const given = (params ?? {}) as { task?: unknown; taskId?: string; cursor?: string };
     const made = this.#isModern || given.task !== undefined;
     if (method === "tools/call" && made) return result(id, this.#create());
@@ -53,6 +73,14 @@ export class TaskUpstream {
     }
     if (this.#isModern && method !== "tasks/get") return result(id, '{"resultType":"complete"}');
     return result(id, this.#text(taskId));
+  }
+
+  #listen(request: Received): FakeAnswer {
+    const stream = new LiveStream(request);
+    this.listening.push(stream);
+    const { notifications } = request.params as { notifications: unknown };
+    stream.send(listened(stream, "notifications/subscriptions/acknowledged", { notifications }));
+    return stream.answer;
   }
 
   #create(): string {
@@ -76,6 +104,12 @@ export class TaskUpstream {
       this.tasks.get(taskId)
     }","createdAt":"${AT}","lastUpdatedAt":"${AT}","${ttl}":60000.0 }`;
   }
+}
+
+/** A notification under the id of the request that listens. */
+function listened({ request }: LiveStream, method: string, params: Record<string, unknown>): unknown {
+  const meta = { "io.modelcontextprotocol/subscriptionId": request.id };
+  return { jsonrpc: "2.0", method, params: { ...params, _meta: meta } };
 }
 
 /** What such an upstream has in its gateway's row. */

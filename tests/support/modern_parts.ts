@@ -3,8 +3,9 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import { Listeners } from "../../src/downstream/listeners.ts";
 import { ModernRequests } from "../../src/downstream/modern_requests.ts";
 import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
-import { ResourceSubscriptions } from "../../src/downstream/resource_subscriptions.ts";
 import { SessionIds } from "../../src/downstream/session_id.ts";
+import { UpstreamSubscriptions } from "../../src/downstream/upstream_subscriptions.ts";
+import { TaskIds } from "../../src/proxy/task_ids.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { FakeClock } from "./fake_clock.ts";
 
@@ -37,7 +38,7 @@ export function modernParts(
     timeoutMs: PARKED_FOR_MS,
     limit: maxParked,
   });
-  const subscriptions = new ResourceSubscriptions(upstreams);
+  const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
   const requests = new ModernRequests({
     ...{ dispatcher, catalog, parked, listeners, subscriptions, streamsAreFull },
   });
