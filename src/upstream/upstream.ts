@@ -1,30 +1,23 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
-import { type CancelSignal, unlessAborted } from "../base/cancellation.ts";
-import { isError, SluiceError } from "../base/errors.ts";
+import { isError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import type { SessionTransfer, Subscription, SubscriptionFilter, UpstreamChannel } from "./channel.ts";
-import type { ClientState } from "./client_state.ts";
-import type { Attempt, CircuitBreaker } from "./circuit_breaker.ts";
 import type { RpcAnswer } from "./client_peer.ts";
+import { ClientSessions } from "./client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
-import { isBreakerFailure, isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
-import { inTime, type Wait } from "./in_time.ts";
-import { openChannel, statelessChannel } from "./open_session.ts";
-import { isRepeatable, RetryBudget } from "./retry.ts";
+import { Doorway } from "./doorway.ts";
+import { isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
+import { inTime } from "./in_time.ts";
 import { declaredBy, PoolKeys } from "./pool_keys.ts";
+import { isRepeatable, RetryBudget } from "./retry.ts";
 import type { PoolKey } from "./session_key.ts";
-import { UpstreamSession } from "./session.ts";
-import { pause } from "./listening.ts";
-import { type Opening, UpstreamListening } from "./upstream_listening.ts";
+import { UpstreamListening } from "./upstream_listening.ts";
 import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
-import { restoreWishes, tellLogLevel } from "./wishes.ts";
+import { tellLogLevel } from "./wishes.ts";
 
 export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
-
-/** A server that opens no stream before it has something to say on it holds a session's first call up no longer than this. */
-const MAX_STREAM_WAIT_MS = 500;
 
 export class Upstream {
   readonly id: string;
@@ -34,48 +27,46 @@ export class Upstream {
   readonly #transport: UpstreamTransport;
   readonly #profile: UpstreamProfile;
   readonly #deps: UpstreamDeps;
-  readonly #url: string;
-  /** Not the id: where address or credentials have changed, sessions that were opened with the old ones are not used. */
-  readonly #boundKey = crypto.randomUUID();
   readonly #retries = new RetryBudget();
   readonly #keys: PoolKeys;
-  /** Of an upstream that keeps no sessions: there is nothing to share, so everybody uses it, without a handshake. */
-  #stateless: UpstreamChannel | null;
+  readonly #doorway: Doorway;
+  readonly #clients: ClientSessions;
   readonly #listening: UpstreamListening;
-  readonly #opening: Wait;
   #retired = false;
 
   constructor(profile: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
     this.id = profile.id;
     this.name = transport.upstream;
-    this.#opening = { upstream: this.name, phase: "open a session" };
     this.#profile = profile;
     this.capabilities = profile.capabilities;
     this.#transport = transport;
     this.#deps = deps;
-    this.#url = transport.address;
     this.#keys = new PoolKeys(deps.identities, {
-      url: this.#url,
+      url: transport.address,
       transport: transport.kind,
       upstreamId: this.id,
       upstream: this.name,
     });
-    this.#stateless = profile.statelessRevision === null
-      ? null
-      : this.#statelessOf(profile.statelessRevision);
+    const doorway = this.#doorway = new Doorway(profile, transport, deps);
+    this.#clients = new ClientSessions({
+      upstreamId: this.id,
+      transport,
+      doorway,
+      hasLogging: () => "logging" in this.capabilities,
+    });
     this.#listening = new UpstreamListening({
       id: this.id,
       name: this.name,
       capabilities: () => this.capabilities,
-      stateless: () => this.#stateless,
-      open: (opening) => this.#open(opening),
-      limits: this.#openLimits(),
+      stateless: () => doorway.stateless,
+      open: (opening) => doorway.open(opening),
+      limits: doorway.limits,
     });
   }
 
   /** Its circuit is open: calls fail at once. */
   get isDown(): boolean {
-    return this.#deps.breakers.known(this.#url)?.state === "open";
+    return this.#doorway.circuit?.state === "open";
   }
 
   /**
@@ -99,17 +90,12 @@ export class Upstream {
   /** This upstream's sessions among a downstream session's own, for the worker that takes it over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
     bound.closeStream(this.id);
-    return (await this.#sessionsIn(bound)).flatMap((session) => session.transfer() ?? []);
+    return await this.#clients.transfer(bound);
   }
 
   /** Take over what `transfer` gave. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
-    const { client } = bound;
-    const peers = { client: client.peerFor(this.id), onListChanged: this.#onListChanged };
-    const session = UpstreamSession.resume(this.#transport, transfer, peers);
-    if (session === null) return;
-    if (client.listening || client.subscriptionsTo(this.id).size > 0) session.listen();
-    bound.adopt(this.#keyFor(transfer.passed), session);
+    this.#clients.adopt(bound, transfer);
   }
 
   /**
@@ -121,7 +107,7 @@ export class Upstream {
     const hasSubscriptions = client.subscriptionsTo(this.id).size > 0;
     await this.#listening.streamFor(bound)?.update(this.#deps.createTimeoutMs);
     if (!client.listening && !hasSubscriptions) return;
-    for (const session of await this.#sessionsIn(bound)) session.listen();
+    for (const session of await this.#clients.of(bound)) session.listen();
   }
 
   /**
@@ -151,28 +137,12 @@ export class Upstream {
 
   /** Tell the client's sessions which log level it wants; those that are still to be opened are told then. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
-    if (!("logging" in this.capabilities)) return;
-    const limits = this.#openLimits();
-    await Promise.all(
-      (await this.#sessionsIn(bound)).map((session) => tellLogLevel(session, bound.client.logLevel, limits)),
-    );
+    await this.#clients.tellLogLevel(bound);
   }
 
   /** Pass a notification of the client's on, the whole message as JSON text. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
-    await Promise.all((await this.#sessionsIn(bound)).map((session) => session.notify(notification)));
-  }
-
-  /** A downstream session's own sessions to this upstream. */
-  async #sessionsIn(bound: BoundSessions): Promise<UpstreamChannel[]> {
-    const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#boundKey));
-    const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
-    return sessions.filter((session) => session !== null);
-  }
-
-  /** A session never serves a call whose pinned headers differ from those it was opened with. */
-  #keyFor(passed: HeaderList): string {
-    return passed.length === 0 ? this.#boundKey : `${this.#boundKey} ${JSON.stringify(passed)}`;
+    await Promise.all((await this.#clients.of(bound)).map((session) => session.notify(notification)));
   }
 
   /**
@@ -188,9 +158,10 @@ export class Upstream {
 
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     const passed = this.#profile.passthrough.select(call.received);
-    if (this.#stateless !== null) return this.#callStateless(this.#stateless, method, params, call, passed);
+    const { stateless } = this.#doorway;
+    if (stateless !== null) return this.#callStateless(stateless, method, params, call, passed);
     const shared = this.#profile.sessionMode === "shared";
-    if (call.bound !== null && !shared) return this.#callBound(call.bound, method, params, call, passed);
+    if (call.bound !== null && !shared) return this.#clients.call(call.bound, method, params, call, passed);
     const isPooled = (shared || this.#deps.poolEnabled) && !this.#retired;
     const key = isPooled && this.#logLevelOf(params, call) === null ? this.#keys.of(call, passed) : null;
     return key !== null
@@ -209,124 +180,23 @@ export class Upstream {
     if (method === "resources/subscribe" && call.bound !== null) {
       this.#listening.streamFor(call.bound, passed);
     }
-    // There is no session to open, so the connection is what the circuit watches. A warm call finds no circuit at all.
-    const circuit = this.#deps.breakers.known(this.#url);
-    if (circuit !== undefined && circuit.state !== "closed") await this.#knock(session, call, passed);
+    // There is no session to open, so the connection is what the circuit watches.
+    const doorway = this.#doorway;
+    const { circuit } = doorway;
+    if (circuit !== undefined && circuit.state !== "closed") await doorway.knock(session, call, passed);
     try {
       const answer = await session.request(method, params, call, passed);
       circuit?.observed("answer");
       return answer;
     } catch (error) {
       if (!wantsHandshake(error)) {
-        if (isUnreachable(error)) this.#circuit().observed("silence");
+        if (isUnreachable(error)) doorway.silent();
         throw error;
       }
       // It may have been replaced by one that keeps sessions. The refusal executed nothing, so the call may go out again.
-      if (this.#stateless === session) this.#stateless = null;
+      doorway.forget(session);
       return this.#route(method, params, call);
     }
-  }
-
-  /**
-   * The circuit is open: ask whether anybody is there before a call goes out. The call itself is no probe, for it may take
-   * minutes, and all others fail until the probe is back.
-   */
-  async #knock(session: UpstreamChannel, { signal }: UpstreamCall, passed: HeaderList): Promise<void> {
-    const attempt = this.#enterCircuit();
-    const timeoutMs = this.#deps.createTimeoutMs;
-    try {
-      const limits = { timeoutMs, timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT", signal };
-      await session.knock(limits, passed);
-    } catch (error) {
-      const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
-      if (failed) attempt.failed();
-      else if (isOurDoing(error) || signal?.aborted) attempt.abandoned();
-      // Whatever else it says, it is there.
-      else return attempt.succeeded();
-      throw error;
-    }
-    attempt.succeeded();
-  }
-
-  async #callBound(
-    bound: BoundSessions,
-    method: string,
-    params: string | undefined,
-    call: UpstreamCall,
-    passed: HeaderList,
-  ): Promise<RpcAnswer> {
-    const key = this.#keyFor(passed);
-    const session = await this.#boundSessionFor(call, bound, key, passed);
-    try {
-      return await session.request(method, params, call, session.isStateful ? undefined : passed);
-    } catch (error) {
-      if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
-      await bound.drop(key, session);
-      const fresh = await this.#boundSessionFor(call, bound, key, passed);
-      return await fresh.request(method, params, call);
-    }
-  }
-
-  /** Others may wait for the same session: it is opened to the end, whoever gives up. */
-  #boundSessionFor(
-    call: UpstreamCall,
-    bound: BoundSessions,
-    key: string,
-    passed: HeaderList,
-  ): UpstreamChannel | Promise<UpstreamChannel> {
-    const opened = bound.opened(key);
-    if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
-    const open = (signal: CancelSignal) => unlessAborted(this.#boundSession(bound, key, passed), signal);
-    return inTime(call, this.#opening, open);
-  }
-
-  async #boundSession(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
-    // A fresh one in its place would answer as if nothing had ever been.
-    if (bound.client.attachments.takeLoss(this.id)) {
-      throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: this.name });
-    }
-    const open = () => this.#openFor(bound.client, passed);
-    let session = await bound.get(key, open);
-    if (session.closed) {
-      // Its process or socket ended between two calls.
-      await bound.drop(key, session);
-      session = await bound.get(key, open);
-    }
-    if (session.isStateful) return session;
-    // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
-    await bound.drop(key, session);
-    if (this.#stateless === null) return session;
-    void session.close();
-    return this.#stateless;
-  }
-
-  /** A session of a client's own: the upstream hears of the client what it would hear from it, now and after an expiry. */
-  async #openFor(client: ClientState, passed: HeaderList): Promise<UpstreamChannel> {
-    const session = await this.#open({
-      passed,
-      clientCapabilities: client.capabilities,
-      client: client.peerFor(this.id),
-    });
-    if (!session.isStateful) return session;
-    await Promise.all([
-      restoreWishes(session, client, {
-        upstreamId: this.id,
-        hasLogging: "logging" in this.capabilities,
-        limits: this.#openLimits(),
-      }),
-      // Whoever has the client after this worker cannot have the session.
-      session.transfer() === null ? client.attachments.add(this.id) : null,
-    ]);
-    // Some servers ask their client on this stream, and lose what they ask before it is there.
-    if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
-    return session;
-  }
-
-  #openLimits() {
-    return {
-      timeoutMs: this.#deps.createTimeoutMs,
-      timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT",
-    };
   }
 
   async #callPooled(
@@ -345,7 +215,7 @@ export class Upstream {
         (waiting) =>
           pool.lease(
             key,
-            (signal) => this.#handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
+            (signal) => this.#doorway.handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
             waiting,
           ),
       );
@@ -375,54 +245,21 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     const { client } = call;
     const clientCapabilities = declaredBy(call);
+    const doorway = this.#doorway;
     const session = await inTime(
       call,
-      this.#opening,
-      (signal) => this.#open({ passed, signal, clientCapabilities, client }),
+      { upstream: this.name, phase: "open a session" },
+      (signal) => doorway.open({ passed, signal, clientCapabilities, client }),
     );
     try {
       // Nobody else uses it, so it may be set up for this request.
       const logLevel = this.#logLevelOf(params, call);
-      if (logLevel !== null) await tellLogLevel(session, logLevel, this.#openLimits());
+      if (logLevel !== null) await tellLogLevel(session, logLevel, doorway.limits);
       return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } finally {
       // The answer does not wait for the farewell.
-      if (session !== this.#stateless) void session.close();
+      if (session !== doorway.stateless) void session.close();
     }
-  }
-
-  /** Open a session outside the pool, under the same circuit breaker. */
-  async #open(options: Opening): Promise<UpstreamChannel> {
-    const attempt = this.#enterCircuit();
-    try {
-      const session = await this.#handshake(options);
-      attempt.succeeded();
-      return session;
-    } catch (error) {
-      // Whoever asked gave up, or had no time left: that is no word of the upstream's.
-      if (isBreakerFailure(error) && !options.signal?.aborted) attempt.failed();
-      else attempt.abandoned();
-      throw error;
-    }
-  }
-
-  async #handshake(opening: Opening): Promise<UpstreamChannel> {
-    const { clientInfo } = this.#deps;
-    const session = await openChannel(this.#transport, {
-      onListChanged: this.#onListChanged,
-      ...opening,
-      ...this.#openLimits(),
-      clientInfo,
-    });
-    if (!session.isStateful) {
-      this.#stateless = this.#statelessOf(session.protocolVersion);
-    }
-    return session;
-  }
-
-  #statelessOf(revision: string): UpstreamChannel | null {
-    const peers = { onListChanged: this.#onListChanged };
-    return statelessChannel(this.#transport, revision, this.#deps.clientInfo, peers);
   }
 
   /** The log level that a 2026-07-28 request wants of an upstream where it belongs to the session. */
@@ -430,19 +267,5 @@ export class Upstream {
     return revision === MODERN_REVISION && bound === null && "logging" in this.capabilities
       ? logLevelIn(params)
       : null;
-  }
-
-  readonly #onListChanged = (method: string) => this.#deps.onListChanged(this.id, method);
-
-  /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */
-  #enterCircuit(): Attempt {
-    const circuit = this.#circuit();
-    const waitMs = circuit.waitMs();
-    if (waitMs > 0) throw new SluiceError("UPSTREAM_CIRCUIT_OPEN", { upstream: this.name, waitMs });
-    return circuit.enter();
-  }
-
-  #circuit(): CircuitBreaker {
-    return this.#deps.breakers.of({ url: this.#url, upstreamId: this.id });
   }
 }
