@@ -1,4 +1,5 @@
 // The real gateway with the conformance upstream behind a virtual server that changes no name: what the suite is pointed at.
+import type { Gateway, Settings, StartGateway } from "../support/gateway.ts";
 import { Sluice } from "../support/sluice.ts";
 import { type ConformanceUpstream, type Era, startConformanceUpstream } from "./upstream_process.ts";
 
@@ -7,30 +8,35 @@ const SERVER_ID = "conformance";
 export interface GatewayUnderTest extends AsyncDisposable {
   /** The virtual server's MCP endpoint, open to callers without a token: the suite cannot send one. */
   readonly url: string;
-  readonly sluice: Sluice;
+  readonly sluice: Gateway;
 }
 
 /** Before the conformance-complete upstream, which speaks the revisions of `era`. */
-export function startGateway(era: Era = "both"): Promise<GatewayUnderTest> {
-  return startGatewayTo(startConformanceUpstream(era));
+export function startGateway(era: Era = "both", start?: StartGateway): Promise<GatewayUnderTest> {
+  return startGatewayTo(startConformanceUpstream(era), start);
 }
 
 /** Before an upstream over streamable HTTP. */
-export async function startGatewayTo(starting: Promise<ConformanceUpstream>): Promise<GatewayUnderTest> {
+export async function startGatewayTo(
+  starting: Promise<ConformanceUpstream>,
+  start?: StartGateway,
+): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await starting);
-  const gateway = stack.use(await startGatewayWith({ url: upstream.url, transport: "STREAMABLEHTTP" }));
+  const registration = { url: upstream.url, transport: "STREAMABLEHTTP" };
+  const gateway = stack.use(await startGatewayWith(registration, {}, start));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Two workers, one upstream, everything it has in one virtual server. @param registration of the upstream, but its name */
+/** One upstream, everything it has in one virtual server. @param registration of the upstream, but its name */
 export async function startGatewayWith(
   registration: Readonly<Record<string, unknown>>,
-  env: Readonly<Record<string, string>> = {},
+  env: Settings = {},
+  start: StartGateway = (env) => Sluice.start({ env }),
 ): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
-  const sluice = stack.use(await Sluice.start({ env: { AUTH_REQUIRED: "false", ...env } }));
+  const sluice = stack.use(await start({ AUTH_REQUIRED: "false", ...env }));
   const { status, body } = await sluice.api("POST", "/gateways", { name: "upstream", ...registration });
   if (status !== 200) throw new Error(`The upstream was answered ${status}: ${JSON.stringify(body)}`);
   await createVirtualServer(sluice, SERVER_ID);
@@ -43,7 +49,7 @@ export async function startGatewayWith(
 }
 
 /** A virtual server of all that the gateway has, under the names that the upstreams gave. */
-export async function createVirtualServer(sluice: Sluice, id: string): Promise<void> {
+export async function createVirtualServer(sluice: Gateway, id: string): Promise<void> {
   const all = async (path: string) => (await sluice.api("GET", path)).body;
   const idsOf = (rows: readonly { readonly id: string }[]) => rows.map((row) => row.id);
   const { resourceTemplates } = await all("/resources/templates/list");

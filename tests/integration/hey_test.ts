@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startDemoServer } from "../../src/cli/demo_server.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { canLeaveOut } from "../support/programs.ts";
-import { Sluice } from "../support/sluice.ts";
 
 const PAYLOAD = {
   jsonrpc: "2.0",
@@ -12,13 +13,12 @@ const PAYLOAD = {
   params: { source_timezone: "Europe/Berlin", target_timezone: "Europe/Dublin", time: "09:00" },
 };
 
-Deno.test({
-  name: "/rpc answers the guide's hey run with 10,000 times 200, every reply right",
-  ignore: canLeaveOut("hey"),
-  fn: async () => {
+gatewayTest(
+  "/rpc answers the guide's hey run with 10,000 times 200, every reply right",
+  async (start) => {
     const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
     try {
-      await using sluice = await Sluice.start();
+      await using sluice = await start();
       await sluice.registerUpstream("time", demo.url);
       const token = await sluice.token();
 
@@ -37,10 +37,11 @@ Deno.test({
       await demo.close();
     }
   },
-});
+  { ignore: canLeaveOut("hey") },
+);
 
-async function hey(sluice: Sluice, token: string): Promise<string> {
-  const payload = `${sluice.cwd}/payload.json`;
+async function hey(sluice: Gateway, token: string): Promise<string> {
+  const payload = await Deno.makeTempFile({ prefix: "sluice_hey_", suffix: ".json" });
   await Deno.writeTextFile(payload, JSON.stringify(PAYLOAD));
   const { stdout, stderr } = await new Deno.Command("hey", {
     args: [
@@ -48,11 +49,12 @@ async function hey(sluice: Sluice, token: string): Promise<string> {
       ...["-H", `Authorization: Bearer ${token}`, "-D", payload, `${sluice.url}/rpc`],
     ],
   }).output();
+  await Deno.remove(payload);
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }
 
 /** Calls one after the other as long as `going`. @returns how many replies it read, each of them right */
-async function readReplies(sluice: Sluice, token: string, going: () => boolean): Promise<number> {
+async function readReplies(sluice: Gateway, token: string, going: () => boolean): Promise<number> {
   let read = 0;
   for (; going(); read++) {
     const { status, body } = await sluice.api("POST", "/rpc", { ...PAYLOAD, id: read }, token);

@@ -114,7 +114,7 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
     assertEquals(await metric(gateway.sluice, "sluice_upstream_connections "), processes);
   });
 
-  await gateway.sluice.stop();
+  await gateway.sluice.processes[0]!.stop();
   assertEquals(processesWith(mark), []);
 });
 

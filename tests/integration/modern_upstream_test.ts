@@ -1,5 +1,5 @@
 // A client of the revisions with sessions (the SDK's v1 client) on an upstream that speaks 2026-07-28 alone (the SDK's v2
-// server), through a gateway with two workers, over each transport that such an upstream may be reached by.
+// server), through the gateway, over each transport that such an upstream may be reached by.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/index"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
@@ -14,6 +14,8 @@ import {
   // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/types"
 } from "@modelcontextprotocol/sdk/types.js";
 import { type GatewayUnderTest, startGateway, startGatewayWith } from "../conformance/gateway.ts";
+import type { StartGateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { serveModernSse } from "../support/modern_sse.ts";
 import { serveModernWebSocket } from "../support/modern_websocket.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
@@ -32,43 +34,46 @@ async function connect({ url }: GatewayUnderTest, capabilities: Record<string, o
   return { client, call, [Symbol.asyncDispose]: () => client.close() };
 }
 
-async function startWithStdio(era: "modern" | "both"): Promise<GatewayUnderTest> {
+async function startWithStdio(start: StartGateway, era: "modern" | "both"): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const state = await Deno.makeTempFile({ prefix: "sluice_state_" });
   stack.defer(() => Deno.remove(state));
   const launch = conformanceLaunch("peer", era, ["--state", state]);
   const env = { STDIO_ENABLED: "true" };
-  const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env));
+  const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env, start));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function startWith(
+  start: StartGateway,
   transport: string,
   serve: () => AsyncDisposable & { readonly url: string },
 ): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const { url } = stack.use(serve());
-  const gateway = stack.use(await startGatewayWith({ transport, url }));
+  const gateway = stack.use(await startGatewayWith({ transport, url }, {}, start));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-const GATEWAYS: Readonly<Record<string, () => Promise<GatewayUnderTest>>> = {
-  "over HTTP": () => startGateway("modern"),
-  "over stdio": () => startWithStdio("modern"),
-  "of both eras over stdio": () => startWithStdio("both"),
-  "over WebSocket": () => startWith("WEBSOCKET", serveModernWebSocket),
-  "over SSE": () => startWith("SSE", serveModernSse),
+const GATEWAYS: Readonly<Record<string, (start: StartGateway) => Promise<GatewayUnderTest>>> = {
+  "over HTTP": (start) => startGateway("modern", start),
+  "over stdio": (start) => startWithStdio(start, "modern"),
+  "of both eras over stdio": (start) => startWithStdio(start, "both"),
+  "over WebSocket": (start) => startWith(start, "WEBSOCKET", serveModernWebSocket),
+  "over SSE": (start) => startWith(start, "SSE", serveModernSse),
 };
 
-for (const [how, start] of Object.entries(GATEWAYS)) {
-  Deno.test(`An older client and a 2026-07-28 upstream ${how}: calls, questions, subscriptions and changes`, (t) =>
-    meet(t, start));
+for (const [how, startWith] of Object.entries(GATEWAYS)) {
+  gatewayTest(
+    `An older client and a 2026-07-28 upstream ${how}: calls, questions, subscriptions and changes`,
+    (start, t) => meet(t, startWith(start)),
+  );
 }
 
-async function meet(t: Deno.TestContext, start: () => Promise<GatewayUnderTest>): Promise<void> {
-  await using gateway = await start();
+async function meet(t: Deno.TestContext, starting: Promise<GatewayUnderTest>): Promise<void> {
+  await using gateway = await starting;
 
   await t.step("The gateway is registered as what it is", async () => {
     const { body } = await gateway.sluice.api("GET", "/gateways");

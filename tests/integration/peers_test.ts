@@ -3,13 +3,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV1, connectV2, inspect, type McpClient } from "../support/mcp_clients.ts";
-import { Sluice } from "../support/sluice.ts";
 import { startBehindMcpProxy } from "../support/upstream_mcp_proxy.ts";
 
 const MCP_REMOTE_PACKAGE = "mcp-remote@0.15.1";
 
-Deno.test("Stdio servers behind mcp-proxy work from every client", async (t) => {
+gatewayTest("Stdio servers behind mcp-proxy work from every client", async (start, t) => {
   const folder = await Deno.makeTempDir({ prefix: "sluice_peers_" });
   await Deno.writeTextFile(`${folder}/greeting.txt`, "hello from a file");
   try {
@@ -21,7 +21,7 @@ Deno.test("Stdio servers behind mcp-proxy work from every client", async (t) => 
       MEMORY_FILE_PATH: `${folder}/memory.jsonl`,
     });
     await using time = await startBehindMcpProxy(["time-mcp@1.0.6"]);
-    await using sluice = await Sluice.start();
+    await using sluice = await start();
     const token = await sluice.token();
     const url = `${sluice.url}/mcp`;
     const counts = [];

@@ -1,9 +1,12 @@
 // The pool from outside: who shares an upstream session with whom, how many there are, what operators see of them.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
 import { Prng } from "../support/prng.ts";
-import { Sluice } from "../support/sluice.ts";
+import type { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** Somebody who calls: with a fresh token each time, where it has one at all. */
@@ -19,7 +22,7 @@ interface Actor extends Caller {
   readonly session: string | null;
 }
 
-function callersOf(sluice: Sluice): Caller[] {
+function callersOf(sluice: Gateway): Caller[] {
   const user = (name: string, headers: Record<string, string> = {}): Caller => ({
     identity: `${name} ${JSON.stringify(headers)}`,
     // Another token at each call, as clients that renew theirs have.
@@ -44,7 +47,7 @@ function callersOf(sluice: Sluice): Caller[] {
   ];
 }
 
-async function increment(sluice: Sluice, actor: Actor, tool: string): Promise<number> {
+async function increment(sluice: Gateway, actor: Actor, tool: string): Promise<number> {
   const { status, body } = await post(sluice, toolCall(tool), {
     token: await actor.token(),
     headers: { ...actor.headers, ...(actor.session === null ? {} : inSession(actor.session)) },
@@ -76,12 +79,10 @@ Deno.test("countersBehind() knows answers of one's own counters from others", ()
 });
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`Nobody sees another's state over random interleavings on two workers (seed ${seed})`, async () => {
+  gatewayTest(`Nobody sees another's state over random interleavings (seed ${seed})`, async (start) => {
     await using own = CounterUpstream.start();
     await using common = CounterUpstream.start();
-    await using sluice = await Sluice.start({
-      env: { WORKERS: "2", AUTH_REQUIRED: "false", MCP_SESSION_POOL_ENABLED: "true" },
-    });
+    await using sluice = await start({ AUTH_REQUIRED: "false", MCP_SESSION_POOL_ENABLED: "true" });
     await sluice.registerUpstream("own", own.url);
     const shared = `${common.url}?key=hush-4`;
     assertEquals(
@@ -117,10 +118,9 @@ for (const seed of [1, 2, 3]) {
       }
     }));
 
-    await waitFor(
-      async () => (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.creating === 0,
-      { what: "sessions whose callers were served by others" },
-    );
+    await waitFor(async () => (await poolNumbers(sluice, "creating"))[0] === 0, {
+      what: "sessions whose callers were served by others",
+    });
     const counters = { own: 0, common: 0 };
     const bound = new Set<string>();
     for (const [owner, answers] of told) {
@@ -160,42 +160,22 @@ interface State {
 }
 
 async function checkMetrics(
-  sluice: Sluice,
+  sluice: Gateway,
   { own, common, bound, pooled, pooledCalls }: State & {
     readonly pooled: number;
     readonly pooledCalls: number;
   },
 ): Promise<void> {
-  const admin = await sluice.token();
-  const answers = await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const response = await fetch(`${sluice.url}/admin/mcp-pool/metrics`, {
-        headers: { authorization: `Bearer ${admin}`, connection: "close" },
-      });
-      assertEquals(response.status, 200);
-      return await response.text();
-    }),
-  );
-  // Whichever worker answers.
-  assertEquals(new Set(answers).size, 1);
-  const metrics = JSON.parse(answers[0]!);
-  assertEquals([metrics.enabled, metrics.workers], [true, 2]);
-  assertEquals(metrics.pool_hits + metrics.pool_misses, pooledCalls);
-  assertEquals([metrics.hits, metrics.misses], [metrics.pool_hits, metrics.pool_misses]);
-  assertEquals(metrics.total_sessions_created, pooled);
+  for (const replica of sluice.processes) await checkReplicaMetrics(replica, common);
+  const all = await poolMetrics(sluice);
+  const sum = (name: string) => all.reduce((sum, metrics) => sum + metrics[name], 0);
+  assertEquals(sum("pool_hits") + sum("pool_misses"), pooledCalls);
+  assertEquals(sum("total_sessions_created"), pooled);
   // A session that was opened for one caller and then lay idle counts as reused by its first, too.
-  const leases = metrics.total_sessions_created + metrics.total_sessions_reused;
-  assert(metrics.total_sessions_reused <= pooledCalls && leases >= pooledCalls, `${leases} ${pooledCalls}`);
-  assertEquals([metrics.active_sessions, metrics.waiting, metrics.creating], [0, 0, 0]);
-  assertEquals(metrics.idle_sessions, own.liveSessions + common.liveSessions - bound);
-  assertEquals(metrics.circuit_breaker_states[common.url], "closed");
-  assert(metrics.anonymous_identity_count > 0);
-  const listed = Object.values(metrics.pools) as { available: number; active: number }[];
-  assertEquals(listed.reduce((sum, { available }) => sum + available, 0), metrics.idle_sessions);
-  // Neither credentials nor what stands in a URL's query.
-  for (const secret of ["hush", "key=", "Bearer", admin.split(".")[1]!, "ann@example.com", "eyJ"]) {
-    assertEquals(answers[0]!.includes(secret), false, secret);
-  }
+  const reused = sum("total_sessions_reused");
+  const leases = sum("total_sessions_created") + reused;
+  assert(reused <= pooledCalls && leases >= pooledCalls, `${leases} ${pooledCalls}`);
+  assertEquals(sum("idle_sessions"), own.liveSessions + common.liveSessions - bound);
 
   const user = await sluice.token({ username: "ann@example.com", admin: false });
   for (const [method, path] of [["GET", "metrics"], ["DELETE", "sessions"], ["GET", "nothing"]]) {
@@ -211,24 +191,50 @@ async function checkMetrics(
   }
 }
 
-async function checkDrain(sluice: Sluice, { own, common, bound }: State): Promise<void> {
+/** Of one process: whichever of its workers answers. */
+async function checkReplicaMetrics(replica: Sluice, common: CounterUpstream): Promise<void> {
+  const admin = await replica.token();
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const response = await fetch(`${replica.url}/admin/mcp-pool/metrics`, {
+        headers: { authorization: `Bearer ${admin}`, connection: "close" },
+      });
+      assertEquals(response.status, 200);
+      return await response.text();
+    }),
+  );
+  assertEquals(new Set(answers).size, 1);
+  const metrics = JSON.parse(answers[0]!);
+  assertEquals([metrics.enabled, metrics.workers], [true, 2]);
+  assertEquals([metrics.hits, metrics.misses], [metrics.pool_hits, metrics.pool_misses]);
+  assertEquals([metrics.active_sessions, metrics.waiting, metrics.creating], [0, 0, 0]);
+  assertEquals(metrics.circuit_breaker_states[common.url], "closed");
+  assert(metrics.anonymous_identity_count > 0);
+  const listed = Object.values(metrics.pools) as { available: number; active: number }[];
+  assertEquals(listed.reduce((sum, { available }) => sum + available, 0), metrics.idle_sessions);
+  // Neither credentials nor what stands in a URL's query.
+  for (const secret of ["hush", "key=", "Bearer", admin.split(".")[1]!, "ann@example.com", "eyJ"]) {
+    assertEquals(answers[0]!.includes(secret), false, secret);
+  }
+}
+
+async function checkDrain(sluice: Gateway, { own, common, bound }: State): Promise<void> {
   const idle = own.liveSessions + common.liveSessions - bound;
   const ownId =
     (await sluice.api("GET", "/gateways")).body.find(({ name }: { name: string }) => name === "own").id;
-  const first = await sluice.api("DELETE", `/admin/mcp-pool/sessions?gateway_id=${ownId}`);
-  assertEquals([first.status, first.body.pending], [200, 0]);
+  const first = await drainPools(sluice, `?gateway_id=${ownId}`);
+  assertEquals(first.pending, 0);
   await waitFor(() => own.liveSessions === bound, {
     what: "the pooled sessions of one upstream to be ended",
   });
   assert(common.liveSessions > 0);
-  const rest = await sluice.api("DELETE", "/admin/mcp-pool/sessions");
-  assertEquals(first.body.closed + rest.body.closed, idle);
+  const rest = await drainPools(sluice);
+  assertEquals(first.closed + rest.closed, idle);
   await waitFor(() => common.liveSessions === 0, { what: "every pooled session to be ended" });
-  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-  assertEquals([body.idle_sessions, body.active_sessions, body.pool_key_count], [0, 0, 0]);
+  assertEquals(await poolNumbers(sluice, "idle_sessions", "active_sessions", "pool_key_count"), [0, 0, 0]);
 }
 
-async function endSession(sluice: Sluice, { token, headers, session }: Actor): Promise<void> {
+async function endSession(sluice: Gateway, { token, headers, session }: Actor): Promise<void> {
   const bearer = await token();
   const response = await fetch(`${sluice.url}/mcp`, {
     method: "DELETE",
@@ -242,81 +248,92 @@ async function endSession(sluice: Sluice, { token, headers, session }: Actor): P
   assertEquals(response.status, 204);
 }
 
-Deno.test("Six callers of two slots are all served, one after the other in each session", async () => {
-  await using upstream = CounterUpstream.start();
-  await using sluice = await Sluice.start({
-    env: { WORKERS: "1", MCP_SESSION_POOL_ENABLED: "true", MCP_SESSION_POOL_MAX_PER_KEY: "2" },
-  });
-  await sluice.registerUpstream("counter", upstream.url);
+/**
+ * Callers that share a pool: those of one conversation, which one worker owns, at an upstream in `shared` mode. Without a session each
+ * call would be its own worker's.
+ */
+async function shareWorker(sluice: Gateway, upstream: CounterUpstream) {
+  await sluice.registerUpstream("counter", upstream.url, { session_mode: "shared" });
   await waitFor(() => upstream.liveSessions === 0, { what: "discovery to end" });
+  const id = await openSession(sluice);
+  return async (tool: string, args = {}) => {
+    const { body } = await post(sluice, toolCall(`counter-${tool}`, args), { headers: inSession(id) });
+    return body;
+  };
+}
+
+gatewayTest("Six callers of two slots are all served, one after the other in each session", async (start) => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await start({
+    MCP_SESSION_POOL_ENABLED: "true",
+    MCP_SESSION_POOL_MAX_PER_KEY: "2",
+  });
+  const call = await shareWorker(sluice, upstream);
   const startedAt = Date.now();
-  const answers = await Promise.all(Array.from({ length: 6 }, () => sluice.rpc("counter-hold", { ms: 50 })));
+  const answers = await Promise.all(Array.from({ length: 6 }, () => call("hold", { ms: 50 })));
   // Three rounds of 50 ms; a caller that is not woken would wait for the acquire timeout of 30 s.
   assert(Date.now() - startedAt < 10_000);
-  assertEquals(answers.map(({ body }) => body.result?.content[0].text), Array(6).fill("0"));
+  assertEquals(answers.map(({ result }) => result?.content[0].text), Array(6).fill("0"));
   assertEquals(upstream.maxRunningInOneSession, 1);
   assertEquals(upstream.liveSessions, 2);
-  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-  assertEquals([body.total_sessions_created, body.total_sessions_reused, body.acquire_timeouts], [2, 4, 0]);
+  const names = ["total_sessions_created", "total_sessions_reused", "acquire_timeouts"];
+  assertEquals(await poolNumbers(sluice, ...names), [2, 4, 0]);
 });
 
-Deno.test("A caller that waits too long for a slot is told by which setting", async () => {
+gatewayTest("A caller that waits too long for a slot is told by which setting", async (start) => {
   await using upstream = CounterUpstream.start();
-  await using sluice = await Sluice.start({
-    env: {
-      WORKERS: "1",
-      MCP_SESSION_POOL_ENABLED: "true",
-      MCP_SESSION_POOL_MAX_PER_KEY: "1",
-      MCP_SESSION_POOL_ACQUIRE_TIMEOUT: "0.2",
-    },
+  await using sluice = await start({
+    MCP_SESSION_POOL_ENABLED: "true",
+    MCP_SESSION_POOL_MAX_PER_KEY: "1",
+    MCP_SESSION_POOL_ACQUIRE_TIMEOUT: "0.2",
   });
-  await sluice.registerUpstream("counter", upstream.url);
-  const long = sluice.rpc("counter-hold", { ms: 2_000 });
+  const call = await shareWorker(sluice, upstream);
+  const long = call("hold", { ms: 2_000 });
   await waitFor(() => upstream.seen.calls === 1, { what: "the first call to hold the slot" });
-  const { error } = (await sluice.rpc("counter-get")).body;
+  const { error } = await call("get");
   assertEquals(error.data.code, "SESSION_POOL_TIMEOUT");
   assertMatch(error.message, /MCP_SESSION_POOL_ACQUIRE_TIMEOUT/);
-  assert((await long).body.result !== undefined);
+  assert((await long).result !== undefined);
 });
 
-Deno.test("Pooled sessions end at their age, and when nobody has used them for a while", async () => {
-  for (const setting of ["MCP_SESSION_POOL_TTL", "MCP_SESSION_POOL_IDLE_EVICTION"]) {
+for (const setting of ["MCP_SESSION_POOL_TTL", "MCP_SESSION_POOL_IDLE_EVICTION"]) {
+  gatewayTest(`Pooled sessions end by ${setting}`, async (start) => {
     await using upstream = CounterUpstream.start();
-    await using sluice = await Sluice.start({
-      env: { WORKERS: "2", MCP_SESSION_POOL_ENABLED: "true", [setting]: "2" },
-    });
+    await using sluice = await start({ MCP_SESSION_POOL_ENABLED: "true", [setting]: "2" });
     await sluice.registerUpstream("counter", upstream.url);
     await waitFor(() => upstream.liveSessions === 0, { what: "discovery to end" });
     const { body } = await sluice.rpc("counter-increment");
     assertEquals(body.result.content[0].text, "1");
-    assertEquals(upstream.liveSessions, 1, setting);
-    await waitFor(() => upstream.liveSessions === 0, { what: `the session to end by ${setting}` });
-    const metrics = (await sluice.api("GET", "/admin/mcp-pool/metrics")).body;
-    assertEquals([metrics.sessions_reaped, metrics.pool_key_count], [1, 0], setting);
+    assertEquals(upstream.liveSessions, 1);
+    await waitFor(() => upstream.liveSessions === 0, { what: "the session to end" });
+    assertEquals(await poolNumbers(sluice, "sessions_reaped", "pool_key_count"), [1, 0]);
     assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
-  }
-});
+  });
+}
 
-Deno.test("Without MCP_SESSION_POOL_ENABLED calls outside a session share nothing, and the metrics say so", async () => {
-  await using upstream = CounterUpstream.start();
-  await using sluice = await Sluice.start();
-  await sluice.registerUpstream("counter", upstream.url);
-  for (let i = 0; i < 3; i++) {
-    assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
-  }
-  const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-  assertEquals([body.enabled, body.total_sessions_created, body.pool_hits], [false, 0, 0]);
-  await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
-});
+gatewayTest(
+  "Without MCP_SESSION_POOL_ENABLED calls outside a session share nothing, and the metrics say so",
+  async (start) => {
+    await using upstream = CounterUpstream.start();
+    await using sluice = await start();
+    await sluice.registerUpstream("counter", upstream.url);
+    for (let i = 0; i < 3; i++) {
+      assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
+    }
+    for (const { enabled } of await poolMetrics(sluice)) assertEquals(enabled, false);
+    assertEquals(await poolNumbers(sluice, "total_sessions_created", "pool_hits"), [0, 0]);
+    await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
+  },
+);
 
-Deno.test("A pooled session that the upstream has forgotten is replaced within the call", async () => {
+gatewayTest("A pooled session that the upstream has forgotten is replaced within the call", async (start) => {
   await using upstream = CounterUpstream.start();
-  await using sluice = await Sluice.start({ env: { WORKERS: "1", MCP_SESSION_POOL_ENABLED: "true" } });
-  await sluice.registerUpstream("counter", upstream.url);
-  await Promise.all([1, 2, 3].map(() => sluice.rpc("counter-hold", { ms: 50 })));
+  await using sluice = await start({ MCP_SESSION_POOL_ENABLED: "true" });
+  const call = await shareWorker(sluice, upstream);
+  await Promise.all([1, 2, 3].map(() => call("hold", { ms: 50 })));
   assertEquals(upstream.liveSessions, 3);
   await upstream.expireSessions();
-  const { body } = await sluice.rpc("counter-increment");
+  const body = await call("increment");
   assertEquals(body.result?.content[0].text, "1", JSON.stringify(body));
   assertEquals(upstream.liveSessions, 1);
 });

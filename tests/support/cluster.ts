@@ -1,6 +1,6 @@
 // Three replicas of two workers behind nginx in round robin, on PostgreSQL through PgBouncer in transaction mode, and on Redis: all
 // real processes.
-import type { Gateway } from "./gateway.ts";
+import type { Gateway, Settings } from "./gateway.ts";
 import { post, toolCall } from "./mcp_post.ts";
 import { PgBouncer } from "./pgbouncer.ts";
 import { PostgresServer, type PostgresServerOptions } from "./postgres.ts";
@@ -16,12 +16,15 @@ export const CLUSTER_MISSING = ["nginx", "initdb", "pgbouncer", "redis-server"].
 export const CLUSTER_REPLICAS = 3;
 const WORKERS = 2;
 
+/** What writes to the registry, besides the calls that also come by POST and DELETE. */
+const REGISTRY = /^\/(gateways|servers|tools|resources|prompts|tokens)\b(?!\/[^/]+\/(mcp|message))/;
+
 /** Enough connections that each of the workers has got one, but for a chance of one in thousands. */
 const LOOKS = 12;
 
 export interface ClusterOptions {
   /** Settings of every replica, over the cluster's own. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Settings;
   readonly postgres?: PostgresServerOptions;
   /** Of the load balancer: for servers that stand still. */
   readonly readTimeoutS?: number;
@@ -30,9 +33,14 @@ export interface ClusterOptions {
 export class Cluster implements Gateway {
   /** Of the load balancer. */
   readonly url: string;
-  readonly replicas: Sluice[] = [];
+  readonly port: number;
+  readonly workers = CLUSTER_REPLICAS * WORKERS;
+  readonly replicas: Sluice[];
   readonly #resources = new AsyncDisposableStack();
-  readonly #env: Readonly<Record<string, string>>;
+  /** The cluster's own. */
+  readonly #env: Settings;
+  /** What the test wants besides. */
+  #more: Settings;
   /** Where one that is started again listens. */
   readonly #ports: readonly number[];
 
@@ -42,10 +50,12 @@ export class Cluster implements Gateway {
     readonly redis: RedisServer,
     readonly database: string,
     balancer: RoundRobin,
-    from: { env: Readonly<Record<string, string>>; replicas: readonly Sluice[] },
+    from: { env: Settings; more: Settings; replicas: readonly Sluice[] },
   ) {
     this.url = balancer.url;
+    this.port = Number(new URL(balancer.url).port);
     this.#env = from.env;
+    this.#more = from.more;
     this.replicas = [...from.replicas];
     this.#ports = from.replicas.map(({ port }) => port);
     for (const resource of [postgres, redis, pgbouncer]) this.#resources.use(resource);
@@ -64,7 +74,7 @@ export class Cluster implements Gateway {
     ]);
     const pgbouncer = await PgBouncer.start(postgres.port, { settings: { server_login_retry: "1" } });
     const database = await postgres.takeDatabase(pgbouncer.port);
-    const all = {
+    const own = {
       DATABASE_URL: postgres.url(database, { port: pgbouncer.port }),
       JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
       AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
@@ -74,20 +84,27 @@ export class Cluster implements Gateway {
       LOG_LEVEL: "INFO",
       DB_CONNECT_TIMEOUT: "2",
       REDIS_SOCKET_TIMEOUT: "1",
-      ...env,
     };
     const replicas = await Promise.all(
-      Array.from({ length: CLUSTER_REPLICAS }, () => Sluice.start({ env: all })),
+      Array.from({ length: CLUSTER_REPLICAS }, () => Sluice.start({ env: { ...own, ...env } })),
     );
     const balancer = await startRoundRobin(replicas.map(({ port }) => port), { readTimeoutS });
-    return new Cluster(postgres, pgbouncer, redis, database, balancer, { env: all, replicas });
+    return new Cluster(postgres, pgbouncer, redis, database, balancer, { env: own, more: env, replicas });
   }
 
   token(options: TokenOptions = {}): Promise<string> {
     return this.replicas[0]!.token(options);
   }
 
-  /** What changes the catalog is answered when every worker has the change, as a test's next line expects it of one process. */
+  get processes(): readonly Sluice[] {
+    return this.replicas;
+  }
+
+  log(): Record<string, unknown>[] {
+    return this.replicas.flatMap((replica) => replica.log());
+  }
+
+  /** A write is answered when every worker of every replica has it, as a test's next line expects it of one process. */
   async api(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer> {
     const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     try {
@@ -103,18 +120,12 @@ export class Cluster implements Gateway {
       });
       const text = await response.text();
       const isJson = response.headers.get("content-type")?.includes("json") && text !== "";
-      const answer = {
+      if (response.ok && method !== "GET" && REGISTRY.test(path)) await this.#settled();
+      return {
         status: response.status,
         headers: response.headers,
         body: isJson ? JSON.parse(text) : text || null,
       };
-      if (method === "POST" && path === "/servers" && answer.status === 201) {
-        await this.#everywhere(async (replica) => {
-          const known = await post(replica, toolCall("none"), { path: `/servers/${answer.body.id}/mcp` });
-          return known.status !== 404;
-        });
-      }
-      return answer;
     } finally {
       client.close();
     }
@@ -136,20 +147,21 @@ export class Cluster implements Gateway {
     if (status !== 200 && status !== 201) {
       throw new Error(`Registering ${name} was answered ${status}: ${JSON.stringify(body)}`);
     }
-    await this.#everywhere(async (replica) => {
-      const request = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
-      const { body } = await post(replica, request, { path: "/rpc" });
-      return body.result?.tools.some((tool: { name: string }) => tool.name.startsWith(`${name}-`));
-    });
     return body;
   }
 
-  /** Every worker has heard that nothing is registered any more. */
-  async untilEmpty(): Promise<void> {
-    await this.#everywhere(async (replica) => {
-      const request = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
-      return (await post(replica, request, { path: "/rpc" })).body.result?.tools.length === 0;
-    });
+  /** Ends the replicas, and what they have stored. */
+  async stopReplicas(): Promise<void> {
+    await Promise.all(this.replicas.splice(0).map((replica) => replica[Symbol.asyncDispose]()));
+    await this.postgres.giveBackDatabase(this.database, this.pgbouncer.port);
+    await this.redis.use((redis) => redis.flushall());
+  }
+
+  /** After stopReplicas(). @param more settings over the cluster's own */
+  async startReplicas(more: Settings): Promise<void> {
+    this.#more = more;
+    await this.postgres.takeDatabase(this.pgbouncer.port);
+    this.replicas.push(...await Promise.all(this.#ports.map((port) => this.#startReplica(port))));
   }
 
   /** Kill -9 and, where it was, another process. */
@@ -161,7 +173,7 @@ export class Cluster implements Gateway {
   /** After its kill(). */
   async startAgain(index: number): Promise<void> {
     const former = this.replicas[index]!;
-    this.replicas[index] = await Sluice.start({ env: { ...this.#env, PORT: String(this.#ports[index]) } });
+    this.replicas[index] = await this.#startReplica(this.#ports[index]!);
     await former[Symbol.asyncDispose]();
   }
 
@@ -169,10 +181,21 @@ export class Cluster implements Gateway {
     await this.#resources.disposeAsync();
   }
 
-  async #everywhere(isThere: (replica: Sluice) => Promise<boolean>): Promise<void> {
+  #startReplica(port: number): Promise<Sluice> {
+    return Sluice.start({ env: { ...this.#env, ...this.#more, PORT: String(port) } });
+  }
+
+  /** Every worker has read what was written so far: it knows of a virtual server that was made after it, and stays. */
+  async #settled(): Promise<void> {
+    const id = `mark-${crypto.randomUUID()}`;
+    const one = this.replicas[0]!;
+    const { status } = await one.api("POST", "/servers", { server: { id, name: id } });
+    if (status !== 201) throw new Error(`POST /servers was answered ${status}`);
+    const isKnown = async (replica: Sluice) =>
+      (await post(replica, toolCall("none"), { path: `/servers/${id}/mcp` })).status !== 404;
     await Promise.all(this.replicas.map((replica) =>
       waitFor(async () => {
-        const looks = await Promise.all(Array.from({ length: LOOKS }, () => isThere(replica)));
+        const looks = await Promise.all(Array.from({ length: LOOKS }, () => isKnown(replica)));
         return looks.every((each) => each);
       }, { what: "the change to be on every worker" })
     ));

@@ -38,6 +38,9 @@ export class Sluice implements AsyncDisposable {
   readonly port: number;
   readonly pid: number;
   readonly cwd: string;
+  readonly workers: number;
+  /** As a gateway that is one process. */
+  readonly processes: readonly Sluice[] = [this];
   /** The JWT_SECRET_KEY that it was given. */
   readonly secret: string;
   readonly stdout: ChildOutput;
@@ -48,7 +51,6 @@ export class Sluice implements AsyncDisposable {
   readonly clientOptions: Deno.CreateHttpClientOptions | undefined;
   readonly #client: Deno.HttpClient | undefined;
   readonly #ownsFolder: boolean;
-  readonly #workers: number;
   #exitCode: number | undefined;
   #adminToken: string | undefined;
 
@@ -76,7 +78,7 @@ export class Sluice implements AsyncDisposable {
     this.cwd = from.cwd;
     this.secret = from.secret;
     this.#ownsFolder = from.ownsFolder;
-    this.#workers = from.workers;
+    this.workers = from.workers;
     this.stdout = new ChildOutput(child.stdout);
     this.stderr = new ChildOutput(child.stderr);
     this.#exited = child.status.then(async ({ code }) => {
@@ -97,7 +99,7 @@ export class Sluice implements AsyncDisposable {
         const response = await fetch(`${sluice.url}/ready`, { client: sluice.#client });
         await response.body?.cancel();
         // The first worker that is ready answers; a test means all of them.
-        return response.ok && listeningSockets(sluice.port).length === sluice.#workers;
+        return response.ok && listeningSockets(sluice.port).length === sluice.workers;
       }, { what: "/ready and all workers", deadlineMs: options.readyWithinMs ?? 60_000 });
       if (sluice.exitCode !== undefined) throw new Error(`It ended with exit code ${sluice.exitCode}`);
       if (options.args?.includes("--demo")) {

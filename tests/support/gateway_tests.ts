@@ -1,0 +1,40 @@
+// Tests whose body asks for a gateway, and which hold in one process and in three replicas behind a load balancer.
+import { Cluster, CLUSTER_MISSING } from "./cluster.ts";
+import type { Gateway, Settings, StartGateway } from "./gateway.ts";
+import { Sluice } from "./sluice.ts";
+
+export type GatewayTestBody = (start: StartGateway, t: Deno.TestContext) => Promise<void>;
+
+/** Defines the test twice: the same body for one process, and for the cluster. */
+export function gatewayTest(name: string, body: GatewayTestBody, { ignore = false } = {}): void {
+  Deno.test({
+    name: `${name} (one process)`,
+    ignore,
+    fn: (t) => body((env) => Sluice.start({ env }), t),
+  });
+  Deno.test({
+    name: `${name} (cluster)`,
+    ignore: ignore || CLUSTER_MISSING,
+    fn: (t) => body(startInCluster, t),
+  });
+}
+
+/** One for all tests of a file: its servers take seconds to start. Each test has replicas of its own. */
+let shared: Promise<Cluster> | undefined;
+Deno.test.afterAll(async () => await (await shared)?.[Symbol.asyncDispose]());
+
+async function startInCluster({ WORKERS: _, ...env }: Settings = {}): Promise<Gateway> {
+  const isFirst = shared === undefined;
+  const cluster = await (shared ??= Cluster.start({ env }));
+  if (!isFirst) await cluster.startReplicas(env);
+  const { url, port, workers, processes } = cluster;
+  return {
+    ...{ url, port, workers, processes },
+    token: (options) => cluster.token(options),
+    api: (...request) => cluster.api(...request),
+    rpc: (...request) => cluster.rpc(...request),
+    registerUpstream: (...upstream) => cluster.registerUpstream(...upstream),
+    log: () => cluster.log(),
+    [Symbol.asyncDispose]: () => cluster.stopReplicas(),
+  };
+}
