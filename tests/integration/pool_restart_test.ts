@@ -3,8 +3,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import { CounterProcess } from "../support/counter_process.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
-import { Sluice } from "../support/sluice.ts";
+import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** A counter upstream behind a door that can be shut: then it opens no sessions, and counts who asks. */
@@ -38,65 +39,77 @@ class Door implements AsyncDisposable {
 
 const codeIn = (body: { error?: { data: { code: string } } }) => body.error?.data.code ?? "ok";
 
-Deno.test("The breaker opens at its threshold, fails fast, lets one probe through, and closes", async () => {
-  const threshold = 3;
-  for (const pool of ["true", "false"]) {
-    await using upstream = new Door();
-    await using sluice = await Sluice.start({
-      env: {
+gatewayTest(
+  "The breaker opens at its threshold, fails fast, lets one probe through, and closes",
+  async (start) => {
+    const threshold = 3;
+    for (const pool of ["true", "false"]) {
+      await using upstream = new Door();
+      await using sluice = await start({
         WORKERS: "1",
         MCP_SESSION_POOL_ENABLED: pool,
         MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
         MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "3",
-      },
-    });
-    await sluice.registerUpstream("counter", upstream.url);
-    const token = await sluice.token();
-    const conversation = await openSession(sluice, { token });
-    upstream.isShut = true;
-    const before = upstream.asked;
-    for (let i = 0; i < threshold; i++) {
-      assertEquals(codeIn((await sluice.rpc("counter-get")).body), "UPSTREAM_HTTP_ERROR");
-    }
-    assertEquals(upstream.asked, before + threshold);
-    // The circuit is the upstream's, whoever calls and however.
-    const other = await sluice.token({ username: "bob@example.com", admin: false });
-    const refused = await Promise.all([
-      sluice.rpc("counter-get"),
-      sluice.rpc("counter-get", {}, other),
-      post(sluice, toolCall("counter-get"), { token }),
-      post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
-    ]);
-    for (const { body } of refused) {
-      assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
-      assertMatch(body.error.message, /next probe in \d+ ms/);
-    }
-    assertEquals(upstream.asked, before + threshold);
-    const { body: metrics } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-    assertEquals([metrics.circuit_breaker_states[upstream.url], metrics.circuit_breaker_trips], ["open", 1]);
+      });
+      await sluice.registerUpstream("counter", upstream.url);
+      const token = await sluice.token();
+      const conversation = await openSession(sluice, { token });
+      upstream.isShut = true;
+      const before = upstream.asked;
+      // Each worker has a breaker of its own.
+      const failures = threshold * sluice.workers;
+      const call = async () => codeIn((await sluice.rpc("counter-get")).body);
+      await waitFor(async () => {
+        const code = await call();
+        assert(["UPSTREAM_HTTP_ERROR", "UPSTREAM_CIRCUIT_OPEN"].includes(code), code);
+        return upstream.asked === before + failures;
+      }, { what: "every worker to have failed often enough" });
+      // The circuit is the upstream's, whoever calls and however.
+      const other = await sluice.token({ username: "bob@example.com", admin: false });
+      const refused = await Promise.all([
+        sluice.rpc("counter-get"),
+        sluice.rpc("counter-get", {}, other),
+        post(sluice, toolCall("counter-get"), { token }),
+        post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
+      ]);
+      for (const { body } of refused) {
+        assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
+        assertMatch(body.error.message, /next probe in \d+ ms/);
+      }
+      assertEquals(upstream.asked, before + failures);
+      const states = async () =>
+        (await poolMetrics(sluice)).map(({ circuit_breaker_states: states }) => states[upstream.url]);
+      assertEquals(await states(), sluice.processes.map(() => "open"));
+      assertEquals(await poolNumbers(sluice, "circuit_breaker_trips"), [sluice.workers]);
 
-    upstream.isShut = false;
-    const state = async () =>
-      (await sluice.api("GET", "/admin/mcp-pool/metrics")).body.circuit_breaker_states[upstream.url];
-    await waitFor(async () => await state() === "half_open", { what: "the reset" });
-    // All at once, and opening a session takes the upstream a while.
-    const codes = (await Promise.all(Array.from({ length: 6 }, () => sluice.rpc("counter-get"))))
-      .map(({ body }) => codeIn(body));
-    assertEquals([...codes].sort(), [...Array(5).fill("UPSTREAM_CIRCUIT_OPEN"), "ok"], pool);
-    assertEquals([upstream.asked, await state()], [before + threshold + 1, "closed"]);
-    for (let i = 0; i < 3; i++) assertEquals(codeIn((await sluice.rpc("counter-get")).body), "ok");
-  }
-});
+      upstream.isShut = false;
+      await waitFor(async () => (await states()).every((state) => state === "half_open"), {
+        what: "the reset",
+      });
+      // All at once, and opening a session takes the upstream a while.
+      const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
+      const probes = codes.filter((code) => code === "ok").length;
+      assert(probes >= 1 && probes <= sluice.workers, codes.join());
+      assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);
+      assertEquals(upstream.asked, before + failures + probes);
+      // A worker that nobody asked has yet to probe.
+      await waitFor(
+        async () => await call() === "ok" && (await states()).every((state) => state === "closed"),
+        {
+          what: "every worker's probe",
+        },
+      );
+      for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
+    }
+  },
+);
 
-Deno.test("Another user's refused credentials never open the circuit", async () => {
+gatewayTest("Another user's refused credentials never open the circuit", async (start) => {
   for (const pool of ["true", "false"]) {
     await using upstream = CounterUpstream.start();
-    await using sluice = await Sluice.start({
-      env: {
-        WORKERS: "1",
-        MCP_SESSION_POOL_ENABLED: pool,
-        MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: "2",
-      },
+    await using sluice = await start({
+      MCP_SESSION_POOL_ENABLED: pool,
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: "2",
     });
     await sluice.registerUpstream("counter", upstream.url);
     upstream.requireBearer("good");
@@ -108,175 +121,188 @@ Deno.test("Another user's refused credentials never open the circuit", async () 
       });
       return codeIn(body);
     };
-    const codes = await Promise.all(Array.from({ length: 10 }, () => ask("mallory@example.com", "bad")));
+    const codes = await Promise.all(
+      Array.from({ length: 10 * sluice.workers }, () => ask("mallory@example.com", "bad")),
+    );
     assertEquals(new Set(codes), new Set(["UPSTREAM_AUTH_FAILED"]), pool);
     assertEquals(await ask("ann@example.com", "good"), "ok", pool);
-    const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-    assertEquals([body.circuit_breaker_states[upstream.url], body.circuit_breaker_trips], ["closed", 0]);
+    for (const { circuit_breaker_states: states, circuit_breaker_trips } of await poolMetrics(sluice)) {
+      assertEquals([states[upstream.url], circuit_breaker_trips], ["closed", 0]);
+    }
   }
 });
 
 /** How long after the restart an error may still begin, ms. */
 const OUTLAST_MS = 1_000;
 
-Deno.test("An upstream restarted under load: errors end with the restart, and no session is left behind", async () => {
-  await using upstream = await CounterProcess.start();
-  await using sluice = await Sluice.start({
-    env: {
-      WORKERS: "2",
+gatewayTest(
+  "An upstream restarted under load: errors end with the restart, and no session is left behind",
+  async (start) => {
+    await using upstream = await CounterProcess.start();
+    await using sluice = await start({
       MCP_SESSION_POOL_ENABLED: "true",
       // The longest that a caller is refused beside a running upstream.
       MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "0.3",
-    },
-  });
-  await sluice.registerUpstream("counter", upstream.url);
-  const users = await Promise.all(
-    ["ann", "bob", "eve"].map((name) => sluice.token({ username: `${name}@example.com`, admin: false })),
-  );
-  const conversations = await Promise.all(
-    users.flatMap((token) => [1, 2].map(async () => ({ token, id: await openSession(sluice, { token }) }))),
-  );
-  const stop = new AbortController();
-  const failed: { readonly code: string; readonly beganAt: number }[] = [];
-  let served = 0;
-  const load = (call: () => ReturnType<typeof post>) => async () => {
-    while (!stop.signal.aborted) {
-      const beganAt = Date.now();
-      const { body } = await call();
-      const code = codeIn(body);
-      if (code === "ok") served++;
-      else failed.push({ code, beganAt });
-      // Bounded: it is the restart that is tested.
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-  const loops = [
-    ...users.map((token) => load(() => post(sluice, toolCall("counter-increment"), { token, path: "/rpc" }))),
-    ...conversations.map(({ token, id }) =>
-      load(() => post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) }))
-    ),
-  ].map((loop) => loop());
-
-  await waitFor(() => served > 100, { what: "a load that is under way", deadlineMs: 30_000 });
-  await upstream.kill();
-  const errorsSoFar = failed.length;
-  await waitFor(() => failed.length > errorsSoFar + 20, { what: "errors without an upstream" });
-  await upstream.start();
-  const upAt = Date.now();
-  const servedUntilThen = served;
-  await waitFor(() => Date.now() > upAt + OUTLAST_MS + 1_000, { what: "a while after the restart" });
-  stop.abort();
-  await Promise.all(loops);
-
-  const late = failed.filter(({ beganAt }) => beganAt > upAt + OUTLAST_MS);
-  assertEquals(late, [], `${failed.length} failed in all`);
-  assert(served > servedUntilThen + 20, `${served - servedUntilThen} served after the restart`);
-  const allowed = new Set(["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CLOSED", "UPSTREAM_CIRCUIT_OPEN"]);
-  assertEquals(failed.filter(({ code }) => !allowed.has(code)), []);
-
-  // What the pool says, and one for each conversation.
-  await waitFor(async () => {
-    const { body } = await sluice.api("GET", "/admin/mcp-pool/metrics");
-    const { liveSessions } = await upstream.state();
-    return body.active_sessions + body.creating === 0 &&
-      liveSessions === body.idle_sessions + conversations.length;
-  }, { what: "the upstream's sessions to be those that the gateway knows" });
-  for (const { token, id } of conversations) {
-    const response = await fetch(`${sluice.url}/mcp`, {
-      method: "DELETE",
-      headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
     });
-    await response.body?.cancel();
-  }
-  await sluice.api("DELETE", "/admin/mcp-pool/sessions");
-  await waitFor(async () => (await upstream.state()).liveSessions === 0, {
-    what: "every session to be ended",
-  });
-});
+    await sluice.registerUpstream("counter", upstream.url);
+    const users = await Promise.all(
+      ["ann", "bob", "eve"].map((name) => sluice.token({ username: `${name}@example.com`, admin: false })),
+    );
+    const conversations = await Promise.all(
+      users.flatMap((token) => [1, 2].map(async () => ({ token, id: await openSession(sluice, { token }) }))),
+    );
+    const stop = new AbortController();
+    const failed: { readonly code: string; readonly beganAt: number }[] = [];
+    let served = 0;
+    const load = (call: () => ReturnType<typeof post>) => async () => {
+      while (!stop.signal.aborted) {
+        const beganAt = Date.now();
+        const { body } = await call();
+        const code = codeIn(body);
+        if (code === "ok") served++;
+        else failed.push({ code, beganAt });
+        // Bounded: it is the restart that is tested.
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+    const loops = [
+      ...users.map((token) =>
+        load(() => post(sluice, toolCall("counter-increment"), { token, path: "/rpc" }))
+      ),
+      ...conversations.map(({ token, id }) =>
+        load(() => post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) }))
+      ),
+    ].map((loop) => loop());
+
+    await waitFor(() => served > 100, { what: "a load that is under way", deadlineMs: 30_000 });
+    await upstream.kill();
+    const errorsSoFar = failed.length;
+    await waitFor(() => failed.length > errorsSoFar + 20, { what: "errors without an upstream" });
+    await upstream.start();
+    const upAt = Date.now();
+    const servedUntilThen = served;
+    await waitFor(() => Date.now() > upAt + OUTLAST_MS + 1_000, { what: "a while after the restart" });
+    stop.abort();
+    await Promise.all(loops);
+
+    const late = failed.filter(({ beganAt }) => beganAt > upAt + OUTLAST_MS);
+    assertEquals(late, [], `${failed.length} failed in all`);
+    assert(served > servedUntilThen + 20, `${served - servedUntilThen} served after the restart`);
+    const allowed = new Set(["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CLOSED", "UPSTREAM_CIRCUIT_OPEN"]);
+    assertEquals(failed.filter(({ code }) => !allowed.has(code)), []);
+
+    // What the pool says, and one for each conversation.
+    await waitFor(async () => {
+      const [busy, creating, idle] = await poolNumbers(
+        sluice,
+        "active_sessions",
+        "creating",
+        "idle_sessions",
+      );
+      const { liveSessions } = await upstream.state();
+      return busy! + creating! === 0 && liveSessions === idle! + conversations.length;
+    }, { what: "the upstream's sessions to be those that the gateway knows" });
+    for (const { token, id } of conversations) {
+      const response = await fetch(`${sluice.url}/mcp`, {
+        method: "DELETE",
+        headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
+      });
+      await response.body?.cancel();
+    }
+    await drainPools(sluice);
+    await waitFor(async () => (await upstream.state()).liveSessions === 0, {
+      what: "every session to be ended",
+    });
+  },
+);
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-Deno.test("A dead upstream beside a live one fails alone: the live one is as fast as before, and both are listed", async () => {
-  for (const death of ["closed port", "silence"]) {
-    await using live = CounterUpstream.start();
-    await using dying = CounterUpstream.start();
-    let silent: Deno.TcpListener | undefined;
-    await using sluice = await Sluice.start({
-      env: { MCP_SESSION_POOL_ENABLED: "true", MCP_SESSION_POOL_CREATE_TIMEOUT: "1" },
-    });
-    await sluice.registerUpstream("live", live.url);
-    await sluice.registerUpstream("dead", dying.url);
-    const time = async (tool: string) => {
-      const startedAt = performance.now();
-      const { body } = await sluice.rpc(tool);
-      return { ms: performance.now() - startedAt, code: codeIn(body) };
-    };
-    const measure = async () => {
-      const times: number[] = [];
-      for (let i = 0; i < 60; i++) {
-        const { ms, code } = await time("live-get");
-        assertEquals(code, "ok");
-        times.push(ms);
-      }
-      return median(times);
-    };
-    await measure();
-    const alone = await measure();
-
-    await dying.stop();
-    // A port that takes connections, and never a word.
-    if (death === "silence") {
-      silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
-    }
-    try {
-      let over = false;
-      const codes = new Set<string>();
-      const callers = Array.from({ length: 4 }, async () => {
-        while (!over) {
-          codes.add((await time("dead-get")).code);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
+gatewayTest(
+  "A dead upstream beside a live one fails alone: the live one is as fast as before, and both are listed",
+  async (start) => {
+    for (const death of ["closed port", "silence"]) {
+      await using live = CounterUpstream.start();
+      await using dying = CounterUpstream.start();
+      let silent: Deno.TcpListener | undefined;
+      await using sluice = await start({
+        MCP_SESSION_POOL_ENABLED: "true",
+        MCP_SESSION_POOL_CREATE_TIMEOUT: "1",
       });
-      await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
-      const beside = await measure();
-      over = true;
-      await Promise.all(callers);
-      assert(beside < alone * 5 + 50, `${death}: ${beside} ms beside a dead one, ${alone} ms alone`);
-      assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
-      const { body } = await sluice.rpc("tools/list");
-      const names = body.result.tools.map(({ name }: { name: string }) => name);
-      assert(names.includes("live-get") && names.includes("dead-get"), names.join());
-      // Each worker learns it by its own failures.
-      await waitFor(async () => {
-        await time("dead-get");
-        const { _meta } = (await sluice.rpc("tools/list")).body.result;
-        if (_meta === undefined) return false;
-        const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
-        return missing.includes("dead") && !missing.includes("live");
-      }, { what: "the list to say who is missing" });
-    } finally {
-      silent?.close();
-    }
-  }
-});
+      await sluice.registerUpstream("live", live.url);
+      await sluice.registerUpstream("dead", dying.url);
+      const time = async (tool: string) => {
+        const startedAt = performance.now();
+        const { body } = await sluice.rpc(tool);
+        return { ms: performance.now() - startedAt, code: codeIn(body) };
+      };
+      const measure = async () => {
+        const times: number[] = [];
+        for (let i = 0; i < 60; i++) {
+          const { ms, code } = await time("live-get");
+          assertEquals(code, "ok");
+          times.push(ms);
+        }
+        return median(times);
+      };
+      await measure();
+      const alone = await measure();
 
-Deno.test("An upstream that hangs under many calls leaves connections for the others", async () => {
+      await dying.stop();
+      // A port that takes connections, and never a word.
+      if (death === "silence") {
+        silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
+      }
+      try {
+        let over = false;
+        const codes = new Set<string>();
+        const callers = Array.from({ length: 4 }, async () => {
+          while (!over) {
+            codes.add((await time("dead-get")).code);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        });
+        await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
+        const beside = await measure();
+        over = true;
+        await Promise.all(callers);
+        assert(beside < alone * 5 + 50, `${death}: ${beside} ms beside a dead one, ${alone} ms alone`);
+        assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
+        const { body } = await sluice.rpc("tools/list");
+        const names = body.result.tools.map(({ name }: { name: string }) => name);
+        assert(names.includes("live-get") && names.includes("dead-get"), names.join());
+        // Each worker learns it by its own failures.
+        await waitFor(async () => {
+          await Promise.all(Array.from({ length: 4 * sluice.workers }, () => time("dead-get")));
+          const { _meta } = (await sluice.rpc("tools/list")).body.result;
+          if (_meta === undefined) return false;
+          const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
+          return missing.includes("dead") && !missing.includes("live");
+        }, { what: "the list to say who is missing" });
+      } finally {
+        silent?.close();
+      }
+    }
+  },
+);
+
+gatewayTest("An upstream that hangs under many calls leaves connections for the others", async (start) => {
   await using hanging = ChaosUpstream.start();
   await using live = CounterUpstream.start();
-  await using sluice = await Sluice.start({
-    env: {
-      WORKERS: "1",
-      MCP_SESSION_POOL_ENABLED: "true",
-      HTTP_CLIENT_MAX_CONNECTIONS: "10",
-      TOOL_TIMEOUT: "4",
-    },
+  await using sluice = await start({
+    WORKERS: "1",
+    MCP_SESSION_POOL_ENABLED: "true",
+    HTTP_CLIENT_MAX_CONNECTIONS: "10",
+    TOOL_TIMEOUT: "4",
   });
   await sluice.registerUpstream("hanging", hanging.url);
   await sluice.registerUpstream("live", live.url);
-  const stuck = Array.from({ length: 30 }, () => sluice.rpc("hanging-hang"));
-  await waitFor(() => hanging.asked.get("hang") === 8, { what: "all connections that it may have" });
+  const stuck = Array.from({ length: 30 * sluice.workers }, () => sluice.rpc("hanging-hang"));
+  await waitFor(() => hanging.asked.get("hang") === 8 * sluice.workers, {
+    what: "all connections that it may have",
+  });
   for (let i = 0; i < 5; i++) assertEquals(codeIn((await sluice.rpc("live-get")).body), "ok");
   const codes = new Set((await Promise.all(stuck)).map(({ body }) => codeIn(body)));
   assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());

@@ -17,6 +17,7 @@ export interface CounterOptions {
 interface Session {
   readonly server: McpServer;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly region: string | null;
   /** Calls now running in it. */
   running: number;
 }
@@ -28,6 +29,8 @@ export class CounterUpstream implements AsyncDisposable {
   readonly seen = { initialize: 0, initialized: 0, deleted: 0, calls: 0 };
   /** The most calls that ever ran at once in one session. */
   maxRunningInOneSession = 0;
+  /** Requests whose X-Region is not that which their session was opened with. */
+  inForeignRegion = 0;
   /** Headers of the latest request, and of the latest tools/call. */
   lastHeaders = new Headers();
   lastCallHeaders = new Headers();
@@ -90,14 +93,15 @@ export class CounterUpstream implements AsyncDisposable {
     const id = request.headers.get("mcp-session-id");
     if (id === null) {
       if (step !== "initialize") return new Response("Mcp-Session-Id is missing", { status: 400 });
-      return (await this.#open()).transport.handleRequest(request, { parsedBody: message });
+      return (await this.#open(request)).transport.handleRequest(request, { parsedBody: message });
     }
     const session = this.#sessions.get(id);
     if (!session) return new Response("Session not found", { status: 404 });
+    if (request.headers.get("x-region") !== session.region) this.inForeignRegion++;
     return session.transport.handleRequest(request, { parsedBody: message });
   }
 
-  async #open(): Promise<Session> {
+  async #open({ headers }: Request): Promise<Session> {
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => crypto.randomUUID(),
       enableJsonResponse: this.#options.jsonReplies ?? false,
@@ -107,6 +111,7 @@ export class CounterUpstream implements AsyncDisposable {
     const session: Session = {
       server: new McpServer({ name: "counter", version: "1.0.0" }),
       transport,
+      region: headers.get("x-region"),
       running: 0,
     };
     addTools(session, (running) => {
