@@ -1,6 +1,7 @@
 // What happens to a cluster under load when a part of it dies or stands still.
 import type { Cluster } from "./cluster.ts";
 import { type ClusterLoadResult, startClusterLoad } from "./cluster_load.ts";
+import type { Answer } from "./sluice.ts";
 import { waitFor } from "./wait_for.ts";
 
 export interface Fault {
@@ -9,12 +10,18 @@ export interface Fault {
   readonly end: (cluster: Cluster) => Promise<void> | void;
   /** The others heal while it lasts: nothing has to come back for that. */
   readonly healsMeanwhile?: boolean;
+  /** What no replica has meanwhile, as /ready calls it. Calls need neither of them. */
+  readonly without?: "database" | "redis";
 }
 
 export interface FaultResult extends ClusterLoadResult {
   readonly fault: string;
   /** From the fault's end (or its beginning, where the others heal meanwhile) to the last failure, ms. */
   readonly healMs: number;
+  /** From its beginning until /ready of every replica was 503 with the reason, ms; null where it is to stay 200. */
+  readonly noticedMs: number | null;
+  /** From its end until /ready of every replica was 200, ms. */
+  readonly readyMs: number;
 }
 
 const KILLED = 1;
@@ -36,30 +43,41 @@ export const FAULTS: readonly Fault[] = [
     name: "PostgreSQL restarted",
     begin: (cluster) => cluster.postgres.stop(),
     end: (cluster) => cluster.postgres.startAgain(),
+    without: "database",
+  },
+  {
+    name: "PostgreSQL standing still",
+    begin: (cluster) => cluster.postgres.freeze(),
+    end: (cluster) => cluster.postgres.thaw(),
+    without: "database",
   },
   {
     name: "PgBouncer restarted",
     begin: (cluster) => cluster.pgbouncer.stop(),
     end: (cluster) => cluster.pgbouncer.startAgain(),
+    without: "database",
   },
   {
     name: "PgBouncer standing still",
     begin: (cluster) => cluster.pgbouncer.freeze(),
     end: (cluster) => cluster.pgbouncer.thaw(),
+    without: "database",
   },
   {
     name: "Redis killed, back empty",
     begin: (cluster) => cluster.redis.kill(),
     end: (cluster) => cluster.redis.startAgain(),
+    without: "redis",
   },
   {
     name: "Redis standing still",
     begin: (cluster) => cluster.redis.freeze(),
     end: (cluster) => cluster.redis.thaw(),
+    without: "redis",
   },
 ];
 
-/** @param holdMs how long the fault lasts */
+/** @param holdMs how long the fault lasts, at least: it is noticed before its end */
 export async function runFault(
   cluster: Cluster,
   fault: Fault,
@@ -74,19 +92,48 @@ export async function runFault(
   const name = fault.name.replaceAll(/[^A-Za-z0-9]+/g, "-");
   const load = await startClusterLoad(cluster, { clients, pauseMs, name });
   await pass(quietMs);
-  await fault.begin(cluster);
   const begunAt = performance.now();
-  await pass(holdMs);
+  await fault.begin(cluster);
+  const held = pass(holdMs);
+  const { without } = fault;
+  const noticed = without === undefined ? null : await everyReplica(
+    cluster,
+    ({ status, body }) =>
+      status === 503 && body.reasons.some((reason: string) => reason.startsWith(`${without}: `)),
+    `/ready to say that there is no ${without}`,
+  );
+  await held;
   await fault.end(cluster);
   const endedAt = performance.now();
-  await pass(quietMs);
+  const quiet = pass(quietMs);
+  const ready = await everyReplica(cluster, ({ status }) => status === 200, "/ready to be 200 again");
+  await quiet;
   const result = await load.stop();
-  await waitFor(async () => {
-    const answers = await Promise.all(cluster.replicas.map((replica) => replica.api("GET", "/ready")));
-    return answers.every(({ status }) => status === 200);
-  }, { what: "every replica to be ready", deadlineMs: 30_000 });
   const from = fault.healsMeanwhile ? begunAt : endedAt;
-  return { ...result, fault: fault.name, healMs: Math.max(0, result.lastFailureAt - from) };
+  return {
+    ...result,
+    fault: fault.name,
+    healMs: Math.max(0, result.lastFailureAt - from),
+    noticedMs: noticed === null ? null : noticed - begunAt,
+    readyMs: ready - endedAt,
+  };
+}
+
+/** Until /ready of every replica is as told. @returns when the last was, performance.now() */
+async function everyReplica(
+  cluster: Cluster,
+  isSo: (ready: Answer) => boolean,
+  what: string,
+): Promise<number> {
+  const times = await Promise.all(cluster.replicas.map(async (replica) => {
+    await waitFor(async () => isSo(await replica.api("GET", "/ready")), {
+      what,
+      deadlineMs: 30_000,
+      everyMs: 100,
+    });
+    return performance.now();
+  }));
+  return Math.max(...times);
 }
 
 /** The time that the fault lasts is what is measured: there is nothing to wait for. */

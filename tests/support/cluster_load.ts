@@ -4,14 +4,14 @@ import { INITIALIZE, inSession, toolCall } from "./mcp_post.ts";
 
 export interface ClusterLoadResult {
   readonly answered: number;
-  /** What else came back, by status and error code -> how often. */
+  /** What else came back, by `calls` or `writes`, status and error code -> how often. */
   readonly failed: ReadonlyMap<string, number>;
   /** Sessions that ended with a 404 and were opened anew. */
   readonly sessionsLost: number;
   /** Counts that no single owner of the session can have given: two replicas had it at once. */
   readonly outOfTurn: readonly string[];
-  /** The longest time that one client went without an answer of the right kind, ms. */
-  readonly longestStallMs: number;
+  /** The longest time that one client went without an answer of the right kind, ms: one that calls, and the one that writes. */
+  readonly longestStallMs: { readonly calls: number; readonly writes: number };
   /** When the last failure came, performance.now(); -Infinity where there was none. */
   readonly lastFailureAt: number;
   readonly rowsAcknowledged: number;
@@ -46,7 +46,7 @@ export async function startClusterLoad(
   const acknowledged: string[] = [];
   let answered = 0;
   let sessionsLost = 0;
-  let longestStallMs = 0;
+  const longestStallMs = { calls: 0, writes: 0 };
   let lastFailureAt = -Infinity;
   let isGoing = true;
 
@@ -69,19 +69,20 @@ export async function startClusterLoad(
       text: await response.text(),
     };
   };
-  const fail = (what: string) => {
+  const fail = (what: keyof typeof longestStallMs, reason: string) => {
     lastFailureAt = performance.now();
-    failed.set(what, (failed.get(what) ?? 0) + 1);
+    const key = `${what}: ${reason}`;
+    failed.set(key, (failed.get(key) ?? 0) + 1);
   };
   /** Runs `step` again and again until it is told to end, and then once more until it succeeds. */
-  const keepAt = async (step: () => Promise<boolean>) => {
+  const keepAt = async (what: keyof typeof longestStallMs, step: () => Promise<boolean>) => {
     let lastSuccess = performance.now();
     for (let isDone = false; !isDone;) {
       const wasGoing = isGoing;
-      const isRight = await step().catch((error) => (fail(`no answer: ${error.name}`), false));
+      const isRight = await step().catch((error) => (fail(what, `no answer: ${error.name}`), false));
       if (isRight) {
         const now = performance.now();
-        longestStallMs = Math.max(longestStallMs, now - lastSuccess);
+        longestStallMs[what] = Math.max(longestStallMs[what], now - lastSuccess);
         lastSuccess = now;
         answered++;
         isDone = !wasGoing;
@@ -95,10 +96,10 @@ export async function startClusterLoad(
     let count = 0;
     /** Calls without an answer: they may have counted, or may yet, when whoever stands still goes on. */
     let unanswered = 0;
-    return keepAt(async () => {
+    return keepAt("calls", async () => {
       if (session === null) {
         const { status, sessionId, text } = await send("/mcp", INITIALIZE);
-        if (status !== 200) return fail(reasonOf(status, text)), false;
+        if (status !== 200) return fail("calls", reasonOf(status, text)), false;
         session = sessionId;
         count = unanswered = 0;
         return true;
@@ -111,7 +112,7 @@ export async function startClusterLoad(
         return false;
       }
       const given = Number(/"text":"(\d+)"/.exec(text)?.[1]);
-      if (status !== 200 || !(given > 0)) return fail(reasonOf(status, text)), false;
+      if (status !== 200 || !(given > 0)) return fail("calls", reasonOf(status, text)), false;
       // One more than before, or 1 at a new owner, and more by calls that were not answered.
       const from = given > count ? count : 0;
       if (given > from + unanswered) outOfTurn.push(`${given} after ${count}, ${unanswered} sent`);
@@ -122,10 +123,10 @@ export async function startClusterLoad(
   };
   let row = 0;
   const writeRows = () =>
-    keepAt(async () => {
+    keepAt("writes", async () => {
       const id = `${name}-${row++}`;
       const { status, text } = await send("/servers", { server: { id, name: id } });
-      if (status !== 201) return fail(`write: ${reasonOf(status, text)}`), false;
+      if (status !== 201) return fail("writes", reasonOf(status, text)), false;
       acknowledged.push(id);
       return true;
     });

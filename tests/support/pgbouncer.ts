@@ -76,11 +76,11 @@ export class PgBouncer implements AsyncDisposable {
 
   /** It stands still: connections stay open and nothing is answered. */
   freeze(): void {
-    this.#process.signal("SIGSTOP");
+    this.#process.freeze();
   }
 
   thaw(): void {
-    this.#process.signal("SIGCONT");
+    this.#process.thaw();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

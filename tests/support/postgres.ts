@@ -138,6 +138,15 @@ export class PostgresServer implements AsyncDisposable {
     await this.#untilReady();
   }
 
+  /** It stands still with all its backends: connections stay open and nothing is answered. */
+  freeze(): void {
+    this.#process.freeze();
+  }
+
+  thaw(): void {
+    this.#process.thaw();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process.end("SIGINT");
     await Deno.remove(this.#folder, { recursive: true });

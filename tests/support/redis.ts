@@ -89,11 +89,11 @@ export class RedisServer implements AsyncDisposable {
 
   /** It stands still: connections stay open and nothing is answered. */
   freeze(): void {
-    this.#process.signal("SIGSTOP");
+    this.#process.freeze();
   }
 
   thaw(): void {
-    this.#process.signal("SIGCONT");
+    this.#process.thaw();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -56,13 +56,50 @@ export class ServerProcess {
   }
 
   signal(signal: Deno.Signal): void {
-    if (!this.#isOver) this.#child.kill(signal);
+    if (!this.#isOver) sendSignal(this.#child.pid, signal);
+  }
+
+  /** It stands still, with what it has started: connections stay open and nothing is answered. */
+  freeze(): void {
+    // The parent first: it starts no others then.
+    this.signal("SIGSTOP");
+    for (const pid of this.#children()) sendSignal(pid, "SIGSTOP");
+  }
+
+  thaw(): void {
+    for (const pid of this.#children()) sendSignal(pid, "SIGCONT");
+    this.signal("SIGCONT");
   }
 
   /** Sends the signal and waits for its end. */
   async end(signal: Deno.Signal): Promise<void> {
     this.signal(signal);
+    // One that stands still would never take it.
+    this.thaw();
     await this.#ended;
+  }
+
+  /** PostgreSQL has a process for each connection, in a process group of its own. */
+  #children(): number[] {
+    if (this.#isOver) return [];
+    const { pid } = this.#child;
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean)
+        .map(Number);
+    } catch (error) {
+      // It has just ended.
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  }
+}
+
+/** To a process that may have ended a moment ago. */
+function sendSignal(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
