@@ -2,63 +2,75 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { startDemoServer } from "../../src/cli/demo_server.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { brokenHttp, type FuzzTarget, oddRequest } from "../support/fuzz_requests.ts";
 import { Prng } from "../support/prng.ts";
 import { listeningSockets, openFds, settledRssBytes } from "../support/process_stats.ts";
 import { PeerClosed, RawConnection, type RawResponse } from "../support/raw_http.ts";
-import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const ODD_REQUESTS = 40_000;
 /** What is made once is made by then: compiled code, pools, tables of the allocator. */
 const WARM_UP_REQUESTS = 20_000;
 const BROKEN_CONNECTIONS = 2_000;
+/** A cluster gets so much less: what differs there is the load balancer, which opens a connection for each request. */
+const CLUSTER_SHARE = 1 / 8;
 const CONNECTIONS = 8;
 /** So often a client begins a new session: some of what is sent ends the old one. */
 const REQUESTS_PER_SESSION = 200;
 const MAX_RSS_GROWTH_BYTES = 16 * 1024 * 1024;
 const SEED = Number(Deno.env.get("FUZZ_SEED") ?? 20_251_125);
 
-Deno.test(`/rpc and /mcp survive ${ODD_REQUESTS} malformed requests (FUZZ_SEED=${SEED})`, async () => {
+gatewayTest(`/rpc and /mcp survive malformed requests by the thousand (FUZZ_SEED=${SEED})`, async (start) => {
   const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
   try {
     // What is kept of streams for clients that come back is let go within the warm-up.
-    await using sluice = await Sluice.start({ env: { STREAM_RESUME_WINDOW: "0.5" } });
+    await using sluice = await start({ STREAM_RESUME_WINDOW: "0.5" });
     await sluice.registerUpstream("time", demo.url);
-    const workers = listeningSockets(sluice.port);
-    assertEquals(workers.length, 2);
+    const share = sluice.processes.length === 1 ? 1 : CLUSTER_SHARE;
+    const workers = sluice.processes.map(({ port }) => listeningSockets(port));
+    assertEquals(workers.map((each) => each.length), sluice.processes.map(() => 2));
 
-    await fuzz(sluice, SEED + 1_000, WARM_UP_REQUESTS);
-    const before = { rss: await settledRssBytes(sluice.pid), fds: openFds(sluice.pid) };
-    const statuses = await fuzz(sluice, SEED, ODD_REQUESTS);
-    await breakHttp(sluice, SEED);
+    await fuzz(sluice, SEED + 1_000, WARM_UP_REQUESTS * share);
+    // In a cluster's share a leak would not show beside what is made once.
+    const measured = share === 1 ? sluice.processes : [];
+    const rss = () => Promise.all(measured.map(({ pid }) => settledRssBytes(pid)));
+    const before = { rss: await rss(), fds: sluice.processes.map(({ pid }) => openFds(pid)) };
+    const statuses = await fuzz(sluice, SEED, ODD_REQUESTS * share);
+    await breakHttp(sluice, { seed: SEED, connections: BROKEN_CONNECTIONS * share });
 
     const answered = [...statuses.values()].reduce((sum, count) => sum + count, 0);
-    assert(
-      answered > 0.99 * ODD_REQUESTS,
-      `only ${answered} of ${ODD_REQUESTS} were answered: ${show(statuses)}`,
-    );
+    assert(answered > 0.99 * ODD_REQUESTS * share, `only ${answered} were answered: ${show(statuses)}`);
     // Both ways of answering were met: a run in which everything is refused at the door tests only the door.
     assert(
-      (statuses.get(200) ?? 0) > 1_000 && (statuses.get(400) ?? 0) > 1_000,
+      (statuses.get(200) ?? 0) > 1_000 * share && (statuses.get(400) ?? 0) > 1_000 * share,
       `statuses: ${show(statuses)}`,
     );
     const { body } = await sluice.rpc("tools/call", { name: "time-echo", arguments: { message: "alive" } });
     assertEquals(body.result.content[0].text, "alive");
-    assertEquals(listeningSockets(sluice.port), workers, "a worker was replaced");
+    assertEquals(
+      sluice.processes.map(({ port }) => listeningSockets(port)),
+      workers,
+      "a worker was replaced",
+    );
     assertEquals(sluice.log().filter(({ level }) => level === "ERROR"), []);
-    await waitFor(() => openFds(sluice.pid) <= before.fds + CONNECTIONS, {
-      what: "file descriptors to be closed",
-    });
-    const grownBytes = await settledRssBytes(sluice.pid) - before.rss;
-    assert(grownBytes < MAX_RSS_GROWTH_BYTES, `RSS has grown by ${grownBytes} bytes`);
+    for (const [i, { pid }] of sluice.processes.entries()) {
+      await waitFor(() => openFds(pid) <= before.fds[i]! + CONNECTIONS, {
+        what: "file descriptors to be closed",
+      });
+    }
+    for (const [i, after] of (await rss()).entries()) {
+      const grownBytes = after - before.rss[i]!;
+      assert(grownBytes < MAX_RSS_GROWTH_BYTES, `RSS has grown by ${grownBytes} bytes`);
+    }
   } finally {
     await demo.close();
   }
 });
 
 /** Sends `count` odd requests over several connections. @returns how often each status came */
-async function fuzz(sluice: Sluice, seed: number, count: number): Promise<Map<number, number>> {
+async function fuzz(sluice: Gateway, seed: number, count: number): Promise<Map<number, number>> {
   const statuses = new Map<number, number>();
   await Promise.all(Array.from({ length: CONNECTIONS }, async (_, client) => {
     const random = new Prng(seed + client);
@@ -86,19 +98,22 @@ async function fuzz(sluice: Sluice, seed: number, count: number): Promise<Map<nu
   return statuses;
 }
 
-async function breakHttp(sluice: Sluice, seed: number): Promise<void> {
+async function breakHttp(
+  sluice: Gateway,
+  { seed, connections }: { readonly seed: number; readonly connections: number },
+): Promise<void> {
   const target = await newTarget(sluice);
   await Promise.all(Array.from({ length: CONNECTIONS }, async (_, client) => {
     const random = new Prng(seed - 1 - client);
-    for (let sent = 0; sent < BROKEN_CONNECTIONS / CONNECTIONS; sent++) {
+    for (let sent = 0; sent < connections / CONNECTIONS; sent++) {
       using connection = await RawConnection.open(sluice.port);
       const bytes = brokenHttp(random, target);
       try {
         await connection.send(bytes);
         const answer = new TextDecoder("latin1").decode(await connection.sendEnd());
         for (const [, status] of answer.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)) {
-          // 505: HTTP Version Not Supported.
-          assert(Number(status) < 500 || status === "505", `${status} to ${excerpt(bytes)}`);
+          // 505: HTTP Version Not Supported; 501 is what nginx says of transfer codings.
+          assert(Number(status) < 500 || ["501", "505"].includes(status!), `${status} to ${excerpt(bytes)}`);
         }
       } catch (error) {
         if (!isReset(error)) throw error;
@@ -107,7 +122,7 @@ async function breakHttp(sluice: Sluice, seed: number): Promise<void> {
   }));
 }
 
-async function newTarget(sluice: Sluice): Promise<FuzzTarget> {
+async function newTarget(sluice: Gateway): Promise<FuzzTarget> {
   const token = await sluice.token();
   const response = await fetch(`${sluice.url}/mcp`, {
     method: "POST",
@@ -132,6 +147,8 @@ async function newTarget(sluice: Sluice): Promise<FuzzTarget> {
 function checkResponse({ status, headers, body }: RawResponse, sent: Uint8Array, headOnly: boolean): void {
   const text = new TextDecoder().decode(body);
   const context = `${status} ${text.slice(0, 300)} to ${excerpt(sent)}`;
+  // What nginx refuses by itself never came to the gateway; a 502 would say that the gateway broke off.
+  if (text.includes("<center>nginx")) return assert([400, 405, 413, 414, 501].includes(status), context);
   assert(status < 500, context);
   if (headOnly || text === "") {
     assert(headOnly || status === 202 || status === 204 || status >= 400, `empty: ${context}`);
