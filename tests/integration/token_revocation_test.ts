@@ -1,5 +1,7 @@
 // A revoked token: refused by every worker at once, by other replicas within their bound, its open streams ended.
 import { assert, assertEquals } from "@std/assert";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -9,9 +11,9 @@ import { waitFor } from "../support/wait_for.ts";
 const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
 
 /** Over connections of their own: every worker gets some of them. @returns the distinct HTTP statuses */
-async function statuses(sluice: Sluice, token: string): Promise<number[]> {
+async function statuses(sluice: Gateway, token: string): Promise<number[]> {
   const answers = await Promise.all(
-    Array.from({ length: 12 }, () => post(sluice, LIST, { path: "/rpc", token })),
+    Array.from({ length: 6 * sluice.workers }, () => post(sluice, LIST, { path: "/rpc", token })),
   );
   return [...new Set(answers.map(({ status }) => status))];
 }
@@ -22,7 +24,7 @@ interface Stream {
   readonly ended: Promise<void>;
 }
 
-async function openStream(sluice: Sluice, init: RequestInit): Promise<Stream> {
+async function openStream(sluice: Gateway, init: RequestInit): Promise<Stream> {
   const response = await fetch(`${sluice.url}/mcp`, init);
   assertEquals([response.status, response.headers.get("content-type")], [200, "text/event-stream"]);
   const read = async () => {
@@ -33,14 +35,14 @@ async function openStream(sluice: Sluice, init: RequestInit): Promise<Stream> {
   return stream;
 }
 
-async function listen(sluice: Sluice, token: string): Promise<Stream> {
+async function listen(sluice: Gateway, token: string): Promise<Stream> {
   const id = await openSession(sluice, { token });
   const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream", ...inSession(id) };
   return await openStream(sluice, { headers });
 }
 
 /** `subscriptions/listen` of revision 2026-07-28. */
-function subscribe(sluice: Sluice, token: string): Promise<Stream> {
+function subscribe(sluice: Gateway, token: string): Promise<Stream> {
   const body = {
     jsonrpc: "2.0",
     id: 1,
@@ -100,41 +102,44 @@ async function revoke(
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 
-Deno.test("A token that REST revokes is refused by every worker from the answer on, and its streams end", async () => {
-  await using sluice = await Sluice.start({ args: ["--demo"], env: { WORKERS: "3" } });
-  const token = await sluice.token({ claims: { jti: "to-go" } });
-  const kept = await sluice.token({ claims: { jti: "to-stay" } });
-  // Every worker has verified both, and keeps them in its cache.
-  for (const each of [token, kept]) assertEquals(await statuses(sluice, each), [200]);
-  const sessionId = await openSession(sluice, { token });
-  const ending = [await listen(sluice, token), await listen(sluice, token), await subscribe(sluice, token)];
-  const staying = await listen(sluice, kept);
+gatewayTest(
+  "A token that REST revokes is refused by every worker from the answer on, and its streams end",
+  async (start) => {
+    await using sluice = await start({ WORKERS: "3" });
+    const token = await sluice.token({ claims: { jti: "to-go" } });
+    const kept = await sluice.token({ claims: { jti: "to-stay" } });
+    // Every worker has verified both, and keeps them in its cache.
+    for (const each of [token, kept]) assertEquals(await statuses(sluice, each), [200]);
+    const sessionId = await openSession(sluice, { token });
+    const ending = [await listen(sluice, token), await listen(sluice, token), await subscribe(sluice, token)];
+    const staying = await listen(sluice, kept);
 
-  const answer = await sluice.api("DELETE", "/tokens/to-go", { reason: "lost" });
-  assertEquals([answer.status, answer.body], [204, null]);
-  assertEquals(await statuses(sluice, token), [401]);
-  const inItsSession = await post(sluice, toolCall("demo-echo"), { token, headers: inSession(sessionId) });
-  assertEquals([inItsSession.status, inItsSession.body.error.data.code], [401, "UNAUTHENTICATED"]);
-  await waitFor(() => ending.every(({ isOpen }) => !isOpen), {
-    what: "its streams to end",
-    deadlineMs: 5_000,
-  });
-  assertEquals([staying.isOpen, await statuses(sluice, kept)], [true, [200]]);
+    const answer = await sluice.api("DELETE", "/tokens/to-go", { reason: "lost" });
+    assertEquals([answer.status, answer.body], [204, null]);
+    assertEquals(await statuses(sluice, token), [401]);
+    const inItsSession = await post(sluice, toolCall("any"), { token, headers: inSession(sessionId) });
+    assertEquals([inItsSession.status, inItsSession.body.error.data.code], [401, "UNAUTHENTICATED"]);
+    await waitFor(() => ending.every(({ isOpen }) => !isOpen), {
+      what: "its streams to end",
+      deadlineMs: 5_000,
+    });
+    assertEquals([staying.isOpen, await statuses(sluice, kept)], [true, [200]]);
 
-  const { body } = await sluice.api("GET", "/tokens/revoked");
-  assertEquals([body.length, body[0].jti, body[0].revocationReason], [1, "to-go", "lost"]);
-  assertEquals(
-    (await sluice.api(
-      "DELETE",
-      "/tokens/x",
-      undefined,
-      await sluice.token({ admin: false, username: "a@b.c" }),
-    )).status,
-    403,
-  );
-  assertEquals((await sluice.api("DELETE", "/tokens/to-stay")).status, 204);
-  await staying.ended;
-});
+    const { body } = await sluice.api("GET", "/tokens/revoked");
+    assertEquals([body.length, body[0].jti, body[0].revocationReason], [1, "to-go", "lost"]);
+    assertEquals(
+      (await sluice.api(
+        "DELETE",
+        "/tokens/x",
+        undefined,
+        await sluice.token({ admin: false, username: "a@b.c" }),
+      )).status,
+      403,
+    );
+    assertEquals((await sluice.api("DELETE", "/tokens/to-stay")).status, 204);
+    await staying.ended;
+  },
+);
 
 Deno.test("A token that `sluice token revoke` revokes is refused within POLL_INTERVAL, and after a restart", async () => {
   const env = { POLL_INTERVAL: "0.2", MAX_INTERVAL: "0.4", JWT_SECRET_KEY: crypto.randomUUID().repeat(2) };
