@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { connectSse, connectWebSocket, type DuplexClient } from "../support/duplex_clients.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { inspect } from "../support/mcp_clients.ts";
 import { Sluice } from "../support/sluice.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
@@ -11,9 +12,9 @@ const TRANSPORTS = [["sse", connectSse], ["ws", connectWebSocket]] as const;
 
 const textOf = (result: { content: { text: string }[] }) => result.content[0]!.text;
 
-Deno.test("SDK clients use the gateway over SSE and WebSocket, on whichever worker their messages land", async (t) => {
+gatewayTest("SDK clients use SSE and WebSocket, whichever worker their messages reach", async (start, t) => {
   await using upstream = await startConformanceUpstream("legacy");
-  await using sluice = await Sluice.start({ env: { WORKERS: "2", DISABLE_ACCESS_LOG: "false" } });
+  await using sluice = await start({ DISABLE_ACCESS_LOG: "false" });
   await sluice.registerUpstream("up", upstream.url);
   const { body: tools } = await sluice.api("GET", "/tools");
   const chosen = tools.find((tool: { originalName: string }) => tool.originalName === "test_simple_text").id;
@@ -80,7 +81,8 @@ Deno.test("SDK clients use the gateway over SSE and WebSocket, on whichever work
       assert(
         posts.length > 0 && posts.every(({ path, status }) => !String(path).includes("?") && status === 202),
       );
-      assert(!sluice.stdout.lines.some((line) => line.includes(token) || line.includes("session_id")));
+      const written = sluice.processes.flatMap(({ stdout }) => stdout.lines);
+      assert(!written.some((line) => line.includes(token) || line.includes("session_id")));
     },
   );
 });

@@ -1,19 +1,19 @@
 // Real servers behind every upstream transport: the same tools, and the same questions to the client.
 import { assert, assertEquals } from "@std/assert";
 import { connectAsking } from "../support/asking_client.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV2 } from "../support/mcp_clients.ts";
-import { Sluice } from "../support/sluice.ts";
 import { npmLaunch } from "../support/stdio_upstream.ts";
 import { startSupergateway } from "../support/supergateway.ts";
 import { EVERYTHING_PACKAGE, startEverything } from "../support/upstream_everything.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-Deno.test("server-everything offers the same over all transports, and asks the client over all but a shared process", async (t) => {
+gatewayTest("server-everything offers the same, and asks, over all transports", async (start, t) => {
   const launch = npmLaunch(EVERYTHING_PACKAGE);
   await using http = await startEverything();
   await using sse = await startEverything({ transport: "sse" });
   await using socket = await startSupergateway([launch.command, ...launch.args].join(" "));
-  await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true" } });
+  await using sluice = await start({ STDIO_ENABLED: "true" });
   const token = await sluice.token();
   const bodies = [
     { name: "http", transport: "STREAMABLEHTTP", url: http.url },

@@ -25,13 +25,15 @@ export async function startRoundRobin(
        access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
        fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
        keepalive_timeout 0; client_max_body_size 16m;
+       map $http_upgrade $connection_header { default upgrade; '' close; }
        upstream replicas { ${
       ports.map((each) => `server 127.0.0.1:${each} max_fails=1 fail_timeout=2s;`).join(" ")
     } }
        server {
          listen 127.0.0.1:${port};
          location / {
-           proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection close;
+           proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection $connection_header;
+           proxy_set_header Upgrade $http_upgrade;
            proxy_set_header Host $http_host; proxy_buffering off; proxy_request_buffering off;
            proxy_connect_timeout 1s; proxy_read_timeout ${readTimeoutS}s;
          }
