@@ -1,7 +1,9 @@
-// The official suite through the gateway: two workers, connections kept alive, a virtual server with original names.
+// The official suite through the gateway: a virtual server with original names, connections kept alive (but by the load balancer).
 import { expectedFailures } from "./expected_failures.ts";
 import { assertComplete } from "./expected_counts.ts";
 import { startGateway, startGatewayWith } from "./gateway.ts";
+import type { StartGateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { type Revision, runServerSuite } from "./suite.ts";
 import type { Era } from "./upstream_process.ts";
@@ -19,12 +21,13 @@ const LANES: readonly (readonly [Revision, Era | "process"])[] = [
 ];
 
 for (const [revision, era] of LANES) {
-  Deno.test(`The suite of ${revision} passes through the gateway with an upstream of era ${era}`, async () => {
-    await using gateway = era === "process" ? await startGatewayToProcess() : await startGateway(era);
+  gatewayTest(`The suite of ${revision} passes with an upstream of era ${era}`, async (start) => {
+    await using gateway = await (era === "process" ? startGatewayToProcess(start) : startGateway(era, start));
     assertComplete(await runServerSuite(gateway.url, revision), revision, expectedFailures(revision, era));
   });
 }
 
-function startGatewayToProcess() {
-  return startGatewayWith({ transport: "STDIO", ...conformanceLaunch("suite") }, { STDIO_ENABLED: "true" });
+function startGatewayToProcess(start: StartGateway) {
+  const registration = { transport: "STDIO", ...conformanceLaunch("suite") };
+  return startGatewayWith(registration, { STDIO_ENABLED: "true" }, start);
 }

@@ -39,70 +39,67 @@ class Door implements AsyncDisposable {
 
 const codeIn = (body: { error?: { data: { code: string } } }) => body.error?.data.code ?? "ok";
 
-gatewayTest(
-  "The breaker opens at its threshold, fails fast, lets one probe through, and closes",
-  async (start) => {
-    const threshold = 3;
-    for (const pool of ["true", "false"]) {
-      await using upstream = new Door();
-      await using sluice = await start({
-        WORKERS: "1",
-        MCP_SESSION_POOL_ENABLED: pool,
-        MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
-        MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "3",
-      });
-      await sluice.registerUpstream("counter", upstream.url);
-      const token = await sluice.token();
-      const conversation = await openSession(sluice, { token });
-      upstream.isShut = true;
-      const before = upstream.asked;
-      // Each worker has a breaker of its own.
-      const failures = threshold * sluice.workers;
-      const call = async () => codeIn((await sluice.rpc("counter-get")).body);
-      await waitFor(async () => {
-        const code = await call();
-        assert(["UPSTREAM_HTTP_ERROR", "UPSTREAM_CIRCUIT_OPEN"].includes(code), code);
-        return upstream.asked === before + failures;
-      }, { what: "every worker to have failed often enough" });
-      // The circuit is the upstream's, whoever calls and however.
-      const other = await sluice.token({ username: "bob@example.com", admin: false });
-      const refused = await Promise.all([
-        sluice.rpc("counter-get"),
-        sluice.rpc("counter-get", {}, other),
-        post(sluice, toolCall("counter-get"), { token }),
-        post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
-      ]);
-      for (const { body } of refused) {
-        assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
-        assertMatch(body.error.message, /next probe in \d+ ms/);
-      }
-      assertEquals(upstream.asked, before + failures);
-      const states = async () =>
-        (await poolMetrics(sluice)).map(({ circuit_breaker_states: states }) => states[upstream.url]);
-      assertEquals(await states(), sluice.processes.map(() => "open"));
-      assertEquals(await poolNumbers(sluice, "circuit_breaker_trips"), [sluice.workers]);
-
-      upstream.isShut = false;
-      await waitFor(async () => (await states()).every((state) => state === "half_open"), {
-        what: "the reset",
-      });
-      // All at once, and opening a session takes the upstream a while.
-      const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
-      const probes = codes.filter((code) => code === "ok").length;
-      assert(probes >= 1 && probes <= sluice.workers, codes.join());
-      assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);
-      assertEquals(upstream.asked, before + failures + probes);
-      // A worker that nobody asked has yet to probe.
-      await waitFor(
-        async () => await call() === "ok" && (await states()).every((state) => state === "closed"),
-        {
-          what: "every worker's probe",
-        },
-      );
-      for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
+gatewayTest("The breaker opens at its threshold, lets one probe through, and closes", async (start) => {
+  const threshold = 3;
+  for (const pool of ["true", "false"]) {
+    await using upstream = new Door();
+    await using sluice = await start({
+      WORKERS: "1",
+      MCP_SESSION_POOL_ENABLED: pool,
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "3",
+    });
+    await sluice.registerUpstream("counter", upstream.url);
+    const token = await sluice.token();
+    const conversation = await openSession(sluice, { token });
+    upstream.isShut = true;
+    const before = upstream.asked;
+    // Each worker has a breaker of its own.
+    const failures = threshold * sluice.workers;
+    const call = async () => codeIn((await sluice.rpc("counter-get")).body);
+    await waitFor(async () => {
+      const code = await call();
+      assert(["UPSTREAM_HTTP_ERROR", "UPSTREAM_CIRCUIT_OPEN"].includes(code), code);
+      return upstream.asked === before + failures;
+    }, { what: "every worker to have failed often enough" });
+    // The circuit is the upstream's, whoever calls and however.
+    const other = await sluice.token({ username: "bob@example.com", admin: false });
+    const refused = await Promise.all([
+      sluice.rpc("counter-get"),
+      sluice.rpc("counter-get", {}, other),
+      post(sluice, toolCall("counter-get"), { token }),
+      post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
+    ]);
+    for (const { body } of refused) {
+      assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
+      assertMatch(body.error.message, /next probe in \d+ ms/);
     }
-  },
-);
+    assertEquals(upstream.asked, before + failures);
+    const states = async () =>
+      (await poolMetrics(sluice)).map(({ circuit_breaker_states: states }) => states[upstream.url]);
+    assertEquals(await states(), sluice.processes.map(() => "open"));
+    assertEquals(await poolNumbers(sluice, "circuit_breaker_trips"), [sluice.workers]);
+
+    upstream.isShut = false;
+    await waitFor(async () => (await states()).every((state) => state === "half_open"), {
+      what: "the reset",
+    });
+    // All at once, and opening a session takes the upstream a while.
+    const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
+    const probes = codes.filter((code) => code === "ok").length;
+    assert(probes >= 1 && probes <= sluice.workers, codes.join());
+    assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);
+    assertEquals(upstream.asked, before + failures + probes);
+    // A worker that nobody asked has yet to probe.
+    await waitFor(
+      async () => await call() === "ok" && (await states()).every((state) => state === "closed"),
+      {
+        what: "every worker's probe",
+      },
+    );
+    for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
+  }
+});
 
 gatewayTest("Another user's refused credentials never open the circuit", async (start) => {
   for (const pool of ["true", "false"]) {
@@ -135,158 +132,150 @@ gatewayTest("Another user's refused credentials never open the circuit", async (
 /** How long after the restart an error may still begin, ms. */
 const OUTLAST_MS = 1_000;
 
-gatewayTest(
-  "An upstream restarted under load: errors end with the restart, and no session is left behind",
-  async (start) => {
-    await using upstream = await CounterProcess.start();
-    await using sluice = await start({
-      MCP_SESSION_POOL_ENABLED: "true",
-      // The longest that a caller is refused beside a running upstream.
-      MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "0.3",
-    });
-    await sluice.registerUpstream("counter", upstream.url);
-    const users = await Promise.all(
-      ["ann", "bob", "eve"].map((name) => sluice.token({ username: `${name}@example.com`, admin: false })),
-    );
-    const conversations = await Promise.all(
-      users.flatMap((token) => [1, 2].map(async () => ({ token, id: await openSession(sluice, { token }) }))),
-    );
-    const stop = new AbortController();
-    const failed: { readonly code: string; readonly beganAt: number }[] = [];
-    let served = 0;
-    const load = (call: () => ReturnType<typeof post>) => async () => {
-      while (!stop.signal.aborted) {
-        const beganAt = Date.now();
-        const { body } = await call();
-        const code = codeIn(body);
-        if (code === "ok") served++;
-        else failed.push({ code, beganAt });
-        // Bounded: it is the restart that is tested.
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    };
-    const loops = [
-      ...users.map((token) =>
-        load(() => post(sluice, toolCall("counter-increment"), { token, path: "/rpc" }))
-      ),
-      ...conversations.map(({ token, id }) =>
-        load(() => post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) }))
-      ),
-    ].map((loop) => loop());
-
-    await waitFor(() => served > 100, { what: "a load that is under way", deadlineMs: 30_000 });
-    await upstream.kill();
-    const errorsSoFar = failed.length;
-    await waitFor(() => failed.length > errorsSoFar + 20, { what: "errors without an upstream" });
-    await upstream.start();
-    const upAt = Date.now();
-    const servedUntilThen = served;
-    await waitFor(() => Date.now() > upAt + OUTLAST_MS + 1_000, { what: "a while after the restart" });
-    stop.abort();
-    await Promise.all(loops);
-
-    const late = failed.filter(({ beganAt }) => beganAt > upAt + OUTLAST_MS);
-    assertEquals(late, [], `${failed.length} failed in all`);
-    assert(served > servedUntilThen + 20, `${served - servedUntilThen} served after the restart`);
-    const allowed = new Set(["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CLOSED", "UPSTREAM_CIRCUIT_OPEN"]);
-    assertEquals(failed.filter(({ code }) => !allowed.has(code)), []);
-
-    // What the pool says, and one for each conversation.
-    await waitFor(async () => {
-      const [busy, creating, idle] = await poolNumbers(
-        sluice,
-        "active_sessions",
-        "creating",
-        "idle_sessions",
-      );
-      const { liveSessions } = await upstream.state();
-      return busy! + creating! === 0 && liveSessions === idle! + conversations.length;
-    }, { what: "the upstream's sessions to be those that the gateway knows" });
-    for (const { token, id } of conversations) {
-      const response = await fetch(`${sluice.url}/mcp`, {
-        method: "DELETE",
-        headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
-      });
-      await response.body?.cancel();
+gatewayTest("An upstream restarted under load: errors end, and no session is left", async (start) => {
+  await using upstream = await CounterProcess.start();
+  await using sluice = await start({
+    MCP_SESSION_POOL_ENABLED: "true",
+    // The longest that a caller is refused beside a running upstream.
+    MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "0.3",
+  });
+  await sluice.registerUpstream("counter", upstream.url);
+  const users = await Promise.all(
+    ["ann", "bob", "eve"].map((name) => sluice.token({ username: `${name}@example.com`, admin: false })),
+  );
+  const conversations = await Promise.all(
+    users.flatMap((token) => [1, 2].map(async () => ({ token, id: await openSession(sluice, { token }) }))),
+  );
+  const stop = new AbortController();
+  const failed: { readonly code: string; readonly beganAt: number }[] = [];
+  let served = 0;
+  const load = (call: () => ReturnType<typeof post>) => async () => {
+    while (!stop.signal.aborted) {
+      const beganAt = Date.now();
+      const { body } = await call();
+      const code = codeIn(body);
+      if (code === "ok") served++;
+      else failed.push({ code, beganAt });
+      // Bounded: it is the restart that is tested.
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    await drainPools(sluice);
-    await waitFor(async () => (await upstream.state()).liveSessions === 0, {
-      what: "every session to be ended",
+  };
+  const loops = [
+    ...users.map((token) => load(() => post(sluice, toolCall("counter-increment"), { token, path: "/rpc" }))),
+    ...conversations.map(({ token, id }) =>
+      load(() => post(sluice, toolCall("counter-increment"), { token, headers: inSession(id) }))
+    ),
+  ].map((loop) => loop());
+
+  await waitFor(() => served > 100, { what: "a load that is under way", deadlineMs: 30_000 });
+  await upstream.kill();
+  const errorsSoFar = failed.length;
+  await waitFor(() => failed.length > errorsSoFar + 20, { what: "errors without an upstream" });
+  await upstream.start();
+  const upAt = Date.now();
+  const servedUntilThen = served;
+  await waitFor(() => Date.now() > upAt + OUTLAST_MS + 1_000, { what: "a while after the restart" });
+  stop.abort();
+  await Promise.all(loops);
+
+  const late = failed.filter(({ beganAt }) => beganAt > upAt + OUTLAST_MS);
+  assertEquals(late, [], `${failed.length} failed in all`);
+  assert(served > servedUntilThen + 20, `${served - servedUntilThen} served after the restart`);
+  const allowed = new Set(["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CLOSED", "UPSTREAM_CIRCUIT_OPEN"]);
+  assertEquals(failed.filter(({ code }) => !allowed.has(code)), []);
+
+  // What the pool says, and one for each conversation.
+  await waitFor(async () => {
+    const [busy, creating, idle] = await poolNumbers(
+      sluice,
+      "active_sessions",
+      "creating",
+      "idle_sessions",
+    );
+    const { liveSessions } = await upstream.state();
+    return busy! + creating! === 0 && liveSessions === idle! + conversations.length;
+  }, { what: "the upstream's sessions to be those that the gateway knows" });
+  for (const { token, id } of conversations) {
+    const response = await fetch(`${sluice.url}/mcp`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
     });
-  },
-);
+    await response.body?.cancel();
+  }
+  await drainPools(sluice);
+  await waitFor(async () => (await upstream.state()).liveSessions === 0, {
+    what: "every session to be ended",
+  });
+});
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-gatewayTest(
-  "A dead upstream beside a live one fails alone: the live one is as fast as before, and both are listed",
-  async (start) => {
-    for (const death of ["closed port", "silence"]) {
-      await using live = CounterUpstream.start();
-      await using dying = CounterUpstream.start();
-      let silent: Deno.TcpListener | undefined;
-      await using sluice = await start({
-        MCP_SESSION_POOL_ENABLED: "true",
-        MCP_SESSION_POOL_CREATE_TIMEOUT: "1",
-      });
-      await sluice.registerUpstream("live", live.url);
-      await sluice.registerUpstream("dead", dying.url);
-      const time = async (tool: string) => {
-        const startedAt = performance.now();
-        const { body } = await sluice.rpc(tool);
-        return { ms: performance.now() - startedAt, code: codeIn(body) };
-      };
-      const measure = async () => {
-        const times: number[] = [];
-        for (let i = 0; i < 60; i++) {
-          const { ms, code } = await time("live-get");
-          assertEquals(code, "ok");
-          times.push(ms);
-        }
-        return median(times);
-      };
-      await measure();
-      const alone = await measure();
+gatewayTest("A dead upstream fails alone: the live one is as fast, and both are listed", async (start) => {
+  for (const death of ["closed port", "silence"]) {
+    await using live = CounterUpstream.start();
+    await using dying = CounterUpstream.start();
+    let silent: Deno.TcpListener | undefined;
+    await using sluice = await start({
+      MCP_SESSION_POOL_ENABLED: "true",
+      MCP_SESSION_POOL_CREATE_TIMEOUT: "1",
+    });
+    await sluice.registerUpstream("live", live.url);
+    await sluice.registerUpstream("dead", dying.url);
+    const time = async (tool: string) => {
+      const startedAt = performance.now();
+      const { body } = await sluice.rpc(tool);
+      return { ms: performance.now() - startedAt, code: codeIn(body) };
+    };
+    const measure = async () => {
+      const times: number[] = [];
+      for (let i = 0; i < 60; i++) {
+        const { ms, code } = await time("live-get");
+        assertEquals(code, "ok");
+        times.push(ms);
+      }
+      return median(times);
+    };
+    await measure();
+    const alone = await measure();
 
-      await dying.stop();
-      // A port that takes connections, and never a word.
-      if (death === "silence") {
-        silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
-      }
-      try {
-        let over = false;
-        const codes = new Set<string>();
-        const callers = Array.from({ length: 4 }, async () => {
-          while (!over) {
-            codes.add((await time("dead-get")).code);
-            await new Promise((resolve) => setTimeout(resolve, 20));
-          }
-        });
-        await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
-        const beside = await measure();
-        over = true;
-        await Promise.all(callers);
-        assert(beside < alone * 5 + 50, `${death}: ${beside} ms beside a dead one, ${alone} ms alone`);
-        assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
-        const { body } = await sluice.rpc("tools/list");
-        const names = body.result.tools.map(({ name }: { name: string }) => name);
-        assert(names.includes("live-get") && names.includes("dead-get"), names.join());
-        // Each worker learns it by its own failures.
-        await waitFor(async () => {
-          await Promise.all(Array.from({ length: 4 * sluice.workers }, () => time("dead-get")));
-          const { _meta } = (await sluice.rpc("tools/list")).body.result;
-          if (_meta === undefined) return false;
-          const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
-          return missing.includes("dead") && !missing.includes("live");
-        }, { what: "the list to say who is missing" });
-      } finally {
-        silent?.close();
-      }
+    await dying.stop();
+    // A port that takes connections, and never a word.
+    if (death === "silence") {
+      silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
     }
-  },
-);
+    try {
+      let over = false;
+      const codes = new Set<string>();
+      const callers = Array.from({ length: 4 }, async () => {
+        while (!over) {
+          codes.add((await time("dead-get")).code);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      });
+      await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
+      const beside = await measure();
+      over = true;
+      await Promise.all(callers);
+      assert(beside < alone * 5 + 50, `${death}: ${beside} ms beside a dead one, ${alone} ms alone`);
+      assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
+      const { body } = await sluice.rpc("tools/list");
+      const names = body.result.tools.map(({ name }: { name: string }) => name);
+      assert(names.includes("live-get") && names.includes("dead-get"), names.join());
+      // Each worker learns it by its own failures.
+      await waitFor(async () => {
+        await Promise.all(Array.from({ length: 4 * sluice.workers }, () => time("dead-get")));
+        const { _meta } = (await sluice.rpc("tools/list")).body.result;
+        if (_meta === undefined) return false;
+        const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
+        return missing.includes("dead") && !missing.includes("live");
+      }, { what: "the list to say who is missing" });
+    } finally {
+      silent?.close();
+    }
+  }
+});
 
 gatewayTest("An upstream that hangs under many calls leaves connections for the others", async (start) => {
   await using hanging = ChaosUpstream.start();

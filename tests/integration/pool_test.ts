@@ -311,20 +311,17 @@ for (const setting of ["MCP_SESSION_POOL_TTL", "MCP_SESSION_POOL_IDLE_EVICTION"]
   });
 }
 
-gatewayTest(
-  "Without MCP_SESSION_POOL_ENABLED calls outside a session share nothing, and the metrics say so",
-  async (start) => {
-    await using upstream = CounterUpstream.start();
-    await using sluice = await start();
-    await sluice.registerUpstream("counter", upstream.url);
-    for (let i = 0; i < 3; i++) {
-      assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
-    }
-    for (const { enabled } of await poolMetrics(sluice)) assertEquals(enabled, false);
-    assertEquals(await poolNumbers(sluice, "total_sessions_created", "pool_hits"), [0, 0]);
-    await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
-  },
-);
+gatewayTest("Without MCP_SESSION_POOL_ENABLED calls outside a session share nothing", async (start) => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await start();
+  await sluice.registerUpstream("counter", upstream.url);
+  for (let i = 0; i < 3; i++) {
+    assertEquals((await sluice.rpc("counter-increment")).body.result.content[0].text, "1");
+  }
+  for (const { enabled } of await poolMetrics(sluice)) assertEquals(enabled, false);
+  assertEquals(await poolNumbers(sluice, "total_sessions_created", "pool_hits"), [0, 0]);
+  await waitFor(() => upstream.liveSessions === 0, { what: "every session to be ended" });
+});
 
 gatewayTest("A pooled session that the upstream has forgotten is replaced within the call", async (start) => {
   await using upstream = CounterUpstream.start();

@@ -6,99 +6,90 @@ import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-gatewayTest(
-  "200 sessions over fresh connections: every follow-up is answered whichever worker takes it",
-  async (start) => {
-    await using upstream = CounterUpstream.start();
-    await using sluice = await start();
-    await sluice.registerUpstream("counter", upstream.url);
-    const token = await sluice.token();
-    const ids: string[] = [];
-    for (let i = 0; i < 200; i += 20) {
-      ids.push(...await Promise.all(Array.from({ length: 20 }, () => openSession(sluice, { token: token }))));
-    }
-    assertEquals(new Set(ids).size, 200);
-    for (let i = 0; i < 200; i += 20) {
-      const group = ids.slice(i, i + 20);
-      for (const expected of ["1", "2", "3"]) {
-        const answers = await Promise.all(
-          group.map((id) =>
-            post(sluice, toolCall("counter-increment"), { token: token, headers: inSession(id) })
-          ),
-        );
-        // Each session has its own counter at the upstream: nobody sees another's.
-        for (const { status, body } of answers) {
-          assertEquals([status, body.result?.content?.[0]?.text], [200, expected], JSON.stringify(body));
-        }
+gatewayTest("200 sessions: every follow-up is answered whichever worker takes it", async (start) => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await start();
+  await sluice.registerUpstream("counter", upstream.url);
+  const token = await sluice.token();
+  const ids: string[] = [];
+  for (let i = 0; i < 200; i += 20) {
+    ids.push(...await Promise.all(Array.from({ length: 20 }, () => openSession(sluice, { token: token }))));
+  }
+  assertEquals(new Set(ids).size, 200);
+  for (let i = 0; i < 200; i += 20) {
+    const group = ids.slice(i, i + 20);
+    for (const expected of ["1", "2", "3"]) {
+      const answers = await Promise.all(
+        group.map((id) =>
+          post(sluice, toolCall("counter-increment"), { token: token, headers: inSession(id) })
+        ),
+      );
+      // Each session has its own counter at the upstream: nobody sees another's.
+      for (const { status, body } of answers) {
+        assertEquals([status, body.result?.content?.[0]?.text], [200, expected], JSON.stringify(body));
       }
     }
-    assertEquals(upstream.liveSessions, 200);
+  }
+  assertEquals(upstream.liveSessions, 200);
 
-    const ended = await Promise.all(ids.map((id) =>
-      fetch(`${sluice.url}/mcp`, {
-        method: "DELETE",
-        headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
-      }).then(async (response) => (await response.body?.cancel(), response.status))
-    ));
-    assertEquals(new Set(ended), new Set([204]));
-    await waitFor(() => upstream.liveSessions === 0, { what: "every upstream session to be ended" });
-    const after = await post(sluice, toolCall("counter-get"), { token: token, headers: inSession(ids[0]!) });
-    assertEquals(after.status, 404);
-  },
-);
+  const ended = await Promise.all(ids.map((id) =>
+    fetch(`${sluice.url}/mcp`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${token}`, "mcp-session-id": id },
+    }).then(async (response) => (await response.body?.cancel(), response.status))
+  ));
+  assertEquals(new Set(ended), new Set([204]));
+  await waitFor(() => upstream.liveSessions === 0, { what: "every upstream session to be ended" });
+  const after = await post(sluice, toolCall("counter-get"), { token: token, headers: inSession(ids[0]!) });
+  assertEquals(after.status, 404);
+});
 
-gatewayTest(
-  "A session id works for its owner at its address only, and a forged one is 404",
-  async (start) => {
-    await using sluice = await start();
-    const [mine, other] = [
-      await sluice.token(),
-      await sluice.token({ username: "bob@example.com", admin: false }),
-    ];
-    await sluice.api("POST", "/servers", { server: { id: "one", name: "One" } });
-    const id = await openSession(sluice, { token: mine });
-    const ping = { jsonrpc: "2.0", id: 1, method: "ping" };
-    assertEquals((await post(sluice, ping, { token: mine, headers: inSession(id) })).status, 200);
-    assertEquals((await post(sluice, ping, { token: other, headers: inSession(id) })).status, 404);
-    assertEquals(
-      (await post(sluice, ping, { token: mine, headers: inSession(id), path: "/servers/one/mcp" })).status,
-      404,
-    );
-    const forged = (id[0] === "a" ? "b" : "a") + id.slice(1);
-    assertEquals((await post(sluice, ping, { token: mine, headers: inSession(forged) })).status, 404);
-    assertEquals(
-      (await post(sluice, ping, {
-        token: mine,
-        headers: { ...inSession(id), "mcp-protocol-version": "1999-01-01" },
-      })).status,
-      400,
-    );
-  },
-);
+gatewayTest("A session id works for its owner at its address only, a forged one is 404", async (start) => {
+  await using sluice = await start();
+  const [mine, other] = [
+    await sluice.token(),
+    await sluice.token({ username: "bob@example.com", admin: false }),
+  ];
+  await sluice.api("POST", "/servers", { server: { id: "one", name: "One" } });
+  const id = await openSession(sluice, { token: mine });
+  const ping = { jsonrpc: "2.0", id: 1, method: "ping" };
+  assertEquals((await post(sluice, ping, { token: mine, headers: inSession(id) })).status, 200);
+  assertEquals((await post(sluice, ping, { token: other, headers: inSession(id) })).status, 404);
+  assertEquals(
+    (await post(sluice, ping, { token: mine, headers: inSession(id), path: "/servers/one/mcp" })).status,
+    404,
+  );
+  const forged = (id[0] === "a" ? "b" : "a") + id.slice(1);
+  assertEquals((await post(sluice, ping, { token: mine, headers: inSession(forged) })).status, 404);
+  assertEquals(
+    (await post(sluice, ping, {
+      token: mine,
+      headers: { ...inSession(id), "mcp-protocol-version": "1999-01-01" },
+    })).status,
+    400,
+  );
+});
 
-gatewayTest(
-  "An upstream that forgot its session gets a new one inside the unchanged client session",
-  async (start) => {
-    await using upstream = CounterUpstream.start();
-    await using sluice = await start();
-    await sluice.registerUpstream("counter", upstream.url);
-    const token = await sluice.token();
-    const id = await openSession(sluice, { token: token });
-    for (const expected of ["1", "2"]) {
-      const { body } = await post(sluice, toolCall("counter-increment"), {
-        token: token,
-        headers: inSession(id),
-      });
-      assertEquals(body.result.content[0].text, expected);
-    }
-    await upstream.expireSessions();
-    const { status, body } = await post(sluice, toolCall("counter-increment"), {
+gatewayTest("An upstream that forgot its session gets a new one in the client's old one", async (start) => {
+  await using upstream = CounterUpstream.start();
+  await using sluice = await start();
+  await sluice.registerUpstream("counter", upstream.url);
+  const token = await sluice.token();
+  const id = await openSession(sluice, { token: token });
+  for (const expected of ["1", "2"]) {
+    const { body } = await post(sluice, toolCall("counter-increment"), {
       token: token,
       headers: inSession(id),
     });
-    assertEquals([status, body.result.content[0].text], [200, "1"]);
-  },
-);
+    assertEquals(body.result.content[0].text, expected);
+  }
+  await upstream.expireSessions();
+  const { status, body } = await post(sluice, toolCall("counter-increment"), {
+    token: token,
+    headers: inSession(id),
+  });
+  assertEquals([status, body.result.content[0].text], [200, "1"]);
+});
 
 gatewayTest("A call without a session leaves no session behind at a stateful upstream", async (start) => {
   await using upstream = CounterUpstream.start();

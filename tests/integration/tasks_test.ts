@@ -55,74 +55,71 @@ function textIn(result: { readonly content: readonly unknown[] }): string {
   return (result.content[0] as { text: string }).text;
 }
 
-gatewayTest(
-  "Tasks of two upstreams on two workers belong to the session that made them, each under one id",
-  async (start, t) => {
-    await using one = await startEverything();
-    await using two = await startEverything();
-    await using sluice = await start();
-    const token = await sluice.token();
-    await sluice.registerUpstream("one", one.url);
-    await sluice.registerUpstream("two", two.url);
-    const url = `${sluice.url}/mcp`;
-    await using ann = await connect(url, token);
-    await using bob = await connect(url, await sluice.token({ username: "bob@example.com" }));
+gatewayTest("Tasks of two upstreams belong to their session, each under one id", async (start, t) => {
+  await using one = await startEverything();
+  await using two = await startEverything();
+  await using sluice = await start();
+  const token = await sluice.token();
+  await sluice.registerUpstream("one", one.url);
+  await sluice.registerUpstream("two", two.url);
+  const url = `${sluice.url}/mcp`;
+  await using ann = await connect(url, token);
+  await using bob = await connect(url, await sluice.token({ username: "bob@example.com" }));
 
-    assertEquals(ann.client.getServerCapabilities()?.tasks, {
-      list: {},
-      cancel: {},
-      requests: { tools: { call: {} } },
-    });
-    const tasks = ann.client.experimental.tasks;
-    const first = await begin(ann, "one-simulate-research-query", "bees");
-    const second = await begin(ann, "two-simulate-research-query", "python");
+  assertEquals(ann.client.getServerCapabilities()?.tasks, {
+    list: {},
+    cancel: {},
+    requests: { tools: { call: {} } },
+  });
+  const tasks = ann.client.experimental.tasks;
+  const first = await begin(ann, "one-simulate-research-query", "bees");
+  const second = await begin(ann, "two-simulate-research-query", "python");
 
-    await t.step("tasks/list merges what both have", async () => {
-      const { tasks: listed } = await tasks.listTasks();
-      assertEquals(listed.map(({ taskId }) => taskId), [first, second]);
-      assertEquals((await bob.client.experimental.tasks.listTasks()).tasks, []);
-    });
+  await t.step("tasks/list merges what both have", async () => {
+    const { tasks: listed } = await tasks.listTasks();
+    assertEquals(listed.map(({ taskId }) => taskId), [first, second]);
+    assertEquals((await bob.client.experimental.tasks.listTasks()).tasks, []);
+  });
 
-    await t.step("another caller cannot get, read or cancel them", async () => {
-      const others = bob.client.experimental.tasks;
-      for (const taskId of [first, second]) {
-        await assertRejects(() => others.getTask(taskId), Error, "-32602");
-        await assertRejects(() => others.getTaskResult(taskId, CallToolResultSchema), Error, "-32602");
-        await assertRejects(() => others.cancelTask(taskId), Error, "-32602");
-      }
-    });
+  await t.step("another caller cannot get, read or cancel them", async () => {
+    const others = bob.client.experimental.tasks;
+    for (const taskId of [first, second]) {
+      await assertRejects(() => others.getTask(taskId), Error, "-32602");
+      await assertRejects(() => others.getTaskResult(taskId, CallToolResultSchema), Error, "-32602");
+      await assertRejects(() => others.cancelTask(taskId), Error, "-32602");
+    }
+  });
 
-    await t.step("the question of a task reaches the client, and its answer the task", async () => {
-      const result = await tasks.getTaskResult(second, CallToolResultSchema);
-      assertEquals(ann.askedFor, [second]);
-      assert(textIn(result).includes("python (snake)"), textIn(result));
-      assertEquals(result._meta?.["io.modelcontextprotocol/related-task"], { taskId: second });
-      const { taskId, status } = await tasks.getTask(second);
-      assertEquals([taskId, status], [second, "completed"]);
-    });
+  await t.step("the question of a task reaches the client, and its answer the task", async () => {
+    const result = await tasks.getTaskResult(second, CallToolResultSchema);
+    assertEquals(ann.askedFor, [second]);
+    assert(textIn(result).includes("python (snake)"), textIn(result));
+    assertEquals(result._meta?.["io.modelcontextprotocol/related-task"], { taskId: second });
+    const { taskId, status } = await tasks.getTask(second);
+    assertEquals([taskId, status], [second, "completed"]);
+  });
 
-    await t.step("a task without questions ends, too", async () => {
-      assert(
-        textIn(await tasks.getTaskResult(first, CallToolResultSchema)).includes("Research Report: bees"),
-      );
-    });
-
-    await t.step(
-      "a task is cancelled where it runs, and the refusal of a second time is the upstream's",
-      async () => {
-        const third = await begin(ann, "one-simulate-research-query", "wasps");
-        const { taskId, status } = await tasks.cancelTask(third);
-        assertEquals([taskId, status], [third, "cancelled"]);
-        await assertRejects(() => tasks.cancelTask(third), Error, "terminal");
-        assertEquals((await tasks.getTask(third)).status, "cancelled");
-      },
+  await t.step("a task without questions ends, too", async () => {
+    assert(
+      textIn(await tasks.getTaskResult(first, CallToolResultSchema)).includes("Research Report: bees"),
     );
+  });
 
-    await t.step("an id that nobody gave is no task", async () => {
-      await assertRejects(() => tasks.getTask("0123456789abcdef"), Error, "names no task of this caller");
-    });
-  },
-);
+  await t.step(
+    "a task is cancelled where it runs, and the refusal of a second time is the upstream's",
+    async () => {
+      const third = await begin(ann, "one-simulate-research-query", "wasps");
+      const { taskId, status } = await tasks.cancelTask(third);
+      assertEquals([taskId, status], [third, "cancelled"]);
+      await assertRejects(() => tasks.cancelTask(third), Error, "terminal");
+      assertEquals((await tasks.getTask(third)).status, "cancelled");
+    },
+  );
+
+  await t.step("an id that nobody gave is no task", async () => {
+    await assertRejects(() => tasks.getTask("0123456789abcdef"), Error, "names no task of this caller");
+  });
+});
 
 gatewayTest("A task that the client runs for one upstream is asked for by that one alone", async (start) => {
   await using one = startDelegatingUpstream();
@@ -182,24 +179,21 @@ function oneTask(list: () => Promise<unknown>): Deno.HttpServer<Deno.NetAddr> {
   });
 }
 
-gatewayTest(
-  "tasks/list waits for an upstream that hangs no longer than the deadline, and names it",
-  async (start) => {
-    const never = Promise.withResolvers<unknown>();
-    const tasks = [{ taskId: "t", status: "working" }];
-    await using quick = oneTask(() => Promise.resolve({ tasks }));
-    await using hanging = oneTask(() => never.promise);
-    await using sluice = await start({ MCP_SESSION_POOL_TRANSPORT_TIMEOUT: "1" });
-    for (const [name, { addr }] of Object.entries({ quick, hanging })) {
-      await sluice.registerUpstream(name, `http://127.0.0.1:${addr.port}/mcp`);
-    }
-    const startedAt = performance.now();
-    const { body: { result } } = await sluice.rpc("tasks/list");
-    const tookMs = performance.now() - startedAt;
-    never.resolve({ tasks });
-    assertEquals(result.tasks.map(({ status }: { status: string }) => status), ["working"]);
-    assertEquals(result._meta, { "sluice/unavailableUpstreams": ["hanging"] });
-    // Far below what any other limit would allow.
-    assert(tookMs >= 900 && tookMs < 15_000, `${tookMs} ms`);
-  },
-);
+gatewayTest("tasks/list waits for an upstream that hangs until its deadline, and names it", async (start) => {
+  const never = Promise.withResolvers<unknown>();
+  const tasks = [{ taskId: "t", status: "working" }];
+  await using quick = oneTask(() => Promise.resolve({ tasks }));
+  await using hanging = oneTask(() => never.promise);
+  await using sluice = await start({ MCP_SESSION_POOL_TRANSPORT_TIMEOUT: "1" });
+  for (const [name, { addr }] of Object.entries({ quick, hanging })) {
+    await sluice.registerUpstream(name, `http://127.0.0.1:${addr.port}/mcp`);
+  }
+  const startedAt = performance.now();
+  const { body: { result } } = await sluice.rpc("tasks/list");
+  const tookMs = performance.now() - startedAt;
+  never.resolve({ tasks });
+  assertEquals(result.tasks.map(({ status }: { status: string }) => status), ["working"]);
+  assertEquals(result._meta, { "sluice/unavailableUpstreams": ["hanging"] });
+  // Far below what any other limit would allow.
+  assert(tookMs >= 900 && tookMs < 15_000, `${tookMs} ms`);
+});

@@ -102,44 +102,41 @@ async function revoke(
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 
-gatewayTest(
-  "A token that REST revokes is refused by every worker from the answer on, and its streams end",
-  async (start) => {
-    await using sluice = await start({ WORKERS: "3" });
-    const token = await sluice.token({ claims: { jti: "to-go" } });
-    const kept = await sluice.token({ claims: { jti: "to-stay" } });
-    // Every worker has verified both, and keeps them in its cache.
-    for (const each of [token, kept]) assertEquals(await statuses(sluice, each), [200]);
-    const sessionId = await openSession(sluice, { token });
-    const ending = [await listen(sluice, token), await listen(sluice, token), await subscribe(sluice, token)];
-    const staying = await listen(sluice, kept);
+gatewayTest("A token that REST revokes is refused at once, and its streams end", async (start) => {
+  await using sluice = await start({ WORKERS: "3" });
+  const token = await sluice.token({ claims: { jti: "to-go" } });
+  const kept = await sluice.token({ claims: { jti: "to-stay" } });
+  // Every worker has verified both, and keeps them in its cache.
+  for (const each of [token, kept]) assertEquals(await statuses(sluice, each), [200]);
+  const sessionId = await openSession(sluice, { token });
+  const ending = [await listen(sluice, token), await listen(sluice, token), await subscribe(sluice, token)];
+  const staying = await listen(sluice, kept);
 
-    const answer = await sluice.api("DELETE", "/tokens/to-go", { reason: "lost" });
-    assertEquals([answer.status, answer.body], [204, null]);
-    assertEquals(await statuses(sluice, token), [401]);
-    const inItsSession = await post(sluice, toolCall("any"), { token, headers: inSession(sessionId) });
-    assertEquals([inItsSession.status, inItsSession.body.error.data.code], [401, "UNAUTHENTICATED"]);
-    await waitFor(() => ending.every(({ isOpen }) => !isOpen), {
-      what: "its streams to end",
-      deadlineMs: 5_000,
-    });
-    assertEquals([staying.isOpen, await statuses(sluice, kept)], [true, [200]]);
+  const answer = await sluice.api("DELETE", "/tokens/to-go", { reason: "lost" });
+  assertEquals([answer.status, answer.body], [204, null]);
+  assertEquals(await statuses(sluice, token), [401]);
+  const inItsSession = await post(sluice, toolCall("any"), { token, headers: inSession(sessionId) });
+  assertEquals([inItsSession.status, inItsSession.body.error.data.code], [401, "UNAUTHENTICATED"]);
+  await waitFor(() => ending.every(({ isOpen }) => !isOpen), {
+    what: "its streams to end",
+    deadlineMs: 5_000,
+  });
+  assertEquals([staying.isOpen, await statuses(sluice, kept)], [true, [200]]);
 
-    const { body } = await sluice.api("GET", "/tokens/revoked");
-    assertEquals([body.length, body[0].jti, body[0].revocationReason], [1, "to-go", "lost"]);
-    assertEquals(
-      (await sluice.api(
-        "DELETE",
-        "/tokens/x",
-        undefined,
-        await sluice.token({ admin: false, username: "a@b.c" }),
-      )).status,
-      403,
-    );
-    assertEquals((await sluice.api("DELETE", "/tokens/to-stay")).status, 204);
-    await staying.ended;
-  },
-);
+  const { body } = await sluice.api("GET", "/tokens/revoked");
+  assertEquals([body.length, body[0].jti, body[0].revocationReason], [1, "to-go", "lost"]);
+  assertEquals(
+    (await sluice.api(
+      "DELETE",
+      "/tokens/x",
+      undefined,
+      await sluice.token({ admin: false, username: "a@b.c" }),
+    )).status,
+    403,
+  );
+  assertEquals((await sluice.api("DELETE", "/tokens/to-stay")).status, 204);
+  await staying.ended;
+});
 
 Deno.test("A token that `sluice token revoke` revokes is refused within POLL_INTERVAL, and after a restart", async () => {
   const env = { POLL_INTERVAL: "0.2", MAX_INTERVAL: "0.4", JWT_SECRET_KEY: crypto.randomUUID().repeat(2) };

@@ -41,108 +41,99 @@ async function listed(sluice: Gateway): Promise<{ tools: string[]; missing: unkn
   };
 }
 
-gatewayTest(
-  "An upstream that stops is shown so on every worker, and found again with what it offers then",
-  async (start) => {
-    const counter = CounterUpstream.start();
-    const port = Number(new URL(counter.url).port);
-    await using sluice = await start(EAGER);
-    await sluice.registerUpstream("one", counter.url);
-    const before = await gateway(sluice, "one");
-    const { body: { version } } = await sluice.api("GET", `/gateways/${before.id}`);
-    await waitFor(async () => (await gateway(sluice, "one")).lastSeen > before.lastSeen, {
-      what: "a check",
+gatewayTest("An upstream that stops is shown so everywhere, and found again as it is then", async (start) => {
+  const counter = CounterUpstream.start();
+  const port = Number(new URL(counter.url).port);
+  await using sluice = await start(EAGER);
+  await sluice.registerUpstream("one", counter.url);
+  const before = await gateway(sluice, "one");
+  const { body: { version } } = await sluice.api("GET", `/gateways/${before.id}`);
+  await waitFor(async () => (await gateway(sluice, "one")).lastSeen > before.lastSeen, {
+    what: "a check",
+    ...DEADLINE,
+  });
+  await waitFor(() => counter.liveSessions === 0 && counter.seen.deleted > 0, {
+    what: "the check's session to be ended",
+  });
+  assertEquals((await gateway(sluice, "one")).version, version);
+  const { tools } = await listed(sluice);
+
+  await counter.stop();
+  await waitFor(async () => !(await gateway(sluice, "one")).reachable, {
+    what: "unreachable",
+    ...DEADLINE,
+  });
+  assertStringIncludes((await gateway(sluice, "one")).lastError, 'Cannot connect to upstream "one"');
+  // So many at once need connections of their own: both workers are asked.
+  await waitFor(async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => listed(sluice)));
+    return answers.every(({ missing }) => Array.isArray(missing) && missing[0] === "one");
+  }, { what: "every worker to say who is missing" });
+  assertEquals((await listed(sluice)).tools, tools);
+  await unreachableEverywhere(sluice, 1);
+
+  await using other = ChaosUpstream.start({ port });
+  await waitFor(async () => (await gateway(sluice, "one")).reachable, { what: "reachable", ...DEADLINE });
+  const now = await waitFor(async () => {
+    const { tools, missing } = await listed(sluice);
+    return missing === undefined && tools.includes("one-hang") ? tools : null;
+  }, { what: "the new tools" });
+  assert(!now.includes("one-increment"), now.join());
+  assertEquals((await gateway(sluice, "one")).lastError, null);
+  await unreachableEverywhere(sluice, 0);
+  assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", '"changed"'), 1);
+  assertEquals(other.liveSessions, 0);
+});
+
+gatewayTest("An upstream that refuses our credentials stays reachable, and says why", async (start) => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await start(EAGER);
+  await sluice.registerUpstream("private", counter.url);
+  counter.requireBearer("of each user's own");
+  await waitFor(async () => await checks(sluice, "refused") >= 4, { what: "four refusals", ...DEADLINE });
+  const { reachable, lastError } = await gateway(sluice, "private");
+  assertEquals([reachable, lastError], [
+    true,
+    'Upstream "private" refused our credentials (HTTP 401)',
+  ]);
+  assertEquals([(await listed(sluice)).missing, await checks(sluice, "failed")], [undefined, 0]);
+  counter.requireBearer(null);
+  await waitFor(async () => (await gateway(sluice, "private")).lastError === null, { what: "it to heal" });
+});
+
+gatewayTest("One upstream that hangs keeps neither others' checks nor calls waiting", async (start) => {
+  await using hanging = CounterUpstream.start();
+  await using relay = new StallingRelay(Number(new URL(hanging.url).port));
+  const well = Array.from({ length: 5 }, () => ChaosUpstream.start());
+  try {
+    await using sluice = await start({
+      ...EAGER,
+      GATEWAY_HEALTH_CHECK_TIMEOUT: "2",
+      MAX_CONCURRENT_HEALTH_CHECKS: "2",
+    });
+    await sluice.registerUpstream("hangs", `http://127.0.0.1:${relay.port}/mcp`);
+    for (const [i, { url }] of well.entries()) await sluice.registerUpstream(`well ${i}`, url);
+    relay.stall({ later: false });
+    const before = await checks(sluice, "healthy");
+    await waitFor(async () => !(await gateway(sluice, "hangs")).reachable, {
+      what: "it to be found",
       ...DEADLINE,
     });
-    await waitFor(() => counter.liveSessions === 0 && counter.seen.deleted > 0, {
-      what: "the check's session to be ended",
-    });
-    assertEquals((await gateway(sluice, "one")).version, version);
-    const { tools } = await listed(sluice);
-
-    await counter.stop();
-    await waitFor(async () => !(await gateway(sluice, "one")).reachable, {
-      what: "unreachable",
-      ...DEADLINE,
-    });
-    assertStringIncludes((await gateway(sluice, "one")).lastError, 'Cannot connect to upstream "one"');
-    // So many at once need connections of their own: both workers are asked.
-    await waitFor(async () => {
-      const answers = await Promise.all(Array.from({ length: 20 }, () => listed(sluice)));
-      return answers.every(({ missing }) => Array.isArray(missing) && missing[0] === "one");
-    }, { what: "every worker to say who is missing" });
-    assertEquals((await listed(sluice)).tools, tools);
-    await unreachableEverywhere(sluice, 1);
-
-    await using other = ChaosUpstream.start({ port });
-    await waitFor(async () => (await gateway(sluice, "one")).reachable, { what: "reachable", ...DEADLINE });
-    const now = await waitFor(async () => {
-      const { tools, missing } = await listed(sluice);
-      return missing === undefined && tools.includes("one-hang") ? tools : null;
-    }, { what: "the new tools" });
-    assert(!now.includes("one-increment"), now.join());
-    assertEquals((await gateway(sluice, "one")).lastError, null);
-    await unreachableEverywhere(sluice, 0);
-    assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", '"changed"'), 1);
-    assertEquals(other.liveSessions, 0);
-  },
-);
-
-gatewayTest(
-  "An upstream that refuses our credentials stays reachable, and says why it cannot be used",
-  async (start) => {
-    await using counter = CounterUpstream.start();
-    await using sluice = await start(EAGER);
-    await sluice.registerUpstream("private", counter.url);
-    counter.requireBearer("of each user's own");
-    await waitFor(async () => await checks(sluice, "refused") >= 4, { what: "four refusals", ...DEADLINE });
-    const { reachable, lastError } = await gateway(sluice, "private");
-    assertEquals([reachable, lastError], [
-      true,
-      'Upstream "private" refused our credentials (HTTP 401)',
-    ]);
-    assertEquals([(await listed(sluice)).missing, await checks(sluice, "failed")], [undefined, 0]);
-    counter.requireBearer(null);
-    await waitFor(async () => (await gateway(sluice, "private")).lastError === null, { what: "it to heal" });
-  },
-);
-
-gatewayTest(
-  "One upstream that hangs keeps neither the checks of the others nor their calls waiting",
-  async (start) => {
-    await using hanging = CounterUpstream.start();
-    await using relay = new StallingRelay(Number(new URL(hanging.url).port));
-    const well = Array.from({ length: 5 }, () => ChaosUpstream.start());
-    try {
-      await using sluice = await start({
-        ...EAGER,
-        GATEWAY_HEALTH_CHECK_TIMEOUT: "2",
-        MAX_CONCURRENT_HEALTH_CHECKS: "2",
-      });
-      await sluice.registerUpstream("hangs", `http://127.0.0.1:${relay.port}/mcp`);
-      for (const [i, { url }] of well.entries()) await sluice.registerUpstream(`well ${i}`, url);
-      relay.stall({ later: false });
-      const before = await checks(sluice, "healthy");
-      await waitFor(async () => !(await gateway(sluice, "hangs")).reachable, {
-        what: "it to be found",
-        ...DEADLINE,
-      });
-      assertStringIncludes((await gateway(sluice, "hangs")).lastError, "(GATEWAY_HEALTH_CHECK_TIMEOUT)");
-      // Two failures took two rounds at least, in each of which all others were checked.
-      assert(await checks(sluice, "healthy") - before >= 10);
-      const rows = (await sluice.api("GET", "/gateways")).body as { name: string; reachable: boolean }[];
-      assertEquals(rows.filter(({ reachable }) => !reachable).map(({ name }) => name), ["hangs"]);
-      const startedAt = performance.now();
-      const { tools, missing } = await listed(sluice);
-      assert(performance.now() - startedAt < 1_000);
-      assertEquals([tools.includes("hangs-increment"), missing], [true, ["hangs"]]);
-      const { body } = await sluice.rpc("tools/call", { name: "well-3-json", arguments: {} });
-      assertEquals(body.result.content[0].text, "done");
-    } finally {
-      for (const upstream of well) await upstream.stop();
-    }
-  },
-);
+    assertStringIncludes((await gateway(sluice, "hangs")).lastError, "(GATEWAY_HEALTH_CHECK_TIMEOUT)");
+    // Two failures took two rounds at least, in each of which all others were checked.
+    assert(await checks(sluice, "healthy") - before >= 10);
+    const rows = (await sluice.api("GET", "/gateways")).body as { name: string; reachable: boolean }[];
+    assertEquals(rows.filter(({ reachable }) => !reachable).map(({ name }) => name), ["hangs"]);
+    const startedAt = performance.now();
+    const { tools, missing } = await listed(sluice);
+    assert(performance.now() - startedAt < 1_000);
+    assertEquals([tools.includes("hangs-increment"), missing], [true, ["hangs"]]);
+    const { body } = await sluice.rpc("tools/call", { name: "well-3-json", arguments: {} });
+    assertEquals(body.result.content[0].text, "done");
+  } finally {
+    for (const upstream of well) await upstream.stop();
+  }
+});
 
 gatewayTest("Operators who refresh one upstream at once share a few refreshes", async (start) => {
   await using chaos = ChaosUpstream.start();
@@ -179,25 +170,22 @@ Deno.test("AUTO_REFRESH_SERVERS asks an upstream again when its interval is over
   assertEquals(await metric(sluice, "sluice_upstream_refreshes_total", "unchanged"), 1);
 });
 
-gatewayTest(
-  "An upstream's list_changed is followed at once on every worker, a burst of it by few refreshes",
-  async (start) => {
-    await using upstream = GrowingUpstream.start();
-    await using sluice = await start();
-    await sluice.registerUpstream("one", upstream.url);
-    const listedBefore = upstream.listed;
-    const grow = (by: number, words: number) =>
-      sluice.rpc("tools/call", { name: "one-grow", arguments: { by, words } });
-    assertEquals((await grow(3, 1)).body.result, { content: [] });
-    const everywhere = async (amount: number) => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => listed(sluice)));
-      return answers.every(({ tools }) => tools.length === amount);
-    };
-    await waitFor(() => everywhere(4), { what: "the new tools" });
-    assertEquals(upstream.listed - listedBefore, 1);
-    await grow(10, 200);
-    await waitFor(() => everywhere(14), { what: "the newer tools" });
-    // One if the first word came within the pause after the refresh before, else two.
-    assert(upstream.listed - listedBefore <= 3, `listed ${upstream.listed - listedBefore} times`);
-  },
-);
+gatewayTest("list_changed is followed at once everywhere, a burst of it by few refreshes", async (start) => {
+  await using upstream = GrowingUpstream.start();
+  await using sluice = await start();
+  await sluice.registerUpstream("one", upstream.url);
+  const listedBefore = upstream.listed;
+  const grow = (by: number, words: number) =>
+    sluice.rpc("tools/call", { name: "one-grow", arguments: { by, words } });
+  assertEquals((await grow(3, 1)).body.result, { content: [] });
+  const everywhere = async (amount: number) => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => listed(sluice)));
+    return answers.every(({ tools }) => tools.length === amount);
+  };
+  await waitFor(() => everywhere(4), { what: "the new tools" });
+  assertEquals(upstream.listed - listedBefore, 1);
+  await grow(10, 200);
+  await waitFor(() => everywhere(14), { what: "the newer tools" });
+  // One if the first word came within the pause after the refresh before, else two.
+  assert(upstream.listed - listedBefore <= 3, `listed ${upstream.listed - listedBefore} times`);
+});
