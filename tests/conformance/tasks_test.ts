@@ -1,6 +1,7 @@
 // The suite's scenarios of the tasks extension, at the server of tasks itself and through the gateway: no revision requires
 // them, and none is failed.
 import { assertEquals } from "@std/assert";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { startGatewayTo } from "./gateway.ts";
 import { count, passedByScenario, report, runServerScenario } from "./suite.ts";
 import { startTaskServer } from "./upstream_process.ts";
@@ -32,13 +33,13 @@ Deno.test("The suite finds nothing to object to in the server of tasks", async (
   await assertAllPass(server.url);
 });
 
-Deno.test("The suite finds nothing to object to in the server of tasks behind the gateway", async () => {
-  await using gateway = await startGatewayTo(startTaskServer());
+gatewayTest("The suite objects to nothing in the server of tasks behind the gateway", async (start) => {
+  await using gateway = await startGatewayTo(startTaskServer(), start);
   await assertAllPass(gateway.url);
 });
 
-Deno.test("Who listens for tasks without the extension is told which capability is missing", async () => {
-  await using gateway = await startGatewayTo(startTaskServer());
+gatewayTest("Who listens for tasks without the extension is told what is missing", async (start) => {
+  await using gateway = await startGatewayTo(startTaskServer(), start);
   const listen = (capabilities: unknown) => {
     const _meta = {
       "io.modelcontextprotocol/protocolVersion": "2026-07-28",

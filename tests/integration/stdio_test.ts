@@ -1,5 +1,7 @@
 // Upstreams that the gateway starts as processes: registered by REST, called through it, and gone when it is.
 import { assert, assertEquals } from "@std/assert";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV1, connectV2 } from "../support/mcp_clients.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -11,7 +13,7 @@ const ENABLED = { STDIO_ENABLED: "true" };
 
 const newMark = () => `mark-${crypto.randomUUID()}`;
 
-async function registerCounter(sluice: Sluice, mark: string, more: Record<string, unknown> = {}) {
+async function registerCounter(sluice: Gateway, mark: string, more: Record<string, unknown> = {}) {
   return await sluice.api("POST", "/gateways", {
     name: "counter",
     transport: "STDIO",
@@ -129,8 +131,8 @@ Deno.test("POST /gateways starts no process unless the operator allows it, and o
   assertEquals(processesWith(mark), []);
 });
 
-Deno.test("A registered command keeps its variables secret, and PUT and DELETE end the processes of before", async () => {
-  await using sluice = await Sluice.start({ env: { ...ENABLED, LOG_LEVEL: "DEBUG" } });
+gatewayTest("A command keeps its variables secret; PUT and DELETE end its processes", async (start) => {
+  await using sluice = await start({ ...ENABLED, LOG_LEVEL: "DEBUG" });
   const token = await sluice.token();
   const mark = newMark();
   const secret = `hush-${crypto.randomUUID()}`;
@@ -176,11 +178,12 @@ Deno.test("A registered command keeps its variables secret, and PUT and DELETE e
   assertEquals(moved.status, 422);
   assertEquals((await sluice.api("DELETE", `/gateways/${made.body.id}`)).status, 200);
   await waitFor(() => processesWith(mark).length === 0, { what: "the deleted upstream's process to end" });
-  assertEquals(sluice.stdout.lines.some((line) => line.includes(secret)), false, "the log shows no secret");
+  const written = sluice.processes.flatMap(({ stdout }) => stdout.lines);
+  assertEquals(written.some((line) => line.includes(secret)), false, "the log shows no secret");
 });
 
-Deno.test("Each downstream session has its own process; one that crashed is replaced at the next call, and no call repeated", async () => {
-  await using sluice = await Sluice.start({ env: ENABLED });
+gatewayTest("Each session has its own process; a crashed one is replaced at the next call", async (start) => {
+  await using sluice = await start(ENABLED);
   const token = await sluice.token();
   const mark = newMark();
   await registerCounter(sluice, mark);

@@ -1,17 +1,26 @@
 // Tests whose body asks for a gateway, and which hold in one process and in three replicas behind a load balancer.
+//
+// Left to one process is what a process is and not what the gateway does: its start, signals and recycling, its port with its limits
+// and protocols (which a load balancer hides), what each worker admits, its children, and what its own HTTP client and transports do
+// with a server. Tests of replicas, of PostgreSQL and of Redis bring a deployment of their own.
 import { Cluster, CLUSTER_MISSING } from "./cluster.ts";
 import type { Gateway, Settings, StartGateway } from "./gateway.ts";
 import { Sluice } from "./sluice.ts";
 
 export type GatewayTestBody = (start: StartGateway, t: Deno.TestContext) => Promise<void>;
 
-/** Defines the test twice: the same body for one process, and for the cluster. */
-export function gatewayTest(name: string, body: GatewayTestBody, { ignore = false } = {}): void {
+/** Defines the test twice: the same body for one process, and for the cluster unless `inCluster` is false. */
+export function gatewayTest(
+  name: string,
+  body: GatewayTestBody,
+  { ignore = false, inCluster = true } = {},
+): void {
   Deno.test({
     name: `${name} (one process)`,
     ignore,
     fn: (t) => body((env) => Sluice.start({ env }), t),
   });
+  if (!inCluster) return;
   Deno.test({
     name: `${name} (cluster)`,
     ignore: ignore || CLUSTER_MISSING,
