@@ -3,6 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { startConformanceUpstream, startTaskServer } from "../conformance/upstream_process.ts";
 import { atRest, metric } from "../support/metric.ts";
 import { ModernSocket } from "../support/modern_socket.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
 import { Sluice } from "../support/sluice.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -26,7 +28,7 @@ function back(name: string, { result: { inputRequests, requestState } }: Asked) 
   };
 }
 
-async function connectAll(sluice: Sluice, token: string, count: number) {
+async function connectAll(sluice: Gateway, token: string, count: number) {
   const all = await Promise.all(
     Array.from({ length: count }, () => ModernSocket.connect(sluice.url, token)),
   );
@@ -37,11 +39,11 @@ async function connectAll(sluice: Sluice, token: string, count: number) {
   };
 }
 
-Deno.test("A client of 2026-07-28 uses the gateway over WebSocket, whatever era its upstreams are of", async (t) => {
+gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams are of", async (start, t) => {
   await using legacy = await startConformanceUpstream("legacy");
   await using modern = await startConformanceUpstream("modern");
   await using slow = SlowUpstream.start({ delayMs: 8_000 });
-  await using sluice = await Sluice.start({ env: { WORKERS: "2" } });
+  await using sluice = await start();
   await sluice.registerUpstream("old", legacy.url);
   await sluice.registerUpstream("new", modern.url);
   await sluice.registerUpstream("slow", slow.url);
@@ -183,21 +185,22 @@ Deno.test("A client of 2026-07-28 uses the gateway over WebSocket, whatever era 
     await atRest(sluice);
     assertEquals(await metric(sluice, "sluice_parked_calls"), 0);
   });
-
-  await t.step("a listener does not hold up a shutdown, and hears of its end", async () => {
-    const client = await ModernSocket.connect(sluice.url, token);
-    await client.listen(TOOLS, "l");
-    assertEquals(await sluice.stop(), 0);
-    assertEquals(await client.closed, 1012);
-    const [result, word] = client.messages.slice(-2);
-    assertEquals([result.id, result.result.resultType], ["l", "complete"]);
-    assertEquals([word.method, word.params.requestId], ["notifications/cancelled", "l"]);
-  });
 });
 
-Deno.test("A task of the extension is followed over WebSocket, on any connection of its caller", async () => {
+Deno.test("A listener does not hold up a shutdown, and hears of its end", async () => {
+  await using sluice = await Sluice.start();
+  const client = await ModernSocket.connect(sluice.url, await sluice.token());
+  await client.listen(TOOLS, "l");
+  assertEquals(await sluice.stop(), 0);
+  assertEquals(await client.closed, 1012);
+  const [result, word] = client.messages.slice(-2);
+  assertEquals([result.id, result.result.resultType], ["l", "complete"]);
+  assertEquals([word.method, word.params.requestId], ["notifications/cancelled", "l"]);
+});
+
+gatewayTest("A task is followed over WebSocket, on any connection of its caller", async (start) => {
   await using server = await startTaskServer();
-  await using sluice = await Sluice.start({ env: { WORKERS: "2" } });
+  await using sluice = await start();
   await sluice.registerUpstream("jobs", server.url);
   await using clients = await connectAll(sluice, await sluice.token(), 4);
   await using stranger = await ModernSocket.connect(
