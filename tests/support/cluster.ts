@@ -161,13 +161,13 @@ export class Cluster implements Gateway {
   async startReplicas(more: Settings): Promise<void> {
     this.#more = more;
     await this.postgres.takeDatabase(this.pgbouncer.port);
-    this.replicas.push(...await Promise.all(this.#ports.map((port) => this.#startReplica(port))));
-  }
-
-  /** Kill -9 and, where it was, another process. */
-  async replace(index: number): Promise<void> {
-    await this.replicas[index]!.kill();
-    await this.startAgain(index);
+    const starting = await Promise.allSettled(this.#ports.map((port) => this.#startReplica(port)));
+    const started = starting.filter((each) => each.status === "fulfilled").map(({ value }) => value);
+    this.replicas.push(...started);
+    const failed = starting.find((each) => each.status === "rejected");
+    if (failed === undefined) return;
+    await this.stopReplicas();
+    throw failed.reason;
   }
 
   /** After its kill(). */
