@@ -1,5 +1,5 @@
 // Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
-import type { CancelSignal } from "../base/cancellation.ts";
+import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 import type { McpReply, McpRequest } from "../downstream/mcp_exchange.ts";
@@ -50,7 +50,7 @@ interface Peer {
   readonly port: MessagePort;
   readonly pending: Map<number, Pending>;
   /** What we serve for the peer. */
-  readonly serving: Map<number, AbortController>;
+  readonly serving: Map<number, Cancellation>;
 }
 
 /** More than this unread in a forwarded stream ends it. */
@@ -74,7 +74,7 @@ export class SessionForward {
     if (former !== undefined) this.#former.set(worker, [...(this.#former.get(worker) ?? []), former]);
     const peer: Peer = { port, pending: new Map(), serving: new Map() };
     this.#peers.set(worker, peer);
-    port.onmessage = ({ data }: MessageEvent<PortMessage>) => this.#receive(peer, data);
+    port.onmessage = ({ data }: MessageEvent<PortMessage | string>) => this.#receive(peer, unpacked(data));
     port.start();
   }
 
@@ -130,7 +130,7 @@ export class SessionForward {
   #receive(peer: Peer, message: PortMessage): void {
     const { id } = message;
     if (message.kind === "request") return void this.#serveFor(peer, id, message.request);
-    if (message.kind === "cancel") return peer.serving.get(id)?.abort(new SluiceError("REQUEST_CANCELLED"));
+    if (message.kind === "cancel") return peer.serving.get(id)?.cancel(new SluiceError("REQUEST_CANCELLED"));
     const pending = peer.pending.get(id);
     if (pending === undefined) return;
     if ("note" in message && pending.note !== undefined) Object.assign(pending.note, message.note);
@@ -172,17 +172,17 @@ export class SessionForward {
   }
 
   async #serveFor(peer: Peer, id: number, request: WireRequest): Promise<void> {
-    const clientGone = new AbortController();
+    const clientGone = new Cancellation();
     const { note } = request;
     peer.serving.set(id, clientGone);
     try {
-      const { body, ...head } = await this.#serve(fromWire(request), clientGone.signal);
+      const { body, ...head } = await this.#serve(fromWire(request), clientGone);
       if (body instanceof ReadableStream) {
         // From now on a client that leaves leaves the stream: it may come back for the rest, and the call goes on.
-        const cancelled = new AbortController();
+        const cancelled = new Cancellation();
         peer.serving.set(id, cancelled);
         send(peer, { kind: "stream", id, head, note });
-        for await (const bytes of cancellable(body, cancelled.signal)) {
+        for await (const bytes of cancellable(body, cancelled)) {
           send(peer, { kind: "chunk", id, bytes });
         }
         send(peer, { kind: "end", id });
@@ -208,17 +208,34 @@ function abandon({ port, pending, serving }: Peer): void {
     if (stream === null) reject(new SluiceError("WORKER_GONE"));
     else stream.close();
   }
-  for (const call of serving.values()) call.abort(new SluiceError("REQUEST_CANCELLED"));
+  for (const call of serving.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
 }
 
-function send(peer: Peer, message: PortMessage): void {
-  peer.port.postMessage(message);
+/** One text costs a third less than a clone of the object, and a body needs no escaping when it stands behind it. */
+function send({ port }: Peer, message: PortMessage): void {
+  if (message.kind === "chunk") port.postMessage(message);
+  else if (message.kind === "request") {
+    const { body, ...request } = message.request;
+    port.postMessage(`${JSON.stringify({ ...message, request })}\n${body}`);
+  } else if (message.kind === "reply") {
+    const { body, ...reply } = message.reply;
+    port.postMessage(`${JSON.stringify({ ...message, reply })}${body === null ? "" : `\n${body}`}`);
+  } else port.postMessage(JSON.stringify(message));
+}
+
+function unpacked(data: PortMessage | string): PortMessage {
+  if (typeof data !== "string") return data;
+  const end = data.indexOf("\n");
+  const message = JSON.parse(end < 0 ? data : data.slice(0, end));
+  if (message.kind === "request") message.request.body = data.slice(end + 1);
+  else if (message.kind === "reply") message.reply.body = end < 0 ? null : data.slice(end + 1);
+  return message;
 }
 
 /** A stream's chunks until it ends, or until nobody wants them: then the stream is cancelled. */
 async function* cancellable(
   stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
   const stop = () => reader.cancel(signal.reason).catch(() => {});
