@@ -206,6 +206,8 @@ export async function createApp(
       if (owner === worker && !handedOver) return null;
       return (request, signal) => forward.forward(owner, request, signal);
     },
+    readElsewhere: async (replica) =>
+      (await link.askAll({ type: "replica_record", replica })).find((record) => record !== null) ?? null,
     onLost: () => void sessions.close().catch((error) => log.error("sessions not closed", { error })),
   });
   if (redis !== null) {
@@ -376,6 +378,8 @@ export async function createApp(
           return sessions.hear(question.session, question.text, upstreams);
         case "catalog_version":
           return await registry.readCatalogVersion().catch(() => null);
+        case "replica_record":
+          return replicas.recordOf(question.replica);
         case "report":
           return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
         case "hand_over":

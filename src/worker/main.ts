@@ -141,10 +141,16 @@ async function obey(message: ToWorker): Promise<void> {
   }
 }
 
+const PROMPT_WHEN_MADE: ReadonlySet<Question["type"]> = new Set([
+  "replica_record",
+  "read_catalog",
+  "catalog_version",
+  "end_channels",
+]);
+
 /** Asked while something else takes its time, too; or waits for the database or for calls, and nothing else shall wait for that. */
 function isPromptQuestion({ type }: Question): boolean {
-  return type === "busy_peers" || type === "clients_gone" ||
-    isMade && (type === "read_catalog" || type === "catalog_version" || type === "end_channels");
+  return type === "busy_peers" || type === "clients_gone" || isMade && PROMPT_WHEN_MADE.has(type);
 }
 
 // In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.

@@ -26,6 +26,8 @@ export type AppQuestion =
   | { readonly type: "read_catalog"; readonly version: number }
   /** Which version has the store's catalog? */
   | { readonly type: "catalog_version" }
+  /** What is known of another replica, by its number: the database or Redis that knows for all is away. */
+  | { readonly type: "replica_record"; readonly replica: number }
   /** A client's message about something that may be under way in the worker that had its session before. */
   | { readonly type: "client_said"; readonly session: string; readonly text: string }
   /** Tell clients of a change that the catalog does not show. */
@@ -66,6 +68,7 @@ export interface Answers {
   readonly read_catalog: number;
   /** null: the store cannot be read now. */
   readonly catalog_version: number | null;
+  readonly replica_record: string | null;
   readonly announce: null;
   readonly client_said: null;
   readonly report: WorkerReport;

@@ -1,5 +1,5 @@
 // Where the other replicas are, and which of them are gone for good.
-import type { Clock } from "../base/clock.ts";
+import { type Clock, within } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import { replicaKey } from "./replica_registration.ts";
@@ -9,6 +9,8 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   /** When the records were away, so long after that every replica has found them again. */
   readonly settleMs: number;
+  /** A replica's record as another worker of this process has read it; null: none has. */
+  readonly readElsewhere: (number: number) => Promise<string | null>;
 }
 
 interface Entry {
@@ -23,6 +25,9 @@ const GONE = '"gone"';
 
 /** Longer than any session lives that names the number. */
 const GONE_TTL_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Other workers answer at once, or are in trouble themselves. */
+const ELSEWHERE_MS = 1_000;
 
 /** An address is believed for so long without another look. */
 const BELIEVED_MS = 1_000;
@@ -65,7 +70,9 @@ export class ReplicaDirectory {
       this.recordsWereAway();
       // Who was there goes on being there: calls do not wait for the cache.
       if (known !== undefined) return known.address;
-      throw error;
+      const found = await this.#readElsewhere(number);
+      if (found === null) throw error;
+      return this.#remember(number, found);
     }
     if (record === GONE) return this.#rememberGone(number);
     if (record !== null) return this.#remember(number, record);
@@ -75,6 +82,11 @@ export class ReplicaDirectory {
       throw new SluiceError("REPLICA_UNREACHABLE", {}, { cause: `replica ${number} is not registered now` });
     }
     return await this.#declareGone(number, null) ? null : await this.#look(number, known);
+  }
+
+  /** A replica's record, as it was last read here. */
+  recordOf(number: number): string | null {
+    return this.#entries.get(number)?.record ?? null;
   }
 
   /** Nobody answers there any more. */
@@ -94,6 +106,13 @@ export class ReplicaDirectory {
     const isGone = await this.#options.records.compareAndSet(replicaKey(number), record, GONE, GONE_TTL_MS);
     if (isGone) this.#rememberGone(number);
     return isGone;
+  }
+
+  async #readElsewhere(number: number): Promise<string | null> {
+    const { readElsewhere, clock } = this.#options;
+    let found: string | null = null;
+    await within(clock, ELSEWHERE_MS, readElsewhere(number).then((record) => void (found = record)));
+    return found;
   }
 
   #remember(number: number, record: string): string {

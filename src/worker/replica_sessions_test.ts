@@ -94,6 +94,12 @@ Deno.test("With the cache away, requests go on to replicas that were known, and 
   assertEquals((await asked.sessions.find(claims)).address, owner.address);
   const unknown = await session(1, "s2");
   assertEquals(await code(() => asked.sessions.find(unknown)), "CACHE_UNAVAILABLE");
+  // A worker that has never met the owner learns from those of its process that have.
+  const other = replica("other");
+  other.state.isAway = true;
+  assertEquals(await code(() => other.sessions.find(claims)), "CACHE_UNAVAILABLE");
+  other.sibling.recordOf = (number) => asked.directory.recordOf(number);
+  assertEquals((await other.sessions.find(claims)).address, owner.address);
   await owner.registration.stop();
   await asked.registration.stop();
 });

@@ -35,6 +35,8 @@ export interface ReplicasDeps {
   readonly serveOwn: Serve;
   /** The way to the worker of this process that has what an id names; null: it is this one. */
   readonly wayToWorker: (worker: number) => Serve | null;
+  /** What another worker of this process knows of a replica: see `recordOf`. */
+  readonly readElsewhere: (replica: number) => Promise<string | null>;
   /** The sessions of this worker are another replica's now. */
   readonly onLost: () => void;
 }
@@ -81,7 +83,7 @@ export class Replicas {
       onLost: deps.onLost,
     });
     const directory = this.#directory = new ReplicaDirectory({
-      ...{ records, clock },
+      ...{ records, clock, readElsewhere: deps.readElsewhere },
       // Who stood before a silent Redis tries again only when its last try is over.
       settleMs: ttlMs + config.redisSocketTimeoutMs + config.redisSocketConnectTimeoutMs,
     });
@@ -153,6 +155,11 @@ export class Replicas {
   recordsAreBack(): void {
     this.#directory.recordsWereAway();
     if (!this.#isAlone) void this.#registration.renew();
+  }
+
+  /** A replica's record as this worker has last read it, for the others of this process. */
+  recordOf(replica: number): string | null {
+    return this.#directory.recordOf(replica);
   }
 
   /** The process ends: its sessions may be taken over. */

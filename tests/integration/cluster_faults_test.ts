@@ -29,7 +29,7 @@ Deno.test({
           holdMs: HOLD_MS,
           clients: 6,
           pauseMs: 25,
-          quietMs: 500,
+          quietMs: 1_000,
         });
         const {
           answered,

@@ -38,13 +38,17 @@ export function replicaFixture() {
       ...{ records, clock, log, seed, address, ttlMs: TTL_MS },
       onLost: () => void state.lost++,
     });
-    const directory = new ReplicaDirectory({ records, clock, settleMs: SETTLE_MS });
+    const sibling = { recordOf: (_number: number): string | null => null };
+    const directory = new ReplicaDirectory({
+      ...{ records, clock, settleMs: SETTLE_MS },
+      readElsewhere: (number) => Promise.resolve(sibling.recordOf(number)),
+    });
     const sessions = new ReplicaSessions({
       ...{ records, directory, clock },
       self: () => registration.number,
       onTakenOver: () => void state.takenOver++,
     });
-    return { state, registration, directory, sessions, address };
+    return { state, registration, directory, sessions, address, sibling };
   };
   /** A session that the replica of this number has opened. */
   const session = async (number: number, name = "s1") => {
