@@ -86,7 +86,7 @@ export class DuplexSession implements ListListener {
   readonly #deps: DuplexDeps;
   readonly #address: DuplexAddress;
   readonly #channel: DuplexChannel;
-  readonly #onEnd: () => void;
+  readonly #over = Promise.withResolvers<void>();
   readonly #peer: ClientPeer;
   readonly #questions: ClientQuestions;
   readonly #modern: DuplexModern;
@@ -100,11 +100,10 @@ export class DuplexSession implements ListListener {
   #farewell: Farewell | null = null;
   #ended = false;
 
-  constructor(deps: DuplexDeps, address: DuplexAddress, channel: DuplexChannel, onEnd: () => void) {
+  constructor(deps: DuplexDeps, address: DuplexAddress, channel: DuplexChannel) {
     this.#deps = deps;
     this.#address = address;
     this.#channel = channel;
-    this.#onEnd = onEnd;
     this.#letInBy = address.principal;
     const questions = this.#questions = new ClientQuestions(deps.clock, deps.clientRequestTimeoutMs);
     const send = (text: string) => channel.send(text);
@@ -113,6 +112,11 @@ export class DuplexSession implements ListListener {
       notify: send,
       request: (method, params, asking) => questions.ask(method, params, { ...asking, send }),
     };
+  }
+
+  /** Resolves when the channel has ended. */
+  get ended(): Promise<void> {
+    return this.#over.promise;
   }
 
   get serverId(): string | null {
@@ -177,7 +181,7 @@ export class DuplexSession implements ListListener {
   async end(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    this.#onEnd();
+    this.#over.resolve();
     this.#modern.end();
     for (const call of this.#calls.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
     await this.#client?.bound.end();

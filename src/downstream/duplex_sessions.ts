@@ -5,7 +5,7 @@ import { type DuplexAddress, type DuplexChannel, type DuplexDeps, DuplexSession 
 export class DuplexSessions {
   readonly #deps: DuplexDeps;
   readonly #sessions = new Set<DuplexSession>();
-  #drained: PromiseWithResolvers<void> | null = null;
+  #isClosing = false;
 
   constructor(deps: DuplexDeps) {
     this.#deps = deps;
@@ -22,17 +22,15 @@ export class DuplexSessions {
   /** @throws {SluiceError} SHUTTING_DOWN */
   open(address: DuplexAddress, channel: DuplexChannel): DuplexSession {
     this.requireOpen();
-    const session = new DuplexSession(this.#deps, address, channel, () => {
-      this.#sessions.delete(session);
-      if (this.#sessions.size === 0) this.#drained?.resolve();
-    });
+    const session = new DuplexSession(this.#deps, address, channel);
     this.#sessions.add(session);
+    void session.ended.then(() => this.#sessions.delete(session));
     return session;
   }
 
   /** For a transport that cannot take back what it has begun. @throws {SluiceError} SHUTTING_DOWN */
   requireOpen(): void {
-    if (this.#drained !== null) throw new SluiceError("SHUTTING_DOWN");
+    if (this.#isClosing) throw new SluiceError("SHUTTING_DOWN");
   }
 
   /** Say farewell to clients whose token has expired; called by a timer. */
@@ -40,14 +38,17 @@ export class DuplexSessions {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
   }
 
+  /** Those that are open now end when their calls are answered; who still comes is let in. Resolves when they have ended. */
+  async drainOpen(): Promise<void> {
+    const open = [...this.#sessions];
+    for (const session of open) session.drain("restart");
+    await Promise.all(open.map(({ ended }) => ended));
+  }
+
   /** No more sessions: each ends when its calls are answered. Resolves when the last one has ended. */
-  drain(): Promise<void> {
-    if (this.#drained === null) {
-      this.#drained = Promise.withResolvers();
-      if (this.#sessions.size === 0) this.#drained.resolve();
-      for (const session of this.#sessions) session.drain("restart");
-    }
-    return this.#drained.promise;
+  async drain(): Promise<void> {
+    this.#isClosing = true;
+    await this.drainOpen();
   }
 
   /** The end of everything: calls are cancelled, upstream sessions closed. */

@@ -403,7 +403,7 @@ export async function createApp(
           }
           return null;
         case "end_channels":
-          await duplex.drain();
+          await duplex.drainOpen();
           return null;
         case "drain_pool":
           return pool.drain(({ upstreamId }) =>
@@ -415,8 +415,8 @@ export async function createApp(
     webSocketPorts: () => webSocket.peerPorts(),
     whenIdle: async () => {
       const until = clock.now() + config.gracefulTimeoutMs;
-      // Without a successor nobody takes the clients in who come back.
-      const isBusy = () => forward.isServing || handedOver && parked.size > 0;
+      // Without a successor, or when that one ends as well, nobody takes the clients in who come back.
+      const isBusy = () => forward.isServing || handedOver && forward.knows(worker) && parked.size > 0;
       while (isBusy() && clock.now() < until) await sleep(clock, LOOK_MS);
     },
     endStreams: async () => {
