@@ -1,13 +1,14 @@
 // Three replicas of two workers behind nginx in round robin, on PostgreSQL through PgBouncer in transaction mode, and on Redis: all
 // real processes.
 import type { Gateway, Settings } from "./gateway.ts";
+import { type Answer, askApi, registerUpstream } from "./gateway_api.ts";
 import { post, toolCall } from "./mcp_post.ts";
 import { PgBouncer } from "./pgbouncer.ts";
 import { PostgresServer, type PostgresServerOptions } from "./postgres.ts";
 import { canLeaveOut } from "./programs.ts";
 import { RedisServer } from "./redis.ts";
 import { type RoundRobin, startRoundRobin } from "./round_robin.ts";
-import { type Answer, Sluice } from "./sluice.ts";
+import { Sluice } from "./sluice.ts";
 import type { TokenOptions } from "./tokens.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -109,23 +110,10 @@ export class Cluster implements Gateway {
     const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     try {
       const bearer = token === undefined ? await this.token() : token;
-      const response = await fetch(this.url + path, {
-        client,
-        method,
-        headers: {
-          ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        body: body === undefined ? undefined : JSON.stringify(body),
-      });
-      const text = await response.text();
-      const isJson = response.headers.get("content-type")?.includes("json") && text !== "";
-      if (response.ok && method !== "GET" && REGISTRY.test(path)) await this.#settled();
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: isJson ? JSON.parse(text) : text || null,
-      };
+      const answer = await askApi(this.url + path, { method, body, bearer, client });
+      const isDone = answer.status >= 200 && answer.status < 300;
+      if (isDone && method !== "GET" && REGISTRY.test(path)) await this.#settled();
+      return answer;
     } finally {
       client.close();
     }
@@ -135,19 +123,12 @@ export class Cluster implements Gateway {
     return this.api("POST", "/rpc", { jsonrpc: "2.0", id: 1, method, params }, token);
   }
 
-  async registerUpstream(
+  registerUpstream(
     name: string,
     url: string,
-    more: Readonly<Record<string, unknown>> = {},
+    more?: Readonly<Record<string, unknown>>,
   ): Promise<Answer["body"]> {
-    const { status, body } = await this.api("POST", "/gateways", {
-      ...{ name, url, transport: "STREAMABLEHTTP" },
-      ...more,
-    });
-    if (status !== 200 && status !== 201) {
-      throw new Error(`Registering ${name} was answered ${status}: ${JSON.stringify(body)}`);
-    }
-    return body;
+    return registerUpstream((...request) => this.api(...request), name, url, more);
   }
 
   /** Ends the replicas, and what they have stored. */

@@ -2,6 +2,7 @@
 
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
+import { type Answer, askApi, registerUpstream } from "./gateway_api.ts";
 import { listeningSockets } from "./process_stats.ts";
 import { mintToken, type TokenOptions } from "./tokens.ts";
 import { waitFor } from "./wait_for.ts";
@@ -21,13 +22,7 @@ export interface SluiceOptions {
   readonly readyWithinMs?: number;
 }
 
-/** What a request over `Sluice.api` or `Sluice.rpc` got: the body parsed where it is JSON, else its text; null where empty. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  // deno-lint-ignore no-explicit-any -- tests read into answers of every shape; what they read is asserted.
-  readonly body: any;
-}
+export type { Answer } from "./gateway_api.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const STOP_WITHIN_MS = 30_000;
@@ -180,17 +175,7 @@ export class Sluice implements AsyncDisposable {
   /** A REST request as the administrator (or with `token`; null: without one). `body` is sent as JSON. */
   async api(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer> {
     const bearer = token === undefined ? this.#adminToken ??= await this.token() : token;
-    const response = await fetch(this.url + path, {
-      method,
-      client: this.#client,
-      headers: {
-        ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, body: parsed(text) };
+    return await askApi(this.url + path, { method, body, bearer, client: this.#client });
   }
 
   /** One JSON-RPC request to /rpc. */
@@ -199,21 +184,12 @@ export class Sluice implements AsyncDisposable {
   }
 
   /** Registers an upstream MCP server; `more` goes into the body. @returns the gateway as the API shows it */
-  async registerUpstream(
+  registerUpstream(
     name: string,
     url: string,
-    more: Readonly<Record<string, unknown>> = {},
+    more?: Readonly<Record<string, unknown>>,
   ): Promise<Answer["body"]> {
-    const { status, body } = await this.api("POST", "/gateways", {
-      name,
-      url,
-      transport: "STREAMABLEHTTP",
-      ...more,
-    });
-    if (status !== 200 && status !== 201) {
-      throw new Error(`Registering ${name} was answered ${status}: ${JSON.stringify(body)}`);
-    }
-    return body;
+    return registerUpstream((...request) => this.api(...request), name, url, more);
   }
 
   /** SIGTERM, and the exit code it ended with. @throws {Error} where it has not ended within 30 s; it is killed then */
@@ -269,14 +245,5 @@ function readIfThere(file: string): string | undefined {
     return Deno.readTextFileSync(file);
   } catch {
     return undefined;
-  }
-}
-
-function parsed(text: string): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
