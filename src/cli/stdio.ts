@@ -49,29 +49,34 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     place: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);
+  const lost = Promise.withResolvers<unknown>();
+  const writer = new LineWriter(Deno.stdout, lost.resolve);
   try {
-    return await serveClient({ gateway, config, log, server, stopping });
+    return await serveClient({ gateway, config, log, server, stopping, writer, lost: lost.promise });
   } finally {
     stopLooking();
-    await Promise.race([gateway.close(), sleep(systemClock, CLOSE_WITHIN_MS)]);
+    // The last messages for the client may still wait to be written.
+    const closed = Promise.all([gateway.close(), writer.flush()]);
+    await Promise.race([closed, sleep(systemClock, CLOSE_WITHIN_MS)]);
     await sink.flush();
   }
 }
 
 async function serveClient(
-  { gateway, config, log, server, stopping }: {
+  { gateway, config, log, server, stopping, writer, lost }: {
     readonly gateway: Gateway;
     readonly config: Config;
     readonly log: Log;
     readonly server: string | null;
     readonly stopping: Promise<Deno.Signal>;
+    readonly writer: LineWriter;
+    /** Resolves when nobody takes what `writer` writes. */
+    readonly lost: Promise<unknown>;
   },
 ): Promise<number> {
   const sender = { principal: localOperator(config), received: new Headers() };
   // A wrong --server is said at once, and not to every call.
   scopeFor(gateway.catalog.now, sender.principal, server);
-  const lost = Promise.withResolvers<unknown>();
-  const writer = new LineWriter(Deno.stdout, lost.resolve);
   const session: DuplexSession = gateway.duplex.open(
     { principal: sender.principal, serverId: server, endpoint: "stdio", path: "stdio" },
     { send: (text) => writer.send(text), close: () => void session.end() },
@@ -86,7 +91,7 @@ async function serveClient(
     await writer.flush();
     return "standard input has ended";
   };
-  const failure = lost.promise.then((error) => ({ error }));
+  const failure = lost.then((error) => ({ error }));
   log.info("serving", { transport: "stdio", server });
   const end = await Promise.race([stopping, read(), failure]);
   // After a signal; at the end of the input it has happened.

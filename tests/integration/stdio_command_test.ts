@@ -213,6 +213,36 @@ Deno.test("`sluice stdio` ends with its input or on SIGTERM whoever listens, and
       await writer.close().catch(() => {});
     });
   }
+  await t.step("SIGTERM, with more to say than the pipe holds and a client that reads late", async () => {
+    const { cwd: at, ...command } = stdioCommand(cwd);
+    const child = new Deno.Command(command.command, {
+      ...command,
+      args: [...command.args],
+      cwd: at,
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const ids = Array.from({ length: 20 }, (_, i) => `${i}${"x".repeat(10_000)}`);
+    const requests = ids.map((id) => `${JSON.stringify({ ...listen, id })}\n`).join("");
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(requests));
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = "";
+    while (heard.split("\n").length <= ids.length) heard += (await reader.read()).value;
+    child.kill("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (let more = await reader.read(); !more.done; more = await reader.read()) heard += more.value;
+    assertEquals((await child.status).code, 0);
+    const said = heard.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(said.filter(({ id }) => ids.includes(id)).length, ids.length);
+    assertEquals(
+      said.filter(({ method }) => method === "notifications/cancelled").map(({ params }) => params.requestId),
+      ids,
+    );
+    await writer.close().catch(() => {});
+  });
   await Deno.remove(cwd, { recursive: true });
 });
 
