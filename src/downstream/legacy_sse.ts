@@ -25,9 +25,8 @@ export interface LegacySseDeps {
   readonly readBody: ReadBody;
   /** The way to the worker, of this replica or another, that has the stream; null: it is this one. */
   readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
-  readonly forward: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
-  /** The worker whose successor this one is, and which keeps its streams to its end; null: that is not to be asked for. */
-  readonly predecessor: () => number | null;
+  /** The way to the worker whose successor this one is, and which keeps its streams to its end; null: there is none. */
+  readonly predecessor: () => Serve | null;
 }
 
 interface OpenStream {
@@ -82,10 +81,9 @@ export class LegacySse {
   }
 
   async #askPredecessor(message: McpRequest): Promise<McpReply> {
-    const { predecessor, forward } = this.#deps;
-    const asked = predecessor();
-    if (asked === null) notFound();
-    return await forward(asked, message, NEVER_CANCELLED).catch((error) => {
+    const predecessor = this.#deps.predecessor();
+    if (predecessor === null) notFound();
+    return await predecessor(message, NEVER_CANCELLED).catch((error) => {
       // With the worker its streams have gone.
       throw isError(error, "WORKER_GONE") ? new SluiceError("SESSION_NOT_FOUND") : error;
     });

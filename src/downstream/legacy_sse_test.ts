@@ -45,8 +45,7 @@ async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions
     readBody: (request) => readJsonText(request, 1_000),
     elsewhere: (claims) =>
       claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),
-    forward: handOn,
-    predecessor: () => handedOver ? null : worker,
+    predecessor: () => handedOver ? null : (request) => handOn(worker, request),
   });
   const exchange = (path: string, init: RequestInit, user = principal()): Exchange => ({
     request: new Request(`http://gateway${path}`, init),

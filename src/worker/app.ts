@@ -1,47 +1,32 @@
 // The composition root of a worker: HTTP around what gateway.ts has wired, with sessions that any worker can be asked for.
-import { createAdminApi } from "../admin/router.ts";
-import { AdminEndpoint } from "../admin/endpoint.ts";
-import { ANONYMOUS, Authenticator } from "../auth/authenticate.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { openCache } from "../cache/open.ts";
 import { Turns } from "../catalog/turns.ts";
-import { LegacySse } from "../downstream/legacy_sse.ts";
 import { announceListChanges } from "../downstream/list_changes.ts";
-import { McpEndpoint, serverIdIn } from "../downstream/mcp_endpoint.ts";
-import type { Serve } from "../downstream/mcp_exchange.ts";
-import { RpcEndpoint } from "../downstream/rpc.ts";
-import { DownstreamSessions } from "../downstream/session.ts";
 import { ModernHttp } from "../downstream/modern_http.ts";
-import { mayBeModern } from "../downstream/modern_claims.ts";
-import type { McpReply } from "../downstream/mcp_exchange.ts";
-import { ownStateIn } from "../downstream/parked_calls.ts";
-import { serverAt } from "../downstream/scope.ts";
-import type { SessionClaims } from "../downstream/session_id.ts";
+import { DownstreamSessions } from "../downstream/session.ts";
 import { StreamableHttp } from "../downstream/streamable_http.ts";
-import { WebSocketEndpoint } from "../downstream/websocket.ts";
-import { bodyReader } from "../http/body.ts";
-import { ClientWatch } from "../http/client_watch.ts";
 import { AccessLog } from "../http/access_log.ts";
-import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
-import { OriginGuard } from "../http/origin_guard.ts";
+import { ClientWatch } from "../http/client_watch.ts";
+import type { Handle } from "../http/handler.ts";
 import { CacheRecords } from "../store/cache_records.ts";
 import { createLeases } from "../store/leases.ts";
 import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
-import { adminDeps } from "./admin_deps.ts";
+import { answerQuestion } from "./answers.ts";
+import { createEndpoints } from "./endpoints.ts";
 import { createGateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
-import { MetricsEndpoint } from "./metrics_endpoint.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
-import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
-import { checkReadiness } from "./readiness.ts";
-import type { SupervisorLink } from "./supervisor_link.ts";
+import { OwnRequests } from "./own_requests.ts";
 import { Replicas } from "./replicas.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
-import { verifierOf } from "./token_verifier.ts";
 import { createSingletons, type Singletons } from "./singletons.ts";
+import { Succession } from "./succession.ts";
+import type { SupervisorLink } from "./supervisor_link.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export interface App {
   readonly handle: Handle;
@@ -67,7 +52,6 @@ export interface App {
   close(): Promise<void>;
 }
 
-const SWEEP_INTERVAL_MS = 30_000;
 /** How often a worker that ends looks whether it still has to wait. */
 const LOOK_MS = 50;
 
@@ -100,7 +84,7 @@ export async function createApp(
     place: {
       replica: () => replicas.number,
       worker,
-      parkedElsewhere: (claims) => replicas.elsewhere(claims, "parked_call") ?? parkedBefore(claims),
+      parkedElsewhere: (claims) => replicas.elsewhere(claims, "parked_call") ?? own.parkedBefore(claims),
     },
     onSnapshot: (rows, snapshot) => {
       unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
@@ -109,17 +93,18 @@ export async function createApp(
     },
     onChange: (before, after) => {
       announceListChanges(sessions, before, after);
-      endRevokedStreams();
+      upkeep.endRevokedStreams();
     },
   });
-  const { database, registry, outbound, pool, upstreams, dispatcher, catalog, sync, duplex } = gateway;
-  const { admission, errors, listAnnouncements, taskIds, ids, parked, listeners } = gateway;
+  const { database, registry, outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
+  const { admission, listAnnouncements, taskIds, ids, parked, listeners } = gateway;
   const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
     records: new CacheRecords(database),
     clock,
     log,
     name: `sluice-worker-${worker}`,
   });
+  const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   // Changes that come while the workers read share the next reading.
   const readings = new Turns<null, unknown>({
     clock,
@@ -151,7 +136,7 @@ export async function createApp(
     maxJsonDepth: config.validationMaxJsonDepth,
     upstreams,
     onStray: (session, text) => {
-      if (hasPredecessor()) void link.askAll({ type: "client_said", session, text });
+      if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });
     },
   });
   const modernHttp = new ModernHttp({
@@ -159,51 +144,21 @@ export async function createApp(
     dispatcher,
     maxJsonDepth: config.validationMaxJsonDepth,
   });
-  const endRevokedStreams = () => {
-    const { revokedTokens } = catalog.now;
-    if (revokedTokens.size === 0) return;
-    sessions.endStreamsOf(revokedTokens);
-    listeners.endOf(revokedTokens);
-    duplex.sweep();
-  };
-  /** A successor has the sessions: it is asked for them now. */
-  let handedOver = false;
-  /** Resolves when this worker has the sessions of the one whose place it takes: before, it would not know them. */
-  const takenOver = Promise.withResolvers<void>();
-  if (!start.isSuccessor) takenOver.resolve();
-  /** Does the worker live whose place this one has taken? It ends what it has begun. Under our own number we know it. */
-  const hasPredecessor = () => !handedOver && forward.knows(worker);
-  /** The way to a call under our number that this worker has not got: to its predecessor, if there is one. */
-  const parkedBefore = (claims: SessionClaims): Serve | null =>
-    parked.has(claims) || !hasPredecessor()
-      ? null
-      : (request, signal) => forward.forward(worker, request, signal);
-  const serveModern: (...asked: Parameters<Serve>) => Promise<McpReply | null> = (request, signal) => {
-    const claims = parked.claimsOf(ownStateIn(request.body));
-    const before = claims === null ? null : parkedBefore(claims);
-    return before === null ? modernHttp.serve(request, signal) : before(request, signal);
-  };
-  const serveOwn: Serve = async (request, signal) => {
-    await replicas.admit(request);
-    if (request.isForSse) return await legacySse.receive(request);
-    const reply = mayBeModern(request) ? await serveModern(request, signal) : null;
-    if (reply !== null) return reply;
-    await takenOver.promise;
-    // It was sent before its sender heard of the successor.
-    if (handedOver) return await forward.forward(worker, request, signal);
-    const claims = request.sessionId === null ? null : ids.open(request.sessionId, clock.now());
-    return await streamableHttp.serve(request, claims, signal);
-  };
-  const forward = new SessionForward(serveOwn);
-  const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const clients = new ClientWatch();
+  const forward: SessionForward = new SessionForward((request, signal) => own.serve(request, signal));
+  const succession = new Succession(worker, start.isSuccessor, forward);
+  const own = new OwnRequests({
+    ...{ ids, clock, parked, succession, streamableHttp, modernHttp },
+    legacySse: () => legacySse,
+    replicas: () => replicas,
+  });
   const replicas: Replicas = await Replicas.join({
     ...{ config, clock, log, metrics, clients },
-    ...{ secret: secrets.authEncryptionSecret, seed: start.replicaSeed, records: cache, serveOwn },
+    ...{ secret: secrets.authEncryptionSecret, seed: start.replicaSeed, records: cache, serveOwn: own.serve },
     wayToWorker: (named) => {
       // A process that was restarted with fewer workers still knows the sessions of the others.
       const owner = named % workerCount;
-      if (owner === worker && !handedOver) return null;
+      if (owner === worker) return succession.successor();
       return (request, signal) => forward.forward(owner, request, signal);
     },
     readElsewhere: async (replica) =>
@@ -216,130 +171,25 @@ export async function createApp(
       void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
     };
   }
-  const mcp = new McpEndpoint({
-    ids,
-    clock,
-    clients,
-    readBody,
-    serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
-    serveModern,
-    parked,
-    elsewhere: replicas.elsewhere,
-  });
-  const legacySse = new LegacySse({
-    ids,
-    clock,
-    replica: () => replicas.number,
-    worker,
-    sessions: duplex,
-    catalog: () => catalog.now,
-    readBody,
-    elsewhere: replicas.elsewhere,
-    forward: (owner, request, signal) => forward.forward(owner, request, signal),
-    // Under our own number we know our predecessor; who has handed over knows its successor.
-    predecessor: () => handedOver ? null : worker,
-  });
-  const webSocket = new WebSocketEndpoint({
-    sessions: duplex,
-    catalog: () => catalog.now,
-    maxMessageBytes: config.maxBodyBytes,
-    pingIntervalMs: config.sseKeepaliveIntervalMs,
-  });
-  const rpc = new RpcEndpoint({
-    dispatcher,
-    clients,
-    catalog: () => catalog.now,
-    readBody,
-    maxJsonDepth: config.validationMaxJsonDepth,
-    errors,
-  });
-  const admin = new AdminEndpoint(
-    createAdminApi(adminDeps({
-      config,
-      registry,
-      secretBox: gateway.secretBox,
-      outbound,
-      upstreams,
-      sync,
-      catalogChanged,
-      ready: () =>
-        checkReadiness({
-          database: () => registry.readCatalogVersion(),
-          ...(redis === null ? {} : { redis: () => redis.ping() }),
-        }),
-      startedAt: new Date(),
-    })),
-    { readBody, maxJsonDepth: config.validationMaxJsonDepth },
-  );
-  const metricsEndpoint = new MetricsEndpoint(link);
-  const poolEndpoint = new PoolEndpoint(link, config.mcpSessionPoolEnabled);
-
-  const authenticator = new Authenticator({
-    authRequired: config.authRequired,
-    verify: verifierOf(config, secrets),
-    clock,
-    revoked: () => catalog.now.revokedTokens,
-  });
-  const handle = createHandler({
-    admission,
-    accessLog,
-    countRefused: gateway.countRefused,
-    route: (path): Endpoint | null => {
-      if (path === "/rpc") return rpc;
-      if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
-      if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
-      if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
-      if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
-      if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
-      if (path.startsWith(POOL_PATH)) return poolEndpoint;
-      return replicas.route(path) ?? admin.route(path);
-    },
-    authenticate: (headers) => authenticator.authenticate(headers),
-    anonymous: ANONYMOUS,
-    originGuard: new OriginGuard({
-      allowedOrigins: config.allowedOrigins,
-      allowedHosts: config.allowedHosts,
-      listensOn: config.host,
-    }),
-    errors,
-    countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
-      "endpoint",
-      "status",
-    ]),
+  const { handle, legacySse, webSocket } = createEndpoints({
+    ...{ worker, config, secrets, clock, metrics, accessLog, link, gateway, clients },
+    ...{ streamableHttp, own, replicas, succession, catalogChanged, redis },
   });
 
   registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, nameConflicts });
-
-  const timers = [
-    setInterval(() => {
-      sessions.sweep().catch((error) => log.error("sweep failed", { error }));
-      duplex.sweep();
-    }, SWEEP_INTERVAL_MS),
-    setInterval(() => {
-      // What was let in before its token was revoked may have opened its stream after it.
-      endRevokedStreams();
-      sessions.keepStreamsAlive();
-      listeners.keepAlive();
-      legacySse.keepStreamsAlive();
-    }, config.sseKeepaliveIntervalMs),
-  ];
-  const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
-  if (sweptBy === "each") timers.push(setInterval(sweepCache, SWEEP_INTERVAL_MS));
+  const upkeep = new Upkeep({
+    ...{ config, log, sessions, duplex, listeners, legacySse },
+    revokedTokens: () => catalog.now.revokedTokens,
+    sweepCache: sweptBy === "each" ? sweepCache : null,
+  });
   // One worker of each replica stands for it.
   singletons = worker !== 0 ? null : createSingletons({
-    config,
-    clock,
-    log,
-    metrics,
+    ...{ config, clock, log, metrics, registry, outbound, sync, catalogChanged },
     leases: createLeases(database),
-    registry,
     sweep: async () => {
       if (sweptBy === "one") await sweepCache();
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
     },
-    outbound,
-    sync,
-    catalogChanged,
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
   });
@@ -366,57 +216,14 @@ export async function createApp(
     disconnect: (peer) => forward.disconnect(peer),
     disconnectFormer: (peer) => forward.disconnectFormer(peer),
     clientGone: (request) => clients.gone(request),
-    answer: async (question) => {
-      switch (question.type) {
-        case "read_catalog":
-          return await catalog.refresh(question.version);
-        case "announce":
-          announceListChanges(sessions, catalog.now, catalog.now, [question.change]);
-          gateway.tellClients(question.change);
-          return null;
-        case "client_said":
-          return sessions.hear(question.session, question.text, upstreams);
-        case "catalog_version":
-          return await registry.readCatalogVersion().catch(() => null);
-        case "replica_record":
-          return replicas.recordOf(question.replica);
-        case "report":
-          return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
-        case "hand_over":
-          handedOver = true;
-          void singletons?.resign();
-          return await Promise.all(
-            sessions.release().map(async (session) => {
-              // First: what was still being opened belongs to the state.
-              const transfers = await upstreams.transfer(session.bound);
-              const { id, name, owner, state } = session;
-              return { session: { id, name, owner, state }, upstreams: transfers };
-            }),
-          );
-        case "take_over":
-          try {
-            for (const { session, upstreams: transfers } of question.sessions) {
-              upstreams.adopt(sessions.adopt(session).bound, transfers);
-            }
-          } finally {
-            takenOver.resolve();
-          }
-          return null;
-        case "end_channels":
-          await duplex.drainOpen();
-          return null;
-        case "drain_pool":
-          return pool.drain(({ upstreamId }) =>
-            question.upstreamId === null || upstreamId === question.upstreamId
-          );
-      }
-    },
+    answer: (question) =>
+      answerQuestion(question, { worker, gateway, metrics, sessions, replicas, succession, singletons }),
     resign: async () => await singletons?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
     whenIdle: async () => {
       const until = clock.now() + config.gracefulTimeoutMs;
       // Without a successor, or when that one ends as well, nobody takes the clients in who come back.
-      const isBusy = () => forward.isServing || handedOver && forward.knows(worker) && parked.size > 0;
+      const isBusy = () => forward.isServing || succession.hasSuccessor && parked.size > 0;
       while (isBusy() && clock.now() < until) await sleep(clock, LOOK_MS);
     },
     endStreams: async () => {
@@ -426,7 +233,7 @@ export async function createApp(
     },
     close: async () => {
       await singletons?.resign();
-      for (const timer of timers) clearInterval(timer);
+      upkeep.close();
       retirement.close();
       clients.close();
       await sessions.close();
