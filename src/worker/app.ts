@@ -237,6 +237,8 @@ export async function createApp(
       retirement.close();
       clients.close();
       await sessions.close();
+      // Whose successor has the sessions ends alone.
+      await replicas.close({ processEnds: !succession.isOver });
       await closeCache();
       await gateway.close();
       accessLog?.close();

@@ -59,7 +59,6 @@ export class Replicas {
   readonly #nonces: UsedNonces;
   readonly #count: Count;
   readonly #isAlone: boolean;
-  #leaving: Promise<void> | undefined;
 
   /** Registers the process. @throws {SluiceError} SETTINGS_INVALID */
   static async join(deps: ReplicasDeps): Promise<Replicas> {
@@ -162,14 +161,9 @@ export class Replicas {
     return this.#directory.recordOf(replica);
   }
 
-  /** The process ends: its sessions may be taken over. */
-  leave(): Promise<void> {
-    return this.#leaving ??= this.#isAlone ? Promise.resolve() : this.#registration.leave();
-  }
-
-  async close(): Promise<void> {
-    await this.#leaving;
-    await this.#registration.stop();
+  /** @param processEnds with this worker, or soon after it: others may take its sessions at once */
+  async close({ processEnds }: { readonly processEnds: boolean }): Promise<void> {
+    if (!this.#isAlone) await (processEnds ? this.#registration.leave() : this.#registration.stop());
     this.#client.close();
   }
 

@@ -4,6 +4,8 @@ import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
 import { ModernSocket } from "../support/modern_socket.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { RedisServer } from "../support/redis.ts";
 import type { Sluice } from "../support/sluice.ts";
 import { known, withTwo } from "../support/two_replicas.ts";
 import { startEverything } from "../support/upstream_everything.ts";
@@ -166,4 +168,31 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered
     assertEquals((await askOnSocket(lost.requestState)).error.code, -32602);
     assertEquals((await post(other, ping, { token, path: address })).status, 404);
   });
+});
+
+Deno.test({
+  name: "A replica that is stopped signs off, and one that recycles its workers does not",
+  ignore: canLeaveOut("redis-server"),
+  fn: async () => {
+    await using redis = await RedisServer.start();
+    const registered = () => redis.use((client) => client.keys("*replica:*"));
+    await withTwo(async (one, other, token) => {
+      const id = await openSession(one, { token });
+      const both = await registered();
+      assertEquals(both.length, 2);
+      await Deno.writeTextFile(`${one.cwd}/.env`, "TOOL_TIMEOUT=20\n");
+      Deno.kill(one.pid, "SIGHUP");
+      const recycled = () => one.log().filter(({ event }) => event === "worker recycled").length;
+      await waitFor(() => recycled() === 2, { what: "both workers to be recycled", deadlineMs: 60_000 });
+      assertEquals((await registered()).toSorted(), both.toSorted());
+      assertEquals(await one.stop(), 0);
+      assertEquals((await registered()).length, 1);
+      const { status } = await post(other, { jsonrpc: "2.0", id: 1, method: "ping" }, {
+        token,
+        headers: inSession(id),
+      });
+      assertEquals(status, 200);
+      // With time to spare: a record that runs out by itself would do so after a minute.
+    }, { CACHE_TYPE: "redis", REDIS_URL: redis.url(), REPLICA_TTL: "60" });
+  },
 });
