@@ -37,10 +37,6 @@ export class ClientQuestions {
     this.#timeoutMs = timeoutMs;
   }
 
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   /** Ask the client. `params` is JSON text. @throws {SluiceError} CLIENT_DID_NOT_ANSWER; the signal's reason */
   ask(method: string, params: string | undefined, { send, signal, onProgress }: Asking): Promise<RpcAnswer> {
     const id = `${this.#prefix}-${this.#nextId++}`;

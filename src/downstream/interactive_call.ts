@@ -47,11 +47,6 @@ export class InteractiveCall {
     this.#answer.catch(() => {});
   }
 
-  /** The questions that wait for the client. */
-  get open(): ReadonlyMap<string, InputRequest> {
-    return this.#questions;
-  }
-
   /**
    * Wait for what the next reply says.
    * @param notify takes notifications meanwhile

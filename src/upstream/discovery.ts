@@ -1,5 +1,4 @@
 // What an upstream offers: every page of every list that its capabilities promise, as it sent them.
-import type { CancelSignal } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { annotationFault } from "../mcp/param_annotations.ts";
@@ -16,7 +15,6 @@ export interface DiscoverOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** For each request; MCP_SESSION_POOL_TRANSPORT_TIMEOUT. */
   readonly timeoutMs: number;
-  readonly signal?: CancelSignal;
 }
 
 /** A server whose cursors never end must not hold us for ever. */
@@ -78,7 +76,7 @@ interface Introduction {
 async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
   const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
   const modern = await probeModern(transport, { ...options, timeoutMs }).catch((error) => {
-    if (isUnreachable(error) || isOurDoing(error) || options.signal?.aborted) throw error;
+    if (isUnreachable(error) || isOurDoing(error)) throw error;
     return null;
   });
   if (modern !== null) return modernIntroduction(modern);

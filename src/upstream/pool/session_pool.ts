@@ -39,7 +39,7 @@ const MAX_SWEEP_MS = 5_000;
  * - Under the total cap, keys are served in turn, so that a busy one cannot starve the others.
  */
 export class SessionPool<S extends PoolSession> {
-  #limits: PoolLimits;
+  readonly #limits: PoolLimits;
   readonly #options: SessionPoolOptions;
   readonly #clock: Clock;
   readonly #lists = new PoolLists<S, Lease<S>>(() => this.#stopSweep());
@@ -90,12 +90,6 @@ export class SessionPool<S extends PoolSession> {
       throw signal.reason;
     }
     return lease;
-  }
-
-  /** Take over changed settings. Sessions above a lowered `maxPerKey` are closed as they come back. */
-  reconfigure(limits: PoolLimits): void {
-    this.#limits = limits;
-    for (const group of [...this.#lists.all()]) this.#settle(group);
   }
 
   /**
