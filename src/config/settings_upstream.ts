@@ -133,7 +133,7 @@ export const PASSTHROUGH_SETTINGS = [
     default: "false",
     scope: "process",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "Let the lists name Authorization, Cookie and other credentials too.",
   }),
   setting({
@@ -142,7 +142,7 @@ export const PASSTHROUGH_SETTINGS = [
     default: "false",
     scope: "process",
     reloadable: true,
-    state: "planned",
+    state: "active",
     doc: "Let a passed header replace one that the gateway would send itself.",
   }),
 ] as const;
