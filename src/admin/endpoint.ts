@@ -1,31 +1,32 @@
 // The admin API as endpoints of the HTTP handler: health checks are open, everything else needs a principal.
 import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import type { ResponseCache } from "../http/response_cache.ts";
 import { parseJson } from "../mcp/json_rpc.ts";
-import type { AdminRequest, AdminResponse } from "./deps.ts";
+import type { AdminApi } from "./router.ts";
 
-export interface AdminApi {
-  match(path: string): boolean;
-  handle(request: AdminRequest): Promise<AdminResponse>;
-}
-
-export interface AdminLimits {
+export interface AdminEndpointOptions {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
+  /** null: no answer is kept. */
+  readonly cache: ResponseCache | null;
 }
+
+// Loaded on use, with an npm package: every worker would carry it otherwise.
+const reads = () => import("./reads.ts");
 
 /** Load balancers ask these without a token. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/health", "/ready"]);
 
 export class AdminEndpoint {
   readonly #api: AdminApi;
-  readonly #limits: AdminLimits;
+  readonly #options: AdminEndpointOptions;
   readonly #guarded: Endpoint;
   readonly #open: Endpoint;
 
-  constructor(api: AdminApi, limits: AdminLimits) {
+  constructor(api: AdminApi, options: AdminEndpointOptions) {
     this.#api = api;
-    this.#limits = limits;
+    this.#options = options;
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#guarded = { name: "admin", speaks: "rest", serve };
     this.#open = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
@@ -37,15 +38,22 @@ export class AdminEndpoint {
   }
 
   async #serve({ request, path, principal }: Exchange): Promise<Response> {
-    const { readBody, maxJsonDepth } = this.#limits;
-    const { status, body, headers } = await this.#api.handle({
+    const { readBody, maxJsonDepth, cache } = this.#options;
+    const { search, searchParams } = new URL(request.url);
+    const admitted = this.#api.admit({
       method: request.method,
       path,
-      query: new URL(request.url).searchParams,
+      query: searchParams,
       principal,
       body: async () => hasBody(request) ? parseJson(await readBody(request), maxJsonDepth) : undefined,
       signal: request.signal,
     });
+    // What takes no permission (health, readiness, version) says how the gateway is now.
+    if (admitted.route.method === "GET" && admitted.route.permission !== null) {
+      const { answerRead } = await reads();
+      return await answerRead({ request, target: path + search, principal, admitted, cache });
+    }
+    const { status, body, headers } = await admitted.answer();
     return body === undefined || body === null
       ? new Response(null, { status, headers })
       : Response.json(body, { status, headers });

@@ -7,12 +7,19 @@ import { type Route, ROUTES } from "./routes.ts";
 export interface AdminApi {
   /** Is the path one of ours, whatever the method? */
   match(path: string): boolean;
+  /** Finds the request's route, where its caller may use it. @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN */
+  admit(request: AdminRequest): Admitted;
+}
+
+/** A request that its caller may make. */
+export interface Admitted {
+  readonly route: Route;
   /**
-   * Serves the request.
-   * @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN, and what its handler throws: CONFLICT,
-   * VALIDATION_FAILED (`data` is FastAPI's list of faults), EGRESS_DENIED, UPSTREAM_*, STORE_UNAVAILABLE
+   * Serves it.
+   * @throws {SluiceError} what its handler throws: NOT_FOUND, CONFLICT, VALIDATION_FAILED (`data` is FastAPI's list of
+   * faults), EGRESS_DENIED, UPSTREAM_*, STORE_UNAVAILABLE
    */
-  handle(request: AdminRequest): Promise<AdminResponse>;
+  answer(): Promise<AdminResponse>;
 }
 
 /** Unversioned paths and those below /v1, with or without a slash at their end. */
@@ -26,7 +33,7 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
   };
   return {
     match: (path) => find(path).found.length > 0,
-    async handle(request) {
+    admit(request) {
       const { segments, found } = find(request.path);
       if (found.length === 0) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const wanted = request.method === "HEAD" ? "GET" : request.method;
@@ -40,15 +47,12 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
         requirePermission(request.principal, route.permission);
         keepToServer(request.principal.serverId, segments);
       }
+      const params = paramsOf(match.segments, segments);
       const { query, principal, signal } = request;
-      return await route.handler({
-        deps,
-        params: paramsOf(match.segments, segments),
-        query,
-        principal,
-        signal,
-        body: () => request.body(),
-      });
+      return {
+        route,
+        answer: () => route.handler({ deps, params, query, principal, signal, body: () => request.body() }),
+      };
     },
   };
 }

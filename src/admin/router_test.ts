@@ -34,7 +34,7 @@ Deno.test("AdminApi.match() knows its own paths, versioned or not, and leaves th
   }
 });
 
-Deno.test("AdminApi.handle() refuses unknown paths, methods and damaged encodings", () =>
+Deno.test("AdminApi.admit() refuses unknown paths, methods and damaged encodings", () =>
   withAdminApi(async ({ call }) => {
     assertEquals((await call("GET", "/nothing")).status, 404);
     assertEquals((await call("GET", "/tools/%E0%A4%A")).status, 404);
@@ -44,7 +44,7 @@ Deno.test("AdminApi.handle() refuses unknown paths, methods and damaged encoding
     assertEquals((await call("PUT", "/resources/templates/list", { body: {} })).status, 405);
   }));
 
-Deno.test("AdminApi.handle() asks for a permission before every route but health, readiness and version", () =>
+Deno.test("AdminApi.admit() asks for a permission before every route but health, readiness and version", () =>
   withAdminApi(async ({ call }) => {
     const nobody = { ...ADMIN, permissions: [] };
     for (const { method, path } of ROUTES) {
@@ -54,7 +54,7 @@ Deno.test("AdminApi.handle() asks for a permission before every route but health
     }
   }));
 
-Deno.test("AdminApi.handle() keeps a token for one server to that server", () =>
+Deno.test("AdminApi.admit() keeps a token for one server to that server", () =>
   withAdminApi(async ({ call }) => {
     await call("POST", "/servers", { body: { server: { id: "s1", name: "x" } } });
     const scoped = { ...ALICE, serverId: "s1" };

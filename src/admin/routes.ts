@@ -16,6 +16,12 @@ export interface Route {
   readonly path: string;
   /** null: nothing but to be who the caller is. */
   readonly permission: string | null;
+  /**
+   * The answer depends on nothing but what raises the catalog's version when it changes, the query, and what the caller may
+   * see: it may be kept until then. A gateway is none of these (when it was last seen changes with every health check), nor
+   * is what an upstream says when it is asked.
+   */
+  readonly isKept: boolean;
   readonly handler: Handler;
 }
 
@@ -33,25 +39,25 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
 
-  route("GET", "/tools", "tools.read", on(tools, "listTools")),
+  kept("/tools", "tools.read", on(tools, "listTools")),
   route("POST", "/tools", "tools.create", on(tools, "createTool")),
-  route("GET", "/tools/{id}", "tools.read", on(tools, "getTool")),
+  kept("/tools/{id}", "tools.read", on(tools, "getTool")),
   route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
   route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),
   route("POST", "/tools/{id}/state", "tools.update", on(tools, "switchTool")),
   route("POST", "/tools/{id}/toggle", "tools.update", on(tools, "switchTool")),
 
-  route("GET", "/resources", "resources.read", on(resources, "listResources")),
+  kept("/resources", "resources.read", on(resources, "listResources")),
   route("POST", "/resources", "resources.create", on(resources, "createResource")),
-  route("GET", "/resources/templates/list", "resources.read", on(resources, "listResourceTemplates")),
+  kept("/resources/templates/list", "resources.read", on(resources, "listResourceTemplates")),
   route("GET", "/resources/{id}", "resources.read", on(resources, "getResource")),
-  route("GET", "/resources/{id}/info", "resources.read", on(resources, "getResourceInfo")),
+  kept("/resources/{id}/info", "resources.read", on(resources, "getResourceInfo")),
   route("PUT", "/resources/{id}", "resources.update", on(resources, "updateResource")),
   route("DELETE", "/resources/{id}", "resources.delete", on(resources, "deleteResource")),
   route("POST", "/resources/{id}/state", "resources.update", on(resources, "switchResource")),
   route("POST", "/resources/{id}/toggle", "resources.update", on(resources, "switchResource")),
 
-  route("GET", "/prompts", "prompts.read", on(prompts, "listPrompts")),
+  kept("/prompts", "prompts.read", on(prompts, "listPrompts")),
   route("POST", "/prompts", "prompts.create", on(prompts, "createPrompt")),
   route("GET", "/prompts/{id}", "prompts.read", on(prompts, "getPrompt")),
   route("POST", "/prompts/{id}", "prompts.read", on(prompts, "renderPrompt")),
@@ -60,16 +66,16 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/prompts/{id}/state", "prompts.update", on(prompts, "switchPrompt")),
   route("POST", "/prompts/{id}/toggle", "prompts.update", on(prompts, "switchPrompt")),
 
-  route("GET", "/servers", "servers.read", on(servers, "listServers")),
+  kept("/servers", "servers.read", on(servers, "listServers")),
   route("POST", "/servers", "servers.create", on(servers, "createServer")),
-  route("GET", "/servers/{id}", "servers.read", on(servers, "getServer")),
+  kept("/servers/{id}", "servers.read", on(servers, "getServer")),
   route("PUT", "/servers/{id}", "servers.update", on(servers, "updateServer")),
   route("DELETE", "/servers/{id}", "servers.delete", on(servers, "deleteServer")),
   route("POST", "/servers/{id}/state", "servers.update", on(servers, "switchServer")),
   route("POST", "/servers/{id}/toggle", "servers.update", on(servers, "switchServer")),
-  route("GET", "/servers/{id}/tools", "servers.read", on(servers, "listServerTools")),
-  route("GET", "/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
-  route("GET", "/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
+  kept("/servers/{id}/tools", "servers.read", on(servers, "listServerTools")),
+  kept("/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
+  kept("/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
 
   // Both paths of ContextForge: there is no owner of a token here but the administrator.
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
@@ -78,7 +84,11 @@ export const ROUTES: readonly Route[] = [
 ];
 
 function route(method: Route["method"], path: string, permission: string | null, handler: Handler): Route {
-  return { method, path, permission, handler };
+  return { method, path, permission, isKept: false, handler };
+}
+
+function kept(path: string, permission: string, handler: Handler): Route {
+  return { ...route("GET", path, permission, handler), isKept: true };
 }
 
 /** The handler of this name in a module that its first call loads. */

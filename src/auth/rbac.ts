@@ -22,6 +22,13 @@ export function canSee(principal: Principal, { visibility, teamId, ownerEmail }:
   return principal.kind === "user" && ownerEmail !== null && ownerEmail === principal.email;
 }
 
+/** All that canSee() reads of a principal: who has the same key sees the same. */
+export function visibilityKey({ kind, isAdmin, teams, email }: Principal): string {
+  if (teams === null) return isAdmin ? "everything" : "public";
+  if (teams.length === 0) return "public";
+  return JSON.stringify([kind === "user" ? email : null, ...new Set(teams.toSorted())]);
+}
+
 /**
  * May the principal do what `permission` ("tools.read", "gateways.create") names? Reading and calling: everybody, changing:
  * admins; in both cases only as far as the token's own permissions reach.

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
-import { canSee, requirePermission, type Visible } from "./rbac.ts";
+import { canSee, requirePermission, visibilityKey, type Visible } from "./rbac.ts";
 
 const PUBLIC: Visible = { visibility: "public", teamId: null, ownerEmail: "b@x" };
 const TEAM_1: Visible = { visibility: "team", teamId: "t1", ownerEmail: "b@x" };
@@ -19,6 +20,37 @@ Deno.test("canSee() follows the token's teams", () => {
   assertEquals(seen({ teams: null }), [true, false, false, false, false]);
   assertEquals(seen({ teams: null, isAdmin: true }), [true, true, true, true, true]);
   assertEquals(seen({ kind: "anonymous", teams: ["t1"] }), [true, true, false, false, false]);
+});
+
+Deno.test("visibilityKey() is the same only for those of whom canSee() says the same, whatever the entity", () => {
+  const team = fc.constantFrom("t1", "t2", 'a","b', "everything", "public", "");
+  const email = fc.constantFrom("a@x", "b@x", "t1", "null");
+  const who = fc.record({
+    kind: fc.constantFrom("user" as const, "anonymous" as const),
+    isAdmin: fc.boolean(),
+    teams: fc.option(fc.array(team, { maxLength: 3 })),
+    email,
+  });
+  const entity = fc.record({
+    visibility: fc.constantFrom("public" as const, "team" as const, "private" as const),
+    teamId: fc.option(team),
+    ownerEmail: fc.option(email),
+  });
+  fc.assert(
+    fc.property(who, who, fc.array(entity, { minLength: 5 }), (one, other, entities) => {
+      const [a, b] = [principal(one), principal(other)];
+      if (visibilityKey(a) !== visibilityKey(b)) return;
+      for (const each of entities) assertEquals(canSee(a, each), canSee(b, each));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("visibilityKey() joins callers who see the same by the order of teams, tokens and rights", () => {
+  const one = { teams: ["t1", "t2"], jti: "1", expiresAt: 1, permissions: ["tools.read"] };
+  const other = { teams: ["t2", "t1", "t1"], jti: "2", isAdmin: true };
+  assertEquals(visibilityKey(principal(one)), visibilityKey(principal(other)));
+  assertEquals(visibilityKey(principal({ teams: null })), visibilityKey(principal({ email: "other@x" })));
 });
 
 Deno.test("requirePermission() leaves changes to administrators", () => {

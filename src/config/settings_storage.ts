@@ -1,6 +1,6 @@
 // Settings of what keeps state: the database, the cache, Redis.
 
-import { factor, int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
+import { bool, factor, int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
 
 const SQLITE_URL = /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i;
 /** Has a user, a host and a database; store/postgres_url.ts reads the parts. */
@@ -154,6 +154,16 @@ export const CACHE_SETTINGS = [
     doc:
       "Where session records are kept: the database or Redis, which replicas share, the worker's memory, or nowhere. " +
       "With redis, replicas tell each other of changes at once.",
+  }),
+  setting({
+    name: "REGISTRY_CACHE_ENABLED",
+    kind: bool(),
+    default: "true",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Keep answers to reads of the registry in each worker's memory until the registry changes; never with CACHE_TYPE=none.",
   }),
   setting({
     name: "POLL_INTERVAL",

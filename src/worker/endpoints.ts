@@ -24,6 +24,7 @@ import type { OwnRequests } from "./own_requests.ts";
 import { POOL_PATH, PoolEndpoint } from "./pool_endpoint.ts";
 import { checkReadiness } from "./readiness.ts";
 import type { Replicas } from "./replicas.ts";
+import { createResponseCache } from "./response_cache.ts";
 import type { Succession } from "./succession.ts";
 import type { SupervisorLink } from "./supervisor_link.ts";
 import { verifierOf } from "./token_verifier.ts";
@@ -94,7 +95,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         }),
       startedAt: new Date(),
     })),
-    { readBody, maxJsonDepth },
+    { readBody, maxJsonDepth, cache: createResponseCache(config, registry, metrics) },
   );
   const metricsEndpoint = new MetricsEndpoint(link);
   const pool = new PoolEndpoint(link, config.mcpSessionPoolEnabled);

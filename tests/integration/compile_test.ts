@@ -51,6 +51,9 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
       const { body } = await sluice.rpc("counter-increment", {}, token);
       assertEquals(body.result.content[0].text, "1");
     }
+    const { status, headers } = await sluice.api("GET", "/tools", undefined, token);
+    // Weak from a Deno that compresses by itself.
+    assertMatch(`${status} ${headers.get("etag")}`, /^200 (W\/)?".+"$/);
     assertEquals(await sluice.stop(), 0);
   });
 

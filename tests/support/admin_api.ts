@@ -1,7 +1,7 @@
 // The admin API on a real SQLite store, with upstreams that a test makes up.
 import type { Principal } from "../../src/auth/principal.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import { createAdminApi } from "../../src/admin/router.ts";
+import { type AdminApi, createAdminApi } from "../../src/admin/router.ts";
 import type { AdminDeps, DiscoverTarget } from "../../src/admin/deps.ts";
 import { discoverTarget, openCredentials } from "../../src/admin/gateway_credentials.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -33,6 +33,7 @@ export interface AdminHarness {
   readonly deniedHosts: Set<string>;
   /** How often the catalog was said to have changed. */
   changes(): number;
+  readonly api: AdminApi;
   /** As the HTTP handler answers: failures by their catalogue row. */
   call(method: string, path: string, given?: { body?: unknown; as?: Principal }): Promise<Answer>;
   /** Another API on the same store, with another secret. */
@@ -112,12 +113,11 @@ async function harness(store: Registry): Promise<AdminHarness> {
     version: () => ({ app: { name: "sluice" } }),
     now: () => new Date(1_790_000_000_000),
   });
-  const callOn = (deps: AdminDeps): AdminHarness["call"] => {
-    const api = createAdminApi(deps);
+  const callOn = (api: AdminApi): AdminHarness["call"] => {
     return async (method, path, { body, as = ADMIN } = {}) => {
       const [pathname, search] = path.split("?");
       try {
-        const answer = await api.handle({
+        const admitted = api.admit({
           method,
           path: pathname,
           query: new URLSearchParams(search),
@@ -125,6 +125,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
           body: () => Promise.resolve(body),
           signal: new AbortController().signal,
         });
+        const answer = await admitted.answer();
         return { status: answer.status, body: JSON.parse(JSON.stringify(answer.body)) };
       } catch (error) {
         if (!(error instanceof SluiceError)) throw error;
@@ -132,13 +133,15 @@ async function harness(store: Registry): Promise<AdminHarness> {
       }
     };
   };
+  const api = createAdminApi(await depsFor("secret"));
   return {
     store,
     upstreams,
     discovered,
     deniedHosts,
     changes: () => changes,
-    call: callOn(await depsFor("secret")),
-    withSecret: async (secret) => callOn(await depsFor(secret)),
+    api,
+    call: callOn(api),
+    withSecret: async (secret) => callOn(createAdminApi(await depsFor(secret))),
   };
 }

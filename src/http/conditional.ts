@@ -1,0 +1,28 @@
+// Conditional requests: an answer's entity tag, and 304 for a client that has the answer already.
+import { eTag, ifNoneMatch } from "@std/http/etag";
+import type { Representation } from "./response_cache.ts";
+
+const ENCODER = new TextEncoder();
+
+/** `body` as JSON. The tag comes from the bytes alone: every worker and replica gives the same. */
+export async function jsonRepresentation(body: unknown): Promise<Representation> {
+  const bytes = ENCODER.encode(JSON.stringify(body));
+  return { bytes, etag: (await eTag(bytes))! };
+}
+
+/**
+ * 200, or 304 where `If-None-Match` names the representation: a list of tags or `*`, compared weakly (RFC 9110, sections
+ * 13.1.2 and 15.4.5).
+ * @param request a GET or HEAD
+ * @param headers of both answers
+ */
+export function conditionalResponse(
+  request: Request,
+  { bytes, etag }: Representation,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  if (!ifNoneMatch(request.headers.get("if-none-match"), etag)) {
+    return new Response(null, { status: 304, headers: { ...headers, etag } });
+  }
+  return new Response(bytes, { headers: { ...headers, etag, "content-type": "application/json" } });
+}
