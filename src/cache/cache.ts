@@ -6,6 +6,13 @@ export interface CacheEntry {
   readonly value: string;
 }
 
+/** A counter, and what is to be added to it. */
+export interface Increment {
+  readonly key: string;
+  /** A whole number; 0 only reads. */
+  readonly by: number;
+}
+
 /** Every method throws SluiceError CACHE_UNAVAILABLE or STORE_UNAVAILABLE where the records cannot be reached now. */
 export interface Cache {
   /** @returns null where there is none, or it has expired */
@@ -17,6 +24,11 @@ export interface Cache {
    * can come between. @returns whether it was kept
    */
   compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Adds to counters, each of which begins at 0 and keeps for `ttlMs` from what was last added to it. Each is raised in one step,
+   * not all of them together. @param increments of keys that differ @returns where the counters stand now, in their order
+   */
+  add(increments: readonly Increment[], ttlMs: number): Promise<number[]>;
   /** @returns false where there was none */
   delete(key: string): Promise<boolean>;
   /** What has a key with this beginning, in the order of the keys. Looks at every record there is: for rare use. */
@@ -30,6 +42,7 @@ export const NO_CACHE: Cache = {
   get: () => Promise.resolve(null),
   put: () => Promise.resolve(),
   compareAndSet: () => Promise.resolve(false),
+  add: (increments) => Promise.resolve(increments.map(({ by }) => by)),
   delete: () => Promise.resolve(false),
   list: () => Promise.resolve([]),
   sweep: () => Promise.resolve(0),

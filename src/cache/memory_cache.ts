@@ -1,6 +1,6 @@
 // CACHE_TYPE=memory: the records of one worker, which end with it.
 import type { Clock } from "../base/clock.ts";
-import { type Cache, type CacheEntry, inKeyOrder } from "./cache.ts";
+import { type Cache, type CacheEntry, type Increment, inKeyOrder } from "./cache.ts";
 
 interface Record {
   readonly value: string;
@@ -33,6 +33,15 @@ export class MemoryCache implements Cache {
     // Nothing comes between: put() keeps the value before it returns.
     await this.put(key, value, ttlMs);
     return true;
+  }
+
+  async add(increments: readonly Increment[], ttlMs: number): Promise<number[]> {
+    return await Promise.all(increments.map(async ({ key, by }) => {
+      const record = this.#records.get(key);
+      const sum = by + (record !== undefined && this.#isLive(record) ? Number(record.value) : 0);
+      if (by !== 0) await this.put(key, String(sum), ttlMs);
+      return sum;
+    }));
   }
 
   delete(key: string): Promise<boolean> {

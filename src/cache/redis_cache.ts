@@ -1,6 +1,6 @@
 // CACHE_TYPE=redis: the records are in Redis, which forgets them itself; all replicas share them.
 import type { Redis } from "ioredis";
-import { type Cache, type CacheEntry, inKeyOrder } from "./cache.ts";
+import { type Cache, type CacheEntry, type Increment, inKeyOrder } from "./cache.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 
 /** How many keys one step of a walk looks at. */
@@ -9,6 +9,20 @@ const SCAN_COUNT = 1_000;
 /** A script is one step: Redis runs nothing else meanwhile. */
 const SET_IF_SAME =
   "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return false";
+
+/** ARGV: the time to live, then how much for each key. */
+const ADD = `
+local sums = {}
+for i, key in ipairs(KEYS) do
+  local by = tonumber(ARGV[i + 1])
+  if by == 0 then
+    sums[i] = tonumber(redis.call('GET', key) or 0)
+  else
+    sums[i] = redis.call('INCRBY', key, by)
+    redis.call('PEXPIRE', key, ARGV[1])
+  end
+end
+return sums`;
 
 export class RedisCache implements Cache {
   readonly #connection: Pick<RedisConnection, "run">;
@@ -37,6 +51,16 @@ export class RedisCache implements Cache {
         : redis.eval(SET_IF_SAME, 1, name, expected, value, ttl)
     );
     return kept === "OK";
+  }
+
+  async add(increments: readonly Increment[], ttlMs: number): Promise<number[]> {
+    if (increments.length === 0) return [];
+    const names = increments.map(({ key }) => this.#prefix + key);
+    const amounts = increments.map(({ by }) => by);
+    const sums = await this.#connection.run((redis) =>
+      redis.eval(ADD, names.length, ...names, Math.ceil(ttlMs), ...amounts)
+    );
+    return sums as number[];
   }
 
   async delete(key: string): Promise<boolean> {

@@ -45,6 +45,34 @@ export class CacheRecords {
     return changes > 0;
   }
 
+  async add(
+    increments: readonly { readonly key: string; readonly by: number }[],
+    ttlMs: number,
+  ): Promise<number[]> {
+    if (increments.length === 0) return [];
+    const now = this.#clock.now();
+    const expiresAt = now + Math.ceil(ttlMs);
+    // In one order for everybody: on PostgreSQL two statements that wait for each other's rows would be a deadlock.
+    const raised = increments.filter(({ by }) => by !== 0).sort((a, b) => a.key < b.key ? -1 : 1);
+    const rows = raised.map(({ key, by }) => sql`(${key}, ${String(by)}, ${expiresAt})`);
+    const read = increments.filter(({ by }) => by === 0).map(({ key }) => key);
+    const [sums, others] = await Promise.all([
+      rows.length === 0 ? [] : this.#database.query<{ cache_key: string; value: string }>(
+        sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES ${sql.join(rows)}
+            ON CONFLICT (cache_key) DO UPDATE SET expires_at = excluded.expires_at, value = CASE
+              WHEN cache_records.expires_at <= ${now} THEN excluded.value
+              ELSE CAST(CAST(cache_records.value AS BIGINT) + CAST(excluded.value AS BIGINT) AS TEXT) END
+            RETURNING cache_key, value`,
+      ),
+      read.length === 0 ? [] : this.#database.query<{ cache_key: string; value: string }>(
+        sql`SELECT cache_key, value FROM cache_records
+            WHERE cache_key IN ${sql.list(read)} AND expires_at > ${now}`,
+      ),
+    ]);
+    const byKey = new Map([...sums, ...others].map(({ cache_key, value }) => [cache_key, Number(value)]));
+    return increments.map(({ key }) => byKey.get(key) ?? 0);
+  }
+
   async delete(key: string): Promise<boolean> {
     const rows = await this.#database.query<{ expires_at: number }>(
       sql`DELETE FROM cache_records WHERE cache_key = ${key} RETURNING expires_at`,

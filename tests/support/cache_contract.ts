@@ -111,6 +111,38 @@ export function cacheContract(
     }
   });
 
+  test("add() raises counters that begin at 0, and only reads those that it adds 0 to", async ({ cache }) => {
+    assertEquals(await cache.add([], MINUTE_MS), []);
+    const first = [{ key: "b", by: 2 }, { key: "nothing", by: 0 }, { key: "a", by: 1 }];
+    assertEquals(await cache.add(first, MINUTE_MS), [2, 0, 1]);
+    assertEquals(await cache.add([{ key: "a", by: 40 }, { key: "b", by: 0 }], MINUTE_MS), [41, 2]);
+    assertEquals(await cache.list(""), [{ key: "a", value: "41" }, { key: "b", value: "2" }]);
+  });
+
+  test("add() keeps a counter for its time from what was last added, and begins anew after it", async ({ cache, pass }) => {
+    const add = async (by: number, ttlMs: number) => (await cache.add([{ key: "a", by }], ttlMs))[0];
+    await add(1, 500);
+    assertEquals(await add(2, 1_500), 3);
+    await pass(700);
+    // To look at it keeps it no longer.
+    assertEquals(await add(0, MINUTE_MS), 3);
+    await pass(1_000);
+    assertEquals(await add(0, MINUTE_MS), 0);
+    assertEquals(await add(4, MINUTE_MS), 4);
+  });
+
+  test("add() loses nothing of what many add at once, to many counters in any order", async ({ cache, other }) => {
+    const caches = isShared ? [cache, other] : [cache];
+    const keys = Array.from({ length: 100 }, (_, i) => `counter:${i}`);
+    const rounds = Array.from({ length: 20 }, (_, round) => round);
+    await Promise.all(rounds.map((round) => {
+      const order = round % 3 === 0 ? keys.toReversed() : keys;
+      return caches[round % caches.length]!.add(order.map((key) => ({ key, by: round + 1 })), MINUTE_MS);
+    }));
+    const sums = await cache.add(keys.map((key) => ({ key, by: 0 })), MINUTE_MS);
+    assertEquals([...new Set(sums)], [rounds.length * (rounds.length + 1) / 2]);
+  });
+
   test("list() gives the live records with a prefix, by key, whatever characters it has", async ({ cache }) => {
     const keys = ["replica:b", "replica:a", "replica:B", "replicas", "Replica:c", "repl*:x", "repl[a]:x"];
     for (const key of keys) await cache.put(key, JSON.stringify(key), MINUTE_MS);

@@ -21,6 +21,7 @@ function awayable(cache: Cache, state: { isAway: boolean }): Cache {
     get: guarded((key) => cache.get(key)),
     put: guarded((key, value, ttlMs) => cache.put(key, value, ttlMs)),
     compareAndSet: guarded((...args) => cache.compareAndSet(...args)),
+    add: guarded((...args) => cache.add(...args)),
     delete: guarded((key) => cache.delete(key)),
     list: guarded((prefix) => cache.list(prefix)),
     sweep: guarded(() => cache.sweep()),
