@@ -85,6 +85,13 @@ export const ERRORS = {
     "later",
     "The connection has {limit} calls under way; wait for their answers",
   ),
+  RATE_LIMITED: row(
+    "downstream",
+    429,
+    -31430,
+    "later",
+    "More than {limit} requests in a minute ({settings}); retry in {waitS} s",
+  ),
   UNAUTHENTICATED: row("downstream", 401, -31401, "never", "Authentication required: {reason}"),
   FORBIDDEN: row("downstream", 403, -31403, "never", "Insufficient permissions: {reason}"),
   ORIGIN_DENIED: row("downstream", 403, -31423, "never", "Origin is not allowed: {origin} (ALLOWED_ORIGINS)"),

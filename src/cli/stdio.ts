@@ -46,6 +46,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     catalogChanged: () => readCatalog(gateway),
     announce: async (change) => gateway.tellClients(change),
+    rateLimiter: null,
     place: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);

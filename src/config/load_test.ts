@@ -178,3 +178,31 @@ Deno.test("loadConfig() leaves short names and far names in the environment alon
   assertEquals(load({ environment: { HOSTS: "x", WORKERZ: "x", REDIS_HOME: "x" } }).ignored, []);
   assertEquals(mistakes({ environment: { REDIS_URLS2: "x", CACHE_TYPE2: "x" } }).length, 2);
 });
+
+Deno.test("loadConfig() takes ContextForge's rate limits, and leaves aside those of what is not here", () => {
+  const dotEnv = [
+    ["RATE_LIMITING_ENABLED", "true"],
+    ["RATE_LIMITING_REDIS_ENABLED", "true"],
+    ["RATE_LIMIT_CRITICAL_RPM", "10"],
+    ["RATE_LIMIT_CRITICAL_BURST", "0"],
+    ["RATE_LIMIT_MEDIUM_RPM", "300"],
+    ["RATE_LIMIT_LOCKOUT_ENABLED", "true"],
+    ["RATE_LIMIT_LOCKOUT_DURATION_MINUTES", "15"],
+    ["TOOL_RATE_LIMIT", "100"],
+  ].map((pair) => pair.join("=")).join("\n");
+  const { config, ignored } = load({ dotEnv });
+  assertEquals([config.rateLimitingEnabled, config.rateLimitMediumRpm, config.rateLimitMediumBurst], [
+    true,
+    300,
+    20,
+  ]);
+  assertEquals(ignored.map(({ name }) => name), [
+    "RATE_LIMITING_REDIS_ENABLED",
+    "RATE_LIMIT_CRITICAL_RPM",
+    "RATE_LIMIT_CRITICAL_BURST",
+    "RATE_LIMIT_LOCKOUT_ENABLED",
+    "RATE_LIMIT_LOCKOUT_DURATION_MINUTES",
+    "TOOL_RATE_LIMIT",
+  ]);
+  assertEquals(load().config.rateLimitingEnabled, false);
+});

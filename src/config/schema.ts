@@ -4,7 +4,7 @@ import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings_storage.ts";
 import { INERT_SETTINGS } from "./settings_inert.ts";
 import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings_serving.ts";
 import { REPLICA_SETTINGS } from "./settings_replicas.ts";
-import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS } from "./settings_security.ts";
+import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings_security.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings_sessions.ts";
 import {
   HEALTH_SETTINGS,
@@ -23,6 +23,7 @@ const GROUPS = {
   "Authentication": AUTH_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,
+  "Rate limits": RATE_LIMIT_SETTINGS,
   "Sessions and tools": SESSION_SETTINGS,
   "Upstream session pool": POOL_SETTINGS,
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,

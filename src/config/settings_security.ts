@@ -228,3 +228,54 @@ export const LIMIT_SETTINGS = [
     doc: "How deep the JSON of a request may be nested.",
   }),
 ] as const;
+
+function requestsPerMinute<const Name extends string>(name: Name, defaultText: string, paths: string) {
+  return setting({
+    name,
+    kind: int({ min: 1, max: 100_000_000 }),
+    default: defaultText,
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: `Requests that a caller may send in a minute to ${paths}.`,
+  });
+}
+
+function burst<const Name extends string>(name: Name, defaultText: string, rpm: string) {
+  return setting({
+    name,
+    kind: int({ min: 0, max: 100_000_000 }),
+    default: defaultText,
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: `Requests in a minute beyond ${rpm}.`,
+  });
+}
+
+export const RATE_LIMIT_SETTINGS = [
+  setting({
+    name: "RATE_LIMITING_ENABLED",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Limit how many requests each caller sends in a minute; ContextForge's default is true. CACHE_TYPE says who counts together.",
+  }),
+  requestsPerMinute(
+    "RATE_LIMIT_MEDIUM_RPM",
+    "100",
+    "the MCP endpoints, and to `/tools`, `/resources`, `/prompts`, `/servers` and `/gateways`",
+  ),
+  burst("RATE_LIMIT_MEDIUM_BURST", "20", "RATE_LIMIT_MEDIUM_RPM"),
+  requestsPerMinute("RATE_LIMIT_HIGH_RPM", "30", "`/tokens` and `/admin`"),
+  burst("RATE_LIMIT_HIGH_BURST", "0", "RATE_LIMIT_HIGH_RPM"),
+  requestsPerMinute(
+    "RATE_LIMIT_LOW_RPM",
+    "500",
+    "`/metrics`, `/version` and all other paths that want a token",
+  ),
+  burst("RATE_LIMIT_LOW_BURST", "100", "RATE_LIMIT_LOW_RPM"),
+] as const;

@@ -1,5 +1,7 @@
 // JSON-RPC batches, which were part of one revision only.
 import { SluiceError } from "../base/errors.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
+import { MCP_TIER } from "../http/rate_tiers.ts";
 import { classify, type Message } from "../mcp/json_rpc.ts";
 import { claimsRevision } from "../mcp/modern.ts";
 import { BATCH_REVISION, MODERN_REVISION } from "../mcp/revisions.ts";
@@ -22,4 +24,17 @@ export function readBatch(values: readonly unknown[], revision: string): Message
     throw new SluiceError("INVALID_REQUEST", { reason: `revision ${MODERN_REVISION} has no batches` });
   }
   return messages;
+}
+
+/**
+ * Count the messages of a batch that came, and was counted, as one request; all are let in, or none.
+ * @param caller undefined: not limited
+ * @throws {SluiceError} RATE_LIMITED, BATCH_TOO_LONG
+ */
+export function countBatch(
+  rateLimiter: RateLimiter | null,
+  caller: string | undefined,
+  messages: number,
+): void {
+  if (caller !== undefined) rateLimiter?.take(MCP_TIER, caller, messages, 1);
 }

@@ -4,11 +4,13 @@
 import type { Principal } from "../auth/principal.ts";
 import { Cancellation } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, SluiceError } from "../base/errors.ts";
+import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { AccessLog } from "../http/access_log.ts";
 import { type Admission, REFUSED } from "../http/admission.ts";
 import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
+import { MCP_TIER } from "../http/rate_tiers.ts";
 import {
   classify,
   errorText,
@@ -19,7 +21,7 @@ import {
 } from "../mcp/json_rpc.ts";
 import { claimsRevision } from "../mcp/modern.ts";
 import { ASSUMED_REVISION, type Revision } from "../mcp/revisions.ts";
-import { correlationIdOf, noteMethod } from "../telemetry/call_note.ts";
+import { type CallNote, correlationIdOf, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import { BoundSessions } from "../upstream/bound_sessions.ts";
@@ -44,6 +46,8 @@ export interface DuplexDeps {
   readonly upstreams: Pick<Upstreams, "notify">;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly errors: ErrorReporter;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
   /** Counts what was refused without being looked at. */
   readonly countRefused: (code: ErrorCode) => void;
   readonly accessLog: Pick<AccessLog, "beginCall"> | null;
@@ -77,6 +81,8 @@ export interface DuplexAddress {
 /** Who a message is from, where each is authenticated; else who the connection is from. */
 export interface Sender {
   readonly principal: Principal;
+  /** Whose requests its messages are counted among, one by one; undefined: they are not limited, or were counted as they came. */
+  readonly caller?: string;
   readonly received: ReceivedHeaders;
 }
 
@@ -162,7 +168,9 @@ export class DuplexSession implements ListListener {
     this.#renew(sender.principal);
     if (this.hasExpired) this.#giveNotice("expired");
     if (isBatch(said)) return void this.#batch(said, sender);
-    if (said.kind !== "request") return this.#hear(said);
+    if (said.kind !== "request") return this.#hear(said, sender);
+    const excess = this.#count(1, sender);
+    if (excess !== null) return this.#answer(this.#failed(said, sender, excess));
     void this.#respond(said, sender).then((answer) => this.#answer(answer));
   }
 
@@ -219,21 +227,38 @@ export class DuplexSession implements ListListener {
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);
-      else this.#hear(message);
+      else this.#hear(message, sender);
     }
-    const answers = await Promise.all(requests.map((message) => this.#respond(message, sender)));
+    const excess = requests.length === 0 ? null : this.#count(requests.length, sender);
+    const answers = excess === null
+      ? await Promise.all(requests.map((message) => this.#respond(message, sender)))
+      : requests.map((message) => this.#failed(message, sender, excess));
     const given = answers.filter((answer) => answer !== null);
     this.#answer(given.length === 0 ? null : `[${given.join(",")}]`);
   }
 
-  /** Notifications that go on to upstreams take a place, too: they cannot pile up in our memory. */
-  #hear(message: Exclude<Message, RequestMessage>): void {
+  /** @returns why the requests are not let in; null: they are */
+  #count(requests: number, { caller }: Sender): SluiceError | null {
+    if (caller === undefined) return null;
+    try {
+      this.#deps.rateLimiter?.take(MCP_TIER, caller, requests);
+      return null;
+    } catch (error) {
+      return toSluiceError(error);
+    }
+  }
+
+  /**
+   * Notifications that go on to upstreams take a place, too: they cannot pile up in our memory. What is too much of them is dropped;
+   * what answers us, or cancels a call, never is.
+   */
+  #hear(message: Exclude<Message, RequestMessage>, sender: Sender): void {
     const isOurs = take({ questions: this.#questions, calls: this.#calls }, message);
     const cancelled = cancelledKey(message);
     if (isOurs === false && cancelled !== null) this.#modern.cancel(cancelled);
     if (isOurs !== null) return;
     const isModern = message.kind === "notification" && claimsRevision(message.params);
-    if (this.#client === null || isModern || this.#isFull) return;
+    if (this.#client === null || isModern || this.#isFull || this.#count(1, sender) !== null) return;
     this.#underWay++;
     void this.#deps.upstreams.notify(this.#client.bound, message.text).finally(() => {
       this.#underWay--;
@@ -286,7 +311,7 @@ export class DuplexSession implements ListListener {
     sender: Sender,
     more: Required<Pick<CallContext, "signal">> & Pick<CallContext, "note">,
   ): Promise<string | Listener> {
-    const { dispatcher, errors } = this.#deps;
+    const { dispatcher } = this.#deps;
     try {
       if (claimsRevision(message.params)) {
         const { serverId } = this.#address;
@@ -299,8 +324,7 @@ export class DuplexSession implements ListListener {
       }
       return await dispatcher.respond(context, message);
     } catch (error) {
-      const reported = errors.report(error, more.note?.correlationId ?? correlationIdOf(sender.received));
-      return errorText(idText(message), rpcErrorText(reported));
+      return this.#failed(message, sender, error, more.note);
     }
   }
 
@@ -329,6 +353,11 @@ export class DuplexSession implements ListListener {
       received,
       client: this.#peer,
     };
+  }
+
+  #failed(message: RequestMessage, { received }: Sender, error: unknown, note?: CallNote): string {
+    const reported = this.#deps.errors.report(error, note?.correlationId ?? correlationIdOf(received));
+    return errorText(idText(message), rpcErrorText(reported));
   }
 
   /** Costs less than what it saves: no line in the log, nothing parsed further. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { duplexServer } from "../../tests/support/duplex_client.ts";
 import { type FakeAnswer, FakeUpstream, result } from "../../tests/support/fake_upstream.ts";
-import { principal, settle } from "../../tests/support/fakes.ts";
+import { limiterOf, principal, settle } from "../../tests/support/fakes.ts";
 import { notification, request } from "../../tests/support/mcp_server.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -307,4 +307,54 @@ Deno.test("DuplexSession ends with its token's revocation, unless a message has 
     [],
     [],
   ]);
+});
+
+Deno.test("DuplexSession counts requests one by one among their caller's, and says which are too many", async () => {
+  const upstream = new FakeUpstream();
+  const rateLimiter = limiterOf(4);
+  const { connect, refused, admission } = await duplexServer(ROWS, { a: upstream }, { rateLimiter });
+  const { initialize, tell, sent } = connect({ caller: "ann" });
+  const stranger = connect({ caller: "bob" });
+  const operator = connect();
+  await initialize();
+  assertEquals((await tell(call(1))).map(codeOf), [undefined]);
+  assertEquals((await tell([call(2), call(3), call(4)])).map(codeOf), ["INVALID_REQUEST"]);
+  assertEquals((await tell(call(5))).map(codeOf), [undefined]);
+  assertEquals((await tell(call(6))).map(codeOf), [undefined]);
+  const [late] = await tell(call("late"));
+  assertEquals([late.id, late.error.code, codeOf(late)], ["late", -31430, "RATE_LIMITED"]);
+  assertEquals(upstream.methods.filter((method) => method === "tools/call").length, 3);
+  assertEquals([sent.length, refused, admission.requestsInFlight], [6, [], 0]);
+  for (const { initialize, tell } of [stranger, operator]) {
+    await initialize();
+    assertEquals((await tell(call(1))).map(codeOf), [undefined]);
+  }
+  for (let i = 0; i < 10; i++) assertEquals((await operator.tell(call(i))).map(codeOf), [undefined]);
+});
+
+Deno.test("DuplexSession lets in a batch as a whole, or refuses each of its requests", async () => {
+  const { connect } = await duplexServer(ROWS, { a: new FakeUpstream() }, { rateLimiter: limiterOf(5) });
+  const { initialize, tell } = connect({ caller: "ann" });
+  await initialize("2025-03-26");
+  const answers = async (...ids: number[]) => (await tell(ids.map((id) => call(id)))).flat();
+  assertEquals((await answers(1, 2)).map(codeOf), [undefined, undefined]);
+  assertEquals((await answers(3, 4, 5)).map(({ id, error }) => [id, error.data.code]), [
+    [3, "RATE_LIMITED"],
+    [4, "RATE_LIMITED"],
+    [5, "RATE_LIMITED"],
+  ]);
+  assertEquals((await answers(6, 7)).map(codeOf), [undefined, undefined]);
+});
+
+Deno.test("DuplexSession drops notifications for upstreams above the rate, and takes what cancels and answers", async () => {
+  const { upstream, go } = slow();
+  const { connect, admission } = await duplexServer(ROWS, { a: upstream }, { rateLimiter: limiterOf(3) });
+  const { initialize, tell, sent } = connect({ caller: "ann" });
+  await initialize();
+  await tell(call(1));
+  for (let i = 0; i < 3; i++) await tell(notification("notifications/roots/list_changed"));
+  assertEquals(upstream.methods.filter((method) => method.endsWith("roots/list_changed")).length, 1);
+  assertEquals(admission.requestsInFlight, 1);
+  await tell(notification("notifications/cancelled", { requestId: 1 }));
+  assertEquals([admission.requestsInFlight, idsOf(sent), go.length], [0, [0], 1]);
 });

@@ -7,7 +7,9 @@ import { isError, SluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { noteMethod } from "../telemetry/call_note.ts";
+import { countBatch } from "./batch.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "./event_stream.ts";
@@ -23,6 +25,8 @@ export interface LegacySseDeps {
   readonly sessions: DuplexSessions;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
   /** The way to the worker, of this replica or another, that has the stream; null: it is this one. */
   readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
   /** The way to the worker whose successor this one is, and which keeps its streams to its end; null: there is none. */
@@ -65,11 +69,12 @@ export class LegacySse {
 
   /** Take a message for a stream of this worker. @throws {SluiceError} SESSION_NOT_FOUND, and what `DuplexSession.read()` throws */
   async receive(message: McpRequest): Promise<McpReply> {
-    const { sessionId, body, principal, headers, note } = message;
+    const { sessionId, body, principal, caller, headers, note } = message;
     const open = this.#open.get(sessionId!);
     if (open === undefined) return await this.#askPredecessor(message);
     const { session } = open;
     const said = session.read(body);
+    if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
     if (note !== undefined && "method" in said) noteMethod(note, said.method);
     // The POST gives its place back before its call takes one: it is the same request.
     this.#deps.clock.setTimeout(() => session.accept(said, { principal, received: headers }), 0);
@@ -121,7 +126,7 @@ export class LegacySse {
     return new Response(stream.readable, { headers: EVENT_STREAM_HEADERS });
   }
 
-  async #post({ request, path, principal, note }: Exchange): Promise<Response> {
+  async #post({ request, path, principal, caller, note }: Exchange): Promise<Response> {
     const { ids, clock, readBody, elsewhere } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -136,6 +141,7 @@ export class LegacySse {
       isForSse: true,
       method: "POST",
       principal,
+      caller,
       serverId,
       sessionId,
       headers: request.headers,

@@ -2,12 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { duplexServer } from "../../tests/support/duplex_client.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
-import { principal, SERVED } from "../../tests/support/fakes.ts";
+import { limiterOf, principal, SERVED } from "../../tests/support/fakes.ts";
 import { INITIALIZE } from "../../tests/support/mcp_post.ts";
 import { claimsOf } from "../../tests/support/modern_parts.ts";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { LegacySse } from "./legacy_sse.ts";
 import type { McpReply, McpRequest } from "./mcp_exchange.ts";
 import { SessionIds } from "./session_id.ts";
@@ -24,9 +25,14 @@ interface WorkerOptions {
   /** What the other worker answers. */
   readonly forward?: (request: McpRequest) => McpReply | Promise<McpReply>;
   readonly handedOver?: boolean;
+  readonly rateLimiter?: RateLimiter | null;
+  /** Whose requests its POSTs are counted among. */
+  readonly caller?: string;
 }
 
-async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions = {}) {
+async function worker(
+  { worker = 0, forward, handedOver = false, rateLimiter = null, caller }: WorkerOptions = {},
+) {
   const server = await duplexServer(ROWS, { a: new FakeUpstream() }, { requests: 1 });
   const { sessions, clock, catalog } = server;
   const forwarded: [worker: number, request: McpRequest][] = [];
@@ -43,6 +49,7 @@ async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions
     sessions,
     catalog: () => catalog,
     readBody: (request) => readJsonText(request, 1_000),
+    rateLimiter,
     elsewhere: (claims) =>
       claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),
     predecessor: () => handedOver ? null : (request) => handOn(worker, request),
@@ -51,6 +58,7 @@ async function worker({ worker = 0, forward, handedOver = false }: WorkerOptions
     request: new Request(`http://gateway${path}`, init),
     path: path.split("?")[0]!,
     principal: user,
+    caller,
     info: SERVED,
   });
   const open = async (path = "/sse", user = principal()) => {
@@ -179,4 +187,20 @@ Deno.test("LegacySse brings requests of 2026-07-28 and their answers, before ini
   assertEquals(await said(endpoint, message), 202);
   const { result } = JSON.parse(/^data: (.*)$/m.exec((await next())!)![1]!);
   assertEquals(result.supportedVersions, ["2026-07-28"]);
+});
+
+Deno.test("LegacySse counts a message with its POST, and a batch as its messages", async () => {
+  const rateLimiter = limiterOf(4);
+  const { open, post, said } = await worker({ rateLimiter, caller: "ann" });
+  const { endpoint, next, leave } = await open();
+  const batch = (length: number) => JSON.stringify(Array.from({ length }, () => JSON.parse(PING)));
+  // The handler has counted each POST; what a session is told counts no more.
+  rateLimiter.take("medium", "ann");
+  assertEquals(await said(endpoint, JSON.parse(PING)), 202);
+  assert((await next())!.includes('"result":{}'));
+  rateLimiter.take("medium", "ann");
+  assertEquals(await codeOf(post(endpoint, batch(4))), "RATE_LIMITED");
+  assertEquals((await post(endpoint, batch(3))).status, 202);
+  assertEquals(await codeOf(post(endpoint, batch(2))), "RATE_LIMITED");
+  await leave();
 });

@@ -41,7 +41,7 @@ export class McpEndpoint implements Endpoint {
   }
 
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, path, principal, note } = exchange;
+    const { request, path, principal, caller, note } = exchange;
     const { clients, readBody } = this.#deps;
     const { headers, method } = request;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
@@ -54,6 +54,7 @@ export class McpEndpoint implements Endpoint {
     const mcpRequest: McpRequest = {
       method,
       principal,
+      caller,
       serverId: serverIdIn(path),
       sessionId: headers.get("mcp-session-id"),
       headers,

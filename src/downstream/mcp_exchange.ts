@@ -7,6 +7,8 @@ import type { CallNote } from "../telemetry/call_note.ts";
 export interface McpRequest {
   readonly method: "POST" | "GET" | "DELETE";
   readonly principal: Principal;
+  /** Whose requests it has been counted among; undefined: they are not limited. */
+  readonly caller?: string;
   /** A message for a legacy SSE session, and not for one of streamable HTTP. */
   readonly isForSse?: true;
   /** The virtual server of the address; null for /mcp. */

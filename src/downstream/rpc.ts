@@ -5,12 +5,13 @@ import type { ReadBody } from "../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { classify, parseJson } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
-import { BATCH_LIMIT } from "./batch.ts";
+import { BATCH_LIMIT, countBatch } from "./batch.ts";
 import { scopeFor } from "./scope.ts";
 
 export interface RpcDeps {
@@ -20,6 +21,8 @@ export interface RpcDeps {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
   readonly errors: ErrorReporter;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
 }
 
 export class RpcEndpoint implements Endpoint {
@@ -32,13 +35,14 @@ export class RpcEndpoint implements Endpoint {
   }
 
   /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
-  async serve({ request, principal, note }: Exchange): Promise<Response> {
+  async serve({ request, principal, caller, note }: Exchange): Promise<Response> {
     const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
     const text = await readBody(request);
     const value = parseJson(text, maxJsonDepth);
+    if (Array.isArray(value)) this.#checkBatch(value, caller);
     const clientGone = clients.enter(request);
     const call: CallContext = {
       principal,
@@ -64,10 +68,14 @@ export class RpcEndpoint implements Endpoint {
     return json(await this.#deps.dispatcher.respond(call, message), call.note);
   }
 
+  #checkBatch({ length }: readonly unknown[], caller: string | undefined): void {
+    if (length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
+    if (length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
+    countBatch(this.#deps.rateLimiter, caller, length);
+  }
+
   /** Each message stands for itself: a wrong one gets its own error, the others are served. */
   async #batch(values: readonly unknown[], call: CallContext): Promise<Response> {
-    if (values.length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
-    if (values.length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
     if (call.note !== undefined) noteMethod(call.note, "batch");
     const answers = await Promise.all(values.map((value) => this.#member(value, call)));
     const texts = answers.filter((answer) => answer !== null);

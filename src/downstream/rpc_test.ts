@@ -3,10 +3,11 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../tests/support/data_plane.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
-import { principal, SERVED, settle } from "../../tests/support/fakes.ts";
+import { limiterOf, principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { notification, request } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { RpcEndpoint } from "./rpc.ts";
 
 const ROWS = catalogRows({
@@ -14,7 +15,9 @@ const ROWS = catalogRows({
   tools: [toolRow("a", "convert_time"), toolRow("a", "slow")],
 });
 
-async function setUp() {
+async function setUp(
+  { rateLimiter = null, caller }: { rateLimiter?: RateLimiter | null; caller?: string } = {},
+) {
   const a = new FakeUpstream((sent) => {
     const { name } = (sent.params ?? {}) as { name?: string };
     return name === "slow" ? new Promise(() => {}) : undefined;
@@ -30,6 +33,7 @@ async function setUp() {
     readBody: (request) => readJsonText(request, 10_000),
     maxJsonDepth: 20,
     errors,
+    rateLimiter,
   });
   const send = (body: string | undefined, init: RequestInit = {}) =>
     endpoint.serve({
@@ -41,6 +45,7 @@ async function setUp() {
       }),
       path: "/rpc",
       principal: principal(),
+      caller,
       info: SERVED,
     });
   const post = (message: unknown, init?: RequestInit) => send(JSON.stringify(message), init);
@@ -117,4 +122,20 @@ Deno.test("RpcEndpoint.serve() gives a call up when its client hangs up", async 
   await settle(100);
   gone.cancel(new SluiceError("REQUEST_CANCELLED"));
   assertEquals((await (await response).json()).error.data.code, "REQUEST_CANCELLED");
+});
+
+Deno.test("RpcEndpoint.serve() counts every message of a batch, and serves all of them or none", async () => {
+  const rateLimiter = limiterOf(5);
+  const { post, a, codeOf } = await setUp({ rateLimiter, caller: "ann" });
+  const batch = (length: number) =>
+    Array.from({ length }, (_, i) => request(i, "tools/call", { name: "a-convert_time" }));
+  // The handler has counted each request as one.
+  rateLimiter.take("medium", "ann");
+  assertEquals((await (await post(batch(3))).json()).length, 3);
+  rateLimiter.take("medium", "ann");
+  const { length } = a.received;
+  assertEquals(await codeOf(JSON.stringify(batch(3))), "RATE_LIMITED");
+  assertEquals(await codeOf(JSON.stringify(batch(6))), "BATCH_TOO_LONG");
+  assertEquals(a.received.length, length);
+  assertEquals((await (await post(batch(2))).json()).length, 2);
 });

@@ -3,13 +3,14 @@ import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Catalog, Scope } from "../catalog/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { classify, type Message, parseJson, type RequestMessage } from "../mcp/json_rpc.ts";
 import { ASSUMED_REVISION, isRevision, LEGACY_REVISIONS, type Revision } from "../mcp/revisions.ts";
 import { noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
-import { readBatch } from "./batch.ts";
+import { countBatch, readBatch } from "./batch.ts";
 import { abortWith } from "./client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { clientOf, enter, receive } from "./client_messages.ts";
@@ -25,6 +26,8 @@ export interface StreamableHttpDeps {
   readonly sessions: DownstreamSessions;
   readonly catalog: () => Catalog;
   readonly maxJsonDepth: number;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
   readonly upstreams: Pick<Upstreams, "listen" | "notify">;
   /** A client's message about something that is not under way here; perhaps it is in the worker that had the session before. */
   readonly onStray: (sessionName: string, text: string) => void;
@@ -137,6 +140,7 @@ export class StreamableHttp {
   ): Promise<McpReply> {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
     const messages = readBatch(values, revision);
+    countBatch(this.#deps.rateLimiter, request.caller, messages.length);
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);

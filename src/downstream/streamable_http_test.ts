@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { events, FakeUpstream } from "../../tests/support/fake_upstream.ts";
-import { principal } from "../../tests/support/fakes.ts";
+import { limiterOf, principal } from "../../tests/support/fakes.ts";
 import { mcpServer, messagesOf, notification, request, textOf } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { McpReply } from "./mcp_exchange.ts";
@@ -198,4 +198,22 @@ Deno.test("StreamableHttp shows a virtual server to whom it may, as its token al
   );
   assertEquals(await codeOf(post(CALL, { serverId: "private" })), "NOT_FOUND");
   assertEquals(await codeOf(post(CALL, { serverId: "nothing" })), "NOT_FOUND");
+});
+
+Deno.test("StreamableHttp counts every message of a batch, and serves all of them or none", async () => {
+  const rateLimiter = limiterOf(4);
+  const { post, initialize } = await mcpServer(ROWS, { a: new FakeUpstream() }, { rateLimiter });
+  const sessionId = await initialize("2025-03-26");
+  // The handler has counted each POST as one, for the worker that has the session too.
+  const batch = (length: number, caller?: string) => {
+    if (caller !== undefined) rateLimiter.take("medium", caller);
+    const messages = Array.from({ length }, (_, i) => request(i, "ping"));
+    return post(messages, { sessionId, caller });
+  };
+  assertEquals(JSON.parse((await batch(3, "ann")).body as string).length, 3);
+  const error = await assertRejects(() => batch(2, "ann"), SluiceError);
+  assertEquals(error.code, "RATE_LIMITED");
+  assertEquals((await batch(4, "bob")).status, 200);
+  // Where nobody has counted the request, nobody counts its messages.
+  assertEquals((await batch(50)).status, 200);
 });

@@ -53,7 +53,7 @@ export class WebSocketEndpoint implements Endpoint {
   }
 
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, path, principal, info } = exchange;
+    const { request, path, principal, caller, info } = exchange;
     const { sessions, catalog, maxMessageBytes } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
@@ -62,7 +62,7 @@ export class WebSocketEndpoint implements Endpoint {
     const serverId = serverAt(path, "ws");
     scopeFor(catalog(), principal, serverId);
     // Copied, as the request is over when the connection is a WebSocket.
-    const sender = { principal, received: new Headers(request.headers) };
+    const sender = { principal, caller, received: new Headers(request.headers) };
     const { port } = info.remoteAddr;
     const { socket, response } = this.#upgrade(request);
     this.#peerPorts.add(port);

@@ -71,7 +71,7 @@ export function rpcErrorResponse(reported: ReportedError): Response {
   });
 }
 
-/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3. */
+/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3; RFC 6585, section 4. */
 export function errorHeaders(error: SluiceError): Record<string, string> {
   switch (error.code) {
     case "UNAUTHENTICATED":
@@ -80,6 +80,8 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
       return { allow: String(error.params.allowed) };
     case "UPGRADE_REQUIRED":
       return { upgrade: "websocket" };
+    case "RATE_LIMITED":
+      return { "retry-after": String(error.params.waitS) };
     default:
       return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};
   }

@@ -1,4 +1,4 @@
-// Request -> Response: route, admit, origin, authenticate, serve. The one place where failures become answers.
+// Request -> Response: route, admit, origin, authenticate, count, serve. The one place where failures become answers.
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type CallNote, correlationIdOf } from "../telemetry/call_note.ts";
@@ -7,6 +7,8 @@ import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
+import type { RateLimiter } from "./rate_limit.ts";
+import { callerOf, type Tier, tierOf } from "./rate_tiers.ts";
 import { discardBody, type RefusalCode, refusalResponse } from "./refusal.ts";
 
 /** A request that has passed the door. */
@@ -15,6 +17,8 @@ export interface Exchange {
   /** Without query, as it came: percent-encoded, one trailing slash taken off. */
   readonly path: string;
   readonly principal: Principal;
+  /** Whose requests it is counted among; undefined: they are not limited. */
+  readonly caller?: string;
   /** Takes what the access log should know. */
   readonly note?: CallNote;
   /** To be set by an endpoint whose answer stays open: it is then counted among the streams, until it ends. */
@@ -58,6 +62,8 @@ export interface HandlerDeps {
   /** Who an open endpoint is served to. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
+  /** null: RATE_LIMITING_ENABLED=false. */
+  readonly rateLimiter: RateLimiter | null;
   readonly errors: ErrorReporter;
   /** Counts answers by endpoint and HTTP status. */
   readonly countAnswer: Count;
@@ -67,7 +73,8 @@ export interface HandlerDeps {
 export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
-  const { route, admission, accessLog, authenticate, anonymous, originGuard, errors, countAnswer } = deps;
+  const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
+  const { originGuard, rateLimiter } = deps;
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
@@ -94,7 +101,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (!endpoint?.isInternal) originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
-      exchange = { request, path, principal, note: record?.note, info, isStream: false };
+      const caller = rateLimiter === null
+        ? undefined
+        : count(rateLimiter, { tier: tierOf(endpoint, path), principal, request, info });
+      exchange = { request, path, principal, caller, note: record?.note, info, isStream: false };
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, record?.note.correlationId ?? correlationIdOf(request.headers));
@@ -109,6 +119,23 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (record !== null) record.answered(response, streamEnd);
     return response;
   };
+}
+
+interface Counted extends Pick<Exchange, "request" | "principal" | "info"> {
+  readonly tier: Tier | null;
+}
+
+/** @returns whose request it is; undefined where it is not limited. @throws {SluiceError} RATE_LIMITED */
+function count(limiter: RateLimiter, { tier, principal, request, info }: Counted): string | undefined {
+  if (tier === null) return undefined;
+  const caller = callerOf(principal, info);
+  try {
+    limiter.take(tier, caller);
+    return caller;
+  } catch (refusal) {
+    discardBody(request);
+    throw refusal;
+  }
 }
 
 /** The path of an absolute URL, without making a URL object. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MemorySink, principal, SERVED, settle } from "../../tests/support/fakes.ts";
+import { limiterOf, MemorySink, principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
 import { SluiceError } from "../base/errors.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -7,17 +7,20 @@ import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { Admission } from "./admission.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
 import { OriginGuard } from "./origin_guard.ts";
+import type { RateLimiter } from "./rate_limit.ts";
 
 interface Given {
   readonly endpoint?: Partial<Endpoint>;
   readonly authenticate?: () => ReturnType<typeof principal>;
   readonly admission?: Admission;
+  readonly rateLimiter?: RateLimiter | null;
 }
 
 const ROOMY = { requests: 512, streams: 512 };
 
 function setUp(
-  { endpoint = {}, authenticate = () => principal(), admission = new Admission(ROOMY) }: Given = {},
+  { endpoint = {}, authenticate = () => principal(), admission = new Admission(ROOMY), rateLimiter = null }:
+    Given = {},
 ) {
   const served: Exchange[] = [];
   const counted: string[][] = [];
@@ -33,6 +36,7 @@ function setUp(
   const serveRequest = createHandler({
     admission,
     accessLog: null,
+    rateLimiter,
     countRefused: (code) => refused.push(code),
     route: (path) => path === "/rpc" ? target : null,
     authenticate,
@@ -50,7 +54,7 @@ function setUp(
   });
   const handle = (request: Request, completed: Promise<void> = Promise.resolve()) =>
     serveRequest(request, { ...SERVED, completed });
-  return { handle, served, counted, failures, refused, sink };
+  return { handle, serveRequest, served, counted, failures, refused, sink };
 }
 
 const denied = () => {
@@ -256,4 +260,51 @@ Deno.test("createHandler() takes the client's correlation id into a failure and 
     [id, id],
   );
   assertEquals(JSON.parse(sink.lines[0]!).correlationId, id);
+});
+
+Deno.test("createHandler() refuses what is above the caller's rate, unread, and says for how long", async () => {
+  const { handle, served, counted, failures } = setUp({ rateLimiter: limiterOf(2) });
+  const post = () =>
+    new Request("http://gateway/rpc", { method: "POST", headers: { "content-length": "2" }, body: "{}" });
+  for (let i = 0; i < 2; i++) assertEquals((await handle(post())).status, 200);
+  assertEquals(served.map(({ caller }) => caller), Array(2).fill("mcpgateway\nann@example.com"));
+  const request = post();
+  const response = await handle(request);
+  assertEquals([response.status, request.bodyUsed, served.length], [429, true, 2]);
+  assertEquals(Number(response.headers.get("retry-after")), 40 + 30);
+  const { error } = await response.json();
+  assertEquals([error.code, error.data.code], [-31430, "RATE_LIMITED"]);
+  assertEquals([counted.at(-1), failures], [["rpc", "429"], [["RATE_LIMITED", "downstream"]]]);
+});
+
+Deno.test("createHandler() gives a place back, and answers as REST does, where a rate is exceeded", async () => {
+  const admission = new Admission(ROOMY);
+  const { handle } = setUp({ rateLimiter: limiterOf(1), admission, endpoint: { speaks: "rest" } });
+  const statuses = [];
+  for (let i = 0; i < 3; i++) statuses.push(await handle(new Request("http://gateway/rpc")));
+  assertEquals(statuses.map(({ status }) => status), [200, 429, 429]);
+  assertEquals((await statuses[2]!.json()).code, "RATE_LIMITED");
+  assertEquals(admission.requestsInFlight, 0);
+});
+
+Deno.test("createHandler() limits callers without a token by their address, and open endpoints never", async () => {
+  const nobody = setUp({ rateLimiter: limiterOf(1), authenticate: () => ANONYMOUS });
+  const statuses = [];
+  for (const hostname of ["10.0.0.1", "10.0.0.2", "10.0.0.1"]) {
+    const remoteAddr = { ...SERVED.remoteAddr, hostname };
+    const answer = await nobody.serveRequest(new Request("http://gateway/rpc"), { ...SERVED, remoteAddr });
+    statuses.push(answer.status);
+  }
+  assertEquals(statuses, [200, 200, 429]);
+  const open = setUp({ rateLimiter: limiterOf(1), endpoint: { open: true } });
+  for (let i = 0; i < 5; i++) {
+    assertEquals((await open.handle(new Request("http://gateway/rpc"))).status, 200);
+  }
+});
+
+Deno.test("createHandler() counts nothing of what has no valid token", async () => {
+  const rateLimiter = limiterOf(1);
+  const { handle } = setUp({ rateLimiter, authenticate: denied });
+  for (let i = 0; i < 3; i++) assertEquals((await handle(new Request("http://gateway/rpc"))).status, 401);
+  assertEquals(rateLimiter.size, 0);
 });

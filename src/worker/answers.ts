@@ -4,6 +4,7 @@ import type { DownstreamSessions } from "../downstream/session.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Answers, AppQuestion, SessionHandover } from "./messages.ts";
+import type { RateLimits } from "./rate_limits.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Singletons } from "./singletons.ts";
 import type { Succession } from "./succession.ts";
@@ -16,13 +17,15 @@ export interface AnswersDeps {
   readonly replicas: Replicas;
   readonly succession: Succession;
   readonly singletons: Singletons | null;
+  /** null: RATE_LIMITING_ENABLED=false. */
+  readonly rateLimits: RateLimits | null;
 }
 
 export async function answerQuestion(
   question: AppQuestion,
   deps: AnswersDeps,
 ): Promise<Answers[AppQuestion["type"]]> {
-  const { worker, gateway, metrics, sessions, replicas, singletons, succession } = deps;
+  const { worker, gateway, metrics, sessions, replicas, singletons, succession, rateLimits } = deps;
   const { catalog, registry, upstreams, pool, duplex } = gateway;
   switch (question.type) {
     case "read_catalog":
@@ -39,6 +42,8 @@ export async function answerQuestion(
       return replicas.recordOf(question.replica);
     case "report":
       return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
+    case "rate_counts":
+      return rateLimits?.ownOf(question.names) ?? null;
     case "hand_over":
       succession.handOver();
       void singletons?.resign();

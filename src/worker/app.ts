@@ -20,6 +20,7 @@ import { registerGauges } from "./gauges.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
 import { NameConflicts } from "./name_conflicts.ts";
 import { OwnRequests } from "./own_requests.ts";
+import { createRateLimits } from "./rate_limits.ts";
 import { Replicas } from "./replicas.ts";
 import { Retirement } from "./retirement.ts";
 import { SessionForward } from "./session_forward.ts";
@@ -69,6 +70,8 @@ export async function createApp(
     ? null
     : new AccessLog({ worker, format: config.logFormat, sink });
 
+  const rateLimits = createRateLimits({ config, clock, log, metrics, link });
+  const rateLimiter = rateLimits?.limiter ?? null;
   // All workers have the same catalog: one tells of it.
   const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
   let unreachable = 0;
@@ -79,6 +82,7 @@ export async function createApp(
     log,
     metrics,
     accessLog,
+    rateLimiter,
     catalogChanged: () => catalogChanged(),
     announce: (change) => link.askAll({ type: "announce", change }),
     place: {
@@ -104,6 +108,7 @@ export async function createApp(
     log,
     name: `sluice-worker-${worker}`,
   });
+  rateLimits?.shareOver(cache);
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   // Changes that come while the workers read share the next reading.
   const readings = new Turns<null, unknown>({
@@ -134,6 +139,7 @@ export async function createApp(
     sessions,
     catalog: () => catalog.now,
     maxJsonDepth: config.validationMaxJsonDepth,
+    rateLimiter,
     upstreams,
     onStray: (session, text) => {
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });
@@ -173,7 +179,7 @@ export async function createApp(
   }
   const { handle, legacySse, webSocket } = createEndpoints({
     ...{ worker, config, secrets, clock, metrics, accessLog, link, gateway, clients },
-    ...{ streamableHttp, own, replicas, succession, catalogChanged, redis },
+    ...{ streamableHttp, own, replicas, succession, catalogChanged, redis, rateLimiter },
   });
 
   registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, nameConflicts });
@@ -217,7 +223,9 @@ export async function createApp(
     disconnectFormer: (peer) => forward.disconnectFormer(peer),
     clientGone: (request) => clients.gone(request),
     answer: (question) =>
-      answerQuestion(question, { worker, gateway, metrics, sessions, replicas, succession, singletons }),
+      answerQuestion(question, {
+        ...{ worker, gateway, metrics, sessions, replicas, succession, singletons, rateLimits },
+      }),
     resign: async () => await singletons?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
     whenIdle: async () => {
@@ -235,6 +243,7 @@ export async function createApp(
       await singletons?.resign();
       upkeep.close();
       retirement.close();
+      rateLimits?.close();
       clients.close();
       await sessions.close();
       // Whose successor has the sessions ends alone.

@@ -15,6 +15,7 @@ import { bodyReader } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import { createHandler, type Endpoint, type Handle } from "../http/handler.ts";
 import { OriginGuard } from "../http/origin_guard.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
@@ -45,6 +46,8 @@ export interface EndpointsDeps {
   readonly replicas: Replicas;
   readonly succession: Succession;
   readonly catalogChanged: () => Promise<void>;
+  /** null: RATE_LIMITING_ENABLED=false. */
+  readonly rateLimiter: RateLimiter | null;
   /** null: Redis is not used. */
   readonly redis: { ping(): Promise<void> } | null;
 }
@@ -57,7 +60,7 @@ export interface Endpoints {
 
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { worker, config, secrets, clock, metrics, accessLog, link, gateway, replicas } = deps;
-  const { clients, streamableHttp, own, succession, catalogChanged, redis } = deps;
+  const { clients, streamableHttp, own, succession, catalogChanged, redis, rateLimiter } = deps;
   const { catalog, dispatcher, registry, outbound, upstreams, sync, secretBox } = gateway;
   const { admission, errors, duplex, ids, parked, countRefused } = gateway;
   const { elsewhere } = replicas;
@@ -69,7 +72,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     serveModern: (request, signal) => own.serveModern(request, signal),
   });
   const legacySse = new LegacySse({
-    ...{ ids, clock, worker, readBody, elsewhere },
+    ...{ ids, clock, worker, readBody, elsewhere, rateLimiter },
     replica: () => replicas.number,
     sessions: duplex,
     catalog: () => catalog.now,
@@ -82,7 +85,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     pingIntervalMs: config.sseKeepaliveIntervalMs,
   });
   const rpc = new RpcEndpoint({
-    ...{ dispatcher, clients, readBody, maxJsonDepth, errors },
+    ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
     catalog: () => catalog.now,
   });
   const admin = new AdminEndpoint(
@@ -117,7 +120,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     revoked: () => catalog.now.revokedTokens,
   });
   const handle = createHandler({
-    ...{ admission, accessLog, countRefused, route, errors },
+    ...{ admission, accessLog, countRefused, route, errors, rateLimiter },
     authenticate: (headers) => authenticator.authenticate(headers),
     anonymous: ANONYMOUS,
     originGuard: new OriginGuard({

@@ -15,6 +15,7 @@ import { SessionIds } from "../downstream/session_id.ts";
 import { UpstreamSubscriptions } from "../downstream/upstream_subscriptions.ts";
 import type { AccessLog } from "../http/access_log.ts";
 import { Admission } from "../http/admission.ts";
+import type { RateLimiter } from "../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import { Dispatcher } from "../proxy/dispatch.ts";
 import { ListCursors } from "../proxy/list_cursor.ts";
@@ -45,6 +46,8 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
   /** The registry has been written: let everybody read it who serves from it. */
   readonly catalogChanged: () => Promise<void>;
   /** Let everybody tell their clients of a change that no catalog shows. */
@@ -201,6 +204,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     upstreams,
     admission,
     errors,
+    rateLimiter: parts.rateLimiter,
     countRefused,
     accessLog,
     clock,

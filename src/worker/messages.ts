@@ -1,6 +1,7 @@
 // What the supervisor and its workers say to each other: plain data only, over node:worker_threads messages.
 import type { Config } from "../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../base/errors.ts";
+import type { CountName, OwnCounts } from "../http/rate_limit.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { UpstreamChange } from "../downstream/list_changes.ts";
 import type { SessionIdentity } from "../downstream/session.ts";
@@ -33,6 +34,8 @@ export type AppQuestion =
   /** Tell clients of a change that the catalog does not show. */
   | { readonly type: "announce"; readonly change: UpstreamChange }
   | { readonly type: "report" }
+  /** How many requests of these callers has the worker let in? */
+  | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
   /** A successor is there: give it the sessions, forward what still comes for them. */
   | { readonly type: "hand_over" }
   | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
@@ -72,6 +75,8 @@ export interface Answers {
   readonly announce: null;
   readonly client_said: null;
   readonly report: WorkerReport;
+  /** null: this worker limits nobody. */
+  readonly rate_counts: OwnCounts | null;
   readonly end_channels: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Their remote ports. */

@@ -3,6 +3,7 @@ import type { Principal } from "../../src/auth/principal.ts";
 import { DuplexSessions } from "../../src/downstream/duplex_sessions.ts";
 import type { Farewell } from "../../src/downstream/duplex_session.ts";
 import { Admission } from "../../src/http/admission.ts";
+import type { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
 import type { Serve } from "../../src/downstream/mcp_exchange.ts";
 import type { SessionClaims } from "../../src/downstream/session_id.ts";
@@ -16,18 +17,21 @@ import { claimsOf, modernParts } from "./modern_parts.ts";
 export interface DuplexServerOptions {
   /** BACKPRESSURE */
   readonly requests?: number;
+  readonly rateLimiter?: RateLimiter | null;
   readonly parkedElsewhere?: (claims: SessionClaims) => Serve | null;
 }
 
 export interface ConnectOptions {
   readonly serverId?: string | null;
   readonly principal?: Principal;
+  /** Whose requests its messages are counted among. */
+  readonly caller?: string;
 }
 
 export async function duplexServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { requests = 1_000, parkedElsewhere = () => null }: DuplexServerOptions = {},
+  { requests = 1_000, rateLimiter = null, parkedElsewhere = () => null }: DuplexServerOptions = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
@@ -45,6 +49,7 @@ export async function duplexServer(
     admission,
     countRefused: (code) => refused.push(code),
     accessLog: null,
+    rateLimiter,
     clock,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
@@ -55,6 +60,7 @@ export async function duplexServer(
   const connect = (given: ConnectOptions = {}) => {
     const user = given.principal ?? principal();
     const serverId = given.serverId ?? null;
+    const { caller } = given;
     // deno-lint-ignore no-explicit-any -- messages of every shape; tests assert what they read.
     const sent: any[] = [];
     const farewells: Farewell[] = [];
@@ -68,7 +74,7 @@ export async function duplexServer(
     const received = new Headers();
     const tell = async (message: unknown, from: Principal = user) => {
       const { length } = sent;
-      session.receive(JSON.stringify(message), { principal: from, received });
+      session.receive(JSON.stringify(message), { principal: from, caller, received });
       await settle(100);
       return sent.slice(length);
     };
@@ -79,7 +85,7 @@ export async function duplexServer(
       farewells,
       /** Send a text as it is. */
       say: async (text: string, from: Principal = user) => {
-        session.receive(text, { principal: from, received });
+        session.receive(text, { principal: from, caller, received });
         await settle(100);
       },
       /** Send messages. @returns what the client got since */
@@ -94,7 +100,11 @@ export async function duplexServer(
         ),
       initialize: async (protocolVersion = "2025-11-25", capabilities: unknown = {}) => {
         const params = { protocolVersion, capabilities, clientInfo: { name: "c", version: "1" } };
-        session.receive(JSON.stringify(request(0, "initialize", params)), { principal: user, received });
+        session.receive(JSON.stringify(request(0, "initialize", params)), {
+          principal: user,
+          caller,
+          received,
+        });
         await settle(100);
         return sent.at(-1);
       },

@@ -1,7 +1,10 @@
 // Stand-ins for what the modules get injected: callers, and a log that keeps its lines.
+import type { Clock } from "../../src/base/clock.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import type { ServedInfo } from "../../src/http/handler.ts";
+import { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { LineSink } from "../../src/telemetry/log.ts";
+import { FakeClock } from "./fake_clock.ts";
 
 /** What the server tells beside a request that is answered at once. */
 export const SERVED: ServedInfo = {
@@ -24,6 +27,16 @@ export function principal(given: Partial<Principal> = {}): Principal {
     jti: null,
     ...given,
   };
+}
+
+/** One limit for everybody, on a clock that stands still unless another is given. */
+export function limiterOf(rpm: number, clock: Clock = new FakeClock()): RateLimiter {
+  const limit = { rpm, burst: 0 };
+  return new RateLimiter({
+    limits: { high: limit, medium: limit, low: limit },
+    clock,
+    countLimited: () => {},
+  });
 }
 
 export class MemorySink implements LineSink {

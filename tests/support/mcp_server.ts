@@ -4,6 +4,7 @@ import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts"
 import { DownstreamSessions } from "../../src/downstream/session.ts";
 import { SessionIds } from "../../src/downstream/session_id.ts";
 import { StreamableHttp } from "../../src/downstream/streamable_http.ts";
+import type { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/store.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
@@ -14,6 +15,7 @@ import { principal } from "./fakes.ts";
 export async function mcpServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
+  { rateLimiter = null }: { rateLimiter?: RateLimiter | null } = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
@@ -37,6 +39,7 @@ export async function mcpServer(
     sessions,
     catalog: () => catalog,
     maxJsonDepth: 20,
+    rateLimiter,
     upstreams: plane.upstreams,
     onStray: (session, text) => strays.push([session, text]),
   });
