@@ -41,7 +41,7 @@ export function readClaims(message: RequestMessage, headers: ReceivedHeaders | u
   checkHeader(headers, "mcp-method", message.method);
   const namedBy = NAMED_BY[message.method];
   const name = namedBy !== undefined && isObject(message.params) ? message.params[namedBy] : undefined;
-  if (typeof name === "string") checkHeader(headers, "mcp-name", name);
+  if (typeof name === "string") checkHeader(headers, "mcp-name", name, textOfHeader);
   const logLevel = meta[META.logLevel];
   if (logLevel !== undefined && rankOf(logLevel) < 0) throw malformed(META.logLevel, "a log level");
   return {
@@ -51,11 +51,17 @@ export function readClaims(message: RequestMessage, headers: ReceivedHeaders | u
   };
 }
 
-function checkHeader(headers: ReceivedHeaders | undefined, name: string, expected: string): void {
+/** @param read what a value stands for: most headers have no encoding ("Server Validation") */
+function checkHeader(
+  headers: ReceivedHeaders | undefined,
+  name: string,
+  expected: string,
+  read = (value: string): string | null => value,
+): void {
   if (headers === undefined) return;
   const value = headers.get(name);
   if (value === null) throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "is missing" });
-  if (textOfHeader(value) !== expected) {
+  if (read(value) !== expected) {
     throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "differs from the body" });
   }
 }

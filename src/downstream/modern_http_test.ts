@@ -39,6 +39,8 @@ Deno.test("ModernHttp refuses under the request's id what does not fit, before t
     ["tools/call", { params: ECHO, headers: { "mcp-name": null } }, 400, -32020],
     ["tools/call", { params: ECHO, headers: { "mcp-name": "=?base64?!?=" } }, 400, -32020],
     ["tools/call", { params: ECHO, headers: { "mcp-method": "tools/list" } }, 400, -32020],
+    // Only names are encoded so.
+    ["tools/call", { params: ECHO, headers: { "mcp-method": "=?base64?dG9vbHMvY2FsbA==?=" } }, 400, -32020],
     ["tools/call", { params: ECHO, headers: { "mcp-protocol-version": null } }, 400, -32020],
     ["tools/list", { claims: { "io.modelcontextprotocol/clientCapabilities": 1 } }, 400, -32602],
     [

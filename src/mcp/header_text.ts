@@ -13,9 +13,12 @@ export function headerText(text: string): string {
 }
 
 const ENCODED = /^=\?base64\?(.*)\?=$/s;
+/** What a value may hold at all; anything else has to be encoded. */
+const SAFE = /^[\t\x20-\x7e]*$/;
 
-/** The text that a header value stands for; null where its base64 is broken. */
+/** The text that a header value stands for; null where its base64 is broken, or it has characters that no value may have. */
 export function textOfHeader(value: string): string | null {
+  if (!SAFE.test(value)) return null;
   const encoded = ENCODED.exec(value)?.[1];
   if (encoded === undefined) return value;
   try {

@@ -23,4 +23,7 @@ Deno.test("textOfHeader() reads what headerText() writes, and tells what is brok
   assertEquals(textOfHeader("=?base64?SG!k?="), null, "other characters");
   assertEquals(textOfHeader("=?base64?/w==?="), null, "no UTF-8");
   assertEquals(textOfHeader("=?BASE64?SGk=?="), "=?BASE64?SGk=?=", "another spelling is a text");
+  for (const raw of ["\u00e9t\u00e9", "a\x7f", "a\x01b"]) {
+    assertEquals(textOfHeader(raw), null, "not encoded");
+  }
 });

@@ -32,7 +32,9 @@ export function checkParamHeaders(tool: Entry<ToolRow>, args: unknown, received:
     if (given === null && value === undefined) continue;
     if (given === null) throw new SluiceError("HEADER_MISMATCH", { header, reason: "is missing" });
     const text = textOfHeader(given);
-    if (text === null) throw new SluiceError("HEADER_MISMATCH", { header, reason: "has broken base64" });
+    if (text === null) {
+      throw new SluiceError("HEADER_MISMATCH", { header, reason: "is not encoded as it must be" });
+    }
     if (value === undefined || !isSame(text, value)) {
       throw new SluiceError("HEADER_MISMATCH", { header, reason: "differs from the argument" });
     }
