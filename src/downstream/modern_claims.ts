@@ -32,11 +32,8 @@ export function mayBeModern(
  *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
  */
 export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): ModernClaims {
-  const meta = metaOf(message.params) ?? {};
-  const version = meta[META.protocolVersion];
-  if (typeof version !== "string") throw malformed(META.protocolVersion, "a string");
-  checkHeader(headers, "mcp-protocol-version", version);
-  if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
+  checkRevision(message, headers);
+  const meta = metaOf(message.params)!;
   if (!isObject(meta[META.clientCapabilities])) throw malformed(META.clientCapabilities, "an object");
   checkHeader(headers, "mcp-method", message.method);
   const namedBy = NAMED_BY[message.method];
@@ -49,6 +46,17 @@ export function readClaims(message: RequestMessage, headers: ReceivedHeaders | u
     capabilityNames: new Set(Object.keys(meta[META.clientCapabilities] as JsonObject)),
     logLevel: typeof logLevel === "string" ? logLevel : null,
   };
+}
+
+/**
+ * The part of `readClaims()` that comes before all else: what the other claims and the method mean is the revision's to say.
+ * @throws {SluiceError} as there
+ */
+export function checkRevision({ params }: RequestMessage, headers: ReceivedHeaders | undefined): void {
+  const version = metaOf(params)?.[META.protocolVersion];
+  if (typeof version !== "string") throw malformed(META.protocolVersion, "a string");
+  checkHeader(headers, "mcp-protocol-version", version);
+  if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
 }
 
 /** @param read what a value stands for: most headers have no encoding ("Server Validation") */

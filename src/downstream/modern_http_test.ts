@@ -52,6 +52,15 @@ Deno.test("ModernHttp refuses under the request's id what does not fit, before t
       400,
       -32022,
     ],
+    [
+      "future/method",
+      {
+        claims: { "io.modelcontextprotocol/protocolVersion": "2027-01-01" },
+        headers: { "mcp-protocol-version": "2027-01-01" },
+      },
+      400,
+      -32022,
+    ],
     ["tools/list", { claims: { "io.modelcontextprotocol/logLevel": "loud" } }, 400, -32602],
     [
       "subscriptions/listen",

@@ -5,7 +5,7 @@ import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../mcp/json_rpc.ts";
-import { NAMED_BY } from "../mcp/modern.ts";
+import { claimsRevision, NAMED_BY } from "../mcp/modern.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
@@ -16,7 +16,7 @@ import type { ReceivedHeaders } from "../upstream/passthrough.ts";
 import { abortWith } from "./client_gone.ts";
 import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
 import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
-import { inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
+import { checkRevision, inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
 import { heardBy } from "./modern_notifications.ts";
 import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
 import { scopeFor } from "./scope.ts";
@@ -97,6 +97,8 @@ export class ModernRequests {
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
     if (method !== LISTEN && !this.#deps.dispatcher.knows(method, MODERN_REVISION)) {
+      // Another revision may well have it.
+      if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
       throw new SluiceError("METHOD_NOT_FOUND", { method });
     }
     const claims = readClaims(message, context.claimHeaders);
