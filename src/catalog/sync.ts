@@ -82,7 +82,12 @@ export class CatalogSync {
         const saved = await this.#discoverAndSave(row, kinds);
         if (saved !== null) {
           countRefresh(saved.isNews ? "changed" : "unchanged");
-          if (saved.isNews) await catalogChanged();
+          if (saved.isNews) {
+            for (const { kind, name, reason } of saved.skipped) {
+              log.warning("not taken from upstream", { upstream: row.name, kind, name, reason });
+            }
+            await catalogChanged();
+          }
           return saved;
         }
         if (tries === MAX_TRIES) {

@@ -85,6 +85,17 @@ Deno.test("CatalogSync.refresh() saves what the upstream offers now, and tells e
     assertEquals(counts, { unchanged: 1, changed: 1 });
   }));
 
+Deno.test("CatalogSync.refresh() warns of what must not be offered", () =>
+  withSync(async ({ sync, registry, id, sink, upstream }) => {
+    const refusedTools = [{ name: "bad", reason: "its annotations" }];
+    upstream(() => Promise.resolve({ ...discovery({ tools: ["a", "b"] }), refusedTools }));
+    const { skipped } = await sync.refresh(id);
+    assertEquals(skipped, [{ kind: "tool", name: "bad", reason: "its annotations" }]);
+    const warned = sink.lines.map((line) => JSON.parse(line)).find(({ name }) => name === "bad");
+    assertEquals([warned.upstream, warned.reason], ["one", "its annotations"]);
+    assertEquals(await toolNames(registry), ["one-a", "one-b"]);
+  }));
+
 Deno.test("CatalogSync.refresh() keeps why it failed with the gateway, in the log, and tells the caller", () =>
   withSync(async ({ sync, registry, id, sink, counts, changes, upstream }) => {
     upstream(() =>

@@ -9,25 +9,39 @@ export interface ParamAnnotation {
   readonly path: readonly string[];
 }
 
+const ANNOTATION = "x-mcp-header";
 const PREFIX = "mcp-param-";
 /** RFC 9110, section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const TYPES: ReadonlySet<unknown> = new Set(["string", "integer", "boolean"]);
 
-/** All annotations of a schema, valid or not. */
+/** The annotations of a schema; none where any is at fault: what one of them means, the others may mean as well. */
 export function paramAnnotations(inputSchema: unknown): ParamAnnotation[] {
-  return search(inputSchema, []).map(({ name, path }) => ({
-    header: PREFIX + String(name).toLowerCase(),
-    path,
-  }));
+  const found = search(inputSchema);
+  if (faultIn(found) !== null) return [];
+  return found.map(({ name, path }) => ({ header: PREFIX + String(name).toLowerCase(), path }));
 }
 
 /** What is wrong with a schema's annotations; null: nothing. Clients must not offer a tool that has any such fault. */
 export function annotationFault(inputSchema: unknown): string | null {
+  return faultIn(search(inputSchema));
+}
+
+interface Found {
+  readonly name: unknown;
+  readonly type: unknown;
+  /** Of the keys that lead there. */
+  readonly path: readonly string[];
+  /** It is on an argument, or on a member of one that is an object: all that leads there are `properties`. */
+  readonly isReachable: boolean;
+}
+
+function faultIn(found: readonly Found[]): string | null {
   const seen = new Set<string>();
-  for (const { name, type, path } of search(inputSchema, [])) {
+  for (const { name, type, path, isReachable } of found) {
     const at = path.join(".");
     if (typeof name !== "string" || !TOKEN.test(name)) return `x-mcp-header of "${at}" is no header name`;
+    if (!isReachable) return `x-mcp-header of "${at}" is on no argument`;
     if (!TYPES.has(type)) {
       return `x-mcp-header of "${at}" is on something else than a string, integer or boolean`;
     }
@@ -37,20 +51,28 @@ export function annotationFault(inputSchema: unknown): string | null {
   return null;
 }
 
-interface Found {
-  readonly name: unknown;
-  readonly type: unknown;
-  readonly path: readonly string[];
-}
+/** The keywords of JSON Schema 2020-12, and of older drafts, that hold a schema or a list of some. */
+const HOLDS_SCHEMAS = [
+  ...["items", "prefixItems", "additionalItems", "contains", "unevaluatedItems"],
+  ...["additionalProperties", "unevaluatedProperties", "propertyNames"],
+  ...["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "contentSchema"],
+];
 
-function search(schema: unknown, path: readonly string[]): Found[] {
-  if (!isObject(schema) || !isObject(schema.properties)) return [];
-  return Object.entries(schema.properties).flatMap(([key, property]) => {
-    if (!isObject(property)) return [];
-    const at = [...path, key];
-    const own = "x-mcp-header" in property
-      ? [{ name: property["x-mcp-header"], type: property.type, path: at }]
-      : [];
-    return [...own, ...search(property, at)];
-  });
+/** Those that hold schemas by name; a name may be anything. */
+const HOLDS_NAMED_SCHEMAS = ["patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"];
+
+function search(schema: unknown, path: readonly string[] = [], isReachable = true): Found[] {
+  if (!isObject(schema)) return [];
+  const own = ANNOTATION in schema
+    ? [{ name: schema[ANNOTATION], type: schema.type, path, isReachable: isReachable && path.length > 0 }]
+    : [];
+  const within = (key: string, schemas: readonly unknown[], reaches = false) =>
+    schemas.flatMap((held) => search(held, [...path, key], reaches));
+  const named = (key: string) => isObject(schema[key]) ? Object.entries(schema[key]) : [];
+  return [
+    ...own,
+    ...named("properties").flatMap(([key, property]) => within(key, [property], isReachable)),
+    ...HOLDS_SCHEMAS.flatMap((key) => within(key, [schema[key]].flat())),
+    ...HOLDS_NAMED_SCHEMAS.flatMap((key) => named(key).flatMap(([name, held]) => within(name, [held]))),
+  ];
 }

@@ -4,14 +4,16 @@ import { annotationFault, paramAnnotations } from "./param_annotations.ts";
 const schema = (properties: Record<string, unknown>) => ({ type: "object", properties });
 const string = (header: unknown) => ({ type: "string", "x-mcp-header": header });
 
-Deno.test("paramAnnotations() finds members of objects at any depth, none in arrays", () => {
+Deno.test("paramAnnotations() finds members of objects at any depth, and takes all or none", () => {
   const deep = schema({ flag: { type: "boolean", "x-mcp-header": "Flag" } });
-  const list = { type: "array", items: schema({ x: string("X") }) };
-  assertEquals(paramAnnotations(schema({ region: string("Region"), deep, list, plain: {} })), [
+  // A member's name, and values, are no annotations.
+  const plain = { type: "object", properties: { "x-mcp-header": { type: "string" } }, default: string("D") };
+  assertEquals(paramAnnotations(schema({ region: string("Region"), deep, plain })), [
     { header: "mcp-param-region", path: ["region"] },
     { header: "mcp-param-flag", path: ["deep", "flag"] },
   ]);
   assertEquals(paramAnnotations(undefined), []);
+  assertEquals(paramAnnotations(schema({ region: string("Region"), other: string("two words") })), []);
 });
 
 Deno.test("annotationFault() names what a client must not take", () => {
@@ -32,5 +34,19 @@ Deno.test("annotationFault() names what a client must not take", () => {
   ];
   for (const properties of faulty) {
     assertEquals(typeof annotationFault(schema(properties)), "string", JSON.stringify(properties));
+  }
+});
+
+Deno.test("annotationFault() finds annotations that no chain of properties leads to", () => {
+  assertEquals(typeof annotationFault({ ...schema({}), "x-mcp-header": "Root" }), "string");
+  const annotated = schema({ x: string("X") });
+  for (const key of ["items", "contains", "additionalProperties", "not", "if", "then", "else"]) {
+    assertEquals(typeof annotationFault(schema({ a: { [key]: annotated } })), "string", key);
+  }
+  for (const key of ["oneOf", "anyOf", "allOf", "prefixItems"]) {
+    assertEquals(typeof annotationFault({ ...schema({}), [key]: [{}, annotated] }), "string", key);
+  }
+  for (const key of ["$defs", "definitions", "patternProperties", "dependentSchemas"]) {
+    assertEquals(typeof annotationFault({ ...schema({}), [key]: { some: annotated } }), "string", key);
   }
 });

@@ -10,7 +10,6 @@ const SCHEMA = {
     region: { type: "string", "x-mcp-header": "Region" },
     count: { type: "integer", "x-mcp-header": "Count" },
     deep: { type: "object", properties: { flag: { type: "boolean", "x-mcp-header": "Flag" } } },
-    list: { type: "array", items: { type: "object", properties: { x: { "x-mcp-header": "X" } } } },
   },
 };
 
@@ -21,7 +20,7 @@ function toolWith(inputSchema: unknown) {
 }
 
 const TOOL = toolWith(SCHEMA);
-const ARGS = { region: "\u00e9t\u00e9", count: 7, deep: { flag: true }, list: [{ x: "no" }] };
+const ARGS = { region: "\u00e9t\u00e9", count: 7, deep: { flag: true } };
 
 function fault(headers: Record<string, string>, args: unknown = ARGS): string {
   const error = assertThrows(() => checkParamHeaders(TOOL, args, new Headers(headers)), SluiceError);
@@ -29,7 +28,7 @@ function fault(headers: Record<string, string>, args: unknown = ARGS): string {
   return `${error.params.header} ${error.params.reason}`;
 }
 
-Deno.test("paramHeadersFor() repeats annotated arguments, at any depth of objects, none of arrays", () => {
+Deno.test("paramHeadersFor() repeats annotated arguments, at any depth of objects", () => {
   assertEquals(paramHeadersFor(TOOL, ARGS), [
     ["mcp-param-region", "=?base64?w6l0w6k=?="],
     ["mcp-param-count", "7"],
@@ -43,6 +42,15 @@ Deno.test("checkParamHeaders() takes headers that say what the arguments say", (
   const headers = { "Mcp-Param-Region": "=?base64?w6l0w6k=?=", "Mcp-Param-Flag": "true" };
   checkParamHeaders(TOOL, ARGS, new Headers({ ...headers, "Mcp-Param-Count": "7.0" }));
   checkParamHeaders(TOOL, {}, new Headers({ "Mcp-Param-Unknown": "left alone" }));
+});
+
+Deno.test("checkParamHeaders() asks for no headers where a tool of an older upstream is annotated by mistake", () => {
+  const tool = toolWith({
+    type: "object",
+    properties: { a: { type: "string", "x-mcp-header": "two words" } },
+  });
+  checkParamHeaders(tool, { a: "1" }, new Headers());
+  assertEquals(paramHeadersFor(tool, { a: "1" }), []);
 });
 
 Deno.test("checkParamHeaders() refuses a header that is missing, broken, too much or different", () => {

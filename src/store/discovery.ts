@@ -46,7 +46,8 @@ export async function saveDiscovery(
   const gateways = new TableEntities(tx, GATEWAYS, () => now);
   const gateway = await gateways.get(gatewayId);
   if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
-  const skipped: SkippedItem[] = [];
+  const refused = tools ? discovery.refusedTools ?? [] : [];
+  const skipped: SkippedItem[] = refused.map((tool) => ({ kind: "tool", ...tool }));
   const merge = new Merge(tx, gateway, now, skipped);
   const saved = {
     tools: tools ? await merge.named(TOOLS, "tool", discovery.tools, naming, newTool) : nothing(),

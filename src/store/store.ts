@@ -140,6 +140,8 @@ export interface Discovery {
   readonly stateful: boolean;
   readonly listTtlMs: number | null;
   readonly tools: readonly Readonly<Record<string, unknown>>[];
+  /** Tools that clients must not offer, and why: they are not among the others. */
+  readonly refusedTools?: readonly { readonly name: string; readonly reason: string }[];
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];
   readonly prompts: readonly Readonly<Record<string, unknown>>[];

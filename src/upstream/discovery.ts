@@ -45,7 +45,7 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
     const list = (capability: string, method: string, key: string) =>
       capability in offered ? listAll(session, method, key, { upstream, call, onTtl }) : Promise.resolve([]);
     const lists = {
-      tools: offerable(await list("tools", "tools/list", "tools"), session),
+      ...offerable(await list("tools", "tools/list", "tools"), session),
       resources: await list("resources", "resources/list", "resources"),
       resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
       prompts: await list("prompts", "prompts/list", "prompts"),
@@ -103,9 +103,18 @@ function modernIntroduction({ session, discovered }: ModernUpstream): Introducti
 }
 
 /** A tool whose annotations are at fault must not be offered; those of older revisions have no annotations. */
-function offerable(tools: JsonObject[], { protocolVersion }: UpstreamChannel): JsonObject[] {
-  if (protocolVersion !== MODERN_REVISION) return tools;
-  return tools.filter(({ inputSchema }) => annotationFault(inputSchema) === null);
+function offerable(
+  tools: JsonObject[],
+  { protocolVersion }: UpstreamChannel,
+): Pick<Discovery, "tools" | "refusedTools"> {
+  if (protocolVersion !== MODERN_REVISION) return { tools };
+  const judged = tools.map((tool) => ({ tool, reason: annotationFault(tool.inputSchema) }));
+  return {
+    tools: judged.flatMap(({ tool, reason }) => reason === null ? [tool] : []),
+    refusedTools: judged.flatMap(({ tool, reason }) =>
+      reason === null ? [] : [{ name: String(tool.name), reason }]
+    ),
+  };
 }
 
 async function listAll(

@@ -125,6 +125,25 @@ Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no
   assertEquals(upstream.methods, ["server/discover", "tools/list", "tools/list"]);
 });
 
+Deno.test("discover() leaves out tools with header annotations at fault, and says why", async () => {
+  const annotated = { type: "string", "x-mcp-header": "X" };
+  const tools = [
+    { name: "good", inputSchema: { type: "object", properties: { x: annotated } } },
+    {
+      name: "bad",
+      inputSchema: { type: "object", properties: { list: { type: "array", items: annotated } } },
+    },
+  ];
+  const upstream = upstreamWith(() => ({ ...EMPTY, tools }));
+  upstream.era = "modern";
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(found.tools.map(({ name }) => name), ["good"]);
+  assertEquals(found.refusedTools, [{
+    name: "bad",
+    reason: 'x-mcp-header of "list.items" is on no argument',
+  }]);
+});
+
 Deno.test("discover() goes back to initialize where server/discover is answered as by an older server", async () => {
   const session = { code: -32000, message: "No valid session ID" };
   const version = { code: -32022, message: "Unsupported", data: { supported: ["2025-11-25"] } };
