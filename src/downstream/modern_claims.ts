@@ -2,6 +2,7 @@
 // must compare the two.
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
+import { mayClaim } from "../mcp/claims.ts";
 import { textOfHeader } from "../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../mcp/modern.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
@@ -23,7 +24,7 @@ export interface ModernClaims {
 export function mayBeModern(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {
-  return protocolVersion === MODERN_REVISION || body.includes(META.protocolVersion);
+  return protocolVersion === MODERN_REVISION || mayClaim(body, META.protocolVersion);
 }
 
 /**

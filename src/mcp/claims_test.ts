@@ -45,6 +45,11 @@ Deno.test("logLevelIn() reads the level that a request asks for", () => {
   assertEquals(logLevelIn(withClaims("{}", { ...CLAIMS, logLevel: "info" })), "info");
   assertEquals([logLevelIn("{}"), logLevelIn(undefined)], [null, null]);
   assertEquals(logLevelIn('{"arguments":"io.modelcontextprotocol/logLevel"}'), null);
+  assertEquals(
+    logLevelIn('{"_meta":{"io.modelcontextprotocol\\/logLevel":"info"}}'),
+    "info",
+    "as PHP writes it",
+  );
 });
 
 Deno.test("removeMember() removes a repeated key at any place, in time in proportion to the text", () => {

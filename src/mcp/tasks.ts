@@ -15,7 +15,8 @@ export const TASK_NOTIFICATIONS: ReadonlySet<string> = new Set([
 
 /** Does a client's capabilities text name the extension? */
 export function declaresTasksExtension(capabilities: string | undefined): boolean {
-  if (capabilities === undefined || !capabilities.includes(TASKS_EXTENSION)) return false;
+  // A slash may be written with an escape.
+  if (capabilities === undefined || !capabilities.includes("/tasks")) return false;
   return memberText(memberText(capabilities, "extensions") ?? "{}", TASKS_EXTENSION) !== undefined;
 }
 

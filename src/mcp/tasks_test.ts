@@ -4,6 +4,7 @@ import { declaresTasksExtension, TASKS_EXTENSION, withoutTasksExtension } from "
 
 Deno.test("declaresTasksExtension() looks where capabilities name extensions", () => {
   assertEquals(declaresTasksExtension(`{"extensions":{"${TASKS_EXTENSION}":{}}}`), true);
+  assertEquals(declaresTasksExtension(`{"extensions":{"${TASKS_EXTENSION.replace("/", "\\/")}":{}}}`), true);
   for (
     const other of [`{"experimental":{"${TASKS_EXTENSION}":{}}}`, `{"extensions":"${TASKS_EXTENSION}"}`, "{}"]
   ) {

@@ -1,7 +1,7 @@
 // A connection over one channel: requests meet their responses by id, whose the rest is the era's dialect knows.
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
-import { logLevelIn } from "../../mcp/claims.ts";
+import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
@@ -107,7 +107,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         if (this.#isRetired && !this.#isWanted()) void this.close();
       };
       let timer = isLongLived ? undefined : clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
-      const wantsLog = text.includes(META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
+      const wantsLog = mayClaim(text, META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
       const fail = (error: unknown) => settle({ error });
       this.#pending.set(id, { options, callersToken, wantsLog, settle, fail });
       signal?.addEventListener("abort", cancel, { once: true });
