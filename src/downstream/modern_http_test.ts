@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { askingUpstream, FORM } from "../../tests/support/asking_upstream.ts";
 import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
-import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
+import { FakeUpstream, result } from "../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../tests/support/mcp_server.ts";
 import { PARKED_FOR_MS } from "../../tests/support/modern_parts.ts";
@@ -185,6 +185,23 @@ Deno.test("ModernHttp takes a requestState once, from its own caller, for its ow
   const late = await park();
   await clock.tick(PARKED_FOR_MS);
   assertEquals([await codeWith(late), parked.size], [-32602, 0]);
+});
+
+Deno.test("ModernHttp brings an upstream's requestState back as it was, that of another gateway too", async () => {
+  for (const given of ["any text", "sluice.aaaa", "~sluice.aaaa"]) {
+    const upstream = new FakeUpstream(({ method, id, params }) => {
+      if (method !== "tools/call") return undefined;
+      const { requestState: state } = params as { requestState?: string };
+      const asks = { resultType: "input_required", requestState: given };
+      return result(id, JSON.stringify(state === undefined ? asks : { resultType: "complete", state }));
+    });
+    upstream.era = "modern";
+    const gateways = [gatewayRow("a", { protocolVersion: "2026-07-28", stateful: false })];
+    const { ask } = await modernServer({ ...ROWS, gateways }, { a: upstream });
+    const { requestState } = (await bodyOf(await ask("tools/call", { params: ECHO }))).result;
+    const back = await bodyOf(await ask("tools/call", { params: { ...ECHO, requestState } }));
+    assertEquals(back.result?.state, given, JSON.stringify(back));
+  }
 });
 
 Deno.test("ModernHttp ends a call whose client leaves while it is served", async () => {

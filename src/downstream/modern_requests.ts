@@ -17,6 +17,7 @@ import { abortWith } from "./client_gone.ts";
 import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
 import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
 import { checkRevision, inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
+import { withMarkedState, withoutMark } from "./foreign_state.ts";
 import { heardBy } from "./modern_notifications.ts";
 import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
 import { scopeFor } from "./scope.ts";
@@ -120,7 +121,8 @@ export class ModernRequests {
     const resumed = parked.isOwn(state) ? parked.take(state, key) : null;
     const begin = () =>
       new InteractiveCall(
-        (client, signal) => dispatcher.answer({ ...call, client, signal }, message),
+        (client, signal) =>
+          dispatcher.answer({ ...call, client, signal }, withoutMark(message)).then(withMarkedState),
         askable(claims),
       );
     return {

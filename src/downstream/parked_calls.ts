@@ -6,8 +6,8 @@ import type { Principal } from "../auth/principal.ts";
 import type { InteractiveCall } from "./interactive_call.ts";
 import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "./session_id.ts";
 
-/** Tells our own state from an upstream's, which passes through as it is. */
-const PREFIX = "sluice.";
+/** How a state of our own begins; see foreign_state.ts for an upstream's. */
+export const OWN_STATE = "sluice.";
 
 /** What has to be the same when the client comes back. */
 export interface ParkedRequest {
@@ -49,14 +49,14 @@ export class ParkedCalls {
 
   /** Is the state one of ours, still good or not? Then it must not begin a call anew. */
   isOwn(requestState: unknown): requestState is string {
-    return typeof requestState === "string" && requestState.startsWith(PREFIX);
+    return typeof requestState === "string" && requestState.startsWith(OWN_STATE);
   }
 
   /** Where the call of a `requestState` is parked; null where the state is not ours, or no longer good. */
   claimsOf(requestState: unknown): SessionClaims | null {
     if (!this.isOwn(requestState)) return null;
     const { ids, clock } = this.#options;
-    return ids.open(requestState.slice(PREFIX.length), clock.now());
+    return ids.open(requestState.slice(OWN_STATE.length), clock.now());
   }
 
   has({ name }: SessionClaims): boolean {
@@ -85,7 +85,7 @@ export class ParkedCalls {
       );
     }, timeoutMs);
     this.#parked.set(name, { call, request, timer });
-    return PREFIX + id;
+    return OWN_STATE + id;
   }
 
   /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
