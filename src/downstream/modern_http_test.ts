@@ -239,6 +239,19 @@ Deno.test("ModernHttp sends log messages only as far as the request wants them",
   assertEquals(await kinds({ [key]: "warning" }), ["notifications/progress", "error", "response"]);
 });
 
+Deno.test("subscriptions/listen acknowledges no resources of an upstream that does not tell of their changes", async () => {
+  const gateways = [gatewayRow("a", { capabilities: { resources: { subscribe: true } } }), gatewayRow("b")];
+  const resources = [resourceRow("a", "x://1"), resourceRow("b", "y://1")];
+  const rows = catalogRows({ gateways, resources });
+  const { ask, listeners } = await modernServer(rows, { a: new FakeUpstream(), b: new FakeUpstream() });
+  const notifications = { resourceSubscriptions: ["x://1", "y://1"], promptsListChanged: true };
+  const listening = await ask("subscriptions/listen", { params: { notifications } });
+  listeners.end();
+  const [acknowledged] = await messagesOf(listening);
+  const honoured = { promptsListChanged: true, resourceSubscriptions: ["x://1"] };
+  assertEquals(acknowledged.params.notifications, honoured);
+});
+
 Deno.test("subscriptions/listen acknowledges first, tells what it was asked for, and ends with a result", async () => {
   const { ask, listeners, catalog, fillStreams } = await modernServer(ROWS, { a: new FakeUpstream() });
   const notifications = { toolsListChanged: true, future: true };

@@ -21,7 +21,7 @@ import { withMarkedState, withoutMark } from "./foreign_state.ts";
 import { heardBy } from "./modern_notifications.ts";
 import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
 import { scopeFor } from "./scope.ts";
-import type { UpstreamSubscriptions } from "./upstream_subscriptions.ts";
+import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
 
 export interface ModernRequestsDeps {
   readonly dispatcher: Dispatcher;
@@ -150,17 +150,21 @@ export class ModernRequests {
     const { listeners, subscriptions, streamsAreFull } = this.#deps;
     if (streamsAreFull()) throw new SluiceError("TOO_MANY_STREAMS");
     if (wantsTasks(message.params)) requireTasksExtension(call.clientCapabilities);
-    const { taskIds = [], ...wanted } = readFilter(message.params);
-    const resources = (wanted.resourceSubscriptions ?? []).map((uri) =>
-      subscriptions.findResource(call, uri)
-    );
-    // A task may end at any time: that one is gone by now is no fault of the client's, and the acknowledgement says so.
-    const tasks = new Map(taskIds.flatMap((id) => {
-      const task = subscriptions.findTask(call, id);
-      return task === null ? [] : [[id, task] as const];
-    }));
-    const filter = tasks.size === 0 ? wanted : { ...wanted, taskIds: [...tasks.keys()] };
-    const watched = [...resources, ...tasks.values()];
+    const { taskIds = [], resourceSubscriptions = [], ...wanted } = readFilter(message.params);
+    const found = (ids: readonly string[], find: (id: string) => Watched | null) =>
+      new Map(ids.flatMap((id) => {
+        const watched = find(id);
+        return watched === null ? [] : [[id, watched] as const];
+      }));
+    // A task may end at any time: that one is gone by now is no fault of the client's. What is not honoured is not acknowledged.
+    const resources = found(resourceSubscriptions, (uri) => subscriptions.findResource(call, uri));
+    const tasks = found(taskIds, (id) => subscriptions.findTask(call, id));
+    const filter = {
+      ...wanted,
+      ...(resources.size === 0 ? {} : { resourceSubscriptions: [...resources.keys()] }),
+      ...(tasks.size === 0 ? {} : { taskIds: [...tasks.keys()] }),
+    };
+    const watched = [...resources.values(), ...tasks.values()];
     return {
       kind: "listen",
       open: (stream) => {

@@ -3,6 +3,7 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
+import { isObject } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../proxy/task_ids.ts";
@@ -37,11 +38,16 @@ export class UpstreamSubscriptions {
     this.#taskIds = taskIds;
   }
 
-  /** @throws {SluiceError} FORBIDDEN; INVALID_PARAMS: the revision has no code of its own for a resource that is none */
-  findResource({ principal, scope }: CallContext, uri: string): Watched {
+  /**
+   * @returns null where the upstream does not tell of its resources' changes
+   * @throws {SluiceError} FORBIDDEN; INVALID_PARAMS: the revision has no code of its own for a resource that is none
+   */
+  findResource({ principal, scope }: CallContext, uri: string): Watched | null {
     requirePermission(principal, "resources.read");
     try {
       const { gateway } = resolveResource(scope, uri, principal);
+      const { resources } = gateway.capabilities;
+      if (!isObject(resources) || resources.subscribe !== true) return null;
       return { gatewayId: gateway.id, kind: "resource", id: uri };
     } catch (error) {
       if (!isError(error, "RESOURCE_NOT_FOUND")) throw error;
