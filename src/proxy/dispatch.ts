@@ -80,7 +80,11 @@ export class Dispatcher {
   }
 
   #completed(call: CallContext, { method }: RequestMessage, answer: RpcAnswer): RpcAnswer {
-    return completed(method, answer, this.#serverInfo(call));
+    try {
+      return completed(method, answer, this.#serverInfo(call), call.clientCapabilities);
+    } catch (error) {
+      return this.failure(error, call);
+    }
   }
 
   async #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {

@@ -1,4 +1,5 @@
 // What a 2026-07-28 client finds in every answer, added where a handler or a legacy upstream has not put it.
+import { SluiceError } from "../base/errors.ts";
 import { isObject, memberText, replaceMember } from "../mcp/json_rpc.ts";
 import { withMember } from "../mcp/modern.ts";
 import { META } from "../mcp/revisions.ts";
@@ -21,31 +22,56 @@ const FRESHNESS: Readonly<Record<string, number>> = {
   "resources/read": 0,
 };
 
-/** Error codes that only older revisions know (2026-07-28, basic, "Error Codes"). */
-const RENUMBERED: Readonly<Record<string, string>> = { "-32002": "-32602" };
-
 /** 2025-11-25, elicitation, "URL Elicitation Required Error". */
 const URL_ELICITATION_REQUIRED = "-32042";
+
+/** Error codes that only older revisions know, and what is said instead (2026-07-28, basic, "Error Codes"). */
+const RENUMBERED: Readonly<Record<string, string>> = {
+  "-32002": "-32602",
+  [URL_ELICITATION_REQUIRED]: "-32603",
+};
+
+/** The requests whose answer may ask for something ("Multi Round-Trip Requests", "Supported Requests"). */
+const MAY_ASK: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
 /**
  * An older upstream wants its user to visit some URLs before the call is made again. Newer clients are asked for that by an
  * input-required result; there is no state to come back to, so they make the call anew. Null: the error does not say where.
+ * @throws {SluiceError} MISSING_CLIENT_CAPABILITY: the client cannot be asked, and an upstream without sessions does not know
  */
-function visitsFirst(error: string): RpcAnswer | null {
+function visitsFirst(error: string, clientCapabilities: string | undefined): RpcAnswer | null {
   const { data } = JSON.parse(error);
   const elicitations: unknown = isObject(data) ? data.elicitations : undefined;
   if (!Array.isArray(elicitations) || elicitations.length === 0) return null;
+  if (memberText(memberText(clientCapabilities ?? "{}", "elicitation") ?? "{}", "url") === undefined) {
+    const requiredCapabilities = { elicitation: { url: {} } };
+    throw new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: "elicitation.url" }, {
+      data: { requiredCapabilities },
+    });
+  }
   const inputRequests = Object.fromEntries(
     elicitations.map((params, i) => [`visit-${i + 1}`, { method: "elicitation/create", params }]),
   );
   return { text: JSON.stringify({ resultType: "input_required", inputRequests }), failed: false };
 }
 
-/** @param serverInfo who answers, as JSON text */
-export function completed(method: string, { text, failed }: RpcAnswer, serverInfo: string): RpcAnswer {
+/**
+ * @param serverInfo who answers, as JSON text
+ * @param clientCapabilities as the client declared them, as JSON text
+ * @throws {SluiceError} MISSING_CLIENT_CAPABILITY
+ */
+export function completed(
+  method: string,
+  { text, failed }: RpcAnswer,
+  serverInfo: string,
+  clientCapabilities?: string,
+): RpcAnswer {
   if (failed) {
     const code = memberText(text, "code") ?? "";
-    if (code === URL_ELICITATION_REQUIRED) return visitsFirst(text) ?? { text, failed };
+    if (code === URL_ELICITATION_REQUIRED && MAY_ASK.has(method)) {
+      const asking = visitsFirst(text, clientCapabilities);
+      if (asking !== null) return { text: stamped(asking.text, serverInfo), failed: false };
+    }
     const renumbered = RENUMBERED[code];
     return { text: renumbered === undefined ? text : replaceMember(text, "code", renumbered), failed };
   }

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { SluiceError } from "../base/errors.ts";
 import { completed } from "./modern_answer.ts";
 
 const INFO = '{"name":"sluice","version":"1"}';
@@ -37,15 +38,25 @@ Deno.test("completed() renumbers the error codes that older revisions alone know
     text: '{"code":-32602,"message":"no","data":{"uri":"x"}}',
     failed: true,
   });
-  assertEquals(failed({ code: -32042, message: "sign in" }).failed, true);
+  assertEquals(failed({ code: -32042, message: "sign in" }).text, '{"code":-32603,"message":"sign in"}');
 });
 
 Deno.test("completed() asks for the visits that an older upstream wants first", () => {
   const elicitations = [{ mode: "url", url: "https://a.example", elicitationId: "1", message: "Sign in" }];
   const error = { code: -32042, message: "sign in", data: { elicitations } };
-  const answer = completed("tools/call", { text: JSON.stringify(error), failed: true }, INFO);
+  const answered = (method: string, capabilities?: string) =>
+    completed(method, { text: JSON.stringify(error), failed: true }, INFO, capabilities);
+  const answer = answered("tools/call", '{"elicitation":{"url":{}}}');
   assertEquals([answer.failed, JSON.parse(answer.text)], [false, {
     resultType: "input_required",
     inputRequests: { "visit-1": { method: "elicitation/create", params: elicitations[0] } },
+    _meta: STAMP,
   }]);
+  for (const capabilities of [undefined, "{}", '{"elicitation":{}}']) {
+    const { code, data } = assertThrows(() => answered("tools/call", capabilities), SluiceError);
+    const requiredCapabilities = { elicitation: { url: {} } };
+    assertEquals([code, data], ["MISSING_CLIENT_CAPABILITY", { requiredCapabilities }]);
+  }
+  // Other requests have no such answer.
+  assertEquals(JSON.parse(answered("completion/complete", "{}").text).code, -32603);
 });
