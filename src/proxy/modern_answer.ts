@@ -78,10 +78,19 @@ export function completed(
   const ttlMs = FRESHNESS[method];
   let result = text;
   if (ttlMs !== undefined && memberText(text, "resultType") !== '"input_required"') {
-    result = withMember(withMember(result, "cacheScope", '"private"'), "ttlMs", String(ttlMs));
+    result = withFreshness(result, ttlMs);
   }
   result = withMember(result, "resultType", '"complete"');
   return { text: stamped(result, serverInfo), failed };
+}
+
+/** What an upstream says of it stays, unless it says nothing that a client can use: that is stale, and nobody else's. */
+function withFreshness(result: string, ttlMs: number): string {
+  const [ttl, scope] = [memberText(result, "ttlMs"), memberText(result, "cacheScope")];
+  const isTtl = ttl !== undefined && Number.isInteger(Number(ttl)) && Number(ttl) >= 0;
+  const isScope = scope === '"public"' || scope === '"private"';
+  const scoped = isScope ? result : replaceMember(result, "cacheScope", '"private"');
+  return isTtl ? scoped : replaceMember(scoped, "ttlMs", ttl === undefined ? String(ttlMs) : "0");
 }
 
 /** With `_meta` that says which server this is, unless an upstream has said so for itself. */

@@ -26,6 +26,13 @@ Deno.test("completed() adds what older upstreams do not say, and leaves alone wh
   assertEquals(ok("resources/read", JSON.stringify(theirs)), theirs);
 });
 
+Deno.test("completed() takes a lifetime below zero, or of no number, for none, and an unknown scope for the narrow one", () => {
+  for (const ttlMs of [-1, 0.5, "5", null]) {
+    const { ttlMs: given, cacheScope } = ok("resources/read", JSON.stringify({ ttlMs, cacheScope: "team" }));
+    assertEquals([given, cacheScope], [0, "private"], String(ttlMs));
+  }
+});
+
 Deno.test("completed() gives what a client is asked for no freshness", () => {
   const asked = { resultType: "input_required", inputRequests: {}, requestState: "x" };
   assertEquals(ok("resources/read", JSON.stringify(asked)), { ...asked, _meta: STAMP });

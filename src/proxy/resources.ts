@@ -2,7 +2,13 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
-import { isObject, memberText, type RequestMessage, requireSoleMember } from "../mcp/json_rpc.ts";
+import {
+  isObject,
+  memberText,
+  replaceMember,
+  type RequestMessage,
+  requireSoleMember,
+} from "../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
@@ -21,5 +27,12 @@ export function readResource(
   const resource = resolveResource(call.scope, params.uri, call.principal);
   const text = memberText(message.text, "params")!;
   requireSoleMember(text, "uri");
-  return caller.request(resource, call, "resources/read", text);
+  const answer = caller.request(resource, call, "resources/read", text);
+  return resource.row.visibility === "public" ? answer : answer.then(forCallerAlone);
+}
+
+/** Not everybody here may see the resource: what its upstream lets everybody keep is this caller's (2026-07-28, caching). */
+function forCallerAlone({ text, failed }: RpcAnswer): RpcAnswer {
+  if (failed || memberText(text, "cacheScope") === undefined) return { text, failed };
+  return { text: replaceMember(text, "cacheScope", '"private"'), failed };
 }
