@@ -75,6 +75,8 @@ export function completed(
     const renumbered = RENUMBERED[code];
     return { text: renumbered === undefined ? text : replaceMember(text, "code", renumbered), failed };
   }
+  // No result at all: nothing can be added to it, and its client says so.
+  if (!text.startsWith("{")) return { text, failed };
   const ttlMs = FRESHNESS[method];
   let result = text;
   if (ttlMs !== undefined && memberText(text, "resultType") !== '"input_required"') {

@@ -26,6 +26,12 @@ Deno.test("completed() adds what older upstreams do not say, and leaves alone wh
   assertEquals(ok("resources/read", JSON.stringify(theirs)), theirs);
 });
 
+Deno.test("completed() adds nothing to what is no object", () => {
+  for (const text of ["[1,2]", "null", '"done"', "1.0"]) {
+    assertEquals(completed("tools/call", { text, failed: false }, INFO).text, text);
+  }
+});
+
 Deno.test("completed() takes a lifetime below zero, or of no number, for none, and an unknown scope for the narrow one", () => {
   for (const ttlMs of [-1, 0.5, "5", null]) {
     const { ttlMs: given, cacheScope } = ok("resources/read", JSON.stringify({ ttlMs, cacheScope: "team" }));
