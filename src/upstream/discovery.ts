@@ -147,9 +147,9 @@ async function listAll(
       if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
       items.push(item);
     }
-    // Servers write the absent cursor as null or "", too.
-    const next = value.nextCursor ?? "";
-    if (next === "") return items;
+    const next = value.nextCursor ?? null;
+    // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).
+    if (next === null || (next === "" && session.protocolVersion !== MODERN_REVISION)) return items;
     if (typeof next !== "string") throw broken('"nextCursor" is no string');
     cursor = next;
     if (seen.has(cursor)) throw broken("the same cursor came twice");

@@ -77,10 +77,20 @@ Deno.test("discover() takes a missing templates list for an empty one", async ()
   assertEquals((await discover(upstream.transport(), OPTIONS)).resourceTemplates, []);
 });
 
-Deno.test("discover() takes an empty cursor for the end, as servers mean it", async () => {
+Deno.test("discover() takes an empty cursor for the end, as older servers mean it", async () => {
   const upstream = upstreamWith(() => ({ ...EMPTY, nextCursor: "" }));
   await discover(upstream.transport(), OPTIONS);
   assertEquals(upstream.methods.filter((method) => method === "tools/list").length, 1);
+});
+
+Deno.test("discover() goes on behind an empty cursor of 2026-07-28", async () => {
+  const upstream = upstreamWith((method, cursor) => {
+    if (method !== "tools/list") return EMPTY;
+    return cursor === null ? { tools: [{ name: "a" }], nextCursor: "" } : { tools: [{ name: "b" }] };
+  });
+  upstream.era = "modern";
+  const { tools } = await discover(upstream.transport(), OPTIONS);
+  assertEquals(tools.map(({ name }) => name), ["a", "b"]);
 });
 
 Deno.test("discover() says what is wrong with a list", async () => {
