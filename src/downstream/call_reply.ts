@@ -67,8 +67,10 @@ export class CallReply implements ClientPeer {
     this.#open();
   }
 
-  fail(error: unknown): void {
-    this.#reject(error);
+  /** The call has no answer. @param body says so, as a response's JSON text, where a stream has begun */
+  fail(error: unknown, body?: () => string): void {
+    if (this.#carrier !== null && body !== undefined) this.finish(body());
+    else this.#reject(error);
   }
 
   #send(message: string): void {

@@ -81,25 +81,27 @@ export class ModernHttp {
     const accepted = this.#deps.requests.accept(message, context, request.serverId);
     return accepted.kind === "listen"
       ? listen(accepted, request)
-      : answer(accepted, message, request, signal);
+      : this.#answer(accepted, message, context, request, signal);
   }
-}
 
-/** Notifications as they come, then the answer, or what the client is asked. */
-function answer(
-  accepted: Extract<Accepted, { kind: "call" }>,
-  message: RequestMessage,
-  request: McpRequest,
-  clientGone: CancelSignal,
-): Promise<McpReply> {
-  const left = new Cancellation();
-  const reply = new CallReply(request, null, left);
-  const stay = abortWith(clientGone, left);
-  accepted.answer({ signal: left, notify: (text) => reply.client?.notify(text) })
-    .then((answer) => finish(reply, message, answer))
-    .catch((error) => reply.fail(error))
-    .finally(stay);
-  return reply.reply;
+  /** Notifications as they come, then the answer, or what the client is asked. */
+  #answer(
+    accepted: Extract<Accepted, { kind: "call" }>,
+    message: RequestMessage,
+    context: CallContext,
+    request: McpRequest,
+    clientGone: CancelSignal,
+  ): Promise<McpReply> {
+    const left = new Cancellation();
+    const reply = new CallReply(request, null, left);
+    const stay = abortWith(clientGone, left);
+    const failure = (error: unknown) => this.#deps.dispatcher.failure(error, context).text;
+    accepted.answer({ signal: left, notify: (text) => reply.client?.notify(text) })
+      .then((answer) => finish(reply, message, answer))
+      .catch((error) => reply.fail(error, () => errorText(idText(message), failure(error))))
+      .finally(stay);
+    return reply.reply;
+  }
 }
 
 /** A client that leaves the stream ends what it listens to. */

@@ -125,6 +125,13 @@ Deno.test("ModernHttp keeps no more calls for their clients than it may, and end
   assertEquals([first.result.resultType, error.code, parked.size], ["input_required", -31550, 1]);
 });
 
+Deno.test("ModernHttp ends a call above what may wait on its stream, where that has begun", async () => {
+  const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
+  const { ask } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) }, { maxParked: 0 });
+  const [note, { id, error }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
+  assertEquals([note, id, error.code], [progress, 1, -31550]);
+});
+
 Deno.test("ModernHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
   const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
