@@ -218,7 +218,8 @@ export class HttpTransport implements UpstreamTransport {
         failure = error;
       }
       lastEventId = decoder.lastEventId ?? lastEventId;
-      if (lastEventId === null) throw failure ?? this.#closed();
+      // A stream of 2026-07-28, whose requests repeat themselves in headers, cannot be resumed: what it carried is lost.
+      if (lastEventId === null || options.mirrored !== undefined) throw failure ?? this.#closed();
       options.onDelay?.();
       await pauseBeforeResume(decoder.retryMs, options);
       response = await this.#openStream(lastEventId, headers, options);

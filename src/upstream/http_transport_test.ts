@@ -96,6 +96,20 @@ Deno.test("HttpTransport.request() tells a stream that ends early, and an event 
   assertEquals((await failure(endless)).code, "UPSTREAM_RESPONSE_TOO_LARGE");
 });
 
+Deno.test("HttpTransport.request() asks for no rest of a stream of 2026-07-28, whatever ids its events have", async () => {
+  const upstream = new FakeUpstream(() => ({
+    headers: { "content-type": "text/event-stream" },
+    body: 'id: 1\nretry: 1\ndata: {"method":"notifications/message"}\n\n',
+  }));
+  const options = {
+    deadline: new Deadline(1_000, "TOOL_TIMEOUT"),
+    mirrored: [["mcp-method", "tools/call"]] as const,
+  };
+  const asked = upstream.transport().request(7, requestText(7, "tools/call", "{}"), [], options);
+  assertEquals((await assertRejects(() => asked, SluiceError)).code, "UPSTREAM_CLOSED");
+  assertEquals(upstream.received.map(({ http }) => http.method), ["POST"]);
+});
+
 Deno.test("HttpTransport.request() reads an HTTP failure by status and session", async () => {
   const error = (id: unknown, message: string) =>
     `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32001,"message":"${message}"}}`;
