@@ -96,6 +96,7 @@ Deno.test("ModernHttp asks the client by its reply, and goes on with the call wh
   const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const seen: string[] = [];
   let { result } = await bodyOf(await ask("tools/call", CAN_ELICIT));
+  assertEquals(result._meta, { "io.modelcontextprotocol/serverInfo": { name: "sluice", version: "1.2.3" } });
   for (let n = 1; n <= 2; n++) {
     assertEquals([result.resultType, parked.size], ["input_required", 1]);
     const [[key, request]] = Object.entries(result.inputRequests);

@@ -138,7 +138,8 @@ export class ModernRequests {
           }, responses);
           if (said.kind === "answer") return said.answer;
           const requestState = parked.park(interactive, key);
-          return { text: inputRequired(said.requests, requestState), failed: false, requestState };
+          const asks = { text: inputRequired(said.requests, requestState), failed: false };
+          return { ...dispatcher.completed(call, message, asks), requestState };
         } finally {
           stay();
         }

@@ -68,7 +68,7 @@ export class Dispatcher {
   /** Serve a request: the whole response, as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const served = await this.#serve(call, message);
-    const answer = call.revision === MODERN_REVISION ? this.#completed(call, message, served) : served;
+    const answer = call.revision === MODERN_REVISION ? this.completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
   }
@@ -76,10 +76,11 @@ export class Dispatcher {
   /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const served = await this.#serve(call, message);
-    return call.revision === MODERN_REVISION ? this.#completed(call, message, served) : served;
+    return call.revision === MODERN_REVISION ? this.completed(call, message, served) : served;
   }
 
-  #completed(call: CallContext, { method }: RequestMessage, answer: RpcAnswer): RpcAnswer {
+  /** An answer with all that a 2026-07-28 client finds in every one. Never throws. */
+  completed(call: CallContext, { method }: RequestMessage, answer: RpcAnswer): RpcAnswer {
     try {
       return completed(method, answer, this.#serverInfo(call), call.clientCapabilities);
     } catch (error) {
