@@ -347,6 +347,8 @@ Deno.test("A listener hears of the resources that it has named, until it is canc
   await waitFor(() => streams.length > 0 && upstream.methods.includes("resources/subscribe"), {
     what: "the subscription upstream",
   });
+  // A session hears more than its listener has asked for.
+  streams[0]!.send(notification("notifications/message", { level: "info", data: "of the session" }));
   streams[0]!.send(notification("notifications/resources/updated", { uri: "x://1" }));
   await waitFor(() => sent.length === 2, { what: "the update" });
   assertEquals(

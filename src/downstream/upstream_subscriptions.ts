@@ -3,8 +3,9 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
-import { isObject } from "../mcp/json_rpc.ts";
+import { isObject, memberText } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { TASK_NOTIFICATIONS } from "../mcp/tasks.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../proxy/task_ids.ts";
 import { renameInMessage } from "../proxy/task_text.ts";
@@ -91,14 +92,16 @@ export class UpstreamSubscriptions {
       ...(tasks!.length > 0 ? { taskIds: tasks! } : {}),
     };
     const owner = taskOwnerOf(call);
-    const renamed = (text: string) =>
-      renameInMessage(text, (taskId) => this.#taskIds.seal(owner, { gatewayId, taskId }));
+    const hear = (text: string) => {
+      if (!isOf(filter, text)) return;
+      onUpdate(renameInMessage(text, (taskId) => this.#taskIds.seal(owner, { gatewayId, taskId })));
+    };
     let last: Upstream | null = null;
     while (!signal.aborted) {
       const upstream = this.#find(gatewayId);
       if (upstream === null || upstream === last) return;
       last = upstream;
-      const subscription = upstream.subscribe(filter, (text) => onUpdate(renamed(text)), signal, call);
+      const subscription = upstream.subscribe(filter, hear, signal, call);
       subscription.opened.catch(() => {});
       await subscription.ended;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -113,4 +116,14 @@ export class UpstreamSubscriptions {
       return null;
     }
   }
+}
+
+/** Is it what was asked for? A session that is kept for it hears all that its upstream says, log messages among it. */
+function isOf(
+  { resourceSubscriptions, taskIds }: { resourceSubscriptions?: unknown; taskIds?: unknown },
+  text: string,
+): boolean {
+  const method: unknown = JSON.parse(memberText(text, "method") ?? "null");
+  return (resourceSubscriptions !== undefined && method === "notifications/resources/updated") ||
+    (taskIds !== undefined && TASK_NOTIFICATIONS.has(String(method)));
 }
