@@ -247,6 +247,17 @@ Deno.test("ModernHttp sends log messages only as far as the request wants them",
   assertEquals(await kinds({ [key]: "warning" }), ["notifications/progress", "error", "response"]);
 });
 
+Deno.test("ModernHttp keeps off a call's stream what belongs to no call", async () => {
+  const notes = [
+    "notifications/resources/updated",
+    "notifications/elicitation/complete",
+    "notifications/vendor/news",
+  ].map((method) => ({ jsonrpc: "2.0", method, params: {} }));
+  const { ask } = await modernServer(ROWS, { a: askingUpstream({ questions: 0, notes }) });
+  const messages = await messagesOf(await ask("tools/call", { params: ECHO }));
+  assertEquals(messages.slice(0, -1).map(({ method }) => method), ["notifications/vendor/news"]);
+});
+
 Deno.test("subscriptions/listen acknowledges no resources of an upstream that does not tell of their changes", async () => {
   const gateways = [gatewayRow("a", { capabilities: { resources: { subscribe: true } } }), gatewayRow("b")];
   const resources = [resourceRow("a", "x://1"), resourceRow("b", "y://1")];

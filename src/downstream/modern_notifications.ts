@@ -4,6 +4,18 @@ import { metaText } from "../mcp/modern.ts";
 import { rankOf } from "../proxy/logging.ts";
 
 /**
+ * What belongs to no call, whoever sends it on a call's stream: lists and resources are listened to by a request of their own, only
+ * clients cancel calls, and of what a visit came to the revision tells nobody ("Receiving Messages"; "Cancellation"; "Key Changes").
+ */
+const OF_NO_CALL: ReadonlySet<string> = new Set([
+  ...["tools", "prompts", "resources"].map((list) => `"notifications/${list}/list_changed"`),
+  '"notifications/resources/updated"',
+  '"notifications/subscriptions/acknowledged"',
+  '"notifications/cancelled"',
+  '"notifications/elicitation/complete"',
+]);
+
+/**
  * A notification of the call as its client gets it, as JSON text; null: not at all. Log messages come from the level on that the
  * request names (logging, "Per-request log level").
  * @param isResumed the call was begun by an earlier request, and knows the progress token of that one: it reports under the token of
@@ -14,13 +26,14 @@ export function heardBy(
   text: string,
   { logLevel, isResumed }: { readonly logLevel: string | null; readonly isResumed: boolean },
 ): string | null {
-  switch (memberText(text, "method")) {
+  const method = memberText(text, "method");
+  switch (method) {
     case '"notifications/message"':
       return logLevel !== null && rankOf(levelIn(text)) >= rankOf(logLevel) ? text : null;
     case '"notifications/progress"':
       return isResumed ? withToken(text, metaText(request, "progressToken")) : text;
     default:
-      return text;
+      return method !== undefined && OF_NO_CALL.has(method) ? null : text;
   }
 }
 
