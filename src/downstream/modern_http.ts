@@ -60,15 +60,11 @@ export class ModernHttp {
     const { principal, serverId, headers, note } = request;
     if (note !== undefined) noteMethod(note, message.method);
     const { requests, dispatcher } = this.#deps;
-    const context = requests.contextOf({
-      ...{ principal, serverId, note },
-      received: headers,
-      claimHeaders: headers,
-    });
+    const from = { principal, serverId, note, received: headers, claimHeaders: headers };
     try {
-      return await this.#reply(message, context, request, signal);
+      return await this.#reply(message, requests.contextOf(from), request, signal);
     } catch (error) {
-      return refusal(message, error, dispatcher.failure(error, context));
+      return refusal(message, error, dispatcher.failure(error, from));
     }
   }
 

@@ -68,6 +68,7 @@ Deno.test("ModernHttp refuses under the request's id what does not fit, before t
       400,
       -32602,
     ],
+    ["tools/list", { given: { serverId: "none" } }, 404, -31404],
     ["ping", {}, 404, -32601],
     ["initialize", {}, 404, -32601],
     ["logging/setLevel", {}, 404, -32601],

@@ -16,12 +16,15 @@ import { taskHandlers } from "./tasks.ts";
 import { callTool, callToolAsMethod } from "./tools_call.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
+/** What a failure is told under. */
+type Asked = Pick<CallContext, "note" | "received">;
+
 export interface DispatcherOptions {
   readonly identity: ServerIdentity;
   readonly paging: ListPaging;
   readonly taskCursors: TaskListCursors;
   /** Makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it. */
-  readonly toErrorObject: (error: unknown, call: CallContext) => string;
+  readonly toErrorObject: (error: unknown, call: Asked) => string;
 }
 
 export class Dispatcher {
@@ -29,7 +32,7 @@ export class Dispatcher {
   readonly #modern: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
   readonly #serverInfo: (call: CallContext) => string;
-  readonly #toErrorObject: (error: unknown, call: CallContext) => string;
+  readonly #toErrorObject: (error: unknown, call: Asked) => string;
 
   constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
     const lifecycle = new LifecycleMethods(identity);
@@ -99,7 +102,7 @@ export class Dispatcher {
   }
 
   /** What a failure looks like to the client. */
-  failure(error: unknown, call: CallContext): RpcAnswer {
+  failure(error: unknown, call: Asked): RpcAnswer {
     return { text: this.#toErrorObject(error, call), failed: true };
   }
 
