@@ -171,11 +171,26 @@ export class ModernSession implements UpstreamChannel {
       onMessage: (value, text) => value.id === undefined && client?.notify(text),
     });
     if ("result" in reply.value) {
+      if (call.revision !== MODERN_REVISION) this.#requireKnownType(reply.value.result);
       const answer = { text: memberText(reply.text, "result")!, failed: false };
       return { answer, result: reply.value.result };
     }
     this.#throwWhatIsOurs(method, reply, call);
     return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
+  }
+
+  /**
+   * What a result of a type means that an extension has added, nobody of an older revision knows, nor do we ("ResultType": such a
+   * one is invalid).
+   * @throws {SluiceError} UPSTREAM_PROTOCOL_ERROR
+   */
+  #requireKnownType(result: unknown): void {
+    const { resultType = "complete" } = isObject(result) ? result : {};
+    if (resultType === "complete" || resultType === "input_required") return;
+    throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
+      upstream: this.#upstream,
+      reason: `a result of the unknown type ${JSON.stringify(resultType)?.slice(0, 100)}`,
+    });
   }
 
   /** Errors that speak of how we ask, not of what the client asks. @throws {SluiceError} */

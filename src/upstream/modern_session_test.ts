@@ -129,6 +129,19 @@ Deno.test("ModernSession.request() passes notifications on, and no requests", as
   assertEquals(heard, [progress]);
 });
 
+Deno.test("ModernSession.request() gives results of an extension's own type to none but the clients that may know it", async () => {
+  for (const resultType of ['"vendor_type"', "null", "7"]) {
+    const text = `{"resultType":${resultType},"x":1.0}`;
+    const { session } = setUp(({ id }) => result(id, text));
+    assertEquals((await session.request("tools/call", CLAIMED, MODERN)).text, text);
+    const failure = await assertRejects(() => session.request("tools/call", "{}", LIMITS), SluiceError);
+    assertEquals(failure.code, "UPSTREAM_PROTOCOL_ERROR");
+  }
+  // Older servers do not say.
+  const { session } = setUp(({ id }) => result(id, '{"x":1}'));
+  assertEquals((await session.request("tools/call", "{}", LIMITS)).text, '{"x":1}');
+});
+
 Deno.test("ModernSession.request() takes an error in a 4xx answer for the answer", async () => {
   for (
     const [status, code] of [[400, -32602], [400, -32600], [404, -32601], [200, -32000], [400, 7]] as const
