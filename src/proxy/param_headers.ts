@@ -45,7 +45,8 @@ function annotatedIn(tool: Entry<ToolRow>): readonly ParamAnnotation[] {
   let found = cache.get(tool);
   if (found === undefined) {
     const { definition } = tool.row;
-    found = definition.includes('"x-mcp-header"')
+    // As its upstream wrote it, with escapes perhaps.
+    found = /"x-mcp-header"|\\/.test(definition)
       ? paramAnnotations(JSON.parse(definition).inputSchema)
       : NONE;
     cache.set(tool, found);

@@ -38,6 +38,13 @@ Deno.test("paramHeadersFor() repeats annotated arguments, at any depth of object
   assertEquals(paramHeadersFor(toolWith({ type: "object" }), ARGS), undefined);
 });
 
+Deno.test("paramHeadersFor() finds an annotation however its upstream has written it", () => {
+  const definition = JSON.stringify({ name: "t", inputSchema: SCHEMA }).replaceAll("x-mcp", "x\\u002dmcp");
+  const rows = catalogRows({ gateways: [gatewayRow("a")], tools: [toolRow("a", "t", { definition })] });
+  const tool = new Catalog(rows).all.tools.entries[0]!;
+  assertEquals(paramHeadersFor(tool, { count: 7 }), [["mcp-param-count", "7"]]);
+});
+
 Deno.test("checkParamHeaders() takes headers that say what the arguments say", () => {
   const headers = { "Mcp-Param-Region": "=?base64?w6l0w6k=?=", "Mcp-Param-Flag": "true" };
   checkParamHeaders(TOOL, ARGS, new Headers({ ...headers, "Mcp-Param-Count": "7.0" }));

@@ -64,6 +64,7 @@ export class Merge {
     private readonly gateway: GatewayRow,
     private readonly now: Date,
     private readonly skipped: SkippedItem[],
+    private readonly texts: Discovery["texts"],
   ) {}
 
   /** Tools or prompts: known by their original name, called by one that is unique in the registry. */
@@ -153,7 +154,7 @@ export class Merge {
         return [];
       }
       seen.add(key);
-      return [{ key, raw, definition: JSON.stringify(raw) }];
+      return [{ key, raw, definition: this.texts?.get(raw) ?? JSON.stringify(raw) }];
     });
   }
 

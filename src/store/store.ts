@@ -145,4 +145,6 @@ export interface Discovery {
   readonly resources: readonly Readonly<Record<string, unknown>>[];
   readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];
   readonly prompts: readonly Readonly<Record<string, unknown>>[];
+  /** Each of these as the upstream wrote it: not all numbers of JSON are JavaScript's, and clients may know more of them. */
+  readonly texts?: ReadonlyMap<object, string>;
 }

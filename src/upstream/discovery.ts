@@ -1,6 +1,6 @@
 // What an upstream offers: every page of every list that its capabilities promise, as it sent them.
 import { SluiceError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { elementTexts, isObject, type JsonObject, memberText } from "../mcp/json_rpc.ts";
 import { annotationFault } from "../mcp/param_annotations.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
 import type { Discovery } from "../store/store.ts";
@@ -42,8 +42,11 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
     const offered = isObject(capabilities) ? capabilities : {};
     let listTtlMs: number | null = null;
     const onTtl = (ttlMs: number) => listTtlMs = Math.min(ttlMs, listTtlMs ?? Infinity);
+    const texts = new Map<object, string>();
     const list = (capability: string, method: string, key: string) =>
-      capability in offered ? listAll(session, method, key, { upstream, call, onTtl }) : Promise.resolve([]);
+      capability in offered
+        ? listAll(session, method, key, { upstream, call, texts, onTtl })
+        : Promise.resolve([]);
     const lists = {
       ...offerable(await list("tools", "tools/list", "tools"), session),
       resources: await list("resources", "resources/list", "resources"),
@@ -58,6 +61,7 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
       stateful: session.isStateful,
       listTtlMs,
       ...lists,
+      texts,
     };
   } finally {
     await session.close();
@@ -121,7 +125,13 @@ async function listAll(
   session: UpstreamChannel,
   method: string,
   key: string,
-  { upstream, call, onTtl }: { upstream: string; call: SessionCall; onTtl: (ttlMs: number) => void },
+  { upstream, call, texts, onTtl }: {
+    readonly upstream: string;
+    readonly call: SessionCall;
+    /** Takes each entry's text. */
+    readonly texts: Map<object, string>;
+    readonly onTtl: (ttlMs: number) => void;
+  },
 ): Promise<JsonObject[]> {
   const broken = (reason: string) =>
     new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: `${method}: ${reason}` });
@@ -143,9 +153,11 @@ async function listAll(
     }
     if (!isObject(value) || !Array.isArray(value[key])) throw broken(`the result has no "${key}" array`);
     if (Number.isSafeInteger(value.ttlMs)) onTtl(Math.max(0, Number(value.ttlMs)));
-    for (const item of value[key]) {
+    const written = elementTexts(memberText(answer.text, key)!);
+    for (const [i, item] of value[key].entries()) {
       if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
       items.push(item);
+      texts.set(item, written[i]!);
     }
     const next = value.nextCursor ?? null;
     // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).

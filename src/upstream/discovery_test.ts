@@ -63,6 +63,15 @@ Deno.test("discover() lists all pages in order, fields untouched, and ends the s
   assertEquals(upstream.methods.at(-1), "DELETE");
 });
 
+Deno.test("discover() keeps what JavaScript cannot: the texts of what is listed", async () => {
+  const entry = '{ "name":"a", "inputSchema":{"enum":[1234567890123456789, 1.0, 1e400]} }';
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/list" ? result(id, `{"tools":[${entry} , {"name":"b"}]}`) : undefined
+  );
+  const { tools, texts } = await discover(upstream.transport(), OPTIONS);
+  assertEquals(tools.map((tool) => texts!.get(tool)), [entry, '{"name":"b"}']);
+});
+
 Deno.test("discover() asks only for what the capabilities promise", async () => {
   const upstream = upstreamWith(() => EMPTY, { prompts: {} });
   const found = await discover(upstream.transport(), OPTIONS);

@@ -406,6 +406,18 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals([tools.length, resources.length, prompts.length], [0, 1, 1]);
   });
 
+  registryTest("saveDiscovery() keeps what is offered as its upstream wrote it", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    const text = '{ "name":"a", "inputSchema":{"maximum":12345678901234567890} }';
+    const found = discovery({ tools: ["a"], prompts: ["p"] });
+    const texts = new Map([[found.tools[0]!, text]]);
+    await registry.saveDiscovery(id, { ...found, texts }, naming);
+    const { tools, prompts } = await registry.readCatalog();
+    assertEquals(tools.map(({ definition }) => definition), [text]);
+    assertEquals(prompts.map(({ definition }) => definition), [JSON.stringify(found.prompts[0])]);
+    assertEquals((await registry.saveDiscovery(id, { ...found, texts }, naming)).isNews, false);
+  });
+
   registryTest("saveDiscovery() says what it could not take, and why", async (registry) => {
     const one = await registry.gateways.insert(newGateway({ name: "a" }));
     const two = await registry.gateways.insert(newGateway({ name: "a-b" }));
