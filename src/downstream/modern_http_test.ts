@@ -248,6 +248,19 @@ Deno.test("ModernHttp sends log messages only as far as the request wants them",
   assertEquals(await kinds({ [key]: "warning" }), ["notifications/progress", "error", "response"]);
 });
 
+Deno.test("ModernHttp knows a log message by its method, however that is written", async () => {
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method !== "tools/call" ? undefined : {
+      headers: { "content-type": "text/event-stream" },
+      body: 'data: {"jsonrpc":"2.0","method":"notifications\\/message","params":{"level":"error"}}\n\n' +
+        `data: {"jsonrpc":"2.0","id":${id},"result":{}}\n\n`,
+    }
+  );
+  const { ask } = await modernServer(ROWS, { a: upstream });
+  const reply = await ask("tools/call", { params: ECHO });
+  assertEquals(reply.headers["content-type"], "application/json");
+});
+
 Deno.test("ModernHttp keeps off a call's stream what belongs to no call", async () => {
   const notes = [
     "notifications/resources/updated",

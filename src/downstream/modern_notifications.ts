@@ -7,12 +7,12 @@ import { rankOf } from "../proxy/logging.ts";
  * What belongs to no call, whoever sends it on a call's stream: lists and resources are listened to by a request of their own, only
  * clients cancel calls, and of what a visit came to the revision tells nobody ("Receiving Messages"; "Cancellation"; "Key Changes").
  */
-const OF_NO_CALL: ReadonlySet<string> = new Set([
-  ...["tools", "prompts", "resources"].map((list) => `"notifications/${list}/list_changed"`),
-  '"notifications/resources/updated"',
-  '"notifications/subscriptions/acknowledged"',
-  '"notifications/cancelled"',
-  '"notifications/elicitation/complete"',
+const OF_NO_CALL: ReadonlySet<unknown> = new Set([
+  ...["tools", "prompts", "resources"].map((list) => `notifications/${list}/list_changed`),
+  "notifications/resources/updated",
+  "notifications/subscriptions/acknowledged",
+  "notifications/cancelled",
+  "notifications/elicitation/complete",
 ]);
 
 /**
@@ -26,14 +26,15 @@ export function heardBy(
   text: string,
   { logLevel, isResumed }: { readonly logLevel: string | null; readonly isResumed: boolean },
 ): string | null {
-  const method = memberText(text, "method");
+  // Some write the slash with an escape.
+  const method: unknown = JSON.parse(memberText(text, "method") ?? "null");
   switch (method) {
-    case '"notifications/message"':
+    case "notifications/message":
       return logLevel !== null && rankOf(levelIn(text)) >= rankOf(logLevel) ? text : null;
-    case '"notifications/progress"':
+    case "notifications/progress":
       return isResumed ? withToken(text, metaText(request, "progressToken")) : text;
     default:
-      return method !== undefined && OF_NO_CALL.has(method) ? null : text;
+      return OF_NO_CALL.has(method) ? null : text;
   }
 }
 
