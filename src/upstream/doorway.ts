@@ -1,11 +1,12 @@
 // How calls get into one upstream: by the sessions that are opened for them, under its circuit breaker, or without any where it
 // keeps none. What the upstream is found to be while one is opened holds for all that follow.
 import { isError, SluiceError } from "../base/errors.ts";
+import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { SessionCall, UpstreamChannel } from "./channel.ts";
 import type { Attempt, CircuitBreaker } from "./circuit_breaker.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable } from "./failures.ts";
-import { openChannel, statelessChannel } from "./open_session.ts";
+import { openChannel, speaksModern, statelessChannel } from "./open_session.ts";
 import type { Opening } from "./upstream_listening.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
@@ -30,6 +31,25 @@ export class Doorway {
   /** Of an upstream that keeps no sessions: there is nothing to share, so everybody uses it, without a handshake. */
   get stateless(): UpstreamChannel | null {
     return this.#stateless;
+  }
+
+  /**
+   * Does it still speak 2026-07-28, though it has refused a call as an older server does? Then it refuses that call, whatever may
+   * have been executed of it. Never throws.
+   */
+  async isModern(
+    session: UpstreamChannel,
+    { signal }: Pick<SessionCall, "signal">,
+    passed: HeaderList,
+  ): Promise<boolean> {
+    if (session.protocolVersion !== MODERN_REVISION) return false;
+    try {
+      const asked = session.request("server/discover", undefined, { ...this.limits, signal }, passed);
+      const { text, failed } = await asked;
+      return !failed && speaksModern(JSON.parse(text));
+    } catch {
+      return false;
+    }
   }
 
   /** It wants a session now. */

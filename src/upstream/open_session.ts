@@ -99,7 +99,8 @@ export async function probeModern(
   }
 }
 
-function speaksModern(result: unknown): result is JsonObject {
+/** Is it a `server/discover` result that names the revision? */
+export function speaksModern(result: unknown): result is JsonObject {
   return isObject(result) && Array.isArray(result.supportedVersions) &&
     result.supportedVersions.includes(MODERN_REVISION);
 }

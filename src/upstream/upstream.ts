@@ -8,7 +8,7 @@ import type { RpcAnswer } from "./client_peer.ts";
 import { ClientSessions } from "./client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./connection.ts";
 import { Doorway } from "./doorway.ts";
-import { isOurDoing, isUnreachable, wantsHandshake } from "./failures.ts";
+import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./failures.ts";
 import { inTime } from "./in_time.ts";
 import { declaredBy, PoolKeys } from "./pool_keys.ts";
 import { isRepeatable, RetryBudget } from "./retry.ts";
@@ -193,7 +193,8 @@ export class Upstream {
         if (isUnreachable(error)) doorway.silent();
         throw error;
       }
-      // It may have been replaced by one that keeps sessions. The refusal executed nothing, so the call may go out again.
+      // It may have been replaced by one that keeps sessions. Then the refusal executed nothing, and the call may go out again.
+      if (!isUngreeted(error) && await doorway.isModern(session, call, passed)) throw error;
       doorway.forget(session);
       return this.#route(method, params, call);
     }

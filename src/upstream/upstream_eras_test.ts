@@ -80,9 +80,32 @@ Deno.test("Upstream.request() finds out that a modern upstream speaks an older r
     assertEquals((await upstream.request("tools/call", PARAMS, call({ bound }))).text, '{"ok":true}');
     assertEquals(
       fake.methods,
-      ["tools/call", "initialize", "notifications/initialized", "tools/call", "tools/call"],
+      [
+        "tools/call",
+        "server/discover",
+        "initialize",
+        "notifications/initialized",
+        "tools/call",
+        "tools/call",
+      ],
       refuse.toString(),
     );
+  }
+});
+
+Deno.test("Upstream.request() makes no call again that a modern upstream has refused in older words", async () => {
+  for (const [status, code] of [[400, -32000], [404, -32001]] as const) {
+    const { fake, upstream } = setUp(
+      MODERN_REVISION,
+      ({ method, id }) => method === "tools/call" ? refusal(id, status, { code, message: "no" }) : undefined,
+    );
+    fake.era = "modern";
+    const error = await assertRejects(
+      () => upstream.request("tools/call", PARAMS, modernCall()),
+      SluiceError,
+    );
+    assertEquals([error.code, error.params.reason], ["UPSTREAM_HTTP_ERROR", "no"]);
+    assertEquals(fake.methods, ["tools/call", "server/discover"]);
   }
 });
 
