@@ -44,7 +44,7 @@ export class LoggedStream {
 
   /** An empty event with an id, so that a stream can be resumed before anything was said on it ("priming event"). */
   prime(): void {
-    this.#carriers.at(-1)?.prime(`${this.number}-0`, RETRY_MS);
+    this.#carriers.at(-1)?.prime(this.#log.eventId(this.number, 0), RETRY_MS);
   }
 
   send(message: string): void {
@@ -92,12 +92,14 @@ export class LoggedStream {
   }
 
   #sendOn(carrier: EventStream, { seq, message }: Event): void {
-    carrier.send(message, `${this.number}-${seq}`);
+    carrier.send(message, this.#log.eventId(this.number, seq));
     this.#sentSeq = Math.max(this.#sentSeq, seq);
   }
 }
 
 export class EventLog {
+  /** The session may have had another worker before, and its events ids there: none of ours is one of those. */
+  readonly #mark = crypto.randomUUID().slice(0, 8);
   /** By number, the oldest first. */
   readonly #streams = new Map<number, LoggedStream>();
   #nextNumber = 0;
@@ -110,11 +112,20 @@ export class EventLog {
     return stream;
   }
 
-  /** The stream that an event id names, and where in it; null where we know no such stream (any more). */
-  find(eventId: string): { readonly stream: LoggedStream; readonly seq: number } | null {
-    const match = /^(\d{1,15})-(\d{1,15})$/.exec(eventId);
-    const stream = match === null ? undefined : this.#streams.get(Number(match[1]));
-    return stream === undefined ? null : { stream, seq: Number(match![2]) };
+  /** The id of a stream's event: no other in the session has it. */
+  eventId(stream: number, seq: number): string {
+    return `${stream}-${seq}-${this.#mark}`;
+  }
+
+  /**
+   * The stream that an event id names, and where in it; null where we know no such stream (any more). Of the first stream, which
+   * every log of the session has, an id of another log leaves open what its client has: `seq` is null.
+   */
+  find(eventId: string): { readonly stream: LoggedStream; readonly seq: number | null } | null {
+    const [, number, seq, mark] = /^(\d{1,15})-(\d{1,15})-([\da-f]{8})$/.exec(eventId) ?? [];
+    const isOurs = mark === this.#mark;
+    const stream = isOurs || number === "0" ? this.#streams.get(Number(number)) : undefined;
+    return stream === undefined ? null : { stream, seq: isOurs ? Number(seq) : null };
   }
 
   /** Nobody will come for it any more. */

@@ -39,12 +39,22 @@ Deno.test("LoggedStream.carryOn() begins behind the event that the client has", 
 Deno.test("EventLog.find() knows its own streams by their event ids, until they are forgotten", () => {
   const log = new EventLog();
   const [, second] = [log.open(), log.open()];
-  assertEquals(log.find("1-7"), { stream: second, seq: 7 });
-  for (const id of ["2-0", "1", "1-", "-1-0", "1-0x", "", "99999999999999999999-1"]) {
-    assertEquals(log.find(id), null, id);
-  }
+  const id = log.eventId(1, 7);
+  assertEquals(log.find(id), { stream: second, seq: 7 });
+  const others = [log.eventId(2, 0), "1", "1-", "1-7", `-${id}`, `${id}0`, "", log.eventId(1e20, 1)];
+  for (const other of others) assertEquals(log.find(other), null, other);
   log.forget(second);
-  assertEquals(log.find("1-7"), null);
+  assertEquals(log.find(id), null);
+});
+
+Deno.test("EventLog.find() takes no event id of another log for its own, and begins the first stream anew for one", async () => {
+  const [before, log] = [new EventLog(), new EventLog()];
+  const [common] = [log.open(), log.open()];
+  assertEquals(log.find(before.eventId(1, 0)), null);
+  common!.send("1");
+  const found = log.find(before.eventId(0, 5))!;
+  assertEquals(found, { stream: common!, seq: null });
+  assertEquals(await read(carry(found.stream, found.seq)), ["1"]);
 });
 
 Deno.test("EventLog keeps so much and no more, the newest of all streams", async () => {

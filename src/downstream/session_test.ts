@@ -1,5 +1,5 @@
 import { Cancellation } from "../base/cancellation.ts";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
@@ -240,8 +240,24 @@ Deno.test("DownstreamSession.notify() sends on the newest stream alone", async (
   sessions.endStreams();
   assertEquals(
     await new Response(old.readable).text(),
-    'id: 0-1\nevent: message\ndata: {"early":1}\n\n',
+    `id: ${session.log.eventId(0, 1)}\nevent: message\ndata: {"early":1}\n\n`,
     "what came before there was a stream",
   );
-  assertEquals(await new Response(fresh.readable).text(), 'id: 0-2\nevent: message\ndata: {"n":1}\n\n');
+  const said = `id: ${session.log.eventId(0, 2)}\nevent: message\ndata: {"n":1}\n\n`;
+  assertEquals(await new Response(fresh.readable).text(), said);
+});
+
+Deno.test("DownstreamSession.listen() takes an event id of the worker before for what it is: not of this one's streams", async () => {
+  const { sessions, find, worker } = setUp();
+  const before = await sessions.open(principal(), null, STATE);
+  before.listen(null);
+  for (const message of ["1", "2", "3"]) before.notify(message);
+  const after = await find(worker(), before.id);
+  after.notify("4");
+  after.log.open().send("of another call");
+  const stream = after.listen(before.log.eventId(0, 3));
+  stream.close();
+  const text = await new Response(stream.readable).text();
+  assertEquals([...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data), ["4"]);
+  assertThrows(() => after.listen(before.log.eventId(1, 0)), SluiceError, "Last-Event-ID");
 });
