@@ -158,7 +158,7 @@ export class DuplexSession implements ListListener {
   /** What a text says. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP, INVALID_REQUEST */
   read(text: string): Said {
     const value = parseJson(text, this.#deps.maxJsonDepth);
-    if (Array.isArray(value)) return readBatch(value, this.#client?.revision ?? ASSUMED_REVISION);
+    if (Array.isArray(value)) return readBatch(value, text, this.#client?.revision ?? ASSUMED_REVISION);
     return classify(value, text);
   }
 

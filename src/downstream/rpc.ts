@@ -6,7 +6,7 @@ import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { RateLimiter } from "../http/rate_limit.ts";
-import { classify, parseJson } from "../mcp/json_rpc.ts";
+import { classify, elementTexts, parseJson } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
@@ -55,7 +55,9 @@ export class RpcEndpoint implements Endpoint {
       note,
     };
     try {
-      return Array.isArray(value) ? await this.#batch(value, call) : await this.#respond(value, text, call);
+      return Array.isArray(value)
+        ? await this.#batch(value, text, call)
+        : await this.#respond(value, text, call);
     } finally {
       clients.leave(clientGone);
     }
@@ -75,16 +77,17 @@ export class RpcEndpoint implements Endpoint {
   }
 
   /** Each message stands for itself: a wrong one gets its own error, the others are served. */
-  async #batch(values: readonly unknown[], call: CallContext): Promise<Response> {
+  async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
     if (call.note !== undefined) noteMethod(call.note, "batch");
-    const answers = await Promise.all(values.map((value) => this.#member(value, call)));
-    const texts = answers.filter((answer) => answer !== null);
-    return texts.length === 0 ? accepted() : json(`[${texts.join(",")}]`, call.note);
+    const texts = elementTexts(text);
+    const answers = await Promise.all(values.map((value, i) => this.#member(value, texts[i]!, call)));
+    const given = answers.filter((answer) => answer !== null);
+    return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
   }
 
-  async #member(value: unknown, call: CallContext): Promise<string | null> {
+  async #member(value: unknown, text: string, call: CallContext): Promise<string | null> {
     try {
-      const message = classify(value, JSON.stringify(value));
+      const message = classify(value, text);
       return message.kind === "request" ? await this.#deps.dispatcher.respond(call, message) : null;
     } catch (error) {
       const id = call.note?.correlationId ?? correlationIdOf(call.received);

@@ -8,6 +8,7 @@ import { notification, request } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
 import { readJsonText } from "../http/body.ts";
 import type { RateLimiter } from "../http/rate_limit.ts";
+import { memberText } from "../mcp/json_rpc.ts";
 import { RpcEndpoint } from "./rpc.ts";
 
 const ROWS = catalogRows({
@@ -107,6 +108,14 @@ Deno.test("RpcEndpoint.serve() answers each message of a batch by itself, in ord
     ["b", -32601],
     [null, -32600],
   ]);
+});
+
+Deno.test("RpcEndpoint.serve() passes each message of a batch on as it was written", async () => {
+  const { send, a } = await setUp();
+  const args = '{"n":12345678901234567890,"x":1e400,"y":1.0,"y": "twice"}';
+  await send(`[ 5, {"jsonrpc":"2.0","id":1,"method":"convert_time","params":${args}} ]`);
+  const { http } = a.received.find(({ method }) => method === "tools/call")!;
+  assertEquals(memberText(memberText(http.body!, "params")!, "arguments"), args);
 });
 
 Deno.test("RpcEndpoint.serve() bounds a batch", async () => {

@@ -139,7 +139,7 @@ export class StreamableHttp {
     clientGone: CancelSignal,
   ): Promise<McpReply> {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
-    const messages = readBatch(values, revision);
+    const messages = readBatch(values, request.body, revision);
     countBatch(this.#deps.rateLimiter, request.caller, messages.length);
     const requests: RequestMessage[] = [];
     for (const message of messages) {

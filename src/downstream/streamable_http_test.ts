@@ -4,6 +4,7 @@ import { events, FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { limiterOf, principal } from "../../tests/support/fakes.ts";
 import { mcpServer, messagesOf, notification, request, textOf } from "../../tests/support/mcp_server.ts";
 import { SluiceError } from "../base/errors.ts";
+import { memberText } from "../mcp/json_rpc.ts";
 import type { McpReply } from "./mcp_exchange.ts";
 
 const ROWS = catalogRows({
@@ -168,6 +169,18 @@ Deno.test("StreamableHttp takes batches in revision 2025-03-26 only", async () =
       ],
     );
   }
+});
+
+Deno.test("StreamableHttp passes each message of a batch on as it was written", async () => {
+  const upstream = new FakeUpstream();
+  const { send } = await server(upstream);
+  const args = '{"n":12345678901234567890,"x":1e400,"y":1.0,"y": "twice"}';
+  const call =
+    `{"jsonrpc":"2.0","id":12345678901234567890,"method":"tools/call","params":{"name":"a-echo","arguments":${args}}}`;
+  const reply = await send({ body: ` [ {"jsonrpc":"2.0","method":"x"} , ${call} ] ` });
+  assertEquals(await textOf(reply), '[{"jsonrpc":"2.0","id":12345678901234567890,"result":{"ok":true}}]');
+  const { http } = upstream.received.find(({ method }) => method === "tools/call")!;
+  assertEquals(memberText(memberText(http.body!, "params")!, "arguments"), args);
 });
 
 Deno.test("StreamableHttp refuses batches that are empty, too long or hold initialize, and accepts one of notifications", async () => {
