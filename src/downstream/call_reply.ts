@@ -1,4 +1,4 @@
-// The reply to one call over HTTP: JSON where the answer is all there is to say, an event stream from the first message on
+// The reply to one call, or one batch of them, over HTTP: JSON where the answer is all there is to say, an event stream from the first message on
 // that comes before it.
 import type { Cancellation } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -47,10 +47,19 @@ export class CallReply implements ClientPeer {
 
   /** The response, as JSON text. @param status where no stream has begun */
   finish(body: string, status = 200): void {
+    this.#finish(body, status, [body]);
+  }
+
+  /** The responses to a batch: one array, or each by itself on a stream. */
+  finishBatch(responses: readonly string[]): void {
+    this.#finish(`[${responses.join(",")}]`, 200, responses);
+  }
+
+  #finish(body: string, status: number, messages: readonly string[]): void {
     if (this.#carrier === null && (this.#request.acceptsJson || status !== 200)) {
       return this.#resolve({ status, headers: JSON_HEADERS, body });
     }
-    this.#send(body);
+    for (const message of messages) this.#send(message);
     if (this.#stream === null) this.#carrier!.close();
     else {
       const stream = this.#stream;

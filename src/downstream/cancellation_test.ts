@@ -90,6 +90,24 @@ Deno.test("a lost connection gives up its calls, in a session or without one, al
   }
 });
 
+Deno.test("a client that leaves the stream of a batch gives its calls up", async () => {
+  const chatty = new FakeUpstream(({ method, http }) => {
+    if (method !== "tools/call") return undefined;
+    async function* body() {
+      yield `data: ${JSON.stringify(notification("notifications/message"))}\n\n`;
+      await new Promise((_, reject) =>
+        http.signal!.addEventListener("abort", () => reject(http.signal!.reason))
+      );
+    }
+    return { headers: { "content-type": "text/event-stream" }, body: body() };
+  });
+  const { post, initialize } = await mcpServer(ROWS, { a: chatty });
+  const reply = await post([call(1)], { sessionId: await initialize("2025-03-26") });
+  await (reply.body as ReadableStream).cancel();
+  await settle();
+  assertEquals(chatty.methods.at(-1), "notifications/cancelled");
+});
+
 Deno.test("a connection that was lost before its call began calls nobody", async () => {
   const { post, a } = await setUp();
   assertEquals(await outcomeOf(post(call(1), {}, AbortSignal.abort())), "REQUEST_CANCELLED");

@@ -132,12 +132,12 @@ export class StreamableHttp {
     }
   }
 
-  async #batch(
+  #batch(
     values: readonly unknown[],
     request: McpRequest,
     session: DownstreamSession | null,
     clientGone: CancelSignal,
-  ): Promise<McpReply> {
+  ): Promise<McpReply> | McpReply {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
     const messages = readBatch(values, request.body, revision);
     countBatch(this.#deps.rateLimiter, request.caller, messages.length);
@@ -148,13 +148,16 @@ export class StreamableHttp {
     }
     if (requests.length === 0) return ACCEPTED;
     if (request.note !== undefined) noteMethod(request.note, "batch");
-    const context = this.#context(request, session);
-    const answers = await Promise.all(
-      requests.map((message) =>
-        this.#respond(context, message, session, { call: new Cancellation(), clientGone })
-      ),
-    );
-    return { status: 200, headers: JSON_HEADERS, body: `[${answers.join(",")}]` };
+    const all = new Cancellation();
+    const reply = new CallReply(request, session, all);
+    const context = this.#context(request, session, { client: reply.client });
+    const answers = requests.map((message) => {
+      const call = new Cancellation();
+      all.addEventListener("abort", () => call.cancel(all.reason));
+      return this.#respond(context, message, session, { call, clientGone });
+    });
+    Promise.all(answers).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
+    return reply.reply;
   }
 
   #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {

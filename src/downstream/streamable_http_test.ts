@@ -183,6 +183,18 @@ Deno.test("StreamableHttp passes each message of a batch on as it was written", 
   assertEquals(memberText(memberText(http.body!, "params")!, "arguments"), args);
 });
 
+Deno.test("StreamableHttp streams what comes before the answers of a batch, and each answer by itself then", async () => {
+  const { post, initialize } = await server(chatty());
+  const sessionId = await initialize("2025-03-26");
+  const batch = [CALL, request(2, "ping")];
+  const messages = await messagesOf(await post(batch, { sessionId }));
+  assertEquals(messages.map(({ method, id }) => method ?? id), ["notifications/progress", 1, 2]);
+  const pings = await post([request(3, "ping")], { sessionId, acceptsJson: false });
+  assertEquals((await messagesOf(pings)).map(({ id }) => id), [3]);
+  const plain = await post(batch, { sessionId, acceptsStream: false });
+  assertEquals(JSON.parse(await textOf(plain)).length, 2);
+});
+
 Deno.test("StreamableHttp refuses batches that are empty, too long or hold initialize, and accepts one of notifications", async () => {
   const { post, sessions } = await server();
   const version = { protocolVersion: "2025-03-26" };
