@@ -71,9 +71,10 @@ export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call:
   };
 }
 
-/** What an `initialize` says of its client; null where it names no version, which is answered with an error. */
+/** What an `initialize` says of its client; null where that is no good, which is answered with an error. */
 export function clientOf({ params, text }: RequestMessage): PersistedSession | null {
   if (!isObject(params) || typeof params.protocolVersion !== "string") return null;
+  if (params.capabilities !== undefined && !isObject(params.capabilities)) return null;
   return {
     revision: negotiateRevision(params.protocolVersion),
     clientInfo: params.clientInfo,

@@ -47,9 +47,12 @@ Deno.test("StreamableHttp opens a session by initialize, and finds it again by i
 
 Deno.test("StreamableHttp opens no session for an initialize that fails", async () => {
   const { post, sessions } = await server();
-  const reply = await post(request(0, "initialize", { protocolVersion: 5 }));
-  assertEquals([reply.headers["mcp-session-id"], sessions.size], [undefined, 0]);
-  assertEquals(JSON.parse(await textOf(reply)).error.code, -32602);
+  const wrong = [null, [], "x"].map((capabilities) => ({ protocolVersion: "2025-11-25", capabilities }));
+  for (const params of [{ protocolVersion: 5 }, ...wrong]) {
+    const reply = await post(request(0, "initialize", params));
+    assertEquals([reply.headers["mcp-session-id"], sessions.size], [undefined, 0]);
+    assertEquals(JSON.parse(await textOf(reply)).error.code, -32602);
+  }
   assertEquals(
     await codeOf(post(request(0, "initialize", { protocolVersion: "x" }), { serverId: "gone" })),
     "NOT_FOUND",

@@ -27,6 +27,10 @@ export class LifecycleMethods {
     if (!isObject(params) || typeof params.protocolVersion !== "string") {
       throw new SluiceError("INVALID_PARAMS", { reason: '"protocolVersion" must be a string' });
     }
+    // Upstreams are told the same, and some refuse everything then.
+    if (params.capabilities !== undefined && !isObject(params.capabilities)) {
+      throw new SluiceError("INVALID_PARAMS", { reason: '"capabilities" must be an object' });
+    }
     const result = {
       protocolVersion: negotiateRevision(params.protocolVersion),
       ...this.#selfPortrait(scope, principal, false),
