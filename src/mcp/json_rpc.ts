@@ -174,6 +174,13 @@ export function elementTexts(text: string): string[] {
   return elements;
 }
 
+/** What a peer has sent in one piece: one message, or those of a batch (2025-03-26, "Batching"), each with its own text. */
+export function piecesOf(value: unknown, text: string): readonly (readonly [value: unknown, text: string])[] {
+  if (!Array.isArray(value) || value.length === 0) return [[value, text]];
+  const texts = elementTexts(text);
+  return value.map((piece, i) => [piece, texts[i]!] as const);
+}
+
 /** The text of a member's value, or undefined. See findMember. */
 export function memberText(text: string, key: string): string | undefined {
   const range = findMember(text, key);

@@ -1,7 +1,7 @@
 // One upstream's streamable HTTP endpoint: a JSON-RPC message out by POST, the answer back as JSON or from an event stream
 // (MCP 2025-11-25, transports, "Streamable HTTP"). Knows no session state; the session passes its headers in.
 import { isError, SluiceError } from "../base/errors.ts";
-import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { isObject, type JsonObject, piecesOf } from "../mcp/json_rpc.ts";
 import { SseDecoder } from "../mcp/sse.ts";
 import type {
   ExchangeOptions,
@@ -106,10 +106,9 @@ export class HttpTransport implements UpstreamTransport {
       response.discard();
       throw this.#broken(`HTTP ${response.status} in answer to a request`);
     }
-    const text = await response.text(this.#maxResponseBytes);
-    const value = this.#parse(text);
-    if (!isResponseTo(value, id)) throw this.#broken("the answer is no response to our request");
-    return { value, text, sessionId };
+    const answer = this.#take(await response.text(this.#maxResponseBytes), id, options.onMessage);
+    if (answer === null) throw this.#broken("the answer is no response to our request");
+    return { ...answer, sessionId };
   }
 
   /** Send a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
@@ -133,10 +132,7 @@ export class HttpTransport implements UpstreamTransport {
     return listenTo({
       open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
       decoder: () => new SseDecoder(this.#maxResponseBytes),
-      onEvent: (data) => {
-        const value = this.#parse(data);
-        if (typeof value.method === "string") onMessage(value, data);
-      },
+      onEvent: (data) => void this.#take(data, null, onMessage),
       signal,
     });
   }
@@ -208,9 +204,8 @@ export class HttpTransport implements UpstreamTransport {
             fruitless = 0;
             // An empty event only carries an id to resume from (2025-11-25, "priming event").
             if (event.event !== "message" || event.data === "") continue;
-            const value = this.#parse(event.data);
-            if (isResponseTo(value, id)) return { value, text: event.data };
-            if (typeof value.method === "string") options.onMessage?.(value, event.data);
+            const answer = this.#take(event.data, id, options.onMessage);
+            if (answer !== null) return answer;
           }
         }
       } catch (error) {
@@ -242,15 +237,27 @@ export class HttpTransport implements UpstreamTransport {
     }
   }
 
-  #parse(text: string): JsonObject {
-    let value: unknown;
+  /** The response to our request in what has come, if it is there; `onMessage` takes what else is. */
+  #take(
+    text: string,
+    id: number | null,
+    onMessage: OnMessage | undefined,
+  ): { value: JsonObject; text: string } | null {
+    let answer: { value: JsonObject; text: string } | null = null;
+    for (const [value, own] of piecesOf(this.#parse(text), text)) {
+      if (!isObject(value)) throw this.#broken("the answer is no JSON-RPC message");
+      if (id !== null && isResponseTo(value, id)) answer = { value, text: own };
+      else if (typeof value.method === "string") onMessage?.(value, own);
+    }
+    return answer;
+  }
+
+  #parse(text: string): unknown {
     try {
-      value = JSON.parse(text);
+      return JSON.parse(text);
     } catch {
       throw this.#broken("the answer is not JSON");
     }
-    if (!isObject(value)) throw this.#broken("the answer is no JSON-RPC message");
-    return value;
   }
 
   /** An HTTP status that is no success: thrown as what it means, unless the body answers our request properly. */

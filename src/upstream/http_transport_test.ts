@@ -49,6 +49,19 @@ Deno.test("HttpTransport.request() takes the response from an event stream, and 
   assertEquals([reply.text, seen], [response, [progress]]);
 });
 
+Deno.test("HttpTransport.request() takes batches, in JSON and on a stream, message by message as they were written", async () => {
+  const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.0}}';
+  const response = '{"jsonrpc":"2.0","id":7, "result":{"n":1.0}}';
+  for (const answer of [json(`[ ${response}, ${progress} ]`), events(`[${progress},${response}]`)]) {
+    const seen: string[] = [];
+    const reply = await ask(answer, { more: { onMessage: (_, text) => seen.push(text) } });
+    assertEquals([reply.text, reply.value.result, seen], [response, { n: 1 }, [progress]]);
+  }
+  for (const body of [`[${progress}]`, `[${response},5]`]) {
+    assertEquals((await failure(json(body))).code, "UPSTREAM_PROTOCOL_ERROR", body);
+  }
+});
+
 Deno.test("HttpTransport.request() knows an event stream by its type in any case, and skips priming events", async () => {
   const body = 'id: 1\nretry: 100\ndata: \n\nevent: other\ndata: {"x"\n\ndata: {"id":7,"result":{}}\n\n';
   const reply = await ask({ headers: { "content-type": "Text/Event-Stream; charset=utf-8" }, body });

@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
-import { isObject, type JsonObject, memberText } from "../../mcp/json_rpc.ts";
+import { isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../connection.ts";
 import { Deadline } from "../deadline.ts";
@@ -156,6 +156,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     } catch {
       return this.#options.onStray("no JSON");
     }
+    for (const [piece, own] of piecesOf(value, text)) this.#take(piece, own);
+  }
+
+  #take(value: unknown, text: string): void {
     if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
     if (typeof value.method === "string") {
       try {

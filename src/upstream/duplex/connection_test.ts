@@ -61,6 +61,19 @@ Deno.test("DuplexConnection gives every call its own answer, in whatever order t
   );
 });
 
+Deno.test("DuplexConnection takes a batch message by message, each as it was written", async () => {
+  const { channel, connection, call } = setUp();
+  const answers = [call(1), call(2)];
+  await settled();
+  const first = '{"jsonrpc":"2.0","id":1, "result":{"n":1.0}}';
+  connection.receive(`[ ${first}, 5, {"jsonrpc":"2.0","id":2,"result":{}} ]`);
+  assertEquals((await Promise.all(answers)).map(({ text }) => text), [
+    first,
+    '{"jsonrpc":"2.0","id":2,"result":{}}',
+  ]);
+  assertEquals(channel.strays, ["no JSON-RPC message"]);
+});
+
 Deno.test("DuplexConnection tells each of many callers with one progress token its own progress, token and all", async () => {
   const token = fc.oneof(fc.string(), fc.integer(), fc.constant("same"), fc.constant("1"));
   await fc.assert(
