@@ -46,8 +46,10 @@ export function classify(value: unknown, text: string): Message {
   const { id, method, params } = value;
   if (method === undefined) {
     if (!("result" in value) && !("error" in value)) throw invalid('"method" is missing');
-    if (!isId(id) && id !== null) throw invalid('"id" must be a string or a number');
-    return { kind: "response", id, value, text };
+    // An error may be about something whose id could not be read (2025-11-25, "Responses").
+    const of = id === undefined && "error" in value ? null : id;
+    if (!isId(of) && of !== null) throw invalid('"id" must be a string or a number');
+    return { kind: "response", id: of, value, text };
   }
   if (typeof method !== "string") throw invalid('"method" must be a string');
   if (params !== undefined && (params === null || typeof params !== "object")) {

@@ -19,6 +19,7 @@ Deno.test("classify() tells requests, notifications and responses apart", () => 
   assertEquals(request('{"jsonrpc":"2.0","method":"notifications/initialized"}').kind, "notification");
   assertEquals(request('{"jsonrpc":"2.0","id":"a","result":{}}').kind, "response");
   assertEquals(request('{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}').kind, "response");
+  assertEquals(request('{"jsonrpc":"2.0","error":{"code":1,"message":""}}').kind, "response");
 });
 
 Deno.test("classify() refuses what is no JSON-RPC 2.0 message", () => {
@@ -35,6 +36,7 @@ Deno.test("classify() refuses what is no JSON-RPC 2.0 message", () => {
       '{"jsonrpc":"2.0","id":1,"method":"x","params":"p"}',
       '{"jsonrpc":"2.0","id":1,"method":"x","params":null}',
       '{"jsonrpc":"2.0","id":1}',
+      '{"jsonrpc":"2.0","result":{}}',
     ]
   ) {
     assertThrows(() => request(text), SluiceError, "Invalid request", text);
