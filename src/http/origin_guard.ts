@@ -25,7 +25,7 @@ export class OriginGuard {
     // Who listens on loopback alone is called by loopback names alone, unless a proxy passes another name on.
     const knowsItsNames = allowedHosts.length > 0 || /^(localhost|127\.|\[?::1\]?$)/.test(listensOn);
     this.#hosts = knowsItsNames && !allowedHosts.includes("*")
-      ? new Set([...LOOPBACK_NAMES, ...allowedHosts])
+      ? new Set([...LOOPBACK_NAMES, listensOn.toLowerCase(), ...allowedHosts])
       : null;
   }
 

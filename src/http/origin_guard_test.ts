@@ -43,6 +43,8 @@ Deno.test("OriginGuard.check() knows its own names where it listens on loopback 
       assertEquals(passes({ host }, { listensOn }), false, host);
     }
   }
+  assertEquals(passes({ host: "127.0.0.53:4444" }, { listensOn: "127.0.0.53" }), true);
+  assertEquals(passes({ host: "127.0.0.53:4444" }, { listensOn: "127.0.0.1" }), false);
   assertEquals(passes({ host: "gateway.example" }), true, "any name on any address");
   // As HTTP/2 requests come: their authority is in the address alone.
   const listensOn = "127.0.0.1";
