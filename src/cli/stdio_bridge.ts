@@ -1,11 +1,16 @@
 // `sluice stdio --url`: between a desktop client on standard input and output and a gateway that runs elsewhere, over its WebSocket.
+import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { StdioArgs } from "./flags.ts";
+import { OpenRequests } from "./open_requests.ts";
 import { LineWriter, readLines } from "./stdio_lines.ts";
 import { stopSignal } from "./stop_signal.ts";
 
 /** The gateway has its own, smaller limit, and says so itself. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
+
+/** So long the last answers may take once standard input has ended. */
+const LAST_ANSWERS_MS = 30_000;
 
 /** @returns the exit code: 1 where the gateway has ended the connection. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
 export async function bridge(
@@ -17,7 +22,11 @@ export async function bridge(
   const socket = new WebSocket(addressOf(url, server), { protocols: ["mcp"], headers });
   const lost = Promise.withResolvers<string>();
   const writer = new LineWriter(Deno.stdout, (error) => lost.resolve(reasonOf(error)));
-  socket.onmessage = ({ data }) => writer.send(data);
+  const open = new OpenRequests();
+  socket.onmessage = ({ data }) => {
+    writer.send(data);
+    open.heard(data);
+  };
   await opened(socket, url);
   const closed = new Promise<string>((resolve) => {
     socket.onclose = ({ code, reason }) => resolve(`the gateway closed the connection: ${code} ${reason}`);
@@ -25,8 +34,13 @@ export async function bridge(
   const read = async () => {
     for await (const line of readLines(Deno.stdin.readable, MAX_LINE_BYTES)) {
       if (line instanceof SluiceError) console.error(`sluice: a line of standard input: ${line.message}`);
-      else if (socket.readyState === WebSocket.OPEN) socket.send(line);
+      else if (socket.readyState === WebSocket.OPEN) {
+        open.said(line);
+        socket.send(line);
+      }
     }
+    // Who pipes its requests in gets the answers still.
+    await Promise.race([open.none(), sleep(systemClock, LAST_ANSWERS_MS)]);
     return null;
   };
   const fault = await Promise.race([stopping.then(() => null), read(), closed, lost.promise]);

@@ -187,6 +187,21 @@ Deno.test("`sluice stdio` answers what was piped in before it ends, and says wha
   await Deno.remove(cwd, { recursive: true });
 });
 
+Deno.test("`sluice stdio --url` answers what was piped in before it ends", async () => {
+  await using slow = SlowUpstream.start({ delayMs: 1_000 });
+  await using sluice = await Sluice.start();
+  await sluice.registerUpstream("slow", slow.url);
+  const tokenFile = `${sluice.cwd}/token`;
+  await Deno.writeTextFile(tokenFile, await sluice.token());
+  const command = stdioCommand(sluice.cwd, "--url", sluice.url, "--token-file", tokenFile);
+  const { say, writer, messages, ended } = spawn(command);
+  await say(INITIALIZE);
+  await say(toolCall("slow-slow", {}, 9));
+  await writer.close();
+  assertEquals(await ended(), 0);
+  assertEquals(messages().map(({ id, result }) => [id, result !== undefined]), [[0, true], [9, true]]);
+});
+
 Deno.test("`sluice stdio` ends with its input or on SIGTERM whoever listens, and says so to them", async (t) => {
   const listen = {
     jsonrpc: "2.0",
