@@ -2,7 +2,7 @@
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { isObject, memberText, type Message, notificationText } from "../mcp/json_rpc.ts";
+import { isObject, memberText, type Message, notificationText, replaceMember } from "../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 
 type ResponseMessage = Extract<Message, { kind: "response" }>;
@@ -39,6 +39,8 @@ export class ClientQuestions {
 
   /** Ask the client. `params` is JSON text. @throws {SluiceError} CLIENT_DID_NOT_ANSWER; the signal's reason */
   ask(method: string, params: string | undefined, { send, signal, onProgress }: Asking): Promise<RpcAnswer> {
+    // The client would be told that something it has never been asked is no longer wanted.
+    if (signal.aborted) return Promise.reject(signal.reason);
     const id = `${this.#prefix}-${this.#nextId++}`;
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -56,14 +58,15 @@ export class ClientQuestions {
         const error = new SluiceError("CLIENT_DID_NOT_ANSWER", { method, timeoutMs: this.#timeoutMs });
         giveUp(error, "the answer took too long");
       }, this.#timeoutMs);
-      if (signal.aborted) return onAbort();
       signal.addEventListener("abort", onAbort, { once: true });
+      const progressToken = progressTokenIn(params);
       this.#waiting.set(id, {
         resolve: (answer) => (settle(), resolve(answer)),
-        progressToken: progressTokenIn(params),
+        progressToken,
         onProgress,
       });
-      const text = params === undefined ? "" : `,"params":${params}`;
+      const sent = progressToken === undefined ? params : withProgressToken(params!, id);
+      const text = sent === undefined ? "" : `,"params":${sent}`;
       send(`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)}${text}}`);
     });
   }
@@ -79,19 +82,22 @@ export class ClientQuestions {
 
   /** The client's progress notification about a question. @returns false where nobody has asked */
   progress({ params, text }: Extract<Message, { kind: "notification" }>): boolean {
-    if (!isObject(params)) return false;
-    const token = memberText(memberText(text, "params")!, "progressToken");
-    if (token === undefined) return false;
-    for (const question of this.#waiting.values()) {
-      if (question.progressToken !== token) continue;
-      question.onProgress(text);
-      return true;
-    }
-    return false;
+    const token = isObject(params) ? params.progressToken : undefined;
+    const question = typeof token === "string" ? this.#waiting.get(token) : undefined;
+    if (question?.progressToken === undefined) return false;
+    const told = replaceMember(memberText(text, "params")!, "progressToken", question.progressToken);
+    question.onProgress(replaceMember(text, "params", told));
+    return true;
   }
 }
 
 function progressTokenIn(params: string | undefined): string | undefined {
   const meta = params === undefined ? undefined : memberText(params, "_meta");
   return meta === undefined ? undefined : memberText(meta, "progressToken");
+}
+
+/** The question's id is its token: two upstreams may have chosen the same one (2025-11-25, progress: "unique across all active requests"). */
+function withProgressToken(params: string, id: string): string {
+  const meta = replaceMember(memberText(params, "_meta")!, "progressToken", JSON.stringify(id));
+  return replaceMember(params, "_meta", meta);
 }
