@@ -5,7 +5,9 @@ import type { ExchangeOptions } from "./connection.ts";
 
 /** Where the server has asked for no pause of its own. */
 const DEFAULT_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 30_000;
+const MAX_BACKOFF_MS = 30_000;
+/** A server that has asked for a pause gets it (2025-11-25, transports: "MUST respect the retry field"), as long as a timer can be. */
+const MAX_RETRY_MS = 2 ** 31 - 1;
 
 /** How one stream ended. `refused`: the server has no such stream, so there is nothing to open again. */
 export interface StreamEnd {
@@ -25,7 +27,7 @@ export async function keepListening(listen: () => Promise<StreamEnd>, signal: Ab
     await pause(
       failures < 2
         ? pauseMs
-        : Math.max(pauseMs, backoffMs(failures, { baseMs: DEFAULT_RETRY_MS, maxMs: MAX_RETRY_MS })),
+        : Math.max(pauseMs, backoffMs(failures, { baseMs: DEFAULT_RETRY_MS, maxMs: MAX_BACKOFF_MS })),
       signal,
     );
   }
