@@ -22,6 +22,8 @@ export interface ClientSessionsOptions {
   readonly doorway: Doorway;
   /** Does the upstream have log levels, as of its last discovery? */
   readonly hasLogging: () => boolean;
+  /** Its place is another's: no session is opened that nobody has asked for. */
+  readonly isRetired: () => boolean;
 }
 
 export class ClientSessions {
@@ -71,11 +73,13 @@ export class ClientSessions {
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
     const { upstreamId, transport, doorway: { onListChanged } } = this.#options;
     const { client } = bound;
-    const peers = { client: client.peerFor(upstreamId), onListChanged };
+    const { passed } = transfer;
+    const onExpired = () => this.#replace(bound, passed, session!);
+    const peers = { client: client.peerFor(upstreamId), onListChanged, onExpired };
     const session = UpstreamSession.resume(transport, transfer, peers);
     if (session === null) return;
-    if (client.listening || client.subscriptionsTo(upstreamId).size > 0) session.listen();
-    bound.adopt(this.#keyFor(transfer.passed), session);
+    if (this.#isListening(client)) session.listen();
+    bound.adopt(this.#keyFor(passed), session);
   }
 
   /** The client wants another log level; sessions that are still to be opened are told then. */
@@ -110,7 +114,7 @@ export class ClientSessions {
     if (bound.client.attachments.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
-    const open = () => this.#open(bound.client, passed);
+    const open = () => this.#open(bound, passed);
     let session = await bound.get(key, open);
     if (session.closed) {
       // Its process or socket ended between two calls.
@@ -126,12 +130,14 @@ export class ClientSessions {
   }
 
   /** The upstream hears of the client what it would hear from it, now and after an expiry. */
-  async #open(client: ClientState, passed: HeaderList): Promise<UpstreamChannel> {
+  async #open(bound: BoundSessions, passed: HeaderList): Promise<UpstreamChannel> {
     const { upstreamId, doorway, hasLogging } = this.#options;
-    const session = await doorway.open({
+    const { client } = bound;
+    const session: UpstreamChannel = await doorway.open({
       passed,
       clientCapabilities: client.capabilities,
       client: client.peerFor(upstreamId),
+      onExpired: () => this.#replace(bound, passed, session),
     });
     if (!session.isStateful) return session;
     await Promise.all([
@@ -142,5 +148,18 @@ export class ClientSessions {
     // Some servers ask their client on this stream, and lose what they ask before it is there.
     if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
     return session;
+  }
+
+  /** Who listens calls nobody by whom the loss would be found out. */
+  async #replace(bound: BoundSessions, passed: HeaderList, lost: UpstreamChannel): Promise<void> {
+    if (!this.#isListening(bound.client) || this.#options.isRetired()) return;
+    const key = this.#keyFor(passed);
+    await bound.drop(key, lost);
+    // Where that fails, the next call does better.
+    await bound.get(key, () => this.#open(bound, passed)).catch(() => {});
+  }
+
+  #isListening(client: ClientState): boolean {
+    return client.listening || client.subscriptionsTo(this.#options.upstreamId).size > 0;
   }
 }

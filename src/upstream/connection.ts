@@ -59,9 +59,10 @@ export interface UpstreamConnection {
   notify(body: string, options: ExchangeOptions): Promise<void>;
   /**
    * From now on also take what belongs to no call, where that needs asking for (streamable HTTP's GET stream). Idempotent.
+   * @param onGone called where that tells that the upstream has forgotten the session
    * @returns resolves when the upstream has opened the stream, or has none. Never rejects
    */
-  listen(): Promise<void> | void;
+  listen(onGone: () => void): Promise<void> | void;
   /** Ends the session at the upstream, and the connection. Never throws, takes no longer than a few seconds. */
   close(): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface ListenOptions {
   readonly signal: AbortSignal;
   /** The first stream is open, or could not be opened. */
   readonly onOpened: () => void;
+  /** See UpstreamConnection.listen(). */
+  readonly onGone: () => void;
 }
 
 /** What HttpTransport does for its connections; all headers of a request come from the connection. */
@@ -65,13 +67,15 @@ export class HttpConnection implements UpstreamConnection {
     return this.#transport.notify(body, this.#headersFor(options), options);
   }
 
-  listen(): Promise<void> {
+  listen(onGone: () => void): Promise<void> {
     if (this.sessionId === null) return Promise.resolve();
     if (this.#listening === null) {
       const { promise: opened, resolve } = Promise.withResolvers<void>();
       const stop = new AbortController();
       this.#listening = { stop, opened };
-      void this.#transport.listen(this.#headers, this.#onMessage, { signal: stop.signal, onOpened: resolve });
+      const { signal } = stop;
+      const onEnd = { onOpened: resolve, onGone };
+      void this.#transport.listen(this.#headers, this.#onMessage, { signal, ...onEnd });
     }
     return this.#listening.opened;
   }

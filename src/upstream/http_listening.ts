@@ -9,11 +9,15 @@ interface Listening {
   /** Takes the data of one event. What it throws ends the stream; it is opened anew. */
   readonly onEvent: (data: string) => void;
   readonly signal: AbortSignal;
+  /** The server does not know the session any more. */
+  readonly onGone: () => void;
 }
 
 /** Listen until the signal is aborted or the server answers with something else than an event stream. */
-export async function listenTo({ open, decoder: newDecoder, onEvent, signal }: Listening): Promise<void> {
+export async function listenTo(listening: Listening): Promise<void> {
+  const { open, decoder: newDecoder, onEvent, signal, onGone } = listening;
   let lastEventId: string | null = null;
+  let hasBeenOpen = false;
   const listen = async (): Promise<StreamEnd> => {
     const decoder = newDecoder();
     try {
@@ -21,9 +25,12 @@ export async function listenTo({ open, decoder: newDecoder, onEvent, signal }: L
       const type = (response.header("content-type") ?? "").toLowerCase();
       if (response.status !== 200 || !type.startsWith("text/event-stream")) {
         response.discard();
+        // Servers without such a stream say 404, too: the session is gone only where there has been one.
+        if (response.status === 404 && hasBeenOpen) onGone();
         // Overloaded or restarting: worth another try. Anything else is the server's word that it has no such stream.
         return { outcome: response.status < 500 ? "refused" : "failed" };
       }
+      hasBeenOpen = true;
       for await (const chunk of response.chunks()) {
         for (const { event, data } of decoder.push(chunk)) {
           if (event === "message" && data !== "") onEvent(data);

@@ -128,12 +128,17 @@ export class HttpTransport implements UpstreamTransport {
    * Take what the server sends outside any call, for as long as it offers such a stream (transports, "Listening for
    * Messages from the Server"). Never throws; ends when the signal is aborted or the server has no such stream.
    */
-  listen(headers: HeaderList, onMessage: OnMessage, { signal, onOpened }: ListenOptions): Promise<void> {
+  listen(
+    headers: HeaderList,
+    onMessage: OnMessage,
+    { signal, onOpened, onGone }: ListenOptions,
+  ): Promise<void> {
     return listenTo({
       open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
       decoder: () => new SseDecoder(this.#maxResponseBytes),
       onEvent: (data) => void this.#take(data, null, onMessage),
       signal,
+      onGone,
     });
   }
 

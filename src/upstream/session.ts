@@ -11,7 +11,12 @@ import { Deadline } from "./deadline.ts";
 import { farewell, Inbox, type InboxOptions } from "./inbox.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "./pool/health.ts";
 
-export interface OpenOptions extends InboxOptions {
+export interface SessionPeers extends InboxOptions {
+  /** While nobody called, the upstream was found to have forgotten the session. It is closed then. */
+  readonly onExpired?: () => void;
+}
+
+export interface OpenOptions extends SessionPeers {
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
@@ -31,6 +36,7 @@ export class UpstreamSession implements UpstreamChannel {
   readonly #connection: UpstreamConnection;
   readonly #passed: HeaderList;
   readonly #inbox: Inbox;
+  readonly #onExpired: () => void;
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
@@ -40,27 +46,28 @@ export class UpstreamSession implements UpstreamChannel {
     connection: UpstreamConnection,
     initialized: JsonObject,
     inbox: Inbox,
-    passed: HeaderList = [],
+    { passed = [], onExpired = () => {} }: Pick<OpenOptions, "passed" | "onExpired"> = {},
   ) {
     this.#connection = connection;
     this.initialized = initialized;
     this.protocolVersion = String(initialized.protocolVersion);
     this.#inbox = inbox;
     this.#passed = passed;
+    this.#onExpired = onExpired;
   }
 
   /** Go on with a session that another worker opened and has let go of; null where its connection cannot be had here. */
   static resume(
     transport: UpstreamTransport,
     transfer: SessionTransfer,
-    peers: InboxOptions = {},
+    peers: SessionPeers = {},
   ): UpstreamSession | null {
     const inbox = new Inbox(peers);
     const connection = transport.resume(transfer, inbox.receive);
     if (connection === null) return null;
     inbox.connection = connection;
     const { protocolVersion, passed, nextId } = transfer;
-    const session = new UpstreamSession(connection, { protocolVersion }, inbox, passed);
+    const session = new UpstreamSession(connection, { protocolVersion }, inbox, { ...peers, passed });
     // Calls of the other worker may still be under way: their ids stay theirs.
     session.#nextId = nextId + IDS_LEFT_BEHIND;
     return session;
@@ -95,7 +102,7 @@ export class UpstreamSession implements UpstreamChannel {
       });
       const result = initializeResult(reply, upstream);
       connection.established(reply.sessionId, String(result.protocolVersion));
-      session = new UpstreamSession(connection, result, inbox, passed);
+      session = new UpstreamSession(connection, result, inbox, options);
       if (!isRevision(result.protocolVersion)) {
         throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
           upstream,
@@ -130,7 +137,7 @@ export class UpstreamSession implements UpstreamChannel {
 
   /** Also take what the upstream sends outside any call. */
   listen(): Promise<void> | void {
-    if (!this.closed) return this.#connection.listen();
+    if (!this.closed) return this.#connection.listen(() => this.#expired());
   }
 
   get closed(): boolean {
@@ -195,6 +202,13 @@ export class UpstreamSession implements UpstreamChannel {
     // Over another connection it might overtake them, and a call in an ended session may run on.
     await Promise.all(this.#cancellations);
     await this.#connection.close();
+  }
+
+  #expired(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbox.close();
+    this.#onExpired();
   }
 
   /** A broken stream is no cancellation (transports, "Sending Messages"): the upstream is told in so many words. */

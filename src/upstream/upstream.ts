@@ -53,6 +53,7 @@ export class Upstream {
       transport,
       doorway,
       hasLogging: () => "logging" in this.capabilities,
+      isRetired: () => this.#retired,
     });
     this.#listening = new UpstreamListening({
       id: this.id,

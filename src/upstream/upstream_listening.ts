@@ -17,7 +17,7 @@ import { listenInSession } from "./session_listening.ts";
 /** What a new session is opened with. */
 export type Opening = Pick<
   OpenOptions,
-  "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged"
+  "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
 >;
 
 interface ListenedTo {

@@ -15,6 +15,8 @@ const ALL_LISTS = {
   resources: { listChanged: true, subscribe: true },
 };
 const CALL = { received: new Headers(), clientCapabilities: '{"roots":{}}' };
+const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
+const OLDER = { token: null, revision: "2025-11-25" } as const;
 
 /** A modern upstream whose streams a test holds. `refuse` answers instead of a stream. */
 function modern(refuse: (request: Received) => ReturnType<typeof refusal> | undefined = () => undefined) {
@@ -185,6 +187,48 @@ Deno.test("Upstream.subscribe() says when an older upstream refuses every resour
   const refused = stateless.upstream.subscribe({ resourceSubscriptions: ["a:1"] }, () => {}, signal, CALL);
   await assertRejects(() => refused.opened, SluiceError, "keeps no sessions");
   await refused.ended;
+});
+
+Deno.test("A client that listens gets another session where the upstream has forgotten its own, wishes and all", async () => {
+  const forgotten = new Set<string>();
+  const streams: LiveStream[] = [];
+  const fake = new FakeUpstream((request) => {
+    if (forgotten.has(request.sessionId ?? "")) return { status: 404 };
+    if (request.http.method !== "GET") return undefined;
+    const stream = new LiveStream(request);
+    streams.push(stream);
+    return stream.answer;
+  });
+  const upstream = upstreamOf(fake, null);
+  const heard: string[] = [];
+  const client = new ClientState({ peer: { notify: (text) => void heard.push(text) } });
+  const bound = new BoundSessions(client);
+  await upstream.request("tools/call", "{}", { ...CALL, ...LIMITS, bound, ...OLDER });
+  await client.subscribe(upstream.id, "a:1");
+  await upstream.listen(bound);
+  await waitFor(() => streams.length === 1, { what: "a stream" });
+  forgotten.add("s1");
+  streams[0]!.end();
+  await waitFor(() => streams.length === 2, { what: "another session's stream" });
+  assertEquals(streams[1]!.request.sessionId, "s2");
+  await waitFor(() => fake.methods.includes("resources/subscribe"), { what: "the subscription" });
+  streams[1]!.send(JSON.parse(updated("a:1")));
+  await waitFor(() => heard.length > 0, { what: "the update" });
+  await bound.end();
+  assertEquals(fake.received.filter(({ method }) => method === "initialize").length, 2);
+});
+
+Deno.test("A server that answers 404 to GET has no stream, and keeps its session", async () => {
+  const fake = new FakeUpstream(({ http }) => http.method === "GET" ? { status: 404 } : undefined);
+  const upstream = upstreamOf(fake, null);
+  const client = new ClientState({ peer: { notify: () => {} } });
+  client.listening = true;
+  const bound = new BoundSessions(client);
+  for (let i = 0; i < 2; i++) {
+    await upstream.request("tools/call", "{}", { ...CALL, ...LIMITS, bound, ...OLDER });
+  }
+  await bound.end();
+  assertEquals(fake.received.filter(({ method }) => method === "initialize").length, 1);
 });
 
 Deno.test("An older client's subscriptions at a modern upstream are one stream, opened anew when they change", async () => {
