@@ -156,10 +156,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     } catch {
       return this.#options.onStray("no JSON");
     }
-    for (const [piece, own] of piecesOf(value, text)) this.#take(piece, own);
+    for (const [piece, own] of piecesOf(value, text)) this.#receive(piece, own);
   }
 
-  #take(value: unknown, text: string): void {
+  #receive(value: unknown, text: string): void {
     if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
     if (typeof value.method === "string") {
       try {
@@ -187,13 +187,21 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   }
 
   #dispatch(value: JsonObject, text: string): void {
-    const { dialect, onStray } = this.#options;
+    const { onStray } = this.#options;
     if (value.method === "notifications/progress") {
-      const pending = this.#pending.get(this.#tokens.requestOf(value) ?? NaN);
+      const id = this.#tokens.requestOf(value) ?? NaN;
+      const pending = this.#pending.get(id);
+      const callersToken = pending?.callersToken ?? this.#tokens.ofTask(id);
       // Late, or not asked for: of no use to anybody.
-      if (pending?.callersToken === undefined) return onStray("progress of no call");
-      return pending.options.onMessage?.(...ProgressTokens.restore(value, text, pending.callersToken));
+      if (callersToken === undefined) return onStray("progress of no call");
+      const told = ProgressTokens.restore(value, text, callersToken);
+      return pending === undefined ? this.#take(...told) : pending.options.onMessage?.(...told);
     }
+    this.#take(value, text);
+  }
+
+  #take(value: JsonObject, text: string): void {
+    const { dialect, onStray } = this.#options;
     const stray = dialect.take(value, text, this.#pending);
     if (stray !== undefined) onStray(stray);
   }
@@ -203,7 +211,10 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     if (!("result" in value || "error" in value)) this.#options.onStray("neither a call nor an answer");
     // The answer to a call that was given up is late, which is no fault.
     else if (pending === undefined) this.#options.onStray("an answer to no call");
-    else pending.settle({ value, text, sessionId: null });
+    else {
+      this.#tokens.answered(value.id as number, value, pending.callersToken);
+      pending.settle({ value, text, sessionId: null });
+    }
   }
 
   #isHeld(): boolean {

@@ -152,6 +152,22 @@ Deno.test("DuplexConnection gives the session what the upstream sends of itself,
   await Promise.all(answers);
 });
 
+Deno.test("DuplexConnection tells the progress of a task that a call has made outside any call, under the caller's token", async () => {
+  const { channel, call } = setUp();
+  const heard: string[] = [];
+  const params = '{"_meta":{"progressToken":0}}';
+  const calls = [1, 2].map((id) => call(id, params, { onMessage: (_value, text) => void heard.push(text) }));
+  await settled();
+  const [ofTask, other] = channel.sent.map(tokenIn);
+  channel.answers(1, { task: { taskId: "t", status: "working" } });
+  channel.answers(2, { content: [] });
+  await Promise.all(calls);
+  channel.says(progress(ofTask, "of the task"));
+  channel.says(progress(other));
+  assertEquals(channel.received.map((text) => JSON.parse(text)), [progress(0, "of the task")]);
+  assertEquals([heard, channel.strays], [[], ["progress of no call"]]);
+});
+
 Deno.test("DuplexConnection passes over what is no message, and goes on", async () => {
   const { channel, call } = setUp();
   const answer = call(1);

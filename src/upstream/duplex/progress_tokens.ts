@@ -15,9 +15,14 @@ export interface OwnToken {
   readonly callersToken: string | undefined;
 }
 
+/** Of more calls that made tasks the progress of the oldest is no longer told. */
+const MAX_TASKS = 1_000;
+
 export class ProgressTokens {
   /** Bridges tell all their sockets what one of them asked for, so the tokens are no other connection's either. */
   readonly #prefix = `${crypto.randomUUID()}-`;
+  /** Callers' tokens of requests that are answered, and whose tasks are under way perhaps. */
+  readonly #ofTasks = new Map<number, string>();
 
   /**
    * Puts a token of our own in the place of the caller's: two callers may have chosen the same one.
@@ -36,6 +41,21 @@ export class ProgressTokens {
     requireSoleMember(meta!, "progressToken");
     const ownMeta = replaceMember(meta!, "progressToken", `"${this.#prefix}${id}"`);
     return { body: replaceMember(body, "params", replaceMember(params!, "_meta", ownMeta)), callersToken };
+  }
+
+  /**
+   * A request is answered. Where a task is its answer, its token goes on to mean that task (2025-11-25, progress: "throughout the
+   * task's lifetime").
+   */
+  answered(id: number, { result }: JsonObject, callersToken: string | undefined): void {
+    if (callersToken === undefined || !isObject(result) || !isObject(result.task)) return;
+    if (this.#ofTasks.size >= MAX_TASKS) this.#ofTasks.delete(this.#ofTasks.keys().next().value!);
+    this.#ofTasks.set(id, callersToken);
+  }
+
+  /** The caller's token of an answered request whose task may be under way. */
+  ofTask(id: number): string | undefined {
+    return this.#ofTasks.get(id);
   }
 
   /** The request that a progress notification is about; undefined: none of this connection's. */
