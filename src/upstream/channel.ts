@@ -85,6 +85,8 @@ export interface UpstreamChannel extends PoolSession {
   listen(): Promise<void> | void;
   /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
   transfer(): SessionTransfer | null;
+  /** Another worker does: many servers have room for one listener a session. Calls under way here end as they began. */
+  stopListening?(): void;
   /** Listens by a request of its own; absent where subscriptions belong to the session. */
   readonly subscribe?: (filter: SubscriptionFilter, options: SubscribeOptions) => Subscription;
 }

@@ -66,7 +66,10 @@ export class ClientSessions {
 
   /** For the worker that takes the client over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
-    return (await this.of(bound)).flatMap((session) => session.transfer() ?? []);
+    return (await this.of(bound)).flatMap((session) => {
+      session.stopListening?.();
+      return session.transfer() ?? [];
+    });
   }
 
   /** Take over what `transfer` gave. */

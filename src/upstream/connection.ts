@@ -63,6 +63,8 @@ export interface UpstreamConnection {
    * @returns resolves when the upstream has opened the stream, or has none. Never rejects
    */
   listen(onGone: () => void): Promise<void> | void;
+  /** Another worker goes on with the session: `listen` does nothing from now on. Absent where that cannot be. */
+  stopListening?(): void;
   /** Ends the session at the upstream, and the connection. Never throws, takes no longer than a few seconds. */
   close(): Promise<void>;
 }

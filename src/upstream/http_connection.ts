@@ -80,6 +80,11 @@ export class HttpConnection implements UpstreamConnection {
     return this.#listening.opened;
   }
 
+  stopListening(): void {
+    this.#listening ??= { stop: new AbortController(), opened: Promise.resolve() };
+    this.#listening.stop.abort(new DOMException("another worker listens", "AbortError"));
+  }
+
   async close(): Promise<void> {
     this.#listening?.stop.abort(new DOMException("the session has ended", "AbortError"));
     if (this.sessionId === null) return;

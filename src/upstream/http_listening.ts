@@ -27,8 +27,9 @@ export async function listenTo(listening: Listening): Promise<void> {
         response.discard();
         // Servers without such a stream say 404, too: the session is gone only where there has been one.
         if (response.status === 404 && hasBeenOpen) onGone();
-        // Overloaded or restarting: worth another try. Anything else is the server's word that it has no such stream.
-        return { outcome: response.status < 500 ? "refused" : "failed" };
+        // Overloaded or restarting, or not aware yet that the worker before has left: worth another try. Anything else is the
+        // server's word that it has no such stream.
+        return { outcome: response.status < 500 && response.status !== 409 ? "refused" : "failed" };
       }
       hasBeenOpen = true;
       for await (const chunk of response.chunks()) {

@@ -140,6 +140,10 @@ export class UpstreamSession implements UpstreamChannel {
     if (!this.closed) return this.#connection.listen(() => this.#expired());
   }
 
+  stopListening(): void {
+    this.#connection.stopListening?.();
+  }
+
   get closed(): boolean {
     return this.#closed || this.#connection.closed;
   }

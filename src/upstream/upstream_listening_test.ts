@@ -218,6 +218,35 @@ Deno.test("A client that listens gets another session where the upstream has for
   assertEquals(fake.received.filter(({ method }) => method === "initialize").length, 2);
 });
 
+Deno.test("A session's stream moves with it to another worker, also where the upstream has room for one", async () => {
+  const streams: LiveStream[] = [];
+  let conflicts = 0;
+  const fake = new FakeUpstream((request) => {
+    if (request.http.method !== "GET") return undefined;
+    // It hears late that the first one has left.
+    if (streams.some(({ isGivenUp }) => !isGivenUp) || (streams.length > 0 && conflicts === 0)) {
+      conflicts++;
+      return { status: 409 };
+    }
+    const stream = new LiveStream(request);
+    streams.push(stream);
+    return stream.answer;
+  });
+  const client = new ClientState();
+  client.listening = true;
+  const [before, after] = [new BoundSessions(client), new BoundSessions(client)];
+  const [one, other] = [upstreamOf(fake, null), upstreamOf(fake, null)];
+  await one.request("tools/call", "{}", { ...CALL, ...LIMITS, bound: before, ...OLDER });
+  assertEquals(streams.length, 1);
+  const [transfer] = await one.transfer(before);
+  other.adopt(after, transfer!);
+  // A call that ends only now does not listen for the client that is gone.
+  await one.listen(before);
+  await waitFor(() => streams.length === 2, { what: "the stream in the other worker" });
+  assertEquals([streams[0]!.isGivenUp, streams[1]!.request.sessionId, conflicts], [true, "s1", 1]);
+  await after.end();
+});
+
 Deno.test("A server that answers 404 to GET has no stream, and keeps its session", async () => {
   const fake = new FakeUpstream(({ http }) => http.method === "GET" ? { status: 404 } : undefined);
   const upstream = upstreamOf(fake, null);
