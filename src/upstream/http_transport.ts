@@ -221,14 +221,33 @@ export class HttpTransport implements UpstreamTransport {
       // A stream of 2026-07-28, whose requests repeat themselves in headers, cannot be resumed: what it carried is lost.
       if (lastEventId === null || options.mirrored !== undefined) throw failure ?? this.#closed();
       options.onDelay?.();
-      await pauseBeforeResume(decoder.retryMs, options);
-      response = await this.#openStream(lastEventId, headers, options);
-      if (response.status !== 200 || !isEventStream(response)) {
-        response.discard();
-        break;
-      }
+      const rest = await this.#resume(lastEventId, decoder.retryMs, headers, options);
+      if (rest === null) break;
+      response = rest;
     }
     throw this.#closed();
+  }
+
+  /** @returns null where the upstream does not go on with the stream, or is not there */
+  async #resume(
+    lastEventId: string,
+    retryMs: number | null,
+    headers: HeaderList,
+    options: RequestOptions,
+  ): Promise<HttpResponse | null> {
+    for (let tries = 0; tries < MAX_FRUITLESS_RESUMES; tries++) {
+      await pauseBeforeResume(retryMs, options);
+      try {
+        const response = await this.#openStream(lastEventId, headers, options);
+        if (response.status === 200 && isEventStream(response)) return response;
+        response.discard();
+        return null;
+      } catch (error) {
+        // That this has not reached the upstream says nothing of the call, which has: it must not be made again.
+        if (!isError(error, "UPSTREAM_CONNECT_FAILED") && !isError(error, "UPSTREAM_CLOSED")) throw error;
+      }
+    }
+    return null;
   }
 
   #decode(decoder: SseDecoder, chunk: Uint8Array) {

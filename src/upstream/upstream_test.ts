@@ -53,6 +53,26 @@ Deno.test("Upstream.request() opens an expired session anew and tries exactly on
   assertEquals([count("initialize"), bound.size], [2, 1]);
 });
 
+Deno.test("Upstream.request() makes a call once whose stream broke off, while the upstream cannot be reached and after that", async () => {
+  // What waits between two tries keeps no process alive.
+  const alive = setInterval(() => {}, 1_000);
+  for (const awayFor of [3, Infinity]) {
+    let tries = 0;
+    const { upstream, count } = setUp(({ method, http }) => {
+      const headers = { "content-type": "text/event-stream" };
+      if (method === "tools/call") return { headers, body: "id: e1\nretry: 1\ndata: \n\n" };
+      if (http.method !== "GET") return undefined;
+      const code = tries++ % 2 === 0 ? "UPSTREAM_CONNECT_FAILED" : "UPSTREAM_CLOSED";
+      if (tries <= awayFor) throw new SluiceError(code, { upstream: "fake", reason: "restarting", sent: 0 });
+      return { headers, body: 'data: {"id":1,"result":{"late":true}}\n\n' };
+    });
+    const answer = await upstream.request("tools/call", "{}", call(new BoundSessions()))
+      .then(({ text }) => text, ({ code }) => code);
+    assertEquals([answer, count("tools/call")], [awayFor === 3 ? '{"late":true}' : "UPSTREAM_CLOSED", 1]);
+  }
+  clearInterval(alive);
+});
+
 Deno.test("Upstream.request() gives up when the new session has expired, too", async () => {
   const { upstream, count } = setUp(({ method }) => method === "tools/call" ? { status: 404 } : undefined);
   const error = await assertRejects(
