@@ -1,8 +1,14 @@
 // Newline-delimited messages on standard input and output (MCP, transports, "stdio").
+import { type Clock, systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { MAX_UNREAD_BYTES } from "../downstream/event_stream.ts";
 
 const LF = 0x0a;
+
+/** A client that takes nothing for so long, with MAX_UNREAD_BYTES waiting, does not read. One that is slow does. */
+const MAX_STANDSTILL_MS = 10_000;
+/** However steadily it reads: memory is bounded. */
+const MAX_BEHIND_BYTES = 16 * MAX_UNREAD_BYTES;
 
 /**
  * The lines of a byte stream, without empty ones. A line that cannot be taken comes as the error that says why: BODY_TOO_LARGE above
@@ -53,15 +59,23 @@ function decode(pieces: readonly Uint8Array[]): string | SluiceError {
 export class LineWriter {
   readonly #out: { write(bytes: Uint8Array): Promise<number> };
   readonly #onFailure: (error: unknown) => void;
+  readonly #clock: Clock;
   readonly #encoder = new TextEncoder();
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #failed = false;
+  /** When the client last took something, or had nothing to take. */
+  #tookAt = 0;
   #writing: Promise<void> | null = null;
 
   /** @param onFailure called once: nobody takes what is written, or not fast enough. What comes after is dropped */
-  constructor(out: { write(bytes: Uint8Array): Promise<number> }, onFailure: (error: unknown) => void) {
+  constructor(
+    out: { write(bytes: Uint8Array): Promise<number> },
+    onFailure: (error: unknown) => void,
+    clock: Clock = systemClock,
+  ) {
     this.#out = out;
+    this.#clock = clock;
     this.#onFailure = onFailure;
   }
 
@@ -69,7 +83,8 @@ export class LineWriter {
     if (this.#failed) return;
     // Between the tokens of an upstream's JSON may stand line breaks, which end a message here; within strings there are none.
     const bytes = this.#encoder.encode(`${message.replace(/[\r\n]+/g, " ")}\n`);
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes.length > MAX_UNREAD_BYTES) {
+    if (this.#waitingBytes === 0) this.#tookAt = this.#clock.now();
+    else if (this.#isTooMuch(this.#waitingBytes + bytes.length)) {
       return this.#fail(new Error("the client does not read"));
     }
     this.#waiting.push(bytes);
@@ -85,7 +100,10 @@ export class LineWriter {
   async #write(): Promise<void> {
     try {
       for (let bytes = this.#waiting[0]; bytes !== undefined; bytes = this.#waiting[0]) {
-        for (let sent = 0; sent < bytes.length;) sent += await this.#out.write(bytes.subarray(sent));
+        for (let sent = 0; sent < bytes.length;) {
+          sent += await this.#out.write(bytes.subarray(sent));
+          this.#tookAt = this.#clock.now();
+        }
         this.#waiting.shift();
         this.#waitingBytes -= bytes.length;
       }
@@ -93,6 +111,11 @@ export class LineWriter {
       this.#fail(error);
     }
     this.#writing = null;
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    const standsStill = this.#clock.now() - this.#tookAt >= MAX_STANDSTILL_MS;
+    return bytes > (standsStill ? MAX_UNREAD_BYTES : MAX_BEHIND_BYTES);
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { settle } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
 import { MAX_UNREAD_BYTES } from "../downstream/event_stream.ts";
@@ -67,15 +68,31 @@ Deno.test("LineWriter writes each message as one line, in order, in the pieces t
   assertEquals([out.written.join(""), flushed], ['{"a":  1}\n[]\n', true]);
 });
 
-Deno.test("LineWriter gives up a reader that leaves too much unread, once, and one that is gone", async () => {
+Deno.test("LineWriter gives up a reader that takes nothing with much unread, once, and one that is gone", async () => {
   const failures: unknown[] = [];
-  const writer = new LineWriter(pipe(), (error) => failures.push(error));
+  const clock = new FakeClock();
+  const out = pipe();
+  const writer = new LineWriter(out, (error) => failures.push(error), clock);
   // However long one message is, it is written.
   writer.send("x".repeat(MAX_UNREAD_BYTES + 1));
+  await clock.tick(9_999);
+  out.take();
+  await settle();
+  // Slowly, but it reads.
+  await clock.tick(9_999);
+  writer.send("x");
   assertEquals(failures.length, 0);
+  await clock.tick(1);
   writer.send("y");
   writer.send("z");
   assertEquals(failures.map(String), ["Error: the client does not read"]);
+
+  const behind: unknown[] = [];
+  const flooded = new LineWriter(pipe(), (error) => behind.push(error), clock);
+  for (let i = 0; i < 16; i++) flooded.send("x".repeat(MAX_UNREAD_BYTES - 1));
+  assertEquals(behind.length, 0);
+  flooded.send("");
+  assertEquals(behind.map(String), ["Error: the client does not read"]);
 
   const gone: unknown[] = [];
   const broken = new LineWriter(
