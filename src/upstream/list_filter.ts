@@ -19,3 +19,11 @@ export function listFilter(capabilities: Readonly<JsonObject>): ListFilter {
 export function isEmpty(filter: ListFilter): boolean {
   return !Object.values(filter).includes(true);
 }
+
+/** The notifications that a filter asks for. */
+export function methodsIn(filter: SubscriptionFilter): string[] {
+  const lists = ["tools", "prompts", "resources"] as const;
+  return lists.filter((list) => filter[`${list}ListChanged`]).map((list) =>
+    `notifications/${list}/list_changed`
+  );
+}

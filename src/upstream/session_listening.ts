@@ -9,33 +9,40 @@ import { keepListening, pause, type StreamEnd } from "./listening.ts";
 interface SessionListening {
   /** For error texts. */
   readonly upstream: string;
-  /** A session whose messages go to the listener. */
-  readonly open: () => Promise<UpstreamChannel>;
+  /** A session whose messages go to the listener. `onExpired`: see OpenOptions. */
+  readonly open: (onExpired: () => void) => Promise<UpstreamChannel>;
+  /** It listens again: what happened meanwhile nobody has heard of. */
+  readonly onAgain?: () => void;
   /** To be subscribed to in it. */
   readonly uris: readonly string[];
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
   readonly signal: AbortSignal;
 }
 
-/** A session that has ended says so only to who asks. It also keeps the upstream from ending it for idleness. */
+/** A session whose stream lives on says only to who asks that it has ended. It also keeps the upstream from ending it for idleness. */
 const CHECK_INTERVAL_MS = 60_000;
 
 export function listenInSession(listening: SessionListening): Subscription {
-  const { open, uris, limits, signal } = listening;
+  const { open, onAgain, uris, limits, signal } = listening;
   const opened = Promise.withResolvers<void>();
   opened.promise.catch(() => {});
+  let hasListened = false;
   const listen = async (): Promise<StreamEnd> => {
     let session: UpstreamChannel | undefined;
+    const expired = new AbortController();
+    const over = AbortSignal.any([signal, expired.signal]);
     try {
-      session = await open();
+      session = await open(() => expired.abort());
       // Without a session there is nothing that could listen.
       if (!session.isStateful) throw noSession(listening);
       session.listen();
       await subscribeTo(uris, session, listening);
       opened.resolve();
-      while (!signal.aborted && !session.closed) {
-        await pause(CHECK_INTERVAL_MS, signal);
-        if (!signal.aborted && await session.probe("ping", limits.timeoutMs) === "failed") break;
+      if (hasListened) onAgain?.();
+      hasListened = true;
+      while (!over.aborted && !session.closed) {
+        await pause(CHECK_INTERVAL_MS, over);
+        if (!over.aborted && await session.probe("ping", limits.timeoutMs) === "failed") break;
       }
       return { outcome: "ended" };
     } catch (error) {

@@ -9,7 +9,7 @@ import type {
   UpstreamChannel,
 } from "./channel.ts";
 import type { HeaderList } from "./connection.ts";
-import { isEmpty, listFilter } from "./list_filter.ts";
+import { isEmpty, listFilter, methodsIn } from "./list_filter.ts";
 import type { OpenOptions } from "./session.ts";
 import { ResourceStream } from "./resource_stream.ts";
 import { listenInSession } from "./session_listening.ts";
@@ -91,12 +91,14 @@ export class UpstreamListening {
       upstream: name,
       uris: filter.resourceSubscriptions ?? [],
       limits,
-      open: () =>
+      onAgain: () => methodsIn(filter).forEach((method) => onListChanged?.(method)),
+      open: (onExpired) =>
         open({
           passed,
           signal,
           clientCapabilities,
           client: { notify: onMessage },
+          onExpired,
           ...(onListChanged === undefined ? {} : { onListChanged }),
         }),
       signal,

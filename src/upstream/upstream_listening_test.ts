@@ -340,6 +340,32 @@ Deno.test("Upstream.watchLists() asks for what the capabilities promise, of both
   await waitFor(() => other.fake.methods.includes("DELETE"), { what: "the session's end" });
 });
 
+Deno.test("Upstream.watchLists() takes every list for changed where an older upstream has forgotten the session", async () => {
+  const forgotten = new Set<string>();
+  const streams: LiveStream[] = [];
+  const fake = new FakeUpstream((request) => {
+    if (forgotten.has(request.sessionId ?? "")) return { status: 404 };
+    if (request.http.method !== "GET") return undefined;
+    const stream = new LiveStream(request);
+    streams.push(stream);
+    return stream.answer;
+  });
+  const profile = upstreamProfile({ capabilities: { ...ALL_LISTS, prompts: {} } });
+  const upstream = new Upstream(profile, fake.transport(), upstreamDeps());
+  const heard: string[] = [];
+  const stop = new AbortController();
+  const { ended } = upstream.watchLists((method) => void heard.push(method), stop.signal);
+  await waitFor(() => streams.length === 1, { what: "a stream" });
+  assertEquals(heard, []);
+  forgotten.add("s1");
+  streams[0]!.end();
+  await waitFor(() => streams.length === 2, { what: "another session's stream" });
+  assertEquals(streams[1]!.request.sessionId, "s2");
+  assertEquals(heard, ["notifications/tools/list_changed", "notifications/resources/list_changed"]);
+  stop.abort();
+  await ended;
+});
+
 Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one that was changed", async () => {
   const heard: unknown[] = [];
   const watch = new ListWatch({ onListChanged: (id, method) => heard.push([id, method]) });
