@@ -158,7 +158,7 @@ Deno.test("POST /gateways seals credentials, uses them and never shows them", ()
 
 Deno.test("POST /gateways tells what of the upstream it could not take", () =>
   withAdminApi(async ({ call, upstreams }) => {
-    upstreams.set(URL_1, { ...discovery({}), tools: [{ name: "a" }, { name: "a" }] });
+    upstreams.set(URL_1, { ...discovery({}), tools: ['{"name":"a"}', '{"name":"a"}'] });
     const { body } = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
     assertEquals([body.toolCount, body.skippedTools[0].name], [1, "a"]);
     assertStringIncludes(body.skippedTools[0].reason, "twice");
@@ -251,7 +251,7 @@ Deno.test("POST /gateways/{id}/tools/refresh takes over tools, and the rest when
   withAdminApi(async ({ call, upstreams, store }) => {
     upstreams.set(URL_1, discovery({ tools: ["a", "b"], resources: ["r:1"], prompts: ["p"] }));
     const { body: { id } } = await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
-    upstreams.set(URL_1, { ...discovery({ tools: ["c"] }), tools: [{ name: "a" }, { name: "c" }] });
+    upstreams.set(URL_1, { ...discovery({ tools: ["c"] }), tools: ['{"name":"a"}', '{"name":"c"}'] });
     const { body } = await call("POST", `/gateways/${id}/tools/refresh`);
     assertEquals([body.success, body.gatewayId], [true, id]);
     assertEquals([body.toolsAdded, body.toolsUpdated, body.toolsRemoved, body.resourcesRemoved], [

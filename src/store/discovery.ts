@@ -48,7 +48,7 @@ export async function saveDiscovery(
   if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
   const refused = tools ? discovery.refusedTools ?? [] : [];
   const skipped: SkippedItem[] = refused.map((tool) => ({ kind: "tool", ...tool }));
-  const merge = new Merge(tx, gateway, now, skipped, discovery.texts);
+  const merge = new Merge(tx, gateway, now, skipped);
   const saved = {
     tools: tools ? await merge.named(TOOLS, "tool", discovery.tools, naming, newTool) : nothing(),
     resources: resources ? await merge.resources(discovery) : nothing(),

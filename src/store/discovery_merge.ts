@@ -64,14 +64,13 @@ export class Merge {
     private readonly gateway: GatewayRow,
     private readonly now: Date,
     private readonly skipped: SkippedItem[],
-    private readonly texts: Discovery["texts"],
   ) {}
 
   /** Tools or prompts: known by their original name, called by one that is unique in the registry. */
   async named<Row extends NamedRow>(
     entity: EntityTable<Row>,
     kind: "tool" | "prompt",
-    found: readonly RawObject[],
+    found: readonly string[],
     naming: Naming,
     create: (
       shared: SharedFields,
@@ -141,9 +140,10 @@ export class Merge {
   }
 
   /** The offered objects by key; what has none, or one that came before, is noted as skipped. */
-  #distinct(kind: SkippedItem["kind"], found: readonly RawObject[], keyOf: (raw: RawObject) => unknown) {
+  #distinct(kind: SkippedItem["kind"], found: readonly string[], keyOf: (raw: RawObject) => unknown) {
     const seen = new Set<string>();
-    return found.flatMap((raw, i) => {
+    return found.flatMap((definition, i) => {
+      const raw: RawObject = JSON.parse(definition);
       const key = keyOf(raw);
       if (typeof key !== "string" || key === "") {
         this.skipped.push({ kind, name: `#${i + 1}`, reason: `the upstream's ${kind} has no name or URI` });
@@ -154,7 +154,7 @@ export class Merge {
         return [];
       }
       seen.add(key);
-      return [{ key, raw, definition: this.texts?.get(raw) ?? JSON.stringify(raw) }];
+      return [{ key, raw, definition }];
     });
   }
 

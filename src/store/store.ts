@@ -131,7 +131,7 @@ export interface CatalogRows {
   readonly revokedTokens: readonly string[];
 }
 
-/** What an upstream was found to offer; the raw objects, in its order. */
+/** What an upstream was found to offer: of its lists each object as the JSON text that it sent, in its order. */
 export interface Discovery {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
@@ -139,12 +139,10 @@ export interface Discovery {
   readonly protocolVersion: string;
   readonly stateful: boolean;
   readonly listTtlMs: number | null;
-  readonly tools: readonly Readonly<Record<string, unknown>>[];
+  readonly tools: readonly string[];
   /** Tools that clients must not offer, and why: they are not among the others. */
   readonly refusedTools?: readonly { readonly name: string; readonly reason: string }[];
-  readonly resources: readonly Readonly<Record<string, unknown>>[];
-  readonly resourceTemplates: readonly Readonly<Record<string, unknown>>[];
-  readonly prompts: readonly Readonly<Record<string, unknown>>[];
-  /** Each of these as the upstream wrote it: not all numbers of JSON are JavaScript's, and clients may know more of them. */
-  readonly texts?: ReadonlyMap<object, string>;
+  readonly resources: readonly string[];
+  readonly resourceTemplates: readonly string[];
+  readonly prompts: readonly string[];
 }

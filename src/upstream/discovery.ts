@@ -42,16 +42,13 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
     const offered = isObject(capabilities) ? capabilities : {};
     let listTtlMs: number | null = null;
     const onTtl = (ttlMs: number) => listTtlMs = Math.min(ttlMs, listTtlMs ?? Infinity);
-    const texts = new Map<object, string>();
     const list = (capability: string, method: string, key: string) =>
-      capability in offered
-        ? listAll(session, method, key, { upstream, call, texts, onTtl })
-        : Promise.resolve([]);
+      capability in offered ? listAll(session, method, key, { upstream, call, onTtl }) : Promise.resolve([]);
     const lists = {
       ...offerable(await list("tools", "tools/list", "tools"), session),
-      resources: await list("resources", "resources/list", "resources"),
-      resourceTemplates: await list("resources", "resources/templates/list", "resourceTemplates"),
-      prompts: await list("prompts", "prompts/list", "prompts"),
+      resources: textsOf(await list("resources", "resources/list", "resources")),
+      resourceTemplates: textsOf(await list("resources", "resources/templates/list", "resourceTemplates")),
+      prompts: textsOf(await list("prompts", "prompts/list", "prompts")),
     };
     return {
       capabilities: offered,
@@ -61,7 +58,6 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
       stateful: session.isStateful,
       listTtlMs,
       ...lists,
-      texts,
     };
   } finally {
     await session.close();
@@ -106,17 +102,27 @@ function modernIntroduction({ session, discovered }: ModernUpstream): Introducti
   };
 }
 
+/** One object of a list, and the text that it came in: numbers may say more there than they do here. */
+interface Listed {
+  readonly value: JsonObject;
+  readonly text: string;
+}
+
+function textsOf(listed: readonly Listed[]): string[] {
+  return listed.map(({ text }) => text);
+}
+
 /** A tool whose annotations are at fault must not be offered; those of older revisions have no annotations. */
 function offerable(
-  tools: JsonObject[],
+  tools: Listed[],
   { protocolVersion }: UpstreamChannel,
 ): Pick<Discovery, "tools" | "refusedTools"> {
-  if (protocolVersion !== MODERN_REVISION) return { tools };
-  const judged = tools.map((tool) => ({ tool, reason: annotationFault(tool.inputSchema) }));
+  if (protocolVersion !== MODERN_REVISION) return { tools: textsOf(tools) };
+  const judged = tools.map((tool) => ({ tool, reason: annotationFault(tool.value.inputSchema) }));
   return {
-    tools: judged.flatMap(({ tool, reason }) => reason === null ? [tool] : []),
+    tools: textsOf(judged.flatMap(({ tool, reason }) => reason === null ? [tool] : [])),
     refusedTools: judged.flatMap(({ tool, reason }) =>
-      reason === null ? [] : [{ name: String(tool.name), reason }]
+      reason === null ? [] : [{ name: String(tool.value.name), reason }]
     ),
   };
 }
@@ -125,17 +131,11 @@ async function listAll(
   session: UpstreamChannel,
   method: string,
   key: string,
-  { upstream, call, texts, onTtl }: {
-    readonly upstream: string;
-    readonly call: SessionCall;
-    /** Takes each entry's text. */
-    readonly texts: Map<object, string>;
-    readonly onTtl: (ttlMs: number) => void;
-  },
-): Promise<JsonObject[]> {
+  { upstream, call, onTtl }: { upstream: string; call: SessionCall; onTtl: (ttlMs: number) => void },
+): Promise<Listed[]> {
   const broken = (reason: string) =>
     new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: `${method}: ${reason}` });
-  const items: JsonObject[] = [];
+  const items: Listed[] = [];
   const seen = new Set<string>();
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
@@ -153,12 +153,11 @@ async function listAll(
     }
     if (!isObject(value) || !Array.isArray(value[key])) throw broken(`the result has no "${key}" array`);
     if (Number.isSafeInteger(value.ttlMs)) onTtl(Math.max(0, Number(value.ttlMs)));
-    const written = elementTexts(memberText(answer.text, key)!);
-    for (const [i, item] of value[key].entries()) {
+    const texts = elementTexts(memberText(answer.text, key)!);
+    value[key].forEach((item: unknown, i: number) => {
       if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
-      items.push(item);
-      texts.set(item, written[i]!);
-    }
+      items.push({ value: item, text: texts[i]! });
+    });
     const next = value.nextCursor ?? null;
     // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).
     if (next === null || (next === "" && session.protocolVersion !== MODERN_REVISION)) return items;

@@ -44,9 +44,13 @@ export function discovery(
     protocolVersion: "2025-11-25",
     stateful: true,
     listTtlMs: null,
-    tools: tools.map((name) => ({ name, description: `does ${name}`, inputSchema: { type: "object" } })),
-    resources: resources.map((uri) => ({ uri, name: `resource ${uri}` })),
-    resourceTemplates: templates.map((uriTemplate) => ({ uriTemplate, name: `template ${uriTemplate}` })),
-    prompts: prompts.map((name) => ({ name, arguments: [{ name: "who", required: true }] })),
+    tools: texts(tools, (name) => ({ name, description: `does ${name}`, inputSchema: { type: "object" } })),
+    resources: texts(resources, (uri) => ({ uri, name: `resource ${uri}` })),
+    resourceTemplates: texts(templates, (uriTemplate) => ({ uriTemplate, name: `template ${uriTemplate}` })),
+    prompts: texts(prompts, (name) => ({ name, arguments: [{ name: "who", required: true }] })),
   };
+}
+
+function texts(keys: readonly string[], objectOf: (key: string) => unknown): string[] {
+  return keys.map((key) => JSON.stringify(objectOf(key)));
 }
