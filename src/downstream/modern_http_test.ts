@@ -189,6 +189,8 @@ Deno.test("ModernHttp takes a requestState once, from its own caller, for its ow
   const state = await park();
   assertEquals(await codeWith(state, { given: { principal: principal({ subject: "bob" }) } }), -32602);
   assertEquals(await codeWith(state, { params: { name: "a-other", requestState: state } }), -32602);
+  const others = { ...ECHO, arguments: { other: true }, requestState: state };
+  assertEquals(await codeWith(state, { params: others }), -32602, "other arguments");
   assertEquals(await codeWith(state), undefined);
   assertEquals(await codeWith(state), -32602, "used");
   const late = await park();
@@ -196,21 +198,49 @@ Deno.test("ModernHttp takes a requestState once, from its own caller, for its ow
   assertEquals([await codeWith(late), parked.size], [-32602, 0]);
 });
 
+/** A modern upstream that keeps what it asks in `given`, and answers with what comes back; `heard` are the states that reach it. */
+async function statefulServer(given: string) {
+  const heard: unknown[] = [];
+  const upstream = new FakeUpstream(({ method, id, params }) => {
+    if (method !== "tools/call") return undefined;
+    const { requestState: state } = params as { requestState?: string };
+    if (state !== undefined) heard.push(state);
+    const asks = { resultType: "input_required", requestState: given };
+    return result(id, JSON.stringify(state === undefined ? asks : { resultType: "complete", state }));
+  });
+  upstream.era = "modern";
+  const gateways = [gatewayRow("a", { protocolVersion: "2026-07-28", stateful: false })];
+  return { heard, ...await modernServer({ ...ROWS, gateways }, { a: upstream }) };
+}
+
 Deno.test("ModernHttp brings an upstream's requestState back as it was, that of another gateway too", async () => {
-  for (const given of ["any text", "sluice.aaaa", "~sluice.aaaa"]) {
-    const upstream = new FakeUpstream(({ method, id, params }) => {
-      if (method !== "tools/call") return undefined;
-      const { requestState: state } = params as { requestState?: string };
-      const asks = { resultType: "input_required", requestState: given };
-      return result(id, JSON.stringify(state === undefined ? asks : { resultType: "complete", state }));
-    });
-    upstream.era = "modern";
-    const gateways = [gatewayRow("a", { protocolVersion: "2026-07-28", stateful: false })];
-    const { ask } = await modernServer({ ...ROWS, gateways }, { a: upstream });
-    const { requestState } = (await bodyOf(await ask("tools/call", { params: ECHO }))).result;
-    const back = await bodyOf(await ask("tools/call", { params: { ...ECHO, requestState } }));
+  for (const given of ["any text", "sluice.aaaa", "\u0000\ud800 ä", ""]) {
+    const { ask, heard } = await statefulServer(given);
+    const params = { ...ECHO, arguments: { b: [{ d: 1, c: 2 }], a: 1 } };
+    const { requestState } = (await bodyOf(await ask("tools/call", { params }))).result;
+    assertEquals(/^[\w-]+$/.test(requestState), true, requestState);
+    // As another library writes the same, and with an answer of its own.
+    const again = { ...ECHO, arguments: { a: 1, b: [{ c: 2, d: 1 }] }, inputResponses: { x: {} } };
+    const back = await bodyOf(await ask("tools/call", { params: { ...again, requestState } }));
     assertEquals(back.result?.state, given, JSON.stringify(back));
+    assertEquals(heard, [given]);
   }
+});
+
+Deno.test("ModernHttp lets no requestState reach an upstream but its own caller's, for the same request, in time", async () => {
+  const { ask, clock, heard } = await statefulServer("state");
+  const { requestState } = (await bodyOf(await ask("tools/call", { params: ECHO }))).result;
+  const codeWith = async (params: Record<string, unknown>, given: ModernAsk = {}) =>
+    (await bodyOf(await ask("tools/call", { params: { ...ECHO, requestState, ...params }, ...given }))).error
+      ?.code;
+  assertEquals(await codeWith({}, { given: { principal: principal({ subject: "bob" }) } }), -32602);
+  assertEquals(await codeWith({ arguments: { other: true } }), -32602);
+  for (const made of ["state", `${requestState}x`, requestState.replace(/./, "_"), "", 1, null, {}]) {
+    assertEquals(await codeWith({ requestState: made }), -32602, String(made));
+  }
+  assertEquals([await codeWith({}), heard.length], [undefined, 1]);
+  await clock.tick(PARKED_FOR_MS);
+  assertEquals([await codeWith({}), heard.length], [-32602, 1]);
 });
 
 Deno.test("ModernHttp ends a call whose client leaves while it is served", async () => {

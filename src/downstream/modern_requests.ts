@@ -5,7 +5,7 @@ import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../mcp/json_rpc.ts";
-import { claimsRevision, NAMED_BY } from "../mcp/modern.ts";
+import { claimsRevision } from "../mcp/modern.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
@@ -17,16 +17,18 @@ import { abortWith } from "./client_gone.ts";
 import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
 import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
 import { checkRevision, inputResponses, type ModernClaims, readClaims } from "./modern_claims.ts";
-import { withMarkedState, withoutMark } from "./foreign_state.ts";
 import { heardBy } from "./modern_notifications.ts";
-import type { ParkedCalls, ParkedRequest } from "./parked_calls.ts";
+import type { ParkedCalls } from "./parked_calls.ts";
+import { RetriedRequest } from "./retried_request.ts";
 import { scopeFor } from "./scope.ts";
+import type { UpstreamStates } from "./upstream_states.ts";
 import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
 
 export interface ModernRequestsDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly parked: ParkedCalls;
+  readonly states: UpstreamStates;
   readonly listeners: Listeners;
   readonly subscriptions: UpstreamSubscriptions;
   readonly streamsAreFull: () => boolean;
@@ -93,7 +95,7 @@ export class ModernRequests {
   /**
    * @param context of `contextOf()`; `serverId` as there
    * @throws {SluiceError} METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
-   *  `inputResponses()` and `ParkedCalls.take()` throw
+   *  `inputResponses()`, `ParkedCalls.take()` and `UpstreamStates.toUpstream()` throw
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
@@ -113,16 +115,19 @@ export class ModernRequests {
     claims: ModernClaims,
     serverId: string | null,
   ): Accepted {
-    const { dispatcher, parked } = this.#deps;
+    const { dispatcher, parked, states } = this.#deps;
     const { params } = message;
-    const key = parkedKey(message, call.principal, serverId);
+    const request = new RetriedRequest(message, call.principal, serverId);
     const state = isObject(params) ? params.requestState : undefined;
     const responses = inputResponses(message);
-    const resumed = parked.isOwn(state) ? parked.take(state, key) : null;
+    const resumed = parked.isOwn(state) ? parked.take(state, request) : null;
+    const onward = resumed === null ? states.toUpstream(message, request) : message;
     const begin = () =>
       new InteractiveCall(
         (client, signal) =>
-          dispatcher.answer({ ...call, client, signal }, withoutMark(message)).then(withMarkedState),
+          dispatcher.answer({ ...call, client, signal }, onward).then((answer) =>
+            states.toClient(answer, request)
+          ),
         askable(claims),
       );
     return {
@@ -137,7 +142,7 @@ export class ModernRequests {
             if (heard !== null) notify(heard);
           }, responses);
           if (said.kind === "answer") return said.answer;
-          const requestState = parked.park(interactive, key);
+          const requestState = parked.park(interactive, request);
           const asks = { text: inputRequired(said.requests, requestState), failed: false };
           return { ...dispatcher.completed(call, message, asks), requestState };
         } finally {
@@ -187,16 +192,6 @@ export class ModernRequests {
 
 function askable({ capabilityNames }: ModernClaims): ReadonlySet<string> {
   return new Set(QUESTIONS.flatMap(([method, name]) => capabilityNames.has(name) ? [method] : []));
-}
-
-function parkedKey(
-  { method, params }: RequestMessage,
-  principal: Principal,
-  serverId: string | null,
-): ParkedRequest {
-  const namedBy = NAMED_BY[method];
-  const name = namedBy !== undefined && isObject(params) ? String(params[namedBy]) : "";
-  return { principal, serverId, method, name };
 }
 
 function inputRequired(requests: ReadonlyMap<string, InputRequest>, requestState: string): string {

@@ -2,21 +2,12 @@
 // the worker, so that the client's next request finds it from any.
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import type { Principal } from "../auth/principal.ts";
 import type { InteractiveCall } from "./interactive_call.ts";
-import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "./session_id.ts";
+import { type RetriedRequest, stateRefused } from "./retried_request.ts";
+import { isBoundTo, type SessionClaims, type SessionIds } from "./session_id.ts";
 
-/** How a state of our own begins; see foreign_state.ts for an upstream's. */
-export const OWN_STATE = "sluice.";
-
-/** What has to be the same when the client comes back. */
-export interface ParkedRequest {
-  readonly principal: Principal;
-  readonly serverId: string | null;
-  readonly method: string;
-  /** The tool's or prompt's name, or the resource's URI. */
-  readonly name: string;
-}
+/** How a state of our own begins; that of an upstream, as upstream_states.ts seals it, has no such character as the last. */
+const OWN_STATE = "sluice.";
 
 export interface ParkedCallsOptions {
   readonly ids: SessionIds;
@@ -31,7 +22,7 @@ export interface ParkedCallsOptions {
 
 interface Parked {
   readonly call: InteractiveCall;
-  readonly request: ParkedRequest;
+  readonly request: RetriedRequest;
   readonly timer: number;
 }
 
@@ -67,16 +58,15 @@ export class ParkedCalls {
    * @returns the `requestState` by which the client's next request finds the call
    * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
    */
-  park(call: InteractiveCall, request: ParkedRequest): string {
+  park(call: InteractiveCall, request: RetriedRequest): string {
     const { ids, clock, replica, worker, timeoutMs, limit } = this.#options;
     if (this.#parked.size >= limit) {
       const error = new SluiceError("TOO_MANY_PARKED", { limit });
       call.cancellation.cancel(error);
       throw error;
     }
-    const owner = ownerOf(request.principal, request.serverId);
     const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
-    const id = ids.seal({ replica: replica(), worker, expiresAt, owner });
+    const id = ids.seal({ replica: replica(), worker, expiresAt, owner: request.owner });
     const { name } = ids.open(id, clock.now())!;
     const timer = clock.setTimeout(() => {
       this.#parked.delete(name);
@@ -89,15 +79,12 @@ export class ParkedCalls {
   }
 
   /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
-  take(requestState: string, request: ParkedRequest): InteractiveCall {
+  take(requestState: string, request: RetriedRequest): InteractiveCall {
     const claims = this.claimsOf(requestState);
     const parked = claims === null ? undefined : this.#parked.get(claims.name);
     const isSame = parked !== undefined &&
-      isBoundTo(claims!, ownerOf(request.principal, request.serverId)) &&
-      parked.request.method === request.method && parked.request.name === request.name;
-    if (!isSame) {
-      throw new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
-    }
+      isBoundTo(claims!, request.owner) && parked.request.digest === request.digest;
+    if (!isSame) throw stateRefused();
     this.#options.clock.clearTimeout(parked.timer);
     this.#parked.delete(claims!.name);
     return parked.call;

@@ -12,6 +12,7 @@ import { Listeners } from "../downstream/listeners.ts";
 import { ModernRequests } from "../downstream/modern_requests.ts";
 import { ParkedCalls } from "../downstream/parked_calls.ts";
 import { SessionIds } from "../downstream/session_id.ts";
+import { UpstreamStates } from "../downstream/upstream_states.ts";
 import { UpstreamSubscriptions } from "../downstream/upstream_subscriptions.ts";
 import type { AccessLog } from "../http/access_log.ts";
 import { Admission } from "../http/admission.ts";
@@ -194,6 +195,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     dispatcher,
     catalog: () => catalog.now,
     parked,
+    states: new UpstreamStates({ secret: secrets.authEncryptionSecret, clock, timeoutMs }),
     listeners,
     subscriptions: new UpstreamSubscriptions(upstreams, taskIds),
     streamsAreFull: () => admission.streamsAreFull,

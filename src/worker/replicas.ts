@@ -5,6 +5,7 @@ import { isError, SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/schema.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../downstream/mcp_exchange.ts";
+import { stateRefused } from "../downstream/retried_request.ts";
 import { isBoundTo, ownerOf, type SessionClaims } from "../downstream/session_id.ts";
 import { bodyReader } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
@@ -221,7 +222,5 @@ function resultOf(error: unknown): "failed" | "untrusted" | "answered" {
 }
 
 function notFound(owned: Owned): SluiceError {
-  return owned !== "parked_call"
-    ? new SluiceError("SESSION_NOT_FOUND")
-    : new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
+  return owned !== "parked_call" ? new SluiceError("SESSION_NOT_FOUND") : stateRefused();
 }

@@ -4,6 +4,7 @@ import { Listeners } from "../../src/downstream/listeners.ts";
 import { ModernRequests } from "../../src/downstream/modern_requests.ts";
 import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
 import { SessionIds } from "../../src/downstream/session_id.ts";
+import { UpstreamStates } from "../../src/downstream/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../src/downstream/upstream_subscriptions.ts";
 import { TaskIds } from "../../src/proxy/task_ids.ts";
 import type { DataPlane } from "./data_plane.ts";
@@ -41,6 +42,7 @@ export function modernParts(
   const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
   const requests = new ModernRequests({
     ...{ dispatcher, catalog, parked, listeners, subscriptions, streamsAreFull },
+    states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PARKED_FOR_MS }),
   });
   return { listeners, parked, requests };
 }
