@@ -1,45 +1,42 @@
 // CACHE_TYPE=database: small records that expire, in the database that all replicas share.
-import { type Clock, systemClock } from "../base/clock.ts";
-import { type Database, sql } from "./sql.ts";
+import { NOW_MS } from "./database_clock.ts";
+import { type Database, sql, type SqlQuery } from "./sql.ts";
 
-/**
- * Does what cache/cache.ts says of a Cache; it cannot name it, which is of the same rank. Expiry goes by the clock of the
- * machine that asks.
- */
+/** Does what cache/cache.ts says of a Cache; it cannot name it, which is of the same rank. */
 export class CacheRecords {
   readonly #database: Database;
-  readonly #clock: Clock;
+  readonly #now: SqlQuery;
 
-  constructor(database: Database, clock: Clock = systemClock) {
+  constructor(database: Database) {
     this.#database = database;
-    this.#clock = clock;
+    this.#now = NOW_MS[database.dialect];
   }
 
   async get(key: string): Promise<string | null> {
     const [row] = await this.#database.query<{ value: string }>(
-      sql`SELECT value FROM cache_records WHERE cache_key = ${key} AND expires_at > ${this.#clock.now()}`,
+      sql`SELECT value FROM cache_records WHERE cache_key = ${key} AND expires_at > ${this.#now}`,
     );
     return row?.value ?? null;
   }
 
   async put(key: string, value: string, ttlMs: number): Promise<void> {
-    const expiresAt = this.#clock.now() + Math.ceil(ttlMs);
     await this.#database.run(
-      sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${expiresAt})
+      sql`INSERT INTO cache_records (cache_key, value, expires_at)
+          VALUES (${key}, ${value}, ${this.#now} + ${Math.ceil(ttlMs)})
           ON CONFLICT (cache_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
     );
   }
 
   async compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean> {
-    const now = this.#clock.now();
-    const expiresAt = now + Math.ceil(ttlMs);
+    const now = this.#now;
+    const ttl = Math.ceil(ttlMs);
     // On PostgreSQL either condition is looked at again when the row's lock was waited for.
     const { changes } = await this.#database.run(
       expected === null
-        ? sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${expiresAt})
+        ? sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${now} + ${ttl})
               ON CONFLICT (cache_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
               WHERE cache_records.expires_at <= ${now}`
-        : sql`UPDATE cache_records SET value = ${value}, expires_at = ${expiresAt}
+        : sql`UPDATE cache_records SET value = ${value}, expires_at = ${now} + ${ttl}
               WHERE cache_key = ${key} AND value = ${expected} AND expires_at > ${now}`,
     );
     return changes > 0;
@@ -50,11 +47,11 @@ export class CacheRecords {
     ttlMs: number,
   ): Promise<number[]> {
     if (increments.length === 0) return [];
-    const now = this.#clock.now();
-    const expiresAt = now + Math.ceil(ttlMs);
+    const now = this.#now;
+    const ttl = Math.ceil(ttlMs);
     // In one order for everybody: on PostgreSQL two statements that wait for each other's rows would be a deadlock.
     const raised = increments.filter(({ by }) => by !== 0).sort((a, b) => a.key < b.key ? -1 : 1);
-    const rows = raised.map(({ key, by }) => sql`(${key}, ${String(by)}, ${expiresAt})`);
+    const rows = raised.map(({ key, by }) => sql`(${key}, ${String(by)}, ${now} + ${ttl})`);
     const read = increments.filter(({ by }) => by === 0).map(({ key }) => key);
     const [sums, others] = await Promise.all([
       rows.length === 0 ? [] : this.#database.query<{ cache_key: string; value: string }>(
@@ -74,17 +71,17 @@ export class CacheRecords {
   }
 
   async delete(key: string): Promise<boolean> {
-    const rows = await this.#database.query<{ expires_at: number }>(
-      sql`DELETE FROM cache_records WHERE cache_key = ${key} RETURNING expires_at`,
+    const rows = await this.#database.query<{ left_ms: number }>(
+      sql`DELETE FROM cache_records WHERE cache_key = ${key} RETURNING expires_at - ${this.#now} AS left_ms`,
     );
-    return rows.some(({ expires_at }) => Number(expires_at) > this.#clock.now());
+    return rows.some(({ left_ms }) => Number(left_ms) > 0);
   }
 
   async list(prefix: string): Promise<{ key: string; value: string }[]> {
     const rows = await this.#database.query<{ cache_key: string; value: string }>(
       // Not LIKE, which in SQLite takes capitals for small letters.
       sql`SELECT cache_key, value FROM cache_records
-          WHERE SUBSTR(cache_key, 1, ${prefix.length}) = ${prefix} AND expires_at > ${this.#clock.now()}`,
+          WHERE SUBSTR(cache_key, 1, ${prefix.length}) = ${prefix} AND expires_at > ${this.#now}`,
     );
     // Not left to the database, whose order depends on its collation.
     return rows
@@ -94,7 +91,7 @@ export class CacheRecords {
 
   async sweep(): Promise<number> {
     const { changes } = await this.#database.run(
-      sql`DELETE FROM cache_records WHERE expires_at <= ${this.#clock.now()}`,
+      sql`DELETE FROM cache_records WHERE expires_at <= ${this.#now}`,
     );
     return changes;
   }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { cacheContract, ShiftedClock } from "../../tests/support/cache_contract.ts";
+import { agedBy, cacheContract } from "../../tests/support/cache_contract.ts";
 import { CacheRecords } from "./cache_records.ts";
 import { migrate, MIGRATIONS } from "./migrations.ts";
 import { sql } from "./sql.ts";
@@ -10,11 +10,10 @@ cacheContract("SQLite", async () => {
   const open = () => openSqlite(`${directory}/test.db`, { busyTimeoutMs: 1000 });
   const [database, another] = [await open(), await open()];
   await migrate(database);
-  const clock = new ShiftedClock();
   return {
-    cache: new CacheRecords(database, clock),
-    other: new CacheRecords(another, clock),
-    pass: (ms) => Promise.resolve(void (clock.aheadMs += ms)),
+    cache: new CacheRecords(database),
+    other: new CacheRecords(another),
+    pass: (ms) => agedBy(database, ms),
     dispose: async () => {
       await database.close();
       await another.close();

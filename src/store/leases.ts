@@ -1,7 +1,8 @@
 // Named leases: one process of all that share the database holds each at a time, until it lets go or its time is over.
 // The database's own clock decides, so the replicas' clocks need not agree; one statement takes a lease, so no session state
 // is needed and PgBouncer may change the connection at will.
-import { type Database, sql, type SqlQuery } from "./sql.ts";
+import { NOW_MS } from "./database_clock.ts";
+import { type Database, sql } from "./sql.ts";
 
 /** What came of asking for a lease. Times are relative: clocks are never compared. */
 export type LeaseAnswer =
@@ -40,9 +41,3 @@ export function createLeases(database: Database): Leases {
     },
   };
 }
-
-/** ms since the epoch, by the database's clock at this moment, not that of the transaction's begin. */
-const NOW_MS: Readonly<Record<Database["dialect"], SqlQuery>> = {
-  sqlite: sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-  postgres: sql`CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`,
-};

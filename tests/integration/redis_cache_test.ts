@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { CacheRecords } from "../../src/store/cache_records.ts";
 import { migrate } from "../../src/store/migrations.ts";
-import { cacheContract, ShiftedClock } from "../support/cache_contract.ts";
+import { agedBy, cacheContract } from "../support/cache_contract.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { freshPostgres } from "../support/postgres_database.ts";
 import { canLeaveOut } from "../support/programs.ts";
@@ -38,11 +38,10 @@ cacheContract("PostgreSQL", async () => {
   const server = postgres ??= await PostgresServer.start();
   const fresh = await freshPostgres(server);
   await migrate(fresh.database);
-  const clock = new ShiftedClock();
   return {
-    cache: new CacheRecords(fresh.database, clock),
-    other: new CacheRecords(await fresh.another(), clock),
-    pass: (ms) => Promise.resolve(void (clock.aheadMs += ms)),
+    cache: new CacheRecords(fresh.database),
+    other: new CacheRecords(await fresh.another()),
+    pass: (ms) => agedBy(fresh.database, ms),
     dispose: async () => {
       await fresh.dispose();
     },

@@ -1,7 +1,7 @@
 // What a cache promises, wherever it keeps its records: every implementation runs this one suite.
 import { assertEquals } from "@std/assert";
-import type { Clock } from "../../src/base/clock.ts";
 import type { Cache } from "../../src/cache/cache.ts";
+import { type Database, sql } from "../../src/store/sql.ts";
 
 /** A cache of its own for one test. */
 export interface FreshCache {
@@ -13,24 +13,23 @@ export interface FreshCache {
   dispose(): Promise<void>;
 }
 
-/** The system's clock, moved on: for records whose time is the gateway's. */
-export class ShiftedClock implements Clock {
-  aheadMs = 0;
-
-  now(): number {
-    return Date.now() + this.aheadMs;
-  }
-
-  setTimeout(run: () => void, ms: number): number {
-    return globalThis.setTimeout(run, ms) as unknown as number;
-  }
-
-  clearTimeout(id: number): void {
-    globalThis.clearTimeout(id);
-  }
+/** Lets time pass for records in a database, which go by its own clock. */
+export async function agedBy(database: Database, ms: number): Promise<void> {
+  await database.run(sql`UPDATE cache_records SET expires_at = expires_at - ${ms}`);
 }
 
 const MINUTE_MS = 60_000;
+
+/** Runs it on a machine whose clock is ahead. */
+async function ahead<T>(ms: number, run: () => Promise<T>): Promise<T> {
+  const now = Date.now;
+  Date.now = () => now() + ms;
+  try {
+    return await run();
+  } finally {
+    Date.now = now;
+  }
+}
 
 /** Defines the suite's tests. @param name of the implementation, for the tests' names */
 export function cacheContract(
@@ -97,6 +96,21 @@ export function cacheContract(
     assertEquals(await cache.compareAndSet("a", null, "4", MINUTE_MS), true);
     assertEquals(await cache.get("a"), "4");
   });
+
+  if (isShared) {
+    test("replicas whose clocks differ see the same records", async ({ cache, other }) => {
+      await cache.put("a", "1", MINUTE_MS);
+      const [seen, taken, swept] = await ahead(60 * MINUTE_MS, async () => [
+        await other.get("a"),
+        await other.compareAndSet("a", null, "2", MINUTE_MS),
+        await other.sweep(),
+      ]);
+      assertEquals([seen, taken, swept], ["1", false, 0]);
+      // What it keeps there has its time, no more.
+      await ahead(-60 * MINUTE_MS, () => other.put("b", "1", MINUTE_MS));
+      assertEquals(await cache.get("b"), "1");
+    });
+  }
 
   test("of many compareAndSet() at once one is kept", async ({ cache, other }) => {
     const caches = isShared ? [cache, other] : [cache];
