@@ -191,6 +191,7 @@ Deno.test("What no replica has signed for this one now is refused unserved", asy
   assertEquals(await post(text, text, { [FORWARD_HEADERS.replica]: "8" }), 401);
   assertEquals(await post(text, text, { [FORWARD_HEADERS.nonce]: "m" }), 401);
   assertEquals(await post(text, text, { [FORWARD_HEADERS.at]: "x" }), 401);
+  assertEquals(await post(text, text, { [FORWARD_HEADERS.signature]: "\u00e9".repeat(64) }), 401);
   assertEquals(served, 0);
   assertEquals(await post(text, text), 200);
   assertEquals(served, 1);
