@@ -153,6 +153,8 @@ export class RedisConnection {
     try {
       await redis.connect();
       await redis.ping();
+      // A database that it may not select ioredis tells of, and goes on in number 0.
+      if (failure !== null) throw new Error(failure);
       await prepare?.(redis);
       return { redis, ended };
     } catch (error) {

@@ -158,6 +158,16 @@ test("A wrong password is told, and is in no text that anybody sees", async () =
   await right.close();
 });
 
+test("A database number that the server does not have is told, and nothing is kept in another", async () => {
+  await using server = await RedisServer.start();
+  const opened = await openRedisCache({ ...SOON, REDIS_URL: server.url().replace(/0$/, "99") });
+  const { code, cause } = await failure(() => opened.cache.put("a", "1", 60_000));
+  assertEquals([code, opened.redis?.isUp], ["CACHE_UNAVAILABLE", false]);
+  assertStringIncludes(cause, "DB index is out of range");
+  assertEquals(await server.use((redis) => redis.keys("*")), []);
+  await opened.close();
+});
+
 test("A command that the server refuses is CACHE_UNAVAILABLE with its words in the cause only", async () => {
   await using server = await RedisServer.start();
   const opened = await openRedisCache({ REDIS_URL: server.url() });
