@@ -1,4 +1,5 @@
 // The cache that CACHE_TYPE names, and the bus between replicas.
+import type { Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
@@ -31,7 +32,7 @@ export interface OpenedCache {
     readonly isUp: boolean;
     /** Called when it is there again, perhaps empty. */
     onBack: () => void;
-    /** @throws {SluiceError} CACHE_UNAVAILABLE */
+    /** Writes, on trial: one that is full, or only to be read, answers a PING too. @throws {SluiceError} CACHE_UNAVAILABLE */
     ping(): Promise<void>;
   } | null;
   close(): Promise<void>;
@@ -45,6 +46,9 @@ export interface CacheParts {
   /** What Redis' CLIENT LIST calls the connection; no spaces. */
   readonly name: string;
 }
+
+/** Writes, and leaves nothing behind. */
+const TRIAL = "redis.call('SET', KEYS[1], '1') return redis.call('DEL', KEYS[1])";
 
 /**
  * A Redis that cannot be reached is no failure here: it is waited for while the gateway serves.
@@ -64,22 +68,29 @@ export async function openCache(
       return { ...alone, cache: records, sweptBy: "one" };
     case "redis": {
       // Loaded on use: every worker would carry it otherwise.
-      const [{ RedisConnection }, { RedisCache }, { redisPublisher }] = await Promise.all([
+      const [{ isReadOnly, RedisConnection }, { RedisCache }, { redisPublisher }] = await Promise.all([
         import("./redis_connection.ts"),
         import("./redis_cache.ts"),
         import("./redis_bus.ts"),
       ]);
       const options = await connectionOptions(settings, { clock, log, name, onBack: () => redis.onBack() });
-      const connection = new RedisConnection(options);
+      const prefix = settings.cachePrefix;
+      const write = (redis: Redis) => redis.eval(TRIAL, 1, `${prefix}trial`);
+      const connection = new RedisConnection({
+        ...options,
+        prepare: (redis) =>
+          write(redis).catch((error) => {
+            if (isReadOnly(error)) throw error;
+          }),
+      });
       const redis = {
         get isUp() {
           return connection.isUp;
         },
         onBack: () => {},
-        ping: async () => void await connection.run((redis) => redis.ping()),
+        ping: async () => void await connection.run(write),
       };
       await connection.tried;
-      const prefix = settings.cachePrefix;
       return {
         cache: new RedisCache(connection, prefix),
         publisher: redisPublisher(connection, {

@@ -76,6 +76,7 @@ export class RedisConnection {
     try {
       return await this.#inTime(redis, commands(redis));
     } catch (error) {
+      if (isReadOnly(error)) this.#end(redis, reasonOf(error));
       throw this.#unavailable(this.#redis === redis ? reasonOf(error) : this.#fault);
     }
   }
@@ -217,6 +218,11 @@ export class RedisConnection {
   #unavailable(reason: string): SluiceError {
     return new SluiceError("CACHE_UNAVAILABLE", {}, { cause: `Redis at ${this.location}: ${reason}` });
   }
+}
+
+/** It was made a replica: after a failover its address may lead to another server, and this one refuses all that is written. */
+export function isReadOnly(error: unknown): boolean {
+  return reasonOf(error).startsWith("READONLY ");
 }
 
 /** At once: a server that stands still would never take part in a polite end. */

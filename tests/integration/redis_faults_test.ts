@@ -178,10 +178,31 @@ test("A command that the server refuses is CACHE_UNAVAILABLE with its words in t
     true,
     false,
   ]);
-  // The connection is well, and reading goes on.
+  // The connection is well, and reading goes on; but it is no Redis to count on.
   assertEquals([await opened.cache.get("a"), opened.redis?.isUp], [null, true]);
+  assertEquals((await failure(() => opened.redis!.ping())).code, "CACHE_UNAVAILABLE");
   await server.use((redis) => redis.config("SET", "maxmemory", "0"));
   await opened.cache.put("a", "1", 60_000);
+  await opened.redis!.ping();
+  await opened.close();
+});
+
+test("A server that has become a replica is left, until its address leads to one that can be written", async () => {
+  await using server = await RedisServer.start();
+  await using primary = await RedisServer.start();
+  const opened = await openRedisCache({ ...SOON, REDIS_URL: server.url() });
+  await server.use((redis) => redis.replicaof("127.0.0.1", primary.port));
+  for (let i = 0; i < 10; i++) {
+    const { cause } = await failure(() => opened.cache.put("a", "1", 60_000));
+    assertStringIncludes(cause, "READONLY");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(opened.redis?.isUp, false);
+  await server.use((redis) => redis.replicaof("NO", "ONE"));
+  await waitFor(() => opened.redis?.isUp, { what: "it to heal", deadlineMs: HEALED_WITHIN_MS });
+  await opened.cache.put("a", "1", 60_000);
+  const told = opened.logged.filter((line) => line.includes("redis is unavailable"));
+  assertEquals(told.length, 1, told.join(""));
   await opened.close();
 });
 
