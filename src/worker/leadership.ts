@@ -1,6 +1,6 @@
 // Is this worker the one in all the cluster that does what must be done once (health checks, sweeps)? While it holds the lease.
 import type { Clock } from "../base/clock.ts";
-import { reasonOf } from "../base/errors.ts";
+import { toSluiceError } from "../base/errors.ts";
 import type { Leases } from "../store/leases.ts";
 import type { Log } from "../telemetry/log.ts";
 
@@ -80,7 +80,8 @@ export class Leadership {
       }
     } catch (error) {
       clock.clearTimeout(expiry);
-      if (!this.#isInTrouble) log.warning("cannot ask for the lease", { reason: reasonOf(error) });
+      const { message: reason, cause } = toSluiceError(error);
+      if (!this.#isInTrouble) log.warning("cannot ask for the lease", { reason, cause });
       this.#isInTrouble = true;
     }
     if (this.#resigned !== null) return;

@@ -22,7 +22,7 @@ class FakeLeases implements Leases {
 
   async take(_name: string, holder: string, ttlMs: number): Promise<LeaseAnswer> {
     this.asked++;
-    if (this.isGone) throw new SluiceError("STORE_UNAVAILABLE");
+    if (this.isGone) throw new SluiceError("STORE_UNAVAILABLE", {}, { cause: new Error("h:1/d: no answer") });
     const answer = this.#decide(holder, ttlMs);
     await this.gate;
     return answer;
@@ -120,7 +120,7 @@ Deno.test("Leadership: a leader without its database stops before the lease is a
   await clock.tick(1);
   assertEquals([...leading], []);
   const warnings = sink.lines.filter((line) => line.includes("cannot ask for the lease"));
-  assertEquals(warnings.length, 1);
+  assertEquals([warnings.length, warnings[0]!.includes("h:1/d: no answer")], [1, true]);
   leases.isGone = false;
   await clock.tick(TTL_MS / 3);
   assertEquals([...leading], ["one"]);

@@ -1,7 +1,7 @@
 // This process among the replicas: its number, and the record by which the others know that it lives and where.
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import { reasonOf } from "../base/errors.ts";
+import { reasonOf, toSluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Log } from "../telemetry/log.ts";
 
@@ -128,7 +128,8 @@ export class ReplicaRegistration {
       this.#renewedAt = askedAt;
       this.#isInTrouble = false;
     } catch (error) {
-      if (!this.#isInTrouble) log.warning("replica cannot be registered", { reason: reasonOf(error) });
+      const { message: reason, cause } = toSluiceError(error);
+      if (!this.#isInTrouble) log.warning("replica cannot be registered", { reason, cause });
       this.#isInTrouble = true;
     }
   }

@@ -51,12 +51,13 @@ Deno.test("ReplicaRegistration.confirm() finds out after a pause that the number
 });
 
 Deno.test("ReplicaRegistration goes on under its number when the cache was away, and asks it once a second at most", async () => {
-  const { clock, replica } = replicaFixture();
+  const { clock, replica, logged } = replicaFixture();
   const { registration, state } = replica("one");
   await registration.start();
   const { number } = registration;
   state.isAway = true;
   await clock.tick(2 * TTL_MS);
+  assertEquals([logged.length, logged[0]!.includes("it is away")], [1, true]);
   assertEquals([registration.isSure, registration.isInTrouble], [false, true]);
   await registration.confirm();
   assertEquals([registration.number, registration.isSure, state.lost], [number, false, 0]);

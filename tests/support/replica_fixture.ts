@@ -16,7 +16,9 @@ export const SETTLE_MS = 12_000;
 /** A cache that can be away, as Redis can. */
 function awayable(cache: Cache, state: { isAway: boolean }): Cache {
   const guarded = <A extends unknown[], R>(run: (...args: A) => Promise<R>) => (...args: A): Promise<R> =>
-    state.isAway ? Promise.reject(new SluiceError("CACHE_UNAVAILABLE")) : run(...args);
+    state.isAway
+      ? Promise.reject(new SluiceError("CACHE_UNAVAILABLE", {}, { cause: "it is away" }))
+      : run(...args);
   return {
     get: guarded((key) => cache.get(key)),
     put: guarded((key, value, ttlMs) => cache.put(key, value, ttlMs)),
@@ -31,7 +33,8 @@ function awayable(cache: Cache, state: { isAway: boolean }): Cache {
 export function replicaFixture() {
   const clock = new FakeClock();
   const cache = new MemoryCache(clock);
-  const log = createLog({ level: "ERROR", format: "json", sink: new MemorySink() });
+  const sink = new MemorySink();
+  const log = createLog({ level: "WARNING", format: "json", sink });
   const replica = (seed: string, address = `http://${seed}:4444`) => {
     const state = { isAway: false, lost: 0, takenOver: 0 };
     const records = awayable(cache, state);
@@ -57,5 +60,5 @@ export function replicaFixture() {
     const expiresAt = clock.now() / 1000 + 3_600;
     return { replica: number, worker: 0, expiresAt, name, binding: "b" };
   };
-  return { clock, cache, replica, session };
+  return { clock, cache, replica, session, logged: sink.lines };
 }
