@@ -44,7 +44,9 @@ export function isServerError(error: unknown): boolean {
 export function isWorthWaiting(error: unknown): boolean {
   const root = rootOf(error);
   if (root instanceof postgres.PostgresError) return TRANSIENT.test(root.code);
-  return !/certificate|tls|ssl/i.test(reasonOf(root));
+  const reason = reasonOf(root);
+  // A name that cannot be looked up yet may have any of these words in it.
+  return /^getaddrinfo /.test(reason) || !/certificate|tls|ssl/i.test(reason);
 }
 
 /** The driver's own error under ours. */
