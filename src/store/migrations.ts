@@ -1,5 +1,5 @@
 // The schema, as numbered steps that only go forward. A released step is never edited: add the next one.
-import { SluiceError } from "../base/errors.ts";
+import { reasonOf, SluiceError } from "../base/errors.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
 export interface Migration {
@@ -144,9 +144,22 @@ export const MIGRATIONS: readonly Migration[] = [
 /**
  * Brings the schema up to date. Starters that come at the same time run each step once between them.
  * @returns the names of the steps that this call ran
- * @throws {SluiceError} STORE_CANNOT_OPEN when the database is newer than this program
+ * @throws {SluiceError} STORE_CANNOT_OPEN when the database is newer than this program, or refuses a step
  */
 export async function migrate(database: Database, migrations = MIGRATIONS): Promise<string[]> {
+  try {
+    return await runSteps(database, migrations);
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new SluiceError("STORE_CANNOT_OPEN", {
+      path: database.location,
+      reason: `its schema cannot be brought up to date: ${reasonOf(error)}. ` +
+        "Sluice needs a database of its own, whose user may create tables in it",
+    });
+  }
+}
+
+async function runSteps(database: Database, migrations: readonly Migration[]): Promise<string[]> {
   // In a transaction, where one writes at a time: PostgreSQL lets two that create one table fail.
   await database.transaction((tx) =>
     tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -203,6 +203,33 @@ test("PostgreSQL: starters by different ways run each migration once", async (fr
   await through.close();
 });
 
+test("PostgreSQL: a user who may not create tables, and tables of another program, are told in words", async ({ name, url }) => {
+  await server.query("CREATE ROLE weak LOGIN PASSWORD 'hush'");
+  await server.query(
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO weak",
+    name,
+  );
+  const weak = await open(url.replace(/\/\/[^@]*@/, "//weak:hush@"));
+  const refused = await assertRejects(
+    () => migrate(weak),
+    SluiceError,
+    "permission denied for schema public",
+  );
+  await server.query("CREATE TABLE gateways (id TEXT)", name);
+  const database = await open(url);
+  const taken = await assertRejects(
+    () => migrate(database),
+    SluiceError,
+    'relation "gateways" already exists',
+  );
+  for (const { code, message } of [refused, taken]) {
+    assertEquals(code, "STORE_CANNOT_OPEN");
+    assertStringIncludes(message, "needs a database of its own");
+  }
+  await Promise.all([weak.close(), database.close()]);
+  await server.query("DROP OWNED BY weak; DROP ROLE weak", name);
+});
+
 const ways: [name: string, port: () => number][] = [
   ["PostgreSQL", () => server.port],
   ["PostgreSQL through PgBouncer", () => pgbouncer.port],

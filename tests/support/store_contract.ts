@@ -146,7 +146,8 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     const good: Migration = { name: "good", statements: [sql`CREATE TABLE a (id INTEGER)`] };
     const bad: Migration = { name: "bad", statements: [sql`CREATE TABLE b (id INTEGER)`, sql`NO SQL`] };
     const mended: Migration = { name: "mended", statements: [sql`CREATE TABLE b (id INTEGER)`] };
-    await assertRejects(() => migrate(database, [good, bad]));
+    const error = await assertRejects(() => migrate(database, [good, bad]), SluiceError, "syntax error");
+    assertEquals(error.code, "STORE_CANNOT_OPEN");
     assertEquals(await migrate(database, [good, mended]), ["mended"]);
   });
 
