@@ -145,9 +145,10 @@ export class ReplicaClient {
     response.discard();
     // Refused at its door, before anybody could have signed.
     if (response.status === 503) throw new SluiceError("OVERLOADED");
-    throw new SluiceError("REPLICA_UNREACHABLE", {}, {
-      cause: `it answered HTTP ${response.status} without a replica's signature`,
-    });
+    const cause = response.status === 401
+      ? "it does not take our signature: do the replicas' clocks agree, and their AUTH_ENCRYPTION_SECRET?"
+      : `it answered HTTP ${response.status} without a replica's signature`;
+    throw new SluiceError("REPLICA_UNREACHABLE", {}, { cause });
   }
 
   #owes(replica: number, giveUp: Cancellation): void {

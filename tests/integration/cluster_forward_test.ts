@@ -164,7 +164,8 @@ Deno.test("What no replica has signed for this one now is refused unserved", asy
   assertEquals(await code(() => stranger.forward()), "REPLICA_UNREACHABLE");
   const late = new FakeClock();
   await using slow = replica(serve, { clock: late });
-  assertEquals(await code(() => slow.forward()), "REPLICA_UNREACHABLE");
+  const refused = await assertRejects(() => slow.forward(), SluiceError);
+  assertEquals([refused.code, String(refused.cause).includes("clocks")], ["REPLICA_UNREACHABLE", true]);
   assertEquals([stranger.codes, slow.codes], [["UNAUTHENTICATED"], ["UNAUTHENTICATED"]]);
 
   const seal = new ReplicaSeal(SECRET);
