@@ -32,6 +32,9 @@ const ELSEWHERE_MS = 1_000;
 /** An address is believed for so long without another look. */
 const BELIEVED_MS = 1_000;
 
+/** How long a call waits for a look at the records where this worker or another knows the replica. */
+const LOOK_MS = 250;
+
 const MAX_REMEMBERED = 10_000;
 
 export class ReplicaDirectory {
@@ -59,7 +62,19 @@ export class ReplicaDirectory {
       looking = this.#look(number, known).finally(() => this.#looking.delete(number));
       this.#looking.set(number, looking);
     }
-    return await looking;
+    if (await within(this.#options.clock, LOOK_MS, looking)) return await looking;
+    if (known !== undefined) return this.#believe(number, known);
+    const found = await this.#readElsewhere(number);
+    return found === null ? await looking : this.#remember(number, found);
+  }
+
+  /** Calls do not wait for records that do not answer: who was there goes on being there. */
+  #believe(number: number, known: Entry): string | null {
+    if (this.#gone.has(number)) return null;
+    if (this.#entries.get(number) === known) {
+      this.#entries.set(number, { ...known, readAt: this.#options.clock.now() });
+    }
+    return known.address;
   }
 
   async #look(number: number, known: Entry | undefined): Promise<string | null> {
@@ -68,7 +83,6 @@ export class ReplicaDirectory {
       record = await this.#options.records.get(replicaKey(number));
     } catch (error) {
       this.recordsWereAway();
-      // Who was there goes on being there: calls do not wait for the cache.
       if (known !== undefined) return known.address;
       const found = await this.#readElsewhere(number);
       if (found === null) throw error;

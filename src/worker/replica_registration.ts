@@ -1,6 +1,6 @@
 // This process among the replicas: its number, and the record by which the others know that it lives and where.
 import { createHash } from "node:crypto";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, repeat, within } from "../base/clock.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -41,6 +41,8 @@ export class ReplicaRegistration {
   #renewedAt = -Infinity;
   #triedAt = -Infinity;
   #renewing: Promise<void> | null = null;
+  /** The records do not answer: so long nobody waits for a renewal. */
+  #silentUntil = -Infinity;
   #timer: number | undefined;
   #hasLeft = false;
   #isInTrouble = false;
@@ -76,11 +78,10 @@ export class ReplicaRegistration {
   /** After a pause it may be another's turn by now. Where the records cannot be reached nobody can know: things stay as they are. */
   async confirm(): Promise<void> {
     const { clock } = this.#options;
-    if (this.isSure || this.#triedAt + PATIENCE_MS > clock.now() && this.#renewing === null) return;
-    let timer: number | undefined;
-    const late = new Promise<void>((resolve) => timer = clock.setTimeout(resolve, PATIENCE_MS));
-    await Promise.race([this.renew(), late]);
-    clock.clearTimeout(timer!);
+    const now = clock.now();
+    if (this.isSure || this.#silentUntil > now) return;
+    if (this.#triedAt + PATIENCE_MS > now && this.#renewing === null) return;
+    await within(clock, PATIENCE_MS, this.renew());
   }
 
   /** Now, beside the regular times. Never throws. */
@@ -109,6 +110,7 @@ export class ReplicaRegistration {
     // Counted from before the question, so the record never runs out while this side thinks it is there.
     const askedAt = this.#triedAt = clock.now();
     const value = this.#value;
+    const stopListening = this.#listenForSilence();
     try {
       for (;;) {
         const key = replicaKey(this.#number);
@@ -126,12 +128,28 @@ export class ReplicaRegistration {
         onLost();
       }
       this.#renewedAt = askedAt;
+      this.#silentUntil = -Infinity;
       this.#isInTrouble = false;
     } catch (error) {
       const { message: reason, cause } = toSluiceError(error);
       if (!this.#isInTrouble) log.warning("replica cannot be registered", { reason, cause });
       this.#isInTrouble = true;
+    } finally {
+      stopListening();
     }
+  }
+
+  /** While a renewal waits longer than anybody should. */
+  #listenForSilence(): () => void {
+    const { clock, ttlMs } = this.#options;
+    let heardAt = clock.now();
+    return repeat(clock, PATIENCE_MS, () => {
+      const now = clock.now();
+      // Unless it was this process that stood still.
+      if (now < heardAt + 2 * PATIENCE_MS) this.#silentUntil = now + ttlMs;
+      heardAt = now;
+      return Promise.resolve();
+    });
   }
 }
 

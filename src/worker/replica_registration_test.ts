@@ -77,4 +77,6 @@ Deno.test("ReplicaRegistration.confirm() waits no longer than a second for a cac
   assert(!isOver);
   await clock.tick(1);
   assert(isOver);
+  // Nor does the next one wait for the same answer.
+  await registration.confirm();
 });

@@ -103,3 +103,27 @@ Deno.test("With the cache away, requests go on to replicas that were known, and 
   await owner.registration.stop();
   await asked.registration.stop();
 });
+
+Deno.test("A request for a replica that was known does not wait for a cache that does not answer", async () => {
+  const { clock, cache, replica, session } = replicaFixture();
+  const [owner, asked, other] = [replica("owner"), replica("asked"), replica("other")];
+  await owner.registration.start();
+  const claims = await session(owner.registration.number);
+  await asked.sessions.find(claims);
+  other.sibling.recordOf = (number) => asked.directory.recordOf(number);
+  const { promise: answer, resolve: comeBack } = Promise.withResolvers<null>();
+  const get = cache.get.bind(cache);
+  cache.get = () => answer;
+  await clock.tick(TTL_MS);
+  const waiting = [asked, other].map(({ sessions }) => sessions.find(claims));
+  await clock.tick(250);
+  for (const found of waiting) assertEquals((await found).address, owner.address);
+  assertEquals((await asked.sessions.find(claims)).address, owner.address);
+  // When it answers, its word counts: the record has run out meanwhile.
+  await owner.registration.stop();
+  await clock.tick(TTL_MS);
+  cache.get = get;
+  comeBack(null);
+  await clock.tick(0);
+  assertEquals((await asked.sessions.find(claims)).address, null);
+});
