@@ -127,3 +127,18 @@ Deno.test("ALLOWED_ORIGINS takes origins and nothing longer", () => {
     assertEquals([text, schema.safeParse(text).success], [text, false]);
   }
 });
+
+Deno.test("REPLICA_ADDRESS takes what another replica can connect to", () => {
+  const setting = named("REPLICA_ADDRESS");
+  const good = ["pod-1", "pod-1.ns.svc:80", "10.0.0.7", "10.0.0.7:4444", "[2001:db8::8]", "[2001:db8::8]:81"];
+  const bad = [
+    "http://pod-1",
+    "pod-1:99999",
+    "pod-1:0",
+    "10.0.0.256",
+    "[2001:db8::x]",
+    "[::1]:70000",
+    "2001:db8::8",
+  ];
+  assertEquals([...good, ...bad].filter((text) => accepts(setting, text)), good);
+});

@@ -1,13 +1,18 @@
 // Settings of a process among others that share its database and its cache.
 
-import { seconds, setting, text } from "./setting.ts";
+import { kind, seconds, setting, text } from "./setting.ts";
+
+const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/;
 
 export const REPLICA_SETTINGS = [
   setting({
     name: "REPLICA_ADDRESS",
-    kind: text(
+    kind: kind(
+      null,
       "host, host:port or [IPv6 address]:port",
-      /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/,
+      // What is no URL, as 10.0.0.256 or a port above 65535, would fail at the other replicas.
+      (given) =>
+        ADDRESS.test(given) && !/:0+$/.test(given) && URL.canParse(`http://${given}`) ? given : undefined,
     ),
     default: null,
     scope: "process",
