@@ -12,7 +12,7 @@ import {
   updateRows,
 } from "./discovery_merge.ts";
 import { raiseCatalogVersion, TableEntities } from "./entities.ts";
-import { type Database, sql } from "./sql.ts";
+import { type Database, sql, storable } from "./sql.ts";
 import type { Discovery, GatewayRow } from "./store.ts";
 import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";
 
@@ -58,7 +58,7 @@ export async function saveDiscovery(
   const about = {
     capabilities: discovery.capabilities,
     serverInfo: discovery.serverInfo,
-    instructions: discovery.instructions,
+    instructions: discovery.instructions === null ? null : storable(discovery.instructions),
     protocolVersion: discovery.protocolVersion,
     stateful: discovery.stateful,
     listTtlMs: discovery.listTtlMs,

@@ -8,7 +8,7 @@ import {
   TableEntities,
   updateStatement,
 } from "./entities.ts";
-import { type Database, sql } from "./sql.ts";
+import { type Database, sql, storable } from "./sql.ts";
 import type { Discovery, EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "./store.ts";
 import { type EntityTable, RESOURCES } from "./tables.ts";
 
@@ -147,6 +147,11 @@ export class Merge {
       const key = keyOf(raw);
       if (typeof key !== "string" || key === "") {
         this.skipped.push({ kind, name: `#${i + 1}`, reason: `the upstream's ${kind} has no name or URI` });
+        return [];
+      }
+      if (key !== storable(key)) {
+        const reason = "its name or URI has a NUL character, which PostgreSQL cannot keep";
+        this.skipped.push({ kind, name: storable(key), reason });
         return [];
       }
       if (seen.has(key)) {

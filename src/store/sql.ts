@@ -82,6 +82,11 @@ sql.list = (values: readonly SqlValue[]): SqlQuery => {
 /** Nothing: for optional pieces. */
 sql.empty = { parts: [""], values: [] } as SqlQuery;
 
+/** As either database keeps a text: PostgreSQL has no NUL in one. */
+export function storable(text: string): string {
+  return text.replaceAll("\0", "\uFFFD");
+}
+
 class Builder implements SqlQuery {
   readonly parts: string[];
   readonly values: SqlValue[] = [];
@@ -96,7 +101,7 @@ class Builder implements SqlQuery {
 
   addValue(value: SqlValue): void {
     if (value === undefined) throw new TypeError("undefined in an SQL statement; use null");
-    this.values.push(value);
+    this.values.push(typeof value === "string" ? storable(value) : value);
     this.parts.push("");
   }
 

@@ -424,6 +424,31 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     ]);
   });
 
+  registryTest(
+    "a NUL character costs a text that character, an upstream's name its place, and nothing else",
+    async (registry) => {
+      const nul = "a\0b";
+      const { id } = await registry.gateways.insert(newGateway({ name: "a", description: nul }));
+      assertEquals((await registry.gateways.get(id))!.description, "a\uFFFDb");
+      assertEquals(await registry.gateways.get(nul), null);
+      const offered = {
+        ...discovery({ resources: [`r:${nul}`] }),
+        instructions: nul,
+        tools: [{ name: nul }, { name: "t", description: nul }],
+        resourceTemplates: [{ uriTemplate: "r:{x}", name: nul }],
+      };
+      const saved = await registry.saveDiscovery(id, offered, naming);
+      assertEquals(saved.tools.added, ["a-t"]);
+      assertEquals(saved.skipped.map(({ kind, name }) => `${kind} ${name}`), [
+        "tool a\uFFFDb",
+        "resource r:a\uFFFDb",
+      ]);
+      const [{ definition }] = await registry.tools.list();
+      assertEquals(JSON.parse(definition).description, nul);
+      assertEquals((await registry.saveDiscovery(id, offered, naming)).isNews, false);
+    },
+  );
+
   registryTest("saveDiscovery() lets two upstreams have a resource of the same URI", async (registry) => {
     for (const name of ["one", "two"]) {
       const { id } = await registry.gateways.insert(newGateway({ name }));
