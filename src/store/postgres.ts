@@ -43,12 +43,26 @@ export async function openPostgres(target: PostgresTarget, options: PostgresOpti
   const location = locationOf(target);
   const pool = new PostgresPool(connect, { location, settings: options.pool, clock: options.clock });
   try {
-    await waitUntilThere(() => pool.use((connection) => connection.execute("SELECT 1")), location, options);
+    let encoding: unknown;
+    const ask = async () => {
+      const { rows } = await pool.use((connection) => connection.execute("SHOW server_encoding"));
+      encoding = rows[0]!.server_encoding;
+    };
+    await waitUntilThere(ask, location, options);
+    checkEncoding(encoding, location);
     return new PostgresDatabase(pool, location, options.statementTimeoutMs);
   } catch (error) {
     await pool.close();
     throw error;
   }
+}
+
+/** Others have no room for what upstreams write: a description with an emoji in it would fail, long after the start. */
+function checkEncoding(encoding: unknown, location: string): void {
+  if (encoding === "UTF8" || encoding === "SQL_ASCII") return;
+  const reason =
+    `its encoding is ${encoding}; make it with: CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8'`;
+  throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason });
 }
 
 /** What opens connections to the target. @throws {SluiceError} STORE_CANNOT_OPEN */

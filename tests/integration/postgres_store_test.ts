@@ -321,6 +321,17 @@ test("openDatabase() waits for a server that is not up yet, and says so", async 
   assertStringIncludes(warnings[0], "is not there yet");
 });
 
+test("openDatabase() refuses a database that cannot keep every character", async ({ name, url }) => {
+  await server.query("CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+  const error = await assertRejects(
+    () => open(url.replace(name, "latin1")),
+    SluiceError,
+    "encoding is LATIN1",
+  );
+  assertEquals(error.code, "STORE_CANNOT_OPEN");
+  await server.query("DROP DATABASE latin1");
+});
+
 test("openDatabase() gives up after DB_MAX_RETRIES, and at once where waiting cannot help", async ({ name, url }) => {
   const cases: [url: string, words: string][] = [
     [url.replace(/:[^:@]*@/, ":hush@"), "password authentication failed"],
