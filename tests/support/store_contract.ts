@@ -434,8 +434,8 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       const offered = {
         ...discovery({ resources: [`r:${nul}`] }),
         instructions: nul,
-        tools: [{ name: nul }, { name: "t", description: nul }],
-        resourceTemplates: [{ uriTemplate: "r:{x}", name: nul }],
+        tools: [{ name: nul }, { name: "t", description: nul }].map((tool) => JSON.stringify(tool)),
+        resourceTemplates: [JSON.stringify({ uriTemplate: "r:{x}", name: nul })],
       };
       const saved = await registry.saveDiscovery(id, offered, naming);
       assertEquals(saved.tools.added, ["a-t"]);
