@@ -1,11 +1,12 @@
-// What the tools and prompts of virtual servers are called, for who reads or writes the servers.
+// What the members of virtual servers are called, and which of them are in each other's way, for who reads or writes the servers.
 import { canSee } from "../auth/rbac.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { inListOrder } from "../catalog/list_order.ts";
 import { type NameConflict, nameMembers } from "../catalog/scope_names.ts";
+import { type UriConflict, uriConflicts } from "../catalog/uri_conflicts.ts";
 import type { Registry } from "../store/registry.ts";
-import type { EntityRow, GatewayRow, PromptRow, ServerRow, ToolRow } from "../store/store.ts";
+import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "../store/store.ts";
 
 type Conflict = NameConflict<ToolRow | PromptRow>;
 
@@ -15,6 +16,8 @@ export interface KnownMembers {
   readonly tools: ReadonlyMap<string, ToolRow>;
   /** Those of which the reader may see both sides. */
   conflictsOf(server: ServerRow): readonly Conflict[];
+  /** Likewise, of the resources that are switched on. */
+  uriConflictsOf(server: ServerRow): readonly UriConflict<ResourceRow>[];
 }
 
 export async function readMembers(
@@ -24,10 +27,13 @@ export async function readMembers(
 ): Promise<KnownMembers> {
   const members = await membersOf(store, servers);
   const isKnown = (row: EntityRow) => canSee(principal, row);
+  const isOn = ({ enabled, gatewayId }: ResourceRow) => enabled && members.gateways.get(gatewayId!)?.enabled;
   return {
     tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
     conflictsOf: (server) =>
       conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
+    uriConflictsOf: ({ resourceIds }) =>
+      uriConflicts(ownOf(members.resources.filter(isKnown).filter(isOn), resourceIds, members)),
   };
 }
 
@@ -59,28 +65,36 @@ export async function refuseNewConflicts(
 interface Members {
   readonly tools: readonly ToolRow[];
   readonly prompts: readonly PromptRow[];
+  readonly resources: readonly ResourceRow[];
   readonly gateways: ReadonlyMap<string, GatewayRow>;
 }
 
 async function membersOf(
-  { tools, prompts, gateways }: Registry,
+  { tools, prompts, resources, gateways }: Registry,
   servers: readonly ServerRow[],
 ): Promise<Members> {
   const union = (idsOf: (server: ServerRow) => readonly string[]) => [...new Set(servers.flatMap(idsOf))];
   return {
     tools: await tools.list({ ids: union(({ toolIds }) => toolIds) }),
     prompts: await prompts.list({ ids: union(({ promptIds }) => promptIds) }),
+    resources: await resources.list({ ids: union(({ resourceIds }) => resourceIds) }),
     gateways: new Map((await gateways.list()).map((row) => [row.id, row])),
   };
 }
 
-function conflictsOf(server: ServerRow, { tools, prompts, gateways }: Members): readonly Conflict[] {
-  const own = <Row extends ToolRow | PromptRow>(rows: readonly Row[], ids: readonly string[]): Row[] => {
-    const wanted = new Set(ids);
-    return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways).map(({ row }) => row);
-  };
+function conflictsOf(server: ServerRow, members: Members): readonly Conflict[] {
   return nameMembers<ToolRow | PromptRow>(server, {
-    tools: own(tools, server.toolIds),
-    prompts: own(prompts, server.promptIds),
+    tools: ownOf(members.tools, server.toolIds, members),
+    prompts: ownOf(members.prompts, server.promptIds, members),
   }).conflicts;
+}
+
+/** The rows of these ids, in list order. */
+function ownOf<Row extends ToolRow | PromptRow | ResourceRow>(
+  rows: readonly Row[],
+  ids: readonly string[],
+  { gateways }: Pick<Members, "gateways">,
+): Row[] {
+  const wanted = new Set(ids);
+  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways).map(({ row }) => row);
 }

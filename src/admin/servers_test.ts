@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { type AdminHarness, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
+import { ADMIN, type AdminHarness, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
 import { discovery } from "../../tests/support/registry_rows.ts";
+import type { Principal } from "../auth/principal.ts";
+import { inRegistrationOrder } from "../catalog/list_order.ts";
 
 const URL_1 = "http://127.0.0.1:9000/mcp";
 
@@ -258,6 +260,33 @@ Deno.test("GET /servers/{id} reports a conflict that a rename made later, which 
     ]);
     await store.tools.update(b.id, { visibility: "private" });
     assertEquals((await call("GET", "/servers/s1", { as: ALICE })).body.conflicts, []);
+  }));
+
+Deno.test("GET /servers/{id} reports resources that have one URI, as far as the reader sees them and they are on", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    for (const name of ["one", "two"]) {
+      upstreams.set(
+        `http://${name}/mcp`,
+        discovery({ resources: ["r:1", `r:${name}`], templates: ["t:{x}"] }),
+      );
+      await call("POST", "/gateways", { body: { name, url: `http://${name}/mcp` } });
+    }
+    const gateways = inRegistrationOrder(await store.gateways.list());
+    const resources = await store.resources.list();
+    const rows = gateways.flatMap(({ id }) => resources.filter(({ gatewayId }) => gatewayId === id));
+    const [one, two] = rows.filter(({ uri }) => uri === "r:1").map(({ id }) => id);
+    const [first, second] = rows.filter(({ isTemplate }) => isTemplate).map(({ id }) => id);
+    const server = { id: "s1", name: "x", associated_resources: rows.map(({ id }) => id).reverse() };
+    const created = await call("POST", "/servers", { body: { server } });
+    assertEquals([created.status, created.body.conflicts], [201, [
+      { kind: "resource", name: "r:1", keptById: one, hiddenId: two },
+      { kind: "template", name: "t:{x}", keptById: first, hiddenId: second },
+    ]]);
+    await store.resources.update(first!, { enabled: false });
+    await store.resources.update(two!, { visibility: "private" });
+    const conflictsFor = async (as: Principal) =>
+      (await call("GET", "/servers/s1", { as })).body.conflicts.length;
+    assertEquals([await conflictsFor(ADMIN), await conflictsFor(ALICE)], [1, 0]);
   }));
 
 Deno.test("servers are switched and deleted, and hide members that one may not see", () =>

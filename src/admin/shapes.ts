@@ -1,6 +1,7 @@
 // Rows as ContextForge's clients read them (camelCase). What we do not track is null or left out, never made up.
 import type { Principal } from "../auth/principal.ts";
 import type { NameConflict } from "../catalog/scope_names.ts";
+import type { UriConflict } from "../catalog/uri_conflicts.ts";
 import { slugify } from "../catalog/tool_name.ts";
 import type { DiscoveredCounts } from "../store/registry.ts";
 import type { SkippedItem } from "../store/discovery.ts";
@@ -128,7 +129,10 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
 }
 
 /** What the reader may not see of the members is not in the answer. */
-export function serverRead(row: ServerRow, { tools: known, conflictsOf }: KnownMembers): Json {
+export function serverRead(
+  row: ServerRow,
+  { tools: known, conflictsOf, uriConflictsOf }: KnownMembers,
+): Json {
   const tools = row.toolIds.filter((id) => known.has(id));
   return {
     ...entityRead(row),
@@ -137,7 +141,7 @@ export function serverRead(row: ServerRow, { tools: known, conflictsOf }: KnownM
     icon: row.icon,
     naming: row.naming,
     toolOverrides: Object.fromEntries(Object.entries(row.toolOverrides).filter(([id]) => known.has(id))),
-    conflicts: conflictsOf(row).map(conflictRead),
+    conflicts: [...conflictsOf(row).map(conflictRead), ...uriConflictsOf(row).map(uriConflictRead)],
     serverInfo: row.serverInfo,
     instructions: row.instructions,
     associatedTools: tools.map((id) => known.get(id)!.name),
@@ -154,6 +158,11 @@ export function serverRead(row: ServerRow, { tools: known, conflictsOf }: KnownM
 /** Two of a server's tools or prompts that would have one name: by ids, and how the second is called instead. */
 function conflictRead({ kind, name, keptBy, renamed, renamedTo }: NameConflict): Json {
   return { kind, name, keptById: keptBy.id, renamedId: renamed.id, renamedTo };
+}
+
+/** Two of a server's resources or templates that have one URI: by ids. */
+function uriConflictRead({ kind, uri, keptBy, hidden }: UriConflict<ResourceRow>): Json {
+  return { kind, name: uri, keptById: keptBy.id, hiddenId: hidden.id };
 }
 
 function entityRead(row: EntityRow): Json {

@@ -14,11 +14,11 @@ import { createLeases } from "../store/leases.ts";
 import { createLog, type LogSink } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { answerQuestion } from "./answers.ts";
+import { Conflicts } from "./conflicts.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createGateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
 import type { Answers, AppQuestion, ToWorker } from "./messages.ts";
-import { NameConflicts } from "./name_conflicts.ts";
 import { OwnRequests } from "./own_requests.ts";
 import { createRateLimits } from "./rate_limits.ts";
 import { Replicas } from "./replicas.ts";
@@ -73,7 +73,7 @@ export async function createApp(
   const rateLimits = createRateLimits({ config, clock, log, metrics, link });
   const rateLimiter = rateLimits?.limiter ?? null;
   // All workers have the same catalog: one tells of it.
-  const nameConflicts = worker === 0 ? new NameConflicts(log) : null;
+  const conflicts = worker === 0 ? new Conflicts(log) : null;
   let unreachable = 0;
   let singletons: Singletons | null = null;
   const gateway = await createGateway({
@@ -92,7 +92,7 @@ export async function createApp(
     },
     onSnapshot: (rows, snapshot) => {
       unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
-      nameConflicts?.update(snapshot);
+      conflicts?.update(snapshot);
       singletons?.upstreamsChanged();
     },
     onChange: (before, after) => {
@@ -182,7 +182,7 @@ export async function createApp(
     ...{ streamableHttp, own, replicas, succession, catalogChanged, redis, rateLimiter },
   });
 
-  registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, nameConflicts });
+  registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, conflicts });
   const upkeep = new Upkeep({
     ...{ config, log, sessions, duplex, listeners, legacySse },
     revokedTokens: () => catalog.now.revokedTokens,

@@ -4,6 +4,7 @@ import type { ParkedCalls } from "../downstream/parked_calls.ts";
 import type { DownstreamSessions } from "../downstream/session.ts";
 import type { Admission } from "../http/admission.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Conflicts } from "./conflicts.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface GaugedParts {
@@ -15,11 +16,11 @@ export interface GaugedParts {
   /** null: Redis is not used. */
   readonly redis: { readonly isUp: boolean } | null;
   /** null: another worker tells of them. */
-  readonly nameConflicts: { readonly size: number } | null;
+  readonly conflicts: Pick<Conflicts, "names" | "uris"> | null;
 }
 
 export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
-  const { admission, outbound: { connections }, sessions, duplex, parked, redis, nameConflicts } = parts;
+  const { admission, outbound: { connections }, sessions, duplex, parked, redis, conflicts } = parts;
   const gauge = (name: string, help: string, read: () => number) => metrics.gauge(name, help, read);
   gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
   gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
@@ -54,8 +55,11 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     const help = "Workers whose connection to Redis works";
     gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
   }
-  if (nameConflicts !== null) {
-    const help = "Tools and prompts of virtual servers that lost their name to another";
-    gauge("sluice_name_conflicts", help, () => nameConflicts.size);
+  if (conflicts !== null) {
+    const names = "Tools and prompts of virtual servers that lost their name to another";
+    gauge("sluice_name_conflicts", names, () => conflicts.names);
+    const uris =
+      "Resources and templates that another of the same URI answers for, at each endpoint that has both";
+    gauge("sluice_uri_conflicts", uris, () => conflicts.uris);
   }
 }
