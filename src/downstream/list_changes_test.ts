@@ -59,3 +59,19 @@ Deno.test("announceListChanges() tells listening sessions which lists have chang
     [],
   ]);
 });
+
+Deno.test("announceListChanges() reaches a client that has listened, at its next stream, and nobody who never has", async () => {
+  const { send, initialize, sessions, catalog } = await mcpServer(ROWS);
+  const [listener, other] = [await initialize(), await initialize()];
+  const get = (sessionId: string) => send({ method: "GET", sessionId });
+  const first = await get(listener);
+  sessions.endStreams();
+  await messagesOf(first);
+  announceListChanges(sessions, catalog, new Catalog({ ...ROWS, tools: [] }));
+  const streams = [await get(listener), await get(other)];
+  sessions.endStreams();
+  assertEquals((await Promise.all(streams.map(messagesOf))).map((said) => said.map(({ method }) => method)), [
+    [TOOLS],
+    [],
+  ]);
+});

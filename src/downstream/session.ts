@@ -89,8 +89,13 @@ export class DownstreamSession {
   }
 
   /** Is there a stream for what belongs to no call? */
-  get isListening(): boolean {
+  get isCarried(): boolean {
     return this.#common.isCarried;
+  }
+
+  /** What it is told between two streams waits for the next one. */
+  get isListening(): boolean {
+    return this.bound.client.hasListened;
   }
 
   /** Send a message that belongs to no call: on one stream, as the spec wants it. */

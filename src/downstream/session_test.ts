@@ -247,6 +247,26 @@ Deno.test("DownstreamSession.notify() sends on the newest stream alone", async (
   assertEquals(await new Response(fresh.readable).text(), said);
 });
 
+Deno.test("A session that has listened is known to, by whichever worker has it then", async () => {
+  const { sessions, find, worker } = setUp();
+  const [listener, other] = [
+    await sessions.open(principal(), null, STATE),
+    await sessions.open(principal(), null, STATE),
+  ];
+  await listener.bound.client.beginListening();
+  const successor = worker();
+  const adopted = sessions.release().map((session) => successor.adopt(session));
+  assertEquals(adopted.map(({ isListening, isCarried }) => [isListening, isCarried]), [
+    [true, false],
+    [false, false],
+  ]);
+  const elsewhere = worker();
+  const found = [await find(elsewhere, listener.id), await find(elsewhere, other.id)];
+  assertEquals(found.map(({ isListening }) => isListening), [true, false]);
+  // Its upstream sessions there listen when its stream is there.
+  assertEquals(found.map(({ bound }) => bound.client.listening), [false, false]);
+});
+
 Deno.test("DownstreamSession.listen() takes an event id of the worker before for what it is: not of this one's streams", async () => {
   const { sessions, find, worker } = setUp();
   const before = await sessions.open(principal(), null, STATE);

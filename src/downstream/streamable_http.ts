@@ -164,8 +164,9 @@ export class StreamableHttp {
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
     const stream = session.listen(headers.get("last-event-id"), principal.jti);
     const { client } = session.bound;
-    if (session.isListening && !client.listening) {
-      client.listening = true;
+    if (session.isCarried && !client.listening) {
+      // Where the records are away it is kept with the next change.
+      client.beginListening().catch(() => {});
       void this.#deps.upstreams.listen(session.bound);
     }
     return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };

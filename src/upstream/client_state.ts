@@ -19,6 +19,8 @@ export interface ClientWishes {
   readonly subscriptions: Readonly<Record<string, readonly string[]>>;
   /** Whom the client runs tasks for: upstream ids, by the client's task id. */
   readonly tasks?: Readonly<Record<string, string>>;
+  /** It has listened to what belongs to no call, and will again. */
+  readonly listens?: true;
 }
 
 export interface ClientStateOptions {
@@ -49,6 +51,7 @@ export class ClientState {
   readonly mayRunTasks: boolean;
   /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
   listening = false;
+  #hasListened: boolean;
   #logLevel: string | null;
   readonly #subscriptions: Map<string, Set<string>>;
   readonly #taskOwners: Map<string, string>;
@@ -66,6 +69,7 @@ export class ClientState {
     this.#onChange = onChange;
     this.attachments = new Attachments({ before: attachedBefore, onChange: () => this.#keep() });
     this.#logLevel = wishes?.logLevel ?? null;
+    this.#hasListened = wishes?.listens ?? false;
     this.#subscriptions = new Map(
       Object.entries(wishes?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
     );
@@ -81,7 +85,21 @@ export class ClientState {
       [...this.#subscriptions].map(([id, uris]) => [id, [...uris]]),
     );
     const tasks = this.#taskOwners.size === 0 ? {} : { tasks: Object.fromEntries(this.#taskOwners) };
-    return { logLevel: this.#logLevel, subscriptions, ...tasks };
+    const listens = this.#hasListened ? { listens: true } as const : {};
+    return { logLevel: this.#logLevel, subscriptions, ...tasks, ...listens };
+  }
+
+  /** Has the client ever listened? Then it wants what it missed between two streams, also where another worker had the first. */
+  get hasListened(): boolean {
+    return this.#hasListened;
+  }
+
+  /** From now on it listens. Resolves when that is kept. */
+  async beginListening(): Promise<void> {
+    this.listening = true;
+    if (this.#hasListened) return;
+    this.#hasListened = true;
+    await this.#keep();
   }
 
   async setLogLevel(level: string): Promise<void> {
