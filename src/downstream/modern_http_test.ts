@@ -238,7 +238,7 @@ Deno.test("ModernHttp lets no requestState reach an upstream but its own caller'
   for (const made of ["state", `${requestState}x`, requestState.replace(/./, "_"), "", 1, null, {}]) {
     assertEquals(await codeWith({ requestState: made }), -32602, String(made));
   }
-  assertEquals([await codeWith({}), heard.length], [undefined, 1]);
+  assertEquals([await codeWith({ arguments: undefined }), heard.length], [undefined, 1], "none, and {}");
   await clock.tick(PARKED_FOR_MS);
   assertEquals([await codeWith({}), heard.length], [-32602, 1]);
 });

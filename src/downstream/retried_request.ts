@@ -24,17 +24,22 @@ export class RetriedRequest {
   /** The same for the same method and parameters, however they are written. Of most requests nobody asks for it. */
   get digest(): string {
     return this.#digest ??= createHash("sha256")
-      .update(
-        JSON.stringify([this.method, ...membersOf(this.#params).filter(([name]) => !OF_THE_TURN.has(name))]),
-      )
+      .update(JSON.stringify([this.method, ...membersOf(this.#params).filter(isSalient)]))
       .digest("base64url");
   }
+}
+
+/** No arguments are written as {} by some, by others not at all. */
+function isSalient([name, value]: [name: string, value: unknown]): boolean {
+  return !OF_THE_TURN.has(name) && !(name === "arguments" && JSON.stringify(value) === NO_MEMBERS);
 }
 
 /** One answer to all that is wrong with a `requestState`: who tries some out learns nothing. */
 export function stateRefused(): SluiceError {
   return new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
 }
+
+const NO_MEMBERS = JSON.stringify(inOneOrder({}));
 
 function membersOf(value: unknown): [name: string, value: unknown][] {
   if (!isObject(value)) return [];

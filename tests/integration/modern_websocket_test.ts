@@ -108,7 +108,8 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
     await using client = await ModernSocket.connect(sluice.url, token);
     const name = "old-test-streaming-elicitation";
     const meta = { progressToken: "s" };
-    const asked = await client.ask("tools/call", { name }, { ...CAN_ELICIT, meta });
+    const args = { name, arguments: { message: "Who?" } };
+    const asked = await client.ask("tools/call", args, { ...CAN_ELICIT, meta });
     assertEquals(client.messages.map(({ method }) => method), ["notifications/progress", undefined]);
     const { result, error } = await client.ask("tools/call", back(name, asked), CAN_ELICIT);
     assertEquals(result?.content[0].text, "Asked and answered.", JSON.stringify(error));
