@@ -1,14 +1,15 @@
 // What a 2026-07-28 client hears while a call is under way: what the open request has asked for.
-import { memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import { memberText, memberValue, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import { metaText } from "../mcp/modern.ts";
 import { rankOf } from "../proxy/logging.ts";
+import { LIST_CHANGED } from "./list_changes.ts";
 
 /**
  * What belongs to no call, whoever sends it on a call's stream: lists and resources are listened to by a request of their own, only
  * clients cancel calls, and of what a visit came to the revision tells nobody ("Receiving Messages"; "Cancellation"; "Key Changes").
  */
 const OF_NO_CALL: ReadonlySet<unknown> = new Set([
-  ...["tools", "prompts", "resources"].map((list) => `notifications/${list}/list_changed`),
+  ...Object.values(LIST_CHANGED),
   "notifications/resources/updated",
   "notifications/subscriptions/acknowledged",
   "notifications/cancelled",
@@ -27,7 +28,7 @@ export function heardBy(
   { logLevel, isResumed }: { readonly logLevel: string | null; readonly isResumed: boolean },
 ): string | null {
   // Some write the slash with an escape.
-  const method: unknown = JSON.parse(memberText(text, "method") ?? "null");
+  const method = memberValue(text, "method");
   switch (method) {
     case "notifications/message":
       return logLevel !== null && rankOf(levelIn(text)) >= rankOf(logLevel) ? text : null;
@@ -39,7 +40,7 @@ export function heardBy(
 }
 
 function levelIn(text: string): unknown {
-  return JSON.parse(memberText(memberText(text, "params") ?? "{}", "level") ?? "null");
+  return memberValue(memberText(text, "params") ?? "{}", "level");
 }
 
 function withToken(text: string, token: string | undefined): string | null {

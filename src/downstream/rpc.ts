@@ -6,12 +6,12 @@ import { type ErrorReporter, rpcErrorText } from "../http/error_response.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { RateLimiter } from "../http/rate_limit.ts";
-import { classify, elementTexts, parseJson } from "../mcp/json_rpc.ts";
+import { classify, parseJson, piecesOf } from "../mcp/json_rpc.ts";
 import { LATEST_LEGACY_REVISION } from "../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../telemetry/call_note.ts";
 import type { CallContext } from "../proxy/call_context.ts";
 import type { Dispatcher } from "../proxy/dispatch.ts";
-import { BATCH_LIMIT, countBatch } from "./batch.ts";
+import { checkLength, countBatch } from "./batch.ts";
 import { scopeFor } from "./scope.ts";
 
 export interface RpcDeps {
@@ -42,7 +42,10 @@ export class RpcEndpoint implements Endpoint {
     }
     const text = await readBody(request);
     const value = parseJson(text, maxJsonDepth);
-    if (Array.isArray(value)) this.#checkBatch(value, caller);
+    if (Array.isArray(value)) {
+      checkLength(value);
+      countBatch(this.#deps.rateLimiter, caller, value.length);
+    }
     const clientGone = clients.enter(request);
     const call: CallContext = {
       principal,
@@ -70,17 +73,11 @@ export class RpcEndpoint implements Endpoint {
     return json(await this.#deps.dispatcher.respond(call, message), call.note);
   }
 
-  #checkBatch({ length }: readonly unknown[], caller: string | undefined): void {
-    if (length === 0) throw new SluiceError("INVALID_REQUEST", { reason: "the batch is empty" });
-    if (length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
-    countBatch(this.#deps.rateLimiter, caller, length);
-  }
-
   /** Each message stands for itself: a wrong one gets its own error, the others are served. */
   async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
     if (call.note !== undefined) noteMethod(call.note, "batch");
-    const texts = elementTexts(text);
-    const answers = await Promise.all(values.map((value, i) => this.#member(value, texts[i]!, call)));
+    const pieces = piecesOf(values, text);
+    const answers = await Promise.all(pieces.map(([value, own]) => this.#member(value, own, call)));
     const given = answers.filter((answer) => answer !== null);
     return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
   }

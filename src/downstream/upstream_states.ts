@@ -1,7 +1,7 @@
 // The `requestState` of an upstream on its way through a client (2026-07-28, "Multi Round-Trip Requests"): to the upstream all
 // callers of the gateway are one, so it cannot tell whose state comes back. Sealed, it is good for its caller's same request alone.
 import type { Clock } from "../base/clock.ts";
-import { isObject, memberText, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
+import { isObject, memberText, memberValue, replaceMember, type RequestMessage } from "../mcp/json_rpc.ts";
 import { Seal } from "../proxy/seal.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import { type RetriedRequest, stateRefused } from "./retried_request.ts";
@@ -29,8 +29,8 @@ export class UpstreamStates {
   toClient(answer: RpcAnswer, request: RetriedRequest): RpcAnswer {
     const { text, failed } = answer;
     if (failed || !text.includes("requestState")) return answer;
-    if (valueIn(text, "resultType") !== "input_required") return answer;
-    const state = valueIn(text, "requestState");
+    if (memberValue(text, "resultType") !== "input_required") return answer;
+    const state = memberValue(text, "requestState");
     if (typeof state !== "string") return answer;
     const sealed = this.#seal.seal(
       contextOf(request),
@@ -69,8 +69,4 @@ export class UpstreamStates {
 
 function contextOf({ owner: { issuer, subject, serverId }, digest }: RetriedRequest): string {
   return JSON.stringify([issuer, subject, serverId, digest]);
-}
-
-function valueIn(text: string, member: string): unknown {
-  return JSON.parse(memberText(text, member) ?? "null");
 }

@@ -3,7 +3,7 @@
 import { requirePermission } from "../auth/rbac.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { resolveResource } from "../catalog/resolver.ts";
-import { isObject, memberText } from "../mcp/json_rpc.ts";
+import { isObject, memberValue } from "../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
 import { TASK_NOTIFICATIONS } from "../mcp/tasks.ts";
 import type { CallContext } from "../proxy/call_context.ts";
@@ -123,7 +123,7 @@ function isOf(
   { resourceSubscriptions, taskIds }: { resourceSubscriptions?: unknown; taskIds?: unknown },
   text: string,
 ): boolean {
-  const method: unknown = JSON.parse(memberText(text, "method") ?? "null");
+  const method = memberValue(text, "method");
   return (resourceSubscriptions !== undefined && method === "notifications/resources/updated") ||
     (taskIds !== undefined && TASK_NOTIFICATIONS.has(String(method)));
 }

@@ -189,6 +189,11 @@ export function memberText(text: string, key: string): string | undefined {
   return range === null ? undefined : text.slice(range.start, range.end);
 }
 
+/** A member's value; null where the member is absent. */
+export function memberValue(text: string, key: string): unknown {
+  return JSON.parse(memberText(text, key) ?? "null");
+}
+
 /** The same object text with one member's value replaced; appended where the member is absent. */
 export function replaceMember(text: string, key: string, value: string): string {
   const range = findMember(text, key);

@@ -3,7 +3,7 @@ import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { listsTasks } from "../catalog/capabilities.ts";
 import { visibleGateways } from "../catalog/resolver.ts";
-import { isObject, memberText, type RequestMessage } from "../mcp/json_rpc.ts";
+import { isObject, memberValue, type RequestMessage } from "../mcp/json_rpc.ts";
 import type { GatewayRow } from "../store/store.ts";
 import type { RpcAnswer } from "../upstream/client_peer.ts";
 import type { CallContext } from "./call_context.ts";
@@ -93,7 +93,7 @@ async function pageOf(
   try {
     const answer = await caller.request({ gateway }, call, "tasks/list", params);
     if (answer.failed) return missing;
-    const next: unknown = JSON.parse(memberText(answer.text, "nextCursor") ?? "null");
+    const next = memberValue(answer.text, "nextCursor");
     return {
       gateway,
       tasks: renameInList(answer.text, sealFor(caller, call, gateway.id)),

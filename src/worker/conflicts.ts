@@ -36,11 +36,12 @@ export class Conflicts {
     known: ReadonlySet<string>,
     conflicts: readonly Record<string, unknown>[],
   ): Set<string> {
-    const news = conflicts.filter((fields) => !known.has(JSON.stringify(fields)));
-    for (const fields of news.slice(0, MAX_LOGGED)) this.#log.warning(event, fields);
+    const now = new Map(conflicts.map((fields) => [JSON.stringify(fields), fields]));
+    const news = [...now].filter(([key]) => !known.has(key));
+    for (const [, fields] of news.slice(0, MAX_LOGGED)) this.#log.warning(event, fields);
     const unsaid = news.length - MAX_LOGGED;
     if (unsaid > 0) this.#log.warning(event, { more: unsaid });
-    return new Set(conflicts.map((fields) => JSON.stringify(fields)));
+    return new Set(now.keys());
   }
 }
 
