@@ -3,7 +3,7 @@ import { Authenticator } from "../src/auth/authenticate.ts";
 import { JwtVerifier } from "../src/auth/jwt.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { mintToken } from "../src/cli/token.ts";
-import { SessionIds } from "../src/downstream/session_id.ts";
+import { SessionIds } from "../src/downstream/session/session_id.ts";
 
 const secret = crypto.randomUUID() + crypto.randomUUID();
 const exp = Math.floor(Date.now() / 1000) + 3600;

@@ -1,7 +1,7 @@
 // Finding a tool among 10,000, and making the snapshot that it is found in.
 import { ANONYMOUS } from "../src/auth/authenticate.ts";
-import { Catalog } from "../src/catalog/catalog.ts";
-import { resolveTool } from "../src/catalog/resolver.ts";
+import { Catalog } from "../src/catalog/snapshot/catalog.ts";
+import { resolveTool } from "../src/catalog/snapshot/resolver.ts";
 import { catalogRows, gatewayRow, toolRow } from "../tests/support/catalog_rows.ts";
 
 const tools = Array.from(

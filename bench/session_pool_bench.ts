@@ -1,7 +1,7 @@
 // The session pool's share of a warm call: who calls, which key, lease and release.
-import { CircuitBreakers } from "../src/upstream/circuit_breaker.ts";
+import { CircuitBreakers } from "../src/upstream/resilience/circuit_breaker.ts";
 import { systemClock } from "../src/base/clock.ts";
-import { IdentityHasher, poolKey } from "../src/upstream/session_key.ts";
+import { IdentityHasher, poolKey } from "../src/upstream/pool/session_key.ts";
 import { SessionPool } from "../src/upstream/pool/session_pool.ts";
 
 const token = { issuer: "https://issuer.example", subject: "4a7c1f0e-user@example.com" };

@@ -1,29 +1,56 @@
-// Proves the tree's rules from the module graph: folders import only lower ranks, no cycles, no file too long.
+// Checks the structure of src from the module graph. A folder imports only lower ones, there are no import cycles, no folder
+// holds more files than a reader can survey, and no two files have one name.
 
-/** A folder under src -> its rank. main.ts stands above all; version.ts beside the folders of rank 1, for all above them. */
-const RANKS: Readonly<Record<string, number>> = {
-  base: 0,
-  config: 1,
-  mcp: 1,
-  telemetry: 1,
-  "version.ts": 1.5,
-  store: 2,
-  cache: 2,
-  upstream: 3,
-  auth: 3,
-  catalog: 4,
-  proxy: 5,
-  http: 5,
-  downstream: 6,
-  admin: 6,
-  ui: 6,
-  worker: 7,
-  supervisor: 8,
-  cli: 9,
-  "main.ts": 10,
+/**
+ * The folders of src, lowest first. A folder imports only from lines above its own; folders on one line do not import each other.
+ * `version.ts` and `main.ts` stand beside the folders of their line.
+ */
+const FLOORS: readonly (readonly string[])[] = [
+  ["base", "telemetry"],
+  ["mcp", "config"],
+  ["version.ts"],
+  ["store", "cache"],
+  ["upstream", "auth"],
+  ["catalog", "http"],
+  ["proxy", "admin"],
+  ["downstream"],
+  ["cluster"],
+  ["worker"],
+  ["supervisor"],
+  ["demo"],
+  ["cli"],
+  ["main.ts"],
+];
+
+/** The same inside the folders that have rooms; "." are the files of the folder itself. */
+const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  config: [["settings"], ["."]],
+  store: [["sql"], ["postgres", "sqlite", "registry"], ["."]],
+  upstream: [
+    ["resilience"],
+    ["transport"],
+    ["http_client", "client"],
+    ["streamable_http", "duplex", "pool"],
+    ["stdio", "sse", "websocket", "session"],
+    ["bound"],
+    ["listening"],
+    ["health"],
+    ["."],
+  ],
+  catalog: [["snapshot"], ["."]],
+  admin: [["rest"], ["gateways", "servers", "entities"], ["."]],
+  proxy: [["call"], ["tasks"], ["methods"], ["."]],
+  downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
+  worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
+  supervisor: [["kernel"], ["."]],
+  cli: [["command_line"], ["stdio"], ["."]],
 };
 
 const MAX_LINES = 400;
+const MAX_FILES_PER_FOLDER = 15;
+
+/** Entry points are named by convention. */
+const SHARED_NAMES: ReadonlySet<string> = new Set(["main.ts"]);
 
 /** Every file of src (path from the root, with slashes) -> the local files that it imports, types included. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
@@ -33,30 +60,39 @@ export function findFaults(graph: Graph): string[] {
   return [
     ...findLayerFaults(graph),
     ...findCycles(graph).map((files) => `import cycle: ${files.join(" -> ")}`),
+    ...findCrowdedFolders([...graph.keys()]),
+    ...findSharedNames([...graph.keys()]),
   ];
 }
 
 function findLayerFaults(graph: Graph): string[] {
-  const faults: string[] = [];
-  const unknown = new Set<string>();
+  const faults = new Set<string>();
   for (const [file, imports] of graph) {
-    const from = folderOf(file);
-    if (RANKS[from] === undefined) unknown.add(from);
+    const from = placeOf(file);
+    if (rankOf(FLOORS, from.floor) === -1) {
+      faults.add(`src/${from.floor} has no rank in FLOORS of scripts/check_layers.ts`);
+      continue;
+    }
+    const rooms = ROOMS[from.floor] ?? [["."]];
+    if (from.room !== null && rankOf(rooms, from.room) === -1) {
+      faults.add(`src/${from.floor}/${from.room} has no rank in ROOMS of scripts/check_layers.ts`);
+      continue;
+    }
     for (const imported of imports) {
       if (!imported.startsWith("src/")) {
-        faults.push(`${file} imports ${imported}: src imports nothing outside src`);
+        faults.add(`${file} imports ${imported}: src imports nothing outside src`);
         continue;
       }
-      const to = folderOf(imported);
-      if (to === from || RANKS[from] === undefined || RANKS[to] === undefined) continue;
-      if (RANKS[to] >= RANKS[from]) {
-        faults.push(
-          `${file} imports ${imported}: ${from} [${RANKS[from]}] must not import ${to} [${RANKS[to]}]`,
-        );
-      }
+      const to = placeOf(imported);
+      const isAllowed = to.floor !== from.floor
+        ? rankOf(FLOORS, to.floor) < rankOf(FLOORS, from.floor)
+        : to.room === from.room || rankOf(rooms, to.room!) < rankOf(rooms, from.room!);
+      if (isAllowed) continue;
+      const [higher, lower] = to.floor === from.floor ? [to.room, from.room] : [to.floor, from.floor];
+      faults.add(`${file} imports ${imported}: ${higher} does not rank below ${lower}`);
     }
   }
-  return [...faults, ...[...unknown].map((folder) => `src/${folder} has no rank in scripts/check_layers.ts`)];
+  return [...faults];
 }
 
 /** One cycle for each file that closes one, in the order of a depth-first walk; a cycle ends with its first file. */
@@ -80,9 +116,40 @@ export function findCycles(graph: Graph): string[][] {
   return cycles;
 }
 
-/** "src/config/load.ts" -> "config"; "src/main.ts" -> "main.ts". */
-function folderOf(file: string): string {
-  return file.split("/")[1];
+/** Folders whose files a reader cannot survey at one look. */
+export function findCrowdedFolders(files: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const file of files) {
+    const folder = file.slice(0, file.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts].filter(([, count]) => count > MAX_FILES_PER_FOLDER).map(([folder, count]) =>
+    `${folder} has ${count} files; at most ${MAX_FILES_PER_FOLDER}: give some of them a room`
+  );
+}
+
+/** Files that a reader would confuse: two of one name. */
+export function findSharedNames(files: readonly string[]): string[] {
+  const byName = Map.groupBy(files, (file) => file.slice(file.lastIndexOf("/") + 1));
+  return [...byName].filter(([name, same]) => same.length > 1 && !SHARED_NAMES.has(name)).map(([, same]) =>
+    `${same.join(" and ")} have one name`
+  );
+}
+
+/**
+ * Where a file stands: "src/upstream/pool/lease.ts" -> upstream, pool; "src/cli/serve.ts" -> cli, "."; "src/main.ts" -> main.ts,
+ * null. Deeper folders belong to their room.
+ */
+function placeOf(file: string): { readonly floor: string; readonly room: string | null } {
+  const parts = file.split("/");
+  const [, floor, room] = parts;
+  if (parts.length === 2) return { floor: floor!, room: null };
+  return { floor: floor!, room: parts.length === 3 ? "." : room! };
+}
+
+/** -1 where the name has none. */
+function rankOf(ranks: readonly (readonly string[])[], name: string): number {
+  return ranks.findIndex((names) => names.includes(name));
 }
 
 /** What `deno info --json` says of a module, as far as it matters here. */

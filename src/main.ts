@@ -1,7 +1,7 @@
 // The program: picks the command, prints what went wrong, sets the exit code (0 done, 1 failed, 2 wrong flags or settings).
 
 import { reasonOf, SluiceError } from "./base/errors.ts";
-import { parseInvocation } from "./cli/flags.ts";
+import { parseInvocation } from "./cli/command_line/flags.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "./version.ts";
 
 /** Runs the command that `args` name, to its end. @returns the exit code */
@@ -12,7 +12,7 @@ export async function run(args: readonly string[]): Promise<number> {
     case "serve":
       return await (await import("./cli/serve.ts")).serve(invocation.args);
     case "stdio":
-      return await (await import("./cli/stdio.ts")).stdio(invocation.args);
+      return await (await import("./cli/stdio/stdio.ts")).stdio(invocation.args);
     case "demo":
       return await (await import("./cli/demo.ts")).demo(invocation.args);
     case "token":
@@ -20,7 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
     case "token revoke":
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
     case "config":
-      return (await import("./cli/config.ts")).config(invocation.args);
+      return (await import("./cli/show_config.ts")).config(invocation.args);
     case "version":
       console.log(versionText());
       return 0;

@@ -1,7 +1,7 @@
 // From a request to its route; permissions are checked here, before any handler runs.
 import { requirePermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
-import type { AdminDeps, AdminRequest, AdminResponse } from "./deps.ts";
+import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
 import { type Route, ROUTES } from "./routes.ts";
 
 export interface AdminApi {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ADMIN, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
-import type { AdminDeps } from "./deps.ts";
+import type { AdminDeps } from "./rest/deps.ts";
 import { createAdminApi } from "./router.ts";
 import { ROUTES } from "./routes.ts";
 

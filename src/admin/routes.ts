@@ -1,14 +1,14 @@
 // Every route of the REST API: method, path, the permission it takes, and who handles it.
-import type { Handler } from "./deps.ts";
-import { health, ready, version } from "./health.ts";
+import type { Handler } from "./rest/deps.ts";
+import { health, ready, version } from "./health_routes.ts";
 
 // Loaded on use, with zod: every worker would carry them otherwise. Literal names, so that `deno compile` embeds them.
-const gateways = () => import("./gateways.ts");
-const tools = () => import("./tools.ts");
-const resources = () => import("./resources.ts");
-const prompts = () => import("./prompts.ts");
-const servers = () => import("./servers.ts");
-const tokens = () => import("./tokens.ts");
+const gateways = () => import("./gateways/gateway_routes.ts");
+const tools = () => import("./entities/tool_routes.ts");
+const resources = () => import("./entities/resource_routes.ts");
+const prompts = () => import("./entities/prompt_routes.ts");
+const servers = () => import("./servers/server_routes.ts");
+const tokens = () => import("./entities/token_routes.ts");
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";

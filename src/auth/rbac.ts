@@ -1,6 +1,6 @@
 // Who may see what, and who may do what. Pure: rows and principals in, verdicts out.
 import { SluiceError } from "../base/errors.ts";
-import type { EntityRow } from "../store/store.ts";
+import type { EntityRow } from "../store/registry/rows.ts";
 import type { Principal } from "./principal.ts";
 
 /** What the verdict on an entity depends on. */

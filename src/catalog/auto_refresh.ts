@@ -1,7 +1,7 @@
 // Asks every upstream again what it offers, each in its own interval (AUTO_REFRESH_SERVERS); one worker of the cluster does it.
 import { type Clock, sleep } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
-import type { GatewayRow } from "../store/store.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface AutoRefreshDeps {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { newRow } from "../store/entities.ts";
-import type { GatewayRow } from "../store/store.ts";
+import { newRow } from "../store/registry/entities.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
 import { createLog } from "../telemetry/log.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { MemorySink } from "../../tests/support/fakes.ts";

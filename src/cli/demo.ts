@@ -1,8 +1,8 @@
 // `sluice demo`: the built-in MCP time server alone, to try the gateway on.
 
 import { reasonOf } from "../base/errors.ts";
-import { startDemoServer } from "./demo_server.ts";
-import { stopSignal } from "./stop_signal.ts";
+import { startDemoServer } from "../demo/demo_server.ts";
+import { stopSignal } from "./command_line/stop_signal.ts";
 
 /**
  * Runs the demo server until SIGINT or SIGTERM. Port 0 takes a free one; the address is printed.

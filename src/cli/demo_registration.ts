@@ -4,8 +4,8 @@ import { reasonOf } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
-import { type DemoServer, startDemoServer } from "./demo_server.ts";
-import { localUrl } from "./local_url.ts";
+import { type DemoServer, startDemoServer } from "../demo/demo_server.ts";
+import { localUrl } from "./command_line/local_url.ts";
 import { mintToken, tokenClaims } from "./token.ts";
 
 const DEMO_NAME = "demo";

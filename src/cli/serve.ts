@@ -6,19 +6,19 @@ import { keepCatalogs } from "../supervisor/catalog_watch.ts";
 import { checkCertificate } from "../supervisor/certificate_reload.ts";
 import { keepConnectionLimits } from "../supervisor/connection_limits.ts";
 import { noticeDepartedClients } from "../supervisor/departed_clients.ts";
-import { raiseOpenFilesLimit, systemLimitWarnings } from "../supervisor/descriptors.ts";
-import { findFreePort } from "../supervisor/free_port.ts";
+import { raiseOpenFilesLimit, systemLimitWarnings } from "../supervisor/kernel/descriptors.ts";
+import { findFreePort } from "../supervisor/kernel/free_port.ts";
 import { watchSources } from "../supervisor/source_watch.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
-import type { ServeArgs } from "./flags.ts";
-import { localUrl } from "./local_url.ts";
-import { prepareDatabase, secretsOf } from "./prepare.ts";
+import type { ServeArgs } from "./command_line/flags.ts";
+import { localUrl } from "./command_line/local_url.ts";
+import { prepareDatabase, secretsOf } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
-import { onReloadSignal } from "./reload_signal.ts";
-import { stopSignal } from "./stop_signal.ts";
+import { onReloadSignal } from "./command_line/reload_signal.ts";
+import { stopSignal } from "./command_line/stop_signal.ts";
 
 /** Runs until SIGINT or SIGTERM, or until no worker can be had. @param workerEntry for tests. @returns the exit code. @throws {SluiceError} why it cannot start */
 export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {

@@ -4,7 +4,7 @@ import { type JWTPayload, SignJWT } from "jose";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { loadOrCreateSecrets } from "../store/secrets.ts";
-import type { TokenArgs } from "./flags.ts";
+import type { TokenArgs } from "./command_line/flags.ts";
 
 /** Prints the token, and nothing else, on stdout. @returns the exit code */
 export async function token(args: TokenArgs): Promise<number> {

@@ -2,16 +2,16 @@
 import { decodeJwt, errors as joseErrors, jwtVerify } from "jose";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { openCache } from "../cache/open.ts";
+import { openCache } from "../cache/open_cache.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CacheRecords } from "../store/cache_records.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
-import { openDatabase } from "../store/open.ts";
-import { createRegistry } from "../store/registry.ts";
+import { openDatabase } from "../store/open_database.ts";
+import { createRegistry } from "../store/registry/registry.ts";
 import { loadOrCreateSecrets } from "../store/secrets.ts";
 import { createLog } from "../telemetry/log.ts";
-import type { TokenRevokeArgs } from "./flags.ts";
+import type { TokenRevokeArgs } from "./command_line/flags.ts";
 
 /** What is refused: a token's id, and when it expires by itself (ms since the epoch; null: never, or not known). */
 interface Revoked {

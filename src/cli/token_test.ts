@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import type { TokenArgs } from "./flags.ts";
+import type { TokenArgs } from "./command_line/flags.ts";
 import { mintToken, tokenClaims } from "./token.ts";
 
 const CONFIG = {

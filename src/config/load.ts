@@ -5,7 +5,7 @@ import { reasonOf, SluiceError } from "../base/errors.ts";
 import { masked } from "./mask.ts";
 import { nearName } from "./near_name.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./settings/setting.ts";
 
 export type Layer = "default" | "dev" | ".env" | "environment" | "flag";
 

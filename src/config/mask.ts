@@ -1,6 +1,6 @@
 // How a setting's text is shown to people: whole, without its password, or not at all.
 
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./settings/setting.ts";
 
 const MASK = "****";
 

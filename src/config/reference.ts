@@ -2,7 +2,7 @@
 
 import { type ErrorRow, ERRORS } from "../base/errors.ts";
 import { SETTING_GROUPS } from "./schema.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./settings/setting.ts";
 
 /** The text of .env.example: every setting with an effect or one to come, commented out, at its default. */
 export function envExample(): string {

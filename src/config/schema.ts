@@ -1,18 +1,18 @@
 // Every setting, in the order in which they are documented, and the Config that follows from them.
 
-import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings_storage.ts";
-import { INERT_SETTINGS } from "./settings_inert.ts";
-import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings_serving.ts";
-import { REPLICA_SETTINGS } from "./settings_replicas.ts";
-import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings_security.ts";
-import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings_sessions.ts";
+import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings/storage.ts";
+import { INERT_SETTINGS } from "./settings/inert.ts";
+import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings/serving.ts";
+import { REPLICA_SETTINGS } from "./settings/clustering.ts";
+import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings/security.ts";
+import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import {
   HEALTH_SETTINGS,
   HTTP_CLIENT_SETTINGS,
   PASSTHROUGH_SETTINGS,
   STDIO_SETTINGS,
-} from "./settings_upstream.ts";
-import type { Setting, Unit } from "./setting.ts";
+} from "./settings/upstream_access.ts";
+import type { Setting, Unit } from "./settings/setting.ts";
 
 const GROUPS = {
   "Listening": LISTEN_SETTINGS,

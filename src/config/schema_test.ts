@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { configKey, SETTINGS } from "./schema.ts";
-import type { Setting } from "./setting.ts";
+import type { Setting } from "./settings/setting.ts";
 
 function accepts(setting: Setting, text: string): boolean {
   return setting.kind.schema.safeParse(text).success;

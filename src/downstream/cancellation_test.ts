@@ -4,7 +4,7 @@ import { catalogRows, gatewayRow, serverRow, toolRow } from "../../tests/support
 import { FakeUpstream, type Received, result } from "../../tests/support/fake_upstream.ts";
 import { settle } from "../../tests/support/fakes.ts";
 import { mcpServer, notification, request, textOf } from "../../tests/support/mcp_server.ts";
-import { Catalog } from "../catalog/catalog.ts";
+import { Catalog } from "../catalog/snapshot/catalog.ts";
 import { SluiceError } from "../base/errors.ts";
 
 const ROWS = catalogRows({

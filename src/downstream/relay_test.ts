@@ -3,7 +3,7 @@ import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/suppo
 import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { mcpServer, messagesOf, request, textOf } from "../../tests/support/mcp_server.ts";
 import { settle } from "../../tests/support/fakes.ts";
-import type { McpReply } from "./mcp_exchange.ts";
+import type { McpReply } from "./exchange/mcp_exchange.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a", { capabilities: { logging: {}, resources: { subscribe: true } } })],

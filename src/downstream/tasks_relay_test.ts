@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
 import { mcpServer, messagesOf, notification, request } from "../../tests/support/mcp_server.ts";
-import type { GatewayRow } from "../store/store.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
 import { settle } from "../../tests/support/fakes.ts";
 
 const RELATED = "io.modelcontextprotocol/related-task";

@@ -2,19 +2,19 @@
 import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
-import type { RpcAnswer } from "../upstream/client_peer.ts";
-import type { CallContext, Handler } from "./call_context.ts";
-import { LifecycleMethods, type ServerIdentity } from "./lifecycle.ts";
-import { listHandlers, type ListPaging } from "./lists.ts";
-import { completed } from "./modern_answer.ts";
-import { setLogLevel } from "./logging.ts";
-import { complete, getPrompt } from "./prompts.ts";
-import { readResource } from "./resources.ts";
-import { subscribe, unsubscribe } from "./subscriptions.ts";
-import { listTasks, type TaskListCursors } from "./tasks_list.ts";
-import { taskHandlers } from "./tasks.ts";
-import { callTool, callToolAsMethod } from "./tools_call.ts";
-import type { UpstreamCaller } from "./upstream_caller.ts";
+import type { RpcAnswer } from "../upstream/client/client_peer.ts";
+import type { CallContext, Handler } from "./call/call_context.ts";
+import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
+import { listHandlers, type ListPaging } from "./methods/lists.ts";
+import { completed } from "./call/modern_answer.ts";
+import { setLogLevel } from "./methods/logging.ts";
+import { complete, getPrompt } from "./methods/prompts_get.ts";
+import { readResource } from "./methods/resources_read.ts";
+import { subscribe, unsubscribe } from "./methods/resources_subscribe.ts";
+import { listTasks, type TaskListCursors } from "./methods/tasks_list.ts";
+import { taskHandlers } from "./methods/task_methods.ts";
+import { callTool, callToolAsMethod } from "./methods/tools_call.ts";
+import type { UpstreamCaller } from "./methods/upstream_caller.ts";
 
 /** What a failure is told under. */
 type Asked = Pick<CallContext, "note" | "received">;

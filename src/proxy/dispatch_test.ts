@@ -11,7 +11,7 @@ import { dataPlane, requestOf } from "../../tests/support/data_plane.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
-import type { CallContext } from "./call_context.ts";
+import type { CallContext } from "./call/call_context.ts";
 
 const HIDDEN = { visibility: "team", teamId: "t1" } as const;
 

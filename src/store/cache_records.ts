@@ -1,6 +1,6 @@
 // CACHE_TYPE=database: small records that expire, in the database that all replicas share.
-import { NOW_MS } from "./database_clock.ts";
-import { type Database, sql, type SqlQuery } from "./sql.ts";
+import { NOW_MS } from "./sql/database_clock.ts";
+import { type Database, sql, type SqlQuery } from "./sql/sql.ts";
 
 /** Does what cache/cache.ts says of a Cache; it cannot name it, which is of the same rank. */
 export class CacheRecords {

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { agedBy, cacheContract } from "../../tests/support/cache_contract.ts";
 import { CacheRecords } from "./cache_records.ts";
-import { migrate, MIGRATIONS } from "./migrations.ts";
-import { sql } from "./sql.ts";
-import { openSqlite } from "./sqlite.ts";
+import { migrate, MIGRATIONS } from "./sql/migrations.ts";
+import { sql } from "./sql/sql.ts";
+import { openSqlite } from "./sqlite/sqlite.ts";
 
 cacheContract("SQLite", async () => {
   const directory = await Deno.makeTempDir();

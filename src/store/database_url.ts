@@ -1,7 +1,7 @@
 // Reads DATABASE_URL as ContextForge and SQLAlchemy write it.
 import { isAbsolute, resolve } from "node:path";
 import { SluiceError } from "../base/errors.ts";
-import { parsePostgresUrl, type PostgresTarget } from "./postgres_url.ts";
+import { parsePostgresUrl, type PostgresTarget } from "./postgres/postgres_url.ts";
 
 export interface SqliteLocation {
   readonly kind: "sqlite";

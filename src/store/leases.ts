@@ -1,8 +1,8 @@
 // Named leases: one process of all that share the database holds each at a time, until it lets go or its time is over.
 // The database's own clock decides, so the replicas' clocks need not agree; one statement takes a lease, so no session state
 // is needed and PgBouncer may change the connection at will.
-import { NOW_MS } from "./database_clock.ts";
-import { type Database, sql } from "./sql.ts";
+import { NOW_MS } from "./sql/database_clock.ts";
+import { type Database, sql } from "./sql/sql.ts";
 
 /** What came of asking for a lease. Times are relative: clocks are never compared. */
 export type LeaseAnswer =

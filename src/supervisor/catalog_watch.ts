@@ -1,7 +1,7 @@
 // Notices what other replicas have changed in the catalog: looks at its version now and then, and when it is told to.
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
-import { listenToReplicas } from "../cache/open.ts";
+import { listenToReplicas } from "../cache/open_cache.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Supervisor } from "./supervisor.ts";

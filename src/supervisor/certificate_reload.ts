@@ -3,8 +3,8 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
-import { expiryWarning, type KeyPair, readKeyPair } from "../worker/listen_tls.ts";
-import { openListeningSockets } from "./listening_sockets.ts";
+import { expiryWarning, type KeyPair, readKeyPair } from "../worker/listen/certificate.ts";
+import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /**

@@ -2,8 +2,8 @@
 import { systemClock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
-import { ConnectionWatch } from "./connection_watch.ts";
-import { openPeerSockets } from "./peer_sockets.ts";
+import { ConnectionWatch } from "./kernel/connection_watch.ts";
+import { openPeerSockets } from "./kernel/peer_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** @returns null where this system has no way to see and close the workers' connections; the log says so */

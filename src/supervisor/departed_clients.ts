@@ -1,8 +1,8 @@
 // Notices clients that have left while their request is under way. Deno 2.9 does not, where a request's body came apart from its
 // head (2.7 does): its server reads nothing more before the answer, and only a read, or a write, tells of the end.
 import { type Clock, repeat, systemClock } from "../base/clock.ts";
-import { peerName } from "../worker/requests_under_way.ts";
-import { openLibc, SocketScan } from "./libc.ts";
+import { peerName } from "../worker/listen/requests_under_way.ts";
+import { openLibc, SocketScan } from "./kernel/libc.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface DepartedClientsOptions {

@@ -2,7 +2,7 @@
 // before it listens, then the old one asks its clients to leave, takes no new ones, and ends.
 import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
-import type { ListeningSockets } from "./listening_sockets.ts";
+import type { ListeningSockets } from "./kernel/listening_sockets.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
 export interface RecycleDeps {

@@ -5,13 +5,13 @@ import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
-import type { Answers, Question } from "../worker/messages.ts";
+import type { Answers, Question } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import { openListeningSockets } from "./listening_sockets.ts";
-import { listenersOf, migratesConnections } from "./kernel.ts";
+import { openListeningSockets } from "./kernel/listening_sockets.ts";
+import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
-import { StuckThreads } from "./stuck_threads.ts";
+import { StuckThreads } from "./kernel/stuck_threads.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {

@@ -1,8 +1,8 @@
 // One worker as the supervisor sees it: its state, its messages, its end. The one place that makes workers.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
-import type { Answers, FromWorker, Question, ToWorker } from "../worker/messages.ts";
-import type { ListeningSocket } from "./listening_sockets.ts";
+import type { Answers, FromWorker, Question, ToWorker } from "../worker/protocol/messages.ts";
+import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
 /** starting > prepared > ready > draining > dead; any state may go to draining or dead. */
 export type WorkerState = "starting" | "prepared" | "ready" | "draining" | "dead";

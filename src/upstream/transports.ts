@@ -1,13 +1,13 @@
 // How each registered upstream is reached: the one place that chooses a transport, and knows what they all need.
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { GatewayRow } from "../store/store.ts";
-import type { HeaderList, UpstreamTransport } from "./connection.ts";
-import type { OpenChannel } from "./duplex/channel.ts";
-import type { DuplexConnection } from "./duplex/connection.ts";
-import { DuplexTransport, type DuplexTransportOptions } from "./duplex/transport.ts";
-import type { HttpClient } from "./http_client.ts";
-import { HttpTransport } from "./http_transport.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
+import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
+import type { OpenChannel } from "./duplex/duplex_channel.ts";
+import type { DuplexConnection } from "./duplex/duplex_connection.ts";
+import { DuplexTransport, type DuplexTransportOptions } from "./duplex/duplex_transport.ts";
+import type { HttpClient } from "./http_client/http_client.ts";
+import { HttpTransport } from "./streamable_http/http_transport.ts";
 import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
 import type { StdioProcesses } from "./stdio/processes.ts";

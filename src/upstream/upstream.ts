@@ -2,22 +2,27 @@
 import { isError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { MODERN_REVISION } from "../mcp/revisions.ts";
-import type { BoundSessions } from "./bound_sessions.ts";
-import type { SessionTransfer, Subscription, SubscriptionFilter, UpstreamChannel } from "./channel.ts";
-import type { RpcAnswer } from "./client_peer.ts";
-import { ClientSessions } from "./client_sessions.ts";
-import type { HeaderList, UpstreamTransport } from "./connection.ts";
-import { Doorway } from "./doorway.ts";
-import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./failures.ts";
-import { inTime } from "./in_time.ts";
-import { declaredBy, PoolKeys } from "./pool_keys.ts";
-import { isRepeatable, RetryBudget } from "./retry.ts";
-import type { PoolKey } from "./session_key.ts";
-import { UpstreamListening } from "./upstream_listening.ts";
-import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
-import { tellLogLevel } from "./wishes.ts";
+import type { BoundSessions } from "./bound/bound_sessions.ts";
+import type {
+  SessionTransfer,
+  Subscription,
+  SubscriptionFilter,
+  UpstreamChannel,
+} from "./session/upstream_channel.ts";
+import type { RpcAnswer } from "./client/client_peer.ts";
+import { ClientSessions } from "./bound/client_sessions.ts";
+import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
+import { Doorway } from "./bound/session_opener.ts";
+import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
+import { inTime } from "./resilience/in_time.ts";
+import { declaredBy, PoolKeys } from "./pool/key_cache.ts";
+import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
+import type { PoolKey } from "./pool/session_key.ts";
+import { UpstreamListening } from "./listening/upstream_listening.ts";
+import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
+import { tellLogLevel } from "./bound/client_preferences.ts";
 
-export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
+export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
 
 export class Upstream {
   readonly id: string;

@@ -4,7 +4,7 @@ import { settled } from "../../tests/support/fake_clock.ts";
 import { headerOf, type Received, result } from "../../tests/support/fake_upstream.ts";
 import { codeOf } from "../../tests/support/pool_fixture.ts";
 import { failing, type Given, RESET_MS, setUp, THRESHOLD } from "../../tests/support/pooled_upstream.ts";
-import { BoundSessions } from "./bound_sessions.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
 
 /** The paths that open sessions; the circuit is one and the same. */
 const PATHS: readonly [name: string, given: Given, bound: () => BoundSessions | null][] = [

@@ -16,10 +16,10 @@ import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
 import { TASKS_EXTENSION } from "../mcp/tasks.ts";
-import { BoundSessions } from "./bound_sessions.ts";
-import { ClientState } from "./client_state.ts";
-import { discover } from "./discovery.ts";
-import { probeUpstream } from "./health_probe.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
+import { ClientState } from "./client/client_state.ts";
+import { discover } from "./discover.ts";
+import { probeUpstream } from "./health/probe.ts";
 import { Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
 
 const OPTIONS = { clientInfo: { name: "test", version: "1" }, timeoutMs: 300 };

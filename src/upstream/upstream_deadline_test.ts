@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { setUp } from "../../tests/support/pooled_upstream.ts";
 import { SluiceError } from "../base/errors.ts";
-import { BoundSessions } from "./bound_sessions.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
 
 const never = () => new Promise<never>(() => {});
 

@@ -6,8 +6,8 @@ import { call, type Given, setUp as setUpPooled } from "../../tests/support/pool
 import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { SluiceError } from "../base/errors.ts";
 import { META, MODERN_REVISION } from "../mcp/revisions.ts";
-import { BoundSessions } from "./bound_sessions.ts";
-import { ClientState } from "./client_state.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
+import { ClientState } from "./client/client_state.ts";
 import { Upstream, type UpstreamCall } from "./upstream.ts";
 
 const CLAIMS = `"${META.protocolVersion}":"2026-07-28","${META.clientCapabilities}":{}`;

@@ -7,7 +7,7 @@ import { codeOf } from "../../tests/support/pool_fixture.ts";
 import { ANN, call, failing, passing, setUp } from "../../tests/support/pooled_upstream.ts";
 import { NO_PASSTHROUGH } from "../../tests/support/upstream_deps.ts";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
-import { BoundSessions } from "./bound_sessions.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
 import { Upstreams } from "./upstreams.ts";
 import { httpTransports } from "../../tests/support/http_transports.ts";
 

@@ -3,10 +3,10 @@ import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { BoundSessions } from "./bound_sessions.ts";
-import { ClientState } from "./client_state.ts";
-import type { DuplexConnection } from "./duplex/connection.ts";
-import { DuplexTransport } from "./duplex/transport.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
+import { ClientState } from "./client/client_state.ts";
+import type { DuplexConnection } from "./duplex/duplex_connection.ts";
+import { DuplexTransport } from "./duplex/duplex_transport.ts";
 import { Upstream, type UpstreamCall, type UpstreamProfile } from "./upstream.ts";
 
 /** An upstream whose sessions are processes, as it were: each counts its calls. */

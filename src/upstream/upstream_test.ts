@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream, type Received } from "../../tests/support/fake_upstream.ts";
 import { settle } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
-import { BoundSessions } from "./bound_sessions.ts";
+import { BoundSessions } from "./bound/bound_sessions.ts";
 import { Upstream, type UpstreamCall } from "./upstream.ts";
 
 function call(bound: BoundSessions | null, more: Partial<UpstreamCall> = {}): UpstreamCall {

@@ -1,9 +1,9 @@
 // All registered upstreams of this worker, kept in step with the catalog.
 import { SluiceError, toSluiceError } from "../base/errors.ts";
-import type { GatewayRow } from "../store/store.ts";
-import type { BoundSessions } from "./bound_sessions.ts";
-import { Passthrough, type PassthroughRules } from "./passthrough.ts";
-import type { SessionTransfer } from "./channel.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
+import type { BoundSessions } from "./bound/bound_sessions.ts";
+import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
+import type { SessionTransfer } from "./session/upstream_channel.ts";
 import type { Transports, TransportTarget } from "./transports.ts";
 import { Upstream, type UpstreamDeps } from "./upstream.ts";
 

@@ -2,11 +2,11 @@
 import { parentPort } from "node:worker_threads";
 import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
-import { type App, createApp } from "./app.ts";
+import { type App, createApp } from "./wiring/app.ts";
 import { becomeInterruptible } from "./interruptible.ts";
-import { listen, type Listening } from "./listen.ts";
-import type { Answers, FromWorker, Question, SupervisorQuestion, ToWorker } from "./messages.ts";
-import type { SupervisorLink } from "./supervisor_link.ts";
+import { listen, type Listening } from "./listen/listen.ts";
+import type { Answers, FromWorker, Question, SupervisorQuestion, ToWorker } from "./protocol/messages.ts";
+import type { SupervisorLink } from "./protocol/supervisor_link.ts";
 
 if (parentPort === null) throw new Error("this file is a worker of the supervisor");
 const supervisor = parentPort;

@@ -3,18 +3,18 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cancellation, type CancelSignal } from "../../src/base/cancellation.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { readJsonText } from "../../src/http/body.ts";
 import { ClientWatch } from "../../src/http/client_watch.ts";
-import { Http1Client } from "../../src/upstream/http1/http1_client.ts";
+import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
 import {
   FORWARD_HEADERS,
   FORWARD_PATH,
   ReplicaClient,
   ReplicaGone,
-} from "../../src/worker/replica_client.ts";
-import { ReplicaEndpoint } from "../../src/worker/replica_endpoint.ts";
-import { ReplicaSeal, SEAL_WINDOW_MS, UsedNonces } from "../../src/worker/replica_seal.ts";
+} from "../../src/cluster/forward_client.ts";
+import { ReplicaEndpoint } from "../../src/cluster/forward_endpoint.ts";
+import { ReplicaSeal, SEAL_WINDOW_MS, UsedNonces } from "../../src/cluster/request_signature.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { principal } from "../support/fakes.ts";
 import { freePort } from "../support/free_port.ts";

@@ -1,7 +1,7 @@
 // Malformed bodies, headers and connections against a running gateway: it answers what it should, and nothing else happens.
 
 import { assert, assertEquals } from "@std/assert";
-import { startDemoServer } from "../../src/cli/demo_server.ts";
+import { startDemoServer } from "../../src/demo/demo_server.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { brokenHttp, type FuzzTarget, oddRequest } from "../support/fuzz_requests.ts";

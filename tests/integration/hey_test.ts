@@ -1,7 +1,7 @@
 // The tuning guide's own load test: hey with its payload, 10,000 requests from 200 clients.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { startDemoServer } from "../../src/cli/demo_server.ts";
+import { startDemoServer } from "../../src/demo/demo_server.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { canLeaveOut } from "../support/programs.ts";

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
-import { Deadline } from "../../src/upstream/deadline.ts";
-import type { Http1ClientOptions } from "../../src/upstream/http1/http1_client.ts";
+import { Deadline } from "../../src/upstream/resilience/deadline.ts";
+import type { Http1ClientOptions } from "../../src/upstream/http_client/http1_client.ts";
 import {
   type Act,
   answering,

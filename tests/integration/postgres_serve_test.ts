@@ -1,7 +1,7 @@
 // The program on a real PostgreSQL through a real PgBouncer: registered, called, restarted, and still there.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { startDemoServer } from "../../src/cli/demo_server.ts";
-import { MIGRATIONS } from "../../src/store/migrations.ts";
+import { startDemoServer } from "../../src/demo/demo_server.ts";
+import { MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { canLeaveOut } from "../support/programs.ts";

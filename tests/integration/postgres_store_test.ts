@@ -1,9 +1,9 @@
 // The store on a real PostgreSQL, directly and through a real PgBouncer: the contract of every driver, and the pool.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { isError, SluiceError } from "../../src/base/errors.ts";
-import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
-import { databaseWarning, openDatabase } from "../../src/store/open.ts";
-import { ConstraintError, type Database, sql } from "../../src/store/sql.ts";
+import { migrate, MIGRATIONS } from "../../src/store/sql/migrations.ts";
+import { databaseWarning, openDatabase } from "../../src/store/open_database.ts";
+import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import {

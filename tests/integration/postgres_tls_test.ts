@@ -1,7 +1,7 @@
 // TLS to a real PostgreSQL, as sslmode in DATABASE_URL asks for it.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
-import { sql } from "../../src/store/sql.ts";
+import { sql } from "../../src/store/sql/sql.ts";
 import { makeCertificates } from "../support/postgres_certificates.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { open } from "../support/postgres_database.ts";

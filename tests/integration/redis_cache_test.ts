@@ -1,7 +1,7 @@
 // The cache on a real Redis server and on PostgreSQL: the same suite as in memory and on SQLite.
 import { assertEquals } from "@std/assert";
 import { CacheRecords } from "../../src/store/cache_records.ts";
-import { migrate } from "../../src/store/migrations.ts";
+import { migrate } from "../../src/store/sql/migrations.ts";
 import { agedBy, cacheContract } from "../support/cache_contract.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { freshPostgres } from "../support/postgres_database.ts";

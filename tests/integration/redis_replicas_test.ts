@@ -1,12 +1,12 @@
 // How replicas hear of each other's changes: by looking at the database, and over a real Redis.
 import { createLog } from "../../src/telemetry/log.ts";
-import { openCache } from "../../src/cache/open.ts";
+import { openCache } from "../../src/cache/open_cache.ts";
 import { CacheRecords } from "../../src/store/cache_records.ts";
-import { raiseCatalogVersion } from "../../src/store/entities.ts";
-import { migrate } from "../../src/store/migrations.ts";
-import { createRegistry } from "../../src/store/registry.ts";
-import type { Database } from "../../src/store/sql.ts";
-import { openSqlite } from "../../src/store/sqlite.ts";
+import { raiseCatalogVersion } from "../../src/store/registry/entities.ts";
+import { migrate } from "../../src/store/sql/migrations.ts";
+import { createRegistry } from "../../src/store/registry/registry.ts";
+import type { Database } from "../../src/store/sql/sql.ts";
+import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { keepCatalogs } from "../../src/supervisor/catalog_watch.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { MemorySink } from "../support/fakes.ts";

@@ -1,6 +1,6 @@
 // Two replicas of the program on one database and a real Redis: changes, sessions, connections, and a Redis that goes away.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { startDemoServer } from "../../src/cli/demo_server.ts";
+import { startDemoServer } from "../../src/demo/demo_server.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { PostgresServer } from "../support/postgres.ts";

@@ -1,8 +1,8 @@
 // A real worker that is asked what it cannot answer.
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
-import { migrate } from "../../src/store/migrations.ts";
-import { openDatabase } from "../../src/store/open.ts";
+import { migrate } from "../../src/store/sql/migrations.ts";
+import { openDatabase } from "../../src/store/open_database.ts";
 import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
 import { configOf } from "../support/redis_connections.ts";
 import { freePort } from "../support/free_port.ts";

@@ -1,7 +1,7 @@
 // What a cache promises, wherever it keeps its records: every implementation runs this one suite.
 import { assertEquals } from "@std/assert";
 import type { Cache } from "../../src/cache/cache.ts";
-import { type Database, sql } from "../../src/store/sql.ts";
+import { type Database, sql } from "../../src/store/sql/sql.ts";
 
 /** A cache of its own for one test. */
 export interface FreshCache {

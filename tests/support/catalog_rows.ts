@@ -1,5 +1,5 @@
 // Rows of a catalog for tests, whole as the store reads them; a test names only what matters to it.
-import type { NewRow } from "../../src/store/entities.ts";
+import type { NewRow } from "../../src/store/registry/entities.ts";
 import type {
   CatalogRows,
   EntityRow,
@@ -8,7 +8,7 @@ import type {
   ResourceRow,
   ServerRow,
   ToolRow,
-} from "../../src/store/store.ts";
+} from "../../src/store/registry/rows.ts";
 
 /** A gateway that says nothing of itself, but for who it is. */
 export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" | "url"> = {

@@ -1,17 +1,17 @@
 // The data plane of a worker around a fake upstream for each gateway: catalog, upstreams and dispatcher are the real ones.
 import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
 import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
-import { Catalog } from "../../src/catalog/catalog.ts";
+import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import { classify, type RequestMessage } from "../../src/mcp/json_rpc.ts";
-import type { CallContext } from "../../src/proxy/call_context.ts";
+import type { CallContext } from "../../src/proxy/call/call_context.ts";
 import { Dispatcher } from "../../src/proxy/dispatch.ts";
-import { ListCursors } from "../../src/proxy/list_cursor.ts";
-import { TaskIds } from "../../src/proxy/task_ids.ts";
-import { TaskListCursors } from "../../src/proxy/tasks_list.ts";
-import { UpstreamCaller } from "../../src/proxy/upstream_caller.ts";
-import type { CatalogRows } from "../../src/store/store.ts";
+import { ListCursors } from "../../src/proxy/call/list_cursor.ts";
+import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
+import { TaskListCursors } from "../../src/proxy/methods/tasks_list.ts";
+import { UpstreamCaller } from "../../src/proxy/methods/upstream_caller.ts";
+import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import type { HttpClient } from "../../src/upstream/http_client.ts";
+import type { HttpClient } from "../../src/upstream/http_client/http_client.ts";
 import { Upstreams } from "../../src/upstream/upstreams.ts";
 import { catalogRows } from "./catalog_rows.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";

@@ -1,12 +1,12 @@
 // A worker's duplex sessions without a transport: the real DuplexSessions around fake upstreams, spoken to over fake channels.
 import type { Principal } from "../../src/auth/principal.ts";
-import { DuplexSessions } from "../../src/downstream/duplex_sessions.ts";
-import type { Farewell } from "../../src/downstream/duplex_session.ts";
+import { DuplexSessions } from "../../src/downstream/duplex/duplex_sessions.ts";
+import type { Farewell } from "../../src/downstream/duplex/duplex_session.ts";
 import { Admission } from "../../src/http/admission.ts";
 import type { RateLimiter } from "../../src/http/rate_limit.ts";
-import type { CatalogRows } from "../../src/store/store.ts";
-import type { Serve } from "../../src/downstream/mcp_exchange.ts";
-import type { SessionClaims } from "../../src/downstream/session_id.ts";
+import type { CatalogRows } from "../../src/store/registry/rows.ts";
+import type { Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
+import type { SessionClaims } from "../../src/downstream/session/session_id.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";

@@ -2,8 +2,8 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { Http1Client } from "../../src/upstream/http1/http1_client.ts";
-import { UpstreamSession } from "../../src/upstream/session.ts";
+import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
+import { UpstreamSession } from "../../src/upstream/session/upstream_session.ts";
 import { StdioProcesses } from "../../src/upstream/stdio/processes.ts";
 import { Transports, type TransportTarget } from "../../src/upstream/transports.ts";
 import { MemorySink } from "./fakes.ts";

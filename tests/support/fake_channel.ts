@@ -1,9 +1,9 @@
 // A channel whose other side is the test: what was sent lies in a list, what comes is said by `says`.
 import type { Clock } from "../../src/base/clock.ts";
-import type { OnMessage } from "../../src/upstream/connection.ts";
-import { DuplexConnection, type DuplexOptions } from "../../src/upstream/duplex/connection.ts";
-import type { Channel } from "../../src/upstream/duplex/channel.ts";
-import { LegacyDialect } from "../../src/upstream/duplex/legacy_dialect.ts";
+import type { OnMessage } from "../../src/upstream/transport/transport.ts";
+import { DuplexConnection, type DuplexOptions } from "../../src/upstream/duplex/duplex_connection.ts";
+import type { Channel } from "../../src/upstream/duplex/duplex_channel.ts";
+import { LegacyDialect } from "../../src/upstream/duplex/session_dialect.ts";
 
 export class FakeChannel implements Channel {
   readonly connection: DuplexConnection;

@@ -1,9 +1,9 @@
 // An upstream over channels without processes or sockets: each channel that is opened has a peer, which a script answers for.
 import type { Clock } from "../../src/base/clock.ts";
-import type { HeaderList } from "../../src/upstream/connection.ts";
-import type { Channel, OpenChannel, Receiver } from "../../src/upstream/duplex/channel.ts";
-import type { DuplexConnection } from "../../src/upstream/duplex/connection.ts";
-import { DuplexTransport, type DuplexTransportOptions } from "../../src/upstream/duplex/transport.ts";
+import type { HeaderList } from "../../src/upstream/transport/transport.ts";
+import type { Channel, OpenChannel, Receiver } from "../../src/upstream/duplex/duplex_channel.ts";
+import type { DuplexConnection } from "../../src/upstream/duplex/duplex_connection.ts";
+import { DuplexTransport, type DuplexTransportOptions } from "../../src/upstream/duplex/duplex_transport.ts";
 import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
 
 interface Said {

@@ -1,7 +1,7 @@
 // An MCP server as an HttpClient: it answers from a script, without a network, and remembers what it was sent.
 import type { CancelSignal } from "../../src/base/cancellation.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../../src/upstream/http_client.ts";
-import { HttpTransport } from "../../src/upstream/http_transport.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../src/upstream/http_client/http_client.ts";
+import { HttpTransport } from "../../src/upstream/streamable_http/http_transport.ts";
 
 export interface FakeAnswer {
   readonly status?: number;

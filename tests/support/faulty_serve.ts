@@ -1,5 +1,5 @@
 // `sluice serve` with workers that have faults on demand; see faulty_worker.ts.
-import { parseInvocation } from "../../src/cli/flags.ts";
+import { parseInvocation } from "../../src/cli/command_line/flags.ts";
 import { serve } from "../../src/cli/serve.ts";
 import { fail } from "../../src/main.ts";
 

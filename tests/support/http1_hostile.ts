@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ErrorCode, SluiceError } from "../../src/base/errors.ts";
-import { Http1Client, type Http1ClientOptions } from "../../src/upstream/http1/http1_client.ts";
-import type { HttpRequest, HttpResponse } from "../../src/upstream/http_client.ts";
+import { Http1Client, type Http1ClientOptions } from "../../src/upstream/http_client/http1_client.ts";
+import type { HttpRequest, HttpResponse } from "../../src/upstream/http_client/http_client.ts";
 
 export const MAX = 10_000_000;
 

@@ -1,15 +1,15 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
-import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
-import { DownstreamSessions } from "../../src/downstream/session.ts";
-import { SessionIds } from "../../src/downstream/session_id.ts";
-import { StreamableHttp } from "../../src/downstream/streamable_http.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
+import { DownstreamSessions } from "../../src/downstream/session/downstream_sessions.ts";
+import { SessionIds } from "../../src/downstream/session/session_id.ts";
+import { StreamableHttp } from "../../src/downstream/http/session_http.ts";
 import type { RateLimiter } from "../../src/http/rate_limit.ts";
-import type { CatalogRows } from "../../src/store/store.ts";
+import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { TaskIds } from "../../src/proxy/task_ids.ts";
+import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
 import { principal } from "./fakes.ts";
 
 export async function mcpServer(

@@ -1,12 +1,12 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
-import type { Catalog } from "../../src/catalog/catalog.ts";
-import { Listeners } from "../../src/downstream/listeners.ts";
-import { ModernRequests } from "../../src/downstream/modern_requests.ts";
-import { ParkedCalls } from "../../src/downstream/parked_calls.ts";
-import { SessionIds } from "../../src/downstream/session_id.ts";
-import { UpstreamStates } from "../../src/downstream/upstream_states.ts";
-import { UpstreamSubscriptions } from "../../src/downstream/upstream_subscriptions.ts";
-import { TaskIds } from "../../src/proxy/task_ids.ts";
+import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
+import { Listeners } from "../../src/downstream/sessionless/listeners.ts";
+import { ModernRequests } from "../../src/downstream/sessionless/requests.ts";
+import { ParkedCalls } from "../../src/downstream/sessionless/pending_calls.ts";
+import { SessionIds } from "../../src/downstream/session/session_id.ts";
+import { UpstreamStates } from "../../src/downstream/sessionless/upstream_states.ts";
+import { UpstreamSubscriptions } from "../../src/downstream/sessionless/upstream_subscriptions.ts";
+import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { FakeClock } from "./fake_clock.ts";
 

@@ -1,7 +1,7 @@
 // A worker's 2026-07-28 side without HTTP: the real ModernHttp around fake upstreams, asked by plain requests.
-import type { McpReply, McpRequest } from "../../src/downstream/mcp_exchange.ts";
-import { ModernHttp } from "../../src/downstream/modern_http.ts";
-import type { CatalogRows } from "../../src/store/store.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
+import { ModernHttp } from "../../src/downstream/http/sessionless_http.ts";
+import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";

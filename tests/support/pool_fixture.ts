@@ -1,12 +1,12 @@
 // For the pool's tests: an upstream that opens sessions as it is told, and a pool before it.
 import { FakeClock, settled } from "./fake_clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
-import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "../../src/upstream/session_key.ts";
+import { CircuitBreakers } from "../../src/upstream/resilience/circuit_breaker.ts";
+import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "../../src/upstream/pool/session_key.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
-import type { PoolSession } from "../../src/upstream/pool/entry.ts";
-import type { HealthMethod, ProbeVerdict } from "../../src/upstream/pool/health.ts";
-import type { PoolLimits } from "../../src/upstream/pool/options.ts";
+import type { PoolSession } from "../../src/upstream/pool/pool_entry.ts";
+import type { HealthMethod, ProbeVerdict } from "../../src/upstream/pool/idle_check.ts";
+import type { PoolLimits } from "../../src/upstream/pool/pool_options.ts";
 
 /** The guide's defaults. */
 export const DEFAULT_LIMITS: PoolLimits = {

@@ -1,10 +1,10 @@
 // An Upstream before a fake server and a pool that is switched on, on a clock that stands still.
 import { type ErrorCode, SluiceError } from "../../src/base/errors.ts";
-import type { UpstreamChannel } from "../../src/upstream/channel.ts";
-import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
-import { isBreakerFailure } from "../../src/upstream/failures.ts";
-import { Passthrough } from "../../src/upstream/passthrough.ts";
-import type { PoolLimits } from "../../src/upstream/pool/options.ts";
+import type { UpstreamChannel } from "../../src/upstream/session/upstream_channel.ts";
+import { CircuitBreakers } from "../../src/upstream/resilience/circuit_breaker.ts";
+import { isBreakerFailure } from "../../src/upstream/resilience/failures.ts";
+import { Passthrough } from "../../src/upstream/client/passthrough.ts";
+import type { PoolLimits } from "../../src/upstream/pool/pool_options.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import {
   Upstream,

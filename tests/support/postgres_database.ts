@@ -1,7 +1,7 @@
 // Databases of a real PostgreSQL server for tests: opened as the program does, one for each test.
 
-import { openDatabase, type OpenOptions } from "../../src/store/open.ts";
-import type { Database } from "../../src/store/sql.ts";
+import { openDatabase, type OpenOptions } from "../../src/store/open_database.ts";
+import type { Database } from "../../src/store/sql/sql.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { PostgresServer } from "./postgres.ts";
 import type { FreshDatabase } from "./store_contract.ts";

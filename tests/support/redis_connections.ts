@@ -1,5 +1,5 @@
 // Connections to a test's Redis server, as a worker makes them.
-import { openCache, type OpenedCache, redisSettings } from "../../src/cache/open.ts";
+import { openCache, type OpenedCache, redisSettings } from "../../src/cache/open_cache.ts";
 import type { RedisConnectionOptions } from "../../src/cache/redis_connection.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";

@@ -1,7 +1,7 @@
 // Rows and discoveries for tests, of which a test names only what matters to it.
-import { slugify } from "../../src/catalog/tool_name.ts";
-import type { NewRow } from "../../src/store/entities.ts";
-import type { Discovery, GatewayRow, ServerRow } from "../../src/store/store.ts";
+import { slugify } from "../../src/catalog/snapshot/tool_name.ts";
+import type { NewRow } from "../../src/store/registry/entities.ts";
+import type { Discovery, GatewayRow, ServerRow } from "../../src/store/registry/rows.ts";
 import { PLAIN_GATEWAY, PLAIN_SERVER } from "./catalog_rows.ts";
 
 const SHARED = {

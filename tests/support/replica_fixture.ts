@@ -2,11 +2,11 @@
 import { SluiceError } from "../../src/base/errors.ts";
 import type { Cache } from "../../src/cache/cache.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
-import { sessionRecordKey } from "../../src/downstream/session.ts";
+import { sessionRecordKey } from "../../src/downstream/session/downstream_sessions.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { ReplicaDirectory } from "../../src/worker/replica_directory.ts";
-import { ReplicaRegistration } from "../../src/worker/replica_registration.ts";
-import { ReplicaSessions } from "../../src/worker/replica_sessions.ts";
+import { ReplicaDirectory } from "../../src/cluster/replica_directory.ts";
+import { ReplicaRegistration } from "../../src/cluster/registration.ts";
+import { ReplicaSessions } from "../../src/cluster/session_owners.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemorySink } from "./fakes.ts";
 

@@ -1,11 +1,11 @@
 // What the store promises, whichever database is under it: every driver runs this one suite.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createNaming } from "../../src/catalog/tool_name.ts";
+import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLeases } from "../../src/store/leases.ts";
-import { migrate, type Migration, MIGRATIONS } from "../../src/store/migrations.ts";
-import { createRegistry, type Registry } from "../../src/store/registry.ts";
-import { ConstraintError, type Database, sql } from "../../src/store/sql.ts";
+import { migrate, type Migration, MIGRATIONS } from "../../src/store/sql/migrations.ts";
+import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
+import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
 

@@ -1,11 +1,11 @@
 // What upstreams share, for tests: a pool with the guide's defaults, switched off unless a test says otherwise.
 import { systemClock } from "../../src/base/clock.ts";
-import { CircuitBreakers } from "../../src/upstream/circuit_breaker.ts";
-import { Passthrough, type PassthroughRules } from "../../src/upstream/passthrough.ts";
+import { CircuitBreakers } from "../../src/upstream/resilience/circuit_breaker.ts";
+import { Passthrough, type PassthroughRules } from "../../src/upstream/client/passthrough.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
-import { IdentityHasher } from "../../src/upstream/session_key.ts";
-import type { UpstreamChannel } from "../../src/upstream/channel.ts";
-import { isBreakerFailure } from "../../src/upstream/failures.ts";
+import { IdentityHasher } from "../../src/upstream/pool/session_key.ts";
+import type { UpstreamChannel } from "../../src/upstream/session/upstream_channel.ts";
+import { isBreakerFailure } from "../../src/upstream/resilience/failures.ts";
 import type { UpstreamDeps, UpstreamProfile } from "../../src/upstream/upstream.ts";
 import { DEFAULT_LIMITS } from "./pool_fixture.ts";
 

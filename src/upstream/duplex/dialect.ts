@@ -1,6 +1,6 @@
 // What the two eras of the protocol do differently on a channel.
 import type { JsonObject } from "../../mcp/json_rpc.ts";
-import type { RequestOptions } from "../connection.ts";
+import type { RequestOptions } from "../transport/transport.ts";
 
 /** A request that waits for its response. */
 export interface OpenCall {

@@ -12,10 +12,10 @@ import type {
   Reply,
   RequestOptions,
   UpstreamConnection,
-} from "../connection.ts";
-import { Deadline } from "../deadline.ts";
-import { ungreeted } from "../failures.ts";
-import type { DuplexConnection } from "./connection.ts";
+} from "../transport/transport.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import { ungreeted } from "../resilience/failures.ts";
+import type { DuplexConnection } from "./duplex_connection.ts";
 
 export interface SharedOptions {
   /** The name that error texts use. */

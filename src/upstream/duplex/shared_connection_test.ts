@@ -5,9 +5,9 @@ import { requestText } from "../../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../../mcp/revisions.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { FakePeers, modernScript, type Script } from "../../../tests/support/fake_peers.ts";
-import type { Greeting, HeaderList, RequestOptions } from "../connection.ts";
-import { Deadline } from "../deadline.ts";
-import type { DuplexTransportOptions } from "./transport.ts";
+import type { Greeting, HeaderList, RequestOptions } from "../transport/transport.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import type { DuplexTransportOptions } from "./duplex_transport.ts";
 
 /** Its other side is of 2026-07-28 if it says so. */
 const GREETING: Greeting = {

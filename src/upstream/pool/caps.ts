@@ -1,5 +1,5 @@
 // The caps over all keys of a pool, and who has to make room under them.
-import type { KeyGroup, PoolCounters, PoolLists, PoolSession } from "./entry.ts";
+import type { KeyGroup, PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
 /** May a session be opened under the total cap, if need be in place of an idle one? 0 = no cap. */
 export function hasRoom<S extends PoolSession, L>(lists: PoolLists<S, L>, maxTotalSessions: number): boolean {

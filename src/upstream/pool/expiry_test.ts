@@ -8,7 +8,7 @@ import {
   outcome,
   unreachable,
 } from "../../../tests/support/pool_fixture.ts";
-import type { HealthMethod, ProbeVerdict } from "./health.ts";
+import type { HealthMethod, ProbeVerdict } from "./idle_check.ts";
 
 const KEY = keyOf("alice");
 

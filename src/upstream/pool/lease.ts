@@ -1,5 +1,5 @@
 // What a caller of the pool holds while it uses a session.
-import type { PoolEntry, PoolSession } from "./entry.ts";
+import type { PoolEntry, PoolSession } from "./pool_entry.ts";
 
 /** A session that is its holder's alone until it is released. */
 export interface Lease<S> extends Disposable {

@@ -1,7 +1,7 @@
 // One creation of a session within its time.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { CreateSession } from "./entry.ts";
+import type { CreateSession } from "./pool_entry.ts";
 
 export interface OpeningOptions<S> {
   readonly create: CreateSession<S>;

@@ -1,11 +1,11 @@
 // The pool under random interleavings, against a model that only counts what it sees from outside.
-import { CircuitBreakers } from "../circuit_breaker.ts";
+import { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { SluiceError } from "../../base/errors.ts";
-import type { PoolKey } from "../session_key.ts";
+import type { PoolKey } from "./session_key.ts";
 import type { Lease } from "./lease.ts";
-import type { PoolLimits } from "./options.ts";
+import type { PoolLimits } from "./pool_options.ts";
 import { SessionPool } from "./session_pool.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import {
@@ -15,7 +15,7 @@ import {
   refused,
   unreachable,
 } from "../../../tests/support/pool_fixture.ts";
-import type { ProbeVerdict } from "./health.ts";
+import type { ProbeVerdict } from "./idle_check.ts";
 
 const KEYS = [
   keyOf("alice"),

@@ -2,10 +2,10 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { CircuitBreakers } from "../circuit_breaker.ts";
-import type { PoolSnapshot } from "./metrics.ts";
+import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
+import type { PoolSnapshot } from "./pool_metrics.ts";
 import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./caps.ts";
-import { ANONYMOUS, type PoolKey } from "../session_key.ts";
+import { ANONYMOUS, type PoolKey } from "./session_key.ts";
 import {
   type CreateSession,
   KeyGroup,
@@ -13,11 +13,11 @@ import {
   type PoolEntry,
   PoolLists,
   type PoolSession,
-} from "./entry.ts";
-import { isHealthy } from "./health.ts";
+} from "./pool_entry.ts";
+import { isHealthy } from "./idle_check.ts";
 import { type Lease, PoolLease } from "./lease.ts";
 import { open } from "./opening.ts";
-import type { PoolLimits, SessionPoolOptions } from "./options.ts";
+import type { PoolLimits, SessionPoolOptions } from "./pool_options.ts";
 import { Waiter } from "./queue.ts";
 import { snapshotOf } from "./snapshot.ts";
 

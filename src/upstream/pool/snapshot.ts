@@ -1,8 +1,8 @@
 // What the pool's metrics say of one worker: a read of its lists.
-import type { CircuitBreakers } from "../circuit_breaker.ts";
-import { type PoolRow, type PoolSnapshot, showUrl } from "./metrics.ts";
-import { ANONYMOUS } from "../session_key.ts";
-import type { PoolCounters, PoolLists, PoolSession } from "./entry.ts";
+import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
+import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
+import { ANONYMOUS } from "./session_key.ts";
+import type { PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
 /** No more keys than this are listed one by one: the sums count them all. */
 const MAX_ROWS = 1_000;

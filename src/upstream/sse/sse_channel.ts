@@ -2,9 +2,9 @@
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
-import type { ExchangeOptions, HeaderList } from "../connection.ts";
-import type { Channel, OpenChannel, Receiver } from "../duplex/channel.ts";
-import type { HttpClient, HttpResponse } from "../http_client.ts";
+import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
+import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
+import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 
 export interface SseTarget {
   readonly upstream: string;

@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { OpenChannel } from "../duplex/channel.ts";
+import type { OpenChannel } from "../duplex/duplex_channel.ts";
 import { findProgram } from "./find_program.ts";
 import type { Launch } from "./launch.ts";
 import { checkLaunch, childEnvironment, type StdioRules } from "./policy.ts";

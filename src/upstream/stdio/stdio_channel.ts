@@ -2,7 +2,7 @@
 import { type Clock, within } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { Channel, Receiver } from "../duplex/channel.ts";
+import type { Channel, Receiver } from "../duplex/duplex_channel.ts";
 import { LineReader } from "./line_reader.ts";
 import { endGroup, signalGroup } from "./process_group.ts";
 import { StderrLog } from "./stderr_log.ts";

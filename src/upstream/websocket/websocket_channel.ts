@@ -4,8 +4,8 @@ import { isIP } from "node:net";
 import WebSocket from "ws";
 import { resolveHost } from "../../base/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
-import type { ExchangeOptions, HeaderList } from "../connection.ts";
-import type { Channel, OpenChannel, Receiver } from "../duplex/channel.ts";
+import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
+import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 
 export interface WebSocketTarget {
   readonly upstream: string;

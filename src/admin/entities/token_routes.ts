@@ -1,0 +1,35 @@
+// Revoking tokens. They are not kept in the database, so a token's id here is its `jti`; the token itself is never sent.
+import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { snakeObject, validated } from "../rest/faults.ts";
+import { jti, tokenRevoke } from "../rest/schemas.ts";
+
+/** `DELETE /tokens/{jti}`, as in ContextForge: 204; `{"reason"}` and `{"expires_at"}` (ISO 8601) in a body, if there is one. */
+export async function revokeToken(call: Call): Promise<AdminResponse> {
+  const { deps, params, principal } = call;
+  const id = validated(jti, params.id, ["path", "token_id"]);
+  const body = await call.body();
+  const given = validated(tokenRevoke, body === undefined ? {} : snakeObject(body, ["body"]), ["body"]);
+  await deps.store.revokedTokens.revoke({
+    jti: id,
+    revokedBy: principal.email,
+    reason: given.reason ?? null,
+    expiresAt: given.expires_at ?? null,
+  });
+  await deps.catalogChanged();
+  return ok(null, 204);
+}
+
+export async function listRevokedTokens({ deps }: Call): Promise<AdminResponse> {
+  return ok((await deps.store.revokedTokens.list()).map(shape));
+}
+
+function shape({ jti, revokedAt, revokedBy, reason, expiresAt }: RevokedTokenRow) {
+  return {
+    jti,
+    revokedAt,
+    revokedBy,
+    revocationReason: reason,
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+  };
+}

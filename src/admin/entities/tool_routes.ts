@@ -1,0 +1,141 @@
+// /tools: what the registered upstreams offer, and what the operator may say differently about it.
+import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
+import type { RowChanges } from "../../store/registry/entities.ts";
+import type { ToolRow } from "../../store/registry/rows.ts";
+import { deleting, type Noun, switching } from "../rest/crud.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { type Fault, fault, notSupported, refusal, snakeObject, validated } from "../rest/faults.ts";
+import {
+  gatewayOf,
+  gatewaysById,
+  sharingChanges,
+  sharingFaults,
+  upstreamFieldFaults,
+  visibleRow,
+} from "../rest/lookup.ts";
+import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { toolUpdate } from "../rest/schemas.ts";
+import { toolRead } from "../rest/shapes.ts";
+
+/** Fields of ContextForge's ToolUpdate that an upstream's tool does not leave to us. */
+const UPSTREAM_FIELDS = [
+  "title",
+  "url",
+  "integration_type",
+  "request_type",
+  "headers",
+  "input_schema",
+  "output_schema",
+  "annotations",
+  "auth",
+  "jsonpath_filter",
+  "base_url",
+  "path_template",
+  "query_mapping",
+  "header_mapping",
+  "gateway_id",
+];
+
+const TOOL: Noun<ToolRow> = {
+  word: "Tool",
+  stateKey: "tool",
+  entities: ({ tools }) => tools,
+  read: async ({ deps, principal }, row) => toolRead(row, await gatewayOf(deps, row), principal),
+};
+
+export const deleteTool = deleting(TOOL);
+export const switchTool = switching(TOOL);
+
+export async function listTools(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const query = readListQuery(call);
+  const gateways = await gatewaysById(deps);
+  const rows = selected(
+    await deps.store.tools.list(),
+    principal,
+    query,
+    ({ enabled, gatewayId }) => enabled && gateways.get(gatewayId ?? "")?.enabled !== false,
+  );
+  const { page, answer } = pageOf(rows, { key: "tools", sortKey: "name", query });
+  return answer(page.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), principal)));
+}
+
+export async function getTool(call: Call): Promise<AdminResponse> {
+  const row = await visibleRow(call, "Tool", call.deps.store.tools);
+  return ok(toolRead(row, await gatewayOf(call.deps, row), call.principal));
+}
+
+/** REST and A2A tools are to come; those of MCP servers come with their gateway. */
+export async function createTool(call: Call): Promise<AdminResponse> {
+  const tool = snakeObject(snakeObject(await call.body(), ["body"]).tool, ["body", "tool"]);
+  const loc = ["body", "tool", "integration_type"];
+  const faults: Fault[] = [];
+  if (typeof tool.name !== "string" || tool.name.trim() === "") {
+    faults.push(fault(["body", "tool", "name"], "Field required", "missing"));
+  }
+  const type = tool.integration_type ?? "REST";
+  faults.push(
+    type === "MCP"
+      ? fault(
+        loc,
+        "an MCP server's tools come with their gateway: register it with POST /gateways",
+        "not_supported",
+      )
+      : notSupported(loc, `a tool with integration_type ${JSON.stringify(type)}`),
+  );
+  throw refusal(faults);
+}
+
+export async function updateTool(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const row = await visibleRow(call, "Tool", deps.store.tools);
+  const gateway = await gatewayOf(deps, row);
+  const raw = snakeObject(await call.body(), ["body"]);
+  const input = validated(toolUpdate, raw, ["body"], [
+    ...upstreamFieldFaults(raw, toolRead(row, gateway, principal), UPSTREAM_FIELDS),
+    ...sharingFaults(raw, row, ["body"]),
+  ]);
+  const changes: RowChanges<ToolRow> = {
+    ...sharingChanges(input),
+    customName: customNameOf(input, row),
+    displayName: ownWords(input.display_name, JSON.parse(row.definition).title),
+    description: ownWords(input.description, JSON.parse(row.definition).description),
+    timeoutMs: input.timeout_ms,
+    modifiedBy: principal.email,
+  };
+  await deps.store.transaction(async (store) => {
+    const { customName } = changes;
+    if (customName === undefined || customName === row.customName || gateway === undefined) {
+      await store.tools.update(row.id, changes);
+    } else if (customName === null) {
+      await store.tools.update(row.id, changes);
+      await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
+    } else {
+      const name = toolName(gateway.slug, slugify(customName), deps.toolNames); // taken: CONFLICT, never "-2"
+      await store.tools.update(row.id, { ...changes, name });
+    }
+  });
+  await deps.catalogChanged();
+  return ok(toolRead((await deps.store.tools.get(row.id))!, gateway, principal));
+}
+
+/**
+ * The custom name that a request asks for; undefined: none. `name` means the same unless it is the name that it has,
+ * and the upstream's own name means none of the operator's.
+ */
+export function customNameOf(
+  input: { readonly name?: string; readonly custom_name?: string | null },
+  row: { readonly name: string; readonly originalName: string; readonly customName: string | null },
+): string | null | undefined {
+  const asked = input.custom_name !== undefined
+    ? input.custom_name
+    : input.name === row.name
+    ? undefined
+    : input.name;
+  return asked === row.originalName ? null : asked;
+}
+
+/** The operator's words; null where they are the upstream's, so that a change of those shows. */
+export function ownWords(asked: string | null | undefined, upstreams: unknown): string | null | undefined {
+  return asked === upstreams ? null : asked;
+}

@@ -1,0 +1,232 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type AdminHarness, ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { discovery } from "../../../tests/support/registry_rows.ts";
+
+const URL_1 = "http://127.0.0.1:9000/mcp";
+
+async function withGateway(
+  run: (
+    harness: AdminHarness & { gatewayId: string; idOf(kind: string, name: string): Promise<string> },
+  ) => Promise<void>,
+): Promise<void> {
+  await withAdminApi(async (harness) => {
+    harness.upstreams.set(
+      URL_1,
+      discovery({
+        tools: ["a", "b", "c"],
+        resources: ["r:1", "r:2"],
+        templates: ["r:{x}"],
+        prompts: ["p", "q"],
+      }),
+    );
+    const { body } = await harness.call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    const idOf = async (kind: string, name: string) => {
+      const { body: rows } = await harness.call("GET", `/${kind}?include_inactive=true`);
+      return rows.find((row: { name: string; uri?: string }) => row.name === name || row.uri === name).id;
+    };
+    await run({ ...harness, gatewayId: body.id, idOf });
+  });
+}
+
+Deno.test("GET /tools gives ContextForge's fields, the upstream's words and its objects", () =>
+  withGateway(async ({ call, gatewayId }) => {
+    const { body } = await call("GET", "/tools");
+    assertEquals(body.map(({ name }: { name: string }) => name), ["one-a", "one-b", "one-c"]);
+    const [tool] = body;
+    assertEquals([tool.originalName, tool.gatewaySlug, tool.gatewayId], ["a", "one", gatewayId]);
+    assertEquals([tool.description, tool.originalDescription], ["does a", "does a"]);
+    assertEquals([tool.inputSchema, tool.outputSchema], [{ type: "object" }, null]);
+    assertEquals([tool.integrationType, tool.requestType, tool.url], ["MCP", "STREAMABLEHTTP", URL_1]);
+    assertEquals((await call("GET", `/tools/${tool.id}`)).body, tool);
+  }));
+
+Deno.test("GET /tools does not tell the URL of a gateway that the caller may not see", () =>
+  withGateway(async ({ call, store, gatewayId }) => {
+    await store.gateways.update(gatewayId, { visibility: "private" });
+    const [{ id }] = await store.tools.list();
+    await store.tools.update(id, { visibility: "public" });
+    const { body } = await call("GET", "/tools", { as: ALICE });
+    assertEquals([body.length, body[0].url, body[0].gatewaySlug], [1, null, null]);
+    assertEquals((await call("GET", `/tools/${id}`, { as: ALICE })).body.url, null);
+    assertEquals((await call("GET", `/tools/${id}`)).body.url, URL_1);
+  }));
+
+Deno.test("GET /tools says of each tool whether its gateway can be reached now, hidden or not", () =>
+  withGateway(async ({ call, store, gatewayId }) => {
+    const told = async (as = ALICE) => {
+      const { body } = await call("GET", "/tools", { as });
+      const single = (await call("GET", `/tools/${body[0].id}`, { as })).body.reachable;
+      return [...body.map(({ reachable }: { reachable: boolean }) => reachable), single];
+    };
+    assertEquals(await told(), [true, true, true, true]);
+    const row = (await store.gateways.get(gatewayId))!;
+    await store.saveHealth(row, { reachable: false });
+    assertEquals(await told(), [false, false, false, false]);
+    await store.gateways.update(gatewayId, { visibility: "private" });
+    for (const { id } of await store.tools.list()) await store.tools.update(id, { visibility: "public" });
+    assertEquals(await told(), [false, false, false, false]);
+    await store.saveHealth((await store.gateways.get(gatewayId))!, { reachable: true });
+    assertEquals(await told(), [true, true, true, true]);
+  }));
+
+Deno.test("GET /tools pages by limit and cursor, also while rows come and go", () =>
+  withGateway(async ({ call, store }) => {
+    const first = (await call("GET", "/tools?include_pagination=true&limit=2")).body;
+    assertEquals(first.tools.map(({ name }: { name: string }) => name), ["one-a", "one-b"]);
+    await store.tools.delete(first.tools[1].id);
+    const second =
+      (await call("GET", `/tools?include_pagination=true&limit=2&cursor=${first.nextCursor}`)).body;
+    assertEquals([second.tools.length, second.tools[0].name, second.nextCursor], [1, "one-c", null]);
+    assertEquals((await call("GET", "/tools?limit=1")).body.length, 1);
+    assertEquals((await call("GET", "/tools?limit=0")).body.length, 2);
+    const wrong = await call("GET", "/tools?limit=-1&include_inactive=perhaps");
+    assertEquals(wrong.body.detail.map(({ loc }: { loc: string[] }) => loc.join(".")).sort(), [
+      "query.include_inactive",
+      "query.limit",
+    ]);
+    assertEquals((await call("GET", "/tools?cursor=%7B%7D")).status, 422);
+  }));
+
+Deno.test("GET /tools filters by gateway and tags", () =>
+  withGateway(async ({ call, gatewayId, idOf }) => {
+    await call("PUT", `/tools/${await idOf("tools", "one-a")}`, {
+      body: { tags: ["x", { id: "y", label: "y" }] },
+    });
+    assertEquals((await call("GET", "/tools?tags=y")).body[0].tags, ["x", "y"]);
+    assertEquals((await call("GET", `/tools?gateway_id=${gatewayId}`)).body.length, 3);
+    assertEquals((await call("GET", "/tools?gateway_id=absent")).body.length, 0);
+  }));
+
+Deno.test("PUT /tools/{id} keeps the operator's words apart from the upstream's", () =>
+  withGateway(async ({ call, idOf, store, gatewayId, upstreams }) => {
+    const id = await idOf("tools", "one-a");
+    const { status, body } = await call("PUT", `/tools/${id}`, {
+      body: {
+        custom_name: "My Tool",
+        displayName: "Mine",
+        description: "my words",
+        timeout_ms: 500,
+        visibility: "private",
+      },
+    });
+    assertEquals([status, body.name, body.customName, body.customNameSlug], [
+      200,
+      "one-my-tool",
+      "My Tool",
+      "my-tool",
+    ]);
+    assertEquals([body.displayName, body.description, body.originalDescription], [
+      "Mine",
+      "my words",
+      "does a",
+    ]);
+    assertEquals([body.timeoutMs, body.visibility, body.modifiedBy], [500, "private", "admin@example.com"]);
+    upstreams.set(URL_1, discovery({ tools: ["a"] }));
+    await call("POST", `/gateways/${gatewayId}/tools/refresh`);
+    assertEquals((await store.tools.get(id))?.name, "one-my-tool");
+    const back = await call("PUT", `/tools/${id}`, { body: { custom_name: null, description: "does a" } });
+    assertEquals([back.body.name, back.body.customName, (await store.tools.get(id))?.description], [
+      "one-a",
+      "a",
+      null,
+    ]);
+  }));
+
+Deno.test("PUT /tools/{id} takes back what GET gave, unchanged", () =>
+  withGateway(async ({ call, idOf, store }) => {
+    const id = await idOf("tools", "one-a");
+    const { body } = await call("GET", `/tools/${id}`);
+    assertEquals((await call("PUT", `/tools/${id}`, { body })).status, 200);
+    const row = (await store.tools.get(id))!;
+    assertEquals([row.name, row.customName, row.displayName, row.description], ["one-a", null, null, null]);
+  }));
+
+Deno.test("PUT /tools/{id} refuses a name of another tool and fields of the upstream", () =>
+  withGateway(async ({ call, idOf, store }) => {
+    const id = await idOf("tools", "one-a");
+    const taken = await call("PUT", `/tools/${id}`, { body: { custom_name: "B" } });
+    assertEquals([taken.status, taken.body.detail], [409, 'A tool named "one-b" exists already']);
+    const foreign = await call("PUT", `/tools/${id}`, {
+      body: { input_schema: {}, url: "http://x/", timeout_ms: 0 },
+    });
+    assertEquals(foreign.status, 422);
+    assertEquals(foreign.body.detail.map(({ loc }: { loc: string[] }) => loc[1]).sort(), [
+      "input_schema",
+      "timeout_ms",
+      "url",
+    ]);
+    assertEquals((await store.tools.get(id))?.name, "one-a");
+  }));
+
+Deno.test("POST /tools, /resources and /prompts say what this version cannot do", () =>
+  withAdminApi(async ({ call }) => {
+    const rest = await call("POST", "/tools", {
+      body: { tool: { name: "x", integration_type: "REST", url: "http://x" } },
+    });
+    assertEquals([rest.status, rest.body.detail[0].loc], [422, ["body", "tool", "integration_type"]]);
+    assertStringIncludes(rest.body.detail[0].msg, "not supported yet by this version");
+    const flat = await call("POST", "/tools", { body: { name: "x" } });
+    assertEquals(flat.body.detail[0].loc, ["body", "tool"]);
+    const agent = await call("POST", "/tools", { body: { tool: { integrationType: "A2A" } } });
+    assertEquals(agent.body.detail.length, 2);
+    assertStringIncludes(agent.body.detail[1].msg, '"A2A" is not supported yet');
+    const mcp = await call("POST", "/tools", { body: { tool: { name: "x", integration_type: "MCP" } } });
+    assertStringIncludes(mcp.body.detail[0].msg, "POST /gateways");
+    assertEquals((await call("POST", "/resources", { body: { resource: { uri: "r:1" } } })).status, 422);
+    assertEquals((await call("POST", "/prompts", { body: { prompt: { name: "p" } } })).status, 422);
+  }));
+
+Deno.test("tools, resources and prompts are switched and deleted", () =>
+  withGateway(async ({ call, idOf }) => {
+    for (
+      const [kind, key, name] of [["tools", "tool", "one-a"], ["resources", "resource", "r:1"], [
+        "prompts",
+        "prompt",
+        "one-p",
+      ]]
+    ) {
+      const id = await idOf(kind, name);
+      const { body } = await call("POST", `/${kind}/${id}/state?activate=false`);
+      assertEquals([body.status, body[key].enabled], ["success", false]);
+      const listed = (await call("GET", `/${kind}`)).body.map((row: { id: string }) => row.id);
+      assertEquals(listed.includes(id), false);
+      assertEquals((await call("POST", `/${kind}/${id}/state?activate=false`, { as: ALICE })).status, 403);
+      assertEquals((await call("DELETE", `/${kind}/${id}`)).body.status, "success");
+      assertEquals((await call("DELETE", `/${kind}/${id}`)).status, 404);
+    }
+  }));
+
+Deno.test("resources are listed apart from templates, described and read", () =>
+  withGateway(async ({ call, idOf }) => {
+    const uris = (rows: { uri: string }[]) => rows.map(({ uri }) => uri);
+    assertEquals(uris((await call("GET", "/resources")).body), ["r:1", "r:2"]);
+    const { body: { resourceTemplates } } = await call("GET", "/v1/resources/templates/list");
+    assertEquals([uris(resourceTemplates), resourceTemplates[0].uriTemplate], [["r:{x}"], "r:{x}"]);
+    const id = await idOf("resources", "r:1");
+    assertEquals((await call("GET", `/resources/${id}`)).body, {
+      contents: [{ uri: "r:1", text: "content" }],
+    });
+    assertEquals((await call("GET", `/resources/${id}/info`)).body.name, "resource r:1");
+    const put = await call("PUT", `/resources/${id}`, { body: { tags: ["t"], name: "other" } });
+    assertEquals([put.status, put.body.detail[0].loc], [422, ["body", "name"]]);
+    assertEquals((await call("PUT", `/resources/${id}`, { body: { tags: ["t"] } })).body.tags, ["t"]);
+  }));
+
+Deno.test("prompts are rendered with and without arguments, and not while switched off", () =>
+  withGateway(async ({ call, idOf, gatewayId }) => {
+    const id = await idOf("prompts", "one-p");
+    assertEquals((await call("GET", `/prompts/${id}`)).body, { originalName: "p", args: {} });
+    assertEquals((await call("POST", `/prompts/${id}`, { body: { who: "me" } })).body.args, { who: "me" });
+    assertEquals((await call("POST", `/prompts/${id}`, { body: { who: 1 } })).body.detail[0].loc, [
+      "body",
+      "who",
+    ]);
+    const named = await call("PUT", `/prompts/${id}`, { body: { custom_name: "Hello" } });
+    assertEquals([named.body.name, named.body.originalName], ["one-hello", "p"]);
+    assertEquals((await call("PUT", `/prompts/${id}`, { body: { custom_name: null } })).body.name, "one-p");
+    await call("POST", `/gateways/${gatewayId}/state?activate=false`);
+    assertEquals((await call("GET", `/prompts/${id}`)).status, 503);
+    await call("POST", `/gateways/${gatewayId}/state`);
+    await call("POST", `/prompts/${id}/state?activate=false`);
+    assertEquals((await call("GET", `/prompts/${id}`)).status, 404);
+  }));

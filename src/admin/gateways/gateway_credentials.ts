@@ -1,0 +1,190 @@
+// Credentials of gateways on the REST side: read from a request's fields, kept where the request sends the mask back.
+import { isError } from "../../base/errors.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import {
+  authorizedUrl,
+  buildAuthHeaders,
+  type Credentials,
+  credentialsOwner,
+  readCredentials,
+  writeCredentials,
+} from "../../upstream/credentials.ts";
+import type { AdminDeps, DiscoverTarget } from "../rest/deps.ts";
+import { type Fault, fault, notSupported } from "../rest/faults.ts";
+import { requestedEnvironment } from "./gateway_environment.ts";
+import { type GatewayInput, MASK } from "../rest/schemas.ts";
+import type { ShownCredentials } from "../rest/shapes.ts";
+
+/** Headers that belong to the connection or to the protocol, not to credentials. */
+const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "content-type",
+  "accept",
+  "host",
+  "mcp-protocol-version",
+  "mcp-session-id",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const AUTH_FIELDS = [
+  "auth_username",
+  "auth_password",
+  "auth_token",
+  "auth_header_key",
+  "auth_header_value",
+  "auth_headers",
+  "auth_query_param_key",
+  "auth_query_param_value",
+] as const;
+
+/** The gateway's credentials; null where it has none. @throws {SluiceError} SECRET_UNREADABLE */
+export async function openCredentials(
+  { secretBox }: Pick<AdminDeps, "secretBox">,
+  row: GatewayRow,
+): Promise<Credentials | null> {
+  if (row.authSecret === null) return null;
+  return readCredentials(await secretBox.open(row.authSecret, credentialsOwner(row.id)));
+}
+
+/** As for an answer: credentials that cannot be opened must not hide the gateway from who would mend it. */
+export async function shownCredentials(deps: AdminDeps, row: GatewayRow): Promise<ShownCredentials> {
+  try {
+    return await openCredentials(deps, row);
+  } catch (error) {
+    if (isError(error, "SECRET_UNREADABLE")) return null;
+    throw error;
+  }
+}
+
+export async function sealCredentials(
+  { secretBox }: AdminDeps,
+  gatewayId: string,
+  credentials: Credentials | null,
+): Promise<Pick<GatewayRow, "authType" | "authSecret">> {
+  if (credentials === null) return { authType: null, authSecret: null };
+  const authSecret = await secretBox.seal(writeCredentials(credentials), credentialsOwner(gatewayId));
+  return { authType: credentials.type, authSecret };
+}
+
+/** What `deps.discover` needs to reach the upstream. */
+export function discoverTarget(
+  row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate">,
+  credentials: Credentials | null,
+): DiscoverTarget {
+  const auth = credentials === null
+    ? buildAuthHeaders(null, null)
+    : buildAuthHeaders(credentials.type, writeCredentials(credentials));
+  return {
+    name: row.name,
+    url: authorizedUrl(row.url, auth).href,
+    transport: row.transport,
+    headers: [...auth.headers],
+    caCertificate: row.caCertificate,
+    env: credentials?.type === "env" ? credentials.variables : {},
+  };
+}
+
+/** Does the request say anything about credentials? Masks alone do not. */
+export function mentionsCredentials(input: GatewayInput): boolean {
+  return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
+    const value = input[field];
+    return value !== undefined && value !== null && value !== MASK;
+  });
+}
+
+/**
+ * The credentials that a request asks for.
+ * @param kept those that the gateway has: what the mask stands for
+ */
+export function requestedCredentials(
+  input: GatewayInput,
+  kept: Credentials | null,
+  transport: GatewayRow["transport"],
+): { credentials: Credentials | null; faults: Fault[] } {
+  if (transport !== "STDIO") return requestedAuth(input, kept);
+  const { credentials, faults } = requestedEnvironment(input, kept);
+  const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
+  const stated = [...(silent ? [] : ["auth_type"]), ...AUTH_FIELDS.filter((field) => input[field] != null)];
+  const idle = stated.map((field) =>
+    fault(["body", field], 'says nothing with transport "STDIO": give the process its secrets by env')
+  );
+  return { credentials, faults: [...faults, ...idle] };
+}
+
+function requestedAuth(
+  input: GatewayInput,
+  kept: Credentials | null,
+): { credentials: Credentials | null; faults: Fault[] } {
+  const type = input.auth_type === undefined ? kept?.type : input.auth_type;
+  const faults: Fault[] = [];
+  const given = (
+    field: Exclude<typeof AUTH_FIELDS[number], "auth_headers">,
+    keptValue: string | undefined,
+  ) => {
+    const value = input[field] ?? undefined;
+    if (value === MASK || (value === undefined && keptValue !== undefined)) {
+      if (keptValue !== undefined) return keptValue;
+      faults.push(fault(["body", field], "the mask stands for a stored secret, and there is none"));
+    } else if (value === undefined || value === "") {
+      faults.push(fault(["body", field], `Field required with auth_type "${type}"`, "missing"));
+    }
+    return value ?? "";
+  };
+  const done = (credentials: Credentials | null) => ({
+    credentials: faults.length > 0 ? null : credentials,
+    faults,
+  });
+  switch (type) {
+    case "basic": {
+      const old = kept?.type === "basic" ? kept : undefined;
+      const username = given("auth_username", old?.username);
+      if (username.includes(":")) faults.push(fault(["body", "auth_username"], 'must not have a ":"'));
+      return done({ type, username, password: given("auth_password", old?.password) });
+    }
+    case "bearer":
+      return done({ type, token: given("auth_token", kept?.type === "bearer" ? kept.token : undefined) });
+    case "authheaders":
+      return done({ type, headers: requestedHeaders(input, kept, faults) });
+    case "query_param": {
+      const old = kept?.type === "query_param" ? kept : undefined;
+      const key = given("auth_query_param_key", old?.key);
+      return done({ type, key, value: given("auth_query_param_value", old?.value) });
+    }
+    case "oauth":
+      faults.push(notSupported(["body", "auth_type"], 'auth_type "oauth"'));
+      return done(null);
+    default:
+      for (const field of AUTH_FIELDS) {
+        if (type === undefined && input[field] !== undefined && input[field] !== null) {
+          faults.push(fault(["body", field], "says nothing without an auth_type"));
+        }
+      }
+      return done(null);
+  }
+}
+
+function requestedHeaders(input: GatewayInput, kept: Credentials | null, faults: Fault[]) {
+  const old = kept?.type === "authheaders" ? kept.headers : [];
+  const { auth_header_key: key, auth_header_value: value } = input;
+  const single = key !== undefined && key !== null ? [{ key, value: value ?? "" }] : [];
+  const wanted = input.auth_headers ?? (single.length > 0 ? single : old);
+  if (wanted.length === 0) {
+    faults.push(fault(["body", "auth_headers"], 'Field required with auth_type "authheaders"', "missing"));
+  }
+  return wanted.map((header, i) => {
+    const name = header.key.toLowerCase();
+    if (NOT_CREDENTIALS.has(name)) {
+      faults.push(fault(["body", "auth_headers", i, "key"], `"${header.key}" is set by the gateway itself`));
+    }
+    if (header.value !== MASK) return header;
+    const stored = old.find((each) => each.key.toLowerCase() === name);
+    if (stored === undefined) {
+      faults.push(
+        fault(["body", "auth_headers", i, "value"], "the mask stands for a stored secret, and there is none"),
+      );
+    }
+    return stored ?? header;
+  });
+}

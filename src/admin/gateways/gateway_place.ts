@@ -1,0 +1,72 @@
+// Where an upstream is, as a request says it: a URL of its transport's scheme, or a command to start.
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import { launchUrl, readLaunch } from "../../upstream/stdio/launch.ts";
+import { type Fault, fault } from "../rest/faults.ts";
+import type { GatewayInput } from "../rest/schemas.ts";
+
+export type Place = Pick<GatewayRow, "transport" | "url">;
+
+const LAUNCH_FIELDS = ["command", "args", "env", "cwd"] as const;
+
+/** They are about requests, of which a process gets none. */
+const REQUEST_FIELDS = ["passthrough_headers", "ca_certificate"] as const;
+
+/**
+ * @param kept where the gateway is now; null: it is new
+ * @returns a place that is worth something only where there are no faults
+ */
+export function requestedPlace(input: GatewayInput, kept: Place | null): { place: Place; faults: Fault[] } {
+  const transport = input.transport ?? kept?.transport ?? "STREAMABLEHTTP";
+  if (kept !== null && (kept.transport === "STDIO") !== (transport === "STDIO")) {
+    const reason = `a gateway does not change between STDIO and the other transports: register a new one`;
+    return { place: kept, faults: [fault(["body", "transport"], reason)] };
+  }
+  return transport === "STDIO" ? requestedLaunch(input, kept) : requestedUrl(input, transport, kept);
+}
+
+function requestedLaunch(input: GatewayInput, kept: Place | null): { place: Place; faults: Fault[] } {
+  const faults: Fault[] = given(input, REQUEST_FIELDS).map((field) =>
+    fault(["body", field], 'says nothing with transport "STDIO"')
+  );
+  // A client may send back what it has read.
+  if (input.url !== undefined && input.url !== kept?.url) {
+    faults.push(
+      fault(["body", "url"], 'says nothing with transport "STDIO": give command, args, cwd and env'),
+    );
+  }
+  const old = kept === null ? null : readLaunch(kept.url);
+  const command = input.command ?? old?.command;
+  if (command === undefined) {
+    faults.push(fault(["body", "command"], 'Field required with transport "STDIO"', "missing"));
+  }
+  const { args = old?.args ?? [], cwd = old?.cwd ?? null } = input;
+  return { place: { transport: "STDIO", url: launchUrl({ command: command ?? "", args, cwd }) }, faults };
+}
+
+function requestedUrl(
+  input: GatewayInput,
+  transport: Place["transport"],
+  kept: Place | null,
+): { place: Place; faults: Fault[] } {
+  const faults: Fault[] = given(input, LAUNCH_FIELDS).map((field) =>
+    fault(["body", field], 'says nothing without transport "STDIO"')
+  );
+  const url = input.url ?? kept?.url;
+  if (url === undefined) {
+    return {
+      place: { transport, url: "" },
+      faults: [...faults, fault(["body", "url"], "Field required", "missing")],
+    };
+  }
+  const { href, protocol } = new URL(url);
+  const wanted = transport === "WEBSOCKET" ? ["ws:", "wss:"] : ["http:", "https:"];
+  if (!wanted.includes(protocol)) {
+    const schemes = wanted.map((scheme) => scheme.slice(0, -1)).join(" or ");
+    faults.push(fault(["body", "url"], `must be an ${schemes} URL with transport "${transport}"`));
+  }
+  return { place: { transport, url: href }, faults };
+}
+
+function given<Field extends keyof GatewayInput>(input: GatewayInput, fields: readonly Field[]): Field[] {
+  return fields.filter((field) => input[field] !== undefined && input[field] !== null);
+}

@@ -1,0 +1,305 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { SluiceError } from "../../base/errors.ts";
+import { ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { discovery } from "../../../tests/support/registry_rows.ts";
+
+const URL_1 = "http://127.0.0.1:9000/mcp";
+const URL_2 = "http://127.0.0.1:9001/mcp";
+
+Deno.test("POST /gateways connects, stores everything and answers like ContextForge", () =>
+  withAdminApi(async ({ call, upstreams, discovered, changes, store }) => {
+    upstreams.set(
+      URL_1,
+      discovery({ tools: ["get_time", "a"], resources: ["r:1"], templates: ["r:{x}"], prompts: ["p"] }),
+    );
+    const { status, body } = await call("POST", "/gateways", {
+      body: {
+        name: "Fast Time",
+        url: URL_1,
+        tags: ["x", "x"],
+        passthrough_headers: ["X-Tenant-Id"],
+        description: "d",
+      },
+    });
+    assertEquals(status, 200);
+    assertEquals([body.name, body.slug, body.url, body.transport], [
+      "Fast Time",
+      "fast-time",
+      URL_1,
+      "STREAMABLEHTTP",
+    ]);
+    assertEquals([body.toolCount, body.resourceCount, body.promptCount, body.skippedTools], [2, 2, 1, []]);
+    assertEquals([body.enabled, body.reachable, body.visibility, body.tags], [true, true, "public", ["x"]]);
+    assertEquals([body.passthroughHeaders, body.protocolVersion], [["x-tenant-id"], "2025-11-25"]);
+    assertEquals([body.authType, body.authValue, body.createdBy], [null, null, "admin@example.com"]);
+    assertMatch(body.id, /^[0-9a-f]{32}$/);
+    assertEquals(discovered, [{
+      name: "Fast Time",
+      url: URL_1,
+      transport: "STREAMABLEHTTP",
+      headers: [],
+      caCertificate: null,
+      env: {},
+    }]);
+    assertEquals((await store.tools.list()).map(({ name }) => name), ["fast-time-a", "fast-time-get-time"]);
+    assertEquals(changes(), 1);
+    assertEquals((await call("GET", `/v1/gateways/${body.id}/`)).body, body);
+  }));
+
+Deno.test("POST /gateways says every fault at once", () =>
+  withAdminApi(async ({ call, discovered, changes }) => {
+    const { status, body } = await call("POST", "/gateways", {
+      body: {
+        url: "ftp://x",
+        transport: "PIGEON",
+        visibility: "team",
+        tags: "no list",
+        auth_type: "bearer",
+        oauth_config: { a: 1 },
+        refresh_interval_seconds: 1,
+      },
+    });
+    assertEquals(status, 422);
+    const faults = body.detail.map(({ loc, type }: { loc: string[]; type: string }) =>
+      `${loc.join(".")} ${type}`
+    );
+    assertEquals(faults.sort(), [
+      "body.auth_token missing",
+      "body.name missing",
+      "body.oauth_config not_supported",
+      "body.refresh_interval_seconds number_too_small",
+      "body.tags array_type",
+      "body.team_id missing",
+      "body.transport enum",
+      "body.url value_error",
+    ]);
+    for (const { msg } of body.detail) assertEquals(typeof msg, "string");
+    assertEquals([discovered.length, changes()], [0, 0]);
+  }));
+
+Deno.test("POST /gateways refuses a body that is no object, and credentials in the URL", () =>
+  withAdminApi(async ({ call }) => {
+    assertEquals((await call("POST", "/gateways")).body.detail[0].type, "missing");
+    assertEquals((await call("POST", "/gateways", { body: [] })).body.detail[0].type, "object_type");
+    const { status, body } = await call("POST", "/gateways", {
+      body: { name: "x", url: "http://u:p@h/mcp" },
+    });
+    assertEquals([status, body.detail[0].loc], [422, ["body", "url"]]);
+  }));
+
+Deno.test("POST /gateways takes camelCase names as well", () =>
+  withAdminApi(async ({ call }) => {
+    const { body } = await call("POST", "/gateways", {
+      body: { name: "x", url: URL_1, authType: "bearer", authToken: "t", refreshIntervalSeconds: 300 },
+    });
+    assertEquals([body.authType, body.authToken, body.refreshIntervalSeconds], ["bearer", "*****", 300]);
+  }));
+
+Deno.test("POST /gateways leaves nothing behind when the upstream fails, and says why", () =>
+  withAdminApi(async ({ call, upstreams, store, changes }) => {
+    upstreams.set(URL_1, new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "x", reason: "refused" }));
+    upstreams.set(
+      URL_2,
+      new SluiceError("UPSTREAM_TIMEOUT", { upstream: "x", phase: "answer", timeoutMs: 1, setting: "S" }),
+    );
+    const refused = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
+    assertEquals(refused.status, 502);
+    assertStringIncludes(refused.body.detail, 'Cannot connect to upstream "x": refused');
+    assertEquals((await call("POST", "/gateways", { body: { name: "x", url: URL_2 } })).status, 504);
+    assertEquals([(await store.gateways.list()).length, changes()], [0, 0]);
+  }));
+
+Deno.test("POST /gateways asks the egress guard before it connects", () =>
+  withAdminApi(async ({ call, deniedHosts, discovered }) => {
+    deniedHosts.add("127.0.0.1");
+    const { status, body } = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
+    assertEquals([status, body.detail, discovered.length], [422, "127.0.0.1 is denied", 0]);
+  }));
+
+Deno.test("POST /gateways refuses a taken name, and a URL with the same credentials", () =>
+  withAdminApi(async ({ call }) => {
+    const post = (body: unknown) => call("POST", "/gateways", { body });
+    await post({ name: "One", url: URL_1, auth_type: "bearer", auth_token: "t" });
+    assertEquals((await post({ name: "one!", url: URL_2 })).status, 409);
+    const same = await post({ name: "two", url: URL_1, auth_type: "bearer", auth_token: "t" });
+    assertEquals(same.status, 409);
+    assertStringIncludes(same.body.detail, 'same credentials, as gateway "One"');
+    assertEquals((await post({ name: "two", url: URL_1, auth_type: "bearer", auth_token: "u" })).status, 200);
+    assertEquals((await post({ name: "three", url: URL_1 })).status, 200);
+  }));
+
+Deno.test("POST /gateways seals credentials, uses them and never shows them", () =>
+  withAdminApi(async ({ call, discovered, store }) => {
+    const cases = [
+      [{ auth_type: "basic", auth_username: "u", auth_password: "hush" }, [[
+        "authorization",
+        "Basic dTpodXNo",
+      ]]],
+      [{ auth_type: "bearer", auth_token: "hush" }, [["authorization", "Bearer hush"]]],
+      [{ auth_type: "authheaders", auth_headers: [{ key: "X-Key", value: "hush" }] }, [["x-key", "hush"]]],
+      [{ auth_type: "authheaders", auth_header_key: "X-Key", auth_header_value: "hush" }, [[
+        "x-key",
+        "hush",
+      ]]],
+      [{ auth_type: "query_param", auth_query_param_key: "k", auth_query_param_value: "hush" }, []],
+    ] as const;
+    for (const [i, [auth, headers]] of cases.entries()) {
+      const url = `http://127.0.0.1:9000/${i}`;
+      const { status, body } = await call("POST", "/gateways", { body: { name: `g${i}`, url, ...auth } });
+      assertEquals(status, 200);
+      assertEquals([body.authType, body.authValue], [auth.auth_type, "*****"]);
+      assertEquals(discovered.at(-1)!.headers, headers.map(([name, value]) => [name, value]));
+      assertEquals(discovered.at(-1)!.url, auth.auth_type === "query_param" ? `${url}?k=hush` : url);
+      assertEquals(JSON.stringify(body).includes("hush"), false);
+      const row = (await store.gateways.get(body.id))!;
+      assertEquals([JSON.stringify(row).includes("hush"), row.url], [false, url]);
+    }
+  }));
+
+Deno.test("POST /gateways tells what of the upstream it could not take", () =>
+  withAdminApi(async ({ call, upstreams }) => {
+    upstreams.set(URL_1, { ...discovery({}), tools: ['{"name":"a"}', '{"name":"a"}'] });
+    const { body } = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
+    assertEquals([body.toolCount, body.skippedTools[0].name], [1, "a"]);
+    assertStringIncludes(body.skippedTools[0].reason, "twice");
+  }));
+
+Deno.test("PUT /gateways/{id} changes fields without connecting, and renames tools with the gateway", () =>
+  withAdminApi(async ({ call, upstreams, discovered, store }) => {
+    upstreams.set(URL_1, discovery({ tools: ["a"] }));
+    const { body: before } = await call("POST", "/gateways", {
+      body: { name: "one", url: URL_1, description: "d" },
+    });
+    const { status, body } = await call("PUT", `/gateways/${before.id}`, {
+      body: { ...before, name: "Other Name", description: null, tags: ["t"], visibility: "private" },
+    });
+    assertEquals([status, body.name, body.slug, body.description, body.version], [
+      200,
+      "Other Name",
+      "other-name",
+      null,
+      3,
+    ]);
+    assertEquals(discovered.length, 1);
+    assertEquals((await store.tools.list()).map(({ name, visibility }) => [name, visibility]), [
+      ["other-name-a", "private"],
+    ]);
+  }));
+
+Deno.test("PUT /gateways/{id} with another URL discovers again, and stores nothing when that fails", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    upstreams.set(URL_1, discovery({ tools: ["a", "b"] }));
+    upstreams.set(URL_2, discovery({ tools: ["b", "c"] }));
+    upstreams.set(
+      "http://bad/",
+      new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "x", reason: "refused" }),
+    );
+    const { body: { id } } = await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    assertEquals(
+      (await call("PUT", `/gateways/${id}`, { body: { url: "http://bad/", description: "n" } })).status,
+      502,
+    );
+    assertEquals((await store.gateways.get(id))?.description, null);
+    const { body } = await call("PUT", `/gateways/${id}`, { body: { url: URL_2 } });
+    assertEquals([body.url, body.toolCount], [URL_2, 2]);
+    assertEquals((await store.tools.list()).map(({ name }) => name), ["one-b", "one-c"]);
+  }));
+
+Deno.test("PUT /gateways/{id} keeps the secret that the mask stands for", () =>
+  withAdminApi(async ({ call, discovered }) => {
+    const auth = {
+      auth_type: "authheaders",
+      auth_headers: [{ key: "A", value: "1" }, { key: "B", value: "2" }],
+    };
+    const { body: before } = await call("POST", "/gateways", { body: { name: "one", url: URL_1, ...auth } });
+    assertEquals((await call("PUT", `/gateways/${before.id}`, { body: before })).status, 200);
+    assertEquals(discovered.length, 1); // sent back as it was read: nothing changed
+    const { status } = await call("PUT", `/gateways/${before.id}`, {
+      body: {
+        auth_type: "authheaders",
+        auth_headers: [{ key: "b", value: "*****" }, { key: "C", value: "3" }],
+      },
+    });
+    assertEquals([status, discovered.at(-1)!.headers], [200, [["b", "2"], ["c", "3"]]]);
+    const unknown = await call("PUT", `/gateways/${before.id}`, {
+      body: { auth_headers: [{ key: "D", value: "*****" }] },
+    });
+    assertEquals([unknown.status, unknown.body.detail[0].loc], [422, ["body", "auth_headers", 0, "value"]]);
+    const { body: without } = await call("PUT", `/gateways/${before.id}`, { body: { auth_type: "none" } });
+    assertEquals([without.authType, without.authValue, discovered.at(-1)!.headers], [null, null, []]);
+  }));
+
+Deno.test("PUT /gateways/{id} mends credentials that a lost secret made unreadable", () =>
+  withAdminApi(async ({ call, withSecret }) => {
+    const { body: { id } } = await call("POST", "/gateways", {
+      body: { name: "one", url: URL_1, auth_type: "bearer", auth_token: "t" },
+    });
+    const later = await withSecret("another secret");
+    const { body: list } = await later("GET", "/gateways");
+    assertEquals([list[0].authType, list[0].authToken], ["bearer", null]);
+    const refresh = await later("POST", `/gateways/${id}/tools/refresh`);
+    assertEquals(refresh.status, 500);
+    assertStringIncludes(refresh.body.detail, "AUTH_ENCRYPTION_SECRET");
+    assertEquals(
+      (await later("PUT", `/gateways/${id}`, { body: { auth_token: "u", auth_type: "bearer" } })).status,
+      200,
+    );
+    assertEquals((await later("POST", `/gateways/${id}/tools/refresh`)).status, 200);
+  }));
+
+Deno.test("POST /gateways/{id}/tools/refresh takes over tools, and the rest when asked", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    upstreams.set(URL_1, discovery({ tools: ["a", "b"], resources: ["r:1"], prompts: ["p"] }));
+    const { body: { id } } = await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    upstreams.set(URL_1, { ...discovery({ tools: ["c"] }), tools: ['{"name":"a"}', '{"name":"c"}'] });
+    const { body } = await call("POST", `/gateways/${id}/tools/refresh`);
+    assertEquals([body.success, body.gatewayId], [true, id]);
+    assertEquals([body.toolsAdded, body.toolsUpdated, body.toolsRemoved, body.resourcesRemoved], [
+      1,
+      1,
+      1,
+      0,
+    ]);
+    const all = await call("POST", `/gateways/${id}/tools/refresh?include_resources=true&include_prompts=1`);
+    assertEquals([all.body.resourcesRemoved, all.body.promptsRemoved], [1, 1]);
+    upstreams.set(URL_1, new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "one", reason: "refused" }));
+    assertEquals((await call("POST", `/gateways/${id}/tools/refresh`)).status, 502);
+    assertStringIncludes((await store.gateways.get(id))!.lastError!, "refused");
+    assertEquals((await store.tools.list()).length, 2);
+  }));
+
+Deno.test("gateways are switched, listed, filtered and deleted", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    upstreams.set(URL_1, discovery({ tools: ["a"] }));
+    const { body: one } = await call("POST", "/gateways", { body: { name: "one", url: URL_1, tags: ["x"] } });
+    await call("POST", "/gateways", { body: { name: "two", url: URL_2 } });
+    const off = await call("POST", `/gateways/${one.id}/state?activate=false`);
+    assertEquals([off.body.status, off.body.gateway.enabled], ["success", false]);
+    const names = async (path: string) =>
+      (await call("GET", path)).body.map(({ name }: { name: string }) => name);
+    assertEquals(await names("/gateways"), ["two"]);
+    assertEquals(await names("/gateways?include_inactive=true"), ["one", "two"]);
+    assertEquals(await names("/gateways?include_inactive=true&tags=x,y"), ["one"]);
+    assertEquals(await names("/tools"), []); // its gateway is off
+    assertEquals(await names("/tools?include_inactive=true"), ["one-a"]);
+    assertEquals((await call("POST", `/gateways/${one.id}/toggle?activate=true`)).body.gateway.enabled, true);
+    assertEquals((await call("DELETE", `/gateways/${one.id}`)).status, 200);
+    assertEquals((await call("GET", `/gateways/${one.id}`)).status, 404);
+    assertEquals((await store.tools.list()).length, 0);
+  }));
+
+Deno.test("gateways that one may not see are not found, and only administrators change any", () =>
+  withAdminApi(async ({ call }) => {
+    const { body: secret } = await call("POST", "/gateways", {
+      body: { name: "one", url: URL_1, visibility: "private" },
+    });
+    const { body: team } = await call("POST", "/gateways", {
+      body: { name: "two", url: URL_2, visibility: "team", team_id: "t1" },
+    });
+    assertEquals((await call("GET", `/gateways/${secret.id}`, { as: ALICE })).status, 404);
+    assertEquals((await call("GET", `/gateways/${team.id}`, { as: ALICE })).status, 200);
+    assertEquals((await call("GET", "/gateways", { as: ALICE })).body.length, 1);
+    assertEquals((await call("DELETE", `/gateways/${team.id}`, { as: ALICE })).status, 403);
+    const narrowAdmin = { ...ALICE, isAdmin: true };
+    assertEquals((await call("DELETE", `/gateways/${secret.id}`, { as: narrowAdmin })).status, 404);
+  }));

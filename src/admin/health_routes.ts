@@ -1,0 +1,15 @@
+// /health: the process answers. /ready: it can serve. /version: what runs here.
+import { type AdminResponse, type Call, ok } from "./rest/deps.ts";
+
+export async function health(): Promise<AdminResponse> {
+  return ok({ status: "healthy" });
+}
+
+export async function ready({ deps }: Call): Promise<AdminResponse> {
+  const { ready, reasons } = await deps.ready();
+  return ready ? ok({ status: "ready" }) : ok({ status: "not ready", reasons }, 503);
+}
+
+export async function version({ deps }: Call): Promise<AdminResponse> {
+  return ok(deps.version());
+}

@@ -1,0 +1,21 @@
+// GET /metrics and /metrics/prometheus: the numbers of all workers, whichever answers.
+import { SluiceError } from "../base/errors.ts";
+import type { Endpoint, Exchange } from "../http/handler.ts";
+import { type MetricsSnapshot, renderMetrics } from "../telemetry/metrics.ts";
+
+export class MetricsEndpoint implements Endpoint {
+  readonly name = "metrics";
+  readonly speaks = "rest";
+  readonly alwaysAnswered = true;
+
+  /** @param readAll the metrics of every worker and of the supervisor */
+  constructor(private readonly readAll: () => Promise<readonly MetricsSnapshot[]>) {}
+
+  async serve({ request }: Exchange): Promise<Response> {
+    if (request.method !== "GET") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
+    }
+    const text = await renderMetrics(await this.readAll());
+    return new Response(text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+  }
+}

@@ -1,0 +1,43 @@
+// What is the same for every noun: delete one, switch one on or off.
+import type { Entities } from "../../store/registry/entities.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { EntityRow } from "../../store/registry/rows.ts";
+import { type Call, type Handler, ok } from "./deps.ts";
+import { validated } from "./faults.ts";
+import { visibleRow } from "./lookup.ts";
+import { stateQuery } from "./schemas.ts";
+
+export interface Noun<Row extends EntityRow> {
+  /** As in "Gateway 1234 deleted". */
+  readonly word: string;
+  /** The member of a /state answer that has the entity; null: the entity is the answer. */
+  readonly stateKey: string | null;
+  readonly entities: (store: Registry) => Entities<Row>;
+  readonly read: (call: Call, row: Row) => Promise<unknown>;
+}
+
+export function deleting<Row extends EntityRow>({ word, entities }: Noun<Row>): Handler {
+  return async (call) => {
+    const { store } = call.deps;
+    const { id } = await visibleRow(call, word, entities(store));
+    await entities(store).delete(id);
+    await call.deps.catalogChanged();
+    return ok({ status: "success", message: `${word} ${id} deleted` });
+  };
+}
+
+/** `?activate=true|false`, true where nothing is said. */
+export function switching<Row extends EntityRow>({ word, stateKey, entities, read }: Noun<Row>): Handler {
+  return async (call) => {
+    const { store } = call.deps;
+    const { activate } = validated(stateQuery, Object.fromEntries(call.query), ["query"]);
+    const { id } = await visibleRow(call, word, entities(store));
+    const changes = { enabled: activate, modifiedBy: call.principal.email };
+    const row = await entities(store).update(id, changes as Parameters<Entities<Row>["update"]>[1]);
+    await call.deps.catalogChanged();
+    const shown = await read(call, row);
+    if (stateKey === null) return ok(shown);
+    const message = `${word} ${id} ${activate ? "activated" : "deactivated"}`;
+    return ok({ status: "success", message, [stateKey]: shown });
+  };
+}

@@ -1,0 +1,93 @@
+// Faults of a request, all of them at once, in the list that FastAPI's clients expect.
+import { SluiceError } from "../../base/errors.ts";
+import type { z } from "zod";
+
+/** `loc` leads to the value: ["body", "server", "name"], ["query", "limit"]. */
+export interface Fault {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly type: string;
+}
+
+export function fault(loc: readonly (string | number)[], msg: string, type = "value_error"): Fault {
+  return { loc, msg, type };
+}
+
+export function notSupported(loc: readonly (string | number)[], what: string): Fault {
+  return fault(loc, `${what} is not supported yet by this version`, "not_supported");
+}
+
+/** @throws {SluiceError} VALIDATION_FAILED with every fault as its data, when there is one */
+export function refuse(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw refusal(faults);
+}
+
+export function refusal(faults: readonly Fault[]): SluiceError {
+  const reason = faults.map(({ loc, msg }) => `${loc.join(".")}: ${msg}`).join("; ");
+  return new SluiceError("VALIDATION_FAILED", { reason }, { data: faults });
+}
+
+/**
+ * The value as the schema makes it, after every fault of it was found.
+ * @param loc of the value in the request
+ * @param further faults that no single field has; told whatever the schema finds
+ * @throws {SluiceError} VALIDATION_FAILED
+ */
+export function validated<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  loc: readonly (string | number)[],
+  further: readonly Fault[] = [],
+): z.output<Schema> {
+  const result = schema.safeParse(value, { reportInput: true });
+  refuse([...result.success ? [] : result.error.issues.map((issue) => ofIssue(issue, loc)), ...further]);
+  return result.data as z.output<Schema>;
+}
+
+/** The fields that have no fault of their own: what depends on several of them is judged even where others are faulty. */
+export function soundFields<Schema extends z.ZodObject>(
+  schema: Schema,
+  raw: Readonly<Record<string, unknown>>,
+): Partial<z.output<Schema>> {
+  const sound: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(raw)) {
+    if (!Object.hasOwn(schema.shape, field)) continue;
+    const result = (schema.shape[field] as z.ZodType).safeParse(value);
+    if (result.success && result.data !== undefined) sound[field] = result.data;
+  }
+  return sound as Partial<z.output<Schema>>;
+}
+
+/** The object in a request's body under its snake_case names; camelCase ones are taken as well. @throws {SluiceError} VALIDATION_FAILED */
+export function snakeObject(value: unknown, loc: readonly (string | number)[]): Record<string, unknown> {
+  if (value === undefined) throw refusal([fault(loc, "Field required", "missing")]);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refusal([fault(loc, "Input should be an object", "object_type")]);
+  }
+  const names = Object.entries(value).map(([key, each]) => {
+    const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return { key, name, each };
+  });
+  const isChosen = ({ key, name }: { key: string; name: string }) =>
+    name === key || !Object.hasOwn(value, name);
+  return Object.fromEntries(names.filter(isChosen).map(({ name, each }) => [name, each]));
+}
+
+function ofIssue(issue: z.core.$ZodIssue, loc: readonly (string | number)[]): Fault {
+  const where = [...loc, ...issue.path.map((part) => typeof part === "number" ? part : String(part))];
+  if (issue.code === "invalid_type" && issue.input === undefined) {
+    return fault(where, "Field required", "missing");
+  }
+  switch (issue.code) {
+    case "invalid_type":
+      return fault(where, issue.message, `${issue.expected}_type`);
+    case "invalid_value":
+      return fault(where, issue.message, "enum");
+    case "too_small":
+      return fault(where, issue.message, `${issue.origin}_too_small`);
+    case "too_big":
+      return fault(where, issue.message, `${issue.origin}_too_big`);
+    default:
+      return fault(where, issue.message);
+  }
+}

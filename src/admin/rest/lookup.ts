@@ -1,0 +1,109 @@
+// Finds the row that a path names, for a caller who may see it; and the fields that several nouns share.
+import { canSee } from "../../auth/rbac.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Entities } from "../../store/registry/entities.ts";
+import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
+import type { AdminDeps, Call } from "./deps.ts";
+import { type Fault, fault } from "./faults.ts";
+
+/** @throws {SluiceError} NOT_FOUND, also for what the caller may not see */
+export async function visibleRow<Row extends EntityRow>(
+  { params, principal }: Call,
+  noun: string,
+  entities: Entities<Row>,
+): Promise<Row> {
+  const row = await entities.get(params.id);
+  if (row === null || !canSee(principal, row)) {
+    throw new SluiceError("NOT_FOUND", { what: `${noun} ${params.id}` });
+  }
+  return row;
+}
+
+/** Every gateway by its id: lists look them up by the thousand. */
+export async function gatewaysById({ store }: AdminDeps): Promise<Map<string, GatewayRow>> {
+  return new Map((await store.gateways.list()).map((row) => [row.id, row]));
+}
+
+export async function gatewayOf(
+  { store }: AdminDeps,
+  { gatewayId }: { readonly gatewayId: string | null },
+): Promise<GatewayRow | undefined> {
+  return gatewayId === null ? undefined : await store.gateways.get(gatewayId) ?? undefined;
+}
+
+/** The gateway as far as the caller may know of it: an entity may be more public than the upstream that it comes from. */
+export function knownGateway(principal: Principal, gateway: GatewayRow | undefined): GatewayRow | undefined {
+  return gateway !== undefined && canSee(principal, gateway) ? gateway : undefined;
+}
+
+/** @throws {SluiceError} NOT_FOUND when the entity is switched off, UPSTREAM_DISABLED when its gateway is */
+export async function requireUsable(
+  deps: AdminDeps,
+  noun: string,
+  row: EntityRow & { readonly gatewayId: string | null },
+): Promise<void> {
+  if (!row.enabled) throw new SluiceError("NOT_FOUND", { what: `${noun} ${row.id}` });
+  const gateway = await gatewayOf(deps, row);
+  if (gateway?.enabled === false) throw new SluiceError("UPSTREAM_DISABLED", { upstream: gateway.name });
+}
+
+interface SharingInput {
+  readonly tags?: readonly string[];
+  readonly visibility?: EntityRow["visibility"];
+  readonly team_id?: string | null;
+  readonly owner_email?: string | null;
+}
+
+/** Whose a new entity is, who may see it, and its tags. */
+export function newSharing(input: SharingInput, { email }: Principal) {
+  return {
+    tags: input.tags ?? [],
+    visibility: input.visibility ?? "public",
+    teamId: input.team_id ?? null,
+    ownerEmail: input.owner_email ?? email,
+    createdBy: email,
+  };
+}
+
+/** Changes of who may see an entity and of its tags; `owner_email` cannot be taken away, only passed on. */
+export function sharingChanges(input: SharingInput) {
+  return {
+    tags: input.tags,
+    visibility: input.visibility,
+    teamId: input.team_id,
+    ownerEmail: input.owner_email ?? undefined,
+  };
+}
+
+/**
+ * An entity of a team needs to say of which.
+ * @param row the entity as it is; null: it is new
+ */
+export function sharingFaults(
+  raw: Readonly<Record<string, unknown>>,
+  row: EntityRow | null,
+  loc: readonly string[],
+): Fault[] {
+  const visibility = raw.visibility ?? row?.visibility;
+  const teamId = raw.team_id === undefined ? row?.teamId : raw.team_id;
+  if (visibility !== "team" || teamId) return [];
+  return [fault([...loc, "team_id"], 'Field required with visibility "team"', "missing")];
+}
+
+/**
+ * Faults for fields that the upstream alone decides: a client may send back what it read, but not change it.
+ * @param read the entity as the client reads it
+ */
+export function upstreamFieldFaults(
+  input: Readonly<Record<string, unknown>>,
+  read: Readonly<Record<string, unknown>>,
+  fields: readonly string[],
+): Fault[] {
+  return fields.flatMap((field) => {
+    const value = input[field];
+    const current = read[field.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())] ?? null;
+    if (value === undefined || value === null || JSON.stringify(value) === JSON.stringify(current)) return [];
+    return [fault(["body", field], "comes from the upstream and cannot be changed here", "not_changeable")];
+  });
+}

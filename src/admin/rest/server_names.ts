@@ -1,0 +1,107 @@
+// What the members of virtual servers are called, and which of them are in each other's way, for who reads or writes the servers.
+import { canSee } from "../../auth/rbac.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { inListOrder } from "../../catalog/snapshot/list_order.ts";
+import { type NameConflict, nameMembers } from "../../catalog/snapshot/scope_names.ts";
+import { type UriConflict, uriConflicts } from "../../catalog/snapshot/uri_conflicts.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type {
+  EntityRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
+
+type Conflict = NameConflict<ToolRow | PromptRow>;
+
+/** What a reader may know of servers' members. */
+export interface KnownMembers {
+  /** By id; a tool that the reader may not see is not in it. */
+  readonly tools: ReadonlyMap<string, ToolRow>;
+  /** Those of which the reader may see both sides. */
+  conflictsOf(server: ServerRow): readonly Conflict[];
+  /** Likewise, of the resources that are switched on. */
+  uriConflictsOf(server: ServerRow): readonly UriConflict<ResourceRow>[];
+}
+
+export async function readMembers(
+  store: Registry,
+  principal: Principal,
+  servers: readonly ServerRow[],
+): Promise<KnownMembers> {
+  const members = await membersOf(store, servers);
+  const isKnown = (row: EntityRow) => canSee(principal, row);
+  const isOn = ({ enabled, gatewayId }: ResourceRow) => enabled && members.gateways.get(gatewayId!)?.enabled;
+  return {
+    tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
+    conflictsOf: (server) =>
+      conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
+    uriConflictsOf: ({ resourceIds }) =>
+      uriConflicts(ownOf(members.resources.filter(isKnown).filter(isOn), resourceIds, members)),
+  };
+}
+
+/**
+ * A write must not bring two tools or prompts to one name. What was in conflict before, because something was renamed, hinders
+ * no other change.
+ * @throws {SluiceError} CONFLICT with the names of both
+ */
+export async function refuseNewConflicts(
+  store: Registry,
+  principal: Principal,
+  { before, after }: { readonly before: ServerRow | null; readonly after: ServerRow },
+): Promise<void> {
+  const members = await membersOf(store, before === null ? [after] : [before, after]);
+  const keyOf = ({ name, keptBy, renamed }: Conflict) => JSON.stringify([name, keptBy.id, renamed.id]);
+  const old = new Set(before === null ? [] : conflictsOf(before, members).map(keyOf));
+  const conflict = conflictsOf(after, members).find((each) => !old.has(keyOf(each)));
+  if (conflict === undefined) return;
+  const { kind, name, keptBy, renamed } = conflict;
+  const shown = (row: ToolRow | PromptRow) =>
+    canSee(principal, row) ? `"${row.name}"` : "one that you may not see";
+  throw new SluiceError("CONFLICT", {
+    reason:
+      `Two ${kind}s would be called "${name}" here: ${shown(keptBy)} and ${shown(renamed)}; leave one out, ` +
+      (kind === "tool" ? "name one in tool_overrides, " : "") + 'or use "naming": "prefixed"',
+  });
+}
+
+interface Members {
+  readonly tools: readonly ToolRow[];
+  readonly prompts: readonly PromptRow[];
+  readonly resources: readonly ResourceRow[];
+  readonly gateways: ReadonlyMap<string, GatewayRow>;
+}
+
+async function membersOf(
+  { tools, prompts, resources, gateways }: Registry,
+  servers: readonly ServerRow[],
+): Promise<Members> {
+  const union = (idsOf: (server: ServerRow) => readonly string[]) => [...new Set(servers.flatMap(idsOf))];
+  return {
+    tools: await tools.list({ ids: union(({ toolIds }) => toolIds) }),
+    prompts: await prompts.list({ ids: union(({ promptIds }) => promptIds) }),
+    resources: await resources.list({ ids: union(({ resourceIds }) => resourceIds) }),
+    gateways: new Map((await gateways.list()).map((row) => [row.id, row])),
+  };
+}
+
+function conflictsOf(server: ServerRow, members: Members): readonly Conflict[] {
+  return nameMembers<ToolRow | PromptRow>(server, {
+    tools: ownOf(members.tools, server.toolIds, members),
+    prompts: ownOf(members.prompts, server.promptIds, members),
+  }).conflicts;
+}
+
+/** The rows of these ids, in list order. */
+function ownOf<Row extends ToolRow | PromptRow | ResourceRow>(
+  rows: readonly Row[],
+  ids: readonly string[],
+  { gateways }: Pick<Members, "gateways">,
+): Row[] {
+  const wanted = new Set(ids);
+  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways).map(({ row }) => row);
+}

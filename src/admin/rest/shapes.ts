@@ -1,0 +1,232 @@
+// Rows as ContextForge's clients read them (camelCase). What we do not track is null or left out, never made up.
+import type { Principal } from "../../auth/principal.ts";
+import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
+import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
+import { slugify } from "../../catalog/snapshot/tool_name.ts";
+import type { DiscoveredCounts } from "../../store/registry/registry.ts";
+import type { SkippedItem } from "../../store/registry/save_discovery.ts";
+import type {
+  EntityRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import { readLaunch } from "../../upstream/stdio/launch.ts";
+import { knownGateway } from "./lookup.ts";
+import { MASK } from "./schemas.ts";
+import type { KnownMembers } from "./server_names.ts";
+
+type Json = Record<string, unknown>;
+
+/** What is known of a gateway's credentials; null: they cannot be opened. */
+export type ShownCredentials = Credentials | null;
+
+export interface GatewayExtras {
+  readonly counts: DiscoveredCounts | undefined;
+  readonly credentials: ShownCredentials;
+  /** After a registration or refresh; else there is nothing to say. */
+  readonly skipped?: readonly SkippedItem[];
+}
+
+export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = [] }: GatewayExtras): Json {
+  return {
+    ...entityRead(row),
+    name: row.name,
+    slug: row.slug,
+    url: row.url,
+    description: row.description,
+    transport: row.transport,
+    capabilities: row.capabilities,
+    serverInfo: row.serverInfo,
+    instructions: row.instructions,
+    protocolVersion: row.protocolVersion,
+    stateful: row.stateful,
+    reachable: row.reachable,
+    lastSeen: row.lastSeen,
+    lastError: row.lastError,
+    passthroughHeaders: row.passthroughHeaders,
+    caCertificate: row.caCertificate,
+    sessionMode: row.sessionMode,
+    ...credentialsRead(row.authType, credentials),
+    ...launchRead(row, credentials),
+    refreshIntervalSeconds: row.refreshIntervalSeconds,
+    lastRefreshAt: row.lastRefreshAt,
+    gatewayMode: "cache",
+    toolCount: counts?.tools ?? 0,
+    resourceCount: counts?.resources ?? 0,
+    promptCount: counts?.prompts ?? 0,
+    skippedTools: skipped,
+  };
+}
+
+/**
+ * @param from the tool's gateway; undefined: it has none
+ * @param principal is told no more of it than it may know, but for whether the tool can be reached
+ */
+export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: Principal): Json {
+  const gateway = knownGateway(principal, from);
+  const definition = JSON.parse(row.definition) as Json;
+  return {
+    ...entityRead(row),
+    name: row.name,
+    originalName: row.originalName,
+    displayName: row.displayName ?? definition.title ?? null,
+    customName: row.customName ?? row.originalName,
+    customNameSlug: slugify(row.customName ?? row.originalName),
+    title: definition.title ?? null,
+    description: row.description ?? definition.description ?? null,
+    originalDescription: definition.description ?? null,
+    url: gateway?.url ?? null,
+    integrationType: "MCP",
+    requestType: gateway?.transport ?? null,
+    inputSchema: definition.inputSchema ?? null,
+    outputSchema: definition.outputSchema ?? null,
+    annotations: definition.annotations ?? null,
+    _meta: definition._meta ?? null,
+    headers: null,
+    auth: null,
+    reachable: from?.reachable ?? true,
+    gatewayId: row.gatewayId,
+    gatewaySlug: gateway?.slug ?? null,
+    timeoutMs: row.timeoutMs,
+    metrics: null,
+  };
+}
+
+export function resourceRead(row: ResourceRow): Json {
+  const definition = JSON.parse(row.definition) as Json;
+  return {
+    ...entityRead(row),
+    uri: row.uri,
+    uriTemplate: row.isTemplate ? row.uri : null,
+    name: row.name,
+    title: definition.title ?? null,
+    description: definition.description ?? null,
+    mimeType: definition.mimeType ?? null,
+    size: definition.size ?? null,
+    annotations: definition.annotations ?? null,
+    _meta: definition._meta ?? null,
+    gatewayId: row.gatewayId,
+    metrics: null,
+  };
+}
+
+export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Json {
+  const definition = JSON.parse(row.definition) as Json;
+  return {
+    ...entityRead(row),
+    name: row.name,
+    originalName: row.originalName,
+    displayName: row.displayName ?? definition.title ?? null,
+    customName: row.customName ?? row.originalName,
+    customNameSlug: slugify(row.customName ?? row.originalName),
+    title: definition.title ?? null,
+    description: row.description ?? definition.description ?? null,
+    originalDescription: definition.description ?? null,
+    template: null,
+    arguments: definition.arguments ?? [],
+    _meta: definition._meta ?? null,
+    gatewayId: row.gatewayId,
+    gatewaySlug: gateway?.slug ?? null,
+    metrics: null,
+  };
+}
+
+/** What the reader may not see of the members is not in the answer. */
+export function serverRead(
+  row: ServerRow,
+  { tools: known, conflictsOf, uriConflictsOf }: KnownMembers,
+): Json {
+  const tools = row.toolIds.filter((id) => known.has(id));
+  return {
+    ...entityRead(row),
+    name: row.name,
+    description: row.description,
+    icon: row.icon,
+    naming: row.naming,
+    toolOverrides: Object.fromEntries(Object.entries(row.toolOverrides).filter(([id]) => known.has(id))),
+    conflicts: [...conflictsOf(row).map(conflictRead), ...uriConflictsOf(row).map(uriConflictRead)],
+    serverInfo: row.serverInfo,
+    instructions: row.instructions,
+    associatedTools: tools.map((id) => known.get(id)!.name),
+    associatedToolIds: tools,
+    associatedResources: row.resourceIds,
+    associatedPrompts: row.promptIds,
+    associatedA2aAgents: [],
+    oauthEnabled: false,
+    oauthConfig: null,
+    metrics: null,
+  };
+}
+
+/** Two of a server's tools or prompts that would have one name: by ids, and how the second is called instead. */
+function conflictRead({ kind, name, keptBy, renamed, renamedTo }: NameConflict): Json {
+  return { kind, name, keptById: keptBy.id, renamedId: renamed.id, renamedTo };
+}
+
+/** Two of a server's resources or templates that have one URI: by ids. */
+function uriConflictRead({ kind, uri, keptBy, hidden }: UriConflict<ResourceRow>): Json {
+  return { kind, name: uri, keptById: keptBy.id, hiddenId: hidden.id };
+}
+
+function entityRead(row: EntityRow): Json {
+  return {
+    id: row.id,
+    enabled: row.enabled,
+    visibility: row.visibility,
+    teamId: row.teamId,
+    team: null,
+    ownerEmail: row.ownerEmail,
+    tags: row.tags,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    createdBy: row.createdBy,
+    modifiedBy: row.modifiedBy,
+    version: row.version,
+  };
+}
+
+/** What an upstream is started by; the others have no such fields. */
+function launchRead({ transport, url }: GatewayRow, credentials: ShownCredentials): Json {
+  if (transport !== "STDIO") return {};
+  const variables = credentials?.type === "env" ? Object.keys(credentials.variables) : [];
+  return { ...readLaunch(url), env: Object.fromEntries(variables.map((name) => [name, MASK])) };
+}
+
+function credentialsRead(authType: string | null, credentials: ShownCredentials): Json {
+  const nothing = {
+    authType,
+    authValue: authType === null ? null : MASK,
+    authUsername: null,
+    authPassword: null,
+    authToken: null,
+    authHeaderKey: null,
+    authHeaderValue: null,
+    authHeaders: null,
+    authQueryParamKey: null,
+    authQueryParamValueMasked: null,
+  };
+  switch (credentials?.type) {
+    case undefined:
+      return nothing;
+    case "env":
+      // Shown as what they are.
+      return { ...nothing, authType: null, authValue: null };
+    case "basic":
+      return { ...nothing, authUsername: credentials.username, authPassword: MASK };
+    case "bearer":
+      return { ...nothing, authToken: MASK };
+    case "authheaders":
+      return {
+        ...nothing,
+        authHeaders: credentials.headers.map(({ key }) => ({ key, value: MASK })),
+        authHeaderKey: credentials.headers[0]?.key ?? null,
+        authHeaderValue: credentials.headers.length > 0 ? MASK : null,
+      };
+    case "query_param":
+      return { ...nothing, authQueryParamKey: credentials.key, authQueryParamValueMasked: MASK };
+  }
+}

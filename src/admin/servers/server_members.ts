@@ -1,0 +1,108 @@
+// Which tools, resources and prompts a request puts into a virtual server, and what it calls the tools there.
+import { canSee } from "../../auth/rbac.ts";
+import type { Entities } from "../../store/registry/entities.ts";
+import type { EntityRow, ServerRow, ToolOverride } from "../../store/registry/rows.ts";
+import type { Call } from "../rest/deps.ts";
+import { type Fault, fault } from "../rest/faults.ts";
+import type { ServerInput } from "../rest/schemas.ts";
+
+type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
+
+/** The ids that a request means; what it does not mention stays undefined. */
+export async function requestedMembers(
+  { deps, principal }: Call,
+  input: ServerInput,
+  loc: readonly string[],
+): Promise<{ members: Partial<Members>; faults: Fault[] }> {
+  const faults: Fault[] = [];
+  const { tools, resources, prompts } = deps.store;
+  const resolve = async <Row extends EntityRow>(
+    { field, noun, entities, keysOf }: {
+      field: "associated_tools" | "associated_resources" | "associated_prompts";
+      noun: string;
+      entities: Entities<Row>;
+      keysOf: (row: Row) => readonly string[];
+    },
+  ): Promise<string[] | undefined> => {
+    const wanted = input[field];
+    if (wanted === undefined) return undefined;
+    if (wanted === null || wanted.length === 0) return [];
+    const byKey = new Map<string, string[]>();
+    for (const row of (await entities.list()).filter((each) => canSee(principal, each))) {
+      byKey.set(row.id, [row.id]);
+      for (const key of keysOf(row)) byKey.set(key, [...byKey.get(key) ?? [], row.id]);
+    }
+    return wanted.flatMap((key, i) => {
+      const [id, ...others] = byKey.get(key) ?? [];
+      if (id === undefined) faults.push(fault([...loc, field, i], `Unknown ${noun}: "${key}"`, "not_found"));
+      if (others.length > 0) {
+        faults.push(
+          fault([...loc, field, i], `"${key}" means several ${noun}s; give the id of one`, "ambiguous"),
+        );
+      }
+      return id === undefined || others.length > 0 ? [] : [id];
+    });
+  };
+  const members = {
+    toolIds: await resolve({
+      field: "associated_tools",
+      noun: "tool",
+      entities: tools,
+      keysOf: ({ name }) => [name],
+    }),
+    resourceIds: await resolve({
+      field: "associated_resources",
+      noun: "resource",
+      entities: resources,
+      keysOf: ({ uri, name }) => [...new Set([uri, name])],
+    }),
+    promptIds: await resolve({
+      field: "associated_prompts",
+      noun: "prompt",
+      entities: prompts,
+      keysOf: ({ name }) => [name],
+    }),
+  };
+  return { members, faults };
+}
+
+/**
+ * The words that a request has for the server's tools, by their ids or names; null takes all back. Not mentioned: undefined.
+ * @param toolIds the server's tools, once the request is done
+ */
+export async function requestedOverrides(
+  { deps, principal }: Call,
+  { tool_overrides: wanted }: ServerInput,
+  toolIds: readonly string[],
+  loc: readonly string[],
+): Promise<{ toolOverrides?: ServerRow["toolOverrides"]; faults: Fault[] }> {
+  if (wanted === undefined) return { faults: [] };
+  const faults: Fault[] = [];
+  const tools = (await deps.store.tools.list({ ids: toolIds })).filter((tool) => canSee(principal, tool));
+  const idOf = new Map(tools.flatMap(({ id, name }) => [[name, id], [id, id]]));
+  const toolOverrides = new Map<string, ToolOverride>();
+  const owners = new Map<string, string>();
+  for (const [key, words] of Object.entries(wanted ?? {})) {
+    const at = [...loc, "tool_overrides", key];
+    const id = idOf.get(key);
+    if (id === undefined) {
+      faults.push(fault(at, `"${key}" is not one of the server's tools`, "not_found"));
+      continue;
+    }
+    if (toolOverrides.has(id)) {
+      faults.push(fault(at, `"${key}" is there twice, by id and by name`, "ambiguous"));
+    }
+    const { name = null, description = null } = words;
+    toolOverrides.set(id, {
+      ...(name === null ? {} : { name }),
+      ...(description === null ? {} : { description }),
+    });
+    if (name === null) continue;
+    const owner = owners.get(name);
+    if (owner !== undefined) {
+      faults.push(fault([...at, "name"], `"${name}" is the name of "${owner}" already`, "not_unique"));
+    }
+    owners.set(name, key);
+  }
+  return { toolOverrides: Object.fromEntries(toolOverrides), faults };
+}

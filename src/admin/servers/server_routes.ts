@@ -1,0 +1,151 @@
+// /servers: virtual servers, each a chosen set of tools, resources and prompts.
+import type { Entities } from "../../store/registry/entities.ts";
+import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
+import { deleting, type Noun, switching } from "../rest/crud.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { type Fault, notSupported, snakeObject, soundFields, validated } from "../rest/faults.ts";
+import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
+import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { serverCreate, serverUpdate } from "../rest/schemas.ts";
+import { requestedMembers, requestedOverrides } from "./server_members.ts";
+import { readMembers, refuseNewConflicts } from "../rest/server_names.ts";
+import { promptRead, resourceRead, serverRead, toolRead } from "../rest/shapes.ts";
+
+const SERVER: Noun<ServerRow> = {
+  word: "Server",
+  stateKey: null,
+  entities: ({ servers }) => servers,
+  read,
+};
+
+export const deleteServer = deleting(SERVER);
+export const switchServer = switching(SERVER);
+
+export async function listServers(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const query = readListQuery(call);
+  const rows = selected(await deps.store.servers.list(), principal, query);
+  const { page, answer } = pageOf(rows, { key: "servers", sortKey: "name", query });
+  const members = await readMembers(deps.store, principal, page);
+  return answer(page.map((row) => serverRead(row, members)));
+}
+
+export async function getServer(call: Call): Promise<AdminResponse> {
+  return ok(await read(call, await visibleRow(call, "Server", call.deps.store.servers)));
+}
+
+export async function createServer(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const body = snakeObject(await call.body(), ["body"]);
+  const loc = ["body", "server"];
+  const raw = { team_id: body.team_id, visibility: body.visibility, ...snakeObject(body.server, loc) };
+  const sound = soundFields(serverCreate, raw);
+  const { members, faults } = await requestedMembers(call, sound, loc);
+  const overrides = await requestedOverrides(call, sound, members.toolIds ?? [], loc);
+  const input = validated(serverCreate, raw, loc, [
+    ...faults,
+    ...overrides.faults,
+    ...unsupportedFaults(raw, loc),
+    ...sharingFaults(raw, null, loc),
+  ]);
+  const row = await deps.store.transaction(async (store) => {
+    const inserted = await store.servers.insert({
+      id: input.id ?? undefined,
+      name: input.name,
+      description: input.description ?? null,
+      icon: input.icon ?? null,
+      naming: input.naming ?? "prefixed",
+      toolOverrides: overrides.toolOverrides ?? {},
+      serverInfo: input.server_info ?? null,
+      instructions: input.instructions ?? null,
+      enabled: true,
+      ...newSharing(input, principal),
+      toolIds: members.toolIds ?? [],
+      resourceIds: members.resourceIds ?? [],
+      promptIds: members.promptIds ?? [],
+    });
+    await refuseNewConflicts(store, principal, { before: null, after: inserted });
+    return inserted;
+  });
+  await deps.catalogChanged();
+  return ok(await read(call, row), 201);
+}
+
+export async function updateServer(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const row = await visibleRow(call, "Server", deps.store.servers);
+  const raw = snakeObject(await call.body(), ["body"]);
+  const sound = soundFields(serverUpdate, raw);
+  const { members, faults } = await requestedMembers(call, sound, ["body"]);
+  const overrides = await requestedOverrides(call, sound, members.toolIds ?? row.toolIds, ["body"]);
+  const input = validated(serverUpdate, raw, ["body"], [
+    ...faults,
+    ...overrides.faults,
+    ...unsupportedFaults(raw, ["body"]),
+    ...sharingFaults(raw, row, ["body"]),
+  ]);
+  const after = await deps.store.transaction(async (store) => {
+    const updated = await store.servers.update(row.id, {
+      name: input.name,
+      description: input.description,
+      icon: input.icon,
+      naming: input.naming,
+      toolOverrides: overrides.toolOverrides,
+      serverInfo: input.server_info,
+      instructions: input.instructions,
+      ...sharingChanges(input),
+      ...members,
+      modifiedBy: principal.email,
+    });
+    await refuseNewConflicts(store, principal, { before: row, after: updated });
+    return updated;
+  });
+  await deps.catalogChanged();
+  return ok(await read(call, after));
+}
+
+export async function listServerTools(call: Call): Promise<AdminResponse> {
+  const { toolIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  const gateways = await gatewaysById(call.deps);
+  const rows = await members(call, call.deps.store.tools, toolIds);
+  return ok(
+    rows.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), call.principal)),
+  );
+}
+
+export async function listServerResources(call: Call): Promise<AdminResponse> {
+  const { resourceIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  return ok((await members(call, call.deps.store.resources, resourceIds)).map(resourceRead));
+}
+
+export async function listServerPrompts(call: Call): Promise<AdminResponse> {
+  const { promptIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  const gateways = await gatewaysById(call.deps);
+  const rows = await members(call, call.deps.store.prompts, promptIds);
+  return ok(rows.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))));
+}
+
+/** Those of the server's members that the caller may see, in the server's order. */
+async function members<Row extends EntityRow & { readonly gatewayId: string | null }>(
+  call: Call,
+  entities: Entities<Row>,
+  ids: readonly string[],
+): Promise<Row[]> {
+  const rows = selected(await entities.list({ ids }), call.principal, readListQuery(call));
+  const place = new Map(ids.map((id, i) => [id, i]));
+  return rows.sort((a, b) => place.get(a.id)! - place.get(b.id)!);
+}
+
+function unsupportedFaults(raw: Readonly<Record<string, unknown>>, loc: readonly string[]): Fault[] {
+  const faults: Fault[] = [];
+  const { associated_a2a_agents: agents, oauth_enabled: oauth } = raw;
+  if (Array.isArray(agents) ? agents.length > 0 : Boolean(agents)) {
+    faults.push(notSupported([...loc, "associated_a2a_agents"], "an A2A agent in a server"));
+  }
+  if (oauth === true) faults.push(notSupported([...loc, "oauth_enabled"], "OAuth for a server"));
+  return faults;
+}
+
+async function read({ deps, principal }: Call, row: ServerRow) {
+  return serverRead(row, await readMembers(deps.store, principal, [row]));
+}

@@ -1,0 +1,307 @@
+import { assertEquals } from "@std/assert";
+import { ADMIN, type AdminHarness, ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { discovery } from "../../../tests/support/registry_rows.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { inRegistrationOrder } from "../../catalog/snapshot/list_order.ts";
+
+const URL_1 = "http://127.0.0.1:9000/mcp";
+
+async function withTools(run: (harness: AdminHarness) => Promise<void>): Promise<void> {
+  await withAdminApi(async (harness) => {
+    harness.upstreams.set(URL_1, discovery({ tools: ["a", "b"], resources: ["r:1"], prompts: ["p"] }));
+    await harness.call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
+    await run(harness);
+  });
+}
+
+Deno.test("POST /servers takes a chosen id and members by id or name", () =>
+  withTools(async ({ call, store, changes }) => {
+    const [a, b] = await store.tools.list();
+    const before = changes();
+    const { status, body } = await call("POST", "/servers", {
+      body: {
+        server: {
+          id: "my-server_1",
+          name: "Mine",
+          description: "d",
+          associated_tools: ["one-b", a.id],
+          associated_resources: ["r:1"],
+          associatedPrompts: "one-p",
+        },
+        visibility: "team",
+        team_id: "t1",
+      },
+    });
+    assertEquals(status, 201);
+    assertEquals([body.id, body.name, body.visibility, body.teamId], ["my-server_1", "Mine", "team", "t1"]);
+    assertEquals([body.associatedTools, body.associatedToolIds], [["one-b", "one-a"], [b.id, a.id]]);
+    assertEquals([body.associatedResources.length, body.associatedPrompts.length], [1, 1]);
+    assertEquals(changes(), before + 1);
+    assertEquals((await call("GET", "/v1/servers/my-server_1")).body, body);
+    const tools = (await call("GET", "/servers/my-server_1/tools", { as: ALICE })).body;
+    assertEquals(tools.map(({ name }: { name: string }) => name), ["one-b", "one-a"]);
+    assertEquals((await call("GET", "/servers/my-server_1/resources")).body[0].uri, "r:1");
+    assertEquals((await call("GET", "/servers/my-server_1/prompts")).body[0].name, "one-p");
+  }));
+
+Deno.test("POST /servers names every unknown member together with every other fault", () =>
+  withTools(async ({ call, store }) => {
+    const { status, body } = await call("POST", "/servers", {
+      body: {
+        server: {
+          id: "a b",
+          associated_tools: ["one-a", "absent"],
+          associated_prompts: ["gone"],
+          oauth_enabled: true,
+          associated_a2a_agents: ["x"],
+        },
+        visibility: "team",
+      },
+    });
+    assertEquals(status, 422);
+    const faults = body.detail.map(({ loc, msg }: { loc: string[]; msg: string }) =>
+      `${loc.join(".")}: ${msg}`
+    );
+    assertEquals(faults.sort(), [
+      "body.server.associated_a2a_agents: an A2A agent in a server is not supported yet by this version",
+      'body.server.associated_prompts.0: Unknown prompt: "gone"',
+      'body.server.associated_tools.1: Unknown tool: "absent"',
+      "body.server.id: must be 1 to 64 letters, digits, - or _",
+      "body.server.name: Field required",
+      "body.server.oauth_enabled: OAuth for a server is not supported yet by this version",
+      'body.server.team_id: Field required with visibility "team"',
+    ]);
+    assertEquals((await store.servers.list()).length, 0);
+  }));
+
+Deno.test("POST /servers wants its body wrapped, and refuses a taken id or name", () =>
+  withTools(async ({ call }) => {
+    const flat = await call("POST", "/servers", { body: { name: "x" } });
+    assertEquals([flat.status, flat.body.detail[0].loc], [422, ["body", "server"]]);
+    await call("POST", "/servers", { body: { server: { id: "s1", name: "x" } } });
+    assertEquals((await call("POST", "/servers", { body: { server: { id: "s1", name: "y" } } })).status, 409);
+    assertEquals((await call("POST", "/servers", { body: { server: { name: "x" } } })).status, 409);
+    assertEquals((await call("POST", "/servers", { body: { server: { name: "z" } } })).body.id.length, 32);
+  }));
+
+Deno.test("POST /servers reads no field from a prototype", () =>
+  withTools(async ({ call }) => {
+    const body = JSON.parse('{"server": {"__proto__": {"name": "x"}, "constructor": 1, "toString": 2}}');
+    const { status, body: answer } = await call("POST", "/servers", { body });
+    assertEquals([status, answer.detail.length, answer.detail[0].loc], [422, 1, ["body", "server", "name"]]);
+  }));
+
+Deno.test("PUT /servers/{id} is flat and changes only what it names", () =>
+  withTools(async ({ call }) => {
+    await call("POST", "/servers", {
+      body: { server: { id: "s1", name: "x", associated_tools: ["one-a"] } },
+    });
+    const { body } = await call("PUT", "/servers/s1", { body: { description: "d", tags: ["t"] } });
+    assertEquals([body.description, body.tags, body.associatedTools], ["d", ["t"], ["one-a"]]);
+    const swapped = await call("PUT", "/servers/s1", { body: { associated_tools: ["one-b"], name: "y" } });
+    assertEquals([swapped.body.name, swapped.body.associatedTools], ["y", ["one-b"]]);
+    assertEquals(
+      (await call("PUT", "/servers/s1", { body: { associated_tools: [] } })).body.associatedTools,
+      [],
+    );
+  }));
+
+const URL_2 = "http://127.0.0.1:9001/mcp";
+
+/** Two upstreams that share the names of a tool and of a prompt. */
+async function withTwins(run: (harness: AdminHarness) => Promise<void>): Promise<void> {
+  await withTools(async (harness) => {
+    harness.upstreams.set(URL_2, discovery({ tools: ["b", "c"], prompts: ["p"] }));
+    await harness.call("POST", "/gateways", { body: { name: "two", url: URL_2 } });
+    await run(harness);
+  });
+}
+
+Deno.test("POST /servers keeps naming, names of tools, serverInfo and instructions, and PUT takes back what GET gave", () =>
+  withTwins(async ({ call, store }) => {
+    const [a] = await store.tools.list();
+    const server = {
+      id: "s1",
+      name: "x",
+      naming: "original",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { [a.id]: { name: "find_it", description: "ours" }, "one-b": { description: "b's" } },
+      server_info: { name: "mine", title: "Mine", version: "7" },
+      instructions: "Do this.",
+    };
+    const { status, body } = await call("POST", "/servers", { body: { server } });
+    assertEquals([status, body.naming, body.serverInfo, body.instructions, body.conflicts], [
+      201,
+      "original",
+      server.server_info,
+      "Do this.",
+      [],
+    ]);
+    const b = body.associatedToolIds[1];
+    assertEquals(body.toolOverrides, {
+      [a.id]: { name: "find_it", description: "ours" },
+      [b]: { description: "b's" },
+    });
+    assertEquals((await call("GET", "/servers/s1")).body, body);
+    assertEquals((await call("GET", "/servers")).body, [body]);
+    const { version: _, updatedAt: __, modifiedBy: ___, ...same } =
+      (await call("PUT", "/servers/s1", { body })).body;
+    assertEquals({ ...body, ...same }, body);
+    const reset = { naming: "prefixed", toolOverrides: null, serverInfo: null, instructions: null };
+    const plain = (await call("PUT", "/servers/s1", { body: reset })).body;
+    assertEquals([plain.naming, plain.toolOverrides, plain.serverInfo, plain.instructions], [
+      "prefixed",
+      {},
+      null,
+      null,
+    ]);
+  }));
+
+Deno.test("PUT /servers/{id} drops the words for tools that leave the server, and only those", () =>
+  withTwins(async ({ call, store }) => {
+    const [a, b] = await store.tools.list();
+    const tool_overrides = { [a.id]: { name: "x" }, [b.id]: { name: "y" } };
+    const server = { id: "s1", name: "x", associated_tools: [a.id, b.id], tool_overrides };
+    await call("POST", "/servers", { body: { server } });
+    const less = await call("PUT", "/servers/s1", { body: { associated_tools: [b.id] } });
+    assertEquals(less.body.toolOverrides, { [b.id]: { name: "y" } });
+    const back = await call("PUT", "/servers/s1", { body: { associated_tools: [a.id, b.id] } });
+    assertEquals(back.body.toolOverrides, { [b.id]: { name: "y" } });
+    await store.tools.delete(b.id);
+    assertEquals((await call("GET", "/servers/s1")).body.toolOverrides, {});
+  }));
+
+Deno.test("POST /servers names every culprit among the names of tools", () =>
+  withTwins(async ({ call, store }) => {
+    const [a] = await store.tools.list();
+    const server = {
+      name: "x",
+      naming: "short",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: {
+        "one-a": { name: "find" },
+        [a.id]: { description: "again" },
+        "one-b": { name: "find" },
+        "two-c": { name: "c" },
+        absent: {},
+      },
+      server_info: { titel: "x" },
+    };
+    const { status, body } = await call("POST", "/servers", { body: { server } });
+    const faults = body.detail.map(({ loc, msg }: { loc: string[]; msg: string }) =>
+      `${loc.slice(2).join(".")}: ${msg}`
+    );
+    assertEquals([status, faults.sort()], [
+      422,
+      [
+        'naming: Invalid option: expected one of "prefixed"|"original"',
+        'server_info: Unrecognized key: "titel"',
+        `tool_overrides.${a.id}: "${a.id}" is there twice, by id and by name`,
+        'tool_overrides.absent: "absent" is not one of the server\'s tools',
+        'tool_overrides.one-b.name: "find" is the name of "one-a" already',
+        'tool_overrides.two-c: "two-c" is not one of the server\'s tools',
+      ].sort(),
+    ]);
+    for (const name of ["", "a b", "x".repeat(129), "ä"]) {
+      const bad = { name: "x", associated_tools: ["one-a"], tool_overrides: { "one-a": { name } } };
+      const { body: { detail } } = await call("POST", "/servers", { body: { server: bad } });
+      assertEquals(detail[0].loc, ["body", "server", "tool_overrides", "one-a", "name"], name);
+    }
+  }));
+
+Deno.test("POST and PUT /servers refuse a name for two, and leave the server as it was", () =>
+  withTwins(async ({ call, store }) => {
+    const post = (server: unknown) => call("POST", "/servers", { body: { server } });
+    const twins = { name: "x", naming: "original", associated_tools: ["one-b", "two-b"] };
+    const refused = await post(twins);
+    assertEquals([refused.status, refused.body.detail], [
+      409,
+      'Two tools would be called "b" here: "one-b" and "two-b"; leave one out, name one in tool_overrides, ' +
+      'or use "naming": "prefixed"',
+    ]);
+    assertEquals(await store.servers.list(), []);
+    const prompts = await post({ name: "x", naming: "original", associated_prompts: ["two-p", "one-p"] });
+    assertEquals([prompts.status, prompts.body.detail.slice(0, 58)], [
+      409,
+      'Two prompts would be called "p" here: "one-p" and "two-p";',
+    ]);
+    const shadow = await post({
+      name: "x",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { "one-a": { name: "one-b" } },
+    });
+    assertEquals(shadow.status, 409);
+
+    assertEquals((await post({ ...twins, id: "s1", naming: "prefixed" })).status, 201);
+    assertEquals((await call("PUT", "/servers/s1", { body: { naming: "original" } })).status, 409);
+    assertEquals((await call("GET", "/servers/s1")).body.naming, "prefixed");
+    const solved = { naming: "original", tool_overrides: { "two-b": { name: "b2" } } };
+    assertEquals((await call("PUT", "/servers/s1", { body: solved })).status, 200);
+    assertEquals((await call("PUT", "/servers/s1", { body: { tool_overrides: {} } })).status, 409);
+    assertEquals(Object.values((await call("GET", "/servers/s1")).body.toolOverrides), [{ name: "b2" }]);
+  }));
+
+Deno.test("GET /servers/{id} reports a conflict that a rename made later, which hinders no other change", () =>
+  withTwins(async ({ call, store }) => {
+    const [a, b] = await store.tools.list();
+    const server = {
+      id: "s1",
+      name: "x",
+      associated_tools: ["one-a", "one-b"],
+      tool_overrides: { "one-a": { name: "new-b" } },
+    };
+    assertEquals((await call("POST", "/servers", { body: { server } })).body.conflicts, []);
+    const [gateway] = await store.gateways.list();
+    assertEquals((await call("PUT", `/gateways/${gateway.id}`, { body: { name: "new" } })).status, 200);
+    const conflict = { kind: "tool", name: "new-b", keptById: a.id, renamedId: b.id, renamedTo: "new-b-2" };
+    assertEquals((await call("GET", "/servers/s1")).body.conflicts, [conflict]);
+    assertEquals((await call("PUT", "/servers/s1", { body: { description: "d" } })).body.conflicts, [
+      conflict,
+    ]);
+    await store.tools.update(b.id, { visibility: "private" });
+    assertEquals((await call("GET", "/servers/s1", { as: ALICE })).body.conflicts, []);
+  }));
+
+Deno.test("GET /servers/{id} reports resources that have one URI, as far as the reader sees them and they are on", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    for (const name of ["one", "two"]) {
+      upstreams.set(
+        `http://${name}/mcp`,
+        discovery({ resources: ["r:1", `r:${name}`], templates: ["t:{x}"] }),
+      );
+      await call("POST", "/gateways", { body: { name, url: `http://${name}/mcp` } });
+    }
+    const gateways = inRegistrationOrder(await store.gateways.list());
+    const resources = await store.resources.list();
+    const rows = gateways.flatMap(({ id }) => resources.filter(({ gatewayId }) => gatewayId === id));
+    const [one, two] = rows.filter(({ uri }) => uri === "r:1").map(({ id }) => id);
+    const [first, second] = rows.filter(({ isTemplate }) => isTemplate).map(({ id }) => id);
+    const server = { id: "s1", name: "x", associated_resources: rows.map(({ id }) => id).reverse() };
+    const created = await call("POST", "/servers", { body: { server } });
+    assertEquals([created.status, created.body.conflicts], [201, [
+      { kind: "resource", name: "r:1", keptById: one, hiddenId: two },
+      { kind: "template", name: "t:{x}", keptById: first, hiddenId: second },
+    ]]);
+    await store.resources.update(first!, { enabled: false });
+    await store.resources.update(two!, { visibility: "private" });
+    const conflictsFor = async (as: Principal) =>
+      (await call("GET", "/servers/s1", { as })).body.conflicts.length;
+    assertEquals([await conflictsFor(ADMIN), await conflictsFor(ALICE)], [1, 0]);
+  }));
+
+Deno.test("servers are switched and deleted, and hide members that one may not see", () =>
+  withTools(async ({ call, store }) => {
+    await call("POST", "/servers", {
+      body: { server: { id: "s1", name: "x", associated_tools: ["one-a", "one-b"] } },
+    });
+    const [a] = await store.tools.list();
+    await store.tools.update(a.id, { visibility: "private" });
+    const seen = await call("GET", "/servers/s1", { as: ALICE });
+    assertEquals([seen.body.associatedTools, seen.body.associatedToolIds.length], [["one-b"], 1]);
+    assertEquals((await call("GET", "/servers/s1/tools", { as: ALICE })).body.length, 1);
+    assertEquals((await call("POST", "/servers/s1/state?activate=false")).body.enabled, false);
+    assertEquals((await call("GET", "/servers")).body, []);
+    assertEquals((await call("GET", "/servers?include_inactive=true")).body.length, 1);
+    assertEquals((await call("DELETE", "/servers/s1")).status, 200);
+    assertEquals((await call("DELETE", "/servers/s1")).status, 404);
+  }));

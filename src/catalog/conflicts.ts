@@ -1,0 +1,63 @@
+// What upstreams offer under one name or URI at one endpoint, for the operator: each conflict is logged once, their number is a metric.
+import type { Catalog, Scope } from "./snapshot/catalog.ts";
+import { uriConflicts } from "./snapshot/uri_conflicts.ts";
+import type { Log } from "../telemetry/log.ts";
+
+/** Of two upstreams with the same thousand resources one need not read a thousand times. */
+const MAX_LOGGED = 20;
+
+export class Conflicts {
+  readonly #log: Pick<Log, "warning">;
+  #names: ReadonlySet<string> = new Set();
+  #uris: ReadonlySet<string> = new Set();
+
+  constructor(log: Pick<Log, "warning">) {
+    this.#log = log;
+  }
+
+  /** Tools and prompts of virtual servers that lost their name to another. */
+  get names(): number {
+    return this.#names.size;
+  }
+
+  /** Resources and templates that another of the same URI answers for, at each endpoint that has both. */
+  get uris(): number {
+    return this.#uris.size;
+  }
+
+  /** Takes note of a new catalog; what was in the last one is no news. */
+  update({ all, scopes }: Catalog): void {
+    this.#names = this.#note("name conflict in a virtual server", this.#names, scopes.flatMap(namesIn));
+    this.#uris = this.#note("resources with one URI", this.#uris, [all, ...scopes].flatMap(urisIn));
+  }
+
+  #note(
+    event: string,
+    known: ReadonlySet<string>,
+    conflicts: readonly Record<string, unknown>[],
+  ): Set<string> {
+    const now = new Map(conflicts.map((fields) => [JSON.stringify(fields), fields]));
+    const news = [...now].filter(([key]) => !known.has(key));
+    for (const [, fields] of news.slice(0, MAX_LOGGED)) this.#log.warning(event, fields);
+    const unsaid = news.length - MAX_LOGGED;
+    if (unsaid > 0) this.#log.warning(event, { more: unsaid });
+    return new Set(now.keys());
+  }
+}
+
+function namesIn({ server, conflicts }: Scope): Record<string, unknown>[] {
+  return conflicts.map(({ kind, name, keptBy, renamed, renamedTo }) => ({
+    ...{ server: server!.name, kind, name, keptBy: keptBy.name, renamed: renamed.name, renamedTo },
+  }));
+}
+
+function urisIn({ server, resources, templates }: Scope): Record<string, unknown>[] {
+  const members = [...resources.entries, ...templates.entries].map(({ row, gateway }) => ({
+    uri: row.uri,
+    isTemplate: row.isTemplate,
+    upstream: gateway.name,
+  }));
+  return uriConflicts(members).map(({ kind, uri, keptBy, hidden }) => ({
+    ...{ server: server?.name ?? null, kind, uri, keptBy: keptBy.upstream, hidden: hidden.upstream },
+  }));
+}

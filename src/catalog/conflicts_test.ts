@@ -1,0 +1,56 @@
+import { assertEquals } from "@std/assert";
+import {
+  catalogRows,
+  gatewayRow,
+  resourceRow,
+  serverRow,
+  toolRow,
+} from "../../tests/support/catalog_rows.ts";
+import { MemorySink } from "../../tests/support/fakes.ts";
+import { Catalog } from "./snapshot/catalog.ts";
+import { createLog } from "../telemetry/log.ts";
+import { Conflicts } from "./conflicts.ts";
+
+Deno.test("Conflicts logs a name conflict once, and again when it comes back, and counts those that there are", () => {
+  const sink = new MemorySink();
+  const conflicts = new Conflicts(createLog({ level: "DEBUG", format: "json", sink }));
+  const catalog = (naming: "original" | "prefixed") =>
+    new Catalog(catalogRows({
+      gateways: [gatewayRow("a"), gatewayRow("b")],
+      tools: [toolRow("a", "x"), toolRow("b", "x")],
+      servers: [serverRow("s", { name: "Small", naming, toolIds: ["a-x", "b-x"] })],
+    }));
+  const counts = (["original", "original", "prefixed", "original"] as const).map((naming) => {
+    conflicts.update(catalog(naming));
+    return [conflicts.names, sink.lines.length];
+  });
+  assertEquals(counts, [[1, 1], [1, 1], [0, 1], [1, 2]]);
+  const { level, server, kind, name, keptBy, renamed, renamedTo } = JSON.parse(sink.lines[0]);
+  assertEquals([level, server, kind, name], ["WARNING", "Small", "tool", "x"]);
+  assertEquals([keptBy, renamed, renamedTo], ["a-x", "b-x", "b-x"]);
+});
+
+Deno.test("Conflicts reports resources of one URI, at every endpoint that has both, a few of many in words", () => {
+  const sink = new MemorySink();
+  const conflicts = new Conflicts(createLog({ level: "DEBUG", format: "json", sink }));
+  const catalog = (uris: string[], inServer: string[]) =>
+    new Catalog(catalogRows({
+      gateways: [gatewayRow("a"), gatewayRow("b")],
+      resources: ["a", "b"].flatMap((gateway) => uris.map((uri) => resourceRow(gateway, uri))),
+      servers: [serverRow("s", { name: "Small", resourceIds: inServer })],
+    }));
+  conflicts.update(catalog(["r:1"], ["a r:1"]));
+  assertEquals([conflicts.uris, conflicts.names, sink.lines.length], [1, 0, 1]);
+  conflicts.update(catalog(["r:1"], ["a r:1", "b r:1"]));
+  assertEquals([conflicts.uris, sink.lines.length], [2, 2]);
+  const said = sink.lines.map((line) => JSON.parse(line));
+  assertEquals(
+    said.map(({ level, server, kind, uri, keptBy, hidden }) => [level, server, kind, uri, keptBy, hidden]),
+    [["WARNING", null, "resource", "r:1", "a", "b"], ["WARNING", "Small", "resource", "r:1", "a", "b"]],
+  );
+  conflicts.update(catalog(Array.from({ length: 100 }, (_, i) => `r:${i}`), []));
+  assertEquals([conflicts.uris, sink.lines.length], [100, 2 + 20 + 1]);
+  assertEquals(JSON.parse(sink.lines.at(-1)!).more, 79);
+  conflicts.update(catalog([], []));
+  assertEquals([conflicts.uris, sink.lines.length], [0, 23]);
+});

@@ -1,0 +1,79 @@
+// The catalog snapshot: everything that the data plane looks up, immutable, replaced whole when the store has changed.
+import type { CatalogRows, PromptRow, ToolRow } from "../../store/registry/rows.ts";
+import { Collection, namedEntry, resourceEntry, templateEntry, type Words } from "./collection.ts";
+import { inRegistrationOrder } from "./list_order.ts";
+import { Scope } from "./scope.ts";
+import { nameMembers } from "./scope_names.ts";
+import { Shelf } from "./entry_index.ts";
+
+export type { Scope } from "./scope.ts";
+export type { Entry, Shelf, TemplateEntry } from "./entry_index.ts";
+
+export class Catalog {
+  readonly version: number;
+  readonly all: Scope;
+  /** Ids (`jti`) of tokens that are refused. */
+  readonly revokedTokens: ReadonlySet<string>;
+  readonly #scopes = new Map<string, Scope>();
+
+  constructor(rows: CatalogRows) {
+    this.version = rows.version;
+    this.revokedTokens = new Set(rows.revokedTokens);
+    const registered = inRegistrationOrder(rows.gateways);
+    const gateways = new Map(registered.map((row) => [row.id, row]));
+    const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
+    const prompts = new Collection(rows.prompts, gateways, namedEntry<PromptRow>);
+    const isTemplate = ({ isTemplate }: { isTemplate: boolean }) => isTemplate;
+    const resources = new Collection(
+      rows.resources.filter((row) => !isTemplate(row)),
+      gateways,
+      resourceEntry,
+    );
+    const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
+
+    this.all = new Scope({
+      server: null,
+      tools: new Shelf(tools.entries()),
+      resources: new Shelf(resources.entries()),
+      templates: new Shelf(templates.entries()),
+      prompts: new Shelf(prompts.entries()),
+      conflicts: [],
+    }, registered);
+    for (const server of rows.servers) {
+      if (!server.enabled) continue;
+      const { toolIds, resourceIds, promptIds, toolOverrides } = server;
+      const { toolNames, promptNames, conflicts } = nameMembers(server, {
+        tools: tools.rowsOf(toolIds),
+        prompts: prompts.rowsOf(promptIds),
+      });
+      const toolWords = (row: ToolRow): Words => ({ ...toolOverrides[row.id], ...otherName(row, toolNames) });
+      const promptWords = (row: PromptRow): Words => otherName(row, promptNames);
+      this.#scopes.set(
+        server.id,
+        new Scope({
+          server,
+          tools: new Shelf(tools.entriesOf(toolIds, toolWords)),
+          resources: new Shelf(resources.entriesOf(resourceIds)),
+          templates: new Shelf(templates.entriesOf(resourceIds)),
+          prompts: new Shelf(prompts.entriesOf(promptIds, promptWords)),
+          conflicts,
+        }, registered),
+      );
+    }
+  }
+
+  /** The scope of a virtual server, or of everything for null; undefined where there is no such server. */
+  scope(serverId: string | null): Scope | undefined {
+    return serverId === null ? this.all : this.#scopes.get(serverId);
+  }
+
+  /** The virtual servers that are served. */
+  get scopes(): readonly Scope[] {
+    return [...this.#scopes.values()];
+  }
+}
+
+/** The registry's own name needs no saying: then all endpoints share one entry. */
+function otherName({ id, name }: ToolRow | PromptRow, names: ReadonlyMap<string, string>): Words {
+  return { name: names.get(id) === name ? undefined : names.get(id) };
+}

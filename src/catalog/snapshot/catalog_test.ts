@@ -1,0 +1,247 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  catalogRows,
+  gatewayRow,
+  promptRow,
+  resourceRow,
+  serverRow,
+  toolRow,
+} from "../../../tests/support/catalog_rows.ts";
+import { principal } from "../../../tests/support/fakes.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { Catalog } from "./catalog.ts";
+import { resolvePrompt, resolveResource, resolveTool } from "./resolver.ts";
+
+const GATEWAYS = [gatewayRow("a"), gatewayRow("b")];
+const HIDDEN = { visibility: "team", teamId: "t1" } as const;
+const anybody = principal();
+const member = principal({ teams: ["t1"] });
+
+function failure(run: () => unknown): SluiceError {
+  return assertThrows(run, SluiceError);
+}
+
+Deno.test("Catalog keeps only what is enabled and comes from an enabled gateway", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [gatewayRow("a"), gatewayRow("off", { enabled: false })],
+    tools: [
+      toolRow("a", "on"),
+      toolRow("a", "off", { enabled: false }),
+      toolRow("off", "x"),
+      toolRow("gone", "x"),
+      toolRow("a", "rest", { gatewayId: null }),
+    ],
+  }));
+  assertEquals(all.tools.entries.map(({ key }) => key), ["a-on"]);
+});
+
+Deno.test("Catalog lists an upstream's object verbatim but for the name", () => {
+  const definition =
+    '{ "x-new": 1.0, "name":"echo", "inputSchema":{"$defs":{},"name":"inner"}, "big":12345678901234567890 }';
+  const { all } = new Catalog(
+    catalogRows({ gateways: GATEWAYS, tools: [toolRow("a", "echo", { definition })] }),
+  );
+  assertEquals(
+    all.tools.listText,
+    '{ "x-new": 1.0, "name":"a-echo", "inputSchema":{"$defs":{},"name":"inner"}, "big":12345678901234567890 }',
+  );
+});
+
+Deno.test("Catalog puts the operator's words in place of the upstream's", () => {
+  const definition = '{"name":"echo","description":"theirs","title":"Theirs"}';
+  const given = { definition, description: "ours", displayName: "Ours" };
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "echo", given)],
+    prompts: [promptRow("a", "ask", { description: "ours" })],
+  }));
+  assertEquals(JSON.parse(all.tools.listText), { name: "a-echo", description: "ours", title: "Ours" });
+  assertEquals(JSON.parse(all.prompts.listText), { name: "a-ask", description: "ours" });
+});
+
+Deno.test("Catalog tells resources from templates, and leaves both verbatim", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: [
+      resourceRow("a", "x://1", { definition: '{"uri":"x://1", "n":1.0}' }),
+      resourceRow("a", "x://{id}"),
+    ],
+  }));
+  assertEquals(all.resources.listText, '{"uri":"x://1", "n":1.0}');
+  assertEquals(all.templates.entries.map(({ key }) => key), ["x://{id}"]);
+});
+
+Deno.test("Catalog.scope() shows a virtual server's members in list order, and no server that is off or unknown", () => {
+  const catalog = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [
+      toolRow("b", "w"),
+      toolRow("a", "x", { position: 1 }),
+      toolRow("a", "y"),
+      toolRow("b", "z", { enabled: false }),
+    ],
+    servers: [
+      serverRow("s", { toolIds: ["b-w", "a-y", "b-z", "gone", "a-x"] }),
+      serverRow("off", { enabled: false }),
+    ],
+  }));
+  assertEquals(catalog.scope("s")!.tools.entries.map(({ key }) => key), ["a-y", "a-x", "b-w"]);
+  assertEquals(catalog.scope("off"), undefined);
+  assertEquals(catalog.scope("nothing"), undefined);
+  assertEquals(catalog.scope(null), catalog.all);
+});
+
+Deno.test("Catalog lists gateways as they were registered, each with what it has as it was first seen", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [
+      gatewayRow("c", { createdAt: "2026-01-02T00:00:00Z" }),
+      gatewayRow("b"),
+      gatewayRow("a", { createdAt: "2026-01-03T00:00:00Z" }),
+    ],
+    tools: [
+      toolRow("a", "x"),
+      toolRow("b", "x", { position: 7 }),
+      toolRow("b", "y", { position: 3 }),
+      toolRow("c", "x"),
+    ],
+  }));
+  assertEquals(all.tools.entries.map(({ key }) => key), ["b-y", "b-x", "c-x", "a-x"]);
+});
+
+Deno.test("Catalog gives a server with original names the upstreams' names, and calls them so", () => {
+  const catalog = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "get_x"), toolRow("b", "y", { description: "registry's" })],
+    prompts: [promptRow("a", "ask me")],
+    resources: [resourceRow("a", "x://1")],
+    servers: [
+      serverRow("s", {
+        naming: "original",
+        toolIds: ["a-get_x", "b-y"],
+        promptIds: ["a-ask me"],
+        resourceIds: ["a x://1"],
+      }),
+    ],
+  }));
+  const scope = catalog.scope("s")!;
+  const definition = '{"name":"get_x","inputSchema":{"type":"object"}}';
+  assertEquals(scope.tools.entries[0].listText, definition);
+  assertEquals(JSON.parse(scope.tools.entries[1].listText).description, "registry's");
+  assertEquals(scope.prompts.entries.map(({ key }) => key), ["ask me"]);
+  assertEquals(scope.resources.entries, catalog.all.resources.entries);
+  assertEquals(scope.conflicts, []);
+  assertEquals(resolveTool(scope, "y", anybody).originalKey, "y");
+  assertEquals(resolvePrompt(scope, "ask me", anybody).gateway.id, "a");
+  assertEquals(failure(() => resolveTool(scope, "b-y", anybody)).code, "TOOL_NOT_FOUND");
+  assertEquals(resolveTool(catalog.all, "b-y", anybody).key, "b-y");
+});
+
+Deno.test("Catalog gives a server's tools the operator's names and descriptions, there alone", () => {
+  const toolOverrides = { "a-x": { name: "find", description: "here" }, "a-y": { description: "there" } };
+  const catalog = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "x", { description: "registry's" }), toolRow("a", "y", { position: 1 })],
+    servers: [
+      serverRow("s", { toolIds: ["a-x", "a-y"], toolOverrides }),
+      serverRow("plain", { toolIds: ["a-x", "a-y"] }),
+    ],
+  }));
+  const scope = catalog.scope("s")!;
+  const shown = scope.tools.entries.map(({ listText }) => JSON.parse(listText));
+  assertEquals(shown.map(({ name, description }) => [name, description]), [["find", "here"], [
+    "a-y",
+    "there",
+  ]]);
+  assertEquals(resolveTool(scope, "find", anybody).originalKeyText, '"x"');
+  // Servers without words of their own share the registry's entries.
+  assertEquals(catalog.scope("plain")!.tools.entries[0] === catalog.all.tools.entries[0], true);
+  assertEquals(JSON.parse(catalog.all.tools.entries[0].listText).description, "registry's");
+});
+
+Deno.test("Catalog keeps a name with the first registered, also while that one is off, and reports the conflict", () => {
+  const rows = (enabled: boolean) =>
+    catalogRows({
+      gateways: [gatewayRow("b", { enabled }), gatewayRow("a", { createdAt: "2026-01-02T00:00:00Z" })],
+      tools: [toolRow("a", "search"), toolRow("b", "search")],
+      servers: [serverRow("s", { naming: "original", toolIds: ["a-search", "b-search"] })],
+    });
+  const scope = new Catalog(rows(true)).scope("s")!;
+  assertEquals(scope.tools.entries.map(({ key }) => key), ["search", "a-search"]);
+  assertEquals(resolveTool(scope, "search", anybody).gateway.id, "b");
+  assertEquals(resolveTool(scope, "a-search", anybody).gateway.id, "a");
+  const [{ kind, name, keptBy, renamed, renamedTo }] = scope.conflicts;
+  assertEquals([kind, name, keptBy.id, renamed.id, renamedTo], [
+    "tool",
+    "search",
+    "b-search",
+    "a-search",
+    "a-search",
+  ]);
+  assertEquals(new Catalog(rows(false)).scope("s")!.tools.entries.map(({ key }) => key), ["a-search"]);
+});
+
+Deno.test("resolveTool() finds our name first, the upstream's where it means one tool", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "echo"), toolRow("b", "add"), toolRow("b", "a-echo")],
+  }));
+  assertEquals(resolveTool(all, "a-echo", anybody).gateway.id, "a");
+  assertEquals(resolveTool(all, "add", anybody).key, "b-add");
+  assertEquals(failure(() => resolveTool(all, "nothing", anybody)).code, "TOOL_NOT_FOUND");
+});
+
+Deno.test("resolveTool() refuses an original name of several tools and names them, as far as the caller sees them", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [...GATEWAYS, gatewayRow("c")],
+    tools: [toolRow("b", "echo"), toolRow("a", "echo"), toolRow("c", "echo", HIDDEN)],
+  }));
+  const error = failure(() => resolveTool(all, "echo", anybody));
+  assertEquals([error.code, error.params.candidates], ["NAME_AMBIGUOUS", "a-echo, b-echo"]);
+  assertEquals(failure(() => resolveTool(all, "echo", member)).params.candidates, "a-echo, b-echo, c-echo");
+});
+
+Deno.test("resolveTool() does not find, by any name, what the caller may not see", () => {
+  const { all } = new Catalog(
+    catalogRows({ gateways: GATEWAYS, tools: [toolRow("a", "echo", HIDDEN), toolRow("b", "echo")] }),
+  );
+  assertEquals(failure(() => resolveTool(all, "a-echo", anybody)).code, "TOOL_NOT_FOUND");
+  // To this caller the name means one tool.
+  assertEquals(resolveTool(all, "echo", anybody).key, "b-echo");
+  assertEquals(resolveTool(all, "a-echo", member).key, "a-echo");
+});
+
+Deno.test("resolvePrompt() resolves like a tool", () => {
+  const { all } = new Catalog(
+    catalogRows({ gateways: GATEWAYS, prompts: [promptRow("a", "ask"), promptRow("b", "ask")] }),
+  );
+  assertEquals(resolvePrompt(all, "b-ask", anybody).gateway.id, "b");
+  assertEquals(failure(() => resolvePrompt(all, "ask", anybody)).code, "NAME_AMBIGUOUS");
+  assertEquals(failure(() => resolvePrompt(all, "x", anybody)).code, "PROMPT_NOT_FOUND");
+});
+
+Deno.test("resolveResource() prefers a listed URI to a template, and takes a template by its own text", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: [resourceRow("a", "x://{id}"), resourceRow("b", "x://1")],
+  }));
+  assertEquals(resolveResource(all, "x://1", anybody).gateway.id, "b");
+  assertEquals(resolveResource(all, "x://2", anybody).gateway.id, "a");
+  assertEquals(resolveResource(all, "x://{id}", anybody).gateway.id, "a");
+  assertEquals(failure(() => resolveResource(all, "y://1", anybody)).code, "RESOURCE_NOT_FOUND");
+});
+
+Deno.test("resolveResource() reads a shared URI from the first upstream that the caller may see", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: [
+      resourceRow("a", "x://1", HIDDEN),
+      resourceRow("b", "x://1"),
+      resourceRow("a", "t://{id}", HIDDEN),
+      resourceRow("b", "t://{id}"),
+    ],
+  }));
+  for (const uri of ["x://1", "t://{id}", "t://5"]) {
+    assertEquals(resolveResource(all, uri, anybody).gateway.id, "b", uri);
+    assertEquals(resolveResource(all, uri, member).gateway.id, "a", uri);
+  }
+});

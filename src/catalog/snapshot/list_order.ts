@@ -1,0 +1,69 @@
+// The one order of every list: gateways as they were registered, and what each has in the order in which it was first seen.
+import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
+
+/**
+ * Where an entry stands. Nothing in it ever changes while the entry exists, so that whoever reads a list in pages gets each
+ * entry once, whatever comes and goes in between.
+ */
+export interface ListPosition {
+  /** ISO 8601, UTC. */
+  readonly gatewayCreatedAt: string;
+  readonly gatewayId: string;
+  readonly position: number;
+  readonly id: string;
+}
+
+/** A row and the gateway that it comes from. */
+export interface Placed<Row extends PlacedRow = PlacedRow> {
+  readonly row: Row;
+  readonly gateway: GatewayRow;
+}
+
+export type PlacedRow = EntityRow & { readonly gatewayId: string | null; readonly position: number };
+
+export function positionOf({ row, gateway }: Placed): ListPosition {
+  return {
+    gatewayCreatedAt: gateway.createdAt,
+    gatewayId: gateway.id,
+    position: row.position,
+    id: row.id,
+  };
+}
+
+/** Negative where `a` comes first. Texts are compared by code unit, so that every machine agrees. */
+export function comparePositions(a: ListPosition, b: ListPosition): number {
+  return compare(a.gatewayCreatedAt, b.gatewayCreatedAt) || compare(a.gatewayId, b.gatewayId) ||
+    a.position - b.position || compare(a.id, b.id);
+}
+
+/** The first registered first. */
+export function inRegistrationOrder(gateways: readonly GatewayRow[]): GatewayRow[] {
+  return [...gateways].sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id));
+}
+
+/** The rows that come from one of the gateways, each with its own, in list order. */
+export function inListOrder<Row extends PlacedRow>(
+  rows: readonly Row[],
+  gateways: ReadonlyMap<string, GatewayRow>,
+): Placed<Row>[] {
+  return rows.flatMap((row) => {
+    const gateway = gateways.get(row.gatewayId ?? "");
+    return gateway === undefined ? [] : [{ row, gateway, at: positionOf({ row, gateway }) }];
+  }).sort((a, b) => comparePositions(a.at, b.at)).map(({ row, gateway }) => ({ row, gateway }));
+}
+
+/** The index of the first of the entries, which are in list order, that comes after a position. */
+export function indexAfter(entries: readonly Placed[], position: ListPosition): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comparePositions(positionOf(entries[middle]!), position) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function compare(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}

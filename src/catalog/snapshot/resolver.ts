@@ -1,0 +1,55 @@
+// From the name that a client uses to the entry that it means, as far as the caller may see it.
+import { SluiceError } from "../../base/errors.ts";
+import { canSee } from "../../auth/rbac.ts";
+import type { Principal } from "../../auth/principal.ts";
+import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "../../store/registry/rows.ts";
+import type { Entry, Scope, Shelf } from "./catalog.ts";
+
+/** @throws {SluiceError} TOOL_NOT_FOUND (also for a tool that the caller may not see), NAME_AMBIGUOUS */
+export function resolveTool(scope: Scope, name: string, principal: Principal): Entry<ToolRow> {
+  return resolveName(scope.tools, name, principal) ?? fail(new SluiceError("TOOL_NOT_FOUND", { name }));
+}
+
+/** @throws {SluiceError} PROMPT_NOT_FOUND, NAME_AMBIGUOUS */
+export function resolvePrompt(scope: Scope, name: string, principal: Principal): Entry<PromptRow> {
+  return resolveName(scope.prompts, name, principal) ?? fail(new SluiceError("PROMPT_NOT_FOUND", { name }));
+}
+
+/** A listed URI or a template as listed first, else the first template that could have made it. @throws {SluiceError} RESOURCE_NOT_FOUND */
+export function resolveResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> {
+  // Of two upstreams that list one URI the first answers; but a hidden one does not hide the other.
+  const listed = scope.resources.byOriginal(uri).find(({ row }) => canSee(principal, row)) ??
+    scope.templates.byOriginal(uri).find(({ row }) => canSee(principal, row));
+  if (listed !== undefined) return listed;
+  for (const entry of scope.templates.entries) {
+    if (canSee(principal, entry.row) && entry.template.matches(uri)) return entry;
+  }
+  throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+}
+
+/** The upstreams of which the caller sees anything on this shelf, in list order. */
+export function visibleGateways(shelf: Shelf<Entry<EntityRow>>, principal: Principal): readonly GatewayRow[] {
+  if (shelf.allPublic) return shelf.gateways;
+  const seen = shelf.entries.filter(({ row }) => canSee(principal, row));
+  return [...new Set(seen.map(({ gateway }) => gateway))];
+}
+
+/** Our own name first; then the upstream's, where it can only mean one. */
+function resolveName<Row extends EntityRow>(
+  shelf: Shelf<Entry<Row>>,
+  name: string,
+  principal: Principal,
+): Entry<Row> | undefined {
+  const exact = shelf.get(name);
+  if (exact !== undefined && canSee(principal, exact.row)) return exact;
+  const originals = shelf.byOriginal(name).filter(({ row }) => canSee(principal, row));
+  if (originals.length > 1) {
+    const candidates = originals.map(({ key }) => key).sort().join(", ");
+    throw new SluiceError("NAME_AMBIGUOUS", { name, candidates });
+  }
+  return originals[0];
+}
+
+function fail(error: SluiceError): never {
+  throw error;
+}

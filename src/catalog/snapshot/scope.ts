@@ -1,0 +1,70 @@
+// What one endpoint shows: everything, or the members of a virtual server.
+import type {
+  EntityRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
+import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
+import type { NameConflict } from "./scope_names.ts";
+import type { Entry, Shelf, TemplateEntry } from "./entry_index.ts";
+
+export interface ScopeParts {
+  /** null: everything. */
+  readonly server: ServerRow | null;
+  readonly tools: Shelf<Entry<ToolRow>>;
+  readonly resources: Shelf<Entry<ResourceRow>>;
+  readonly templates: Shelf<TemplateEntry>;
+  readonly prompts: Shelf<Entry<PromptRow>>;
+  readonly conflicts: readonly NameConflict[];
+}
+
+export class Scope implements ScopeParts {
+  readonly server: ServerRow | null;
+  readonly tools: Shelf<Entry<ToolRow>>;
+  readonly resources: Shelf<Entry<ResourceRow>>;
+  readonly templates: Shelf<TemplateEntry>;
+  readonly prompts: Shelf<Entry<PromptRow>>;
+  /** Of tools and prompts that would have had one name. */
+  readonly conflicts: readonly NameConflict[];
+  /** Every upstream of the catalog, the first registered first. */
+  readonly #registered: readonly GatewayRow[];
+  #capabilities: Capabilities | undefined;
+
+  constructor(parts: ScopeParts, registered: readonly GatewayRow[]) {
+    this.server = parts.server;
+    this.tools = parts.tools;
+    this.resources = parts.resources;
+    this.templates = parts.templates;
+    this.prompts = parts.prompts;
+    this.conflicts = parts.conflicts;
+    this.#registered = registered;
+  }
+
+  /**
+   * What the endpoint can do for a caller: an upstream of which the caller sees nothing adds nothing. Made once where
+   * everybody sees everything.
+   */
+  capabilities(sees: (row: EntityRow) => boolean): Capabilities {
+    const allPublic = [this.tools, this.resources, this.templates, this.prompts].every((shelf) =>
+      shelf.allPublic
+    );
+    return allPublic ? this.#capabilities ??= this.#merge(() => true) : this.#merge(sees);
+  }
+
+  #merge(sees: (row: EntityRow) => boolean): Capabilities {
+    const offeredBy = (...shelves: Shelf<Entry<EntityRow>>[]) => {
+      const entries = shelves.flatMap((shelf) => shelf.entries).filter(({ row }) => sees(row));
+      const gateways = new Set(entries.map(({ gateway }) => gateway));
+      return this.#registered.filter((gateway) => gateways.has(gateway)).map(capabilitiesOf);
+    };
+    return mergeCapabilities({
+      all: offeredBy(this.tools, this.resources, this.templates, this.prompts),
+      withTools: offeredBy(this.tools),
+      withResources: offeredBy(this.resources, this.templates),
+      withArguments: offeredBy(this.prompts, this.templates),
+    });
+  }
+}

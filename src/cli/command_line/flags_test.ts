@@ -1,0 +1,132 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SluiceError } from "../../base/errors.ts";
+import { parseInvocation } from "./flags.ts";
+
+/** The mistakes in a command line, without the line that points to the help. */
+function mistakes(line: string): string[] {
+  const error = assertThrows(
+    () => parseInvocation(line.split(" ").filter((word) => word !== "")),
+    SluiceError,
+  );
+  assertEquals(error.code, "USAGE_INVALID");
+  return error.data as string[];
+}
+
+function invocation(line: string) {
+  return parseInvocation(line.split(" "));
+}
+
+Deno.test("parseInvocation() reads serve and its overrides", () => {
+  assertEquals(invocation("serve"), {
+    command: "serve",
+    args: { demo: false, dev: false, takeover: false, overrides: {} },
+  });
+  assertEquals(invocation("serve --demo --dev --port 0 --host=127.0.0.1 --workers auto"), {
+    command: "serve",
+    args: {
+      demo: true,
+      dev: true,
+      takeover: false,
+      overrides: { HOST: "127.0.0.1", PORT: "0", WORKERS: "auto" },
+    },
+  });
+});
+
+Deno.test("parseInvocation() reads token, demo, stdio, config and version", () => {
+  assertEquals(invocation("token --username a@b.c --exp 0 --admin --secret S --teams x,,y"), {
+    command: "token",
+    args: { username: "a@b.c", expMinutes: 0, admin: true, secret: "S", teams: ["x", "y"] },
+  });
+  assertEquals(invocation("token"), {
+    command: "token",
+    args: { username: null, expMinutes: 60, admin: false, secret: null, teams: null },
+  });
+  assertEquals(invocation("demo"), { command: "demo", args: { host: "127.0.0.1", port: 9000 } });
+  assertEquals(invocation("demo --port 0"), { command: "demo", args: { host: "127.0.0.1", port: 0 } });
+  assertEquals(invocation("stdio"), { command: "stdio", args: { server: null, url: null, tokenFile: null } });
+  assertEquals(invocation("stdio --server one --url https://gw.example/base --token-file t"), {
+    command: "stdio",
+    args: { server: "one", url: "https://gw.example/base", tokenFile: "t" },
+  });
+  assertEquals(invocation("config --json --dev"), { command: "config", args: { json: true, dev: true } });
+  for (const line of ["--version", "-V", "version"]) assertEquals(invocation(line), { command: "version" });
+});
+
+Deno.test("parseInvocation() gives help for the program and for each command", () => {
+  for (const line of ["--help", "-h", "help"]) assertEquals(helpText(line).includes("COMMAND [FLAGS]"), true);
+  for (const line of ["serve --help", "serve -h", "help serve", "serve --nonsense --help"]) {
+    assertEquals([line, helpText(line).startsWith("Usage: sluice serve")], [line, true]);
+  }
+  for (const command of ["serve", "stdio", "token", "config", "demo"]) {
+    assertEquals(helpText("--help").includes(`  ${command} `), true);
+    assertEquals(
+      Math.max(...helpText(`${command} --help`).split("\n").map((line) => line.length)) <= 110,
+      true,
+    );
+  }
+});
+
+Deno.test("parseInvocation() names every mistake, with the nearest right name", () => {
+  const rows: ReadonlyArray<[line: string, mistakes: readonly string[]]> = [
+    ["", ["no command given"]],
+    ["servee", ['unknown command "servee"; did you mean serve?']],
+    ["tokn --admin", ['unknown command "tokn"; did you mean token?']],
+    ["frobnicate", ['unknown command "frobnicate"']],
+    ["--verison", ["unknown flag --verison; did you mean --version?"]],
+    ["help srve", ['unknown command "srve"; did you mean serve?']],
+    ["--version now", ['unexpected "now"']],
+    ["serve --prot 1 --demos extra more", [
+      "unknown flag --prot; did you mean --port?",
+      "unknown flag --demos; did you mean --demo?",
+      'unexpected "more"',
+    ]],
+    ["serve --demo=yes --port --workers", [
+      "--demo takes no value",
+      "--port needs a value: --port N",
+      "--workers needs a value: --workers N",
+    ]],
+    ["serve --port= --hots x", [
+      "--port needs a value: --port N",
+      "unknown flag --hots; did you mean --host?",
+    ]],
+    ["serve --port 1 --port 2", ["--port is given twice"]],
+    ["serve --no-demo", ["unknown flag --no-demo"]],
+    ["serve -p 1", ["unknown flag -p"]],
+    ["serve --toString", ["unknown flag --toString"]],
+    ["serve x", ['unexpected "x"']],
+    ["token --exp 1.5 --nope", [
+      '--exp must be a whole number from 0 to 52560000, not "1.5"',
+      "unknown flag --nope",
+    ]],
+    ["demo --port 70000", ['--port must be a whole number from 0 to 65535, not "70000"']],
+    ["demo --workers 2", ["unknown flag --workers"]],
+  ];
+  for (const [line, expected] of rows) assertEquals([line, mistakes(line)], [line, expected]);
+});
+
+Deno.test("parseInvocation() points to the help of the command in question", () => {
+  const lastLine = (line: string) =>
+    assertThrows(() => parseInvocation(line.split(" ")), SluiceError).message.split("\n").at(-1);
+  assertEquals(lastLine("serve --nope"), "Try: sluice serve --help");
+  assertEquals(lastLine("nope"), "Try: sluice --help");
+});
+
+function helpText(line: string): string {
+  const result = invocation(line);
+  return result.command === "help" ? result.text : "";
+}
+
+Deno.test("parseInvocation() reads token revoke with its one operand", () => {
+  const revoking = (operand: string, reason: string | null = null) => ({
+    command: "token revoke",
+    args: { operand, reason },
+  });
+  assertEquals(invocation("token revoke some-id"), revoking("some-id"));
+  assertEquals(invocation("token revoke --reason lost -"), revoking("-", "lost"));
+  assertEquals(mistakes("token revoke"), ["TOKEN|JTI is missing"]);
+  assertEquals(mistakes("token revoke a b"), ['unexpected "b"']);
+  assertEquals(mistakes("token revok a"), ['unexpected "revok"', 'unexpected "a"']);
+  for (const line of ["token revoke --help", "help token revoke"]) {
+    assertEquals(helpText(line).startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"), true);
+  }
+});

@@ -1,0 +1,142 @@
+// `sluice config`: every setting, its effective value, where it came from, and why it has no effect where it has none.
+
+import { type Loaded, loadProcessConfig } from "../config/load.ts";
+import { masked } from "../config/mask.ts";
+import { type Config, configKey, SETTING_GROUPS, type SettingName, SETTINGS } from "../config/schema.ts";
+import type { Setting } from "../config/settings/setting.ts";
+import type { ConfigArgs } from "./command_line/flags.ts";
+
+/** Prints the settings. @returns the exit code */
+export function config(args: ConfigArgs): number {
+  const loaded = loadProcessConfig({ dev: args.dev, overrides: {} });
+  console.log(args.json ? JSON.stringify(configJson(loaded), null, 2) : configText(loaded));
+  return 0;
+}
+
+/** For people: one line per setting. */
+export function configText(loaded: Loaded): string {
+  const rows = SETTINGS.map((setting) => ({
+    name: setting.name,
+    value: shownValue(setting, loaded),
+    remark: [origin(setting, loaded), effect(setting)].filter((part) => part !== null).join("; "),
+  }));
+  const nameWidth = Math.max(...rows.map((row) => row.name.length));
+  const valueWidth = Math.min(40, Math.max(...rows.map((row) => row.value.length)));
+  const lines = SETTING_GROUPS.flatMap(({ title, settings }) => [
+    title,
+    ...rows.filter((row) => settings.some(({ name }) => name === row.name)).map(
+      (row) => `  ${row.name.padEnd(nameWidth)}  ${row.value.padEnd(valueWidth)}  ${row.remark}`.trimEnd(),
+    ),
+    "",
+  ]);
+  const totals = totalsOf(loaded.config).map(({ what, total, from }) => `  ${what}: ${total} (${from})`);
+  const ignored = loaded.ignored.map(({ name, from }) => `  ${name} (${from})`);
+  return [
+    ...lines,
+    "Totals of this process",
+    ...totals,
+    ...(ignored.length > 0 ? ["", "Not settings of this gateway, ignored", ...ignored] : []),
+  ].join("\n");
+}
+
+/** For programs: values as in Config (durations in ms), secrets masked. */
+export function configJson(loaded: Loaded): unknown {
+  return {
+    settings: SETTING_GROUPS.flatMap(({ title, settings }) =>
+      settings.map((setting) => {
+        const source = loaded.sources[setting.name as SettingName];
+        const key = configKey(setting);
+        const isPlain = key !== null && setting.secret === undefined;
+        return {
+          name: setting.name,
+          group: title,
+          key,
+          value: isPlain ? loaded.config[key] : source.text === null ? null : masked(setting, source.text),
+          source: source.from,
+          given_as: source.name,
+          state: setting.state,
+          note: effect(setting),
+          scope: setting.scope,
+          reloadable: setting.reloadable,
+          doc: setting.doc,
+        };
+      })
+    ),
+    totals: totalsOf(loaded.config),
+    ignored: loaded.ignored,
+    warnings: loaded.warnings,
+  };
+}
+
+function shownValue(setting: Setting, loaded: Loaded): string {
+  const { text } = loaded.sources[setting.name as SettingName];
+  const key = configKey(setting);
+  if (text === null && setting.secret === "value") return "(random, kept beside the database)";
+  if (key === null || text === null || setting.secret !== undefined) return masked(setting, text);
+  const value: unknown = loaded.config[key];
+  switch (setting.kind.unit) {
+    case "s":
+      return `${Number(value) / 1000} s`;
+    case null:
+      return Array.isArray(value) ? value.join(",") || "(none)" : String(value);
+    default:
+      return `${value} ${setting.kind.unit}`;
+  }
+}
+
+function origin(setting: Setting, loaded: Loaded): string {
+  const { from, name, text } = loaded.sources[setting.name as SettingName];
+  const layer = from === "dev" ? "development default" : from;
+  const alias = from !== "flag" && name.toUpperCase() !== setting.name ? ` as ${name}` : "";
+  return `${layer}${alias}${text?.trim().toLowerCase() === "auto" && setting.auto ? " (auto)" : ""}`;
+}
+
+/** Why the setting does nothing; null where it does something. */
+function effect(setting: Setting): string | null {
+  switch (setting.state) {
+    case "active":
+      return null;
+    case "planned":
+      return "no effect in this version";
+    case "inert":
+      return `no effect: ${setting.note}`;
+  }
+}
+
+/** What the per-worker limits come to. */
+function totalsOf(config: Config): Array<{ what: string; total: number | "auto"; from: string }> {
+  const { workers } = config;
+  const perWorker = (what: string, name: SettingName, limit: number | "auto") => ({
+    what: `${what}${
+      SETTINGS.some((row) => row.name === name && row.state !== "active") ? ", not in effect yet" : ""
+    }`,
+    total: limit === "auto" ? limit : workers * limit,
+    from: `WORKERS ${workers} x ${name} ${limit}`,
+  });
+  return [
+    perWorker("requests at once", "BACKPRESSURE", config.backpressure),
+    perWorker("event streams at once", "MAX_STREAMS", config.maxStreams),
+    perWorker("outbound connections", "HTTP_CLIENT_MAX_CONNECTIONS", config.httpClientMaxConnections),
+    ...waitingOf(config),
+    perWorker("pooled sessions per key", "MCP_SESSION_POOL_MAX_PER_KEY", config.mcpSessionPoolMaxPerKey),
+    perWorker("database connections kept", "DB_POOL_SIZE", config.dbPoolSize),
+    {
+      what: "Redis connections",
+      total: config.cacheType === "redis" ? workers + 1 : 0,
+      from: config.cacheType === "redis"
+        ? `WORKERS ${workers} x 1, of the ${config.redisMaxConnections} that REDIS_MAX_CONNECTIONS allows, and 1 that listens`
+        : `CACHE_TYPE ${config.cacheType}`,
+    },
+  ];
+}
+
+/** BACKPRESSURE refuses at once, and what it lets in beyond the outbound connections waits. */
+function waitingOf({ workers, backpressure, httpClientMaxConnections, httpClientPoolTimeoutMs }: Config) {
+  if (backpressure === "auto" || backpressure <= httpClientMaxConnections) return [];
+  return [{
+    what: `calls that may wait for an outbound connection, ${httpClientPoolTimeoutMs / 1000} s at most`,
+    total: workers * (backpressure - httpClientMaxConnections),
+    from:
+      `WORKERS ${workers} x (BACKPRESSURE ${backpressure} - HTTP_CLIENT_MAX_CONNECTIONS ${httpClientMaxConnections})`,
+  }];
+}

@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { loadConfig, type LoadInput } from "../config/load.ts";
+import { SETTINGS } from "../config/schema.ts";
+import { configJson, configText } from "./show_config.ts";
+
+const SECRET = "hush-hush-hush-hush-hush-hush-hush";
+
+function load(input: Partial<LoadInput>) {
+  return loadConfig({ environment: {}, dotEnv: null, dev: false, overrides: {}, cores: 2, ...input });
+}
+
+/** A setting's line, its runs of spaces made one. */
+function line(input: Partial<LoadInput>, name: string): string {
+  const found = configText(load(input)).split("\n").find((text) => text.trim().startsWith(`${name} `));
+  return found?.trim().replaceAll(/ +/g, " ") ?? "";
+}
+
+Deno.test("configText() has a line for every setting: value, origin, effect", () => {
+  const text = configText(load({}));
+  assertEquals(SETTINGS.filter(({ name }) => !text.includes(`\n  ${name} `)), []);
+  assertEquals(line({}, "TOOL_TIMEOUT"), "TOOL_TIMEOUT - default");
+  assertEquals(line({}, "WORKERS"), "WORKERS 2 default (auto)");
+  assertEquals(line({ dev: true }, "SSRF_ALLOW_LOCALHOST"), "SSRF_ALLOW_LOCALHOST true development default");
+  assertEquals(
+    line({ environment: { HTTPX_READ_TIMEOUT: "1.5" } }, "HTTP_CLIENT_READ_TIMEOUT"),
+    "HTTP_CLIENT_READ_TIMEOUT 1.5 s environment as HTTPX_READ_TIMEOUT",
+  );
+  assertEquals(line({ dotEnv: "PORT=1" }, "PORT"), "PORT 1 .env");
+  assertEquals(
+    line({ environment: { GRANIAN_LOOP: "rloop" } }, "GRANIAN_LOOP"),
+    "GRANIAN_LOOP rloop environment; no effect: Deno has one event loop, built in",
+  );
+});
+
+Deno.test("configText() and configJson() show no secret", () => {
+  const loaded = load({
+    environment: { JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET, REDIS_URL: "redis://:hush@h/0" },
+  });
+  assertEquals(configText(loaded).includes("hush"), false);
+  assertEquals(JSON.stringify(configJson(loaded)).includes("hush"), false);
+});
+
+Deno.test("configText() multiplies the limits of workers, and names what is ignored", () => {
+  const text = configText(load({
+    environment: { WORKERS: "3", BACKPRESSURE: "64", HTTPX_MAX_CONNECTIONS: "200" },
+    dotEnv: "PLUGINS_ENABLED=true",
+  }));
+  assertEquals(text.includes(": 192 (WORKERS 3 x BACKPRESSURE 64)"), true);
+  assertEquals(
+    text.includes("outbound connections: 600 (WORKERS 3 x HTTP_CLIENT_MAX_CONNECTIONS 200)"),
+    true,
+  );
+  assertEquals(text.includes("  PLUGINS_ENABLED (.env)"), true);
+  assertEquals(text.includes("may wait"), false);
+});
+
+Deno.test("configText() tells how many calls may wait for an outbound connection", () => {
+  const text = configText(load({ environment: { WORKERS: "3" } }));
+  const line = "  calls that may wait for an outbound connection, 5 s at most: 1236 " +
+    "(WORKERS 3 x (BACKPRESSURE 512 - HTTP_CLIENT_MAX_CONNECTIONS 100))";
+  assertEquals(text.split("\n").includes(line), true);
+});
+
+Deno.test("configJson() gives values as Config has them", () => {
+  const json = configJson(load({ environment: { TOOL_TIMEOUT: "5" } })) as {
+    settings: Array<Record<string, unknown>>;
+  };
+  assertEquals(json.settings.length, SETTINGS.length);
+  const row = json.settings.find(({ name }) => name === "TOOL_TIMEOUT")!;
+  assertEquals([row.key, row.value, row.source, row.state], ["toolTimeoutMs", 5000, "environment", "active"]);
+});

@@ -1,0 +1,133 @@
+// What is done once in all the cluster: upstream health checks, automatic refreshes, listening for changes of their lists, the sweep of shared records.
+import type { Clock } from "../base/clock.ts";
+import { AutoRefresh } from "../catalog/auto_refresh.ts";
+import type { CatalogSync } from "../catalog/catalog_sync.ts";
+import type { Config } from "../config/schema.ts";
+import type { Leases } from "../store/leases.ts";
+import type { Registry } from "../store/registry/registry.ts";
+import type { GatewayRow } from "../store/registry/rows.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { HealthChecks } from "../upstream/health/health_checks.ts";
+import { ListWatch } from "../upstream/listening/list_watch.ts";
+import { probeUpstream } from "../upstream/health/probe.ts";
+import type { Transports, TransportTarget } from "../upstream/transports.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { Leadership } from "./leadership.ts";
+
+export interface SingletonsDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly leases: Leases;
+  readonly registry: Registry;
+  /** Sweeps what all replicas share. Never rejects. */
+  readonly sweep: () => Promise<unknown>;
+  /** How the health checks reach an upstream. */
+  readonly outbound: {
+    readonly transports: Pick<Transports, "make">;
+    /** How the gateway names itself to upstreams. */
+    readonly clientInfo: { readonly name: string; readonly version: string };
+    /** @throws {SluiceError} SECRET_UNREADABLE */
+    readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
+  };
+  readonly sync: CatalogSync;
+  readonly catalogChanged: () => Promise<void>;
+  /** All that can be used now. */
+  readonly upstreams: () => readonly Upstream[];
+  /** Takes the gateway's id and the notification's method. */
+  readonly onListChanged: (gatewayId: string, method: string) => void;
+}
+
+export interface Singletons {
+  /** Stand for it, until `resign`. */
+  start(): void;
+  /** Leave it to another worker. Resolves when the upstreams that were listened to have been told. */
+  resign(): Promise<void>;
+  /** There may be others to listen to. */
+  upstreamsChanged(): void;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+
+/** Runs them while this worker holds the lease. */
+export function createSingletons(deps: SingletonsDeps): Singletons {
+  const { config, clock, log, metrics, leases, sweep } = deps;
+  const checks = healthChecks(deps);
+  const refreshes = autoRefresh(deps);
+  let isLeader = false;
+  let lists: ListWatch | null = null;
+  let farewell = Promise.resolve();
+  metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
+  const leadership = new Leadership({
+    leases,
+    clock,
+    log,
+    holder: `${Deno.hostname()}/${Deno.pid}/${crypto.randomUUID()}`,
+    ttlMs: config.leaderLeaseTtlMs,
+    lead: (signal) => {
+      isLeader = true;
+      void checks.run(signal);
+      if (config.autoRefreshServers) void refreshes.run(signal);
+      const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
+      watch.update(deps.upstreams());
+      const sweeps = setInterval(sweep, SWEEP_INTERVAL_MS);
+      signal.addEventListener("abort", () => {
+        isLeader = false;
+        lists = null;
+        farewell = watch.close();
+        clearInterval(sweeps);
+      });
+    },
+  });
+  return {
+    start: () => leadership.start(),
+    resign: async () => {
+      await leadership.resign();
+      await farewell;
+    },
+    upstreamsChanged: () => lists?.update(deps.upstreams()),
+  };
+}
+
+function healthChecks(
+  { config, clock, log, metrics, registry, outbound, sync, catalogChanged }: SingletonsDeps,
+): HealthChecks {
+  return new HealthChecks({
+    clock,
+    log,
+    intervalMs: config.healthCheckIntervalMs,
+    timeoutMs: config.gatewayHealthCheckTimeoutMs,
+    unhealthyThreshold: config.unhealthyThreshold,
+    maxAtOnce: config.maxConcurrentHealthChecks,
+    // Between its sessions there is nothing of a process that could be asked.
+    gateways: async () => (await registry.gateways.list()).filter(({ transport }) => transport !== "STDIO"),
+    probe: async (row, signal) => {
+      const transport = outbound.transports.make(await outbound.targetOf(row));
+      const { clientInfo } = outbound;
+      await probeUpstream(transport, row, { clientInfo, timeoutMs: config.healthCheckTimeoutMs, signal });
+    },
+    save: (row, health) => registry.saveHealth(row, health),
+    onTurn: ({ id }, turn) => {
+      catalogChanged().catch((error) => log.error("catalog not read again", { error }));
+      // It may offer something else by now. A failure is in the log.
+      if (turn === "back") sync.refresh(id).catch(() => {});
+    },
+    count: metrics.counter(
+      "sluice_upstream_checks_total",
+      "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the failure was ours",
+      ["result"],
+    ),
+  });
+}
+
+function autoRefresh({ config, clock, log, registry, sync }: SingletonsDeps): AutoRefresh {
+  return new AutoRefresh({
+    clock,
+    log,
+    intervalMs: config.gatewayAutoRefreshIntervalMs,
+    gateways: () => registry.gateways.list(),
+    refresh: (gatewayId) => sync.refresh(gatewayId),
+  });
+}

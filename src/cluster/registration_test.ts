@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { replicaFixture, TTL_MS } from "../../tests/support/replica_fixture.ts";
+import { replicaKey } from "./registration.ts";
+
+Deno.test("ReplicaRegistration keeps its record as long as one worker of the process lives", async () => {
+  const { clock, cache, replica } = replicaFixture();
+  // At the same time, as workers start.
+  const [one, other] = [replica("process"), replica("process")];
+  await Promise.all([one.registration.start(), other.registration.start()]);
+  const { number } = one.registration;
+  assertEquals([other.registration.number, one.state.lost, other.state.lost], [number, 0, 0]);
+  await one.registration.stop();
+  await clock.tick(3 * TTL_MS);
+  assertEquals([other.registration.isSure, other.registration.number], [true, number]);
+  assertEquals(JSON.parse((await cache.get(replicaKey(number)))!).address, other.address);
+  await other.registration.leave();
+  assertEquals([await cache.get(replicaKey(number)), clock.timers], [null, 0]);
+});
+
+Deno.test("ReplicaRegistration takes another number where its own is another's", async () => {
+  const { cache, replica } = replicaFixture();
+  const first = replica("process").registration.number;
+  await cache.put(replicaKey(first), '{"address":"http://elsewhere"}', TTL_MS);
+  const { registration, state } = replica("process");
+  await registration.start();
+  assertNotEquals(registration.number, first);
+  assertEquals([registration.isSure, state.lost], [true, 1]);
+  // Every worker of the process comes to the same.
+  const other = replica("process");
+  await other.registration.start();
+  assertEquals(other.registration.number, registration.number);
+  await Promise.all([registration.stop(), other.registration.stop()]);
+});
+
+Deno.test("ReplicaRegistration.confirm() finds out after a pause that the number is lost, before anything is served", async () => {
+  const { clock, replica } = replicaFixture();
+  const [paused, other] = [replica("paused"), replica("other")];
+  await paused.registration.start();
+  await other.registration.start();
+  const { number } = paused.registration;
+  assertEquals(await other.directory.find(number), paused.address);
+  // Stands still: its timers do not run.
+  await paused.registration.stop();
+  const awake = replica("paused");
+  await clock.tick(TTL_MS + 1);
+  assertEquals([await other.directory.find(number), awake.registration.isSure], [null, false]);
+  await awake.registration.confirm();
+  assertNotEquals(awake.registration.number, number);
+  assertEquals([awake.state.lost, awake.registration.isSure], [1, true]);
+  await other.registration.stop();
+});
+
+Deno.test("ReplicaRegistration goes on under its number when the cache was away, and asks it once a second at most", async () => {
+  const { clock, replica, logged } = replicaFixture();
+  const { registration, state } = replica("one");
+  await registration.start();
+  const { number } = registration;
+  state.isAway = true;
+  await clock.tick(2 * TTL_MS);
+  assertEquals([logged.length, logged[0]!.includes("it is away")], [1, true]);
+  assertEquals([registration.isSure, registration.isInTrouble], [false, true]);
+  await registration.confirm();
+  assertEquals([registration.number, registration.isSure, state.lost], [number, false, 0]);
+  state.isAway = false;
+  await clock.tick(TTL_MS);
+  assertEquals([registration.number, registration.isSure, registration.isInTrouble], [number, true, false]);
+  await registration.stop();
+});
+
+Deno.test("ReplicaRegistration.confirm() waits no longer than a second for a cache that does not answer", async () => {
+  const { clock, cache, replica } = replicaFixture();
+  cache.compareAndSet = () => new Promise(() => {});
+  const { registration } = replica("one");
+  let isOver = false;
+  void registration.confirm().then(() => isOver = true);
+  await clock.tick(999);
+  assert(!isOver);
+  await clock.tick(1);
+  assert(isOver);
+  // Nor does the next one wait for the same answer.
+  await registration.confirm();
+});

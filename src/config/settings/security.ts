@@ -1,0 +1,281 @@
+// Settings of who may come in, where the gateway may go out to, and how much it takes.
+
+import { parseNetwork } from "../../base/egress_guard_address.ts";
+import { bool, bytes, int, kind, list, oneOf, setting, text } from "./setting.ts";
+
+/** Too short or a published placeholder: anybody could forge tokens. */
+function secret(given: string): string | undefined {
+  return given.length >= 32 && !given.includes("__REPLACE_ME__") ? given : undefined;
+}
+
+const SECRET = kind(null, "at least 32 characters, and not a placeholder", secret);
+
+function network(item: string): string | undefined {
+  return parseNetwork(item) === null ? undefined : item;
+}
+
+export const AUTH_SETTINGS = [
+  setting({
+    name: "AUTH_REQUIRED",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Refuse requests without a valid bearer token; with false, everybody is an anonymous non-admin who sees what is public.",
+  }),
+  setting({
+    name: "JWT_SECRET_KEY",
+    kind: SECRET,
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    secret: "value",
+    state: "active",
+    doc:
+      "The key that tokens are signed with; a random one is made at the first start and kept beside the database.",
+  }),
+  setting({
+    name: "JWT_ALGORITHM",
+    kind: oneOf(["HS256", "HS384", "HS512"]),
+    default: "HS256",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "The one signature algorithm that tokens may have.",
+  }),
+  setting({
+    name: "JWT_AUDIENCE",
+    kind: text("a name", /./),
+    default: "mcpgateway-api",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "The `aud` claim that a token must have.",
+  }),
+  setting({
+    name: "JWT_ISSUER",
+    kind: text("a name", /./),
+    default: "mcpgateway",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "The `iss` claim that a token must have.",
+  }),
+  setting({
+    name: "REQUIRE_TOKEN_EXPIRATION",
+    kind: bool(),
+    default: "true",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Refuse tokens without an expiry (`exp`).",
+  }),
+  setting({
+    name: "REQUIRE_JTI",
+    kind: bool(),
+    default: "true",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Refuse tokens without an id (`jti`), which could not be revoked.",
+  }),
+  setting({
+    name: "AUTH_ENCRYPTION_SECRET",
+    kind: SECRET,
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    secret: "value",
+    state: "active",
+    doc:
+      "The key that upstream credentials are encrypted with at rest; a random one is made at the first start and kept beside the database.",
+  }),
+  setting({
+    name: "PLATFORM_ADMIN_EMAIL",
+    kind: text("an email address", /^[^\s@]+@[^\s@]+$/),
+    default: "admin@example.com",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc: "The administrator that the gateway starts with.",
+  }),
+] as const;
+
+export const EGRESS_SETTINGS = [
+  setting({
+    name: "SSRF_PROTECTION_ENABLED",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Check every outbound address; metadata and link-local addresses stay refused even with false.",
+  }),
+  setting({
+    name: "SSRF_ALLOW_LOCALHOST",
+    kind: bool(),
+    default: "false",
+    devDefault: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Allow upstreams on this machine (127.0.0.0/8, ::1).",
+  }),
+  setting({
+    name: "SSRF_ALLOW_PRIVATE_NETWORKS",
+    kind: bool(),
+    default: "false",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Allow upstreams in private networks (10/8, 172.16/12, 192.168/16, fc00::/7).",
+  }),
+  setting({
+    name: "SSRF_ALLOWED_NETWORKS",
+    kind: list("networks like 10.20.0.0/16", network),
+    default: "[]",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Private networks that are allowed although SSRF_ALLOW_PRIVATE_NETWORKS is false.",
+  }),
+  setting({
+    name: "SSRF_BLOCKED_NETWORKS",
+    kind: list("networks like 10.20.0.0/16", network),
+    default: "169.254.169.254/32,169.254.169.123/32,fd00::1/128,169.254.0.0/16,fe80::/10,100.64.0.0/10",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Networks that are refused whatever else is allowed.",
+  }),
+  setting({
+    name: "SSRF_BLOCKED_HOSTS",
+    kind: list("host names", (item) => /^[^\s/]+$/.test(item) ? item.toLowerCase() : undefined),
+    default: "metadata.google.internal,metadata.internal",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Host names that are refused whatever else is allowed.",
+  }),
+  setting({
+    name: "SSRF_DNS_FAIL_CLOSED",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Refuse a host name that cannot be resolved.",
+  }),
+  setting({
+    name: "ALLOWED_HOSTS",
+    kind: list("host names without port, or *", (item) => {
+      const name = item.toLowerCase();
+      return name === "*" || /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/.test(name) ? name : undefined;
+    }),
+    default: "",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Names that requests may call this gateway by in their Host header, besides localhost; not set: any, or localhost's alone where HOST is a loopback address.",
+  }),
+  setting({
+    name: "ALLOWED_ORIGINS",
+    kind: list("origins like https://app.example.com, or *", (item) => {
+      if (item === "*" || item === "null") return item;
+      const url = URL.canParse(item) ? new URL(item) : null;
+      return url !== null && /^https?:$/.test(url.protocol) &&
+          /^\/?$/.test(url.pathname + url.search + url.hash)
+        ? url.origin
+        : undefined;
+    }),
+    default: "http://localhost,http://localhost:4444",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Web pages of these origins may call the gateway from a browser.",
+  }),
+] as const;
+
+export const LIMIT_SETTINGS = [
+  setting({
+    name: "MAX_BODY_BYTES",
+    kind: bytes({ min: 1024, max: 1_073_741_824 }),
+    default: "4194304",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "The largest request body.",
+  }),
+  setting({
+    name: "MAX_UPSTREAM_RESPONSE_BYTES",
+    kind: bytes({ min: 1024, max: 1_073_741_824 }),
+    default: "16777216",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "The largest answer of an upstream.",
+  }),
+  setting({
+    name: "VALIDATION_MAX_JSON_DEPTH",
+    kind: int({ min: 4, max: 1000 }),
+    default: "30",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "How deep the JSON of a request may be nested.",
+  }),
+] as const;
+
+function requestsPerMinute<const Name extends string>(name: Name, defaultText: string, paths: string) {
+  return setting({
+    name,
+    kind: int({ min: 1, max: 100_000_000 }),
+    default: defaultText,
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: `Requests that a caller may send in a minute to ${paths}.`,
+  });
+}
+
+function burst<const Name extends string>(name: Name, defaultText: string, rpm: string) {
+  return setting({
+    name,
+    kind: int({ min: 0, max: 100_000_000 }),
+    default: defaultText,
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: `Requests in a minute beyond ${rpm}.`,
+  });
+}
+
+export const RATE_LIMIT_SETTINGS = [
+  setting({
+    name: "RATE_LIMITING_ENABLED",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Limit how many requests each caller sends in a minute; ContextForge's default is true. CACHE_TYPE says who counts together.",
+  }),
+  requestsPerMinute(
+    "RATE_LIMIT_MEDIUM_RPM",
+    "100",
+    "the MCP endpoints, and to `/tools`, `/resources`, `/prompts`, `/servers` and `/gateways`",
+  ),
+  burst("RATE_LIMIT_MEDIUM_BURST", "20", "RATE_LIMIT_MEDIUM_RPM"),
+  requestsPerMinute("RATE_LIMIT_HIGH_RPM", "30", "`/tokens` and `/admin`"),
+  burst("RATE_LIMIT_HIGH_BURST", "0", "RATE_LIMIT_HIGH_RPM"),
+  requestsPerMinute(
+    "RATE_LIMIT_LOW_RPM",
+    "500",
+    "`/metrics`, `/version` and all other paths that want a token",
+  ),
+  burst("RATE_LIMIT_LOW_BURST", "100", "RATE_LIMIT_LOW_RPM"),
+] as const;

@@ -1,0 +1,94 @@
+// What a client says besides its requests, whichever transport brings it: answers, cancellations, progress, news for upstreams.
+import type { Cancellation } from "../../base/cancellation.ts";
+import { SluiceError } from "../../base/errors.ts";
+import {
+  isObject,
+  type JsonRpcId,
+  memberText,
+  type Message,
+  type RequestMessage,
+} from "../../mcp/json_rpc.ts";
+import { negotiateRevision } from "../../mcp/revisions.ts";
+import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
+import type { ClientQuestions } from "./client_questions.ts";
+import type { PersistedSession } from "./persisted_session.ts";
+
+const CANCELLED = "notifications/cancelled";
+
+/** A client of a revision with sessions, as its messages meet it. */
+export interface ClientSide {
+  readonly bound: BoundSessions;
+  /** What upstreams ask the client. */
+  readonly questions: ClientQuestions;
+  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
+  readonly calls: Map<string, Cancellation>;
+}
+
+/**
+ * A notification or a response of the client; what is none of ours is taken and forgotten.
+ * @returns false where it is about a call or a question that is not under way here; settles when upstreams have been told
+ *  what concerns them
+ */
+export async function receive(
+  client: ClientSide,
+  message: Exclude<Message, RequestMessage>,
+  upstreams: Pick<Upstreams, "notify">,
+): Promise<boolean> {
+  const isOurs = take(client, message);
+  if (isOurs === null) await upstreams.notify(client.bound, message.text);
+  return isOurs ?? true;
+}
+
+/** The part of `receive()` that is done at once. @returns null for what concerns upstreams */
+export function take(
+  { questions, calls }: Omit<ClientSide, "bound">,
+  message: Exclude<Message, RequestMessage>,
+): boolean | null {
+  if (message.kind === "response") return questions.answer(message);
+  switch (message.method) {
+    case CANCELLED: {
+      const call = calls.get(cancelledKey(message)!);
+      call?.cancel(new SluiceError("REQUEST_CANCELLED"));
+      return call !== undefined;
+    }
+    case "notifications/progress":
+      return questions.progress(message);
+    case "notifications/initialized":
+      return true;
+    default:
+      return null;
+  }
+}
+
+/** The key of the request that a message cancels; null: it cancels none. */
+export function cancelledKey(message: Message): string | null {
+  if (message.kind !== "notification" || message.method !== CANCELLED) return null;
+  return callKey(isObject(message.params) ? message.params.requestId : undefined);
+}
+
+/** Note a call as under way. @returns takes the note back */
+export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call: Cancellation): () => void {
+  const key = callKey(id);
+  calls.set(key, call);
+  return () => {
+    // A client may have used one id twice: what is noted now is then another call.
+    if (calls.get(key) === call) calls.delete(key);
+  };
+}
+
+/** What an `initialize` says of its client; null where that is no good, which is answered with an error. */
+export function clientOf({ params, text }: RequestMessage): PersistedSession | null {
+  if (!isObject(params) || typeof params.protocolVersion !== "string") return null;
+  if (params.capabilities !== undefined && !isObject(params.capabilities)) return null;
+  return {
+    revision: negotiateRevision(params.protocolVersion),
+    clientInfo: params.clientInfo,
+    clientCapabilities: memberText(memberText(text, "params")!, "capabilities") ?? "{}",
+  };
+}
+
+/** A request's id as a key: 1 and "1" are two ids. */
+export function callKey(id: unknown): string {
+  return JSON.stringify(id);
+}

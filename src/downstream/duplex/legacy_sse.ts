@@ -1,0 +1,163 @@
+// HTTP with SSE as of MCP 2024-11-05, in ContextForge's shapes: GET /sse opens a session as an event stream, whose first event names
+// the address for the client's messages; each POST there is answered 202, and the answer comes as an event. The session ends with
+// its stream. A POST may land on any worker: the session's id is sealed and names the one that has the stream.
+import type { CancelSignal } from "../../base/cancellation.ts";
+import type { Clock } from "../../base/clock.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { ReadBody } from "../../http/body.ts";
+import type { Endpoint, Exchange } from "../../http/handler.ts";
+import type { RateLimiter } from "../../http/rate_limit.ts";
+import { noteMethod } from "../../telemetry/call_note.ts";
+import { countBatch } from "../exchange/batch.ts";
+import type { DuplexSession } from "./duplex_session.ts";
+import type { DuplexSessions } from "./duplex_sessions.ts";
+import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "../exchange/mcp_exchange.ts";
+import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
+import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "../session/session_id.ts";
+
+export interface LegacySseDeps {
+  readonly ids: SessionIds;
+  readonly clock: Clock;
+  readonly replica: () => number;
+  readonly worker: number;
+  readonly sessions: DuplexSessions;
+  readonly catalog: () => Catalog;
+  readonly readBody: ReadBody;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
+  /** The way to the worker, of this replica or another, that has the stream; null: it is this one. */
+  readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
+  /** The way to the worker whose successor this one is, and which keeps its streams to its end; null: there is none. */
+  readonly predecessor: () => Serve | null;
+}
+
+interface OpenStream {
+  readonly session: DuplexSession;
+  readonly stream: EventStream;
+}
+
+/** The id is worthless once its stream has ended, so it needs no date of its own: the last one that it can say. */
+const NEVER_S = 0xffff_ffff;
+
+const RECEIVED: McpReply = { status: 202, headers: JSON_HEADERS, body: '{"status":"success"}' };
+
+/** A message is handed over within the POST that brings it: nobody waits for more. */
+const NEVER_CANCELLED: CancelSignal = new AbortController().signal;
+
+export class LegacySse {
+  /** /sse, /servers/{id}/sse */
+  readonly streams: Endpoint = {
+    name: "sse",
+    speaks: "json-rpc",
+    streamsOnGet: true,
+    serve: async (exchange) => this.#openStream(exchange),
+  };
+  /** /message, /servers/{id}/message */
+  readonly messages: Endpoint = {
+    name: "message",
+    speaks: "json-rpc",
+    serve: (exchange) => this.#post(exchange),
+  };
+  readonly #deps: LegacySseDeps;
+  readonly #open = new Map<string, OpenStream>();
+
+  constructor(deps: LegacySseDeps) {
+    this.#deps = deps;
+  }
+
+  /** Take a message for a stream of this worker. @throws {SluiceError} SESSION_NOT_FOUND, and what `DuplexSession.read()` throws */
+  async receive(message: McpRequest): Promise<McpReply> {
+    const { sessionId, body, principal, caller, headers, note } = message;
+    const open = this.#open.get(sessionId!);
+    if (open === undefined) return await this.#askPredecessor(message);
+    const { session } = open;
+    const said = session.read(body);
+    if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
+    if (note !== undefined && "method" in said) noteMethod(note, said.method);
+    // The POST gives its place back before its call takes one: it is the same request.
+    this.#deps.clock.setTimeout(() => session.accept(said, { principal, received: headers }), 0);
+    return RECEIVED;
+  }
+
+  keepStreamsAlive(): void {
+    for (const { stream } of this.#open.values()) stream.keepalive();
+  }
+
+  async #askPredecessor(message: McpRequest): Promise<McpReply> {
+    const predecessor = this.#deps.predecessor();
+    if (predecessor === null) notFound();
+    return await predecessor(message, NEVER_CANCELLED).catch((error) => {
+      // With the worker its streams have gone.
+      throw isError(error, "WORKER_GONE") ? new SluiceError("SESSION_NOT_FOUND") : error;
+    });
+  }
+
+  #openStream(exchange: Exchange): Response {
+    const { request, path, principal, note } = exchange;
+    const { ids, clock, replica, worker, sessions, catalog } = this.#deps;
+    if (request.method !== "GET") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
+    }
+    sessions.requireOpen();
+    const serverId = serverAt(path, "sse");
+    scopeFor(catalog(), principal, serverId);
+    const id = ids.seal({
+      replica: replica(),
+      worker,
+      expiresAt: NEVER_S,
+      owner: ownerOf(principal, serverId),
+    });
+    if (note !== undefined) note.session = ids.open(id, clock.now())!.name;
+    const stream = new EventStream(() => {
+      this.#open.delete(id);
+      void session.end();
+    });
+    const session = sessions.open({ principal, serverId, path, endpoint: "sse" }, {
+      send: (text) => stream.send(text),
+      close: () => stream.close(),
+    });
+    this.#open.set(id, { session, stream });
+    // A path, not a whole URL: the client knows under which name it has reached us, and we may not.
+    const base = serverId === null ? "" : `/servers/${serverId}`;
+    stream.tell("endpoint", `${base}/message?session_id=${id}`);
+    exchange.isStream = true;
+    return new Response(stream.readable, { headers: EVENT_STREAM_HEADERS });
+  }
+
+  async #post({ request, path, principal, caller, note }: Exchange): Promise<Response> {
+    const { ids, clock, readBody, elsewhere } = this.#deps;
+    if (request.method !== "POST") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
+    }
+    const sessionId = new URL(request.url).searchParams.get("session_id");
+    if (sessionId === null) throw new SluiceError("INVALID_REQUEST", { reason: "session_id is missing" });
+    const serverId = serverAt(path, "message");
+    const claims = ids.open(sessionId, clock.now());
+    if (claims === null || !isBoundTo(claims, ownerOf(principal, serverId))) notFound();
+    if (note !== undefined) note.session = claims.name;
+    const message: McpRequest = {
+      isForSse: true,
+      method: "POST",
+      principal,
+      caller,
+      serverId,
+      sessionId,
+      headers: request.headers,
+      protocolVersion: null,
+      acceptsStream: false,
+      acceptsJson: true,
+      body: await readBody(request),
+      note,
+    };
+    // A stream ends in the worker that it began in, also when a successor has that worker's sessions.
+    const forward = this.#open.has(sessionId) ? null : elsewhere(claims, "sse_stream");
+    const reply = forward === null ? await this.receive(message) : await forward(message, NEVER_CANCELLED);
+    return new Response(reply.body, { status: reply.status, headers: reply.headers });
+  }
+}
+
+function notFound(): never {
+  throw new SluiceError("SESSION_NOT_FOUND");
+}

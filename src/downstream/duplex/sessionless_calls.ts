@@ -1,0 +1,126 @@
+// The requests of a duplex channel that claim revision 2026-07-28. Their answers and whatever belongs to them share the channel; the
+// client is asked by answers alone, never by a request of ours (2026-07-28, stdio, "Receiving Messages").
+import type { CancelSignal } from "../../base/cancellation.ts";
+import { SluiceError } from "../../base/errors.ts";
+import {
+  errorText,
+  idText,
+  isObject,
+  notificationText,
+  type RequestMessage,
+  resultText,
+} from "../../mcp/json_rpc.ts";
+import { callKey } from "../client/client_messages.ts";
+import type { Listener } from "../sessionless/listeners.ts";
+import type { Serve } from "../exchange/mcp_exchange.ts";
+import type { Accepted, ModernRequests, Provenance } from "../sessionless/requests.ts";
+import { answerElsewhere } from "./pending_elsewhere.ts";
+import type { ParkedCalls } from "../sessionless/pending_calls.ts";
+import type { SessionClaims } from "../session/session_id.ts";
+
+export interface DuplexModernDeps {
+  readonly requests: ModernRequests;
+  readonly parked: Pick<ParkedCalls, "claimsOf" | "giveUp">;
+  /** The way to the worker, of this replica or another, that has a parked call; null: it is this one. */
+  readonly parkedElsewhere: (claims: SessionClaims) => Serve | null;
+}
+
+/** Of so many answered calls a connection can still take back that it will come back to them; the oldest goes first. */
+const MAX_REMEMBERED = 256;
+
+/** They are kept for as long as the connection lasts: a longer key is an id that nobody needs. */
+const MAX_KEY_CHARS = 128;
+
+export class DuplexModern {
+  readonly #deps: DuplexModernDeps;
+  readonly #send: (text: string) => void;
+  /** By callKey of the request, like what follows. */
+  readonly #listeners = new Map<string, Listener>();
+  /** The states that the client was given. Calls outlive the connection: it may come back on another. */
+  readonly #parked = new Map<string, string>();
+
+  /** @param send takes messages for the client, as JSON text */
+  constructor(deps: DuplexModernDeps, send: (text: string) => void) {
+    this.#deps = deps;
+    this.#send = send;
+  }
+
+  /** How many requests listen. */
+  get listening(): number {
+    return this.#listeners.size;
+  }
+
+  /**
+   * @returns the response, as JSON text; or the listener, which sends its own when the gateway ends it
+   * @throws {SluiceError} what `ModernRequests` throws; INVALID_REQUEST for a second listener under one id
+   */
+  async serve(message: RequestMessage, from: Provenance, signal: CancelSignal): Promise<string | Listener> {
+    const { requests, parked, parkedElsewhere } = this.#deps;
+    const notify = (text: string) => {
+      if (!signal.aborted) this.#send(text);
+    };
+    const key = callKey(message.id);
+    this.#parked.delete(key);
+    const state = isObject(message.params) ? message.params.requestState : undefined;
+    const claims = parked.claimsOf(state);
+    const way = claims === null ? null : parkedElsewhere(claims);
+    if (way !== null) return await answerElsewhere(way, message, from, { signal, notify });
+    const accepted = requests.accept(message, requests.contextOf(from), from.serverId);
+    if (accepted.kind === "listen") return this.#listen(accepted, message, signal);
+    const { text, failed, requestState } = await accepted.answer({ signal, notify });
+    if (requestState !== undefined) this.#remember(key, requestState, signal);
+    return failed ? errorText(idText(message), text) : resultText(idText(message), text);
+  }
+
+  /** The client has cancelled a request: one that listens, or whose answer has asked it for something. */
+  cancel(key: string): void {
+    this.#listeners.get(key)?.leave();
+    this.#listeners.delete(key);
+    const requestState = this.#parked.get(key);
+    if (requestState !== undefined) this.#deps.parked.giveUp(requestState);
+    this.#parked.delete(key);
+  }
+
+  /** The gateway wants no more listeners here. */
+  endListeners(): void {
+    for (const listener of [...this.#listeners.values()]) listener.end();
+  }
+
+  /** The channel has ended. */
+  end(): void {
+    for (const listener of [...this.#listeners.values()]) listener.leave();
+  }
+
+  #listen(
+    accepted: Extract<Accepted, { kind: "listen" }>,
+    message: RequestMessage,
+    signal: CancelSignal,
+  ): Listener {
+    const key = callKey(message.id);
+    if (this.#listeners.has(key)) {
+      throw new SluiceError("INVALID_REQUEST", { reason: "a request that listens has this id already" });
+    }
+    const listener = accepted.open({
+      send: this.#send,
+      // No stream ends here that could tell the client so ("Cancellation": this is what a server sends it for).
+      close: () =>
+        this.#send(notificationText("notifications/cancelled", `{"requestId":${idText(message)}}`)),
+      keepalive: () => {},
+    });
+    this.#listeners.set(key, listener);
+    void listener.ended.then(() => {
+      // What the client has cancelled is gone already, and another may have its id.
+      if (this.#listeners.get(key) === listener) this.#listeners.delete(key);
+    });
+    // A client that does not read is cut off by its first message, too.
+    if (signal.aborted) listener.leave();
+    return listener;
+  }
+
+  #remember(key: string, requestState: string, { aborted }: CancelSignal): void {
+    if (aborted) return this.#deps.parked.giveUp(requestState);
+    if (key.length > MAX_KEY_CHARS) return;
+    if (this.#parked.size >= MAX_REMEMBERED) this.#parked.delete(this.#parked.keys().next().value!);
+    this.#parked.set(key, requestState);
+  }
+}

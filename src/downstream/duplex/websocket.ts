@@ -1,0 +1,143 @@
+// MCP over a WebSocket: /ws and /servers/{id}/ws. One JSON-RPC message a text frame, both ways; a session, where there is one, ends with it.
+import { Buffer } from "node:buffer";
+import { SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { Endpoint, Exchange } from "../../http/handler.ts";
+import type { DuplexChannel, Farewell } from "./duplex_session.ts";
+import type { DuplexSessions } from "./duplex_sessions.ts";
+import { MAX_UNREAD_BYTES } from "../exchange/event_stream.ts";
+import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
+
+export interface WebSocketDeps {
+  readonly sessions: DuplexSessions;
+  readonly catalog: () => Catalog;
+  readonly maxMessageBytes: number;
+  /** A client that is silent for so long is pinged, and one that does not answer within as long again is cut off. */
+  readonly pingIntervalMs: number;
+}
+
+/** The subprotocol that MCP's clients ask for. */
+const SUBPROTOCOL = "mcp";
+
+/** So long a client has to take its last messages and our farewell. */
+const FAREWELL_MS = 1_000;
+
+/** RFC 6455, section 7.4.1. */
+const CLOSE = {
+  unsupportedData: 1003,
+  policyViolation: 1008,
+  messageTooBig: 1009,
+  serviceRestart: 1012,
+} as const;
+
+const FAREWELLS: Readonly<Record<Farewell, readonly [code: number, reason: string]>> = {
+  restart: [CLOSE.serviceRestart, "the gateway restarts; connect again"],
+  expired: [CLOSE.policyViolation, "the token has expired, or was revoked"],
+};
+
+export class WebSocketEndpoint implements Endpoint {
+  readonly name = "ws";
+  readonly speaks = "json-rpc";
+  readonly streamsOnGet = true;
+  readonly #deps: WebSocketDeps;
+  /** The clients' ports of open connections; HTTP/1.1 has one WebSocket a connection. */
+  readonly #peerPorts = new Set<number>();
+
+  constructor(deps: WebSocketDeps) {
+    this.#deps = deps;
+  }
+
+  /** The remote ports of connections that are no HTTP any more, so that nobody takes their silence for idleness. */
+  peerPorts(): number[] {
+    return [...this.#peerPorts];
+  }
+
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, path, principal, caller, info } = exchange;
+    const { sessions, catalog, maxMessageBytes } = this.#deps;
+    if (request.method !== "GET") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
+    }
+    sessions.requireOpen();
+    const serverId = serverAt(path, "ws");
+    scopeFor(catalog(), principal, serverId);
+    // Copied, as the request is over when the connection is a WebSocket.
+    const sender = { principal, caller, received: new Headers(request.headers) };
+    const { port } = info.remoteAddr;
+    const { socket, response } = this.#upgrade(request);
+    this.#peerPorts.add(port);
+
+    const closed = Promise.withResolvers<void>();
+    let farewell: ReturnType<typeof setTimeout> | undefined;
+    const channel = channelOf(socket, {
+      onCutOff: () => void session.end(),
+      // Nobody waits for a client that does not answer it.
+      onFarewell: () => farewell = setTimeout(() => void session.end(), FAREWELL_MS),
+    });
+    const session = sessions.open({ principal, serverId, path, endpoint: this.name }, channel);
+    socket.onmessage = ({ data }) => {
+      // What still comes behind a fault is not looked at.
+      if (socket.readyState !== WebSocket.OPEN) return;
+      if (typeof data !== "string") socket.close(CLOSE.unsupportedData, "messages are text");
+      else if (isLongerThan(data, maxMessageBytes)) {
+        socket.close(CLOSE.messageTooBig, `a message has at most ${maxMessageBytes} bytes (MAX_BODY_BYTES)`);
+      } else session.receive(data, sender);
+    };
+    socket.onclose = () => {
+      clearTimeout(farewell);
+      this.#peerPorts.delete(port);
+      void session.end();
+      closed.resolve();
+    };
+    exchange.isStream = true;
+    exchange.connectionEnd = closed.promise;
+    return response;
+  }
+
+  /** @throws {SluiceError} UPGRADE_REQUIRED for what is no WebSocket's handshake, or none over HTTP/1.1 */
+  #upgrade(request: Request): Deno.WebSocketUpgrade {
+    const { headers } = request;
+    if (headers.get("sec-websocket-version") !== "13") throw new SluiceError("UPGRADE_REQUIRED");
+    const asked = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ?? [];
+    try {
+      return Deno.upgradeWebSocket(request, {
+        protocol: asked.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
+        // Deno pings after half of it.
+        idleTimeout: Math.ceil(2 * this.#deps.pingIntervalMs / 1000),
+      });
+    } catch (cause) {
+      throw new SluiceError("UPGRADE_REQUIRED", {}, { cause });
+    }
+  }
+}
+
+interface ChannelEvents {
+  /** The client does not read: nothing will get through any more, not even a farewell. */
+  readonly onCutOff: () => void;
+  readonly onFarewell: () => void;
+}
+
+function channelOf(socket: WebSocket, { onCutOff, onFarewell }: ChannelEvents): DuplexChannel {
+  const close = (code: number, reason: string) => {
+    if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+  };
+  return {
+    send: (text) => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      if (socket.bufferedAmount > 0 && socket.bufferedAmount + text.length > MAX_UNREAD_BYTES) {
+        close(CLOSE.policyViolation, "the client does not read");
+        return onCutOff();
+      }
+      socket.send(text);
+    },
+    close: (why) => {
+      if (socket.readyState === WebSocket.OPEN) onFarewell();
+      close(...FAREWELLS[why]);
+    },
+  };
+}
+
+/** Counts bytes only where the number of characters leaves it open. */
+function isLongerThan(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes);
+}

@@ -1,0 +1,23 @@
+// What an endpoint shows to a caller: its virtual server, narrowed to the one that the caller's token is for.
+import type { Principal } from "../../auth/principal.ts";
+import { canSee } from "../../auth/rbac.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
+
+/** @param serverId of the address; null for the endpoints that show everything. @throws {SluiceError} FORBIDDEN, NOT_FOUND */
+export function scopeFor(catalog: Catalog, principal: Principal, serverId: string | null): Scope {
+  if (principal.serverId !== null && serverId !== null && principal.serverId !== serverId) {
+    throw new SluiceError("FORBIDDEN", { reason: "the token is for another server" });
+  }
+  const scope = catalog.scope(serverId ?? principal.serverId);
+  if (scope === undefined || (scope.server !== null && !canSee(principal, scope.server))) {
+    throw new SluiceError("NOT_FOUND", { what: "Server" });
+  }
+  return scope;
+}
+
+/** `/servers/{id}/{last}` -> id; null for every other path. */
+export function serverAt(path: string, last: string): string | null {
+  const parts = /^\/servers\/([^/]+)\/([^/]+)$/.exec(path);
+  return parts !== null && parts[2] === last ? parts[1]! : null;
+}

@@ -1,0 +1,114 @@
+// The reply to one call, or one batch of them, over HTTP: JSON where the answer is all there is to say, an event stream from the first message on
+// that comes before it.
+import type { Cancellation } from "../../base/cancellation.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { ClientPeer } from "../../upstream/client/client_peer.ts";
+import type { LoggedStream } from "../exchange/event_log.ts";
+import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
+import type { DownstreamSession } from "../session/downstream_sessions.ts";
+
+/** The first revision whose clients take an empty event (2025-11-25, "priming event"): older SDKs choke on it. */
+const PRIMED_SINCE = "2025-11-25";
+
+export class CallReply implements ClientPeer {
+  /** Settles with the head of the reply. */
+  readonly reply: Promise<McpReply>;
+  /** This, which takes what upstreams send during the call; undefined for a client that takes no stream. */
+  readonly client: ClientPeer | undefined;
+  readonly request?: ClientPeer["request"];
+  readonly #request: Pick<McpRequest, "acceptsJson" | "acceptsStream">;
+  readonly #session: DownstreamSession | null;
+  readonly #call: Cancellation;
+  #carrier: EventStream | null = null;
+  #stream: LoggedStream | null = null;
+  #resolve!: (reply: McpReply) => void;
+  #reject!: (error: unknown) => void;
+
+  /** @param call is cancelled when the client has left for good */
+  constructor(
+    request: Pick<McpRequest, "acceptsJson" | "acceptsStream">,
+    session: DownstreamSession | null,
+    call: Cancellation,
+  ) {
+    this.#request = request;
+    this.#session = session;
+    this.#call = call;
+    this.reply = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.client = request.acceptsStream ? this : undefined;
+    if (session !== null) {
+      this.request = (method, params, { signal, onProgress }) =>
+        session.questions.ask(method, params, { send: (text) => this.#send(text), signal, onProgress });
+    }
+  }
+
+  /** The response, as JSON text. @param status where no stream has begun */
+  finish(body: string, status = 200): void {
+    this.#finish(body, status, [body]);
+  }
+
+  /** The responses to a batch: one array, or each by itself on a stream. */
+  finishBatch(responses: readonly string[]): void {
+    this.#finish(`[${responses.join(",")}]`, 200, responses);
+  }
+
+  #finish(body: string, status: number, messages: readonly string[]): void {
+    if (this.#carrier === null && (this.#request.acceptsJson || status !== 200)) {
+      return this.#resolve({ status, headers: JSON_HEADERS, body });
+    }
+    for (const message of messages) this.#send(message);
+    if (this.#stream === null) this.#carrier!.close();
+    else {
+      const stream = this.#stream;
+      stream.end();
+      this.#session!.forgetLater(stream);
+    }
+  }
+
+  notify(text: string): void {
+    this.#send(text);
+  }
+
+  expectDelay(): void {
+    this.#open();
+  }
+
+  /** The call has no answer. @param body says so, as a response's JSON text, where a stream has begun */
+  fail(error: unknown, body?: () => string): void {
+    if (this.#carrier !== null && body !== undefined) this.finish(body());
+    else this.#reject(error);
+  }
+
+  #send(message: string): void {
+    const carrier = this.#open();
+    if (this.#stream === null) carrier.send(message);
+    else this.#stream.send(message);
+  }
+
+  #open(): EventStream {
+    if (this.#carrier !== null) return this.#carrier;
+    const carrier = this.#carrier = new EventStream(() => this.#lost(carrier));
+    if (this.#session !== null) {
+      this.#stream = this.#session.log.open();
+      this.#stream.carryOn(carrier, null);
+      if (this.#session.revision >= PRIMED_SINCE) this.#stream.prime();
+    }
+    this.#resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: carrier.readable });
+    return carrier;
+  }
+
+  /** A client that leaves a stream is seen here, and not by the request's own signal. */
+  #lost(carrier: EventStream): void {
+    const stream = this.#stream;
+    const gone = () => this.#call.cancel(new SluiceError("REQUEST_CANCELLED"));
+    if (stream === null) return gone();
+    stream.drop(carrier);
+    if (stream.ended) return;
+    // A lost stream is no cancellation where it can be resumed (2025-11-25, transports, "Sending Messages").
+    if (this.#session!.revision < PRIMED_SINCE) gone();
+    else this.#session!.ifStillLost(stream, gone);
+  }
+}

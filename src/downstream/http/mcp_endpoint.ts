@@ -1,0 +1,118 @@
+// The HTTP edge of /mcp and /servers/{id}/mcp: reads the request, finds the worker that owns its session, writes the reply.
+import type { CancelSignal } from "../../base/cancellation.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { ReadBody } from "../../http/body.ts";
+import type { ClientWatch } from "../../http/client_watch.ts";
+import type { Endpoint, Exchange } from "../../http/handler.ts";
+import { noteBody } from "../../telemetry/call_note.ts";
+import type { McpReply, McpRequest, Owned, Serve } from "../exchange/mcp_exchange.ts";
+import { mayBeModern } from "../sessionless/request_claims.ts";
+import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
+import { serverAt } from "../exchange/visible_scope.ts";
+import type { SessionClaims, SessionIds } from "../session/session_id.ts";
+
+export interface McpEndpointDeps {
+  readonly ids: SessionIds;
+  readonly clock: Clock;
+  readonly clients: Pick<ClientWatch, "enter" | "leave">;
+  readonly readBody: ReadBody;
+  /** Serves what belongs to this worker. */
+  readonly serveLegacy: (
+    request: McpRequest,
+    claims: SessionClaims | null,
+    signal: CancelSignal,
+  ) => Promise<McpReply>;
+  /** The same for revision 2026-07-28; null where the request turns out to be of another. */
+  readonly serveModern: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
+  readonly parked: Pick<ParkedCalls, "claimsOf">;
+  /** The way to the worker, of this replica or another, that has a session or a parked call now; null: it is this one. */
+  readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
+}
+
+export class McpEndpoint implements Endpoint {
+  readonly name = "mcp";
+  readonly speaks = "json-rpc";
+  readonly streamsOnGet = true;
+  readonly #deps: McpEndpointDeps;
+
+  constructor(deps: McpEndpointDeps) {
+    this.#deps = deps;
+  }
+
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, path, principal, caller, note } = exchange;
+    const { clients, readBody } = this.#deps;
+    const { headers, method } = request;
+    if (method !== "POST" && method !== "GET" && method !== "DELETE") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
+    }
+    const accepts = acceptedTypes(headers.get("accept"));
+    if (method === "POST" && !accepts.acceptsJson && !accepts.acceptsStream) {
+      throw new SluiceError("NOT_ACCEPTABLE", { types: "application/json, text/event-stream" });
+    }
+    const mcpRequest: McpRequest = {
+      method,
+      principal,
+      caller,
+      serverId: serverIdIn(path),
+      sessionId: headers.get("mcp-session-id"),
+      headers,
+      protocolVersion: headers.get("mcp-protocol-version"),
+      ...accepts,
+      body: method === "POST" ? await readBody(request) : "",
+      note,
+    };
+    const clientGone = clients.enter(request);
+    try {
+      const reply = await this.#reply(mcpRequest, clientGone);
+      exchange.isStream = reply.body instanceof ReadableStream;
+      if (note !== undefined && typeof reply.body === "string") noteBody(note, reply.body);
+      return new Response(reply.body, { status: reply.status, headers: reply.headers });
+    } finally {
+      clients.leave(clientGone);
+    }
+  }
+
+  #reply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+    return mayBeModern(request)
+      ? this.#modernReply(request, clientGone).then((reply) =>
+        reply ?? this.#legacyReply(request, clientGone)
+      )
+      : this.#legacyReply(request, clientGone);
+  }
+
+  #legacyReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+    const { ids, clock, serveLegacy, elsewhere } = this.#deps;
+    const { sessionId, note } = request;
+    const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
+    if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
+    if (note !== undefined && claims !== null) note.session = claims.name;
+    const forward = claims === null ? null : elsewhere(claims, "session");
+    return forward === null ? serveLegacy(request, claims, clientGone) : forward(request, clientGone);
+  }
+
+  /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */
+  async #modernReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
+    const { method, body } = request;
+    if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
+    const { parked, serveModern, elsewhere } = this.#deps;
+    const claims = parked.claimsOf(ownStateIn(body));
+    const forward = claims === null ? null : elsewhere(claims, "parked_call");
+    return forward === null ? await serveModern(request, clientGone) : await forward(request, clientGone);
+  }
+}
+
+/** `/servers/{id}/mcp` -> id; null for `/mcp`. */
+export function serverIdIn(path: string): string | null {
+  return serverAt(path, "mcp");
+}
+
+/** Lenient towards clients that name one of the two types only, or none. */
+function acceptedTypes(accept: string | null): { acceptsJson: boolean; acceptsStream: boolean } {
+  if (accept === null || accept.includes("*/*")) return { acceptsJson: true, acceptsStream: true };
+  return {
+    acceptsJson: /application\/(json|\*)/i.test(accept),
+    acceptsStream: /text\/(event-stream|\*)/i.test(accept),
+  };
+}

@@ -1,0 +1,132 @@
+import { Cancellation } from "../../base/cancellation.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { principal, SERVED } from "../../../tests/support/fakes.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { readJsonText } from "../../http/body.ts";
+import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
+import type { McpReply, McpRequest } from "../exchange/mcp_exchange.ts";
+import { SessionIds } from "../session/session_id.ts";
+
+const OWNER = { issuer: "mcpgateway", subject: "ann@example.com", serverId: null };
+
+function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "{}" }) {
+  const clock = new FakeClock();
+  const ids = new SessionIds("secret");
+  const here: McpRequest[] = [];
+  const forwarded: [number, McpRequest][] = [];
+  const endpoint = new McpEndpoint({
+    ids,
+    clock,
+    clients: { enter: () => new Cancellation(), leave: () => {} },
+    readBody: (request) => readJsonText(request, 100),
+    serveLegacy: (request) => (here.push(request), Promise.resolve(reply)),
+    serveModern: () => Promise.resolve(null),
+    parked: { claimsOf: () => null },
+    elsewhere: ({ worker }) =>
+      worker === 0 ? null : (request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
+  });
+  const send = (method: string, headers: Record<string, string> = {}, path = "/mcp") => {
+    const body = method === "POST" ? '{"n":1.0}' : undefined;
+    const all = { ...(method === "POST" ? { "content-type": "application/json" } : {}), ...headers };
+    return endpoint.serve({
+      request: new Request(`http://gateway${path}`, { method, headers: all, body }),
+      path,
+      principal: principal(),
+      info: SERVED,
+    });
+  };
+  const seal = (worker: number) =>
+    ids.seal({ replica: 0, worker, expiresAt: clock.now() / 1000 + 60, owner: OWNER });
+  return { send, seal, here, forwarded, clock };
+}
+
+async function codeOf(sent: Promise<Response>): Promise<string> {
+  return (await assertRejects(() => sent, SluiceError)).code;
+}
+
+Deno.test("McpEndpoint.serve() hands on the request and writes the reply", async () => {
+  const { send, here } = setUp();
+  const headers = { accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18" };
+  const response = await send("POST", headers, "/servers/s1/mcp");
+  assertEquals([response.status, response.headers.get("x-y"), await response.text()], [200, "z", "{}"]);
+  const { method, serverId, sessionId, protocolVersion, body } = here[0]!;
+  assertEquals([method, serverId, sessionId, protocolVersion, body], [
+    "POST",
+    "s1",
+    null,
+    "2025-06-18",
+    '{"n":1.0}',
+  ]);
+});
+
+Deno.test("McpEndpoint.serve() brings a session's request to the worker that owns it", async () => {
+  const { send, seal, here, forwarded } = setUp();
+  await send("POST", { "mcp-session-id": seal(0) });
+  await send("POST", { "mcp-session-id": seal(3) });
+  assertEquals([here.length, forwarded.map(([worker]) => worker)], [1, [3]]);
+});
+
+Deno.test("McpEndpoint.serve() asks nobody for an id that is forged, foreign or expired", async () => {
+  const { send, seal, here, forwarded, clock } = setUp();
+  const foreign = new SessionIds("other").seal({
+    replica: 0,
+    worker: 0,
+    expiresAt: 4_000_000_000,
+    owner: OWNER,
+  });
+  const expired = seal(3);
+  await clock.tick(60_000);
+  for (const id of ["", "x", foreign, expired, `${seal(3)}a`]) {
+    for (const method of ["POST", "GET", "DELETE"]) {
+      assertEquals(await codeOf(send(method, { "mcp-session-id": id })), "SESSION_NOT_FOUND", id);
+    }
+  }
+  assertEquals([here, forwarded], [[], []]);
+});
+
+Deno.test("McpEndpoint.serve() reads what the client accepts", async () => {
+  const cases: [accept: string | undefined, json: boolean, stream: boolean][] = [
+    [undefined, true, true],
+    ["*/*", true, true],
+    ["application/json", true, false],
+    ["text/event-stream", false, true],
+    ["Application/JSON;q=0.9, Text/Event-Stream", true, true],
+    ["application/*, text/*", true, true],
+  ];
+  for (const [accept, json, stream] of cases) {
+    const { send, here } = setUp();
+    await send("POST", accept === undefined ? {} : { accept });
+    assertEquals([here[0]!.acceptsJson, here[0]!.acceptsStream], [json, stream], accept);
+  }
+  assertEquals(await codeOf(setUp().send("POST", { accept: "text/html" })), "NOT_ACCEPTABLE");
+});
+
+Deno.test("McpEndpoint.serve() serves POST, GET and DELETE, and refuses bodies that are no JSON or too large", async () => {
+  const { send, here } = setUp();
+  for (const method of ["GET", "DELETE"]) await send(method);
+  assertEquals(here.map(({ body }) => body), ["", ""]);
+  for (const method of ["PUT", "PATCH", "OPTIONS"]) {
+    assertEquals(await codeOf(send(method)), "METHOD_NOT_ALLOWED");
+  }
+  assertEquals(await codeOf(send("POST", { "content-type": "text/plain" })), "UNSUPPORTED_MEDIA_TYPE");
+  assertEquals(await codeOf(send("POST", { "content-length": "101" })), "BODY_TOO_LARGE");
+});
+
+Deno.test("McpEndpoint.serve() writes replies without a body", async () => {
+  const { send } = setUp({ status: 202, headers: {}, body: null });
+  const response = await send("POST");
+  assertEquals([response.status, response.body], [202, null]);
+});
+
+Deno.test("serverIdIn() finds the virtual server of an address, in no other address", () => {
+  const cases: [string, string | null][] = [
+    ["/mcp", null],
+    ["/servers/a-b_1/mcp", "a-b_1"],
+    ["/servers//mcp", null],
+    ["/servers/a/b/mcp", null],
+    ["/servers/a/mcp/x", null],
+    ["/x/servers/a/mcp", null],
+  ];
+  for (const [path, id] of cases) assertEquals(serverIdIn(path), id, path);
+});

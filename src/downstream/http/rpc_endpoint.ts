@@ -1,0 +1,104 @@
+// POST /rpc: JSON-RPC without a session, one message or a batch, as ContextForge's users know it.
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { SluiceError, toSluiceError } from "../../base/errors.ts";
+import type { ReadBody } from "../../http/body.ts";
+import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import type { ClientWatch } from "../../http/client_watch.ts";
+import type { Endpoint, Exchange } from "../../http/handler.ts";
+import type { RateLimiter } from "../../http/rate_limit.ts";
+import { classify, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
+import { LATEST_LEGACY_REVISION } from "../../mcp/revisions.ts";
+import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../../telemetry/call_note.ts";
+import type { CallContext } from "../../proxy/call/call_context.ts";
+import type { Dispatcher } from "../../proxy/dispatch.ts";
+import { checkLength, countBatch } from "../exchange/batch.ts";
+import { scopeFor } from "../exchange/visible_scope.ts";
+
+export interface RpcDeps {
+  readonly dispatcher: Dispatcher;
+  readonly catalog: () => Catalog;
+  readonly clients: Pick<ClientWatch, "enter" | "leave">;
+  readonly readBody: ReadBody;
+  readonly maxJsonDepth: number;
+  readonly errors: ErrorReporter;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
+}
+
+export class RpcEndpoint implements Endpoint {
+  readonly name = "rpc";
+  readonly speaks = "json-rpc";
+  readonly #deps: RpcDeps;
+
+  constructor(deps: RpcDeps) {
+    this.#deps = deps;
+  }
+
+  /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
+  async serve({ request, principal, caller, note }: Exchange): Promise<Response> {
+    const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
+    if (request.method !== "POST") {
+      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
+    }
+    const text = await readBody(request);
+    const value = parseJson(text, maxJsonDepth);
+    if (Array.isArray(value)) {
+      checkLength(value);
+      countBatch(this.#deps.rateLimiter, caller, value.length);
+    }
+    const clientGone = clients.enter(request);
+    const call: CallContext = {
+      principal,
+      scope: scopeFor(catalog(), principal, null),
+      revision: LATEST_LEGACY_REVISION,
+      toolsAsMethods: true,
+      bound: null,
+      received: request.headers,
+      signal: clientGone,
+      note,
+    };
+    try {
+      return Array.isArray(value)
+        ? await this.#batch(value, text, call)
+        : await this.#respond(value, text, call);
+    } finally {
+      clients.leave(clientGone);
+    }
+  }
+
+  async #respond(value: unknown, text: string, call: CallContext): Promise<Response> {
+    const message = classify(value, text);
+    if (message.kind !== "request") return accepted();
+    if (call.note !== undefined) noteMethod(call.note, message.method);
+    return json(await this.#deps.dispatcher.respond(call, message), call.note);
+  }
+
+  /** Each message stands for itself: a wrong one gets its own error, the others are served. */
+  async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
+    if (call.note !== undefined) noteMethod(call.note, "batch");
+    const pieces = piecesOf(values, text);
+    const answers = await Promise.all(pieces.map(([value, own]) => this.#member(value, own, call)));
+    const given = answers.filter((answer) => answer !== null);
+    return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
+  }
+
+  async #member(value: unknown, text: string, call: CallContext): Promise<string | null> {
+    try {
+      const message = classify(value, text);
+      return message.kind === "request" ? await this.#deps.dispatcher.respond(call, message) : null;
+    } catch (error) {
+      const id = call.note?.correlationId ?? correlationIdOf(call.received);
+      const reported = this.#deps.errors.report(toSluiceError(error), id);
+      return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
+    }
+  }
+}
+
+function json(body: string, note: CallNote | undefined): Response {
+  if (note !== undefined) noteBody(note, body);
+  return new Response(body, { headers: { "content-type": "application/json" } });
+}
+
+function accepted(): Response {
+  return new Response(null, { status: 202 });
+}

@@ -1,0 +1,150 @@
+import { Cancellation } from "../../base/cancellation.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { catalogRows, gatewayRow, toolRow } from "../../../tests/support/catalog_rows.ts";
+import { dataPlane } from "../../../tests/support/data_plane.ts";
+import { FakeUpstream } from "../../../tests/support/fake_upstream.ts";
+import { limiterOf, principal, SERVED, settle } from "../../../tests/support/fakes.ts";
+import { notification, request } from "../../../tests/support/mcp_server.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { readJsonText } from "../../http/body.ts";
+import type { RateLimiter } from "../../http/rate_limit.ts";
+import { memberText } from "../../mcp/json_rpc.ts";
+import { RpcEndpoint } from "./rpc_endpoint.ts";
+
+const ROWS = catalogRows({
+  gateways: [gatewayRow("a")],
+  tools: [toolRow("a", "convert_time"), toolRow("a", "slow")],
+});
+
+async function setUp(
+  { rateLimiter = null, caller }: { rateLimiter?: RateLimiter | null; caller?: string } = {},
+) {
+  const a = new FakeUpstream((sent) => {
+    const { name } = (sent.params ?? {}) as { name?: string };
+    return name === "slow" ? new Promise(() => {}) : undefined;
+  });
+  a.stateful = false;
+  const { catalog, dispatcher, errors } = await dataPlane(ROWS, { a });
+  const gone = new Cancellation();
+  const watch = { enter: () => gone, leave: () => {} };
+  const endpoint = new RpcEndpoint({
+    dispatcher,
+    catalog: () => catalog,
+    clients: watch,
+    readBody: (request) => readJsonText(request, 10_000),
+    maxJsonDepth: 20,
+    errors,
+    rateLimiter,
+  });
+  const send = (body: string | undefined, init: RequestInit = {}) =>
+    endpoint.serve({
+      request: new Request("http://gateway/rpc", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+        ...init,
+      }),
+      path: "/rpc",
+      principal: principal(),
+      caller,
+      info: SERVED,
+    });
+  const post = (message: unknown, init?: RequestInit) => send(JSON.stringify(message), init);
+  const codeOf = async (body: string) => (await assertRejects(() => send(body), SluiceError)).code;
+  return { a, send, post, gone, codeOf };
+}
+
+Deno.test("RpcEndpoint.serve() answers with HTTP 200, also a call that failed", async () => {
+  const { post } = await setUp();
+  const good = await post(request(1, "tools/call", { name: "a-convert_time", arguments: {} }));
+  assertEquals([good.status, good.headers.get("content-type")], [200, "application/json"]);
+  assertEquals(await good.json(), { jsonrpc: "2.0", id: 1, result: { ok: true } });
+  const failed = await post(request(2, "tools/call", { name: "nothing" }));
+  assertEquals([failed.status, (await failed.json()).error.code], [200, -32602]);
+});
+
+Deno.test("RpcEndpoint.serve() takes a tool's name for a method", async () => {
+  const { post, a } = await setUp();
+  const response = await post(request(1, "convert_time", { time: "10:00" }));
+  assertEquals((await response.json()).result, { ok: true });
+  assertEquals(a.received.at(-1)!.params, { name: "convert_time", arguments: { time: "10:00" } });
+});
+
+Deno.test("RpcEndpoint.serve() refuses what is no JSON-RPC with the codes that it has", async () => {
+  const { codeOf, send } = await setUp();
+  const cases = [
+    ["{", "PARSE_ERROR"],
+    ["null", "INVALID_REQUEST"],
+    ['{"jsonrpc":"1.0","id":1,"method":"ping"}', "INVALID_REQUEST"],
+    ['{"jsonrpc":"2.0","id":{},"method":"ping"}', "INVALID_REQUEST"],
+    ['{"jsonrpc":"2.0","id":1,"method":1}', "INVALID_REQUEST"],
+    ['{"jsonrpc":"2.0","id":1,"method":"ping","params":1}', "INVALID_REQUEST"],
+    ["[]", "INVALID_REQUEST"],
+    ["[".repeat(21) + "]".repeat(21), "BODY_TOO_DEEP"],
+    ["x".repeat(10_001), "BODY_TOO_LARGE"],
+  ];
+  for (const [body, code] of cases) assertEquals(await codeOf(body!), code, body);
+  const error = await assertRejects(() => send(undefined, { method: "GET" }), SluiceError);
+  assertEquals([error.code, error.params.allowed], ["METHOD_NOT_ALLOWED", "POST"]);
+});
+
+Deno.test("RpcEndpoint.serve() accepts notifications and responses without an answer", async () => {
+  const { post, a } = await setUp();
+  for (const message of [notification("notifications/initialized"), { jsonrpc: "2.0", id: 1, result: {} }]) {
+    const response = await post(message);
+    assertEquals([response.status, response.body], [202, null]);
+  }
+  assertEquals((await post([notification("x")])).status, 202);
+  assertEquals(a.received, []);
+});
+
+Deno.test("RpcEndpoint.serve() answers each message of a batch by itself, in order", async () => {
+  const { post } = await setUp();
+  const response = await post([request(1, "ping"), 5, notification("x"), request("b", "nothing"), {}]);
+  const answers: { id: unknown; error?: { code: number } }[] = await response.json();
+  assertEquals(answers.map(({ id, error }) => [id, error?.code]), [
+    [1, undefined],
+    [null, -32600],
+    ["b", -32601],
+    [null, -32600],
+  ]);
+});
+
+Deno.test("RpcEndpoint.serve() passes each message of a batch on as it was written", async () => {
+  const { send, a } = await setUp();
+  const args = '{"n":12345678901234567890,"x":1e400,"y":1.0,"y": "twice"}';
+  await send(`[ 5, {"jsonrpc":"2.0","id":1,"method":"convert_time","params":${args}} ]`);
+  const { http } = a.received.find(({ method }) => method === "tools/call")!;
+  assertEquals(memberText(memberText(http.body!, "params")!, "arguments"), args);
+});
+
+Deno.test("RpcEndpoint.serve() bounds a batch", async () => {
+  const { post } = await setUp();
+  const batch = (length: number) => Array.from({ length }, (_, i) => request(i, "ping"));
+  assertEquals((await (await post(batch(100))).json()).length, 100);
+  assertEquals((await assertRejects(() => post(batch(101)), SluiceError)).code, "BATCH_TOO_LONG");
+});
+
+Deno.test("RpcEndpoint.serve() gives a call up when its client hangs up", async () => {
+  const { post, gone } = await setUp();
+  const response = post(request(1, "slow"));
+  await settle(100);
+  gone.cancel(new SluiceError("REQUEST_CANCELLED"));
+  assertEquals((await (await response).json()).error.data.code, "REQUEST_CANCELLED");
+});
+
+Deno.test("RpcEndpoint.serve() counts every message of a batch, and serves all of them or none", async () => {
+  const rateLimiter = limiterOf(5);
+  const { post, a, codeOf } = await setUp({ rateLimiter, caller: "ann" });
+  const batch = (length: number) =>
+    Array.from({ length }, (_, i) => request(i, "tools/call", { name: "a-convert_time" }));
+  // The handler has counted each request as one.
+  rateLimiter.take("medium", "ann");
+  assertEquals((await (await post(batch(3))).json()).length, 3);
+  rateLimiter.take("medium", "ann");
+  const { length } = a.received;
+  assertEquals(await codeOf(JSON.stringify(batch(3))), "RATE_LIMITED");
+  assertEquals(await codeOf(JSON.stringify(batch(6))), "BATCH_TOO_LONG");
+  assertEquals(a.received.length, length);
+  assertEquals((await (await post(batch(2))).json()).length, 2);
+});

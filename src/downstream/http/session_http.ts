@@ -1,0 +1,206 @@
+// Streamable HTTP (MCP 2025-03-26 to 2025-11-25), behind the edge: what a POST, GET or DELETE means to the session it names.
+import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import type { Principal } from "../../auth/principal.ts";
+import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { RateLimiter } from "../../http/rate_limit.ts";
+import { classify, type Message, parseJson, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { ASSUMED_REVISION, isRevision, LEGACY_REVISIONS, type Revision } from "../../mcp/revisions.ts";
+import { noteMethod } from "../../telemetry/call_note.ts";
+import type { CallContext } from "../../proxy/call/call_context.ts";
+import type { Dispatcher } from "../../proxy/dispatch.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
+import { countBatch, readBatch } from "../exchange/batch.ts";
+import { abortWith } from "../exchange/client_gone.ts";
+import { CallReply } from "./call_reply.ts";
+import { clientOf, enter, receive } from "../client/client_messages.ts";
+import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
+import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
+import { scopeFor } from "../exchange/visible_scope.ts";
+import type { DownstreamSession, DownstreamSessions } from "../session/downstream_sessions.ts";
+import type { SessionClaims } from "../session/session_id.ts";
+
+export interface StreamableHttpDeps {
+  readonly dispatcher: Dispatcher;
+  readonly sessions: DownstreamSessions;
+  readonly catalog: () => Catalog;
+  readonly maxJsonDepth: number;
+  /** null: nobody is limited. */
+  readonly rateLimiter: RateLimiter | null;
+  readonly upstreams: Pick<Upstreams, "listen" | "notify">;
+  /** A client's message about something that is not under way here; perhaps it is in the worker that had the session before. */
+  readonly onStray: (sessionName: string, text: string) => void;
+}
+
+const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
+
+export class StreamableHttp {
+  readonly #deps: StreamableHttpDeps;
+
+  constructor(deps: StreamableHttpDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Serve a request whose session, if it names one, belongs to this worker.
+   * @param claims of the session id, null where the request names none
+   * @param signal aborted when the client has gone
+   * @throws {SluiceError} what makes the whole request fail; a single call's failure is in the reply
+   */
+  async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
+    checkVersionHeader(request.protocolVersion);
+    const session = claims === null
+      ? null
+      : await this.#deps.sessions.find(request.sessionId!, claims, request.principal, request.serverId);
+    switch (request.method) {
+      case "POST":
+        return await this.#post(request, session, signal);
+      case "GET":
+        return this.#get(request, required(session));
+      case "DELETE":
+        await this.#deps.sessions.end(required(session));
+        return { status: 204, headers: {}, body: null };
+    }
+  }
+
+  async #post(
+    request: McpRequest,
+    session: DownstreamSession | null,
+    signal: CancelSignal,
+  ): Promise<McpReply> {
+    const value = parseJson(request.body, this.#deps.maxJsonDepth);
+    if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
+    const message = classify(value, request.body);
+    if (message.kind !== "request") {
+      if (session !== null) this.#receive(session, message);
+      return ACCEPTED;
+    }
+    if (request.note !== undefined) noteMethod(request.note, message.method);
+    if (message.method === "initialize") return await this.#initialize(message, request);
+    return await this.#call(message, request, session, signal);
+  }
+
+  #receive(session: DownstreamSession, message: Exclude<Message, RequestMessage>): void {
+    const { upstreams, onStray } = this.#deps;
+    void receive(session, message, upstreams).then((isOurs) => {
+      if (!isOurs) onStray(session.name, message.text);
+    });
+  }
+
+  async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
+    const body = await this.#deps.dispatcher.respond(this.#context(request, null), message);
+    const client = clientOf(message);
+    // There was an error, and there is no session.
+    if (client === null) return { status: 200, headers: JSON_HEADERS, body };
+    const session = await this.#deps.sessions.open(request.principal, request.serverId, client);
+    return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
+  }
+
+  #call(
+    message: RequestMessage,
+    request: McpRequest,
+    session: DownstreamSession | null,
+    clientGone: CancelSignal,
+  ): Promise<McpReply> {
+    const call = new Cancellation();
+    const reply = new CallReply(request, session, call);
+    const context = this.#context(request, session, { client: reply.client });
+    this.#respond(context, message, session, { call, clientGone })
+      .then((body) => reply.finish(body))
+      .catch((error) => reply.fail(error));
+    return reply.reply;
+  }
+
+  /**
+   * Serve a call that is noted as under way, so that it can be cancelled. A client that is gone before its reply has begun
+   * cancels it too: there is no stream yet that it could resume, so nobody would ever read the answer.
+   */
+  async #respond(
+    context: CallContext,
+    message: RequestMessage,
+    session: DownstreamSession | null,
+    { call, clientGone }: { readonly call: Cancellation; readonly clientGone: CancelSignal },
+  ): Promise<string> {
+    const stay = abortWith(clientGone, call);
+    const leave = session === null ? undefined : enter(session, message.id, call);
+    try {
+      return await this.#deps.dispatcher.respond({ ...context, signal: call }, message);
+    } finally {
+      stay();
+      leave?.();
+    }
+  }
+
+  #batch(
+    values: readonly unknown[],
+    request: McpRequest,
+    session: DownstreamSession | null,
+    clientGone: CancelSignal,
+  ): Promise<McpReply> | McpReply {
+    const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
+    const messages = readBatch(values, request.body, revision);
+    countBatch(this.#deps.rateLimiter, request.caller, messages.length);
+    const requests: RequestMessage[] = [];
+    for (const message of messages) {
+      if (message.kind === "request") requests.push(message);
+      else if (session !== null) this.#receive(session, message);
+    }
+    if (requests.length === 0) return ACCEPTED;
+    if (request.note !== undefined) noteMethod(request.note, "batch");
+    const all = new Cancellation();
+    const reply = new CallReply(request, session, all);
+    const context = this.#context(request, session, { client: reply.client });
+    const answers = requests.map((message) => {
+      const call = new Cancellation();
+      all.addEventListener("abort", () => call.cancel(all.reason));
+      return this.#respond(context, message, session, { call, clientGone });
+    });
+    Promise.all(answers).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
+    return reply.reply;
+  }
+
+  #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {
+    if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
+    const stream = session.listen(headers.get("last-event-id"), principal.jti);
+    const { client } = session.bound;
+    if (session.isCarried && !client.listening) {
+      // Where the records are away it is kept with the next change.
+      client.beginListening().catch(() => {});
+      void this.#deps.upstreams.listen(session.bound);
+    }
+    return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };
+  }
+
+  #context(
+    { principal, serverId, protocolVersion, headers, note }: McpRequest,
+    session: DownstreamSession | null,
+    more: Pick<CallContext, "client"> = {},
+  ): CallContext {
+    return {
+      principal,
+      scope: this.#scope(principal, serverId),
+      revision: session?.revision ?? (isRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
+      toolsAsMethods: false,
+      bound: session?.bound ?? null,
+      received: headers,
+      note,
+      ...more,
+    };
+  }
+
+  #scope(principal: Principal, serverId: string | null): Scope {
+    return scopeFor(this.#deps.catalog(), principal, serverId);
+  }
+}
+
+function required(session: DownstreamSession | null): DownstreamSession {
+  if (session === null) {
+    throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
+  }
+  return session;
+}
+
+function checkVersionHeader(version: string | null): asserts version is Revision | null {
+  if (version !== null && !isRevision(version)) throw unsupportedRevision(version, LEGACY_REVISIONS);
+}

@@ -1,0 +1,116 @@
+// Calls whose client has been asked something and has not come back yet. The way back is sealed into `requestState`: it names
+// the worker, so that the client's next request finds it from any.
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { InteractiveCall } from "./interactive_call.ts";
+import { type RetriedRequest, stateRefused } from "./retried_request.ts";
+import { isBoundTo, type SessionClaims, type SessionIds } from "../session/session_id.ts";
+
+/** How a state of our own begins; that of an upstream, as upstream_states.ts seals it, has no such character as the last. */
+const OWN_STATE = "sluice.";
+
+export interface ParkedCallsOptions {
+  readonly ids: SessionIds;
+  readonly clock: Clock;
+  readonly replica: () => number;
+  readonly worker: number;
+  /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
+  readonly timeoutMs: number;
+  /** MAX_STREAMS: a parked call costs what an open stream does. */
+  readonly limit: number;
+}
+
+interface Parked {
+  readonly call: InteractiveCall;
+  readonly request: RetriedRequest;
+  readonly timer: number;
+}
+
+export class ParkedCalls {
+  readonly #options: ParkedCallsOptions;
+  readonly #parked = new Map<string, Parked>();
+
+  constructor(options: ParkedCallsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#parked.size;
+  }
+
+  /** Is the state one of ours, still good or not? Then it must not begin a call anew. */
+  isOwn(requestState: unknown): requestState is string {
+    return typeof requestState === "string" && requestState.startsWith(OWN_STATE);
+  }
+
+  /** Where the call of a `requestState` is parked; null where the state is not ours, or no longer good. */
+  claimsOf(requestState: unknown): SessionClaims | null {
+    if (!this.isOwn(requestState)) return null;
+    const { ids, clock } = this.#options;
+    return ids.open(requestState.slice(OWN_STATE.length), clock.now());
+  }
+
+  has({ name }: SessionClaims): boolean {
+    return this.#parked.has(name);
+  }
+
+  /**
+   * @returns the `requestState` by which the client's next request finds the call
+   * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
+   */
+  park(call: InteractiveCall, request: RetriedRequest): string {
+    const { ids, clock, replica, worker, timeoutMs, limit } = this.#options;
+    if (this.#parked.size >= limit) {
+      const error = new SluiceError("TOO_MANY_PARKED", { limit });
+      call.cancellation.cancel(error);
+      throw error;
+    }
+    const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
+    const id = ids.seal({ replica: replica(), worker, expiresAt, owner: request.owner });
+    const { name } = ids.open(id, clock.now())!;
+    const timer = clock.setTimeout(() => {
+      this.#parked.delete(name);
+      call.cancellation.cancel(
+        new SluiceError("CLIENT_DID_NOT_ANSWER", { method: request.method, timeoutMs }),
+      );
+    }, timeoutMs);
+    this.#parked.set(name, { call, request, timer });
+    return OWN_STATE + id;
+  }
+
+  /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
+  take(requestState: string, request: RetriedRequest): InteractiveCall {
+    const claims = this.claimsOf(requestState);
+    const parked = claims === null ? undefined : this.#parked.get(claims.name);
+    const isSame = parked !== undefined &&
+      isBoundTo(claims!, request.owner) && parked.request.digest === request.digest;
+    if (!isSame) throw stateRefused();
+    this.#options.clock.clearTimeout(parked.timer);
+    this.#parked.delete(claims!.name);
+    return parked.call;
+  }
+
+  /** The client has given the call up that it would come back to with this state; one that is not parked here is left alone. */
+  giveUp(requestState: string): void {
+    const name = this.claimsOf(requestState)?.name;
+    const parked = name === undefined ? undefined : this.#parked.get(name);
+    if (parked === undefined) return;
+    this.#options.clock.clearTimeout(parked.timer);
+    this.#parked.delete(name!);
+    parked.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
+  }
+
+  /** The worker ends: nobody can come back. */
+  close(): void {
+    for (const { call, timer } of this.#parked.values()) {
+      this.#options.clock.clearTimeout(timer);
+      call.cancellation.cancel(new SluiceError("SHUTTING_DOWN"));
+    }
+    this.#parked.clear();
+  }
+}
+
+/** Does a body hold a state of ours? Cheap; a wrong yes is found out by the seal. */
+export function ownStateIn(body: string): string | null {
+  return /"requestState"\s*:\s*"(sluice\.[a-z2-7]{1,128})"/.exec(body)?.[1] ?? null;
+}

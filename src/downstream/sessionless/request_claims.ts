@@ -1,0 +1,91 @@
+// What a 2026-07-28 request claims of itself in `_meta`. Over HTTP its headers say the same, and an intermediary that reads the body
+// must compare the two.
+import { SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { mayClaim } from "../../mcp/claims.ts";
+import { textOfHeader } from "../../mcp/header_text.ts";
+import { metaOf, metaText, NAMED_BY } from "../../mcp/modern.ts";
+import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { rankOf } from "../../proxy/methods/logging.ts";
+import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
+import type { McpRequest } from "../exchange/mcp_exchange.ts";
+import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
+
+/** What a request claims of its client. */
+export interface ModernClaims {
+  /** As the client wrote them, JSON text. */
+  readonly capabilities: string;
+  readonly capabilityNames: ReadonlySet<string>;
+  /** The client takes log messages from this severity on; null: none. */
+  readonly logLevel: string | null;
+}
+
+/** Must an HTTP request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
+export function mayBeModern(
+  { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
+): boolean {
+  return protocolVersion === MODERN_REVISION || mayClaim(body, META.protocolVersion);
+}
+
+/**
+ * @param headers that have to say the same; undefined: the transport has none
+ * @throws {SluiceError} INVALID_PARAMS for claims that are missing or malformed, UNSUPPORTED_PROTOCOL_VERSION, HEADER_MISMATCH
+ *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
+ */
+export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): ModernClaims {
+  checkRevision(message, headers);
+  const meta = metaOf(message.params)!;
+  if (!isObject(meta[META.clientCapabilities])) throw malformed(META.clientCapabilities, "an object");
+  checkHeader(headers, "mcp-method", message.method);
+  const namedBy = NAMED_BY[message.method];
+  const name = namedBy !== undefined && isObject(message.params) ? message.params[namedBy] : undefined;
+  if (typeof name === "string") checkHeader(headers, "mcp-name", name, textOfHeader);
+  const logLevel = meta[META.logLevel];
+  if (logLevel !== undefined && rankOf(logLevel) < 0) throw malformed(META.logLevel, "a log level");
+  return {
+    capabilities: metaText(message, META.clientCapabilities)!,
+    capabilityNames: new Set(Object.keys(meta[META.clientCapabilities] as JsonObject)),
+    logLevel: typeof logLevel === "string" ? logLevel : null,
+  };
+}
+
+/**
+ * The part of `readClaims()` that comes before all else: what the other claims and the method mean is the revision's to say.
+ * @throws {SluiceError} as there
+ */
+export function checkRevision({ params }: RequestMessage, headers: ReceivedHeaders | undefined): void {
+  const version = metaOf(params)?.[META.protocolVersion];
+  if (typeof version !== "string") throw malformed(META.protocolVersion, "a string");
+  checkHeader(headers, "mcp-protocol-version", version);
+  if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
+}
+
+/** @param read what a value stands for: most headers have no encoding ("Server Validation") */
+function checkHeader(
+  headers: ReceivedHeaders | undefined,
+  name: string,
+  expected: string,
+  read = (value: string): string | null => value,
+): void {
+  if (headers === undefined) return;
+  const value = headers.get(name);
+  if (value === null) throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "is missing" });
+  if (read(value) !== expected) {
+    throw new SluiceError("HEADER_MISMATCH", { header: name, reason: "differs from the body" });
+  }
+}
+
+function malformed(key: string, shape: string): SluiceError {
+  return new SluiceError("INVALID_PARAMS", { reason: `_meta["${key}"] must be ${shape}` });
+}
+
+/** The client's answers to what an earlier reply asked for, by key, each as JSON text. @throws {SluiceError} INVALID_PARAMS */
+export function inputResponses(message: RequestMessage): ReadonlyMap<string, string> {
+  const responses = isObject(message.params) ? message.params.inputResponses : undefined;
+  if (responses === undefined) return new Map();
+  if (!isObject(responses) || !Object.values(responses).every(isObject)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"inputResponses" must be an object of objects' });
+  }
+  const text = memberText(memberText(message.text, "params")!, "inputResponses")!;
+  return new Map(Object.keys(responses).map((key) => [key, memberText(text, key)!]));
+}

@@ -1,0 +1,204 @@
+// Requests of revision 2026-07-28, whichever transport brings them: each says for itself who asks for what. What speaks against
+// one is thrown before anything has begun; else it is a call, which is answered, or it listens.
+import type { CancelSignal } from "../../base/cancellation.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { idText, isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { claimsRevision } from "../../mcp/modern.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import type { CallContext } from "../../proxy/call/call_context.ts";
+import type { Dispatcher } from "../../proxy/dispatch.ts";
+import { requireTasksExtension } from "../../proxy/methods/task_methods.ts";
+import type { CallNote } from "../../telemetry/call_note.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
+import { abortWith } from "../exchange/client_gone.ts";
+import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
+import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
+import { checkRevision, inputResponses, type ModernClaims, readClaims } from "./request_claims.ts";
+import { heardBy } from "./notifications.ts";
+import type { ParkedCalls } from "./pending_calls.ts";
+import { RetriedRequest } from "./retried_request.ts";
+import { scopeFor } from "../exchange/visible_scope.ts";
+import type { UpstreamStates } from "./upstream_states.ts";
+import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
+
+export interface ModernRequestsDeps {
+  readonly dispatcher: Dispatcher;
+  readonly catalog: () => Catalog;
+  readonly parked: ParkedCalls;
+  readonly states: UpstreamStates;
+  readonly listeners: Listeners;
+  readonly subscriptions: UpstreamSubscriptions;
+  readonly streamsAreFull: () => boolean;
+}
+
+/** What a transport knows of a request beside the message. */
+export interface Provenance {
+  readonly principal: Principal;
+  /** The virtual server of the address; null for the one that shows everything. */
+  readonly serverId: string | null;
+  readonly received: ReceivedHeaders;
+  /** Headers that have to say what the body says; absent where the transport has none. */
+  readonly claimHeaders?: ReceivedHeaders;
+  readonly note?: CallNote;
+}
+
+/** One exchange of a call. */
+export interface ExchangeOptions {
+  /** Aborted when the client gives the call up, or is gone. */
+  readonly signal: CancelSignal;
+  /** Takes what comes before the answer, as JSON text. */
+  readonly notify: (text: string) => void;
+}
+
+export interface ModernAnswer extends RpcAnswer {
+  /** The call waits for its client, under this state. */
+  readonly requestState?: string;
+}
+
+export type Accepted =
+  | { readonly kind: "call"; answer(options: ExchangeOptions): Promise<ModernAnswer> }
+  | { readonly kind: "listen"; open(stream: ListenStream): Listener };
+
+const LISTEN = "subscriptions/listen";
+
+/** What a client can be asked, and the capability by which it says so (2026-07-28, "Multi Round-Trip Requests"). */
+const QUESTIONS = [
+  ["sampling/createMessage", "sampling"],
+  ["elicitation/create", "elicitation"],
+  ["roots/list", "roots"],
+] as const;
+
+export class ModernRequests {
+  readonly #deps: ModernRequestsDeps;
+
+  constructor(deps: ModernRequestsDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws {SluiceError} FORBIDDEN, NOT_FOUND */
+  contextOf({ principal, serverId, received, claimHeaders, note }: Provenance): CallContext {
+    return {
+      principal,
+      scope: scopeFor(this.#deps.catalog(), principal, serverId),
+      revision: MODERN_REVISION,
+      toolsAsMethods: false,
+      bound: null,
+      received,
+      claimHeaders,
+      note,
+    };
+  }
+
+  /**
+   * @param context of `contextOf()`; `serverId` as there
+   * @throws {SluiceError} METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
+   *  `inputResponses()`, `ParkedCalls.take()` and `UpstreamStates.toUpstream()` throw
+   */
+  accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
+    const { method } = message;
+    if (method !== LISTEN && !this.#deps.dispatcher.knows(method, MODERN_REVISION)) {
+      // Another revision may well have it.
+      if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
+      throw new SluiceError("METHOD_NOT_FOUND", { method });
+    }
+    const claims = readClaims(message, context.claimHeaders);
+    const call = { ...context, clientCapabilities: claims.capabilities };
+    return method === LISTEN ? this.#listen(message, call) : this.#call(message, call, claims, serverId);
+  }
+
+  #call(
+    message: RequestMessage,
+    call: CallContext,
+    claims: ModernClaims,
+    serverId: string | null,
+  ): Accepted {
+    const { dispatcher, parked, states } = this.#deps;
+    const { params } = message;
+    const request = new RetriedRequest(message, call.principal, serverId);
+    const state = isObject(params) ? params.requestState : undefined;
+    const responses = inputResponses(message);
+    const resumed = parked.isOwn(state) ? parked.take(state, request) : null;
+    const onward = resumed === null ? states.toUpstream(message, request) : message;
+    const begin = () =>
+      new InteractiveCall(
+        (client, signal) =>
+          dispatcher.answer({ ...call, client, signal }, onward).then((answer) =>
+            states.toClient(answer, request)
+          ),
+        askable(claims),
+      );
+    return {
+      kind: "call",
+      answer: async ({ signal, notify }) => {
+        const interactive = resumed ?? begin();
+        // Between two exchanges the client is not there, and the call goes on.
+        const stay = abortWith(signal, interactive.cancellation);
+        try {
+          const said = await interactive.turn((text) => {
+            const heard = heardBy(message, text, { logLevel: claims.logLevel, isResumed: resumed !== null });
+            if (heard !== null) notify(heard);
+          }, responses);
+          if (said.kind === "answer") return said.answer;
+          const requestState = parked.park(interactive, request);
+          const asks = { text: inputRequired(said.requests, requestState), failed: false };
+          return { ...dispatcher.completed(call, message, asks), requestState };
+        } finally {
+          stay();
+        }
+      },
+    };
+  }
+
+  #listen(message: RequestMessage, call: CallContext): Accepted {
+    const { listeners, subscriptions, streamsAreFull } = this.#deps;
+    if (streamsAreFull()) throw new SluiceError("TOO_MANY_STREAMS");
+    if (wantsTasks(message.params)) requireTasksExtension(call.clientCapabilities);
+    const { taskIds = [], resourceSubscriptions = [], ...wanted } = readFilter(message.params);
+    const found = (ids: readonly string[], find: (id: string) => Watched | null) =>
+      new Map(ids.flatMap((id) => {
+        const watched = find(id);
+        return watched === null ? [] : [[id, watched] as const];
+      }));
+    // A task may end at any time: that one is gone by now is no fault of the client's. What is not honoured is not acknowledged.
+    const resources = found(resourceSubscriptions, (uri) => subscriptions.findResource(call, uri));
+    const tasks = found(taskIds, (id) => subscriptions.findTask(call, id));
+    const filter = {
+      ...wanted,
+      ...(resources.size === 0 ? {} : { resourceSubscriptions: [...resources.keys()] }),
+      ...(tasks.size === 0 ? {} : { taskIds: [...tasks.keys()] }),
+    };
+    const watched = [...resources.values(), ...tasks.values()];
+    return {
+      kind: "listen",
+      open: (stream) => {
+        const listener = listeners.open({
+          id: idText(message),
+          serverId: call.scope.server?.id ?? null,
+          jti: call.principal.jti,
+          filter,
+          stream,
+        });
+        const ended = new AbortController();
+        void listener.ended.then(() => ended.abort());
+        void subscriptions.watch(watched, (text) => listener.notify(text), { call, signal: ended.signal });
+        return listener;
+      },
+    };
+  }
+}
+
+function askable({ capabilityNames }: ModernClaims): ReadonlySet<string> {
+  return new Set(QUESTIONS.flatMap(([method, name]) => capabilityNames.has(name) ? [method] : []));
+}
+
+function inputRequired(requests: ReadonlyMap<string, InputRequest>, requestState: string): string {
+  const members = [...requests].map(([key, { method, params }]) => {
+    const paramsText = params === undefined ? "" : `,"params":${params}`;
+    return `${JSON.stringify(key)}:{"method":${JSON.stringify(method)}${paramsText}}`;
+  });
+  const state = JSON.stringify(requestState);
+  return `{"resultType":"input_required","inputRequests":{${members.join(",")}},"requestState":${state}}`;
+}

@@ -1,0 +1,129 @@
+// What a 2026-07-28 client listens to beyond lists: resources and tasks, found in what its endpoint shows, and heard of from the
+// upstreams that they come from.
+import { requirePermission } from "../../auth/rbac.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { resolveResource } from "../../catalog/snapshot/resolver.ts";
+import { isObject, memberValue } from "../../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { TASK_NOTIFICATIONS } from "../../mcp/tasks.ts";
+import type { CallContext } from "../../proxy/call/call_context.ts";
+import { type TaskIds, taskOwnerOf } from "../../proxy/tasks/task_ids.ts";
+import { renameInMessage } from "../../proxy/tasks/task_text.ts";
+import { findTask } from "../../proxy/methods/task_methods.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
+
+/** One of what the upstream calls it. */
+export interface Watched {
+  readonly gatewayId: string;
+  readonly kind: "resource" | "task";
+  /** The resource's URI, or the upstream's own id of the task. */
+  readonly id: string;
+}
+
+export interface WatchOptions {
+  readonly call: CallContext;
+  /** Aborted when nobody listens any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Between two subscriptions at an upstream that has just been changed, ms. */
+const PAUSE_MS = 1_000;
+
+export class UpstreamSubscriptions {
+  readonly #upstreams: Pick<Upstreams, "get">;
+  readonly #taskIds: TaskIds;
+
+  constructor(upstreams: Pick<Upstreams, "get">, taskIds: TaskIds) {
+    this.#upstreams = upstreams;
+    this.#taskIds = taskIds;
+  }
+
+  /**
+   * @returns null where the upstream does not tell of its resources' changes
+   * @throws {SluiceError} FORBIDDEN; INVALID_PARAMS: the revision has no code of its own for a resource that is none
+   */
+  findResource({ principal, scope }: CallContext, uri: string): Watched | null {
+    requirePermission(principal, "resources.read");
+    try {
+      const { gateway } = resolveResource(scope, uri, principal);
+      const { resources } = gateway.capabilities;
+      if (!isObject(resources) || resources.subscribe !== true) return null;
+      return { gatewayId: gateway.id, kind: "resource", id: uri };
+    } catch (error) {
+      if (!isError(error, "RESOURCE_NOT_FOUND")) throw error;
+      throw new SluiceError("INVALID_PARAMS", { reason: error.message });
+    }
+  }
+
+  /** @returns null for a task that is not this caller's here any more. @throws {SluiceError} FORBIDDEN */
+  findTask(call: CallContext, id: string): Watched | null {
+    requirePermission(call.principal, "tools.execute");
+    const task = findTask(this.#taskIds, call, id);
+    // One that has gone back to an older revision tells of no task that it gave under this one.
+    if (task?.gateway.protocolVersion !== MODERN_REVISION) return null;
+    return { gatewayId: task.gateway.id, kind: "task", id: task.taskId };
+  }
+
+  /** Watch until the signal is aborted. `onUpdate` takes the upstreams' notifications as JSON text. Never rejects. */
+  async watch(
+    watched: readonly Watched[],
+    onUpdate: (text: string) => void,
+    options: WatchOptions,
+  ): Promise<void> {
+    const byUpstream = Map.groupBy(watched, ({ gatewayId }) => gatewayId);
+    await Promise.all(
+      [...byUpstream].map(([gatewayId, own]) => this.#watchOne(gatewayId, own, onUpdate, options)),
+    );
+  }
+
+  /** An upstream that was changed is another: its successor is subscribed to. One that refuses is left alone. */
+  async #watchOne(
+    gatewayId: string,
+    watched: readonly Watched[],
+    onUpdate: (text: string) => void,
+    { call, signal }: WatchOptions,
+  ): Promise<void> {
+    const [uris, tasks] = (["resource", "task"] as const).map((wanted) =>
+      watched.flatMap(({ kind, id }) => kind === wanted ? [id] : [])
+    );
+    const filter = {
+      ...(uris!.length > 0 ? { resourceSubscriptions: uris! } : {}),
+      ...(tasks!.length > 0 ? { taskIds: tasks! } : {}),
+    };
+    const owner = taskOwnerOf(call);
+    const hear = (text: string) => {
+      if (!isOf(filter, text)) return;
+      onUpdate(renameInMessage(text, (taskId) => this.#taskIds.seal(owner, { gatewayId, taskId })));
+    };
+    let last: Upstream | null = null;
+    while (!signal.aborted) {
+      const upstream = this.#find(gatewayId);
+      if (upstream === null || upstream === last) return;
+      last = upstream;
+      const subscription = upstream.subscribe(filter, hear, signal, call);
+      subscription.opened.catch(() => {});
+      await subscription.ended;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+
+  #find(gatewayId: string): Upstream | null {
+    try {
+      return this.#upstreams.get(gatewayId);
+    } catch {
+      // Deleted, or its credentials cannot be read: there is nothing to hear from it.
+      return null;
+    }
+  }
+}
+
+/** Is it what was asked for? A session that is kept for it hears all that its upstream says, log messages among it. */
+function isOf(
+  { resourceSubscriptions, taskIds }: { resourceSubscriptions?: unknown; taskIds?: unknown },
+  text: string,
+): boolean {
+  const method = memberValue(text, "method");
+  return (resourceSubscriptions !== undefined && method === "notifications/resources/updated") ||
+    (taskIds !== undefined && TASK_NOTIFICATIONS.has(String(method)));
+}

@@ -1,0 +1,117 @@
+// tools/list, prompts/list, resources/list, resources/templates/list: what the endpoint shows to this caller, page by page.
+import { canSee, requirePermission } from "../../auth/rbac.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Entry, Scope, Shelf } from "../../catalog/snapshot/catalog.ts";
+import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { LIST_TTL_MS } from "../call/modern_answer.ts";
+import type { EntityRow } from "../../store/registry/rows.ts";
+import type { CallContext, Handler } from "../call/call_context.ts";
+import type { ListCursors, ListOf } from "../call/list_cursor.ts";
+import type { UpstreamCaller } from "./upstream_caller.ts";
+
+/** The key of a list's `_meta` that names the upstreams whose entries cannot be used now. */
+export const UNAVAILABLE_KEY = "sluice/unavailableUpstreams";
+
+export interface ListPaging {
+  readonly cursors: ListCursors;
+  /** Entries per page; 0: all in one. */
+  readonly pageSize: number;
+}
+
+interface List {
+  /** Of the result's array. */
+  readonly key: string;
+  readonly permission: string;
+  readonly shelfOf: (scope: Scope) => Shelf<Entry<EntityRow>>;
+}
+
+const LISTS: Readonly<Record<string, List>> = {
+  "tools/list": { key: "tools", permission: "tools.read", shelfOf: ({ tools }) => tools },
+  "prompts/list": { key: "prompts", permission: "prompts.read", shelfOf: ({ prompts }) => prompts },
+  "resources/list": { key: "resources", permission: "resources.read", shelfOf: ({ resources }) => resources },
+  "resources/templates/list": {
+    key: "resourceTemplates",
+    permission: "resources.read",
+    shelfOf: ({ templates }) => templates,
+  },
+};
+
+/** The handlers throw INVALID_PARAMS for a cursor that is not one of this list, FORBIDDEN. */
+export function listHandlers(
+  caller: UpstreamCaller,
+  paging: ListPaging,
+): [method: string, handler: Handler][] {
+  return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
+    requirePermission(call.principal, list.permission);
+    const of = { method, serverId: call.scope.server?.id ?? null };
+    const shelf = list.shelfOf(call.scope);
+    const page = pageOf(shelf, call, of, paging, isObject(params) ? params.cursor : undefined);
+    const ttl = call.revision === MODERN_REVISION ? `,"ttlMs":${ttlMsOf(shelf)}` : "";
+    return { text: render(caller, list.key, page, ttl), failed: false };
+  }]);
+}
+
+interface Page {
+  /** The inside of a JSON array. */
+  readonly items: string;
+  readonly gateways: readonly Entry<EntityRow>["gateway"][];
+  readonly nextCursor: string | null;
+}
+
+/** A page ends at an entry, not at a number: what comes or goes before the next page moves nothing (catalog/list_order.ts). */
+function pageOf(
+  shelf: Shelf<Entry<EntityRow>>,
+  { principal }: CallContext,
+  list: ListOf,
+  { cursors, pageSize }: ListPaging,
+  cursor: unknown,
+): Page {
+  const { entries, allPublic } = shelf;
+  const isWhole = pageSize === 0 || entries.length <= pageSize;
+  if (cursor === undefined && isWhole && allPublic) {
+    return { items: shelf.listText, gateways: shelf.gateways, nextCursor: null };
+  }
+  const shown: Entry<EntityRow>[] = [];
+  let isMore = false;
+  for (
+    let i = cursor === undefined ? 0 : indexAfter(entries, opened(cursors, list, cursor));
+    i < entries.length;
+    i++
+  ) {
+    if (!allPublic && !canSee(principal, entries[i]!.row)) continue;
+    isMore = pageSize > 0 && shown.length === pageSize;
+    if (isMore) break;
+    shown.push(entries[i]!);
+  }
+  return {
+    items: shown.map(({ listText }) => listText).join(","),
+    gateways: shown.map(({ gateway }) => gateway),
+    nextCursor: isMore ? cursors.seal(list, positionOf(shown.at(-1)!)) : null,
+  };
+}
+
+function opened(cursors: ListCursors, list: ListOf, cursor: unknown) {
+  const position = typeof cursor === "string" ? cursors.open(list, cursor) : null;
+  if (position === null) throw new SluiceError("INVALID_PARAMS", { reason: "unknown cursor" });
+  return position;
+}
+
+/** As long as the most impatient upstream allows, on every page of the list. */
+function ttlMsOf({ gateways }: Shelf<Entry<EntityRow>>): number {
+  return Math.min(LIST_TTL_MS, ...gateways.map(({ listTtlMs }) => listTtlMs ?? LIST_TTL_MS));
+}
+
+/** A dead upstream takes nothing off the list: the list says who is missing. @param more further members, as JSON text */
+function render(
+  caller: UpstreamCaller,
+  key: string,
+  { items, gateways, nextCursor }: Page,
+  more: string,
+): string {
+  const missing = caller.missing(gateways);
+  const cursor = nextCursor === null ? "" : `,"nextCursor":${JSON.stringify(nextCursor)}`;
+  const meta = missing.length === 0 ? "" : `,"_meta":${JSON.stringify({ [UNAVAILABLE_KEY]: missing })}`;
+  return `{${JSON.stringify(key)}:[${items}]${cursor}${more}${meta}}`;
+}

@@ -1,0 +1,99 @@
+// tasks/get, tasks/result, tasks/cancel and tasks/update: to the one upstream that runs the task, and back under our id.
+import { requirePermission } from "../../auth/rbac.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { visibleGateways } from "../../catalog/snapshot/resolver.ts";
+import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { declaresTasksExtension, TASKS_EXTENSION } from "../../mcp/tasks.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { CallContext, Handler } from "../call/call_context.ts";
+import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
+import { mayNameTask, type Rename, renameInCreated, renameInMeta, renameInTask } from "../tasks/task_text.ts";
+import type { UpstreamCaller } from "./upstream_caller.ts";
+
+/** By method: where its result names the task. */
+const RESULTS: Readonly<Record<string, (result: string, rename: Rename) => string>> = {
+  "tasks/get": renameInTask,
+  "tasks/cancel": renameInTask,
+  "tasks/update": renameInTask,
+  // What the tool has answered: only its `_meta` is about the task.
+  "tasks/result": renameInMeta,
+};
+
+/** The handlers throw INVALID_PARAMS for an id that we did not give this caller, MISSING_CLIENT_CAPABILITY, FORBIDDEN, UPSTREAM_*. */
+export function taskHandlers(
+  caller: UpstreamCaller,
+  methods: readonly string[],
+): [method: string, handler: Handler][] {
+  return methods.map((method) => [method, (call, message) => askAboutTask(caller, call, message)]);
+}
+
+/** The answer of a tools/call that may have made a task. */
+export function taskMade(
+  caller: UpstreamCaller,
+  call: CallContext,
+  gatewayId: string,
+  answer: RpcAnswer,
+): RpcAnswer {
+  const { text, failed } = answer;
+  if (failed || !mayNameTask(text)) return answer;
+  const rename = sealFor(caller, call, gatewayId);
+  const isTask = memberText(text, "resultType") === '"task"';
+  return { text: isTask ? renameInTask(text, rename) : renameInCreated(text, rename), failed };
+}
+
+/** Our ids for an upstream's tasks, good for this call's caller. */
+export function sealFor({ taskIds }: UpstreamCaller, call: CallContext, gatewayId: string): Rename {
+  const owner = taskOwnerOf(call);
+  return (taskId) => taskIds.seal(owner, { gatewayId, taskId });
+}
+
+/** The task as its upstream knows it; null: none that this caller has here. */
+export function findTask(
+  taskIds: TaskIds,
+  call: CallContext,
+  id: string,
+): { readonly gateway: GatewayRow; readonly taskId: string } | null {
+  const task = taskIds.open(taskOwnerOf(call), id);
+  // An upstream that was taken from the caller takes its tasks along.
+  const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
+  return task === null || gateway === undefined ? null : { gateway, taskId: task.taskId };
+}
+
+async function askAboutTask(
+  caller: UpstreamCaller,
+  call: CallContext,
+  { method, params, text }: RequestMessage,
+): Promise<RpcAnswer> {
+  requirePermission(call.principal, "tools.execute");
+  if (call.revision === MODERN_REVISION) requireTasksExtension(call.clientCapabilities);
+  const given = isObject(params) ? params.taskId : undefined;
+  if (typeof given !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" must be a string' });
+  }
+  const task = findTask(caller.taskIds, call, given);
+  if (task === null) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" names no task of this caller here' });
+  }
+  const { gateway } = task;
+  const sent = replaceSoleMember(memberText(text, "params")!, "taskId", JSON.stringify(task.taskId));
+  // tasks/result waits for the tool.
+  const limits = method === "tasks/result" ? caller.toolDeadline : undefined;
+  const answer = await caller.request({ gateway }, call, method, sent, limits);
+  if (answer.failed) return answer;
+  return { text: RESULTS[method]!(answer.text, sealFor(caller, call, gateway.id)), failed: false };
+}
+
+/**
+ * Only who declares the extension may use what belongs to it (tasks extension, "Protocol Errors"). `data` is as named there.
+ * @param capabilities the client's, as JSON text
+ * @throws {SluiceError} MISSING_CLIENT_CAPABILITY
+ */
+export function requireTasksExtension(capabilities: string | undefined): void {
+  if (declaresTasksExtension(capabilities)) return;
+  const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } };
+  throw new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: `extensions["${TASKS_EXTENSION}"]` }, {
+    data: { requiredCapabilities },
+  });
+}

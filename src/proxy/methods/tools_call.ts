@@ -1,0 +1,79 @@
+// tools/call: find the tool, give it the name that its upstream knows, pass the rest through as it came.
+import { isError, SluiceError } from "../../base/errors.ts";
+import { requirePermission } from "../../auth/rbac.ts";
+import type { Entry } from "../../catalog/snapshot/catalog.ts";
+import { resolveTool } from "../../catalog/snapshot/resolver.ts";
+import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
+import type { ToolRow } from "../../store/registry/rows.ts";
+import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import { declaresTasksExtension } from "../../mcp/tasks.ts";
+import { checkParamHeaders, paramHeadersFor } from "../call/param_headers.ts";
+import type { CallContext } from "../call/call_context.ts";
+import { taskMade } from "./task_methods.ts";
+import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
+
+/** @throws {SluiceError} INVALID_PARAMS, TOOL_NOT_FOUND, NAME_AMBIGUOUS, FORBIDDEN, UPSTREAM_* */
+export function callTool(
+  caller: UpstreamCaller,
+  call: CallContext,
+  message: RequestMessage,
+): Promise<RpcAnswer> {
+  const { params } = message;
+  if (!isObject(params) || typeof params.name !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"name" must be a string' });
+  }
+  if (params.arguments !== undefined && !isObject(params.arguments)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"arguments" must be an object' });
+  }
+  const tool = resolveTool(call.scope, params.name, call.principal);
+  const text = memberText(message.text, "params")!;
+  const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
+  if (call.claimHeaders !== undefined) checkParamHeaders(tool, params.arguments, call.claimHeaders);
+  const answer = send(caller, call, tool, { text: renamed, args: params.arguments });
+  // No other call is looked at for tasks.
+  const mayMakeTask = params.task !== undefined || declaresTasksExtension(call.clientCapabilities);
+  return mayMakeTask ? answer.then((answer) => taskMade(caller, call, tool.gateway.id, answer)) : answer;
+}
+
+/** ContextForge's `/rpc` takes a tool's name for a method, and `params` for its arguments. @throws like callTool, METHOD_NOT_FOUND */
+export function callToolAsMethod(
+  caller: UpstreamCaller,
+  call: CallContext,
+  message: RequestMessage,
+): Promise<RpcAnswer> {
+  const { method, params } = message;
+  const tool = toolNamed(call, method);
+  if (params !== undefined && !isObject(params)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
+  }
+  const text = params === undefined ? "{}" : memberText(message.text, "params")!;
+  const called = `{"name":${tool.originalKeyText},"arguments":${text}}`;
+  return send(caller, call, tool, { text: called, args: params });
+}
+
+function toolNamed(call: CallContext, method: string): Entry<ToolRow> {
+  try {
+    return resolveTool(call.scope, method, call.principal);
+  } catch (error) {
+    throw isError(error, "TOOL_NOT_FOUND") ? new SluiceError("METHOD_NOT_FOUND", { method }) : error;
+  }
+}
+
+function send(
+  caller: UpstreamCaller,
+  call: CallContext,
+  tool: Entry<ToolRow>,
+  { text, args }: { readonly text: string; readonly args: unknown },
+): Promise<RpcAnswer> {
+  if (call.note !== undefined) call.note.tool = tool.key;
+  requirePermission(call.principal, "tools.execute");
+  const deadline = deadlineOf(tool.row, caller.toolDeadline);
+  const paramHeaders = paramHeadersFor(tool, args);
+  const limits = paramHeaders === undefined ? deadline : { ...deadline, paramHeaders };
+  return caller.request(tool, call, "tools/call", text, limits);
+}
+
+/** The tool's own limit wins over the gateway's. */
+function deadlineOf({ timeoutMs }: ToolRow, otherwise: CallDeadline): CallDeadline {
+  return timeoutMs === null ? otherwise : { timeoutMs, timeoutSetting: "the tool's timeout_ms" };
+}

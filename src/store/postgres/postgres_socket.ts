@@ -1,0 +1,92 @@
+// The socket under a PostgreSQL connection, and what its TLS needs.
+import { connect as connectTcp, type Socket } from "node:net";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { unavailable } from "./postgres_errors.ts";
+import { locationOf, type PostgresTarget, type TlsMode } from "./postgres_url.ts";
+
+/** PEM texts, and whether the server's certificate is checked; what `tls.connect` takes. */
+export interface TlsOptions {
+  readonly rejectUnauthorized: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface SocketOptions {
+  readonly target: PostgresTarget;
+  readonly tls: TlsOptions;
+  readonly connectTimeoutMs: number;
+  readonly clock?: Clock;
+}
+
+/** The server's answer to the question for TLS, where it takes none. */
+const NO = 78; // "N"
+
+/** @throws {SluiceError} STORE_CANNOT_OPEN when a file cannot be read */
+export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise<TlsOptions> {
+  const options: Record<string, string> = {};
+  for (const [name, path] of Object.entries(tlsFiles)) {
+    if (path === null) continue;
+    try {
+      options[name] = await Deno.readTextFile(path);
+    } catch (error) {
+      throw new SluiceError("STORE_CANNOT_OPEN", { path, reason: reasonOf(error) }, { cause: error });
+    }
+  }
+  return { ...options, rejectUnauthorized: tls === "verify-full" };
+}
+
+/** Connects. npm:postgres then asks for TLS on it. @throws {SluiceError} STORE_UNAVAILABLE */
+export async function openSocket(options: SocketOptions): Promise<Socket> {
+  const { target: { host, port }, connectTimeoutMs, clock = systemClock } = options;
+  const socket = connectTcp({ host, port });
+  const timer = clock.setTimeout(
+    () => socket.destroy(new Error(`no connection within ${connectTimeoutMs} ms (DB_CONNECT_TIMEOUT)`)),
+    connectTimeoutMs,
+  );
+  try {
+    await connected(socket);
+    socket.setNoDelay(true);
+    // npm:postgres takes the name to check the certificate against from here.
+    Object.assign(socket, { host });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw unavailable(locationOf(options.target), reasonOf(error), error);
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}
+
+/**
+ * Tells `onFailed` why the socket cannot be used, also after npm:postgres has started TLS on it: that takes off all
+ * listeners, and an error without one would end the worker.
+ */
+export function watchSocket(socket: Socket, tls: TlsMode, onFailed: (reason: string) => void): void {
+  const listen = () =>
+    socket
+      .on("error", (error) => onFailed(reasonOf(error)))
+      .on("close", () => onFailed("the server closed the connection"));
+  listen();
+  if (tls === "disable") return;
+  socket.once("data", (answer: Uint8Array) => {
+    // npm:postgres would go on regardless, and fail in words that explain nothing.
+    if (answer[0] === NO && tls !== "prefer") {
+      onFailed("the server does not take TLS, which sslmode asks for");
+    } else setTimeout(listen, 0);
+  });
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      socket.off("connect", onConnect).off("error", onError).off("close", onClose);
+      act();
+    };
+    const onConnect = () => settle(resolve);
+    const onError = (error: unknown) => settle(() => reject(error));
+    const onClose = () => settle(() => reject(new Error("the server closed the connection")));
+    socket.on("connect", onConnect).on("error", onError).on("close", onClose);
+  });
+}

@@ -1,0 +1,141 @@
+// Reads the PostgreSQL forms of DATABASE_URL: libpq's, and SQLAlchemy's as ContextForge writes it.
+import { SluiceError } from "../../base/errors.ts";
+
+/** libpq's words. `verify-ca` is taken as `verify-full`, which is stricter. */
+export type TlsMode = "disable" | "prefer" | "require" | "verify-full";
+
+/** Where a PostgreSQL database is and how to log in. */
+export interface PostgresTarget {
+  readonly kind: "postgres";
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly tls: TlsMode;
+  /** Paths of PEM files; null: not given. */
+  readonly tlsFiles: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+  };
+  readonly applicationName: string;
+  /** `connect_timeout`, which wins over DB_CONNECT_TIMEOUT, ms; null: not given. */
+  readonly connectTimeoutMs: number | null;
+  /** Does the URL say that it leads to PgBouncer? By `?pgbouncer=true`, or by having the word in it. */
+  readonly isPgbouncer: boolean;
+}
+
+// SQLAlchemy's pattern (engine/url.py): a password may hold anything but "@".
+const URL_PATTERN =
+  /^[\w+]+:\/\/(?:([^:/]*)(?::([^@]*))?@)?(?:\[([^/?]+)\]|([^/:?]+))?(?::([^/?]*))?(?:\/([^?]*))?(?:\?(.*))?$/s;
+
+const TLS_MODES: Readonly<Record<string, TlsMode>> = {
+  disable: "disable",
+  allow: "prefer",
+  prefer: "prefer",
+  require: "require",
+  "verify-ca": "verify-full",
+  "verify-full": "verify-full",
+};
+
+const PARAMETERS = [
+  "sslmode",
+  "sslrootcert",
+  "sslcert",
+  "sslkey",
+  "application_name",
+  "connect_timeout",
+  "pgbouncer",
+];
+
+const EXAMPLE = "postgresql://user:password@host:5432/database";
+
+/** @throws {SluiceError} STORE_CANNOT_OPEN, saying what is wrong without showing the URL */
+export function parsePostgresUrl(url: string): PostgresTarget {
+  const match = URL_PATTERN.exec(url.trim());
+  if (match === null) throw refused(`it must look like ${EXAMPLE}`);
+  const [, user, password, ipv6, name, portText, path, query] = match;
+  const host = ipv6 ?? name;
+  if (!host) throw refused(`it names no host; it must look like ${EXAMPLE}`);
+  if (/[@,]/.test(host)) {
+    throw refused("it must name one host, and an @ in the password must be written as %40");
+  }
+  if (!user) throw refused(`it names no user; it must look like ${EXAMPLE}`);
+  if (!path) throw refused(`it names no database; it must look like ${EXAMPLE}`);
+  const parameters = readParameters(query ?? "");
+  return {
+    kind: "postgres",
+    host,
+    port: portOf(portText),
+    user: unquoted(user),
+    password: unquoted(password ?? ""),
+    database: unquoted(path),
+    ...tlsOf(parameters),
+    applicationName: parameters.get("application_name") ?? "sluice",
+    connectTimeoutMs: secondsOf(parameters.get("connect_timeout")),
+    isPgbouncer: isPgbouncer(parameters, `${host}/${path}?${query ?? ""}`),
+  };
+}
+
+/** For people: host, port and database, no name and no password. */
+export function locationOf({ host, port, database }: PostgresTarget): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
+}
+
+function readParameters(query: string): Map<string, string> {
+  const parameters = new Map(new URLSearchParams(query));
+  const unknown = [...parameters.keys()].filter((name) => !PARAMETERS.includes(name));
+  if (unknown.length > 0) {
+    throw refused(
+      `unknown in the URL: ${unknown.join(", ")}; what may stand behind the "?": ${PARAMETERS.join(", ")}`,
+    );
+  }
+  return parameters;
+}
+
+function tlsOf(parameters: ReadonlyMap<string, string>): Pick<PostgresTarget, "tls" | "tlsFiles"> {
+  const mode = parameters.get("sslmode");
+  const ca = parameters.get("sslrootcert") ?? null;
+  const tls = TLS_MODES[mode ?? "prefer"];
+  if (tls === undefined) throw refused(`sslmode must be one of ${Object.keys(TLS_MODES).join(", ")}`);
+  return {
+    // As libpq has it: who names a root certificate wants it checked.
+    tls: tls === "require" && ca !== null ? "verify-full" : tls,
+    tlsFiles: { ca, cert: parameters.get("sslcert") ?? null, key: parameters.get("sslkey") ?? null },
+  };
+}
+
+function isPgbouncer(parameters: ReadonlyMap<string, string>, rest: string): boolean {
+  const declared = parameters.get("pgbouncer");
+  if (declared === undefined) return /pgbouncer/i.test(rest);
+  if (declared === "true" || declared === "false") return declared === "true";
+  throw refused("pgbouncer must be true or false");
+}
+
+function portOf(text: string | undefined): number {
+  if (!text) return 5432;
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65536) return port;
+  throw refused("its port must be a number from 1 to 65535");
+}
+
+function secondsOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const seconds = Number(text);
+  if (seconds >= 1 && seconds <= 3600) return seconds * 1000;
+  throw refused("connect_timeout must be a number of seconds from 1 to 3600");
+}
+
+/** As SQLAlchemy's unquote: a stray % stays. */
+function unquoted(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function refused(reason: string): SluiceError {
+  return new SluiceError("STORE_CANNOT_OPEN", { path: "(PostgreSQL)", reason });
+}

@@ -1,0 +1,165 @@
+// Create, read, update and delete, once, for every table of the registry.
+import { SluiceError } from "../../base/errors.ts";
+import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
+import type { EntityRow } from "./rows.ts";
+import type { EntityTable } from "./tables.ts";
+
+/** A row to be: the store gives it its times and version, and an id (32 hex digits) where it brings none. */
+export type NewRow<Row extends EntityRow> =
+  & Omit<Row, "id" | "createdAt" | "updatedAt" | "modifiedBy" | "version">
+  & { readonly id?: string };
+
+/** The fields to change; a field that is missing or undefined stays as it is. */
+export type RowChanges<Row extends EntityRow> = Partial<
+  Omit<Row, "id" | "createdAt" | "updatedAt" | "version">
+>;
+
+export interface ListFilter {
+  readonly gatewayId?: string;
+  readonly ids?: readonly string[];
+}
+
+/** The rows of one noun. Every write raises the catalog version in its transaction. */
+export interface Entities<Row extends EntityRow> {
+  /** @throws {SluiceError} CONFLICT when the unique name or the id is taken */
+  insert(row: NewRow<Row>): Promise<Row>;
+  /** @throws {SluiceError} NOT_FOUND, CONFLICT */
+  update(id: string, changes: RowChanges<Row>): Promise<Row>;
+  /** Also deletes what belongs to it. @returns false when there was no such row */
+  delete(id: string): Promise<boolean>;
+  get(id: string): Promise<Row | null>;
+  /** In the order of their names, compared by code unit, then of their ids. */
+  list(filter?: ListFilter): Promise<Row[]>;
+}
+
+/** Rows per IN list. */
+const CHUNK = 500;
+
+/** The rows of a table that has all of its noun's fields. */
+export class TableEntities<Row extends EntityRow> implements Entities<Row> {
+  constructor(
+    protected readonly database: Database,
+    protected readonly entity: EntityTable<Row>,
+    protected readonly now: () => Date,
+  ) {}
+
+  async insert(row: NewRow<Row>): Promise<Row> {
+    const full = newRow<Row>(row, this.now());
+    await this.#write(() => full, async (tx) => {
+      for (const statement of this.entity.table.inserts([full])) await tx.run(statement);
+    });
+    return full;
+  }
+
+  async update(id: string, changes: RowChanges<Row>): Promise<Row> {
+    const rows = await this.#write(
+      async () => ({ ...await this.get(id), ...changes } as Partial<Row>),
+      (tx) => tx.query<Record<string, unknown>>(updateStatement(this.entity, id, changes, this.now())),
+    );
+    if (rows.length === 0) throw new SluiceError("NOT_FOUND", { what: `${this.entity.noun} ${id}` });
+    return this.entity.table.decode(rows[0]);
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const { changes } = await this.#write(
+      () => ({}),
+      (tx) => tx.run(sql`DELETE FROM ${this.entity.table.id} WHERE id = ${id}`),
+    );
+    return changes > 0;
+  }
+
+  async get(id: string): Promise<Row | null> {
+    const rows = await this.#select(sql`WHERE id = ${id}`);
+    return rows[0] ?? null;
+  }
+
+  async list({ gatewayId, ids }: ListFilter = {}): Promise<Row[]> {
+    const conditions: SqlQuery[] = [];
+    if (gatewayId !== undefined) {
+      conditions.push(sql`${this.entity.table.column("gatewayId" as keyof Row & string)} = ${gatewayId}`);
+    }
+    const rows: Row[] = [];
+    for (const chunk of ids === undefined ? [undefined] : chunks(ids)) {
+      const all = chunk === undefined ? conditions : [...conditions, sql`id IN ${sql.list(chunk)}`];
+      rows.push(
+        ...await this.#select(all.length === 0 ? sql.empty : sql`WHERE ${sql.join(all, " AND ")}`),
+      );
+    }
+    return inOrder(rows, this.entity.sortKey);
+  }
+
+  async #select(where: SqlQuery): Promise<Row[]> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM ${this.entity.table.id} ${where}`,
+    );
+    return records.map((record) => this.entity.table.decode(record));
+  }
+
+  /** One transaction for the write and the catalog version; `rowOf` gives the row for the words of a conflict. */
+  async #write<T>(
+    rowOf: () => Partial<Row> | Promise<Partial<Row>>,
+    write: (tx: Database) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.database.transaction(async (tx) => {
+        const result = await write(tx);
+        await raiseCatalogVersion(tx);
+        return result;
+      });
+    } catch (error) {
+      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
+      throw new SluiceError("CONFLICT", { reason: this.entity.conflict(await rowOf()) }, { cause: error });
+    }
+  }
+}
+
+/** The row with what the store adds. */
+export function newRow<Row extends EntityRow>(row: NewRow<Row>, now: Date): Row {
+  const time = now.toISOString();
+  const full = {
+    ...row,
+    id: row.id ?? newId(),
+    createdAt: time,
+    updatedAt: time,
+    modifiedBy: null,
+    version: 1,
+  };
+  return full as unknown as Row;
+}
+
+/** UPDATE of one row that counts the change; gives the whole new row. */
+export function updateStatement<Row extends EntityRow>(
+  { table }: EntityTable<Row>,
+  id: string,
+  changes: RowChanges<Row>,
+  now: Date,
+): SqlQuery {
+  const assignments = table.assignments(
+    { ...changes, updatedAt: now.toISOString() } as unknown as Partial<Row>,
+  );
+  return sql`UPDATE ${table.id} SET ${assignments}, version = version + 1 WHERE id = ${id} RETURNING *`;
+}
+
+/** Called in every transaction that changes what the data plane reads. */
+export async function raiseCatalogVersion(tx: Database): Promise<void> {
+  await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
+}
+
+/** 32 hex digits, as ContextForge's ids. */
+export function newId(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}
+
+/** Sorts in place; not left to the database, whose order depends on its collation. */
+export function inOrder<Row extends { readonly id: string }>(rows: Row[], key: keyof Row): Row[] {
+  return rows.sort((a, b) => compare(a[key], b[key]) || compare(a.id, b.id));
+}
+
+/** The values in lists that are short enough for one statement. */
+export function* chunks<T>(values: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < values.length; start += CHUNK) yield values.slice(start, start + CHUNK);
+}
+
+function compare(a: unknown, b: unknown): number {
+  return a === b ? 0 : (a as string) < (b as string) ? -1 : 1;
+}

@@ -1,0 +1,75 @@
+// Tokens that are refused before they expire, by their id (`jti`); read with the catalog, so that they spread as it does.
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { raiseCatalogVersion } from "./entities.ts";
+import { type Database, sql } from "../sql/sql.ts";
+
+export interface RevokedTokenRow {
+  readonly jti: string;
+  /** ISO 8601, UTC. */
+  readonly revokedAt: string;
+  /** An email; null: from the command line. */
+  readonly revokedBy: string | null;
+  readonly reason: string | null;
+  /** When the token expires, ms since the epoch; null: not known, so it is kept for good. */
+  readonly expiresAt: number | null;
+}
+
+export type Revocation = Omit<RevokedTokenRow, "revokedAt">;
+
+/** So long after its expiry a token is kept: another replica's clock may be behind. */
+const KEPT_AFTER_EXPIRY_MS = 60 * 60 * 1000;
+
+export class RevokedTokens {
+  readonly #database: Database;
+  readonly #clock: Clock;
+
+  constructor(database: Database, clock: Clock = systemClock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** A token that is revoked already stays as it is, but for an expiry that was not known. */
+  async revoke({ jti, revokedBy, reason, expiresAt }: Revocation): Promise<void> {
+    const revokedAt = new Date(this.#clock.now()).toISOString();
+    await this.#database.transaction(async (tx) => {
+      const { changes } = await tx.run(
+        sql`INSERT INTO revoked_tokens (jti, revoked_at, revoked_by, reason, expires_at)
+            VALUES (${jti}, ${revokedAt}, ${revokedBy}, ${reason}, ${expiresAt})
+            ON CONFLICT (jti) DO UPDATE SET expires_at = excluded.expires_at
+              WHERE revoked_tokens.expires_at IS NULL AND excluded.expires_at IS NOT NULL`,
+      );
+      if (changes > 0) await raiseCatalogVersion(tx);
+    });
+  }
+
+  /** The oldest revocation first. */
+  async list(): Promise<RevokedTokenRow[]> {
+    const rows = await this.#database.query<{
+      jti: string;
+      revoked_at: string;
+      revoked_by: string | null;
+      reason: string | null;
+      expires_at: number | string | null;
+    }>(sql`SELECT jti, revoked_at, revoked_by, reason, expires_at FROM revoked_tokens ORDER BY revoked_at`);
+    return rows.map((row) => ({
+      jti: row.jti,
+      revokedAt: row.revoked_at,
+      revokedBy: row.revoked_by,
+      reason: row.reason,
+      expiresAt: row.expires_at === null ? null : Number(row.expires_at),
+    }));
+  }
+
+  async ids(): Promise<string[]> {
+    const rows = await this.#database.query<{ jti: string }>(sql`SELECT jti FROM revoked_tokens`);
+    return rows.map(({ jti }) => jti);
+  }
+
+  /** Forgets those that have expired, which is no change: nobody takes them any more. @returns how many */
+  async sweep(): Promise<number> {
+    const { changes } = await this.#database.run(
+      sql`DELETE FROM revoked_tokens WHERE expires_at <= ${this.#clock.now() - KEPT_AFTER_EXPIRY_MS}`,
+    );
+    return changes;
+  }
+}

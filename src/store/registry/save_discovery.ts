@@ -1,0 +1,109 @@
+// Takes what an upstream was found to offer into the registry: ids and the operator's fields of what remains are kept.
+import { SluiceError } from "../../base/errors.ts";
+import {
+  type DiscoveryChanges,
+  Merge,
+  type NamedRow,
+  namesOfOthers,
+  type Naming,
+  newPrompt,
+  newTool,
+  type SkippedItem,
+  updateRows,
+} from "./discovery_merge.ts";
+import { raiseCatalogVersion, TableEntities } from "./entities.ts";
+import { type Database, sql, storable } from "../sql/sql.ts";
+import type { Discovery, GatewayRow } from "./rows.ts";
+import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";
+
+export type { DiscoveryChanges, Nameable, Naming, SkippedItem } from "./discovery_merge.ts";
+
+/** Which kinds to take over; what is left out stays as it was. Default: all. */
+export interface DiscoveryKinds {
+  readonly tools?: boolean;
+  readonly resources?: boolean;
+  readonly prompts?: boolean;
+}
+
+export interface DiscoverySaved {
+  readonly tools: DiscoveryChanges;
+  readonly resources: DiscoveryChanges;
+  readonly prompts: DiscoveryChanges;
+  readonly skipped: readonly SkippedItem[];
+  /** Did anything change that the data plane reads? Then the catalog version was raised. */
+  readonly isNews: boolean;
+}
+
+/** In `tx`. @throws {SluiceError} NOT_FOUND when there is no such gateway */
+export async function saveDiscovery(
+  tx: Database,
+  gatewayId: string,
+  discovery: Discovery,
+  naming: Naming,
+  now: Date,
+  { tools = true, resources = true, prompts = true }: DiscoveryKinds = {},
+): Promise<DiscoverySaved> {
+  const gateways = new TableEntities(tx, GATEWAYS, () => now);
+  const gateway = await gateways.get(gatewayId);
+  if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
+  const refused = tools ? discovery.refusedTools ?? [] : [];
+  const skipped: SkippedItem[] = refused.map((tool) => ({ kind: "tool", ...tool }));
+  const merge = new Merge(tx, gateway, now, skipped);
+  const saved = {
+    tools: tools ? await merge.named(TOOLS, "tool", discovery.tools, naming, newTool) : nothing(),
+    resources: resources ? await merge.resources(discovery) : nothing(),
+    prompts: prompts ? await merge.named(PROMPTS, "prompt", discovery.prompts, naming, newPrompt) : nothing(),
+    skipped,
+  };
+  const about = {
+    capabilities: discovery.capabilities,
+    serverInfo: discovery.serverInfo,
+    instructions: discovery.instructions === null ? null : storable(discovery.instructions),
+    protocolVersion: discovery.protocolVersion,
+    stateful: discovery.stateful,
+    listTtlMs: discovery.listTtlMs,
+    reachable: true,
+  };
+  const time = now.toISOString();
+  const seen = { lastSeen: time, failedChecks: 0, lastError: null, lastRefreshAt: time };
+  const isNews = merge.isNews || !hasAll(gateway, about);
+  if (isNews) await gateways.update(gatewayId, { ...about, ...seen });
+  // The data plane reads none of these: no worker need read the catalog again for them.
+  else await tx.run(sql`UPDATE gateways SET ${GATEWAYS.table.assignments(seen)} WHERE id = ${gatewayId}`);
+  return { ...saved, isNews };
+}
+
+/**
+ * Names a gateway's tools and prompts anew, after its slug or a custom name has changed. In `tx`.
+ * @throws {SluiceError} CONFLICT when a new name belongs to another gateway
+ */
+export async function renameDiscovered(
+  tx: Database,
+  gatewayId: string,
+  naming: Naming,
+  now: Date,
+): Promise<void> {
+  const gateway = await new TableEntities(tx, GATEWAYS, () => now).get(gatewayId);
+  if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
+  for (const entity of [TOOLS, PROMPTS] as unknown as EntityTable<NamedRow>[]) {
+    const rows = await new TableEntities(tx, entity, () => now).list({ gatewayId });
+    const names = naming(gateway.slug, rows.map((row) => ({ ...row, currentName: row.name })));
+    const [taken] = await namesOfOthers(tx, entity, gatewayId, names);
+    if (taken !== undefined) throw new SluiceError("CONFLICT", { reason: entity.conflict({ name: taken }) });
+    const changed = rows.flatMap((row, i) =>
+      row.name === names[i] ? [] : [{ row, changes: { name: names[i] } }]
+    );
+    await updateRows(tx, entity, changed, now);
+  }
+  await raiseCatalogVersion(tx);
+}
+
+function hasAll(row: GatewayRow, fields: Partial<GatewayRow>): boolean {
+  return Object.entries(fields).every(([key, value]) =>
+    JSON.stringify(row[key as keyof GatewayRow]) === JSON.stringify(value)
+  );
+}
+
+function nothing(): DiscoveryChanges {
+  return { added: [], updated: [], removed: [] };
+}

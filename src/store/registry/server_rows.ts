@@ -1,0 +1,122 @@
+// Virtual servers: their rows, and the tables that say which tools, resources and prompts each has.
+import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import { SluiceError } from "../../base/errors.ts";
+import {
+  type Entities,
+  type ListFilter,
+  type NewRow,
+  raiseCatalogVersion,
+  type RowChanges,
+  TableEntities,
+} from "./entities.ts";
+import type { ServerRow } from "./rows.ts";
+import { type ServerFields, SERVERS } from "./tables.ts";
+
+type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
+
+const MEMBERSHIPS = [
+  { key: "toolIds", table: sql.id("server_tools"), column: sql.id("tool_id") },
+  { key: "resourceIds", table: sql.id("server_resources"), column: sql.id("resource_id") },
+  { key: "promptIds", table: sql.id("server_prompts"), column: sql.id("prompt_id") },
+] as const;
+
+const ROWS_PER_INSERT = 100;
+
+export class ServerEntities implements Entities<ServerRow> {
+  readonly #database: Database;
+  readonly #now: () => Date;
+
+  constructor(database: Database, now: () => Date) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  /** @throws {SluiceError} also VALIDATION_FAILED when a member does not exist */
+  insert({ toolIds, resourceIds, promptIds, ...fields }: NewRow<ServerRow>): Promise<ServerRow> {
+    return this.#database.transaction(async (tx) => {
+      const row = await this.#fields(tx).insert(fields);
+      const members = { toolIds, resourceIds, promptIds };
+      await setMembers(tx, row.id, members);
+      return { ...row, ...members };
+    });
+  }
+
+  update(id: string, changes: RowChanges<ServerRow>): Promise<ServerRow> {
+    const { toolIds, resourceIds, promptIds, ...given } = changes;
+    return this.#database.transaction(async (tx) => {
+      const toolOverrides = given.toolOverrides ?? (await this.#fields(tx).get(id))?.toolOverrides;
+      const fields = toolIds === undefined || toolOverrides === undefined
+        ? given
+        : { ...given, toolOverrides: withoutForeign(toolOverrides, toolIds) };
+      const row = await this.#fields(tx).update(id, fields);
+      await setMembers(tx, id, { toolIds, resourceIds, promptIds });
+      return (await withMembers(tx, [row]))[0];
+    });
+  }
+
+  delete(id: string): Promise<boolean> {
+    return this.#fields(this.#database).delete(id);
+  }
+
+  async get(id: string): Promise<ServerRow | null> {
+    return (await this.list({ ids: [id] }))[0] ?? null;
+  }
+
+  list(filter: Pick<ListFilter, "ids"> = {}): Promise<ServerRow[]> {
+    return this.#database.transaction(
+      async (tx) => withMembers(tx, await this.#fields(tx).list(filter)),
+      { readOnly: true },
+    );
+  }
+
+  #fields(database: Database): TableEntities<ServerFields> {
+    return new TableEntities(database, SERVERS, this.#now);
+  }
+}
+
+async function setMembers(tx: Database, serverId: string, members: Partial<Members>): Promise<void> {
+  for (const { key, table, column } of MEMBERSHIPS) {
+    const ids = members[key];
+    if (ids === undefined) continue;
+    await tx.run(sql`DELETE FROM ${table} WHERE server_id = ${serverId}`);
+    const unique = [...new Set(ids)];
+    for (let start = 0; start < unique.length; start += ROWS_PER_INSERT) {
+      const tuples = unique.slice(start, start + ROWS_PER_INSERT)
+        .map((id, i) => sql`(${serverId}, ${id}, ${start + i})`);
+      try {
+        await tx.run(sql`INSERT INTO ${table} (server_id, ${column}, position) VALUES ${sql.join(tuples)}`);
+      } catch (error) {
+        if (!(error instanceof ConstraintError) || error.kind !== "foreign_key") throw error;
+        throw new SluiceError("VALIDATION_FAILED", { reason: `${key} names something that does not exist` }, {
+          cause: error,
+        });
+      }
+    }
+  }
+  await raiseCatalogVersion(tx);
+}
+
+async function withMembers(tx: Database, rows: readonly ServerFields[]): Promise<ServerRow[]> {
+  const members = new Map<string, { [Key in keyof Members]: string[] }>();
+  for (const { id } of rows) members.set(id, { toolIds: [], resourceIds: [], promptIds: [] });
+  for (const { key, table, column } of MEMBERSHIPS) {
+    const where = rows.length === 1 ? sql`WHERE server_id = ${rows[0].id}` : sql.empty;
+    const pairs = await tx.query<{ server_id: string; member: string }>(
+      sql`SELECT server_id, ${column} AS member FROM ${table} ${where} ORDER BY server_id, position`,
+    );
+    for (const { server_id, member } of pairs) members.get(server_id)?.[key].push(member);
+  }
+  return rows.map((row) => {
+    const own = members.get(row.id)!;
+    return { ...row, ...own, toolOverrides: withoutForeign(row.toolOverrides, own.toolIds) };
+  });
+}
+
+/** The words for a tool go with the tool. */
+function withoutForeign(
+  overrides: ServerRow["toolOverrides"],
+  toolIds: readonly string[],
+): ServerRow["toolOverrides"] {
+  const members = new Set(toolIds);
+  return Object.fromEntries(Object.entries(overrides).filter(([id]) => members.has(id)));
+}

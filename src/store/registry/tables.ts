@@ -1,0 +1,129 @@
+// The tables of the registry, and what a name conflict in each is called.
+import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "./rows.ts";
+import { type ColumnKind, Table } from "../sql/table.ts";
+
+/** A virtual server without its members, which have tables of their own. */
+export type ServerFields = Omit<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
+
+/** What is the same for every registered entity, but for what it is. */
+export interface EntityTable<Row extends EntityRow> {
+  readonly table: Table<Row>;
+  /** What one row is called in an error text. */
+  readonly noun: string;
+  /** Lists are sorted by this, then by id. */
+  readonly sortKey: keyof Row & string;
+  /** Why the row's unique name is refused when another has it. */
+  readonly conflict: (row: Partial<Row>) => string;
+}
+
+const ENTITY: { readonly [Key in keyof EntityRow]: ColumnKind } = {
+  id: "text",
+  enabled: "boolean",
+  visibility: "text",
+  teamId: "text",
+  ownerEmail: "text",
+  tags: "json",
+  createdAt: "text",
+  updatedAt: "text",
+  createdBy: "text",
+  modifiedBy: "text",
+  version: "integer",
+};
+
+export const GATEWAYS: EntityTable<GatewayRow> = {
+  table: new Table<GatewayRow>("gateways", {
+    ...ENTITY,
+    name: "text",
+    slug: "text",
+    url: "text",
+    description: "text",
+    transport: "text",
+    authType: "text",
+    authSecret: "text",
+    passthroughHeaders: "json",
+    caCertificate: "text",
+    sessionMode: "text",
+    capabilities: "json",
+    serverInfo: "json",
+    instructions: "text",
+    protocolVersion: "text",
+    stateful: "boolean",
+    listTtlMs: "integer",
+    reachable: "boolean",
+    lastSeen: "text",
+    lastCheckedAt: "text",
+    failedChecks: "integer",
+    lastError: "text",
+    lastRefreshAt: "text",
+    refreshIntervalSeconds: "integer",
+  }),
+  noun: "Gateway",
+  sortKey: "name",
+  conflict: ({ name, slug }) => `A gateway named "${name}" exists already (names are compared as "${slug}")`,
+};
+
+export const TOOLS: EntityTable<ToolRow> = {
+  table: new Table<ToolRow>("tools", {
+    ...ENTITY,
+    gatewayId: "text",
+    originalName: "text",
+    name: "text",
+    customName: "text",
+    displayName: "text",
+    description: "text",
+    definition: "text",
+    position: "integer",
+    timeoutMs: "integer",
+  }),
+  noun: "Tool",
+  sortKey: "name",
+  conflict: ({ name }) => `A tool named "${name}" exists already`,
+};
+
+export const RESOURCES: EntityTable<ResourceRow> = {
+  table: new Table<ResourceRow>("resources", {
+    ...ENTITY,
+    gatewayId: "text",
+    uri: "text",
+    name: "text",
+    isTemplate: "boolean",
+    definition: "text",
+    position: "integer",
+  }),
+  noun: "Resource",
+  sortKey: "uri",
+  conflict: ({ uri }) => `A resource with the URI "${uri}" exists already`,
+};
+
+export const PROMPTS: EntityTable<PromptRow> = {
+  table: new Table<PromptRow>("prompts", {
+    ...ENTITY,
+    gatewayId: "text",
+    originalName: "text",
+    name: "text",
+    customName: "text",
+    displayName: "text",
+    description: "text",
+    definition: "text",
+    position: "integer",
+  }),
+  noun: "Prompt",
+  sortKey: "name",
+  conflict: ({ name }) => `A prompt named "${name}" exists already`,
+};
+
+export const SERVERS: EntityTable<ServerFields> = {
+  table: new Table<ServerFields>("servers", {
+    ...ENTITY,
+    name: "text",
+    description: "text",
+    icon: "text",
+    naming: "text",
+    toolOverrides: "json",
+    serverInfo: "json",
+    instructions: "text",
+  }),
+  noun: "Server",
+  sortKey: "name",
+  conflict: ({ name }) => `A server with this name ("${name}") or id exists already`,
+};

@@ -1,0 +1,53 @@
+// What node:sqlite throws, in the words that every driver shares.
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { ConstraintError } from "../sql/sql.ts";
+
+// Primary result codes, https://www.sqlite.org/rescode.html; extended codes hold theirs in the low byte.
+const SQLITE_ERROR = 1;
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const SQLITE_CONSTRAINT = 19;
+const SQLITE_MISUSE = 21;
+const SQLITE_RANGE = 25;
+const SQLITE_CONSTRAINT_FOREIGNKEY = 787;
+const SQLITE_CONSTRAINT_PRIMARYKEY = 1555;
+const SQLITE_CONSTRAINT_UNIQUE = 2067;
+
+/** Does another connection hold the lock that the statement needs? Then it may be tried again. */
+export function isBusy(error: unknown): boolean {
+  const code = errcode(error);
+  return code !== null && ((code & 0xff) === SQLITE_BUSY || (code & 0xff) === SQLITE_LOCKED);
+}
+
+/** The error to throw instead of one of node:sqlite's; a mistake in a statement stays what it is. */
+export function translateSqliteError(error: unknown, path: string): unknown {
+  const code = errcode(error);
+  if (code === null) return error;
+  switch (code & 0xff) {
+    case SQLITE_ERROR:
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+      return error;
+    case SQLITE_CONSTRAINT:
+      return new ConstraintError(constraintKind(code), reasonOf(error), { cause: error });
+    default:
+      return unavailable(path, reasonOf(error), error);
+  }
+}
+
+/** STORE_UNAVAILABLE, whose cause names the path and the reason for the log. */
+export function unavailable(path: string, reason: string, error?: unknown): SluiceError {
+  return new SluiceError("STORE_UNAVAILABLE", {}, {
+    cause: new Error(`${path}: ${reason}`, error === undefined ? undefined : { cause: error }),
+  });
+}
+
+function constraintKind(code: number): ConstraintError["kind"] {
+  if (code === SQLITE_CONSTRAINT_UNIQUE || code === SQLITE_CONSTRAINT_PRIMARYKEY) return "unique";
+  return code === SQLITE_CONSTRAINT_FOREIGNKEY ? "foreign_key" : "other";
+}
+
+function errcode(error: unknown): number | null {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" ? code : null;
+}

@@ -1,0 +1,115 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { type FreshDatabase, storeContract } from "../../../tests/support/store_contract.ts";
+import { type Database, sql } from "../sql/sql.ts";
+import { openSqlite } from "./sqlite.ts";
+
+storeContract("SQLite", openFresh);
+
+Deno.test("openSqlite() sets WAL, foreign keys and NORMAL synchronisation", async () => {
+  const { database, dispose } = await openFresh();
+  const pragma = async (name: string) =>
+    Object.values((await database.query<object>({ parts: [`PRAGMA ${name}`], values: [] }))[0])[0];
+  assertEquals(
+    [await pragma("journal_mode"), await pragma("foreign_keys"), await pragma("synchronous")],
+    ["wal", 1, 1],
+  );
+  await dispose();
+});
+
+Deno.test("openSqlite() says which path it cannot open, and why", async () => {
+  const directory = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${directory}/garbage.db`, "no database ".repeat(100));
+  const cases: [path: string, reason: string][] = [
+    [`${directory}/absent/x.db`, `there is no directory ${directory}/absent`],
+    [directory, "it is a directory"],
+    [`${directory}/garbage.db`, "file is not a database"],
+  ];
+  for (const [path, reason] of cases) {
+    const error = await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError);
+    assertEquals([error.code, error.params], ["STORE_CANNOT_OPEN", { path, reason }]);
+  }
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test({
+  name: "openSqlite() refuses a file that it may not write",
+  ignore: Deno.uid() === 0, // root may write everything
+  fn: async () => {
+    const { path, dispose } = await openFresh();
+    await Deno.chmod(path, 0o400);
+    const error = await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError);
+    assertStringIncludes(String(error.params.reason), "readonly");
+    await dispose();
+  },
+});
+
+Deno.test("Database.run() waits for another connection's lock, and reads go on meanwhile", async () => {
+  const { database, another, dispose } = await openFresh();
+  await database.run(sql`CREATE TABLE t (id INTEGER)`);
+  const other = await another();
+  const inside = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const holding = other.transaction(async (tx) => {
+    await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
+    inside.resolve();
+    await goOn.promise;
+  });
+  await inside.promise;
+  const waiting = database.transaction((tx) => tx.run(sql`INSERT INTO t (id) VALUES (2)`));
+  assertEquals(await database.query(sql`SELECT id FROM t`), []);
+  goOn.resolve();
+  await Promise.all([holding, waiting]);
+  assertEquals((await database.query(sql`SELECT id FROM t`)).length, 2);
+  await dispose();
+});
+
+Deno.test("Database.run() gives up a lock at the busy timeout with the path in the cause", async () => {
+  const { path, another, dispose } = await openFresh();
+  const holder = await another();
+  const database = await openSqlite(path, { busyTimeoutMs: 20 });
+  await holder.transaction(async () => {
+    const error = await assertRejects(() => database.run(sql`CREATE TABLE t (id INTEGER)`), SluiceError);
+    assertEquals(error.code, "STORE_UNAVAILABLE");
+    assertEquals((error.cause as Error).message, `${path}: database is locked`);
+  });
+  await database.close();
+  await dispose();
+});
+
+Deno.test("Database.close() ends every further statement with STORE_UNAVAILABLE", async () => {
+  const { database, dispose } = await openFresh();
+  await database.close();
+  await database.close();
+  const error = await assertRejects(() => database.query(sql`SELECT 1`));
+  assertEquals(isError(error, "STORE_UNAVAILABLE"), true);
+  await dispose();
+});
+
+Deno.test("Database.transaction() refuses statements that come after its end", async () => {
+  const { database, dispose } = await openFresh();
+  let escaped: Database | undefined;
+  await database.transaction(async (tx) => void (escaped = tx));
+  await assertRejects(() => escaped!.query(sql`SELECT 1`), Error, "has ended");
+  await dispose();
+});
+
+async function openFresh(): Promise<FreshDatabase & { path: string }> {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/test.db`;
+  const opened: Database[] = [];
+  const another = async () => {
+    const database = await openSqlite(path, { busyTimeoutMs: 5000 });
+    opened.push(database);
+    return database;
+  };
+  return {
+    path,
+    database: await another(),
+    another,
+    dispose: async () => {
+      for (const database of opened) await database.close();
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}

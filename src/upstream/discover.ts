@@ -1,0 +1,170 @@
+// What an upstream offers: every page of every list that its capabilities promise, as it sent them.
+import { SluiceError } from "../base/errors.ts";
+import { elementTexts, isObject, type JsonObject, memberText } from "../mcp/json_rpc.ts";
+import { annotationFault } from "../mcp/param_annotations.ts";
+import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import type { Discovery } from "../store/registry/rows.ts";
+import type { UpstreamTransport } from "./transport/transport.ts";
+import type { SessionCall, UpstreamChannel } from "./session/upstream_channel.ts";
+import { isModernRefusal } from "./session/era.ts";
+import { isOurDoing, isUnreachable } from "./resilience/failures.ts";
+import { handshake, type ModernUpstream, probeModern } from "./session/open_session.ts";
+import type { OpenOptions } from "./session/upstream_session.ts";
+
+export interface DiscoverOptions {
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** For each request; MCP_SESSION_POOL_TRANSPORT_TIMEOUT. */
+  readonly timeoutMs: number;
+}
+
+/** A server whose cursors never end must not hold us for ever. */
+const MAX_PAGES = 1_000;
+
+/**
+ * What some client may be able to do. Servers offer tools that ask for it only to those who say so; a session of a client's own
+ * declares what that client can do.
+ */
+const ANY_CLIENT =
+  '{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}';
+
+const METHOD_NOT_FOUND = -32601;
+
+/** An older server that says nothing to a request it does not know holds a registration up no longer than this. */
+const MAX_PROBE_MS = 5_000;
+
+/** Connect, find out the era, list, end the session. @throws {SluiceError} UPSTREAM_* */
+export async function discover(transport: UpstreamTransport, options: DiscoverOptions): Promise<Discovery> {
+  const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
+  const call = { ...options, timeoutSetting, clientCapabilities: ANY_CLIENT };
+  const { session, capabilities, serverInfo, instructions } = await introduce(transport, call);
+  try {
+    const { upstream } = transport;
+    const offered = isObject(capabilities) ? capabilities : {};
+    let listTtlMs: number | null = null;
+    const onTtl = (ttlMs: number) => listTtlMs = Math.min(ttlMs, listTtlMs ?? Infinity);
+    const list = (capability: string, method: string, key: string) =>
+      capability in offered ? listAll(session, method, key, { upstream, call, onTtl }) : Promise.resolve([]);
+    const lists = {
+      ...offerable(await list("tools", "tools/list", "tools"), session),
+      resources: textsOf(await list("resources", "resources/list", "resources")),
+      resourceTemplates: textsOf(await list("resources", "resources/templates/list", "resourceTemplates")),
+      prompts: textsOf(await list("prompts", "prompts/list", "prompts")),
+    };
+    return {
+      capabilities: offered,
+      serverInfo: isObject(serverInfo) ? serverInfo : null,
+      instructions: typeof instructions === "string" ? instructions : null,
+      protocolVersion: session.protocolVersion,
+      stateful: session.isStateful,
+      listTtlMs,
+      ...lists,
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+/** What an upstream says of itself. */
+interface Introduction {
+  readonly session: UpstreamChannel;
+  readonly capabilities?: unknown;
+  readonly serverInfo?: unknown;
+  readonly instructions?: unknown;
+}
+
+/** A 2026-07-28 request first, for an older server refuses it as what it does not know; the reverse is not so. */
+async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
+  const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
+  const modern = await probeModern(transport, { ...options, timeoutMs }).catch((error) => {
+    if (isUnreachable(error) || isOurDoing(error)) throw error;
+    return null;
+  });
+  if (modern !== null) return modernIntroduction(modern);
+  try {
+    const session = await handshake(transport, options);
+    return { ...session.initialized, session };
+  } catch (error) {
+    if (!isModernRefusal(error)) throw error;
+    // Too slow for the probe, perhaps.
+    const again = await probeModern(transport, options).catch(() => null);
+    if (again === null) throw error;
+    return modernIntroduction(again);
+  }
+}
+
+function modernIntroduction({ session, discovered }: ModernUpstream): Introduction {
+  const { capabilities, instructions, _meta } = discovered;
+  return {
+    session,
+    capabilities,
+    instructions,
+    serverInfo: isObject(_meta) ? _meta[META.serverInfo] : undefined,
+  };
+}
+
+/** One object of a list, and the text that it came in: numbers may say more there than they do here. */
+interface Listed {
+  readonly value: JsonObject;
+  readonly text: string;
+}
+
+function textsOf(listed: readonly Listed[]): string[] {
+  return listed.map(({ text }) => text);
+}
+
+/** A tool whose annotations are at fault must not be offered; those of older revisions have no annotations. */
+function offerable(
+  tools: Listed[],
+  { protocolVersion }: UpstreamChannel,
+): Pick<Discovery, "tools" | "refusedTools"> {
+  if (protocolVersion !== MODERN_REVISION) return { tools: textsOf(tools) };
+  const judged = tools.map((tool) => ({ tool, reason: annotationFault(tool.value.inputSchema) }));
+  return {
+    tools: textsOf(judged.flatMap(({ tool, reason }) => reason === null ? [tool] : [])),
+    refusedTools: judged.flatMap(({ tool, reason }) =>
+      reason === null ? [] : [{ name: String(tool.value.name), reason }]
+    ),
+  };
+}
+
+async function listAll(
+  session: UpstreamChannel,
+  method: string,
+  key: string,
+  { upstream, call, onTtl }: { upstream: string; call: SessionCall; onTtl: (ttlMs: number) => void },
+): Promise<Listed[]> {
+  const broken = (reason: string) =>
+    new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: `${method}: ${reason}` });
+  const items: Listed[] = [];
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const answer = await session.request(
+      method,
+      cursor === undefined ? undefined : JSON.stringify({ cursor }),
+      call,
+    );
+    const value: unknown = JSON.parse(answer.text);
+    if (answer.failed) {
+      // Servers declare `resources` and lack the templates list: that is a list without entries.
+      if (isObject(value) && value.code === METHOD_NOT_FOUND && page === 0) return [];
+      const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
+      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
+    }
+    if (!isObject(value) || !Array.isArray(value[key])) throw broken(`the result has no "${key}" array`);
+    if (Number.isSafeInteger(value.ttlMs)) onTtl(Math.max(0, Number(value.ttlMs)));
+    const texts = elementTexts(memberText(answer.text, key)!);
+    value[key].forEach((item: unknown, i: number) => {
+      if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
+      items.push({ value: item, text: texts[i]! });
+    });
+    const next = value.nextCursor ?? null;
+    // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).
+    if (next === null || (next === "" && session.protocolVersion !== MODERN_REVISION)) return items;
+    if (typeof next !== "string") throw broken('"nextCursor" is no string');
+    cursor = next;
+    if (seen.has(cursor)) throw broken("the same cursor came twice");
+    seen.add(cursor);
+  }
+  throw broken(`more than ${MAX_PAGES} pages`);
+}

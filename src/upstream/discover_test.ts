@@ -1,0 +1,279 @@
+import { NO_PASSTHROUGH, upstreamDeps } from "../../tests/support/upstream_deps.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeUpstream, type Received, refusal, result } from "../../tests/support/fake_upstream.ts";
+import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
+import { SluiceError } from "../base/errors.ts";
+import { discover } from "./discover.ts";
+import { Upstreams } from "./upstreams.ts";
+import { httpTransports } from "../../tests/support/http_transports.ts";
+
+const OPTIONS = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000 };
+const ALL = { tools: {}, resources: {}, prompts: {} };
+
+/** An upstream that answers lists by `pages`: what to send for a cursor (null: the first page). */
+function upstreamWith(
+  pages: (method: string, cursor: string | null) => unknown,
+  capabilities: Record<string, unknown> = ALL,
+) {
+  const upstream = new FakeUpstream(({ method, id, params }: Received) => {
+    if (!method.includes("/list")) return undefined;
+    const { cursor = null } = (params ?? {}) as { cursor?: string };
+    const page = pages(method, cursor);
+    return page instanceof Error
+      ? {
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id,
+          error: { code: Number(page.name), message: page.message },
+        }),
+      }
+      : result(id, JSON.stringify(page));
+  });
+  upstream.capabilities = capabilities;
+  return upstream;
+}
+
+function rpcError(code: number, message: string): Error {
+  return Object.assign(new Error(message), { name: String(code) });
+}
+
+const EMPTY = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+
+async function failure(pages: (method: string, cursor: string | null) => unknown): Promise<SluiceError> {
+  const upstream = upstreamWith(pages);
+  const error = await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError);
+  assertEquals(upstream.methods.at(-1), "DELETE", "the session ends also after a failure");
+  return error;
+}
+
+Deno.test("discover() gives each object as the upstream has written it", async () => {
+  const tool = '{ "name":"a", "inputSchema":{"maximum":18446744073709551615, "2":1.0, "1":1e400} }';
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/list" ? result(id, `{"tools":[ ${tool} ,{"name":"b"}]}`) : undefined
+  );
+  assertEquals((await discover(upstream.transport(), OPTIONS)).tools, [tool, '{"name":"b"}']);
+});
+
+Deno.test("discover() lists all pages in order, fields untouched, and ends the session", async () => {
+  const upstream = upstreamWith((method, cursor) => {
+    if (method !== "tools/list") return EMPTY;
+    if (cursor === null) return { tools: [{ name: "a", future: [1] }], nextCursor: "c1" };
+    if (cursor === "c1") return { tools: [], nextCursor: "c2" };
+    return { tools: [{ name: "b" }], nextCursor: null };
+  });
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(found.tools, ['{"name":"a","future":[1]}', '{"name":"b"}']);
+  assertEquals([found.capabilities, found.serverInfo, found.protocolVersion], [
+    ALL,
+    { name: "fake" },
+    "2025-11-25",
+  ]);
+  assertEquals(upstream.methods.at(-1), "DELETE");
+});
+
+Deno.test("discover() asks only for what the capabilities promise", async () => {
+  const upstream = upstreamWith(() => EMPTY, { prompts: {} });
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(upstream.methods.filter((method) => method.includes("list")), ["prompts/list"]);
+  assertEquals([found.tools, found.resources], [[], []]);
+});
+
+Deno.test("discover() takes a missing templates list for an empty one", async () => {
+  const upstream = upstreamWith((method) =>
+    method === "resources/templates/list" ? rpcError(-32601, "Method not found") : EMPTY
+  );
+  assertEquals((await discover(upstream.transport(), OPTIONS)).resourceTemplates, []);
+});
+
+Deno.test("discover() takes an empty cursor for the end, as older servers mean it", async () => {
+  const upstream = upstreamWith(() => ({ ...EMPTY, nextCursor: "" }));
+  await discover(upstream.transport(), OPTIONS);
+  assertEquals(upstream.methods.filter((method) => method === "tools/list").length, 1);
+});
+
+Deno.test("discover() goes on behind an empty cursor of 2026-07-28", async () => {
+  const upstream = upstreamWith((method, cursor) => {
+    if (method !== "tools/list") return EMPTY;
+    return cursor === null ? { tools: [{ name: "a" }], nextCursor: "" } : { tools: [{ name: "b" }] };
+  });
+  upstream.era = "modern";
+  const { tools } = await discover(upstream.transport(), OPTIONS);
+  assertEquals(tools.map((tool) => JSON.parse(tool).name), ["a", "b"]);
+});
+
+Deno.test("discover() says what is wrong with a list", async () => {
+  const cases: [unknown, string, string][] = [
+    [{ tools: {} }, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [{}, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [null, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
+    [{ tools: [{ name: "a" }, "b"] }, "UPSTREAM_PROTOCOL_ERROR", "is no object"],
+    [{ tools: [], nextCursor: 5 }, "UPSTREAM_PROTOCOL_ERROR", '"nextCursor" is no string'],
+    [{ tools: [], nextCursor: "again" }, "UPSTREAM_PROTOCOL_ERROR", "the same cursor came twice"],
+    [rpcError(-32000, "not today"), "UPSTREAM_REJECTED", "not today"],
+  ];
+  for (const [page, code, words] of cases) {
+    const error = await failure(() => page);
+    assertEquals([error.code, error.message.includes(words)], [code, true], error.message);
+  }
+});
+
+Deno.test("discover() does not follow cursors that never end", async () => {
+  let page = 0;
+  const error = await failure(() => ({ tools: [], nextCursor: `c${page++}` }));
+  assertEquals([error.message.includes("more than 1000 pages"), page], [true, 1_000]);
+});
+
+Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no session", async () => {
+  const upstream = upstreamWith(
+    (method, cursor) =>
+      method !== "tools/list"
+        ? EMPTY
+        : cursor === null
+        ? { tools: [{ name: "a" }], nextCursor: "c" }
+        : { tools: [{ name: "b" }] },
+    { tools: { listChanged: true } },
+  );
+  upstream.era = "modern";
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(
+    [found.protocolVersion, found.stateful, found.capabilities, found.serverInfo],
+    ["2026-07-28", false, { tools: { listChanged: true } }, { name: "fake" }],
+  );
+  assertEquals(found.tools, ['{"name":"a"}', '{"name":"b"}']);
+  assertEquals(upstream.methods, ["server/discover", "tools/list", "tools/list"]);
+});
+
+Deno.test("discover() leaves out tools with header annotations at fault, and says why", async () => {
+  const annotated = { type: "string", "x-mcp-header": "X" };
+  const tools = [
+    { name: "good", inputSchema: { type: "object", properties: { x: annotated } } },
+    {
+      name: "bad",
+      inputSchema: { type: "object", properties: { list: { type: "array", items: annotated } } },
+    },
+  ];
+  const upstream = upstreamWith(() => ({ ...EMPTY, tools }));
+  upstream.era = "modern";
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(found.tools.map((tool) => JSON.parse(tool).name), ["good"]);
+  assertEquals(found.refusedTools, [{
+    name: "bad",
+    reason: 'x-mcp-header of "list.items" is on no argument',
+  }]);
+});
+
+Deno.test("discover() goes back to initialize where server/discover is answered as by an older server", async () => {
+  const session = { code: -32000, message: "No valid session ID" };
+  const version = { code: -32022, message: "Unsupported", data: { supported: ["2025-11-25"] } };
+  for (
+    const answer of [
+      (id: unknown) => refusal(id, 400, session),
+      () => refusal(null, 400, session),
+      (id: unknown) => refusal(id, 404, { code: -32601, message: "Method not found" }),
+      (id: unknown) => refusal(id, 200, { code: -32601, message: "Method not found" }),
+      (id: unknown) => refusal(id, 400, version),
+      (id: unknown) => result(id, '{"supportedVersions":["2025-11-25"]}'),
+      () => ({ status: 400 }),
+      () => ({ status: 405 }),
+      () => ({ status: 202 }),
+      () => ({ body: "<html>" }),
+      // No evidence: what initialize is answered decides.
+      () => ({ status: 401 }),
+      () => ({ status: 500 }),
+    ]
+  ) {
+    const upstream = new FakeUpstream(({ method, id }) =>
+      method === "server/discover" ? answer(id) : undefined
+    );
+    upstream.capabilities = {};
+    const found = await discover(upstream.transport(), OPTIONS);
+    assertEquals([found.protocolVersion, found.stateful], ["2025-11-25", true], answer.toString());
+  }
+});
+
+Deno.test("discover() asks once more, and longer, where initialize is what an upstream does not know", async () => {
+  let asked = 0;
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "server/discover" && asked++ === 0 ? { status: 503 } : undefined
+  );
+  upstream.era = "modern";
+  upstream.capabilities = {};
+  assertEquals((await discover(upstream.transport(), OPTIONS)).protocolVersion, "2026-07-28");
+  assertEquals(upstream.methods.slice(0, 3), ["server/discover", "initialize", "server/discover"]);
+});
+
+Deno.test("discover() tells what initialize was refused with where nothing speaks for another era", async () => {
+  const upstream = new FakeUpstream(({ id, method }) =>
+    method === "initialize"
+      ? refusal(id, 400, { code: -32602, message: "bad capabilities" })
+      : { status: 400 }
+  );
+  await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "bad capabilities");
+});
+
+Deno.test("discover() does not knock twice where nobody is there", async () => {
+  const upstream = new FakeUpstream(() => {
+    throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
+  });
+  await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "Cannot connect");
+  assertEquals(upstream.methods, ["server/discover"]);
+});
+
+const targetOf = (upstream: string) => ({
+  transport: "STREAMABLEHTTP" as const,
+  upstream,
+  url: new URL("http://x/"),
+  headers: [],
+});
+
+function upstreams(
+  find = (row: { name: string }) => Promise.resolve(targetOf(row.name)),
+) {
+  const unusable: string[] = [];
+  return {
+    unusable,
+    all: new Upstreams({
+      transports: httpTransports(new FakeUpstream(), 1_000),
+      shared: upstreamDeps(),
+      passthrough: NO_PASSTHROUGH,
+      targetOf: find,
+      onUnusable: ({ name }) => unusable.push(name),
+    }),
+  };
+}
+
+Deno.test("Upstreams.update() keeps what has not changed and makes anew what has", async () => {
+  const { all } = upstreams();
+  const { gateways } = catalogRows({ gateways: [gatewayRow("a"), gatewayRow("b")] });
+  await all.update(gateways);
+  const [a, b] = [all.get("a"), all.get("b")];
+  await all.update([gatewayRow("a", { description: "new" }), gatewayRow("b", { authSecret: "other" })]);
+  assertEquals([all.get("a") === a, all.get("b") === b], [true, false]);
+  await all.update([]);
+  await assertRejects(async () => all.get("a"), SluiceError, "not found");
+});
+
+Deno.test("Upstreams.update() tells of credentials that cannot be opened, once, and keeps the others", async () => {
+  const { all, unusable } = upstreams(({ name }) =>
+    name === "b"
+      ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:b" }))
+      : Promise.resolve(targetOf(name))
+  );
+  for (let i = 0; i < 2; i++) await all.update([gatewayRow("a"), gatewayRow("b")]);
+  assertEquals([all.get("a").name, unusable], ["a", ["b"]]);
+  const error = await assertRejects(async () => all.get("b"), SluiceError);
+  assertEquals(error.code, "SECRET_UNREADABLE");
+});
+
+Deno.test("Upstreams.usable() leaves out what is switched off, and what cannot be used", async () => {
+  const { all } = upstreams(({ name }) =>
+    name === "c"
+      ? Promise.reject(new SluiceError("SECRET_UNREADABLE", { owner: "gateway:c" }))
+      : Promise.resolve(targetOf(name))
+  );
+  const names = () => all.usable().map(({ name }) => name);
+  await all.update([gatewayRow("a"), gatewayRow("b", { enabled: false }), gatewayRow("c")]);
+  const before = names();
+  await all.update([gatewayRow("a"), gatewayRow("b")]);
+  assertEquals([before, names()], [["a"], ["a", "b"]]);
+});

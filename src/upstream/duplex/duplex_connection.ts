@@ -1,0 +1,286 @@
+// A connection over one channel: requests meet their responses by id, whose the rest is the era's dialect knows.
+import type { Clock } from "../../base/clock.ts";
+import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
+import { isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
+import { META } from "../../mcp/revisions.ts";
+import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../transport/transport.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import type { Channel, Receiver } from "./duplex_channel.ts";
+import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
+import { answeredBy, type Edges, edgesOf } from "./lost_answer.ts";
+import { ProgressTokens } from "./progress_tokens.ts";
+import { Quiet, type QuietLimits } from "./quiet.ts";
+
+export interface DuplexOptions extends QuietLimits {
+  /** The name that error texts use. */
+  readonly upstream: string;
+  readonly maxResponseBytes: number;
+  readonly clock: Clock;
+  readonly dialect: Dialect;
+  /** Something came that is no message, or belongs to nobody: told for the log, and otherwise passed over. */
+  readonly onStray: (what: string) => void;
+  /** Called once, when the connection has become useless for whatever reason. */
+  readonly onEnded: () => void;
+}
+
+interface Pending extends OpenCall {
+  readonly callersToken: string | undefined;
+  readonly settle: (outcome: Reply | { readonly error: unknown }) => void;
+}
+
+/** A request that stays open has a deadline of its own only until it is sent, ms. */
+const SEND_TIMEOUT_MS = 30_000;
+
+export class DuplexConnection implements UpstreamConnection, Receiver {
+  readonly sessionId = null;
+  readonly isStateful = true;
+  readonly #options: DuplexOptions;
+  readonly #pending = new Map<number, Pending>();
+  readonly #tokens = new ProgressTokens();
+  readonly #quiet: Quiet;
+  #channel: Channel | undefined;
+  #isEstablished = false;
+  #isRetired = false;
+  /** Why it carries nothing any more. */
+  #end: { readonly reason: string } | undefined;
+
+  constructor(options: DuplexOptions) {
+    this.#options = options;
+    this.#quiet = new Quiet(options, options.clock, {
+      isBusy: () => this.#some(({ isLongLived = false }) => !isLongLived),
+      isWanted: () => this.#isWanted(),
+      ping: () => {
+        const deadline = new Deadline(options.pingAfterMs, "a fixed limit", options.clock.now());
+        this.#tell(options.dialect.ping, { deadline });
+      },
+      onIdle: () => void this.close(),
+      onDead: () => void this.#fail("it says nothing, not even to a ping"),
+    });
+  }
+
+  get closed(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** The channel is open. It may have ended again already. */
+  attach(channel: Channel): void {
+    this.#channel = channel;
+    if (this.closed) void channel.close();
+  }
+
+  established(): void {
+    this.#isEstablished = true;
+    if (!this.closed) this.#quiet.start();
+  }
+
+  async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
+    options.signal?.throwIfAborted();
+    if (this.closed) throw this.#gone(0);
+    const { body: text, callersToken } = this.#tokens.replace(body, id);
+    this.#quiet.used(isSubscription(text));
+    return await new Promise<Reply>((resolve, reject) => {
+      const { clock, dialect } = this.#options;
+      const { signal, deadline, isLongLived = false } = options;
+      const giveUp = (error: unknown) => {
+        const call = this.#pending.get(id);
+        const notice = call === undefined ? null : dialect.givenUp(id, call);
+        settle({ error });
+        if (notice !== null && !this.closed) this.#tell(notice, this.#shortly());
+      };
+      const expire = () => {
+        const waitMs = deadline.at - clock.now();
+        // Somebody's answer is awaited by the upstream, for this call or for another that it cannot tell from this one:
+        // its silence is no fault. Looked at again after as long.
+        if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
+        else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
+        else giveUp(this.#timeout("answer", options));
+      };
+      const cancel = () => giveUp(signal!.reason);
+      const settle: Pending["settle"] = (outcome) => {
+        if (!this.#pending.delete(id)) return;
+        this.#quiet.used();
+        if (timer !== undefined) clock.clearTimeout(timer);
+        signal?.removeEventListener("abort", cancel);
+        if ("error" in outcome) reject(outcome.error);
+        else resolve(outcome);
+        if (this.#isRetired && !this.#isWanted()) void this.close();
+      };
+      let timer = isLongLived ? undefined : clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
+      const wantsLog = mayClaim(text, META.logLevel) && logLevelIn(memberText(text, "params")) !== null;
+      const fail = (error: unknown) => settle({ error });
+      this.#pending.set(id, { options, callersToken, wantsLog, settle, fail });
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.#send(text, isLongLived ? { ...this.#shortly(), signal } : options).catch((error) => {
+        settle({ error });
+        if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#fail("it does not know the session any more");
+      });
+    });
+  }
+
+  async notify(body: string, exchange: ExchangeOptions): Promise<void> {
+    exchange.signal?.throwIfAborted();
+    if (this.closed) throw this.#gone(0);
+    const { clock } = this.#options;
+    // An upstream that does not take what it is sent must not hold up whoever says goodbye.
+    let timer: number | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const waitMs = Math.max(0, exchange.deadline.at - clock.now());
+      timer = clock.setTimeout(() => reject(this.#timeout("accept the message", exchange)), waitMs);
+    });
+    await Promise.race([this.#send(body, exchange), late]).finally(() => clock.clearTimeout(timer!));
+  }
+
+  /** Everything comes over the one channel anyway. */
+  listen(): void {}
+
+  async close(): Promise<void> {
+    this.#finish("we have closed it");
+    await this.#channel?.close();
+  }
+
+  /** Nobody is to use it any more: it ends with the calls that are under way. */
+  retire(): void {
+    this.#isRetired = true;
+    if (!this.#isWanted()) void this.close();
+  }
+
+  receive(text: string): void {
+    if (this.closed) return;
+    this.#quiet.heard();
+    // Channels give up on what is too long before it has come whole; this one came in one piece.
+    if (text.length > this.#options.maxResponseBytes) return this.lost(edgesOf(text));
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return this.#options.onStray("no JSON");
+    }
+    for (const [piece, own] of piecesOf(value, text)) this.#receive(piece, own);
+  }
+
+  #receive(value: unknown, text: string): void {
+    if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
+    if (typeof value.method === "string") {
+      try {
+        this.#dispatch(value, text);
+      } catch (error) {
+        // One message that nobody can deal with must not cost those behind it.
+        this.#options.onStray(`a message that cannot be dealt with: ${reasonOf(error)}`);
+      }
+    } else if (value.id !== PING_ID) this.#respond(value, text);
+  }
+
+  lost(edges?: Edges): void {
+    const { upstream, maxResponseBytes: limit, onStray } = this.#options;
+    const lost = edges === undefined ? undefined : answeredBy(edges);
+    if (lost === null) return onStray("a message beyond the size limit");
+    const error = new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
+    for (const [id, { settle }] of [...this.#pending]) {
+      // Where nobody knows whose answer it was, it may have been anybody's.
+      if (lost === undefined || lost === id) settle({ error });
+    }
+  }
+
+  ended(reason: string): void {
+    this.#fail(reason);
+  }
+
+  #dispatch(value: JsonObject, text: string): void {
+    const { onStray } = this.#options;
+    if (value.method === "notifications/progress") {
+      const id = this.#tokens.requestOf(value) ?? NaN;
+      const pending = this.#pending.get(id);
+      const callersToken = pending?.callersToken ?? this.#tokens.ofTask(id);
+      // Late, or not asked for: of no use to anybody.
+      if (callersToken === undefined) return onStray("progress of no call");
+      const told = ProgressTokens.restore(value, text, callersToken);
+      return pending === undefined ? this.#take(...told) : pending.options.onMessage?.(...told);
+    }
+    this.#take(value, text);
+  }
+
+  #take(value: JsonObject, text: string): void {
+    const { dialect, onStray } = this.#options;
+    const stray = dialect.take(value, text, this.#pending);
+    if (stray !== undefined) onStray(stray);
+  }
+
+  #respond(value: JsonObject, text: string): void {
+    const pending = this.#pending.get(typeof value.id === "number" ? value.id : NaN);
+    if (!("result" in value || "error" in value)) this.#options.onStray("neither a call nor an answer");
+    // The answer to a call that was given up is late, which is no fault.
+    else if (pending === undefined) this.#options.onStray("an answer to no call");
+    else {
+      this.#tokens.answered(value.id as number, value, pending.callersToken);
+      pending.settle({ value, text, sessionId: null });
+    }
+  }
+
+  #isHeld(): boolean {
+    return this.#some(({ isLongLived = false, deadline }) => !isLongLived && deadline.isHeld);
+  }
+
+  #isWanted(): boolean {
+    return this.#some(({ isIncidental = false }) => !isIncidental);
+  }
+
+  #some(holds: (options: RequestOptions) => boolean): boolean {
+    for (const { options } of this.#pending.values()) if (holds(options)) return true;
+    return false;
+  }
+
+  #shortly(): ExchangeOptions {
+    return { deadline: new Deadline(SEND_TIMEOUT_MS, "a fixed limit", this.#options.clock.now()) };
+  }
+
+  /** Send what nobody waits for. */
+  #tell(text: string, exchange: ExchangeOptions): void {
+    this.#send(text, exchange).catch(() => {});
+  }
+
+  async #send(text: string, exchange: ExchangeOptions): Promise<void> {
+    if (this.#channel === undefined) throw this.#gone(0);
+    await this.#channel.send(text, exchange);
+  }
+
+  #fail(reason: string): void {
+    if (this.closed) return;
+    this.#finish(reason);
+    void this.#channel?.close();
+  }
+
+  #finish(reason: string): void {
+    if (this.closed) return;
+    this.#end = { reason };
+    this.#quiet.stop();
+    const error = this.#gone(1);
+    for (const { settle } of [...this.#pending.values()]) settle({ error });
+    this.#options.onEnded();
+  }
+
+  /** @param sent 0: the request certainly has not reached the upstream */
+  #gone(sent: 0 | 1): SluiceError {
+    const { upstream } = this.#options;
+    const reason = this.#end?.reason ?? "it is not connected";
+    // Before the handshake is answered there was no session to lose: the upstream could not be had at all.
+    return this.#isEstablished
+      ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })
+      : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason });
+  }
+
+  #timeout(phase: string, { deadline }: ExchangeOptions): SluiceError {
+    const { ms: timeoutMs, setting } = deadline;
+    return new SluiceError("UPSTREAM_TIMEOUT", {
+      upstream: this.#options.upstream,
+      phase,
+      timeoutMs,
+      setting,
+    });
+  }
+}
+
+/** Who has subscribed waits for what comes without a call. */
+function isSubscription(body: string): boolean {
+  return /^\{"jsonrpc":"2.0","id":\d+,"method":"resources\/subscribe"/.test(body);
+}

@@ -1,0 +1,106 @@
+// An upstream that is spoken to over channels, whatever they run on: each session has one of its own, and calls without a
+// session share some. None can leave its worker.
+import type { Clock } from "../../base/clock.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import type {
+  ExchangeOptions,
+  Greeting,
+  HeaderList,
+  OnMessage,
+  TransportKind,
+  UpstreamConnection,
+  UpstreamTransport,
+} from "../transport/transport.ts";
+import type { OpenChannel } from "./duplex_channel.ts";
+import { DuplexConnection } from "./duplex_connection.ts";
+import type { Dialect } from "./dialect.ts";
+import { LegacyDialect } from "./session_dialect.ts";
+import { ModernDialect } from "./stateless_dialect.ts";
+import type { QuietLimits } from "./quiet.ts";
+import { SharedConnection } from "./shared_connection.ts";
+
+export interface DuplexTransportOptions extends QuietLimits {
+  readonly kind: TransportKind;
+  readonly upstream: string;
+  readonly address: string;
+  readonly maxResponseBytes: number;
+  /** A channel that calls without a session share ends after so long without one, ms; Infinity: never. */
+  readonly sharedIdleMs: number;
+  /** How long it may take to open one of those, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  readonly openTimeoutMs: number;
+  readonly clock: Clock;
+  readonly open: OpenChannel;
+  readonly onStray: (what: string) => void;
+  /** All connections of the worker that are open, over whatever transport: what its end has to close. */
+  readonly connections: Set<DuplexConnection>;
+}
+
+export class DuplexTransport implements UpstreamTransport {
+  readonly kind: TransportKind;
+  readonly upstream: string;
+  readonly address: string;
+  readonly #options: DuplexTransportOptions;
+  readonly #connections = new Set<DuplexConnection>();
+  #isRetired = false;
+
+  constructor(options: DuplexTransportOptions) {
+    this.#options = options;
+    this.kind = options.kind;
+    this.upstream = options.upstream;
+    this.address = options.address;
+  }
+
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<DuplexConnection> {
+    return this.#connect(passed, new LegacyDialect(onMessage), exchange, this.#options.idleMs);
+  }
+
+  /** What the session runs on is this process's own. */
+  resume(): null {
+    return null;
+  }
+
+  /** Revisions with sessions have one for each channel. */
+  stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null {
+    if (protocolVersion !== MODERN_REVISION || greeting === undefined) return null;
+    const { kind, upstream, clock, openTimeoutMs, sharedIdleMs } = this.#options;
+    return new SharedConnection({
+      upstream,
+      greeting,
+      clock,
+      openTimeoutMs,
+      isLocal: kind === "stdio",
+      isRetired: () => this.#isRetired,
+      connect: (passed, exchange) =>
+        this.#connect(passed, new ModernDialect(upstream, greeting, clock), exchange, sharedIdleMs),
+    });
+  }
+
+  /** The upstream was changed or deleted: what is open ends as soon as its calls have. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const connection of [...this.#connections]) connection.retire();
+  }
+
+  async #connect(
+    passed: HeaderList,
+    dialect: Dialect,
+    exchange: ExchangeOptions,
+    idleMs: number,
+  ): Promise<DuplexConnection> {
+    const { open, connections } = this.#options;
+    const onEnded = () => {
+      connections.delete(connection);
+      this.#connections.delete(connection);
+    };
+    const connection = new DuplexConnection({ ...this.#options, idleMs, dialect, onEnded });
+    connections.add(connection);
+    this.#connections.add(connection);
+    try {
+      connection.attach(await open(passed, connection, exchange));
+    } catch (error) {
+      void connection.close();
+      throw error;
+    }
+    return connection;
+  }
+}

@@ -1,0 +1,69 @@
+// Messages on a channel that calls of many callers share (2026-07-28, stdio): whose each is must be in the message.
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonObject, notificationText } from "../../mcp/json_rpc.ts";
+import { META } from "../../mcp/revisions.ts";
+import type { Greeting } from "../transport/transport.ts";
+import { type Dialect, type OpenCall, type OpenCalls, PING_ID } from "./dialect.ts";
+
+/** Log messages that come so long after a call that wanted them was given up may still be its own, ms. */
+const ECHO_MS = 5_000;
+
+export class ModernDialect implements Dialect {
+  /** The revision has no ping: what opens the channel is the lightest request that every server must answer. */
+  readonly ping: string;
+  readonly #upstream: string;
+  readonly #clock: Clock;
+  #echoUntil = 0;
+
+  constructor(upstream: string, { method, params }: Greeting, clock: Clock) {
+    this.#upstream = upstream;
+    this.#clock = clock;
+    this.ping = `{"jsonrpc":"2.0","id":"${PING_ID}","method":${JSON.stringify(method)},"params":${params}}`;
+  }
+
+  take(message: JsonObject, text: string, calls: OpenCalls): string | undefined {
+    if (message.id !== undefined) return "a request, which the revision does not have";
+    const params = isObject(message.params) ? message.params : {};
+    const meta = isObject(params._meta) ? params._meta : {};
+    if (META.subscriptionId in meta) {
+      const subscription = subscriptionIn(calls, meta[META.subscriptionId]);
+      subscription?.options.onMessage?.(message, text);
+      return subscription === undefined ? "a notification of no subscription" : undefined;
+    }
+    switch (message.method) {
+      case "notifications/message":
+        return this.#log(message, text, calls);
+      case "notifications/cancelled":
+        return this.#tornDown(params.requestId, calls);
+      default:
+        return "a notification that does not say whose it is";
+    }
+  }
+
+  givenUp(requestId: number, { wantsLog }: OpenCall): string {
+    if (wantsLog) this.#echoUntil = this.#clock.now() + ECHO_MS;
+    return notificationText("notifications/cancelled", JSON.stringify({ requestId }));
+  }
+
+  /** A log message names no call. Only a call that wants log messages may cause one: where there is just one, it is its own. */
+  #log(message: JsonObject, text: string, calls: OpenCalls): string | undefined {
+    const [only, ...others] = [...calls.values()].filter(({ wantsLog }) => wantsLog);
+    if (only === undefined) return "a log message that no call wants";
+    if (others.length > 0 || this.#clock.now() < this.#echoUntil) {
+      return "a log message of one among several calls";
+    }
+    only.options.onMessage?.(message, text);
+  }
+
+  /** The server ends a subscription (cancellation, "Behavior Requirements"); its response may come too, or not. */
+  #tornDown(id: unknown, calls: OpenCalls): undefined {
+    const error = new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent: 1 });
+    subscriptionIn(calls, id)?.fail(error);
+  }
+}
+
+function subscriptionIn(calls: OpenCalls, id: unknown): OpenCall | undefined {
+  const call = typeof id === "number" ? calls.get(id) : undefined;
+  return call?.options.isLongLived === true ? call : undefined;
+}

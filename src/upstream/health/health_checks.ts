@@ -1,0 +1,156 @@
+// Is each registered upstream there? Asked in rounds, by one worker of the cluster; the answers are kept with the gateways.
+import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
+import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import type { GatewayHealth } from "../../store/registry/gateway_rows.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { isBreakerFailure } from "../resilience/failures.ts";
+
+/**
+ * `refused`: it is there and answered 401 or 403. `not_checked`: the failure is ours (a secret that cannot be opened, no
+ * outbound connection free) and says nothing about it.
+ */
+export type CheckResult = "healthy" | "refused" | "failed" | "not_checked";
+
+export interface HealthCheckDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** From the begin of a round to the begin of the next; HEALTH_CHECK_INTERVAL. */
+  readonly intervalMs: number;
+  /** For the whole check of one upstream; GATEWAY_HEALTH_CHECK_TIMEOUT. */
+  readonly timeoutMs: number;
+  /** Failures in a row that make it unreachable; -1: never. UNHEALTHY_THRESHOLD. */
+  readonly unhealthyThreshold: number;
+  /** MAX_CONCURRENT_HEALTH_CHECKS. */
+  readonly maxAtOnce: number;
+  readonly gateways: () => Promise<readonly GatewayRow[]>;
+  /** @throws {SluiceError} why the upstream is no good; the signal's reason when that is aborted */
+  readonly probe: (row: GatewayRow, signal: CancelSignal) => Promise<void>;
+  /** @returns false where the gateway was changed meanwhile */
+  readonly save: (row: GatewayRow, health: GatewayHealth) => Promise<boolean>;
+  /** It became unreachable (`gone`), or is there again and would answer us (`back`), or not (`refusing`). */
+  readonly onTurn: (row: GatewayRow, turn: "gone" | "back" | "refusing") => void;
+  readonly count: (result: CheckResult) => void;
+}
+
+/** Keeps nothing in itself: whoever takes over goes on from what the gateways' rows say. */
+export class HealthChecks {
+  readonly #deps: HealthCheckDeps;
+
+  constructor(deps: HealthCheckDeps) {
+    this.#deps = deps;
+  }
+
+  /** Round after round, until the signal is aborted. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, intervalMs } = this.#deps;
+    // Who takes over goes on where another was: an upstream that was just checked is not asked again at once.
+    let isDue = ({ lastCheckedAt }: GatewayRow) =>
+      lastCheckedAt === null || Date.parse(lastCheckedAt) <= clock.now() - intervalMs;
+    while (!signal.aborted) {
+      const startedAt = clock.now();
+      await this.#round(isDue, signal).catch((error) =>
+        log.warning("no health checks", { reason: reasonOf(error) })
+      );
+      isDue = () => true;
+      const tookMs = Math.max(0, clock.now() - startedAt);
+      await sleep(clock, Math.max(0, intervalMs - tookMs), signal).catch(() => {});
+    }
+  }
+
+  async #round(isDue: (row: GatewayRow) => boolean, signal: AbortSignal): Promise<void> {
+    const gateways = (await this.#deps.gateways()).filter((row) => row.enabled && isDue(row));
+    // Those that may hang come last: whoever is well does not wait for them.
+    const waiting = gateways.toSorted((a, b) => a.failedChecks - b.failedChecks).values();
+    const lane = async () => {
+      for (const row of waiting) {
+        if (signal.aborted) return;
+        await this.#check(row, signal).catch((error) =>
+          this.#deps.log.warning("health of upstream not noted", {
+            upstream: row.name,
+            reason: reasonOf(error),
+          })
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(this.#deps.maxAtOnce, gateways.length) }, lane));
+  }
+
+  async #check(row: GatewayRow, signal: AbortSignal): Promise<void> {
+    const { log, count } = this.#deps;
+    const failure = await this.#probe(row, signal);
+    if (signal.aborted) return;
+    const result = resultOf(failure);
+    count(result);
+    switch (result) {
+      case "not_checked":
+        return log.warning("upstream not checked", { upstream: row.name, reason: reasonOf(failure) });
+      case "failed":
+        return await this.#failed(row, failure as SluiceError);
+      default:
+        return await this.#seen(row, failure);
+    }
+  }
+
+  /** @returns why it failed; null: it did not */
+  async #probe(row: GatewayRow, signal: AbortSignal): Promise<unknown> {
+    const { clock, timeoutMs, probe } = this.#deps;
+    const ending = new Cancellation();
+    const end = () => ending.cancel(signal.reason);
+    signal.addEventListener("abort", end);
+    const timer = clock.setTimeout(() =>
+      ending.cancel(
+        new SluiceError("UPSTREAM_TIMEOUT", {
+          upstream: row.name,
+          phase: "pass its health check",
+          timeoutMs,
+          setting: "GATEWAY_HEALTH_CHECK_TIMEOUT",
+        }),
+      ), timeoutMs);
+    try {
+      await probe(row, ending);
+      return null;
+    } catch (error) {
+      return error;
+    } finally {
+      clock.clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+    }
+  }
+
+  /** It is there. Refused credentials are shown, and are no reason to call it unreachable: callers may bring their own. */
+  async #seen(row: GatewayRow, refusal: unknown): Promise<void> {
+    const { log, save, onTurn } = this.#deps;
+    const time = this.#time();
+    const lastError = refusal === null ? null : reasonOf(refusal);
+    const health = { reachable: true, lastSeen: time, lastCheckedAt: time, failedChecks: 0, lastError };
+    if (!await save(row, health) || row.reachable) return;
+    log.info("upstream is reachable again", { upstream: row.name });
+    onTurn(row, refusal === null ? "back" : "refusing");
+  }
+
+  async #failed(row: GatewayRow, { message }: SluiceError): Promise<void> {
+    const { log, unhealthyThreshold, save, onTurn } = this.#deps;
+    const failedChecks = row.failedChecks + 1;
+    const isTooMany = unhealthyThreshold !== -1 && failedChecks >= unhealthyThreshold;
+    const reachable = row.reachable && !isTooMany;
+    const health = { reachable, lastCheckedAt: this.#time(), failedChecks, lastError: message };
+    if (!await save(row, health) || !row.reachable) return;
+    const fields = { upstream: row.name, failures: failedChecks, reason: message };
+    if (!isTooMany) return log.info("health check failed", fields);
+    log.warning("upstream is unreachable", fields);
+    onTurn(row, "gone");
+  }
+
+  #time(): string {
+    return new Date(this.#deps.clock.now()).toISOString();
+  }
+}
+
+function resultOf(failure: unknown): CheckResult {
+  if (failure === null) return "healthy";
+  if (isError(failure, "UPSTREAM_AUTH_FAILED")) return "refused";
+  // Where we may not connect, no call gets through either.
+  return isBreakerFailure(failure) || isError(failure, "EGRESS_DENIED") ? "failed" : "not_checked";
+}

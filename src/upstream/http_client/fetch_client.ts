@@ -1,0 +1,260 @@
+// The HTTP client for what our own does not speak: HTTP/2 upstreams, and proxies named by the environment. Over `fetch`.
+
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
+import { tlsReason } from "./dial.ts";
+import { checkHeaders } from "./request_head.ts";
+import { targetOf } from "./target.ts";
+
+export interface FetchClientOptions {
+  /** Idle connections per host (`fetch` counts them so): HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
+  readonly maxKeepaliveConnections: number;
+  readonly keepaliveExpiryMs: number;
+  /** `fetch` shows connecting and answering as one, so this is the limit for both. */
+  readonly readTimeoutMs: number;
+  /** Offer HTTP/2 (over TLS, by ALPN). */
+  readonly http2: boolean;
+  /**
+   * Refuses a URL before it is called. Weaker than a check of the address connected to, which `fetch` does not show, and
+   * a proxy does not let us know. @throws {SluiceError} EGRESS_DENIED
+   */
+  readonly checkUrl: (url: URL, upstream: string) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/** Redirects are answers like any other; certificates are verified. HTTP_CLIENT_MAX_CONNECTIONS is not `fetch`'s to keep. */
+export class FetchClient implements HttpClient {
+  readonly #options: FetchClientOptions;
+  readonly #clock: Clock;
+  /** One pool for each private CA: who trusts another does not share a connection. */
+  readonly #pools = new Map<string, Deno.HttpClient>();
+  readonly #exchanges = new Set<Exchange>();
+  #isClosed = false;
+
+  constructor(options: FetchClientOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const { url, method, headers, body, signal, upstream, caCertificate } = request;
+    if (this.#isClosed) throw new SluiceError("SHUTTING_DOWN");
+    if (signal?.aborted) throw signal.reason;
+    const { hostname } = targetOf(url, caCertificate);
+    checkHeaders(headers);
+    const exchange = new Exchange(request, this.#options.readTimeoutMs, this.#clock, () => {
+      this.#exchanges.delete(exchange);
+    });
+    this.#exchanges.add(exchange);
+    try {
+      await exchange.waitFor(this.#options.checkUrl(url, upstream), "answer");
+      const sent = fetch(url, {
+        method,
+        headers: headers.map(([name, value]): [string, string] => [name, value]),
+        body,
+        redirect: "manual",
+        signal: exchange.signal,
+        client: this.#pool(caCertificate),
+      });
+      return new FetchResponse(await exchange.waitFor(sent, "answer"), exchange, upstream);
+    } catch (error) {
+      exchange.end();
+      throw exchange.signal.aborted ? exchange.signal.reason : failureOf(error, upstream, hostname);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const exchange of [...this.#exchanges]) exchange.abort(new SluiceError("SHUTTING_DOWN"));
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+  }
+
+  #pool(caCertificate: string | undefined): Deno.HttpClient {
+    const key = caCertificate ?? "";
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = Deno.createHttpClient({
+        caCerts: caCertificate === undefined ? [] : [caCertificate],
+        poolMaxIdlePerHost: this.#options.maxKeepaliveConnections,
+        poolIdleTimeout: this.#options.keepaliveExpiryMs,
+        http2: this.#options.http2,
+      });
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+}
+
+/** One request's time limits and its signal, until `end`. */
+class Exchange {
+  readonly #abort = new AbortController();
+  readonly #request: HttpRequest;
+  /** HTTP_CLIENT_READ_TIMEOUT */
+  readonly #silenceMs: number;
+  #readTimeoutMs: number;
+  #isStallLimited: boolean;
+  readonly #clock: Clock;
+  readonly #onEnd: () => void;
+
+  constructor(request: HttpRequest, readTimeoutMs: number, clock: Clock, onEnd: () => void) {
+    this.#request = request;
+    this.#silenceMs = readTimeoutMs;
+    this.#readTimeoutMs = request.readTimeoutMs ?? readTimeoutMs;
+    this.#isStallLimited = request.readTimeoutMs === undefined;
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+    request.signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** The body has begun and is wanted whole: from now on a silence is a stall. */
+  limitStalls(): void {
+    if (this.#readTimeoutMs <= this.#silenceMs) return;
+    this.#readTimeoutMs = this.#silenceMs;
+    this.#isStallLimited = true;
+  }
+
+  /** `promise`, or what ends the exchange first: silence, its deadline, its signal. */
+  async waitFor<V>(promise: Promise<V>, phase: string): Promise<V> {
+    const { upstream, deadline } = this.#request;
+    let timer = 0;
+    const arm = () => {
+      const leftMs = (deadline?.at ?? Infinity) - this.#clock.now();
+      timer = this.#clock.setTimeout(expire, Math.max(0, Math.min(leftMs, this.#readTimeoutMs)));
+    };
+    const expire = () => {
+      // The peer waits for an answer of ours: its silence is no fault.
+      if (deadline?.isHeld) timer = this.#clock.setTimeout(expire, this.#readTimeoutMs);
+      else this.abort(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, ...this.#passedLimit() }));
+    };
+    arm();
+    let onAbort = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(this.signal.reason);
+      if (this.signal.aborted) onAbort();
+      this.signal.addEventListener("abort", onAbort);
+    });
+    try {
+      return await Promise.race([promise, aborted]);
+    } finally {
+      this.#clock.clearTimeout(timer);
+      this.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #passedLimit(): { timeoutMs: number; setting: string } {
+    const { deadline } = this.#request;
+    if (deadline !== undefined && deadline.at <= this.#clock.now()) {
+      return { timeoutMs: deadline.ms, setting: deadline.setting };
+    }
+    return {
+      timeoutMs: this.#readTimeoutMs,
+      setting: this.#isStallLimited
+        ? "HTTP_CLIENT_READ_TIMEOUT"
+        : deadline?.setting ?? "the limit of this call",
+    };
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  end(): void {
+    this.#request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#onEnd();
+  }
+
+  readonly #onAbort = () => this.abort(this.#request.signal!.reason);
+}
+
+class FetchResponse implements HttpResponse {
+  readonly status: number;
+  readonly #response: Response;
+  readonly #exchange: Exchange;
+  readonly #upstream: string;
+
+  constructor(response: Response, exchange: Exchange, upstream: string) {
+    this.#response = response;
+    this.#exchange = exchange;
+    this.#upstream = upstream;
+    this.status = response.status;
+    if (response.body === null) exchange.end();
+  }
+
+  header(name: string): string | null {
+    return this.#response.headers.get(name);
+  }
+
+  async text(maxBytes: number): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    let length = 0;
+    for await (const chunk of this.chunks()) {
+      length += chunk.length;
+      if (length > maxBytes) {
+        throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream: this.#upstream, limit: maxBytes });
+      }
+      text += decoder.decode(chunk, { stream: true });
+      this.#exchange.limitStalls();
+    }
+    return text + decoder.decode();
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = this.#response.body?.getReader();
+    if (reader === undefined) return;
+    let isWhole = false;
+    try {
+      for (;;) {
+        const { done, value } = await this.#exchange.waitFor(reader.read(), "continue its answer");
+        if (done) break;
+        yield value;
+      }
+      isWhole = true;
+    } catch (error) {
+      if (this.#exchange.signal.aborted) throw this.#exchange.signal.reason;
+      throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent: 1 }, { cause: error });
+    } finally {
+      // A body that has failed or been aborted refuses to be cancelled, and needs it no longer.
+      if (!isWhole) await reader.cancel().catch(() => {});
+      this.#exchange.end();
+    }
+  }
+
+  discard(): void {
+    this.#response.body?.cancel().catch(() => {});
+    this.#exchange.end();
+  }
+}
+
+/** `fetch` tells its failures apart in words only, and puts the URL with its query among them: they stay in the cause. */
+function failureOf(error: unknown, upstream: string, hostname: string): unknown {
+  if (error instanceof SluiceError) return error;
+  const inner = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "";
+  const message = `${reasonOf(error)} ${inner}`;
+  const options = { cause: error };
+  if (/Requests to port \d+ are blocked/.test(message)) {
+    return new SluiceError(
+      "EGRESS_DENIED",
+      { reason: "The URL's port is one that HTTP clients refuse" },
+      options,
+    );
+  }
+  const detail = /client error \(Connect\): (.*)$/s.exec(message)?.[1].trim();
+  if (detail === undefined) return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, options);
+  if (/certificate|fatal alert|corrupt message/.test(detail)) {
+    const reason = tlsReason(detail, hostname) ?? detail;
+    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, options);
+  }
+  const reason = /refused/.test(detail)
+    ? "connection refused"
+    : /dns error/.test(detail)
+    ? `cannot resolve "${hostname}"`
+    : detail;
+  return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, options);
+}

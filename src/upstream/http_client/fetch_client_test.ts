@@ -1,0 +1,158 @@
+// `fetch` cannot be handed a fake socket, so these tests serve themselves on loopback.
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type ErrorCode, SluiceError } from "../../base/errors.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
+import type { HttpRequest } from "./http_client.ts";
+
+function clientOf(options: Partial<FetchClientOptions> = {}) {
+  const client = new FetchClient({
+    maxKeepaliveConnections: 4,
+    keepaliveExpiryMs: 5_000,
+    readTimeoutMs: 5_000,
+    http2: true,
+    checkUrl: () => Promise.resolve(),
+    ...options,
+  });
+  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
+}
+
+function serve(handler: Deno.ServeHandler) {
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, handler);
+  const request = (path: string, more: Partial<HttpRequest> = {}): HttpRequest => ({
+    method: "GET",
+    url: new URL(`http://127.0.0.1:${server.addr.port}${path}`),
+    headers: [],
+    upstream: "up",
+    ...more,
+  });
+  return { request, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+async function rejects(run: () => Promise<unknown>, code: ErrorCode): Promise<SluiceError> {
+  const error = await assertRejects(run);
+  assert(error instanceof SluiceError, String(error));
+  assertEquals(error.code, code, error.message);
+  return error;
+}
+
+Deno.test("FetchClient.send() sends headers and body, and gives status, headers and text", async () => {
+  await using server = serve(async (request) =>
+    new Response(`${request.method} ${request.headers.get("x-a")} ${await request.text()}`, {
+      status: 201,
+      headers: [["x-b", "1"], ["x-b", "2"]],
+    })
+  );
+  using client = clientOf();
+  const response = await client.send(
+    server.request("/", { method: "POST", headers: [["x-a", "é"]], body: "語" }),
+  );
+  assertEquals([response.status, response.header("x-b"), response.header("x-c")], [201, "1, 2", null]);
+  assertEquals(await response.text(100), "POST é 語");
+});
+
+Deno.test("FetchClient.send() follows no redirect", async () => {
+  await using server = serve(() => new Response(null, { status: 302, headers: { location: "/other" } }));
+  using client = clientOf();
+  const response = await client.send(server.request("/"));
+  assertEquals([response.status, response.header("location")], [302, "/other"]);
+  response.discard();
+});
+
+Deno.test("FetchClient: text() stops at its limit, leaving chunks() ends the stream", async () => {
+  const cancelled = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let request = 0;
+  await using server = serve(() => {
+    const number = request++;
+    return new Response(
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new TextEncoder().encode("x".repeat(1_000))),
+        cancel: () => cancelled[number].resolve(),
+      }),
+    );
+  });
+  using client = clientOf();
+  const tooLarge = await client.send(server.request("/"));
+  await rejects(() => tooLarge.text(5_000), "UPSTREAM_RESPONSE_TOO_LARGE");
+  for await (const chunk of (await client.send(server.request("/"))).chunks()) {
+    assertEquals(chunk[0], 120);
+    break;
+  }
+  await Promise.all(cancelled.map(({ promise }) => promise));
+});
+
+Deno.test("FetchClient names the limit that has passed, before and within the answer", async () => {
+  const stop = Promise.withResolvers<void>();
+  await using server = serve(async (request) => {
+    if (request.url.endsWith("/silent")) await stop.promise;
+    return new Response(
+      new ReadableStream({
+        start: (controller) => {
+          controller.enqueue(new TextEncoder().encode("x"));
+          stop.promise.then(() => controller.close()).catch(() => {});
+        },
+      }),
+    );
+  });
+  using client = clientOf({ readTimeoutMs: 50 });
+  const silent = await rejects(() => client.send(server.request("/silent")), "UPSTREAM_TIMEOUT");
+  assertEquals(silent.message, 'Upstream "up" did not answer within 50 ms (HTTP_CLIENT_READ_TIMEOUT)');
+  const response = await client.send(server.request("/stalled"));
+  const stalled = await rejects(() => response.text(10), "UPSTREAM_TIMEOUT");
+  assertEquals(stalled.params.phase, "continue its answer");
+  // However long the call may take: an answer that has begun does not stall so long.
+  const call = { readTimeoutMs: 30_000, deadline: new Deadline(30_000, "TOOL_TIMEOUT") };
+  const begun = await client.send(server.request("/stalled", call));
+  assert(
+    (await rejects(() => begun.text(10), "UPSTREAM_TIMEOUT")).message.endsWith("(HTTP_CLIENT_READ_TIMEOUT)"),
+  );
+  const late = server.request("/silent", { deadline: new Deadline(30, "TOOL_TIMEOUT") });
+  assert((await rejects(() => client.send(late), "UPSTREAM_TIMEOUT")).message.endsWith("(TOOL_TIMEOUT)"));
+  stop.resolve();
+});
+
+Deno.test("FetchClient.send() rejects with the signal's reason", async () => {
+  const arrived = Promise.withResolvers<void>();
+  const stop = Promise.withResolvers<void>();
+  await using server = serve(async () => {
+    arrived.resolve();
+    await stop.promise;
+    return new Response();
+  });
+  using client = clientOf();
+  const abort = new AbortController();
+  const sent = client.send(server.request("/", { signal: abort.signal }));
+  await arrived.promise;
+  abort.abort("enough");
+  assertEquals(await assertRejects(() => sent), "enough");
+  stop.resolve();
+});
+
+Deno.test("FetchClient.send() calls nothing that it must not, and gives failures their row without the URL", async () => {
+  let calls = 0;
+  await using server = serve(() => new Response(String(calls++)));
+  using guarded = clientOf({
+    checkUrl: () => Promise.reject(new SluiceError("EGRESS_DENIED", { reason: "no" })),
+  });
+  await rejects(() => guarded.send(server.request("/")), "EGRESS_DENIED");
+  using client = clientOf();
+  await rejects(() => client.send(server.request("/", { headers: [["x", "a\r\nb"]] })), "INVALID_REQUEST");
+  const blocked = new URL("http://127.0.0.1:6000/connect?key=secret");
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const url = new URL(`http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}/connect?key=secret`);
+  const closing = (async () => {
+    for await (const conn of listener) conn.close();
+  })();
+  const closed = await rejects(() => client.send(server.request("/", { url })), "UPSTREAM_CLOSED");
+  assertEquals(closed.params.sent, 1);
+  listener.close();
+  await closing;
+  const refused = await rejects(() => client.send(server.request("/", { url })), "UPSTREAM_CONNECT_FAILED");
+  assertEquals(refused.message, 'Cannot connect to upstream "up": connection refused');
+  const noCall = await assertRejects(() => client.send(server.request("/", { url: blocked })), SluiceError);
+  for (const { message } of [closed, refused, noCall]) assert(!message.includes("secret"));
+  client.close();
+  await rejects(() => client.send(server.request("/")), "SHUTTING_DOWN");
+  assertEquals(calls, 0);
+});

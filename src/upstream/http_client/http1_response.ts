@@ -1,0 +1,226 @@
+// Receives one answer over a connection: the head first, the body as it is asked for.
+
+import { SluiceError } from "../../base/errors.ts";
+import type { HttpResponse } from "./http_client.ts";
+import { type BodyReader, bodyReader } from "./body_reader.ts";
+import type { Connection } from "./http1_connection.ts";
+import { ProtocolFault } from "./protocol_fault.ts";
+import { HeadScanner, parseResponseHead, type ResponseHead } from "./response_head.ts";
+
+/** Interim (1xx) answers are skipped, but not for ever. */
+const MAX_INTERIM_ANSWERS = 16;
+/** An unwanted body is read for its connection's sake up to this much, and no longer than this. */
+const MAX_DISCARDED_BYTES = 65_536;
+const DISCARD_MS = 1_000;
+
+const decoder = new TextDecoder();
+
+export interface ReceiveOptions {
+  readonly upstream: string;
+  readonly method: string;
+  readonly maxHeadBytes: number;
+  /** Longest silence in the midst of a whole body: HTTP_CLIENT_READ_TIMEOUT. */
+  readonly readTimeoutMs: number;
+  /** The whole answer has been read and the connection is free for another request. */
+  readonly onFree: (connection: Connection) => void;
+}
+
+/** Waits for the head of the answer to what `connection` has sent. A failure closes the connection. @throws {SluiceError} */
+export async function receive(connection: Connection, options: ReceiveOptions): Promise<Http1Response> {
+  let head: ResponseHead;
+  try {
+    head = await receiveHead(connection, options);
+  } catch (error) {
+    throw fail(connection, options.upstream, error);
+  }
+  return new Http1Response(head, bodyReader(head, options.method), connection, options);
+}
+
+async function receiveHead(connection: Connection, options: ReceiveOptions): Promise<ResponseHead> {
+  const { upstream, maxHeadBytes } = options;
+  const scanner = new HeadScanner();
+  let interim = 0;
+  let length = -1;
+  for (;;) {
+    if (connection.start < connection.end) {
+      length = scanner.scan(connection.bytes, connection.start, connection.end);
+    }
+    const received = length < 0 ? connection.end - connection.start : length;
+    if (received > maxHeadBytes) {
+      throw new ProtocolFault(`the head of its answer is longer than ${maxHeadBytes} bytes`);
+    }
+    if (length < 0) {
+      if (await connection.fill()) continue;
+      if (received > 0 || interim > 0) {
+        throw new ProtocolFault("the connection ended inside the answer's head");
+      }
+      throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 });
+    }
+    const head = parseResponseHead(connection.bytes, connection.start, connection.start + length);
+    connection.start += length;
+    if (head.status >= 200) return head;
+    if (head.status === 101) throw new ProtocolFault("it switches protocols unasked");
+    if (++interim > MAX_INTERIM_ANSWERS) throw new ProtocolFault("too many interim answers");
+    scanner.reset();
+    length = -1;
+  }
+}
+
+export class Http1Response implements HttpResponse {
+  readonly status: number;
+  readonly #head: ResponseHead;
+  readonly #body: BodyReader | null;
+  readonly #connection: Connection;
+  readonly #options: ReceiveOptions;
+
+  constructor(head: ResponseHead, body: BodyReader | null, connection: Connection, options: ReceiveOptions) {
+    this.status = head.status;
+    this.#head = head;
+    this.#body = body;
+    this.#connection = connection;
+    this.#options = options;
+    if (body === null) this.#finish();
+  }
+
+  header(name: string): string | null {
+    return this.#head.header(name);
+  }
+
+  async text(maxBytes: number): Promise<string> {
+    const body = this.#body;
+    if (body === null) return "";
+    try {
+      // Most answers came whole with their head: their one piece is decoded where it lies.
+      let only: Uint8Array | undefined;
+      let gathered: Gathered | undefined;
+      let total = 0;
+      if (body.remaining > maxBytes) throw this.#tooLarge(maxBytes);
+      for (;;) {
+        const piece = body.take(this.#connection);
+        if (piece !== null) {
+          total += piece.length;
+          if (total > maxBytes) throw this.#tooLarge(maxBytes);
+          if (only === undefined && gathered === undefined) only = piece;
+          else (gathered ??= new Gathered(only!, body.remaining)).add(piece);
+          continue;
+        }
+        if (body.done) break;
+        gathered ??= new Gathered(only, body.remaining);
+        // Before its first byte the upstream may compute as long as the call may take; after it, it stalls.
+        if (total > 0) {
+          this.#connection.shortenReadTimeout(this.#options.readTimeoutMs, "HTTP_CLIENT_READ_TIMEOUT");
+        }
+        if (!await this.#more(body)) break;
+      }
+      const text = decoder.decode(gathered?.bytes ?? only);
+      this.#finish();
+      return text;
+    } catch (error) {
+      throw fail(this.#connection, this.#options.upstream, error);
+    }
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const body = this.#body;
+    if (body === null) return;
+    let outcome: "left" | "whole" | "failed" = "left";
+    try {
+      for (;;) {
+        const piece = body.take(this.#connection);
+        // A copy: the next read overwrites the buffer, and whoever took the piece may still have it then.
+        if (piece !== null) yield piece.slice();
+        else if (body.done || !await this.#more(body)) break;
+      }
+      outcome = "whole";
+    } catch (error) {
+      outcome = "failed";
+      throw fail(this.#connection, this.#options.upstream, error);
+    } finally {
+      if (outcome === "whole") this.#finish();
+      // An event stream ends right behind the event that its reader waited for: its connection is worth that moment.
+      else if (outcome === "left") this.discard();
+    }
+  }
+
+  discard(): void {
+    const body = this.#body;
+    if (body === null) return;
+    if (body.endsWithStream || body.remaining > MAX_DISCARDED_BYTES) return this.#connection.close();
+    // Whatever goes wrong has closed the connection, which is all there is to know about a body that nobody wants.
+    this.#drain(body).catch(() => this.#connection.close());
+  }
+
+  async #drain(body: BodyReader): Promise<void> {
+    const startedAt = performance.now();
+    let total = 0;
+    this.#connection.shortenReadTimeout(DISCARD_MS);
+    for (;;) {
+      const piece = body.take(this.#connection);
+      total += piece?.length ?? 0;
+      if (total > MAX_DISCARDED_BYTES || performance.now() - startedAt > DISCARD_MS) {
+        return this.#connection.close();
+      }
+      if (piece !== null) continue;
+      if (body.done || !await this.#more(body)) break;
+    }
+    this.#finish();
+  }
+
+  /** @returns false where the end of the stream is the end of the body */
+  async #more(body: BodyReader): Promise<boolean> {
+    if (await this.#connection.fill()) return true;
+    if (body.endsWithStream) return false;
+    throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.#options.upstream, sent: 1 });
+  }
+
+  #finish(): void {
+    const connection = this.#connection;
+    const keepAlive = this.#head.keepAlive && !(this.#body?.endsWithStream ?? false);
+    connection.keepAliveHintMs = this.#head.keepAliveHintMs;
+    if (connection.finish(keepAlive && !this.#hasStrayBody())) this.#options.onFree(connection);
+  }
+
+  /** A 204 that announces a body may send it, and the next request on the connection would take it for its answer. */
+  #hasStrayBody(): boolean {
+    return this.status === 204 && (this.#head.chunked || this.#head.contentLength > 0);
+  }
+
+  #tooLarge(limit: number): SluiceError {
+    return new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream: this.#options.upstream, limit });
+  }
+}
+
+/** Bytes of a body that came in pieces, side by side. */
+class Gathered {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(first: Uint8Array | undefined, remaining: number) {
+    const length = first?.length ?? 0;
+    // What the peer announces is not yet worth memory: it grows with what has come.
+    this.#bytes = new Uint8Array(length + Math.min(Math.max(remaining, 4096), 262_144));
+    if (first !== undefined) this.add(first);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  add(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      larger.set(this.bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length = length;
+  }
+}
+
+/** Closes the connection and gives the error its row. */
+function fail(connection: Connection, upstream: string, error: unknown): unknown {
+  connection.close();
+  if (!(error instanceof ProtocolFault)) return error;
+  return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream, reason: error.message }, { cause: error });
+}

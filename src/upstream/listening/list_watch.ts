@@ -1,0 +1,75 @@
+// Hears of changes of upstreams' lists for a whole replica: one listener for each upstream that promises to tell of them.
+import type { Subscription } from "../session/upstream_channel.ts";
+
+/** An upstream as far as a watch needs it. */
+export interface WatchableUpstream {
+  readonly id: string;
+  /** Does it tell of changes of any list? */
+  readonly promisesListChanges: boolean;
+  /** `onListChanged` takes the notification's method. The subscription ends when the signal is aborted, or the upstream is replaced. */
+  watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription;
+}
+
+interface ListWatchDeps {
+  /** Takes the gateway's id and the notification's method. */
+  readonly onListChanged: (gatewayId: string, method: string) => void;
+}
+
+interface Watch {
+  readonly upstream: WatchableUpstream;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export class ListWatch {
+  readonly #deps: ListWatchDeps;
+  readonly #watches = new Map<string, Watch>();
+  #isClosed = false;
+
+  constructor(deps: ListWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** How many upstreams are listened to. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /**
+   * Take over a new catalog. An upstream that was changed is listened to anew; one that does not let itself be listened to
+   * is left alone until the next catalog.
+   * @param upstreams all that can be used
+   */
+  update(upstreams: readonly WatchableUpstream[]): void {
+    if (this.#isClosed) return;
+    const wanted = new Map(
+      upstreams.filter(({ promisesListChanges }) => promisesListChanges).map((one) => [one.id, one]),
+    );
+    for (const [id, { upstream, stop }] of this.#watches) {
+      if (wanted.get(id) === upstream) continue;
+      this.#watches.delete(id);
+      stop.abort(new DOMException("the upstream is another now", "AbortError"));
+    }
+    for (const [id, upstream] of wanted) if (!this.#watches.has(id)) this.#watch(id, upstream);
+  }
+
+  /** Resolves when the upstreams have been told, which takes a few seconds at most. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const watches = [...this.#watches.values()];
+    this.#watches.clear();
+    for (const { stop } of watches) stop.abort(new DOMException("the worker ends", "AbortError"));
+    await Promise.all(watches.map(({ ended }) => ended));
+  }
+
+  #watch(id: string, upstream: WatchableUpstream): void {
+    const stop = new AbortController();
+    const onListChanged = (method: string) => this.#deps.onListChanged(id, method);
+    const { ended } = upstream.watchLists(onListChanged, stop.signal);
+    const watch = { upstream, stop, ended };
+    this.#watches.set(id, watch);
+    void ended.then(() => {
+      if (this.#watches.get(id) === watch) this.#watches.delete(id);
+    });
+  }
+}

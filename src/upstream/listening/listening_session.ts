@@ -1,0 +1,80 @@
+// What an upstream with sessions sends outside any call, for a listener that has no session of its own to hear it in: one is
+// kept open for it.
+import { SluiceError } from "../../base/errors.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import type { SessionCall, Subscription, UpstreamChannel } from "../session/upstream_channel.ts";
+import { isRefusal } from "../resilience/failures.ts";
+import { keepListening, pause, type StreamEnd } from "../transport/kept_stream.ts";
+
+interface SessionListening {
+  /** For error texts. */
+  readonly upstream: string;
+  /** A session whose messages go to the listener. `onExpired`: see OpenOptions. */
+  readonly open: (onExpired: () => void) => Promise<UpstreamChannel>;
+  /** It listens again: what happened meanwhile nobody has heard of. */
+  readonly onAgain?: () => void;
+  /** To be subscribed to in it. */
+  readonly uris: readonly string[];
+  readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
+  readonly signal: AbortSignal;
+}
+
+/** A session whose stream lives on says only to who asks that it has ended. It also keeps the upstream from ending it for idleness. */
+const CHECK_INTERVAL_MS = 60_000;
+
+export function listenInSession(listening: SessionListening): Subscription {
+  const { open, onAgain, uris, limits, signal } = listening;
+  const opened = Promise.withResolvers<void>();
+  opened.promise.catch(() => {});
+  let hasListened = false;
+  const listen = async (): Promise<StreamEnd> => {
+    let session: UpstreamChannel | undefined;
+    const expired = new AbortController();
+    const over = AbortSignal.any([signal, expired.signal]);
+    try {
+      session = await open(() => expired.abort());
+      // Without a session there is nothing that could listen.
+      if (!session.isStateful) throw noSession(listening);
+      session.listen();
+      await subscribeTo(uris, session, listening);
+      opened.resolve();
+      if (hasListened) onAgain?.();
+      hasListened = true;
+      while (!over.aborted && !session.closed) {
+        await pause(CHECK_INTERVAL_MS, over);
+        if (!over.aborted && await session.probe("ping", limits.timeoutMs) === "failed") break;
+      }
+      return { outcome: "ended" };
+    } catch (error) {
+      opened.reject(error);
+      return { outcome: isRefusal(error) ? "refused" : "failed" };
+    } finally {
+      await session?.close();
+    }
+  };
+  const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));
+  return { opened: opened.promise, ended };
+}
+
+/** One URI that is refused does not cost the others; all of them do. @throws {SluiceError} UPSTREAM_* */
+async function subscribeTo(
+  uris: readonly string[],
+  session: UpstreamChannel,
+  { upstream, limits }: SessionListening,
+): Promise<void> {
+  const answers = await Promise.all(
+    uris.map((uri) => session.request("resources/subscribe", JSON.stringify({ uri }), limits)),
+  );
+  if (uris.length === 0 || answers.some(({ failed }) => !failed)) return;
+  const error: unknown = JSON.parse(answers[0]!.text);
+  const reason = isObject(error) && typeof error.message === "string" ? error.message : "no reason given";
+  throw new SluiceError("UPSTREAM_REJECTED", { upstream, method: "resources/subscribe", reason });
+}
+
+function noSession({ upstream }: SessionListening): SluiceError {
+  return new SluiceError("UPSTREAM_REJECTED", {
+    upstream,
+    method: "a subscription",
+    reason: "it keeps no sessions",
+  });
+}

@@ -1,0 +1,56 @@
+// The pool keys of one upstream's callers, kept: making one costs more than a lease.
+import type { HeaderList } from "../transport/transport.ts";
+import type { ReceivedHeaders } from "../client/passthrough.ts";
+import { type Caller, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
+
+/** What of a call decides who shares its session. */
+interface KeyedCall {
+  readonly token: Caller["token"];
+  readonly received: ReceivedHeaders;
+  readonly bound: unknown;
+  readonly clientCapabilities?: string;
+}
+
+/** More are not remembered. */
+const MAX_KEPT_KEYS = 10_000;
+
+/** A session with longer ones serves one call: keys are kept by the thousand. */
+const MAX_CAPABILITIES_CHARS = 1_000;
+
+export class PoolKeys {
+  readonly #identities: IdentityHasher;
+  readonly #upstream: Pick<PoolKey, "url" | "transport" | "upstreamId" | "upstream">;
+  /** By identity and declared capabilities. */
+  readonly #kept = new Map<string, PoolKey>();
+
+  constructor(
+    identities: IdentityHasher,
+    upstream: Pick<PoolKey, "url" | "transport" | "upstreamId" | "upstream">,
+  ) {
+    this.#identities = identities;
+    this.#upstream = upstream;
+  }
+
+  /** Null where the call must have a session of its own. */
+  of(call: KeyedCall, passed: HeaderList): PoolKey | null {
+    const { token, received } = call;
+    const capabilities = declaredBy(call);
+    if (capabilities !== undefined && capabilities.length > MAX_CAPABILITIES_CHARS) return null;
+    const identity = this.#identities.identify({ token, received, passed });
+    // No identity has a space in it.
+    const keptAs = capabilities === undefined ? identity : `${identity} ${capabilities}`;
+    const known = this.#kept.get(keptAs);
+    if (known !== undefined) return known;
+    const key = poolKey({ ...this.#upstream, identity, capabilities });
+    if (this.#kept.size >= MAX_KEPT_KEYS) this.#kept.delete(this.#kept.keys().next().value!);
+    this.#kept.set(keptAs, key);
+    return key;
+  }
+}
+
+/** What the client of a call without a session can do, as JSON text, where that is anything. */
+export function declaredBy({ bound, clientCapabilities }: KeyedCall): string | undefined {
+  return bound !== null || clientCapabilities === undefined || /^\{\s*\}$/.test(clientCapabilities)
+    ? undefined
+    : clientCapabilities;
+}

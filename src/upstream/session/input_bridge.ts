@@ -1,0 +1,155 @@
+// An input-required result (2026-07-28, "Multi Round-Trip Requests") for a client that knows no such thing: its requests are
+// put to the client as the sampling, elicitation and roots requests that it knows, and the call is made again with the answers.
+import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import { type Clock, sleep, systemClock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
+import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
+
+export interface InputBridge {
+  /** For error texts. */
+  readonly upstream: string;
+  readonly client: ClientPeer | undefined;
+  /** As the client declared them, JSON text. */
+  readonly clientCapabilities: string;
+  readonly signal: CancelSignal | undefined;
+  /** Of the call, as they went out. */
+  readonly params: string;
+  /**
+   * Makes the call again, under a new id and with its whole time again: in between no request is open, so what the client
+   * needs counts nowhere but in MCP_CLIENT_REQUEST_TIMEOUT.
+   */
+  readonly ask: (params: string) => Promise<{ readonly answer: RpcAnswer; readonly result: unknown }>;
+  readonly clock?: Clock;
+}
+
+/** As many as the official SDK allows: an upstream that still wants more is in a loop. */
+const MAX_ROUNDS = 8;
+
+/** An upstream that only wants to be asked again is not asked faster than this. */
+const PACE_MS = 250;
+
+export function isInputRequired(result: unknown): result is JsonObject {
+  return isObject(result) && result.resultType === "input_required";
+}
+
+/** @throws {SluiceError} UPSTREAM_NEEDS_INPUT, CLIENT_DID_NOT_ANSWER, UPSTREAM_*; the signal's reason */
+export async function answerInput(
+  first: { readonly text: string; readonly result: JsonObject },
+  bridge: InputBridge,
+): Promise<RpcAnswer> {
+  const { params, clock = systemClock, signal } = bridge;
+  let { text, result } = first;
+  for (let round = 1; round <= MAX_ROUNDS; round++) {
+    const responses = await answersTo(result, text, bridge);
+    if (responses === null) await sleep(clock, PACE_MS, signal);
+    const state = memberText(text, "requestState");
+    let again = params;
+    if (responses !== null) again = replaceMember(again, "inputResponses", responses);
+    if (state !== undefined) again = replaceMember(again, "requestState", state);
+    const next = await bridge.ask(again);
+    if (!isInputRequired(next.result)) return next.answer;
+    text = next.answer.text;
+    result = next.result;
+  }
+  throw needsInput(bridge, `it was not content with ${MAX_ROUNDS} rounds of it`);
+}
+
+/** The words for a map of capabilities: "elicitation, sampling". */
+export function namesOf(capabilities: unknown): string {
+  return isObject(capabilities) ? Object.keys(capabilities).join(", ") : "";
+}
+
+/** The client's results by key, as JSON text; null where nothing is asked of it. */
+async function answersTo(result: JsonObject, text: string, bridge: InputBridge): Promise<string | null> {
+  if (!isObject(result.inputRequests)) return null;
+  const requests = Object.entries(result.inputRequests);
+  if (requests.length === 0) return null;
+  const requestsText = memberText(text, "inputRequests")!;
+  // One that fails ends the call, and nobody wants the others then.
+  const asking = new Cancellation();
+  const giveUp = () => asking.cancel(bridge.signal!.reason);
+  if (bridge.signal?.aborted) giveUp();
+  bridge.signal?.addEventListener("abort", giveUp, { once: true });
+  try {
+    const all = requests.map(async ([key, request]) => {
+      const params = memberText(memberText(requestsText, key)!, "params");
+      return `${JSON.stringify(key)}:${await answerTo(request, params, asking, bridge)}`;
+    });
+    return `{${(await Promise.all(all)).join(",")}}`;
+  } catch (error) {
+    asking.cancel(error);
+    throw error;
+  } finally {
+    bridge.signal?.removeEventListener("abort", giveUp);
+  }
+}
+
+async function answerTo(
+  request: unknown,
+  params: string | undefined,
+  signal: CancelSignal,
+  bridge: InputBridge,
+): Promise<string> {
+  if (!isObject(request) || typeof request.method !== "string") {
+    throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
+      upstream: bridge.upstream,
+      reason: "an input request has no method",
+    });
+  }
+  const { method } = request;
+  const isUrlMode = isObject(request.params) && request.params.mode === "url";
+  const needed = capabilityFor(method, isUrlMode);
+  const { client } = bridge;
+  if (client?.request === undefined) {
+    throw needsInput(bridge, `${method}, and the client cannot be asked here`);
+  }
+  if (needed === null || !declares(bridge.clientCapabilities, needed)) {
+    throw needsInput(
+      bridge,
+      `${method}, and the client has not declared ${needed?.join(".") ?? "such a thing"}`,
+    );
+  }
+  const answer = await client.request(method, isUrlMode ? withElicitationId(params!) : params, {
+    signal,
+    // The revision has no progress of client to server.
+    onProgress: () => {},
+  });
+  if (!answer.failed) return answer.text;
+  const error: unknown = JSON.parse(answer.text);
+  const words = isObject(error) && typeof error.message === "string" ? error.message : "no reason given";
+  throw needsInput(bridge, `${method}, and the client refused: ${words}`);
+}
+
+/** The older revision's requests of this kind have an id; what becomes of it there nobody is told. */
+function withElicitationId(params: string): string {
+  return memberText(params, "elicitationId") === undefined
+    ? replaceMember(params, "elicitationId", JSON.stringify(crypto.randomUUID()))
+    : params;
+}
+
+function capabilityFor(method: string, isUrlMode: boolean): readonly string[] | null {
+  switch (method) {
+    case "elicitation/create":
+      return isUrlMode ? ["elicitation", "url"] : ["elicitation"];
+    case "sampling/createMessage":
+      return ["sampling"];
+    case "roots/list":
+      return ["roots"];
+    default:
+      return null;
+  }
+}
+
+function declares(capabilities: string, path: readonly string[]): boolean {
+  let value: unknown = JSON.parse(capabilities);
+  for (const name of path) {
+    if (!isObject(value)) return false;
+    value = value[name];
+  }
+  return value !== undefined && value !== null && value !== false;
+}
+
+function needsInput({ upstream }: InputBridge, reason: string): SluiceError {
+  return new SluiceError("UPSTREAM_NEEDS_INPUT", { upstream, reason });
+}

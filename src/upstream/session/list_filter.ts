@@ -1,0 +1,29 @@
+// Which changes of its lists an upstream promises to tell of, as what a listener asks for.
+import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
+import type { SubscriptionFilter } from "./upstream_channel.ts";
+
+type ListFilter = Required<Omit<SubscriptionFilter, "resourceSubscriptions" | "taskIds">>;
+
+export function listFilter(capabilities: Readonly<JsonObject>): ListFilter {
+  const promises = (list: string) => {
+    const capability = capabilities[list];
+    return isObject(capability) && capability.listChanged === true;
+  };
+  return {
+    toolsListChanged: promises("tools"),
+    promptsListChanged: promises("prompts"),
+    resourcesListChanged: promises("resources"),
+  };
+}
+
+export function isEmpty(filter: ListFilter): boolean {
+  return !Object.values(filter).includes(true);
+}
+
+/** The notifications that a filter asks for. */
+export function methodsIn(filter: SubscriptionFilter): string[] {
+  const lists = ["tools", "prompts", "resources"] as const;
+  return lists.filter((list) => filter[`${list}ListChanged`]).map((list) =>
+    `notifications/${list}/list_changed`
+  );
+}

@@ -1,0 +1,152 @@
+// Opens what calls go through: the one place that decides by an upstream's answers which era it is spoken to in.
+import type { CancelSignal } from "../../base/cancellation.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { withClaims } from "../../mcp/claims.ts";
+import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
+import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import type { UpstreamChannel } from "./upstream_channel.ts";
+import type { Greeting, UpstreamTransport } from "../transport/transport.ts";
+import { isModernRefusal } from "./era.ts";
+import { isUngreeted } from "../resilience/failures.ts";
+import { LIST_CHANGES } from "./incoming_messages.ts";
+import { isEmpty, listFilter } from "./list_filter.ts";
+import { ModernSession } from "./stateless_session.ts";
+import { type OpenOptions, UpstreamSession } from "./upstream_session.ts";
+
+type ClientInfo = OpenOptions["clientInfo"];
+
+/**
+ * Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does.
+ * @param peers hear of what an upstream says besides its answers: an older one on a call's stream, one of 2026-07-28 that is
+ *  a process
+ */
+export function statelessChannel(
+  transport: UpstreamTransport,
+  revision: string,
+  clientInfo: ClientInfo,
+  peers: Pick<OpenOptions, "onListChanged"> = {},
+): UpstreamChannel | null {
+  return revision === MODERN_REVISION
+    ? modernSession(transport, clientInfo, peers.onListChanged)
+    : UpstreamSession.stateless(transport, revision, peers);
+}
+
+/** Do the handshake; an upstream that turns out to have none any more is spoken to without. @throws {SluiceError} UPSTREAM_* */
+export async function openChannel(
+  transport: UpstreamTransport,
+  options: OpenOptions,
+): Promise<UpstreamChannel> {
+  try {
+    return await handshake(transport, options);
+  } catch (error) {
+    if (!isModernRefusal(error)) throw error;
+    const found = await probeModern(transport, options).catch(() => null);
+    if (found === null) throw error;
+    return found.session;
+  }
+}
+
+/** @throws {SluiceError} UPSTREAM_* */
+export async function handshake(
+  transport: UpstreamTransport,
+  options: OpenOptions,
+): Promise<UpstreamSession> {
+  try {
+    return await UpstreamSession.open(transport, options);
+  } catch (error) {
+    // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
+    if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return await UpstreamSession.open(transport, options);
+    throw error;
+  }
+}
+
+export interface ModernUpstream {
+  readonly session: ModernSession;
+  /** Its `server/discover` result. */
+  readonly discovered: JsonObject;
+}
+
+/**
+ * Ask whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: its answer is that of an older server.
+ * @throws {SluiceError} UPSTREAM_*: it did not say, which is evidence of nothing
+ */
+export async function probeModern(
+  transport: UpstreamTransport,
+  { clientInfo, timeoutMs, timeoutSetting, signal }: {
+    readonly clientInfo: ClientInfo;
+    readonly timeoutMs: number;
+    readonly timeoutSetting: string;
+    readonly signal?: CancelSignal;
+  },
+): Promise<ModernUpstream | null> {
+  const session = modernSession(transport, clientInfo);
+  if (session === null) return null;
+  try {
+    const answer = await session.request("server/discover", undefined, {
+      timeoutMs,
+      timeoutSetting,
+      signal,
+    });
+    const result: unknown = answer.failed ? null : JSON.parse(answer.text);
+    if (speaksModern(result)) return { session, discovered: result };
+    await session.close();
+    return null;
+  } catch (error) {
+    // A process that was started for the probe is gone before another one is.
+    await session.close();
+    if (isOlderAnswer(error)) return null;
+    throw error;
+  }
+}
+
+/** Is it a `server/discover` result that names the revision? */
+export function speaksModern(result: unknown): result is JsonObject {
+  return isObject(result) && Array.isArray(result.supportedVersions) &&
+    result.supportedVersions.includes(MODERN_REVISION);
+}
+
+/** A 4xx without an answer in it, or something that is no answer at all; 401 and 403 are about us, 5xx about its health. */
+function isOlderAnswer(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  if (error.code === "UPSTREAM_PROTOCOL_ERROR" || isUngreeted(error)) return true;
+  return error.code === "UPSTREAM_HTTP_ERROR" && Number(error.params.status) < 500;
+}
+
+function modernSession(
+  transport: UpstreamTransport,
+  clientInfo: ClientInfo,
+  onListChanged?: OpenOptions["onListChanged"],
+): ModernSession | null {
+  const { upstream } = transport;
+  const connection = transport.stateless(MODERN_REVISION, greetingOf(upstream, clientInfo, onListChanged));
+  return connection === null ? null : new ModernSession(connection, { upstream, clientInfo });
+}
+
+/** Some servers of an older revision would take a call without `initialize` and answer it by their own rules. */
+function greetingOf(
+  upstream: string,
+  clientInfo: ClientInfo,
+  onListChanged: OpenOptions["onListChanged"],
+): Greeting {
+  const method = "server/discover";
+  const claims = { clientCapabilities: "{}", clientInfo: JSON.stringify(clientInfo), logLevel: null };
+  return {
+    method,
+    params: withClaims(undefined, claims),
+    follow: ({ result }) => {
+      const capabilities = isObject(result) && isObject(result.capabilities) ? result.capabilities : {};
+      const filter = listFilter(capabilities);
+      return onListChanged === undefined || isEmpty(filter) ? null : {
+        method: "subscriptions/listen",
+        params: withClaims(JSON.stringify({ notifications: filter }), claims),
+        onMessage: ({ method }) => LIST_CHANGES.has(String(method)) && onListChanged(String(method)),
+      };
+    },
+    accept: ({ result, error }) => {
+      if (speaksModern(result)) return;
+      const message = isObject(error) ? error.message : "it does not speak 2026-07-28";
+      const reason = typeof message === "string" ? message : "no reason given";
+      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
+    },
+  };
+}

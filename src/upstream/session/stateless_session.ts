@@ -1,0 +1,235 @@
+// Calls to an upstream that speaks 2026-07-28: no handshake and no session, each request says all that there is to know.
+import { isError, SluiceError } from "../../base/errors.ts";
+import { claimIn, logLevelIn, withClaims } from "../../mcp/claims.ts";
+import { isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
+import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { withoutTasksExtension } from "../../mcp/tasks.ts";
+import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./upstream_channel.ts";
+import type { SubscriptionFilter } from "./upstream_channel.ts";
+import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
+import type { HeaderList, Reply, UpstreamConnection } from "../transport/transport.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import { isLegacyRefusal, MODERN_ERRORS } from "./era.ts";
+import { answerInput, isInputRequired, namesOf } from "./input_bridge.ts";
+import { MirroredHeaders } from "../streamable_http/mirrored_headers.ts";
+import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
+import { subscribe } from "./subscription.ts";
+
+export interface ModernSessionOptions {
+  /** For error texts. */
+  readonly upstream: string;
+  readonly clientInfo: { readonly name: string; readonly version: string };
+}
+
+/** What the revision has no more, and what therefore the gateway answers for a client of an older one. */
+const ANSWERED_HERE: ReadonlySet<string> = new Set([
+  "ping",
+  // The level goes with every request.
+  "logging/setLevel",
+  // See resource_stream.ts.
+  "resources/subscribe",
+  "resources/unsubscribe",
+]);
+
+const EMPTY: RpcAnswer = { text: "{}", failed: false };
+const NONE: HeaderList = Object.freeze([]);
+
+export class ModernSession implements UpstreamChannel {
+  readonly protocolVersion = MODERN_REVISION;
+  readonly isStateful = false;
+  readonly #connection: UpstreamConnection;
+  readonly #upstream: string;
+  readonly #clientInfo: string;
+  readonly #mirrored = new MirroredHeaders();
+  #nextId = 1;
+
+  constructor(connection: UpstreamConnection, { upstream, clientInfo }: ModernSessionOptions) {
+    this.#connection = connection;
+    this.#upstream = upstream;
+    this.#clientInfo = JSON.stringify(clientInfo);
+  }
+
+  get closed(): boolean {
+    return this.#connection.closed;
+  }
+
+  /**
+   * A modern client's params go out as they are; an older one's get the claims, and its input requests are asked of it. So are a
+   * modern client's where its next request might come to another process than the one that asks.
+   */
+  async request(
+    method: string,
+    params: string | undefined,
+    call: SessionCall,
+    passed: HeaderList = NONE,
+  ): Promise<RpcAnswer> {
+    const isModern = call.revision === MODERN_REVISION;
+    const { isLocal = false } = this.#connection;
+    if (isModern && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
+    if (!isModern && ANSWERED_HERE.has(method)) return EMPTY;
+    const { bound, clientCapabilities: declared = bound?.client.capabilities ?? "{}" } = call;
+    // An older client has no methods for such a task, and another worker's process does not know it.
+    const clientCapabilities = withoutTasksExtension(declared);
+    const claimed = isModern && clientCapabilities === declared ? params ?? "{}" : withClaims(params, {
+      clientCapabilities,
+      clientInfo: (isModern ? claimIn(params, META.clientInfo) : undefined) ?? this.#clientInfo,
+      logLevel: isModern ? logLevelIn(params) : bound?.client.logLevel ?? null,
+    });
+    const { answer, result } = await this.#ask(method, claimed, call, passed);
+    // A modern client that cannot be asked in between comes back by itself.
+    if (!isInputRequired(result) || (isModern && clientOf(call)?.request === undefined)) return answer;
+    return await answerInput({ text: answer.text, result }, {
+      upstream: this.#upstream,
+      client: clientOf(call),
+      clientCapabilities,
+      signal: call.signal,
+      params: claimed,
+      ask: (again) => this.#ask(method, again, call, passed),
+    });
+  }
+
+  async knock(call: SessionCall, passed?: HeaderList): Promise<void> {
+    await this.request("server/discover", undefined, call, passed);
+  }
+
+  async probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
+    const name = method === "ping" ? "server/discover" : PROBE_METHODS[method];
+    return await verdictOf((call) => this.request(name, undefined, call), timeoutMs);
+  }
+
+  subscribe = (filter: SubscriptionFilter, options: SubscribeOptions): Subscription => {
+    const { clientCapabilities = "{}", passed, onMessage, signal } = options;
+    const params = withClaims(`{"notifications":${JSON.stringify(filter)}}`, {
+      clientCapabilities,
+      clientInfo: this.#clientInfo,
+      logLevel: null,
+    });
+    return subscribe({
+      upstream: this.#upstream,
+      onMessage,
+      signal,
+      open: (take) => {
+        const id = this.#nextId++;
+        return this.#connection.request(id, requestText(id, "subscriptions/listen", params), {
+          deadline: forever(),
+          isLongLived: true,
+          signal,
+          passed,
+          mirrored: this.#mirrored.of("subscriptions/listen", params),
+          onMessage: take,
+        });
+      },
+    });
+  };
+
+  /** What a client tells of itself goes with each request. */
+  async notify(): Promise<void> {}
+
+  listen(): void {}
+
+  transfer(): null {
+    return null;
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  /** One request, its params as they go out. Sent again, once, to a server that refuses our version and lists it all the same. */
+  async #ask(
+    method: string,
+    params: string,
+    call: SessionCall,
+    passed: HeaderList,
+  ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
+    try {
+      return await this.#askOnce(method, params, call, passed);
+    } catch (error) {
+      if (!isError(error, "UPSTREAM_HTTP_ERROR") || error.params.repeat !== "yes") throw error;
+      return await this.#askOnce(method, params, call, passed);
+    }
+  }
+
+  async #askOnce(
+    method: string,
+    params: string,
+    call: SessionCall,
+    passed: HeaderList,
+  ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
+    const { timeoutMs, timeoutSetting, signal, paramHeaders = NONE } = call;
+    // Nothing was sent, so there is nothing to cancel.
+    signal?.throwIfAborted();
+    const id = this.#nextId++;
+    const client = clientOf(call);
+    const reply = await this.#connection.request(id, requestText(id, method, params), {
+      deadline: new Deadline(timeoutMs, timeoutSetting),
+      signal,
+      passed,
+      paramHeaders,
+      mirrored: this.#mirrored.of(method, params),
+      // The revision has no requests of servers; one that comes anyway gets no answer.
+      onMessage: (value, text) => value.id === undefined && client?.notify(text),
+    });
+    if ("result" in reply.value) {
+      if (call.revision !== MODERN_REVISION) this.#requireKnownType(reply.value.result);
+      const answer = { text: memberText(reply.text, "result")!, failed: false };
+      return { answer, result: reply.value.result };
+    }
+    this.#throwWhatIsOurs(method, reply, call);
+    return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
+  }
+
+  /**
+   * What a result of a type means that an extension has added, nobody of an older revision knows, nor do we ("ResultType": such a
+   * one is invalid).
+   * @throws {SluiceError} UPSTREAM_PROTOCOL_ERROR
+   */
+  #requireKnownType(result: unknown): void {
+    const { resultType = "complete" } = isObject(result) ? result : {};
+    if (resultType === "complete" || resultType === "input_required") return;
+    throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
+      upstream: this.#upstream,
+      reason: `a result of the unknown type ${JSON.stringify(resultType)?.slice(0, 100)}`,
+    });
+  }
+
+  /** Errors that speak of how we ask, not of what the client asks. @throws {SluiceError} */
+  #throwWhatIsOurs(method: string, { value, refusedWith }: Reply, { revision }: SessionCall): void {
+    const error: JsonObject = isObject(value.error) ? value.error : {};
+    const reason = typeof error.message === "string" ? error.message : "no reason given";
+    const upstream = this.#upstream;
+    if (isLegacyRefusal(error.code, refusedWith)) {
+      const supported = isObject(error.data) ? error.data.supported : undefined;
+      const repeat = Array.isArray(supported) && supported.includes(MODERN_REVISION) ? "yes" : "no";
+      throw new SluiceError("UPSTREAM_HTTP_ERROR", {
+        upstream,
+        status: refusedWith ?? 400,
+        reason,
+        repeat,
+      });
+    }
+    if (error.code === MODERN_ERRORS.headerMismatch) {
+      throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
+    }
+    // A client of this revision is told in the revision's own words.
+    if (error.code === MODERN_ERRORS.missingCapability && revision !== MODERN_REVISION) {
+      const { requiredCapabilities } = isObject(error.data) ? error.data : { requiredCapabilities: null };
+      const needed = namesOf(requiredCapabilities);
+      throw new SluiceError("UPSTREAM_NEEDS_INPUT", {
+        upstream,
+        reason: `it wants a client that can do ${needed === "" ? "more than this one" : needed}`,
+      });
+    }
+  }
+}
+
+function clientOf({ client, bound }: SessionCall): ClientPeer | undefined {
+  return client ?? bound?.client.peer;
+}
+
+/** For what stays open for hours. */
+function forever(): Deadline {
+  const deadline = new Deadline(0, "none");
+  deadline.hold();
+  return deadline;
+}

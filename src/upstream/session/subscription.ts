@@ -1,0 +1,62 @@
+// A `subscriptions/listen` request that is kept open (2026-07-28, "Subscriptions"): the acknowledgement comes first, then what
+// was subscribed to, until either side ends it.
+import { SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonObject, memberText, removeMember, replaceMember } from "../../mcp/json_rpc.ts";
+import { META } from "../../mcp/revisions.ts";
+import type { Subscription } from "./upstream_channel.ts";
+import type { OnMessage, Reply } from "../transport/transport.ts";
+import { isRefusal } from "../resilience/failures.ts";
+import { keepListening, type StreamEnd } from "../transport/kept_stream.ts";
+
+interface Listening {
+  /** For error texts. */
+  readonly upstream: string;
+  /** Sends the request; resolves with the response that ends it. */
+  readonly open: (take: OnMessage) => Promise<Reply>;
+  readonly onMessage: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
+
+/** A subscription whose stream is opened again when it is lost. Notifications come without the upstream's id of it. */
+export function subscribe({ upstream, open, onMessage, signal }: Listening): Subscription {
+  const opened = Promise.withResolvers<void>();
+  // Whoever only wants the messages does not ask.
+  opened.promise.catch(() => {});
+  const listen = async (): Promise<StreamEnd> => {
+    let isAcknowledged = false;
+    try {
+      const reply = await open((value, text) => {
+        if (value.method === ACKNOWLEDGED) {
+          isAcknowledged = true;
+          opened.resolve();
+        } else if (value.id === undefined) onMessage(withoutSubscriptionId(value, text));
+      });
+      if (!("result" in reply.value)) {
+        opened.reject(rejected(upstream, reply.value));
+        return { outcome: "refused" };
+      }
+      // It says goodbye, as a server that restarts does.
+      return { outcome: isAcknowledged ? "ended" : "failed" };
+    } catch (error) {
+      if (!isAcknowledged) opened.reject(error);
+      return { outcome: isRefusal(error) ? "refused" : isAcknowledged ? "ended" : "failed" };
+    }
+  };
+  const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));
+  return { opened: opened.promise, ended };
+}
+
+function rejected(upstream: string, { error }: JsonObject): SluiceError {
+  const reason = isObject(error) && typeof error.message === "string" ? error.message : "no reason given";
+  return new SluiceError("UPSTREAM_REJECTED", { upstream, method: "subscriptions/listen", reason });
+}
+
+function withoutSubscriptionId({ params }: JsonObject, text: string): string {
+  if (!isObject(params) || !isObject(params._meta)) return text;
+  const paramsText = memberText(text, "params")!;
+  const meta = removeMember(memberText(paramsText, "_meta")!, META.subscriptionId);
+  const rest = meta === "{}" ? removeMember(paramsText, "_meta") : replaceMember(paramsText, "_meta", meta);
+  return replaceMember(text, "params", rest);
+}

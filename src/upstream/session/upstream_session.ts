@@ -1,0 +1,248 @@
+// One session to an upstream of a revision that has them (to 2025-11-25): handshake, request ids, cancellation, end. Many calls may run in it at once.
+import type { CancelSignal } from "../../base/cancellation.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { withoutClaims } from "../../mcp/claims.ts";
+import { isObject, type JsonObject, memberText, notificationText, requestText } from "../../mcp/json_rpc.ts";
+import { isRevision, LATEST_LEGACY_REVISION, MODERN_REVISION } from "../../mcp/revisions.ts";
+import type { SessionCall, SessionTransfer, UpstreamChannel } from "./upstream_channel.ts";
+import type { RpcAnswer } from "../client/client_peer.ts";
+import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
+import { Deadline } from "../resilience/deadline.ts";
+import { farewell, Inbox, type InboxOptions } from "./incoming_messages.ts";
+import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
+
+export interface SessionPeers extends InboxOptions {
+  /** While nobody called, the upstream was found to have forgotten the session. It is closed then. */
+  readonly onExpired?: () => void;
+}
+
+export interface OpenOptions extends SessionPeers {
+  readonly clientInfo: { readonly name: string; readonly version: string };
+  readonly timeoutMs: number;
+  readonly timeoutSetting: string;
+  readonly signal?: CancelSignal;
+  /** The caller's headers that the session is opened with, and keeps. */
+  readonly passed?: HeaderList;
+  /** What the client behind this session can do, as JSON text; without one: nothing. */
+  readonly clientCapabilities?: string;
+}
+
+const IDS_LEFT_BEHIND = 1_000_000;
+
+export class UpstreamSession implements UpstreamChannel {
+  /** The upstream's `initialize` result. */
+  readonly initialized: JsonObject;
+  readonly protocolVersion: string;
+  readonly #connection: UpstreamConnection;
+  readonly #passed: HeaderList;
+  readonly #inbox: Inbox;
+  readonly #onExpired: () => void;
+  /** Cancellations on their way to the upstream. */
+  readonly #cancellations = new Set<Promise<void>>();
+  #nextId = 1;
+  #closed = false;
+
+  private constructor(
+    connection: UpstreamConnection,
+    initialized: JsonObject,
+    inbox: Inbox,
+    { passed = [], onExpired = () => {} }: Pick<OpenOptions, "passed" | "onExpired"> = {},
+  ) {
+    this.#connection = connection;
+    this.initialized = initialized;
+    this.protocolVersion = String(initialized.protocolVersion);
+    this.#inbox = inbox;
+    this.#passed = passed;
+    this.#onExpired = onExpired;
+  }
+
+  /** Go on with a session that another worker opened and has let go of; null where its connection cannot be had here. */
+  static resume(
+    transport: UpstreamTransport,
+    transfer: SessionTransfer,
+    peers: SessionPeers = {},
+  ): UpstreamSession | null {
+    const inbox = new Inbox(peers);
+    const connection = transport.resume(transfer, inbox.receive);
+    if (connection === null) return null;
+    inbox.connection = connection;
+    const { protocolVersion, passed, nextId } = transfer;
+    const session = new UpstreamSession(connection, { protocolVersion }, inbox, { ...peers, passed });
+    // Calls of the other worker may still be under way: their ids stay theirs.
+    session.#nextId = nextId + IDS_LEFT_BEHIND;
+    return session;
+  }
+
+  /** To an upstream that is known to keep no sessions: usable at once, by everybody. Null for a transport that always does. */
+  static stateless(
+    transport: UpstreamTransport,
+    protocolVersion: string,
+    peers: InboxOptions = {},
+  ): UpstreamSession | null {
+    const connection = transport.stateless(protocolVersion);
+    if (connection === null) return null;
+    const inbox = new Inbox(peers);
+    inbox.connection = connection;
+    return new UpstreamSession(connection, { protocolVersion }, inbox);
+  }
+
+  /** Do the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
+  static async open(transport: UpstreamTransport, options: OpenOptions): Promise<UpstreamSession> {
+    const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
+    const { upstream } = transport;
+    const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal };
+    const inbox = new Inbox(options);
+    const connection = await transport.connect(passed, inbox.receive, exchange);
+    inbox.connection = connection;
+    let session: UpstreamSession | undefined;
+    try {
+      const reply = await connection.request(0, initializeText(clientCapabilities, clientInfo), {
+        ...exchange,
+        onMessage: inbox.receive,
+      });
+      const result = initializeResult(reply, upstream);
+      connection.established(reply.sessionId, String(result.protocolVersion));
+      session = new UpstreamSession(connection, result, inbox, options);
+      if (!isRevision(result.protocolVersion)) {
+        throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
+          upstream,
+          reason: `it speaks protocol version ${JSON.stringify(result.protocolVersion)}, which we do not`,
+        });
+      }
+      await connection.notify(notificationText("notifications/initialized"), exchange);
+      return session;
+    } catch (error) {
+      // Nobody will ever use it; the caller does not wait for the farewell.
+      void (session ?? connection).close();
+      throw error;
+    }
+  }
+
+  /** Streamable HTTP's session id. */
+  get sessionId(): string | null {
+    return this.#connection.sessionId;
+  }
+
+  /** False: the upstream keeps no session for us. */
+  get isStateful(): boolean {
+    return this.#connection.isStateful;
+  }
+
+  /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
+  transfer(): SessionTransfer | null {
+    const { sessionId } = this;
+    if (this.#closed || sessionId === null) return null;
+    return { sessionId, protocolVersion: this.protocolVersion, passed: this.#passed, nextId: this.#nextId };
+  }
+
+  /** Also take what the upstream sends outside any call. */
+  listen(): Promise<void> | void {
+    if (!this.closed) return this.#connection.listen(() => this.#expired());
+  }
+
+  stopListening(): void {
+    this.#connection.stopListening?.();
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#connection.closed;
+  }
+
+  /**
+   * Call a method; `params` is JSON text and goes out as it is, but for a modern client's claims.
+   * @param passed the caller's headers for this call alone; only where the upstream keeps no session
+   * @throws {SluiceError} UPSTREAM_*; UPSTREAM_SESSION_EXPIRED closes this session, and nothing was executed
+   */
+  async request(
+    method: string,
+    params: string | undefined,
+    call: SessionCall,
+    passed: HeaderList = [],
+  ): Promise<RpcAnswer> {
+    const { timeoutMs, timeoutSetting, startedAt, signal, client, revision } = call;
+    // Nothing was sent, so there is nothing to cancel.
+    signal?.throwIfAborted();
+    const id = this.#nextId++;
+    const deadline = new Deadline(timeoutMs, timeoutSetting, startedAt);
+    try {
+      const text = requestText(id, method, revision === MODERN_REVISION ? withoutClaims(params) : params);
+      const reply = await this.#connection.request(id, text, {
+        deadline,
+        signal,
+        passed,
+        onMessage: (value, text) => this.#inbox.receiveDuring(value, text, { client, deadline, signal }),
+        onDelay: client === undefined ? undefined : () => client.expectDelay?.(),
+      });
+      const failed = !("result" in reply.value);
+      return { text: memberText(reply.text, failed ? "error" : "result")!, failed };
+    } catch (error) {
+      if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#closed = true;
+      else if (call.signal?.aborted || isError(error, "UPSTREAM_TIMEOUT")) {
+        this.#cancel(id, method, call.signal);
+      }
+      throw error;
+    }
+  }
+
+  /** Sends a notification, the whole message as JSON text. Never throws: nobody waits for it. */
+  async notify(text: string): Promise<void> {
+    if (!this.closed) await this.#connection.notify(text, farewell()).catch(() => {});
+  }
+
+  async knock(call: SessionCall, passed?: HeaderList): Promise<void> {
+    await this.request("ping", undefined, call, passed);
+  }
+
+  /** Is the session alive? One request of the health check, see pool/health.ts. Never throws. */
+  probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
+    return verdictOf((call) => this.request(PROBE_METHODS[method], undefined, call), timeoutMs);
+  }
+
+  /** End the session at the upstream. Never throws: a session that cannot be ended is forgotten. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbox.close();
+    // Over another connection it might overtake them, and a call in an ended session may run on.
+    await Promise.all(this.#cancellations);
+    await this.#connection.close();
+  }
+
+  #expired(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbox.close();
+    this.#onExpired();
+  }
+
+  /** A broken stream is no cancellation (transports, "Sending Messages"): the upstream is told in so many words. */
+  #cancel(requestId: number, method: string, signal: CancelSignal | undefined): void {
+    if (method === "initialize") return;
+    const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
+    const params = JSON.stringify({ requestId, reason });
+    const text = notificationText("notifications/cancelled", params);
+    const sent = this.#connection.notify(text, farewell()).catch(() => {}).then(() => {
+      this.#cancellations.delete(sent);
+    });
+    this.#cancellations.add(sent);
+  }
+}
+
+function initializeText(capabilities: string, clientInfo: OpenOptions["clientInfo"]): string {
+  const version = JSON.stringify(LATEST_LEGACY_REVISION);
+  const params = `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${
+    JSON.stringify(clientInfo)
+  }}`;
+  return requestText(0, "initialize", params);
+}
+
+function initializeResult({ value: { result, error } }: Reply, upstream: string): JsonObject {
+  if (isObject(result)) return result;
+  const { message, code }: JsonObject = isObject(error) ? error : {};
+  throw new SluiceError("UPSTREAM_REJECTED", {
+    upstream,
+    method: "initialize",
+    reason: typeof message === "string" ? message : "no result",
+    ...(typeof code === "number" ? { code } : {}),
+  });
+}

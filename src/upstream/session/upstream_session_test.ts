@@ -1,0 +1,166 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { events, FakeUpstream, headerOf, result } from "../../../tests/support/fake_upstream.ts";
+import { settle } from "../../../tests/support/fakes.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { UpstreamSession } from "./upstream_session.ts";
+
+const OPEN = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000, timeoutSetting: "X" };
+const CALL = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
+
+Deno.test("UpstreamSession.open() initializes with the newest legacy revision, then says that it is initialized", async () => {
+  const upstream = new FakeUpstream();
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  assertEquals(upstream.methods, ["initialize", "notifications/initialized"]);
+  const [initialize, initialized] = upstream.received;
+  assertEquals(initialize!.params, {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "sluice", version: "1" },
+  });
+  assertEquals([initialize!.sessionId, headerOf(initialize!.http, "mcp-protocol-version")], [null, null]);
+  assertEquals([initialized!.sessionId, headerOf(initialized!.http, "mcp-protocol-version")], [
+    "s1",
+    "2025-11-25",
+  ]);
+  assertEquals([session.sessionId, session.protocolVersion], ["s1", "2025-11-25"]);
+});
+
+Deno.test("UpstreamSession.open() goes along with an older revision", async () => {
+  const upstream = new FakeUpstream();
+  upstream.protocolVersion = "2025-03-26";
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  await session.request("tools/list", undefined, CALL);
+  assertEquals(headerOf(upstream.received[2]!.http, "mcp-protocol-version"), "2025-03-26");
+});
+
+Deno.test("UpstreamSession.open() ends the session of an upstream whose revision it does not speak", async () => {
+  const upstream = new FakeUpstream();
+  upstream.protocolVersion = "1999-01-01";
+  const error = await assertRejects(() => UpstreamSession.open(upstream.transport(), OPEN), SluiceError);
+  assertEquals(error.code, "UPSTREAM_PROTOCOL_ERROR");
+  assertEquals(upstream.methods, ["initialize", "DELETE"]);
+});
+
+Deno.test("UpstreamSession.open() ends a session that cannot be initialized to the end", async () => {
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "notifications/initialized" ? { status: 500 } : undefined
+  );
+  await assertRejects(() => UpstreamSession.open(upstream.transport(), OPEN), SluiceError, "HTTP 500");
+  await settle();
+  assertEquals(upstream.methods.at(-1), "DELETE");
+});
+
+Deno.test("UpstreamSession.open() passes on why the upstream refuses", async () => {
+  const refusal = { body: '{"id":0,"error":{"code":-1,"message":"no room"}}' };
+  const upstream = new FakeUpstream(() => refusal);
+  const error = await assertRejects(() => UpstreamSession.open(upstream.transport(), OPEN), SluiceError);
+  assertEquals([error.code, error.params.reason], ["UPSTREAM_REJECTED", "no room"]);
+});
+
+Deno.test("UpstreamSession.request() sends params and gives results byte for byte", async () => {
+  const text = '{ "n":1.0, "big":12345678901234567890, "s":"\\u00e9" }';
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/call" ? result(id, text) : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  assertEquals(await session.request("tools/call", text, CALL), { text, failed: false });
+  assertEquals(upstream.received[2]!.http.body!.endsWith(`"params":${text}}`), true);
+});
+
+Deno.test("UpstreamSession.request() gives a JSON-RPC error as an answer", async () => {
+  const error = '{"code":-32602,"message":"no","data":{"x":1.0}}';
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/call" ? { body: `{"jsonrpc":"2.0","id":${id},"error":${error}}` } : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  assertEquals(await session.request("tools/call", "{}", CALL), { text: error, failed: true });
+});
+
+Deno.test("UpstreamSession.request() gives every request an id of its own", async () => {
+  const upstream = new FakeUpstream();
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  await Promise.all([1, 2, 3].map(() => session.request("ping", undefined, CALL)));
+  const ids = upstream.received.map(({ id }) => id).filter((id) => id !== undefined);
+  assertEquals(new Set(ids).size, 4);
+});
+
+Deno.test("UpstreamSession.request() passes notifications on, answers ping, and refuses other requests of the server", async () => {
+  const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"n":1.0}}';
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/call"
+      ? events(
+        progress,
+        '{"jsonrpc":"2.0","id":"p1","method":"ping"}',
+        '{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage"}',
+        `{"jsonrpc":"2.0","id":${id},"result":{}}`,
+      )
+      : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  const seen: string[] = [];
+  await session.request("tools/call", "{}", { ...CALL, client: { notify: (text) => seen.push(text) } });
+  assertEquals(seen, [progress]);
+  const answers = upstream.received.filter(({ method }) => method === "response");
+  assertEquals(answers.map(({ http }) => http.body), [
+    '{"jsonrpc":"2.0","id":"p1","result":{}}',
+    '{"jsonrpc":"2.0","id":9,"error":{"code":-32601,"message":"Method not found"}}',
+  ]);
+});
+
+Deno.test("UpstreamSession.request() tells the upstream of a call that is given up, by its id", async () => {
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "tools/call" ? new Promise(() => {}) : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  const abort = new AbortController();
+  const call = session.request("tools/call", "{}", { ...CALL, signal: abort.signal });
+  await settle();
+  abort.abort(new SluiceError("REQUEST_CANCELLED"));
+  await assertRejects(() => call, SluiceError, "cancelled");
+  await settle();
+  const { id } = upstream.received[2]!;
+  const { method, params } = upstream.received[3]!;
+  assertEquals([method, params], [
+    "notifications/cancelled",
+    { requestId: id, reason: "the client cancelled the call" },
+  ]);
+});
+
+Deno.test("UpstreamSession.request() tells the upstream of a call that took too long, not of one that failed", async () => {
+  const failures = [
+    new SluiceError("UPSTREAM_TIMEOUT", { upstream: "x", phase: "answer", timeoutMs: 1, setting: "X" }),
+    new SluiceError("UPSTREAM_CLOSED", { upstream: "x" }),
+  ];
+  const told = [];
+  for (const failure of failures) {
+    const upstream = new FakeUpstream(({ method }) =>
+      method === "tools/call" ? Promise.reject(failure) : undefined
+    );
+    const session = await UpstreamSession.open(upstream.transport(), OPEN);
+    await assertRejects(() => session.request("tools/call", "{}", CALL), SluiceError);
+    await settle();
+    told.push(upstream.methods.includes("notifications/cancelled"));
+  }
+  assertEquals(told, [true, false]);
+});
+
+Deno.test("UpstreamSession.close() sends DELETE once, to a session that has not ended by itself, and never throws", async () => {
+  const upstream = new FakeUpstream(({ method }) =>
+    method === "DELETE" ? Promise.reject(new Error("gone")) : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  await session.close();
+  await session.close();
+  assertEquals(upstream.methods.filter((method) => method === "DELETE").length, 1);
+
+  const expired = new FakeUpstream(({ method }) => method === "ping" ? { status: 404 } : undefined);
+  const ended = await UpstreamSession.open(expired.transport(), OPEN);
+  await assertRejects(() => ended.request("ping", undefined, CALL), SluiceError, "ended the session");
+  assertEquals(ended.closed, true);
+  await ended.close();
+
+  const stateless = new FakeUpstream();
+  stateless.stateful = false;
+  await (await UpstreamSession.open(stateless.transport(), OPEN)).close();
+  assertEquals([...expired.methods, ...stateless.methods].includes("DELETE"), false);
+});

@@ -1,0 +1,113 @@
+// A session's connection over streamable HTTP: no socket of its own, but the headers that make requests part of the session.
+import { Deadline } from "../resilience/deadline.ts";
+import type {
+  ExchangeOptions,
+  HeaderList,
+  OnMessage,
+  Reply,
+  RequestOptions,
+  UpstreamConnection,
+} from "../transport/transport.ts";
+
+/** How long the end of a session may take to reach the upstream, ms. */
+const FAREWELL_TIMEOUT_MS = 5_000;
+
+export interface ListenOptions {
+  readonly signal: AbortSignal;
+  /** The first stream is open, or could not be opened. */
+  readonly onOpened: () => void;
+  /** See UpstreamConnection.listen(). */
+  readonly onGone: () => void;
+}
+
+/** What HttpTransport does for its connections; all headers of a request come from the connection. */
+export interface HttpExchanges {
+  headersFor(sessionId: string | null, protocolVersion: string | null, passed?: HeaderList): HeaderList;
+  request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply>;
+  notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void>;
+  terminate(headers: HeaderList, options: ExchangeOptions): Promise<void>;
+  listen(headers: HeaderList, onMessage: OnMessage, options: ListenOptions): Promise<void>;
+}
+
+export class HttpConnection implements UpstreamConnection {
+  sessionId: string | null = null;
+  readonly closed = false;
+  #protocolVersion: string | null = null;
+  #headers: HeaderList;
+  /** The whole list of headers, by the mirrored ones in it. */
+  #withMirrored = new WeakMap<HeaderList, HeaderList>();
+  #listening: { readonly stop: AbortController; readonly opened: Promise<void> } | null = null;
+  readonly #transport: HttpExchanges;
+  readonly #passed: HeaderList;
+  readonly #onMessage: OnMessage;
+
+  constructor(transport: HttpExchanges, passed: HeaderList, onMessage: OnMessage) {
+    this.#transport = transport;
+    this.#passed = passed;
+    this.#onMessage = onMessage;
+    this.#headers = transport.headersFor(null, null, passed);
+  }
+
+  get isStateful(): boolean {
+    return this.sessionId !== null;
+  }
+
+  established(sessionId: string | null, protocolVersion: string): void {
+    this.sessionId = sessionId;
+    this.#protocolVersion = protocolVersion;
+    this.#headers = this.#transport.headersFor(sessionId, protocolVersion, this.#passed);
+    this.#withMirrored = new WeakMap();
+  }
+
+  request(id: number, body: string, options: RequestOptions): Promise<Reply> {
+    return this.#transport.request(id, body, this.#headersFor(options), options);
+  }
+
+  notify(body: string, options: ExchangeOptions): Promise<void> {
+    return this.#transport.notify(body, this.#headersFor(options), options);
+  }
+
+  listen(onGone: () => void): Promise<void> {
+    if (this.sessionId === null) return Promise.resolve();
+    if (this.#listening === null) {
+      const { promise: opened, resolve } = Promise.withResolvers<void>();
+      const stop = new AbortController();
+      this.#listening = { stop, opened };
+      const { signal } = stop;
+      const onEnd = { onOpened: resolve, onGone };
+      void this.#transport.listen(this.#headers, this.#onMessage, { signal, ...onEnd });
+    }
+    return this.#listening.opened;
+  }
+
+  stopListening(): void {
+    this.#listening ??= { stop: new AbortController(), opened: Promise.resolve() };
+    this.#listening.stop.abort(new DOMException("another worker listens", "AbortError"));
+  }
+
+  async close(): Promise<void> {
+    this.#listening?.stop.abort(new DOMException("the session has ended", "AbortError"));
+    if (this.sessionId === null) return;
+    const deadline = new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit");
+    await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});
+  }
+
+  #headersFor({ passed = NONE, mirrored, paramHeaders = NONE }: ExchangeOptions): HeaderList {
+    if (passed.length > 0 || paramHeaders.length > 0) {
+      const all = [...(mirrored ?? NONE), ...passed, ...paramHeaders];
+      return this.#transport.headersFor(this.sessionId, this.#protocolVersion, all);
+    }
+    return mirrored === undefined ? this.#headers : this.#mirroring(mirrored);
+  }
+
+  #mirroring(mirrored: HeaderList): HeaderList {
+    let headers = this.#withMirrored.get(mirrored);
+    if (headers === undefined) {
+      headers = Object.freeze([...this.#headers, ...mirrored]);
+      this.#withMirrored.set(mirrored, headers);
+    }
+    return headers;
+  }
+}
+
+const NONE: HeaderList = Object.freeze([]);

@@ -1,0 +1,35 @@
+// The headers in which a 2026-07-28 request says its method and its target again (transports, "Standard Headers").
+import { headerText } from "../../mcp/header_text.ts";
+import { memberText } from "../../mcp/json_rpc.ts";
+import { NAMED_BY } from "../../mcp/modern.ts";
+import type { HeaderList } from "../transport/transport.ts";
+
+/** Names come from catalogs, URIs of templates and task ids from anybody. */
+const MAX_KEPT = 2_000;
+const MAX_KEPT_CHARS = 1_000;
+
+/** Gives the same frozen list for the same method and name, so that it is encoded once. */
+export class MirroredHeaders {
+  readonly #kept = new Map<string, HeaderList>();
+
+  /** @param params JSON text */
+  of(method: string, params: string): HeaderList {
+    const member = NAMED_BY[method];
+    const name = member === undefined ? undefined : memberText(params, member);
+    const key = name === undefined ? method : `${method} ${name}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const headers = headersOf(method, name);
+    if (key.length > MAX_KEPT_CHARS) return headers;
+    if (this.#kept.size >= MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+    this.#kept.set(key, headers);
+    return headers;
+  }
+}
+
+function headersOf(method: string, name: string | undefined): HeaderList {
+  const value: unknown = name === undefined ? undefined : JSON.parse(name);
+  const headers: [string, string][] = [["mcp-method", headerText(method)]];
+  if (typeof value === "string") headers.push(["mcp-name", headerText(value)]);
+  return Object.freeze(headers);
+}

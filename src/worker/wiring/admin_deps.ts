@@ -1,0 +1,105 @@
+// What the admin API needs, made from the worker's parts.
+import type { AdminDeps } from "../../admin/rest/deps.ts";
+import { type Principal, tokenOf } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { Config } from "../../config/schema.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import { LATEST_LEGACY_REVISION, LEGACY_REVISIONS } from "../../mcp/revisions.ts";
+import type { CatalogSync } from "../../catalog/catalog_sync.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { SecretBox } from "../../store/secret_box.ts";
+import { discover } from "../../upstream/discover.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
+import { commit, VERSION } from "../../version.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Readiness } from "../../admin/readiness.ts";
+
+export interface AdminParts {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly secretBox: SecretBox;
+  readonly outbound: Outbound;
+  readonly upstreams: Upstreams;
+  readonly sync: CatalogSync;
+  readonly catalogChanged: () => Promise<void>;
+  readonly ready: () => Promise<Readiness>;
+  readonly startedAt: Date;
+}
+
+export function adminDeps(parts: AdminParts): AdminDeps {
+  const { config, registry, secretBox, outbound, sync, catalogChanged } = parts;
+  const { clientInfo } = outbound;
+  const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
+  return {
+    store: registry,
+    secretBox,
+    checkEgress: outbound.check,
+    discover: ({ name, url, transport, headers, caCertificate, env }) => {
+      const target = {
+        transport,
+        upstream: name,
+        url: new URL(url),
+        headers,
+        caCertificate: caCertificate ?? undefined,
+        env,
+      };
+      return discover(outbound.transports.make(target), { clientInfo, timeoutMs });
+    },
+    refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
+    catalogChanged,
+    readResource: (principal, { gatewayId, uri }, signal) =>
+      askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal),
+    renderPrompt: (principal, { gatewayId, originalName }, args, signal) =>
+      askUpstream(
+        parts,
+        principal,
+        gatewayId,
+        "prompts/get",
+        { name: originalName, arguments: args },
+        signal,
+      ),
+    toolNames: {
+      separator: config.gatewayToolNameSeparator,
+      maxLength: config.gatewayToolNameMaxLength,
+    },
+    ready: parts.ready,
+    version: () => ({
+      app: { name: "sluice", version: VERSION, commit: commit() },
+      platform: { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch },
+      mcp: { revisions: LEGACY_REVISIONS },
+      workers: config.workers,
+      database: { kind: config.databaseUrl.split(":", 1)[0] },
+      startedAt: parts.startedAt.toISOString(),
+    }),
+    now: () => new Date(),
+  };
+}
+
+/** What an operator looks at by REST is asked for without headers of his own. */
+const NO_HEADERS = new Headers();
+
+/** One call for an operator who looks at an entry, outside any session. */
+async function askUpstream(
+  { upstreams, config }: AdminParts,
+  principal: Principal,
+  gatewayId: string | null,
+  method: string,
+  params: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (gatewayId === null) throw new SluiceError("NOT_FOUND", { what: "Gateway" });
+  const upstream = upstreams.get(gatewayId);
+  const answer = await upstream.request(method, JSON.stringify(params), {
+    bound: null,
+    revision: LATEST_LEGACY_REVISION,
+    token: tokenOf(principal),
+    received: NO_HEADERS,
+    timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
+    signal,
+  });
+  const value: unknown = JSON.parse(answer.text);
+  if (!answer.failed) return value;
+  const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
+  throw new SluiceError("UPSTREAM_REJECTED", { upstream: upstream.name, method, reason });
+}

@@ -1,0 +1,144 @@
+// Everything that a worker serves over HTTP: which endpoint an address belongs to, and the way through the edge to it.
+import { AdminEndpoint } from "../../admin/endpoint.ts";
+import { createAdminApi } from "../../admin/router.ts";
+import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Config } from "../../config/schema.ts";
+import { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
+import { McpEndpoint, serverIdIn } from "../../downstream/http/mcp_endpoint.ts";
+import { RpcEndpoint } from "../../downstream/http/rpc_endpoint.ts";
+import { serverAt } from "../../downstream/exchange/visible_scope.ts";
+import type { StreamableHttp } from "../../downstream/http/session_http.ts";
+import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
+import type { AccessLog } from "../../http/access_log.ts";
+import { bodyReader } from "../../http/body.ts";
+import type { ClientWatch } from "../../http/client_watch.ts";
+import { createHandler, type Endpoint, type Handle } from "../../http/handler.ts";
+import { OriginGuard } from "../../http/origin_guard.ts";
+import type { RateLimiter } from "../../http/rate_limit.ts";
+import type { Secrets } from "../../store/secrets.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { adminDeps } from "./admin_deps.ts";
+import type { Gateway } from "./gateway.ts";
+import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
+import type { OwnRequests } from "../handover/local_requests.ts";
+import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
+import { checkReadiness } from "../../admin/readiness.ts";
+import type { Replicas } from "../../cluster/replicas.ts";
+import { createResponseCache } from "./registry_reads.ts";
+import type { Succession } from "../handover/succession.ts";
+import type { SupervisorLink } from "../protocol/supervisor_link.ts";
+import { verifierOf } from "./token_verifier.ts";
+
+export interface EndpointsDeps {
+  readonly worker: number;
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** null: DISABLE_ACCESS_LOG. */
+  readonly accessLog: AccessLog | null;
+  readonly link: SupervisorLink;
+  readonly gateway: Gateway;
+  readonly clients: ClientWatch;
+  readonly streamableHttp: StreamableHttp;
+  readonly own: OwnRequests;
+  readonly replicas: Replicas;
+  readonly succession: Succession;
+  readonly catalogChanged: () => Promise<void>;
+  /** null: RATE_LIMITING_ENABLED=false. */
+  readonly rateLimiter: RateLimiter | null;
+  /** null: Redis is not used. */
+  readonly redis: { ping(): Promise<void> } | null;
+}
+
+export interface Endpoints {
+  readonly handle: Handle;
+  readonly legacySse: LegacySse;
+  readonly webSocket: WebSocketEndpoint;
+}
+
+export function createEndpoints(deps: EndpointsDeps): Endpoints {
+  const { worker, config, secrets, clock, metrics, accessLog, link, gateway, replicas } = deps;
+  const { clients, streamableHttp, own, succession, catalogChanged, redis, rateLimiter } = deps;
+  const { catalog, dispatcher, registry, outbound, upstreams, sync, secretBox } = gateway;
+  const { admission, errors, duplex, ids, parked, countRefused } = gateway;
+  const { elsewhere } = replicas;
+  const maxJsonDepth = config.validationMaxJsonDepth;
+  const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
+  const mcp = new McpEndpoint({
+    ...{ ids, clock, clients, readBody, parked, elsewhere },
+    serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
+    serveModern: (request, signal) => own.serveModern(request, signal),
+  });
+  const legacySse = new LegacySse({
+    ...{ ids, clock, worker, readBody, elsewhere, rateLimiter },
+    replica: () => replicas.number,
+    sessions: duplex,
+    catalog: () => catalog.now,
+    predecessor: () => succession.predecessor(),
+  });
+  const webSocket = new WebSocketEndpoint({
+    sessions: duplex,
+    catalog: () => catalog.now,
+    maxMessageBytes: config.maxBodyBytes,
+    pingIntervalMs: config.sseKeepaliveIntervalMs,
+  });
+  const rpc = new RpcEndpoint({
+    ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
+    catalog: () => catalog.now,
+  });
+  const admin = new AdminEndpoint(
+    createAdminApi(adminDeps({
+      ...{ config, registry, secretBox, outbound, upstreams, sync, catalogChanged },
+      ready: () =>
+        checkReadiness({
+          database: () => registry.readCatalogVersion(),
+          ...(redis === null ? {} : { redis: () => redis.ping() }),
+        }),
+      startedAt: new Date(),
+    })),
+    { readBody, maxJsonDepth, cache: createResponseCache(config, registry, metrics) },
+  );
+  const metricsEndpoint = new MetricsEndpoint(async () => [
+    ...(await link.askAll({ type: "report" })).map(({ metrics }) => metrics),
+    ...await link.askAll({ type: "supervisor_metrics" }),
+  ]);
+  const pool = new PoolEndpoint({
+    enabled: config.mcpSessionPoolEnabled,
+    snapshots: async () => (await link.askAll({ type: "report" })).map(({ pool }) => pool),
+    drain: (upstreamId) => link.askAll({ type: "drain_pool", upstreamId }),
+  });
+  const route = (path: string): Endpoint | null => {
+    if (path === "/rpc") return rpc;
+    if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
+    if (path === "/ws" || serverAt(path, "ws") !== null) return webSocket;
+    if (path === "/sse" || serverAt(path, "sse") !== null) return legacySse.streams;
+    if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
+    if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
+    if (path.startsWith(POOL_PATH)) return pool;
+    return replicas.route(path) ?? admin.route(path);
+  };
+
+  const authenticator = new Authenticator({
+    authRequired: config.authRequired,
+    verify: verifierOf(config, secrets),
+    clock,
+    revoked: () => catalog.now.revokedTokens,
+  });
+  const handle = createHandler({
+    ...{ admission, accessLog, countRefused, route, errors, rateLimiter },
+    authenticate: (headers) => authenticator.authenticate(headers),
+    anonymous: ANONYMOUS,
+    originGuard: new OriginGuard({
+      allowedOrigins: config.allowedOrigins,
+      allowedHosts: config.allowedHosts,
+      listensOn: config.host,
+    }),
+    countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
+      "endpoint",
+      "status",
+    ]),
+  });
+  return { handle, legacySse, webSocket };
+}

@@ -1,0 +1,65 @@
+// What a worker tells of its present state: read when somebody asks for the metrics.
+import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
+import type { ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
+import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
+import type { Admission } from "../../http/admission.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Conflicts } from "../../catalog/conflicts.ts";
+import type { Outbound } from "./outbound.ts";
+
+export interface GaugedParts {
+  readonly admission: Admission;
+  readonly outbound: Pick<Outbound, "connections">;
+  readonly sessions: DownstreamSessions;
+  readonly duplex: DuplexSessions;
+  readonly parked: ParkedCalls;
+  /** null: Redis is not used. */
+  readonly redis: { readonly isUp: boolean } | null;
+  /** null: another worker tells of them. */
+  readonly conflicts: Pick<Conflicts, "names" | "uris"> | null;
+}
+
+export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
+  const { admission, outbound: { connections }, sessions, duplex, parked, redis, conflicts } = parts;
+  const gauge = (name: string, help: string, read: () => number) => metrics.gauge(name, help, read);
+  gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
+  gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
+  gauge("sluice_streams_limit", "Answers that may stay open", () => admission.streamLimit);
+  gauge(
+    "sluice_streams_open",
+    "What stays open: event streams, WebSockets, and subscriptions/listen on one connection",
+    () => admission.streamCount,
+  );
+  if (connections !== null) {
+    gauge(
+      "sluice_outbound_connections_open",
+      "Outbound connections, idle ones too",
+      () => connections().open,
+    );
+    gauge(
+      "sluice_outbound_connections_idle",
+      "Outbound connections without a call",
+      () => connections().idle,
+    );
+    gauge(
+      "sluice_outbound_calls_waiting",
+      "Calls that wait for an outbound connection",
+      () => connections().waiting,
+    );
+  }
+  gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
+  gauge("sluice_downstream_channels", "Open sessions on legacy SSE and WebSocket", () => duplex.size);
+  gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
+  gauge("sluice_parked_calls", "Calls that wait for what their client was asked for", () => parked.size);
+  if (redis !== null) {
+    const help = "Workers whose connection to Redis works";
+    gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
+  }
+  if (conflicts !== null) {
+    const names = "Tools and prompts of virtual servers that lost their name to another";
+    gauge("sluice_name_conflicts", names, () => conflicts.names);
+    const uris =
+      "Resources and templates that another of the same URI answers for, at each endpoint that has both";
+    gauge("sluice_uri_conflicts", uris, () => conflicts.uris);
+  }
+}

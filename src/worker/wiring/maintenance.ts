@@ -1,0 +1,65 @@
+// What a worker does for its clients by the clock: sessions that are over, streams that are kept alive, tokens that were revoked.
+import type { Config } from "../../config/schema.ts";
+import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
+import type { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
+import type { Listeners } from "../../downstream/sessionless/listeners.ts";
+import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
+import type { Log } from "../../telemetry/log.ts";
+
+export interface UpkeepDeps {
+  readonly config: Pick<Config, "sseKeepaliveIntervalMs">;
+  readonly log: Log;
+  readonly revokedTokens: () => ReadonlySet<string>;
+  readonly sessions: DownstreamSessions;
+  readonly duplex: DuplexSessions;
+  readonly listeners: Listeners;
+  readonly legacySse: LegacySse;
+  /** Null: the records are swept elsewhere, or need no sweep. */
+  readonly sweepCache: (() => Promise<unknown>) | null;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+
+export class Upkeep {
+  readonly #deps: UpkeepDeps;
+  readonly #timers: ReturnType<typeof setInterval>[];
+
+  constructor(deps: UpkeepDeps) {
+    this.#deps = deps;
+    const { config, sweepCache } = deps;
+    this.#timers = [
+      setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS),
+      setInterval(() => this.#keepAlive(), config.sseKeepaliveIntervalMs),
+      ...(sweepCache === null ? [] : [setInterval(sweepCache, SWEEP_INTERVAL_MS)]),
+    ];
+  }
+
+  /** End what is open by tokens that were revoked. */
+  endRevokedStreams(): void {
+    const { revokedTokens, sessions, listeners, duplex } = this.#deps;
+    const revoked = revokedTokens();
+    if (revoked.size === 0) return;
+    sessions.endStreamsOf(revoked);
+    listeners.endOf(revoked);
+    duplex.sweep();
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  #sweep(): void {
+    const { sessions, duplex, log } = this.#deps;
+    sessions.sweep().catch((error) => log.error("sweep failed", { error }));
+    duplex.sweep();
+  }
+
+  #keepAlive(): void {
+    const { sessions, listeners, legacySse } = this.#deps;
+    // What was let in before its token was revoked may have opened its stream after it.
+    this.endRevokedStreams();
+    sessions.keepStreamsAlive();
+    listeners.keepAlive();
+    legacySse.keepStreamsAlive();
+  }
+}

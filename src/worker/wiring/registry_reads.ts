@@ -1,0 +1,32 @@
+// What this worker keeps of its answers to reads of the registry, and for how long: until the registry has another version.
+import type { Config } from "../../config/schema.ts";
+import { ResponseCache } from "../../http/response_cache.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+
+/** For each worker; the list of 10,000 tools takes about 8 MiB. */
+const MAX_ENTRIES = 1_000;
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** @returns null: nothing is to be kept */
+export function createResponseCache(
+  config: Config,
+  registry: Pick<Registry, "readCatalogVersion">,
+  metrics: Metrics,
+): ResponseCache | null {
+  if (!config.registryCacheEnabled || config.cacheType === "none") return null;
+  const count = metrics.counter(
+    "sluice_response_cache_answers_total",
+    "Reads of the registry that may be answered from memory, by whether they were: HIT, MISS",
+    ["status"],
+  );
+  const cache = new ResponseCache({
+    version: () => registry.readCatalogVersion(),
+    maxEntries: MAX_ENTRIES,
+    maxBytes: MAX_BYTES,
+    count,
+  });
+  metrics.gauge("sluice_response_cache_entries", "Answers that are kept", () => cache.size);
+  metrics.gauge("sluice_response_cache_bytes", "Bytes of the answers that are kept", () => cache.bytes);
+  return cache;
+}

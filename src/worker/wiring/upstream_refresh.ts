@@ -1,0 +1,48 @@
+// How this worker asks upstreams again what they offer, and tells the others.
+import type { Clock } from "../../base/clock.ts";
+import { CatalogSync } from "../../catalog/catalog_sync.ts";
+import { createNaming } from "../../catalog/snapshot/tool_name.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { discover } from "../../upstream/discover.ts";
+import type { Outbound } from "./outbound.ts";
+
+export interface CatalogSyncParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly registry: Registry;
+  readonly outbound: Outbound;
+  readonly catalogChanged: () => Promise<void>;
+}
+
+export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
+  const { config, clock, log, metrics, registry, outbound, catalogChanged } = parts;
+  const { clientInfo, check, targetOf, transports } = outbound;
+  return new CatalogSync({
+    registry,
+    clock,
+    log,
+    naming: createNaming({
+      separator: config.gatewayToolNameSeparator,
+      maxLength: config.gatewayToolNameMaxLength,
+    }),
+    discover: async (row) => {
+      const target = await targetOf(row);
+      await check(new URL(row.url));
+      return await discover(transports.make(target), {
+        clientInfo,
+        timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+      });
+    },
+    catalogChanged,
+    countRefresh: metrics.counter(
+      "sluice_upstream_refreshes_total",
+      "Refreshes of what an upstream offers, by result: changed, unchanged, failed",
+      ["result"],
+    ),
+  });
+}

@@ -1,0 +1,61 @@
+// How this worker shares upstream sessions: the pool with its circuit breakers, and who counts as the same caller.
+import { hkdfSync } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Secrets } from "../../store/secrets.ts";
+import { CircuitBreakers } from "../../upstream/resilience/circuit_breaker.ts";
+import type { HealthMethod } from "../../upstream/pool/idle_check.ts";
+import { SessionPool } from "../../upstream/pool/session_pool.ts";
+import { IdentityHasher } from "../../upstream/pool/session_key.ts";
+import type { UpstreamChannel } from "../../upstream/session/upstream_channel.ts";
+import { isBreakerFailure } from "../../upstream/resilience/failures.ts";
+
+export function createSessionPool(
+  config: Config,
+  clock: Clock,
+): { readonly pool: SessionPool<UpstreamChannel>; readonly breakers: CircuitBreakers } {
+  const limits = {
+    maxPerKey: config.mcpSessionPoolMaxPerKey,
+    ttlMs: config.mcpSessionPoolTtlMs,
+    healthCheckIntervalMs: config.mcpSessionPoolHealthCheckIntervalMs,
+    ...healthCheckOf(config),
+    acquireTimeoutMs: config.mcpSessionPoolAcquireTimeoutMs,
+    createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+    idleEvictionMs: config.mcpSessionPoolIdleEvictionMs,
+    circuitBreakerThreshold: config.mcpSessionPoolCircuitBreakerThreshold,
+    circuitBreakerResetMs: config.mcpSessionPoolCircuitBreakerResetMs,
+    maxTotalKeys: config.mcpSessionPoolMaxTotalKeys,
+    maxTotalSessions: config.mcpSessionPoolMaxTotalSessions,
+  };
+  const breakers = new CircuitBreakers(() => ({
+    threshold: limits.circuitBreakerThreshold,
+    resetMs: limits.circuitBreakerResetMs,
+  }), clock);
+  const pool = new SessionPool<UpstreamChannel>({
+    ...limits,
+    clock,
+    breakers,
+    isBreakerFailure,
+    unrefTimer: Deno.unrefTimer,
+  });
+  return { pool, breakers };
+}
+
+/** The guide's section 6, "Health Check Timeout Trade-offs". */
+function healthCheckOf(
+  config: Config,
+): { readonly healthCheckMethods: readonly HealthMethod[]; readonly healthCheckTimeoutMs: number } {
+  const methods = config.mcpSessionPoolHealthCheckMethods;
+  return config.mcpSessionPoolExplicitHealthRpc
+    ? { healthCheckMethods: ["list_tools", ...methods], healthCheckTimeoutMs: config.healthCheckTimeoutMs }
+    : { healthCheckMethods: methods, healthCheckTimeoutMs: config.mcpSessionPoolHealthCheckTimeoutMs };
+}
+
+/** The key is the same in every worker, so that their metrics can be merged. */
+export function identityHasher(config: Config, { authEncryptionSecret }: Secrets): IdentityHasher {
+  return new IdentityHasher({
+    key: new Uint8Array(hkdfSync("sha256", authEncryptionSecret, "sluice", "caller identity", 32)),
+    identityHeaders: config.mcpSessionPoolIdentityHeaders,
+    loginCookie: null,
+  });
+}
