@@ -211,7 +211,7 @@ Deno.test("discover() tells what initialize was refused with where nothing speak
   await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "bad capabilities");
 });
 
-Deno.test("discover() does not knock twice where nobody is there", async () => {
+Deno.test("discover() makes no second attempt where nothing listens", async () => {
   const upstream = new FakeUpstream(() => {
     throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
   });

@@ -12,7 +12,7 @@ import type {
 import type { RpcAnswer } from "./client/client_peer.ts";
 import { ClientSessions } from "./bound/client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
-import { Doorway } from "./bound/session_opener.ts";
+import { SessionOpener } from "./bound/session_opener.ts";
 import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
 import { inTime } from "./resilience/in_time.ts";
 import { declaredBy, PoolKeys } from "./pool/key_cache.ts";
@@ -34,7 +34,7 @@ export class Upstream {
   readonly #deps: UpstreamDeps;
   readonly #retries = new RetryBudget();
   readonly #keys: PoolKeys;
-  readonly #doorway: Doorway;
+  readonly #opener: SessionOpener;
   readonly #clients: ClientSessions;
   readonly #listening: UpstreamListening;
   #retired = false;
@@ -52,11 +52,11 @@ export class Upstream {
       upstreamId: this.id,
       upstream: this.name,
     });
-    const doorway = this.#doorway = new Doorway(profile, transport, deps);
+    const opener = this.#opener = new SessionOpener(profile, transport, deps);
     this.#clients = new ClientSessions({
       upstreamId: this.id,
       transport,
-      doorway,
+      opener,
       hasLogging: () => "logging" in this.capabilities,
       isRetired: () => this.#retired,
     });
@@ -64,15 +64,15 @@ export class Upstream {
       id: this.id,
       name: this.name,
       capabilities: () => this.capabilities,
-      stateless: () => doorway.stateless,
-      open: (opening) => doorway.open(opening),
-      limits: doorway.limits,
+      stateless: () => opener.stateless,
+      open: (opening) => opener.open(opening),
+      limits: opener.limits,
     });
   }
 
   /** Its circuit is open: calls fail at once. */
   get isDown(): boolean {
-    return this.#doorway.circuit?.state === "open";
+    return this.#opener.circuit?.state === "open";
   }
 
   /**
@@ -164,7 +164,7 @@ export class Upstream {
 
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     const passed = this.#profile.passthrough.select(call.received);
-    const { stateless } = this.#doorway;
+    const { stateless } = this.#opener;
     if (stateless !== null) return this.#callStateless(stateless, method, params, call, passed);
     const shared = this.#profile.sessionMode === "shared";
     if (call.bound !== null && !shared) return this.#clients.call(call.bound, method, params, call, passed);
@@ -187,21 +187,21 @@ export class Upstream {
       this.#listening.streamFor(call.bound, passed);
     }
     // There is no session to open, so the connection is what the circuit watches.
-    const doorway = this.#doorway;
-    const { circuit } = doorway;
-    if (circuit !== undefined && circuit.state !== "closed") await doorway.knock(session, call, passed);
+    const opener = this.#opener;
+    const { circuit } = opener;
+    if (circuit !== undefined && circuit.state !== "closed") await opener.probe(session, call, passed);
     try {
       const answer = await session.request(method, params, call, passed);
       circuit?.observed("answer");
       return answer;
     } catch (error) {
       if (!wantsHandshake(error)) {
-        if (isUnreachable(error)) doorway.silent();
+        if (isUnreachable(error)) opener.silent();
         throw error;
       }
       // It may have been replaced by one that keeps sessions. Then the refusal executed nothing, and the call may go out again.
-      if (!isUngreeted(error) && await doorway.isModern(session, call, passed)) throw error;
-      doorway.forget(session);
+      if (!isUngreeted(error) && await opener.isModern(session, call, passed)) throw error;
+      opener.forget(session);
       return this.#route(method, params, call);
     }
   }
@@ -222,7 +222,7 @@ export class Upstream {
         (waiting) =>
           pool.lease(
             key,
-            (signal) => this.#doorway.handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
+            (signal) => this.#opener.handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
             waiting,
           ),
       );
@@ -252,20 +252,20 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     const { client } = call;
     const clientCapabilities = declaredBy(call);
-    const doorway = this.#doorway;
+    const opener = this.#opener;
     const session = await inTime(
       call,
       { upstream: this.name, phase: "open a session" },
-      (signal) => doorway.open({ passed, signal, clientCapabilities, client }),
+      (signal) => opener.open({ passed, signal, clientCapabilities, client }),
     );
     try {
       // Nobody else uses it, so it may be set up for this request.
       const logLevel = this.#logLevelOf(params, call);
-      if (logLevel !== null) await tellLogLevel(session, logLevel, doorway.limits);
+      if (logLevel !== null) await tellLogLevel(session, logLevel, opener.limits);
       return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } finally {
       // The answer does not wait for the farewell.
-      if (session !== doorway.stateless) void session.close();
+      if (session !== opener.stateless) void session.close();
     }
   }
 

@@ -6,7 +6,7 @@ import type { SessionTransfer, UpstreamChannel } from "../session/upstream_chann
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
-import type { Doorway } from "./session_opener.ts";
+import type { SessionOpener } from "./session_opener.ts";
 import { inTime, type Wait } from "../resilience/in_time.ts";
 import { pause } from "../transport/kept_stream.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
@@ -19,7 +19,7 @@ const MAX_STREAM_WAIT_MS = 500;
 export interface ClientSessionsOptions {
   readonly upstreamId: string;
   readonly transport: UpstreamTransport;
-  readonly doorway: Doorway;
+  readonly opener: SessionOpener;
   /** Does the upstream have log levels, as of its last discovery? */
   readonly hasLogging: () => boolean;
   /** Its place is another's: no session is opened that nobody has asked for. */
@@ -74,7 +74,7 @@ export class ClientSessions {
 
   /** Take over what `transfer` gave. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
-    const { upstreamId, transport, doorway: { onListChanged } } = this.#options;
+    const { upstreamId, transport, opener: { onListChanged } } = this.#options;
     const { client } = bound;
     const { passed } = transfer;
     const onExpired = () => this.#replace(bound, passed, session!);
@@ -87,7 +87,7 @@ export class ClientSessions {
 
   /** The client wants another log level; sessions that are still to be opened are told then. */
   async tellLogLevel(bound: BoundSessions): Promise<void> {
-    const { hasLogging, doorway: { limits } } = this.#options;
+    const { hasLogging, opener: { limits } } = this.#options;
     if (!hasLogging()) return;
     const sessions = await this.of(bound);
     await Promise.all(sessions.map((session) => tellLogLevel(session, bound.client.logLevel, limits)));
@@ -112,7 +112,7 @@ export class ClientSessions {
   }
 
   async #session(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
-    const { upstreamId, transport, doorway } = this.#options;
+    const { upstreamId, transport, opener } = this.#options;
     // A fresh one in its place would answer as if nothing had ever been.
     if (bound.client.attachments.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
@@ -127,16 +127,16 @@ export class ClientSessions {
     if (session.isStateful) return session;
     // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
     await bound.drop(key, session);
-    if (doorway.stateless === null) return session;
+    if (opener.stateless === null) return session;
     void session.close();
-    return doorway.stateless;
+    return opener.stateless;
   }
 
   /** The upstream hears of the client what it would hear from it, now and after an expiry. */
   async #open(bound: BoundSessions, passed: HeaderList): Promise<UpstreamChannel> {
-    const { upstreamId, doorway, hasLogging } = this.#options;
+    const { upstreamId, opener, hasLogging } = this.#options;
     const { client } = bound;
-    const session: UpstreamChannel = await doorway.open({
+    const session: UpstreamChannel = await opener.open({
       passed,
       clientCapabilities: client.capabilities,
       client: client.peerFor(upstreamId),
@@ -144,7 +144,7 @@ export class ClientSessions {
     });
     if (!session.isStateful) return session;
     await Promise.all([
-      restoreWishes(session, client, { upstreamId, hasLogging: hasLogging(), limits: doorway.limits }),
+      restoreWishes(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
       // Whoever has the client after this worker cannot have the session.
       session.transfer() === null ? client.attachments.add(upstreamId) : null,
     ]);

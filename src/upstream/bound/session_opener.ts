@@ -16,7 +16,7 @@ export type Opening = Pick<
   "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
 >;
 
-export class Doorway {
+export class SessionOpener {
   /** What a handshake may take. */
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
   readonly onListChanged: (method: string) => void;
@@ -102,14 +102,14 @@ export class Doorway {
    * minutes, and all others fail until the probe is back.
    * @throws {SluiceError} UPSTREAM_*
    */
-  async knock(
+  async probe(
     session: UpstreamChannel,
     { signal }: Pick<SessionCall, "signal">,
     passed: HeaderList,
   ): Promise<void> {
     const attempt = this.#enter();
     try {
-      await session.knock({ ...this.limits, signal }, passed);
+      await session.checkReachable({ ...this.limits, signal }, passed);
     } catch (error) {
       const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
       if (failed) attempt.failed();

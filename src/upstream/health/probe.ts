@@ -30,7 +30,7 @@ export async function probeUpstream(
     : null;
   if (known !== null) {
     try {
-      await known.knock(call);
+      await known.checkReachable(call);
       return;
     } catch (error) {
       // It may keep sessions by now, and want one.
@@ -41,7 +41,7 @@ export async function probeUpstream(
   }
   const session = await openChannel(transport, { ...call, clientInfo });
   try {
-    await session.knock(call);
+    await session.checkReachable(call);
   } finally {
     void session.close();
   }

@@ -88,7 +88,7 @@ export class ModernSession implements UpstreamChannel {
     });
   }
 
-  async knock(call: SessionCall, passed?: HeaderList): Promise<void> {
+  async checkReachable(call: SessionCall, passed?: HeaderList): Promise<void> {
     await this.request("server/discover", undefined, call, passed);
   }
 

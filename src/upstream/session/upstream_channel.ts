@@ -78,7 +78,7 @@ export interface UpstreamChannel extends PoolSession {
     passed?: HeaderList,
   ): Promise<RpcAnswer>;
   /** Is anybody there? An error in answer is an answer too. @throws {SluiceError} UPSTREAM_* */
-  knock(call: SessionCall, passed?: HeaderList): Promise<void>;
+  checkReachable(call: SessionCall, passed?: HeaderList): Promise<void>;
   /** Sends a notification of the client's, the whole message as JSON text. Never throws: nobody waits for it. */
   notify(text: string): Promise<void>;
   /** Also take what the upstream sends outside any call. */

@@ -189,7 +189,7 @@ export class UpstreamSession implements UpstreamChannel {
     if (!this.closed) await this.#connection.notify(text, farewell()).catch(() => {});
   }
 
-  async knock(call: SessionCall, passed?: HeaderList): Promise<void> {
+  async checkReachable(call: SessionCall, passed?: HeaderList): Promise<void> {
     await this.request("ping", undefined, call, passed);
   }
 
