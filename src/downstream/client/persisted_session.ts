@@ -1,13 +1,13 @@
 // A session as its record keeps it: what outlives the worker that it belongs to.
 import type { Revision } from "../../mcp/revisions.ts";
-import type { ClientWishes } from "../../upstream/client/client_state.ts";
+import type { ClientPreferences } from "../../upstream/client/client_state.ts";
 
 export interface PersistedSession {
   readonly revision: Revision;
   readonly clientInfo: unknown;
   /** As the client declared them, JSON text. */
   readonly clientCapabilities: string;
-  readonly wishes?: ClientWishes;
+  readonly wishes?: ClientPreferences;
   /** Upstreams that keep something for the session in a process or socket of its worker's, by id; absent: none. */
   readonly attachedTo?: readonly string[];
 }

@@ -59,7 +59,7 @@ export class DownstreamSession {
     this.bound = new BoundSessions(
       new ClientState({
         capabilities: state.clientCapabilities,
-        wishes: state.wishes,
+        preferences: state.wishes,
         attachedBefore: state.attachedTo,
         peer: {
           notify: (text) => this.notify(text),
@@ -81,11 +81,15 @@ export class DownstreamSession {
   }
 
   get state(): PersistedSession {
-    const { wishes, attachments } = this.bound.client;
+    const { preferences, attachments } = this.bound.client;
     const { upstreamIds } = attachments;
     // What the state was made from may name upstreams that are attached no more.
     const { attachedTo: _before, ...state } = this.#state;
-    return { ...state, wishes, ...(upstreamIds.length === 0 ? {} : { attachedTo: upstreamIds }) };
+    return {
+      ...state,
+      wishes: preferences,
+      ...(upstreamIds.length === 0 ? {} : { attachedTo: upstreamIds }),
+    };
   }
 
   /** Is there a stream for what belongs to no call? */

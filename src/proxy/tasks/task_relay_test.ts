@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Cancellation } from "../../base/cancellation.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
 import type { AskOptions, ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
-import { ClientState, type ClientWishes } from "../../upstream/client/client_state.ts";
+import { type ClientPreferences, ClientState } from "../../upstream/client/client_state.ts";
 import { TaskIds } from "./task_ids.ts";
 import { TaskRelay } from "./task_relay.ts";
 
@@ -12,12 +12,12 @@ const RELATED = "io.modelcontextprotocol/related-task";
 
 function setUp(
   answer: (method: string, params: string | undefined) => string = () => "{}",
-  wishes?: ClientWishes,
+  preferences?: ClientPreferences,
 ) {
   const notified: string[] = [];
   const asked: [method: string, params: string | undefined][] = [];
   const progress: string[] = [];
-  let kept: ClientWishes | undefined;
+  let kept: ClientPreferences | undefined;
   const peer: ClientPeer = {
     notify: (text) => notified.push(text),
     request: (method, params, { onProgress }) => {
@@ -31,9 +31,9 @@ function setUp(
   const client: ClientState = new ClientState({
     peer,
     tasks: (client) => new TaskRelay(IDS, OWNER, client),
-    wishes,
+    preferences,
     onChange: () => {
-      kept = client.wishes;
+      kept = client.preferences;
       return Promise.resolve();
     },
   });
@@ -129,5 +129,5 @@ Deno.test("ClientState forgets the oldest of too many tasks of the client", asyn
   const { client, ask } = setUp(() => `{"task":{"taskId":"c${++n}"}}`);
   for (let i = 0; i < 1_001; i++) await ask("a", "sampling/createMessage", '{"task":{}}');
   assertEquals([client.ownerOfTask("c1"), client.ownerOfTask("c2")], [undefined, "a"]);
-  assertEquals(memberText(JSON.stringify(client.wishes.tasks), "c1001"), '"a"');
+  assertEquals(memberText(JSON.stringify(client.preferences.tasks), "c1001"), '"a"');
 });

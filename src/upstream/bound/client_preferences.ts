@@ -5,7 +5,7 @@ import type { ClientState } from "../client/client_state.ts";
 type Limits = Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
 
 /** A session without its client's wishes is still better than none: what cannot be restored does not fail the call. */
-export async function restoreWishes(
+export async function restorePreferences(
   session: UpstreamChannel,
   client: ClientState,
   { upstreamId, hasLogging, limits }: {

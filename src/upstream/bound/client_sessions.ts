@@ -11,7 +11,7 @@ import { inTime, type Wait } from "../resilience/in_time.ts";
 import { pause } from "../transport/kept_stream.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
-import { restoreWishes, tellLogLevel } from "./client_preferences.ts";
+import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
 
 /** A server that opens no stream before it has something to say on it holds a session's first call up no longer than this. */
 const MAX_STREAM_WAIT_MS = 500;
@@ -144,7 +144,7 @@ export class ClientSessions {
     });
     if (!session.isStateful) return session;
     await Promise.all([
-      restoreWishes(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
+      restorePreferences(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
       // Whoever has the client after this worker cannot have the session.
       session.transfer() === null ? client.attachments.add(upstreamId) : null,
     ]);

@@ -12,7 +12,7 @@ export interface TaskBoundary {
 }
 
 /** What a client has asked for, as plain data. */
-export interface ClientWishes {
+export interface ClientPreferences {
   /** As of `logging/setLevel`. */
   readonly logLevel: string | null;
   /** The URIs of `resources/subscribe`, by upstream id. */
@@ -29,7 +29,7 @@ export interface ClientStateOptions {
   /** Takes what upstreams send outside any call. */
   readonly peer?: ClientPeer;
   readonly tasks?: (client: ClientState) => TaskBoundary;
-  readonly wishes?: ClientWishes;
+  readonly preferences?: ClientPreferences;
   /** Upstreams that kept something for the client on a worker that is gone, by id. */
   readonly attachedBefore?: readonly string[];
   /** A wish or an attachment has changed: keep it. One after the other, so that the last to be kept is the latest. */
@@ -59,7 +59,7 @@ export class ClientState {
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(
-    { capabilities = "{}", peer, tasks, wishes, attachedBefore, onChange = () => Promise.resolve() }:
+    { capabilities = "{}", peer, tasks, preferences, attachedBefore, onChange = () => Promise.resolve() }:
       ClientStateOptions = {},
   ) {
     this.capabilities = capabilities;
@@ -68,19 +68,19 @@ export class ClientState {
     this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
     this.attachments = new Attachments({ before: attachedBefore, onChange: () => this.#keep() });
-    this.#logLevel = wishes?.logLevel ?? null;
-    this.#hasListened = wishes?.listens ?? false;
+    this.#logLevel = preferences?.logLevel ?? null;
+    this.#hasListened = preferences?.listens ?? false;
     this.#subscriptions = new Map(
-      Object.entries(wishes?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
+      Object.entries(preferences?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
     );
-    this.#taskOwners = new Map(Object.entries(wishes?.tasks ?? {}));
+    this.#taskOwners = new Map(Object.entries(preferences?.tasks ?? {}));
   }
 
   get logLevel(): string | null {
     return this.#logLevel;
   }
 
-  get wishes(): ClientWishes {
+  get preferences(): ClientPreferences {
     const subscriptions = Object.fromEntries(
       [...this.#subscriptions].map(([id, uris]) => [id, [...uris]]),
     );

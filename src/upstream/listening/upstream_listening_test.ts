@@ -288,7 +288,7 @@ Deno.test("An older client's subscriptions at a modern upstream are one stream, 
 Deno.test("An older client's stream at a modern upstream ends with its session, and moves with it", async () => {
   for (const over of ["end", "transfer"] as const) {
     const { upstream, streams } = modern();
-    const client = new ClientState({ wishes: { logLevel: null, subscriptions: { u: ["a:1"] } } });
+    const client = new ClientState({ preferences: { logLevel: null, subscriptions: { u: ["a:1"] } } });
     const bound = new BoundSessions(client);
     await upstream.listen(bound);
     assertEquals(streams[0]!.isGivenUp, false);
@@ -399,7 +399,7 @@ Deno.test("Subscriptions end when the upstream is another now", async () => {
   );
   await opened;
   const bound = new BoundSessions(
-    new ClientState({ wishes: { logLevel: null, subscriptions: { u: ["a:1"] } } }),
+    new ClientState({ preferences: { logLevel: null, subscriptions: { u: ["a:1"] } } }),
   );
   await upstream.listen(bound);
   upstream.retire();

@@ -82,8 +82,8 @@ Deno.test("ModernSession.request() adds the caller's headers and those of its ar
 
 Deno.test("ModernSession.request() claims for an older client what its session has declared", async () => {
   const { fake, session } = setUp();
-  const wishes = { logLevel: "info", subscriptions: {} };
-  const bound = new BoundSessions(new ClientState({ capabilities: '{"roots": {}}', wishes }));
+  const preferences = { logLevel: "info", subscriptions: {} };
+  const bound = new BoundSessions(new ClientState({ capabilities: '{"roots": {}}', preferences }));
   await session.request("tools/call", '{"name":"t","_meta":{"progressToken":7}}', { ...LIMITS, bound });
   await session.request("tools/list", undefined, LIMITS);
   const [first, second] = fake.received.map(({ params }) => (params as { _meta: unknown })._meta);
