@@ -45,11 +45,11 @@ function processes(profile: Partial<UpstreamProfile> = {}) {
 }
 
 /** A client whose record names these upstreams; `kept` is what was written to the record. */
-function client(attachedBefore: string[] = []) {
+function client(workerLocalBefore: string[] = []) {
   const kept: string[][] = [];
   const own: ClientState = new ClientState({
-    attachedBefore,
-    onChange: () => Promise.resolve(void kept.push(own.attachments.upstreamIds)),
+    workerLocalBefore,
+    onChange: () => Promise.resolve(void kept.push(own.workerLocal.upstreamIds)),
   });
   return { bound: new BoundSessions(own), kept };
 }

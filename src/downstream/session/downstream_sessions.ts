@@ -60,7 +60,7 @@ export class DownstreamSession {
       new ClientState({
         capabilities: state.clientCapabilities,
         preferences: state.wishes,
-        attachedBefore: state.attachedTo,
+        workerLocalBefore: state.attachedTo,
         peer: {
           notify: (text) => this.notify(text),
           request: (method, params, asking) =>
@@ -81,8 +81,8 @@ export class DownstreamSession {
   }
 
   get state(): PersistedSession {
-    const { preferences, attachments } = this.bound.client;
-    const { upstreamIds } = attachments;
+    const { preferences, workerLocal } = this.bound.client;
+    const { upstreamIds } = workerLocal;
     // What the state was made from may name upstreams that are attached no more.
     const { attachedTo: _before, ...state } = this.#state;
     return {

@@ -141,7 +141,7 @@ Deno.test("DownstreamSessions.end() leaves no gap in which a request brings the 
 Deno.test("DownstreamSessions.end() is not undone by what the session keeps meanwhile", async () => {
   const { sessions, records, lost, worker } = setUp();
   const session = await sessions.open(principal(), null, STATE);
-  const { attachments } = session.bound.client;
+  const { workerLocal } = session.bound.client;
   const remove = records.delete.bind(records);
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   records.delete = async (key) => {
@@ -150,29 +150,29 @@ Deno.test("DownstreamSessions.end() is not undone by what the session keeps mean
     return isRemoved;
   };
   const ended = sessions.end(session);
-  await attachments.add("u1");
+  await workerLocal.add("u1");
   answer();
   await ended;
-  await attachments.add("u2");
+  await workerLocal.add("u2");
   assertEquals([await records.list(""), await lost(worker(), session.id)], [[], "SESSION_NOT_FOUND"]);
 });
 
 Deno.test("DownstreamSession.state names the upstreams whose processes end with the worker, until the client has heard of it", async () => {
   const { sessions, find, worker } = setUp();
   const { id, bound } = await sessions.open(principal(), null, STATE);
-  await bound.client.attachments.add("u1");
+  await bound.client.workerLocal.add("u1");
   const restored = await find(worker(), id);
   assertEquals(restored.state.attachedTo, ["u1"]);
-  assertEquals(restored.bound.client.attachments.takeLoss("u1"), true);
+  assertEquals(restored.bound.client.workerLocal.takeLoss("u1"), true);
   await settle();
   assertEquals("attachedTo" in restored.state, false);
   assertEquals("attachedTo" in (await find(worker(), id)).state, false);
 
   // Handed over, what is kept here ends as well.
-  await restored.bound.client.attachments.add("u2");
+  await restored.bound.client.workerLocal.add("u2");
   const { name, owner, state } = restored;
   const adopted = worker().adopt({ id, name, owner, state });
-  assertEquals(adopted.bound.client.attachments.takeLoss("u2"), true);
+  assertEquals(adopted.bound.client.workerLocal.takeLoss("u2"), true);
 });
 
 Deno.test("DownstreamSessions.sweep() ends what has been idle for longer than the limit, nothing else", async () => {

@@ -114,7 +114,7 @@ export class ClientSessions {
   async #session(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener } = this.#options;
     // A fresh one in its place would answer as if nothing had ever been.
-    if (bound.client.attachments.takeLoss(upstreamId)) {
+    if (bound.client.workerLocal.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
     const open = () => this.#open(bound, passed);
@@ -146,7 +146,7 @@ export class ClientSessions {
     await Promise.all([
       restorePreferences(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
       // Whoever has the client after this worker cannot have the session.
-      session.transfer() === null ? client.attachments.add(upstreamId) : null,
+      session.transfer() === null ? client.workerLocal.add(upstreamId) : null,
     ]);
     // Some servers ask their client on this stream, and lose what they ask before it is there.
     if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);

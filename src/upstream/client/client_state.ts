@@ -1,6 +1,6 @@
 // What a downstream session is to its upstreams. It outlives the upstream sessions: each that is opened anew is told again.
 import { SluiceError } from "../../base/errors.ts";
-import { Attachments } from "./worker_local_state.ts";
+import { WorkerLocalState } from "./worker_local_state.ts";
 import type { ClientPeer } from "./client_peer.ts";
 
 /** Keeps the tasks of one upstream, and those that the client runs for it, from all others. */
@@ -31,7 +31,7 @@ export interface ClientStateOptions {
   readonly tasks?: (client: ClientState) => TaskBoundary;
   readonly preferences?: ClientPreferences;
   /** Upstreams that kept something for the client on a worker that is gone, by id. */
-  readonly attachedBefore?: readonly string[];
+  readonly workerLocalBefore?: readonly string[];
   /** A wish or an attachment has changed: keep it. One after the other, so that the last to be kept is the latest. */
   readonly onChange?: () => Promise<void>;
 }
@@ -46,7 +46,7 @@ export class ClientState {
   readonly capabilities: string;
   readonly peer: ClientPeer | undefined;
   readonly tasks: TaskBoundary | undefined;
-  readonly attachments: Attachments;
+  readonly workerLocal: WorkerLocalState;
   /** A wrong yes costs no more than the care for tasks that never come. */
   readonly mayRunTasks: boolean;
   /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
@@ -59,7 +59,7 @@ export class ClientState {
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(
-    { capabilities = "{}", peer, tasks, preferences, attachedBefore, onChange = () => Promise.resolve() }:
+    { capabilities = "{}", peer, tasks, preferences, workerLocalBefore, onChange = () => Promise.resolve() }:
       ClientStateOptions = {},
   ) {
     this.capabilities = capabilities;
@@ -67,7 +67,7 @@ export class ClientState {
     this.tasks = tasks?.(this);
     this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
-    this.attachments = new Attachments({ before: attachedBefore, onChange: () => this.#keep() });
+    this.workerLocal = new WorkerLocalState({ before: workerLocalBefore, onChange: () => this.#keep() });
     this.#logLevel = preferences?.logLevel ?? null;
     this.#hasListened = preferences?.listens ?? false;
     this.#subscriptions = new Map(

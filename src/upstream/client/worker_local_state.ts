@@ -1,19 +1,19 @@
 // Where an upstream keeps something for a client in a process or a socket of our worker's: it ends with the worker, and the
 // client is told so once.
 
-export interface AttachmentsOptions {
+export interface WorkerLocalStateOptions {
   /** Upstream ids, as the client's record holds them: what was kept there ended with the worker before. */
   readonly before?: readonly string[];
   /** The ids have changed: keep them. */
   readonly onChange?: () => Promise<void>;
 }
 
-export class Attachments {
+export class WorkerLocalState {
   readonly #here = new Set<string>();
   readonly #lost: Set<string>;
   readonly #onChange: () => Promise<void>;
 
-  constructor({ before = [], onChange = () => Promise.resolve() }: AttachmentsOptions = {}) {
+  constructor({ before = [], onChange = () => Promise.resolve() }: WorkerLocalStateOptions = {}) {
     this.#lost = new Set(before);
     this.#onChange = onChange;
   }
