@@ -4,10 +4,10 @@ import { Collection, namedEntry, resourceEntry, templateEntry, type Words } from
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
 import { nameMembers } from "./scope_names.ts";
-import { Shelf } from "./entry_index.ts";
+import { EntryIndex } from "./entry_index.ts";
 
 export type { Scope } from "./scope.ts";
-export type { Entry, Shelf, TemplateEntry } from "./entry_index.ts";
+export type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
 
 export class Catalog {
   readonly version: number;
@@ -33,10 +33,10 @@ export class Catalog {
 
     this.all = new Scope({
       server: null,
-      tools: new Shelf(tools.entries()),
-      resources: new Shelf(resources.entries()),
-      templates: new Shelf(templates.entries()),
-      prompts: new Shelf(prompts.entries()),
+      tools: new EntryIndex(tools.entries()),
+      resources: new EntryIndex(resources.entries()),
+      templates: new EntryIndex(templates.entries()),
+      prompts: new EntryIndex(prompts.entries()),
       conflicts: [],
     }, registered);
     for (const server of rows.servers) {
@@ -52,10 +52,10 @@ export class Catalog {
         server.id,
         new Scope({
           server,
-          tools: new Shelf(tools.entriesOf(toolIds, toolWords)),
-          resources: new Shelf(resources.entriesOf(resourceIds)),
-          templates: new Shelf(templates.entriesOf(resourceIds)),
-          prompts: new Shelf(prompts.entriesOf(promptIds, promptWords)),
+          tools: new EntryIndex(tools.entriesOf(toolIds, toolWords)),
+          resources: new EntryIndex(resources.entriesOf(resourceIds)),
+          templates: new EntryIndex(templates.entriesOf(resourceIds)),
+          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptWords)),
           conflicts,
         }, registered),
       );

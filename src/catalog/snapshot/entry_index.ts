@@ -20,7 +20,7 @@ export interface TemplateEntry extends Entry<ResourceRow> {
   readonly template: UriTemplate;
 }
 
-export class Shelf<E extends Entry<EntityRow>> {
+export class EntryIndex<E extends Entry<EntityRow>> {
   /** In list order. */
   readonly entries: readonly E[];
   /** True where nothing here depends on who asks. */

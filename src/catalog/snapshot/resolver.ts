@@ -3,7 +3,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "../../store/registry/rows.ts";
-import type { Entry, Scope, Shelf } from "./catalog.ts";
+import type { Entry, EntryIndex, Scope } from "./catalog.ts";
 
 /** @throws {SluiceError} TOOL_NOT_FOUND (also for a tool that the caller may not see), NAME_AMBIGUOUS */
 export function resolveTool(scope: Scope, name: string, principal: Principal): Entry<ToolRow> {
@@ -27,22 +27,25 @@ export function resolveResource(scope: Scope, uri: string, principal: Principal)
   throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
 }
 
-/** The upstreams of which the caller sees anything on this shelf, in list order. */
-export function visibleGateways(shelf: Shelf<Entry<EntityRow>>, principal: Principal): readonly GatewayRow[] {
-  if (shelf.allPublic) return shelf.gateways;
-  const seen = shelf.entries.filter(({ row }) => canSee(principal, row));
+/** The upstreams of which the caller sees anything on this index, in list order. */
+export function visibleGateways(
+  index: EntryIndex<Entry<EntityRow>>,
+  principal: Principal,
+): readonly GatewayRow[] {
+  if (index.allPublic) return index.gateways;
+  const seen = index.entries.filter(({ row }) => canSee(principal, row));
   return [...new Set(seen.map(({ gateway }) => gateway))];
 }
 
 /** Our own name first; then the upstream's, where it can only mean one. */
 function resolveName<Row extends EntityRow>(
-  shelf: Shelf<Entry<Row>>,
+  index: EntryIndex<Entry<Row>>,
   name: string,
   principal: Principal,
 ): Entry<Row> | undefined {
-  const exact = shelf.get(name);
+  const exact = index.get(name);
   if (exact !== undefined && canSee(principal, exact.row)) return exact;
-  const originals = shelf.byOriginal(name).filter(({ row }) => canSee(principal, row));
+  const originals = index.byOriginal(name).filter(({ row }) => canSee(principal, row));
   if (originals.length > 1) {
     const candidates = originals.map(({ key }) => key).sort().join(", ");
     throw new SluiceError("NAME_AMBIGUOUS", { name, candidates });

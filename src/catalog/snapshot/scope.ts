@@ -9,24 +9,24 @@ import type {
 } from "../../store/registry/rows.ts";
 import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
-import type { Entry, Shelf, TemplateEntry } from "./entry_index.ts";
+import type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
 
 export interface ScopeParts {
   /** null: everything. */
   readonly server: ServerRow | null;
-  readonly tools: Shelf<Entry<ToolRow>>;
-  readonly resources: Shelf<Entry<ResourceRow>>;
-  readonly templates: Shelf<TemplateEntry>;
-  readonly prompts: Shelf<Entry<PromptRow>>;
+  readonly tools: EntryIndex<Entry<ToolRow>>;
+  readonly resources: EntryIndex<Entry<ResourceRow>>;
+  readonly templates: EntryIndex<TemplateEntry>;
+  readonly prompts: EntryIndex<Entry<PromptRow>>;
   readonly conflicts: readonly NameConflict[];
 }
 
 export class Scope implements ScopeParts {
   readonly server: ServerRow | null;
-  readonly tools: Shelf<Entry<ToolRow>>;
-  readonly resources: Shelf<Entry<ResourceRow>>;
-  readonly templates: Shelf<TemplateEntry>;
-  readonly prompts: Shelf<Entry<PromptRow>>;
+  readonly tools: EntryIndex<Entry<ToolRow>>;
+  readonly resources: EntryIndex<Entry<ResourceRow>>;
+  readonly templates: EntryIndex<TemplateEntry>;
+  readonly prompts: EntryIndex<Entry<PromptRow>>;
   /** Of tools and prompts that would have had one name. */
   readonly conflicts: readonly NameConflict[];
   /** Every upstream of the catalog, the first registered first. */
@@ -48,15 +48,15 @@ export class Scope implements ScopeParts {
    * everybody sees everything.
    */
   capabilities(sees: (row: EntityRow) => boolean): Capabilities {
-    const allPublic = [this.tools, this.resources, this.templates, this.prompts].every((shelf) =>
-      shelf.allPublic
+    const allPublic = [this.tools, this.resources, this.templates, this.prompts].every((index) =>
+      index.allPublic
     );
     return allPublic ? this.#capabilities ??= this.#merge(() => true) : this.#merge(sees);
   }
 
   #merge(sees: (row: EntityRow) => boolean): Capabilities {
-    const offeredBy = (...shelves: Shelf<Entry<EntityRow>>[]) => {
-      const entries = shelves.flatMap((shelf) => shelf.entries).filter(({ row }) => sees(row));
+    const offeredBy = (...indexes: EntryIndex<Entry<EntityRow>>[]) => {
+      const entries = indexes.flatMap((index) => index.entries).filter(({ row }) => sees(row));
       const gateways = new Set(entries.map(({ gateway }) => gateway));
       return this.#registered.filter((gateway) => gateways.has(gateway)).map(capabilitiesOf);
     };

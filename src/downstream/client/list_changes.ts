@@ -66,10 +66,10 @@ export function changedLists(
 }
 
 function gatewaysOf(scope: Scope, method: string): ReadonlySet<string> {
-  const shelves = method === LIST_CHANGED.tools
+  const indexes = method === LIST_CHANGED.tools
     ? [scope.tools]
     : method === LIST_CHANGED.prompts
     ? [scope.prompts]
     : [scope.resources, scope.templates];
-  return new Set(shelves.flatMap(({ gateways }) => gateways.map(({ id }) => id)));
+  return new Set(indexes.flatMap(({ gateways }) => gateways.map(({ id }) => id)));
 }

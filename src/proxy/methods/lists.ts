@@ -1,7 +1,7 @@
 // tools/list, prompts/list, resources/list, resources/templates/list: what the endpoint shows to this caller, page by page.
 import { canSee, requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Entry, Scope, Shelf } from "../../catalog/snapshot/catalog.ts";
+import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { MODERN_REVISION } from "../../mcp/revisions.ts";
@@ -24,17 +24,17 @@ interface List {
   /** Of the result's array. */
   readonly key: string;
   readonly permission: string;
-  readonly shelfOf: (scope: Scope) => Shelf<Entry<EntityRow>>;
+  readonly indexIn: (scope: Scope) => EntryIndex<Entry<EntityRow>>;
 }
 
 const LISTS: Readonly<Record<string, List>> = {
-  "tools/list": { key: "tools", permission: "tools.read", shelfOf: ({ tools }) => tools },
-  "prompts/list": { key: "prompts", permission: "prompts.read", shelfOf: ({ prompts }) => prompts },
-  "resources/list": { key: "resources", permission: "resources.read", shelfOf: ({ resources }) => resources },
+  "tools/list": { key: "tools", permission: "tools.read", indexIn: ({ tools }) => tools },
+  "prompts/list": { key: "prompts", permission: "prompts.read", indexIn: ({ prompts }) => prompts },
+  "resources/list": { key: "resources", permission: "resources.read", indexIn: ({ resources }) => resources },
   "resources/templates/list": {
     key: "resourceTemplates",
     permission: "resources.read",
-    shelfOf: ({ templates }) => templates,
+    indexIn: ({ templates }) => templates,
   },
 };
 
@@ -46,9 +46,9 @@ export function listHandlers(
   return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };
-    const shelf = list.shelfOf(call.scope);
-    const page = pageOf(shelf, call, of, paging, isObject(params) ? params.cursor : undefined);
-    const ttl = call.revision === MODERN_REVISION ? `,"ttlMs":${ttlMsOf(shelf)}` : "";
+    const index = list.indexIn(call.scope);
+    const page = pageOf(index, call, of, paging, isObject(params) ? params.cursor : undefined);
+    const ttl = call.revision === MODERN_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
     return { text: render(caller, list.key, page, ttl), failed: false };
   }]);
 }
@@ -62,16 +62,16 @@ interface Page {
 
 /** A page ends at an entry, not at a number: what comes or goes before the next page moves nothing (catalog/list_order.ts). */
 function pageOf(
-  shelf: Shelf<Entry<EntityRow>>,
+  index: EntryIndex<Entry<EntityRow>>,
   { principal }: CallContext,
   list: ListOf,
   { cursors, pageSize }: ListPaging,
   cursor: unknown,
 ): Page {
-  const { entries, allPublic } = shelf;
+  const { entries, allPublic } = index;
   const isWhole = pageSize === 0 || entries.length <= pageSize;
   if (cursor === undefined && isWhole && allPublic) {
-    return { items: shelf.listText, gateways: shelf.gateways, nextCursor: null };
+    return { items: index.listText, gateways: index.gateways, nextCursor: null };
   }
   const shown: Entry<EntityRow>[] = [];
   let isMore = false;
@@ -99,7 +99,7 @@ function opened(cursors: ListCursors, list: ListOf, cursor: unknown) {
 }
 
 /** As long as the most impatient upstream allows, on every page of the list. */
-function ttlMsOf({ gateways }: Shelf<Entry<EntityRow>>): number {
+function ttlMsOf({ gateways }: EntryIndex<Entry<EntityRow>>): number {
   return Math.min(LIST_TTL_MS, ...gateways.map(({ listTtlMs }) => listTtlMs ?? LIST_TTL_MS));
 }
 
