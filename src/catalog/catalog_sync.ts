@@ -5,7 +5,7 @@ import type { DiscoveryKinds, DiscoverySaved, Naming } from "../store/registry/s
 import type { Registry } from "../store/registry/registry.ts";
 import type { Discovery, GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
-import { Turns } from "./coalescing_queue.ts";
+import { CoalescingQueue } from "./coalescing_queue.ts";
 
 export interface CatalogSyncDeps {
   readonly registry: Registry;
@@ -32,11 +32,11 @@ const MAX_TRIES = 3;
  */
 export class CatalogSync {
   readonly #deps: CatalogSyncDeps;
-  readonly #turns: Turns<DiscoveryKinds, DiscoverySaved>;
+  readonly #queue: CoalescingQueue<DiscoveryKinds, DiscoverySaved>;
 
   constructor(deps: CatalogSyncDeps) {
     this.#deps = deps;
-    this.#turns = new Turns({
+    this.#queue = new CoalescingQueue({
       clock: deps.clock,
       maxAtOnce: MAX_AT_ONCE,
       run: (gatewayId, kinds) => this.#refresh(gatewayId, kinds),
@@ -54,7 +54,7 @@ export class CatalogSync {
    * @throws {SluiceError} NOT_FOUND; CONFLICT where others keep changing the gateway; why the upstream could not be asked
    */
   refresh(gatewayId: string, kinds: DiscoveryKinds = ALL_KINDS): Promise<DiscoverySaved> {
-    return this.#turns.ask(gatewayId, kinds);
+    return this.#queue.ask(gatewayId, kinds);
   }
 
   /**
@@ -64,13 +64,13 @@ export class CatalogSync {
    */
   async listChanged(gatewayId: string): Promise<boolean> {
     // A failure is in the log by now.
-    const saved = await this.#turns.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
+    const saved = await this.#queue.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
     return saved?.isNews === true;
   }
 
   /** Nothing more is begun; what waits is refused. */
   close(): void {
-    this.#turns.close();
+    this.#queue.close();
   }
 
   async #refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved> {

@@ -2,13 +2,13 @@
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 
-export interface TurnsDeps<Wish, Result> {
+export interface CoalescingQueueDeps<Work, Result> {
   readonly clock: Clock;
   /** Runs of different keys at the same time; the others wait, the first come first. */
   readonly maxAtOnce: number;
-  readonly run: (key: string, wish: Wish) => Promise<Result>;
-  /** One wish for what two asked. */
-  readonly merge: (one: Wish, other: Wish) => Wish;
+  readonly run: (key: string, work: Work) => Promise<Result>;
+  /** One work for what two asked. */
+  readonly merge: (one: Work, other: Work) => Work;
 }
 
 /** From the end of a run to a gentle one: it doubles while they follow each other closely, ms. */
@@ -19,14 +19,14 @@ const MAX_PAUSE_MS = 5_000;
 const CALM_MS = 1_000;
 
 /** What was asked for and has not begun. */
-interface Next<Wish, Result> {
-  wish: Wish;
+interface Next<Work, Result> {
+  work: Work;
   isGentle: boolean;
   readonly result: PromiseWithResolvers<Result>;
 }
 
-interface Line<Wish, Result> {
-  next: Next<Wish, Result> | null;
+interface Line<Work, Result> {
+  next: Next<Work, Result> | null;
   isRunning: boolean;
   /** Of the pause before `next`. */
   timer: number | undefined;
@@ -34,16 +34,16 @@ interface Line<Wish, Result> {
   endedAt: number;
 }
 
-export class Turns<Wish, Result> {
-  readonly #deps: TurnsDeps<Wish, Result>;
+export class CoalescingQueue<Work, Result> {
+  readonly #deps: CoalescingQueueDeps<Work, Result>;
   /** As many as there were keys. */
-  readonly #lines = new Map<string, Line<Wish, Result>>();
+  readonly #lines = new Map<string, Line<Work, Result>>();
   /** Keys that could begin, were there a place. */
   readonly #waiting = new Set<string>();
   #running = 0;
   #isClosed = false;
 
-  constructor(deps: TurnsDeps<Wish, Result>) {
+  constructor(deps: CoalescingQueueDeps<Work, Result>) {
     this.#deps = deps;
   }
 
@@ -51,11 +51,11 @@ export class Turns<Wish, Result> {
    * The result of a run that begins from now on.
    * @param isGentle may wait for the pause, if nobody who asks is in a hurry
    */
-  ask(key: string, wish: Wish, { isGentle = false }: { isGentle?: boolean } = {}): Promise<Result> {
+  ask(key: string, work: Work, { isGentle = false }: { isGentle?: boolean } = {}): Promise<Result> {
     if (this.#isClosed) return Promise.reject(new SluiceError("SHUTTING_DOWN"));
     const line = this.#lineOf(key);
-    const next = line.next ??= { wish, isGentle, result: Promise.withResolvers<Result>() };
-    next.wish = this.#deps.merge(next.wish, wish);
+    const next = line.next ??= { work, isGentle, result: Promise.withResolvers<Result>() };
+    next.work = this.#deps.merge(next.work, work);
     next.isGentle &&= isGentle;
     this.#advance(key, line);
     return next.result.promise;
@@ -73,7 +73,7 @@ export class Turns<Wish, Result> {
   }
 
   /** Begin the key's next run, if there is one and its time has come. */
-  #advance(key: string, line: Line<Wish, Result>): void {
+  #advance(key: string, line: Line<Work, Result>): void {
     const { clock, maxAtOnce } = this.#deps;
     const { next } = line;
     if (next === null || line.isRunning) return;
@@ -91,12 +91,12 @@ export class Turns<Wish, Result> {
     }
   }
 
-  async #begin(key: string, line: Line<Wish, Result>, { wish, result }: Next<Wish, Result>): Promise<void> {
+  async #begin(key: string, line: Line<Work, Result>, { work, result }: Next<Work, Result>): Promise<void> {
     line.next = null;
     line.isRunning = true;
     this.#running++;
     try {
-      result.resolve(await this.#deps.run(key, wish));
+      result.resolve(await this.#deps.run(key, work));
     } catch (error) {
       result.reject(error);
     }
@@ -108,7 +108,7 @@ export class Turns<Wish, Result> {
     this.#advance(key, line);
   }
 
-  #lineOf(key: string): Line<Wish, Result> {
+  #lineOf(key: string): Line<Work, Result> {
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
     const line = { next: null, isRunning: false, timer: undefined, pauseMs: 0, endedAt: -Infinity };

@@ -1,34 +1,34 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../base/errors.ts";
 import { FakeClock, settled } from "../../tests/support/fake_clock.ts";
-import { Turns } from "./coalescing_queue.ts";
+import { CoalescingQueue } from "./coalescing_queue.ts";
 
-/** Runs that last until a test ends them; a wish is a list of letters. */
+/** Runs that last until a test ends them; work is a list of letters. */
 function fixture(maxAtOnce = 10, lastsMs: number | null = null) {
   const clock = new FakeClock();
-  const runs: { key: string; wish: string; at: number; end: (error?: Error) => void }[] = [];
+  const runs: { key: string; work: string; at: number; end: (error?: Error) => void }[] = [];
   const startedAt = clock.now();
-  const turns = new Turns<string, number>({
+  const queue = new CoalescingQueue<string, number>({
     clock,
     maxAtOnce,
-    run: (key, wish) => {
+    run: (key, work) => {
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       const number = runs.length + 1;
       const end = (error?: Error) => error === undefined ? resolve(number) : reject(error);
-      runs.push({ key, wish, at: clock.now() - startedAt, end });
+      runs.push({ key, work, at: clock.now() - startedAt, end });
       if (lastsMs !== null) clock.setTimeout(() => end(), lastsMs);
       return promise;
     },
     merge: (one, other) => [...new Set(one + other)].sort().join(""),
   });
-  const begun = () => runs.map(({ key, wish }) => `${key}:${wish}`);
-  return { clock, turns, runs, begun };
+  const begun = () => runs.map(({ key, work }) => `${key}:${work}`);
+  return { clock, queue, runs, begun };
 }
 
-Deno.test("Turns.ask(): what comes during a run shares one run after it, with all wishes", async () => {
-  const { turns, runs, begun } = fixture();
-  const first = turns.ask("k", "a");
-  const later = [turns.ask("k", "b"), turns.ask("k", "c"), turns.ask("k", "b", { isGentle: true })];
+Deno.test("CoalescingQueue.ask(): what comes during a run shares one run after it, with the work of all", async () => {
+  const { queue, runs, begun } = fixture();
+  const first = queue.ask("k", "a");
+  const later = [queue.ask("k", "b"), queue.ask("k", "c"), queue.ask("k", "b", { isGentle: true })];
   assertEquals(begun(), ["k:a"]);
   runs[0].end();
   assertEquals(await first, 1);
@@ -38,10 +38,10 @@ Deno.test("Turns.ask(): what comes during a run shares one run after it, with al
   assertEquals(await Promise.all(later), [2, 2, 2]);
 });
 
-Deno.test("Turns.ask(): a failed run fails those who waited for it, and the next run goes on", async () => {
-  const { turns, runs } = fixture();
-  const first = turns.ask("k", "a");
-  const second = turns.ask("k", "b");
+Deno.test("CoalescingQueue.ask(): a failed run fails those who waited for it, and the next run goes on", async () => {
+  const { queue, runs } = fixture();
+  const first = queue.ask("k", "a");
+  const second = queue.ask("k", "b");
   runs[0].end(new Error("no"));
   await assertRejects(() => first, Error, "no");
   await settled();
@@ -49,10 +49,10 @@ Deno.test("Turns.ask(): a failed run fails those who waited for it, and the next
   assertEquals(await second, 2);
 });
 
-Deno.test("Turns.ask(): a gentle burst costs two runs, the first at once, the second soon after the burst", async () => {
-  const { clock, turns, runs } = fixture(10, 10);
+Deno.test("CoalescingQueue.ask(): a gentle burst costs two runs, the first at once, the second soon after the burst", async () => {
+  const { clock, queue, runs } = fixture(10, 10);
   for (let i = 0; i < 100; i++) {
-    void turns.ask("k", "a", { isGentle: true });
+    void queue.ask("k", "a", { isGentle: true });
     if (i === 0) assertEquals(runs.length, 1);
     if (i % 4 === 0) await clock.tick(1);
   }
@@ -62,45 +62,45 @@ Deno.test("Turns.ask(): a gentle burst costs two runs, the first at once, the se
   assert(runs[1].at > lastAt && runs[1].at <= lastAt + 100, `the second began at ${runs[1].at} ms`);
 });
 
-Deno.test("Turns.ask(): a gentle flood runs ever more rarely, and is forgotten once it is over", async () => {
-  const { clock, turns, runs } = fixture(10, 10);
+Deno.test("CoalescingQueue.ask(): a gentle flood runs ever more rarely, and is forgotten once it is over", async () => {
+  const { clock, queue, runs } = fixture(10, 10);
   for (let ms = 0; ms < 60_000; ms += 20) {
-    void turns.ask("k", "a", { isGentle: true });
+    void queue.ask("k", "a", { isGentle: true });
     await clock.tick(20);
   }
   assert(runs.length < 22, `${runs.length} runs in a minute`);
   assert(runs.length > 12, `${runs.length} runs in a minute`);
   await clock.tick(20_000);
   const before = runs.length;
-  void turns.ask("k", "a", { isGentle: true });
+  void queue.ask("k", "a", { isGentle: true });
   assertEquals(runs.length, before + 1);
   await clock.tick(15);
-  void turns.ask("k", "a", { isGentle: true });
+  void queue.ask("k", "a", { isGentle: true });
   await clock.tick(60);
   assertEquals(runs.length, before + 2);
 });
 
-Deno.test("Turns.ask() in a hurry ends a gentle one's pause", async () => {
-  const { clock, turns, runs } = fixture(10, 10);
+Deno.test("CoalescingQueue.ask() in a hurry ends a gentle one's pause", async () => {
+  const { clock, queue, runs } = fixture(10, 10);
   for (let i = 0; i < 200; i++) {
-    void turns.ask("k", "a", { isGentle: true });
+    void queue.ask("k", "a", { isGentle: true });
     await clock.tick(20);
   }
   const before = runs.length;
-  const hasty = turns.ask("k", "b");
-  assertEquals([runs.length, runs.at(-1)!.wish], [before + 1, "ab"]);
+  const hasty = queue.ask("k", "b");
+  assertEquals([runs.length, runs.at(-1)!.work], [before + 1, "ab"]);
   await clock.tick(10);
   assertEquals(await hasty, before + 1);
 });
 
-Deno.test("Turns.ask(): at most so many keys at once, the first come first; one that hangs keeps one place", async () => {
-  const { turns, runs, begun } = fixture(2);
-  const asked = ["hangs", "b", "c", "d"].map((key) => turns.ask(key, "a"));
+Deno.test("CoalescingQueue.ask(): at most so many keys at once, the first come first; one that hangs keeps one place", async () => {
+  const { queue, runs, begun } = fixture(2);
+  const asked = ["hangs", "b", "c", "d"].map((key) => queue.ask(key, "a"));
   assertEquals(begun(), ["hangs:a", "b:a"]);
   runs[1].end();
   await settled();
   assertEquals(begun(), ["hangs:a", "b:a", "c:a"]);
-  void turns.ask("c", "b");
+  void queue.ask("c", "b");
   runs[2].end();
   await settled();
   assertEquals(begun().at(-1), "d:a");
@@ -110,12 +110,12 @@ Deno.test("Turns.ask(): at most so many keys at once, the first come first; one 
   assertEquals(await Promise.all(asked.slice(1)), [2, 3, 4]);
 });
 
-Deno.test("Turns.close() refuses what has not begun, and leaves no timer", async () => {
-  const { clock, turns, runs } = fixture(1);
-  const running = turns.ask("a", "a");
-  const waiting = [turns.ask("a", "b"), turns.ask("b", "a")];
-  turns.close();
-  for (const promise of [...waiting, turns.ask("c", "a")]) {
+Deno.test("CoalescingQueue.close() refuses what has not begun, and leaves no timer", async () => {
+  const { clock, queue, runs } = fixture(1);
+  const running = queue.ask("a", "a");
+  const waiting = [queue.ask("a", "b"), queue.ask("b", "a")];
+  queue.close();
+  for (const promise of [...waiting, queue.ask("c", "a")]) {
     const error = await assertRejects(() => promise, SluiceError);
     assertEquals(error.code, "SHUTTING_DOWN");
   }

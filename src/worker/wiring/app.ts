@@ -1,7 +1,7 @@
 // The composition root of a worker: HTTP around what gateway.ts has wired, with sessions that any worker can be asked for.
 import { sleep, systemClock } from "../../base/clock.ts";
 import { openCache } from "../../cache/open_cache.ts";
-import { Turns } from "../../catalog/coalescing_queue.ts";
+import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import { ModernHttp } from "../../downstream/http/sessionless_http.ts";
 import { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
@@ -114,7 +114,7 @@ export async function createApp(
   rateLimits?.shareOver(cache);
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   // Changes that come while the workers read share the next reading.
-  const readings = new Turns<null, unknown>({
+  const readings = new CoalescingQueue<null, unknown>({
     clock,
     maxAtOnce: 1,
     run: async () => {
