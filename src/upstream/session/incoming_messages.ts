@@ -6,7 +6,7 @@ import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../client/client_p
 import type { OnMessage, UpstreamConnection } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 
-export interface InboxOptions {
+export interface IncomingMessagesOptions {
   /** Takes what the upstream sends outside any call. */
   readonly client?: ClientPeer;
   /** Takes the method of a `notifications/{tools,prompts,resources}/list_changed`. */
@@ -27,14 +27,14 @@ export function farewell(): { readonly deadline: Deadline } {
   return { deadline: new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit") };
 }
 
-export class Inbox {
+export class IncomingMessages {
   /** Set as soon as there is one; what comes before it is lost. */
   connection: UpstreamConnection | undefined;
-  readonly #options: InboxOptions;
+  readonly #options: IncomingMessagesOptions;
   /** The upstream's requests that wait for the client, by the text of their id. */
   readonly #asking = new Map<string, Cancellation>();
 
-  constructor(options: InboxOptions) {
+  constructor(options: IncomingMessagesOptions) {
     this.#options = options;
   }
 

@@ -8,10 +8,10 @@ import type { SessionCall, SessionTransfer, UpstreamChannel } from "./upstream_c
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { farewell, Inbox, type InboxOptions } from "./incoming_messages.ts";
+import { farewell, IncomingMessages, type IncomingMessagesOptions } from "./incoming_messages.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
 
-export interface SessionPeers extends InboxOptions {
+export interface SessionPeers extends IncomingMessagesOptions {
   /** While nobody called, the upstream was found to have forgotten the session. It is closed then. */
   readonly onExpired?: () => void;
 }
@@ -35,7 +35,7 @@ export class UpstreamSession implements UpstreamChannel {
   readonly protocolVersion: string;
   readonly #connection: UpstreamConnection;
   readonly #passed: HeaderList;
-  readonly #inbox: Inbox;
+  readonly #incoming: IncomingMessages;
   readonly #onExpired: () => void;
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
@@ -45,13 +45,13 @@ export class UpstreamSession implements UpstreamChannel {
   private constructor(
     connection: UpstreamConnection,
     initialized: JsonObject,
-    inbox: Inbox,
+    incoming: IncomingMessages,
     { passed = [], onExpired = () => {} }: Pick<OpenOptions, "passed" | "onExpired"> = {},
   ) {
     this.#connection = connection;
     this.initialized = initialized;
     this.protocolVersion = String(initialized.protocolVersion);
-    this.#inbox = inbox;
+    this.#incoming = incoming;
     this.#passed = passed;
     this.#onExpired = onExpired;
   }
@@ -62,12 +62,12 @@ export class UpstreamSession implements UpstreamChannel {
     transfer: SessionTransfer,
     peers: SessionPeers = {},
   ): UpstreamSession | null {
-    const inbox = new Inbox(peers);
-    const connection = transport.resume(transfer, inbox.receive);
+    const incoming = new IncomingMessages(peers);
+    const connection = transport.resume(transfer, incoming.receive);
     if (connection === null) return null;
-    inbox.connection = connection;
+    incoming.connection = connection;
     const { protocolVersion, passed, nextId } = transfer;
-    const session = new UpstreamSession(connection, { protocolVersion }, inbox, { ...peers, passed });
+    const session = new UpstreamSession(connection, { protocolVersion }, incoming, { ...peers, passed });
     // Calls of the other worker may still be under way: their ids stay theirs.
     session.#nextId = nextId + IDS_LEFT_BEHIND;
     return session;
@@ -77,13 +77,13 @@ export class UpstreamSession implements UpstreamChannel {
   static stateless(
     transport: UpstreamTransport,
     protocolVersion: string,
-    peers: InboxOptions = {},
+    peers: IncomingMessagesOptions = {},
   ): UpstreamSession | null {
     const connection = transport.stateless(protocolVersion);
     if (connection === null) return null;
-    const inbox = new Inbox(peers);
-    inbox.connection = connection;
-    return new UpstreamSession(connection, { protocolVersion }, inbox);
+    const incoming = new IncomingMessages(peers);
+    incoming.connection = connection;
+    return new UpstreamSession(connection, { protocolVersion }, incoming);
   }
 
   /** Do the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
@@ -91,18 +91,18 @@ export class UpstreamSession implements UpstreamChannel {
     const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
     const { upstream } = transport;
     const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal };
-    const inbox = new Inbox(options);
-    const connection = await transport.connect(passed, inbox.receive, exchange);
-    inbox.connection = connection;
+    const incoming = new IncomingMessages(options);
+    const connection = await transport.connect(passed, incoming.receive, exchange);
+    incoming.connection = connection;
     let session: UpstreamSession | undefined;
     try {
       const reply = await connection.request(0, initializeText(clientCapabilities, clientInfo), {
         ...exchange,
-        onMessage: inbox.receive,
+        onMessage: incoming.receive,
       });
       const result = initializeResult(reply, upstream);
       connection.established(reply.sessionId, String(result.protocolVersion));
-      session = new UpstreamSession(connection, result, inbox, options);
+      session = new UpstreamSession(connection, result, incoming, options);
       if (!isRevision(result.protocolVersion)) {
         throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
           upstream,
@@ -170,7 +170,7 @@ export class UpstreamSession implements UpstreamChannel {
         deadline,
         signal,
         passed,
-        onMessage: (value, text) => this.#inbox.receiveDuring(value, text, { client, deadline, signal }),
+        onMessage: (value, text) => this.#incoming.receiveDuring(value, text, { client, deadline, signal }),
         onDelay: client === undefined ? undefined : () => client.expectDelay?.(),
       });
       const failed = !("result" in reply.value);
@@ -202,7 +202,7 @@ export class UpstreamSession implements UpstreamChannel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#inbox.close();
+    this.#incoming.close();
     // Over another connection it might overtake them, and a call in an ended session may run on.
     await Promise.all(this.#cancellations);
     await this.#connection.close();
@@ -211,7 +211,7 @@ export class UpstreamSession implements UpstreamChannel {
   #expired(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#inbox.close();
+    this.#incoming.close();
     this.#onExpired();
   }
 
