@@ -264,7 +264,7 @@ export class Upstream {
       if (logLevel !== null) await tellLogLevel(session, logLevel, opener.limits);
       return await session.request(method, params, call, session.isStateful ? undefined : passed);
     } finally {
-      // The answer does not wait for the farewell.
+      // The answer does not wait for the session to close.
       if (session !== opener.stateless) void session.close();
     }
   }

@@ -1,7 +1,7 @@
 // A worker's duplex sessions without a transport: the real DuplexSessions around fake upstreams, spoken to over fake channels.
 import type { Principal } from "../../src/auth/principal.ts";
 import { DuplexSessions } from "../../src/downstream/duplex/duplex_sessions.ts";
-import type { Farewell } from "../../src/downstream/duplex/duplex_session.ts";
+import type { CloseReason } from "../../src/downstream/duplex/duplex_session.ts";
 import { Admission } from "../../src/http/admission.ts";
 import type { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
@@ -63,11 +63,11 @@ export async function duplexServer(
     const { caller } = given;
     // deno-lint-ignore no-explicit-any -- messages of every shape; tests assert what they read.
     const sent: any[] = [];
-    const farewells: Farewell[] = [];
+    const closeReasons: CloseReason[] = [];
     const session = sessions.open({ principal: user, serverId, endpoint: "test", path: "/test" }, {
       send: (text) => sent.push(JSON.parse(text)),
       close: (why) => {
-        farewells.push(why);
+        closeReasons.push(why);
         void session.end();
       },
     });
@@ -82,7 +82,7 @@ export async function duplexServer(
       session,
       /** What the client got, in order. */
       sent,
-      farewells,
+      closeReasons,
       /** Send a text as it is. */
       say: async (text: string, from: Principal = user) => {
         session.receive(text, { principal: from, caller, received });

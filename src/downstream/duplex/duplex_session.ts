@@ -59,13 +59,13 @@ export interface DuplexDeps {
 }
 
 /** Why the gateway ends a connection: it restarts, or the token is over that let the client in. */
-export type Farewell = "restart" | "expired";
+export type CloseReason = "restart" | "expired";
 
 /** The way to the client. Both are called at any time, also when it has ended: nothing happens then. */
 export interface DuplexChannel {
   /** Takes one message, or the answer to a batch, as JSON text. */
   send(text: string): void;
-  close(why: Farewell): void;
+  close(why: CloseReason): void;
 }
 
 /** Who a connection is opened by, and where. */
@@ -103,7 +103,7 @@ export class DuplexSession implements ListListener {
   #letInBy: Principal;
   #underWay = 0;
   /** Set: it takes no more requests, and ends when those under way are answered. */
-  #farewell: Farewell | null = null;
+  #closeReason: CloseReason | null = null;
   #ended = false;
 
   constructor(deps: DuplexDeps, address: DuplexAddress, channel: DuplexChannel) {
@@ -180,7 +180,7 @@ export class DuplexSession implements ListListener {
   }
 
   /** Take no more requests, and say farewell when those under way are answered. */
-  drain(why: Farewell): void {
+  drain(why: CloseReason): void {
     this.#giveNotice(why);
     this.#leaveWhenDone();
   }
@@ -214,13 +214,13 @@ export class DuplexSession implements ListListener {
   }
 
   /** What listens has no end of its own that could be waited for. */
-  #giveNotice(why: Farewell): void {
-    this.#farewell ??= why;
+  #giveNotice(why: CloseReason): void {
+    this.#closeReason ??= why;
     this.#modern.endListeners();
   }
 
   #leaveWhenDone(): void {
-    if (this.#farewell !== null && this.#underWay === 0) this.#channel.close(this.#farewell);
+    if (this.#closeReason !== null && this.#underWay === 0) this.#channel.close(this.#closeReason);
   }
 
   async #batch(messages: readonly Message[], sender: Sender): Promise<void> {
@@ -276,8 +276,8 @@ export class DuplexSession implements ListListener {
    */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
     const { admission, accessLog } = this.#deps;
-    if (this.#farewell === "expired") return this.#refuseUnread(message, sender, TOKEN_EXPIRED);
-    if (this.#farewell === "restart") return this.#refuseUnread(message, sender, RESTARTING);
+    if (this.#closeReason === "expired") return this.#refuseUnread(message, sender, TOKEN_EXPIRED);
+    if (this.#closeReason === "restart") return this.#refuseUnread(message, sender, RESTARTING);
     if (this.#isFull) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
     const ticket = admission.enter();
     if (ticket === REFUSED) return this.#refuseUnread(message, sender, OVERLOADED);

@@ -262,14 +262,14 @@ Deno.test("DuplexSessions.drain() lets calls end, refuses new ones, and says far
   await busy.tell(call(1));
   let drained = false;
   void sessions.drain().then(() => drained = true);
-  assertEquals([idle.farewells, busy.farewells], [["restart"], []]);
+  assertEquals([idle.closeReasons, busy.closeReasons], [["restart"], []]);
   assertThrows(() => connect(), SluiceError, "shutting down");
   assertEquals((await busy.tell(call(2))).map(codeOf), ["SHUTTING_DOWN"]);
   assertEquals(drained, false);
   go[0]!();
   await settle();
   assertEquals(busy.sent.at(-1).result, { late: true });
-  assertEquals([busy.farewells, drained], [["restart"], true]);
+  assertEquals([busy.closeReasons, drained], [["restart"], true]);
 });
 
 Deno.test("DuplexSession ends with its token, unless a message brings a newer one", async () => {
@@ -284,9 +284,9 @@ Deno.test("DuplexSession ends with its token, unless a message brings a newer on
   await renewed.tell(request(1, "ping"), expiring(60_000));
   await clock.tick(1_000);
   assertEquals((await busy.tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
-  assertEquals(busy.farewells, ["expired"]);
+  assertEquals(busy.closeReasons, ["expired"]);
   sessions.sweep();
-  assertEquals([silent.farewells, renewed.farewells], [["expired"], []]);
+  assertEquals([silent.closeReasons, renewed.closeReasons], [["expired"], []]);
   assertEquals((await renewed.tell(request(2, "ping")))[0].result, {});
 });
 
@@ -301,7 +301,7 @@ Deno.test("DuplexSession ends with its token's revocation, unless a message has 
   assertEquals((await busy!.tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
   assertEquals((await renewed!.tell(request(1, "ping"), mine("new")))[0].result, {});
   sessions.sweep();
-  assertEquals([silent, busy, renewed, other].map((client) => client!.farewells), [
+  assertEquals([silent, busy, renewed, other].map((client) => client!.closeReasons), [
     ["expired"],
     ["expired"],
     [],

@@ -372,11 +372,11 @@ Deno.test("Listeners end with a result and a word to the client when the gateway
   await settle();
   assertEquals(idle.sent.slice(1), [ended("l"), cancelled("l")]);
   assertEquals(busy.sent.slice(1), [ended(7), cancelled(7)]);
-  assertEquals([idle.farewells, busy.farewells, listeners.size, drained], [["restart"], [], 0, false]);
+  assertEquals([idle.closeReasons, busy.closeReasons, listeners.size, drained], [["restart"], [], 0, false]);
   const [refused] = await busy.ask(9, "subscriptions/listen", LISTEN_TO_TOOLS);
   assertEquals(refused.error.data.code, "SHUTTING_DOWN");
   await busy.tell(cancelled(8));
-  assertEquals([busy.farewells, drained], [["restart"], true]);
+  assertEquals([busy.closeReasons, drained], [["restart"], true]);
 });
 
 Deno.test("Listeners end with their connection, without a word", async () => {
@@ -400,11 +400,11 @@ Deno.test("Listeners end with the token that has opened them, revoked or expired
   replaceCatalog(new Catalog({ ...ROWS, revokedTokens: ["bad"] }));
   listeners.endOf(new Set(["bad"]));
   sessions.sweep();
-  assertEquals([bad.sent.slice(1), bad.farewells], [[ended("l"), cancelled("l")], ["expired"]]);
-  assertEquals([good.sent.length, good.farewells], [1, []]);
+  assertEquals([bad.sent.slice(1), bad.closeReasons], [[ended("l"), cancelled("l")], ["expired"]]);
+  assertEquals([good.sent.length, good.closeReasons], [1, []]);
   await clock.tick(1_000);
   sessions.sweep();
-  assertEquals([good.sent.slice(1), good.farewells], [[ended("l"), cancelled("l")], ["expired"]]);
+  assertEquals([good.sent.slice(1), good.closeReasons], [[ended("l"), cancelled("l")], ["expired"]]);
 });
 
 Deno.test("Listeners are counted among the streams of the worker and the requests of their connection", async () => {

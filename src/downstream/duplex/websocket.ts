@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { DuplexChannel, Farewell } from "./duplex_session.ts";
+import type { CloseReason, DuplexChannel } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { MAX_UNREAD_BYTES } from "../exchange/event_stream.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
@@ -20,7 +20,7 @@ export interface WebSocketDeps {
 const SUBPROTOCOL = "mcp";
 
 /** So long a client has to take its last messages and our farewell. */
-const FAREWELL_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** RFC 6455, section 7.4.1. */
 const CLOSE = {
@@ -30,7 +30,7 @@ const CLOSE = {
   serviceRestart: 1012,
 } as const;
 
-const FAREWELLS: Readonly<Record<Farewell, readonly [code: number, reason: string]>> = {
+const CLOSE_FRAMES: Readonly<Record<CloseReason, readonly [code: number, reason: string]>> = {
   restart: [CLOSE.serviceRestart, "the gateway restarts; connect again"],
   expired: [CLOSE.policyViolation, "the token has expired, or was revoked"],
 };
@@ -68,11 +68,11 @@ export class WebSocketEndpoint implements Endpoint {
     this.#peerPorts.add(port);
 
     const closed = Promise.withResolvers<void>();
-    let farewell: ReturnType<typeof setTimeout> | undefined;
+    let closeTimer: ReturnType<typeof setTimeout> | undefined;
     const channel = channelOf(socket, {
       onCutOff: () => void session.end(),
       // Nobody waits for a client that does not answer it.
-      onFarewell: () => farewell = setTimeout(() => void session.end(), FAREWELL_MS),
+      onClosing: () => closeTimer = setTimeout(() => void session.end(), CLOSE_TIMEOUT_MS),
     });
     const session = sessions.open({ principal, serverId, path, endpoint: this.name }, channel);
     socket.onmessage = ({ data }) => {
@@ -84,7 +84,7 @@ export class WebSocketEndpoint implements Endpoint {
       } else session.receive(data, sender);
     };
     socket.onclose = () => {
-      clearTimeout(farewell);
+      clearTimeout(closeTimer);
       this.#peerPorts.delete(port);
       void session.end();
       closed.resolve();
@@ -114,10 +114,10 @@ export class WebSocketEndpoint implements Endpoint {
 interface ChannelEvents {
   /** The client does not read: nothing will get through any more, not even a farewell. */
   readonly onCutOff: () => void;
-  readonly onFarewell: () => void;
+  readonly onClosing: () => void;
 }
 
-function channelOf(socket: WebSocket, { onCutOff, onFarewell }: ChannelEvents): DuplexChannel {
+function channelOf(socket: WebSocket, { onCutOff, onClosing }: ChannelEvents): DuplexChannel {
   const close = (code: number, reason: string) => {
     if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
   };
@@ -131,8 +131,8 @@ function channelOf(socket: WebSocket, { onCutOff, onFarewell }: ChannelEvents): 
       socket.send(text);
     },
     close: (why) => {
-      if (socket.readyState === WebSocket.OPEN) onFarewell();
-      close(...FAREWELLS[why]);
+      if (socket.readyState === WebSocket.OPEN) onClosing();
+      close(...CLOSE_FRAMES[why]);
     },
   };
 }

@@ -344,7 +344,7 @@ Deno.test("SessionPool.close() closes everything, refuses waiters and later call
   assertEquals([active_sessions, idle_sessions, creating, callers, pool_key_count], [0, 0, 0, 0, 0]);
 });
 
-Deno.test("SessionPool.close() waits for the farewells", async () => {
+Deno.test("SessionPool.close() waits for the closings", async () => {
   const { pool, lease } = fixture();
   const held = await lease(KEY);
   let say = () => {};

@@ -81,10 +81,10 @@ export class PoolLists<S extends PoolSession, L> {
   readonly idle = new LinkedList<PoolEntry<S, L>>();
   /** Keys with a caller and a free slot, for which only the total cap leaves no room. First come, first served. */
   readonly starved = new Set<KeyGroup<S, L>>();
-  /** Sessions that hold a slot. One that is closing does not: its caller's successor must not wait for the farewell. */
+  /** Sessions that hold a slot. One that is closing does not: its caller's successor must not wait for that. */
   occupied = 0;
   /** Sessions whose end is on its way to the upstream. */
-  readonly farewells = new Set<Promise<void>>();
+  readonly closings = new Set<Promise<void>>();
 
   readonly #onEmpty: () => void;
 
@@ -129,17 +129,17 @@ export class PoolLists<S extends PoolSession, L> {
     entry.cancel = undefined;
     this.move(entry, "closing");
     if (entry.session === undefined) this.move(entry, "closed");
-    else this.farewell(entry.session, () => this.move(entry, "closed"));
+    else this.close(entry.session, () => this.move(entry, "closed"));
   }
 
   /** End a session, whether it ever had an entry or not. */
-  farewell(session: S, onClosed: () => void = () => {}): void {
+  close(session: S, onClosed: () => void = () => {}): void {
     // `close()` throws nothing; if one does, a forgotten session is better than a dead worker.
-    const farewell = (async () => session.close())().catch(() => {}).then(() => {
+    const closing = (async () => session.close())().catch(() => {}).then(() => {
       onClosed();
-      this.farewells.delete(farewell);
+      this.closings.delete(closing);
     });
-    this.farewells.add(farewell);
+    this.closings.add(closing);
   }
 
   /** Forget a key that has neither session nor caller; true if it was there. */

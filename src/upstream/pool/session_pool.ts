@@ -122,7 +122,7 @@ export class SessionPool<S extends PoolSession> {
     this.drain((key) => key.upstreamId === upstreamId);
   }
 
-  /** Close everything, lent sessions too; callers that wait get SHUTTING_DOWN. Resolves when all farewells are said. */
+  /** Close everything, lent sessions too; callers that wait get SHUTTING_DOWN. Resolves when all closings are said. */
   async close(): Promise<void> {
     this.#closed = true;
     const gone = new SluiceError("SHUTTING_DOWN");
@@ -133,7 +133,7 @@ export class SessionPool<S extends PoolSession> {
       for (const entry of group.entries) this.#lists.discard(entry, gone);
       this.#lists.dropIfEmpty(group);
     }
-    await Promise.all(this.#lists.farewells);
+    await Promise.all(this.#lists.closings);
   }
 
   snapshot(): PoolSnapshot {
@@ -320,7 +320,7 @@ export class SessionPool<S extends PoolSession> {
         group.callers.shift()?.reject(error);
         this.#freed(group);
       },
-      onLate: (session) => this.#lists.farewell(session),
+      onLate: (session) => this.#lists.close(session),
     });
   }
 

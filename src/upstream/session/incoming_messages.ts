@@ -21,10 +21,10 @@ interface Call {
 }
 
 /** How long a word that nobody waits for may take to reach the upstream, ms. */
-const FAREWELL_TIMEOUT_MS = 5_000;
+const UNAWAITED_TIMEOUT_MS = 5_000;
 
-export function farewell(): { readonly deadline: Deadline } {
-  return { deadline: new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit") };
+export function unawaited(): { readonly deadline: Deadline } {
+  return { deadline: new Deadline(UNAWAITED_TIMEOUT_MS, "a fixed limit") };
 }
 
 export class IncomingMessages {
@@ -79,7 +79,7 @@ export class IncomingMessages {
     else answer = await this.#ask(client, String(method), memberText(text, "params"), { id, call });
     if (answer === null) return;
     const body = answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
-    await this.connection?.notify(body, farewell()).catch(() => {});
+    await this.connection?.notify(body, unawaited()).catch(() => {});
   }
 
   /** @returns null where the upstream has taken its question back */
@@ -97,7 +97,7 @@ export class IncomingMessages {
     try {
       return await client.request!(method, params, {
         signal: asking,
-        onProgress: (text) => void this.connection?.notify(text, farewell()).catch(() => {}),
+        onProgress: (text) => void this.connection?.notify(text, unawaited()).catch(() => {}),
       });
     } catch (error) {
       if (asking.aborted) return null;

@@ -8,7 +8,7 @@ import type { SessionCall, SessionTransfer, UpstreamChannel } from "./upstream_c
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { farewell, IncomingMessages, type IncomingMessagesOptions } from "./incoming_messages.ts";
+import { IncomingMessages, type IncomingMessagesOptions, unawaited } from "./incoming_messages.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
 
 export interface SessionPeers extends IncomingMessagesOptions {
@@ -112,7 +112,7 @@ export class UpstreamSession implements UpstreamChannel {
       await connection.notify(notificationText("notifications/initialized"), exchange);
       return session;
     } catch (error) {
-      // Nobody will ever use it; the caller does not wait for the farewell.
+      // Nobody will ever use it; the caller does not wait for the session to close.
       void (session ?? connection).close();
       throw error;
     }
@@ -186,7 +186,7 @@ export class UpstreamSession implements UpstreamChannel {
 
   /** Sends a notification, the whole message as JSON text. Never throws: nobody waits for it. */
   async notify(text: string): Promise<void> {
-    if (!this.closed) await this.#connection.notify(text, farewell()).catch(() => {});
+    if (!this.closed) await this.#connection.notify(text, unawaited()).catch(() => {});
   }
 
   async checkReachable(call: SessionCall, passed?: HeaderList): Promise<void> {
@@ -221,7 +221,7 @@ export class UpstreamSession implements UpstreamChannel {
     const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
     const params = JSON.stringify({ requestId, reason });
     const text = notificationText("notifications/cancelled", params);
-    const sent = this.#connection.notify(text, farewell()).catch(() => {}).then(() => {
+    const sent = this.#connection.notify(text, unawaited()).catch(() => {}).then(() => {
       this.#cancellations.delete(sent);
     });
     this.#cancellations.add(sent);
