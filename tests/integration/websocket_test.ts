@@ -103,7 +103,7 @@ gatewayTest("A WebSocket ends with the code that says why", async (start, t) => 
     frame(TEXT, encoder.encode("x".repeat(3000)), { fin: false }),
     frame(0, encoder.encode("x".repeat(3000))),
   );
-  await endsWith(1000, "the client's own farewell", frame(CLOSE, new Uint8Array([3, 232])));
+  await endsWith(1000, "the client's own close frame", frame(CLOSE, new Uint8Array([3, 232])));
   await t.step("1008: the token has expired", async () => {
     const short = await sluice.token({ expiresInSeconds: 3 });
     using socket = await connect(sluice, short);

@@ -179,7 +179,7 @@ export class DuplexSession implements ListListener {
     return this.#isOver(this.#letInBy);
   }
 
-  /** Take no more requests, and say farewell when those under way are answered. */
+  /** Take no more requests, and close when those under way are answered. */
   drain(why: CloseReason): void {
     this.#giveNotice(why);
     this.#leaveWhenDone();

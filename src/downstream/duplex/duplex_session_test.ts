@@ -254,7 +254,7 @@ Deno.test("DuplexSession.end() cancels its calls and closes its upstream session
   assertEquals(idsOf(sent), [0]);
 });
 
-Deno.test("DuplexSessions.drain() lets calls end, refuses new ones, and says farewell", async () => {
+Deno.test("DuplexSessions.drain() lets calls end, refuses new ones, and closes", async () => {
   const { upstream, go } = slow();
   const { connect, sessions } = await duplexServer(ROWS, { a: upstream });
   const [busy, idle] = [connect(), connect()];

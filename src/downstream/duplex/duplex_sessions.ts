@@ -33,7 +33,7 @@ export class DuplexSessions {
     if (this.#isClosing) throw new SluiceError("SHUTTING_DOWN");
   }
 
-  /** Say farewell to clients whose token has expired; called by a timer. */
+  /** Close the sessions of clients whose token has expired; called by a timer. */
   sweep(): void {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
   }

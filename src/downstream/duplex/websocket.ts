@@ -19,7 +19,7 @@ export interface WebSocketDeps {
 /** The subprotocol that MCP's clients ask for. */
 const SUBPROTOCOL = "mcp";
 
-/** So long a client has to take its last messages and our farewell. */
+/** How long a client may take to read its last messages and the close frame, ms. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** RFC 6455, section 7.4.1. */
@@ -112,7 +112,7 @@ export class WebSocketEndpoint implements Endpoint {
 }
 
 interface ChannelEvents {
-  /** The client does not read: nothing will get through any more, not even a farewell. */
+  /** The client does not read: nothing gets through any more, not even a close frame. */
   readonly onCutOff: () => void;
   readonly onClosing: () => void;
 }
