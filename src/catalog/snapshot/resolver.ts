@@ -27,7 +27,7 @@ export function resolveResource(scope: Scope, uri: string, principal: Principal)
   throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
 }
 
-/** The upstreams of which the caller sees anything on this index, in list order. */
+/** The upstreams of which the caller sees anything in this index, in list order. */
 export function visibleGateways(
   index: EntryIndex<Entry<EntityRow>>,
   principal: Principal,
