@@ -99,7 +99,7 @@ function effect(setting: Setting): string | null {
     case "planned":
       return "no effect in this version";
     case "inert":
-      return `no effect: ${setting.note}`;
+      return `no effect: ${setting.doc}`;
   }
 }
 

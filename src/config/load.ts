@@ -195,7 +195,7 @@ function warningsOf(
 ): string[] {
   const given = (state: Setting["state"]) =>
     SETTINGS.filter((row) => row.state === state && !isDefault(sources[row.name]));
-  const warnings = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.note}`);
+  const warnings = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
   const planned = given("planned").map((row) => sources[row.name].name);
   if (planned.length > 0) warnings.push(`Accepted, but without effect in this version: ${someOf(planned)}`);
   for (const from of [".env", "environment"] as const) {

@@ -53,11 +53,11 @@ export function errorTable(): string {
   ].join("\n");
 }
 
-function sentence({ doc, kind, state, note }: Setting): string {
+function sentence({ doc, kind, state }: Setting): string {
+  if (state === "inert") return `No effect: ${doc}.`;
   const unit = { s: " In seconds.", ms: " In milliseconds.", bytes: " In bytes.", MiB: " In MiB." };
   const effect = state === "planned" ? " No effect in this version." : "";
-  const why = note === undefined ? "" : ` No effect here: ${note}.`;
-  return `${doc}${kind.unit === null ? "" : unit[kind.unit]}${effect}${why}`;
+  return `${doc}${kind.unit === null ? "" : unit[kind.unit]}${effect}`;
 }
 
 function names({ name, aliases = [] }: Setting): string {

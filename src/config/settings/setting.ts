@@ -14,7 +14,7 @@ export interface Kind<T, U extends Unit> {
 
 /**
  * Does the setting do anything? `active`: yes. `planned`: accepted, no effect yet; its doc says what it will do.
- * `inert`: it never can, for the reason in `note`; inert settings are not in Config.
+ * `inert`: it never can, and its doc gives the reason; inert settings are not in Config.
  */
 export type SettingState = "active" | "planned" | "inert";
 
@@ -37,10 +37,8 @@ export interface Setting {
   /** `value`: never shown. `url`: shown without its password. */
   readonly secret?: "value" | "url";
   readonly state: SettingState;
-  /** One plain sentence. */
+  /** One plain sentence; for an inert setting the reason why it has no effect, to stand after a colon. */
   readonly doc: string;
-  /** For an inert setting: why it cannot do anything here. */
-  readonly note?: string;
 }
 
 /** One row, with its literal types kept: Config is derived from them. */
