@@ -1,6 +1,6 @@
 // What this program is: its version, the commit it was made from, the protocol revisions it serves.
 
-export { LEGACY_REVISIONS as REVISIONS_SERVED } from "./mcp/revisions.ts";
+export { SESSION_REVISIONS as REVISIONS_SERVED } from "./mcp/revisions.ts";
 
 export const VERSION = "0.1.0";
 

@@ -1,6 +1,6 @@
 // What a 2026-07-28 request claims of itself in `_meta` (basic, "Request Metadata"): written into params text, and taken out.
 import { findMember, memberText, removeMember, replaceMember } from "./json_rpc.ts";
-import { META, MODERN_REVISION } from "./revisions.ts";
+import { META, STATELESS_REVISION } from "./revisions.ts";
 
 /** All values but the log level are JSON text. */
 export interface Claims {
@@ -53,7 +53,7 @@ export function logLevelIn(params: string | undefined): string | null {
 }
 
 function claimsText({ clientCapabilities, clientInfo, logLevel }: Claims): string {
-  return `"${META.protocolVersion}":"${MODERN_REVISION}","${META.clientCapabilities}":${clientCapabilities},` +
+  return `"${META.protocolVersion}":"${STATELESS_REVISION}","${META.clientCapabilities}":${clientCapabilities},` +
     `"${META.clientInfo}":${clientInfo}` +
     (logLevel === null ? "" : `,"${META.logLevel}":${JSON.stringify(logLevel)}`);
 }

@@ -1,7 +1,7 @@
 // From a method's name to its handler, and from the handler's answer or failure to the response.
 import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
-import { type AnyRevision, MODERN_REVISION } from "../mcp/revisions.ts";
+import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { CallContext, Handler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
@@ -71,7 +71,7 @@ export class Dispatcher {
   /** Serve a request: the whole response, as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const served = await this.#serve(call, message);
-    const answer = call.revision === MODERN_REVISION ? this.completed(call, message, served) : served;
+    const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
     const id = idText(message);
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
   }
@@ -79,7 +79,7 @@ export class Dispatcher {
   /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const served = await this.#serve(call, message);
-    return call.revision === MODERN_REVISION ? this.completed(call, message, served) : served;
+    return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
   }
 
   /** An answer with all that a 2026-07-28 client finds in every one. Never throws. */
@@ -107,7 +107,7 @@ export class Dispatcher {
   }
 
   #methods(revision: AnyRevision): ReadonlyMap<string, Handler> {
-    return revision === MODERN_REVISION ? this.#modern : this.#legacy;
+    return revision === STATELESS_REVISION ? this.#modern : this.#legacy;
   }
 }
 

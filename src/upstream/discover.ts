@@ -2,7 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { elementTexts, isObject, type JsonObject, memberText } from "../mcp/json_rpc.ts";
 import { annotationFault } from "../mcp/param_annotations.ts";
-import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { Discovery } from "../store/registry/rows.ts";
 import type { UpstreamTransport } from "./transport/transport.ts";
 import type { SessionCall, UpstreamChannel } from "./session/upstream_channel.ts";
@@ -117,7 +117,7 @@ function offerable(
   tools: Listed[],
   { protocolVersion }: UpstreamChannel,
 ): Pick<Discovery, "tools" | "refusedTools"> {
-  if (protocolVersion !== MODERN_REVISION) return { tools: textsOf(tools) };
+  if (protocolVersion !== STATELESS_REVISION) return { tools: textsOf(tools) };
   const judged = tools.map((tool) => ({ tool, reason: annotationFault(tool.value.inputSchema) }));
   return {
     tools: textsOf(judged.flatMap(({ tool, reason }) => reason === null ? [tool] : [])),
@@ -160,7 +160,7 @@ async function listAll(
     });
     const next = value.nextCursor ?? null;
     // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).
-    if (next === null || (next === "" && session.protocolVersion !== MODERN_REVISION)) return items;
+    if (next === null || (next === "" && session.protocolVersion !== STATELESS_REVISION)) return items;
     if (typeof next !== "string") throw broken('"nextCursor" is no string');
     cursor = next;
     if (seen.has(cursor)) throw broken("the same cursor came twice");

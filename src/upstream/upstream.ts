@@ -1,7 +1,7 @@
 // One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
 import { isError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
-import { MODERN_REVISION } from "../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
 import type {
   SessionTransfer,
@@ -271,7 +271,7 @@ export class Upstream {
 
   /** The log level that a 2026-07-28 request wants of an upstream where it belongs to the session. */
   #logLevelOf(params: string | undefined, { revision, bound }: UpstreamCall): string | null {
-    return revision === MODERN_REVISION && bound === null && "logging" in this.capabilities
+    return revision === STATELESS_REVISION && bound === null && "logging" in this.capabilities
       ? logLevelIn(params)
       : null;
   }

@@ -14,7 +14,7 @@ import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps
 import { waitFor } from "../../tests/support/wait_for.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import { TASKS_EXTENSION } from "../mcp/tasks.ts";
 import { BoundSessions } from "./bound/bound_sessions.ts";
 import { ClientState } from "./client/client_state.ts";
@@ -45,7 +45,7 @@ Deno.test("discover() finds a 2026-07-28 server on a channel, whether it knows o
   for (const script of [modernScript, dualScript]) {
     const fake = new FakePeers(systemClock, script);
     const found = await discover(fake.transport(), OPTIONS);
-    assertEquals([found.protocolVersion, found.stateful], [MODERN_REVISION, false]);
+    assertEquals([found.protocolVersion, found.stateful], [STATELESS_REVISION, false]);
     assertEquals([fake.peers.length, fake.open, fake.last.methods.includes("initialize")], [1, 0, false]);
   }
 });
@@ -72,7 +72,7 @@ Deno.test("discover() asks a server again that was too slow for the probe and re
     }
     return isSlow ? undefined : modernScript(said, peer);
   });
-  assertEquals((await discover(fake.transport(), OPTIONS)).protocolVersion, MODERN_REVISION);
+  assertEquals((await discover(fake.transport(), OPTIONS)).protocolVersion, STATELESS_REVISION);
   assertEquals(fake.open, 0);
 });
 
@@ -89,7 +89,7 @@ Deno.test("discover() says why nothing can be started, and starts nothing twice"
 });
 
 Deno.test("Upstream.request() has one process for all callers of a modern upstream, with and without sessions", async () => {
-  const { fake, upstream, ask } = setUp(MODERN_REVISION, modernScript);
+  const { fake, upstream, ask } = setUp(STATELESS_REVISION, modernScript);
   const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
   await Promise.all([ask(), ask(), ...bound.map((one) => ask(one))]);
   assertEquals([fake.peers.length, fake.last.methods.length, bound[0]!.size], [1, 5, 0]);
@@ -123,7 +123,7 @@ Deno.test("Upstream.request() speaks to an upstream in the older era as its row 
 
 Deno.test("Upstream.request() finds out that a modern upstream is of an older era again, whatever it does to the greeting", async () => {
   for (const onProbe of [REFUSED, "exit" as const, undefined]) {
-    const { fake, ask } = setUp(MODERN_REVISION, legacyScript(onProbe));
+    const { fake, ask } = setUp(STATELESS_REVISION, legacyScript(onProbe));
     const bound = new BoundSessions();
     for (let i = 0; i < 3; i++) assertEquals(await ask(bound), "tools/call");
     // No call has gone out before the greeting was returned, and there is no second greeting.
@@ -158,7 +158,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
 });
 
 Deno.test("Upstream.request() leaves a modern upstream alone whose process dies at once, again and again", async () => {
-  const { fake, upstream, ask } = setUp(MODERN_REVISION, () => "exit");
+  const { fake, upstream, ask } = setUp(STATELESS_REVISION, () => "exit");
   const codes: string[] = [];
   for (let i = 0; i < 20; i++) codes.push((await assertRejects(() => ask(), SluiceError)).code);
   assertEquals([codes[0], codes.at(-1), upstream.isDown], [
@@ -175,7 +175,7 @@ Deno.test("Upstream.watchLists() subscribes again when the process of a modern u
   const fake = new FakePeers(systemClock);
   const capabilities = { tools: { listChanged: true } };
   const upstream = new Upstream(
-    upstreamProfile({ statelessRevision: MODERN_REVISION, capabilities }),
+    upstreamProfile({ statelessRevision: STATELESS_REVISION, capabilities }),
     fake.transport(),
     upstreamDeps(),
   );
@@ -211,7 +211,7 @@ Deno.test("A modern process that is called tells of changes of its lists, and is
         : modernScript(said, peer),
   );
   const upstream = new Upstream(
-    upstreamProfile({ statelessRevision: MODERN_REVISION }),
+    upstreamProfile({ statelessRevision: STATELESS_REVISION }),
     fake.transport({ sharedIdleMs: 1_000 }),
     upstreamDeps({ onListChanged: (_id, method) => changed.push(method) }),
   );
@@ -231,7 +231,7 @@ Deno.test("A modern process that is called tells of changes of its lists, and is
 });
 
 Deno.test("probeUpstream() leaves no process or socket behind, of either era", async () => {
-  const cases = [[modernScript, MODERN_REVISION], [legacyScript(REFUSED), MODERN_REVISION], [
+  const cases = [[modernScript, STATELESS_REVISION], [legacyScript(REFUSED), STATELESS_REVISION], [
     dualScript,
     null,
   ]] as const;
@@ -245,7 +245,7 @@ Deno.test("probeUpstream() leaves no process or socket behind, of either era", a
 });
 
 Deno.test("A process gets a modern client's answers itself, whatever else the client asks of which worker", async () => {
-  const params = `{"name":"t","_meta":{"${META.protocolVersion}":"${MODERN_REVISION}"}}`;
+  const params = `{"name":"t","_meta":{"${META.protocolVersion}":"${STATELESS_REVISION}"}}`;
   const asks: Script = (said, peer) => {
     if (said.method !== "tools/call") return modernScript(said, peer);
     if (said.params.inputResponses !== undefined) {
@@ -264,10 +264,10 @@ Deno.test("A process gets a modern client's answers itself, whatever else the cl
   };
   const ask = async (kind: "stdio" | "websocket", more: Partial<UpstreamCall>) => {
     const fake = new FakePeers(systemClock, asks);
-    const profile = upstreamProfile({ statelessRevision: MODERN_REVISION });
+    const profile = upstreamProfile({ statelessRevision: STATELESS_REVISION });
     const upstream = new Upstream(profile, fake.transport({ kind }), upstreamDeps());
     const clientCapabilities = '{"elicitation":{}}';
-    const modern = call({ revision: MODERN_REVISION, clientCapabilities, ...more });
+    const modern = call({ revision: STATELESS_REVISION, clientCapabilities, ...more });
     const { text } = await upstream.request("tools/call", params, modern);
     return { fake, answer: JSON.parse(text) };
   };
@@ -275,7 +275,7 @@ Deno.test("A process gets a modern client's answers itself, whatever else the cl
   const { fake, answer } = await ask("stdio", { client });
   assertEquals(asked, [["elicitation/create", "Who?"]]);
   assertEquals([answer.got.inputResponses, answer.got.requestState], [{ who: { action: "accept" } }, "mine"]);
-  assertEquals([fake.peers.length, answer.got._meta], [1, { [META.protocolVersion]: MODERN_REVISION }]);
+  assertEquals([fake.peers.length, answer.got._meta], [1, { [META.protocolVersion]: STATELESS_REVISION }]);
 
   // Behind all sockets is one server, and who cannot be asked in between comes back with what it was given.
   for (const [kind, more] of [["websocket", { client }], ["stdio", {}]] as const) {
@@ -286,7 +286,7 @@ Deno.test("A process gets a modern client's answers itself, whatever else the cl
 
 Deno.test("A socket is opened with the headers that a caller passes, and not with those of its arguments", async () => {
   const fake = new FakePeers(systemClock);
-  const profile = upstreamProfile({ statelessRevision: MODERN_REVISION });
+  const profile = upstreamProfile({ statelessRevision: STATELESS_REVISION });
   const upstream = new Upstream(profile, fake.transport({ kind: "websocket" }), upstreamDeps());
   for (const [own, region] of [["a", "x"], ["a", "y"], ["b", "x"]] as const) {
     const received = new Headers({ "x-upstream-authorization": own });
@@ -297,16 +297,16 @@ Deno.test("A socket is opened with the headers that a caller passes, and not wit
 });
 
 Deno.test("A process is not offered a modern client for its tasks, and hears all else that the client claims", async () => {
-  const { fake, upstream } = setUp(MODERN_REVISION, modernScript);
+  const { fake, upstream } = setUp(STATELESS_REVISION, modernScript);
   const clientCapabilities = `{"extensions":{"a/b":{},"${TASKS_EXTENSION}":{}}}`;
   const claims = {
-    [META.protocolVersion]: MODERN_REVISION,
+    [META.protocolVersion]: STATELESS_REVISION,
     [META.clientCapabilities]: JSON.parse(clientCapabilities),
     [META.clientInfo]: { name: "theirs", version: "7" },
     [META.logLevel]: "error",
     progressToken: 7,
   };
-  const modern = call({ revision: MODERN_REVISION, clientCapabilities });
+  const modern = call({ revision: STATELESS_REVISION, clientCapabilities });
   await upstream.request("tools/call", JSON.stringify({ name: "t", _meta: claims }), modern);
   const { progressToken: _, ...heard } = fake.last.heard.at(-1)!.params._meta;
   const { progressToken: __, ...expected } = claims;

@@ -5,7 +5,7 @@ import { settle } from "../../tests/support/fakes.ts";
 import { call, type Given, setUp as setUpPooled } from "../../tests/support/pooled_upstream.ts";
 import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { SluiceError } from "../base/errors.ts";
-import { META, MODERN_REVISION } from "../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import { BoundSessions } from "./bound/bound_sessions.ts";
 import { ClientState } from "./client/client_state.ts";
 import { Upstream, type UpstreamCall } from "./upstream.ts";
@@ -26,12 +26,12 @@ function setUp(rowSays: string | null, script?: ConstructorParameters<typeof Fak
 }
 
 const modernCall = (more: Partial<UpstreamCall> = {}) =>
-  call({ revision: MODERN_REVISION, clientCapabilities: "{}", ...more });
+  call({ revision: STATELESS_REVISION, clientCapabilities: "{}", ...more });
 
 const pooled = (given: Given = {}) => setUpPooled(given);
 
 Deno.test("Upstream.request() calls a modern upstream at once, for clients with and without sessions", async () => {
-  const { fake, upstream } = setUp(MODERN_REVISION);
+  const { fake, upstream } = setUp(STATELESS_REVISION);
   fake.era = "modern";
   const bound = new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' }));
   for (const one of [call(), call({ bound }), modernCall()]) {
@@ -72,7 +72,7 @@ Deno.test("Upstream.request() finds out that a modern upstream speaks an older r
   ];
   for (const refuse of refusals) {
     const { fake, upstream } = setUp(
-      MODERN_REVISION,
+      STATELESS_REVISION,
       ({ method, id, sessionId }) => method === "tools/call" && sessionId === null ? refuse(id) : undefined,
     );
     const bound = new BoundSessions();
@@ -96,7 +96,7 @@ Deno.test("Upstream.request() finds out that a modern upstream speaks an older r
 Deno.test("Upstream.request() makes no call again that a modern upstream has refused in older words", async () => {
   for (const [status, code] of [[400, -32000], [404, -32001]] as const) {
     const { fake, upstream } = setUp(
-      MODERN_REVISION,
+      STATELESS_REVISION,
       ({ method, id }) => method === "tools/call" ? refusal(id, status, { code, message: "no" }) : undefined,
     );
     fake.era = "modern";
@@ -193,7 +193,7 @@ Deno.test("Upstream.request() sets the log level that a modern request asks for 
 Deno.test("Upstream.request() with an open circuit asks a modern upstream server/discover first", async () => {
   let isDown = true;
   const { fake, upstream, clock } = pooled({
-    profile: { statelessRevision: MODERN_REVISION },
+    profile: { statelessRevision: STATELESS_REVISION },
     script: () => {
       if (isDown) throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
       return undefined;
@@ -211,7 +211,7 @@ Deno.test("Upstream.request() with an open circuit asks a modern upstream server
 });
 
 Deno.test("Upstream.request() passes the caller's headers to a modern upstream, found late or early", async () => {
-  for (const rowSays of [null, MODERN_REVISION]) {
+  for (const rowSays of [null, STATELESS_REVISION]) {
     const { fake, upstream } = setUp(rowSays);
     fake.era = "modern";
     const received = new Headers({ "x-upstream-authorization": "Bearer own" });
@@ -224,7 +224,7 @@ Deno.test("Upstream.request() passes the caller's headers to a modern upstream, 
 Deno.test("A modern upstream's notifications reach the client of the call", async () => {
   const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}';
   const { fake, upstream } = setUp(
-    MODERN_REVISION,
+    STATELESS_REVISION,
     ({ id }) => events(progress, `{"jsonrpc":"2.0","id":${id},"result":{}}`),
   );
   fake.era = "modern";

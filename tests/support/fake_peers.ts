@@ -4,7 +4,7 @@ import type { HeaderList } from "../../src/upstream/transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../../src/upstream/duplex/duplex_channel.ts";
 import type { DuplexConnection } from "../../src/upstream/duplex/duplex_connection.ts";
 import { DuplexTransport, type DuplexTransportOptions } from "../../src/upstream/duplex/duplex_transport.ts";
-import { MODERN_REVISION } from "../../src/mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../src/mcp/revisions.ts";
 
 interface Said {
   readonly id?: number | string;
@@ -22,7 +22,11 @@ export type Reaction =
 
 export type Script = (said: Said, peer: FakePeer) => Reaction;
 
-export const DISCOVERED = { resultType: "complete", supportedVersions: [MODERN_REVISION], capabilities: {} };
+export const DISCOVERED = {
+  resultType: "complete",
+  supportedVersions: [STATELESS_REVISION],
+  capabilities: {},
+};
 
 /** Of 2026-07-28 alone. */
 export const modernScript: Script = ({ method, params }) => {

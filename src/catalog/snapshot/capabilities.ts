@@ -1,6 +1,6 @@
 // What an endpoint can do: what its upstreams say of themselves, put together.
 import { isObject } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TASKS_EXTENSION } from "../../mcp/tasks.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 
@@ -47,7 +47,7 @@ export function mergeCapabilities(
  * the other era has of them cannot be used.
  */
 export function capabilitiesOf({ capabilities, protocolVersion }: GatewayRow): Capabilities {
-  return protocolVersion === MODERN_REVISION ? withoutTasks(capabilities) : withoutExtension(capabilities);
+  return protocolVersion === STATELESS_REVISION ? withoutTasks(capabilities) : withoutExtension(capabilities);
 }
 
 /** An endpoint's capabilities as a client of 2026-07-28 may use them, or one of an older revision. */

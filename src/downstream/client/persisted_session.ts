@@ -1,9 +1,9 @@
 // A session as its record keeps it: what outlives the worker that it belongs to.
-import type { Revision } from "../../mcp/revisions.ts";
+import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { ClientPreferences } from "../../upstream/client/client_state.ts";
 
 export interface PersistedSession {
-  readonly revision: Revision;
+  readonly revision: SessionRevision;
   readonly clientInfo: unknown;
   /** As the client declared them, JSON text. */
   readonly clientCapabilities: string;

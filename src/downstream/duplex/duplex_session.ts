@@ -20,7 +20,7 @@ import {
   type RequestMessage,
 } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/modern.ts";
-import { ASSUMED_REVISION, type Revision } from "../../mcp/revisions.ts";
+import { ASSUMED_REVISION, type SessionRevision } from "../../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -98,7 +98,7 @@ export class DuplexSession implements ListListener {
   readonly #modern: DuplexModern;
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
-  #client: ClientSide & { readonly revision: Revision } | null = null;
+  #client: ClientSide & { readonly revision: SessionRevision } | null = null;
   /** Whose token keeps the connection. */
   #letInBy: Principal;
   #underWay = 0;

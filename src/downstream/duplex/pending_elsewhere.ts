@@ -5,7 +5,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { headerText } from "../../mcp/header_text.ts";
 import { isObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { NAMED_BY } from "../../mcp/modern.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.ts";
 import type { McpReply, McpRequest, Serve } from "../exchange/mcp_exchange.ts";
@@ -38,7 +38,7 @@ function httpRequest(
   const { method, params, text } = message;
   const headers = new Headers({
     [CORRELATION_HEADER]: note?.correlationId ?? correlationIdOf(received),
-    "mcp-protocol-version": MODERN_REVISION,
+    "mcp-protocol-version": STATELESS_REVISION,
     "mcp-method": headerText(method),
   });
   const namedBy = NAMED_BY[method];
@@ -50,7 +50,7 @@ function httpRequest(
     serverId,
     sessionId: null,
     headers,
-    protocolVersion: MODERN_REVISION,
+    protocolVersion: STATELESS_REVISION,
     acceptsStream: true,
     acceptsJson: true,
     body: text,

@@ -4,7 +4,7 @@ import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
 import { classify, type Message, piecesOf } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/modern.ts";
-import { BATCH_REVISION, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { BATCH_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
 
 /** How many messages one JSON-RPC batch may hold. */
 const BATCH_LIMIT = 100;
@@ -26,7 +26,7 @@ export function readBatch(values: readonly unknown[], text: string, revision: st
     throw new SluiceError("INVALID_REQUEST", { reason: "initialize cannot be part of a batch" });
   }
   if (messages.some((message) => message.kind === "request" && claimsRevision(message.params))) {
-    throw new SluiceError("INVALID_REQUEST", { reason: `revision ${MODERN_REVISION} has no batches` });
+    throw new SluiceError("INVALID_REQUEST", { reason: `revision ${STATELESS_REVISION} has no batches` });
   }
   return messages;
 }

@@ -7,7 +7,7 @@ import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { classify, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
-import { LATEST_LEGACY_REVISION } from "../../mcp/revisions.ts";
+import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -50,7 +50,7 @@ export class RpcEndpoint implements Endpoint {
     const call: CallContext = {
       principal,
       scope: scopeFor(catalog(), principal, null),
-      revision: LATEST_LEGACY_REVISION,
+      revision: LATEST_SESSION_REVISION,
       toolsAsMethods: true,
       bound: null,
       received: request.headers,

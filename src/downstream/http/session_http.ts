@@ -5,7 +5,12 @@ import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { classify, type Message, parseJson, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { ASSUMED_REVISION, isRevision, LEGACY_REVISIONS, type Revision } from "../../mcp/revisions.ts";
+import {
+  ASSUMED_REVISION,
+  isSessionRevision,
+  SESSION_REVISIONS,
+  type SessionRevision,
+} from "../../mcp/revisions.ts";
 import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -180,7 +185,8 @@ export class StreamableHttp {
     return {
       principal,
       scope: this.#scope(principal, serverId),
-      revision: session?.revision ?? (isRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
+      revision: session?.revision ??
+        (isSessionRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
       toolsAsMethods: false,
       bound: session?.bound ?? null,
       received: headers,
@@ -201,6 +207,6 @@ function required(session: DownstreamSession | null): DownstreamSession {
   return session;
 }
 
-function checkVersionHeader(version: string | null): asserts version is Revision | null {
-  if (version !== null && !isRevision(version)) throw unsupportedRevision(version, LEGACY_REVISIONS);
+function checkVersionHeader(version: string | null): asserts version is SessionRevision | null {
+  if (version !== null && !isSessionRevision(version)) throw unsupportedRevision(version, SESSION_REVISIONS);
 }

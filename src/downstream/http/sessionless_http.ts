@@ -13,7 +13,7 @@ import {
   resultText,
 } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/modern.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -51,7 +51,7 @@ export class ModernHttp {
    */
   async serve(request: McpRequest, signal: CancelSignal): Promise<McpReply | null> {
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
-    const isDeclared = request.protocolVersion === MODERN_REVISION;
+    const isDeclared = request.protocolVersion === STATELESS_REVISION;
     if (!isDeclared && !(isObject(value) && claimsRevision(value.params))) return null;
     if (Array.isArray(value)) throw new SluiceError("INVALID_REQUEST", { reason: "there are no batches" });
     const message = classify(value, request.body);

@@ -6,7 +6,7 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Cache } from "../../cache/cache.ts";
-import type { Revision } from "../../mcp/revisions.ts";
+import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
@@ -76,7 +76,7 @@ export class DownstreamSession {
     return this.owner.serverId;
   }
 
-  get revision(): Revision {
+  get revision(): SessionRevision {
     return this.#state.revision;
   }
 

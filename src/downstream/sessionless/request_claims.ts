@@ -5,7 +5,7 @@ import { isObject, type JsonObject, memberText, type RequestMessage } from "../.
 import { mayClaim } from "../../mcp/claims.ts";
 import { textOfHeader } from "../../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../../mcp/modern.ts";
-import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { rankOf } from "../../proxy/methods/logging.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { McpRequest } from "../exchange/mcp_exchange.ts";
@@ -24,7 +24,7 @@ export interface ModernClaims {
 export function mayBeModern(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {
-  return protocolVersion === MODERN_REVISION || mayClaim(body, META.protocolVersion);
+  return protocolVersion === STATELESS_REVISION || mayClaim(body, META.protocolVersion);
 }
 
 /**
@@ -57,7 +57,7 @@ export function checkRevision({ params }: RequestMessage, headers: ReceivedHeade
   const version = metaOf(params)?.[META.protocolVersion];
   if (typeof version !== "string") throw malformed(META.protocolVersion, "a string");
   checkHeader(headers, "mcp-protocol-version", version);
-  if (version !== MODERN_REVISION) throw unsupportedRevision(version, [MODERN_REVISION]);
+  if (version !== STATELESS_REVISION) throw unsupportedRevision(version, [STATELESS_REVISION]);
 }
 
 /** @param read what a value stands for: most headers have no encoding ("Server Validation") */

@@ -6,7 +6,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/modern.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { requireTasksExtension } from "../../proxy/methods/task_methods.ts";
@@ -83,7 +83,7 @@ export class ModernRequests {
     return {
       principal,
       scope: scopeFor(this.#deps.catalog(), principal, serverId),
-      revision: MODERN_REVISION,
+      revision: STATELESS_REVISION,
       toolsAsMethods: false,
       bound: null,
       received,
@@ -99,7 +99,7 @@ export class ModernRequests {
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
-    if (method !== LISTEN && !this.#deps.dispatcher.knows(method, MODERN_REVISION)) {
+    if (method !== LISTEN && !this.#deps.dispatcher.knows(method, STATELESS_REVISION)) {
       // Another revision may well have it.
       if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
       throw new SluiceError("METHOD_NOT_FOUND", { method });

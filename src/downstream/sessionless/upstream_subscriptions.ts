@@ -4,7 +4,7 @@ import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberValue } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TASK_NOTIFICATIONS } from "../../mcp/tasks.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../../proxy/tasks/task_ids.ts";
@@ -61,7 +61,7 @@ export class UpstreamSubscriptions {
     requirePermission(call.principal, "tools.execute");
     const task = findTask(this.#taskIds, call, id);
     // One that has gone back to an older revision tells of no task that it gave under this one.
-    if (task?.gateway.protocolVersion !== MODERN_REVISION) return null;
+    if (task?.gateway.protocolVersion !== STATELESS_REVISION) return null;
     return { gatewayId: task.gateway.id, kind: "task", id: task.taskId };
   }
 

@@ -3,7 +3,7 @@ import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION, negotiateRevision } from "../../mcp/revisions.ts";
+import { negotiateRevision, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { forClient } from "../../catalog/snapshot/capabilities.ts";
 import type { Scope } from "../../catalog/snapshot/scope.ts";
@@ -41,7 +41,7 @@ export class LifecycleMethods {
 
   /** What `initialize` says, for clients without sessions (2026-07-28, "Discovery"). */
   discover({ scope, principal }: CallContext): RpcAnswer {
-    const result = { supportedVersions: [MODERN_REVISION], ...this.#selfPortrait(scope, principal, true) };
+    const result = { supportedVersions: [STATELESS_REVISION], ...this.#selfPortrait(scope, principal, true) };
     return { text: JSON.stringify(result), failed: false };
   }
 

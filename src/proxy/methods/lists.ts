@@ -4,7 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { LIST_TTL_MS } from "../call/modern_answer.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { CallContext, Handler } from "../call/call_context.ts";
@@ -48,7 +48,7 @@ export function listHandlers(
     const of = { method, serverId: call.scope.server?.id ?? null };
     const index = list.indexIn(call.scope);
     const page = pageOf(index, call, of, paging, isObject(params) ? params.cursor : undefined);
-    const ttl = call.revision === MODERN_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
+    const ttl = call.revision === STATELESS_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
     return { text: render(caller, list.key, page, ttl), failed: false };
   }]);
 }

@@ -3,7 +3,7 @@ import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { visibleGateways } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { declaresTasksExtension, TASKS_EXTENSION } from "../../mcp/tasks.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -67,7 +67,7 @@ async function askAboutTask(
   { method, params, text }: RequestMessage,
 ): Promise<RpcAnswer> {
   requirePermission(call.principal, "tools.execute");
-  if (call.revision === MODERN_REVISION) requireTasksExtension(call.clientCapabilities);
+  if (call.revision === STATELESS_REVISION) requireTasksExtension(call.clientCapabilities);
   const given = isObject(params) ? params.taskId : undefined;
   if (typeof given !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"taskId" must be a string' });

@@ -1,6 +1,6 @@
 // The ids under which clients know the tasks of upstreams: each names its upstream and is good for one caller at one endpoint.
 import type { Principal } from "../../auth/principal.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { CallContext } from "../call/call_context.ts";
 import { Seal } from "../call/seal.ts";
 
@@ -43,7 +43,7 @@ export class TaskIds {
 /** Who a task that this call makes belongs to. */
 export function taskOwnerOf({ principal, scope, revision }: CallContext): TaskOwner {
   const { issuer, subject } = principal;
-  return { issuer, subject, serverId: scope.server?.id ?? null, isModern: revision === MODERN_REVISION };
+  return { issuer, subject, serverId: scope.server?.id ?? null, isModern: revision === STATELESS_REVISION };
 }
 
 function contextOf({ issuer, subject, serverId, isModern }: TaskOwner): string {

@@ -1,7 +1,7 @@
 // How calls get into one upstream: by the sessions that are opened for them, under its circuit breaker, or without any where it
 // keeps none. What the upstream is found to be while one is opened holds for all that follow.
 import { isError, SluiceError } from "../../base/errors.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { Attempt, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
@@ -48,7 +48,7 @@ export class SessionOpener {
     { signal }: Pick<SessionCall, "signal">,
     passed: HeaderList,
   ): Promise<boolean> {
-    if (session.protocolVersion !== MODERN_REVISION) return false;
+    if (session.protocolVersion !== STATELESS_REVISION) return false;
     try {
       const asked = session.request("server/discover", undefined, { ...this.limits, signal }, passed);
       const { text, failed } = await asked;

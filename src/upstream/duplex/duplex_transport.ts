@@ -1,7 +1,7 @@
 // An upstream that is spoken to over channels, whatever they run on: each session has one of its own, and calls without a
 // session share some. None can leave its worker.
 import type { Clock } from "../../base/clock.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type {
   ExchangeOptions,
   Greeting,
@@ -61,7 +61,7 @@ export class DuplexTransport implements UpstreamTransport {
 
   /** Revisions with sessions have one for each channel. */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null {
-    if (protocolVersion !== MODERN_REVISION || greeting === undefined) return null;
+    if (protocolVersion !== STATELESS_REVISION || greeting === undefined) return null;
     const { kind, upstream, clock, openTimeoutMs, sharedIdleMs } = this.#options;
     return new SharedConnection({
       upstream,

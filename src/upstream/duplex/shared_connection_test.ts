@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { requestText } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { FakePeers, modernScript, type Script } from "../../../tests/support/fake_peers.ts";
 import type { Greeting, HeaderList, RequestOptions } from "../transport/transport.ts";
@@ -25,7 +25,7 @@ function setUp(options: Partial<DuplexTransportOptions> = {}, script?: Script) {
   const clock = new FakeClock();
   const upstream = new FakePeers(clock, script);
   const transport = upstream.transport(options);
-  const shared = transport.stateless(MODERN_REVISION, GREETING)!;
+  const shared = transport.stateless(STATELESS_REVISION, GREETING)!;
   let nextId = 1;
   const call = (more: Partial<RequestOptions> = {}, method = "tools/call") => {
     const id = nextId++;

@@ -3,7 +3,7 @@ import { FakeUpstream, LiveStream, type Received, refusal } from "../../../tests
 import { upstreamDeps, upstreamProfile } from "../../../tests/support/upstream_deps.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { BoundSessions } from "../bound/bound_sessions.ts";
 import { ClientState } from "../client/client_state.ts";
 import { ListWatch } from "./list_watch.ts";
@@ -31,7 +31,7 @@ function modern(refuse: (request: Received) => ReturnType<typeof refusal> | unde
     return stream.answer;
   });
   fake.era = "modern";
-  const upstream = upstreamOf(fake, MODERN_REVISION);
+  const upstream = upstreamOf(fake, STATELESS_REVISION);
   return { fake, upstream, streams };
 }
 

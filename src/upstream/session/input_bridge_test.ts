@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { FakeUpstream, type Received, result } from "../../../tests/support/fake_upstream.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { BoundSessions } from "../bound/bound_sessions.ts";
 import type { AskOptions, ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 import { ClientState } from "../client/client_state.ts";
@@ -22,7 +22,7 @@ function setUp(rounds: string[], answer?: Answer, capabilities = ALL) {
     return result(id, rounds.shift() ?? '{"resultType":"complete","content":[]}');
   });
   fake.era = "modern";
-  const session = new ModernSession(fake.transport().stateless(MODERN_REVISION), {
+  const session = new ModernSession(fake.transport().stateless(STATELESS_REVISION), {
     upstream: "fake",
     clientInfo: { name: "sluice", version: "1" },
   });
@@ -192,7 +192,7 @@ Deno.test("A modern client gets an input-required result as it came", async () =
   const { session } = setUp([text]);
   const answer = await session.request("tools/call", '{"name":"t"}', {
     ...LIMITS,
-    revision: MODERN_REVISION,
+    revision: STATELESS_REVISION,
   });
   assertEquals(answer, accepted(text));
 });

@@ -3,7 +3,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { withClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
-import { MODERN_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { UpstreamChannel } from "./upstream_channel.ts";
 import type { Greeting, UpstreamTransport } from "../transport/transport.ts";
 import { isModernRefusal } from "./era.ts";
@@ -26,7 +26,7 @@ export function statelessChannel(
   clientInfo: ClientInfo,
   peers: Pick<OpenOptions, "onListChanged"> = {},
 ): UpstreamChannel | null {
-  return revision === MODERN_REVISION
+  return revision === STATELESS_REVISION
     ? modernSession(transport, clientInfo, peers.onListChanged)
     : UpstreamSession.stateless(transport, revision, peers);
 }
@@ -102,7 +102,7 @@ export async function probeModern(
 /** Is it a `server/discover` result that names the revision? */
 export function speaksModern(result: unknown): result is JsonObject {
   return isObject(result) && Array.isArray(result.supportedVersions) &&
-    result.supportedVersions.includes(MODERN_REVISION);
+    result.supportedVersions.includes(STATELESS_REVISION);
 }
 
 /** A 4xx without an answer in it, or something that is no answer at all; 401 and 403 are about us, 5xx about its health. */
@@ -118,7 +118,7 @@ function modernSession(
   onListChanged?: OpenOptions["onListChanged"],
 ): ModernSession | null {
   const { upstream } = transport;
-  const connection = transport.stateless(MODERN_REVISION, greetingOf(upstream, clientInfo, onListChanged));
+  const connection = transport.stateless(STATELESS_REVISION, greetingOf(upstream, clientInfo, onListChanged));
   return connection === null ? null : new ModernSession(connection, { upstream, clientInfo });
 }
 

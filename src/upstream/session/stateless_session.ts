@@ -2,7 +2,7 @@
 import { isError, SluiceError } from "../../base/errors.ts";
 import { claimIn, logLevelIn, withClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
-import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { withoutTasksExtension } from "../../mcp/tasks.ts";
 import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./upstream_channel.ts";
 import type { SubscriptionFilter } from "./upstream_channel.ts";
@@ -35,7 +35,7 @@ const EMPTY: RpcAnswer = { text: "{}", failed: false };
 const NONE: HeaderList = Object.freeze([]);
 
 export class ModernSession implements UpstreamChannel {
-  readonly protocolVersion = MODERN_REVISION;
+  readonly protocolVersion = STATELESS_REVISION;
   readonly isStateful = false;
   readonly #connection: UpstreamConnection;
   readonly #upstream: string;
@@ -63,7 +63,7 @@ export class ModernSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = NONE,
   ): Promise<RpcAnswer> {
-    const isModern = call.revision === MODERN_REVISION;
+    const isModern = call.revision === STATELESS_REVISION;
     const { isLocal = false } = this.#connection;
     if (isModern && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
     if (!isModern && ANSWERED_HERE.has(method)) return EMPTY;
@@ -171,7 +171,7 @@ export class ModernSession implements UpstreamChannel {
       onMessage: (value, text) => value.id === undefined && client?.notify(text),
     });
     if ("result" in reply.value) {
-      if (call.revision !== MODERN_REVISION) this.#requireKnownType(reply.value.result);
+      if (call.revision !== STATELESS_REVISION) this.#requireKnownType(reply.value.result);
       const answer = { text: memberText(reply.text, "result")!, failed: false };
       return { answer, result: reply.value.result };
     }
@@ -200,7 +200,7 @@ export class ModernSession implements UpstreamChannel {
     const upstream = this.#upstream;
     if (isLegacyRefusal(error.code, refusedWith)) {
       const supported = isObject(error.data) ? error.data.supported : undefined;
-      const repeat = Array.isArray(supported) && supported.includes(MODERN_REVISION) ? "yes" : "no";
+      const repeat = Array.isArray(supported) && supported.includes(STATELESS_REVISION) ? "yes" : "no";
       throw new SluiceError("UPSTREAM_HTTP_ERROR", {
         upstream,
         status: refusedWith ?? 400,
@@ -212,7 +212,7 @@ export class ModernSession implements UpstreamChannel {
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
     }
     // A client of this revision is told in the revision's own words.
-    if (error.code === MODERN_ERRORS.missingCapability && revision !== MODERN_REVISION) {
+    if (error.code === MODERN_ERRORS.missingCapability && revision !== STATELESS_REVISION) {
       const { requiredCapabilities } = isObject(error.data) ? error.data : { requiredCapabilities: null };
       const needed = namesOf(requiredCapabilities);
       throw new SluiceError("UPSTREAM_NEEDS_INPUT", {

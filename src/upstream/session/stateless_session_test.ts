@@ -8,21 +8,21 @@ import {
   result,
 } from "../../../tests/support/fake_upstream.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { META, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { BoundSessions } from "../bound/bound_sessions.ts";
 import type { SessionCall } from "./upstream_channel.ts";
 import { ClientState } from "../client/client_state.ts";
 import { ModernSession } from "./stateless_session.ts";
 
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
-const MODERN: SessionCall = { ...LIMITS, revision: MODERN_REVISION };
+const MODERN: SessionCall = { ...LIMITS, revision: STATELESS_REVISION };
 const CLAIMED =
   `{"_meta":{"${META.protocolVersion}":"2026-07-28","${META.clientCapabilities}":{}}, "name":"t"}`;
 
 function setUp(script?: (request: Received) => ReturnType<typeof result> | undefined) {
   const fake = new FakeUpstream(script);
   fake.era = "modern";
-  const connection = fake.transport([["x-key", "k"]]).stateless(MODERN_REVISION);
+  const connection = fake.transport([["x-key", "k"]]).stateless(STATELESS_REVISION);
   const session = new ModernSession(connection, {
     upstream: "fake",
     clientInfo: { name: "sluice", version: "1" },
@@ -89,14 +89,14 @@ Deno.test("ModernSession.request() claims for an older client what its session h
   const [first, second] = fake.received.map(({ params }) => (params as { _meta: unknown })._meta);
   const clientInfo = { name: "sluice", version: "1" };
   assertEquals(first, {
-    [META.protocolVersion]: MODERN_REVISION,
+    [META.protocolVersion]: STATELESS_REVISION,
     [META.clientCapabilities]: { roots: {} },
     [META.clientInfo]: clientInfo,
     [META.logLevel]: "info",
     progressToken: 7,
   });
   assertEquals(second, {
-    [META.protocolVersion]: MODERN_REVISION,
+    [META.protocolVersion]: STATELESS_REVISION,
     [META.clientCapabilities]: {},
     [META.clientInfo]: clientInfo,
   });

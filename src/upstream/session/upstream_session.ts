@@ -3,7 +3,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../../mcp/json_rpc.ts";
-import { isRevision, LATEST_LEGACY_REVISION, MODERN_REVISION } from "../../mcp/revisions.ts";
+import { isSessionRevision, LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { SessionCall, SessionTransfer, UpstreamChannel } from "./upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
@@ -103,7 +103,7 @@ export class UpstreamSession implements UpstreamChannel {
       const result = initializeResult(reply, upstream);
       connection.established(reply.sessionId, String(result.protocolVersion));
       session = new UpstreamSession(connection, result, incoming, options);
-      if (!isRevision(result.protocolVersion)) {
+      if (!isSessionRevision(result.protocolVersion)) {
         throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
           upstream,
           reason: `it speaks protocol version ${JSON.stringify(result.protocolVersion)}, which we do not`,
@@ -165,7 +165,7 @@ export class UpstreamSession implements UpstreamChannel {
     const id = this.#nextId++;
     const deadline = new Deadline(timeoutMs, timeoutSetting, startedAt);
     try {
-      const text = requestText(id, method, revision === MODERN_REVISION ? withoutClaims(params) : params);
+      const text = requestText(id, method, revision === STATELESS_REVISION ? withoutClaims(params) : params);
       const reply = await this.#connection.request(id, text, {
         deadline,
         signal,
@@ -229,7 +229,7 @@ export class UpstreamSession implements UpstreamChannel {
 }
 
 function initializeText(capabilities: string, clientInfo: OpenOptions["clientInfo"]): string {
-  const version = JSON.stringify(LATEST_LEGACY_REVISION);
+  const version = JSON.stringify(LATEST_SESSION_REVISION);
   const params = `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${
     JSON.stringify(clientInfo)
   }}`;

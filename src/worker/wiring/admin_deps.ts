@@ -4,7 +4,7 @@ import { type Principal, tokenOf } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
-import { LATEST_LEGACY_REVISION, LEGACY_REVISIONS } from "../../mcp/revisions.ts";
+import { LATEST_SESSION_REVISION, SESSION_REVISIONS } from "../../mcp/revisions.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
@@ -66,7 +66,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     version: () => ({
       app: { name: "sluice", version: VERSION, commit: commit() },
       platform: { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch },
-      mcp: { revisions: LEGACY_REVISIONS },
+      mcp: { revisions: SESSION_REVISIONS },
       workers: config.workers,
       database: { kind: config.databaseUrl.split(":", 1)[0] },
       startedAt: parts.startedAt.toISOString(),
@@ -91,7 +91,7 @@ async function askUpstream(
   const upstream = upstreams.get(gatewayId);
   const answer = await upstream.request(method, JSON.stringify(params), {
     bound: null,
-    revision: LATEST_LEGACY_REVISION,
+    revision: LATEST_SESSION_REVISION,
     token: tokenOf(principal),
     received: NO_HEADERS,
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
