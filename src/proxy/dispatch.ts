@@ -6,7 +6,7 @@ import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { CallContext, Handler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
-import { completed } from "./call/modern_answer.ts";
+import { completed } from "./call/sessionless_result.ts";
 import { setLogLevel } from "./methods/logging.ts";
 import { complete, getPrompt } from "./methods/prompts_get.ts";
 import { readResource } from "./methods/resources_read.ts";
@@ -28,8 +28,8 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
-  readonly #legacy: ReadonlyMap<string, Handler>;
-  readonly #modern: ReadonlyMap<string, Handler>;
+  readonly #sessionMethods: ReadonlyMap<string, Handler>;
+  readonly #statelessMethods: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
   readonly #serverInfo: (call: CallContext) => string;
   readonly #toErrorObject: (error: unknown, call: Asked) => string;
@@ -43,7 +43,7 @@ export class Dispatcher {
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
     ];
-    this.#legacy = new Map<string, Handler>([
+    this.#sessionMethods = new Map<string, Handler>([
       ["initialize", (call, message) => lifecycle.initialize(call, message)],
       ["ping", () => lifecycle.ping()],
       ...shared,
@@ -53,7 +53,7 @@ export class Dispatcher {
       ...taskHandlers(caller, ["tasks/get", "tasks/result", "tasks/cancel"]),
       ["tasks/list", (call, message) => listTasks(caller, taskCursors, call, message)],
     ]);
-    this.#modern = new Map<string, Handler>([
+    this.#statelessMethods = new Map<string, Handler>([
       ["server/discover", (call) => lifecycle.discover(call)],
       ...shared,
       ...taskHandlers(caller, ["tasks/get", "tasks/update", "tasks/cancel"]),
@@ -107,7 +107,7 @@ export class Dispatcher {
   }
 
   #methods(revision: AnyRevision): ReadonlyMap<string, Handler> {
-    return revision === STATELESS_REVISION ? this.#modern : this.#legacy;
+    return revision === STATELESS_REVISION ? this.#statelessMethods : this.#sessionMethods;
   }
 }
 

@@ -6,9 +6,9 @@ import { META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { Discovery } from "../store/registry/rows.ts";
 import type { UpstreamTransport } from "./transport/transport.ts";
 import type { SessionCall, UpstreamChannel } from "./session/upstream_channel.ts";
-import { isModernRefusal } from "./session/era.ts";
+import { isInitializeRefused } from "./session/refusals.ts";
 import { isOurDoing, isUnreachable } from "./resilience/failures.ts";
-import { handshake, type ModernUpstream, probeModern } from "./session/open_session.ts";
+import { handshake, probeStateless, type StatelessUpstream } from "./session/open_session.ts";
 import type { OpenOptions } from "./session/upstream_session.ts";
 
 export interface DiscoverOptions {
@@ -75,24 +75,24 @@ interface Introduction {
 /** A 2026-07-28 request first, for an older server refuses it as what it does not know; the reverse is not so. */
 async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
   const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
-  const modern = await probeModern(transport, { ...options, timeoutMs }).catch((error) => {
+  const modern = await probeStateless(transport, { ...options, timeoutMs }).catch((error) => {
     if (isUnreachable(error) || isOurDoing(error)) throw error;
     return null;
   });
-  if (modern !== null) return modernIntroduction(modern);
+  if (modern !== null) return statelessIntroduction(modern);
   try {
     const session = await handshake(transport, options);
     return { ...session.initialized, session };
   } catch (error) {
-    if (!isModernRefusal(error)) throw error;
+    if (!isInitializeRefused(error)) throw error;
     // Too slow for the probe, perhaps.
-    const again = await probeModern(transport, options).catch(() => null);
+    const again = await probeStateless(transport, options).catch(() => null);
     if (again === null) throw error;
-    return modernIntroduction(again);
+    return statelessIntroduction(again);
   }
 }
 
-function modernIntroduction({ session, discovered }: ModernUpstream): Introduction {
+function statelessIntroduction({ session, discovered }: StatelessUpstream): Introduction {
   const { capabilities, instructions, _meta } = discovered;
   return {
     session,

@@ -200,7 +200,7 @@ export class Upstream {
         throw error;
       }
       // It may have been replaced by one that keeps sessions. Then the refusal executed nothing, and the call may go out again.
-      if (!isUngreeted(error) && await opener.isModern(session, call, passed)) throw error;
+      if (!isUngreeted(error) && await opener.stillSpeaksStateless(session, call, passed)) throw error;
       opener.forget(session);
       return this.#route(method, params, call);
     }

@@ -5,9 +5,9 @@ import { FakeClock } from "../../tests/support/fake_clock.ts";
 import {
   DISCOVERED,
   FakePeers,
-  legacyScript,
-  modernScript,
   type Script,
+  sessionScript,
+  statelessScript,
 } from "../../tests/support/fake_peers.ts";
 import { call } from "../../tests/support/pooled_upstream.ts";
 import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
@@ -26,7 +26,7 @@ const OPTIONS = { clientInfo: { name: "test", version: "1" }, timeoutMs: 300 };
 const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
 
 const dualScript: Script = (said, peer) =>
-  said.method === "initialize" ? legacyScript(undefined)(said, peer) : modernScript(said, peer);
+  said.method === "initialize" ? sessionScript(undefined)(said, peer) : statelessScript(said, peer);
 
 /** An upstream whose row says that it speaks this revision; null: one with sessions. */
 function setUp(rowSays: string | null, script: Script, deps: Partial<UpstreamDeps> = {}) {
@@ -42,7 +42,7 @@ function setUp(rowSays: string | null, script: Script, deps: Partial<UpstreamDep
 }
 
 Deno.test("discover() finds a 2026-07-28 server on a channel, whether it knows older revisions or not", async () => {
-  for (const script of [modernScript, dualScript]) {
+  for (const script of [statelessScript, dualScript]) {
     const fake = new FakePeers(systemClock, script);
     const found = await discover(fake.transport(), OPTIONS);
     assertEquals([found.protocolVersion, found.stateful], [STATELESS_REVISION, false]);
@@ -53,7 +53,7 @@ Deno.test("discover() finds a 2026-07-28 server on a channel, whether it knows o
 Deno.test("discover() shakes hands with an older server on a channel of its own, whatever the probe did to it", async () => {
   const odd = [REFUSED, { result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
   for (const onProbe of [...odd, "exit" as const, undefined]) {
-    const fake = new FakePeers(systemClock, legacyScript(onProbe));
+    const fake = new FakePeers(systemClock, sessionScript(onProbe));
     const found = await discover(fake.transport(), OPTIONS);
     assertEquals([found.protocolVersion, found.stateful], ["2025-11-25", true]);
     const [probed, spokenTo] = fake.peers;
@@ -70,7 +70,7 @@ Deno.test("discover() asks a server again that was too slow for the probe and re
       isSlow = false;
       return { error: { code: -32600, message: "Invalid Request" } };
     }
-    return isSlow ? undefined : modernScript(said, peer);
+    return isSlow ? undefined : statelessScript(said, peer);
   });
   assertEquals((await discover(fake.transport(), OPTIONS)).protocolVersion, STATELESS_REVISION);
   assertEquals(fake.open, 0);
@@ -89,7 +89,7 @@ Deno.test("discover() says why nothing can be started, and starts nothing twice"
 });
 
 Deno.test("Upstream.request() has one process for all callers of a modern upstream, with and without sessions", async () => {
-  const { fake, upstream, ask } = setUp(STATELESS_REVISION, modernScript);
+  const { fake, upstream, ask } = setUp(STATELESS_REVISION, statelessScript);
   const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
   await Promise.all([ask(), ask(), ...bound.map((one) => ask(one))]);
   assertEquals([fake.peers.length, fake.last.methods.length, bound[0]!.size], [1, 5, 0]);
@@ -107,7 +107,7 @@ Deno.test("Upstream.request() has one process for all callers of a modern upstre
 });
 
 Deno.test("Upstream.request() speaks to an upstream in the older era as its row says, without a probe", async () => {
-  for (const script of [dualScript, legacyScript("exit")]) {
+  for (const script of [dualScript, sessionScript("exit")]) {
     const { fake, ask } = setUp(null, script);
     for (let i = 0; i < 2; i++) assertEquals(await ask(), "tools/call");
     assertEquals(
@@ -123,7 +123,7 @@ Deno.test("Upstream.request() speaks to an upstream in the older era as its row 
 
 Deno.test("Upstream.request() finds out that a modern upstream is of an older era again, whatever it does to the greeting", async () => {
   for (const onProbe of [REFUSED, "exit" as const, undefined]) {
-    const { fake, ask } = setUp(STATELESS_REVISION, legacyScript(onProbe));
+    const { fake, ask } = setUp(STATELESS_REVISION, sessionScript(onProbe));
     const bound = new BoundSessions();
     for (let i = 0; i < 3; i++) assertEquals(await ask(bound), "tools/call");
     // No call has gone out before the greeting was returned, and there is no second greeting.
@@ -142,7 +142,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
     { bound: () => new BoundSessions(), pooled: false },
   ];
   for (const { bound, pooled } of paths) {
-    const { fake, upstream, ask } = setUp(null, modernScript, { poolEnabled: pooled });
+    const { fake, upstream, ask } = setUp(null, statelessScript, { poolEnabled: pooled });
     const session = bound();
     for (let i = 0; i < 3; i++) assertEquals(await ask(session), "tools/call");
     await settle();
@@ -208,7 +208,7 @@ Deno.test("A modern process that is called tells of changes of its lists, and is
     (said, peer) =>
       said.method === "server/discover"
         ? { result: { ...DISCOVERED, capabilities } }
-        : modernScript(said, peer),
+        : statelessScript(said, peer),
   );
   const upstream = new Upstream(
     upstreamProfile({ statelessRevision: STATELESS_REVISION }),
@@ -231,7 +231,7 @@ Deno.test("A modern process that is called tells of changes of its lists, and is
 });
 
 Deno.test("probeUpstream() leaves no process or socket behind, of either era", async () => {
-  const cases = [[modernScript, STATELESS_REVISION], [legacyScript(REFUSED), STATELESS_REVISION], [
+  const cases = [[statelessScript, STATELESS_REVISION], [sessionScript(REFUSED), STATELESS_REVISION], [
     dualScript,
     null,
   ]] as const;
@@ -247,7 +247,7 @@ Deno.test("probeUpstream() leaves no process or socket behind, of either era", a
 Deno.test("A process gets a modern client's answers itself, whatever else the client asks of which worker", async () => {
   const params = `{"name":"t","_meta":{"${META.protocolVersion}":"${STATELESS_REVISION}"}}`;
   const asks: Script = (said, peer) => {
-    if (said.method !== "tools/call") return modernScript(said, peer);
+    if (said.method !== "tools/call") return statelessScript(said, peer);
     if (said.params.inputResponses !== undefined) {
       return { result: { resultType: "complete", got: said.params } };
     }
@@ -297,7 +297,7 @@ Deno.test("A socket is opened with the headers that a caller passes, and not wit
 });
 
 Deno.test("A process is not offered a modern client for its tasks, and hears all else that the client claims", async () => {
-  const { fake, upstream } = setUp(STATELESS_REVISION, modernScript);
+  const { fake, upstream } = setUp(STATELESS_REVISION, statelessScript);
   const clientCapabilities = `{"extensions":{"a/b":{},"${TASKS_EXTENSION}":{}}}`;
   const claims = {
     [META.protocolVersion]: STATELESS_REVISION,

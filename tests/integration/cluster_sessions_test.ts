@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
-import { ModernSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/modern_socket.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import type { Sluice } from "../support/sluice.ts";
@@ -152,7 +152,7 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered
     assert(JSON.stringify(result).includes("ann"), JSON.stringify(result));
     assertEquals((await ask(other, answer)).error.code, -32602, "used");
 
-    await using socket = await ModernSocket.connect(other.url, token);
+    await using socket = await SessionlessSocket.connect(other.url, token);
     const askOnSocket = (requestState: string) =>
       socket.ask("tools/call", { name, arguments: {}, ...answer, requestState }, {
         capabilities: { elicitation: {} },

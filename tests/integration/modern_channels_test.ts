@@ -5,7 +5,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { startGatewayWith } from "../conformance/gateway.ts";
 import { connectV1 } from "../support/mcp_clients.ts";
 import { metric } from "../support/metric.ts";
-import { serveModernWebSocket } from "../support/modern_websocket.ts";
+import { serveStatelessWebSocket } from "../support/modern_websocket.ts";
 import { Sluice } from "../support/sluice.ts";
 import { conformanceLaunch, counterLaunch, processesWith } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -26,7 +26,7 @@ function killAll(mark: string): void {
 }
 
 /** The SDK's client in the era without sessions; it accepts every form and has a model of one sentence. */
-async function connectModern(url: string, token?: string) {
+async function connectSessionless(url: string, token?: string) {
   const client = new Client({ name: "modern-client", version: "1.0.0" }, {
     versionNegotiation: { mode: { pin: "2026-07-28" } },
     capabilities: { elicitation: {}, sampling: {}, roots: {} },
@@ -59,7 +59,7 @@ async function connectModern(url: string, token?: string) {
 Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all that it offers, and its questions", async (t) => {
   const mark = newMark();
   await using gateway = await startGatewayWith({ transport: "STDIO", ...conformanceLaunch(mark) }, ENABLED);
-  await using one = await connectModern(gateway.url);
+  await using one = await connectSessionless(gateway.url);
   const { client, call, asked } = one;
 
   await t.step("tools, prompts, resources and completions", async () => {
@@ -102,7 +102,7 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
 
   await t.step("one process for each worker, whoever calls", async () => {
     await Promise.all(Array.from({ length: 20 }, async () => {
-      await using other = await connectModern(gateway.url);
+      await using other = await connectSessionless(gateway.url);
       await other.call("process");
     }));
     const legacy = await connectV1(gateway.url);
@@ -126,7 +126,7 @@ Deno.test("A 2026-07-28 process that ends loses its calls; the next one finds an
     ...ENABLED,
     WORKERS: "1",
   });
-  await using one = await connectModern(gateway.url);
+  await using one = await connectSessionless(gateway.url);
   const updates: string[] = [];
   one.client.setNotificationHandler(
     "notifications/resources/updated",
@@ -225,7 +225,7 @@ Deno.test("A process is spoken to in the other era once its program is another, 
 });
 
 Deno.test("WebSockets to a 2026-07-28 upstream are shared by those alone who pass the same credentials", async () => {
-  await using upstream = serveModernWebSocket();
+  await using upstream = serveStatelessWebSocket();
   await using sluice = await Sluice.start({ env: { WORKERS: "1" } });
   const { status, body } = await sluice.api("POST", "/gateways", {
     name: "up",

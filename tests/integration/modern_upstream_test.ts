@@ -16,8 +16,8 @@ import {
 import { type GatewayUnderTest, startGateway, startGatewayWith } from "../conformance/gateway.ts";
 import type { StartGateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
-import { serveModernSse } from "../support/modern_sse.ts";
-import { serveModernWebSocket } from "../support/modern_websocket.ts";
+import { serveStatelessSse } from "../support/modern_sse.ts";
+import { serveStatelessWebSocket } from "../support/modern_websocket.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -61,8 +61,8 @@ const GATEWAYS: Readonly<Record<string, (start: StartGateway) => Promise<Gateway
   "over HTTP": (start) => startGateway("modern", start),
   "over stdio": (start) => startWithStdio(start, "modern"),
   "of both eras over stdio": (start) => startWithStdio(start, "both"),
-  "over WebSocket": (start) => startWith(start, "WEBSOCKET", serveModernWebSocket),
-  "over SSE": (start) => startWith(start, "SSE", serveModernSse),
+  "over WebSocket": (start) => startWith(start, "WEBSOCKET", serveStatelessWebSocket),
+  "over SSE": (start) => startWith(start, "SSE", serveStatelessSse),
 };
 
 for (const [how, startWith] of Object.entries(GATEWAYS)) {

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { startConformanceUpstream, startTaskServer } from "../conformance/upstream_process.ts";
 import { atRest, metric } from "../support/metric.ts";
-import { ModernSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/modern_socket.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -30,7 +30,7 @@ function back(name: string, { result: { inputRequests, requestState } }: Asked) 
 
 async function connectAll(sluice: Gateway, token: string, count: number) {
   const all = await Promise.all(
-    Array.from({ length: count }, () => ModernSocket.connect(sluice.url, token)),
+    Array.from({ length: count }, () => SessionlessSocket.connect(sluice.url, token)),
   );
   return {
     all,
@@ -51,7 +51,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
 
   for (const era of ["old", "new"]) {
     await t.step(`upstream ${era}: probe, lists, calls, resources, progress and log messages`, async () => {
-      await using client = await ModernSocket.connect(sluice.url, token);
+      await using client = await SessionlessSocket.connect(sluice.url, token);
       const { result } = await client.ask("server/discover");
       assertEquals(result.supportedVersions, ["2026-07-28"]);
       const wrong = { "io.modelcontextprotocol/protocolVersion": "2099-01-01" };
@@ -105,7 +105,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
   }
 
   await t.step("a call that streams before it asks waits for its client all the same", async () => {
-    await using client = await ModernSocket.connect(sluice.url, token);
+    await using client = await SessionlessSocket.connect(sluice.url, token);
     const name = "old-test-streaming-elicitation";
     const meta = { progressToken: "s" };
     const args = { name, arguments: { message: "Who?" } };
@@ -116,7 +116,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
   });
 
   await t.step("a cancelled call is given up upstream, and is not answered", async () => {
-    await using client = await ModernSocket.connect(sluice.url, token);
+    await using client = await SessionlessSocket.connect(sluice.url, token);
     const id = client.request("tools/call", { name: "slow-slow" });
     await waitFor(() => slow.calls === 1, { what: "the call" });
     client.cancel(id);
@@ -126,7 +126,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
   });
 
   await t.step("a call that waits for its client is given up when that cancels it", async () => {
-    await using client = await ModernSocket.connect(sluice.url, token);
+    await using client = await SessionlessSocket.connect(sluice.url, token);
     const args = { name: "old-test-elicitation", arguments: { message: "Who?" } };
     const asked = await client.ask("tools/call", args, CAN_ELICIT);
     assertEquals(await metric(sluice, "sluice_parked_calls"), 1);
@@ -141,7 +141,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
     const [first, ...others] = clients.all;
     for (const client of clients.all) await client.listen(TOOLS, "l");
     const updates = await first!.listen({ resourceSubscriptions: ["test://watched-resource"] });
-    await using unasked = await ModernSocket.connect(sluice.url, token);
+    await using unasked = await SessionlessSocket.connect(sluice.url, token);
     await unasked.ask("tools/list");
     await using one = SlowUpstream.start({ delayMs: 1 });
     await sluice.registerUpstream("one", one.url);
@@ -163,7 +163,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
   });
 
   await t.step("updates of a resource come from upstreams of both eras", async () => {
-    await using client = await ModernSocket.connect(sluice.url, token);
+    await using client = await SessionlessSocket.connect(sluice.url, token);
     const id = await client.listen({ resourceSubscriptions: ["test://watched-resource"] });
     await waitFor(async () => {
       for (const era of ["old", "new"]) {
@@ -175,7 +175,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
 
   await t.step("a revoked token ends what it has opened", async () => {
     const doomed = await sluice.token({ claims: { jti: "doomed" } });
-    await using client = await ModernSocket.connect(sluice.url, doomed);
+    await using client = await SessionlessSocket.connect(sluice.url, doomed);
     await client.listen(TOOLS, "l");
     await sluice.api("DELETE", "/tokens/doomed");
     assertEquals(await client.closed, 1008);
@@ -190,7 +190,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever era its upstreams a
 
 Deno.test("A listener does not hold up a shutdown, and hears of its end", async () => {
   await using sluice = await Sluice.start();
-  const client = await ModernSocket.connect(sluice.url, await sluice.token());
+  const client = await SessionlessSocket.connect(sluice.url, await sluice.token());
   await client.listen(TOOLS, "l");
   assertEquals(await sluice.stop(), 0);
   assertEquals(await client.closed, 1012);
@@ -204,7 +204,7 @@ gatewayTest("A task is followed over WebSocket, on any connection of its caller"
   await using sluice = await start();
   await sluice.registerUpstream("jobs", server.url);
   await using clients = await connectAll(sluice, await sluice.token(), 4);
-  await using stranger = await ModernSocket.connect(
+  await using stranger = await SessionlessSocket.connect(
     sluice.url,
     await sluice.token({ username: "bob@example.com" }),
   );

@@ -1,7 +1,7 @@
 // Calls that wait for their client while their worker is recycled: the answer comes to the successor, and reaches them.
 import { assertEquals } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
-import { ModernSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/modern_socket.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -121,7 +121,7 @@ Deno.test("On a WebSocket, too: who comes back on a new one finds the call, and 
   await using gateway = await setUp("legacy");
   const { sluice, recycleAll } = gateway;
   const token = await sluice.token();
-  const connect = () => Promise.all([1, 2, 3, 4].map(() => ModernSocket.connect(sluice.url, token)));
+  const connect = () => Promise.all([1, 2, 3, 4].map(() => SessionlessSocket.connect(sluice.url, token)));
   const params = { name: "asks-test-elicitation", arguments: { message: "Who are you?" } };
   const capabilities = { elicitation: {} };
   const former = await connect();

@@ -4,7 +4,7 @@ import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { ChildOutput } from "../support/child_output.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import {
-  connectStdioModern,
+  connectStdioSessionless,
   connectStdioV1,
   connectStdioV2,
   type StdioCommand,
@@ -76,7 +76,7 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   const clients = [
     ["v1", connectStdioV1],
     ["v2", connectStdioV2],
-    ["v2 of 2026-07-28", (command: StdioCommand) => connectStdioModern(command, "modern")],
+    ["v2 of 2026-07-28", (command: StdioCommand) => connectStdioSessionless(command, "modern")],
   ] as const;
   for (const [name, connect] of clients) {
     await t.step(`SDK ${name}: calls, sampling, elicitation`, async () => {
@@ -102,7 +102,7 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   }
 
   await t.step("SDK v2 finds out that it can speak 2026-07-28", async () => {
-    await using client = await connectStdioModern(stdioCommand(sluice.cwd), "auto");
+    await using client = await connectStdioSessionless(stdioCommand(sluice.cwd), "auto");
     assertEquals(client.revision, "2026-07-28");
     assert(textOf(await client.callTool("up-test-simple-text")).length > 0);
   });
@@ -110,7 +110,7 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   await t.step("SDK v2 of 2026-07-28 cancels a call, and listens until it does not want to", async () => {
     await using slow = SlowUpstream.start({ delayMs: 8_000 });
     await sluice.registerUpstream("slow", slow.url);
-    await using client = await connectStdioModern(stdioCommand(sluice.cwd), "modern");
+    await using client = await connectStdioSessionless(stdioCommand(sluice.cwd), "modern");
     const cancel = new AbortController();
     const call = client.callUntil(cancel.signal, "slow-slow").then(() => "answered", () => "cancelled");
     await waitFor(() => slow.calls === 1, { what: "the call" });

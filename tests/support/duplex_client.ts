@@ -12,7 +12,7 @@ import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { principal, settle } from "./fakes.ts";
 import { request } from "./mcp_server.ts";
-import { claimsOf, modernParts } from "./modern_parts.ts";
+import { claimsOf, sessionlessParts } from "./modern_parts.ts";
 
 export interface DuplexServerOptions {
   /** BACKPRESSURE */
@@ -38,7 +38,7 @@ export async function duplexServer(
   const admission = new Admission({ requests, streams: 10 });
   const refused: string[] = [];
   let { catalog } = plane;
-  const modern = modernParts(plane, {
+  const sessionless = sessionlessParts(plane, {
     clock,
     catalog: () => catalog,
     streamsAreFull: () => admission.streamsAreFull,
@@ -53,7 +53,7 @@ export async function duplexServer(
     clock,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
-    modern: { ...modern, parkedElsewhere },
+    sessionless: { ...sessionless, parkedElsewhere },
   });
 
   /** A client with its channel. */
@@ -111,5 +111,5 @@ export async function duplexServer(
     };
   };
   const replaceCatalog = (next: typeof catalog) => void (catalog = next);
-  return { ...plane, ...modern, replaceCatalog, sessions, clock, admission, refused, connect };
+  return { ...plane, ...sessionless, replaceCatalog, sessions, clock, admission, refused, connect };
 }

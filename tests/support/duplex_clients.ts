@@ -73,7 +73,7 @@ export function connectStdioV2(command: StdioCommand): Promise<DuplexClient> {
 }
 
 /** A client of 2026-07-28. */
-export interface ModernClient extends DuplexClient {
+export interface SessionlessClient extends DuplexClient {
   readonly revision: string | undefined;
   /** `subscriptions/listen`: what comes then is in `heard`. */
   listen(filter: { readonly toolsListChanged: true }): Promise<Listening>;
@@ -89,17 +89,17 @@ export interface Listening {
 }
 
 /** @param mode `auto`: it asks a server that it starts for that alone which revisions it knows */
-export async function connectStdioModern(
+export async function connectStdioSessionless(
   command: StdioCommand,
   mode: "auto" | "modern",
-): Promise<ModernClient> {
+): Promise<SessionlessClient> {
   return await connectStdio(command, mode === "auto" ? mode : { pin: "2026-07-28" });
 }
 
 async function connectStdio(
   { command, args, env, cwd }: StdioCommand,
   mode: "legacy" | "auto" | { readonly pin: string },
-): Promise<ModernClient> {
+): Promise<SessionlessClient> {
   const transport = new StdioV2({ command, args: [...args], env: { ...env }, cwd, stderr: "ignore" });
   const client = new ClientV2(CLIENT_INFO, { capabilities: CAPABILITIES, versionNegotiation: { mode } });
   client.setRequestHandler("sampling/createMessage", () => SAMPLED);

@@ -3,7 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { OnMessage } from "../../src/upstream/transport/transport.ts";
 import { DuplexConnection, type DuplexOptions } from "../../src/upstream/duplex/duplex_connection.ts";
 import type { Channel } from "../../src/upstream/duplex/duplex_channel.ts";
-import { LegacyDialect } from "../../src/upstream/duplex/session_dialect.ts";
+import { SessionDialect } from "../../src/upstream/duplex/session_dialect.ts";
 
 export class FakeChannel implements Channel {
   readonly connection: DuplexConnection;
@@ -26,7 +26,7 @@ export class FakeChannel implements Channel {
       clock,
       idleMs: Infinity,
       pingAfterMs: Infinity,
-      dialect: new LegacyDialect(onMessage),
+      dialect: new SessionDialect(onMessage),
       onStray: (what) => this.strays.push(what),
       onEnded: () => this.endings++,
       ...options,

@@ -29,7 +29,7 @@ export const DISCOVERED = {
 };
 
 /** Of 2026-07-28 alone. */
-export const modernScript: Script = ({ method, params }) => {
+export const statelessScript: Script = ({ method, params }) => {
   switch (method) {
     case "initialize":
       return { error: { code: -32022, message: "Unsupported protocol version", data: { supported: [] } } };
@@ -43,7 +43,7 @@ export const modernScript: Script = ({ method, params }) => {
 };
 
 /** Of the revisions with sessions alone. `onProbe`: what it does at what it does not know. */
-export const legacyScript = (onProbe: Reaction): Script => ({ method }) => {
+export const sessionScript = (onProbe: Reaction): Script => ({ method }) => {
   switch (method) {
     case "initialize":
       return { result: { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "old" } } };
@@ -106,7 +106,7 @@ export class FakePeers {
   failure: unknown = undefined;
   readonly #clock: Clock;
 
-  constructor(clock: Clock, script: Script = modernScript) {
+  constructor(clock: Clock, script: Script = statelessScript) {
     this.#clock = clock;
     this.script = script;
   }

@@ -21,16 +21,16 @@ export class TaskUpstream {
   /** Open `subscriptions/listen` requests. */
   readonly listening: LiveStream[] = [];
   readonly #prefix: string;
-  readonly #isModern: boolean;
+  readonly #isStateless: boolean;
 
   /** @param prefix of all ids that it gives */
   constructor(prefix: string, era: "legacy" | "modern" = "legacy") {
     this.#prefix = prefix;
-    this.#isModern = era === "modern";
+    this.#isStateless = era === "modern";
     this.fake = new FakeUpstream((request) => this.#serve(request));
     this.fake.era = era;
-    this.fake.stateful = !this.#isModern;
-    this.fake.capabilities = this.#isModern
+    this.fake.stateful = !this.#isStateless;
+    this.fake.capabilities = this.#isStateless
       ? { tools: {}, extensions: { "io.modelcontextprotocol/tasks": {} } }
       : { tools: {}, tasks: TASKS };
   }
@@ -58,7 +58,7 @@ export class TaskUpstream {
     const { method, id, params } = request;
     if (method === "subscriptions/listen") return this.#listen(request);
     const given = (params ?? {}) as { task?: unknown; taskId?: string; cursor?: string };
-    const made = this.#isModern || given.task !== undefined;
+    const made = this.#isStateless || given.task !== undefined;
     if (method === "tools/call" && made) return result(id, this.#create());
     if (method === "tasks/list") return result(id, this.#list(Number(given.cursor ?? 0)));
     if (!method.startsWith("tasks/")) return undefined;
@@ -71,7 +71,7 @@ export class TaskUpstream {
         `{"content":[],"taskId":"the tool's own","_meta":{"n":1.0,"${RELATED}":{"taskId":"${taskId}"}}}`,
       );
     }
-    if (this.#isModern && method !== "tasks/get") return result(id, '{"resultType":"complete"}');
+    if (this.#isStateless && method !== "tasks/get") return result(id, '{"resultType":"complete"}');
     return result(id, this.#text(taskId));
   }
 
@@ -86,7 +86,7 @@ export class TaskUpstream {
   #create(): string {
     const taskId = `${this.#prefix}-${this.tasks.size + 1}`;
     this.tasks.set(taskId, "working");
-    return this.#isModern
+    return this.#isStateless
       ? `{"resultType":"task",${this.#text(taskId).slice(1)}`
       : `{"task":${this.#text(taskId)}}`;
   }
@@ -99,7 +99,7 @@ export class TaskUpstream {
   }
 
   #text(taskId: string): string {
-    const ttl = this.#isModern ? "ttlMs" : "ttl";
+    const ttl = this.#isStateless ? "ttlMs" : "ttl";
     return `{ "taskId":"${taskId}","status":"${
       this.tasks.get(taskId)
     }","createdAt":"${AT}","lastUpdatedAt":"${AT}","${ttl}":60000.0 }`;

@@ -73,10 +73,10 @@ export class FakeUpstream implements HttpClient {
   close(): void {}
 
   #behave(request: Received): FakeAnswer {
-    return this.era === "modern" ? this.#behaveModern(request) : this.#behaveLegacy(request);
+    return this.era === "modern" ? this.#behaveStateless(request) : this.#behaveWithSessions(request);
   }
 
-  #behaveModern({ method, id, params, http }: Received): FakeAnswer {
+  #behaveStateless({ method, id, params, http }: Received): FakeAnswer {
     if (http.method !== "POST") return { status: 405 };
     if (method === "initialize") {
       return refusal(id, 400, {
@@ -99,7 +99,7 @@ export class FakeUpstream implements HttpClient {
     );
   }
 
-  #behaveLegacy({ method, id }: Received): FakeAnswer {
+  #behaveWithSessions({ method, id }: Received): FakeAnswer {
     if (method === "DELETE") return {};
     if (id === undefined || method === "response") return { status: 202 };
     if (method !== "initialize") return result(id, '{"ok":true}');

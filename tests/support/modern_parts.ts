@@ -1,7 +1,7 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
 import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import { Listeners } from "../../src/downstream/sessionless/listeners.ts";
-import { ModernRequests } from "../../src/downstream/sessionless/requests.ts";
+import { SessionlessRequests } from "../../src/downstream/sessionless/requests.ts";
 import { ParkedCalls } from "../../src/downstream/sessionless/pending_calls.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { UpstreamStates } from "../../src/downstream/sessionless/upstream_states.ts";
@@ -20,7 +20,7 @@ export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
   };
 }
 
-export function modernParts(
+export function sessionlessParts(
   { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
   { clock, catalog, streamsAreFull, worker = 0, maxParked = 100 }: {
     readonly clock: FakeClock;
@@ -40,7 +40,7 @@ export function modernParts(
     limit: maxParked,
   });
   const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
-  const requests = new ModernRequests({
+  const requests = new SessionlessRequests({
     ...{ dispatcher, catalog, parked, listeners, subscriptions, streamsAreFull },
     states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PARKED_FOR_MS }),
   });

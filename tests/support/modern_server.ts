@@ -1,15 +1,15 @@
-// A worker's 2026-07-28 side without HTTP: the real ModernHttp around fake upstreams, asked by plain requests.
+// A worker's 2026-07-28 side without HTTP: the real SessionlessHttp around fake upstreams, asked by plain requests.
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
-import { ModernHttp } from "../../src/downstream/http/sessionless_http.ts";
+import { SessionlessHttp } from "../../src/downstream/http/sessionless_http.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { mcpRequest } from "./mcp_server.ts";
-import { claimsOf, modernParts } from "./modern_parts.ts";
+import { claimsOf, sessionlessParts } from "./modern_parts.ts";
 
 /** What every request says of its client; `claims` are further members of `_meta`. */
-export interface ModernAsk {
+export interface SessionlessAsk {
   readonly params?: Record<string, unknown>;
   readonly capabilities?: Record<string, unknown>;
   readonly claims?: Record<string, unknown>;
@@ -19,7 +19,7 @@ export interface ModernAsk {
   readonly gone?: AbortSignal;
 }
 
-export async function modernServer(
+export async function sessionlessServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
   { maxParked }: { readonly maxParked?: number } = {},
@@ -27,18 +27,18 @@ export async function modernServer(
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   let streamsAreFull = false;
-  const { listeners, parked, requests } = modernParts(plane, {
+  const { listeners, parked, requests } = sessionlessParts(plane, {
     clock,
     maxParked,
     catalog: () => plane.catalog,
     streamsAreFull: () => streamsAreFull,
   });
-  const http = new ModernHttp({ requests, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
+  const http = new SessionlessHttp({ requests, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
     http.serve(mcpRequest({ body, ...given }), gone);
 
-  const ask = async (method: string, given: ModernAsk = {}): Promise<McpReply> => {
+  const ask = async (method: string, given: SessionlessAsk = {}): Promise<McpReply> => {
     const { params = {}, capabilities = {}, claims = {} } = given;
     const meta = { ...claimsOf(capabilities), ...claims };
     const named = params.name ?? params.uri ?? null;

@@ -13,7 +13,7 @@ export interface AskOptions {
   readonly meta?: Record<string, unknown>;
 }
 
-export class ModernSocket implements AsyncDisposable {
+export class SessionlessSocket implements AsyncDisposable {
   /** What has come, in order. */
   readonly messages: AnyMessage[] = [];
   /** The code that the gateway, or we, have closed with. */
@@ -28,10 +28,10 @@ export class ModernSocket implements AsyncDisposable {
   }
 
   /** @param url of the gateway. @throws {Error} where it does not let us in */
-  static async connect(url: string, token: string, path = "/ws"): Promise<ModernSocket> {
+  static async connect(url: string, token: string, path = "/ws"): Promise<SessionlessSocket> {
     const headers = { authorization: `Bearer ${token}` };
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}${path}`, { protocols: ["mcp"], headers });
-    const client = new ModernSocket(socket);
+    const client = new SessionlessSocket(socket);
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve();
       socket.onerror = (event) =>

@@ -5,7 +5,7 @@ import { stateCodec } from "../conformance/upstream/server.ts";
 import { SharedState } from "../conformance/upstream/shared_state.ts";
 
 /** Listens on a free port of 127.0.0.1. */
-export function serveModernSse() {
+export function serveStatelessSse() {
   const state = new SharedState();
   const codec = stateCodec();
   const streams = new Map<string, Transport>();

@@ -5,7 +5,7 @@ import { stateCodec } from "../conformance/upstream/server.ts";
 import { SharedState } from "../conformance/upstream/shared_state.ts";
 
 /** Listens on a free port of 127.0.0.1. */
-export function serveModernWebSocket() {
+export function serveStatelessWebSocket() {
   const state = new SharedState();
   const codec = stateCodec();
   /** The header Authorization of each socket that was opened. */

@@ -51,8 +51,8 @@ export function capabilitiesOf({ capabilities, protocolVersion }: GatewayRow): C
 }
 
 /** An endpoint's capabilities as a client of 2026-07-28 may use them, or one of an older revision. */
-export function forClient(capabilities: Capabilities, isModern: boolean): Capabilities {
-  return isModern ? withoutTasks(capabilities) : withoutExtension(capabilities);
+export function forClient(capabilities: Capabilities, isSessionless: boolean): Capabilities {
+  return isSessionless ? withoutTasks(capabilities) : withoutExtension(capabilities);
 }
 
 /** Has it a tasks/list that we can ask for? */

@@ -76,8 +76,8 @@ Deno.test("Tasks are offered in the era that both client and upstream speak", ()
     const gateways = [gatewayRow("a", { protocolVersion, capabilities })];
     const { all } = new Catalog(catalogRows({ gateways, tools: [toolRow("a", "x")] }));
     const whole = all.capabilities(() => true);
-    return [false, true].map((isModern) => {
-      const { tasks, extensions } = forClient(whole, isModern);
+    return [false, true].map((isSessionless) => {
+      const { tasks, extensions } = forClient(whole, isSessionless);
       return {
         ...(tasks === undefined ? {} : { tasks }),
         ...(extensions === undefined ? {} : { extensions }),

@@ -19,7 +19,7 @@ import {
   parseJson,
   type RequestMessage,
 } from "../../mcp/json_rpc.ts";
-import { claimsRevision } from "../../mcp/modern.ts";
+import { claimsRevision } from "../../mcp/request_meta.ts";
 import { ASSUMED_REVISION, type SessionRevision } from "../../mcp/revisions.ts";
 import { type CallNote, correlationIdOf, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
@@ -32,7 +32,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import { readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, enter, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
-import { DuplexModern, type DuplexModernDeps } from "./sessionless_calls.ts";
+import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
 import type { Listener } from "../sessionless/listeners.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
@@ -55,7 +55,7 @@ export interface DuplexDeps {
   readonly maxJsonDepth: number;
   /** MCP_CLIENT_REQUEST_TIMEOUT */
   readonly clientRequestTimeoutMs: number;
-  readonly modern: DuplexModernDeps;
+  readonly sessionless: SessionlessCallsDeps;
 }
 
 /** Why the gateway ends a connection: it restarts, or the token is over that let the client in. */
@@ -95,7 +95,7 @@ export class DuplexSession implements ListListener {
   readonly #over = Promise.withResolvers<void>();
   readonly #peer: ClientPeer;
   readonly #questions: ClientQuestions;
-  readonly #modern: DuplexModern;
+  readonly #sessionless: SessionlessCalls;
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision } | null = null;
@@ -113,7 +113,7 @@ export class DuplexSession implements ListListener {
     this.#letInBy = address.principal;
     const questions = this.#questions = new ClientQuestions(deps.clock, deps.clientRequestTimeoutMs);
     const send = (text: string) => channel.send(text);
-    this.#modern = new DuplexModern(deps.modern, send);
+    this.#sessionless = new SessionlessCalls(deps.sessionless, send);
     this.#peer = {
       notify: send,
       request: (method, params, asking) => questions.ask(method, params, { ...asking, send }),
@@ -190,7 +190,7 @@ export class DuplexSession implements ListListener {
     if (this.#ended) return;
     this.#ended = true;
     this.#over.resolve();
-    this.#modern.end();
+    this.#sessionless.end();
     for (const call of this.#calls.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
     await this.#client?.bound.end();
   }
@@ -216,7 +216,7 @@ export class DuplexSession implements ListListener {
   /** What listens has no end of its own that could be waited for. */
   #giveNotice(why: CloseReason): void {
     this.#closeReason ??= why;
-    this.#modern.endListeners();
+    this.#sessionless.endListeners();
   }
 
   #leaveWhenDone(): void {
@@ -255,10 +255,10 @@ export class DuplexSession implements ListListener {
   #hear(message: Exclude<Message, RequestMessage>, sender: Sender): void {
     const isOurs = take({ questions: this.#questions, calls: this.#calls }, message);
     const cancelled = cancelledKey(message);
-    if (isOurs === false && cancelled !== null) this.#modern.cancel(cancelled);
+    if (isOurs === false && cancelled !== null) this.#sessionless.cancel(cancelled);
     if (isOurs !== null) return;
-    const isModern = message.kind === "notification" && claimsRevision(message.params);
-    if (this.#client === null || isModern || this.#isFull || this.#count(1, sender) !== null) return;
+    const isSessionless = message.kind === "notification" && claimsRevision(message.params);
+    if (this.#client === null || isSessionless || this.#isFull || this.#count(1, sender) !== null) return;
     this.#underWay++;
     void this.#deps.upstreams.notify(this.#client.bound, message.text).finally(() => {
       this.#underWay--;
@@ -267,7 +267,7 @@ export class DuplexSession implements ListListener {
   }
 
   get #isFull(): boolean {
-    return this.#underWay + this.#modern.listening >= MAX_CALLS;
+    return this.#underWay + this.#sessionless.listening >= MAX_CALLS;
   }
 
   /**
@@ -315,7 +315,7 @@ export class DuplexSession implements ListListener {
     try {
       if (claimsRevision(message.params)) {
         const { serverId } = this.#address;
-        return await this.#modern.serve(message, { ...sender, serverId, note: more.note }, more.signal);
+        return await this.#sessionless.serve(message, { ...sender, serverId, note: more.note }, more.signal);
       }
       const context = { ...this.#context(sender), ...more };
       if (message.method === "initialize") this.#initialize(message);

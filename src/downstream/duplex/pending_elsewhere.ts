@@ -4,7 +4,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { headerText } from "../../mcp/header_text.ts";
 import { isObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { NAMED_BY } from "../../mcp/modern.ts";
+import { NAMED_BY } from "../../mcp/request_meta.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.ts";

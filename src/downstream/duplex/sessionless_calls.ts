@@ -13,13 +13,13 @@ import {
 import { callKey } from "../client/client_messages.ts";
 import type { Listener } from "../sessionless/listeners.ts";
 import type { Serve } from "../exchange/mcp_exchange.ts";
-import type { Accepted, ModernRequests, Provenance } from "../sessionless/requests.ts";
+import type { Accepted, Provenance, SessionlessRequests } from "../sessionless/requests.ts";
 import { answerElsewhere } from "./pending_elsewhere.ts";
 import type { ParkedCalls } from "../sessionless/pending_calls.ts";
 import type { SessionClaims } from "../session/session_id.ts";
 
-export interface DuplexModernDeps {
-  readonly requests: ModernRequests;
+export interface SessionlessCallsDeps {
+  readonly requests: SessionlessRequests;
   readonly parked: Pick<ParkedCalls, "claimsOf" | "giveUp">;
   /** The way to the worker, of this replica or another, that has a parked call; null: it is this one. */
   readonly parkedElsewhere: (claims: SessionClaims) => Serve | null;
@@ -31,8 +31,8 @@ const MAX_REMEMBERED = 256;
 /** They are kept for as long as the connection lasts: a longer key is an id that nobody needs. */
 const MAX_KEY_CHARS = 128;
 
-export class DuplexModern {
-  readonly #deps: DuplexModernDeps;
+export class SessionlessCalls {
+  readonly #deps: SessionlessCallsDeps;
   readonly #send: (text: string) => void;
   /** By callKey of the request, like what follows. */
   readonly #listeners = new Map<string, Listener>();
@@ -40,7 +40,7 @@ export class DuplexModern {
   readonly #parked = new Map<string, string>();
 
   /** @param send takes messages for the client, as JSON text */
-  constructor(deps: DuplexModernDeps, send: (text: string) => void) {
+  constructor(deps: SessionlessCallsDeps, send: (text: string) => void) {
     this.#deps = deps;
     this.#send = send;
   }
@@ -52,7 +52,7 @@ export class DuplexModern {
 
   /**
    * @returns the response, as JSON text; or the listener, which sends its own when the gateway ends it
-   * @throws {SluiceError} what `ModernRequests` throws; INVALID_REQUEST for a second listener under one id
+   * @throws {SluiceError} what `SessionlessRequests` throws; INVALID_REQUEST for a second listener under one id
    */
   async serve(message: RequestMessage, from: Provenance, signal: CancelSignal): Promise<string | Listener> {
     const { requests, parked, parkedElsewhere } = this.#deps;

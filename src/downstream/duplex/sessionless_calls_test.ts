@@ -12,7 +12,7 @@ import { FakeUpstream, LiveStream, result } from "../../../tests/support/fake_up
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { claimsOf, PARKED_FOR_MS } from "../../../tests/support/modern_parts.ts";
-import { modernServer } from "../../../tests/support/modern_server.ts";
+import { sessionlessServer } from "../../../tests/support/modern_server.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { MAX_CALLS } from "./duplex_session.ts";
@@ -177,7 +177,7 @@ Deno.test("A requestState is good for its own caller and address alone, and not 
 
 Deno.test("A request whose call is parked in another worker goes there, and its notifications and answer come from there", async () => {
   const note = notification("notifications/progress", { progress: 1 });
-  const there = await modernServer(ROWS, { a: askingUpstream({ questions: 2 }) });
+  const there = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const asked = JSON.parse(
     await new Response((await there.ask("tools/call", { params: ECHO, capabilities: CAN_ELICIT })).body)
       .text(),
@@ -209,7 +209,7 @@ Deno.test("A request whose call is parked in another worker goes there, and its 
 });
 
 Deno.test("A call that goes on in another worker is given up there, and one whose worker breaks off fails", async () => {
-  const there = await modernServer(ROWS, { a: askingUpstream() });
+  const there = await sessionlessServer(ROWS, { a: askingUpstream() });
   const reply = await there.ask("tools/call", { params: ECHO, capabilities: CAN_ELICIT });
   const { requestState } = JSON.parse(await new Response(reply.body).text()).result;
   let isLeft = false;

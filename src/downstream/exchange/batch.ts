@@ -3,7 +3,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
 import { classify, type Message, piecesOf } from "../../mcp/json_rpc.ts";
-import { claimsRevision } from "../../mcp/modern.ts";
+import { claimsRevision } from "../../mcp/request_meta.ts";
 import { BATCH_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
 
 /** How many messages one JSON-RPC batch may hold. */

@@ -7,7 +7,7 @@ import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import { noteBody } from "../../telemetry/call_note.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../exchange/mcp_exchange.ts";
-import { mayBeModern } from "../sessionless/request_claims.ts";
+import { mayBeSessionless } from "../sessionless/request_claims.ts";
 import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
 import { serverAt } from "../exchange/visible_scope.ts";
 import type { SessionClaims, SessionIds } from "../session/session_id.ts";
@@ -18,13 +18,13 @@ export interface McpEndpointDeps {
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   /** Serves what belongs to this worker. */
-  readonly serveLegacy: (
+  readonly serveInSession: (
     request: McpRequest,
     claims: SessionClaims | null,
     signal: CancelSignal,
   ) => Promise<McpReply>;
   /** The same for revision 2026-07-28; null where the request turns out to be of another. */
-  readonly serveModern: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
+  readonly serveSessionless: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
   readonly parked: Pick<ParkedCalls, "claimsOf">;
   /** The way to the worker, of this replica or another, that has a session or a parked call now; null: it is this one. */
   readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
@@ -75,31 +75,33 @@ export class McpEndpoint implements Endpoint {
   }
 
   #reply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
-    return mayBeModern(request)
-      ? this.#modernReply(request, clientGone).then((reply) =>
-        reply ?? this.#legacyReply(request, clientGone)
+    return mayBeSessionless(request)
+      ? this.#sessionlessReply(request, clientGone).then((reply) =>
+        reply ?? this.#sessionReply(request, clientGone)
       )
-      : this.#legacyReply(request, clientGone);
+      : this.#sessionReply(request, clientGone);
   }
 
-  #legacyReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
-    const { ids, clock, serveLegacy, elsewhere } = this.#deps;
+  #sessionReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
+    const { ids, clock, serveInSession, elsewhere } = this.#deps;
     const { sessionId, note } = request;
     const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
     if (note !== undefined && claims !== null) note.session = claims.name;
     const forward = claims === null ? null : elsewhere(claims, "session");
-    return forward === null ? serveLegacy(request, claims, clientGone) : forward(request, clientGone);
+    return forward === null ? serveInSession(request, claims, clientGone) : forward(request, clientGone);
   }
 
   /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */
-  async #modernReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
+  async #sessionlessReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
     const { method, body } = request;
     if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
-    const { parked, serveModern, elsewhere } = this.#deps;
+    const { parked, serveSessionless, elsewhere } = this.#deps;
     const claims = parked.claimsOf(ownStateIn(body));
     const forward = claims === null ? null : elsewhere(claims, "parked_call");
-    return forward === null ? await serveModern(request, clientGone) : await forward(request, clientGone);
+    return forward === null
+      ? await serveSessionless(request, clientGone)
+      : await forward(request, clientGone);
   }
 }
 

@@ -20,8 +20,8 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     clock,
     clients: { enter: () => new Cancellation(), leave: () => {} },
     readBody: (request) => readJsonText(request, 100),
-    serveLegacy: (request) => (here.push(request), Promise.resolve(reply)),
-    serveModern: () => Promise.resolve(null),
+    serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
+    serveSessionless: () => Promise.resolve(null),
     parked: { claimsOf: () => null },
     elsewhere: ({ worker }) =>
       worker === 0 ? null : (request) => (forwarded.push([worker, request]), Promise.resolve(reply)),

@@ -12,7 +12,7 @@ import {
   type RequestMessage,
   resultText,
 } from "../../mcp/json_rpc.ts";
-import { claimsRevision } from "../../mcp/modern.ts";
+import { claimsRevision } from "../../mcp/request_meta.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
@@ -22,10 +22,10 @@ import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
-import type { Accepted, ModernRequests } from "../sessionless/requests.ts";
+import type { Accepted, SessionlessRequests } from "../sessionless/requests.ts";
 
-export interface ModernHttpDeps {
-  readonly requests: ModernRequests;
+export interface SessionlessHttpDeps {
+  readonly requests: SessionlessRequests;
   readonly dispatcher: Pick<Dispatcher, "failure">;
   readonly maxJsonDepth: number;
 }
@@ -38,10 +38,10 @@ const STATUS: Readonly<Record<string, number>> = {
   "-32022": 400,
 };
 
-export class ModernHttp {
-  readonly #deps: ModernHttpDeps;
+export class SessionlessHttp {
+  readonly #deps: SessionlessHttpDeps;
 
-  constructor(deps: ModernHttpDeps) {
+  constructor(deps: SessionlessHttpDeps) {
     this.#deps = deps;
   }
 

@@ -5,7 +5,7 @@ import { FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../../tests/support/mcp_server.ts";
 import { PARKED_FOR_MS } from "../../../tests/support/modern_parts.ts";
-import { type ModernAsk, modernServer } from "../../../tests/support/modern_server.ts";
+import { type SessionlessAsk, sessionlessServer } from "../../../tests/support/modern_server.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { McpReply } from "../exchange/mcp_exchange.ts";
 
@@ -18,10 +18,10 @@ const ECHO = { name: "a-echo", arguments: {} };
 
 const bodyOf = async (reply: McpReply) => JSON.parse(await textOf(reply));
 
-const CAN_ELICIT: ModernAsk = { params: ECHO, capabilities: { elicitation: {} } };
+const CAN_ELICIT: SessionlessAsk = { params: ECHO, capabilities: { elicitation: {} } };
 
-Deno.test("ModernHttp serves without a session what the headers and the body agree on", async () => {
-  const { ask } = await modernServer(ROWS, { a: new FakeUpstream() });
+Deno.test("SessionlessHttp serves without a session what the headers and the body agree on", async () => {
+  const { ask } = await sessionlessServer(ROWS, { a: new FakeUpstream() });
   const called = await ask("tools/call", { params: ECHO });
   const { result } = await bodyOf(called);
   assertEquals([called.status, result.ok, result.resultType], [200, true, "complete"]);
@@ -31,10 +31,10 @@ Deno.test("ModernHttp serves without a session what the headers and the body agr
   assertEquals(encoded.status, 200);
 });
 
-Deno.test("ModernHttp refuses under the request's id what does not fit, before the upstream hears of it", async () => {
+Deno.test("SessionlessHttp refuses under the request's id what does not fit, before the upstream hears of it", async () => {
   const upstream = new FakeUpstream();
-  const { ask } = await modernServer(ROWS, { a: upstream });
-  const cases: [string, ModernAsk, number, number][] = [
+  const { ask } = await sessionlessServer(ROWS, { a: upstream });
+  const cases: [string, SessionlessAsk, number, number][] = [
     ["tools/call", { params: ECHO, headers: { "mcp-name": "other" } }, 400, -32020],
     ["tools/call", { params: ECHO, headers: { "mcp-name": null } }, 400, -32020],
     ["tools/call", { params: ECHO, headers: { "mcp-name": "=?base64?!?=" } }, 400, -32020],
@@ -84,8 +84,8 @@ Deno.test("ModernHttp refuses under the request's id what does not fit, before t
   assertEquals(upstream.received, []);
 });
 
-Deno.test("ModernHttp leaves to the older rules what claims no revision, and takes notifications", async () => {
-  const { send } = await modernServer(ROWS);
+Deno.test("SessionlessHttp leaves to the older rules what claims no revision, and takes notifications", async () => {
+  const { send } = await sessionlessServer(ROWS);
   const text =
     '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"io.modelcontextprotocol/protocolVersion"}}';
   assertEquals(await send(text), null);
@@ -93,8 +93,8 @@ Deno.test("ModernHttp leaves to the older rules what claims no revision, and tak
   assertEquals((await send(notification, { protocolVersion: "2026-07-28" }))!.status, 202);
 });
 
-Deno.test("ModernHttp asks the client by its reply, and goes on with the call when the client comes back", async () => {
-  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ questions: 2 }) });
+Deno.test("SessionlessHttp asks the client by its reply, and goes on with the call when the client comes back", async () => {
+  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const seen: string[] = [];
   let { result } = await bodyOf(await ask("tools/call", CAN_ELICIT));
   assertEquals(result._meta, { "io.modelcontextprotocol/serverInfo": { name: "sluice", version: "1.2.3" } });
@@ -113,30 +113,32 @@ Deno.test("ModernHttp asks the client by its reply, and goes on with the call wh
   assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
 });
 
-Deno.test("ModernHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
-  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream() });
+Deno.test("SessionlessHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
+  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { sampling: {} } }));
   // The answer was an error, so it had no result.
   assertEquals([result.resultType, result.said, parked.size], ["complete", [null], 0]);
 });
 
-Deno.test("ModernHttp keeps no more calls for their clients than it may, and ends the one above", async () => {
-  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream() }, { maxParked: 1 });
+Deno.test("SessionlessHttp keeps no more calls for their clients than it may, and ends the one above", async () => {
+  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream() }, { maxParked: 1 });
   const first = await bodyOf(await ask("tools/call", CAN_ELICIT));
   const { error } = await bodyOf(await ask("tools/call", CAN_ELICIT));
   assertEquals([first.result.resultType, error.code, parked.size], ["input_required", -31550, 1]);
 });
 
-Deno.test("ModernHttp ends a call above what may wait on its stream, where that has begun", async () => {
+Deno.test("SessionlessHttp ends a call above what may wait on its stream, where that has begun", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
-  const { ask } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) }, { maxParked: 0 });
+  const { ask } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) }, {
+    maxParked: 0,
+  });
   const [note, { id, error }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
   assertEquals([note, id, error.code], [progress, 1, -31550]);
 });
 
-Deno.test("ModernHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
+Deno.test("SessionlessHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
-  const { ask, parked } = await modernServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
+  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
   const [note, { result }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
   assertEquals([note, result.resultType, parked.size], [progress, "input_required", 1]);
   const params = { ...ECHO, requestState: result.requestState, inputResponses: { "input-1": { n: 1 } } };
@@ -144,14 +146,14 @@ Deno.test("ModernHttp keeps a call for its client whose reply was a stream, and 
   assertEquals(back.result?.said, [{ n: 1 }], JSON.stringify(back));
 });
 
-Deno.test("ModernHttp reports the progress of a call under the token of the request that is open", async () => {
+Deno.test("SessionlessHttp reports the progress of a call under the token of the request that is open", async () => {
   const progress = (progressToken: unknown, progress: number) => ({
     jsonrpc: "2.0",
     method: "notifications/progress",
     params: { progressToken, progress },
   });
   const upstream = askingUpstream({ notes: [progress("first", 1)], lastNotes: [progress("first", 2)] });
-  const { ask } = await modernServer(ROWS, { a: upstream });
+  const { ask } = await sessionlessServer(ROWS, { a: upstream });
   const exchange = async (params: Record<string, unknown>, claims: Record<string, unknown>) => {
     const messages = await messagesOf(await ask("tools/call", { ...CAN_ELICIT, params, claims }));
     return { notes: messages.slice(0, -1), last: messages.at(-1).result };
@@ -171,18 +173,18 @@ Deno.test("ModernHttp reports the progress of a call under the token of the requ
   );
 });
 
-Deno.test("ModernHttp asks again for what the client has left out", async () => {
-  const { ask } = await modernServer(ROWS, { a: askingUpstream() });
+Deno.test("SessionlessHttp asks again for what the client has left out", async () => {
+  const { ask } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const first = (await bodyOf(await ask("tools/call", CAN_ELICIT))).result;
   const params = { ...ECHO, requestState: first.requestState, inputResponses: {} };
   const again = (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }))).result;
   assertEquals(again.inputRequests, first.inputRequests);
 });
 
-Deno.test("ModernHttp takes a requestState once, from its own caller, for its own call, and not for ever", async () => {
-  const { ask, clock, parked } = await modernServer(ROWS, { a: askingUpstream() });
+Deno.test("SessionlessHttp takes a requestState once, from its own caller, for its own call, and not for ever", async () => {
+  const { ask, clock, parked } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const park = async () => (await bodyOf(await ask("tools/call", CAN_ELICIT))).result.requestState as string;
-  const codeWith = async (requestState: string, given: ModernAsk = {}) => {
+  const codeWith = async (requestState: string, given: SessionlessAsk = {}) => {
     const params = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
     return (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params, ...given }))).error?.code;
   };
@@ -210,10 +212,10 @@ async function statefulServer(given: string) {
   });
   upstream.era = "modern";
   const gateways = [gatewayRow("a", { protocolVersion: "2026-07-28", stateful: false })];
-  return { heard, ...await modernServer({ ...ROWS, gateways }, { a: upstream }) };
+  return { heard, ...await sessionlessServer({ ...ROWS, gateways }, { a: upstream }) };
 }
 
-Deno.test("ModernHttp brings an upstream's requestState back as it was, that of another gateway too", async () => {
+Deno.test("SessionlessHttp brings an upstream's requestState back as it was, that of another gateway too", async () => {
   for (const given of ["any text", "sluice.aaaa", "\u0000\ud800 ä", ""]) {
     const { ask, heard } = await statefulServer(given);
     const params = { ...ECHO, arguments: { b: [{ d: 1, c: 2 }], a: 1 } };
@@ -227,10 +229,10 @@ Deno.test("ModernHttp brings an upstream's requestState back as it was, that of 
   }
 });
 
-Deno.test("ModernHttp lets no requestState reach an upstream but its own caller's, for the same request, in time", async () => {
+Deno.test("SessionlessHttp lets no requestState reach an upstream but its own caller's, for the same request, in time", async () => {
   const { ask, clock, heard } = await statefulServer("state");
   const { requestState } = (await bodyOf(await ask("tools/call", { params: ECHO }))).result;
-  const codeWith = async (params: Record<string, unknown>, given: ModernAsk = {}) =>
+  const codeWith = async (params: Record<string, unknown>, given: SessionlessAsk = {}) =>
     (await bodyOf(await ask("tools/call", { params: { ...ECHO, requestState, ...params }, ...given }))).error
       ?.code;
   assertEquals(await codeWith({}, { given: { principal: principal({ subject: "bob" }) } }), -32602);
@@ -243,11 +245,11 @@ Deno.test("ModernHttp lets no requestState reach an upstream but its own caller'
   assertEquals([await codeWith({}), heard.length], [-32602, 1]);
 });
 
-Deno.test("ModernHttp ends a call whose client leaves while it is served", async () => {
+Deno.test("SessionlessHttp ends a call whose client leaves while it is served", async () => {
   const upstream = new FakeUpstream(({ method }) =>
     method === "tools/call" ? new Promise(() => {}) : undefined
   );
-  const { ask } = await modernServer(ROWS, { a: upstream });
+  const { ask } = await sessionlessServer(ROWS, { a: upstream });
   const gone = new AbortController();
   const reply = ask("tools/call", { params: ECHO, gone: gone.signal });
   await settle();
@@ -257,7 +259,7 @@ Deno.test("ModernHttp ends a call whose client leaves while it is served", async
   assertEquals(upstream.methods.includes("notifications/cancelled"), true);
 });
 
-Deno.test("ModernHttp sends log messages only as far as the request wants them", async () => {
+Deno.test("SessionlessHttp sends log messages only as far as the request wants them", async () => {
   const log = (level: string) => ({ jsonrpc: "2.0", method: "notifications/message", params: { level } });
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
   const upstream = new FakeUpstream(({ method, id }) => {
@@ -268,7 +270,7 @@ Deno.test("ModernHttp sends log messages only as far as the request wants them",
       body: events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""),
     };
   });
-  const { ask } = await modernServer(ROWS, { a: upstream });
+  const { ask } = await sessionlessServer(ROWS, { a: upstream });
   const kinds = async (claims: Record<string, unknown>) => {
     const messages = await messagesOf(await ask("tools/call", { params: ECHO, claims }));
     return messages.map(({ method, params }) => params?.level ?? method ?? "response");
@@ -278,7 +280,7 @@ Deno.test("ModernHttp sends log messages only as far as the request wants them",
   assertEquals(await kinds({ [key]: "warning" }), ["notifications/progress", "error", "response"]);
 });
 
-Deno.test("ModernHttp knows a log message by its method, however that is written", async () => {
+Deno.test("SessionlessHttp knows a log message by its method, however that is written", async () => {
   const upstream = new FakeUpstream(({ method, id }) =>
     method !== "tools/call" ? undefined : {
       headers: { "content-type": "text/event-stream" },
@@ -286,18 +288,18 @@ Deno.test("ModernHttp knows a log message by its method, however that is written
         `data: {"jsonrpc":"2.0","id":${id},"result":{}}\n\n`,
     }
   );
-  const { ask } = await modernServer(ROWS, { a: upstream });
+  const { ask } = await sessionlessServer(ROWS, { a: upstream });
   const reply = await ask("tools/call", { params: ECHO });
   assertEquals(reply.headers["content-type"], "application/json");
 });
 
-Deno.test("ModernHttp keeps off a call's stream what belongs to no call", async () => {
+Deno.test("SessionlessHttp keeps off a call's stream what belongs to no call", async () => {
   const notes = [
     "notifications/resources/updated",
     "notifications/elicitation/complete",
     "notifications/vendor/news",
   ].map((method) => ({ jsonrpc: "2.0", method, params: {} }));
-  const { ask } = await modernServer(ROWS, { a: askingUpstream({ questions: 0, notes }) });
+  const { ask } = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 0, notes }) });
   const messages = await messagesOf(await ask("tools/call", { params: ECHO }));
   assertEquals(messages.slice(0, -1).map(({ method }) => method), ["notifications/vendor/news"]);
 });
@@ -306,7 +308,7 @@ Deno.test("subscriptions/listen acknowledges no resources of an upstream that do
   const gateways = [gatewayRow("a", { capabilities: { resources: { subscribe: true } } }), gatewayRow("b")];
   const resources = [resourceRow("a", "x://1"), resourceRow("b", "y://1")];
   const rows = catalogRows({ gateways, resources });
-  const { ask, listeners } = await modernServer(rows, { a: new FakeUpstream(), b: new FakeUpstream() });
+  const { ask, listeners } = await sessionlessServer(rows, { a: new FakeUpstream(), b: new FakeUpstream() });
   const notifications = { resourceSubscriptions: ["x://1", "y://1"], promptsListChanged: true };
   const listening = await ask("subscriptions/listen", { params: { notifications } });
   listeners.end();
@@ -316,7 +318,7 @@ Deno.test("subscriptions/listen acknowledges no resources of an upstream that do
 });
 
 Deno.test("subscriptions/listen acknowledges first, tells what it was asked for, and ends with a result", async () => {
-  const { ask, listeners, catalog, fillStreams } = await modernServer(ROWS, { a: new FakeUpstream() });
+  const { ask, listeners, catalog, fillStreams } = await sessionlessServer(ROWS, { a: new FakeUpstream() });
   const notifications = { toolsListChanged: true, future: true };
   const listening = await ask("subscriptions/listen", { params: { notifications } });
   const changed = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")], resources: [] });

@@ -66,7 +66,7 @@ export class DownstreamSession {
           request: (method, params, asking) =>
             this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
         },
-        tasks: (client) => new TaskRelay(taskIds, { ...owner, isModern: false }, client),
+        tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
         onChange: () => persist(this),
       }),
     );

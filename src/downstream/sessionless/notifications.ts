@@ -1,6 +1,6 @@
 // What a 2026-07-28 client hears while a call is under way: what the open request has asked for.
 import { memberText, memberValue, replaceMember, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { metaText } from "../../mcp/modern.ts";
+import { metaText } from "../../mcp/request_meta.ts";
 import { rankOf } from "../../proxy/methods/logging.ts";
 import { LIST_CHANGED } from "../client/list_changes.ts";
 

@@ -4,7 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { mayClaim } from "../../mcp/claims.ts";
 import { textOfHeader } from "../../mcp/header_text.ts";
-import { metaOf, metaText, NAMED_BY } from "../../mcp/modern.ts";
+import { metaOf, metaText, NAMED_BY } from "../../mcp/request_meta.ts";
 import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { rankOf } from "../../proxy/methods/logging.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
@@ -12,7 +12,7 @@ import type { McpRequest } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
 
 /** What a request claims of its client. */
-export interface ModernClaims {
+export interface RequestClaims {
   /** As the client wrote them, JSON text. */
   readonly capabilities: string;
   readonly capabilityNames: ReadonlySet<string>;
@@ -21,7 +21,7 @@ export interface ModernClaims {
 }
 
 /** Must an HTTP request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
-export function mayBeModern(
+export function mayBeSessionless(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {
   return protocolVersion === STATELESS_REVISION || mayClaim(body, META.protocolVersion);
@@ -32,7 +32,7 @@ export function mayBeModern(
  * @throws {SluiceError} INVALID_PARAMS for claims that are missing or malformed, UNSUPPORTED_PROTOCOL_VERSION, HEADER_MISMATCH
  *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
  */
-export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): ModernClaims {
+export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): RequestClaims {
   checkRevision(message, headers);
   const meta = metaOf(message.params)!;
   if (!isObject(meta[META.clientCapabilities])) throw malformed(META.clientCapabilities, "an object");

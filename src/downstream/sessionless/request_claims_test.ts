@@ -1,16 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { mayBeModern } from "./request_claims.ts";
+import { mayBeSessionless } from "./request_claims.ts";
 
-Deno.test("mayBeModern() sees a claim by the header or in the body, however its slash is written", () => {
+Deno.test("mayBeSessionless() sees a claim by the header or in the body, however its slash is written", () => {
   const claim = (key: string) => `{"params":{"_meta":{"${key}":"2026-07-28"}}}`;
   const key = "io.modelcontextprotocol/protocolVersion";
-  const cases: [protocolVersion: string | null, body: string, isModern: boolean][] = [
+  const cases: [protocolVersion: string | null, body: string, isSessionless: boolean][] = [
     ["2026-07-28", "{}", true],
     [null, claim(key), true],
     [null, claim(key.replace("/", "\\/")), true],
     ["2025-11-25", '{"method":"initialize","params":{"protocolVersion":"2025-11-25"}}', false],
   ];
-  for (const [protocolVersion, body, isModern] of cases) {
-    assertEquals(mayBeModern({ protocolVersion, body }), isModern, body);
+  for (const [protocolVersion, body, isSessionless] of cases) {
+    assertEquals(mayBeSessionless({ protocolVersion, body }), isSessionless, body);
   }
 });

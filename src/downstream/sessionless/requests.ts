@@ -5,7 +5,7 @@ import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { claimsRevision } from "../../mcp/modern.ts";
+import { claimsRevision } from "../../mcp/request_meta.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -16,7 +16,7 @@ import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import { abortWith } from "../exchange/client_gone.ts";
 import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
 import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
-import { checkRevision, inputResponses, type ModernClaims, readClaims } from "./request_claims.ts";
+import { checkRevision, inputResponses, readClaims, type RequestClaims } from "./request_claims.ts";
 import { heardBy } from "./notifications.ts";
 import type { ParkedCalls } from "./pending_calls.ts";
 import { RetriedRequest } from "./retried_request.ts";
@@ -24,7 +24,7 @@ import { scopeFor } from "../exchange/visible_scope.ts";
 import type { UpstreamStates } from "./upstream_states.ts";
 import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
 
-export interface ModernRequestsDeps {
+export interface SessionlessRequestsDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly parked: ParkedCalls;
@@ -53,13 +53,13 @@ export interface ExchangeOptions {
   readonly notify: (text: string) => void;
 }
 
-export interface ModernAnswer extends RpcAnswer {
+export interface SessionlessAnswer extends RpcAnswer {
   /** The call waits for its client, under this state. */
   readonly requestState?: string;
 }
 
 export type Accepted =
-  | { readonly kind: "call"; answer(options: ExchangeOptions): Promise<ModernAnswer> }
+  | { readonly kind: "call"; answer(options: ExchangeOptions): Promise<SessionlessAnswer> }
   | { readonly kind: "listen"; open(stream: ListenStream): Listener };
 
 const LISTEN = "subscriptions/listen";
@@ -71,10 +71,10 @@ const QUESTIONS = [
   ["roots/list", "roots"],
 ] as const;
 
-export class ModernRequests {
-  readonly #deps: ModernRequestsDeps;
+export class SessionlessRequests {
+  readonly #deps: SessionlessRequestsDeps;
 
-  constructor(deps: ModernRequestsDeps) {
+  constructor(deps: SessionlessRequestsDeps) {
     this.#deps = deps;
   }
 
@@ -112,7 +112,7 @@ export class ModernRequests {
   #call(
     message: RequestMessage,
     call: CallContext,
-    claims: ModernClaims,
+    claims: RequestClaims,
     serverId: string | null,
   ): Accepted {
     const { dispatcher, parked, states } = this.#deps;
@@ -190,7 +190,7 @@ export class ModernRequests {
   }
 }
 
-function askable({ capabilityNames }: ModernClaims): ReadonlySet<string> {
+function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {
   return new Set(QUESTIONS.flatMap(([method, name]) => capabilityNames.has(name) ? [method] : []));
 }
 

@@ -56,11 +56,11 @@ export class LifecycleMethods {
     return text;
   }
 
-  #selfPortrait(scope: Scope, principal: Principal, isModern: boolean) {
+  #selfPortrait(scope: Scope, principal: Principal, isSessionless: boolean) {
     const { server } = scope;
     const instructions = server?.instructions ?? server?.description;
     return {
-      capabilities: forClient(scope.capabilities((row) => canSee(principal, row)), isModern),
+      capabilities: forClient(scope.capabilities((row) => canSee(principal, row)), isSessionless),
       ...(instructions ? { instructions } : {}),
     };
   }

@@ -5,7 +5,7 @@ import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
-import { LIST_TTL_MS } from "../call/modern_answer.ts";
+import { LIST_TTL_MS } from "../call/sessionless_result.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { CallContext, Handler } from "../call/call_context.ts";
 import type { ListCursors, ListOf } from "../call/list_cursor.ts";

@@ -9,7 +9,7 @@ export interface TaskOwner extends Pick<Principal, "issuer" | "subject"> {
   /** The virtual server; null: everything. */
   readonly serverId: string | null;
   /** A task of 2025-11-25 and one of the extension have different shapes. */
-  readonly isModern: boolean;
+  readonly isSessionless: boolean;
 }
 
 /** A task as its upstream knows it. */
@@ -43,9 +43,14 @@ export class TaskIds {
 /** Who a task that this call makes belongs to. */
 export function taskOwnerOf({ principal, scope, revision }: CallContext): TaskOwner {
   const { issuer, subject } = principal;
-  return { issuer, subject, serverId: scope.server?.id ?? null, isModern: revision === STATELESS_REVISION };
+  return {
+    issuer,
+    subject,
+    serverId: scope.server?.id ?? null,
+    isSessionless: revision === STATELESS_REVISION,
+  };
 }
 
-function contextOf({ issuer, subject, serverId, isModern }: TaskOwner): string {
-  return JSON.stringify([issuer, subject, serverId, isModern]);
+function contextOf({ issuer, subject, serverId, isSessionless }: TaskOwner): string {
+  return JSON.stringify([issuer, subject, serverId, isSessionless]);
 }

@@ -6,7 +6,7 @@ import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.t
 import type { Attempt, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable } from "../resilience/failures.ts";
-import { openChannel, speaksModern, statelessChannel } from "../session/open_session.ts";
+import { channelWithoutSession, openChannel, speaksStateless } from "../session/open_session.ts";
 import type { OpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
@@ -43,7 +43,7 @@ export class SessionOpener {
    * Does it still speak 2026-07-28, though it has refused a call as an older server does? Then it refuses that call, whatever may
    * have been executed of it. Never throws.
    */
-  async isModern(
+  async stillSpeaksStateless(
     session: UpstreamChannel,
     { signal }: Pick<SessionCall, "signal">,
     passed: HeaderList,
@@ -52,7 +52,7 @@ export class SessionOpener {
     try {
       const asked = session.request("server/discover", undefined, { ...this.limits, signal }, passed);
       const { text, failed } = await asked;
-      return !failed && speaksModern(JSON.parse(text));
+      return !failed && speaksStateless(JSON.parse(text));
     } catch {
       return false;
     }
@@ -123,7 +123,9 @@ export class SessionOpener {
 
   #keepsNone(revision: string): void {
     const { onListChanged } = this;
-    this.#stateless = statelessChannel(this.#transport, revision, this.#deps.clientInfo, { onListChanged });
+    this.#stateless = channelWithoutSession(this.#transport, revision, this.#deps.clientInfo, {
+      onListChanged,
+    });
   }
 
   /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */

@@ -7,7 +7,7 @@ import { FakeChannel } from "../../../tests/support/fake_channel.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import type { RequestOptions } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { LegacyDialect } from "./session_dialect.ts";
+import { SessionDialect } from "./session_dialect.ts";
 
 function setUp(options: ConstructorParameters<typeof FakeChannel>[1] = {}) {
   const clock = new FakeClock();
@@ -194,7 +194,7 @@ Deno.test("DuplexConnection passes over what is no message, and goes on", async 
 Deno.test("DuplexConnection goes on after a message that its taker chokes on", () => {
   const texts: string[] = [];
   const { channel } = setUp({
-    dialect: new LegacyDialect((_value, text) => {
+    dialect: new SessionDialect((_value, text) => {
       if (texts.push(text) === 1) throw new TypeError("no");
     }),
   });

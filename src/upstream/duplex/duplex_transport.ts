@@ -14,8 +14,8 @@ import type {
 import type { OpenChannel } from "./duplex_channel.ts";
 import { DuplexConnection } from "./duplex_connection.ts";
 import type { Dialect } from "./dialect.ts";
-import { LegacyDialect } from "./session_dialect.ts";
-import { ModernDialect } from "./stateless_dialect.ts";
+import { SessionDialect } from "./session_dialect.ts";
+import { StatelessDialect } from "./stateless_dialect.ts";
 import type { QuietLimits } from "./quiet.ts";
 import { SharedConnection } from "./shared_connection.ts";
 
@@ -51,7 +51,7 @@ export class DuplexTransport implements UpstreamTransport {
   }
 
   connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<DuplexConnection> {
-    return this.#connect(passed, new LegacyDialect(onMessage), exchange, this.#options.idleMs);
+    return this.#connect(passed, new SessionDialect(onMessage), exchange, this.#options.idleMs);
   }
 
   /** What the session runs on is this process's own. */
@@ -71,7 +71,7 @@ export class DuplexTransport implements UpstreamTransport {
       isLocal: kind === "stdio",
       isRetired: () => this.#isRetired,
       connect: (passed, exchange) =>
-        this.#connect(passed, new ModernDialect(upstream, greeting, clock), exchange, sharedIdleMs),
+        this.#connect(passed, new StatelessDialect(upstream, greeting, clock), exchange, sharedIdleMs),
     });
   }
 

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../mcp/json_rpc.ts";
 import type { OnMessage } from "../transport/transport.ts";
 import { type Dialect, type OpenCalls, PING_ID } from "./dialect.ts";
 
-export class LegacyDialect implements Dialect {
+export class SessionDialect implements Dialect {
   readonly ping = `{"jsonrpc":"2.0","id":"${PING_ID}","method":"ping"}`;
   readonly #onMessage: OnMessage;
 

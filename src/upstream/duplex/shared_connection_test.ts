@@ -4,7 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { requestText } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
-import { FakePeers, modernScript, type Script } from "../../../tests/support/fake_peers.ts";
+import { FakePeers, type Script, statelessScript } from "../../../tests/support/fake_peers.ts";
 import type { Greeting, HeaderList, RequestOptions } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import type { DuplexTransportOptions } from "./duplex_transport.ts";
@@ -69,7 +69,7 @@ Deno.test("SharedConnection keeps no more sockets than a few hundred, and ends n
     (said, peer) =>
       peer.passed[0]?.[1] === "slow" && said.method !== "server/discover"
         ? undefined
-        : modernScript(said, peer),
+        : statelessScript(said, peer),
   );
   const slow = call(as("slow"));
   for (let i = 0; i < 300; i++) await call(as(`${i}`));
@@ -83,7 +83,7 @@ Deno.test("SharedConnection keeps no more sockets than a few hundred, and ends n
 Deno.test("SharedConnection fails the calls of a process that ends, and has another for the next", async () => {
   const { upstream, call } = setUp(
     {},
-    (said, peer) => said.params?.name === "t" ? undefined : modernScript(said, peer),
+    (said, peer) => said.params?.name === "t" ? undefined : statelessScript(said, peer),
   );
   const calls = [call(), call()].map(failure);
   await settled();
@@ -91,7 +91,7 @@ Deno.test("SharedConnection fails the calls of a process that ends, and has anot
   for (const error of await Promise.all(calls)) {
     assertEquals([error.code, error.sent], ["UPSTREAM_CLOSED", 1]);
   }
-  upstream.script = modernScript;
+  upstream.script = statelessScript;
   await call();
   assertEquals(upstream.peers.length, 2);
 });
@@ -117,7 +117,7 @@ Deno.test("SharedConnection says who did not return its greeting, and leaves not
       upstream.last.methods.filter((method) => method !== "server/discover"),
       code === "UPSTREAM_TIMEOUT" ? ["notifications/cancelled"] : [],
     );
-    upstream.script = modernScript;
+    upstream.script = statelessScript;
     await call();
   }
 });
@@ -181,7 +181,7 @@ Deno.test("SharedConnection ends a process that nobody has called for the idle t
 
 Deno.test("SharedConnection.close() ends what is open and what is being opened, and opens nothing more", async () => {
   for (const isGreeted of [true, false]) {
-    const { clock, upstream, shared, call } = setUp({}, isGreeted ? modernScript : () => undefined);
+    const { clock, upstream, shared, call } = setUp({}, isGreeted ? statelessScript : () => undefined);
     if (isGreeted) await call();
     else {
       const waiting = failure(call());
@@ -199,7 +199,7 @@ Deno.test("SharedConnection.close() ends what is open and what is being opened, 
 Deno.test("A retired transport's shared processes end with the calls under way, one that is opened after that too", async () => {
   const { upstream, transport, call } = setUp(
     {},
-    (said, peer) => said.params?.name === "t" ? undefined : modernScript(said, peer),
+    (said, peer) => said.params?.name === "t" ? undefined : statelessScript(said, peer),
   );
   const before = call();
   await settled();

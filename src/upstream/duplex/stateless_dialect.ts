@@ -9,7 +9,7 @@ import { type Dialect, type OpenCall, type OpenCalls, PING_ID } from "./dialect.
 /** Log messages that come so long after a call that wanted them was given up may still be its own, ms. */
 const ECHO_MS = 5_000;
 
-export class ModernDialect implements Dialect {
+export class StatelessDialect implements Dialect {
   /** The revision has no ping: what opens the channel is the lightest request that every server must answer. */
   readonly ping: string;
   readonly #upstream: string;

@@ -7,7 +7,7 @@ import { FakeChannel } from "../../../tests/support/fake_channel.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import type { RequestOptions } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { ModernDialect } from "./stateless_dialect.ts";
+import { StatelessDialect } from "./stateless_dialect.ts";
 
 const LOUD = `{"_meta":{"${META.logLevel}":"debug"}}`;
 const LOG = { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: "said" } };
@@ -15,7 +15,7 @@ const LOG = { jsonrpc: "2.0", method: "notifications/message", params: { level: 
 function setUp() {
   const clock = new FakeClock();
   const greeting = { method: "server/discover", params: "{}", accept: () => {}, follow: () => null };
-  const channel = new FakeChannel(clock, { dialect: new ModernDialect("up", greeting, clock) });
+  const channel = new FakeChannel(clock, { dialect: new StatelessDialect("up", greeting, clock) });
   channel.connection.established();
   const heard: Record<number, string[]> = {};
   const call = (id: number, params = "{}", more: Partial<RequestOptions> = {}) => {
@@ -41,7 +41,7 @@ const about = (subscription: unknown, method = "notifications/tools/list_changed
   params: { _meta: { [META.subscriptionId]: subscription } },
 });
 
-Deno.test("ModernDialect gives each subscription what names it, and nobody what names none", async () => {
+Deno.test("StatelessDialect gives each subscription what names it, and nobody what names none", async () => {
   const { channel, call, listen, heard } = setUp();
   const all = [listen(1), listen(2), call(3)];
   await settled();
@@ -54,7 +54,7 @@ Deno.test("ModernDialect gives each subscription what names it, and nobody what 
   await Promise.all(all);
 });
 
-Deno.test("ModernDialect answers no request of the upstream's", async () => {
+Deno.test("StatelessDialect answers no request of the upstream's", async () => {
   const { channel, call, heard } = setUp();
   const answer = call(1);
   await settled();
@@ -66,7 +66,7 @@ Deno.test("ModernDialect answers no request of the upstream's", async () => {
   await answer;
 });
 
-Deno.test("ModernDialect gives a log message to the one call that wants log messages, else to nobody", async () => {
+Deno.test("StatelessDialect gives a log message to the one call that wants log messages, else to nobody", async () => {
   const { clock, channel, call, listen, heard } = setUp();
   const signal = new Cancellation();
   const all: Promise<unknown>[] = [call(1), listen(2)];
@@ -94,7 +94,7 @@ Deno.test("ModernDialect gives a log message to the one call that wants log mess
   await later;
 });
 
-Deno.test("ModernDialect tells the upstream of what is given up: cancelled, too late, or no longer listened to", async () => {
+Deno.test("StatelessDialect tells the upstream of what is given up: cancelled, too late, or no longer listened to", async () => {
   const { clock, channel, call, listen, notices } = setUp();
   const signal = new Cancellation();
   const given = [call(1, "{}", { signal }), listen(2, { signal })].map((work) => assertRejects(() => work));
@@ -124,7 +124,7 @@ Deno.test("A subscription has no deadline, and holds up that of no call", async 
   assertEquals(clock.timers, 0);
 });
 
-Deno.test("ModernDialect ends a subscription that the upstream tears down, and no call", async () => {
+Deno.test("StatelessDialect ends a subscription that the upstream tears down, and no call", async () => {
   const { channel, call, listen, notices } = setUp();
   const listening = assertRejects(() => listen(1), SluiceError);
   const answer = call(2);

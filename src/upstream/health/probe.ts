@@ -5,7 +5,7 @@ import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { UpstreamTransport } from "../transport/transport.ts";
 import { isUngreeted } from "../resilience/failures.ts";
-import { openChannel, statelessChannel } from "../session/open_session.ts";
+import { channelWithoutSession, openChannel } from "../session/open_session.ts";
 
 export interface ProbeOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -26,7 +26,7 @@ export async function probeUpstream(
 ): Promise<void> {
   const call = { timeoutMs, timeoutSetting: "HEALTH_CHECK_TIMEOUT", signal };
   const known = stateful === false && protocolVersion !== null
-    ? statelessChannel(transport, protocolVersion, clientInfo)
+    ? channelWithoutSession(transport, protocolVersion, clientInfo)
     : null;
   if (known !== null) {
     try {

@@ -7,7 +7,7 @@ import { BoundSessions } from "../bound/bound_sessions.ts";
 import type { AskOptions, ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 import { ClientState } from "../client/client_state.ts";
 import { answerInput } from "./input_bridge.ts";
-import { ModernSession } from "./stateless_session.ts";
+import { StatelessChannel } from "./stateless_channel.ts";
 
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
 const ALL = '{"elicitation":{"url":{}},"sampling":{},"roots":{}}';
@@ -22,7 +22,7 @@ function setUp(rounds: string[], answer?: Answer, capabilities = ALL) {
     return result(id, rounds.shift() ?? '{"resultType":"complete","content":[]}');
   });
   fake.era = "modern";
-  const session = new ModernSession(fake.transport().stateless(STATELESS_REVISION), {
+  const session = new StatelessChannel(fake.transport().stateless(STATELESS_REVISION), {
     upstream: "fake",
     clientInfo: { name: "sluice", version: "1" },
   });

@@ -6,11 +6,11 @@ import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { UpstreamChannel } from "./upstream_channel.ts";
 import type { Greeting, UpstreamTransport } from "../transport/transport.ts";
-import { isModernRefusal } from "./era.ts";
+import { isInitializeRefused } from "./refusals.ts";
 import { isUngreeted } from "../resilience/failures.ts";
 import { LIST_CHANGES } from "./incoming_messages.ts";
 import { isEmpty, listFilter } from "./list_filter.ts";
-import { ModernSession } from "./stateless_session.ts";
+import { StatelessChannel } from "./stateless_channel.ts";
 import { type OpenOptions, UpstreamSession } from "./upstream_session.ts";
 
 type ClientInfo = OpenOptions["clientInfo"];
@@ -20,14 +20,14 @@ type ClientInfo = OpenOptions["clientInfo"];
  * @param peers hear of what an upstream says besides its answers: an older one on a call's stream, one of 2026-07-28 that is
  *  a process
  */
-export function statelessChannel(
+export function channelWithoutSession(
   transport: UpstreamTransport,
   revision: string,
   clientInfo: ClientInfo,
   peers: Pick<OpenOptions, "onListChanged"> = {},
 ): UpstreamChannel | null {
   return revision === STATELESS_REVISION
-    ? modernSession(transport, clientInfo, peers.onListChanged)
+    ? newStatelessChannel(transport, clientInfo, peers.onListChanged)
     : UpstreamSession.stateless(transport, revision, peers);
 }
 
@@ -39,8 +39,8 @@ export async function openChannel(
   try {
     return await handshake(transport, options);
   } catch (error) {
-    if (!isModernRefusal(error)) throw error;
-    const found = await probeModern(transport, options).catch(() => null);
+    if (!isInitializeRefused(error)) throw error;
+    const found = await probeStateless(transport, options).catch(() => null);
     if (found === null) throw error;
     return found.session;
   }
@@ -60,8 +60,8 @@ export async function handshake(
   }
 }
 
-export interface ModernUpstream {
-  readonly session: ModernSession;
+export interface StatelessUpstream {
+  readonly session: StatelessChannel;
   /** Its `server/discover` result. */
   readonly discovered: JsonObject;
 }
@@ -70,7 +70,7 @@ export interface ModernUpstream {
  * Ask whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: its answer is that of an older server.
  * @throws {SluiceError} UPSTREAM_*: it did not say, which is evidence of nothing
  */
-export async function probeModern(
+export async function probeStateless(
   transport: UpstreamTransport,
   { clientInfo, timeoutMs, timeoutSetting, signal }: {
     readonly clientInfo: ClientInfo;
@@ -78,8 +78,8 @@ export async function probeModern(
     readonly timeoutSetting: string;
     readonly signal?: CancelSignal;
   },
-): Promise<ModernUpstream | null> {
-  const session = modernSession(transport, clientInfo);
+): Promise<StatelessUpstream | null> {
+  const session = newStatelessChannel(transport, clientInfo);
   if (session === null) return null;
   try {
     const answer = await session.request("server/discover", undefined, {
@@ -88,7 +88,7 @@ export async function probeModern(
       signal,
     });
     const result: unknown = answer.failed ? null : JSON.parse(answer.text);
-    if (speaksModern(result)) return { session, discovered: result };
+    if (speaksStateless(result)) return { session, discovered: result };
     await session.close();
     return null;
   } catch (error) {
@@ -100,7 +100,7 @@ export async function probeModern(
 }
 
 /** Is it a `server/discover` result that names the revision? */
-export function speaksModern(result: unknown): result is JsonObject {
+export function speaksStateless(result: unknown): result is JsonObject {
   return isObject(result) && Array.isArray(result.supportedVersions) &&
     result.supportedVersions.includes(STATELESS_REVISION);
 }
@@ -112,14 +112,14 @@ function isOlderAnswer(error: unknown): boolean {
   return error.code === "UPSTREAM_HTTP_ERROR" && Number(error.params.status) < 500;
 }
 
-function modernSession(
+function newStatelessChannel(
   transport: UpstreamTransport,
   clientInfo: ClientInfo,
   onListChanged?: OpenOptions["onListChanged"],
-): ModernSession | null {
+): StatelessChannel | null {
   const { upstream } = transport;
   const connection = transport.stateless(STATELESS_REVISION, greetingOf(upstream, clientInfo, onListChanged));
-  return connection === null ? null : new ModernSession(connection, { upstream, clientInfo });
+  return connection === null ? null : new StatelessChannel(connection, { upstream, clientInfo });
 }
 
 /** Some servers of an older revision would take a call without `initialize` and answer it by their own rules. */
@@ -143,7 +143,7 @@ function greetingOf(
       };
     },
     accept: ({ result, error }) => {
-      if (speaksModern(result)) return;
+      if (speaksStateless(result)) return;
       const message = isObject(error) ? error.message : "it does not speak 2026-07-28";
       const reason = typeof message === "string" ? message : "no reason given";
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });

@@ -1,7 +1,7 @@
 // The headers in which a 2026-07-28 request says its method and its target again (transports, "Standard Headers").
 import { headerText } from "../../mcp/header_text.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
-import { NAMED_BY } from "../../mcp/modern.ts";
+import { NAMED_BY } from "../../mcp/request_meta.ts";
 import type { HeaderList } from "../transport/transport.ts";
 
 /** Names come from catalogs, URIs of templates and task ids from anybody. */

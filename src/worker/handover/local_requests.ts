@@ -3,8 +3,8 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
 import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
-import { mayBeModern } from "../../downstream/sessionless/request_claims.ts";
-import type { ModernHttp } from "../../downstream/http/sessionless_http.ts";
+import { mayBeSessionless } from "../../downstream/sessionless/request_claims.ts";
+import type { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import { ownStateIn, type ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
 import type { SessionClaims, SessionIds } from "../../downstream/session/session_id.ts";
 import type { StreamableHttp } from "../../downstream/http/session_http.ts";
@@ -17,7 +17,7 @@ export interface OwnRequestsDeps {
   readonly parked: ParkedCalls;
   readonly succession: Succession;
   readonly streamableHttp: StreamableHttp;
-  readonly modernHttp: ModernHttp;
+  readonly sessionlessHttp: SessionlessHttp;
   /** Made later: they serve what is handed to them by this. */
   readonly legacySse: () => LegacySse;
   readonly replicas: () => Replicas;
@@ -35,7 +35,7 @@ export class OwnRequests {
     const { ids, clock, succession, streamableHttp, legacySse, replicas } = this.#deps;
     await replicas().admit(request);
     if (request.isForSse) return await legacySse().receive(request);
-    const reply = mayBeModern(request) ? await this.serveModern(request, signal) : null;
+    const reply = mayBeSessionless(request) ? await this.serveSessionless(request, signal) : null;
     if (reply !== null) return reply;
     await succession.owning;
     // It was sent before its sender heard of the successor.
@@ -46,11 +46,11 @@ export class OwnRequests {
   };
 
   /** @returns null where the request turns out to be of an older revision */
-  async serveModern(request: McpRequest, signal: CancelSignal): Promise<McpReply | null> {
-    const { parked, modernHttp } = this.#deps;
+  async serveSessionless(request: McpRequest, signal: CancelSignal): Promise<McpReply | null> {
+    const { parked, sessionlessHttp } = this.#deps;
     const claims = parked.claimsOf(ownStateIn(request.body));
     const before = claims === null ? null : this.parkedBefore(claims);
-    return await (before === null ? modernHttp.serve(request, signal) : before(request, signal));
+    return await (before === null ? sessionlessHttp.serve(request, signal) : before(request, signal));
   }
 
   /** The way to a call under our number that this worker has not got: to its predecessor, if there is one. */

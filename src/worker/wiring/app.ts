@@ -3,7 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
-import { ModernHttp } from "../../downstream/http/sessionless_http.ts";
+import { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import { StreamableHttp } from "../../downstream/http/session_http.ts";
 import { AccessLog } from "../../http/access_log.ts";
@@ -148,8 +148,8 @@ export async function createApp(
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });
     },
   });
-  const modernHttp = new ModernHttp({
-    requests: gateway.modernRequests,
+  const sessionlessHttp = new SessionlessHttp({
+    requests: gateway.sessionlessRequests,
     dispatcher,
     maxJsonDepth: config.validationMaxJsonDepth,
   });
@@ -157,7 +157,7 @@ export async function createApp(
   const forward: SessionForward = new SessionForward((request, signal) => own.serve(request, signal));
   const succession = new Succession(worker, start.isSuccessor, forward);
   const own = new OwnRequests({
-    ...{ ids, clock, parked, succession, streamableHttp, modernHttp },
+    ...{ ids, clock, parked, succession, streamableHttp, sessionlessHttp },
     legacySse: () => legacySse,
     replicas: () => replicas,
   });

@@ -68,8 +68,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
     ...{ ids, clock, clients, readBody, parked, elsewhere },
-    serveLegacy: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
-    serveModern: (request, signal) => own.serveModern(request, signal),
+    serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
+    serveSessionless: (request, signal) => own.serveSessionless(request, signal),
   });
   const legacySse = new LegacySse({
     ...{ ids, clock, worker, readBody, elsewhere, rateLimiter },

@@ -5,11 +5,11 @@ import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/e
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import type { Config } from "../../config/schema.ts";
-import type { DuplexModernDeps } from "../../downstream/duplex/sessionless_calls.ts";
+import type { SessionlessCallsDeps } from "../../downstream/duplex/sessionless_calls.ts";
 import { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import { announceListChanges, type UpstreamChange } from "../../downstream/client/list_changes.ts";
 import { Listeners } from "../../downstream/sessionless/listeners.ts";
-import { ModernRequests } from "../../downstream/sessionless/requests.ts";
+import { SessionlessRequests } from "../../downstream/sessionless/requests.ts";
 import { ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
 import { SessionIds } from "../../downstream/session/session_id.ts";
 import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts";
@@ -61,7 +61,7 @@ export interface GatewayParts {
   readonly onChange?: (before: Catalog, after: Catalog) => void;
 }
 
-export interface GatewayPlace extends Pick<DuplexModernDeps, "parkedElsewhere"> {
+export interface GatewayPlace extends Pick<SessionlessCallsDeps, "parkedElsewhere"> {
   readonly replica: () => number;
   readonly worker: number;
 }
@@ -89,7 +89,7 @@ export interface Gateway {
   readonly ids: SessionIds;
   readonly parked: ParkedCalls;
   readonly listeners: Listeners;
-  readonly modernRequests: ModernRequests;
+  readonly sessionlessRequests: SessionlessRequests;
   /** Tell clients on duplex channels, and those that listen, of a change that no catalog shows. */
   tellClients(change: UpstreamChange): void;
   close(): Promise<void>;
@@ -191,7 +191,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const timeoutMs = config.mcpClientRequestTimeoutMs;
   const parked = new ParkedCalls({ ids, clock, replica, worker, timeoutMs, limit: config.maxStreams });
   const listeners = new Listeners();
-  const modernRequests = new ModernRequests({
+  const sessionlessRequests = new SessionlessRequests({
     dispatcher,
     catalog: () => catalog.now,
     parked,
@@ -212,7 +212,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     clock,
     maxJsonDepth: config.validationMaxJsonDepth,
     clientRequestTimeoutMs: timeoutMs,
-    modern: { requests: modernRequests, parked, parkedElsewhere },
+    sessionless: { requests: sessionlessRequests, parked, parkedElsewhere },
   });
   const announceChange = (before: Catalog, after: Catalog, said?: readonly UpstreamChange[]) => {
     announceListChanges(duplex, before, after, said);
@@ -238,7 +238,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     ids,
     parked,
     listeners,
-    modernRequests,
+    sessionlessRequests,
     tellClients: (change) => announceChange(catalog.now, catalog.now, [change]),
     close: async () => {
       sync.close();

@@ -9,13 +9,13 @@ import type { SubscriptionFilter } from "./upstream_channel.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { isLegacyRefusal, MODERN_ERRORS } from "./era.ts";
+import { isStatelessRefused, STATELESS_ERRORS } from "./refusals.ts";
 import { answerInput, isInputRequired, namesOf } from "./input_bridge.ts";
 import { MirroredHeaders } from "../streamable_http/mirrored_headers.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
 import { subscribe } from "./subscription.ts";
 
-export interface ModernSessionOptions {
+export interface StatelessChannelOptions {
   /** For error texts. */
   readonly upstream: string;
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -34,7 +34,7 @@ const ANSWERED_HERE: ReadonlySet<string> = new Set([
 const EMPTY: RpcAnswer = { text: "{}", failed: false };
 const NONE: HeaderList = Object.freeze([]);
 
-export class ModernSession implements UpstreamChannel {
+export class StatelessChannel implements UpstreamChannel {
   readonly protocolVersion = STATELESS_REVISION;
   readonly isStateful = false;
   readonly #connection: UpstreamConnection;
@@ -43,7 +43,7 @@ export class ModernSession implements UpstreamChannel {
   readonly #mirrored = new MirroredHeaders();
   #nextId = 1;
 
-  constructor(connection: UpstreamConnection, { upstream, clientInfo }: ModernSessionOptions) {
+  constructor(connection: UpstreamConnection, { upstream, clientInfo }: StatelessChannelOptions) {
     this.#connection = connection;
     this.#upstream = upstream;
     this.#clientInfo = JSON.stringify(clientInfo);
@@ -63,21 +63,21 @@ export class ModernSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = NONE,
   ): Promise<RpcAnswer> {
-    const isModern = call.revision === STATELESS_REVISION;
+    const isSessionless = call.revision === STATELESS_REVISION;
     const { isLocal = false } = this.#connection;
-    if (isModern && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
-    if (!isModern && ANSWERED_HERE.has(method)) return EMPTY;
+    if (isSessionless && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
+    if (!isSessionless && ANSWERED_HERE.has(method)) return EMPTY;
     const { bound, clientCapabilities: declared = bound?.client.capabilities ?? "{}" } = call;
     // An older client has no methods for such a task, and another worker's process does not know it.
     const clientCapabilities = withoutTasksExtension(declared);
-    const claimed = isModern && clientCapabilities === declared ? params ?? "{}" : withClaims(params, {
+    const claimed = isSessionless && clientCapabilities === declared ? params ?? "{}" : withClaims(params, {
       clientCapabilities,
-      clientInfo: (isModern ? claimIn(params, META.clientInfo) : undefined) ?? this.#clientInfo,
-      logLevel: isModern ? logLevelIn(params) : bound?.client.logLevel ?? null,
+      clientInfo: (isSessionless ? claimIn(params, META.clientInfo) : undefined) ?? this.#clientInfo,
+      logLevel: isSessionless ? logLevelIn(params) : bound?.client.logLevel ?? null,
     });
     const { answer, result } = await this.#ask(method, claimed, call, passed);
     // A modern client that cannot be asked in between comes back by itself.
-    if (!isInputRequired(result) || (isModern && clientOf(call)?.request === undefined)) return answer;
+    if (!isInputRequired(result) || (isSessionless && clientOf(call)?.request === undefined)) return answer;
     return await answerInput({ text: answer.text, result }, {
       upstream: this.#upstream,
       client: clientOf(call),
@@ -198,7 +198,7 @@ export class ModernSession implements UpstreamChannel {
     const error: JsonObject = isObject(value.error) ? value.error : {};
     const reason = typeof error.message === "string" ? error.message : "no reason given";
     const upstream = this.#upstream;
-    if (isLegacyRefusal(error.code, refusedWith)) {
+    if (isStatelessRefused(error.code, refusedWith)) {
       const supported = isObject(error.data) ? error.data.supported : undefined;
       const repeat = Array.isArray(supported) && supported.includes(STATELESS_REVISION) ? "yes" : "no";
       throw new SluiceError("UPSTREAM_HTTP_ERROR", {
@@ -208,11 +208,11 @@ export class ModernSession implements UpstreamChannel {
         repeat,
       });
     }
-    if (error.code === MODERN_ERRORS.headerMismatch) {
+    if (error.code === STATELESS_ERRORS.headerMismatch) {
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
     }
     // A client of this revision is told in the revision's own words.
-    if (error.code === MODERN_ERRORS.missingCapability && revision !== STATELESS_REVISION) {
+    if (error.code === STATELESS_ERRORS.missingCapability && revision !== STATELESS_REVISION) {
       const { requiredCapabilities } = isObject(error.data) ? error.data : { requiredCapabilities: null };
       const needed = namesOf(requiredCapabilities);
       throw new SluiceError("UPSTREAM_NEEDS_INPUT", {

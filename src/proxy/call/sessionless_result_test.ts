@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
-import { completed } from "./modern_answer.ts";
+import { completed } from "./sessionless_result.ts";
 
 const INFO = '{"name":"sluice","version":"1"}';
 const STAMP = { "io.modelcontextprotocol/serverInfo": { name: "sluice", version: "1" } };

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { claimsRevision, withMember } from "./modern.ts";
+import { claimsRevision, withMember } from "./request_meta.ts";
 
 Deno.test("claimsRevision() sees the claim, whatever it says", () => {
   const key = "io.modelcontextprotocol/protocolVersion";

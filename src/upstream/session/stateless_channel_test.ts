@@ -12,7 +12,7 @@ import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { BoundSessions } from "../bound/bound_sessions.ts";
 import type { SessionCall } from "./upstream_channel.ts";
 import { ClientState } from "../client/client_state.ts";
-import { ModernSession } from "./stateless_session.ts";
+import { StatelessChannel } from "./stateless_channel.ts";
 
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
 const MODERN: SessionCall = { ...LIMITS, revision: STATELESS_REVISION };
@@ -23,7 +23,7 @@ function setUp(script?: (request: Received) => ReturnType<typeof result> | undef
   const fake = new FakeUpstream(script);
   fake.era = "modern";
   const connection = fake.transport([["x-key", "k"]]).stateless(STATELESS_REVISION);
-  const session = new ModernSession(connection, {
+  const session = new StatelessChannel(connection, {
     upstream: "fake",
     clientInfo: { name: "sluice", version: "1" },
   });
@@ -31,7 +31,7 @@ function setUp(script?: (request: Received) => ReturnType<typeof result> | undef
   return { fake, session, sent };
 }
 
-Deno.test("ModernSession.request() sends a modern client's params as they are, with the headers that repeat them", async () => {
+Deno.test("StatelessChannel.request() sends a modern client's params as they are, with the headers that repeat them", async () => {
   const { fake, session, sent } = setUp();
   const answer = await session.request("tools/call", CLAIMED, MODERN);
   assertEquals(answer, { text: '{"resultType":"complete","ok":true}', failed: false });
@@ -51,7 +51,7 @@ Deno.test("ModernSession.request() sends a modern client's params as they are, w
   );
 });
 
-Deno.test("ModernSession.request() names what the method is about, encoded where need be", async () => {
+Deno.test("StatelessChannel.request() names what the method is about, encoded where need be", async () => {
   const { session, sent } = setUp(({ id }) => result(id, "{}"));
   await session.request("prompts/get", '{"name":"日本"}', MODERN);
   await session.request("resources/read", '{"name":"x","uri":"a:\\u0062"}', MODERN);
@@ -61,7 +61,7 @@ Deno.test("ModernSession.request() names what the method is about, encoded where
   assertEquals(sent("mcp-name"), ["=?base64?5pel5pys?=", "a:b", "7", null, null]);
 });
 
-Deno.test("ModernSession.request() gives the HTTP client the same frozen headers for the same tool", async () => {
+Deno.test("StatelessChannel.request() gives the HTTP client the same frozen headers for the same tool", async () => {
   const { fake, session } = setUp();
   await session.request("tools/call", CLAIMED, MODERN);
   await session.request("tools/call", CLAIMED, MODERN);
@@ -69,7 +69,7 @@ Deno.test("ModernSession.request() gives the HTTP client the same frozen headers
   assert(first === second && Object.isFrozen(first));
 });
 
-Deno.test("ModernSession.request() adds the caller's headers and those of its arguments to one request alone", async () => {
+Deno.test("StatelessChannel.request() adds the caller's headers and those of its arguments to one request alone", async () => {
   const { session, sent } = setUp();
   const paramHeaders = [["mcp-param-region", "eu"]] as const;
   await session.request("tools/call", CLAIMED, { ...MODERN, paramHeaders }, [["x-key", "own"]]);
@@ -80,7 +80,7 @@ Deno.test("ModernSession.request() adds the caller's headers and those of its ar
   ]]);
 });
 
-Deno.test("ModernSession.request() claims for an older client what its session has declared", async () => {
+Deno.test("StatelessChannel.request() claims for an older client what its session has declared", async () => {
   const { fake, session } = setUp();
   const preferences = { logLevel: "info", subscriptions: {} };
   const bound = new BoundSessions(new ClientState({ capabilities: '{"roots": {}}', preferences }));
@@ -103,7 +103,7 @@ Deno.test("ModernSession.request() claims for an older client what its session h
   assert(fake.received[0]!.http.body!.includes('{"roots": {}}'));
 });
 
-Deno.test("ModernSession.request() answers for an older client what the revision has no more", async () => {
+Deno.test("StatelessChannel.request() answers for an older client what the revision has no more", async () => {
   const { fake, session } = setUp();
   for (const method of ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"]) {
     assertEquals(await session.request(method, "{}", LIMITS), { text: "{}", failed: false });
@@ -111,7 +111,7 @@ Deno.test("ModernSession.request() answers for an older client what the revision
   assertEquals(fake.received.length, 0);
 });
 
-Deno.test("ModernSession.request() passes notifications on, and no requests", async () => {
+Deno.test("StatelessChannel.request() passes notifications on, and no requests", async () => {
   const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}';
   const { session } = setUp(({ id }) =>
     events(
@@ -129,7 +129,7 @@ Deno.test("ModernSession.request() passes notifications on, and no requests", as
   assertEquals(heard, [progress]);
 });
 
-Deno.test("ModernSession.request() gives results of an extension's own type to none but the clients that may know it", async () => {
+Deno.test("StatelessChannel.request() gives results of an extension's own type to none but the clients that may know it", async () => {
   for (const resultType of ['"vendor_type"', "null", "7"]) {
     const text = `{"resultType":${resultType},"x":1.0}`;
     const { session } = setUp(({ id }) => result(id, text));
@@ -142,7 +142,7 @@ Deno.test("ModernSession.request() gives results of an extension's own type to n
   assertEquals((await session.request("tools/call", "{}", LIMITS)).text, '{"x":1}');
 });
 
-Deno.test("ModernSession.request() takes an error in a 4xx answer for the answer", async () => {
+Deno.test("StatelessChannel.request() takes an error in a 4xx answer for the answer", async () => {
   for (
     const [status, code] of [[400, -32602], [400, -32600], [404, -32601], [200, -32000], [400, 7]] as const
   ) {
@@ -154,7 +154,7 @@ Deno.test("ModernSession.request() takes an error in a 4xx answer for the answer
   }
 });
 
-Deno.test("ModernSession.request() tells a capability that is missing in words that the client knows", async () => {
+Deno.test("StatelessChannel.request() tells a capability that is missing in words that the client knows", async () => {
   const error = {
     code: -32021,
     message: "no",
@@ -168,13 +168,13 @@ Deno.test("ModernSession.request() tells a capability that is missing in words t
   assert(failure.message.includes("elicitation, roots"), failure.message);
 });
 
-Deno.test("ModernSession.request() does not blame the client for headers of ours", async () => {
+Deno.test("StatelessChannel.request() does not blame the client for headers of ours", async () => {
   const { session } = setUp(({ id }) => refusal(id, 400, { code: -32020, message: "Mcp-Name differs" }));
   const failure = await assertRejects(() => session.request("tools/call", CLAIMED, MODERN), SluiceError);
   assertEquals(failure.code, "UPSTREAM_REJECTED");
 });
 
-Deno.test("ModernSession.request() closes the stream of a cancelled call and says nothing more", async () => {
+Deno.test("StatelessChannel.request() closes the stream of a cancelled call and says nothing more", async () => {
   const { fake, session } = setUp(() => new Promise(() => {}) as never);
   const stop = new AbortController();
   const call = session.request("tools/call", CLAIMED, { ...MODERN, signal: stop.signal });
@@ -183,7 +183,7 @@ Deno.test("ModernSession.request() closes the stream of a cancelled call and say
   assertEquals(fake.methods, ["tools/call"]);
 });
 
-Deno.test("ModernSession.probe() asks server/discover where older servers are pinged", async () => {
+Deno.test("StatelessChannel.probe() asks server/discover where older servers are pinged", async () => {
   const { fake, session } = setUp();
   assertEquals(await session.probe("ping", 1_000), "healthy");
   assertEquals(await session.probe("list_tools", 1_000), "healthy");

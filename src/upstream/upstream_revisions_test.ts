@@ -25,7 +25,7 @@ function setUp(rowSays: string | null, script?: ConstructorParameters<typeof Fak
   return { fake, upstream };
 }
 
-const modernCall = (more: Partial<UpstreamCall> = {}) =>
+const sessionlessCall = (more: Partial<UpstreamCall> = {}) =>
   call({ revision: STATELESS_REVISION, clientCapabilities: "{}", ...more });
 
 const pooled = (given: Given = {}) => setUpPooled(given);
@@ -34,7 +34,7 @@ Deno.test("Upstream.request() calls a modern upstream at once, for clients with 
   const { fake, upstream } = setUp(STATELESS_REVISION);
   fake.era = "modern";
   const bound = new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' }));
-  for (const one of [call(), call({ bound }), modernCall()]) {
+  for (const one of [call(), call({ bound }), sessionlessCall()]) {
     assertEquals((await upstream.request("tools/call", PARAMS, one)).failed, false);
   }
   assertEquals([fake.methods, bound.size], [["tools/call", "tools/call", "tools/call"], 0]);
@@ -101,7 +101,7 @@ Deno.test("Upstream.request() makes no call again that a modern upstream has ref
     );
     fake.era = "modern";
     const error = await assertRejects(
-      () => upstream.request("tools/call", PARAMS, modernCall()),
+      () => upstream.request("tools/call", PARAMS, sessionlessCall()),
       SluiceError,
     );
     assertEquals([error.code, error.params.reason], ["UPSTREAM_HTTP_ERROR", "no"]);
@@ -111,7 +111,7 @@ Deno.test("Upstream.request() makes no call again that a modern upstream has ref
 
 Deno.test("Upstream.request() keeps a modern client's claims from an upstream that would take them at their word", async () => {
   const { fake, upstream } = setUp(null);
-  await upstream.request("tools/call", PARAMS, modernCall());
+  await upstream.request("tools/call", PARAMS, sessionlessCall());
   assertEquals(fake.received.find(({ method }) => method === "tools/call")!.params, {
     name: "t",
     _meta: { progressToken: 7 },
@@ -123,7 +123,7 @@ Deno.test("Upstream.request() opens a session with what the client of the call c
   const session = () => fake.received.filter(({ method }) => method === "tools/call").at(-1)!.sessionId;
   const seen: (string | null)[] = [];
   for (const clientCapabilities of [SAMPLING, "{}", undefined, "{ }", SAMPLING, '{"roots":{}}']) {
-    await upstream.request("tools/call", PARAMS, modernCall({ clientCapabilities }));
+    await upstream.request("tools/call", PARAMS, sessionlessCall({ clientCapabilities }));
     seen.push(session());
   }
   assertEquals(seen, ["s1", "s2", "s2", "s2", "s1", "s3"]);
@@ -136,7 +136,7 @@ Deno.test("Upstream.request() pools no session of a client that declares a book"
   const { fake, upstream } = pooled();
   const clientCapabilities = JSON.stringify({ experimental: { book: "x".repeat(2_000) } });
   for (let i = 0; i < 2; i++) {
-    await upstream.request("tools/call", PARAMS, modernCall({ clientCapabilities }));
+    await upstream.request("tools/call", PARAMS, sessionlessCall({ clientCapabilities }));
   }
   await settle();
   assertEquals(fake.methods.filter((method) => method === "DELETE").length, 2);
@@ -170,7 +170,7 @@ Deno.test("Upstream.request() puts a question of an older upstream to the modern
   const answer = await upstream.request(
     "tools/call",
     PARAMS,
-    modernCall({ client, clientCapabilities: SAMPLING }),
+    sessionlessCall({ client, clientCapabilities: SAMPLING }),
   );
   assertEquals([answer.text, asked], ['{"done":true}', [["sampling/createMessage", '{"n":1}']]]);
   assertEquals(await answered.promise, { jsonrpc: "2.0", id: "q", result: { text: "hi" } });
@@ -179,8 +179,8 @@ Deno.test("Upstream.request() puts a question of an older upstream to the modern
 Deno.test("Upstream.request() sets the log level that a modern request asks for in a session of its own", async () => {
   const { fake, upstream } = pooled({ profile: { capabilities: { logging: {} } } });
   const loud = `{"name":"t","_meta":{${CLAIMS},"${META.logLevel}":"debug"}}`;
-  await upstream.request("tools/call", loud, modernCall());
-  await upstream.request("tools/call", PARAMS, modernCall());
+  await upstream.request("tools/call", loud, sessionlessCall());
+  await upstream.request("tools/call", PARAMS, sessionlessCall());
   await settle();
   const level = fake.received.find(({ method }) => method === "logging/setLevel")!;
   assertEquals([level.params, level.sessionId], [{ level: "debug" }, "s1"]);
@@ -201,12 +201,12 @@ Deno.test("Upstream.request() with an open circuit asks a modern upstream server
   });
   fake.era = "modern";
   while (!upstream.isDown) {
-    await assertRejects(() => upstream.request("tools/call", PARAMS, modernCall()), SluiceError);
+    await assertRejects(() => upstream.request("tools/call", PARAMS, sessionlessCall()), SluiceError);
   }
   isDown = false;
   await clock.tick(60_000);
   const before = fake.methods.length;
-  await upstream.request("tools/call", PARAMS, modernCall());
+  await upstream.request("tools/call", PARAMS, sessionlessCall());
   assertEquals(fake.methods.slice(before), ["server/discover", "tools/call"]);
 });
 

@@ -1,7 +1,7 @@
 // What a 2026-07-28 client finds in every answer, added where a handler or a legacy upstream has not put it.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
-import { withMember } from "../../mcp/modern.ts";
+import { withMember } from "../../mcp/request_meta.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 
