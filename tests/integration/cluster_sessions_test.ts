@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
-import { SessionlessSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/sessionless_socket.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import type { Sluice } from "../support/sluice.ts";

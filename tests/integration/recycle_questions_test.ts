@@ -1,7 +1,7 @@
 // Calls that wait for their client while their worker is recycled: the answer comes to the successor, and reaches them.
 import { assertEquals } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
-import { SessionlessSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/sessionless_socket.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "../support/duplex_clients.ts";
 import { inspectStdio } from "../support/mcp_clients.ts";
 import { INITIALIZE, toolCall } from "../support/mcp_post.ts";
-import { claimsOf } from "../support/modern_parts.ts";
+import { claimsOf } from "../support/sessionless_parts.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";

@@ -12,7 +12,7 @@ import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { principal, settle } from "./fakes.ts";
 import { request } from "./mcp_server.ts";
-import { claimsOf, sessionlessParts } from "./modern_parts.ts";
+import { claimsOf, sessionlessParts } from "./sessionless_parts.ts";
 
 export interface DuplexServerOptions {
   /** BACKPRESSURE */

@@ -4,7 +4,7 @@ import { duplexServer } from "../../../tests/support/duplex_client.ts";
 import { FakeUpstream } from "../../../tests/support/fake_upstream.ts";
 import { limiterOf, principal, SERVED } from "../../../tests/support/fakes.ts";
 import { INITIALIZE } from "../../../tests/support/mcp_post.ts";
-import { claimsOf } from "../../../tests/support/modern_parts.ts";
+import { claimsOf } from "../../../tests/support/sessionless_parts.ts";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";

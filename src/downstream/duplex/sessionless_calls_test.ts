@@ -11,8 +11,8 @@ import { duplexServer, type DuplexServerOptions } from "../../../tests/support/d
 import { FakeUpstream, LiveStream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
-import { claimsOf, PARKED_FOR_MS } from "../../../tests/support/modern_parts.ts";
-import { sessionlessServer } from "../../../tests/support/modern_server.ts";
+import { claimsOf, PARKED_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
+import { sessionlessServer } from "../../../tests/support/sessionless_server.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { MAX_CALLS } from "./duplex_session.ts";

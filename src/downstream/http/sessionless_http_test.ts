@@ -4,8 +4,8 @@ import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../../tests/su
 import { FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../../tests/support/mcp_server.ts";
-import { PARKED_FOR_MS } from "../../../tests/support/modern_parts.ts";
-import { type SessionlessAsk, sessionlessServer } from "../../../tests/support/modern_server.ts";
+import { PARKED_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
+import { type SessionlessAsk, sessionlessServer } from "../../../tests/support/sessionless_server.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { McpReply } from "../exchange/mcp_exchange.ts";
 

@@ -3,7 +3,7 @@ import { catalogRows, gatewayRow, resourceRow } from "../../../tests/support/cat
 import { dataPlane, requestOf } from "../../../tests/support/data_plane.ts";
 import { FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal } from "../../../tests/support/fakes.ts";
-import { claimsOf } from "../../../tests/support/modern_parts.ts";
+import { claimsOf } from "../../../tests/support/sessionless_parts.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 
 Deno.test("resources/read lets nobody share what not everybody may see, whatever the upstream says", async () => {

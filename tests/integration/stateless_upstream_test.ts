@@ -16,8 +16,8 @@ import {
 import { type GatewayUnderTest, startGateway, startGatewayWith } from "../conformance/gateway.ts";
 import type { StartGateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
-import { serveStatelessSse } from "../support/modern_sse.ts";
-import { serveStatelessWebSocket } from "../support/modern_websocket.ts";
+import { serveStatelessSse } from "../support/stateless_sse.ts";
+import { serveStatelessWebSocket } from "../support/stateless_websocket.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { startConformanceUpstream, startTaskServer } from "../conformance/upstream_process.ts";
 import { atRest, metric } from "../support/metric.ts";
-import { SessionlessSocket } from "../support/modern_socket.ts";
+import { SessionlessSocket } from "../support/sessionless_socket.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { Sluice } from "../support/sluice.ts";

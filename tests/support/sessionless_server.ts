@@ -6,7 +6,7 @@ import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { mcpRequest } from "./mcp_server.ts";
-import { claimsOf, sessionlessParts } from "./modern_parts.ts";
+import { claimsOf, sessionlessParts } from "./sessionless_parts.ts";
 
 /** What every request says of its client; `claims` are further members of `_meta`. */
 export interface SessionlessAsk {

@@ -1,5 +1,5 @@
 // A client of revision 2026-07-28 on a WebSocket: no SDK has that transport for it.
-import { claimsOf } from "./modern_parts.ts";
+import { claimsOf } from "./sessionless_parts.ts";
 import { waitFor } from "./wait_for.ts";
 
 // deno-lint-ignore no-explicit-any -- messages of every shape; tests assert what they read.

@@ -5,7 +5,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { startGatewayWith } from "../conformance/gateway.ts";
 import { connectV1 } from "../support/mcp_clients.ts";
 import { metric } from "../support/metric.ts";
-import { serveStatelessWebSocket } from "../support/modern_websocket.ts";
+import { serveStatelessWebSocket } from "../support/stateless_websocket.ts";
 import { Sluice } from "../support/sluice.ts";
 import { conformanceLaunch, counterLaunch, processesWith } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
