@@ -11,7 +11,6 @@ import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
-import { StuckThreads } from "./kernel/stuck_threads.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
@@ -28,9 +27,6 @@ export interface SupervisorOptions {
 const LEAVE_MS = 4_000;
 
 const STANDSTILL_LOOK_MS = 1_000;
-
-/** A thread that terminate() can end has ended by then. */
-const ENDED_WITHIN_MS = 2_000;
 
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -64,7 +60,6 @@ export class Supervisor {
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
-  readonly #stuck = new StuckThreads();
   readonly #metrics = new Metrics();
   readonly #count = this.#metrics.counter(
     "sluice_workers_ended_total",
@@ -80,11 +75,6 @@ export class Supervisor {
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
     this.#metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
-    this.#metrics.gauge(
-      "sluice_workers_stuck",
-      "Threads of workers given up that run on; only a restart ends them",
-      () => this.#stuck.count,
-    );
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */
@@ -210,20 +200,17 @@ export class Supervisor {
     return handle;
   }
 
-  /** Its thread may never end (see StuckThreads): at least nobody shall be sent to it, or wait for its core, any more. */
+  /**
+   * Ends a worker whose event loop stands still. A thread that is blocked in a system call outlives `terminate()`, and its
+   * listening socket and connections with it: the supervisor closes them, so that no client waits for that thread.
+   */
   #giveUp(worker: WorkerHandle, silentMs: number): void {
     this.#count("stood_still");
     this.#sockets?.close(worker.listeners);
     this.#standstillTimer ??= setInterval(() => {
       Promise.resolve(this.#cutUnclaimed()).catch(() => {});
     }, STANDSTILL_LOOK_MS);
-    const isAside = worker.threadId !== null && this.#stuck.add(worker.threadId);
     worker.terminate(`its event loop has not answered for ${silentMs} ms (WORKER_TIMEOUT)`);
-    this.#later(ENDED_WITHIN_MS, () => {
-      if (this.#stuck.count === 0) return;
-      const runs = isAside ? "in idle time only" : "as before";
-      this.#options.log.error("stuck thread", { worker: worker.index, runs, endedBy: "a restart only" });
-    });
   }
 
   /** Connect a worker to those of the other slots, and to the one whose place it takes. */

@@ -45,8 +45,6 @@ export class WorkerHandle {
   readonly ready: Promise<void>;
   /** The sockets that it listens on, where the supervisor could tell. */
   listeners: readonly ListeningSocket[] = [];
-  /** The kernel's id of its thread; null until it is prepared, and where there is none. */
-  threadId: number | null = null;
   /** When it last said anything, ms since the epoch. */
   lastSeenAt = Date.now();
   /** Why it died, where it said so. */
@@ -119,8 +117,6 @@ export class WorkerHandle {
     this.lastSeenAt = Date.now();
     switch (message.type) {
       case "prepared":
-        this.threadId = message.threadId;
-        return this.#enter(message.type);
       case "ready":
         return this.#enter(message.type);
       case "pong":

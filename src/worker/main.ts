@@ -43,7 +43,7 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
     app = await createApp(message, link);
     isMade = true;
     becomeUninterruptible = becomeInterruptible();
-    send({ type: "prepared", threadId: kernelThreadId() });
+    send({ type: "prepared" });
   } catch (error) {
     fail(error);
   }
@@ -61,15 +61,6 @@ async function startListening(): Promise<void> {
 function fail(error: unknown): void {
   const { code, params, message: words, cause } = toSluiceError(error);
   send({ type: "failed", code, params, cause: cause === undefined ? words : reasonOf(cause) });
-}
-
-/** Linux tells every thread its own: `<process>/task/<thread>`. */
-function kernelThreadId(): number | null {
-  try {
-    return Number(Deno.readLinkSync("/proc/thread-self").split("/").at(-1));
-  } catch {
-    return null;
-  }
 }
 
 /** End the open streams, finish the calls, take no more connections, close what was opened. */

@@ -13,6 +13,10 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   block: () => {
     for (;;) Math.random();
   },
+  // The open of a pipe that nobody writes to does not return: no interrupt of the JavaScript ends it.
+  wait: () => {
+    Deno.readFileSync("pipe");
+  },
   throw: () => {
     throw new Error("a fault on demand");
   },

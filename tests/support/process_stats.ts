@@ -32,6 +32,18 @@ export async function settledRssBytes(pid: number): Promise<number> {
   return lowest;
 }
 
+/** How many threads of a process run a worker: Deno names them `worker-N`. */
+export function workerThreads(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/task`)].filter(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/task/${name}/comm`).startsWith("worker-");
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }).length;
+}
+
 /** How many file descriptors a process has open. */
 export function openFds(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;

@@ -7,6 +7,8 @@ export interface LoadResult {
 }
 
 export interface SteadyLoad {
+  /** Right answers so far. */
+  readonly ok: number;
   stop(): Promise<LoadResult>;
 }
 
@@ -52,6 +54,9 @@ export function startLoad(options: LoadOptions): SteadyLoad {
   };
   const running = Array.from({ length: clients }, run);
   return {
+    get ok() {
+      return ok;
+    },
     async stop() {
       going = false;
       await Promise.all(running);

@@ -1,4 +1,4 @@
-// The C library: for what Deno's own sockets and threads cannot do. Linux with glibc; elsewhere there is none.
+// The C library: for what Deno's own sockets cannot do. Linux with glibc; elsewhere there is none.
 
 const CALLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
@@ -6,8 +6,6 @@ const CALLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
-  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
-  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },

@@ -115,8 +115,8 @@ export type ToWorker =
   | { readonly type: "drain" };
 
 export type FromWorker =
-  /** Everything is made; waits for `listen`. `threadId`: the kernel's id of the worker's thread; null where it tells none. */
-  | { readonly type: "prepared"; readonly threadId: number | null }
+  /** Everything is made; waits for `listen`. */
+  | { readonly type: "prepared" }
   | { readonly type: "pong" }
   /** Lines for standard output. The supervisor alone writes there: lines of several writers would mix. */
   | { readonly type: "log"; readonly lines: string }
