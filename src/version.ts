@@ -1,6 +1,9 @@
 // What this program is: its version, the commit it was made from, the protocol revisions it serves.
 
-export { SESSION_REVISIONS as REVISIONS_SERVED } from "./mcp/revisions.ts";
+import { type AnyRevision, SESSION_REVISIONS, STATELESS_REVISION } from "./mcp/revisions.ts";
+
+/** Newest first. */
+export const REVISIONS_SERVED: readonly AnyRevision[] = [STATELESS_REVISION, ...SESSION_REVISIONS];
 
 export const VERSION = "0.1.0";
 

@@ -48,7 +48,7 @@ export class AdminEndpoint {
       body: async () => hasBody(request) ? parseJson(await readBody(request), maxJsonDepth) : undefined,
       signal: request.signal,
     });
-    // What takes no permission (health, readiness, version) says how the gateway is now.
+    // What takes no permission (health, readiness) says how the gateway is now.
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {
       const { answerRead } = await reads();
       return await answerRead({ request, target: path + search, principal, admitted, cache });

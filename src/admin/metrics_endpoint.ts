@@ -1,4 +1,5 @@
-// GET /metrics and /metrics/prometheus: the numbers of all workers, whichever answers.
+// GET /metrics and /metrics/prometheus: the metrics of all workers, whichever of them answers.
+import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { type MetricsSnapshot, renderMetrics } from "../telemetry/metrics.ts";
@@ -11,7 +12,8 @@ export class MetricsEndpoint implements Endpoint {
   /** @param readAll the metrics of every worker and of the supervisor */
   constructor(private readonly readAll: () => Promise<readonly MetricsSnapshot[]>) {}
 
-  async serve({ request }: Exchange): Promise<Response> {
+  async serve({ request, principal }: Exchange): Promise<Response> {
+    requireRestPermission(principal, "admin.metrics", null);
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }

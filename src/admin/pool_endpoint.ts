@@ -1,13 +1,10 @@
 // The session pool for operators: GET /admin/mcp-pool/metrics, and DELETE /admin/mcp-pool/sessions to drain it; of all workers.
-import { requirePermission } from "../auth/rbac.ts";
+import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { mergeSnapshots, poolMetricsJson, type PoolSnapshot } from "../upstream/pool/pool_metrics.ts";
 
 export const POOL_PATH = "/admin/mcp-pool/";
-
-/** The permission that ContextForge asks for here. */
-const PERMISSION = "admin.system_config";
 
 export interface PoolEndpointDeps {
   /** MCP_SESSION_POOL_ENABLED; upstreams in `shared` mode are pooled without it. */
@@ -25,7 +22,7 @@ export class PoolEndpoint implements Endpoint {
   constructor(private readonly deps: PoolEndpointDeps) {}
 
   async serve({ request, path, principal }: Exchange): Promise<Response> {
-    requirePermission(principal, PERMISSION);
+    requireRestPermission(principal, "admin.system_config", null);
     switch (path.slice(POOL_PATH.length)) {
       case "metrics":
         return Response.json(await this.#metrics(request));

@@ -1,5 +1,5 @@
 // From a request to its route; permissions are checked here, before any handler runs.
-import { requirePermission } from "../auth/rbac.ts";
+import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
 import { type Route, ROUTES } from "./routes.ts";
@@ -44,8 +44,8 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
       }
       const { route } = match;
       if (route.permission !== null) {
-        requirePermission(request.principal, route.permission);
-        keepToServer(request.principal.serverId, segments);
+        const serverId = segments[0] === "servers" ? segments[1] ?? null : null;
+        requireRestPermission(request.principal, route.permission, serverId);
       }
       const params = paramsOf(match.segments, segments);
       const { query, principal, signal } = request;
@@ -84,10 +84,4 @@ function decode(segment: string): string {
   } catch (cause) {
     throw new SluiceError("NOT_FOUND", { what: "Path" }, { cause });
   }
-}
-
-/** A token for one virtual server opens nothing else. @throws {SluiceError} FORBIDDEN */
-function keepToServer(serverId: string | null, segments: readonly string[]): void {
-  if (serverId === null || (segments[0] === "servers" && segments[1] === serverId)) return;
-  throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${serverId} only` });
 }

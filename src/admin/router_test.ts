@@ -44,11 +44,11 @@ Deno.test("AdminApi.admit() refuses unknown paths, methods and damaged encodings
     assertEquals((await call("PUT", "/resources/templates/list", { body: {} })).status, 405);
   }));
 
-Deno.test("AdminApi.admit() asks for a permission before every route but health, readiness and version", () =>
+Deno.test("AdminApi.admit() asks for a permission before every route but health and readiness", () =>
   withAdminApi(async ({ call }) => {
     const nobody = { ...ADMIN, permissions: [] };
     for (const { method, path } of ROUTES) {
-      const open = ["/health", "/ready", "/version"].includes(path);
+      const open = ["/health", "/ready"].includes(path);
       const { status } = await call(method, path.replace("{id}", "x"), { as: nobody, body: {} });
       assertEquals(status === 403, !open, `${method} ${path}`);
     }
@@ -62,6 +62,7 @@ Deno.test("AdminApi.admit() keeps a token for one server to that server", () =>
     assertEquals((await call("GET", "/servers/s1/tools", { as: scoped })).status, 200);
     assertEquals((await call("GET", "/servers/s2", { as: scoped })).status, 403);
     assertEquals((await call("GET", "/tools", { as: scoped })).status, 403);
+    assertEquals((await call("GET", "/version", { as: { ...ADMIN, serverId: "s1" } })).status, 403);
   }));
 
 Deno.test("GET /health, /ready and /version answer like ContextForge's", () =>

@@ -1,4 +1,5 @@
 // Every route of the REST API: method, path, the permission it takes, and who handles it.
+import type { Permission } from "../auth/rbac.ts";
 import type { Handler } from "./rest/deps.ts";
 import { health, ready, version } from "./health_routes.ts";
 
@@ -14,8 +15,8 @@ export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `{id}` stands for one segment. Fixed segments win over `{}` ones. */
   readonly path: string;
-  /** null: nothing but to be who the caller is. */
-  readonly permission: string | null;
+  /** null: open to every caller. */
+  readonly permission: Permission | null;
   /**
    * The answer depends on nothing but what raises the catalog's version when it changes, the query, and what the caller may
    * see: it may be kept until then. A gateway is none of these (when it was last seen changes with every health check), nor
@@ -28,7 +29,7 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   route("GET", "/health", null, health),
   route("GET", "/ready", null, ready),
-  route("GET", "/version", null, version),
+  route("GET", "/version", "admin.system_config", version),
 
   route("GET", "/gateways", "gateways.read", on(gateways, "listGateways")),
   route("POST", "/gateways", "gateways.create", on(gateways, "createGateway")),
@@ -83,11 +84,16 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
 ];
 
-function route(method: Route["method"], path: string, permission: string | null, handler: Handler): Route {
+function route(
+  method: Route["method"],
+  path: string,
+  permission: Permission | null,
+  handler: Handler,
+): Route {
   return { method, path, permission, isKept: false, handler };
 }
 
-function kept(path: string, permission: string, handler: Handler): Route {
+function kept(path: string, permission: Permission, handler: Handler): Route {
   return { ...route("GET", path, permission, handler), isKept: true };
 }
 

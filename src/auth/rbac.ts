@@ -6,9 +6,6 @@ import type { Principal } from "./principal.ts";
 /** What the verdict on an entity depends on. */
 export type Visible = Pick<EntityRow, "visibility" | "teamId" | "ownerEmail">;
 
-/** Actions that do not change the registry: open to whoever may see the entity. */
-const OPEN_ACTIONS: ReadonlySet<string> = new Set(["read", "execute", "use", "invoke"]);
-
 /**
  * May the principal know of the entity? Public ones: everybody. An admin whose token names no teams: everything. Others:
  * what belongs to the token's teams, and what is private and their own; a token without teams sees public ones only.
@@ -29,18 +26,67 @@ export function visibilityKey({ kind, isAdmin, teams, email }: Principal): strin
   return JSON.stringify([kind === "user" ? email : null, ...new Set(teams.toSorted())]);
 }
 
+/** The permissions that the gateway asks for, under ContextForge's names. A token can be limited to some of them. */
+export const PERMISSIONS = [
+  ...permissionsOf("tools", ["read", "create", "update", "delete", "execute"]),
+  ...permissionsOf("resources", ["read", "create", "update", "delete"]),
+  ...permissionsOf("prompts", ["read", "create", "update", "delete"]),
+  ...permissionsOf("servers", ["read", "create", "update", "delete"]),
+  ...permissionsOf("gateways", ["read", "create", "update", "delete"]),
+  "tokens.revoke",
+  "admin.metrics",
+  "admin.system_config",
+] as const;
+
+export type Permission = typeof PERMISSIONS[number];
+
+/** The entry of a token's permissions that stands for all of them. */
+export const EVERY_PERMISSION = "*";
+
+/** Reading and calling: the permissions that need no administrator. */
+const OPEN_PERMISSIONS: ReadonlySet<Permission> = new Set(
+  PERMISSIONS.filter((permission) => /\.(read|execute)$/.test(permission)),
+);
+
+/** Can only an administrator use `permission`? */
+export function needsAdministrator(permission: Permission): boolean {
+  return !OPEN_PERMISSIONS.has(permission);
+}
+
 /**
- * May the principal do what `permission` ("tools.read", "gateways.create") names? Reading and calling: everybody, changing:
- * admins; in both cases only as far as the token's own permissions reach.
+ * Checks that the principal has `permission`: its token includes it, and it is an administrator where one is needed.
  * @throws {SluiceError} FORBIDDEN
  */
-export function requirePermission(principal: Principal, permission: string): void {
+export function requirePermission(principal: Principal, permission: Permission): void {
   const { permissions, isAdmin } = principal;
-  if (permissions !== null && !permissions.includes("*") && !permissions.includes(permission)) {
+  if (
+    permissions !== null && !permissions.includes(EVERY_PERMISSION) && !permissions.includes(permission)
+  ) {
     throw new SluiceError("FORBIDDEN", { reason: `the token does not include ${permission}` });
   }
-  const action = permission.slice(permission.lastIndexOf(".") + 1);
-  if (!OPEN_ACTIONS.has(action) && !isAdmin) {
+  if (needsAdministrator(permission) && !isAdmin) {
     throw new SluiceError("FORBIDDEN", { reason: `${permission} needs an administrator` });
   }
+}
+
+/**
+ * Checks `permission` for a request to the REST API. A token for one virtual server opens no path outside of that server.
+ * @param serverId the virtual server that the path belongs to; null: none
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function requireRestPermission(
+  principal: Principal,
+  permission: Permission,
+  serverId: string | null,
+): void {
+  requirePermission(principal, permission);
+  if (principal.serverId === null || principal.serverId === serverId) return;
+  throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${principal.serverId} only` });
+}
+
+function permissionsOf<const Kind extends string, const Action extends string>(
+  kind: Kind,
+  actions: readonly Action[],
+) {
+  return actions.map((action): `${Kind}.${Action}` => `${kind}.${action}`);
 }

@@ -2,7 +2,16 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
-import { canSee, requirePermission, visibilityKey, type Visible } from "./rbac.ts";
+import {
+  canSee,
+  needsAdministrator,
+  type Permission,
+  PERMISSIONS,
+  requirePermission,
+  requireRestPermission,
+  visibilityKey,
+  type Visible,
+} from "./rbac.ts";
 
 const PUBLIC: Visible = { visibility: "public", teamId: null, ownerEmail: "b@x" };
 const TEAM_1: Visible = { visibility: "team", teamId: "t1", ownerEmail: "b@x" };
@@ -53,26 +62,46 @@ Deno.test("visibilityKey() joins callers who see the same by the order of teams,
   assertEquals(visibilityKey(principal({ teams: null })), visibilityKey(principal({ email: "other@x" })));
 });
 
-Deno.test("requirePermission() leaves changes to administrators", () => {
-  for (const open of ["tools.read", "tools.execute", "servers.use"]) requirePermission(principal({}), open);
-  for (const action of ["create", "update", "delete"]) {
-    refused(principal({}), `gateways.${action}`);
-    requirePermission(principal({ isAdmin: true }), `gateways.${action}`);
+Deno.test("requirePermission() leaves everything but reading and calling to administrators", () => {
+  const open: Permission[] = [
+    "tools.read",
+    "tools.execute",
+    "resources.read",
+    "prompts.read",
+    "servers.read",
+    "gateways.read",
+  ];
+  assertEquals(
+    PERMISSIONS.filter((permission) => !needsAdministrator(permission)).toSorted(),
+    open.toSorted(),
+  );
+  for (const permission of PERMISSIONS) {
+    requirePermission(principal({ isAdmin: true }), permission);
+    if (open.includes(permission)) requirePermission(principal({}), permission);
+    else refused(() => requirePermission(principal({}), permission));
   }
-  refused(principal({}), "admin.system_config");
 });
 
 Deno.test("requirePermission() lets a token's permissions narrow, never widen", () => {
-  refused(principal({ permissions: ["tools.read"] }), "tools.execute");
-  refused(principal({ permissions: [], isAdmin: true }), "tools.read");
-  refused(principal({ permissions: ["*", "tools.delete"] }), "tools.delete");
+  refused(() => requirePermission(principal({ permissions: ["tools.read"] }), "tools.execute"));
+  refused(() => requirePermission(principal({ permissions: [], isAdmin: true }), "tools.read"));
+  refused(() => requirePermission(principal({ permissions: ["*", "tools.delete"] }), "tools.delete"));
   requirePermission(principal({ permissions: ["tools.read"] }), "tools.read");
   requirePermission(principal({ permissions: ["*"], isAdmin: true }), "tools.delete");
 });
 
-function refused(who: Principal, permission: string): void {
-  const error = assertThrows(() => requirePermission(who, permission), SluiceError);
-  assertEquals(error.code, "FORBIDDEN", permission);
+Deno.test("requireRestPermission() keeps a token for one virtual server to that server's paths", () => {
+  const scoped = principal({ isAdmin: true, teams: null, serverId: "s1" });
+  requireRestPermission(scoped, "servers.read", "s1");
+  refused(() => requireRestPermission(scoped, "servers.read", "s2"));
+  refused(() => requireRestPermission(scoped, "admin.metrics", null));
+  refused(() => requireRestPermission({ ...scoped, permissions: ["tools.read"] }, "servers.read", "s1"));
+  requireRestPermission(principal({ isAdmin: true }), "admin.metrics", null);
+  requireRestPermission(principal({}), "servers.read", "s1");
+});
+
+function refused(act: () => void): void {
+  assertEquals(assertThrows(act, SluiceError).code, "FORBIDDEN");
 }
 
 function principal(given: Partial<Principal>): Principal {

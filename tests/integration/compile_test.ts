@@ -30,7 +30,7 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     assertEquals(code, 0);
     assertMatch(
       new TextDecoder().decode(stdout),
-      /^sluice \d+\.\d+\.\d+ \([0-9a-f]{7,40}(-dirty)?\)\n.*\nMCP 2025-11-25/,
+      /^sluice \d+\.\d+\.\d+ \([0-9a-f]{7,40}(-dirty)?\)\n.*\nMCP 2026-07-28, 2025-11-25/,
     );
   });
 

@@ -1,5 +1,5 @@
 // tools/list, prompts/list, resources/list, resources/templates/list: what the endpoint shows to this caller, page by page.
-import { canSee, requirePermission } from "../../auth/rbac.ts";
+import { canSee, type Permission, requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
@@ -23,7 +23,7 @@ export interface ListPaging {
 interface List {
   /** Of the result's array. */
   readonly key: string;
-  readonly permission: string;
+  readonly permission: Permission;
   readonly indexIn: (scope: Scope) => EntryIndex<Entry<EntityRow>>;
 }
 

@@ -4,13 +4,13 @@ import { type Principal, tokenOf } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
-import { LATEST_SESSION_REVISION, SESSION_REVISIONS } from "../../mcp/revisions.ts";
+import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import { discover } from "../../upstream/discover.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
-import { commit, VERSION } from "../../version.ts";
+import { commit, REVISIONS_SERVED, VERSION } from "../../version.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Readiness } from "../../admin/readiness.ts";
 
@@ -66,7 +66,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     version: () => ({
       app: { name: "sluice", version: VERSION, commit: commit() },
       platform: { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch },
-      mcp: { revisions: SESSION_REVISIONS },
+      mcp: { revisions: REVISIONS_SERVED },
       workers: config.workers,
       database: { kind: config.databaseUrl.split(":", 1)[0] },
       startedAt: parts.startedAt.toISOString(),
