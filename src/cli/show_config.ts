@@ -1,6 +1,6 @@
 // `sluice config`: every setting, its effective value, where it came from, and why it has no effect where it has none.
 
-import { type Loaded, loadProcessConfig } from "../config/load.ts";
+import { type Layer, type Loaded, loadProcessConfig } from "../config/load.ts";
 import { masked } from "../config/mask.ts";
 import { type Config, configKey, SETTING_GROUPS, type SettingName, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/settings/setting.ts";
@@ -30,7 +30,7 @@ export function configText(loaded: Loaded): string {
     "",
   ]);
   const totals = totalsOf(loaded.config).map(({ what, total, from }) => `  ${what}: ${total} (${from})`);
-  const ignored = loaded.ignored.map(({ name, from }) => `  ${name} (${from})`);
+  const ignored = loaded.ignored.map(({ name, from }) => `  ${name} (${fileOf(from, loaded) ?? from})`);
   return [
     ...lines,
     "Totals of this process",
@@ -54,6 +54,7 @@ export function configJson(loaded: Loaded): unknown {
           value: isPlain ? loaded.config[key] : source.text === null ? null : masked(setting, source.text),
           source: source.from,
           given_as: source.name,
+          file: fileOf(source.from, loaded),
           state: setting.state,
           note: effect(setting),
           scope: setting.scope,
@@ -84,9 +85,15 @@ function shownValue(setting: Setting, loaded: Loaded): string {
   }
 }
 
+/** The .env file that a layer stands for; null: it is none. */
+function fileOf(layer: Layer, { databaseDotEnv }: Loaded): string | null {
+  if (layer === ".env beside the database") return databaseDotEnv;
+  return layer === ".env" ? layer : null;
+}
+
 function origin(setting: Setting, loaded: Loaded): string {
   const { from, name, text } = loaded.sources[setting.name as SettingName];
-  const layer = from === "dev" ? "development default" : from;
+  const layer = from === "dev" ? "development default" : fileOf(from, loaded) ?? from;
   const alias = from !== "flag" && name.toUpperCase() !== setting.name ? ` as ${name}` : "";
   return `${layer}${alias}${text?.trim().toLowerCase() === "auto" && setting.auto ? " (auto)" : ""}`;
 }

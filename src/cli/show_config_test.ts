@@ -26,6 +26,9 @@ Deno.test("configText() has a line for every setting: value, origin, effect", ()
     "HTTP_CLIENT_READ_TIMEOUT 1.5 s environment as HTTPX_READ_TIMEOUT",
   );
   assertEquals(line({ dotEnv: "PORT=1" }, "PORT"), "PORT 1 .env");
+  const readDatabaseDotEnv = () => ({ path: "/srv/sluice/.env", text: "PORT=2" });
+  assertEquals(line({ readDatabaseDotEnv }, "PORT"), "PORT 2 /srv/sluice/.env");
+  assertEquals(line({ readDatabaseDotEnv, dotEnv: "PORT=1" }, "PORT"), "PORT 1 .env");
   assertEquals(
     line({ environment: { GRANIAN_LOOP: "rloop" } }, "GRANIAN_LOOP"),
     "GRANIAN_LOOP rloop environment; no effect: Deno has one event loop, built in",
@@ -68,4 +71,5 @@ Deno.test("configJson() gives values as Config has them", () => {
   assertEquals(json.settings.length, SETTINGS.length);
   const row = json.settings.find(({ name }) => name === "TOOL_TIMEOUT")!;
   assertEquals([row.key, row.value, row.source, row.state], ["toolTimeoutMs", 5000, "environment", "active"]);
+  assertEquals(row.file, null);
 });

@@ -1,13 +1,19 @@
-// Puts the settings together from defaults, ./.env, the environment and flags; the only reader of the environment.
+// Puts the settings together from defaults, .env files, the environment and flags. No other file reads the environment.
 
+import { dirname, join, resolve } from "node:path";
 import { parse } from "@std/dotenv";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import { masked } from "./mask.ts";
 import { nearName } from "./near_name.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
 import type { Setting } from "./settings/setting.ts";
+import { sqliteFile } from "./sqlite_file.ts";
 
-export type Layer = "default" | "dev" | ".env" | "environment" | "flag";
+/** A layer whose values have names, known or not. */
+type NamedLayer = ".env beside the database" | ".env" | "environment";
+
+/** Where a value can come from; a later layer wins. */
+export type Layer = "default" | "dev" | NamedLayer | "flag";
 
 /** Where a value came from. */
 export interface Source {
@@ -21,6 +27,8 @@ export interface Source {
 export interface Loaded {
   readonly config: Config;
   readonly sources: Readonly<Record<SettingName, Source>>;
+  /** The path of the .env beside the database; null: there is none, or it is ./.env. */
+  readonly databaseDotEnv: string | null;
   /** Names that look like settings and are none of ours. */
   readonly ignored: ReadonlyArray<{ readonly name: string; readonly from: Layer }>;
   /** Sentences for the operator: what was given and does nothing. */
@@ -31,11 +39,18 @@ export interface LoadInput {
   readonly environment: Readonly<Record<string, string>>;
   /** The text of ./.env; null: there is none. */
   readonly dotEnv: string | null;
+  /** Reads the .env in the folder of the database that DATABASE_URL names; null: there is none, or it is ./.env. */
+  readonly readDatabaseDotEnv?: (databaseUrl: string) => DotEnvFile | null;
   /** Use the development defaults. */
   readonly dev: boolean;
   /** From command-line flags, by canonical name. */
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
   readonly cores: number;
+}
+
+export interface DotEnvFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** Names with these beginnings are meant for a gateway, so an unknown one is worth a warning even in the environment. */
@@ -62,14 +77,15 @@ const BY_NAME: ReadonlyMap<string, Setting> = new Map(
 type Given = Map<Setting, Array<{ name: string; text: string }>>;
 
 /**
- * The effective settings of this process: ./.env, the environment and `overrides`.
+ * The effective settings of this process: .env beside the database, ./.env, the environment and `overrides`.
  * @throws {SluiceError} SETTINGS_INVALID with every mistake, one a line (also in `data`)
  */
 export function loadProcessConfig(options: Pick<LoadInput, "dev" | "overrides">): Loaded {
   return loadConfig({
     ...options,
     environment: Deno.env.toObject(),
-    dotEnv: readDotEnv(),
+    dotEnv: readDotEnv(".env"),
+    readDatabaseDotEnv,
     cores: navigator.hardwareConcurrency,
   });
 }
@@ -83,6 +99,12 @@ export function loadConfig(input: LoadInput): Loaded {
     ["environment", namedLayer("environment", input.environment, mistakes, ignored)],
     [".env", namedLayer(".env", input.dotEnv === null ? {} : parse(input.dotEnv), mistakes, ignored)],
   ];
+  const databaseUrl = sourceOf(BY_NAME.get("DATABASE_URL")!, layers, input).text!;
+  const databaseDotEnv = input.readDatabaseDotEnv?.(databaseUrl) ?? null;
+  if (databaseDotEnv !== null) {
+    const layer = ".env beside the database";
+    layers.push([layer, namedLayer(layer, parse(databaseDotEnv.text), mistakes, ignored)]);
+  }
   const config: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
   for (const setting of SETTINGS) {
@@ -101,6 +123,7 @@ export function loadConfig(input: LoadInput): Loaded {
     // Every row has put its parsed value under its key: that is what the type says.
     config: config as unknown as Config,
     sources: sources as Record<SettingName, Source>,
+    databaseDotEnv: databaseDotEnv?.path ?? null,
     ignored,
     warnings: warningsOf(sources, ignored),
   };
@@ -116,7 +139,7 @@ function flagLayer(input: LoadInput): Given {
 }
 
 function namedLayer(
-  layer: ".env" | "environment",
+  layer: NamedLayer,
   values: Readonly<Record<string, string>>,
   mistakes: string[],
   ignored: Array<{ name: string; from: Layer }>,
@@ -133,9 +156,13 @@ function namedLayer(
       given.set(setting, upper === setting.name ? [entry, ...others] : [...others, entry]);
       continue;
     }
-    const near = nearName(upper, BY_NAME.keys(), MIN_MISTYPED[layer]);
+    const near = nearName(
+      upper,
+      BY_NAME.keys(),
+      layer === "environment" ? MIN_MISTYPED.environment : MIN_MISTYPED[".env"],
+    );
     if (near !== null) mistakes.push(`${name} (${layer}): unknown setting; did you mean ${near}?`);
-    else if (layer === ".env" || OUR_PREFIXES.some((prefix) => upper.startsWith(prefix))) {
+    else if (layer !== "environment" || OUR_PREFIXES.some((prefix) => upper.startsWith(prefix))) {
       ignored.push({ name, from: layer });
     }
   }
@@ -198,7 +225,7 @@ function warningsOf(
   const warnings = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
   const planned = given("planned").map((row) => sources[row.name].name);
   if (planned.length > 0) warnings.push(`Accepted, but without effect in this version: ${someOf(planned)}`);
-  for (const from of [".env", "environment"] as const) {
+  for (const from of [".env beside the database", ".env", "environment"] as const) {
     const names = ignored.filter((entry) => entry.from === from).map((entry) => entry.name);
     if (names.length > 0) warnings.push(`Not settings of this gateway, ignored (${from}): ${someOf(names)}`);
   }
@@ -215,12 +242,21 @@ function someOf(names: readonly string[]): string {
   return more > 0 ? `${shown} and ${more} more (\`sluice config\` names them all)` : shown;
 }
 
-function readDotEnv(): string | null {
+/** The text of a .env file; null: there is none. @throws {SluiceError} SETTINGS_INVALID */
+function readDotEnv(path: string): string | null {
   try {
-    return Deno.readTextFileSync(".env");
+    return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    const mistake = `.env: cannot be read: ${reasonOf(error)}`;
+    const mistake = `${path}: cannot be read: ${reasonOf(error)}`;
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake], cause: error });
   }
+}
+
+function readDatabaseDotEnv(databaseUrl: string): DotEnvFile | null {
+  const database = sqliteFile(databaseUrl, Deno.cwd());
+  if (database === null) return null;
+  const path = join(dirname(database), ".env");
+  const text = path === resolve(".env") ? null : readDotEnv(path);
+  return text === null ? null : { path, text };
 }

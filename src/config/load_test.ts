@@ -56,6 +56,35 @@ Deno.test("loadConfig() lets flags win over the environment, that over .env, tha
   assertEquals(from({ ...environment, overrides: { WORKERS: "7" } }), [7, "flag", "--workers"]);
 });
 
+Deno.test("loadConfig() reads the .env in the database's folder, and lets ./.env and the environment win over it", () => {
+  const asked: string[] = [];
+  const readDatabaseDotEnv = (databaseUrl: string) => {
+    asked.push(databaseUrl);
+    const text =
+      "WORKERS=4\nPORT=1234\nLOG_LEVEL=DEBUG\nDATABASE_URL=sqlite:////else/where.db\nNOT_OURS_AT_ALL=1";
+    return { path: "/data/.env", text };
+  };
+  const environment = { DATABASE_URL: "sqlite:////data/mcp.db", WORKERS: "6" };
+  const loaded = load({ environment, dotEnv: "WORKERS=5\nPORT=4321", readDatabaseDotEnv });
+  const { config, sources } = loaded;
+  assertEquals([config.workers, config.port, config.logLevel], [6, 4321, "DEBUG"]);
+  assertEquals([sources.PORT.from, sources.LOG_LEVEL.from], [".env", ".env beside the database"]);
+  assertEquals([config.databaseUrl, asked], ["sqlite:////data/mcp.db", ["sqlite:////data/mcp.db"]]);
+  assertEquals(loaded.databaseDotEnv, "/data/.env");
+  assertEquals(loaded.ignored, [{ name: "NOT_OURS_AT_ALL", from: ".env beside the database" }]);
+  assertEquals(loaded.warnings, [
+    "Not settings of this gateway, ignored (.env beside the database): NOT_OURS_AT_ALL",
+  ]);
+
+  load({ dotEnv: "DATABASE_URL=sqlite:///./other/mcp.db", readDatabaseDotEnv });
+  load({ readDatabaseDotEnv });
+  assertEquals(asked.slice(1), ["sqlite:///./other/mcp.db", "sqlite:///./mcp.db"]);
+  assertEquals(
+    mistakes({ readDatabaseDotEnv: () => ({ path: "/data/.env", text: "WORKERS=many" }) })[0].split(":")[0],
+    "WORKERS=many (.env beside the database)",
+  );
+});
+
 Deno.test("loadConfig() resolves WORKERS=auto to the cores, at most 16", () => {
   assertEquals([1, 3, 16, 64].map((cores) => load({ cores }).config.workers), [1, 3, 16, 16]);
   const { config } = load({ dotEnv: "WORKERS=Auto", environment: { BACKPRESSURE: "AUTO" }, cores: 3 });

@@ -1,6 +1,6 @@
 // Reads DATABASE_URL as ContextForge and SQLAlchemy write it.
-import { isAbsolute, resolve } from "node:path";
 import { SluiceError } from "../base/errors.ts";
+import { sqliteFile } from "../config/sqlite_file.ts";
 import { parsePostgresUrl, type PostgresTarget } from "./postgres/postgres_url.ts";
 
 export interface SqliteLocation {
@@ -49,9 +49,8 @@ function sqlitePath(rest: string, databaseUrl: string, directory: string): strin
       "write three slashes before a relative path (sqlite:///./mcp.db), four before an absolute one (sqlite:////data/mcp.db)",
     );
   }
-  const file = path.slice("///".length);
-  if (file.endsWith("/")) throw refused(databaseUrl, "it names a directory, not a file");
-  return isAbsolute(file) ? file : resolve(directory, file);
+  if (path.endsWith("/")) throw refused(databaseUrl, "it names a directory, not a file");
+  return sqliteFile(databaseUrl, directory)!;
 }
 
 /** A URL of an unknown form may hold a password: show no more than what stands before one. */

@@ -1,5 +1,5 @@
 // `sluice stdio`: the gateway as the one MCP server of a client that starts it, and as a bridge to one that runs already.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { ChildOutput } from "../support/child_output.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
@@ -14,6 +14,7 @@ import { INITIALIZE, toolCall } from "../support/mcp_post.ts";
 import { claimsOf } from "../support/sessionless_parts.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { counterLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -152,6 +153,34 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   await t.step("upstream sessions end with the process", async () => {
     await waitFor(() => counter.liveSessions === 0, { what: "the upstream session to be ended" });
   });
+});
+
+Deno.test("`sluice stdio`, started in another folder, has the settings of the .env beside the database", async () => {
+  const gatewayFolder = await Deno.makeTempDir({ prefix: "sluice_stdio_home_" });
+  const clientFolder = await Deno.makeTempDir({ prefix: "sluice_stdio_client_" });
+  await Deno.writeTextFile(`${gatewayFolder}/.env`, "STDIO_ENABLED=true\nLOG_LEVEL=ERROR\n");
+  await Deno.writeTextFile(`${clientFolder}/.env`, "LOG_LEVEL=WARNING\n");
+  {
+    await using sluice = await Sluice.start({ cwd: gatewayFolder });
+    const body = { name: "process", transport: "STDIO", ...counterLaunch(`mark-${crypto.randomUUID()}`) };
+    assertEquals((await sluice.api("POST", "/gateways", body)).status, 200);
+  }
+  const command = stdioCommand(clientFolder);
+  const env = { ...command.env, DATABASE_URL: `sqlite:///${gatewayFolder}/mcp.db` };
+  {
+    await using client = await connectStdioV1({ ...command, env });
+    assertEquals(textOf(await client.callTool("process-increment")), "1");
+  }
+  const { stdout } = await new Deno.Command(command.command, {
+    args: [...command.args.slice(0, -1), "config"],
+    cwd: clientFolder,
+    env,
+    clearEnv: true,
+  }).output();
+  const shown = new TextDecoder().decode(stdout).replaceAll(/ +/g, " ");
+  assertStringIncludes(shown, `STDIO_ENABLED true ${gatewayFolder}/.env`);
+  assertStringIncludes(shown, "LOG_LEVEL WARNING .env");
+  for (const folder of [gatewayFolder, clientFolder]) await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("`sluice stdio` answers what was piped in before it ends, and says what is no message", async () => {
