@@ -75,11 +75,11 @@ interface Introduction {
 /** A 2026-07-28 request first, for an older server refuses it as what it does not know; the reverse is not so. */
 async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
   const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
-  const modern = await probeStateless(transport, { ...options, timeoutMs }).catch((error) => {
+  const stateless = await probeStateless(transport, { ...options, timeoutMs }).catch((error) => {
     if (isUnreachable(error) || isOurDoing(error)) throw error;
     return null;
   });
-  if (modern !== null) return statelessIntroduction(modern);
+  if (stateless !== null) return statelessIntroduction(stateless);
   try {
     const session = await handshake(transport, options);
     return { ...session.initialized, session };

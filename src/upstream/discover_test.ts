@@ -96,7 +96,7 @@ Deno.test("discover() goes on behind an empty cursor of 2026-07-28", async () =>
     if (method !== "tools/list") return EMPTY;
     return cursor === null ? { tools: [{ name: "a" }], nextCursor: "" } : { tools: [{ name: "b" }] };
   });
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const { tools } = await discover(upstream.transport(), OPTIONS);
   assertEquals(tools.map((tool) => JSON.parse(tool).name), ["a", "b"]);
 });
@@ -133,7 +133,7 @@ Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no
         : { tools: [{ name: "b" }] },
     { tools: { listChanged: true } },
   );
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const found = await discover(upstream.transport(), OPTIONS);
   assertEquals(
     [found.protocolVersion, found.stateful, found.capabilities, found.serverInfo],
@@ -153,7 +153,7 @@ Deno.test("discover() leaves out tools with header annotations at fault, and say
     },
   ];
   const upstream = upstreamWith(() => ({ ...EMPTY, tools }));
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const found = await discover(upstream.transport(), OPTIONS);
   assertEquals(found.tools.map((tool) => JSON.parse(tool).name), ["good"]);
   assertEquals(found.refusedTools, [{
@@ -196,13 +196,13 @@ Deno.test("discover() asks once more, and longer, where initialize is what an up
   const upstream = new FakeUpstream(({ method }) =>
     method === "server/discover" && asked++ === 0 ? { status: 503 } : undefined
   );
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   upstream.capabilities = {};
   assertEquals((await discover(upstream.transport(), OPTIONS)).protocolVersion, "2026-07-28");
   assertEquals(upstream.methods.slice(0, 3), ["server/discover", "initialize", "server/discover"]);
 });
 
-Deno.test("discover() tells what initialize was refused with where nothing speaks for another era", async () => {
+Deno.test("discover() tells what initialize was refused with where nothing suggests another revision", async () => {
   const upstream = new FakeUpstream(({ id, method }) =>
     method === "initialize"
       ? refusal(id, 400, { code: -32602, message: "bad capabilities" })

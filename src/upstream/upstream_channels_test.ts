@@ -1,4 +1,4 @@
-// Which era an upstream is spoken to in over channels (processes, sockets): found out, kept, and found out again.
+// Which revision an upstream is spoken to in over channels (processes, sockets): found out, kept, and found out again.
 import { assertEquals, assertRejects } from "@std/assert";
 import { settle } from "../../tests/support/fakes.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
@@ -88,7 +88,7 @@ Deno.test("discover() says why nothing can be started, and starts nothing twice"
   assertEquals(tries, 1);
 });
 
-Deno.test("Upstream.request() has one process for all callers of a modern upstream, with and without sessions", async () => {
+Deno.test("Upstream.request() has one process for all callers of a stateless upstream, with and without sessions", async () => {
   const { fake, upstream, ask } = setUp(STATELESS_REVISION, statelessScript);
   const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
   await Promise.all([ask(), ask(), ...bound.map((one) => ask(one))]);
@@ -106,7 +106,7 @@ Deno.test("Upstream.request() has one process for all callers of a modern upstre
   assertEquals(fake.open, 0);
 });
 
-Deno.test("Upstream.request() speaks to an upstream in the older era as its row says, without a probe", async () => {
+Deno.test("Upstream.request() speaks to an upstream in an older revision as its row says, without a probe", async () => {
   for (const script of [dualScript, sessionScript("exit")]) {
     const { fake, ask } = setUp(null, script);
     for (let i = 0; i < 2; i++) assertEquals(await ask(), "tools/call");
@@ -121,7 +121,7 @@ Deno.test("Upstream.request() speaks to an upstream in the older era as its row 
   }
 });
 
-Deno.test("Upstream.request() finds out that a modern upstream is of an older era again, whatever it does to the greeting", async () => {
+Deno.test("Upstream.request() finds out that a stateless upstream speaks an older revision again, whatever it does to the greeting", async () => {
   for (const onProbe of [REFUSED, "exit" as const, undefined]) {
     const { fake, ask } = setUp(STATELESS_REVISION, sessionScript(onProbe));
     const bound = new BoundSessions();
@@ -157,7 +157,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
   }
 });
 
-Deno.test("Upstream.request() leaves a modern upstream alone whose process dies at once, again and again", async () => {
+Deno.test("Upstream.request() leaves a stateless upstream alone whose process dies at once, again and again", async () => {
   const { fake, upstream, ask } = setUp(STATELESS_REVISION, () => "exit");
   const codes: string[] = [];
   for (let i = 0; i < 20; i++) codes.push((await assertRejects(() => ask(), SluiceError)).code);
@@ -171,7 +171,7 @@ Deno.test("Upstream.request() leaves a modern upstream alone whose process dies 
   assertEquals([fake.peers.length, fake.open], [started, 0]);
 });
 
-Deno.test("Upstream.watchLists() subscribes again when the process of a modern upstream has ended", async () => {
+Deno.test("Upstream.watchLists() subscribes again when the process of a stateless upstream has ended", async () => {
   const fake = new FakePeers(systemClock);
   const capabilities = { tools: { listChanged: true } };
   const upstream = new Upstream(
@@ -199,7 +199,7 @@ Deno.test("Upstream.watchLists() subscribes again when the process of a modern u
   await ended;
 });
 
-Deno.test("A modern process that is called tells of changes of its lists, and is not kept for that", async () => {
+Deno.test("A process of 2026-07-28 that is called tells of changes of its lists, and is not kept for that", async () => {
   const changed: string[] = [];
   const capabilities = { tools: { listChanged: true }, prompts: {} };
   const clock = new FakeClock();
@@ -230,7 +230,7 @@ Deno.test("A modern process that is called tells of changes of its lists, and is
   assertEquals(fake.open, 0);
 });
 
-Deno.test("probeUpstream() leaves no process or socket behind, of either era", async () => {
+Deno.test("probeUpstream() leaves no process or socket behind, of either kind", async () => {
   const cases = [[statelessScript, STATELESS_REVISION], [sessionScript(REFUSED), STATELESS_REVISION], [
     dualScript,
     null,
@@ -244,7 +244,7 @@ Deno.test("probeUpstream() leaves no process or socket behind, of either era", a
   }
 });
 
-Deno.test("A process gets a modern client's answers itself, whatever else the client asks of which worker", async () => {
+Deno.test("A process gets a sessionless client's answers itself, whatever else the client asks of which worker", async () => {
   const params = `{"name":"t","_meta":{"${META.protocolVersion}":"${STATELESS_REVISION}"}}`;
   const asks: Script = (said, peer) => {
     if (said.method !== "tools/call") return statelessScript(said, peer);
@@ -267,8 +267,8 @@ Deno.test("A process gets a modern client's answers itself, whatever else the cl
     const profile = upstreamProfile({ statelessRevision: STATELESS_REVISION });
     const upstream = new Upstream(profile, fake.transport({ kind }), upstreamDeps());
     const clientCapabilities = '{"elicitation":{}}';
-    const modern = call({ revision: STATELESS_REVISION, clientCapabilities, ...more });
-    const { text } = await upstream.request("tools/call", params, modern);
+    const sessionless = call({ revision: STATELESS_REVISION, clientCapabilities, ...more });
+    const { text } = await upstream.request("tools/call", params, sessionless);
     return { fake, answer: JSON.parse(text) };
   };
 
@@ -296,7 +296,7 @@ Deno.test("A socket is opened with the headers that a caller passes, and not wit
   assertEquals(fake.peers.map(({ passed }) => passed), [[["authorization", "a"]], [["authorization", "b"]]]);
 });
 
-Deno.test("A process is not offered a modern client for its tasks, and hears all else that the client claims", async () => {
+Deno.test("A process is not offered a sessionless client for its tasks, and hears all else that the client claims", async () => {
   const { fake, upstream } = setUp(STATELESS_REVISION, statelessScript);
   const clientCapabilities = `{"extensions":{"a/b":{},"${TASKS_EXTENSION}":{}}}`;
   const claims = {
@@ -306,8 +306,8 @@ Deno.test("A process is not offered a modern client for its tasks, and hears all
     [META.logLevel]: "error",
     progressToken: 7,
   };
-  const modern = call({ revision: STATELESS_REVISION, clientCapabilities });
-  await upstream.request("tools/call", JSON.stringify({ name: "t", _meta: claims }), modern);
+  const sessionless = call({ revision: STATELESS_REVISION, clientCapabilities });
+  await upstream.request("tools/call", JSON.stringify({ name: "t", _meta: claims }), sessionless);
   const { progressToken: _, ...heard } = fake.last.heard.at(-1)!.params._meta;
   const { progressToken: __, ...expected } = claims;
   assertEquals(heard, { ...expected, [META.clientCapabilities]: { extensions: { "a/b": {} } } });

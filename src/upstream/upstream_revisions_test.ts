@@ -1,4 +1,4 @@
-// Clients and upstreams of different eras, and verdicts that have become wrong.
+// Clients and upstreams of different revisions, and verdicts that have become wrong.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { events, FakeUpstream, headerOf, type Received, refusal } from "../../tests/support/fake_upstream.ts";
 import { settle } from "../../tests/support/fakes.ts";
@@ -30,9 +30,9 @@ const sessionlessCall = (more: Partial<UpstreamCall> = {}) =>
 
 const pooled = (given: Given = {}) => setUpPooled(given);
 
-Deno.test("Upstream.request() calls a modern upstream at once, for clients with and without sessions", async () => {
+Deno.test("Upstream.request() calls a stateless upstream at once, for clients with and without sessions", async () => {
   const { fake, upstream } = setUp(STATELESS_REVISION);
-  fake.era = "modern";
+  fake.revisions = "stateless";
   const bound = new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' }));
   for (const one of [call(), call({ bound }), sessionlessCall()]) {
     assertEquals((await upstream.request("tools/call", PARAMS, one)).failed, false);
@@ -47,7 +47,7 @@ Deno.test("Upstream.request() calls a modern upstream at once, for clients with 
 Deno.test("Upstream.request() finds out that an upstream no longer knows initialize", async () => {
   for (const bound of [null, new BoundSessions()]) {
     const { fake, upstream } = setUp(null);
-    fake.era = "modern";
+    fake.revisions = "stateless";
     for (let i = 0; i < 2; i++) {
       const answer = await upstream.request("tools/call", '{"name":"t"}', call({ bound }));
       assertEquals(answer, { text: '{"resultType":"complete","ok":true}', failed: false });
@@ -58,12 +58,12 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
 
 Deno.test("Upstream.request() finds out in the pool, too, that an upstream no longer knows initialize", async () => {
   const { fake, upstream } = pooled();
-  fake.era = "modern";
+  fake.revisions = "stateless";
   for (let i = 0; i < 2; i++) await upstream.request("tools/call", '{"name":"t"}', call());
   assertEquals(fake.methods, ["initialize", "server/discover", "tools/call", "tools/call"]);
 });
 
-Deno.test("Upstream.request() finds out that a modern upstream speaks an older revision again", async () => {
+Deno.test("Upstream.request() finds out that a stateless upstream speaks an older revision again", async () => {
   const refusals = [
     (id: unknown) => refusal(id, 400, { code: -32000, message: "Bad Request: Server not initialized" }),
     () => refusal(null, 400, { code: -32000, message: "Bad Request: No valid session ID provided" }),
@@ -93,13 +93,13 @@ Deno.test("Upstream.request() finds out that a modern upstream speaks an older r
   }
 });
 
-Deno.test("Upstream.request() makes no call again that a modern upstream has refused in older words", async () => {
+Deno.test("Upstream.request() makes no call again that a stateless upstream has refused as an older server does", async () => {
   for (const [status, code] of [[400, -32000], [404, -32001]] as const) {
     const { fake, upstream } = setUp(
       STATELESS_REVISION,
       ({ method, id }) => method === "tools/call" ? refusal(id, status, { code, message: "no" }) : undefined,
     );
-    fake.era = "modern";
+    fake.revisions = "stateless";
     const error = await assertRejects(
       () => upstream.request("tools/call", PARAMS, sessionlessCall()),
       SluiceError,
@@ -109,7 +109,7 @@ Deno.test("Upstream.request() makes no call again that a modern upstream has ref
   }
 });
 
-Deno.test("Upstream.request() keeps a modern client's claims from an upstream that would take them at their word", async () => {
+Deno.test("Upstream.request() keeps a sessionless client's claims from an upstream that would take them at their word", async () => {
   const { fake, upstream } = setUp(null);
   await upstream.request("tools/call", PARAMS, sessionlessCall());
   assertEquals(fake.received.find(({ method }) => method === "tools/call")!.params, {
@@ -142,7 +142,7 @@ Deno.test("Upstream.request() pools no session of a client that declares a book"
   assertEquals(fake.methods.filter((method) => method === "DELETE").length, 2);
 });
 
-Deno.test("Upstream.request() puts a question of an older upstream to the modern client of that call", async () => {
+Deno.test("Upstream.request() puts a question of an older upstream to the sessionless client of that call", async () => {
   const question = { jsonrpc: "2.0", id: "q", method: "sampling/createMessage", params: { n: 1 } };
   const answered = Promise.withResolvers<unknown>();
   const { upstream } = pooled({
@@ -176,7 +176,7 @@ Deno.test("Upstream.request() puts a question of an older upstream to the modern
   assertEquals(await answered.promise, { jsonrpc: "2.0", id: "q", result: { text: "hi" } });
 });
 
-Deno.test("Upstream.request() sets the log level that a modern request asks for in a session of its own", async () => {
+Deno.test("Upstream.request() sets the log level that a sessionless request asks for in a session of its own", async () => {
   const { fake, upstream } = pooled({ profile: { capabilities: { logging: {} } } });
   const loud = `{"name":"t","_meta":{${CLAIMS},"${META.logLevel}":"debug"}}`;
   await upstream.request("tools/call", loud, sessionlessCall());
@@ -190,7 +190,7 @@ Deno.test("Upstream.request() sets the log level that a modern request asks for 
   assertEquals([calls, fake.methods.filter((method) => method === "DELETE").length], [["s1", "s2"], 1]);
 });
 
-Deno.test("Upstream.request() with an open circuit asks a modern upstream server/discover first", async () => {
+Deno.test("Upstream.request() with an open circuit asks a stateless upstream server/discover first", async () => {
   let isDown = true;
   const { fake, upstream, clock } = pooled({
     profile: { statelessRevision: STATELESS_REVISION },
@@ -199,7 +199,7 @@ Deno.test("Upstream.request() with an open circuit asks a modern upstream server
       return undefined;
     },
   });
-  fake.era = "modern";
+  fake.revisions = "stateless";
   while (!upstream.isDown) {
     await assertRejects(() => upstream.request("tools/call", PARAMS, sessionlessCall()), SluiceError);
   }
@@ -210,10 +210,10 @@ Deno.test("Upstream.request() with an open circuit asks a modern upstream server
   assertEquals(fake.methods.slice(before), ["server/discover", "tools/call"]);
 });
 
-Deno.test("Upstream.request() passes the caller's headers to a modern upstream, found late or early", async () => {
+Deno.test("Upstream.request() passes the caller's headers to a stateless upstream, found late or early", async () => {
   for (const rowSays of [null, STATELESS_REVISION]) {
     const { fake, upstream } = setUp(rowSays);
-    fake.era = "modern";
+    fake.revisions = "stateless";
     const received = new Headers({ "x-upstream-authorization": "Bearer own" });
     await upstream.request("tools/call", '{"name":"t"}', call({ received }));
     const last = fake.received.at(-1)!;
@@ -221,13 +221,13 @@ Deno.test("Upstream.request() passes the caller's headers to a modern upstream, 
   }
 });
 
-Deno.test("A modern upstream's notifications reach the client of the call", async () => {
+Deno.test("A stateless upstream's notifications reach the client of the call", async () => {
   const progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}';
   const { fake, upstream } = setUp(
     STATELESS_REVISION,
     ({ id }) => events(progress, `{"jsonrpc":"2.0","id":${id},"result":{}}`),
   );
-  fake.era = "modern";
+  fake.revisions = "stateless";
   const heard: string[] = [];
   await upstream.request("tools/call", PARAMS, call({ client: { notify: (text) => heard.push(text) } }));
   assert(heard.length === 1 && heard[0] === progress);

@@ -14,13 +14,13 @@ for (const revision of ["2025-11-25", "2026-07-28"] as const) {
 }
 
 for (
-  const [era, served, other] of [
-    ["legacy", "2025-11-25", "2026-07-28"],
-    ["modern", "2026-07-28", "2025-11-25"],
+  const [revisions, served, other] of [
+    ["sessions", "2025-11-25", "2026-07-28"],
+    ["stateless", "2026-07-28", "2025-11-25"],
   ] as const
 ) {
-  Deno.test(`An upstream of the ${era} era passes ${served} and fails ${other}`, async () => {
-    await using upstream = await startConformanceUpstream(era);
+  Deno.test(`An upstream that speaks ${revisions} passes ${served} and fails ${other}`, async () => {
+    await using upstream = await startConformanceUpstream(revisions);
     assertComplete(await runServerSuite(upstream.url, served), served);
     const refused = await runServerSuite(upstream.url, other);
     assertEquals(refused.exitCode, 1);

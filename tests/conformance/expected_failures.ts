@@ -1,9 +1,9 @@
 // What cannot pass through the gateway, lane by lane, with the sentence that says so.
 //
-// A lane is a revision of the client and the era of the upstream. What is missing here has to pass.
+// A lane is a revision of the client and the revisions that the upstream speaks. What is missing here has to pass.
 import type { ExpectedFailure } from "./expected_counts.ts";
 import type { Revision } from "./suite.ts";
-import type { Era } from "./upstream_process.ts";
+import type { UpstreamRevisions } from "./upstream_process.ts";
 
 /** Lists come from the gateway's own catalogue, with nothing to stream. */
 const LISTS_ARE_JSON: ExpectedFailure = {
@@ -48,7 +48,7 @@ const KEYS_ARE_OURS: ExpectedFailure = {
 };
 
 /** What the wire with sessions has no room for. */
-const MODERN_CLIENT_ON_LEGACY_UPSTREAM: readonly ExpectedFailure[] = [
+const SESSIONLESS_CLIENT_OF_SESSION_UPSTREAM: readonly ExpectedFailure[] = [
   {
     scenario: "server-stateless",
     passed: 28,
@@ -61,14 +61,14 @@ const MODERN_CLIENT_ON_LEGACY_UPSTREAM: readonly ExpectedFailure[] = [
   KEYS_ARE_OURS,
 ];
 
-/** @param upstream its era; `process`: of 2026-07-28 alone, over stdio */
+/** @param upstream what it speaks; `process`: of 2026-07-28 alone, over stdio */
 export function expectedFailures(
   revision: Revision,
-  upstream: Era | "process",
+  upstream: UpstreamRevisions | "process",
 ): readonly ExpectedFailure[] {
   if (revision === "2025-11-25") {
-    return [LISTS_ARE_JSON, upstream === "legacy" ? CLIENT_KEEPS_ITS_STREAM : NOTHING_TO_RESUME];
+    return [LISTS_ARE_JSON, upstream === "sessions" ? CLIENT_KEEPS_ITS_STREAM : NOTHING_TO_RESUME];
   }
   if (upstream === "process") return [KEYS_ARE_OURS];
-  return upstream === "legacy" ? MODERN_CLIENT_ON_LEGACY_UPSTREAM : [];
+  return upstream === "sessions" ? SESSIONLESS_CLIENT_OF_SESSION_UPSTREAM : [];
 }

@@ -1,7 +1,11 @@
 // The real gateway with the conformance upstream behind a virtual server that changes no name: what the suite is pointed at.
 import type { Gateway, Settings, StartGateway } from "../support/gateway.ts";
 import { Sluice } from "../support/sluice.ts";
-import { type ConformanceUpstream, type Era, startConformanceUpstream } from "./upstream_process.ts";
+import {
+  type ConformanceUpstream,
+  startConformanceUpstream,
+  type UpstreamRevisions,
+} from "./upstream_process.ts";
 
 const SERVER_ID = "conformance";
 
@@ -11,9 +15,12 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly sluice: Gateway;
 }
 
-/** Before the conformance-complete upstream, which speaks the revisions of `era`. */
-export function startGateway(era: Era = "both", start?: StartGateway): Promise<GatewayUnderTest> {
-  return startGatewayTo(startConformanceUpstream(era), start);
+/** Before the conformance-complete upstream, which speaks `revisions`. */
+export function startGateway(
+  revisions: UpstreamRevisions = "both",
+  start?: StartGateway,
+): Promise<GatewayUnderTest> {
+  return startGatewayTo(startConformanceUpstream(revisions), start);
 }
 
 /** Before an upstream over streamable HTTP. */

@@ -6,26 +6,27 @@ import type { StartGateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { type Revision, runServerSuite } from "./suite.ts";
-import type { Era } from "./upstream_process.ts";
+import type { UpstreamRevisions } from "./upstream_process.ts";
 
 /** What the client speaks, and what the upstream does; `process`: 2026-07-28 alone, over stdio. */
-const LANES: readonly (readonly [Revision, Era | "process"])[] = [
-  ["2025-11-25", "legacy"],
-  ["2025-11-25", "modern"],
+const LANES: readonly (readonly [Revision, UpstreamRevisions | "process"])[] = [
+  ["2025-11-25", "sessions"],
+  ["2025-11-25", "stateless"],
   ["2025-11-25", "both"],
   ["2025-11-25", "process"],
-  ["2026-07-28", "legacy"],
-  ["2026-07-28", "modern"],
+  ["2026-07-28", "sessions"],
+  ["2026-07-28", "stateless"],
   ["2026-07-28", "both"],
   ["2026-07-28", "process"],
 ];
 
-for (const [revision, era] of LANES) {
+for (const [revision, spoken] of LANES) {
   // A process belongs to a worker: behind a load balancer the next request finds another one, with a state of its own.
-  const options = { inCluster: era !== "process" };
-  gatewayTest(`The suite of ${revision} passes with an upstream of era ${era}`, async (start) => {
-    await using gateway = await (era === "process" ? startGatewayToProcess(start) : startGateway(era, start));
-    assertComplete(await runServerSuite(gateway.url, revision), revision, expectedFailures(revision, era));
+  const options = { inCluster: spoken !== "process" };
+  gatewayTest(`The suite of ${revision} passes with an upstream of spoken ${spoken}`, async (start) => {
+    await using gateway =
+      await (spoken === "process" ? startGatewayToProcess(start) : startGateway(spoken, start));
+    assertComplete(await runServerSuite(gateway.url, revision), revision, expectedFailures(revision, spoken));
   }, options);
 }
 

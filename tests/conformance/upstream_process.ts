@@ -3,7 +3,7 @@ import { ChildOutput } from "../support/child_output.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** Which revisions it speaks: all, those with sessions, or 2026-07-28. */
-export type Era = "both" | "legacy" | "modern";
+export type UpstreamRevisions = "both" | "sessions" | "stateless";
 
 export interface ConformanceUpstream extends AsyncDisposable {
   /** Its MCP endpoint. */
@@ -11,8 +11,10 @@ export interface ConformanceUpstream extends AsyncDisposable {
 }
 
 /** The conformance-complete one. @throws {Error} with its output, where it does not come up */
-export function startConformanceUpstream(era: Era = "both"): Promise<ConformanceUpstream> {
-  return start("upstream/main.ts", ["--era", era]);
+export function startConformanceUpstream(
+  revisions: UpstreamRevisions = "both",
+): Promise<ConformanceUpstream> {
+  return start("upstream/main.ts", ["--revisions", revisions]);
 }
 
 /** The one with the tasks extension. @throws {Error} likewise */

@@ -13,7 +13,7 @@ const TRANSPORTS = [["sse", connectSse], ["ws", connectWebSocket]] as const;
 const textOf = (result: { content: { text: string }[] }) => result.content[0]!.text;
 
 gatewayTest("SDK clients use SSE and WebSocket, whichever worker their messages reach", async (start, t) => {
-  await using upstream = await startConformanceUpstream("legacy");
+  await using upstream = await startConformanceUpstream("sessions");
   await using sluice = await start({ DISABLE_ACCESS_LOG: "false" });
   await sluice.registerUpstream("up", upstream.url);
   const { body: tools } = await sluice.api("GET", "/tools");

@@ -8,9 +8,9 @@ import { waitFor } from "../support/wait_for.ts";
 const ACCEPT = { action: "accept", content: { username: "ann", email: "ann@example.com" } };
 
 /** A gateway with the upstream whose tool asks its user. */
-async function setUp(era: "legacy" | "both") {
+async function setUp(revisions: "sessions" | "both") {
   await using stack = new AsyncDisposableStack();
-  const upstream = stack.use(await startConformanceUpstream(era));
+  const upstream = stack.use(await startConformanceUpstream(revisions));
   const cwd = await Deno.makeTempDir({ prefix: "sluice_questions_" });
   stack.defer(() => Deno.remove(cwd, { recursive: true }));
   const sluice = stack.use(await Sluice.start({ cwd, env: { WORKERS: "2", LOG_LEVEL: "INFO" } }));
@@ -56,7 +56,7 @@ function reader(response: Response) {
 }
 
 Deno.test("An answer to a question of before reaches the call that waits in the worker that ends", async () => {
-  await using gateway = await setUp("legacy");
+  await using gateway = await setUp("sessions");
   const { send, recycleAll } = gateway;
   const capabilities = { elicitation: {} };
   const clientInfo = { name: "test", version: "1" };
@@ -84,7 +84,7 @@ Deno.test("An answer to a question of before reaches the call that waits in the 
 });
 
 Deno.test("A requestState of before leads to the call that is parked in the worker that ends", async () => {
-  await using gateway = await setUp("legacy");
+  await using gateway = await setUp("sessions");
   const { send, recycleAll } = gateway;
   const name = "asks-test-elicitation";
   const call = async (more: Record<string, unknown> = {}) => {
@@ -118,7 +118,7 @@ Deno.test("A requestState of before leads to the call that is parked in the work
 });
 
 Deno.test("On a WebSocket, too: who comes back on a new one finds the call, and who listened is told that it is over", async () => {
-  await using gateway = await setUp("legacy");
+  await using gateway = await setUp("sessions");
   const { sluice, recycleAll } = gateway;
   const token = await sluice.token();
   const connect = () => Promise.all([1, 2, 3, 4].map(() => SessionlessSocket.connect(sluice.url, token)));

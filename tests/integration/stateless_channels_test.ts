@@ -25,9 +25,9 @@ function killAll(mark: string): void {
   }
 }
 
-/** The SDK's client in the era without sessions; it accepts every form and has a model of one sentence. */
+/** The SDK's client of the stateless revision; it accepts every form and has a model of one sentence. */
 async function connectSessionless(url: string, token?: string) {
-  const client = new Client({ name: "modern-client", version: "1.0.0" }, {
+  const client = new Client({ name: "sessionless-client", version: "1.0.0" }, {
     versionNegotiation: { mode: { pin: "2026-07-28" } },
     capabilities: { elicitation: {}, sampling: {}, roots: {} },
   });
@@ -105,9 +105,9 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
       await using other = await connectSessionless(gateway.url);
       await other.call("process");
     }));
-    const legacy = await connectV1(gateway.url);
-    await legacy.callTool("process");
-    await legacy[Symbol.asyncDispose]();
+    const older = await connectV1(gateway.url);
+    await older.callTool("process");
+    await older[Symbol.asyncDispose]();
     await waitFor(() => processesWith(mark).length <= 2, { what: "no more than two processes" });
     const processes = await metric(gateway.sluice, "sluice_stdio_processes ");
     assertEquals(processes, processesWith(mark).length);
@@ -121,7 +121,7 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
 Deno.test("A 2026-07-28 process that ends loses its calls; the next one finds another, and subscriptions come back", async () => {
   const mark = newMark();
   const state = await Deno.makeTempFile({ prefix: "sluice_state_" });
-  const launch = conformanceLaunch(mark, "modern", ["--state", state]);
+  const launch = conformanceLaunch(mark, "stateless", ["--state", state]);
   await using gateway = await startGatewayWith({ transport: "STDIO", ...launch }, {
     ...ENABLED,
     WORKERS: "1",
@@ -183,7 +183,7 @@ Deno.test("A process of an older revision works, whatever it does when it is ask
   }
 });
 
-Deno.test("A process is spoken to in the other era once its program is another, in either direction", async () => {
+Deno.test("A process is spoken to in the other way once its program is another, in either direction", async () => {
   const folder = await Deno.makeTempDir({ prefix: "sluice_stdio_" });
   const script = `${folder}/server.sh`;
   const mark = newMark();

@@ -34,11 +34,14 @@ async function connect({ url }: GatewayUnderTest, capabilities: Record<string, o
   return { client, call, [Symbol.asyncDispose]: () => client.close() };
 }
 
-async function startWithStdio(start: StartGateway, era: "modern" | "both"): Promise<GatewayUnderTest> {
+async function startWithStdio(
+  start: StartGateway,
+  revisions: "stateless" | "both",
+): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const state = await Deno.makeTempFile({ prefix: "sluice_state_" });
   stack.defer(() => Deno.remove(state));
-  const launch = conformanceLaunch("peer", era, ["--state", state]);
+  const launch = conformanceLaunch("peer", revisions, ["--state", state]);
   const env = { STDIO_ENABLED: "true" };
   const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env, start));
   const owned = stack.move();
@@ -58,9 +61,9 @@ async function startWith(
 }
 
 const GATEWAYS: Readonly<Record<string, (start: StartGateway) => Promise<GatewayUnderTest>>> = {
-  "over HTTP": (start) => startGateway("modern", start),
-  "over stdio": (start) => startWithStdio(start, "modern"),
-  "of both eras over stdio": (start) => startWithStdio(start, "both"),
+  "over HTTP": (start) => startGateway("stateless", start),
+  "over stdio": (start) => startWithStdio(start, "stateless"),
+  "of all revisions over stdio": (start) => startWithStdio(start, "both"),
   "over WebSocket": (start) => startWith(start, "WEBSOCKET", serveStatelessWebSocket),
   "over SSE": (start) => startWith(start, "SSE", serveStatelessSse),
 };

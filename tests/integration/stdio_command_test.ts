@@ -66,7 +66,7 @@ function spawn({ command, args, env, cwd }: StdioCommand) {
 }
 
 Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, and reach the upstreams of the registry", async (t) => {
-  await using upstream = await startConformanceUpstream("legacy");
+  await using upstream = await startConformanceUpstream("sessions");
   await using counter = CounterUpstream.start();
   await using sluice = await Sluice.start();
   await sluice.registerUpstream("up", upstream.url);
@@ -77,7 +77,7 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   const clients = [
     ["v1", connectStdioV1],
     ["v2", connectStdioV2],
-    ["v2 of 2026-07-28", (command: StdioCommand) => connectStdioSessionless(command, "modern")],
+    ["v2 of 2026-07-28", (command: StdioCommand) => connectStdioSessionless(command, "stateless")],
   ] as const;
   for (const [name, connect] of clients) {
     await t.step(`SDK ${name}: calls, sampling, elicitation`, async () => {
@@ -111,7 +111,7 @@ Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, a
   await t.step("SDK v2 of 2026-07-28 cancels a call, and listens until it does not want to", async () => {
     await using slow = SlowUpstream.start({ delayMs: 8_000 });
     await sluice.registerUpstream("slow", slow.url);
-    await using client = await connectStdioSessionless(stdioCommand(sluice.cwd), "modern");
+    await using client = await connectStdioSessionless(stdioCommand(sluice.cwd), "stateless");
     const cancel = new AbortController();
     const call = client.callUntil(cancel.signal, "slow-slow").then(() => "answered", () => "cancelled");
     await waitFor(() => slow.calls === 1, { what: "the call" });

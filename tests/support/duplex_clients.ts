@@ -91,7 +91,7 @@ export interface Listening {
 /** @param mode `auto`: it asks a server that it starts for that alone which revisions it knows */
 export async function connectStdioSessionless(
   command: StdioCommand,
-  mode: "auto" | "modern",
+  mode: "auto" | "stateless",
 ): Promise<SessionlessClient> {
   return await connectStdio(command, mode === "auto" ? mode : { pin: "2026-07-28" });
 }

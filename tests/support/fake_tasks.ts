@@ -24,11 +24,11 @@ export class TaskUpstream {
   readonly #isStateless: boolean;
 
   /** @param prefix of all ids that it gives */
-  constructor(prefix: string, era: "legacy" | "modern" = "legacy") {
+  constructor(prefix: string, revisions: "sessions" | "stateless" = "sessions") {
     this.#prefix = prefix;
-    this.#isStateless = era === "modern";
+    this.#isStateless = revisions === "stateless";
     this.fake = new FakeUpstream((request) => this.#serve(request));
-    this.fake.era = era;
+    this.fake.revisions = revisions;
     this.fake.stateful = !this.#isStateless;
     this.fake.capabilities = this.#isStateless
       ? { tools: {}, extensions: { "io.modelcontextprotocol/tasks": {} } }
@@ -114,8 +114,8 @@ function listened({ request }: LiveStream, method: string, params: Record<string
 
 /** What such an upstream has in its gateway's row. */
 export function taskGateway({ fake }: TaskUpstream) {
-  const { capabilities, era } = fake;
-  return era === "modern"
+  const { capabilities, revisions } = fake;
+  return revisions === "stateless"
     ? { capabilities, protocolVersion: "2026-07-28", stateful: false }
     : { capabilities, protocolVersion: "2025-11-25" };
 }

@@ -21,7 +21,7 @@ export interface Received {
   readonly sessionId: string | null;
 }
 
-const MODERN = "2026-07-28";
+const STATELESS = "2026-07-28";
 const CLAIM = "io.modelcontextprotocol/protocolVersion";
 
 export class FakeUpstream implements HttpClient {
@@ -29,8 +29,8 @@ export class FakeUpstream implements HttpClient {
   /** Does it give an Mcp-Session-Id? */
   stateful = true;
   protocolVersion = "2025-11-25";
-  /** `modern`: it speaks 2026-07-28 alone, and refuses all else as the revision has it. */
-  era: "legacy" | "modern" = "legacy";
+  /** `stateless`: it speaks 2026-07-28 alone, and refuses all else as the revision has it. */
+  revisions: "sessions" | "stateless" = "sessions";
   /** What it says of itself. */
   capabilities: Record<string, unknown> = { tools: {} };
   #sessions = 0;
@@ -73,7 +73,9 @@ export class FakeUpstream implements HttpClient {
   close(): void {}
 
   #behave(request: Received): FakeAnswer {
-    return this.era === "modern" ? this.#behaveStateless(request) : this.#behaveWithSessions(request);
+    return this.revisions === "stateless"
+      ? this.#behaveStateless(request)
+      : this.#behaveWithSessions(request);
   }
 
   #behaveStateless({ method, id, params, http }: Received): FakeAnswer {
@@ -82,12 +84,12 @@ export class FakeUpstream implements HttpClient {
       return refusal(id, 400, {
         code: -32022,
         message: "Unsupported protocol version",
-        data: { supported: [MODERN] },
+        data: { supported: [STATELESS] },
       });
     }
     const claimed = (params as { _meta?: Record<string, unknown> } | undefined)?._meta?.[CLAIM];
-    if (claimed !== MODERN) return refusal(id, 400, { code: -32602, message: "the claims are missing" });
-    if (headerOf(http, "mcp-protocol-version") !== MODERN || headerOf(http, "mcp-method") !== method) {
+    if (claimed !== STATELESS) return refusal(id, 400, { code: -32602, message: "the claims are missing" });
+    if (headerOf(http, "mcp-protocol-version") !== STATELESS || headerOf(http, "mcp-method") !== method) {
       return refusal(id, 400, { code: -32020, message: "headers and body differ" });
     }
     if (method !== "server/discover") return result(id, '{"resultType":"complete","ok":true}');
@@ -95,7 +97,13 @@ export class FakeUpstream implements HttpClient {
     const _meta = { "io.modelcontextprotocol/serverInfo": { name: "fake" } };
     return result(
       id,
-      JSON.stringify({ resultType: "complete", supportedVersions: [MODERN], capabilities, ttlMs: 0, _meta }),
+      JSON.stringify({
+        resultType: "complete",
+        supportedVersions: [STATELESS],
+        capabilities,
+        ttlMs: 0,
+        _meta,
+      }),
     );
   }
 

@@ -33,15 +33,15 @@ const SEEDS: readonly Message[] = [
     capabilities: { sampling: {}, roots: { listChanged: true } },
     clientInfo: { name: "fuzz", version: "1" },
   }),
-  modern("tools/call", { name: "time-echo", arguments: { message: "m" } }),
-  modern("tools/call", {
+  sessionless("tools/call", { name: "time-echo", arguments: { message: "m" } }),
+  sessionless("tools/call", {
     name: "time-echo",
     arguments: {},
     inputResponses: { "input-1": { action: "accept", content: {} } },
     requestState: "sluice.aaaa",
   }),
-  modern("server/discover", {}),
-  modern("resources/read", { uri: "file:///etc/passwd" }),
+  sessionless("server/discover", {}),
+  sessionless("resources/read", { uri: "file:///etc/passwd" }),
   { jsonrpc: "2.0", method: "notifications/initialized" },
   { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 7, reason: "r" } },
   { jsonrpc: "2.0", id: 3, result: { content: [] } },
@@ -49,7 +49,7 @@ const SEEDS: readonly Message[] = [
 ];
 
 /** A request of revision 2026-07-28. */
-function modern(method: string, params: { [key: string]: Json }): Message {
+function sessionless(method: string, params: { [key: string]: Json }): Message {
   return request(method, {
     ...params,
     _meta: {

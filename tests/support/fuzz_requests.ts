@@ -158,9 +158,9 @@ function usualHeaders(random: Prng, { token, sessionId }: FuzzTarget): Headers {
     ["content-type", "application/json"],
     ["accept", "application/json, text/event-stream"],
   ];
-  const era = random.pick(["session", "modern", "none"]);
-  if (era === "session") headers.push(["mcp-session-id", sessionId], ["mcp-protocol-version", "2025-11-25"]);
-  if (era === "modern") {
+  const kind = random.pick(["session", "sessionless", "none"]);
+  if (kind === "session") headers.push(["mcp-session-id", sessionId], ["mcp-protocol-version", "2025-11-25"]);
+  if (kind === "sessionless") {
     headers.push(
       ["mcp-protocol-version", "2026-07-28"],
       ["mcp-method", random.pick(["tools/call", "server/discover", "resources/read"])],

@@ -28,7 +28,7 @@ export function serveStatelessSse() {
       transport.onclose?.();
     });
     void say("endpoint", `/message?stream=${id}`);
-    serveChannel({ era: "modern", state, codec, transport });
+    serveChannel({ revisions: "stateless", state, codec, transport });
     return new Response(readable.pipeThrough(new TextEncoderStream()), {
       headers: { "content-type": "text/event-stream" },
     });

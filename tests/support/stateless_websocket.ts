@@ -16,7 +16,7 @@ export function serveStatelessWebSocket() {
     const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "mcp", idleTimeout: 0 });
     socket.onopen = () => {
       open.add(socket);
-      serveChannel({ era: "modern", state, codec, transport: transportOver(socket) });
+      serveChannel({ revisions: "stateless", state, codec, transport: transportOver(socket) });
     };
     socket.addEventListener("close", () => void open.delete(socket));
     return response;

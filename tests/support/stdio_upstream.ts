@@ -9,14 +9,14 @@ export function counterLaunch(mark: string, how: Misbehaviour = "sound") {
   return { command: "/bin/sh", args: [COUNTER, how, mark] };
 }
 
-/** The conformance-complete upstream over stdio, of 2026-07-28 alone or of both eras; `mark` is as above. */
+/** The conformance-complete upstream over stdio, of 2026-07-28 alone or of all revisions; `mark` is as above. */
 export function conformanceLaunch(
   mark: string,
-  era: "modern" | "both" = "modern",
+  revisions: "stateless" | "both" = "stateless",
   more: readonly string[] = [],
 ) {
   const script = new URL("../conformance/upstream/stdio_main.ts", import.meta.url).pathname;
-  const args = ["run", "-A", "--quiet", script, "--era", era, "--mark", mark, ...more];
+  const args = ["run", "-A", "--quiet", script, "--revisions", revisions, "--mark", mark, ...more];
   return { command: Deno.execPath(), args };
 }
 

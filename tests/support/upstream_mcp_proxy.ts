@@ -1,4 +1,4 @@
-// A stdio server of another project behind mcp-proxy from npm, which makes a streamable HTTP upstream of both eras of it.
+// A stdio server of another project behind mcp-proxy from npm, which makes a streamable HTTP upstream of all revisions of it.
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
 import { waitFor } from "./wait_for.ts";

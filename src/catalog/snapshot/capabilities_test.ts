@@ -71,7 +71,7 @@ Deno.test("mergeCapabilities() has of tasks what any upstream with tools here ha
   assertEquals("tasks" in merged([{ tasks: true }]), false);
 });
 
-Deno.test("Tasks are offered in the era that both client and upstream speak", () => {
+Deno.test("Tasks are offered in the revisions that both client and upstream speak", () => {
   const offered = (protocolVersion: string, capabilities: Capabilities) => {
     const gateways = [gatewayRow("a", { protocolVersion, capabilities })];
     const { all } = new Catalog(catalogRows({ gateways, tools: [toolRow("a", "x")] }));

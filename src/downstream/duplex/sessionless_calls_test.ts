@@ -68,7 +68,7 @@ function silent(): FakeUpstream {
   return new FakeUpstream(({ method }) => method === "tools/call" ? new Promise(() => {}) : undefined);
 }
 
-Deno.test("A channel carries both eras: each request is judged by what it claims", async () => {
+Deno.test("A channel carries requests with and without a session: each request is judged by what it claims", async () => {
   const { connect } = await start();
   const { ask, tell, initialize } = connect();
   const [discovered] = await ask("d", "server/discover");
@@ -76,8 +76,8 @@ Deno.test("A channel carries both eras: each request is judged by what it claims
     [discovered.id, discovered.result.supportedVersions, discovered.result.cacheScope],
     ["d", ["2026-07-28"], "private"],
   );
-  const [modern] = await ask(1, "tools/call", ECHO);
-  assertEquals([modern.result.ok, modern.result.resultType], [true, "complete"]);
+  const [answer] = await ask(1, "tools/call", ECHO);
+  assertEquals([answer.result.ok, answer.result.resultType], [true, "complete"]);
   assertEquals((await tell(request(2, "tools/list")))[0].error.data.code, "INVALID_REQUEST");
   assertEquals((await initialize("2025-06-18")).result.protocolVersion, "2025-06-18");
   const [older] = await tell(request(3, "tools/list"));
@@ -121,7 +121,7 @@ Deno.test("A claim is checked before the upstream hears of the request, and ther
 
 Deno.test("Arguments that HTTP repeats in headers need none on a channel, and go upstream with them", async () => {
   const upstream = new FakeUpstream();
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const inputSchema = {
     type: "object",
     properties: { region: { type: "string", "x-mcp-header": "Region" } },
@@ -319,7 +319,7 @@ Deno.test("subscriptions/listen acknowledges first, tells each listener under it
   assertEquals([listeners.size, admission.streamCount], [3, 3]);
 });
 
-Deno.test("A client of both eras hears of a change as each of them has it", async () => {
+Deno.test("A client that uses both kinds of requests hears of a change in both forms", async () => {
   const server = await start();
   const { initialize, ask, sent } = server.connect();
   await initialize();

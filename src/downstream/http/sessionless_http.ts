@@ -46,7 +46,7 @@ export class SessionlessHttp {
   }
 
   /**
-   * @returns null where the request turns out to claim no revision: then it is the legacy rules' business
+   * @returns null if the request claims no revision: the rules with sessions apply
    * @throws {SluiceError} for what is no JSON-RPC request at all; everything else is in the reply, under the request's id
    */
   async serve(request: McpRequest, signal: CancelSignal): Promise<McpReply | null> {

@@ -200,7 +200,7 @@ Deno.test("SessionlessHttp takes a requestState once, from its own caller, for i
   assertEquals([await codeWith(late), parked.size], [-32602, 0]);
 });
 
-/** A modern upstream that keeps what it asks in `given`, and answers with what comes back; `heard` are the states that reach it. */
+/** A stateless upstream that keeps what it asks in `given`, and answers with what comes back; `heard` are the states that reach it. */
 async function statefulServer(given: string) {
   const heard: unknown[] = [];
   const upstream = new FakeUpstream(({ method, id, params }) => {
@@ -210,7 +210,7 @@ async function statefulServer(given: string) {
     const asks = { resultType: "input_required", requestState: given };
     return result(id, JSON.stringify(state === undefined ? asks : { resultType: "complete", state }));
   });
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const gateways = [gatewayRow("a", { protocolVersion: "2026-07-28", stateful: false })];
   return { heard, ...await sessionlessServer({ ...ROWS, gateways }, { a: upstream }) };
 }

@@ -20,7 +20,7 @@ export interface RequestClaims {
   readonly logLevel: string | null;
 }
 
-/** Must an HTTP request be judged by the modern rules? Cheap, and asked of every one: a wrong yes is found out by the parser. */
+/** Does an HTTP request belong to the stateless revision? Cheap, since every request is asked; the parser corrects a wrong yes. */
 export function mayBeSessionless(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {

@@ -8,7 +8,7 @@ const CAN_TASKS = { extensions: { "io.modelcontextprotocol/tasks": {} } };
 const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 
 async function start() {
-  const upstream = new TaskUpstream("up", "modern");
+  const upstream = new TaskUpstream("up", "stateless");
   const rows = catalogRows({
     gateways: [gatewayRow("a", taskGateway(upstream))],
     tools: [toolRow("a", "work")],

@@ -11,7 +11,7 @@ Deno.test("resources/read lets nobody share what not everybody may see, whatever
   const upstream = new FakeUpstream(({ method, id }) =>
     method === "resources/read" ? result(id, read) : undefined
   );
-  upstream.era = "modern";
+  upstream.revisions = "stateless";
   const rows = catalogRows({
     gateways: [gatewayRow("a", { protocolVersion: STATELESS_REVISION, stateful: false })],
     resources: [

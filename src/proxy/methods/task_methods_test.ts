@@ -9,14 +9,14 @@ import { TASKS_EXTENSION } from "../../mcp/tasks.ts";
 import type { CallContext } from "../call/call_context.ts";
 
 const NO_TASK = 'Invalid params: "taskId" names no task of this caller here';
-const MODERN = {
+const SESSIONLESS = {
   revision: "2026-07-28",
   clientCapabilities: `{"extensions":{"${TASKS_EXTENSION}":{}}}`,
 } as const;
 
-async function setUp(era: "legacy" | "modern" = "legacy") {
-  const a = new TaskUpstream("aaa", era);
-  const b = new TaskUpstream("bbb", era);
+async function setUp(revisions: "sessions" | "stateless" = "sessions") {
+  const a = new TaskUpstream("aaa", revisions);
+  const b = new TaskUpstream("bbb", revisions);
   const rows = catalogRows({
     gateways: [gatewayRow("a", taskGateway(a)), gatewayRow("b", taskGateway(b)), gatewayRow("plain")],
     tools: [toolRow("a", "work"), toolRow("b", "work"), toolRow("plain", "echo")],
@@ -25,15 +25,19 @@ async function setUp(era: "legacy" | "modern" = "legacy") {
   const plane = await dataPlane(rows, { a: a.fake, b: b.fake, plain: new FakeUpstream() });
   const text = (method: string, params: unknown, more: Partial<CallContext> = {}) =>
     plane.dispatcher.respond(
-      plane.context({ ...(era === "modern" ? MODERN : {}), ...more }),
+      plane.context({ ...(revisions === "stateless" ? SESSIONLESS : {}), ...more }),
       requestOf(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })),
     );
   const ask = async (method: string, params: unknown, more: Partial<CallContext> = {}) =>
     JSON.parse(await text(method, params, more));
   /** Makes a task and gives its id. */
   const make = async (name: string, more: Partial<CallContext> = {}): Promise<string> => {
-    const { result } = await ask("tools/call", { name, ...(era === "legacy" ? { task: {} } : {}) }, more);
-    return era === "legacy" ? result.task.taskId : result.taskId;
+    const { result } = await ask(
+      "tools/call",
+      { name, ...(revisions === "sessions" ? { task: {} } : {}) },
+      more,
+    );
+    return revisions === "sessions" ? result.task.taskId : result.taskId;
   };
   return { ...plane, a, b, text, ask, make };
 }
@@ -54,7 +58,7 @@ Deno.test("A task of 2025-11-25 keeps one id of ours in every answer, and each q
 });
 
 Deno.test("A task of the extension keeps one id of ours, and its upstream reads its own in body and header", async () => {
-  const { a, b, ask, make } = await setUp("modern");
+  const { a, b, ask, make } = await setUp("stateless");
   const { result: made } = await ask("tools/call", { name: "a-work" });
   assertEquals([made.resultType, made.status], ["task", "working"]);
   const { taskId } = made;
@@ -69,17 +73,17 @@ Deno.test("A task of the extension keeps one id of ours, and its upstream reads 
   assertEquals(await make("a-work") === taskId, false);
 });
 
-Deno.test("Each era has its own methods for tasks", async () => {
-  const legacy = await setUp();
-  assertEquals((await legacy.ask("tasks/update", { taskId: "x" })).error.code, -32601);
-  const modern = await setUp("modern");
+Deno.test("The revisions with and without sessions each have their own methods for tasks", async () => {
+  const session = await setUp();
+  assertEquals((await session.ask("tasks/update", { taskId: "x" })).error.code, -32601);
+  const sessionless = await setUp("stateless");
   for (const method of ["tasks/list", "tasks/result"]) {
-    assertEquals((await modern.ask(method, { taskId: "x" })).error.code, -32601, method);
+    assertEquals((await sessionless.ask(method, { taskId: "x" })).error.code, -32601, method);
   }
 });
 
 Deno.test("A client of 2026-07-28 that does not declare the extension is told so, with the capability that it lacks", async () => {
-  const { ask, make, a } = await setUp("modern");
+  const { ask, make, a } = await setUp("stateless");
   const taskId = await make("a-work");
   for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
     const { error } = await ask(method, { taskId }, { clientCapabilities: "{}" });
@@ -90,8 +94,8 @@ Deno.test("A client of 2026-07-28 that does not declare the extension is told so
 });
 
 Deno.test("An upstream of 2026-07-28 is not offered a client of an older revision for its tasks", async () => {
-  const { ask, a } = await setUp("modern");
-  const older = { revision: "2025-11-25", clientCapabilities: MODERN.clientCapabilities } as const;
+  const { ask, a } = await setUp("stateless");
+  const older = { revision: "2025-11-25", clientCapabilities: SESSIONLESS.clientCapabilities } as const;
   await ask("tools/call", { name: "a-work" }, older);
   const { _meta } = a.fake.received[0]!.params as { _meta: Record<string, unknown> };
   assertEquals(_meta["io.modelcontextprotocol/clientCapabilities"], { extensions: {} });
@@ -110,7 +114,7 @@ Deno.test("A task id that is not this caller's, or not of this place, is told of
       [taskId, { scope: catalog.scope("s")! }],
       [own, {}],
       [own, { scope: catalog.scope("t")! }],
-      [taskId, MODERN],
+      [taskId, SESSIONLESS],
     ];
     for (const [id, more] of refused) {
       if (more.revision !== undefined && method === "tasks/result") continue;

@@ -69,10 +69,10 @@ Deno.test("probeUpstream() ends with its signal", async () => {
   await assertRejects(() => probing, Error, "given up");
 });
 
-Deno.test("probeUpstream() asks a modern upstream server/discover, also where nobody knew that it is one", async () => {
+Deno.test("probeUpstream() asks a stateless upstream server/discover, also where nobody knew that it is one", async () => {
   for (const row of [{ stateful: false, protocolVersion: "2026-07-28" }, STATEFUL]) {
     const upstream = new FakeUpstream();
-    upstream.era = "modern";
+    upstream.revisions = "stateless";
     await probeUpstream(upstream.transport(), row, options());
     assertEquals(upstream.methods.at(-1), "server/discover");
   }

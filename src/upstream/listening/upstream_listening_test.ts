@@ -18,8 +18,8 @@ const CALL = { received: new Headers(), clientCapabilities: '{"roots":{}}' };
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
 const OLDER = { token: null, revision: "2025-11-25" } as const;
 
-/** A modern upstream whose streams a test holds. `refuse` answers instead of a stream. */
-function modern(refuse: (request: Received) => ReturnType<typeof refusal> | undefined = () => undefined) {
+/** An upstream of 2026-07-28 whose streams a test holds. `refuse` answers instead of a stream. */
+function stateless(refuse: (request: Received) => ReturnType<typeof refusal> | undefined = () => undefined) {
   const streams: LiveStream[] = [];
   const fake = new FakeUpstream((request) => {
     if (request.method !== "subscriptions/listen") return undefined;
@@ -30,13 +30,15 @@ function modern(refuse: (request: Received) => ReturnType<typeof refusal> | unde
     stream.send(tagged(stream, "notifications/subscriptions/acknowledged"));
     return stream.answer;
   });
-  fake.era = "modern";
+  fake.revisions = "stateless";
   const upstream = upstreamOf(fake, STATELESS_REVISION);
   return { fake, upstream, streams };
 }
 
 /** An older upstream, whose GET streams a test holds. */
-function legacy(script: (request: Received) => ReturnType<typeof refusal> | undefined = () => undefined) {
+function withSessions(
+  script: (request: Received) => ReturnType<typeof refusal> | undefined = () => undefined,
+) {
   const streams: LiveStream[] = [];
   const fake = new FakeUpstream((request) => {
     if (request.http.method !== "GET") return script(request);
@@ -64,8 +66,8 @@ function filterOf({ request }: LiveStream): unknown {
 const updated = (uri: string) =>
   `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"${uri}"}}`;
 
-Deno.test("Upstream.subscribe() hears of a modern upstream's resources, without the id that is the upstream's", async () => {
-  const { fake, upstream, streams } = modern();
+Deno.test("Upstream.subscribe() hears of an upstream of 2026-07-28's resources, without the id that is the upstream's", async () => {
+  const { fake, upstream, streams } = stateless();
   const heard: string[] = [];
   const stop = new AbortController();
   const { opened, ended } = upstream.subscribe(
@@ -90,7 +92,7 @@ Deno.test("Upstream.subscribe() hears of a modern upstream's resources, without 
 });
 
 Deno.test("Upstream.subscribe() opens a stream again that was lost or ended", async () => {
-  const { upstream, streams } = modern();
+  const { upstream, streams } = stateless();
   const heard: string[] = [];
   const stop = new AbortController();
   const { opened, ended } = upstream.subscribe(
@@ -111,13 +113,13 @@ Deno.test("Upstream.subscribe() opens a stream again that was lost or ended", as
   await ended;
 });
 
-Deno.test("Upstream.subscribe() says when a modern upstream refuses, and does not ask again", async () => {
+Deno.test("Upstream.subscribe() says when an upstream of 2026-07-28 refuses, and does not ask again", async () => {
   const cases = [
     [(id: unknown) => refusal(id, 404, { code: -32601, message: "Method not found" }), "UPSTREAM_REJECTED"],
     [() => ({ status: 403 }), "UPSTREAM_AUTH_FAILED"],
   ] as const;
   for (const [answer, code] of cases) {
-    const { fake, upstream } = modern(({ id }) => answer(id));
+    const { fake, upstream } = stateless(({ id }) => answer(id));
     const { opened, ended } = upstream.subscribe(
       { resourceSubscriptions: ["a:1"] },
       () => {},
@@ -132,7 +134,7 @@ Deno.test("Upstream.subscribe() says when a modern upstream refuses, and does no
 
 Deno.test("Upstream.subscribe() keeps trying an upstream that is in trouble", async () => {
   let failures = 0;
-  const { upstream } = modern(() => failures++ === 0 ? { status: 503 } : undefined);
+  const { upstream } = stateless(() => failures++ === 0 ? { status: 503 } : undefined);
   const stop = new AbortController();
   const { opened, ended } = upstream.subscribe(
     { resourceSubscriptions: ["a:1"] },
@@ -147,7 +149,7 @@ Deno.test("Upstream.subscribe() keeps trying an upstream that is in trouble", as
 });
 
 Deno.test("Upstream.subscribe() keeps a session for it at an older upstream, and ends it", async () => {
-  const { fake, upstream, streams } = legacy(({ id, method, params }) =>
+  const { fake, upstream, streams } = withSessions(({ id, method, params }) =>
     method === "resources/subscribe" && (params as { uri: string }).uri === "no:1"
       ? refusal(id, 200, { code: -32602, message: "unknown" })
       : undefined
@@ -173,7 +175,7 @@ Deno.test("Upstream.subscribe() keeps a session for it at an older upstream, and
 });
 
 Deno.test("Upstream.subscribe() says when an older upstream refuses every resource, or keeps no sessions", async () => {
-  const { upstream } = legacy(({ id, method }) =>
+  const { upstream } = withSessions(({ id, method }) =>
     method === "resources/subscribe" ? refusal(id, 200, { code: -32602, message: "unknown" }) : undefined
   );
   const signal = new AbortController().signal;
@@ -182,9 +184,9 @@ Deno.test("Upstream.subscribe() says when an older upstream refuses every resour
     SluiceError,
     "unknown",
   );
-  const stateless = legacy();
-  stateless.fake.stateful = false;
-  const refused = stateless.upstream.subscribe({ resourceSubscriptions: ["a:1"] }, () => {}, signal, CALL);
+  const refusing = withSessions();
+  refusing.fake.stateful = false;
+  const refused = refusing.upstream.subscribe({ resourceSubscriptions: ["a:1"] }, () => {}, signal, CALL);
   await assertRejects(() => refused.opened, SluiceError, "keeps no sessions");
   await refused.ended;
 });
@@ -260,8 +262,8 @@ Deno.test("A server that answers 404 to GET has no stream, and keeps its session
   assertEquals(fake.received.filter(({ method }) => method === "initialize").length, 1);
 });
 
-Deno.test("An older client's subscriptions at a modern upstream are one stream, opened anew when they change", async () => {
-  const { fake, upstream, streams } = modern();
+Deno.test("An older client's subscriptions at an upstream of 2026-07-28 are one stream, opened anew when they change", async () => {
+  const { fake, upstream, streams } = stateless();
   const heard: string[] = [];
   const client = new ClientState({ peer: { notify: (text) => heard.push(text) } });
   const bound = new BoundSessions(client);
@@ -285,9 +287,9 @@ Deno.test("An older client's subscriptions at a modern upstream are one stream, 
   assertEquals([streams[1]!.isGivenUp, fake.methods.length], [true, 2]);
 });
 
-Deno.test("An older client's stream at a modern upstream ends with its session, and moves with it", async () => {
+Deno.test("An older client's stream at an upstream of 2026-07-28 ends with its session, and moves with it", async () => {
   for (const over of ["end", "transfer"] as const) {
-    const { upstream, streams } = modern();
+    const { upstream, streams } = stateless();
     const client = new ClientState({ preferences: { logLevel: null, subscriptions: { u: ["a:1"] } } });
     const bound = new BoundSessions(client);
     await upstream.listen(bound);
@@ -299,7 +301,7 @@ Deno.test("An older client's stream at a modern upstream ends with its session, 
 });
 
 Deno.test("An older client's stream is opened with the headers that its subscription came with", async () => {
-  const { upstream, streams } = modern();
+  const { upstream, streams } = stateless();
   const bound = new BoundSessions();
   await upstream.request("resources/subscribe", '{"uri":"a:1"}', {
     bound,
@@ -319,10 +321,10 @@ Deno.test("An older client's stream is opened with the headers that its subscrip
   await bound.end();
 });
 
-Deno.test("Upstream.watchLists() asks for what the capabilities promise, of both eras", async () => {
+Deno.test("Upstream.watchLists() asks for what the capabilities promise, in all revisions", async () => {
   const stop = new AbortController();
   const heard: string[] = [];
-  const one = modern();
+  const one = stateless();
   await one.upstream.watchLists((method) => heard.push(method), stop.signal).opened;
   assertEquals(filterOf(one.streams[0]!), {
     toolsListChanged: true,
@@ -330,7 +332,7 @@ Deno.test("Upstream.watchLists() asks for what the capabilities promise, of both
     resourcesListChanged: true,
   });
   one.streams[0]!.send(tagged(one.streams[0]!, "notifications/tools/list_changed"));
-  const other = legacy();
+  const other = withSessions();
   await other.upstream.watchLists((method) => heard.push(method), stop.signal).opened;
   await waitFor(() => other.streams.length > 0, { what: "the session's stream" });
   other.streams[0]!.send({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" });
@@ -369,7 +371,7 @@ Deno.test("Upstream.watchLists() takes every list for changed where an older ups
 Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one that was changed", async () => {
   const heard: unknown[] = [];
   const watch = new ListWatch({ onListChanged: (id, method) => heard.push([id, method]) });
-  const [first, second, silent] = [modern(), modern(), modern()];
+  const [first, second, silent] = [stateless(), stateless(), stateless()];
   silent.upstream.capabilities = { tools: {}, resources: { subscribe: true } };
   watch.update([first.upstream]);
   watch.update([first.upstream]);
@@ -390,7 +392,7 @@ Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one 
 });
 
 Deno.test("Subscriptions end when the upstream is another now", async () => {
-  const { upstream, streams } = modern();
+  const { upstream, streams } = stateless();
   const { opened, ended } = upstream.subscribe(
     { resourceSubscriptions: ["a:1"] },
     () => {},
@@ -405,7 +407,7 @@ Deno.test("Subscriptions end when the upstream is another now", async () => {
   upstream.retire();
   await ended;
   assertEquals(streams.map(({ isGivenUp }) => isGivenUp), [true, true]);
-  const next = modern();
+  const next = stateless();
   await next.upstream.listen(bound);
   assertEquals(next.streams.length, 1);
   await bound.end();

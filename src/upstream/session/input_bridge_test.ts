@@ -21,7 +21,7 @@ function setUp(rounds: string[], answer?: Answer, capabilities = ALL) {
     if (method !== "tools/call") return undefined;
     return result(id, rounds.shift() ?? '{"resultType":"complete","content":[]}');
   });
-  fake.era = "modern";
+  fake.revisions = "stateless";
   const session = new StatelessChannel(fake.transport().stateless(STATELESS_REVISION), {
     upstream: "fake",
     clientInfo: { name: "sluice", version: "1" },
@@ -48,7 +48,7 @@ function required(requests: Record<string, unknown> | null, state: string | null
 
 const accepted = (text: string): RpcAnswer => ({ text, failed: false });
 
-Deno.test("An older client is asked what a modern upstream requires, and the call is made again with the answers", async () => {
+Deno.test("An older client is asked what a stateless upstream requires, and the call is made again with the answers", async () => {
   const { fake, call, asked, sent } = setUp(
     [required({
       name: { method: "elicitation/create", params: { mode: "form", message: "?" } },
@@ -187,7 +187,7 @@ Deno.test("The input bridge takes its questions back when one fails or the call 
   assertEquals(aborted.length, 2);
 });
 
-Deno.test("A modern client gets an input-required result as it came", async () => {
+Deno.test("A sessionless client gets an input-required result as it came", async () => {
   const text = required({ a: { method: "roots/list" } });
   const { session } = setUp([text]);
   const answer = await session.request("tools/call", '{"name":"t"}', {

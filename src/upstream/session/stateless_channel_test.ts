@@ -15,13 +15,13 @@ import { ClientState } from "../client/client_state.ts";
 import { StatelessChannel } from "./stateless_channel.ts";
 
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
-const MODERN: SessionCall = { ...LIMITS, revision: STATELESS_REVISION };
+const STATELESS: SessionCall = { ...LIMITS, revision: STATELESS_REVISION };
 const CLAIMED =
   `{"_meta":{"${META.protocolVersion}":"2026-07-28","${META.clientCapabilities}":{}}, "name":"t"}`;
 
 function setUp(script?: (request: Received) => ReturnType<typeof result> | undefined) {
   const fake = new FakeUpstream(script);
-  fake.era = "modern";
+  fake.revisions = "stateless";
   const connection = fake.transport([["x-key", "k"]]).stateless(STATELESS_REVISION);
   const session = new StatelessChannel(connection, {
     upstream: "fake",
@@ -31,9 +31,9 @@ function setUp(script?: (request: Received) => ReturnType<typeof result> | undef
   return { fake, session, sent };
 }
 
-Deno.test("StatelessChannel.request() sends a modern client's params as they are, with the headers that repeat them", async () => {
+Deno.test("StatelessChannel.request() sends a sessionless client's params as they are, with the headers that repeat them", async () => {
   const { fake, session, sent } = setUp();
-  const answer = await session.request("tools/call", CLAIMED, MODERN);
+  const answer = await session.request("tools/call", CLAIMED, STATELESS);
   assertEquals(answer, { text: '{"resultType":"complete","ok":true}', failed: false });
   assertEquals(
     fake.received[0]!.http.body,
@@ -53,18 +53,18 @@ Deno.test("StatelessChannel.request() sends a modern client's params as they are
 
 Deno.test("StatelessChannel.request() names what the method is about, encoded where need be", async () => {
   const { session, sent } = setUp(({ id }) => result(id, "{}"));
-  await session.request("prompts/get", '{"name":"日本"}', MODERN);
-  await session.request("resources/read", '{"name":"x","uri":"a:\\u0062"}', MODERN);
-  await session.request("tasks/get", '{"taskId":"7"}', MODERN);
-  await session.request("tools/list", '{"name":"x"}', MODERN);
-  await session.request("tools/call", '{"name":5}', MODERN);
+  await session.request("prompts/get", '{"name":"日本"}', STATELESS);
+  await session.request("resources/read", '{"name":"x","uri":"a:\\u0062"}', STATELESS);
+  await session.request("tasks/get", '{"taskId":"7"}', STATELESS);
+  await session.request("tools/list", '{"name":"x"}', STATELESS);
+  await session.request("tools/call", '{"name":5}', STATELESS);
   assertEquals(sent("mcp-name"), ["=?base64?5pel5pys?=", "a:b", "7", null, null]);
 });
 
 Deno.test("StatelessChannel.request() gives the HTTP client the same frozen headers for the same tool", async () => {
   const { fake, session } = setUp();
-  await session.request("tools/call", CLAIMED, MODERN);
-  await session.request("tools/call", CLAIMED, MODERN);
+  await session.request("tools/call", CLAIMED, STATELESS);
+  await session.request("tools/call", CLAIMED, STATELESS);
   const [first, second] = fake.received.map(({ http }) => http.headers);
   assert(first === second && Object.isFrozen(first));
 });
@@ -72,8 +72,8 @@ Deno.test("StatelessChannel.request() gives the HTTP client the same frozen head
 Deno.test("StatelessChannel.request() adds the caller's headers and those of its arguments to one request alone", async () => {
   const { session, sent } = setUp();
   const paramHeaders = [["mcp-param-region", "eu"]] as const;
-  await session.request("tools/call", CLAIMED, { ...MODERN, paramHeaders }, [["x-key", "own"]]);
-  await session.request("tools/call", CLAIMED, MODERN);
+  await session.request("tools/call", CLAIMED, { ...STATELESS, paramHeaders }, [["x-key", "own"]]);
+  await session.request("tools/call", CLAIMED, STATELESS);
   assertEquals([sent("mcp-param-region"), sent("x-key"), sent("mcp-name")], [["eu", null], ["own", "k"], [
     "t",
     "t",
@@ -133,7 +133,7 @@ Deno.test("StatelessChannel.request() gives results of an extension's own type t
   for (const resultType of ['"vendor_type"', "null", "7"]) {
     const text = `{"resultType":${resultType},"x":1.0}`;
     const { session } = setUp(({ id }) => result(id, text));
-    assertEquals((await session.request("tools/call", CLAIMED, MODERN)).text, text);
+    assertEquals((await session.request("tools/call", CLAIMED, STATELESS)).text, text);
     const failure = await assertRejects(() => session.request("tools/call", "{}", LIMITS), SluiceError);
     assertEquals(failure.code, "UPSTREAM_PROTOCOL_ERROR");
   }
@@ -147,7 +147,7 @@ Deno.test("StatelessChannel.request() takes an error in a 4xx answer for the ans
     const [status, code] of [[400, -32602], [400, -32600], [404, -32601], [200, -32000], [400, 7]] as const
   ) {
     const { session } = setUp(({ id }) => refusal(id, status, { code, message: "no" }));
-    assertEquals(await session.request("tools/call", CLAIMED, MODERN), {
+    assertEquals(await session.request("tools/call", CLAIMED, STATELESS), {
       text: `{"code":${code},"message":"no"}`,
       failed: true,
     });
@@ -161,7 +161,7 @@ Deno.test("StatelessChannel.request() tells a capability that is missing in word
     data: { requiredCapabilities: { elicitation: {}, roots: {} } },
   };
   const { session } = setUp(({ id }) => refusal(id, 400, error));
-  const answer = await session.request("tools/call", CLAIMED, MODERN);
+  const answer = await session.request("tools/call", CLAIMED, STATELESS);
   assertEquals([JSON.parse(answer.text), answer.failed], [error, true]);
   const failure = await assertRejects(() => session.request("tools/call", "{}", LIMITS), SluiceError);
   assertEquals(failure.code, "UPSTREAM_NEEDS_INPUT");
@@ -170,14 +170,14 @@ Deno.test("StatelessChannel.request() tells a capability that is missing in word
 
 Deno.test("StatelessChannel.request() does not blame the client for headers of ours", async () => {
   const { session } = setUp(({ id }) => refusal(id, 400, { code: -32020, message: "Mcp-Name differs" }));
-  const failure = await assertRejects(() => session.request("tools/call", CLAIMED, MODERN), SluiceError);
+  const failure = await assertRejects(() => session.request("tools/call", CLAIMED, STATELESS), SluiceError);
   assertEquals(failure.code, "UPSTREAM_REJECTED");
 });
 
 Deno.test("StatelessChannel.request() closes the stream of a cancelled call and says nothing more", async () => {
   const { fake, session } = setUp(() => new Promise(() => {}) as never);
   const stop = new AbortController();
-  const call = session.request("tools/call", CLAIMED, { ...MODERN, signal: stop.signal });
+  const call = session.request("tools/call", CLAIMED, { ...STATELESS, signal: stop.signal });
   stop.abort(new Error("given up"));
   await assertRejects(() => call, Error, "given up");
   assertEquals(fake.methods, ["tools/call"]);

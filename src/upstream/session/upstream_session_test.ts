@@ -7,7 +7,7 @@ import { UpstreamSession } from "./upstream_session.ts";
 const OPEN = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000, timeoutSetting: "X" };
 const CALL = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
 
-Deno.test("UpstreamSession.open() initializes with the newest legacy revision, then says that it is initialized", async () => {
+Deno.test("UpstreamSession.open() initializes with the newest revision that has sessions, then says that it is initialized", async () => {
   const upstream = new FakeUpstream();
   const session = await UpstreamSession.open(upstream.transport(), OPEN);
   assertEquals(upstream.methods, ["initialize", "notifications/initialized"]);

@@ -5,10 +5,10 @@ import type { RoundState } from "./input_tools.ts";
 import { createServer } from "./server.ts";
 import { type SharedState, WATCHED_URI } from "./shared_state.ts";
 
-export type ChannelEra = "modern" | "both";
+export type ChannelRevisions = "stateless" | "both";
 
 interface ChannelServerOptions extends Pick<ServeStdioOptions, "transport"> {
-  readonly era: ChannelEra;
+  readonly revisions: ChannelRevisions;
   readonly state: SharedState;
   readonly codec: RequestStateCodec<RoundState>;
   /** Registers what else it is to have. */
@@ -16,7 +16,7 @@ interface ChannelServerOptions extends Pick<ServeStdioOptions, "transport"> {
 }
 
 /** Serves until the channel ends: 2026-07-28, and with `both` the revisions with sessions, too. */
-export function serveChannel({ era, state, codec, extend, transport }: ChannelServerOptions): void {
+export function serveChannel({ revisions, state, codec, extend, transport }: ChannelServerOptions): void {
   serveStdio((context) => {
     const { server, follow } = createServer(state, codec);
     extend?.(server);
@@ -29,5 +29,5 @@ export function serveChannel({ era, state, codec, extend, transport }: ChannelSe
     }
     server.server.onclose = () => ends.forEach((end) => end());
     return server;
-  }, { transport, legacy: era === "modern" ? "reject" : "serve" });
+  }, { transport, legacy: revisions === "stateless" ? "reject" : "serve" });
 }

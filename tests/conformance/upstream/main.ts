@@ -1,9 +1,9 @@
 // The upstream that the official conformance suite finds nothing to object to, as a process of its own.
 //
-//   deno run -A tests/conformance/upstream/main.ts [--era both|legacy|modern]
+//   deno run -A tests/conformance/upstream/main.ts [--revisions both|sessions|stateless]
 //
-// It listens on a free port of 127.0.0.1 and prints its URL. `legacy` speaks the revisions with sessions alone, `modern`
-// 2026-07-28 alone, as servers of one era do.
+// It listens on a free port of 127.0.0.1 and prints its URL. `sessions` speaks the revisions with sessions alone, `stateless`
+// 2026-07-28 alone, as many servers do.
 import { parseArgs } from "@std/cli/parse-args";
 import {
   createMcpHandler,
@@ -22,23 +22,23 @@ type Serve = (request: Request) => Promise<Response>;
 const state = new SharedState();
 const codec = stateCodec();
 
-function serverOf(era: string): Serve {
+function serverOf(revisions: string): Serve {
   const sessions = new Sessions(state, codec);
-  const legacy: Serve = (request) => sessions.serve(request);
-  const modern = modernServer();
-  switch (era) {
-    case "legacy":
-      return legacy;
-    case "modern":
-      return modern;
+  const withSessions: Serve = (request) => sessions.serve(request);
+  const stateless = statelessServer();
+  switch (revisions) {
+    case "sessions":
+      return withSessions;
+    case "stateless":
+      return stateless;
     case "both":
-      return async (request) => await isLegacyRequest(request) ? legacy(request) : modern(request);
+      return async (request) => await isLegacyRequest(request) ? withSessions(request) : stateless(request);
     default:
-      throw new Error(`--era ${era}: it is both, legacy or modern`);
+      throw new Error(`--revisions ${revisions}: it is both, sessions or stateless`);
   }
 }
 
-function modernServer(): Serve {
+function statelessServer(): Serve {
   const handler = createMcpHandler(() => createServer(state, codec).server, { legacy: "reject" });
   state.onChange((change) => {
     if (change === "tool") handler.notify.toolsChanged();
@@ -48,8 +48,8 @@ function modernServer(): Serve {
   return (request) => handler.fetch(request);
 }
 
-const { era } = parseArgs(Deno.args, { string: ["era"], default: { era: "both" } });
-const serve = serverOf(era);
+const { revisions } = parseArgs(Deno.args, { string: ["revisions"], default: { revisions: "both" } });
+const serve = serverOf(revisions);
 Deno.serve({
   hostname: "127.0.0.1",
   port: 0,

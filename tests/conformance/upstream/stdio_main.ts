@@ -1,12 +1,12 @@
 // The upstream that the official conformance suite finds nothing to object to, on standard input and output.
 //
-//   deno run -A tests/conformance/upstream/stdio_main.ts [--era modern|both] [--state FILE] [--mark TEXT]
+//   deno run -A tests/conformance/upstream/stdio_main.ts [--revisions stateless|both] [--state FILE] [--mark TEXT]
 //
 // Besides what the suite asks for it has a tool `crash`, which ends the process without an answer, and `process`, which says
 // which process answers. What its tools change is kept in the file. `--mark` tells its processes from others'.
 import { parseArgs } from "@std/cli/parse-args";
 import type { McpServer } from "@modelcontextprotocol/server";
-import { type ChannelEra, serveChannel } from "./channel_server.ts";
+import { type ChannelRevisions, serveChannel } from "./channel_server.ts";
 import { stateCodec } from "./server.ts";
 import { SharedState } from "./shared_state.ts";
 
@@ -17,12 +17,12 @@ function registerProcessTools(server: McpServer): void {
   }));
 }
 
-const { era, state } = parseArgs(Deno.args, {
-  string: ["era", "state", "mark"],
-  default: { era: "modern" },
+const { revisions, state } = parseArgs(Deno.args, {
+  string: ["revisions", "state", "mark"],
+  default: { revisions: "stateless" },
 });
 serveChannel({
-  era: era as ChannelEra,
+  revisions: revisions as ChannelRevisions,
   state: new SharedState(state),
   codec: stateCodec(),
   extend: registerProcessTools,
