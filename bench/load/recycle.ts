@@ -5,6 +5,7 @@
 // Exit code 1 where a request over kept connections failed.
 
 import { parseArgs } from "@std/cli/parse-args";
+import { FastUpstream } from "../../tests/support/fast_upstream.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
 import { startLoad } from "../../tests/support/steady_load.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
@@ -16,7 +17,9 @@ const options = parseArgs(Deno.args, {
 });
 const wanted = Number(options.recycles);
 
-await using sluice = await Sluice.start({ args: ["--demo"], env: { MAX_REQUESTS: "300", WORKERS: "2" } });
+await using upstream = FastUpstream.start();
+await using sluice = await Sluice.start({ env: { MAX_REQUESTS: "300", WORKERS: "2" } });
+await sluice.registerUpstream("fast", upstream.url);
 const call = {
   jsonrpc: "2.0",
   id: 1,

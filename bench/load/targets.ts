@@ -1,4 +1,4 @@
-// What a load run compares: a bare echo, the demo upstream called directly, and the same call through the gateway.
+// What a load run compares: a bare echo, a fast upstream called directly, and the same call through the gateway.
 
 import { freePort } from "../../tests/support/free_port.ts";
 import { Sluice } from "../../tests/support/sluice.ts";
@@ -22,7 +22,6 @@ const JSON_HEADERS = {
   "content-type": "application/json",
   accept: "application/json, text/event-stream",
 };
-// A day in winter, so that the answer is always the same.
 const ARGUMENTS = {
   time: "2026-01-15T09:00",
   source_timezone: "Europe/Berlin",
@@ -37,11 +36,11 @@ export async function startTargets(
 ): Promise<Targets> {
   await using stack = new AsyncDisposableStack();
   const echo = await startEcho(stack);
-  const demo = await startServer(stack, ["src/main.ts", "demo"], (port) => ["--port", String(port)]);
+  const upstream = await startServer(stack, ["tests/support/fast_upstream.ts"], (port) => [String(port)]);
   const sluice = stack.use(
     await Sluice.start({ program, env: { WORKERS: String(workers), LOG_LEVEL: "WARNING" } }),
   );
-  await sluice.registerUpstream("time", `http://127.0.0.1:${demo.port}/mcp`);
+  await sluice.registerUpstream("time", `http://127.0.0.1:${upstream.port}/mcp`);
   const authorization = `Bearer ${await sluice.token()}`;
 
   const direct = toolsCall("convert_time");
@@ -49,7 +48,7 @@ export async function startTargets(
   const session = await openSession(sluice.url, authorization);
   const targets: Target[] = [
     echo,
-    { name: "upstream direct", pid: demo.pid, request: { ...direct, port: demo.port, path: "/mcp" } },
+    { name: "upstream direct", pid: upstream.pid, request: { ...direct, port: upstream.port, path: "/mcp" } },
     {
       name: "sluice /rpc",
       pid: sluice.pid,

@@ -1,21 +1,12 @@
-// `sluice demo`: the built-in MCP time server alone, to try the gateway on.
+// `sluice demo`: the demo upstream alone, to try the gateway on.
 
-import { reasonOf } from "../base/errors.ts";
-import { startDemoServer } from "../demo/demo_server.ts";
+import { startTimeServer } from "../demo/time_server.ts";
+import { findFreePort } from "../supervisor/kernel/free_port.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
 
-/**
- * Runs the demo server until SIGINT or SIGTERM. Port 0 takes a free one; the address is printed.
- * @returns the exit code: 0 after a signal, 1 where it cannot listen
- */
+/** Runs the demo upstream until SIGINT or SIGTERM. Port 0 takes a free port. @returns the exit code. @throws {SluiceError} CANNOT_LISTEN */
 export async function demo({ port, host = "127.0.0.1" }: { port: number; host?: string }): Promise<number> {
-  let server;
-  try {
-    server = startDemoServer({ hostname: host, port });
-  } catch (error) {
-    console.error(`Cannot listen on ${host}:${port}: ${reasonOf(error)}`);
-    return 1;
-  }
+  const server = startTimeServer({ hostname: host, port: findFreePort(host, port) });
   console.log(`MCP time server: ${server.url} (streamable HTTP; Ctrl+C ends it)`);
   await stopSignal();
   await server.close();

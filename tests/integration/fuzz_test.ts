@@ -1,7 +1,7 @@
 // Malformed bodies, headers and connections against a running gateway: it answers what it should, and nothing else happens.
 
 import { assert, assertEquals } from "@std/assert";
-import { startDemoServer } from "../../src/demo/demo_server.ts";
+import { FastUpstream } from "../support/fast_upstream.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { brokenHttp, type FuzzTarget, oddRequest } from "../support/fuzz_requests.ts";
@@ -23,11 +23,11 @@ const MAX_RSS_GROWTH_BYTES = 16 * 1024 * 1024;
 const SEED = Number(Deno.env.get("FUZZ_SEED") ?? 20_251_125);
 
 gatewayTest(`/rpc and /mcp survive malformed requests by the thousand (FUZZ_SEED=${SEED})`, async (start) => {
-  const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+  const upstream = FastUpstream.start();
   try {
     // What is kept of streams for clients that come back is let go within the warm-up.
     await using sluice = await start({ STREAM_RESUME_WINDOW: "0.5" });
-    await sluice.registerUpstream("time", demo.url);
+    await sluice.registerUpstream("time", upstream.url);
     const share = sluice.processes.length === 1 ? 1 : CLUSTER_SHARE;
     const workers = sluice.processes.map(({ port }) => listeningSockets(port));
     assertEquals(workers.map((each) => each.length), sluice.processes.map(() => 2));
@@ -65,7 +65,7 @@ gatewayTest(`/rpc and /mcp survive malformed requests by the thousand (FUZZ_SEED
       assert(grownBytes < MAX_RSS_GROWTH_BYTES, `RSS has grown by ${grownBytes} bytes`);
     }
   } finally {
-    await demo.close();
+    await upstream.close();
   }
 });
 

@@ -1,7 +1,7 @@
 // The tuning guide's own load test: hey with its payload, 10,000 requests from 200 clients.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { startDemoServer } from "../../src/demo/demo_server.ts";
+import { FastUpstream } from "../support/fast_upstream.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { canLeaveOut } from "../support/programs.ts";
@@ -16,10 +16,10 @@ const PAYLOAD = {
 gatewayTest(
   "/rpc answers the guide's hey run with 10,000 times 200, every reply right",
   async (start) => {
-    const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+    const upstream = FastUpstream.start();
     try {
       await using sluice = await start();
-      await sluice.registerUpstream("time", demo.url);
+      await sluice.registerUpstream("time", upstream.url);
       const token = await sluice.token();
 
       // hey looks at no body: while it runs, replies are read here.
@@ -34,7 +34,7 @@ gatewayTest(
       assert(read > 10, `only ${read} replies were read`);
       assertEquals(sluice.log().filter(({ level }) => level === "ERROR"), []);
     } finally {
-      await demo.close();
+      await upstream.close();
     }
   },
   { ignore: canLeaveOut("hey") },

@@ -1,7 +1,7 @@
 // The program on a real PostgreSQL through a real PgBouncer: registered, called, restarted, and still there.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { startDemoServer } from "../../src/demo/demo_server.ts";
 import { MIGRATIONS } from "../../src/store/sql/migrations.ts";
+import { FastUpstream } from "../support/fast_upstream.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { canLeaveOut } from "../support/programs.ts";
@@ -32,11 +32,11 @@ Deno.test({
       DB_MAX_OVERFLOW: "1",
       LOG_LEVEL: "INFO",
     };
-    const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+    const upstream = FastUpstream.start();
     try {
       {
         await using sluice = await Sluice.start({ env });
-        await sluice.registerUpstream("demo", demo.url);
+        await sluice.registerUpstream("demo", upstream.url);
         assertStringIncludes(await echo(sluice), "hello");
         const warnings = sluice.log().map(({ warning }) => String(warning));
         assert(
@@ -58,7 +58,7 @@ Deno.test({
       assertStringIncludes(await echo(sluice), "hello"); // from the snapshot
       const refused = await sluice.api("POST", "/gateways", {
         name: "other",
-        url: `${demo.url}?other`,
+        url: `${upstream.url}?other`,
         transport: "STREAMABLEHTTP",
       });
       assertEquals(refused.status, 503);
@@ -66,9 +66,9 @@ Deno.test({
       await waitFor(async () => (await sluice.api("GET", "/gateways")).body.length === 1, {
         what: "it to heal",
       });
-      await sluice.registerUpstream("other", `${demo.url}?other`);
+      await sluice.registerUpstream("other", `${upstream.url}?other`);
     } finally {
-      await demo.close();
+      await upstream.close();
     }
   },
 });

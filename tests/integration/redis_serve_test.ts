@@ -1,7 +1,7 @@
 // Two replicas of the program on one database and a real Redis: changes, sessions, connections, and a Redis that goes away.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { startDemoServer } from "../../src/demo/demo_server.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { FastUpstream } from "../support/fast_upstream.ts";
 import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { canLeaveOut } from "../support/programs.ts";
@@ -64,12 +64,12 @@ function test(name: string, fn: () => Promise<void>): void {
 
 test("What a write answered is on every worker of another replica within 250 ms, over one Redis connection a worker", async () => {
   await using server = await RedisServer.start({ password: "hush/hush" });
-  const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+  const upstream = FastUpstream.start();
   const settings = { ...REDIS_ONLY, REDIS_URL: server.url(), REDIS_MAX_CONNECTIONS: "1" };
   await withReplicas(2, settings, async (one, other) => {
     const took: number[] = [];
     for (let i = 0; i < 7; i++) {
-      await one.registerUpstream(`demo${i}`, `${demo.url}?${i}`);
+      await one.registerUpstream(`demo${i}`, `${upstream.url}?${i}`);
       await callOnAllWorkers(one, `demo${i}-echo`);
       const changed = await one.api("POST", "/servers", { server: { id: `s${i}`, name: `S${i}` } });
       assertEquals(changed.status, 201);
@@ -95,13 +95,13 @@ test("What a write answered is on every worker of another replica within 250 ms,
     );
     assertEquals(written.includes("hush"), false);
   });
-  await demo.close();
+  await upstream.close();
 });
 
 for (const way of ["killed", "standing still"] as const) {
   test(`With Redis ${way}, warm calls go on, nothing waits, /ready names it, and all heals`, async () => {
     await using server = await RedisServer.start();
-    const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+    const upstream = FastUpstream.start();
     const settings = {
       CACHE_TYPE: "redis",
       REDIS_URL: server.url(),
@@ -111,7 +111,7 @@ for (const way of ["killed", "standing still"] as const) {
       MAX_INTERVAL: "0.5",
     };
     await withReplicas(2, settings, async (one, other) => {
-      await one.registerUpstream("demo", demo.url);
+      await one.registerUpstream("demo", upstream.url);
       const id = await openSession(one);
       assertEquals((await post(one, toolCall("demo-echo"), { headers: inSession(id) })).status, 200);
       const load = await loadOn(one);
@@ -169,7 +169,7 @@ for (const way of ["killed", "standing still"] as const) {
       });
       assertEquals(taken.status, 200);
     });
-    await demo.close();
+    await upstream.close();
   });
 }
 
@@ -245,7 +245,7 @@ Deno.test({
   fn: async () => {
     await using server = await RedisServer.start();
     await using postgres = await PostgresServer.start();
-    const demo = startDemoServer({ hostname: "127.0.0.1", port: 0 });
+    const upstream = FastUpstream.start();
     const settings = {
       CACHE_TYPE: "redis",
       REDIS_URL: server.url(),
@@ -256,7 +256,7 @@ Deno.test({
       MAX_INTERVAL: "0.2",
     };
     await withReplicas(2, settings, async (one, other) => {
-      await one.registerUpstream("demo", demo.url);
+      await one.registerUpstream("demo", upstream.url);
       await waitFor(() => call(other, "demo-echo"), { what: "the upstream at the other replica" });
       const load = await loadOn(one);
       await postgres.stop();
@@ -291,6 +291,6 @@ Deno.test({
         assertEquals(replica.log().filter(({ event }) => event === "worker died"), []);
       }
     });
-    await demo.close();
+    await upstream.close();
   },
 });

@@ -1,5 +1,5 @@
-// What each worker carries from its start: npm packages take megabytes of each, so those that few calls need are loaded on use.
-import { assertEquals } from "@std/assert";
+// What each worker and `serve` load at their start. An npm package takes megabytes, so those that few calls need are loaded on use.
+import { assert, assertEquals } from "@std/assert";
 
 interface Graph {
   readonly roots: readonly string[];
@@ -12,9 +12,9 @@ interface Graph {
   }[];
 }
 
-Deno.test("A worker loads no other npm package than jose at its start", async () => {
-  const entry = new URL("../../src/worker/main.ts", import.meta.url).pathname;
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry] }).output();
+async function packagesAtStart(entry: string): Promise<string[]> {
+  const path = new URL(`../../${entry}`, import.meta.url).pathname;
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", path] }).output();
   const { roots, modules }: Graph = JSON.parse(new TextDecoder().decode(stdout));
   const dependencies = new Map(modules.map((module) => [module.specifier, module.dependencies ?? []]));
   const reached = new Set(roots);
@@ -23,6 +23,17 @@ Deno.test("A worker loads no other npm package than jose at its start", async ()
       if (!isDynamic && code?.specifier !== undefined) reached.add(code.specifier);
     }
   }
-  const packages = [...reached].filter((specifier) => specifier.startsWith("npm:"));
-  assertEquals(packages.map((specifier) => specifier.replace(/^npm:\/?(.+)@.*$/, "$1")), ["jose"]);
+  return [...reached].filter((specifier) => specifier.startsWith("npm:"))
+    .map((specifier) => specifier.replace(/^npm:\/?(.+)@.*$/, "$1"));
+}
+
+Deno.test("A worker loads no other npm package than jose at its start", async () => {
+  assertEquals(await packagesAtStart("src/worker/main.ts"), ["jose"]);
+});
+
+Deno.test("serve loads the MCP SDK only with a demo upstream", async () => {
+  const withoutDemo = await packagesAtStart("src/cli/serve.ts");
+  assert(!withoutDemo.includes("@modelcontextprotocol/server"), withoutDemo.join(" "));
+  const demo = await packagesAtStart("src/demo/time_server.ts");
+  assert(demo.includes("@modelcontextprotocol/server"), demo.join(" "));
 });

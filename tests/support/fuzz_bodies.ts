@@ -8,7 +8,7 @@ type Message = { [key: string]: Json };
 
 const text = new TextEncoder();
 
-/** Valid messages to start from: the tools are the demo server's, as registered under the name `time`. */
+/** Valid messages to start from: the tools are those of the fast upstream, registered under the name `time`. */
 const SEEDS: readonly Message[] = [
   request("tools/call", {
     name: "time-convert-time",
