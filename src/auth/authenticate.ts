@@ -1,4 +1,5 @@
 // Authorization header -> Principal. A token is verified once; after that it is a map look-up until it expires.
+import { BoundedMap } from "../base/bounded_map.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Principal } from "./principal.ts";
@@ -29,13 +30,12 @@ export const ANONYMOUS: Principal = {
 
 export class Authenticator {
   readonly #deps: AuthenticatorDeps;
-  readonly #maxCachedTokens: number;
-  /** By the whole header value; the oldest goes first. */
-  readonly #cache = new Map<string, Principal>();
+  /** By the whole header value. */
+  readonly #cache: BoundedMap<string, Principal>;
 
   constructor(deps: AuthenticatorDeps) {
     this.#deps = deps;
-    this.#maxCachedTokens = deps.maxCachedTokens ?? 10_000;
+    this.#cache = new BoundedMap({ maxEntries: deps.maxCachedTokens ?? 10_000 });
   }
 
   /**
@@ -76,7 +76,6 @@ export class Authenticator {
       if (this.#deps.authRequired) throw error;
       return ANONYMOUS;
     });
-    if (this.#cache.size >= this.#maxCachedTokens) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(value, principal);
     return this.#unlessRevoked(principal);
   }

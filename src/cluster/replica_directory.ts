@@ -1,4 +1,5 @@
 // Where the other replicas are, and which of them are gone for good.
+import { BoundedMap } from "../base/bounded_map.ts";
 import { type Clock, within } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -39,8 +40,8 @@ const MAX_REMEMBERED = 10_000;
 
 export class ReplicaDirectory {
   readonly #options: DirectoryOptions;
-  readonly #entries = new Map<number, Entry>();
-  readonly #gone = new Set<number>();
+  readonly #entries = new BoundedMap<number, Entry>({ maxEntries: MAX_REMEMBERED });
+  readonly #gone = new BoundedMap<number, true>({ maxEntries: MAX_REMEMBERED });
   readonly #looking = new Map<number, Promise<string | null>>();
   #troubledAt = -Infinity;
 
@@ -131,15 +132,13 @@ export class ReplicaDirectory {
 
   #remember(number: number, record: string): string {
     const { address } = JSON.parse(record) as { address: string };
-    if (this.#entries.size >= MAX_REMEMBERED) this.#entries.delete(this.#entries.keys().next().value!);
     this.#entries.set(number, { record, address, readAt: this.#options.clock.now() });
     return address;
   }
 
   #rememberGone(number: number): null {
     this.#entries.delete(number);
-    if (this.#gone.size >= MAX_REMEMBERED) this.#gone.delete(this.#gone.values().next().value!);
-    this.#gone.add(number);
+    this.#gone.set(number, true);
     return null;
   }
 }

@@ -1,4 +1,5 @@
 // Which replica has a session now: the one that its id names, or the one that took it over from that.
+import { BoundedMap } from "../base/bounded_map.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -28,8 +29,8 @@ const MAX_TURNS = 8;
 
 export class ReplicaSessions {
   readonly #options: ReplicaSessionsOptions;
-  /** Sessions that were taken over -> by whom, as read last. The oldest goes first. */
-  readonly #heirs = new Map<string, number>();
+  /** Sessions that were taken over -> by whom, as read last. */
+  readonly #heirs = new BoundedMap<string, number>({ maxEntries: MAX_REMEMBERED });
 
   constructor(options: ReplicaSessionsOptions) {
     this.#options = options;
@@ -63,7 +64,6 @@ export class ReplicaSessions {
   }
 
   #remember(name: string, heir: number): number {
-    if (this.#heirs.size >= MAX_REMEMBERED) this.#heirs.delete(this.#heirs.keys().next().value!);
     this.#heirs.set(name, heir);
     return heir;
   }

@@ -1,5 +1,6 @@
 // Rate limits: how many requests a caller may send in a minute, by kind of address. Decided here and now, from what this worker
 // has counted itself and what it has last been told of the others.
+import { BoundedMap } from "../base/bounded_map.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type Tier, TIERS } from "./rate_tiers.ts";
@@ -64,18 +65,16 @@ const NOTHING = 1e-6;
 
 export class RateLimiter {
   readonly #deps: RateLimiterDeps;
-  readonly #maxCallers: number;
   /** By tier and caller, those of the oldest minute first. */
-  readonly #windows: Readonly<Record<Tier, Map<string, Window>>> = {
-    high: new Map(),
-    medium: new Map(),
-    low: new Map(),
-  };
+  readonly #windows: Readonly<Record<Tier, BoundedMap<string, Window>>>;
   #news: Window[] = [];
 
   constructor(deps: RateLimiterDeps) {
     this.#deps = deps;
-    this.#maxCallers = deps.maxCallers ?? MAX_CALLERS;
+    // If there are too many, the caller who came first in the oldest minute begins anew: nobody is refused for want of memory.
+    const windows = () =>
+      new BoundedMap<string, Window>({ maxEntries: deps.maxCallers ?? MAX_CALLERS, onEvict: stopTelling });
+    this.#windows = { high: windows(), medium: windows(), low: windows() };
   }
 
   /**
@@ -145,7 +144,8 @@ export class RateLimiter {
     for (const windows of Object.values(this.#windows)) {
       for (const window of windows.values()) {
         if (window.current.minute >= lastMinute) break;
-        forget(windows, window);
+        windows.delete(window.current.caller);
+        stopTelling(window);
       }
     }
   }
@@ -158,8 +158,6 @@ export class RateLimiter {
     if (known?.current.minute === minute || known?.current.minute === minute + 1) return known;
     const next = newCount({ tier, caller, minute });
     if (known === undefined) {
-      // The one who came first in the oldest minute begins anew: nobody is refused for want of memory.
-      if (windows.size >= this.#maxCallers) forget(windows, windows.values().next().value!);
       const window = {
         previous: newCount({ tier, caller, minute: minute - 1 }),
         current: next,
@@ -172,8 +170,7 @@ export class RateLimiter {
       ? known.current
       : newCount({ tier, caller, minute: minute - 1 });
     known.current = next;
-    // Behind those of older minutes.
-    windows.delete(caller);
+    // Sets it again: it takes its place behind those of older minutes.
     windows.set(caller, known);
     return known;
   }
@@ -184,10 +181,9 @@ export class RateLimiter {
   }
 }
 
-/** The others are not told of it any more, either: the caller may come back, and has one count for each minute. */
-function forget(windows: Map<string, Window>, window: Window): void {
+/** A forgotten window is not told to the others either: its caller may come back, and has one count for each minute. */
+function stopTelling(window: Window): void {
   window.rounds = 0;
-  windows.delete(window.current.caller);
 }
 
 function newCount(name: CountName): Count {

@@ -1,4 +1,5 @@
 // Answers that are kept in a worker's memory for as long as what they were made of has the version that it had then.
+import { BoundedMap } from "../base/bounded_map.ts";
 
 /** What an answer says, ready to be sent. */
 export interface Representation {
@@ -20,18 +21,18 @@ export interface ResponseCacheOptions {
 
 export class ResponseCache {
   readonly #options: ResponseCacheOptions;
-  /** The one that was used least recently comes first. */
-  readonly #entries = new Map<string, Representation>();
+  readonly #entries: BoundedMap<string, Representation>;
   /** Of the data that all entries were made of, or a later one. */
   #version = NaN;
-  #bytes = 0;
 
   constructor(options: ResponseCacheOptions) {
     this.#options = options;
+    const { maxEntries, maxBytes } = options;
+    this.#entries = new BoundedMap({ maxEntries, maxWeight: maxBytes, weightOf: bytesOf, ageFrom: "get" });
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#entries.weight;
   }
 
   get size(): number {
@@ -48,45 +49,20 @@ export class ResponseCache {
     make: () => Promise<Representation>,
   ): Promise<{ readonly representation: Representation; readonly status: CacheStatus }> {
     const version = await this.#options.version();
-    if (version !== this.#version) this.#beginAnew(version);
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#entries.clear();
+    }
     const kept = this.#entries.get(key);
     if (kept !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, kept);
       this.#options.count("HIT");
       return { representation: kept, status: "HIT" };
     }
     const representation = await make();
     // Others may have heard of a change meanwhile, and this may show what was before it.
-    if (version === this.#version) this.#keep(key, representation);
+    if (version === this.#version) this.#entries.set(key, representation);
     this.#options.count("MISS");
     return { representation, status: "MISS" };
-  }
-
-  #keep(key: string, representation: Representation): void {
-    const { maxEntries, maxBytes } = this.#options;
-    const bytes = bytesOf(key, representation);
-    if (bytes > maxBytes) return;
-    this.#remove(key); // another has asked the same meanwhile
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size < maxEntries && this.#bytes + bytes <= maxBytes) break;
-      this.#remove(oldest);
-    }
-    this.#entries.set(key, representation);
-    this.#bytes += bytes;
-  }
-
-  #remove(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    this.#entries.delete(key);
-    this.#bytes -= bytesOf(key, entry);
-  }
-
-  #beginAnew(version: number): void {
-    this.#version = version;
-    this.#entries.clear();
-    this.#bytes = 0;
   }
 }
 

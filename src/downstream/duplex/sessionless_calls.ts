@@ -1,5 +1,6 @@
 // The requests of a duplex channel that claim revision 2026-07-28. Their answers and whatever belongs to them share the channel; the
 // client is asked by answers alone, never by a request of ours (2026-07-28, stdio, "Receiving Messages").
+import { BoundedMap } from "../../base/bounded_map.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import {
@@ -37,7 +38,7 @@ export class SessionlessCalls {
   /** By callKey of the request, like what follows. */
   readonly #listeners = new Map<string, Listener>();
   /** The states that the client was given. Calls outlive the connection: it may come back on another. */
-  readonly #parked = new Map<string, string>();
+  readonly #parked = new BoundedMap<string, string>({ maxEntries: MAX_REMEMBERED });
 
   /** @param send takes messages for the client, as JSON text */
   constructor(deps: SessionlessCallsDeps, send: (text: string) => void) {
@@ -120,7 +121,6 @@ export class SessionlessCalls {
   #remember(key: string, requestState: string, { aborted }: CancelSignal): void {
     if (aborted) return this.#deps.parked.giveUp(requestState);
     if (key.length > MAX_KEY_CHARS) return;
-    if (this.#parked.size >= MAX_REMEMBERED) this.#parked.delete(this.#parked.keys().next().value!);
     this.#parked.set(key, requestState);
   }
 }

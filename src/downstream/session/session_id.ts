@@ -1,6 +1,7 @@
 // The sealed id of a downstream session: any worker can tell from it who owns the session and whose it is, nobody can forge one.
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Principal } from "../../auth/principal.ts";
+import { BoundedMap } from "../../base/bounded_map.ts";
 
 /** What an id says. */
 export interface SessionClaims {
@@ -34,8 +35,8 @@ const MAX_REMEMBERED = 10_000;
 export class SessionIds {
   readonly #key: Uint8Array;
   readonly #keyId: number;
-  /** Opened ids, so that the warm path does no cryptography; the oldest goes first. */
-  readonly #opened = new Map<string, SessionClaims>();
+  /** Opened ids, so that the warm path does no cryptography. */
+  readonly #opened = new BoundedMap<string, SessionClaims>({ maxEntries: MAX_REMEMBERED });
 
   /** @param secret the deployment's; the key is derived from it once */
   constructor(secret: string) {
@@ -68,7 +69,6 @@ export class SessionIds {
       const opened = this.#unseal(id);
       if (opened === null) return null;
       claims = opened;
-      if (this.#opened.size >= MAX_REMEMBERED) this.#opened.delete(this.#opened.keys().next().value!);
       this.#opened.set(id, claims);
     }
     return claims.expiresAt * 1000 > nowMs ? claims : null;

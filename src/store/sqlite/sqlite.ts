@@ -2,6 +2,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { backoffMs } from "../../base/backoff.ts";
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Database, SqlQuery, TransactionOptions } from "../sql/sql.ts";
@@ -45,7 +46,10 @@ class Connection {
   readonly #busyTimeoutMs: number;
   readonly #clock: Clock;
   /** By text, the longest unused first. */
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new BoundedMap<string, StatementSync>({
+    maxEntries: MAX_CACHED_STATEMENTS,
+    ageFrom: "get",
+  });
   #isOpen = true;
 
   constructor(path: string, database: DatabaseSync, { busyTimeoutMs, clock = systemClock }: SqliteOptions) {
@@ -111,16 +115,9 @@ class Connection {
 
   #statement(text: string): StatementSync {
     const cached = this.#statements.get(text);
-    if (cached !== undefined) {
-      this.#statements.delete(text);
-      this.#statements.set(text, cached);
-      return cached;
-    }
+    if (cached !== undefined) return cached;
     const statement = this.#database.prepare(text);
     this.#statements.set(text, statement);
-    if (this.#statements.size > MAX_CACHED_STATEMENTS) {
-      this.#statements.delete(this.#statements.keys().next().value!);
-    }
     return statement;
   }
 

@@ -1,4 +1,5 @@
 // The upstream sessions that belong to one downstream session, one for each upstream: never shared (ContextForge #4205).
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { UpstreamChannel } from "../session/upstream_channel.ts";
 import { ClientState } from "../client/client_state.ts";
@@ -8,7 +9,10 @@ import type { ResourceStream } from "./resource_stream.ts";
 const MAX_SESSIONS = 256;
 
 export class BoundSessions {
-  readonly #sessions = new Map<string, Promise<UpstreamChannel>>();
+  readonly #sessions = new BoundedMap<string, Promise<UpstreamChannel>>({
+    maxEntries: MAX_SESSIONS,
+    onEvict: (opening) => void opening.then((session) => session.close(), () => {}),
+  });
   readonly #opened = new WeakMap<Promise<UpstreamChannel>, UpstreamChannel>();
   /** What is listened to for the client at upstreams without sessions, by upstream id. */
   readonly #streams = new Map<string, ResourceStream>();
@@ -29,7 +33,6 @@ export class BoundSessions {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
-    if (this.#sessions.size >= MAX_SESSIONS) this.#endOldest();
     const opening = open();
     this.#sessions.set(key, opening);
     opening.then((session) => this.#opened.set(opening, session), () => this.#forget(key, opening));
@@ -52,7 +55,7 @@ export class BoundSessions {
 
   /** All sessions, opened or being opened, by key. */
   entries(): Iterable<[key: string, opening: Promise<UpstreamChannel>]> {
-    return this.#sessions.entries();
+    return this.#sessions;
   }
 
   /** The stream for an upstream's resources; `make` where there is none. @throws {SluiceError} SESSION_NOT_FOUND */
@@ -82,12 +85,6 @@ export class BoundSessions {
     this.#sessions.clear();
     for (const upstreamId of [...this.#streams.keys()]) this.closeStream(upstreamId);
     await Promise.all(all.map((opening) => opening.then((session) => session.close(), () => {})));
-  }
-
-  #endOldest(): void {
-    const [oldest] = this.#sessions;
-    this.#sessions.delete(oldest![0]);
-    oldest![1].then((session) => session.close(), () => {});
   }
 
   #forget(key: string, opening: Promise<UpstreamChannel>): void {

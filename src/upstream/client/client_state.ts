@@ -1,4 +1,5 @@
 // What a downstream session is to its upstreams. It outlives the upstream sessions: each that is opened anew is told again.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { WorkerLocalState } from "./worker_local_state.ts";
 import type { ClientPeer } from "./client_peer.ts";
@@ -54,7 +55,7 @@ export class ClientState {
   #hasListened: boolean;
   #logLevel: string | null;
   readonly #subscriptions: Map<string, Set<string>>;
-  readonly #taskOwners: Map<string, string>;
+  readonly #taskOwners = new BoundedMap<string, string>({ maxEntries: MAX_CLIENT_TASKS });
   readonly #onChange: () => Promise<void>;
   #keeping: Promise<void> = Promise.resolve();
 
@@ -73,7 +74,9 @@ export class ClientState {
     this.#subscriptions = new Map(
       Object.entries(preferences?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
     );
-    this.#taskOwners = new Map(Object.entries(preferences?.tasks ?? {}));
+    for (const [taskId, owner] of Object.entries(preferences?.tasks ?? {})) {
+      this.#taskOwners.set(taskId, owner);
+    }
   }
 
   get logLevel(): string | null {
@@ -119,9 +122,6 @@ export class ClientState {
 
   /** The client has begun a task for an upstream; an id that another upstream has is a new task's from now on. */
   async addTask(taskId: string, upstreamId: string): Promise<void> {
-    if (this.#taskOwners.size >= MAX_CLIENT_TASKS) {
-      this.#taskOwners.delete(this.#taskOwners.keys().next().value!);
-    }
     this.#taskOwners.set(taskId, upstreamId);
     await this.#keep();
   }

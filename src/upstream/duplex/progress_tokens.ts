@@ -1,4 +1,5 @@
 // Progress tokens on a connection that many callers use: each call goes out under a token that no other call has.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import {
   findMember,
   isObject,
@@ -22,7 +23,7 @@ export class ProgressTokens {
   /** Bridges tell all their sockets what one of them asked for, so the tokens are no other connection's either. */
   readonly #prefix = `${crypto.randomUUID()}-`;
   /** Callers' tokens of requests that are answered, and whose tasks are under way perhaps. */
-  readonly #ofTasks = new Map<number, string>();
+  readonly #ofTasks = new BoundedMap<number, string>({ maxEntries: MAX_TASKS });
 
   /**
    * Puts a token of our own in the place of the caller's: two callers may have chosen the same one.
@@ -49,7 +50,6 @@ export class ProgressTokens {
    */
   answered(id: number, { result }: JsonObject, callersToken: string | undefined): void {
     if (callersToken === undefined || !isObject(result) || !isObject(result.task)) return;
-    if (this.#ofTasks.size >= MAX_TASKS) this.#ofTasks.delete(this.#ofTasks.keys().next().value!);
     this.#ofTasks.set(id, callersToken);
   }
 

@@ -1,5 +1,6 @@
 // What all callers of an upstream without sessions share (2026-07-28): one process, or one socket for all who pass the same
 // headers. Opened when somebody calls, again when it has ended, and greeted before anything else is sent.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { Cancellation, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
@@ -48,8 +49,13 @@ export class SharedConnection implements UpstreamConnection {
   readonly sessionId = null;
   readonly isStateful = false;
   readonly #options: SharedOptions;
-  /** By the headers that they were opened with; what was used last comes last. */
-  readonly #lines = new Map<string, Line>();
+  /** By the headers that they were opened with. */
+  readonly #lines = new BoundedMap<string, Line>({
+    maxEntries: MAX_LINES,
+    ageFrom: "get",
+    isDispensable: ({ opened }) => opened?.closed === true,
+    onEvict: ({ opening }) => void opening.then((connection) => connection.retire(), () => {}),
+  });
   #isClosed = false;
 
   constructor(options: SharedOptions) {
@@ -103,12 +109,7 @@ export class SharedConnection implements UpstreamConnection {
     if (this.#isClosed) throw this.#gone();
     const key = this.#options.isLocal || passed.length === 0 ? "" : JSON.stringify(passed);
     const known = this.#lines.get(key);
-    if (known !== undefined && known.opened?.closed !== true) {
-      if (this.#lines.size > 1) this.#touch(key, known);
-      return known;
-    }
-    this.#lines.delete(key);
-    this.#makeRoom();
+    if (known !== undefined && known.opened?.closed !== true) return known;
     const stop = new Cancellation();
     const line: Line = { opening: this.#open(passed, stop), stop, opened: undefined };
     this.#lines.set(key, line);
@@ -116,20 +117,6 @@ export class SharedConnection implements UpstreamConnection {
       if (this.#lines.get(key) === line) this.#lines.delete(key);
     });
     return line;
-  }
-
-  #touch(key: string, line: Line): void {
-    this.#lines.delete(key);
-    this.#lines.set(key, line);
-  }
-
-  #makeRoom(): void {
-    if (this.#lines.size < MAX_LINES) return;
-    for (const [key, { opened }] of this.#lines) if (opened?.closed) this.#lines.delete(key);
-    if (this.#lines.size < MAX_LINES) return;
-    const [key, oldest] = this.#lines.entries().next().value!;
-    this.#lines.delete(key);
-    oldest.opening.then((connection) => connection.retire(), () => {});
   }
 
   /** Opened to the end whoever gives up: others wait for it too, or will soon. */

@@ -1,4 +1,5 @@
 // The pool keys of one upstream's callers, kept: making one costs more than a lease.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import type { ReceivedHeaders } from "../client/passthrough.ts";
 import { type Caller, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
@@ -21,7 +22,7 @@ export class PoolKeys {
   readonly #identities: IdentityHasher;
   readonly #upstream: Pick<PoolKey, "url" | "transport" | "upstreamId" | "upstream">;
   /** By identity and declared capabilities. */
-  readonly #kept = new Map<string, PoolKey>();
+  readonly #kept = new BoundedMap<string, PoolKey>({ maxEntries: MAX_KEPT_KEYS });
 
   constructor(
     identities: IdentityHasher,
@@ -42,7 +43,6 @@ export class PoolKeys {
     const known = this.#kept.get(keptAs);
     if (known !== undefined) return known;
     const key = poolKey({ ...this.#upstream, identity, capabilities });
-    if (this.#kept.size >= MAX_KEPT_KEYS) this.#kept.delete(this.#kept.keys().next().value!);
     this.#kept.set(keptAs, key);
     return key;
   }

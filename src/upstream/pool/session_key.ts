@@ -1,6 +1,7 @@
 // Who may share an upstream session, field by field.
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
+import { BoundedMap } from "../../base/bounded_map.ts";
 
 declare const IDENTITY: unique symbol;
 
@@ -78,14 +79,19 @@ export class IdentityHasher {
   readonly #key: Uint8Array;
   readonly #headers: readonly string[];
   readonly #loginCookie: string | null;
-  readonly #cache: RecentTexts<Identity>;
+  /** The keys are raw credentials: they stay in the memory of this process, as the requests do. */
+  readonly #cache: BoundedMap<string, Identity>;
 
   constructor(options: IdentityHasherOptions) {
     this.#key = options.key;
     this.#headers = [...new Set(options.identityHeaders.map((name) => name.toLowerCase()))]
       .filter((name) => name !== "authorization");
     this.#loginCookie = options.loginCookie;
-    this.#cache = new RecentTexts(options.maxCachedChars ?? 4 * 1024 * 1024);
+    this.#cache = new BoundedMap({
+      // By characters, for a cookie may have eight thousand.
+      maxWeight: options.maxCachedChars ?? 4 * 1024 * 1024,
+      weightOf: (text) => text.length,
+    });
   }
 
   /** The caller's identity: 32 characters of base64url, or `ANONYMOUS`. No crypto for a caller seen lately. */
@@ -139,39 +145,4 @@ export class IdentityHasher {
 /** Text with its length in front: `a` + `bc` and `ab` + `c` stay different. */
 function framed(text: string): string {
   return `${text.length}:${text}`;
-}
-
-/**
- * A bounded cache in two generations: a full young one becomes the old one, and what is still asked for moves back. As good
- * as a least-recently-used list here, and a hit is one look-up that writes nothing. Bounded by characters, for a cookie may
- * have eight thousand. The keys are raw credentials: they stay in this process' memory, as the requests do.
- */
-class RecentTexts<V> {
-  #young = new Map<string, V>();
-  #old = new Map<string, V>();
-  #youngChars = 0;
-  readonly #maxYoungChars: number;
-
-  constructor(maxChars: number) {
-    this.#maxYoungChars = maxChars / 2;
-  }
-
-  get(text: string): V | undefined {
-    const value = this.#young.get(text);
-    if (value !== undefined) return value;
-    const older = this.#old.get(text);
-    if (older !== undefined) this.set(text, older);
-    return older;
-  }
-
-  set(text: string, value: V): void {
-    if (this.#youngChars + text.length > this.#maxYoungChars) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngChars = 0;
-    }
-    if (text.length > this.#maxYoungChars) return;
-    this.#young.set(text, value);
-    this.#youngChars += text.length;
-  }
 }

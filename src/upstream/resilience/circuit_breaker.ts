@@ -1,4 +1,5 @@
 // The circuit breaker of one upstream URL: after some failures in a row to open a session, callers fail at once for a while.
+import { BoundedMap } from "../../base/bounded_map.ts";
 import type { Clock } from "../../base/clock.ts";
 
 export type BreakerState = "closed" | "open" | "half_open";
@@ -131,25 +132,26 @@ export class CircuitBreaker {
 export class CircuitBreakers {
   /** How often a circuit was opened. */
   trips = 0;
-  readonly #byUrl = new Map<
+  readonly #byUrl: BoundedMap<
     string,
     { readonly breaker: CircuitBreaker; readonly upstreamIds: Set<string> }
-  >();
+  >;
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
-  readonly #maxUrls: number;
 
   /** `limits` is asked each time, so that settings may change; beyond `maxUrls` the oldest that is closed is forgotten. */
   constructor(limits: () => BreakerLimits, clock: Clock, maxUrls = 10_000) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#maxUrls = maxUrls;
+    this.#byUrl = new BoundedMap({
+      maxEntries: maxUrls,
+      isDispensable: ({ breaker }) => breaker.state === "closed",
+    });
   }
 
   of({ url, upstreamId }: { readonly url: string; readonly upstreamId: string }): CircuitBreaker {
     let known = this.#byUrl.get(url);
     if (known === undefined) {
-      if (this.#byUrl.size >= this.#maxUrls) this.#dropOne();
       const breaker = new CircuitBreaker(this.#limits, this.#clock, () => this.trips++);
       known = { breaker, upstreamIds: new Set() };
       this.#byUrl.set(url, known);
@@ -172,16 +174,5 @@ export class CircuitBreakers {
 
   *entries(): Generator<[url: string, breaker: CircuitBreaker]> {
     for (const [url, { breaker }] of this.#byUrl) yield [url, breaker];
-  }
-
-  #dropOne(): void {
-    let oldest: string | undefined;
-    for (const [url, breaker] of this.entries()) {
-      oldest ??= url;
-      if (breaker.state !== "closed") continue;
-      oldest = url;
-      break;
-    }
-    if (oldest !== undefined) this.#byUrl.delete(oldest);
   }
 }

@@ -1,4 +1,5 @@
 // The headers in which a 2026-07-28 request says its method and its target again (transports, "Standard Headers").
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { headerText } from "../../mcp/header_text.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
 import { NAMED_BY } from "../../mcp/request_meta.ts";
@@ -10,7 +11,7 @@ const MAX_KEPT_CHARS = 1_000;
 
 /** Gives the same frozen list for the same method and name, so that it is encoded once. */
 export class MirroredHeaders {
-  readonly #kept = new Map<string, HeaderList>();
+  readonly #kept = new BoundedMap<string, HeaderList>({ maxEntries: MAX_KEPT });
 
   /** @param params JSON text */
   of(method: string, params: string): HeaderList {
@@ -21,7 +22,6 @@ export class MirroredHeaders {
     if (known !== undefined) return known;
     const headers = headersOf(method, name);
     if (key.length > MAX_KEPT_CHARS) return headers;
-    if (this.#kept.size >= MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
     this.#kept.set(key, headers);
     return headers;
   }
