@@ -4,7 +4,8 @@
 //
 // The last line is `N passed, N failed`; the exit code is 0 only where nothing failed.
 
-import { hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
+import { installNpmPrograms } from "../tests/support/npm_programs.ts";
+import { findProgram, hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
 import { type Counts, junitCounts } from "./junit_counts.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -29,6 +30,8 @@ async function main(args: readonly string[]): Promise<number> {
     }
     console.error("The tests that need them are left out.");
   }
+  const npm = findProgram("npm");
+  if (npm !== null) await installNpmPrograms(npm);
   let total: Counts = { passed: 0, failed: 0 };
   for (const { paths, options } of runs(args)) {
     const counts = await denoTest([...options, ...paths]);

@@ -1,9 +1,6 @@
-// The official conformance suite as a program under Deno: run it, and count what it checked.
-//
-// It is no import of the project: the lock file beside this one pins it and what it needs, so that `deno compile`, which takes
-// the whole of deno.lock, does not carry it.
+// The official conformance suite as a program: run it, and count what it checked.
 
-export const SUITE_PACKAGE = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
+import { npmProgram } from "../support/npm_programs.ts";
 
 export type Revision = "2025-11-25" | "2026-07-28";
 
@@ -29,7 +26,6 @@ export interface SuiteResult {
   readonly output: string;
 }
 
-const LOCK = new URL("suite.lock", import.meta.url).pathname;
 /** Longer than every scenario together may take by the suite's own timeouts on a machine that is not stuck, ms. */
 const RUN_WITHIN_MS = 120_000;
 /** A client's command, with the start and the end of a gateway in it, ms. */
@@ -156,18 +152,10 @@ function resultsIn(folder: string, required: ReadonlySet<string>): ScenarioResul
   return found.toSorted((a, b) => a.at < b.at ? -1 : 1).map(({ at: _, ...result }) => result);
 }
 
-async function suite(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
-  const run = await suiteOnce(args);
-  // Once in some hundred times Deno stands still before it has begun: a suite that ran has always said something.
-  return run.exitCode !== 0 && run.output === "" ? await suiteOnce(args) : run;
-}
-
-async function suiteOnce(args: readonly string[]): Promise<{ exitCode: number; output: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--quiet", "--no-config", `--lock=${LOCK}`, "--frozen", `npm:${SUITE_PACKAGE}`],
-      ...args,
-    ],
+async function suite(suiteArgs: readonly string[]): Promise<{ exitCode: number; output: string }> {
+  const { command, args } = npmProgram("conformance", ...suiteArgs);
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
     env: { NO_COLOR: "1" },
     stdin: "null",
     signal: AbortSignal.timeout(RUN_WITHIN_MS),

@@ -5,22 +5,18 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV1, connectV2, inspect, type McpClient } from "../support/mcp_clients.ts";
+import { npmProgram } from "../support/npm_programs.ts";
 import { startBehindMcpProxy } from "../support/upstream_mcp_proxy.ts";
-
-const MCP_REMOTE_PACKAGE = "mcp-remote@0.15.1";
 
 gatewayTest("Stdio servers behind mcp-proxy work from every client", async (start, t) => {
   const folder = await Deno.makeTempDir({ prefix: "sluice_peers_" });
   await Deno.writeTextFile(`${folder}/greeting.txt`, "hello from a file");
   try {
-    await using files = await startBehindMcpProxy([
-      "@modelcontextprotocol/server-filesystem@2026.8.31",
-      folder,
-    ]);
-    await using memory = await startBehindMcpProxy(["@modelcontextprotocol/server-memory@2026.8.31"], {
+    await using files = await startBehindMcpProxy(["mcp-server-filesystem", folder]);
+    await using memory = await startBehindMcpProxy(["mcp-server-memory"], {
       MEMORY_FILE_PATH: `${folder}/memory.jsonl`,
     });
-    await using time = await startBehindMcpProxy(["time-mcp@1.0.6"]);
+    await using time = await startBehindMcpProxy(["time-mcp"]);
     await using sluice = await start();
     const token = await sluice.token();
     const url = `${sluice.url}/mcp`;
@@ -50,10 +46,10 @@ gatewayTest("Stdio servers behind mcp-proxy work from every client", async (star
       });
     }
 
-    for (const [era, runtime] of [["legacy", "deno"], ["auto", "node"], ["modern", "node"]] as const) {
+    for (const era of ["legacy", "auto", "modern"]) {
       await t.step(`Inspector CLI, era ${era}`, async () => {
         const args = ["--protocol-era", era, "--method", "tools/call", "--tool-name", "time-days-in-month"];
-        const called = await inspect(url, [...args, "--tool-arg", "date=2027-02-01"], { token, runtime }) as {
+        const called = await inspect(url, [...args, "--tool-arg", "date=2027-02-01"], { token }) as {
           content: { text: string }[];
         };
         assert(called.content[0]!.text.includes("28"), called.content[0]!.text);
@@ -64,13 +60,13 @@ gatewayTest("Stdio servers behind mcp-proxy work from every client", async (star
       const client = new Client({ name: "sluice-tests", version: "1.0.0" });
       await client.connect(
         new StdioClientTransport({
-          command: Deno.execPath(),
-          args: [
-            ...["run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${MCP_REMOTE_PACKAGE}`, url],
-            ...["--allow-http", "--transport", "http-only", "--header", `Authorization:Bearer ${token}`],
-          ],
+          ...npmProgram(
+            "mcp-remote",
+            ...[url, "--allow-http", "--transport", "http-only"],
+            ...["--header", `Authorization:Bearer ${token}`],
+          ),
           // It keeps what it is authorized for in its home.
-          env: { ...Deno.env.toObject(), HOME: folder, DENO_DIR: denoDir() },
+          env: { ...Deno.env.toObject(), HOME: folder },
           stderr: "ignore",
         }),
       );
@@ -89,9 +85,3 @@ gatewayTest("Stdio servers behind mcp-proxy work from every client", async (star
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-/** The cache of this process, which its own HOME would hide from a child with another. */
-function denoDir(): string {
-  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}

@@ -4,9 +4,9 @@ import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV1, connectV2 } from "../support/mcp_clients.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { npmProgram } from "../support/npm_programs.ts";
 import { Sluice } from "../support/sluice.ts";
-import { counterLaunch, groupMembers, npmLaunch, processesWith } from "../support/stdio_upstream.ts";
-import { EVERYTHING_PACKAGE } from "../support/upstream_everything.ts";
+import { counterLaunch, groupMembers, processesWith } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const ENABLED = { STDIO_ENABLED: "true" };
@@ -31,10 +31,10 @@ Deno.test("Servers from npm work over stdio, from every client", async (t) => {
   const token = await sluice.token();
   const env = { MEMORY_FILE_PATH: `${folder}/memory.jsonl`, NO_COLOR: "1" };
   const servers = [
-    { name: "everything", ...npmLaunch(EVERYTHING_PACKAGE), cwd: folder },
-    { name: "files", ...npmLaunch("@modelcontextprotocol/server-filesystem@2026.8.31", folder) },
-    { name: "memory", ...npmLaunch("@modelcontextprotocol/server-memory@2026.8.31"), env },
-    { name: "clock", ...npmLaunch("time-mcp@1.0.6") },
+    { name: "everything", ...npmProgram("mcp-server-everything"), cwd: folder },
+    { name: "files", ...npmProgram("mcp-server-filesystem", folder) },
+    { name: "memory", ...npmProgram("mcp-server-memory"), env },
+    { name: "clock", ...npmProgram("time-mcp") },
   ];
   for (const server of servers) {
     await t.step(`POST /gateways starts ${server.name} and lists its tools`, async () => {

@@ -3,13 +3,13 @@ import { assert, assertEquals } from "@std/assert";
 import { connectAsking } from "../support/asking_client.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { connectV2 } from "../support/mcp_clients.ts";
-import { npmLaunch } from "../support/stdio_upstream.ts";
+import { npmProgram } from "../support/npm_programs.ts";
 import { startSupergateway } from "../support/supergateway.ts";
-import { EVERYTHING_PACKAGE, startEverything } from "../support/upstream_everything.ts";
+import { startEverything } from "../support/upstream_everything.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 gatewayTest("server-everything offers the same, and asks, over all transports", async (start, t) => {
-  const launch = npmLaunch(EVERYTHING_PACKAGE);
+  const launch = npmProgram("mcp-server-everything");
   await using http = await startEverything();
   await using sse = await startEverything({ transport: "sse" });
   await using socket = await startSupergateway([launch.command, ...launch.args].join(" "));

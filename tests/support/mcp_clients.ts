@@ -8,8 +8,7 @@ import {
   StreamableHTTPClientTransport as TransportV2,
 } from "@modelcontextprotocol/client";
 import type { StdioCommand } from "./duplex_clients.ts";
-
-export const INSPECTOR_PACKAGE = "@modelcontextprotocol/inspector@2.12.0";
+import { npmProgram } from "./npm_programs.ts";
 
 /** What the tests ask of a client. Results are the SDK's parsed values. */
 export interface McpClient extends AsyncDisposable {
@@ -62,8 +61,6 @@ function adapt(client: ClientV1 | ClientV2, transport: TransportV1 | TransportV2
 }
 
 export interface InspectOptions extends ConnectOptions {
-  /** What runs it. Under Deno it waits for ever behind the stream that it listens on as a 2026-07-28 client. */
-  readonly runtime?: "deno" | "node";
   readonly transport?: "http" | "sse";
 }
 
@@ -71,10 +68,10 @@ export interface InspectOptions extends ConnectOptions {
 export function inspect(
   url: string,
   args: readonly string[],
-  { token, runtime = "deno", transport = "http" }: InspectOptions = {},
+  { token, transport = "http" }: InspectOptions = {},
 ): Promise<unknown> {
   const header = token === undefined ? [] : ["--header", `Authorization: Bearer ${token}`];
-  return runInspector([url, "--transport", transport, ...args, ...header], { runtime });
+  return runInspector([url, "--transport", transport, ...args, ...header]);
 }
 
 /** Run the Inspector's CLI on a server that it starts. The server gets `env` and nothing of ours but the PATH. */
@@ -83,25 +80,18 @@ export function inspectStdio(
   inspectorArgs: readonly string[],
 ): Promise<unknown> {
   const settings = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  return runInspector([...settings, ...inspectorArgs, "--", command, ...args], { runtime: "deno", cwd });
+  return runInspector([...settings, ...inspectorArgs, "--", command, ...args], cwd);
 }
 
-async function runInspector(
-  args: readonly string[],
-  { runtime, cwd }: { readonly runtime: "deno" | "node"; readonly cwd?: string },
-): Promise<unknown> {
+async function runInspector(inspectorArgs: readonly string[], cwd?: string): Promise<unknown> {
+  // It keeps what it saw in its home.
   const home = await Deno.makeTempDir({ prefix: "sluice_inspector_" });
   try {
-    const [program, ...runs] = runtime === "node"
-      ? ["npx", "--yes", INSPECTOR_PACKAGE]
-      : [Deno.execPath(), "run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${INSPECTOR_PACKAGE}`];
-    const { code, stdout, stderr } = await new Deno.Command(program, {
-      args: [
-        ...runs,
-        ...["--cli", ...args],
-      ],
+    const { command, args } = npmProgram("mcp-inspector", "--cli", ...inspectorArgs);
+    const { code, stdout, stderr } = await new Deno.Command(command, {
+      args,
       cwd,
-      env: { HOME: home, DENO_DIR: denoDir(), npm_config_cache: npmCache(), NO_COLOR: "1" },
+      env: { HOME: home, NO_COLOR: "1" },
       stdin: "null",
     }).output();
     const text = new TextDecoder().decode(stdout);
@@ -112,18 +102,6 @@ async function runInspector(
   } finally {
     await Deno.remove(home, { recursive: true });
   }
-}
-
-/** npm's own default, for the same reason. */
-function npmCache(): string {
-  return Deno.env.get("npm_config_cache") ?? `${Deno.env.get("HOME") ?? "/root"}/.npm`;
-}
-
-/** The cache that this process uses: the Inspector's HOME is an empty folder. */
-function denoDir(): string {
-  const { code, stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
-  if (code !== 0) throw new Error("deno info failed");
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
 function bearer(token: string | undefined): Record<string, string> {

@@ -7,7 +7,7 @@ export interface Program {
   readonly debianPackage: string;
 }
 
-/** Every program that a test needs, besides Deno. */
+/** Every program that a test needs, besides Deno and what npm_programs.ts installs. */
 export const PROGRAMS: readonly Program[] = [
   { name: "hey", debianPackage: "hey" },
   { name: "h2load", debianPackage: "nghttp2-client" },
@@ -18,8 +18,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
   { name: "redis-server", debianPackage: "redis-server" },
-  // For the Inspector.
-  { name: "npx", debianPackage: "npm" },
+  { name: "npm", debianPackage: "npm" },
 ];
 
 /** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */

@@ -20,14 +20,6 @@ export function conformanceLaunch(
   return { command: Deno.execPath(), args };
 }
 
-/** A server from npm, run by this Deno. */
-export function npmLaunch(npmPackage: string, ...args: string[]) {
-  return {
-    command: Deno.execPath(),
-    args: ["run", "-A", "--no-config", "--no-lock", "--quiet", `npm:${npmPackage}`, ...args],
-  };
-}
-
 /** The ids of the living processes with `mark` in their command line. Zombies have no command line. */
 export function processesWith(mark: string): number[] {
   const found: number[] = [];

@@ -1,9 +1,8 @@
 // supergateway from npm: a stdio server behind a WebSocket. The only WebSocket upstream ready to be had.
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
+import { npmServer } from "./npm_programs.ts";
 import { waitFor } from "./wait_for.ts";
-
-export const SUPERGATEWAY_PACKAGE = "supergateway@4.0.0";
 
 export interface Supergateway extends AsyncDisposable {
   /** ws: */
@@ -13,13 +12,12 @@ export interface Supergateway extends AsyncDisposable {
 
 /** @param command the stdio server, for a shell */
 export async function startSupergateway(command: string, port = freePort()): Promise<Supergateway> {
-  const preload = new URL("./bind_loopback.cjs", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--no-config", "--no-lock", "--quiet", "--preload", preload],
-      ...[`npm:${SUPERGATEWAY_PACKAGE}`, "--stdio", command, "--outputTransport", "ws"],
-      ...["--port", String(port), "--messagePath", "/message"],
-    ],
+  const { command: node, args } = npmServer(
+    "supergateway",
+    ...["--stdio", command, "--outputTransport", "ws", "--port", String(port), "--messagePath", "/message"],
+  );
+  const child = new Deno.Command(node, {
+    args,
     // Its server is a process of its own.
     detached: true,
     env: { NO_COLOR: "1" },

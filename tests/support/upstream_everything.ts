@@ -2,10 +2,8 @@
 
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
+import { npmServer } from "./npm_programs.ts";
 import { waitFor } from "./wait_for.ts";
-
-/** The package and version under test. */
-export const EVERYTHING_PACKAGE = "@modelcontextprotocol/server-everything@2026.8.31";
 
 export interface EverythingUpstream extends AsyncDisposable {
   /** Its MCP endpoint. */
@@ -16,26 +14,16 @@ export interface EverythingUpstream extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts it on a free port of 127.0.0.1 (or on `port`). The first run on a machine fetches the package from npm. */
+/** Starts it on a free port of 127.0.0.1 (or on `port`). */
 export async function startEverything(
   { port = freePort(), transport = "streamableHttp" }: {
     readonly port?: number;
     readonly transport?: "streamableHttp" | "sse";
   } = {},
 ): Promise<EverythingUpstream> {
-  const preload = new URL("./bind_loopback.cjs", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-config",
-      "--no-lock",
-      "--quiet",
-      "--preload",
-      preload,
-      `npm:${EVERYTHING_PACKAGE}`,
-      transport,
-    ],
+  const { command, args } = npmServer("mcp-server-everything", transport);
+  const child = new Deno.Command(command, {
+    args,
     env: { PORT: String(port), NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

@@ -1,28 +1,28 @@
 // A stdio server of another project behind mcp-proxy from npm, which makes a streamable HTTP upstream of all revisions of it.
 import { ChildOutput } from "./child_output.ts";
 import { freePort } from "./free_port.ts";
+import { type NpmProgram, npmProgram } from "./npm_programs.ts";
 import { waitFor } from "./wait_for.ts";
-
-export const MCP_PROXY_PACKAGE = "mcp-proxy@6.7.19";
 
 export interface ProxiedUpstream extends AsyncDisposable {
   /** Its MCP endpoint. */
   readonly url: string;
 }
 
-const FROM_NPM = ["run", "-A", "--no-config", "--no-lock", "--quiet"];
-
-/** @param server the npm package of the stdio server with its version, and its arguments */
+/** @param server the stdio server and its arguments */
 export async function startBehindMcpProxy(
-  [server, ...args]: readonly [string, ...string[]],
+  [server, ...serverArgs]: readonly [NpmProgram, ...string[]],
   env: Readonly<Record<string, string>> = {},
 ): Promise<ProxiedUpstream> {
   const port = freePort();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...[...FROM_NPM, `npm:${MCP_PROXY_PACKAGE}`, "--host", "127.0.0.1", "--port", String(port)],
-      ...["--server", "stream", "--", Deno.execPath(), ...FROM_NPM, `npm:${server}`, ...args],
-    ],
+  const stdioServer = npmProgram(server, ...serverArgs);
+  const { command, args } = npmProgram(
+    "mcp-proxy",
+    ...["--host", "127.0.0.1", "--port", String(port), "--server", "stream"],
+    ...["--", stdioServer.command, ...stdioServer.args],
+  );
+  const child = new Deno.Command(command, {
+    args,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",

@@ -1,0 +1,65 @@
+// Programs from npm that tests start, and the Node that runs them. tests/programs/package-lock.json pins all of them.
+
+const FOLDER = new URL("../programs/", import.meta.url).pathname;
+const MODULES = `${FOLDER}node_modules`;
+const LOCK = `${FOLDER}package-lock.json`;
+/** A copy of the lock file that node_modules was installed from. */
+const INSTALLED_LOCK = `${MODULES}/.installed-lock.json`;
+
+/** The names that the packages give their programs. */
+export type NpmProgram =
+  | "conformance"
+  | "mcp-inspector"
+  | "mcp-proxy"
+  | "mcp-remote"
+  | "mcp-server-everything"
+  | "mcp-server-filesystem"
+  | "mcp-server-memory"
+  | "supergateway"
+  | "time-mcp";
+
+export interface NpmCommand {
+  readonly command: string;
+  readonly args: string[];
+}
+
+/** The command that runs a program. Nothing is looked up in a registry. @throws {Error} when it is not installed */
+export function npmProgram(name: NpmProgram, ...args: readonly string[]): NpmCommand {
+  return nodeCommand([], name, args);
+}
+
+/** The same, for a server that would listen on all interfaces: it listens on 127.0.0.1. */
+export function npmServer(name: NpmProgram, ...args: readonly string[]): NpmCommand {
+  return nodeCommand(["--require", new URL("./bind_loopback.cjs", import.meta.url).pathname], name, args);
+}
+
+function nodeCommand(nodeArgs: readonly string[], name: NpmProgram, args: readonly string[]): NpmCommand {
+  const [command, entry] = ["node", name].map((program) => {
+    try {
+      return Deno.realPathSync(`${MODULES}/.bin/${program}`);
+    } catch (error) {
+      throw new Error(`${program} is not installed: run \`deno task test\`, which installs it`, {
+        cause: error,
+      });
+    }
+  });
+  return { command: command!, args: [...nodeArgs, entry!, ...args] };
+}
+
+/** Installs the programs, unless those of this lock file are there. @throws {Error} with the output of npm */
+export async function installNpmPrograms(npm: string): Promise<void> {
+  const lock = await Deno.readTextFile(LOCK);
+  if (await Deno.readTextFile(INSTALLED_LOCK).catch(() => "") === lock) return;
+  console.error("Installing the programs of tests/programs/package-lock.json");
+  const { success, stdout, stderr } = await new Deno.Command(npm, {
+    // `--loglevel=error` hides the warning that the programs need a newer Node than the one that runs npm.
+    args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+    cwd: FOLDER,
+    stdin: "null",
+  }).output();
+  if (!success) {
+    const decoder = new TextDecoder();
+    throw new Error(`npm ci failed in tests/programs:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
+  }
+  await Deno.writeTextFile(INSTALLED_LOCK, lock);
+}
