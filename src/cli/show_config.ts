@@ -72,7 +72,7 @@ export function configJson(loaded: Loaded): unknown {
 function shownValue(setting: Setting, loaded: Loaded): string {
   const { text } = loaded.sources[setting.name as SettingName];
   const key = configKey(setting);
-  if (text === null && setting.secret === "value") return "(random, kept beside the database)";
+  if (text === null && setting.isGenerated) return "(random, kept beside the database)";
   if (key === null || text === null || setting.secret !== undefined) return masked(setting, text);
   const value: unknown = loaded.config[key];
   switch (setting.kind.unit) {

@@ -35,6 +35,11 @@ Deno.test("configText() has a line for every setting: value, origin, effect", ()
   );
 });
 
+Deno.test("configText() shows secrets that are made as random, and a password that is not set as not set", () => {
+  assertEquals(line({}, "JWT_SECRET_KEY"), "JWT_SECRET_KEY (random, kept beside the database) default");
+  assertEquals(line({}, "KEY_FILE_PASSWORD"), "KEY_FILE_PASSWORD - default");
+});
+
 Deno.test("configText() and configJson() show no secret", () => {
   const loaded = load({
     environment: { JWT_SECRET_KEY: SECRET, AUTH_ENCRYPTION_SECRET: SECRET, REDIS_URL: "redis://:hush@h/0" },

@@ -65,10 +65,7 @@ function names({ name, aliases = [] }: Setting): string {
 }
 
 function shownDefault(setting: Setting): string {
-  // The replica's own secrets are made at the first start; a password that opens somebody's file cannot be.
-  if (setting.default === null) {
-    return setting.secret === "value" && setting.scope === "replica" ? "random" : "";
-  }
+  if (setting.default === null) return setting.isGenerated ? "random" : "";
   return `\`${setting.default}\``;
 }
 

@@ -32,6 +32,7 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: false,
     secret: "value",
+    isGenerated: true,
     state: "active",
     doc:
       "The key that tokens are signed with; a random one is made at the first start and kept beside the database.",
@@ -88,6 +89,7 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: false,
     secret: "value",
+    isGenerated: true,
     state: "active",
     doc:
       "The key that upstream credentials are encrypted with at rest; a random one is made at the first start and kept beside the database.",

@@ -36,6 +36,8 @@ export interface Setting {
   readonly reloadable: boolean;
   /** `value`: never shown. `url`: shown without its password. */
   readonly secret?: "value" | "url";
+  /** Is a random value made where none is set, and kept beside the database? */
+  readonly isGenerated?: true;
   readonly state: SettingState;
   /** One plain sentence; for an inert setting the reason why it has no effect, to stand after a colon. */
   readonly doc: string;
