@@ -30,12 +30,14 @@ export function configText(loaded: Loaded): string {
     "",
   ]);
   const totals = totalsOf(loaded.config).map(({ what, total, from }) => `  ${what}: ${total} (${from})`);
-  const ignored = loaded.ignored.map(({ name, from }) => `  ${name} (${fileOf(from, loaded) ?? from})`);
+  const ignored = loaded.ignored.map(({ name, from, reason }) =>
+    `  ${name} (${fileOf(from, loaded) ?? from})${reason === null ? "" : `: ${reason}`}`
+  );
   return [
     ...lines,
     "Totals of this process",
     ...totals,
-    ...(ignored.length > 0 ? ["", "Not settings of this gateway, ignored", ...ignored] : []),
+    ...(ignored.length > 0 ? ["", "Given, but without effect", ...ignored] : []),
   ].join("\n");
 }
 

@@ -58,7 +58,7 @@ Deno.test("configText() multiplies the limits of workers, and names what is igno
     text.includes("outbound connections: 600 (WORKERS 3 x HTTP_CLIENT_MAX_CONNECTIONS 200)"),
     true,
   );
-  assertEquals(text.includes("  PLUGINS_ENABLED (.env)"), true);
+  assertEquals(text.includes("\n  PLUGINS_ENABLED (.env): In ContextForge: runs plugins"), true);
   assertEquals(text.includes("may wait"), false);
 });
 

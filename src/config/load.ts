@@ -4,13 +4,17 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "@std/dotenv";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import { masked } from "./mask.ts";
-import { nearName } from "./near_name.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
 import type { Setting } from "./settings/setting.ts";
 import { sqliteFile } from "./sqlite_file.ts";
-
-/** A layer whose values have names, known or not. */
-type NamedLayer = ".env beside the database" | ".env" | "environment";
+import {
+  byImportance,
+  type IgnoredName,
+  judgeUnknown,
+  listed,
+  type NamedLayer,
+  warningsAbout,
+} from "./unknown_names.ts";
 
 /** Where a value can come from; a later layer wins. */
 export type Layer = "default" | "dev" | NamedLayer | "flag";
@@ -29,9 +33,9 @@ export interface Loaded {
   readonly sources: Readonly<Record<SettingName, Source>>;
   /** The path of the .env beside the database; null: there is none, or it is ./.env. */
   readonly databaseDotEnv: string | null;
-  /** Names that look like settings and are none of ours. */
-  readonly ignored: ReadonlyArray<{ readonly name: string; readonly from: Layer }>;
-  /** Sentences for the operator: what was given and does nothing. */
+  /** Names that look like settings and are not settings of this gateway; the protections that it lacks come first. */
+  readonly ignored: readonly IgnoredName[];
+  /** Sentences for the operator: which settings were given without effect, the protections first. */
   readonly warnings: readonly string[];
 }
 
@@ -52,22 +56,6 @@ export interface DotEnvFile {
   readonly path: string;
   readonly text: string;
 }
-
-/** Names with these beginnings are meant for a gateway, so an unknown one is worth a warning even in the environment. */
-const OUR_PREFIXES = [
-  "MCP_SESSION_POOL_",
-  "GRANIAN_",
-  "GUNICORN_",
-  "HTTPX_",
-  "HTTP_CLIENT_",
-  "DB_POOL_",
-  "SSRF_",
-];
-
-/** From how many characters on an unknown name that is near a known one counts as mistyped. */
-const MIN_MISTYPED = { ".env": 6, environment: 8 };
-
-const MAX_NAMES_SHOWN = 10;
 
 const BY_NAME: ReadonlyMap<string, Setting> = new Map(
   SETTINGS.flatMap((row) => [row.name, ...(row.aliases ?? [])].map((name) => [name, row] as const)),
@@ -93,7 +81,7 @@ export function loadProcessConfig(options: Pick<LoadInput, "dev" | "overrides">)
 /** @throws {SluiceError} SETTINGS_INVALID with every mistake, one a line (also in `data`) */
 export function loadConfig(input: LoadInput): Loaded {
   const mistakes: string[] = [];
-  const ignored: Array<{ name: string; from: Layer }> = [];
+  const ignored: IgnoredName[] = [];
   const layers: Array<readonly [Layer, Given]> = [
     ["flag", flagLayer(input)],
     ["environment", namedLayer("environment", input.environment, mistakes, ignored)],
@@ -124,8 +112,8 @@ export function loadConfig(input: LoadInput): Loaded {
     config: config as unknown as Config,
     sources: sources as Record<SettingName, Source>,
     databaseDotEnv: databaseDotEnv?.path ?? null,
-    ignored,
-    warnings: warningsOf(sources, ignored),
+    ignored: byImportance(ignored),
+    warnings: warningsOf(sources, byImportance(ignored)),
   };
 }
 
@@ -142,7 +130,7 @@ function namedLayer(
   layer: NamedLayer,
   values: Readonly<Record<string, string>>,
   mistakes: string[],
-  ignored: Array<{ name: string; from: Layer }>,
+  ignored: IgnoredName[],
 ): Given {
   const given: Given = new Map();
   for (const [name, text] of Object.entries(values)) {
@@ -156,15 +144,10 @@ function namedLayer(
       given.set(setting, upper === setting.name ? [entry, ...others] : [...others, entry]);
       continue;
     }
-    const near = nearName(
-      upper,
-      BY_NAME.keys(),
-      layer === "environment" ? MIN_MISTYPED.environment : MIN_MISTYPED[".env"],
-    );
-    if (near !== null) mistakes.push(`${name} (${layer}): unknown setting; did you mean ${near}?`);
-    else if (layer !== "environment" || OUR_PREFIXES.some((prefix) => upper.startsWith(prefix))) {
-      ignored.push({ name, from: layer });
-    }
+    const verdict = judgeUnknown({ name, text, from: layer }, BY_NAME.keys());
+    if (verdict === null) continue;
+    if ("mistake" in verdict) mistakes.push(verdict.mistake);
+    else ignored.push(verdict);
   }
   return given;
 }
@@ -222,24 +205,19 @@ function warningsOf(
 ): string[] {
   const given = (state: Setting["state"]) =>
     SETTINGS.filter((row) => row.state === state && !isDefault(sources[row.name]));
-  const warnings = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
+  const inert = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
   const planned = given("planned").map((row) => sources[row.name].name);
-  if (planned.length > 0) warnings.push(`Accepted, but without effect in this version: ${someOf(planned)}`);
-  for (const from of [".env beside the database", ".env", "environment"] as const) {
-    const names = ignored.filter((entry) => entry.from === from).map((entry) => entry.name);
-    if (names.length > 0) warnings.push(`Not settings of this gateway, ignored (${from}): ${someOf(names)}`);
-  }
-  return warnings;
+  const about = warningsAbout(ignored);
+  return [
+    ...about.first,
+    ...inert,
+    ...(planned.length > 0 ? [`Accepted, but without effect in this version: ${listed(planned)}`] : []),
+    ...about.last,
+  ];
 }
 
 function isDefault(source: Source): boolean {
   return source.from === "default" || source.from === "dev";
-}
-
-function someOf(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMES_SHOWN).join(", ");
-  const more = names.length - MAX_NAMES_SHOWN;
-  return more > 0 ? `${shown} and ${more} more (\`sluice config\` names them all)` : shown;
 }
 
 /** The text of a .env file; null: there is none. @throws {SluiceError} SETTINGS_INVALID */

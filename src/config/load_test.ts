@@ -1,4 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { COMMON_ENVIRONMENT } from "../../tests/support/common_environment.ts";
+import { CONTEXTFORGE_NAMES } from "../../tests/support/contextforge_names.ts";
 import { SluiceError } from "../base/errors.ts";
 import { loadConfig, type Loaded, type LoadInput } from "./load.ts";
 import { type ConfigKey, configKey, SETTINGS } from "./schema.ts";
@@ -71,7 +74,9 @@ Deno.test("loadConfig() reads the .env in the database's folder, and lets ./.env
   assertEquals([sources.PORT.from, sources.LOG_LEVEL.from], [".env", ".env beside the database"]);
   assertEquals([config.databaseUrl, asked], ["sqlite:////data/mcp.db", ["sqlite:////data/mcp.db"]]);
   assertEquals(loaded.databaseDotEnv, "/data/.env");
-  assertEquals(loaded.ignored, [{ name: "NOT_OURS_AT_ALL", from: ".env beside the database" }]);
+  assertEquals(loaded.ignored, [
+    { name: "NOT_OURS_AT_ALL", from: ".env beside the database", kind: "unknown", reason: null },
+  ]);
   assertEquals(loaded.warnings, [
     "Not settings of this gateway, ignored (.env beside the database): NOT_OURS_AT_ALL",
   ]);
@@ -176,23 +181,23 @@ Deno.test("loadConfig() prefers the canonical name over an alias", () => {
 Deno.test("loadConfig() warns of unknown names in .env, and in the environment of our families only", () => {
   const { warnings, ignored } = load({
     environment: { HOME: "/root", LC_ALL: "C", HOSTNAME: "x", GRANIAN_LOG_LEVEL: "x", XPORT: "x" },
-    dotEnv: "PLUGINS_ENABLED=true\n",
+    dotEnv: "SOMETHING_ELSE=true\n",
   });
-  assertEquals(ignored, [
-    { name: "GRANIAN_LOG_LEVEL", from: "environment" },
-    { name: "PLUGINS_ENABLED", from: ".env" },
+  assertEquals(ignored.map(({ name, from, kind }) => [name, from, kind]), [
+    ["GRANIAN_LOG_LEVEL", "environment", "unknown"],
+    ["SOMETHING_ELSE", ".env", "unknown"],
   ]);
   assertEquals(warnings, [
-    "Not settings of this gateway, ignored (.env): PLUGINS_ENABLED",
     "Not settings of this gateway, ignored (environment): GRANIAN_LOG_LEVEL",
+    "Not settings of this gateway, ignored (.env): SOMETHING_ELSE",
   ]);
 });
 
-Deno.test("loadConfig() takes a ContextForge .env with hundreds of foreign names in one warning", () => {
-  const dotEnv = Array.from({ length: 700 }, (_, n) => `OBSERVABILITY_THING_${n}=${n}`).join("\n");
+Deno.test("loadConfig() takes a .env with hundreds of foreign names in one warning", () => {
+  const dotEnv = Array.from({ length: 700 }, (_, n) => `FOREIGN_THING_${n}=${n}`).join("\n");
   const { warnings } = load({ dotEnv: `${dotEnv}\nREDIS_SSL=false\nAUDIT_TRAIL_ENABLED=true\n` });
   assertEquals(warnings.length, 3);
-  assertEquals(warnings[2].endsWith("and 690 more (`sluice config` names them all)"), true);
+  assertEquals(warnings[2].endsWith("and 680 more (`sluice config` names them all)"), true);
 });
 
 Deno.test("loadConfig() says which of the given settings have no effect", () => {
@@ -203,9 +208,117 @@ Deno.test("loadConfig() says which of the given settings have no effect", () => 
   ]);
 });
 
-Deno.test("loadConfig() leaves short names and far names in the environment alone", () => {
-  assertEquals(load({ environment: { HOSTS: "x", WORKERZ: "x", REDIS_HOME: "x" } }).ignored, []);
-  assertEquals(mistakes({ environment: { REDIS_URLS2: "x", CACHE_TYPE2: "x" } }).length, 2);
+Deno.test("loadConfig() reports a misspelt short name in the environment", () => {
+  assertEquals(mistakes({ environment: { WROKERS: "4", REDIS_URLS: "x", CACHE_TYPE2: "x", PROT: "80" } }), [
+    "WROKERS (environment): unknown setting; did you mean WORKERS?",
+    "REDIS_URLS (environment): unknown setting; did you mean REDIS_URL?",
+    "CACHE_TYPE2 (environment): unknown setting; did you mean CACHE_TYPE?",
+    "PROT (environment): unknown setting; did you mean PORT?",
+  ]);
+  assertEquals(load({ environment: { HOSTS: "x", REDIS_HOME: "x", FTP_PROXY: "x" } }).ignored, []);
+});
+
+Deno.test("loadConfig() refuses no environment of common names, and warns of those that resemble a setting", () => {
+  const known = new Set(SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
+  const names = COMMON_ENVIRONMENT.filter((name) => !known.has(name.toUpperCase()));
+  const similar = load({ environment: Object.fromEntries(names.map((name) => [name, "x"])) }).ignored;
+  assertEquals(similar.map(({ kind }) => kind).every((kind) => kind === "similar"), true);
+  assertEquals(similar.map(({ name }) => name).toSorted(), [
+    "ALLOWED_ORIGIN",
+    "CERTFILE",
+    "DATABASE_SSL",
+    "DATABASE_URI",
+    "DEVMODE",
+    "KEYFILE",
+    "LOGFORMAT",
+    "LOGLEVEL",
+    "REDIS_URI",
+    "UVICORN_WORKERS",
+    "WORKER",
+  ]);
+});
+
+Deno.test("loadConfig() refuses no environment that Kubernetes or another program makes", () => {
+  const word = fc.constantFrom(
+    "REDIS",
+    "POSTGRES",
+    "GATEWAY",
+    "MCP",
+    "CACHE",
+    "SESSION",
+    "LOG",
+    "API",
+    "HTTP",
+    "WORKER",
+  );
+  const service = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join("_"));
+  const suffix = fc.constantFrom(
+    "SERVICE_HOST",
+    "SERVICE_PORT",
+    "SERVICE_PORT_HTTP",
+    "PORT",
+    "PORT_80_TCP",
+    "PORT_80_TCP_ADDR",
+  );
+  const made = fc.tuple(service, suffix).map((parts) => parts.join("_"));
+  const name = fc.oneof(
+    made,
+    fc.constantFrom(...COMMON_ENVIRONMENT.filter((each) => !/^(host|https?_proxy)$/i.test(each))),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(name, fc.string()), (environment) => {
+      load({ environment });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("loadConfig() tells of ContextForge's settings in the environment, the protections first", () => {
+  const { warnings, ignored } = load({
+    environment: {
+      APP_ROOT_PATH: "/gateway",
+      LOG_REQUESTS: "true",
+      CORS_ENABLED: "true",
+      PLUGINS_ENABLED: "true",
+      PLUGINS_CONFIG_FILE: "plugins.yaml",
+      REQUIRE_USER_IN_DB: "1",
+      TRUST_PROXY_AUTH: "false",
+      SSO_ENABLED: "",
+      ENVIRONMENT: "production",
+      LOGLEVEL: "info",
+    },
+  });
+  assertEquals(ignored.map(({ name, kind }) => `${kind} ${name}`), [
+    "protection CORS_ENABLED",
+    "protection PLUGINS_ENABLED",
+    "protection PLUGINS_CONFIG_FILE",
+    "protection REQUIRE_USER_IN_DB",
+    "similar LOGLEVEL",
+    "contextforge APP_ROOT_PATH",
+    "contextforge LOG_REQUESTS",
+    "contextforge TRUST_PROXY_AUTH",
+  ]);
+  assertEquals(warnings.map((warning) => warning.replace(/In ContextForge.*$/, "…")), [
+    "No effect: CORS_ENABLED (environment). …",
+    "No effect: PLUGINS_ENABLED, PLUGINS_CONFIG_FILE (environment). …",
+    "No effect: REQUIRE_USER_IN_DB (environment). …",
+    "No effect: LOGLEVEL (environment). Did you mean LOG_LEVEL?",
+    "Settings of ContextForge without effect here (environment): APP_ROOT_PATH, LOG_REQUESTS, TRUST_PROXY_AUTH",
+  ]);
+  assertEquals(
+    warnings[1].endsWith(
+      "In ContextForge: runs plugins that filter calls and results. Here: the gateway has no plugins, and nothing is filtered.",
+    ),
+    true,
+  );
+});
+
+Deno.test("loadConfig() knows every setting of ContextForge, and none of them stops the start", () => {
+  const known = new Set(SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
+  const names = CONTEXTFORGE_NAMES.filter((name) => !known.has(name));
+  const { ignored } = load({ dotEnv: names.map((name) => `${name}=x`).join("\n") });
+  assertEquals(ignored.length, names.length);
+  assertEquals(ignored.filter(({ reason }) => reason === null), []);
 });
 
 Deno.test("loadConfig() takes ContextForge's rate limits, and leaves aside those of what is not here", () => {
@@ -226,12 +339,12 @@ Deno.test("loadConfig() takes ContextForge's rate limits, and leaves aside those
     20,
   ]);
   assertEquals(ignored.map(({ name }) => name), [
-    "RATE_LIMITING_REDIS_ENABLED",
     "RATE_LIMIT_CRITICAL_RPM",
     "RATE_LIMIT_CRITICAL_BURST",
     "RATE_LIMIT_LOCKOUT_ENABLED",
     "RATE_LIMIT_LOCKOUT_DURATION_MINUTES",
     "TOOL_RATE_LIMIT",
+    "RATE_LIMITING_REDIS_ENABLED",
   ]);
   assertEquals(load().config.rateLimitingEnabled, false);
 });

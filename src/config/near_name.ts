@@ -1,24 +1,35 @@
-// Tells a mistyped setting's name from one that belongs to somebody else.
+// Tells a mistyped name from one that belongs to another program.
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 // The package comes without types.
 const distance: (a: string, b: string) => number = levenshteinDistance;
 
-/** Shorter names are near too many others. */
-const MIN_KNOWN_LENGTH = 6;
-
-const MAX_EDITS = 2;
-
-/** The known name at most two edits away from `name`, the nearest first; null if there is none. */
-export function nearName(name: string, known: Iterable<string>, minLength: number): string | null {
-  if (name.length < minLength) return null;
+/** The known name that `name` is a likely misspelling of, the nearest first; null if there is none. */
+export function nearName(name: string, known: Iterable<string>): string | null {
   let nearest: string | null = null;
-  let fewest = MAX_EDITS + 1;
+  let fewest = Infinity;
   for (const candidate of known) {
-    if (candidate.length < MIN_KNOWN_LENGTH || Math.abs(candidate.length - name.length) > MAX_EDITS) continue;
-    const edits = distance(name, candidate);
-    if (edits < fewest) [nearest, fewest] = [candidate, edits];
+    const allowed = allowedEdits(Math.min(name.length, candidate.length));
+    if (Math.abs(candidate.length - name.length) > allowed) continue;
+    const edits = isSwap(name, candidate) ? SWAP : distance(name, candidate);
+    if (edits <= allowed && edits < fewest) [nearest, fewest] = [candidate, edits];
   }
   return nearest;
+}
+
+/** Two letters that changed places are the likeliest misspelling, so a swap counts less than one edit. */
+const SWAP = 0.5;
+
+/** How many edits a misspelling may have. Short words have many neighbours: in those only a swap counts. */
+function allowedEdits(length: number): number {
+  if (length < 6) return SWAP;
+  return length < 10 ? 1 : 2;
+}
+
+/** Do the two differ by two neighbouring letters that changed places? */
+function isSwap(a: string, b: string): boolean {
+  if (a.length !== b.length || a.length < 4) return false;
+  const at = [...a].findIndex((letter, i) => letter !== b[i]);
+  return at >= 0 && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }

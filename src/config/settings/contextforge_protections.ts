@@ -1,0 +1,190 @@
+// ContextForge's settings that protect something or let somebody in, and that have no effect here.
+
+/** Names separated by spaces, of which one with an asterisk stands for all names that begin so; there; here; same value. */
+export type ForeignRow = readonly [names: string, there: string, here: string, same?: string];
+
+export const PROTECTIONS: readonly ForeignRow[] = [
+  [
+    "PLUGINS_ENABLED PLUGIN_CONFIG_FILE PLUGINS_*",
+    "runs plugins that filter calls and results",
+    "the gateway has no plugins, and nothing is filtered",
+    "false",
+  ],
+  [
+    "TRUST_PROXY_AUTH TRUST_PROXY_AUTH_DANGEROUSLY PROXY_USER_HEADER",
+    "takes the user's name from a header that a proxy adds",
+    "a caller is known by a bearer token only",
+    "false",
+  ],
+  [
+    "MCP_CLIENT_AUTH_ENABLED MCP_REQUIRE_AUTH",
+    "says whether the MCP endpoints need a token",
+    "AUTH_REQUIRED says it for all endpoints",
+    "true",
+  ],
+  [
+    "ALLOW_UNAUTHENTICATED_ADMIN",
+    "makes callers without a token administrators",
+    "a caller without a token is never an administrator",
+    "false",
+  ],
+  [
+    "REQUIRE_USER_IN_DB",
+    "refuses tokens of users that the database does not have",
+    "the database has no users: a valid token suffices until it is revoked",
+    "false",
+  ],
+  [
+    "VALIDATE_TOKEN_ENVIRONMENT EMBED_ENVIRONMENT_IN_TOKENS DERIVE_KEY_PER_ENVIRONMENT",
+    "binds tokens to one environment",
+    "the claim `env` is not read; give each environment its own JWT_SECRET_KEY",
+    "false",
+  ],
+  [
+    "JWT_AUDIENCE_VERIFICATION JWT_ISSUER_VERIFICATION",
+    "says whether the claims `aud` and `iss` are checked",
+    "both claims are always checked, against JWT_AUDIENCE and JWT_ISSUER",
+    "true",
+  ],
+  [
+    "JWT_PUBLIC_KEY_PATH JWT_PRIVATE_KEY_PATH",
+    "names the keys of asymmetric signatures",
+    "tokens are signed with JWT_SECRET_KEY (HS256, HS384 or HS512)",
+  ],
+  ["AUTH_HEADER_NAME", "names the header of the token", "the header is Authorization", "authorization"],
+  [
+    "API_ALLOW_BASIC_AUTH DOCS_ALLOW_BASIC_AUTH BASIC_AUTH_USER BASIC_AUTH_PASSWORD",
+    "lets callers in by HTTP basic authentication",
+    "a bearer token is the only credential",
+    "false",
+  ],
+  [
+    "EMAIL_AUTH_ENABLED PUBLIC_REGISTRATION_ENABLED PROTECT_ALL_ADMINS PLATFORM_ADMIN_PASSWORD PLATFORM_ADMIN_FULL_NAME " +
+    "DEFAULT_USER_PASSWORD ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP DETECT_DEFAULT_PASSWORD_ON_LOGIN " +
+    "REQUIRE_PASSWORD_CHANGE_FOR_DEFAULT_PASSWORD MAX_FAILED_LOGIN_ATTEMPTS ACCOUNT_LOCKOUT_DURATION_MINUTES " +
+    "ACCOUNT_LOCKOUT_NOTIFICATION_ENABLED FAILED_LOGIN_MIN_RESPONSE_MS PASSWORD_MIN_* PASSWORD_REQUIRE_* PASSWORD_RESET_* PASSWORD_POLICY_* PASSWORD_CHANGE_* PASSWORD_HISTORY_COUNT " +
+    "PASSWORD_PREVENT_REUSE PASSWORD_MAX_AGE_DAYS PASSWORD_ERROR_MESSAGE_MAX_LENGTH MIN_PASSWORD_LENGTH ARGON2ID_*",
+    "governs logins by email and password",
+    "the gateway has no logins; `sluice token` mints tokens",
+  ],
+  [
+    "SSO_* OKTA_GROUP_MAPPING EXTERNAL_IDENTITY_CACHE_TTL",
+    "governs single sign-on",
+    "the gateway has no single sign-on; `sluice token` mints tokens",
+  ],
+  [
+    "DEFAULT_ADMIN_ROLE DEFAULT_USER_ROLE DEFAULT_TEAM_OWNER_ROLE DEFAULT_TEAM_MEMBER_ROLE MCPGATEWAY_BOOTSTRAP_ROLES_*",
+    "gives users their roles",
+    "the gateway has no roles: administrators change the registry, and all callers use what they may see",
+  ],
+  [
+    "TOKEN_EXPIRY TOKEN_IDLE_TIMEOUT SESSION_MAX_LIFETIME SESSION_REFRESH_RATE_LIMIT SESSION_WARNING_TIME " +
+    "SESSION_REFRESH_BUFFER SESSION_ACTIVITY_TRACKING TOKEN_BLOCKLIST_CLEANUP_HOURS",
+    "limits the lifetime of login tokens",
+    "a token expires when its claim `exp` says so; `sluice token --exp` sets it",
+  ],
+  [
+    "ALLOW_PUBLIC_VISIBILITY",
+    "says whether entities may be public",
+    "entities may be public, and are by default",
+    "true",
+  ],
+  [
+    "CSRF_*",
+    "protects logins by cookie from forged requests",
+    "the gateway accepts no cookies, and refuses browsers whose origin is not in ALLOWED_ORIGINS",
+  ],
+  [
+    "CORS_ENABLED CORS_ALLOW_CREDENTIALS",
+    "sends CORS headers, so that web pages of other origins can call",
+    "the gateway sends no CORS headers; ALLOWED_ORIGINS only refuses other origins",
+    "false",
+  ],
+  [
+    "SECURITY_HEADERS_ENABLED X_FRAME_OPTIONS X_CONTENT_TYPE_OPTIONS_ENABLED X_XSS_PROTECTION_ENABLED " +
+    "X_DOWNLOAD_OPTIONS_ENABLED HSTS_* REMOVE_SERVER_HEADERS SECURE_COOKIES COOKIE_SAMESITE",
+    "adds security headers for browsers",
+    "the gateway sends none; add them at the proxy in front",
+    "false",
+  ],
+  [
+    "SKIP_SSL_VERIFY",
+    "accepts any certificate of an upstream",
+    "certificates are always verified; register the upstream with its `ca_certificate`",
+    "false",
+  ],
+  [
+    "RATE_LIMIT_CRITICAL_* RATE_LIMIT_LOCKOUT_* VALIDATION_MAX_REQUESTS_PER_MINUTE",
+    "limits and locks out callers who fail to log in",
+    "the limits are RATE_LIMIT_HIGH_RPM, RATE_LIMIT_MEDIUM_RPM and RATE_LIMIT_LOW_RPM, without lockout",
+  ],
+  [
+    "TOOL_RATE_LIMIT TOOL_CONCURRENT_LIMIT",
+    "is meant to limit the calls of each tool",
+    "limits count per caller: RATE_LIMITING_ENABLED",
+  ],
+  [
+    "REDIS_SSL_CERTFILE REDIS_SSL_KEYFILE REDIS_SSL_CHECK_HOSTNAME",
+    "governs TLS to Redis",
+    "REDIS_URL=rediss://... always checks certificate and host name; the gateway presents no certificate of its own",
+  ],
+  [
+    "ALLOWED_ROOTS MAX_PATH_DEPTH MAX_PARAM_LENGTH DANGEROUS_PATTERNS EXPERIMENTAL_VALIDATE_IO SANITIZE_OUTPUT " +
+    "VALIDATION_MIDDLEWARE_ENABLED VALIDATION_STRICT VALIDATION_DANGEROUS_HTML_PATTERN VALIDATION_DANGEROUS_JS_PATTERN " +
+    "META_MAX_* TOOL_DESCRIPTION_FORBIDDEN_PATTERNS_ENABLED TOOL_DESCRIPTION_FORBIDDEN_PATTERNS",
+    "refuses or cleans arguments and results that look dangerous",
+    "arguments and results pass unchanged; MAX_BODY_BYTES and VALIDATION_MAX_JSON_DEPTH limit their size",
+    "false",
+  ],
+  [
+    "INSECURE_ALLOW_QUERYPARAM_AUTH INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS",
+    "says which upstreams may take their credentials in the URL",
+    'every upstream may, with auth_type "query_param"',
+  ],
+  [
+    "IDENTITY_PROPAGATION_* IDENTITY_SENSITIVE_ATTRIBUTES IDENTITY_SIGN_CLAIMS IDENTITY_CLAIMS_SECRET",
+    "tells upstreams who calls",
+    "upstreams are not told; ENABLE_HEADER_PASSTHROUGH can pass request headers on",
+    "false",
+  ],
+  [
+    "ENABLE_ED25519_SIGNING ED25519_* PREV_ED25519_*",
+    "signs the CA certificates of upstreams",
+    "CA certificates are stored unsigned",
+    "false",
+  ],
+  [
+    "MIN_SECRET_LENGTH REQUIRE_STRONG_SECRETS SENTINEL_VALUES WEAK_VALUES",
+    "says which secrets are too weak",
+    "a secret needs 32 characters, and must not be a placeholder",
+  ],
+  [
+    "PERMISSION_AUDIT_ENABLED SECURITY_LOGGING_ENABLED SECURITY_LOGGING_LEVEL SECURITY_FAILED_AUTH_THRESHOLD " +
+    "SECURITY_THREAT_SCORE_ALERT SECURITY_RATE_LIMIT_WINDOW_MINUTES SIEM_*",
+    "records security events",
+    "no security events are recorded; DISABLE_ACCESS_LOG=false logs each request",
+    "false",
+  ],
+  [
+    "HEADER_SIZE_VALIDATION_ENABLED MAX_HEADER_TOTAL_SIZE_BYTES MAX_HEADER_FIELD_SIZE_BYTES MAX_HEADER_COUNT",
+    "limits the headers of a request",
+    "Deno's HTTP server has limits of its own, which cannot be set",
+  ],
+  [
+    "GATEWAY_TEST_* UAID_* ROOT_ALLOWED_SCHEMES ROOT_ALLOW_FILE_SCHEME ROOT_ALLOWED_FILE_PREFIXES",
+    "says which addresses features that are not here may reach",
+    "SSRF_ALLOW_PRIVATE_NETWORKS and its like govern every outbound address",
+  ],
+  [
+    "EXPOSE_ERROR_DETAILS",
+    "says whether errors tell their causes",
+    "errors carry a code and a sentence; causes are in the log",
+    "false",
+  ],
+  [
+    "DCR_* OAUTH_REQUEST_TIMEOUT OAUTH_DEFAULT_TIMEOUT OAUTH_MAX_RETRIES OAUTH_REQUIRE_CONFIGURED_RESOURCE " +
+    "OAUTH_DISCOVERY_ENABLED OAUTH_PREFERRED_CODE_CHALLENGE_METHOD",
+    "governs OAuth to upstreams",
+    'the gateway has no OAuth; register an upstream with auth_type "bearer", "basic" or "authheaders"',
+  ],
+];
