@@ -33,7 +33,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["streamable_http", "duplex", "pool"],
     ["stdio", "sse", "websocket", "session"],
     ["bound"],
-    ["listening"],
+    ["notifications"],
     ["health"],
     ["."],
   ],

@@ -9,7 +9,7 @@ import type { GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { HealthChecks } from "../upstream/health/health_checks.ts";
-import { ListWatch } from "../upstream/listening/list_watch.ts";
+import { ListWatch } from "../upstream/notifications/list_watch.ts";
 import { probeUpstream } from "../upstream/health/probe.ts";
 import type { Transports, TransportTarget } from "../upstream/transports.ts";
 import type { Upstream } from "../upstream/upstream.ts";

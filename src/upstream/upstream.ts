@@ -18,7 +18,7 @@ import { inTime } from "./resilience/in_time.ts";
 import { declaredBy, PoolKeys } from "./pool/key_cache.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
 import type { PoolKey } from "./pool/session_key.ts";
-import { UpstreamListening } from "./listening/upstream_listening.ts";
+import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";
 import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
 import { tellLogLevel } from "./bound/client_preferences.ts";
 
@@ -36,7 +36,7 @@ export class Upstream {
   readonly #keys: PoolKeys;
   readonly #opener: SessionOpener;
   readonly #clients: ClientSessions;
-  readonly #listening: UpstreamListening;
+  readonly #notifications: UpstreamNotifications;
   #retired = false;
 
   constructor(profile: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
@@ -60,7 +60,7 @@ export class Upstream {
       hasLogging: () => "logging" in this.capabilities,
       isRetired: () => this.#retired,
     });
-    this.#listening = new UpstreamListening({
+    this.#notifications = new UpstreamNotifications({
       id: this.id,
       name: this.name,
       capabilities: () => this.capabilities,
@@ -111,7 +111,7 @@ export class Upstream {
   async listen(bound: BoundSessions): Promise<void> {
     const { client } = bound;
     const hasSubscriptions = client.subscriptionsTo(this.id).size > 0;
-    await this.#listening.streamFor(bound)?.update(this.#deps.createTimeoutMs);
+    await this.#notifications.streamFor(bound)?.update(this.#deps.createTimeoutMs);
     if (!client.listening && !hasSubscriptions) return;
     for (const session of await this.#clients.of(bound)) session.listen();
   }
@@ -128,17 +128,17 @@ export class Upstream {
     { received, clientCapabilities }: Pick<UpstreamCall, "received" | "clientCapabilities">,
   ): Subscription {
     const passed = this.#profile.passthrough.select(received);
-    return this.#listening.subscribe(filter, { onMessage, clientCapabilities, passed }, signal);
+    return this.#notifications.subscribe(filter, { onMessage, clientCapabilities, passed }, signal);
   }
 
   /** Hear of changes of its lists; `onListChanged` takes the notification's method. `ended` is as that of `subscribe`. */
   watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
-    return this.#listening.lists(onListChanged, signal);
+    return this.#notifications.lists(onListChanged, signal);
   }
 
   /** Does it tell of changes of any list? */
   get promisesListChanges(): boolean {
-    return this.#listening.promisesListChanges;
+    return this.#notifications.promisesListChanges;
   }
 
   /** Tell the client's sessions which log level it wants; those that are still to be opened are told then. */
@@ -157,7 +157,7 @@ export class Upstream {
    */
   retire(): void {
     this.#retired = true;
-    this.#listening.end();
+    this.#notifications.end();
     this.#transport.retire?.();
     this.#deps.pool.closeUpstream(this.id);
   }
@@ -184,7 +184,7 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     // Its stream will be opened with the headers that the subscription came with.
     if (method === "resources/subscribe" && call.bound !== null) {
-      this.#listening.streamFor(call.bound, passed);
+      this.#notifications.streamFor(call.bound, passed);
     }
     // There is no session to open, so the connection is what the circuit watches.
     const opener = this.#opener;

@@ -8,7 +8,7 @@ import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import type { SessionOpener } from "./session_opener.ts";
 import { inTime, type Wait } from "../resilience/in_time.ts";
-import { pause } from "../transport/kept_stream.ts";
+import { pause } from "../transport/stream_reopening.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
 import { restorePreferences, tellLogLevel } from "./client_preferences.ts";

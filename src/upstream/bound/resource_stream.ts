@@ -3,7 +3,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { Subscription, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList } from "../transport/transport.ts";
-import { pause } from "../transport/kept_stream.ts";
+import { pause } from "../transport/stream_reopening.ts";
 
 interface Streaming {
   readonly subscribe: NonNullable<UpstreamChannel["subscribe"]>;

@@ -1,8 +1,8 @@
 // The pool's books: every session is in exactly one state, and moves between them here and nowhere else.
 import type { PoolKey } from "./session_key.ts";
 import type { Probed } from "./idle_check.ts";
-import { type Linked, LinkedList } from "./list.ts";
-import { WaitQueue } from "./queue.ts";
+import { type Linked, LinkedList } from "./linked_list.ts";
+import { WaitQueue } from "./wait_queue.ts";
 
 /** All that the pool needs to know of a session. */
 export interface PoolSession extends Probed {

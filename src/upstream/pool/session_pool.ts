@@ -18,8 +18,8 @@ import { isHealthy } from "./idle_check.ts";
 import { type Lease, PoolLease } from "./lease.ts";
 import { open } from "./opening.ts";
 import type { PoolLimits, SessionPoolOptions } from "./pool_options.ts";
-import { Waiter } from "./queue.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { Waiter } from "./wait_queue.ts";
+import { snapshotOf } from "./pool_snapshot.ts";
 
 /** A tenth of the shortest life, within these bounds: how often the sweep looks for sessions that are past theirs. */
 const MIN_SWEEP_MS = 100;

@@ -1,7 +1,7 @@
 // A session's own GET stream, taken up again where it broke off.
 import type { SseDecoder } from "../../mcp/sse.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
-import { keepListening, type StreamEnd } from "../transport/kept_stream.ts";
+import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts";
 
 interface Listening {
   readonly open: (lastEventId: string | null) => Promise<HttpResponse>;
@@ -45,5 +45,5 @@ export async function listenTo(listening: Listening): Promise<void> {
       lastEventId = decoder.lastEventId ?? lastEventId;
     }
   };
-  await keepListening(listen, signal);
+  await keepStreamOpen(listen, signal);
 }

@@ -15,7 +15,7 @@ import type {
 import { HttpConnection, type ListenOptions } from "./http_connection.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { listenTo } from "./get_stream.ts";
-import { pauseBeforeResume } from "../transport/kept_stream.ts";
+import { pauseBeforeResume } from "../transport/stream_reopening.ts";
 
 /** Where an upstream is, and what is always sent there. */
 export interface UpstreamTarget {

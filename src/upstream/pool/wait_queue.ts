@@ -1,5 +1,5 @@
 // The callers of one pool key who have no session yet: first come, first served.
-import { type Linked, LinkedList } from "./list.ts";
+import { type Linked, LinkedList } from "./linked_list.ts";
 
 /** A caller in the queue. `T` is what it waits for, `C` how a session is opened on its account. */
 export class Waiter<T, C> implements Linked<Waiter<T, C>> {

@@ -4,7 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import type { SessionCall, Subscription, UpstreamChannel } from "../session/upstream_channel.ts";
 import { isRefusal } from "../resilience/failures.ts";
-import { keepListening, pause, type StreamEnd } from "../transport/kept_stream.ts";
+import { keepStreamOpen, pause, type StreamEnd } from "../transport/stream_reopening.ts";
 
 interface SessionListening {
   /** For error texts. */
@@ -22,7 +22,7 @@ interface SessionListening {
 /** A session whose stream lives on says only to who asks that it has ended. It also keeps the upstream from ending it for idleness. */
 const CHECK_INTERVAL_MS = 60_000;
 
-export function listenInSession(listening: SessionListening): Subscription {
+export function subscribeInSession(listening: SessionListening): Subscription {
   const { open, onAgain, uris, limits, signal } = listening;
   const opened = Promise.withResolvers<void>();
   opened.promise.catch(() => {});
@@ -52,7 +52,7 @@ export function listenInSession(listening: SessionListening): Subscription {
       await session?.close();
     }
   };
-  const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));
+  const ended = keepStreamOpen(listen, signal).then(() => opened.reject(signal.reason));
   return { opened: opened.promise, ended };
 }
 

@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
 import { Deadline } from "../resilience/deadline.ts";
-import { keepListening, pauseBeforeResume, type StreamEnd } from "./kept_stream.ts";
+import { keepStreamOpen, pauseBeforeResume, type StreamEnd } from "./stream_reopening.ts";
 
 /** How often the stream was opened, as time goes by. */
 async function openings(end: StreamEnd, ...ticks: number[]): Promise<number[]> {
   const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   const stop = new AbortController();
   let count = 0;
-  const listening = keepListening(() => (count++, Promise.resolve(end)), stop.signal);
+  const listening = keepStreamOpen(() => (count++, Promise.resolve(end)), stop.signal);
   const counts: number[] = [];
   try {
     for (const ms of ticks) {
@@ -23,7 +23,7 @@ async function openings(end: StreamEnd, ...ticks: number[]): Promise<number[]> {
   return counts;
 }
 
-Deno.test("keepListening() makes the pause that the server asks for, however long", async () => {
+Deno.test("keepStreamOpen() makes the pause that the server asks for, however long", async () => {
   assertEquals(await openings({ outcome: "ended", retryMs: 60_000 }, 59_999, 1, 59_999, 1), [1, 2, 2, 3]);
   assertEquals(await openings({ outcome: "failed", retryMs: 60_000 }, 59_999, 1), [1, 2]);
   assertEquals(await openings({ outcome: "ended", retryMs: 1e15 }, 86_400_000), [1]);

@@ -6,7 +6,7 @@ import { META } from "../../mcp/revisions.ts";
 import type { Subscription } from "./upstream_channel.ts";
 import type { OnMessage, Reply } from "../transport/transport.ts";
 import { isRefusal } from "../resilience/failures.ts";
-import { keepListening, type StreamEnd } from "../transport/kept_stream.ts";
+import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts";
 
 interface Listening {
   /** For error texts. */
@@ -44,7 +44,7 @@ export function subscribe({ upstream, open, onMessage, signal }: Listening): Sub
       return { outcome: isRefusal(error) ? "refused" : isAcknowledged ? "ended" : "failed" };
     }
   };
-  const ended = keepListening(listen, signal).then(() => opened.reject(signal.reason));
+  const ended = keepStreamOpen(listen, signal).then(() => opened.reject(signal.reason));
   return { opened: opened.promise, ended };
 }
 

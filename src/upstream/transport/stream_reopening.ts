@@ -17,7 +17,7 @@ export interface StreamEnd {
 }
 
 /** Opens stream after stream until the signal is aborted or the server refuses. @param listen never throws */
-export async function keepListening(listen: () => Promise<StreamEnd>, signal: AbortSignal): Promise<void> {
+export async function keepStreamOpen(listen: () => Promise<StreamEnd>, signal: AbortSignal): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
     const { outcome, retryMs = null } = await listen();

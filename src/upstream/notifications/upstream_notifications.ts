@@ -12,7 +12,7 @@ import type { HeaderList } from "../transport/transport.ts";
 import { isEmpty, listFilter, methodsIn } from "../session/list_filter.ts";
 import type { Opening } from "../bound/session_opener.ts";
 import { ResourceStream } from "../bound/resource_stream.ts";
-import { listenInSession } from "./listening_session.ts";
+import { subscribeInSession } from "./dedicated_session.ts";
 
 interface ListenedTo {
   readonly id: string;
@@ -27,7 +27,7 @@ interface ListenedTo {
 
 const NO_HEADERS: HeaderList = Object.freeze([]);
 
-export class UpstreamListening {
+export class UpstreamNotifications {
   readonly #upstream: ListenedTo;
   readonly #gone = new AbortController();
 
@@ -81,7 +81,7 @@ export class UpstreamListening {
     const signal = AbortSignal.any([until, this.#gone.signal]);
     const { name, stateless, open, limits } = this.#upstream;
     const { onMessage, clientCapabilities, passed } = options;
-    return stateless()?.subscribe?.(filter, { ...options, signal }) ?? listenInSession({
+    return stateless()?.subscribe?.(filter, { ...options, signal }) ?? subscribeInSession({
       upstream: name,
       uris: filter.resourceSubscriptions ?? [],
       limits,
