@@ -11,6 +11,11 @@ interface Upstream {
   isVaried: boolean;
 }
 
+interface Served {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 interface Figures {
   /** What was let in and answered, per second. */
   readonly throughput: number;
@@ -27,34 +32,57 @@ class Simulation {
   #inFlight = 0;
   #nextArrival = 0;
   #waiting: number[] = [];
-  #served: { readonly startMs: number; readonly endMs: number }[] = [];
+  /** The requests that are being served, by the ms at which they are answered. */
+  readonly #served = new Map<number, Served[]>();
+  #serving = 0;
 
   run(seconds: number, perSecond: number): Figures {
     const until = this.#nowMs + seconds * 1_000;
     const latencies: number[] = [];
     this.#nextArrival = Math.max(this.#nextArrival, this.#nowMs);
     for (; this.#nowMs < until; this.#nowMs++) {
-      for (const { startMs, endMs } of this.#served.filter((each) => each.endMs <= this.#nowMs)) {
-        this.gradient.sample(startMs, endMs, this.#inFlight--);
-        latencies.push(endMs - startMs);
-      }
-      this.#served = this.#served.filter((each) => each.endMs > this.#nowMs);
-      for (; this.#nextArrival <= this.#nowMs; this.#nextArrival += this.#draw(1_000 / perSecond)) {
-        if (this.#inFlight >= this.gradient.limit) continue;
-        this.#inFlight++;
-        this.#waiting.push(this.#nowMs);
-      }
-      const free = Math.max(0, this.upstream.slots - this.#served.length);
-      for (const startMs of this.#waiting.splice(0, free)) {
-        this.#served.push({ startMs, endMs: this.#nowMs + this.#serviceMs() });
-      }
+      this.#answer(latencies);
+      this.#arrive(1_000 / perSecond);
+      const free = Math.max(0, this.upstream.slots - this.#serving);
+      for (const startMs of this.#waiting.splice(0, free)) this.#serve(startMs);
     }
-    latencies.sort((one, other) => one - other);
+    const sorted = Float64Array.from(latencies).sort();
     return {
-      throughput: latencies.length / seconds,
-      latencyMs: latencies.reduce((sum, each) => sum + each, 0) / latencies.length,
-      p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
+      throughput: sorted.length / seconds,
+      latencyMs: sorted.reduce((sum, each) => sum + each, 0) / sorted.length,
+      p99Ms: sorted[Math.floor(sorted.length * 0.99)]!,
     };
+  }
+
+  #answer(latencies: number[]): void {
+    const answered = this.#served.get(this.#nowMs) ?? [];
+    this.#served.delete(this.#nowMs);
+    this.#serving -= answered.length;
+    for (const { startMs, endMs } of answered) {
+      this.gradient.sample(startMs, endMs, this.#inFlight--);
+      latencies.push(endMs - startMs);
+    }
+  }
+
+  #arrive(meanMs: number): void {
+    for (; this.#nextArrival <= this.#nowMs; this.#nextArrival += this.#draw(meanMs)) {
+      if (this.#inFlight >= this.gradient.limit) {
+        // All others of this moment are refused as well. The time to the next arrival has the same distribution from any moment on.
+        this.#nextArrival = this.#nowMs + this.#draw(meanMs);
+        return;
+      }
+      this.#inFlight++;
+      this.#waiting.push(this.#nowMs);
+    }
+  }
+
+  #serve(startMs: number): void {
+    const endMs = this.#nowMs + this.#serviceMs();
+    const answeredAt = Math.ceil(endMs);
+    const others = this.#served.get(answeredAt);
+    if (others === undefined) this.#served.set(answeredAt, [{ startMs, endMs }]);
+    else others.push({ startMs, endMs });
+    this.#serving++;
   }
 
   #serviceMs(): number {
@@ -156,8 +184,8 @@ Deno.test("GradientLimit comes back to what is used when a load has gone", () =>
 });
 
 Deno.test("GradientLimit keeps its bounds", () => {
-  const grows = simulate({ slots: 100_000 });
-  grows.run(30, 210_000);
+  const grows = simulate({ slots: 100_000, serviceMs: 200 });
+  grows.run(30, 21_000);
   between(grows.gradient.limit, 4_096, 4_096, "upper bound");
   const falls = new Simulation();
   falls.run(5, 2_000);
