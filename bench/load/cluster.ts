@@ -182,8 +182,8 @@ async function cost(): Promise<boolean> {
     ["errors", ({ errors }) => `${errors}`],
   ];
   console.log(`\nCost (client ${name}, 8 clients, ${seconds} s a row)\n\n${markdownTable(columns, rows)}`);
-  const redis = (await cluster.redis.connections()).length;
-  const database = await cluster.postgres.connections(cluster.database);
+  const redis = (await cluster.servers.redis.connections()).length;
+  const database = await cluster.servers.postgres.connections(cluster.database);
   console.log(
     `\nRedis connections: ${redis} (${CLUSTER_REPLICAS} replicas, one a worker and one that listens); ` +
       `PgBouncer's to PostgreSQL: ${database} (its default_pool_size allows 20)`,

@@ -39,6 +39,9 @@ Deno.test({
     assertEquals(await scaled.statements(), before);
 
     const perReplica = ["sluice-bus", "sluice-worker-0", "sluice-worker-1"];
-    assertEquals(await cluster.redis.connections(), cluster.replicas.flatMap(() => perReplica).sort());
+    assertEquals(
+      await cluster.servers.redis.connections(),
+      cluster.replicas.flatMap(() => perReplica).sort(),
+    );
   },
 });

@@ -2,9 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { metric } from "../support/metric.ts";
-import { PgBouncer } from "../support/pgbouncer.ts";
-import { PostgresServer } from "../support/postgres.ts";
-import { canLeaveOut } from "../support/programs.ts";
+import { SERVERS_MISSING } from "../support/cluster_servers.ts";
+import { sharedServers } from "../support/shared_servers.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -85,12 +84,11 @@ Deno.test("Two replicas on one SQLite file: one leads, and whoever is left goes 
 
 Deno.test({
   name: "Two replicas on PostgreSQL through PgBouncer: one leads, and whoever is left goes on",
-  ignore: canLeaveOut("initdb") || canLeaveOut("pgbouncer"),
+  ignore: SERVERS_MISSING,
   fn: async () => {
-    await using server = await PostgresServer.start();
-    await using pgbouncer = await PgBouncer.start(server.port, { settings: { server_login_retry: "1" } });
-    const name = await server.takeDatabase();
-    await leadersComeAndGo(server.url(name, { port: pgbouncer.port }));
+    const { postgres, pgbouncer } = await sharedServers();
+    const name = await postgres.takeDatabase(pgbouncer.port);
+    await leadersComeAndGo(postgres.url(name, { port: pgbouncer.port }));
   },
 });
 

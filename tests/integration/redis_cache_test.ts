@@ -3,14 +3,14 @@ import { assertEquals } from "@std/assert";
 import { CacheRecords } from "../../src/store/cache_records.ts";
 import { migrate } from "../../src/store/sql/migrations.ts";
 import { agedBy, cacheContract } from "../support/cache_contract.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { freshPostgres } from "../support/postgres_database.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import { openRedisCache } from "../support/redis_connections.ts";
+import { sharedServers } from "../support/shared_servers.ts";
 
 const noRedis = canLeaveOut("redis-server");
-const noPostgres = canLeaveOut("initdb");
 
 cacheContract("Redis", async () => {
   const server = await RedisServer.start();
@@ -28,15 +28,9 @@ cacheContract("Redis", async () => {
   };
 }, { ignore: noRedis, expiresAlone: true });
 
-/** One for all tests: it takes a second to start. */
-let postgres: PostgresServer | undefined;
-if (!noPostgres) {
-  Deno.test.afterAll(() => postgres?.[Symbol.asyncDispose]());
-}
-
 cacheContract("PostgreSQL", async () => {
-  const server = postgres ??= await PostgresServer.start();
-  const fresh = await freshPostgres(server);
+  const { postgres } = await sharedServers();
+  const fresh = await freshPostgres(postgres);
   await migrate(fresh.database);
   return {
     cache: new CacheRecords(fresh.database),
@@ -46,7 +40,7 @@ cacheContract("PostgreSQL", async () => {
       await fresh.dispose();
     },
   };
-}, { ignore: noPostgres });
+}, { ignore: SERVERS_MISSING });
 
 Deno.test({
   name: "Cache, Redis: every key begins with CACHE_PREFIX and has a time to live; other prefixes are apart",

@@ -10,11 +10,12 @@ import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { keepCatalogs } from "../../src/supervisor/catalog_watch.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { MemorySink } from "../support/fakes.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { freshPostgres } from "../support/postgres_database.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import { configOf, type Settings } from "../support/redis_connections.ts";
+import { sharedServers } from "../support/shared_servers.ts";
 import { replicaContract, type TwoReplicas } from "../support/replica_contract.ts";
 import type { FreshDatabase } from "../support/store_contract.ts";
 
@@ -107,9 +108,9 @@ function on(server: AsyncDisposable, fresh: FreshDatabase): FreshDatabase {
 }
 
 replicaContract("CACHE_TYPE=database on PostgreSQL", async () => {
-  const server = await PostgresServer.start();
-  return await twoReplicas(on(server, await freshPostgres(server)), POLLING, polled);
-}, { ignore: canLeaveOut("initdb") });
+  const { postgres } = await sharedServers();
+  return await twoReplicas(await freshPostgres(postgres), POLLING, polled);
+}, { ignore: SERVERS_MISSING });
 
 replicaContract("CACHE_TYPE=redis", async () => {
   const server = await RedisServer.start();

@@ -1,18 +1,18 @@
 // Three replicas of two workers behind nginx in round robin, on PostgreSQL through PgBouncer in transaction mode, and on Redis: all
 // real processes.
+import { type OwnServers, type Servers, SERVERS_MISSING, startServers } from "./cluster_servers.ts";
+import { freePort } from "./free_port.ts";
 import type { Gateway, Settings } from "./gateway.ts";
 import { type Answer, askApi, registerUpstream } from "./gateway_api.ts";
-import { post, toolCall } from "./mcp_post.ts";
-import { PgBouncer } from "./pgbouncer.ts";
-import { PostgresServer, type PostgresServerOptions } from "./postgres.ts";
+import type { PostgresServerOptions } from "./postgres.ts";
 import { canLeaveOut } from "./programs.ts";
-import { RedisServer } from "./redis.ts";
+import { post, toolCall } from "./mcp_post.ts";
 import { type RoundRobin, startRoundRobin } from "./round_robin.ts";
 import { Sluice } from "./sluice.ts";
 import type { TokenOptions } from "./tokens.ts";
 import { waitFor } from "./wait_for.ts";
 
-export const CLUSTER_MISSING = ["nginx", "initdb", "pgbouncer", "redis-server"].some(canLeaveOut);
+export const CLUSTER_MISSING = SERVERS_MISSING || canLeaveOut("nginx");
 
 export const CLUSTER_REPLICAS = 3;
 const WORKERS = 2;
@@ -26,71 +26,62 @@ const LOOKS = 12;
 export interface ClusterOptions {
   /** Settings of every replica, over the cluster's own. */
   readonly env?: Settings;
-  readonly postgres?: PostgresServerOptions;
   /** Of the load balancer: for servers that stand still. */
   readonly readTimeoutS?: number;
 }
 
-export class Cluster implements Gateway {
+/** Replicas and their load balancer, on servers that other clusters may use as well. */
+export class Cluster<S extends Servers = OwnServers> implements Gateway {
   /** Of the load balancer. */
   readonly url: string;
   readonly port: number;
   readonly workers = CLUSTER_REPLICAS * WORKERS;
-  readonly replicas: Sluice[];
-  readonly #resources = new AsyncDisposableStack();
-  /** The cluster's own. */
-  readonly #env: Settings;
-  /** What the test wants besides. */
-  #more: Settings;
-  /** Where one that is started again listens. */
+  readonly replicas: Sluice[] = [];
+  /** Of the replicas: one that is started again has its former's. */
   readonly #ports: readonly number[];
+  #resources = new AsyncDisposableStack();
+  #database: string | undefined;
+  /** Of every replica. */
+  #env: Settings = {};
 
-  private constructor(
-    readonly postgres: PostgresServer,
-    readonly pgbouncer: PgBouncer,
-    readonly redis: RedisServer,
-    readonly database: string,
-    balancer: RoundRobin,
-    from: { env: Settings; more: Settings; replicas: readonly Sluice[] },
-  ) {
-    this.url = balancer.url;
-    this.port = Number(new URL(balancer.url).port);
-    this.#env = from.env;
-    this.#more = from.more;
-    this.replicas = [...from.replicas];
-    this.#ports = from.replicas.map(({ port }) => port);
-    for (const resource of [postgres, redis, pgbouncer]) this.#resources.use(resource);
-    this.#resources.defer(async () => {
-      await Promise.all(this.replicas.map((replica) => replica[Symbol.asyncDispose]()));
-    });
-    this.#resources.use(balancer);
+  private constructor(readonly servers: S, { url }: RoundRobin, ports: readonly number[]) {
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    this.#ports = ports;
   }
 
+  /** On servers of its own, which end with it. */
   static async start(
-    { env = {}, postgres: postgresOptions, readTimeoutS }: ClusterOptions = {},
-  ): Promise<Cluster> {
-    const [postgres, redis] = await Promise.all([
-      PostgresServer.start(postgresOptions),
-      RedisServer.start(),
-    ]);
-    const pgbouncer = await PgBouncer.start(postgres.port, { settings: { server_login_retry: "1" } });
-    const database = await postgres.takeDatabase(pgbouncer.port);
-    const own = {
-      DATABASE_URL: postgres.url(database, { port: pgbouncer.port }),
-      JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
-      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
-      CACHE_TYPE: "redis",
-      REDIS_URL: redis.url(),
-      WORKERS: String(WORKERS),
-      LOG_LEVEL: "INFO",
-      DB_CONNECT_TIMEOUT: "2",
-      REDIS_SOCKET_TIMEOUT: "1",
-    };
-    const replicas = await Promise.all(
-      Array.from({ length: CLUSTER_REPLICAS }, () => Sluice.start({ env: { ...own, ...env } })),
-    );
-    const balancer = await startRoundRobin(replicas.map(({ port }) => port), { readTimeoutS });
-    return new Cluster(postgres, pgbouncer, redis, database, balancer, { env: own, more: env, replicas });
+    { postgres, ...options }: ClusterOptions & { readonly postgres?: PostgresServerOptions } = {},
+  ): Promise<Cluster<OwnServers>> {
+    await using stack = new AsyncDisposableStack();
+    const servers = stack.use(await startServers({ postgres }));
+    return await Cluster.#startOn(servers, options, stack.move());
+  }
+
+  /** On servers that outlive it. */
+  static on<S extends Servers>(servers: S, options: ClusterOptions = {}): Promise<Cluster<S>> {
+    return Cluster.#startOn(servers, options, new AsyncDisposableStack());
+  }
+
+  /** @param resources end with it, and after it */
+  static async #startOn<S extends Servers>(
+    servers: S,
+    { env = {}, readTimeoutS }: ClusterOptions,
+    resources: AsyncDisposableStack,
+  ): Promise<Cluster<S>> {
+    await using stack = resources;
+    const ports = Array.from({ length: CLUSTER_REPLICAS }, freePort);
+    const cluster = new Cluster(servers, stack.use(await startRoundRobin(ports, { readTimeoutS })), ports);
+    stack.defer(() => cluster.#endReplicas());
+    await cluster.startReplicas(env);
+    cluster.#resources = stack.move();
+    return cluster;
+  }
+
+  /** In PostgreSQL: its replicas' own. */
+  get database(): string {
+    return this.#database!;
   }
 
   token(options: TokenOptions = {}): Promise<string> {
@@ -131,17 +122,30 @@ export class Cluster implements Gateway {
     return registerUpstream((...request) => this.api(...request), name, url, more);
   }
 
-  /** Ends the replicas, and what they have stored. */
+  /** Ends the replicas, and what they have stored: nobody else has their key prefix. */
   async stopReplicas(): Promise<void> {
-    await Promise.all(this.replicas.splice(0).map((replica) => replica[Symbol.asyncDispose]()));
-    await this.postgres.giveBackDatabase(this.database, this.pgbouncer.port);
-    await this.redis.use((redis) => redis.flushall());
+    await this.#endReplicas();
+    const { postgres, pgbouncer } = this.servers;
+    await postgres.giveBackDatabase(this.database, pgbouncer.port);
   }
 
-  /** After stopReplicas(). @param more settings over the cluster's own */
+  /** When there are none. @param more settings over the cluster's own */
   async startReplicas(more: Settings): Promise<void> {
-    this.#more = more;
-    await this.postgres.takeDatabase(this.pgbouncer.port);
+    const { postgres, pgbouncer, redis } = this.servers;
+    this.#database = await postgres.takeDatabase(pgbouncer.port);
+    this.#env = {
+      DATABASE_URL: postgres.url(this.#database, { port: pgbouncer.port }),
+      JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
+      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
+      CACHE_TYPE: "redis",
+      REDIS_URL: redis.url(),
+      CACHE_PREFIX: `${crypto.randomUUID()}:`,
+      WORKERS: String(WORKERS),
+      LOG_LEVEL: "INFO",
+      DB_CONNECT_TIMEOUT: "2",
+      REDIS_SOCKET_TIMEOUT: "1",
+      ...more,
+    };
     const starting = await Promise.allSettled(this.#ports.map((port) => this.#startReplica(port)));
     const started = starting.filter((each) => each.status === "fulfilled").map(({ value }) => value);
     this.replicas.push(...started);
@@ -162,8 +166,12 @@ export class Cluster implements Gateway {
     await this.#resources.disposeAsync();
   }
 
+  async #endReplicas(): Promise<void> {
+    await Promise.all(this.replicas.splice(0).map((replica) => replica[Symbol.asyncDispose]()));
+  }
+
   #startReplica(port: number): Promise<Sluice> {
-    return Sluice.start({ env: { ...this.#env, ...this.#more, PORT: String(port) } });
+    return Sluice.start({ env: { ...this.#env, PORT: String(port) } });
   }
 
   /** Every worker has read what was written so far: it knows of a virtual server that was made after it, and stays. */

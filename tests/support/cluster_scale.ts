@@ -42,7 +42,7 @@ export async function startScaledCluster(
       postgres: { settings: { shared_preload_libraries: "pg_stat_statements" } },
     }),
   );
-  await cluster.postgres.query("CREATE EXTENSION pg_stat_statements");
+  await cluster.servers.postgres.query("CREATE EXTENSION pg_stat_statements");
   const one = cluster.replicas[0]!;
 
   let from = performance.now();
@@ -80,7 +80,7 @@ export async function startScaledCluster(
   return {
     ...{ cluster, registrationMs, serversMs, toolNames, serverIds },
     statements: async () => {
-      const [{ calls }] = await cluster.postgres.query(
+      const [{ calls }] = await cluster.servers.postgres.query(
         `SELECT COALESCE(SUM(calls), 0)::int AS calls FROM pg_stat_statements
          JOIN pg_database ON pg_database.oid = dbid WHERE datname = '${cluster.database}'`,
       );

@@ -5,6 +5,8 @@
 // with a server. Tests of replicas, of PostgreSQL and of Redis bring a deployment of their own.
 import { Cluster, CLUSTER_MISSING } from "./cluster.ts";
 import type { Gateway, Settings, StartGateway } from "./gateway.ts";
+import type { Servers } from "./cluster_servers.ts";
+import { sharedServers } from "./shared_servers.ts";
 import { Sluice } from "./sluice.ts";
 
 export type GatewayTestBody = (start: StartGateway, t: Deno.TestContext) => Promise<void>;
@@ -28,13 +30,13 @@ export function gatewayTest(
   });
 }
 
-/** One for all tests of a file: its servers take seconds to start. Each test has replicas of its own. */
-let shared: Promise<Cluster> | undefined;
+/** One for all tests of a file. Each test has replicas, a database and a key prefix of its own. */
+let shared: Promise<Cluster<Servers>> | undefined;
 Deno.test.afterAll(async () => await (await shared)?.[Symbol.asyncDispose]());
 
 async function startInCluster({ WORKERS: _, ...env }: Settings = {}): Promise<Gateway> {
   const isFirst = shared === undefined;
-  const cluster = await (shared ??= Cluster.start({ env }));
+  const cluster = await (shared ??= Cluster.on(await sharedServers(), { env }));
   if (!isFirst) await cluster.startReplicas(env);
   const { url, port, workers, processes } = cluster;
   return {

@@ -16,59 +16,12 @@ export const POSTGRES_USER = "sluice";
 /** Has what a URL must quote. */
 export const POSTGRES_PASSWORD = "pass/word: %41?";
 
-/** `await using server = await PostgresServer.start()` ends it and removes its data at the end of the block. */
-export class PostgresServer implements AsyncDisposable {
-  readonly port: number;
-  readonly #folder: string;
-  readonly #args: readonly string[];
-  #process: ServerProcess;
-  #databases = 0;
+/** A server that listens on a port of 127.0.0.1, whoever started it, and its databases. */
+export class Postgres {
   /** Databases that were given back, by the port of those who used them: a pooler keeps connections to them. */
   readonly #used = new Map<number, string[]>();
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
-    this.port = port;
-    this.#folder = folder;
-    this.#args = args;
-    this.#process = this.#spawn();
-  }
-
-  static async start({ tls, settings = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
-    const folder = await serverFolder("sluice_postgres_");
-    const data = `${folder}/data`;
-    await Deno.writeTextFile(`${folder}/password`, POSTGRES_PASSWORD, { mode: 0o644 });
-    await runAsServer("initdb", [
-      ...["--pgdata", data, "--username", POSTGRES_USER, "--pwfile", `${folder}/password`],
-      ...["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
-    ], folder);
-    if (tls !== undefined) {
-      const { uid, gid } = await Deno.stat(data);
-      for (const [name, text] of [["server.crt", tls.cert], ["server.key", tls.key]]) {
-        await Deno.writeTextFile(`${data}/${name}`, text, { mode: 0o600 });
-        await Deno.chown(`${data}/${name}`, uid, gid);
-      }
-    }
-    const port = freePort();
-    const all = {
-      port: String(port),
-      listen_addresses: "127.0.0.1",
-      unix_socket_directories: "",
-      fsync: "off",
-      max_connections: "60",
-      shared_buffers: "16MB",
-      ssl: tls === undefined ? "off" : "on",
-      ...settings,
-    };
-    const args = ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
-    const server = new PostgresServer(port, folder, args);
-    try {
-      await server.#untilReady();
-      return server;
-    } catch (error) {
-      await server[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
+  constructor(readonly port: number) {}
 
   /** A DATABASE_URL. `port`: of a pooler before it. `query` with its question mark. */
   url(database: string, { port = this.port, query = "" } = {}): string {
@@ -81,7 +34,8 @@ export class PostgresServer implements AsyncDisposable {
   async takeDatabase(port = this.port): Promise<string> {
     const used = this.#used.get(port)?.pop();
     if (used !== undefined) return used;
-    const name = `test_${this.#databases++}`;
+    // Other processes make theirs on the same server.
+    const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
     await this.query(`CREATE DATABASE ${name} TEMPLATE template0`);
     return name;
   }
@@ -125,6 +79,57 @@ export class PostgresServer implements AsyncDisposable {
     await this.query(
       `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${database}'`,
     );
+  }
+}
+
+/** `await using server = await PostgresServer.start()` ends it and removes its data at the end of the block. */
+export class PostgresServer extends Postgres implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  #process: ServerProcess;
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    super(port);
+    this.#folder = folder;
+    this.#args = args;
+    this.#process = this.#spawn();
+  }
+
+  static async start({ tls, settings = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
+    const folder = await serverFolder("sluice_postgres_");
+    const data = `${folder}/data`;
+    await Deno.writeTextFile(`${folder}/password`, POSTGRES_PASSWORD, { mode: 0o644 });
+    await runAsServer("initdb", [
+      ...["--pgdata", data, "--username", POSTGRES_USER, "--pwfile", `${folder}/password`],
+      ...["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
+    ], folder);
+    if (tls !== undefined) {
+      const { uid, gid } = await Deno.stat(data);
+      for (const [name, text] of [["server.crt", tls.cert], ["server.key", tls.key]]) {
+        await Deno.writeTextFile(`${data}/${name}`, text, { mode: 0o600 });
+        await Deno.chown(`${data}/${name}`, uid, gid);
+      }
+    }
+    const port = freePort();
+    const all = {
+      port: String(port),
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: "",
+      fsync: "off",
+      max_connections: "60",
+      shared_buffers: "16MB",
+      ssl: tls === undefined ? "off" : "on",
+      ...settings,
+    };
+    const args = ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+    const server = new PostgresServer(port, folder, args);
+    try {
+      await server.#untilReady();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** A "fast" shutdown: connections are ended, transactions undone. */

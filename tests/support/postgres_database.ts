@@ -3,7 +3,7 @@
 import { openDatabase, type OpenOptions } from "../../src/store/open_database.ts";
 import type { Database } from "../../src/store/sql/sql.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import type { PostgresServer } from "./postgres.ts";
+import type { Postgres } from "./postgres.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 
 /** Settings by their names, over the defaults. */
@@ -27,7 +27,7 @@ export interface FreshPostgres extends FreshDatabase {
 
 /** A new database, reached on `port`: the server's own or a pooler's. */
 export async function freshPostgres(
-  server: PostgresServer,
+  server: Postgres,
   port: number = server.port,
   settings: Settings = {},
 ): Promise<FreshPostgres> {
