@@ -1,6 +1,7 @@
 // The cache that CACHE_TYPE names, and the bus between replicas.
 import type { Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
+import { Emitter } from "../base/emitter.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -30,8 +31,8 @@ export interface OpenedCache {
   /** Redis where it is used, for readiness and metrics; else null. */
   readonly redis: {
     readonly isUp: boolean;
-    /** Called when it is there again, perhaps empty. */
-    onBack: () => void;
+    /** Adds a listener, which is called when it is there again, perhaps empty. */
+    onBack(listener: () => void): void;
     /** Writes, on trial: one that is full, or only to be read, answers a PING too. @throws {SluiceError} CACHE_UNAVAILABLE */
     ping(): Promise<void>;
   } | null;
@@ -73,7 +74,8 @@ export async function openCache(
         import("./redis_cache.ts"),
         import("./redis_bus.ts"),
       ]);
-      const options = await connectionOptions(settings, { clock, log, name, onBack: () => redis.onBack() });
+      const returns = new Emitter<[]>();
+      const options = await connectionOptions(settings, { clock, log, name, onBack: returns.emit });
       const prefix = settings.cachePrefix;
       const write = (redis: Redis) => redis.eval(TRIAL, 1, `${prefix}trial`);
       const connection = new RedisConnection({
@@ -87,7 +89,7 @@ export async function openCache(
         get isUp() {
           return connection.isUp;
         },
-        onBack: () => {},
+        onBack: (listener: () => void) => returns.add(listener),
         ping: async () => void await connection.run(write),
       };
       await connection.tried;

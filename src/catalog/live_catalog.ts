@@ -1,16 +1,17 @@
 // The catalog of this worker: an immutable snapshot, replaced by a newer one when the store has changed.
+import { Emitter } from "../base/emitter.ts";
 import type { Catalog } from "./snapshot/catalog.ts";
 
 export interface LiveCatalogOptions {
   /** Reads a whole snapshot. */
   readonly read: () => Promise<Catalog>;
-  readonly onChange: (before: Catalog, after: Catalog) => void;
   /** A snapshot could not be read: the one before serves on. */
   readonly onFailure: (error: unknown) => void;
 }
 
 export class LiveCatalog {
   readonly #options: LiveCatalogOptions;
+  readonly #changes = new Emitter<[before: Catalog, after: Catalog]>();
   #now: Catalog;
   /** One read after the other: a slow one must not put an older snapshot in the place of a newer one. */
   #reading: Promise<unknown> = Promise.resolve();
@@ -29,6 +30,11 @@ export class LiveCatalog {
     return this.#now;
   }
 
+  /** Adds a listener, which is called after each replacement of the snapshot. */
+  onChange(listener: (before: Catalog, after: Catalog) => void): void {
+    this.#changes.add(listener);
+  }
+
   /** Reads the store unless its `version` is here already. @returns which version is here now */
   refresh(version: number): Promise<number> {
     const refreshed = this.#reading.then(() => this.#refresh(version));
@@ -41,7 +47,7 @@ export class LiveCatalog {
     try {
       const before = this.#now;
       this.#now = await this.#options.read();
-      this.#options.onChange(before, this.#now);
+      this.#changes.emit(before, this.#now);
     } catch (error) {
       this.#options.onFailure(error);
     }

@@ -27,9 +27,9 @@ async function setUp() {
       next = null;
       return read();
     },
-    onChange: (before, after) => changes.push([before.version, after.version]),
     onFailure: (error) => failures.push(error),
   });
+  live.onChange((before, after) => changes.push([before.version, after.version]));
   const readNext = (read: () => Promise<Catalog>) => next = read;
   return { live, store, changes, failures, readNext, reads: () => reads };
 }

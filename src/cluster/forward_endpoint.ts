@@ -8,6 +8,7 @@ import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import { FORWARD_HEADERS, FORWARD_PATH, type ReplyHead } from "./forward_client.ts";
 import type { ReplicaRegistration } from "./registration.ts";
+import type { ReplicaNumber } from "./replica_number.ts";
 import {
   isSameSignature,
   type ReplicaSeal,
@@ -19,7 +20,8 @@ import { fromWire, toWireError, type WireRequest } from "./wire_request.ts";
 export interface ReplicaEndpointDeps {
   readonly seal: ReplicaSeal;
   readonly clock: Clock;
-  readonly registration: Pick<ReplicaRegistration, "number" | "confirm" | "renew">;
+  readonly replica: Pick<ReplicaNumber, "now">;
+  readonly registration: Pick<ReplicaRegistration, "confirm" | "renew">;
   readonly readBody: ReadBody;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   /** Has it served by the worker that the session's id names. */
@@ -39,7 +41,7 @@ export class ReplicaEndpoint implements Endpoint {
 
   /** @throws {SluiceError} UNAUTHENTICATED for whatever no replica has signed for this one now; failures of the request itself are in the answer */
   async serve(exchange: Exchange): Promise<Response> {
-    const { registration, clients, readBody } = this.#deps;
+    const { replica, registration, clients, readBody } = this.#deps;
     const { request } = exchange;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -49,8 +51,8 @@ export class ReplicaEndpoint implements Endpoint {
     this.#check(request.headers, sealed, text);
     await registration.confirm();
     // Another worker of this process may know already that it goes on under another number.
-    if (sealed.replica !== registration.number) await registration.renew();
-    if (sealed.replica !== registration.number) return this.#answer(sealed, { kind: "not_here" }, null);
+    if (sealed.replica !== replica.now) await registration.renew();
+    if (sealed.replica !== replica.now) return this.#answer(sealed, { kind: "not_here" }, null);
     const end = text.indexOf("\n");
     const { worker, request: wire } = JSON.parse(text.slice(0, end)) as {
       worker: number;

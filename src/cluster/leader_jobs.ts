@@ -15,7 +15,7 @@ import type { Transports, TransportTarget } from "../upstream/transports.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { Leadership } from "./leadership.ts";
 
-export interface SingletonsDeps {
+export interface LeaderJobsDeps {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
@@ -40,7 +40,7 @@ export interface SingletonsDeps {
   readonly onListChanged: (gatewayId: string, method: string) => void;
 }
 
-export interface Singletons {
+export interface LeaderJobs {
   /** Stand for it, until `resign`. */
   start(): void;
   /** Leave it to another worker. Resolves when the upstreams that were listened to have been told. */
@@ -52,13 +52,13 @@ export interface Singletons {
 const SWEEP_INTERVAL_MS = 30_000;
 
 /** Runs them while this worker holds the lease. */
-export function createSingletons(deps: SingletonsDeps): Singletons {
+export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   const { config, clock, log, metrics, leases, sweep } = deps;
   const checks = healthChecks(deps);
   const refreshes = autoRefresh(deps);
   let isLeader = false;
   let lists: ListWatch | null = null;
-  let farewell = Promise.resolve();
+  let closing = Promise.resolve();
   metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
   const leadership = new Leadership({
     leases,
@@ -76,7 +76,7 @@ export function createSingletons(deps: SingletonsDeps): Singletons {
       signal.addEventListener("abort", () => {
         isLeader = false;
         lists = null;
-        farewell = watch.close();
+        closing = watch.close();
         clearInterval(sweeps);
       });
     },
@@ -85,14 +85,14 @@ export function createSingletons(deps: SingletonsDeps): Singletons {
     start: () => leadership.start(),
     resign: async () => {
       await leadership.resign();
-      await farewell;
+      await closing;
     },
     upstreamsChanged: () => lists?.update(deps.upstreams()),
   };
 }
 
 function healthChecks(
-  { config, clock, log, metrics, registry, outbound, sync, catalogChanged }: SingletonsDeps,
+  { config, clock, log, metrics, registry, outbound, sync, catalogChanged }: LeaderJobsDeps,
 ): HealthChecks {
   return new HealthChecks({
     clock,
@@ -122,7 +122,7 @@ function healthChecks(
   });
 }
 
-function autoRefresh({ config, clock, log, registry, sync }: SingletonsDeps): AutoRefresh {
+function autoRefresh({ config, clock, log, registry, sync }: LeaderJobsDeps): AutoRefresh {
   return new AutoRefresh({
     clock,
     log,

@@ -1,47 +1,51 @@
-// This process among the replicas: its number, and the record by which the others know that it lives and where.
-import { createHash } from "node:crypto";
+// The registration of this process: a record that says that it lives and where. Every worker renews it.
 import { type Clock, repeat, within } from "../base/clock.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
+import { replicaAddress } from "./replica_address.ts";
+import type { ReplicaNumber } from "./replica_number.ts";
 
 export interface RegistrationOptions {
   readonly records: Pick<Cache, "compareAndSet" | "delete">;
   readonly clock: Clock;
   readonly log: Log;
-  /** The process's own: all its workers draw the same numbers from it. */
-  readonly seed: string;
-  /** From replicaAddress(). */
+  /** Advanced when other replicas have declared it gone. */
+  readonly replica: ReplicaNumber;
+  /** Where the other replicas reach this process: from replicaAddress(). */
   readonly address: string;
   /** REPLICA_TTL */
   readonly ttlMs: number;
-  /** The number was another's to take, and so were the sessions that name it: they must not be served here any more. */
-  readonly onLost: () => void;
 }
 
-/** So that the record outlives two renewals that fail. */
+/** The record outlives two failed renewals. */
 export const RENEWALS_PER_TTL = 3;
 
-/** After a renewal that failed requests go on without another for so long; nor do they wait longer for one. */
+/** The longest that a request waits for a renewal, and the time after a failed one in which no request tries another. */
 const PATIENCE_MS = 1_000;
 
 export function replicaKey(number: number): string {
   return `replica:${number}`;
 }
 
-/**
- * Every worker renews the one record of its process: they write the same, so it is there as long as one of them lives. A
- * number that others have declared gone is never used again; the process goes on under its next one.
- */
+/** null: CACHE_TYPE keeps records that no other process reads, so there are no replicas. */
+export function registrationOf(
+  config: Config,
+  parts: Omit<RegistrationOptions, "address" | "ttlMs">,
+): ReplicaRegistration | null {
+  if (config.cacheType === "memory" || config.cacheType === "none") return null;
+  return new ReplicaRegistration({ ...parts, address: replicaAddress(config), ttlMs: config.replicaTtlMs });
+}
+
+/** All workers of a process write the same record, so it exists as long as one of them lives. */
 export class ReplicaRegistration {
   readonly #options: RegistrationOptions;
-  readonly #value: string;
-  #generation = 0;
-  #number: number;
+  readonly #record: string;
   #renewedAt = -Infinity;
   #triedAt = -Infinity;
   #renewing: Promise<void> | null = null;
-  /** The records do not answer: so long nobody waits for a renewal. */
+  /** The store of the records does not answer: until this time no request waits for a renewal. */
   #silentUntil = -Infinity;
   #timer: number | undefined;
   #hasLeft = false;
@@ -49,25 +53,20 @@ export class ReplicaRegistration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#value = JSON.stringify({ address: options.address, process: options.seed });
-    this.#number = numberOf(options.seed, 0);
+    this.#record = JSON.stringify({ address: options.address, process: options.replica.seed });
   }
 
-  get number(): number {
-    return this.#number;
-  }
-
-  /** Nobody can have declared this replica gone: its record cannot have run out since it was renewed. */
+  /** The record cannot have expired since its last renewal, so no replica can have declared this one gone. */
   get isSure(): boolean {
     return this.#renewedAt + this.#options.ttlMs > this.#options.clock.now();
   }
 
-  /** The last renewal could not reach the records. */
+  /** The last renewal could not reach the store of the records. */
   get isInTrouble(): boolean {
     return this.#isInTrouble;
   }
 
-  /** Register, and stay registered until leave(). Resolves after the first attempt, however it went. */
+  /** Register, and renew the record until `stop()` or `leave()`. Resolves after the first attempt, failed or not. */
   async start(): Promise<void> {
     await this.renew();
     if (this.#hasLeft) return;
@@ -75,7 +74,10 @@ export class ReplicaRegistration {
     this.#timer = clock.setTimeout(() => void this.start(), ttlMs / RENEWALS_PER_TTL);
   }
 
-  /** After a pause it may be another's turn by now. Where the records cannot be reached nobody can know: things stay as they are. */
+  /**
+   * Make sure that the number is still this process's: after a pause others may have declared it gone. While the store of the
+   * records does not answer, the number counts as kept.
+   */
   async confirm(): Promise<void> {
     const { clock } = this.#options;
     const now = clock.now();
@@ -84,21 +86,21 @@ export class ReplicaRegistration {
     await within(clock, PATIENCE_MS, this.renew());
   }
 
-  /** Now, beside the regular times. Never throws. */
+  /** Renew the record at once, beside the regular times. Never throws. */
   renew(): Promise<void> {
     if (this.#hasLeft) return Promise.resolve();
     return this.#renewing ??= this.#renew().finally(() => this.#renewing = null);
   }
 
-  /** The process ends: others may take its sessions at once. Never throws. */
+  /** The process ends: delete the record, so that other replicas take its sessions over at once. Never throws. */
   async leave(): Promise<void> {
     await this.stop();
-    const { records, log } = this.#options;
-    await records.delete(replicaKey(this.#number))
+    const { records, log, replica } = this.#options;
+    await records.delete(replicaKey(replica.now))
       .catch((error) => log.warning("replica not signed off", { reason: reasonOf(error) }));
   }
 
-  /** This worker ends, and its process goes on. */
+  /** This worker ends, its process goes on: the record stays. */
   async stop(): Promise<void> {
     this.#hasLeft = true;
     this.#options.clock.clearTimeout(this.#timer!);
@@ -106,26 +108,26 @@ export class ReplicaRegistration {
   }
 
   async #renew(): Promise<void> {
-    const { records, clock, log, ttlMs, onLost } = this.#options;
-    // Counted from before the question, so the record never runs out while this side thinks it is there.
+    const { records, clock, log, ttlMs, replica } = this.#options;
+    // Taken before the request, so that the record never expires earlier than this worker believes.
     const askedAt = this.#triedAt = clock.now();
-    const value = this.#value;
+    const record = this.#record;
     const stopListening = this.#listenForSilence();
     try {
       for (;;) {
-        const key = replicaKey(this.#number);
-        const renew = () => records.compareAndSet(key, value, value, ttlMs);
-        // Once more at the end: between the two another worker of this process may have registered it.
-        const isOurs = await renew() || await records.compareAndSet(key, null, value, ttlMs) || await renew();
+        const key = replicaKey(replica.now);
+        const renew = () => records.compareAndSet(key, record, record, ttlMs);
+        // Tried again after the insertion: another worker of this process may have registered the number between the two.
+        const isOurs = await renew() || await records.compareAndSet(key, null, record, ttlMs) ||
+          await renew();
         if (isOurs) break;
-        const lost = this.#number;
-        this.#number = numberOf(this.#options.seed, ++this.#generation);
+        const lost = replica.now;
+        replica.advance();
         log.warning("replica was declared gone, going on under another number", {
           replica: lost,
-          now: this.#number,
+          now: replica.now,
           hint: "it stood still for longer than REPLICA_TTL, or nobody answered at its REPLICA_ADDRESS",
         });
-        onLost();
       }
       this.#renewedAt = askedAt;
       this.#silentUntil = -Infinity;
@@ -139,21 +141,16 @@ export class ReplicaRegistration {
     }
   }
 
-  /** While a renewal waits longer than anybody should. */
+  /** Notes, while a renewal lasts longer than the patience, that the store of the records does not answer. */
   #listenForSilence(): () => void {
     const { clock, ttlMs } = this.#options;
     let heardAt = clock.now();
     return repeat(clock, PATIENCE_MS, () => {
       const now = clock.now();
-      // Unless it was this process that stood still.
+      // A late timer means that this process stood still, not the store.
       if (now < heardAt + 2 * PATIENCE_MS) this.#silentUntil = now + ttlMs;
       heardAt = now;
       return Promise.resolve();
     });
   }
-}
-
-/** 32 bits, of which any two processes have different ones but by a chance of one in four thousand million. */
-function numberOf(seed: string, generation: number): number {
-  return createHash("sha256").update(`${seed}:${generation}`).digest().readUInt32BE(0);
 }

@@ -7,11 +7,11 @@ Deno.test("ReplicaRegistration keeps its record as long as one worker of the pro
   // At the same time, as workers start.
   const [one, other] = [replica("process"), replica("process")];
   await Promise.all([one.registration.start(), other.registration.start()]);
-  const { number } = one.registration;
-  assertEquals([other.registration.number, one.state.lost, other.state.lost], [number, 0, 0]);
+  const number = one.number.now;
+  assertEquals([other.number.now, one.state.lost, other.state.lost], [number, 0, 0]);
   await one.registration.stop();
   await clock.tick(3 * TTL_MS);
-  assertEquals([other.registration.isSure, other.registration.number], [true, number]);
+  assertEquals([other.registration.isSure, other.number.now], [true, number]);
   assertEquals(JSON.parse((await cache.get(replicaKey(number)))!).address, other.address);
   await other.registration.leave();
   assertEquals([await cache.get(replicaKey(number)), clock.timers], [null, 0]);
@@ -19,16 +19,16 @@ Deno.test("ReplicaRegistration keeps its record as long as one worker of the pro
 
 Deno.test("ReplicaRegistration takes another number where its own is another's", async () => {
   const { cache, replica } = replicaFixture();
-  const first = replica("process").registration.number;
+  const first = replica("process").number.now;
   await cache.put(replicaKey(first), '{"address":"http://elsewhere"}', TTL_MS);
-  const { registration, state } = replica("process");
+  const { registration, number, state } = replica("process");
   await registration.start();
-  assertNotEquals(registration.number, first);
+  assertNotEquals(number.now, first);
   assertEquals([registration.isSure, state.lost], [true, 1]);
   // Every worker of the process comes to the same.
   const other = replica("process");
   await other.registration.start();
-  assertEquals(other.registration.number, registration.number);
+  assertEquals(other.number.now, number.now);
   await Promise.all([registration.stop(), other.registration.stop()]);
 });
 
@@ -37,7 +37,7 @@ Deno.test("ReplicaRegistration.confirm() finds out after a pause that the number
   const [paused, other] = [replica("paused"), replica("other")];
   await paused.registration.start();
   await other.registration.start();
-  const { number } = paused.registration;
+  const number = paused.number.now;
   assertEquals(await other.directory.find(number), paused.address);
   // Stands still: its timers do not run.
   await paused.registration.stop();
@@ -45,25 +45,25 @@ Deno.test("ReplicaRegistration.confirm() finds out after a pause that the number
   await clock.tick(TTL_MS + 1);
   assertEquals([await other.directory.find(number), awake.registration.isSure], [null, false]);
   await awake.registration.confirm();
-  assertNotEquals(awake.registration.number, number);
+  assertNotEquals(awake.number.now, number);
   assertEquals([awake.state.lost, awake.registration.isSure], [1, true]);
   await other.registration.stop();
 });
 
 Deno.test("ReplicaRegistration goes on under its number when the cache was away, and asks it once a second at most", async () => {
   const { clock, replica, logged } = replicaFixture();
-  const { registration, state } = replica("one");
+  const { registration, number, state } = replica("one");
   await registration.start();
-  const { number } = registration;
+  const before = number.now;
   state.isAway = true;
   await clock.tick(2 * TTL_MS);
   assertEquals([logged.length, logged[0]!.includes("it is away")], [1, true]);
   assertEquals([registration.isSure, registration.isInTrouble], [false, true]);
   await registration.confirm();
-  assertEquals([registration.number, registration.isSure, state.lost], [number, false, 0]);
+  assertEquals([number.now, registration.isSure, state.lost], [before, false, 0]);
   state.isAway = false;
   await clock.tick(TTL_MS);
-  assertEquals([registration.number, registration.isSure, registration.isInTrouble], [number, true, false]);
+  assertEquals([number.now, registration.isSure, registration.isInTrouble], [before, true, false]);
   await registration.stop();
 });
 

@@ -5,12 +5,12 @@ import { ownerRecordKey, sessionRecordKey } from "../downstream/session/downstre
 
 const code = async (run: () => Promise<unknown>) => (await assertRejects(run, SluiceError)).code;
 
-Deno.test("ReplicaSessions.find() leads to the replica that the id names while that lives, and takes nothing", async () => {
+Deno.test("SessionOwners.find() leads to the replica that the id names while that lives, and takes nothing", async () => {
   const { clock, replica, session } = replicaFixture();
   const [owner, asked] = [replica("owner"), replica("asked")];
   await owner.registration.start();
   await asked.registration.start();
-  const { number } = owner.registration;
+  const number = owner.number.now;
   const claims = await session(number);
   for (let i = 0; i < 5; i++) {
     await clock.tick(TTL_MS);
@@ -22,12 +22,12 @@ Deno.test("ReplicaSessions.find() leads to the replica that the id names while t
   await asked.registration.stop();
 });
 
-Deno.test("ReplicaSessions.find(): of many replicas that are asked for a dead one's session, one takes it and all agree", async () => {
+Deno.test("SessionOwners.find(): of many replicas that are asked for a dead one's session, one takes it and all agree", async () => {
   const { clock, cache, replica, session } = replicaFixture();
   const dead = replica("dead");
   await dead.registration.start();
   await dead.registration.stop();
-  const claims = await session(dead.registration.number);
+  const claims = await session(dead.number.now);
   const heirs = Array.from({ length: 5 }, (_, i) => replica(`heir${i}`));
   for (const { registration } of heirs) await registration.start();
   await clock.tick(TTL_MS);
@@ -38,7 +38,7 @@ Deno.test("ReplicaSessions.find(): of many replicas that are asked for a dead on
   assertEquals(Number(await cache.get(ownerRecordKey(claims.name))), homes[0]!.replica);
 
   // The heir dies, too: another takes its place, once.
-  const first = heirs.find(({ registration }) => registration.number === homes[0]!.replica)!;
+  const first = heirs.find(({ number }) => number.now === homes[0]!.replica)!;
   await first.registration.leave();
   await clock.tick(TTL_MS);
   const rest = heirs.filter((each) => each !== first);
@@ -48,10 +48,10 @@ Deno.test("ReplicaSessions.find(): of many replicas that are asked for a dead on
   for (const { registration } of rest) await registration.stop();
 });
 
-Deno.test("ReplicaSessions.find() leaves no record for a session that has ended with its replica", async () => {
+Deno.test("SessionOwners.find() leaves no record for a session that has ended with its replica", async () => {
   const { clock, cache, replica, session } = replicaFixture();
   const dead = replica("dead");
-  const claims = await session(dead.registration.number);
+  const claims = await session(dead.number.now);
   await cache.delete(sessionRecordKey(claims.name));
   const asked = replica("asked");
   await asked.registration.start();
@@ -66,7 +66,7 @@ Deno.test("A replica whose record is gone since the cache lost everything is not
   const [owner, asked] = [replica("owner"), replica("asked")];
   await owner.registration.start();
   await asked.registration.start();
-  const claims = await session(owner.registration.number);
+  const claims = await session(owner.number.now);
   const key = (await cache.list("replica:")).map(({ key }) => key);
   for (const each of key) await cache.delete(each);
   asked.directory.recordsWereAway();
@@ -87,7 +87,7 @@ Deno.test("With the cache away, requests go on to replicas that were known, and 
   const [owner, asked] = [replica("owner"), replica("asked")];
   await owner.registration.start();
   await asked.registration.start();
-  const claims = await session(owner.registration.number);
+  const claims = await session(owner.number.now);
   await asked.sessions.find(claims);
   asked.state.isAway = true;
   await clock.tick(TTL_MS);
@@ -108,7 +108,7 @@ Deno.test("A request for a replica that was known does not wait for a cache that
   const { clock, cache, replica, session } = replicaFixture();
   const [owner, asked, other] = [replica("owner"), replica("asked"), replica("other")];
   await owner.registration.start();
-  const claims = await session(owner.registration.number);
+  const claims = await session(owner.number.now);
   await asked.sessions.find(claims);
   other.sibling.recordOf = (number) => asked.directory.recordOf(number);
   const { promise: answer, resolve: comeBack } = Promise.withResolvers<null>();

@@ -114,11 +114,11 @@ async function obey(message: ToWorker): Promise<void> {
     case "ping":
       return send({ type: "pong" });
     case "peer":
-      return app.connect(message.worker, message.port);
+      return app.ports.connect(message.worker, message.port);
     case "peer_gone":
-      return app.disconnect(message.worker);
+      return app.ports.disconnect(message.worker);
     case "former_peer_gone":
-      return app.disconnectFormer(message.worker);
+      return app.ports.disconnectFormer(message.worker);
     case "question":
       return await answerTo(message);
     case "answers":

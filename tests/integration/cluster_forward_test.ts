@@ -44,7 +44,8 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
   const endpoint = new ReplicaEndpoint({
     seal: new ReplicaSeal(SECRET),
     clock: systemClock,
-    registration: { number: NUMBER, confirm: () => Promise.resolve(), renew: () => Promise.resolve() },
+    replica: { now: NUMBER },
+    registration: { confirm: () => Promise.resolve(), renew: () => Promise.resolve() },
     readBody: (request) => readJsonText(request, 100_000),
     clients,
     serve,

@@ -6,7 +6,8 @@ import { sessionRecordKey } from "../../src/downstream/session/downstream_sessio
 import { createLog } from "../../src/telemetry/log.ts";
 import { ReplicaDirectory } from "../../src/cluster/replica_directory.ts";
 import { ReplicaRegistration } from "../../src/cluster/registration.ts";
-import { ReplicaSessions } from "../../src/cluster/session_owners.ts";
+import { ReplicaNumber } from "../../src/cluster/replica_number.ts";
+import { SessionOwners } from "../../src/cluster/session_owners.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemorySink } from "./fakes.ts";
 
@@ -38,21 +39,21 @@ export function replicaFixture() {
   const replica = (seed: string, address = `http://${seed}:4444`) => {
     const state = { isAway: false, lost: 0, takenOver: 0 };
     const records = awayable(cache, state);
+    const number = new ReplicaNumber(seed);
+    number.onLost(() => void state.lost++);
     const registration = new ReplicaRegistration({
-      ...{ records, clock, log, seed, address, ttlMs: TTL_MS },
-      onLost: () => void state.lost++,
+      ...{ records, clock, log, replica: number, address, ttlMs: TTL_MS },
     });
     const sibling = { recordOf: (_number: number): string | null => null };
     const directory = new ReplicaDirectory({
       ...{ records, clock, settleMs: SETTLE_MS },
       readElsewhere: (number) => Promise.resolve(sibling.recordOf(number)),
     });
-    const sessions = new ReplicaSessions({
-      ...{ records, directory, clock },
-      self: () => registration.number,
+    const sessions = new SessionOwners({
+      ...{ records, directory, clock, self: number },
       onTakenOver: () => void state.takenOver++,
     });
-    return { state, registration, directory, sessions, address, sibling };
+    return { state, number, registration, directory, sessions, address, sibling };
   };
   /** A session that the replica of this number has opened. */
   const session = async (number: number, name = "s1") => {

@@ -1,5 +1,6 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
 import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
+import type { Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { Listeners } from "../../src/downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../src/downstream/sessionless/requests.ts";
 import { ParkedCalls } from "../../src/downstream/sessionless/pending_calls.ts";
@@ -22,20 +23,21 @@ export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
 
 export function sessionlessParts(
   { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
-  { clock, catalog, streamsAreFull, worker = 0, maxParked = 100 }: {
+  { clock, catalog, streamsAreFull, worker = 0, maxParked = 100, predecessor = () => null }: {
     readonly clock: FakeClock;
     readonly catalog: () => Catalog;
     readonly streamsAreFull: () => boolean;
     readonly worker?: number;
     readonly maxParked?: number;
+    readonly predecessor?: () => Serve | null;
   },
 ) {
   const listeners = new Listeners();
   const parked = new ParkedCalls({
     ids: new SessionIds("secret"),
     clock,
-    replica: () => 0,
-    worker,
+    place: { replica: { now: 0 }, worker },
+    predecessor,
     timeoutMs: PARKED_FOR_MS,
     limit: maxParked,
   });

@@ -1,5 +1,5 @@
 // A worker's 2026-07-28 side without HTTP: the real SessionlessHttp around fake upstreams, asked by plain requests.
-import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
+import type { McpReply, McpRequest, Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { SessionlessHttp } from "../../src/downstream/http/sessionless_http.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
@@ -22,7 +22,7 @@ export interface SessionlessAsk {
 export async function sessionlessServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { maxParked }: { readonly maxParked?: number } = {},
+  { maxParked, predecessor }: { readonly maxParked?: number; readonly predecessor?: () => Serve | null } = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
@@ -30,10 +30,11 @@ export async function sessionlessServer(
   const { listeners, parked, requests } = sessionlessParts(plane, {
     clock,
     maxParked,
+    predecessor,
     catalog: () => plane.catalog,
     streamsAreFull: () => streamsAreFull,
   });
-  const http = new SessionlessHttp({ requests, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
+  const http = new SessionlessHttp({ requests, parked, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
     http.serve(mcpRequest({ body, ...given }), gone);

@@ -1,5 +1,5 @@
 // The catalog snapshot: everything that the data plane looks up, immutable, replaced whole when the store has changed.
-import type { CatalogRows, PromptRow, ToolRow } from "../../store/registry/rows.ts";
+import type { CatalogRows, GatewayRow, PromptRow, ToolRow } from "../../store/registry/rows.ts";
 import { Collection, namedEntry, resourceEntry, templateEntry, type Words } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
@@ -12,6 +12,8 @@ export type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
 export class Catalog {
   readonly version: number;
   readonly all: Scope;
+  /** Every registered upstream, the first registered first. */
+  readonly gateways: readonly GatewayRow[];
   /** Ids (`jti`) of tokens that are refused. */
   readonly revokedTokens: ReadonlySet<string>;
   readonly #scopes = new Map<string, Scope>();
@@ -19,7 +21,7 @@ export class Catalog {
   constructor(rows: CatalogRows) {
     this.version = rows.version;
     this.revokedTokens = new Set(rows.revokedTokens);
-    const registered = inRegistrationOrder(rows.gateways);
+    const registered = this.gateways = inRegistrationOrder(rows.gateways);
     const gateways = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
     const prompts = new Collection(rows.prompts, gateways, namedEntry<PromptRow>);

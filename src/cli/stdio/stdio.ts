@@ -11,6 +11,7 @@ import { AccessLog } from "../../http/access_log.ts";
 import { createLog, type Log, stdoutSink } from "../../telemetry/log.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
+import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { prepareDatabase, secretsOf } from "../command_line/prepare.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -38,16 +39,16 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   for (const warning of warnings) log.warning("setting", { warning });
   const secrets = await secretsOf(config, log);
   await prepareDatabase(config, log);
-  const gateway: Gateway = await createGateway({
+  const store = await openStore(config, secrets, log);
+  const gateway = await createGateway({
     config,
     secrets,
     log,
     metrics: new Metrics(),
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
-    catalogChanged: () => readCatalog(gateway),
-    announce: async (change) => gateway.tellClients(change),
     rateLimiter: null,
-    place: null,
+    store,
+    peers: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);
   const lost = Promise.withResolvers<unknown>();
@@ -57,7 +58,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   } finally {
     stopLooking();
     // The last messages for the client may still wait to be written.
-    const closed = Promise.all([gateway.close(), writer.flush()]);
+    const closed = Promise.all([gateway.close().then(() => store.database.close()), writer.flush()]);
     await Promise.race([closed, sleep(systemClock, CLOSE_WITHIN_MS)]);
     await sink.flush();
   }
@@ -107,15 +108,11 @@ async function serveClient(
   return 1;
 }
 
-async function readCatalog({ registry, catalog }: Gateway): Promise<void> {
-  await catalog.refresh(await registry.readCatalogVersion());
-}
-
 /** @returns ends it */
 function keepCatalogFresh(gateway: Gateway, log: Log): () => void {
   const timer = setInterval(
     () =>
-      readCatalog(gateway).catch((error) =>
+      gateway.refreshCatalog().catch((error) =>
         log.warning("catalog cannot be read", { reason: reasonOf(error) })
       ),
     LOOK_AT_CATALOG_EVERY_MS,

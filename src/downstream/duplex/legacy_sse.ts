@@ -15,13 +15,18 @@ import type { DuplexSessions } from "./duplex_sessions.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "../exchange/mcp_exchange.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
-import { isBoundTo, ownerOf, type SessionClaims, type SessionIds } from "../session/session_id.ts";
+import {
+  isBoundTo,
+  ownerOf,
+  type SessionClaims,
+  type SessionIds,
+  type WorkerPlace,
+} from "../session/session_id.ts";
 
 export interface LegacySseDeps {
   readonly ids: SessionIds;
   readonly clock: Clock;
-  readonly replica: () => number;
-  readonly worker: number;
+  readonly place: WorkerPlace;
   readonly sessions: DuplexSessions;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
@@ -96,7 +101,7 @@ export class LegacySse {
 
   #openStream(exchange: Exchange): Response {
     const { request, path, principal, note } = exchange;
-    const { ids, clock, replica, worker, sessions, catalog } = this.#deps;
+    const { ids, clock, place: { replica, worker }, sessions, catalog } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
@@ -104,7 +109,7 @@ export class LegacySse {
     const serverId = serverAt(path, "sse");
     scopeFor(catalog(), principal, serverId);
     const id = ids.seal({
-      replica: replica(),
+      replica: replica.now,
       worker,
       expiresAt: NEVER_S,
       owner: ownerOf(principal, serverId),

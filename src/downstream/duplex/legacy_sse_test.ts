@@ -44,8 +44,7 @@ async function worker(
   const sse = new LegacySse({
     ids: new SessionIds("secret"),
     clock,
-    replica: () => 0,
-    worker,
+    place: { replica: { now: 0 }, worker },
     sessions,
     catalog: () => catalog,
     readBody: (request) => readJsonText(request, 1_000),

@@ -22,10 +22,12 @@ import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
+import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
 import type { Accepted, SessionlessRequests } from "../sessionless/requests.ts";
 
 export interface SessionlessHttpDeps {
   readonly requests: SessionlessRequests;
+  readonly parked: Pick<ParkedCalls, "claimsOf" | "keptBefore">;
   readonly dispatcher: Pick<Dispatcher, "failure">;
   readonly maxJsonDepth: number;
 }
@@ -49,7 +51,11 @@ export class SessionlessHttp {
    * @returns null if the request claims no revision: the rules with sessions apply
    * @throws {SluiceError} for what is no JSON-RPC request at all; everything else is in the reply, under the request's id
    */
-  async serve(request: McpRequest, signal: CancelSignal): Promise<McpReply | null> {
+  readonly serve = async (request: McpRequest, signal: CancelSignal): Promise<McpReply | null> => {
+    const { requests, dispatcher, parked } = this.#deps;
+    const claims = parked.claimsOf(ownStateIn(request.body));
+    const predecessor = claims === null ? null : parked.keptBefore(claims);
+    if (predecessor !== null) return await predecessor(request, signal);
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
     const isDeclared = request.protocolVersion === STATELESS_REVISION;
     if (!isDeclared && !(isObject(value) && claimsRevision(value.params))) return null;
@@ -59,14 +65,13 @@ export class SessionlessHttp {
     if (message.kind !== "request") return { status: 202, headers: {}, body: null };
     const { principal, serverId, headers, note } = request;
     if (note !== undefined) noteMethod(note, message.method);
-    const { requests, dispatcher } = this.#deps;
     const from = { principal, serverId, note, received: headers, claimHeaders: headers };
     try {
       return await this.#reply(message, requests.contextOf(from), request, signal);
     } catch (error) {
       return refusal(message, error, dispatcher.failure(error, from));
     }
-  }
+  };
 
   #reply(
     message: RequestMessage,

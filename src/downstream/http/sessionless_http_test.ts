@@ -113,6 +113,27 @@ Deno.test("SessionlessHttp asks the client by its reply, and goes on with the ca
   assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
 });
 
+Deno.test("SessionlessHttp.serve() sends a client that comes back to the worker that keeps its call: this one, or its predecessor", async () => {
+  const before = await sessionlessServer(ROWS, { a: askingUpstream() });
+  let asked = 0;
+  const successor = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) }, {
+    predecessor: () => async (request, signal) => {
+      asked++;
+      return (await before.http.serve(request, signal))!;
+    },
+  });
+  for (const [first, questions] of [[before, 1], [successor, 2]] as const) {
+    let { result } = await bodyOf(await first.ask("tools/call", CAN_ELICIT));
+    for (let n = 0; n < questions; n++) {
+      const { inputRequests, requestState } = result;
+      const inputResponses = { [Object.keys(inputRequests)[0]!]: { n } };
+      const params = { ...ECHO, requestState, inputResponses };
+      result = (await bodyOf(await successor.ask("tools/call", { ...CAN_ELICIT, params }))).result;
+    }
+    assertEquals([result.resultType, asked], ["complete", 1]);
+  }
+});
+
 Deno.test("SessionlessHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
   const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { sampling: {} } }));

@@ -16,7 +16,14 @@ import type { PersistedSession } from "../client/persisted_session.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
 import { EventStream } from "../exchange/event_stream.ts";
-import { isBoundTo, ownerOf, type SessionClaims, type SessionIds, type SessionOwner } from "./session_id.ts";
+import {
+  isBoundTo,
+  ownerOf,
+  type SessionClaims,
+  type SessionIds,
+  type SessionOwner,
+  type WorkerPlace,
+} from "./session_id.ts";
 
 export interface SessionParts {
   readonly clock: Clock;
@@ -166,9 +173,8 @@ export interface SessionsOptions {
   /** Where sessions are kept for the time after their worker (CACHE_TYPE). */
   readonly records: Pick<Cache, "put" | "get" | "delete">;
   readonly clock: Clock;
-  /** This replica's number now; new sessions name it. */
-  readonly replica: () => number;
-  readonly worker: number;
+  /** This worker; new sessions name it. */
+  readonly place: WorkerPlace;
   /** A session that nobody uses for so long ends (SESSION_TTL). */
   readonly idleMs: number;
   /** How long a client may take to answer a request of an upstream's (MCP_CLIENT_REQUEST_TIMEOUT). */
@@ -208,10 +214,10 @@ export class DownstreamSessions {
     serverId: string | null,
     state: PersistedSession,
   ): Promise<DownstreamSession> {
-    const { ids, records, clock, replica, worker } = this.#options;
+    const { ids, records, clock, place: { replica, worker } } = this.#options;
     const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
-    const id = ids.seal({ replica: replica(), worker, expiresAt, owner });
+    const id = ids.seal({ replica: replica.now, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
     await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
     return this.#remember(this.#make({ id, name, owner, state }));
@@ -344,7 +350,7 @@ export class DownstreamSessions {
   }
 
   async #persist(session: DownstreamSession): Promise<void> {
-    const { ids, records, clock, replica } = this.#options;
+    const { ids, records, clock, place: { replica } } = this.#options;
     const { id, name, state } = session;
     // A call that is still under way must not bring back the record of a session that has ended, or is another's.
     if (this.#ending.has(session)) return;
@@ -354,14 +360,14 @@ export class DownstreamSessions {
     if (claims === null) return;
     const ttlMs = claims.expiresAt * 1000 - now;
     await records.put(sessionRecordKey(name), JSON.stringify(state), ttlMs);
-    if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica()), ttlMs);
+    if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
   }
 
   /** Its id names another replica, which is gone. */
   #isTakenOver({ id }: DownstreamSession): boolean {
-    const { ids, clock, replica } = this.#options;
+    const { ids, clock, place } = this.#options;
     const claims = ids.open(id, clock.now());
-    return claims !== null && claims.replica !== replica();
+    return claims !== null && claims.replica !== place.replica.now;
   }
 
   #remember(session: DownstreamSession): DownstreamSession {

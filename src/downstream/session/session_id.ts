@@ -17,6 +17,13 @@ export interface SessionClaims {
   readonly binding: string;
 }
 
+/** The worker that opens a session, as the session's id names it. */
+export interface WorkerPlace {
+  /** The number of its process among the replicas; it changes when the others have declared the process gone. */
+  readonly replica: { readonly now: number };
+  readonly worker: number;
+}
+
 /** Who a session belongs to. */
 export interface SessionOwner {
   readonly issuer: string | null;

@@ -2,9 +2,10 @@
 // the worker, so that the client's next request finds it from any.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { Serve } from "../exchange/mcp_exchange.ts";
 import type { InteractiveCall } from "./interactive_call.ts";
 import { type RetriedRequest, stateRefused } from "./retried_request.ts";
-import { isBoundTo, type SessionClaims, type SessionIds } from "../session/session_id.ts";
+import { isBoundTo, type SessionClaims, type SessionIds, type WorkerPlace } from "../session/session_id.ts";
 
 /** How a state of our own begins; that of an upstream, as upstream_states.ts seals it, has no such character as the last. */
 const OWN_STATE = "sluice.";
@@ -12,8 +13,9 @@ const OWN_STATE = "sluice.";
 export interface ParkedCallsOptions {
   readonly ids: SessionIds;
   readonly clock: Clock;
-  readonly replica: () => number;
-  readonly worker: number;
+  readonly place: WorkerPlace;
+  /** The way to the worker whose successor this one is, and which keeps its calls to its end; null: there is none. */
+  readonly predecessor: () => Serve | null;
   /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
   /** MAX_STREAMS: a parked call costs what an open stream does. */
@@ -50,8 +52,9 @@ export class ParkedCalls {
     return ids.open(requestState.slice(OWN_STATE.length), clock.now());
   }
 
-  has({ name }: SessionClaims): boolean {
-    return this.#parked.has(name);
+  /** The way to a call of this worker's number that its predecessor keeps; null: the call is here, or nowhere. */
+  keptBefore({ name }: SessionClaims): Serve | null {
+    return this.#parked.has(name) ? null : this.#options.predecessor();
   }
 
   /**
@@ -59,14 +62,14 @@ export class ParkedCalls {
    * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
    */
   park(call: InteractiveCall, request: RetriedRequest): string {
-    const { ids, clock, replica, worker, timeoutMs, limit } = this.#options;
+    const { ids, clock, place: { replica, worker }, timeoutMs, limit } = this.#options;
     if (this.#parked.size >= limit) {
       const error = new SluiceError("TOO_MANY_PARKED", { limit });
       call.cancellation.cancel(error);
       throw error;
     }
     const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
-    const id = ids.seal({ replica: replica(), worker, expiresAt, owner: request.owner });
+    const id = ids.seal({ replica: replica.now, worker, expiresAt, owner: request.owner });
     const { name } = ids.open(id, clock.now())!;
     const timer = clock.setTimeout(() => {
       this.#parked.delete(name);

@@ -1,32 +1,32 @@
-// A worker's place among those that have its number one after the other: its predecessor ends what it has begun while it serves,
-// as it does itself once a successor has its sessions.
+// The workers of this process as one of them sees them: the way to each, and to those that hold this worker's number before and after
+// it. A predecessor finishes what it has begun while this worker serves; so does this worker once its successor has the sessions.
 import type { Serve } from "../../downstream/exchange/mcp_exchange.ts";
-import type { SessionForward } from "./session_forward.ts";
+import type { WorkerPorts } from "./worker_ports.ts";
 
-/** Waits for its predecessor's sessions; has the sessions of its number; has given them away. */
+/** Waits for its predecessor's sessions; owns the sessions of its number; has given them to its successor. */
 type Stage = "waiting" | "owning" | "succeeded";
 
-const FOLLOWS: Record<Stage, Stage | null> = { waiting: "owning", owning: "succeeded", succeeded: null };
+const NEXT: Record<Stage, Stage | null> = { waiting: "owning", owning: "succeeded", succeeded: null };
+
+export interface SuccessionOptions {
+  readonly worker: number;
+  readonly workerCount: number;
+  /** A predecessor lives and will hand its sessions over. */
+  readonly isSuccessor: boolean;
+  readonly ports: Pick<WorkerPorts, "forward" | "knows">;
+}
 
 export class Succession {
-  readonly #worker: number;
-  readonly #forward: Pick<SessionForward, "forward" | "knows">;
+  readonly #options: SuccessionOptions;
   readonly #owning = Promise.withResolvers<void>();
   #stage: Stage = "waiting";
 
-  /** @param isSuccessor the sessions are still to come */
-  constructor(worker: number, isSuccessor: boolean, forward: Pick<SessionForward, "forward" | "knows">) {
-    this.#worker = worker;
-    this.#forward = forward;
-    if (!isSuccessor) this.takeOver();
+  constructor(options: SuccessionOptions) {
+    this.#options = options;
+    if (!options.isSuccessor) this.takeOver();
   }
 
-  /** Resolves when the sessions are here: before, they would not be known. */
-  get owning(): Promise<void> {
-    return this.#owning.promise;
-  }
-
-  /** Has a successor the sessions? */
+  /** A successor has the sessions. */
   get isOver(): boolean {
     return this.#stage === "succeeded";
   }
@@ -37,35 +37,51 @@ export class Succession {
     this.#owning.resolve();
   }
 
-  /** The sessions are the successor's now. */
+  /** The sessions belong to the successor from now on. */
   handOver(): void {
     this.#enter("succeeded");
   }
 
-  /** Does whoever has the sessions now live? */
+  /** A successor has the sessions and lives. */
   get hasSuccessor(): boolean {
     return this.isOver && this.#knowsOther;
   }
 
-  /** The way to the worker that ends what was begun under this number before; null: there is none. */
-  predecessor(): Serve | null {
-    return !this.isOver && this.#knowsOther ? this.#askOther : null;
+  /** The way to the worker that finishes what it began under this number; null: there is none. */
+  readonly predecessor = (): Serve | null => !this.isOver && this.#knowsOther ? this.#askOther : null;
+
+  /** The way to the worker that owns the sessions of `worker`, as a session's id names it; null: this worker. */
+  readonly wayTo = (worker: number): Serve | null => {
+    const { ports, workerCount, worker: self } = this.#options;
+    // A process that was restarted with fewer workers still gets requests for sessions of the others.
+    const owner = worker % workerCount;
+    if (owner === self) return this.#successor();
+    return (request, signal) => ports.forward(owner, request, signal);
+  };
+
+  /** `serve` for the time in which this worker owns its sessions: a request waits until they are here, or follows them. */
+  whileOwning(serve: Serve): Serve {
+    return async (request, signal) => {
+      await this.#owning.promise;
+      // The sender did not know of the successor yet.
+      return await (this.#successor() ?? serve)(request, signal);
+    };
   }
 
-  /** The way to the worker that has the sessions now; null: they are here. */
-  successor(): Serve | null {
+  #successor(): Serve | null {
     return this.isOver ? this.#askOther : null;
   }
 
-  /** The one that a worker knows under its own number came before it, until it has handed over: then it is the one after it. */
+  /** The other worker under this number is the predecessor until the hand-over, and the successor after it. */
   get #knowsOther(): boolean {
-    return this.#forward.knows(this.#worker);
+    return this.#options.ports.knows(this.#options.worker);
   }
 
-  readonly #askOther: Serve = (request, signal) => this.#forward.forward(this.#worker, request, signal);
+  readonly #askOther: Serve = (request, signal) =>
+    this.#options.ports.forward(this.#options.worker, request, signal);
 
   #enter(next: Stage): void {
-    if (FOLLOWS[this.#stage] !== next) throw new Error(`a worker that is ${this.#stage} cannot be ${next}`);
+    if (NEXT[this.#stage] !== next) throw new Error(`a worker that is ${this.#stage} cannot be ${next}`);
     this.#stage = next;
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { principal } from "../../../tests/support/fakes.ts";
-import type { McpReply, McpRequest } from "../../downstream/exchange/mcp_exchange.ts";
+import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { Succession } from "./succession.ts";
 
 const REPLY: McpReply = { status: 202, headers: {}, body: null };
@@ -19,24 +19,28 @@ const REQUEST: McpRequest = {
 
 const never = new AbortController().signal;
 
-/** Worker 3, and whether it knows another with its number. */
+/** Worker 3 of 4, and whether it knows another with its number. */
 function worker(isSuccessor: boolean) {
   const asked: number[] = [];
   const other = { isKnown: false };
-  const succession = new Succession(3, isSuccessor, {
+  const served: McpRequest[] = [];
+  const ports = {
     knows: () => other.isKnown,
-    forward: (worker) => {
+    forward: (worker: number) => {
       asked.push(worker);
       return Promise.resolve(REPLY);
     },
-  });
-  return { succession, other, asked };
+  };
+  const succession = new Succession({ worker: 3, workerCount: 4, isSuccessor, ports });
+  const here: Serve = (request) => (served.push(request), Promise.resolve(REPLY));
+  return { succession, other, asked, served, serve: succession.whileOwning(here) };
 }
 
 Deno.test("Succession: a first worker has the sessions at once, and nobody before it", async () => {
-  const { succession } = worker(false);
-  await succession.owning;
-  assertEquals([succession.predecessor(), succession.successor(), succession.hasSuccessor], [
+  const { succession, serve, served } = worker(false);
+  await serve(REQUEST, never);
+  assertEquals([served.length, succession.predecessor(), succession.wayTo(3), succession.hasSuccessor], [
+    1,
     null,
     null,
     false,
@@ -44,31 +48,38 @@ Deno.test("Succession: a first worker has the sessions at once, and nobody befor
 });
 
 Deno.test("Succession: a successor has the sessions when it is given them, and a predecessor as long as that one lives", async () => {
-  const { succession, other, asked } = worker(true);
-  let isOwning = false;
-  void succession.owning.then(() => isOwning = true);
+  const { succession, other, asked, serve, served } = worker(true);
+  const waiting = serve(REQUEST, never);
   await Promise.resolve();
-  assertEquals(isOwning, false);
+  assertEquals(served, []);
   other.isKnown = true;
   assertEquals(await succession.predecessor()!(REQUEST, never), REPLY);
   assertEquals(asked, [3]);
   succession.takeOver();
-  await succession.owning;
-  assertEquals(succession.successor(), null);
+  await waiting;
+  assertEquals([served.length, succession.wayTo(3)], [1, null]);
   other.isKnown = false;
   assertEquals(succession.predecessor(), null);
 });
 
 Deno.test("Succession: who has handed over sends to its successor, and has nobody before it any more", async () => {
-  const { succession, other, asked } = worker(false);
+  const { succession, other, asked, serve, served } = worker(false);
   other.isKnown = true;
   succession.handOver();
   assertEquals([succession.isOver, succession.hasSuccessor, succession.predecessor()], [true, true, null]);
-  await succession.successor()!(REQUEST, never);
-  assertEquals(asked, [3]);
+  await succession.wayTo(3)!(REQUEST, never);
+  await serve(REQUEST, never);
+  assertEquals([asked, served], [[3, 3], []]);
   // It has died, but the sessions are not here again.
   other.isKnown = false;
-  assertEquals([succession.hasSuccessor, succession.successor() === null], [false, false]);
+  assertEquals([succession.hasSuccessor, succession.wayTo(3) === null], [false, false]);
+});
+
+Deno.test("Succession.wayTo() leads to the worker that a session's id names, also when there are fewer workers now", async () => {
+  const { succession, asked } = worker(false);
+  await succession.wayTo(1)!(REQUEST, never);
+  await succession.wayTo(6)!(REQUEST, never);
+  assertEquals([asked, succession.wayTo(7)], [[1, 2], null]);
 });
 
 Deno.test("Succession: sessions are neither given away before they came nor taken back", () => {

@@ -1,7 +1,16 @@
-// The composition root of a worker: HTTP around what gateway.ts has wired, with sessions that any worker can be asked for.
+// Room `wiring`: makes the parts of a worker from its settings and connects them. Nothing here does a part's work, and no other room
+// calls a constructor of another room.
+//
+// This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. What has news to tell
+// comes early and takes listeners; they are added at the end.
 import { sleep, systemClock } from "../../base/clock.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
+import { Conflicts } from "../../catalog/conflicts.ts";
+import { Cluster } from "../../cluster/cluster.ts";
+import { createLeaderJobs } from "../../cluster/leader_jobs.ts";
+import { registrationOf } from "../../cluster/registration.ts";
+import { ReplicaNumber } from "../../cluster/replica_number.ts";
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
@@ -9,60 +18,59 @@ import { StreamableHttp } from "../../downstream/http/session_http.ts";
 import { AccessLog } from "../../http/access_log.ts";
 import { ClientWatch } from "../../http/client_watch.ts";
 import type { Handle } from "../../http/handler.ts";
+import { createRateLimits } from "../../http/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
-import { answerQuestion } from "./worker_commands.ts";
-import { Conflicts } from "../../catalog/conflicts.ts";
+import { LocalServer } from "../handover/local_server.ts";
+import { Retirement } from "../handover/retirement.ts";
+import { Succession } from "../handover/succession.ts";
+import { WorkerPorts } from "../handover/worker_ports.ts";
+import type { Answers, AppQuestion, ToWorker } from "../protocol/messages.ts";
+import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createGateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
-import type { Answers, AppQuestion, ToWorker } from "../protocol/messages.ts";
-import { OwnRequests } from "../handover/local_requests.ts";
-import { createRateLimits } from "../../http/shared_rate_limits.ts";
-import { Replicas } from "../../cluster/replicas.ts";
-import { Retirement } from "../handover/retirement.ts";
-import { SessionForward } from "../handover/session_forward.ts";
-import { createSingletons, type Singletons } from "../../cluster/leader_jobs.ts";
-import { Succession } from "../handover/succession.ts";
-import type { SupervisorLink } from "../protocol/supervisor_link.ts";
-import { Upkeep } from "./maintenance.ts";
+import { Maintenance } from "./maintenance.ts";
+import { openStore } from "./open_store.ts";
+import { answerQuestion } from "./worker_commands.ts";
 
 export interface App {
   readonly handle: Handle;
-  /** A fault of Deno.serve itself, e.g. a client that broke off: the answer that nobody may read. */
+  /** The response to a fault of Deno.serve itself, e.g. a client that broke off. Perhaps nobody reads it. */
   readonly onServerError: (error: unknown) => Response;
-  connect(worker: number, port: MessagePort): void;
-  disconnect(worker: number): void;
-  disconnectFormer(worker: number): void;
+  /** The other workers of this process. */
+  readonly ports: Pick<WorkerPorts, "connect" | "disconnect" | "disconnectFormer">;
   /** The client of a request under way has left. */
   clientGone(request: Request): void;
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
-  /** Leave what is done once in the cluster to another worker. */
+  /** Leave the leader's jobs to another worker. */
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
   webSocketPorts(): number[];
   /**
-   * Resolves when nothing is under way that no connection to this worker shows: what other workers were asked for, and calls
-   * whose client was asked for something by a reply; or when the grace period is over.
+   * Resolves when no work is left that no connection to this worker shows: requests forwarded from other workers, and pending calls.
+   * Resolves at the end of the grace period at the latest.
    */
   whenIdle(): Promise<void>;
-  /** End the streams that would hold up a shutdown for ever. Resolves when calls on channels of their own are answered. */
+  /** End the streams, which would hold up a shutdown for ever. Resolves when the calls on duplex channels are answered. */
   endStreams(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How often a worker that ends looks whether it still has to wait. */
+/** How often a worker that ends checks whether it is idle. */
 const LOOK_MS = 50;
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
+/** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE, SETTINGS_INVALID */
 export async function createApp(
   start: Extract<ToWorker, { type: "start" }>,
   link: SupervisorLink,
 ): Promise<App> {
-  const { config, secrets, worker, workerCount } = start;
+  const { config, secrets, worker, workerCount, isSuccessor } = start;
   const clock = systemClock;
+
+  // Logs and metrics.
   const sink: LogSink = { write: (lines) => link.writeLog(lines) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics();
@@ -70,50 +78,17 @@ export async function createApp(
     ? null
     : new AccessLog({ worker, format: config.logFormat, sink });
 
-  const rateLimits = createRateLimits({
-    ...{ config, clock, log, metrics },
-    readWorkers: (names) => link.askAll({ type: "rate_counts", names }),
-  });
-  const rateLimiter = rateLimits?.limiter ?? null;
-  // All workers have the same catalog: one tells of it.
-  const conflicts = worker === 0 ? new Conflicts(log) : null;
-  let unreachable = 0;
-  let singletons: Singletons | null = null;
-  const gateway = await createGateway({
-    config,
-    secrets,
-    log,
-    metrics,
-    accessLog,
-    rateLimiter,
-    catalogChanged: () => catalogChanged(),
-    announce: (change) => link.askAll({ type: "announce", change }),
-    place: {
-      replica: () => replicas.number,
-      worker,
-      parkedElsewhere: (claims) => replicas.elsewhere(claims, "parked_call") ?? own.parkedBefore(claims),
-    },
-    onSnapshot: (rows, snapshot) => {
-      unreachable = rows.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length;
-      conflicts?.update(snapshot);
-      singletons?.upstreamsChanged();
-    },
-    onChange: (before, after) => {
-      announceListChanges(sessions, before, after);
-      upkeep.endRevokedStreams();
-    },
-  });
-  const { database, registry, outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
-  const { admission, listAnnouncements, taskIds, ids, parked, listeners } = gateway;
+  // What outlives the worker: the store, the cache, and their news.
+  const store = await openStore(config, secrets, log);
+  const { database, registry } = store;
   const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
     records: new CacheRecords(database),
     clock,
     log,
     name: `sluice-worker-${worker}`,
   });
-  rateLimits?.shareOver(cache);
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
-  // Changes that come while the workers read share the next reading.
+  // Changes that arrive during a reading share the next one.
   const readings = new CoalescingQueue<null, unknown>({
     clock,
     maxAtOnce: 1,
@@ -125,74 +100,81 @@ export async function createApp(
     merge: () => null,
   });
   const catalogChanged = async () => void await readings.ask("catalog", null);
+  const rateLimits = createRateLimits({
+    ...{ config, clock, log, metrics },
+    readWorkers: (names) => link.askAll({ type: "rate_counts", names }),
+  });
+  rateLimits?.shareOver(cache);
+  const rateLimiter = rateLimits?.limiter ?? null;
 
-  const sessions = new DownstreamSessions({
-    ids,
+  // Who serves a request: this worker, another worker of the process, another replica.
+  const replica = new ReplicaNumber(start.replicaSeed);
+  const place = { replica, worker };
+  const registration = registrationOf(config, { records: cache, clock, log, replica });
+  const local = new LocalServer({ clock, registration });
+  const ports = new WorkerPorts(local.serve);
+  const succession = new Succession({ worker, workerCount, isSuccessor, ports });
+  const clients = new ClientWatch();
+  const cluster = registration === null ? null : await Cluster.open({
+    ...{ config, clock, metrics, clients, replica, registration, local, workers: succession },
+    secret: secrets.authEncryptionSecret,
     records: cache,
-    clock,
-    replica: () => replicas.number,
-    worker,
+    readElsewhere: async (number) =>
+      (await link.askAll({ type: "replica_record", replica: number })).find((record) => record !== null) ??
+        null,
+  });
+  const wayTo = cluster?.wayTo ?? ((claims) => succession.wayTo(claims.worker));
+
+  // What serves it.
+  const gateway = await createGateway({
+    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store },
+    peers: {
+      ...{ place, catalogChanged, wayTo, predecessor: succession.predecessor },
+      announce: (change) => link.askAll({ type: "announce", change }),
+    },
+  });
+  const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
+  const { admission, listAnnouncements, taskIds, ids, pendingCalls, listeners, sessionlessRequests } =
+    gateway;
+  const sessions = new DownstreamSessions({
+    ...{ ids, records: cache, clock, place, taskIds },
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
-    taskIds,
   });
+  const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({
-    dispatcher,
-    sessions,
+    ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams },
     catalog: () => catalog.now,
-    maxJsonDepth: config.validationMaxJsonDepth,
-    rateLimiter,
-    upstreams,
     onStray: (session, text) => {
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });
     },
   });
   const sessionlessHttp = new SessionlessHttp({
-    requests: gateway.sessionlessRequests,
-    dispatcher,
-    maxJsonDepth: config.validationMaxJsonDepth,
+    ...{ requests: sessionlessRequests, parked: pendingCalls, dispatcher, maxJsonDepth },
   });
-  const clients = new ClientWatch();
-  const forward: SessionForward = new SessionForward((request, signal) => own.serve(request, signal));
-  const succession = new Succession(worker, start.isSuccessor, forward);
-  const own = new OwnRequests({
-    ...{ ids, clock, parked, succession, streamableHttp, sessionlessHttp },
-    legacySse: () => legacySse,
-    replicas: () => replicas,
-  });
-  const replicas: Replicas = await Replicas.join({
-    ...{ config, clock, log, metrics, clients },
-    ...{ secret: secrets.authEncryptionSecret, seed: start.replicaSeed, records: cache, serveOwn: own.serve },
-    wayToWorker: (named) => {
-      // A process that was restarted with fewer workers still knows the sessions of the others.
-      const owner = named % workerCount;
-      if (owner === worker) return succession.successor();
-      return (request, signal) => forward.forward(owner, request, signal);
-    },
-    readElsewhere: async (replica) =>
-      (await link.askAll({ type: "replica_record", replica })).find((record) => record !== null) ?? null,
-    onLost: () => void sessions.close().catch((error) => log.error("sessions not closed", { error })),
-  });
-  if (redis !== null) {
-    redis.onBack = () => {
-      replicas.recordsAreBack();
-      void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
-    };
-  }
   const { handle, legacySse, webSocket } = createEndpoints({
-    ...{ worker, config, secrets, clock, metrics, accessLog, link, gateway, clients },
-    ...{ streamableHttp, own, replicas, succession, catalogChanged, redis, rateLimiter },
+    ...{ place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo },
+    ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
   });
+  local.register(
+    "session",
+    succession.whileOwning((request, signal) => {
+      const { sessionId } = request;
+      const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
+      return streamableHttp.serve(request, claims, signal);
+    }),
+  );
+  local.register("parked_call", sessionlessHttp.serve);
+  local.register("sse_stream", (message) => legacySse.receive(message));
 
-  registerGauges(metrics, { admission, outbound, sessions, duplex, parked, redis, conflicts });
-  const upkeep = new Upkeep({
-    ...{ config, log, sessions, duplex, listeners, legacySse },
-    revokedTokens: () => catalog.now.revokedTokens,
+  // What happens by the clock. One worker of each replica applies for the leader's jobs, and reports what all would report alike.
+  const maintenance = new Maintenance({
+    ...{ config, log, catalog, sessions, duplex, listeners, legacySse },
     sweepCache: sweptBy === "each" ? sweepCache : null,
   });
-  // One worker of each replica stands for it.
-  singletons = worker !== 0 ? null : createSingletons({
+  const conflicts = worker === 0 ? new Conflicts(log) : null;
+  const leaderJobs = worker !== 0 ? null : createLeaderJobs({
     ...{ config, clock, log, metrics, registry, outbound, sync, catalogChanged },
     leases: createLeases(database),
     sweep: async () => {
@@ -202,16 +184,25 @@ export async function createApp(
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
   });
-  if (singletons !== null) {
-    metrics.gauge(
-      "sluice_upstreams_unreachable",
-      "Upstreams that the health checks do not reach",
-      () => unreachable,
-    );
-    singletons.start();
-  }
-
   const retirement = new Retirement(config, link);
+  registerGauges(metrics, { admission, outbound, sessions, duplex, pendingCalls, redis, catalog, conflicts });
+
+  // Listeners, then the start.
+  conflicts?.update(catalog.now);
+  catalog.onChange((before, after) => {
+    announceListChanges(sessions, before, after);
+    maintenance.endRevokedStreams();
+    conflicts?.update(after);
+    leaderJobs?.upstreamsChanged();
+  });
+  replica.onLost(() => void sessions.close().catch((error) => log.error("sessions not closed", { error })));
+  redis?.onBack(() => {
+    cluster?.recordsAreBack();
+    void sessions.persist().catch((error) => log.error("sessions not kept", { error }));
+  });
+  await registration?.start();
+  leaderJobs?.start();
+
   return {
     handle: (request, info) => {
       retirement.served();
@@ -221,20 +212,18 @@ export async function createApp(
       log.debug("connection failed", { error });
       return new Response(null, { status: 500 });
     },
-    connect: (peer, port) => forward.connect(peer, port),
-    disconnect: (peer) => forward.disconnect(peer),
-    disconnectFormer: (peer) => forward.disconnectFormer(peer),
+    ports,
     clientGone: (request) => clients.gone(request),
     answer: (question) =>
       answerQuestion(question, {
-        ...{ worker, gateway, metrics, sessions, replicas, succession, singletons, rateLimits },
+        ...{ worker, gateway, metrics, sessions, cluster, succession, leaderJobs, rateLimits },
       }),
-    resign: async () => await singletons?.resign(),
+    resign: async () => await leaderJobs?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),
     whenIdle: async () => {
       const until = clock.now() + config.gracefulTimeoutMs;
-      // Without a successor, or when that one ends as well, nobody takes the clients in who come back.
-      const isBusy = () => forward.isServing || succession.hasSuccessor && parked.size > 0;
+      // A client comes back to a pending call through the successor alone: without one there is nothing to wait for.
+      const isBusy = () => ports.isServing || succession.hasSuccessor && pendingCalls.size > 0;
       while (isBusy() && clock.now() < until) await sleep(clock, LOOK_MS);
     },
     endStreams: async () => {
@@ -243,16 +232,18 @@ export async function createApp(
       await duplex.drain();
     },
     close: async () => {
-      await singletons?.resign();
-      upkeep.close();
+      await leaderJobs?.resign();
+      maintenance.close();
       retirement.close();
       rateLimits?.close();
       clients.close();
       await sessions.close();
-      // Whose successor has the sessions ends alone.
-      await replicas.close({ processEnds: !succession.isOver });
+      // With a successor the process goes on, and keeps its record.
+      await (succession.isOver ? registration?.stop() : registration?.leave());
+      cluster?.close();
       await closeCache();
       await gateway.close();
+      await database.close();
       accessLog?.close();
     },
   };

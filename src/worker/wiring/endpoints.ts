@@ -9,6 +9,9 @@ import { McpEndpoint, serverIdIn } from "../../downstream/http/mcp_endpoint.ts";
 import { RpcEndpoint } from "../../downstream/http/rpc_endpoint.ts";
 import { serverAt } from "../../downstream/exchange/visible_scope.ts";
 import type { StreamableHttp } from "../../downstream/http/session_http.ts";
+import type { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
+import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import type { SessionClaims, WorkerPlace } from "../../downstream/session/session_id.ts";
 import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { bodyReader } from "../../http/body.ts";
@@ -21,17 +24,16 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
-import type { OwnRequests } from "../handover/local_requests.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
-import type { Replicas } from "../../cluster/replicas.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import { createResponseCache } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { verifierOf } from "./token_verifier.ts";
 
 export interface EndpointsDeps {
-  readonly worker: number;
+  readonly place: WorkerPlace;
   readonly config: Config;
   readonly secrets: Secrets;
   readonly clock: Clock;
@@ -42,8 +44,11 @@ export interface EndpointsDeps {
   readonly gateway: Gateway;
   readonly clients: ClientWatch;
   readonly streamableHttp: StreamableHttp;
-  readonly own: OwnRequests;
-  readonly replicas: Replicas;
+  readonly sessionlessHttp: SessionlessHttp;
+  /** null: the process has no other replicas. */
+  readonly cluster: Cluster | null;
+  /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. */
+  readonly wayTo: (claims: SessionClaims, owned: Owned) => Serve | null;
   readonly succession: Succession;
   readonly catalogChanged: () => Promise<void>;
   /** null: RATE_LIMITING_ENABLED=false. */
@@ -59,24 +64,22 @@ export interface Endpoints {
 }
 
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
-  const { worker, config, secrets, clock, metrics, accessLog, link, gateway, replicas } = deps;
-  const { clients, streamableHttp, own, succession, catalogChanged, redis, rateLimiter } = deps;
-  const { catalog, dispatcher, registry, outbound, upstreams, sync, secretBox } = gateway;
-  const { admission, errors, duplex, ids, parked, countRefused } = gateway;
-  const { elsewhere } = replicas;
+  const { place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo } = deps;
+  const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter } = deps;
+  const { catalog, dispatcher, outbound, upstreams, sync, store: { registry, secretBox } } = gateway;
+  const { admission, errors, duplex, ids, pendingCalls, countRefused } = gateway;
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
-    ...{ ids, clock, clients, readBody, parked, elsewhere },
+    ...{ ids, clock, clients, readBody, parked: pendingCalls, elsewhere: wayTo },
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
-    serveSessionless: (request, signal) => own.serveSessionless(request, signal),
+    serveSessionless: sessionlessHttp.serve,
   });
   const legacySse = new LegacySse({
-    ...{ ids, clock, worker, readBody, elsewhere, rateLimiter },
-    replica: () => replicas.number,
+    ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter },
     sessions: duplex,
     catalog: () => catalog.now,
-    predecessor: () => succession.predecessor(),
+    predecessor: succession.predecessor,
   });
   const webSocket = new WebSocketEndpoint({
     sessions: duplex,
@@ -117,7 +120,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
     if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
     if (path.startsWith(POOL_PATH)) return pool;
-    return replicas.route(path) ?? admin.route(path);
+    return cluster?.route(path) ?? admin.route(path);
   };
 
   const authenticator = new Authenticator({

@@ -1,17 +1,19 @@
-// The object graph that every way in shares: database, catalog, upstreams, dispatcher, requests of 2026-07-28, and the sessions of
-// duplex channels. A worker puts HTTP around it, `sluice stdio` its own standard input and output.
+// The gateway without a listener: catalog, upstreams, dispatcher, sessionless requests, and sessions on duplex channels. A worker adds
+// HTTP (app.ts), `sluice stdio` adds its standard input and output.
 import { systemClock } from "../../base/clock.ts";
+import { Emitter } from "../../base/emitter.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/errors.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
+import { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
-import type { SessionlessCallsDeps } from "../../downstream/duplex/sessionless_calls.ts";
 import { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import { announceListChanges, type UpstreamChange } from "../../downstream/client/list_changes.ts";
+import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { Listeners } from "../../downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../downstream/sessionless/requests.ts";
 import { ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
-import { SessionIds } from "../../downstream/session/session_id.ts";
+import { type SessionClaims, SessionIds, type WorkerPlace } from "../../downstream/session/session_id.ts";
 import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_subscriptions.ts";
 import type { AccessLog } from "../../http/access_log.ts";
@@ -23,12 +25,7 @@ import { ListCursors } from "../../proxy/call/list_cursor.ts";
 import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskListCursors } from "../../proxy/methods/tasks_list.ts";
 import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
-import { openDatabase } from "../../store/open_database.ts";
-import { createRegistry, type Registry } from "../../store/registry/registry.ts";
-import { createSecretBox, type SecretBox } from "../../store/secret_box.ts";
 import type { Secrets } from "../../store/secrets.ts";
-import type { Database } from "../../store/sql/sql.ts";
-import type { CatalogRows } from "../../store/registry/rows.ts";
 import { correlationIdOf } from "../../telemetry/call_note.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -36,7 +33,7 @@ import { Upstreams } from "../../upstream/upstreams.ts";
 import { VERSION } from "../../version.ts";
 import { createCatalogSync } from "./upstream_refresh.ts";
 import { ListAnnouncements } from "./list_announcements.ts";
-import { LiveCatalog } from "../../catalog/live_catalog.ts";
+import type { Store } from "./open_store.ts";
 import { createOutbound, type Outbound } from "./outbound.ts";
 import { createSessionPool, identityHasher } from "./upstream_sharing.ts";
 
@@ -49,29 +46,26 @@ export interface GatewayParts {
   readonly accessLog: AccessLog | null;
   /** null: nobody is limited. */
   readonly rateLimiter: RateLimiter | null;
-  /** The registry has been written: let everybody read it who serves from it. */
-  readonly catalogChanged: () => Promise<void>;
-  /** Let everybody tell their clients of a change that no catalog shows. */
-  readonly announce: (change: UpstreamChange) => Promise<unknown>;
-  /** Where this process stands among others that have parked calls; null: it is alone. */
-  readonly place: GatewayPlace | null;
-  /** A snapshot of the registry has been read, and will be the catalog. */
-  readonly onSnapshot?: (rows: CatalogRows, snapshot: Catalog) => void;
-  /** Clients on duplex channels, and those that listen, have been told. */
-  readonly onChange?: (before: Catalog, after: Catalog) => void;
+  readonly store: Store;
+  /** null: this process serves alone. */
+  readonly peers: GatewayPeers | null;
 }
 
-export interface GatewayPlace extends Pick<SessionlessCallsDeps, "parkedElsewhere"> {
-  readonly replica: () => number;
-  readonly worker: number;
+/** The other workers and replicas, as the worker of this gateway reaches them. */
+export interface GatewayPeers {
+  readonly place: WorkerPlace;
+  /** The registry has changed: every worker reads it again, this one included. */
+  catalogChanged(): Promise<void>;
+  /** Every worker, this one included, tells its clients of a change that no catalog shows. */
+  announce(change: UpstreamChange): Promise<unknown>;
+  /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. */
+  wayTo(claims: SessionClaims, owned: Owned): Serve | null;
+  /** The way to the worker whose successor this one is; null: there is none. */
+  predecessor(): Serve | null;
 }
-
-const ALONE: GatewayPlace = { replica: () => 0, worker: 0, parkedElsewhere: () => null };
 
 export interface Gateway {
-  readonly database: Database;
-  readonly registry: Registry;
-  readonly secretBox: SecretBox;
+  readonly store: Store;
   readonly outbound: Outbound;
   readonly pool: ReturnType<typeof createSessionPool>["pool"];
   readonly upstreams: Upstreams;
@@ -87,18 +81,24 @@ export interface Gateway {
   /** Clients on legacy SSE, WebSocket, stdio. */
   readonly duplex: DuplexSessions;
   readonly ids: SessionIds;
-  readonly parked: ParkedCalls;
+  readonly pendingCalls: ParkedCalls;
   readonly listeners: Listeners;
   readonly sessionlessRequests: SessionlessRequests;
-  /** Tell clients on duplex channels, and those that listen, of a change that no catalog shows. */
+  /** Reads the registry again if it has changed. @throws {SluiceError} STORE_UNAVAILABLE */
+  refreshCatalog(): Promise<void>;
+  /** Tells clients on duplex channels, and those that listen, of a change that no catalog shows. */
   tellClients(change: UpstreamChange): void;
+  /** Closes everything but the store. */
   close(): Promise<void>;
 }
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
+/** The place of a process that serves alone: nobody reads it. */
+const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
+
+/** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, secrets, log, metrics, accessLog, catalogChanged, announce } = parts;
-  const { replica, worker, parkedElsewhere } = parts.place ?? ALONE;
+  const { config, secrets, log, metrics, accessLog, rateLimiter, store, peers } = parts;
+  const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter(
     "sluice_errors_total",
@@ -116,15 +116,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   };
   const errors = new ErrorReporter(log, countError);
 
-  const database = await openDatabase(config.databaseUrl, {
-    settings: config,
-    warn: (warning) => log.warning("database", { warning }),
-  });
-  const registry = createRegistry(database);
-  const secretBox = await createSecretBox(secrets.authEncryptionSecret);
-
+  // Upstreams and what they offer.
   const outbound = createOutbound(config, { secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
+  const listChanges = new Emitter<[upstreamId: string, method: string]>();
   const upstreams = new Upstreams({
     transports: outbound.transports,
     shared: {
@@ -134,7 +129,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       poolEnabled: config.mcpSessionPoolEnabled,
       breakers,
       identities: identityHasher(config, secrets),
-      onListChanged: (upstreamId, method) => void listAnnouncements.listChanged(upstreamId, method),
+      onListChanged: listChanges.emit,
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -146,27 +141,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onUnusable: ({ name }, error: SluiceError) =>
       log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
   });
-
   const catalog = await LiveCatalog.open({
     read: async () => {
       const rows = await registry.readCatalog();
       await upstreams.update(rows.gateways);
-      const snapshot = new Catalog(rows);
-      parts.onSnapshot?.(rows, snapshot);
-      return snapshot;
+      return new Catalog(rows);
     },
-    onChange: (before, after) => {
-      announceChange(before, after);
-      parts.onChange?.(before, after);
-    },
-    onFailure: (error) => log.error("catalog not read, the one before serves on", { error }),
+    onFailure: (error) => log.error("catalog cannot be read, its former snapshot serves on", { error }),
   });
-  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
-  const listAnnouncements = new ListAnnouncements({
-    refresh: (gatewayId) => sync.listChanged(gatewayId),
-    announce,
-  });
+  const refreshCatalog = async () => void await catalog.refresh(await registry.readCatalogVersion());
 
+  // Requests of clients.
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
@@ -185,16 +170,19 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
     },
   );
-
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
-  const parked = new ParkedCalls({ ids, clock, replica, worker, timeoutMs, limit: config.maxStreams });
+  const pendingCalls = new ParkedCalls({
+    ...{ ids, clock, timeoutMs, limit: config.maxStreams },
+    place: peers?.place ?? ALONE,
+    predecessor: () => peers?.predecessor() ?? null,
+  });
   const listeners = new Listeners();
   const sessionlessRequests = new SessionlessRequests({
     dispatcher,
     catalog: () => catalog.now,
-    parked,
+    parked: pendingCalls,
     states: new UpstreamStates({ secret: secrets.authEncryptionSecret, clock, timeoutMs }),
     listeners,
     subscriptions: new UpstreamSubscriptions(upstreams, taskIds),
@@ -206,23 +194,36 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     upstreams,
     admission,
     errors,
-    rateLimiter: parts.rateLimiter,
+    rateLimiter,
     countRefused,
     accessLog,
     clock,
     maxJsonDepth: config.validationMaxJsonDepth,
     clientRequestTimeoutMs: timeoutMs,
-    sessionless: { requests: sessionlessRequests, parked, parkedElsewhere },
+    sessionless: {
+      requests: sessionlessRequests,
+      parked: pendingCalls,
+      parkedElsewhere: (claims) => peers?.wayTo(claims, "parked_call") ?? pendingCalls.keptBefore(claims),
+    },
   });
+
+  // Changes: of the registry, and of an upstream's lists.
   const announceChange = (before: Catalog, after: Catalog, said?: readonly UpstreamChange[]) => {
     announceListChanges(duplex, before, after, said);
     listeners.announce(before, after, said);
   };
+  catalog.onChange(announceChange);
+  const tellClients = (change: UpstreamChange) => announceChange(catalog.now, catalog.now, [change]);
+  const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
+  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
+  const listAnnouncements = new ListAnnouncements({
+    refresh: (gatewayId) => sync.listChanged(gatewayId),
+    announce: peers?.announce ?? (async (change) => tellClients(change)),
+  });
+  listChanges.add((gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method));
 
   return {
-    database,
-    registry,
-    secretBox,
+    store,
     outbound,
     pool,
     upstreams,
@@ -236,17 +237,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     countRefused,
     duplex,
     ids,
-    parked,
+    pendingCalls,
     listeners,
     sessionlessRequests,
-    tellClients: (change) => announceChange(catalog.now, catalog.now, [change]),
+    refreshCatalog,
+    tellClients,
     close: async () => {
       sync.close();
-      parked.close();
+      pendingCalls.close();
       await duplex.close();
       await pool.close();
       await outbound.close();
-      await database.close();
     },
   };
 }

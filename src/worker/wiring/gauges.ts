@@ -5,6 +5,7 @@ import type { DownstreamSessions } from "../../downstream/session/downstream_ses
 import type { Admission } from "../../http/admission.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Conflicts } from "../../catalog/conflicts.ts";
+import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface GaugedParts {
@@ -12,15 +13,17 @@ export interface GaugedParts {
   readonly outbound: Pick<Outbound, "connections">;
   readonly sessions: DownstreamSessions;
   readonly duplex: DuplexSessions;
-  readonly parked: ParkedCalls;
+  readonly pendingCalls: ParkedCalls;
   /** null: Redis is not used. */
   readonly redis: { readonly isUp: boolean } | null;
-  /** null: another worker tells of them. */
+  readonly catalog: LiveCatalog;
+  /** null: another worker reports what all workers would report alike. */
   readonly conflicts: Pick<Conflicts, "names" | "uris"> | null;
 }
 
 export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
-  const { admission, outbound: { connections }, sessions, duplex, parked, redis, conflicts } = parts;
+  const { admission, outbound: { connections }, sessions, duplex, pendingCalls, redis } = parts;
+  const { catalog, conflicts } = parts;
   const gauge = (name: string, help: string, read: () => number) => metrics.gauge(name, help, read);
   gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
   gauge("sluice_requests_in_flight", "Requests under way", () => admission.requestsInFlight);
@@ -50,7 +53,11 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   gauge("sluice_downstream_channels", "Open sessions on legacy SSE and WebSocket", () => duplex.size);
   gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
-  gauge("sluice_parked_calls", "Calls that wait for what their client was asked for", () => parked.size);
+  gauge(
+    "sluice_parked_calls",
+    "Calls that wait for what their client was asked for",
+    () => pendingCalls.size,
+  );
   if (redis !== null) {
     const help = "Workers whose connection to Redis works";
     gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
@@ -61,5 +68,10 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     const uris =
       "Resources and templates that another of the same URI answers for, at each endpoint that has both";
     gauge("sluice_uri_conflicts", uris, () => conflicts.uris);
+    gauge(
+      "sluice_upstreams_unreachable",
+      "Upstreams that the health checks do not reach",
+      () => catalog.now.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length,
+    );
   }
 }

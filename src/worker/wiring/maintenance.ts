@@ -1,4 +1,5 @@
 // What a worker does for its clients by the clock: sessions that are over, streams that are kept alive, tokens that were revoked.
+import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import type { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
@@ -6,10 +7,10 @@ import type { Listeners } from "../../downstream/sessionless/listeners.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import type { Log } from "../../telemetry/log.ts";
 
-export interface UpkeepDeps {
+export interface MaintenanceDeps {
   readonly config: Pick<Config, "sseKeepaliveIntervalMs">;
   readonly log: Log;
-  readonly revokedTokens: () => ReadonlySet<string>;
+  readonly catalog: LiveCatalog;
   readonly sessions: DownstreamSessions;
   readonly duplex: DuplexSessions;
   readonly listeners: Listeners;
@@ -20,11 +21,11 @@ export interface UpkeepDeps {
 
 const SWEEP_INTERVAL_MS = 30_000;
 
-export class Upkeep {
-  readonly #deps: UpkeepDeps;
+export class Maintenance {
+  readonly #deps: MaintenanceDeps;
   readonly #timers: ReturnType<typeof setInterval>[];
 
-  constructor(deps: UpkeepDeps) {
+  constructor(deps: MaintenanceDeps) {
     this.#deps = deps;
     const { config, sweepCache } = deps;
     this.#timers = [
@@ -36,8 +37,8 @@ export class Upkeep {
 
   /** End what is open by tokens that were revoked. */
   endRevokedStreams(): void {
-    const { revokedTokens, sessions, listeners, duplex } = this.#deps;
-    const revoked = revokedTokens();
+    const { catalog, sessions, listeners, duplex } = this.#deps;
+    const revoked = catalog.now.revokedTokens;
     if (revoked.size === 0) return;
     sessions.endStreamsOf(revoked);
     listeners.endOf(revoked);

@@ -5,8 +5,8 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Answers, AppQuestion, SessionHandover } from "../protocol/messages.ts";
 import type { RateLimits } from "../../http/shared_rate_limits.ts";
-import type { Replicas } from "../../cluster/replicas.ts";
-import type { Singletons } from "../../cluster/leader_jobs.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import type { LeaderJobs } from "../../cluster/leader_jobs.ts";
 import type { Succession } from "../handover/succession.ts";
 
 export interface AnswersDeps {
@@ -14,9 +14,11 @@ export interface AnswersDeps {
   readonly gateway: Gateway;
   readonly metrics: Metrics;
   readonly sessions: DownstreamSessions;
-  readonly replicas: Replicas;
+  /** null: the process has no other replicas. */
+  readonly cluster: Cluster | null;
   readonly succession: Succession;
-  readonly singletons: Singletons | null;
+  /** null: another worker of this process applies for them. */
+  readonly leaderJobs: LeaderJobs | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimits: RateLimits | null;
 }
@@ -25,8 +27,8 @@ export async function answerQuestion(
   question: AppQuestion,
   deps: AnswersDeps,
 ): Promise<Answers[AppQuestion["type"]]> {
-  const { worker, gateway, metrics, sessions, replicas, singletons, succession, rateLimits } = deps;
-  const { catalog, registry, upstreams, pool, duplex } = gateway;
+  const { worker, gateway, metrics, sessions, cluster, leaderJobs, succession, rateLimits } = deps;
+  const { catalog, store: { registry }, upstreams, pool, duplex } = gateway;
   switch (question.type) {
     case "read_catalog":
       return await catalog.refresh(question.version);
@@ -39,14 +41,14 @@ export async function answerQuestion(
     case "catalog_version":
       return await registry.readCatalogVersion().catch(() => null);
     case "replica_record":
-      return replicas.recordOf(question.replica);
+      return cluster?.recordOf(question.replica) ?? null;
     case "report":
       return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
     case "rate_counts":
       return rateLimits?.ownOf(question.names) ?? null;
     case "hand_over":
       succession.handOver();
-      void singletons?.resign();
+      void leaderJobs?.resign();
       return await releaseAll(deps);
     case "take_over":
       try {

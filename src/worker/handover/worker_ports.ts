@@ -56,7 +56,7 @@ interface Peer {
 /** More than this unread in a forwarded stream ends it. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
-export class SessionForward {
+export class WorkerPorts {
   readonly #serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
   readonly #peers = new Map<number, Peer>();
   /** Of workers that were replaced and still end what they were doing, the oldest first. */

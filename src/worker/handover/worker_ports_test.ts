@@ -4,7 +4,7 @@ import { principal } from "../../../tests/support/fakes.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { McpReply, McpRequest } from "../../downstream/exchange/mcp_exchange.ts";
-import { SessionForward } from "./session_forward.ts";
+import { WorkerPorts } from "./worker_ports.ts";
 
 type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
@@ -25,10 +25,10 @@ const OWNER = 1;
 const never = new AbortController().signal;
 
 /** Two workers: what the first forwards, the second serves. */
-async function withPair(serve: Serve, test: (asker: SessionForward, owner: SessionForward) => Promise<void>) {
+async function withPair(serve: Serve, test: (asker: WorkerPorts, owner: WorkerPorts) => Promise<void>) {
   const { port1, port2 } = new MessageChannel();
-  const asker = new SessionForward(() => Promise.reject(new Error("not asked")));
-  const owner = new SessionForward(serve);
+  const asker = new WorkerPorts(() => Promise.reject(new Error("not asked")));
+  const owner = new WorkerPorts(serve);
   asker.connect(OWNER, port1);
   owner.connect(0, port2);
   try {
@@ -64,7 +64,7 @@ function readerOf({ body }: McpReply) {
   return (body as ReadableStream<Uint8Array>).getReader();
 }
 
-Deno.test("SessionForward.forward() brings the request to the owner and the reply back", async () => {
+Deno.test("WorkerPorts.forward() brings the request to the owner and the reply back", async () => {
   const seen: McpRequest[] = [];
   const reply: McpReply = { status: 202, headers: { "x-y": "z" }, body: null };
   await withPair((request) => (seen.push(request), Promise.resolve(reply)), async (asker) => {
@@ -75,7 +75,7 @@ Deno.test("SessionForward.forward() brings the request to the owner and the repl
   });
 });
 
-Deno.test("SessionForward.forward() tells replies apart, in whatever order they come", async () => {
+Deno.test("WorkerPorts.forward() tells replies apart, in whatever order they come", async () => {
   const waiting = new Map<string, () => void>();
   const serve: Serve = ({ body }) =>
     new Promise((resolve) => waiting.set(body, () => resolve({ status: 200, headers: {}, body })));
@@ -87,7 +87,7 @@ Deno.test("SessionForward.forward() tells replies apart, in whatever order they 
   });
 });
 
-Deno.test("SessionForward.forward() rejects with what the owner threw", async () => {
+Deno.test("WorkerPorts.forward() rejects with what the owner threw", async () => {
   const thrown = new SluiceError("INVALID_REQUEST", { reason: "why" }, { data: [1] });
   await withPair(() => Promise.reject(thrown), async (asker) => {
     const error = await assertRejects(() => asker.forward(OWNER, REQUEST, never), SluiceError);
@@ -95,14 +95,14 @@ Deno.test("SessionForward.forward() rejects with what the owner threw", async ()
   });
 });
 
-Deno.test("SessionForward.forward() keeps the words of an unknown failure for the log", async () => {
+Deno.test("WorkerPorts.forward() keeps the words of an unknown failure for the log", async () => {
   await withPair(() => Promise.reject(new TypeError("x is undefined")), async (asker) => {
     const error = await assertRejects(() => asker.forward(OWNER, REQUEST, never), SluiceError);
     assertEquals([error.code, error.cause], ["INTERNAL", "x is undefined"]);
   });
 });
 
-Deno.test("SessionForward.forward() passes a stream on as it comes, to its end", async () => {
+Deno.test("WorkerPorts.forward() passes a stream on as it comes, to its end", async () => {
   const { reply, write, close } = feed();
   await withPair(() => Promise.resolve(reply), async (asker) => {
     const forwarded = await asker.forward(OWNER, REQUEST, never);
@@ -117,7 +117,7 @@ Deno.test("SessionForward.forward() passes a stream on as it comes, to its end",
   });
 });
 
-Deno.test("SessionForward.forward() breaks off a stream that broke off at the owner", async () => {
+Deno.test("WorkerPorts.forward() breaks off a stream that broke off at the owner", async () => {
   const { reply, fail } = feed();
   await withPair(() => Promise.resolve(reply), async (asker) => {
     const reader = readerOf(await asker.forward(OWNER, REQUEST, never));
@@ -126,7 +126,7 @@ Deno.test("SessionForward.forward() breaks off a stream that broke off at the ow
   });
 });
 
-Deno.test("SessionForward cancels the owner's stream when the client has gone", async () => {
+Deno.test("WorkerPorts cancels the owner's stream when the client has gone", async () => {
   const { reply, state, write } = feed();
   await withPair(() => Promise.resolve(reply), async (asker) => {
     const reader = readerOf(await asker.forward(OWNER, REQUEST, never));
@@ -137,7 +137,7 @@ Deno.test("SessionForward cancels the owner's stream when the client has gone", 
   });
 });
 
-Deno.test("SessionForward breaks off a stream that its client does not read, and tells the owner", async () => {
+Deno.test("WorkerPorts breaks off a stream that its client does not read, and tells the owner", async () => {
   const { reply, state, write } = feed();
   await withPair(() => Promise.resolve(reply), async (asker) => {
     const reader = readerOf(await asker.forward(OWNER, REQUEST, never));
@@ -153,7 +153,7 @@ Deno.test("SessionForward breaks off a stream that its client does not read, and
   });
 });
 
-Deno.test("SessionForward tells the owner that the client has gone", async () => {
+Deno.test("WorkerPorts tells the owner that the client has gone", async () => {
   let signal: CancelSignal | undefined;
   let finish = () => {};
   const serve: Serve = (_, given) => {
@@ -171,7 +171,7 @@ Deno.test("SessionForward tells the owner that the client has gone", async () =>
   });
 });
 
-Deno.test("SessionForward.forward() asks nobody for a client that has gone already", async () => {
+Deno.test("WorkerPorts.forward() asks nobody for a client that has gone already", async () => {
   let asked = 0;
   await withPair(() => (asked++, Promise.resolve({ status: 200, headers: {}, body: "" })), async (asker) => {
     const error = await assertRejects(() => asker.forward(OWNER, REQUEST, AbortSignal.abort()), SluiceError);
@@ -180,15 +180,15 @@ Deno.test("SessionForward.forward() asks nobody for a client that has gone alrea
   });
 });
 
-Deno.test("SessionForward.forward() knows at once that it has no way to a worker", async () => {
+Deno.test("WorkerPorts.forward() knows at once that it has no way to a worker", async () => {
   const error = await assertRejects(
-    () => new SessionForward(() => Promise.reject()).forward(7, REQUEST, never),
+    () => new WorkerPorts(() => Promise.reject()).forward(7, REQUEST, never),
     SluiceError,
   );
   assertEquals(error.code, "WORKER_GONE");
 });
 
-Deno.test("SessionForward.disconnect() answers who waits for the worker, and ends its streams", async () => {
+Deno.test("WorkerPorts.disconnect() answers who waits for the worker, and ends its streams", async () => {
   const { reply } = feed();
   const serve: Serve = ({ body }) => body === "stream" ? Promise.resolve(reply) : new Promise(() => {});
   await withPair(serve, async (asker) => {
@@ -201,7 +201,7 @@ Deno.test("SessionForward.disconnect() answers who waits for the worker, and end
   });
 });
 
-Deno.test("SessionForward.disconnect() gives up what is served for the worker that is gone", async () => {
+Deno.test("WorkerPorts.disconnect() gives up what is served for the worker that is gone", async () => {
   const { reply, state } = feed();
   const signals: CancelSignal[] = [];
   const serve: Serve = ({ body }, signal) => {
@@ -221,14 +221,14 @@ Deno.test("SessionForward.disconnect() gives up what is served for the worker th
   });
 });
 
-Deno.test("SessionForward.connect() sends to the successor, and the former one still answers what it was asked", async () => {
+Deno.test("WorkerPorts.connect() sends to the successor, and the former one still answers what it was asked", async () => {
   const serve: Serve = ({ body }) => Promise.resolve({ status: 200, headers: {}, body: `new ${body}` });
   const slow = Promise.withResolvers<McpReply>();
   const answers = [slow.promise, new Promise<McpReply>(() => {})];
   await withPair(() => answers.shift()!, async (asker) => {
     const [old, lost] = [asker.forward(OWNER, REQUEST, never), asker.forward(OWNER, REQUEST, never)];
     const { port1, port2 } = new MessageChannel();
-    const successor = new SessionForward(serve);
+    const successor = new WorkerPorts(serve);
     successor.connect(0, port2);
     asker.connect(OWNER, port1);
     assertEquals((await asker.forward(OWNER, REQUEST, never)).body, `new ${REQUEST.body}`);
@@ -241,7 +241,7 @@ Deno.test("SessionForward.connect() sends to the successor, and the former one s
   });
 });
 
-Deno.test("SessionForward.forward() brings back what the owner has noted, with its reply, its stream and its failure", async () => {
+Deno.test("WorkerPorts.forward() brings back what the owner has noted, with its reply, its stream and its failure", async () => {
   const stream = feed();
   const replies: Record<string, () => Promise<McpReply>> = {
     reply: async () => ({ status: 200, headers: {}, body: "{}" }),
@@ -262,10 +262,10 @@ Deno.test("SessionForward.forward() brings back what the owner has noted, with i
   });
 });
 
-Deno.test("SessionForward.disconnectFormer() tells a successor that waits for its predecessor", async () => {
+Deno.test("WorkerPorts.disconnectFormer() tells a successor that waits for its predecessor", async () => {
   const { port1, port2 } = new MessageChannel();
-  const successor = new SessionForward(() => Promise.reject(new Error("not asked")));
-  const predecessor = new SessionForward(() => new Promise(() => {}));
+  const successor = new WorkerPorts(() => Promise.reject(new Error("not asked")));
+  const predecessor = new WorkerPorts(() => new Promise(() => {}));
   successor.connect(OWNER, port1);
   predecessor.connect(OWNER, port2);
   const waiting = successor.forward(OWNER, REQUEST, never);

@@ -1,0 +1,197 @@
+// Room `cluster`: replicas of the gateway behind one load balancer. What belongs here knows that there are other processes: their
+// registration, the way of a request to the replica that owns what it names, and the work that one worker does for all of them.
+//
+// This file decides which replica serves a request.
+import type { CancelSignal } from "../base/cancellation.ts";
+import type { Clock } from "../base/clock.ts";
+import { isError, SluiceError } from "../base/errors.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/schema.ts";
+import type { McpReply, McpRequest, Owned, Serve } from "../downstream/exchange/mcp_exchange.ts";
+import { stateRefused } from "../downstream/sessionless/retried_request.ts";
+import { isBoundTo, ownerOf, type SessionClaims } from "../downstream/session/session_id.ts";
+import { bodyReader } from "../http/body.ts";
+import type { ClientWatch } from "../http/client_watch.ts";
+import type { Endpoint } from "../http/handler.ts";
+import type { Count, Metrics } from "../telemetry/metrics.ts";
+import { FORWARD_PATH, NotDelivered, ReplicaClient, ReplicaGone } from "./forward_client.ts";
+import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
+import { readAuthorities } from "./replica_authorities.ts";
+import { ReplicaDirectory } from "./replica_directory.ts";
+import { ReplicaEndpoint } from "./forward_endpoint.ts";
+import type { ReplicaRegistration } from "./registration.ts";
+import type { ReplicaNumber } from "./replica_number.ts";
+import { ReplicaSeal } from "./request_signature.ts";
+import { type SessionHome, SessionOwners } from "./session_owners.ts";
+
+export interface ClusterDeps {
+  readonly config: Config;
+  /** AUTH_ENCRYPTION_SECRET */
+  readonly secret: string;
+  readonly replica: ReplicaNumber;
+  readonly registration: ReplicaRegistration;
+  readonly records: Cache;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly clients: Pick<ClientWatch, "enter" | "leave">;
+  /** This worker, which serves what it owns. */
+  readonly local: { readonly serve: Serve };
+  /** The workers of this process, by the number in a session's id; null: this worker. */
+  readonly workers: { wayTo(worker: number): Serve | null };
+  /** Another replica's record as the other workers of this process know it: see `recordOf`. */
+  readonly readElsewhere: (replica: number) => Promise<string | null>;
+}
+
+/** The size of a forwarded request beyond the client's body: its headers and its principal. */
+const MAX_EXTRA_BYTES = 256 * 1024;
+
+/** The size of a reply's status line and headers, an error's details among them. */
+const MAX_HEAD_BYTES = 256 * 1024;
+
+const MAX_ATTEMPTS = 5;
+
+export class Cluster {
+  readonly #deps: ClusterDeps;
+  readonly #directory: ReplicaDirectory;
+  readonly #sessions: SessionOwners;
+  readonly #client: ReplicaClient;
+  readonly #endpoint: Endpoint;
+  readonly #count: Count;
+
+  /** @throws {SluiceError} SETTINGS_INVALID */
+  static async open(deps: ClusterDeps): Promise<Cluster> {
+    const { replicaSslCaCerts } = deps.config;
+    return new Cluster(
+      deps,
+      replicaSslCaCerts === null ? undefined : await readAuthorities(replicaSslCaCerts),
+    );
+  }
+
+  private constructor(deps: ClusterDeps, caCertificate: string | undefined) {
+    const { config, secret, replica, registration, records, clock, metrics, clients } = deps;
+    this.#deps = deps;
+    const seal = new ReplicaSeal(secret);
+    const directory = this.#directory = new ReplicaDirectory({
+      ...{ records, clock, readElsewhere: deps.readElsewhere },
+      // A replica that waited for a silent Redis tries again when its last attempt has timed out.
+      settleMs: config.replicaTtlMs + config.redisSocketTimeoutMs + config.redisSocketConnectTimeoutMs,
+    });
+    const countTakenOver = metrics.counter(
+      "sluice_sessions_taken_over_total",
+      "Sessions taken over from replicas that are gone",
+    );
+    this.#sessions = new SessionOwners({
+      ...{ records, directory, clock, self: replica },
+      onTakenOver: () => countTakenOver(),
+    });
+    const http = createHttp1Client(config, {
+      maxHeadBytes: MAX_HEAD_BYTES,
+      // No egress check: that is for addresses that users register, and these come from the replicas' own records.
+      checkAddress: () => {},
+      // No ALPN: a replica with HTTP_VERSION=2 refuses clients that offer HTTP/1.1, and accepts those that offer nothing.
+      alpnProtocols: [],
+    });
+    this.#client = new ReplicaClient({ http, seal, directory, clock, caCertificate });
+    this.#count = metrics.counter(
+      "sluice_replica_forwards_total",
+      "Requests forwarded to other replicas, by result. gone: the replica no longer existed, the request was served elsewhere; " +
+        "untrusted: the replica's certificate was refused",
+      ["result"],
+    );
+    this.#endpoint = new ReplicaEndpoint({
+      ...{ seal, clock, replica, registration, clients },
+      serve: (worker, request, signal) => this.#serveHere(worker, request, signal),
+      readBody: bodyReader({
+        maxBytes: config.maxBodyBytes + MAX_EXTRA_BYTES,
+        timeoutMs: config.httpBodyTimeoutMs,
+      }, clock),
+    });
+  }
+
+  /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. On the hot path. */
+  readonly wayTo = (claims: SessionClaims, owned: Owned): Serve | null => {
+    const { replica, registration, workers } = this.#deps;
+    const isHere = claims.replica === replica.now && registration.isSure;
+    return isHere
+      ? workers.wayTo(claims.worker)
+      : (request, signal) => this.#serve(claims, owned, request, signal);
+  };
+
+  /** The endpoint for requests of other replicas; null where `path` is another. */
+  route(path: string): Endpoint | null {
+    return path === FORWARD_PATH ? this.#endpoint : null;
+  }
+
+  /** The store of the records is back, perhaps empty. */
+  recordsAreBack(): void {
+    this.#directory.recordsWereAway();
+    void this.#deps.registration.renew();
+  }
+
+  /** A replica's record as this worker last read it, for the other workers of the process. */
+  recordOf(replica: number): string | null {
+    return this.#directory.recordOf(replica);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async #serve(
+    claims: SessionClaims,
+    owned: Owned,
+    request: McpRequest,
+    signal: CancelSignal,
+  ): Promise<McpReply> {
+    // Checked before a takeover: a caller must not move a session that belongs to another.
+    if (!isBoundTo(claims, ownerOf(request.principal, request.serverId))) throw notFound(owned);
+    const { registration } = this.#deps;
+    const { worker } = claims;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      await registration.confirm();
+      if (registration.isInTrouble) this.#directory.recordsWereAway();
+      const { replica, address } = await this.#find(claims, owned);
+      if (address === null) return await this.#serveHere(worker, request, signal);
+      try {
+        const reply = await this.#client.forward({ replica, address, worker }, request, signal);
+        this.#count("answered");
+        return reply;
+      } catch (error) {
+        if (error instanceof ReplicaGone) {
+          this.#count("gone");
+          await this.#directory.declareGone(replica);
+        } else if (!(error instanceof NotDelivered)) {
+          this.#count(resultOf(error));
+          throw error;
+        }
+      }
+    }
+    this.#count("failed");
+    throw new SluiceError("REPLICA_UNREACHABLE", {}, {
+      cause: `no replica accepted it in ${MAX_ATTEMPTS} attempts`,
+    });
+  }
+
+  #serveHere(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
+    const { workers, local } = this.#deps;
+    return (workers.wayTo(worker) ?? local.serve)(request, signal);
+  }
+
+  async #find(claims: SessionClaims, owned: Owned): Promise<SessionHome> {
+    if (owned === "session") return await this.#sessions.find(claims);
+    const { replica } = claims;
+    // Pending calls and open streams end with their replica: this worker then answers that it knows none.
+    const address = replica === this.#deps.replica.now ? null : await this.#directory.find(replica);
+    return { replica, address };
+  }
+}
+
+/** The metric's label for a failed forward. A failure of the request itself counts as answered. */
+function resultOf(error: unknown): "failed" | "untrusted" | "answered" {
+  if (isError(error, "REPLICA_UNREACHABLE")) return "failed";
+  return isError(error, "REPLICA_UNTRUSTED") ? "untrusted" : "answered";
+}
+
+function notFound(owned: Owned): SluiceError {
+  return owned !== "parked_call" ? new SluiceError("SESSION_NOT_FOUND") : stateRefused();
+}
