@@ -287,6 +287,7 @@ export const ERRORS = {
     "The replica that has this session or call does not show a certificate that can be trusted (REPLICA_SSL_CA_CERTS)",
   ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
+  SECRETS_UNUSABLE: row("internal", 500, -31552, "never", "Cannot use the secrets file {path}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",
     500,

@@ -1,47 +1,111 @@
-// `sluice token`: mints a bearer token with the claims that ContextForge's token utility writes.
+// `sluice token`: mints a bearer token with the claims of ContextForge's token utility, limited as the flags say.
 
 import { type JWTPayload, SignJWT } from "jose";
+import type { Principal } from "../auth/principal.ts";
+import {
+  canSee,
+  EVERY_PERMISSION,
+  needsAdministrator,
+  type Permission,
+  PERMISSIONS,
+  type Visible,
+} from "../auth/rbac.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
-import { loadOrCreateSecrets } from "../store/secrets.ts";
+import { createRegistry } from "../store/registry/registry.ts";
+import type { ServerRow } from "../store/registry/rows.ts";
+import { verifierOf } from "../worker/wiring/token_verifier.ts";
 import type { TokenArgs } from "./command_line/flags.ts";
+import { isMissing, openGatewayDatabase, type SigningKey, signingKey } from "./command_line/gateway_state.ts";
+import { programName } from "./command_line/program_name.ts";
+import { didYouMean, usage } from "./command_line/usage.ts";
 
-/** Prints the token, and nothing else, on stdout. @returns the exit code */
+/** What a token says of its bearer; the limits may be left out. */
+export type TokenGrants =
+  & Pick<TokenArgs, "username" | "expMinutes" | "admin" | "teams">
+  & Partial<Pick<TokenArgs, "name" | "server" | "permissions">>;
+
+/**
+ * Prints the token, and nothing else, on standard output. A terminal on standard error shows what the token opens.
+ * @returns the exit code. @throws {SluiceError} USAGE_INVALID, SETTINGS_INVALID, SECRETS_UNUSABLE, STORE_CANNOT_OPEN
+ */
 export async function token(args: TokenArgs): Promise<number> {
-  const { config } = loadProcessConfig({ dev: false, overrides: {} });
-  const secret = args.secret ?? config.jwtSecretKey ??
-    (await loadOrCreateSecrets(config.databaseUrl, { warn: (message) => console.error(message) }))
-      .jwtSecretKey;
-  if (args.expMinutes === 0) {
-    console.error(
-      config.requireTokenExpiration
-        ? "Warning: this gateway refuses tokens without expiry (REQUIRE_TOKEN_EXPIRATION=false would take them)."
-        : "Warning: the token never expires.",
-    );
-  }
+  const loaded = loadProcessConfig({ dev: false, overrides: {} });
+  const { config } = loaded;
+  refuse(mistakesIn(args, config));
+  const signing: SigningKey = args.secret === null
+    ? await signingKey(loaded)
+    : { key: args.secret, from: "--secret" };
   const claims = tokenClaims(args, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
-  console.log(await mintToken(claims, secret, config.jwtAlgorithm));
+  const minted = await mintToken(claims, signing.key, config.jwtAlgorithm);
+  // The gateway's own check: whatever it makes of the token decides what is said about the token here.
+  const principal = await verifierOf(config, { jwtSecretKey: signing.key })(minted);
+  refuse(grantsWithoutEffect(args, principal));
+  // A token that is signed with another key is for another gateway, whose servers are not known here.
+  if (args.server !== null && args.secret === null) await checkServer(args.server, principal, config);
+  console.log(minted);
+  if (Deno.stderr.isTerminal()) console.error(description(args, principal, signing));
   return 0;
 }
 
-/** What the token says. `teams: null` with `is_admin` sees everything, `teams: []` sees what is public. */
+function refuse(mistakes: readonly string[]): void {
+  if (mistakes.length > 0) throw usage(mistakes, "token");
+}
+
+/** One sentence for each flag that the gateway would not understand. */
+export function mistakesIn(
+  { expMinutes, permissions }: Pick<TokenArgs, "expMinutes" | "permissions">,
+  { requireTokenExpiration }: Pick<Config, "requireTokenExpiration">,
+): string[] {
+  const mistakes: string[] = [];
+  if (expMinutes === 0 && requireTokenExpiration) {
+    mistakes.push(
+      "--exp 0: this gateway refuses tokens without expiry; REQUIRE_TOKEN_EXPIRATION=false would allow them",
+    );
+  }
+  if (permissions?.length === 0) mistakes.push("--permissions names no permission");
+  for (const name of permissions ?? []) {
+    if (!isPermission(name) && name !== EVERY_PERMISSION) mistakes.push(unknownPermission(name));
+  }
+  return mistakes;
+}
+
+/** One sentence for each flag that grants nothing to this bearer. */
+export function grantsWithoutEffect(
+  { teams, permissions }: Pick<TokenArgs, "teams" | "permissions">,
+  { isAdmin }: Pick<Principal, "isAdmin">,
+): string[] {
+  if (isAdmin) return [];
+  const forAdministrators = (permissions ?? []).filter((name) =>
+    isPermission(name) && needsAdministrator(name)
+  );
+  return [
+    ...(teams === "all" ? ["--teams null is for administrators; add --admin"] : []),
+    ...forAdministrators.map((name) => `--permissions ${name} is for administrators; add --admin`),
+  ];
+}
+
+/** `teams: null` with `is_admin` shows every entry, `teams: []` public entries only. */
 export function tokenClaims(
-  args: TokenArgs,
+  args: TokenGrants,
   config: Pick<Config, "jwtIssuer" | "jwtAudience" | "platformAdminEmail">,
   { nowMs, jti }: { nowMs: number; jti: string },
 ): JWTPayload {
+  const { name = null, server = null, permissions = null, admin, expMinutes } = args;
   const email = args.username ?? config.platformAdminEmail;
   const iat = Math.floor(nowMs / 1000);
+  const isLimited = server !== null || permissions !== null;
   return {
     sub: email,
     iat,
     iss: config.jwtIssuer,
     aud: config.jwtAudience,
     jti,
-    ...(args.expMinutes > 0 ? { exp: iat + args.expMinutes * 60 } : {}),
-    teams: args.teams ?? (args.admin ? null : []),
-    is_admin: args.admin,
-    user: { email, full_name: "CLI User", is_admin: args.admin, auth_provider: "cli" },
+    ...(expMinutes > 0 ? { exp: iat + expMinutes * 60 } : {}),
+    teams: args.teams === "all" ? null : args.teams ?? (admin ? null : []),
+    ...(isLimited ? { scopes: { server_id: server, permissions: permissions ?? [] } } : {}),
+    is_admin: admin,
+    user: { email, full_name: name ?? "CLI User", is_admin: admin, auth_provider: "cli" },
   };
 }
 
@@ -50,4 +114,82 @@ export function mintToken(claims: JWTPayload, secret: string, algorithm: string)
   return new SignJWT(claims)
     .setProtectedHeader({ alg: algorithm, typ: "JWT" })
     .sign(new TextEncoder().encode(secret));
+}
+
+function isPermission(text: string): text is Permission {
+  return (PERMISSIONS as readonly string[]).includes(text);
+}
+
+function unknownPermission(text: string): string {
+  const guess = didYouMean(text, PERMISSIONS);
+  return `unknown permission "${text}"${guess === "" ? `; known: ${PERMISSIONS.join(", ")}` : guess}`;
+}
+
+/** @throws {SluiceError} USAGE_INVALID if the gateway has no virtual server with this id, or would not show it to the bearer */
+async function checkServer(id: string, principal: Principal, config: Config): Promise<void> {
+  if (await isMissing(config.databaseUrl)) {
+    console.error(`sluice: --server ${id} is not checked, because the database is not here`);
+    return;
+  }
+  const database = await openGatewayDatabase(config);
+  try {
+    refuse(serverMistakes(id, principal, await createRegistry(database).servers.list()));
+  } finally {
+    await database.close();
+  }
+}
+
+/** What is wrong with `--server`: at most one sentence. */
+export function serverMistakes(
+  id: string,
+  principal: Principal,
+  servers: ReadonlyArray<Visible & Pick<ServerRow, "id" | "name">>,
+): string[] {
+  const server = servers.find((each) => each.id === id);
+  if (server === undefined) {
+    const named = servers.find(({ name }) => name.toLowerCase() === id.toLowerCase());
+    const guess = named === undefined
+      ? didYouMean(id, servers.map((each) => each.id))
+      : `; the server of this name has the id ${named.id}`;
+    return [`--server: there is no virtual server with the id "${id}"${guess}`];
+  }
+  if (canSee(principal, server)) return [];
+  const advice = server.visibility === "team"
+    ? `add --teams ${server.teamId}`
+    : `its owner is ${server.ownerEmail}`;
+  return [
+    `--server: the visibility of ${id} is "${server.visibility}", so the token would not open it; ${advice}`,
+  ];
+}
+
+/** For the person at the terminal: whom the token is for, until when, what it opens, and how to revoke it. */
+function description(args: TokenArgs, principal: Principal, { from }: SigningKey): string {
+  const { isAdmin, subject, expiresAt, teams, serverId, permissions, jti } = principal;
+  const expiry = expiresAt === null
+    ? "without expiry"
+    : `valid until ${new Date(expiresAt).toISOString().replace(".000Z", "Z")} (${
+      durationText(args.expMinutes)
+    })`;
+  const opens = [
+    teams === null
+      ? "all entries"
+      : ["public entries", ...teams.map((team) => `those of team ${team}`)].join(", "),
+    ...(serverId === null ? [] : [`only virtual server ${serverId}`]),
+    ...(permissions === null ? [] : [`only the permissions ${permissions.join(", ")}`]),
+  ];
+  return [
+    "",
+    `Token for ${isAdmin ? "administrator " : ""}${subject}, ${expiry}.`,
+    `It opens ${opens.join("; ")}. The key it is signed with is from ${from}.`,
+    `To revoke it: ${programName()} token revoke ${jti}`,
+  ].join("\n");
+}
+
+function durationText(minutes: number): string {
+  const [amount, unit] = minutes % 1440 === 0
+    ? [minutes / 1440, "day"]
+    : minutes % 60 === 0
+    ? [minutes / 60, "hour"]
+    : [minutes, "minute"];
+  return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
 }

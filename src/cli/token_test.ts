@@ -1,7 +1,14 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import type { TokenArgs } from "./command_line/flags.ts";
-import { mintToken, tokenClaims } from "./token.ts";
+import { principal } from "../../tests/support/fakes.ts";
+import {
+  grantsWithoutEffect,
+  mintToken,
+  mistakesIn,
+  serverMistakes,
+  tokenClaims,
+  type TokenGrants,
+} from "./token.ts";
 
 const CONFIG = {
   jwtIssuer: "mcpgateway",
@@ -11,12 +18,9 @@ const CONFIG = {
 
 const AT = { nowMs: 1_700_000_000_999, jti: "some-id" };
 
-function claims(args: Partial<TokenArgs>) {
-  return tokenClaims(
-    { username: "a@b.c", expMinutes: 60, admin: false, secret: null, teams: null, ...args },
-    CONFIG,
-    AT,
-  );
+function claims(args: Partial<TokenGrants>) {
+  const grants = { username: "a@b.c", expMinutes: 60, admin: false, teams: null, ...args };
+  return tokenClaims(grants, CONFIG, AT);
 }
 
 Deno.test("tokenClaims() writes what ContextForge's utility writes", () => {
@@ -37,6 +41,61 @@ Deno.test("tokenClaims() scopes teams: null for administrators alone, [] for pub
   assertEquals([claims({}).teams, claims({}).is_admin], [[], false]);
   assertEquals(claims({ teams: ["a"] }).teams, ["a"]);
   assertEquals(claims({ teams: ["a"], admin: true }).teams, ["a"]);
+  assertEquals([claims({ admin: true }).teams, claims({ teams: "all", admin: true }).teams], [null, null]);
+  assertEquals(claims({ teams: [], admin: true }).teams, []);
+});
+
+Deno.test("tokenClaims() limits a token to a virtual server and to permissions, and names its bearer", () => {
+  assertEquals(claims({}).scopes, undefined);
+  assertEquals(claims({ server: "s1" }).scopes, { server_id: "s1", permissions: [] });
+  assertEquals(claims({ permissions: ["tools.read"] }).scopes, {
+    server_id: null,
+    permissions: ["tools.read"],
+  });
+  assertEquals((claims({ name: "Ann" }).user as { full_name: string }).full_name, "Ann");
+});
+
+Deno.test("mistakesIn() finds what the gateway would not understand, with the nearest permission", () => {
+  const mistakes = (expMinutes: number, permissions: string[] | null, requireTokenExpiration = true) =>
+    mistakesIn({ expMinutes, permissions }, { requireTokenExpiration });
+  assertEquals(mistakes(60, null), []);
+  assertEquals(mistakes(60, ["tools.read", "admin.metrics", "*"]), []);
+  assertEquals(mistakes(60, ["tool.read"]), ['unknown permission "tool.read"; did you mean tools.read?']);
+  assertEquals(
+    mistakes(60, ["frobnicate"])[0].startsWith('unknown permission "frobnicate"; known: tools.read, '),
+    true,
+  );
+  assertEquals(mistakes(60, []), ["--permissions names no permission"]);
+  assertEquals(mistakes(0, null).length, 1);
+  assertEquals(mistakes(0, null, false), []);
+});
+
+Deno.test("grantsWithoutEffect() leaves administrators' grants to administrators", () => {
+  const grants = { teams: "all", permissions: ["tools.read", "tools.create", "*"] } as const;
+  assertEquals(grantsWithoutEffect(grants, { isAdmin: true }), []);
+  assertEquals(grantsWithoutEffect(grants, { isAdmin: false }), [
+    "--teams null is for administrators; add --admin",
+    "--permissions tools.create is for administrators; add --admin",
+  ]);
+});
+
+Deno.test("serverMistakes() finds a server that does not exist, or that the bearer could not see", () => {
+  const servers = [
+    { id: "clock", name: "The Clock", visibility: "public", teamId: null, ownerEmail: "b@x" },
+    { id: "inner", name: "Inner", visibility: "team", teamId: "t1", ownerEmail: "b@x" },
+  ] as const;
+  const mistakes = (id: string, teams: string[] = []) =>
+    serverMistakes(id, principal({ isAdmin: false, teams }), servers);
+  assertEquals(mistakes("clock"), []);
+  assertEquals(mistakes("clok"), [
+    '--server: there is no virtual server with the id "clok"; did you mean clock?',
+  ]);
+  assertEquals(mistakes("the clock")[0].endsWith("; the server of this name has the id clock"), true);
+  assertEquals(mistakes("inner")[0].endsWith("; add --teams t1"), true);
+  assertEquals(mistakes("inner", ["t1"]), []);
+  assertEquals(serverMistakes("x", principal(), []), [
+    '--server: there is no virtual server with the id "x"',
+  ]);
 });
 
 Deno.test("tokenClaims() without expiry has no exp, and without name is the platform's administrator", () => {

@@ -1,6 +1,7 @@
-// The secrets that the first start makes and later ones find again, in a file beside the database.
+// The secrets that the first start makes and later starts read, in a file beside the database.
 import { parse } from "@std/dotenv";
-import { reasonOf, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
+import { fileReason } from "../base/file_error.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 
 export interface Secrets {
@@ -9,40 +10,67 @@ export interface Secrets {
 }
 
 export interface SecretsOptions {
-  /** Told in words when the file's mode had to be corrected. */
+  /** Receives a sentence if the mode of the file had to be corrected. */
   readonly warn?: (message: string) => void;
 }
 
 const SECRET_BYTES = 48;
 
+/** As for the settings of the same names. */
+const MIN_CHARACTERS = 32;
+
 /**
- * The secrets in `<database file>.secrets`, made when there is no such file; starters that come at the same time agree.
- * @throws {SluiceError} STORE_CANNOT_OPEN when the file cannot be read, written or understood; SETTINGS_INVALID when the
- * database is no file beside which they could be
+ * The secrets in `<database file>.secrets`. The first start makes the file; processes that start at the same time agree.
+ * @throws {SluiceError} SECRETS_UNUSABLE; SETTINGS_INVALID if the database is no file that the secrets could lie beside
  */
 export async function loadOrCreateSecrets(
   databaseUrl: string,
   options: SecretsOptions = {},
 ): Promise<Secrets> {
-  const location = parseDatabaseUrl(databaseUrl);
-  if (location.kind !== "sqlite") throw mustBeGiven();
-  const path = `${location.path}.secrets`;
+  const path = secretsFile(databaseUrl);
+  if (path === null) throw mustBeGiven();
+  return await readSecrets(databaseUrl, options) ?? understand(await create(path), path);
+}
+
+/**
+ * The secrets that a start has made; null if there is no file, or none is kept for this kind of database.
+ * @throws {SluiceError} SECRETS_UNUSABLE
+ */
+export async function readSecrets(
+  databaseUrl: string,
+  { warn }: SecretsOptions = {},
+): Promise<Secrets | null> {
+  const path = secretsFile(databaseUrl);
+  if (path === null) return null;
   try {
-    const text = await readIfThere(path) ?? await create(path);
-    await closeToOthers(path, options);
-    return understand(text, path);
+    const text = await readIfThere(path);
+    if (text === null) return null;
+    const secrets = understand(text, path);
+    await closeToOthers(path, warn);
+    return secrets;
   } catch (error) {
-    if (error instanceof SluiceError) throw error;
-    throw new SluiceError("STORE_CANNOT_OPEN", { path, reason: reasonOf(error) }, { cause: error });
+    throw unusable(path, error, "Give the user that runs Sluice read access to it");
   }
 }
 
-/** Replicas of one database must have the same ones, and share no folder. */
+/** Where the secrets are kept; null for a database that is not a file. */
+export function secretsFile(databaseUrl: string): string | null {
+  const location = parseDatabaseUrl(databaseUrl);
+  return location.kind === "sqlite" ? `${location.path}.secrets` : null;
+}
+
+/** Replicas of one PostgreSQL database need the same secrets, and share no folder. */
 function mustBeGiven(): SluiceError {
   const mistake =
     "With a PostgreSQL DATABASE_URL, JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET must both be set, the same " +
     "for every replica; make each by: openssl rand -base64 48";
   return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
+}
+
+function unusable(path: string, error: unknown, advice: string): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const reason = `${fileReason(error)}. ${advice}`;
+  return new SluiceError("SECRETS_UNUSABLE", { path, reason }, { cause: error });
 }
 
 async function readIfThere(path: string): Promise<string | null> {
@@ -54,39 +82,47 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
-/** A link appears with its whole content, and only where there is none yet: whoever is second reads the first one's. */
+/** The file appears whole, by a link that fails if there is a file already: the second of two starters reads the first's. */
 async function create(path: string): Promise<string> {
   const draft = `${path}.${crypto.randomUUID()}`;
   const text =
-    "# Made by Sluice at its first start. Keep it with the database, and secret: without it, tokens and stored\n" +
-    "# upstream credentials are lost. Settings of the same names take precedence.\n" +
+    "# Made by Sluice at its first start. Keep this file with the database, and keep it secret: without it, tokens\n" +
+    "# and stored upstream credentials are lost. Settings of the same names take precedence.\n" +
     `JWT_SECRET_KEY=${randomSecret()}\nAUTH_ENCRYPTION_SECRET=${randomSecret()}\n`;
-  await Deno.writeTextFile(draft, text, { createNew: true, mode: 0o600 });
   try {
+    await Deno.writeTextFile(draft, text, { createNew: true, mode: 0o600 });
     await Deno.link(draft, path);
     return text;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return await Deno.readTextFile(path);
-    throw error;
+    throw unusable(path, error, "Give the user that runs Sluice write access to the folder");
   } finally {
-    await Deno.remove(draft);
+    await Deno.remove(draft).catch(() => {});
   }
 }
 
-async function closeToOthers(path: string, { warn }: SecretsOptions): Promise<void> {
+async function closeToOthers(path: string, warn: SecretsOptions["warn"]): Promise<void> {
   const { mode } = await Deno.stat(path);
   if (mode === null || (mode & 0o077) === 0) return;
-  await Deno.chmod(path, 0o600);
-  warn?.(`${path} was open to other users (mode ${(mode & 0o777).toString(8)}); it is now 600`);
+  const isOpen = `${path} was open to other users (mode ${(mode & 0o777).toString(8)})`;
+  try {
+    await Deno.chmod(path, 0o600);
+    warn?.(`${isOpen}; it is now 600`);
+  } catch (error) {
+    // The file belongs to another user, or its file system is read-only: the secrets can be used all the same.
+    warn?.(`${isOpen} and still is (${fileReason(error)}); let its owner run: chmod 600 ${path}`);
+  }
 }
 
 function understand(text: string, path: string): Secrets {
   const values = parse(text);
-  const missing = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"].filter((name) => !values[name]);
-  if (missing.length > 0) {
-    throw new SluiceError("STORE_CANNOT_OPEN", {
+  const wrong = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]
+    .filter((name) => !values[name] || values[name].length < MIN_CHARACTERS);
+  if (wrong.length > 0) {
+    throw new SluiceError("SECRETS_UNUSABLE", {
       path,
-      reason: `${missing.join(" and ")} is missing; restore the file, or set it in the environment`,
+      reason: `${wrong.join(" and ")} is missing or shorter than ${MIN_CHARACTERS} characters. ` +
+        `Restore the file from a backup, or set ${wrong.join(" and ")} in the environment`,
     });
   }
   return { jwtSecretKey: values.JWT_SECRET_KEY, authEncryptionSecret: values.AUTH_ENCRYPTION_SECRET };

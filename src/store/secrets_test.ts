@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SluiceError } from "../base/errors.ts";
-import { loadOrCreateSecrets } from "./secrets.ts";
+import { loadOrCreateSecrets, readSecrets } from "./secrets.ts";
 
 async function withDirectory(run: (path: string, databaseUrl: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();
@@ -40,16 +40,32 @@ Deno.test("loadOrCreateSecrets() closes a file that others may read, and says so
 
 Deno.test("loadOrCreateSecrets() never makes up half of a file", () =>
   withDirectory(async (path, databaseUrl) => {
-    await Deno.writeTextFile(path, "JWT_SECRET_KEY=abc\n", { mode: 0o600 });
-    const error = await assertRejects(
-      () => loadOrCreateSecrets(databaseUrl),
-      SluiceError,
-      "AUTH_ENCRYPTION_SECRET is missing",
-    );
-    assertEquals(error.code, "STORE_CANNOT_OPEN");
+    const rows: [text: string, wrong: string][] = [
+      [
+        `JWT_SECRET_KEY=${"a".repeat(32)}\n`,
+        "AUTH_ENCRYPTION_SECRET is missing or shorter than 32 characters",
+      ],
+      ["JWT_SECRET_KEY=abc\n", "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET is missing"],
+      ["", "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET is missing"],
+    ];
+    for (const [text, wrong] of rows) {
+      await Deno.writeTextFile(path, text, { mode: 0o600 });
+      const error = await assertRejects(() => loadOrCreateSecrets(databaseUrl), SluiceError, wrong);
+      assertEquals(error.code, "SECRETS_UNUSABLE");
+      assertEquals(await Deno.readTextFile(path), text);
+    }
   }));
 
-Deno.test("loadOrCreateSecrets() names the directory that is not there", () =>
+Deno.test("readSecrets() reads what a start has made, and makes nothing itself", () =>
+  withDirectory(async (path, databaseUrl) => {
+    assertEquals(await readSecrets(databaseUrl), null);
+    assertEquals(Array.from(Deno.readDirSync(path.replace(/\/[^/]*$/, ""))), []);
+    const made = await loadOrCreateSecrets(databaseUrl);
+    assertEquals(await readSecrets(databaseUrl), made);
+    assertEquals(await readSecrets("postgresql://u:hush@db/mcp"), null);
+  }));
+
+Deno.test("loadOrCreateSecrets() names the file that it cannot make", () =>
   withDirectory(async (path, databaseUrl) => {
     const error = await assertRejects(
       () => loadOrCreateSecrets(databaseUrl.replace("mcp.db", "absent/mcp.db")),

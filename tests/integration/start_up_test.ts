@@ -1,5 +1,6 @@
 // Starting and stopping, as an operator meets it: clear errors, exit codes, nothing cut off.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runCli } from "../support/cli.ts";
 import { freePort } from "../support/free_port.ts";
 import { Sluice } from "../support/sluice.ts";
 
@@ -71,29 +72,14 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 Deno.test("The secrets of the first start are kept: tokens and stored credentials outlive a restart", async () => {
   const cwd = await Deno.makeTempDir({ prefix: "sluice_secrets_" });
-  const run = (args: string[]) =>
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--quiet",
-        "--config",
-        new URL("../../deno.json", import.meta.url).pathname,
-        new URL("../../src/main.ts", import.meta.url).pathname,
-        ...args,
-      ],
-      cwd,
-      env: { NO_COLOR: "1" },
-    }).output();
-  const minted = await run(["token", "--username", "admin@example.com", "--exp", "5", "--admin"]);
-  const token = new TextDecoder().decode(minted.stdout).trim();
-  const secrets = await Deno.stat(`${cwd}/mcp.db.secrets`);
-  assertEquals(secrets.mode! & 0o777, 0o600);
+  let token: string | undefined;
   for (let start = 0; start < 2; start++) {
     await using sluice = await Sluice.start({ cwd, env: { JWT_SECRET_KEY: "" } });
+    assertEquals((await Deno.stat(`${cwd}/mcp.db.secrets`)).mode! & 0o777, 0o600);
+    token ??= (await runCli(["token", "--admin", "--exp", "5"], { cwd })).out.trim();
     assertEquals((await sluice.api("GET", "/gateways", undefined, token)).status, 200);
     assertEquals((await sluice.api("GET", "/gateways", undefined, `${token}x`)).status, 401);
   }
-  assert((await run(["token", "--nonsense"])).code === 2);
+  assertEquals((await runCli(["token", "--nonsense"], { cwd })).code, 2);
   await Deno.remove(cwd, { recursive: true });
 });

@@ -1,27 +1,28 @@
-// Commands and their flags: what there is, strict reading of the command line, and the help texts.
+// The strict parser of the command line: which command, with which arguments.
 
 import { parseArgs } from "node:util";
-import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { SluiceError } from "../../base/errors.ts";
 import type { SettingName } from "../../config/schema.ts";
+import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
+import { commandHelp, overview } from "./help_text.ts";
+import { didYouMean, usage } from "./usage.ts";
 
 export interface ServeArgs {
-  /** Start the built-in demo upstream and register it where the catalog is empty; implies the development defaults. */
+  /** Start the demo upstream and register it if the catalog is empty; implies the development defaults. */
   readonly demo: boolean;
   /** Use the development defaults. */
   readonly dev: boolean;
-  /** Share the port with the process that serves it now, which is to be stopped then. */
+  /** Share the port with the gateway that serves it now, so that the operator can stop that one without a gap. */
   readonly takeover: boolean;
-  /** Settings given by flags, as text, for config/load.ts. */
+  /** The text of settings that were given as flags, for config/load.ts. */
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
 }
 
 export interface StdioArgs {
-  /** The virtual server to show; null: everything. */
+  /** The id of the virtual server to serve; null: everything. */
   readonly server: string | null;
-  /** A running gateway to speak to; null: run one in this process. */
+  /** The address of a running gateway to connect to; null: run one in this process. */
   readonly url: string | null;
-  /** Holds the token for `url`; null: none is sent. */
+  /** The file with the token for `url`; null: no token is sent. */
   readonly tokenFile: string | null;
 }
 
@@ -34,17 +35,23 @@ export interface DemoArgs {
 export interface TokenArgs {
   /** null: PLATFORM_ADMIN_EMAIL. */
   readonly username: string | null;
-  /** 0: never expires. */
+  /** The person's name; null: a placeholder. */
+  readonly name: string | null;
+  /** 0: the token never expires. */
   readonly expMinutes: number;
   readonly admin: boolean;
-  /** null: from the settings, or the secrets kept beside the database. */
+  /** Team ids; "all": not limited to teams; null: not given. */
+  readonly teams: readonly string[] | "all" | null;
+  /** The id of the only virtual server that the token opens; null: not limited. */
+  readonly server: string | null;
+  /** The only permissions of the token; null: not limited. */
+  readonly permissions: readonly string[] | null;
+  /** The key to sign with; null: the gateway's. */
   readonly secret: string | null;
-  /** null: not given. */
-  readonly teams: readonly string[] | null;
 }
 
 export interface TokenRevokeArgs {
-  /** A token, its id (`jti`), or "-": either of them from standard input. */
+  /** A token, its id (`jti`), or "-" to read one of the two from standard input. */
   readonly operand: string;
   readonly reason: string | null;
 }
@@ -54,7 +61,7 @@ export interface ConfigArgs {
   readonly dev: boolean;
 }
 
-/** What the command line asks for. */
+/** The command that the command line asks for. */
 export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "stdio"; readonly args: StdioArgs }
@@ -65,94 +72,16 @@ export type Invocation =
   | { readonly command: "version" }
   | { readonly command: "help"; readonly text: string };
 
-interface Flag {
-  /** What its value is called in the help; absent: the flag takes none. */
-  readonly value?: string;
-  /** Its value is a whole number from 0 to this. */
-  readonly max?: number;
-  readonly doc: string;
-}
-
-interface Command {
-  readonly summary: string;
-  /** What the one word is called that it wants beside its flags. */
-  readonly operand?: string;
-  readonly flags: Readonly<Record<string, Flag>>;
-}
-
-const COMMANDS = {
-  serve: {
-    summary: "Run the gateway.",
-    flags: {
-      demo: { doc: "with the demo upstream where the catalog is empty; brings the development defaults" },
-      dev: {
-        doc: "development defaults: upstreams on localhost allowed, two workers or more, the demo upstream",
-      },
-      takeover: {
-        doc: "share the port with the process that serves it now; stop that one when this one is ready",
-      },
-      host: { value: "HOST", doc: "listen on this address (HOST)" },
-      port: { value: "N", doc: "listen on this port (PORT)" },
-      workers: { value: "N", doc: "how many workers, or auto (WORKERS)" },
-    },
-  },
-  stdio: {
-    summary: "Be the one MCP server of a desktop client, on standard input and output.",
-    flags: {
-      server: { value: "ID", doc: "show this virtual server (default: everything)" },
-      url: { value: "URL", doc: "speak to the gateway that runs there, instead of being one" },
-      "token-file": { value: "FILE", doc: "the bearer token for --url" },
-    },
-  },
-  token: {
-    summary: "Print a bearer token for the gateway.",
-    flags: {
-      username: { value: "EMAIL", doc: "who the token is for (default: PLATFORM_ADMIN_EMAIL)" },
-      exp: {
-        value: "MINUTES",
-        max: 100 * 365 * 24 * 60,
-        doc: "how long it is valid; 0: for ever (default: 60)",
-      },
-      admin: { doc: "an administrator's token" },
-      teams: { value: "A,B", doc: "the teams it is limited to" },
-      secret: { value: "SECRET", doc: "sign with this key instead of the gateway's" },
-    },
-  },
-  "token revoke": {
-    summary: "Refuse a token from now on, on every worker and replica; - reads it from standard input.",
-    operand: "TOKEN|JTI",
-    flags: {
-      reason: { value: "TEXT", doc: "why, for the list of revoked tokens" },
-    },
-  },
-  config: {
-    summary: "Show every setting: its value, where it came from, whether it has an effect.",
-    flags: {
-      json: { doc: "as JSON" },
-      dev: { doc: "as `serve --dev` would have them" },
-    },
-  },
-  demo: {
-    summary: "Run the demo upstream alone: an MCP server that tells the time.",
-    flags: {
-      host: { value: "HOST", doc: "listen on this address (default: 127.0.0.1)" },
-      port: { value: "N", max: 65_535, doc: "listen on this port; 0: any free one (default: 9000)" },
-    },
-  },
-} as const satisfies Record<string, Command>;
-
-type CommandName = keyof typeof COMMANDS;
-
 const DEMO_PORT = 9000;
 
 const EXP_MINUTES = 60;
 
-/** Flags before or instead of a command. */
+/** The flags that stand in place of a command. */
 const GLOBAL_FLAGS = ["help", "version"];
 
 /**
- * What `args` (Deno.args) asks for.
- * @throws {SluiceError} USAGE_INVALID naming every mistake, one a line, with the nearest right name
+ * Parses `args` (Deno.args).
+ * @throws {SluiceError} USAGE_INVALID with every mistake, one a line, each with the nearest known name
  */
 export function parseInvocation(args: readonly string[]): Invocation {
   const [first, ...rest] = args;
@@ -177,10 +106,10 @@ export function parseInvocation(args: readonly string[]): Invocation {
   return invocation(command, given);
 }
 
-/** By flag; the operand under its own name. */
+/** The values by flag; the operand stands under its own name. */
 type Given = Readonly<Record<string, string | true>>;
 
-/** The flags of one command; every mistake is collected before it throws. */
+/** Reads the flags of one command. Every mistake is collected before it throws. */
 function readFlags(command: CommandName, args: readonly string[]): Given | "help" {
   const { flags, operand }: Command = COMMANDS[command];
   const { tokens } = parseArgs({
@@ -198,7 +127,7 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
   const mistakes: string[] = [];
   let unknownAt = -2;
   for (const token of tokens) {
-    // What follows an unknown flag is its value, as far as anybody can tell.
+    // The word after an unknown flag may be that flag's value, so it is not a mistake of its own.
     if (token.kind === "positional" && token.index !== unknownAt + 1) {
       if (operand === undefined || operand in given) mistakes.push(unexpected([token.value]));
       else given[operand] = token.value;
@@ -252,14 +181,15 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
     }
     case "token": {
-      const teams = text("teams")?.split(",").map((team) => team.trim()).filter((team) => team !== "") ??
-        null;
       const args = {
         username: text("username"),
+        name: text("name"),
         expMinutes: Number(text("exp") ?? EXP_MINUTES),
         admin: "admin" in given,
+        teams: teamsOf(text("teams")),
+        server: text("server"),
+        permissions: listOf(text("permissions")),
         secret: text("secret"),
-        teams,
       };
       return { command, args };
     }
@@ -268,6 +198,15 @@ function invocation(command: CommandName, given: Given): Invocation {
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
   }
+}
+
+function listOf(text: string | null): string[] | null {
+  return text?.split(",").map((item) => item.trim()).filter((item) => item !== "") ?? null;
+}
+
+function teamsOf(text: string | null): TokenArgs["teams"] {
+  if (text === "null") return "all";
+  return text === "none" ? [] : listOf(text);
 }
 
 function help(rest: readonly string[]): Invocation {
@@ -279,38 +218,7 @@ function help(rest: readonly string[]): Invocation {
   return { command: "help", text: commandHelp(command) };
 }
 
-function overview(): string {
-  const names = Object.keys(COMMANDS) as CommandName[];
-  const width = Math.max(...names.map((name) => name.length));
-  return [
-    "Sluice, an MCP gateway: one authenticated address in front of many MCP servers.",
-    "",
-    "Usage: sluice COMMAND [FLAGS]",
-    "",
-    ...names.map((name) => `  ${name.padEnd(width)} ${COMMANDS[name].summary}`),
-    "",
-    "  --help, COMMAND --help   this text, or a command's flags",
-    "  --version                version, commit, Deno, protocol revisions",
-    "",
-    "Settings come from the environment and ./.env; `sluice config` shows them all.",
-  ].join("\n");
-}
-
-function commandHelp(command: CommandName): string {
-  const { summary, operand, flags: its }: Command = COMMANDS[command];
-  const flags = Object.entries(its)
-    .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
-  const width = Math.max(...flags.map(([left]) => left.length));
-  return [
-    `Usage: sluice ${command}${operand === undefined ? "" : ` ${operand}`} [FLAGS]`,
-    "",
-    summary,
-    "",
-    ...flags.map(([left, doc]) => `  ${left.padEnd(width)}  ${doc}`),
-  ].join("\n");
-}
-
-/** Would `arg`, a flag that takes a value, swallow the flag after it? */
+/** Is `arg` a flag that needs a value, and is the next word a flag or absent? Then the parser must not take that word. */
 function lacksValue(flags: Readonly<Record<string, Flag>>, arg: string, next: string | undefined): boolean {
   const name = arg.replace(/^--/, "");
   return arg.startsWith("--") && Object.hasOwn(flags, name) && flags[name].value !== undefined &&
@@ -344,20 +252,6 @@ function unknownFlag(command: CommandName, rawName: string): string {
 
 function unexpected(words: readonly string[]): string {
   return `unexpected ${words.map((word) => `"${word}"`).join(", ")}`;
-}
-
-function didYouMean(given: string, known: readonly string[]): string {
-  // The package comes without types.
-  const distance: (a: string, b: string) => number = levenshteinDistance;
-  const [nearest] = known.map((name) => [name, distance(given, name)] as const).sort((a, b) => a[1] - b[1]);
-  return nearest[1] <= Math.max(2, given.replace(/^-+/, "").length / 3)
-    ? `; did you mean ${nearest[0]}?`
-    : "";
-}
-
-function usage(mistakes: readonly string[], command?: CommandName): SluiceError {
-  const help = `Try: sluice ${command === undefined ? "--help" : `${command} --help`}`;
-  return new SluiceError("USAGE_INVALID", { mistakes: [...mistakes, help].join("\n") }, { data: mistakes });
 }
 
 function fail(mistake: string): never {

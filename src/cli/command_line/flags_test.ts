@@ -12,6 +12,17 @@ function mistakes(line: string): string[] {
   return error.data as string[];
 }
 
+const PLAIN_TOKEN = {
+  username: null,
+  name: null,
+  expMinutes: 60,
+  admin: false,
+  teams: null,
+  server: null,
+  permissions: null,
+  secret: null,
+};
+
 function invocation(line: string) {
   return parseInvocation(line.split(" "));
 }
@@ -35,12 +46,23 @@ Deno.test("parseInvocation() reads serve and its overrides", () => {
 Deno.test("parseInvocation() reads token, demo, stdio, config and version", () => {
   assertEquals(invocation("token --username a@b.c --exp 0 --admin --secret S --teams x,,y"), {
     command: "token",
-    args: { username: "a@b.c", expMinutes: 0, admin: true, secret: "S", teams: ["x", "y"] },
+    args: { ...PLAIN_TOKEN, username: "a@b.c", expMinutes: 0, admin: true, secret: "S", teams: ["x", "y"] },
   });
-  assertEquals(invocation("token"), {
-    command: "token",
-    args: { username: null, expMinutes: 60, admin: false, secret: null, teams: null },
-  });
+  assertEquals(invocation("token"), { command: "token", args: PLAIN_TOKEN });
+  assertEquals(
+    invocation("token --teams null --server s1 --permissions tools.read,,tools.execute --name Ann"),
+    {
+      command: "token",
+      args: {
+        ...PLAIN_TOKEN,
+        teams: "all",
+        server: "s1",
+        permissions: ["tools.read", "tools.execute"],
+        name: "Ann",
+      },
+    },
+  );
+  assertEquals(invocation("token --teams none"), { command: "token", args: { ...PLAIN_TOKEN, teams: [] } });
   assertEquals(invocation("demo"), { command: "demo", args: { host: "127.0.0.1", port: 9000 } });
   assertEquals(invocation("demo --port 0"), { command: "demo", args: { host: "127.0.0.1", port: 0 } });
   assertEquals(invocation("stdio"), { command: "stdio", args: { server: null, url: null, tokenFile: null } });
@@ -57,12 +79,19 @@ Deno.test("parseInvocation() gives help for the program and for each command", (
   for (const line of ["serve --help", "serve -h", "help serve", "serve --nonsense --help"]) {
     assertEquals([line, helpText(line).startsWith("Usage: sluice serve")], [line, true]);
   }
-  for (const command of ["serve", "stdio", "token", "config", "demo"]) {
-    assertEquals(helpText("--help").includes(`  ${command} `), true);
-    assertEquals(
-      Math.max(...helpText(`${command} --help`).split("\n").map((line) => line.length)) <= 110,
-      true,
-    );
+});
+
+Deno.test("parseInvocation() gives help that fits a terminal of 80 columns and names every command and flag", () => {
+  const overview = helpText("--help");
+  for (const command of ["serve", "stdio", "token", "token revoke", "config", "demo"]) {
+    assertEquals(overview.includes(`\n  ${command} `), true);
+    const help = helpText(`${command} --help`);
+    for (const line of [...overview.split("\n"), ...help.split("\n")]) {
+      assertEquals([line, line.length <= 80], [line, true]);
+    }
+  }
+  for (const flag of ["--server ID", "--permissions A,B", "--teams A,B", "--name TEXT", "--exp MINUTES"]) {
+    assertEquals(helpText("token --help").includes(`\n  ${flag} `), true);
   }
 });
 
@@ -94,9 +123,9 @@ Deno.test("parseInvocation() names every mistake, with the nearest right name", 
     ["serve -p 1", ["unknown flag -p"]],
     ["serve --toString", ["unknown flag --toString"]],
     ["serve x", ['unexpected "x"']],
-    ["token --exp 1.5 --nope", [
+    ["token --exp 1.5 --frobnicate", [
       '--exp must be a whole number from 0 to 52560000, not "1.5"',
-      "unknown flag --nope",
+      "unknown flag --frobnicate",
     ]],
     ["demo --port 70000", ['--port must be a whole number from 0 to 65535, not "70000"']],
     ["demo --workers 2", ["unknown flag --workers"]],

@@ -4,7 +4,10 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Secrets } from "../../store/secrets.ts";
 
-export function verifierOf(config: Config, secrets: Secrets): (token: string) => Promise<Principal> {
+export function verifierOf(
+  config: Config,
+  secrets: Pick<Secrets, "jwtSecretKey">,
+): (token: string) => Promise<Principal> {
   const verifier = new JwtVerifier({
     secret: secrets.jwtSecretKey,
     algorithm: config.jwtAlgorithm,

@@ -1,0 +1,107 @@
+// The table of commands: their flags, and the texts of their help.
+
+export interface Flag {
+  /** The name of its value in the help; absent: the flag takes no value. */
+  readonly value?: string;
+  /** The flag's value is a whole number from 0 to this one. */
+  readonly max?: number;
+  readonly doc: string;
+}
+
+export interface Command {
+  readonly summary: string;
+  /** The name of the one word that the command takes besides its flags. */
+  readonly operand?: string;
+  /** Sentences below the flags. */
+  readonly notes?: readonly string[];
+  readonly examples?: readonly string[];
+  readonly flags: Readonly<Record<string, Flag>>;
+}
+
+export const COMMANDS = {
+  serve: {
+    summary: "Run the gateway.",
+    flags: {
+      demo: {
+        doc: "start a demo upstream and register it if the catalog is empty; uses the development defaults",
+      },
+      dev: {
+        doc: "use the development defaults: upstreams on localhost are allowed, at least two workers run, " +
+          "the demo upstream is registered",
+      },
+      takeover: {
+        doc: "share the port with the gateway that serves it now; stop that gateway when this one is ready",
+      },
+      host: { value: "HOST", doc: "listen on this address (HOST)" },
+      port: { value: "N", doc: "listen on this port (PORT)" },
+      workers: { value: "N", doc: "number of workers, or auto (WORKERS)" },
+    },
+  },
+  stdio: {
+    summary: "Run as a stdio MCP server for a desktop client.",
+    flags: {
+      server: { value: "ID", doc: "serve this virtual server (default: everything)" },
+      url: { value: "URL", doc: "connect to the gateway at this address instead of running one" },
+      "token-file": { value: "FILE", doc: "file with the bearer token for --url" },
+    },
+  },
+  token: {
+    summary: "Print a bearer token for the gateway.",
+    notes: [
+      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL or JWT_SECRET_KEY.",
+    ],
+    examples: [
+      "sluice token --admin",
+      "sluice token --username ann@example.com --server clock --exp 10080",
+    ],
+    flags: {
+      username: { value: "EMAIL", doc: "the person that the token is for (default: PLATFORM_ADMIN_EMAIL)" },
+      name: { value: "TEXT", doc: "that person's name" },
+      exp: {
+        value: "MINUTES",
+        max: 100 * 365 * 24 * 60,
+        doc: "lifetime of the token (default: 60); 0: no expiry",
+      },
+      admin: { doc: "make the person an administrator, who may change the registry" },
+      teams: {
+        value: "A,B",
+        doc: "show entries of these team ids besides public ones; none: public entries only; null: all " +
+          "entries, for administrators (default: null with --admin, otherwise none)",
+      },
+      server: { value: "ID", doc: "limit the token to this virtual server" },
+      permissions: {
+        value: "A,B",
+        doc: "limit the token to these permissions, for example tools.read,tools.execute",
+      },
+      secret: { value: "SECRET", doc: "sign with this key instead of the gateway's" },
+    },
+  },
+  "token revoke": {
+    summary: "Revoke a token on every worker and replica.",
+    operand: "TOKEN|JTI",
+    notes: [
+      "TOKEN is checked before it is revoked: it must be complete and signed by this gateway.",
+      "JTI is the id of a token, which `sluice token` shows in the terminal.",
+      "With - the command reads one of the two from standard input.",
+    ],
+    flags: {
+      reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
+    },
+  },
+  config: {
+    summary: "Show every setting: its value, its source, its effect.",
+    flags: {
+      json: { doc: "print JSON" },
+      dev: { doc: "show the development defaults of `serve --dev`" },
+    },
+  },
+  demo: {
+    summary: "Run the demo upstream alone: an MCP server that tells the time.",
+    flags: {
+      host: { value: "HOST", doc: "listen on this address (default: 127.0.0.1)" },
+      port: { value: "N", max: 65_535, doc: "listen on this port; 0: any free one (default: 9000)" },
+    },
+  },
+} as const satisfies Record<string, Command>;
+
+export type CommandName = keyof typeof COMMANDS;

@@ -1,0 +1,82 @@
+// What a command needs of a gateway that has run: its key for tokens, and its database. A command never makes either.
+
+import { reasonOf, SluiceError } from "../../base/errors.ts";
+import type { Loaded } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
+import { parseDatabaseUrl } from "../../store/database_url.ts";
+import { openDatabase } from "../../store/open_database.ts";
+import { createRegistry } from "../../store/registry/registry.ts";
+import { readSecrets, secretsFile } from "../../store/secrets.ts";
+import type { Database } from "../../store/sql/sql.ts";
+
+const WHERE_TO_RUN = "Run this command in the gateway's folder, or set DATABASE_URL as the gateway has it";
+
+export interface SigningKey {
+  readonly key: string;
+  /** Where the key was found, for people. */
+  readonly from: string;
+}
+
+/**
+ * The key that the gateway signs and checks tokens with.
+ * @throws {SluiceError} SECRETS_UNUSABLE, SETTINGS_INVALID
+ */
+export async function signingKey({ config, sources, databaseDotEnv }: Loaded): Promise<SigningKey> {
+  const { jwtSecretKey, databaseUrl } = config;
+  if (jwtSecretKey !== null) {
+    const { from } = sources.JWT_SECRET_KEY;
+    const place = from === ".env beside the database" ? databaseDotEnv : from;
+    return { key: jwtSecretKey, from: `JWT_SECRET_KEY (${place})` };
+  }
+  const path = secretsFile(databaseUrl);
+  if (path === null) {
+    const mistake = "JWT_SECRET_KEY is not set, and a gateway on PostgreSQL keeps its key nowhere else. " +
+      "Set JWT_SECRET_KEY as the gateway has it";
+    throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
+  }
+  const secrets = await readSecrets(databaseUrl, { warn: console.error });
+  if (secrets !== null) return { key: secrets.jwtSecretKey, from: path };
+  const reason =
+    `there is no such file, so no gateway has its key here. ${WHERE_TO_RUN}, or set JWT_SECRET_KEY`;
+  throw new SluiceError("SECRETS_UNUSABLE", { path, reason });
+}
+
+/** Is the database a file that does not exist? */
+export async function isMissing(databaseUrl: string): Promise<boolean> {
+  const location = parseDatabaseUrl(databaseUrl);
+  if (location.kind !== "sqlite") return false;
+  try {
+    await Deno.stat(location.path);
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
+
+/**
+ * Opens the database of a gateway that has run, at the first try.
+ * @throws {SluiceError} STORE_CANNOT_OPEN, also if no gateway has used the database
+ */
+export async function openGatewayDatabase(config: Config): Promise<Database> {
+  const location = parseDatabaseUrl(config.databaseUrl);
+  // Opening a SQLite file creates it.
+  if (location.kind === "sqlite" && await isMissing(config.databaseUrl)) {
+    throw cannotOpen(location.path, `there is no such file. ${WHERE_TO_RUN}`);
+  }
+  const settings = { ...config, dbMaxRetries: 0 };
+  const database = await openDatabase(config.databaseUrl, { settings, warn: console.error });
+  try {
+    await createRegistry(database).readCatalogVersion();
+    return database;
+  } catch (error) {
+    await database.close();
+    if (error instanceof SluiceError) throw error;
+    const reason = `no gateway has used it (${reasonOf(error)}). ${WHERE_TO_RUN}`;
+    throw cannotOpen(database.location, reason, error);
+  }
+}
+
+function cannotOpen(path: string, reason: string, cause?: unknown): SluiceError {
+  return new SluiceError("STORE_CANNOT_OPEN", { path, reason }, { cause });
+}

@@ -1,0 +1,62 @@
+// The help texts, laid out for a terminal.
+
+import { type Command, type CommandName, COMMANDS } from "./commands.ts";
+
+const TERMINAL_COLUMNS = 80;
+
+/** The help of the program: its commands. */
+export function overview(): string {
+  const commands = (Object.keys(COMMANDS) as CommandName[])
+    .map((name) => [name, COMMANDS[name].summary] as const);
+  return [
+    "Sluice, an MCP gateway: one authenticated address in front of many MCP servers.",
+    "",
+    "Usage: sluice COMMAND [FLAGS]",
+    "",
+    ...table(commands),
+    "",
+    ...table([
+      ["--help, COMMAND --help", "show this text, or the flags of a command"],
+      ["--version", "show version, commit, Deno and protocol revisions"],
+    ]),
+    "",
+    "Settings come from the environment and ./.env; `sluice config` shows them all.",
+  ].join("\n");
+}
+
+/** The help of one command: its flags, notes and examples. */
+export function commandHelp(command: CommandName): string {
+  const { summary, operand, notes = [], examples = [], flags: its }: Command = COMMANDS[command];
+  const flags = Object.entries(its)
+    .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
+  return [
+    `Usage: sluice ${command}${operand === undefined ? "" : ` ${operand}`} [FLAGS]`,
+    "",
+    summary,
+    "",
+    ...table(flags),
+    ...(notes.length > 0 ? ["", ...notes.flatMap((note) => wrapped(note, TERMINAL_COLUMNS))] : []),
+    ...(examples.length > 0 ? ["", "Examples:", ...examples.map((line) => `  ${line}`)] : []),
+  ].join("\n");
+}
+
+/** Two columns that fit the terminal. */
+function table(rows: ReadonlyArray<readonly [left: string, right: string]>): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.flatMap(([left, right]) =>
+    wrapped(right, TERMINAL_COLUMNS - width - 4)
+      .map((line, index) => `  ${(index === 0 ? left : "").padEnd(width)}  ${line}`)
+  );
+}
+
+/** `text` in lines of at most `columns`, broken between words. */
+function wrapped(text: string, columns: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line === "") lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,0 +1,59 @@
+// The shell command that starts this program the way it was started: for the command lines that the program prints.
+
+import { basename, delimiter, dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Started {
+  /** Is the program the compiled executable? */
+  readonly standalone: boolean;
+  /** The executable, or the Deno that runs the source. */
+  readonly execPath: string;
+  /** The URL of src/main.ts. */
+  readonly mainModule: string;
+  readonly folder: string;
+  readonly denoVersion: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The command of this process. */
+export function programName(): string {
+  return programNameOf({
+    standalone: Deno.build.standalone,
+    execPath: Deno.execPath(),
+    mainModule: Deno.mainModule,
+    folder: Deno.cwd(),
+    denoVersion: Deno.version.deno,
+    environment: Deno.env.toObject(),
+  });
+}
+
+/** The executable by its path, or by its name if the shell finds it; from source `deno task` or `deno run`, by npx if need be. */
+export function programNameOf(started: Started): string {
+  const { standalone, execPath, mainModule, folder, denoVersion, environment } = started;
+  const name = basename(execPath);
+  const found = foundByShell(name, environment.PATH);
+  if (standalone) return found === Deno.realPathSync(execPath) ? name : quoted(execPath);
+  // A Deno from npm is started by a script of the same name.
+  const installed = found === null ? quoted(execPath) : name;
+  const deno = environment.npm_lifecycle_event === "npx" ? `npx --yes deno@${denoVersion}` : installed;
+  const main = fileURLToPath(mainModule);
+  // `deno task` sets INIT_CWD and runs in the folder of deno.json.
+  const isTask = environment.INIT_CWD !== undefined && folder === dirname(dirname(main));
+  return isTask ? `${deno} task --quiet sluice` : `${deno} run -A ${quoted(main)}`;
+}
+
+/** The program that a shell runs by this name, links resolved; null: none. */
+function foundByShell(name: string, path = ""): string | null {
+  for (const folder of path.split(delimiter)) {
+    try {
+      if (folder !== "") return Deno.realPathSync(resolve(folder, name));
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
