@@ -39,13 +39,24 @@ export class Cancellation implements CancelSignal {
   }
 }
 
-/** For work that others wait for too: it goes on, but this caller leaves when it is aborted. @throws the signal's reason */
-export function unlessAborted<T>(work: Promise<T>, signal: CancelSignal | undefined): Promise<T> {
+/**
+ * The outcome of `work`, which goes on when the signal is aborted: this caller stops waiting for it.
+ * @param dispose takes a result that nobody waits for any more
+ * @throws the signal's reason; what `work` rejects with
+ */
+export function unlessAborted<T>(
+  work: Promise<T>,
+  signal: CancelSignal | undefined,
+  dispose: (late: T) => void = () => {},
+): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason);
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    work.then((value) => {
+      if (signal.aborted) dispose(value);
+      else resolve(value);
+    }, reject).finally(() => signal.removeEventListener("abort", leave));
   });
 }

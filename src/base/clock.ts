@@ -9,6 +9,9 @@ export interface Clock {
   clearTimeout(id: number): void;
 }
 
+/** The longest delay that a timer takes; it fires at once for a longer one. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimeout: (run, ms) => globalThis.setTimeout(run, ms) as unknown as number,

@@ -1,7 +1,7 @@
 // A request's body as text, within its limits of size and time.
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { BodyDeadlines } from "./body_deadlines.ts";
+import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -15,8 +15,40 @@ export interface BodyLimits {
 }
 
 export function bodyReader({ maxBytes, timeoutMs }: BodyLimits, clock: Clock): ReadBody {
-  const deadlines = new BodyDeadlines(timeoutMs, clock);
-  return (request) => deadlines.within(readJsonText(request, maxBytes));
+  const timer = new DeadlineTimer(clock);
+  return (request) => withinTime(timer, timeoutMs, readJsonText(request, maxBytes));
+}
+
+/** What `body` resolves to, or its failure. @throws {SluiceError} BODY_TIMEOUT */
+function withinTime<T>(timer: DeadlineTimer, timeoutMs: number, body: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const reading = new Reading(timer, timeoutMs, reject);
+    body.then((value) => {
+      timer.forget(reading);
+      resolve(value);
+    }, (error) => {
+      timer.forget(reading);
+      reject(error);
+    });
+  });
+}
+
+class Reading implements Expiring {
+  deadlineAt = Infinity;
+
+  constructor(
+    readonly timer: DeadlineTimer,
+    readonly timeoutMs: number,
+    readonly reject: (error: SluiceError) => void,
+  ) {
+    timer.watch(this);
+    timer.set(this, timeoutMs);
+  }
+
+  expire(): void {
+    this.timer.forget(this);
+    this.reject(new SluiceError("BODY_TIMEOUT", { timeoutMs: this.timeoutMs }));
+  }
 }
 
 /** @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken off) */

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../base/errors.ts";
-import { readJsonText } from "./body.ts";
+import { FakeClock, settled } from "../../tests/support/fake_clock.ts";
+import { bodyReader, readJsonText } from "./body.ts";
 
 interface Given {
   readonly body: BodyInit;
@@ -91,4 +92,58 @@ Deno.test("readJsonText() blames the client for a body that breaks off", async (
     start: (controller) => controller.error(new TypeError("connection reset")),
   });
   assertEquals(await codeOf({ body: broken }), "INVALID_REQUEST");
+});
+
+/** A body that comes when it is told to; `failure` breaks it off. */
+function slowBody(): { request: Request; send: (text: string) => void; breakOff: () => void } {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const body = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  return {
+    request: request({ body }),
+    send: (text) => {
+      controller.enqueue(bytes(text));
+      controller.close();
+    },
+    breakOff: () => controller.error(new TypeError("the connection is gone")),
+  };
+}
+
+Deno.test("bodyReader() gives each body its own time, with one timer for all", async () => {
+  const clock = new FakeClock();
+  const read = bodyReader({ maxBytes: 100, timeoutMs: 1_000 }, clock);
+  const outcomes: string[] = [];
+  const begin = (name: string) =>
+    void read(slowBody().request).catch((error: SluiceError) => outcomes.push(`${name}: ${error.message}`));
+  begin("first");
+  await clock.tick(600);
+  begin("second");
+  assertEquals(clock.timers, 1);
+  await clock.tick(400);
+  const late = "The request body did not arrive within 1000 ms (HTTP_BODY_TIMEOUT)";
+  assertEquals(outcomes, [`first: ${late}`]);
+  await clock.tick(600);
+  assertEquals([outcomes, clock.timers], [[`first: ${late}`, `second: ${late}`], 0]);
+});
+
+Deno.test("bodyReader() takes back the deadline of a body that has come, and of one that broke off", async () => {
+  const clock = new FakeClock();
+  const read = bodyReader({ maxBytes: 100, timeoutMs: 1_000 }, clock);
+  const [whole, broken] = [slowBody(), slowBody()];
+  const [text, failure] = [read(whole.request), assertRejects(() => read(broken.request), SluiceError)];
+  whole.send('{"a":1}');
+  broken.breakOff();
+  assertEquals([await text, (await failure).code], ['{"a":1}', "INVALID_REQUEST"]);
+  await clock.tick(1_000);
+  assertEquals(clock.timers, 0);
+});
+
+Deno.test("bodyReader() lets a failure after the deadline go unnoticed", async () => {
+  const clock = new FakeClock();
+  const read = bodyReader({ maxBytes: 100, timeoutMs: 1_000 }, clock);
+  const body = slowBody();
+  const failure = assertRejects(() => read(body.request), SluiceError);
+  await clock.tick(1_000);
+  assertEquals((await failure).code, "BODY_TIMEOUT");
+  body.breakOff();
+  await settled();
 });

@@ -14,7 +14,8 @@ import { ClientSessions } from "./bound/client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
 import { SessionOpener } from "./bound/session_opener.ts";
 import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
-import { inTime } from "./resilience/in_time.ts";
+import { inTime } from "./resilience/deadline.ts";
+import { deadlineOf } from "./session/upstream_channel.ts";
 import { declaredBy, PoolKeys } from "./pool/key_cache.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
 import type { PoolKey } from "./pool/session_key.ts";
@@ -217,8 +218,8 @@ export class Upstream {
     let mayBeNew = true;
     for (;;) {
       const lease = pool.tryLease(key) ?? await inTime(
-        call,
-        { upstream: this.name, phase: "have a session for the call" },
+        deadlineOf(call),
+        { upstream: this.name, phase: "have a session for the call", signal: call.signal },
         (waiting) =>
           pool.lease(
             key,
@@ -254,8 +255,8 @@ export class Upstream {
     const clientCapabilities = declaredBy(call);
     const opener = this.#opener;
     const session = await inTime(
-      call,
-      { upstream: this.name, phase: "open a session" },
+      deadlineOf(call),
+      { upstream: this.name, phase: "open a session", signal: call.signal },
       (signal) => opener.open({ passed, signal, clientCapabilities, client }),
     );
     try {

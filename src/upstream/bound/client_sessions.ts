@@ -2,12 +2,12 @@
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { SessionTransfer, UpstreamChannel } from "../session/upstream_channel.ts";
+import { deadlineOf, type SessionTransfer, type UpstreamChannel } from "../session/upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import type { SessionOpener } from "./session_opener.ts";
-import { inTime, type Wait } from "../resilience/in_time.ts";
+import { inTime } from "../resilience/deadline.ts";
 import { pause } from "../transport/stream_reopening.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
@@ -28,13 +28,11 @@ export interface ClientSessionsOptions {
 
 export class ClientSessions {
   readonly #options: ClientSessionsOptions;
-  readonly #opening: Wait;
   /** Not the id: where address or credentials have changed, sessions that were opened with the old ones are not used. */
   readonly #key = crypto.randomUUID();
 
   constructor(options: ClientSessionsOptions) {
     this.#options = options;
-    this.#opening = { upstream: options.transport.upstream, phase: "open a session" };
   }
 
   /** @throws {SluiceError} UPSTREAM_* */
@@ -108,7 +106,8 @@ export class ClientSessions {
     const opened = bound.opened(key);
     if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
     const open = (signal: CancelSignal) => unlessAborted(this.#session(bound, key, passed), signal);
-    return inTime(call, this.#opening, open);
+    const { upstream } = this.#options.transport;
+    return inTime(deadlineOf(call), { upstream, phase: "open a session", signal: call.signal }, open);
   }
 
   async #session(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {

@@ -1,11 +1,12 @@
 // A connection over one channel: requests meet their responses by id, whose the rest is the era's dialect knows.
+import { unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../transport/transport.ts";
-import { Deadline } from "../resilience/deadline.ts";
+import { Deadline, inTime, upstreamTimeout } from "../resilience/deadline.ts";
 import type { Channel, Receiver } from "./duplex_channel.ts";
 import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
 import { answeredBy, type Edges, edgesOf } from "./lost_answer.ts";
@@ -94,7 +95,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         // its silence is no fault. Looked at again after as long.
         if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
         else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
-        else giveUp(this.#timeout("answer", options));
+        else giveUp(upstreamTimeout(this.#options.upstream, "answer", deadline));
       };
       const cancel = () => giveUp(signal!.reason);
       const settle: Pending["settle"] = (outcome) => {
@@ -121,14 +122,11 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   async notify(body: string, exchange: ExchangeOptions): Promise<void> {
     exchange.signal?.throwIfAborted();
     if (this.closed) throw this.#gone(0);
-    const { clock } = this.#options;
-    // An upstream that does not take what it is sent must not hold up whoever says goodbye.
-    let timer: number | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const waitMs = Math.max(0, exchange.deadline.at - clock.now());
-      timer = clock.setTimeout(() => reject(this.#timeout("accept the message", exchange)), waitMs);
-    });
-    await Promise.race([this.#send(body, exchange), late]).finally(() => clock.clearTimeout(timer!));
+    const { upstream, clock } = this.#options;
+    const { deadline, signal } = exchange;
+    // An upstream that reads nothing must not hold up a caller that only says goodbye.
+    const work = { upstream, phase: "accept the message", signal, clock };
+    await inTime(deadline, work, (giveUp) => unlessAborted(this.#send(body, exchange), giveUp));
   }
 
   /** Everything comes over the one channel anyway. */
@@ -267,16 +265,6 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     return this.#isEstablished
       ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })
       : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason });
-  }
-
-  #timeout(phase: string, { deadline }: ExchangeOptions): SluiceError {
-    const { ms: timeoutMs, setting } = deadline;
-    return new SluiceError("UPSTREAM_TIMEOUT", {
-      upstream: this.#options.upstream,
-      phase,
-      timeoutMs,
-      setting,
-    });
   }
 }
 

@@ -14,7 +14,7 @@ import type {
   RequestOptions,
   UpstreamConnection,
 } from "../transport/transport.ts";
-import { Deadline } from "../resilience/deadline.ts";
+import { Deadline, inTime } from "../resilience/deadline.ts";
 import { ungreeted } from "../resilience/failures.ts";
 import type { DuplexConnection } from "./duplex_connection.ts";
 
@@ -155,14 +155,8 @@ export class SharedConnection implements UpstreamConnection {
   ): Promise<DuplexConnection> {
     if (isLongLived) return await unlessAborted(opening, signal);
     const { upstream, clock } = this.#options;
-    const { ms: timeoutMs, setting, at } = deadline;
-    const late = Promise.withResolvers<never>();
-    const timer = clock.setTimeout(() => {
-      const phase = "open a connection";
-      late.reject(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, timeoutMs, setting }));
-    }, Math.max(0, at - clock.now()));
-    return await Promise.race([unlessAborted(opening, signal), late.promise])
-      .finally(() => clock.clearTimeout(timer));
+    const work = { upstream, phase: "open a connection", signal, clock };
+    return await inTime(deadline, work, (giveUp) => unlessAborted(opening, giveUp));
   }
 
   #gone(cause?: unknown): SluiceError {

@@ -1,10 +1,11 @@
 // Is each registered upstream there? Asked in rounds, by one worker of the cluster; the answers are kept with the gateways.
-import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import type { CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
-import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { isError, reasonOf, type SluiceError } from "../../base/errors.ts";
 import type { GatewayHealth } from "../../store/registry/gateway_rows.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { Deadline, inTime } from "../resilience/deadline.ts";
 import { isBreakerFailure } from "../resilience/failures.ts";
 
 /**
@@ -96,27 +97,9 @@ export class HealthChecks {
   /** @returns why it failed; null: it did not */
   async #probe(row: GatewayRow, signal: AbortSignal): Promise<unknown> {
     const { clock, timeoutMs, probe } = this.#deps;
-    const ending = new Cancellation();
-    const end = () => ending.cancel(signal.reason);
-    signal.addEventListener("abort", end);
-    const timer = clock.setTimeout(() =>
-      ending.cancel(
-        new SluiceError("UPSTREAM_TIMEOUT", {
-          upstream: row.name,
-          phase: "pass its health check",
-          timeoutMs,
-          setting: "GATEWAY_HEALTH_CHECK_TIMEOUT",
-        }),
-      ), timeoutMs);
-    try {
-      await probe(row, ending);
-      return null;
-    } catch (error) {
-      return error;
-    } finally {
-      clock.clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-    }
+    const deadline = new Deadline(timeoutMs, "GATEWAY_HEALTH_CHECK_TIMEOUT", clock.now());
+    const work = { upstream: row.name, phase: "pass its health check", signal, clock };
+    return await inTime(deadline, work, (giveUp) => probe(row, giveUp)).then(() => null, (error) => error);
   }
 
   /** It is there. Refused credentials are shown, and are no reason to call it unreachable: callers may bring their own. */

@@ -3,8 +3,8 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Deadline } from "../resilience/deadline.ts";
-import { type Deadlines, type Expiring, upstreamTimeout } from "./request_timer.ts";
+import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
+import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
 
 /** What the pool knows of a connection. It is watched by the deadlines already; `expire` while idle closes it. */
 export interface PooledConnection extends Expiring {
@@ -26,7 +26,7 @@ export interface PoolOptions<C, T> {
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   readonly poolTimeoutMs: number;
-  readonly deadlines: Deadlines;
+  readonly deadlines: DeadlineTimer;
   readonly clock: Clock;
   /** Opens a connection that the first caller will use. Rejects soon after `signal` is aborted. */
   readonly dial: (target: T, upstream: string, signal: AbortSignal) => Promise<C>;
@@ -179,6 +179,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     for (const waiters of [...this.#dialing.values()]) for (const waiter of [...waiters]) waiter.fail(error);
     for (const dial of [...this.#dials.keys()]) dial.abort(error);
     for (const connection of [...this.#all, ...this.#apart]) connection.abort(error);
+    this.#options.deadlines.stop();
   }
 
   /** Who has waited longest among those that may use a connection that comes back, or the slot that it gives up. */

@@ -4,7 +4,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
-import { Deadlines } from "./request_timer.ts";
+import { DeadlineTimer } from "../../base/deadline_timer.ts";
 
 class FakeConnection implements PooledConnection {
   deadlineAt = Infinity;
@@ -14,9 +14,9 @@ class FakeConnection implements PooledConnection {
   failure: unknown;
   onClosed = () => {};
   readonly key: string;
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: DeadlineTimer;
 
-  constructor(key: string, deadlines: Deadlines) {
+  constructor(key: string, deadlines: DeadlineTimer) {
     this.key = key;
     this.#deadlines = deadlines;
     deadlines.watch(this);
@@ -52,7 +52,7 @@ const A = { key: "a" }, B = { key: "b" };
 
 function poolOf(limits: { max?: number; keepalive?: number } = {}) {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const dials: Dial[] = [];
   const pool = new ConnectionPool<{ key: string }, FakeConnection>({
     maxConnections: limits.max ?? 2,
@@ -223,7 +223,7 @@ Deno.test("ConnectionPool.acquire() ends by its signal, waiting or dialling, and
 
 Deno.test("ConnectionPool: a dial that ends after its caller gave up is closed", async () => {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const late = Promise.withResolvers<FakeConnection>();
   const pool = new ConnectionPool<{ key: string }, FakeConnection>({
     maxConnections: 1,

@@ -1,8 +1,10 @@
 // Opens a connection: name to addresses, each checked before it is connected to, then TLS under the host's own name.
 
 import { lookup } from "node:dns/promises";
+import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { Deadline, inTime } from "../resilience/deadline.ts";
 import type { Target } from "./target.ts";
 
 export interface DialOptions {
@@ -40,32 +42,18 @@ export async function systemResolve(hostname: string): Promise<string[]> {
 export async function dial(
   target: Target,
   upstream: string,
-  signal: AbortSignal,
+  signal: CancelSignal,
   options: DialOptions,
 ): Promise<Dialled> {
   const { clock, connectTimeoutMs } = options;
-  const timeout = new AbortController();
-  const timer = clock.setTimeout(() => {
-    timeout.abort(
-      new SluiceError("UPSTREAM_TIMEOUT", {
-        upstream,
-        phase: "connect",
-        timeoutMs: connectTimeoutMs,
-        setting: "HTTP_CLIENT_CONNECT_TIMEOUT",
-      }),
-    );
-  }, connectTimeoutMs);
-  const giveUp = AbortSignal.any([signal, timeout.signal]);
-  const until = clock.now() + connectTimeoutMs;
-  try {
+  const deadline = new Deadline(connectTimeoutMs, "HTTP_CLIENT_CONNECT_TIMEOUT", clock.now());
+  return await inTime(deadline, { upstream, phase: "connect", signal, clock }, async (giveUp) => {
     const addresses = await resolveTarget(target, upstream, giveUp, options);
-    const dialled = await connectFirst(addresses, target, upstream, giveUp, until, options);
+    const dialled = await connectFirst(addresses, target, upstream, giveUp, deadline.at, options);
     return target.tls
       ? { ip: dialled.ip, socket: await startTls(dialled.socket, target, upstream, giveUp, options) }
       : dialled;
-  } finally {
-    clock.clearTimeout(timer);
-  }
+  });
 }
 
 /**
@@ -75,12 +63,12 @@ export async function dial(
 export async function resolveTarget(
   target: Target,
   upstream: string,
-  signal: AbortSignal,
+  signal: CancelSignal,
   { resolve }: Pick<DialOptions, "resolve">,
 ): Promise<string[]> {
   if (target.isIpLiteral) return [target.hostname];
   try {
-    const addresses = await unlessAborted(resolve(target.hostname), signal, () => {});
+    const addresses = await unlessAborted(resolve(target.hostname), signal);
     if (addresses.length > 0) return addresses;
     throw new Error("it has no address");
   } catch (error) {
@@ -96,7 +84,7 @@ async function connectFirst(
   addresses: string[],
   target: Target,
   upstream: string,
-  signal: AbortSignal,
+  signal: CancelSignal,
   until: number,
   options: DialOptions,
 ): Promise<{ socket: Deno.TcpConn; ip: string }> {
@@ -107,14 +95,15 @@ async function connectFirst(
     checkAddress(target.hostname, ip, upstream);
     const tries = addresses.length - index;
     const limit = new AbortController();
+    const onAbort = () => limit.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
     const limitMs = Math.max(MIN_TRY_MS, (until - clock.now()) / tries);
     const timer = tries > 1
       ? clock.setTimeout(() => limit.abort(new Error("no answer in time")), limitMs)
       : undefined;
-    const giveUp = AbortSignal.any([signal, limit.signal]);
     try {
-      const connecting = connect({ hostname: ip, port: target.port, signal: giveUp });
-      const socket = await unlessAborted(connecting, giveUp, (late) => late.close());
+      const connecting = connect({ hostname: ip, port: target.port, signal: limit.signal });
+      const socket = await unlessAborted(connecting, limit.signal, (late) => late.close());
       socket.setNoDelay(true);
       return { socket, ip };
     } catch (error) {
@@ -122,6 +111,7 @@ async function connectFirst(
       failure = error;
     } finally {
       if (timer !== undefined) clock.clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
     }
   }
   const reason = connectReason(failure);
@@ -132,7 +122,7 @@ async function startTls(
   tcp: Deno.TcpConn,
   target: Target,
   upstream: string,
-  signal: AbortSignal,
+  signal: CancelSignal,
   { alpnProtocols = ["http/1.1"] }: Pick<DialOptions, "alpnProtocols">,
 ): Promise<Deno.Conn> {
   let socket: Deno.TcpConn | Deno.TlsConn = tcp;
@@ -144,7 +134,7 @@ async function startTls(
       alpnProtocols: [...alpnProtocols],
     });
     socket = tls;
-    await unlessAborted(tls.handshake(), signal, () => {});
+    await unlessAborted(tls.handshake(), signal);
     return tls;
   } catch (error) {
     close(socket);
@@ -156,19 +146,6 @@ async function startTls(
     }
     throw new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, { cause: error });
   }
-}
-
-/** What `promise` gives; on abort the signal's reason, and `dispose` gets what came too late. */
-function unlessAborted<V>(promise: Promise<V>, signal: AbortSignal, dispose: (late: V) => void): Promise<V> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
-    promise.then((value) => {
-      if (signal.aborted) dispose(value);
-      else resolve(value);
-    }, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 function connectReason(error: unknown): string {

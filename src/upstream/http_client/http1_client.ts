@@ -2,11 +2,11 @@
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { isError } from "../../base/errors.ts";
-import type { Deadline } from "../resilience/deadline.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 import { Connection } from "./http1_connection.ts";
 import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
-import { Deadlines, upstreamTimeout } from "./request_timer.ts";
+import { DeadlineTimer } from "../../base/deadline_timer.ts";
+import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
 import { dial, type DialOptions, systemResolve } from "./dial.ts";
 import { RequestHeads } from "./request_head.ts";
 import { receive, type ReceiveOptions } from "./http1_response.ts";
@@ -52,7 +52,7 @@ export class Http1Client implements HttpClient {
     this.#options = options;
     const { clock = systemClock, resolve = systemResolve } = options;
     this.#clock = clock;
-    const deadlines = new Deadlines(clock);
+    const deadlines = new DeadlineTimer(clock);
     const dialOptions: DialOptions = { ...options, clock, resolve };
     const pool = this.#pool = new ConnectionPool({
       ...options,

@@ -3,8 +3,8 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ByteWindow } from "./body_reader.ts";
-import type { Deadline } from "../resilience/deadline.ts";
-import { type Deadlines, type Expiring, upstreamTimeout } from "./request_timer.ts";
+import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
+import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
 import { RequestBuffer } from "./request_head.ts";
 
 /** The part of a socket that a connection uses; `Deno.Conn` has it. */
@@ -32,7 +32,7 @@ export interface ConnectionOptions {
   /** The upstream for which the address was checked. */
   readonly checkedFor: string;
   readonly remoteIp: string;
-  readonly deadlines: Deadlines;
+  readonly deadlines: DeadlineTimer;
 }
 
 const READ_BUFFER_BYTES = 16_384;
@@ -58,7 +58,7 @@ export class Connection implements ByteWindow, Expiring {
   end = 0;
   deadlineAt = Infinity;
   readonly #socket: Socket;
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: DeadlineTimer;
   readonly #request = new RequestBuffer();
   #state: "idle" | "busy" | "closed" = "busy";
   #failure: { readonly error: unknown } | undefined;

@@ -3,6 +3,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
+import { Deadline } from "../resilience/deadline.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import type { PoolSession } from "../pool/pool_entry.ts";
 
@@ -23,6 +24,11 @@ export interface SessionCall {
   readonly bound?: { readonly client: ClientState } | null;
   /** `Mcp-Param-*` of the call, encoded, names in lower case (2026-07-28, transports, "Custom Headers"). */
   readonly paramHeaders?: HeaderList;
+}
+
+/** The call's time limit, running since the call began. */
+export function deadlineOf({ timeoutMs, timeoutSetting, startedAt }: SessionCall): Deadline {
+  return new Deadline(timeoutMs, timeoutSetting, startedAt);
 }
 
 /** A session as plain data, for the worker that takes it over. Holds credentials: not for logs. */

@@ -4,7 +4,12 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../../mcp/json_rpc.ts";
 import { isSessionRevision, LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
-import type { SessionCall, SessionTransfer, UpstreamChannel } from "./upstream_channel.ts";
+import {
+  deadlineOf,
+  type SessionCall,
+  type SessionTransfer,
+  type UpstreamChannel,
+} from "./upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
@@ -159,11 +164,11 @@ export class UpstreamSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { timeoutMs, timeoutSetting, startedAt, signal, client, revision } = call;
+    const { signal, client, revision } = call;
     // Nothing was sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
-    const deadline = new Deadline(timeoutMs, timeoutSetting, startedAt);
+    const deadline = deadlineOf(call);
     try {
       const text = requestText(id, method, revision === STATELESS_REVISION ? withoutClaims(params) : params);
       const reply = await this.#connection.request(id, text, {

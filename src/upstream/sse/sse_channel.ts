@@ -1,9 +1,10 @@
 // A channel of the HTTP+SSE transport (MCP 2024-11-05, transports): we POST, the other side answers on one long event stream.
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, MAX_TIMER_MS } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
+import { inTime } from "../resilience/deadline.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 
 export interface SseTarget {
@@ -21,7 +22,7 @@ interface SseOptions {
 }
 
 /** The stream may be silent for as long as it likes: pings tell whether somebody is there. */
-const ANY_SILENCE_MS = 2 ** 31 - 1;
+const ANY_SILENCE_MS = MAX_TIMER_MS;
 
 const FAILURE_TEXT_BYTES = 4_096;
 
@@ -52,41 +53,34 @@ class SseChannel implements Channel {
   async open({ deadline, signal }: ExchangeOptions): Promise<void> {
     const { upstream, url, headers, caCertificate } = this.#target;
     const { clock, client } = this.#options;
-    const { ms: timeoutMs, setting } = deadline;
-    const cancel = () => this.#stop.abort(signal!.reason);
-    const expire = () =>
-      this.#stop.abort(
-        new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase: "open an event stream", timeoutMs, setting }),
-      );
-    const timer = clock.setTimeout(expire, Math.max(0, deadline.at - clock.now()));
-    signal?.addEventListener("abort", cancel, { once: true });
-    try {
-      signal?.throwIfAborted();
-      const response = await client.send({
-        method: "GET",
-        url,
-        headers: [["accept", "text/event-stream"], ...headers],
-        signal: this.#stop.signal,
-        readTimeoutMs: ANY_SILENCE_MS,
-        longLived: true,
-        caCertificate,
-        upstream,
-      });
-      await this.#requireStream(response);
-      await new Promise<void>((resolve, reject) => {
-        this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
-        this.#read(response, resolve).then(
-          () => reject(this.#broken("the event stream ended before it named an endpoint")),
-          reject,
-        );
-      });
-    } catch (error) {
-      this.#stop.abort(error);
-      throw error;
-    } finally {
-      clock.clearTimeout(timer);
-      signal?.removeEventListener("abort", cancel);
-    }
+    const work = { upstream, phase: "open an event stream", signal, clock };
+    await inTime(deadline, work, async (giveUp) => {
+      giveUp.throwIfAborted();
+      giveUp.addEventListener("abort", () => this.#stop.abort(giveUp.reason), { once: true });
+      try {
+        const response = await client.send({
+          method: "GET",
+          url,
+          headers: [["accept", "text/event-stream"], ...headers],
+          signal: this.#stop.signal,
+          readTimeoutMs: ANY_SILENCE_MS,
+          longLived: true,
+          caCertificate,
+          upstream,
+        });
+        await this.#requireStream(response);
+        await new Promise<void>((resolve, reject) => {
+          this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
+          this.#read(response, resolve).then(
+            () => reject(this.#broken("the event stream ended before it named an endpoint")),
+            reject,
+          );
+        });
+      } catch (error) {
+        this.#stop.abort(error);
+        throw error;
+      }
+    });
   }
 
   async send(text: string, { deadline, signal }: ExchangeOptions): Promise<void> {

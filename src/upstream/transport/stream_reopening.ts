@@ -1,13 +1,14 @@
 // Streams that are to stay open for hours: opened again when they end, ever more slowly where they do not hold.
 import { backoffMs } from "../../base/backoff.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
+import { MAX_TIMER_MS } from "../../base/clock.ts";
 import type { ExchangeOptions } from "./transport.ts";
 
 /** Where the server has asked for no pause of its own. */
 const DEFAULT_RETRY_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
 /** A server that has asked for a pause gets it (2025-11-25, transports: "MUST respect the retry field"), as long as a timer can be. */
-const MAX_RETRY_MS = 2 ** 31 - 1;
+const MAX_RETRY_MS = MAX_TIMER_MS;
 
 /** How one stream ended. `refused`: the server has no such stream, so there is nothing to open again. */
 export interface StreamEnd {

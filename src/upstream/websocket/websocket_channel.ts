@@ -2,8 +2,10 @@
 import { isIP } from "node:net";
 // @ts-types="npm:@types/ws@8.18.2"
 import WebSocket from "ws";
+import type { CancelSignal } from "../../base/cancellation.ts";
 import { resolveHost } from "../../base/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { inTime } from "../resilience/deadline.ts";
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 
@@ -94,37 +96,30 @@ function connect(
 }
 
 /** Resolves when the handshake is done. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED; the signal's reason */
-function opened(socket: WebSocket, upstream: string, { deadline, signal }: ExchangeOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const { ms: timeoutMs, setting } = deadline;
-    const fail = (error: unknown) => {
-      done();
-      socket.terminate();
-      reject(error);
-    };
-    const cancel = () => fail(signal!.reason);
-    const expire = () =>
-      fail(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase: "open a WebSocket", timeoutMs, setting }));
-    const timer = setTimeout(expire, Math.max(0, deadline.at - Date.now()));
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", cancel);
-    };
-    // Also takes what comes after the failure, which would otherwise be thrown at nobody.
-    socket.on("error", (error) => fail(connectError(upstream, error)));
-    socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
-      fail(
-        status === 401 || status === 403
-          ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
-          : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "it opens no WebSocket" }),
-      ));
-    socket.once("open", () => {
-      done();
-      resolve();
+async function opened(
+  socket: WebSocket,
+  upstream: string,
+  { deadline, signal }: ExchangeOptions,
+): Promise<void> {
+  const open = (giveUp: CancelSignal) =>
+    new Promise<void>((resolve, reject) => {
+      const fail = (error: unknown) => {
+        socket.terminate();
+        reject(error);
+      };
+      // Also takes what comes after the failure, which would otherwise be thrown at nobody.
+      socket.on("error", (error) => fail(connectError(upstream, error)));
+      socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
+        fail(
+          status === 401 || status === 403
+            ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
+            : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "it opens no WebSocket" }),
+        ));
+      socket.once("open", resolve);
+      giveUp.addEventListener("abort", () => fail(giveUp.reason), { once: true });
+      if (giveUp.aborted) fail(giveUp.reason);
     });
-    signal?.addEventListener("abort", cancel, { once: true });
-    if (signal?.aborted) cancel();
-  });
+  await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, open);
 }
 
 /** Node's codes where TLS came to an opinion: of the certificate, or of what is no TLS. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { FakeClock } from "../../../tests/support/fake_clock.ts";
-import { Deadlines } from "./request_timer.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { DeadlineTimer } from "./deadline_timer.ts";
 
 function entryOf(name: string, log: string[], then = () => {}) {
   return {
@@ -12,9 +12,9 @@ function entryOf(name: string, log: string[], then = () => {}) {
   };
 }
 
-Deno.test("Deadlines.set() expires each entry once, at its time, with one timer", async () => {
+Deno.test("DeadlineTimer.set() expires each entry once, at its time, with one timer", async () => {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const log: string[] = [];
   const [a, b, c] = ["a", "b", "c"].map((name) => entryOf(name, log));
   for (const entry of [a, b, c]) deadlines.watch(entry);
@@ -33,9 +33,9 @@ Deno.test("Deadlines.set() expires each entry once, at its time, with one timer"
   assertEquals(clock.timers, 0);
 });
 
-Deno.test("Deadlines.set() may move a deadline either way, or take it back", async () => {
+Deno.test("DeadlineTimer.set() may move a deadline either way, or take it back", async () => {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const log: string[] = [];
   const entry = entryOf("a", log);
   deadlines.watch(entry);
@@ -53,9 +53,9 @@ Deno.test("Deadlines.set() may move a deadline either way, or take it back", asy
   assertEquals(log, ["a"]);
 });
 
-Deno.test("Deadlines.expire() may set another deadline", async () => {
+Deno.test("DeadlineTimer.expire() may set another deadline", async () => {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const log: string[] = [];
   const entry = entryOf("a", log, () => log.length < 3 && deadlines.set(entry, 10));
   deadlines.watch(entry);
@@ -64,9 +64,9 @@ Deno.test("Deadlines.expire() may set another deadline", async () => {
   assertEquals(log, ["a", "a", "a"]);
 });
 
-Deno.test("Deadlines.forget() leaves no timer behind the last entry", async () => {
+Deno.test("DeadlineTimer.forget() takes the deadline back, and leaves the timer to fire once more", async () => {
   const clock = new FakeClock();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new DeadlineTimer(clock);
   const log: string[] = [];
   const [a, b] = [entryOf("a", log), entryOf("b", log)];
   deadlines.watch(a);
@@ -75,7 +75,21 @@ Deno.test("Deadlines.forget() leaves no timer behind the last entry", async () =
   deadlines.set(b, 20);
   deadlines.forget(a);
   deadlines.forget(b);
-  assertEquals(clock.timers, 0);
+  assertEquals(clock.timers, 1);
   await clock.tick(100);
-  assertEquals(log, []);
+  assertEquals([log, clock.timers], [[], 0]);
+});
+
+Deno.test("DeadlineTimer.stop() disarms the timer until a deadline is set again", async () => {
+  const clock = new FakeClock();
+  const deadlines = new DeadlineTimer(clock);
+  const log: string[] = [];
+  const entry = entryOf("a", log);
+  deadlines.watch(entry);
+  deadlines.set(entry, 10);
+  deadlines.stop();
+  assertEquals(clock.timers, 0);
+  deadlines.set(entry, 10);
+  await clock.tick(10);
+  assertEquals(log, ["a"]);
 });

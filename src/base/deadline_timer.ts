@@ -1,0 +1,72 @@
+// One timer for any number of deadlines. It is armed for the earliest; setting a deadline costs no more than a comparison.
+import { type Clock, MAX_TIMER_MS } from "./clock.ts";
+
+export interface Expiring {
+  /** Wall clock, ms; Infinity while there is no deadline. Only `DeadlineTimer.set` writes it. */
+  deadlineAt: number;
+  /** Called when the deadline has passed; it is Infinity again by then. */
+  expire(): void;
+}
+
+/**
+ * Deadlines move later, or are taken back, far more often than they pass. So the timer does not move with them: it fires at the
+ * time that it was armed for, looks at all entries, and is armed again for the earliest deadline.
+ */
+export class DeadlineTimer {
+  readonly #clock: Clock;
+  readonly #watched = new Set<Expiring>();
+  #timer: number | undefined;
+  #firesAt = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  watch(entry: Expiring): void {
+    this.#watched.add(entry);
+  }
+
+  forget(entry: Expiring): void {
+    entry.deadlineAt = Infinity;
+    this.#watched.delete(entry);
+  }
+
+  /** Sets the deadline of a watched entry to `ms` from now or to `latestAt`, whichever is earlier. Infinity takes it back. */
+  set(entry: Expiring, ms: number, latestAt = Infinity): void {
+    const at = ms === Infinity ? latestAt : Math.min(this.#clock.now() + ms, latestAt);
+    entry.deadlineAt = at;
+    if (at < this.#firesAt) this.#arm(at);
+  }
+
+  isPast(at: number): boolean {
+    return at <= this.#clock.now();
+  }
+
+  /** Disarms the timer, until a deadline is set again. Without it the timer fires once more after the last entry has gone. */
+  stop(): void {
+    this.#arm(Infinity);
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#firesAt = Infinity;
+    const now = this.#clock.now();
+    let earliest = Infinity;
+    for (const entry of [...this.#watched]) {
+      if (entry.deadlineAt <= now) {
+        entry.deadlineAt = Infinity;
+        entry.expire();
+      } else if (entry.deadlineAt < earliest) earliest = entry.deadlineAt;
+    }
+    if (earliest < this.#firesAt) this.#arm(earliest);
+  }
+
+  #arm(at: number): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#firesAt = at;
+    if (at === Infinity) return;
+    const ms = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(at - this.#clock.now())));
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), ms);
+  }
+}
