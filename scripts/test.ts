@@ -1,90 +1,153 @@
 // `deno task test`: all tests, unit first. Installs the programs that they need where it can.
 //
-//   deno task test [PATH | OPTION OF deno test]...     e.g. deno task test src/auth --filter JWT
+//   deno task test [--quick] [--jobs=N] [PATH | OPTION OF deno test]...     e.g. deno task test src/auth --filter JWT
 //
-// The last line is `N passed, N failed`; the exit code is 0 only where nothing failed.
+// At the end come the failures once more, the slowest tests, and `N passed, N failed`. The exit code is 0 only if nothing failed.
 
+import { startServersOfRun } from "../tests/support/cluster_servers.ts";
 import { installNpmPrograms } from "../tests/support/npm_programs.ts";
 import { findProgram, hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
-import { type Counts, junitCounts } from "./junit_counts.ts";
+import { makePlan, type Plan, type Times } from "./test_plan.ts";
+import { failures, readReport, type Report, slowest } from "./test_report.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
-
-interface Group {
-  readonly folders: readonly string[];
-  readonly options: readonly string[];
-}
-
-// What starts processes and listens on ports runs one file at a time; the rest side by side.
-const UNIT: Group = { folders: ["src", "scripts"], options: ["--parallel"] };
-const INTEGRATION: Group = { folders: ["tests"], options: [] };
+const TIMES = `${ROOT}tests/times.json`;
+/** A test file that takes longer stands still. */
+const FILE_WITHIN_MS = 8 * 60_000;
+const SLOWEST = 10;
+const DECODER = new TextDecoder();
 
 async function main(args: readonly string[]): Promise<number> {
-  const missing = await install(PROGRAMS.filter(({ name }) => !hasProgram(name)));
+  const times: Times = JSON.parse(await Deno.readTextFile(TIMES));
+  const allFiles = testFiles("tests");
+  const plan = makePlan(args, allFiles, times, navigator.hardwareConcurrency);
+  const { unit, integration, options } = plan;
+  const missing = integration.length === 0 ? [] : await missingPrograms();
   if (missing.length > 0) {
-    const packages = missing.map(({ debianPackage }) => debianPackage).join(" ");
-    console.error(`Missing: ${missing.map(({ name }) => name).join(", ")} (apt-get install ${packages})`);
-    if (Deno.env.get("CI") === "true") {
-      console.log(line({ passed: 0, failed: missing.length }));
-      return 1;
+    console.error(`Missing: ${missing.join(", ")}`);
+    if (Deno.env.get("CI") === "true") return end([{ passed: 0, failed: missing.length, results: [] }]);
+    console.error("The tests that need them are left out, or fail.");
+  }
+  const { success } = await deno(["check", "--quiet", ...unit, ...integration]).spawn().status;
+  if (!success) return end([{ passed: 0, failed: 1, results: [] }]);
+
+  const reports: Report[] = [];
+  if (unit.length > 0) reports.push(await denoTest(["--parallel", ...options, ...unit]));
+  if (integration.length === 1) {
+    const [file] = integration;
+    reports.push(await denoTest([...options, file!], { file }));
+  } else if (integration.length > 1) {
+    const { reports: more, seconds } = await sideBySide(plan);
+    reports.push(...more);
+    if (plan.isRecorded) await recordTimes(allFiles, { ...times, ...seconds });
+  }
+  return end(reports);
+}
+
+/** Runs the plan's integration files. @returns also how long each took */
+async function sideBySide(
+  { integration, jobs, options }: Plan,
+): Promise<{ reports: Report[]; seconds: Record<string, number> }> {
+  await using servers = await startServersOfRun();
+  const reports: Report[] = [];
+  const seconds: Record<string, number> = {};
+  const waiting = [...integration];
+  const runWaiting = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const from = performance.now();
+      reports.push(await denoTest([...options, file], { file, env: servers.env, isShownLater: jobs > 1 }));
+      seconds[file] = Math.round((performance.now() - from) / 100) / 10;
     }
-    console.error("The tests that need them are left out.");
-  }
-  const npm = findProgram("npm");
-  if (npm !== null) await installNpmPrograms(npm);
-  let total: Counts = { passed: 0, failed: 0 };
-  for (const { paths, options } of runs(args)) {
-    const counts = await denoTest([...options, ...paths]);
-    total = { passed: total.passed + counts.passed, failed: total.failed + counts.failed };
-  }
-  console.log(line(total));
-  return total.failed === 0 ? 0 : 1;
+  };
+  await Promise.all(Array.from({ length: jobs }, runWaiting));
+  return { reports, seconds };
 }
 
-/** The runs that the arguments ask for: paths go to the group that they lie in, options to each. */
-function runs(args: readonly string[]): { paths: readonly string[]; options: readonly string[] }[] {
-  const isPath = (arg: string) =>
-    [...UNIT.folders, ...INTEGRATION.folders].some((folder) =>
-      arg === folder || arg.startsWith(`${folder}/`)
-    );
-  const asked = args.map((arg) => arg.replace(/^\.\//, ""));
-  const paths = asked.filter(isPath);
-  const options = asked.filter((arg) => !isPath(arg));
-  return [UNIT, INTEGRATION].map((group) => ({
-    paths: paths.length === 0
-      ? group.folders
-      : paths.filter((path) => group.folders.includes(path.split("/", 1)[0])),
-    options: [...group.options, ...options],
-  })).filter(({ paths }) => paths.length > 0);
-}
-
-async function denoTest(args: readonly string[]): Promise<Counts> {
-  const report = await Deno.makeTempFile({ suffix: ".xml" });
+/** @param file the only one that is run, for the report */
+async function denoTest(
+  args: readonly string[],
+  { file, env, isShownLater = false }: {
+    readonly file?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    /** Print what it prints when it has ended: other files run at the same time. */
+    readonly isShownLater?: boolean;
+  } = {},
+): Promise<Report> {
+  const xml = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      // This very file has a name that `deno test` takes for a test's.
-      args: [
-        "test",
-        "-A",
-        "--no-prompt",
-        "--permit-no-files",
-        "--ignore=scripts/test.ts",
-        `--junit-path=${report}`,
-        ...args,
-      ],
-      cwd: ROOT,
-    }).spawn().status;
-    const text = await Deno.readTextFile(report);
-    const counts = text === "" ? { passed: 0, failed: 0 } : junitCounts(text);
-    // A module that does not load, or does not pass the type check, is in no report.
-    return success || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+    const options = ["-A", "--no-prompt", "--no-check", "--permit-no-files", "--ignore=scripts/test.ts"];
+    const command = deno(
+      ["test", ...options, `--junit-path=${xml}`, ...args],
+      { env, signal: file === undefined ? undefined : AbortSignal.timeout(FILE_WITHIN_MS) },
+    );
+    const { success, signal } = isShownLater
+      ? await command.output().then(show)
+      : await command.spawn().status;
+    const text = await Deno.readTextFile(xml);
+    const report = text === "" ? { passed: 0, failed: 0, results: [] } : readReport(text, file);
+    if (success || report.failed > 0) return report;
+    // A module that does not load is in no report.
+    const failure = signal === null ? "It ended without a result" : `It was ended by ${signal}`;
+    const result = { file: file ?? "unit tests", name: "the test process", seconds: 0, failure };
+    return { ...report, failed: 1, results: [...report.results, result] };
   } finally {
-    await Deno.remove(report);
+    await Deno.remove(xml);
   }
 }
 
-/** Installs what it can. @returns what is still missing */
-async function install(missing: readonly Program[]): Promise<Program[]> {
+function show(output: Deno.CommandOutput): Deno.CommandOutput {
+  console.log(DECODER.decode(output.stdout) + DECODER.decode(output.stderr));
+  return output;
+}
+
+/** The Deno that runs this. */
+function deno(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), { args: [...args], cwd: ROOT, stdin: "null", ...options });
+}
+
+/** Says how the run went. @returns its exit code */
+function end(reports: readonly Report[]): number {
+  const results = reports.flatMap((report) => report.results);
+  const lists = { Slowest: slowest(results, SLOWEST), Failed: failures(results) };
+  for (const [title, lines] of Object.entries(lists)) {
+    if (lines.length > 0) console.log(`\n${title}:\n${lines.join("\n")}`);
+  }
+  const sum = (of: "passed" | "failed") => reports.reduce((total, report) => total + report[of], 0);
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") === 0 ? 0 : 1;
+}
+
+/** Every test file in a folder, as a path from the root. */
+function testFiles(folder: string): string[] {
+  return Array.from(Deno.readDirSync(ROOT + folder)).flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return name === "node_modules" ? [] : testFiles(path);
+    return name.endsWith("_test.ts") ? [path] : [];
+  }).sort();
+}
+
+/** The times of files that are gone are dropped. */
+async function recordTimes(files: readonly string[], times: Times): Promise<void> {
+  const known = Object.fromEntries(files.filter((file) => file in times).map((file) => [file, times[file]]));
+  await Deno.writeTextFile(TIMES, JSON.stringify(known, null, 2) + "\n");
+}
+
+/** Installs what it can. @returns what is missing still */
+async function missingPrograms(): Promise<string[]> {
+  const missing = await installPackages(PROGRAMS.filter(({ name }) => !hasProgram(name)));
+  const names = missing.map(({ name, debianPackage }) => `${name} (apt-get install ${debianPackage})`);
+  const npm = findProgram("npm");
+  if (npm === null) return names;
+  try {
+    await installNpmPrograms(npm);
+    return names;
+  } catch (error) {
+    console.error((error as Error).message);
+    return [...names, "the programs of tests/programs"];
+  }
+}
+
+async function installPackages(missing: readonly Program[]): Promise<Program[]> {
   if (missing.length > 0 && Deno.uid() === 0 && hasProgram("apt-get")) {
     const packages = missing.map(({ debianPackage }) => debianPackage);
     console.error(`Installing ${packages.join(", ")}`);
@@ -105,10 +168,6 @@ async function aptGet(...args: string[]): Promise<boolean> {
     stdout: "null",
   }).spawn().status;
   return success;
-}
-
-function line({ passed, failed }: Counts): string {
-  return `${passed} passed, ${failed} failed`;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

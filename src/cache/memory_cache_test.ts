@@ -11,4 +11,4 @@ cacheContract("memory", () => {
     pass: (ms) => clock.tick(ms),
     dispose: () => Promise.resolve(),
   });
-}, { isShared: false });
+}, { isShared: false }).forEach((each) => Deno.test(each));

@@ -20,7 +20,7 @@ cacheContract("SQLite", async () => {
       await Deno.remove(directory, { recursive: true });
     },
   };
-});
+}).forEach((each) => Deno.test(each));
 
 Deno.test("migrate() keeps the session records that an older version wrote", async () => {
   const directory = await Deno.makeTempDir();

@@ -47,8 +47,10 @@ if (missing.length === 0) {
     await pgbouncer[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   });
-  storeContract("PostgreSQL", () => freshPostgres(server));
-  storeContract("PostgreSQL through PgBouncer", () => freshPostgres(server, pgbouncer.port));
+  storeContract("PostgreSQL", () => freshPostgres(server)).forEach((each) => Deno.test(each));
+  storeContract("PostgreSQL through PgBouncer", () => freshPostgres(server, pgbouncer.port)).forEach((each) =>
+    Deno.test(each)
+  );
 }
 
 /** A test with a database of its own. */

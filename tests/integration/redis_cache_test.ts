@@ -26,7 +26,7 @@ cacheContract("Redis", async () => {
       await server[Symbol.asyncDispose]();
     },
   };
-}, { ignore: noRedis, expiresAlone: true });
+}, { ignore: noRedis, expiresAlone: true }).forEach((each) => Deno.test(each));
 
 cacheContract("PostgreSQL", async () => {
   const { postgres } = await sharedServers();
@@ -40,7 +40,7 @@ cacheContract("PostgreSQL", async () => {
       await fresh.dispose();
     },
   };
-}, { ignore: SERVERS_MISSING });
+}, { ignore: SERVERS_MISSING }).forEach((each) => Deno.test(each));
 
 Deno.test({
   name: "Cache, Redis: every key begins with CACHE_PREFIX and has a time to live; other prefixes are apart",

@@ -94,7 +94,7 @@ for (const type of ["database", "memory", "none"]) {
   const settings = { CACHE_TYPE: type, ...POLLING };
   replicaContract(`CACHE_TYPE=${type} on SQLite`, async () => {
     return await twoReplicas(await freshSqlite(), settings, polled);
-  });
+  }).forEach((each) => Deno.test(each));
 }
 
 /** The database, and a server that ends with it. */
@@ -110,7 +110,7 @@ function on(server: AsyncDisposable, fresh: FreshDatabase): FreshDatabase {
 replicaContract("CACHE_TYPE=database on PostgreSQL", async () => {
   const { postgres } = await sharedServers();
   return await twoReplicas(await freshPostgres(postgres), POLLING, polled);
-}, { ignore: SERVERS_MISSING });
+}, { ignore: SERVERS_MISSING }).forEach((each) => Deno.test(each));
 
 replicaContract("CACHE_TYPE=redis", async () => {
   const server = await RedisServer.start();
@@ -126,4 +126,4 @@ replicaContract("CACHE_TYPE=redis", async () => {
     cutOff: () => server.kill(),
     reconnect: () => server.startAgain(),
   }));
-}, { ignore: canLeaveOut("redis-server") });
+}, { ignore: canLeaveOut("redis-server") }).forEach((each) => Deno.test(each));

@@ -31,14 +31,15 @@ async function ahead<T>(ms: number, run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Defines the suite's tests. @param name of the implementation, for the tests' names */
+/** The suite's tests, for `Deno.test` in the test's own file. @param name of the implementation, for the tests' names */
 export function cacheContract(
   name: string,
   open: () => Promise<FreshCache>,
   { ignore = false, expiresAlone = false, isShared = true } = {},
-): void {
+): Deno.TestDefinition[] {
+  const tests: Deno.TestDefinition[] = [];
   const test = (criterion: string, run: (fresh: FreshCache) => Promise<void>) =>
-    Deno.test({
+    tests.push({
       name: `Cache, ${name}: ${criterion}`,
       ignore,
       fn: async () => {
@@ -197,4 +198,5 @@ export function cacheContract(
     assertEquals(await other.delete("a"), isShared);
     assertEquals(await cache.get("a"), isShared ? null : "1");
   });
+  return tests;
 }

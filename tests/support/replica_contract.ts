@@ -16,14 +16,15 @@ export interface TwoReplicas {
   dispose(): Promise<void>;
 }
 
-/** Defines the suite's tests. @param name of the way they hear, for the tests' names */
+/** The suite's tests, for `Deno.test` in the test's own file. @param name of the way they hear, for the tests' names */
 export function replicaContract(
   name: string,
   open: () => Promise<TwoReplicas>,
   { ignore = false } = {},
-): void {
+): Deno.TestDefinition[] {
+  const tests: Deno.TestDefinition[] = [];
   const test = (criterion: string, run: (replicas: TwoReplicas) => Promise<void>) =>
-    Deno.test({
+    tests.push({
       name: `Replicas, ${name}: ${criterion}`,
       ignore,
       fn: async () => {
@@ -65,4 +66,5 @@ export function replicaContract(
     await replicas.reconnect();
     await untilSeen(replicas, version, 5_000);
   });
+  return tests;
 }

@@ -21,16 +21,20 @@ export interface FreshDatabase {
 
 const naming = createNaming({ separator: "-", maxLength: 64 });
 
-/** Defines the suite's tests. @param name of the driver, for the tests' names */
-export function storeContract(name: string, open: () => Promise<FreshDatabase>): void {
+/** The suite's tests, for `Deno.test` in the test's own file. @param name of the driver, for the tests' names */
+export function storeContract(name: string, open: () => Promise<FreshDatabase>): Deno.TestDefinition[] {
+  const tests: Deno.TestDefinition[] = [];
   const test = (criterion: string, run: (fresh: FreshDatabase) => Promise<void>) =>
-    Deno.test(`${name}: ${criterion}`, async () => {
-      const fresh = await open();
-      try {
-        await run(fresh);
-      } finally {
-        await fresh.dispose();
-      }
+    tests.push({
+      name: `${name}: ${criterion}`,
+      fn: async () => {
+        const fresh = await open();
+        try {
+          await run(fresh);
+        } finally {
+          await fresh.dispose();
+        }
+      },
     });
   const registryTest = (
     criterion: string,
@@ -636,6 +640,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     await leases.release("l", "one");
     assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
+  return tests;
 }
 
 async function ids(database: Database): Promise<number[]> {

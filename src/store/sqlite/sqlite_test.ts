@@ -4,7 +4,7 @@ import { type FreshDatabase, storeContract } from "../../../tests/support/store_
 import { type Database, sql } from "../sql/sql.ts";
 import { openSqlite } from "./sqlite.ts";
 
-storeContract("SQLite", openFresh);
+storeContract("SQLite", openFresh).forEach((each) => Deno.test(each));
 
 Deno.test("openSqlite() sets WAL, foreign keys and NORMAL synchronisation", async () => {
   const { database, dispose } = await openFresh();
