@@ -1,6 +1,6 @@
-// Our own credentials to an upstream: their stored form, and what they add to its requests. The only place that knows both.
+// The gateway's credentials for an upstream: their stored form, and the headers and parameters that they add to requests.
 
-/** How we authenticate to an upstream; kept as JSON text, sealed (store/secret_box.ts). */
+/** Kept as JSON text, sealed (store/secret_box.ts). */
 export type Credentials =
   | { readonly type: "basic"; readonly username: string; readonly password: string }
   | { readonly type: "bearer"; readonly token: string }
@@ -9,17 +9,17 @@ export type Credentials =
     readonly headers: readonly { readonly key: string; readonly value: string }[];
   }
   | { readonly type: "query_param"; readonly key: string; readonly value: string }
-  /** Environment variables of an upstream that is started as a process. */
+  /** Environment variables of an upstream process. */
   | { readonly type: "env"; readonly variables: Readonly<Record<string, string>> };
 
-/** What a request to the upstream carries. Header names are in lower case. */
+/** Headers and URL parameters of a request to the upstream. Header names are in lower case. */
 export interface UpstreamAuth {
   readonly headers: readonly [name: string, value: string][];
-  /** URL parameters, for query_param. */
+  /** URL parameters, for `query_param`. */
   readonly query: readonly [name: string, value: string][];
 }
 
-/** Who the sealed credentials of a gateway belong to, for SecretBox. */
+/** The owner name under which SecretBox seals a gateway's credentials. */
 export function credentialsOwner(gatewayId: string): string {
   return `gateway:${gatewayId}`;
 }
@@ -28,14 +28,14 @@ export function writeCredentials(credentials: Credentials): string {
   return JSON.stringify(credentials);
 }
 
-/** @param secret what `writeCredentials` wrote, opened */
+/** @param secret the opened text that `writeCredentials` wrote */
 export function readCredentials(secret: string): Credentials {
   return JSON.parse(secret) as Credentials;
 }
 
 /**
  * @param authType of the gateway's row
- * @param secret its credentials, opened; null where there are none
+ * @param secret the opened credentials; null: none
  */
 export function buildAuthHeaders(authType: string | null, secret: string | null): UpstreamAuth {
   if (authType === null || authType === "none" || secret === null) return { headers: [], query: [] };
@@ -56,13 +56,13 @@ export function buildAuthHeaders(authType: string | null, secret: string | null)
   }
 }
 
-/** The variables that a process is started with, besides what every process gets. */
+/** The environment variables that a process gets in addition to the common ones. */
 export function buildEnvironment(secret: string | null): Readonly<Record<string, string>> {
   const credentials = secret === null ? null : readCredentials(secret);
   return credentials?.type === "env" ? credentials.variables : {};
 }
 
-/** The URL to call: the registered one with the credentials' parameters. Not for logs or error texts. */
+/** The URL to call: the registered URL with the credentials' parameters. Must not be logged or shown in errors. */
 export function authorizedUrl(url: string, { query }: UpstreamAuth): URL {
   const full = new URL(url);
   for (const [name, value] of query) full.searchParams.set(name, value);

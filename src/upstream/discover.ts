@@ -1,4 +1,4 @@
-// What an upstream offers: every page of every list that its capabilities promise, as it sent them.
+// Discovery: reads what an upstream offers. Every page of every list that its capabilities promise, unchanged.
 import { SluiceError } from "../base/errors.ts";
 import { elementTexts, isObject, type JsonObject, memberText } from "../mcp/json_rpc.ts";
 import { annotationFault } from "../mcp/param_annotations.ts";
@@ -17,22 +17,24 @@ export interface DiscoverOptions {
   readonly timeoutMs: number;
 }
 
-/** A server whose cursors never end must not hold us for ever. */
+/** Bounds discovery of a server whose cursors never end. */
 const MAX_PAGES = 1_000;
 
 /**
- * What some client may be able to do. Servers offer tools that ask for it only to those who say so; a session of a client's own
- * declares what that client can do.
+ * Capabilities that some client may have. Servers offer certain tools only to clients that declare them. A client's own
+ * session declares the client's real capabilities.
  */
 const ANY_CLIENT =
   '{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}';
 
 const METHOD_NOT_FOUND = -32601;
 
-/** An older server that says nothing to a request it does not know holds a registration up no longer than this. */
+/**
+ * Time limit of the first probe. An older server may ignore a request it does not know; registration must not wait for it.
+ */
 const MAX_PROBE_MS = 5_000;
 
-/** Connect, find out the era, list, end the session. @throws {SluiceError} UPSTREAM_* */
+/** Connects, finds the revision, reads the lists and closes the session. @throws {SluiceError} UPSTREAM_* */
 export async function discover(transport: UpstreamTransport, options: DiscoverOptions): Promise<Discovery> {
   const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
   const call = { ...options, timeoutSetting, clientCapabilities: ANY_CLIENT };
@@ -64,7 +66,7 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
   }
 }
 
-/** What an upstream says of itself. */
+/** The upstream's description of itself. */
 interface Introduction {
   readonly session: UpstreamChannel;
   readonly capabilities?: unknown;
@@ -72,7 +74,10 @@ interface Introduction {
   readonly instructions?: unknown;
 }
 
-/** A 2026-07-28 request first, for an older server refuses it as what it does not know; the reverse is not so. */
+/**
+ * Sends a 2026-07-28 request first, because an older server refuses the unknown method. The refusal of `initialize` would
+ * prove less.
+ */
 async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
   const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
   const stateless = await probeStateless(transport, { ...options, timeoutMs }).catch((error) => {
@@ -85,7 +90,7 @@ async function introduce(transport: UpstreamTransport, options: OpenOptions): Pr
     return { ...session.initialized, session };
   } catch (error) {
     if (!isInitializeRefused(error)) throw error;
-    // Too slow for the probe, perhaps.
+    // The upstream may have been too slow for the probe.
     const again = await probeStateless(transport, options).catch(() => null);
     if (again === null) throw error;
     return statelessIntroduction(again);
@@ -102,7 +107,7 @@ function statelessIntroduction({ session, discovered }: StatelessUpstream): Intr
   };
 }
 
-/** One object of a list, and the text that it came in: numbers may say more there than they do here. */
+/** One object of a list and its text. The text may hold numbers that a parsed value cannot. */
 interface Listed {
   readonly value: JsonObject;
   readonly text: string;
@@ -112,7 +117,7 @@ function textsOf(listed: readonly Listed[]): string[] {
   return listed.map(({ text }) => text);
 }
 
-/** A tool whose annotations are at fault must not be offered; those of older revisions have no annotations. */
+/** Tools with invalid parameter annotations must not be offered. Older revisions have no annotations. */
 function offerable(
   tools: Listed[],
   { protocolVersion }: UpstreamChannel,
@@ -146,7 +151,7 @@ async function listAll(
     );
     const value: unknown = JSON.parse(answer.text);
     if (answer.failed) {
-      // Servers declare `resources` and lack the templates list: that is a list without entries.
+      // Servers that declare `resources` may lack the templates list. The gateway treats it as empty.
       if (isObject(value) && value.code === METHOD_NOT_FOUND && page === 0) return [];
       const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
@@ -159,7 +164,7 @@ async function listAll(
       items.push({ value: item, text: texts[i]! });
     });
     const next = value.nextCursor ?? null;
-    // Older servers write the absent cursor as "", too; to newer ones it is a cursor like any other (2026-07-28, pagination).
+    // In older revisions "" means no further page. In 2026-07-28 "" is a valid cursor (pagination).
     if (next === null || (next === "" && session.protocolVersion !== STATELESS_REVISION)) return items;
     if (typeof next !== "string") throw broken('"nextCursor" is no string');
     cursor = next;

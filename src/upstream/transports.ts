@@ -1,4 +1,4 @@
-// How each registered upstream is reached: the one place that chooses a transport, and knows what they all need.
+// Creates the transport of each registered upstream, and holds the options that all transports need.
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
@@ -12,15 +12,15 @@ import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
 import type { StdioProcesses } from "./stdio/processes.ts";
 
-/** Where an upstream is, and what is always sent there. Holds credentials: not for logs. */
+/** The address of an upstream and its fixed headers. Contains credentials: must not be logged. */
 export interface TransportTarget {
   readonly transport: GatewayRow["transport"];
-  /** The name that error texts and logs use. */
+  /** The upstream's name in errors and logs. */
   readonly upstream: string;
   readonly url: URL;
   readonly headers: HeaderList;
   readonly caCertificate?: string;
-  /** Variables of the process, for STDIO. */
+  /** Environment variables of the process, for STDIO. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -31,18 +31,18 @@ export interface TransportsOptions {
   readonly connectTimeoutMs: number;
   /** STDIO_IDLE_TIMEOUT; Infinity: never. */
   readonly stdioIdleMs: number;
-  /** When an event stream or a WebSocket that calls without a session share is unused for so long, it ends; MCP_SESSION_POOL_IDLE_EVICTION. */
+  /** Idle time after which a shared event stream or WebSocket is closed; MCP_SESSION_POOL_IDLE_EVICTION. */
   readonly sharedIdleMs: number;
-  /** To open what such calls share; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  /** Time limit for opening a shared connection; MCP_SESSION_POOL_CREATE_TIMEOUT. */
   readonly openTimeoutMs: number;
-  /** May we connect to this address of this host? @throws {SluiceError} EGRESS_DENIED */
+  /** Checks whether this address of this host is allowed. @throws {SluiceError} EGRESS_DENIED */
   readonly checkAddress: (host: string, ip: string) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly countStray: (transport: string) => void;
 }
 
-/** After so long a silence between calls a stream's other side is asked whether it is still there. */
+/** Silence between calls after which the other side of a stream is pinged. */
 const PING_AFTER_MS = 30_000;
 
 export class Transports {
@@ -53,7 +53,7 @@ export class Transports {
     this.#options = options;
   }
 
-  /** How many connections are open, besides those over streamable HTTP. */
+  /** The number of open connections other than streamable HTTP. */
   get connectionCount(): number {
     return this.#connections.size;
   }
@@ -80,7 +80,8 @@ export class Transports {
         });
       case "STDIO": {
         const open = processes.opener({ name: upstream, launch: readLaunch(url), env: target.env ?? {} });
-        // Two registrations of one command differ in their variables, and so in whether they run.
+        // The address includes the name, because two registrations of one command may differ in their variables and fail
+        // separately.
         const address = `${url.href}#${encodeURIComponent(upstream)}`;
         return this.#duplex("stdio", target, address, {
           open,
@@ -92,7 +93,7 @@ export class Transports {
     }
   }
 
-  /** Ends everything that runs on something of this worker's own. Resolves when no process is left. */
+  /** Closes all connections and processes of this worker. Resolves when no process is left. */
   async close(): Promise<void> {
     await Promise.all([...this.#connections].map((connection) => connection.close()));
     await this.#options.processes.idle();
@@ -122,7 +123,7 @@ export class Transports {
   }
 }
 
-/** Loaded on use: every worker would carry the library otherwise. */
+/** The library is loaded on first use, since most workers never need it. */
 function webSocketOpener(target: TransportTarget, options: TransportsOptions): OpenChannel {
   return async (...session) => {
     const { openWebSocketChannel } = await import("./websocket/websocket_channel.ts");

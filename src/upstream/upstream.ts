@@ -1,4 +1,7 @@
-// One registered upstream: which session a call runs in (DESIGN, "Sessions"), and what happens when that session has ended.
+// Room `upstream`: the gateway's client side. It sends calls to registered MCP servers over any transport, and knows no
+// downstream endpoint.
+// This file is one registered upstream. It chooses the session of a call: the shared stateless connection, the client's own
+// session, a pooled session, or a new one. It also handles sessions that have expired.
 import { isError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
@@ -28,7 +31,7 @@ export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstre
 export class Upstream {
   readonly id: string;
   readonly name: string;
-  /** As of its last discovery. */
+  /** The capabilities at the last discovery. */
   capabilities: UpstreamProfile["capabilities"];
   readonly #transport: UpstreamTransport;
   readonly #profile: UpstreamProfile;
@@ -71,14 +74,14 @@ export class Upstream {
     });
   }
 
-  /** Its circuit is open: calls fail at once. */
+  /** The circuit breaker is open: calls fail at once. */
   get isDown(): boolean {
     return this.#opener.circuit?.state === "open";
   }
 
   /**
-   * Call a method; `params` is JSON text.
-   * @throws {SluiceError} UPSTREAM_*, SESSION_POOL_*; a JSON-RPC error of the upstream is an answer, not an exception
+   * Calls a method; `params` is JSON text.
+   * @throws {SluiceError} UPSTREAM_*, SESSION_POOL_*; a JSON-RPC error of the upstream is returned as an answer
    */
   async request(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     call.signal?.throwIfAborted();
@@ -88,25 +91,25 @@ export class Upstream {
     } catch (error) {
       if (!isRepeatable(error, method) || call.signal?.aborted || !this.#retries.spend()) throw error;
       return await this.#route(method, params, call).catch((again) => {
-        // Refused by the circuit, it was no second try: what happened is the first failure.
+        // If the circuit breaker refused the second try, the first failure is the one to report.
         throw isError(again, "UPSTREAM_CIRCUIT_OPEN") ? error : again;
       });
     }
   }
 
-  /** This upstream's sessions among a downstream session's own, for the worker that takes it over. */
+  /** Returns the client's sessions to this upstream as plain data, for the worker that takes the client over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
     bound.closeStream(this.id);
     return await this.#clients.transfer(bound);
   }
 
-  /** Take over what `transfer` gave. */
+  /** Resumes a session from the data that `transfer` returned. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
     this.#clients.adopt(bound, transfer);
   }
 
   /**
-   * The client takes messages that belong to no call, or has other subscriptions now: they are listened for.
+   * Opens or updates the streams for messages outside calls, after the client began to listen or changed its subscriptions.
    * @throws {SluiceError} UPSTREAM_*: a 2026-07-28 upstream refuses the subscription
    */
   async listen(bound: BoundSessions): Promise<void> {
@@ -118,9 +121,9 @@ export class Upstream {
   }
 
   /**
-   * Hear of resources and tasks for a client without a session, subscribed to with the caller's headers and capabilities.
-   * `ended` resolves also when the upstream is another now, and there is a new one to subscribe at.
-   * @param onMessage takes a notification, the whole message as JSON text
+   * Subscribes to resources and tasks for a client without a session, with the caller's headers and capabilities. `ended`
+   * also resolves when the upstream is replaced; the caller then subscribes to the new one.
+   * @param onMessage receives each notification as JSON text
    */
   subscribe(
     filter: Pick<SubscriptionFilter, "resourceSubscriptions" | "taskIds">,
@@ -132,29 +135,32 @@ export class Upstream {
     return this.#notifications.subscribe(filter, { onMessage, clientCapabilities, passed }, signal);
   }
 
-  /** Hear of changes of its lists; `onListChanged` takes the notification's method. `ended` is as that of `subscribe`. */
+  /**
+   * Reports changes of the upstream's lists; `onListChanged` receives the notification's method. `ended` works as for
+   * `subscribe`.
+   */
   watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
     return this.#notifications.lists(onListChanged, signal);
   }
 
-  /** Does it tell of changes of any list? */
+  /** Whether the upstream reports changes of any list. */
   get promisesListChanges(): boolean {
     return this.#notifications.promisesListChanges;
   }
 
-  /** Tell the client's sessions which log level it wants; those that are still to be opened are told then. */
+  /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
     await this.#clients.tellLogLevel(bound);
   }
 
-  /** Pass a notification of the client's on, the whole message as JSON text. */
+  /** Sends a client's notification to its sessions: the whole message as JSON text. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
     await Promise.all((await this.#clients.of(bound)).map((session) => session.notify(notification)));
   }
 
   /**
-   * It was changed or deleted, and its place is another's: calls under way end as they began, but whatever they still open
-   * is theirs alone. In the pool it would serve others with the old credentials.
+   * Retires an upstream that was changed or deleted. Running calls finish. Sessions that they still open are not pooled,
+   * because the pool would lend them out with the old credentials.
    */
   retire(): void {
     this.#retired = true;
@@ -183,11 +189,11 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    // Its stream will be opened with the headers that the subscription came with.
+    // The stream will use the headers of the subscription request.
     if (method === "resources/subscribe" && call.bound !== null) {
       this.#notifications.streamFor(call.bound, passed);
     }
-    // There is no session to open, so the connection is what the circuit watches.
+    // Without sessions there is no handshake to count, so the circuit breaker counts the calls.
     const opener = this.#opener;
     const { circuit } = opener;
     if (circuit !== undefined && circuit.state !== "closed") await opener.probe(session, call, passed);
@@ -200,7 +206,8 @@ export class Upstream {
         if (isUnreachable(error)) opener.silent();
         throw error;
       }
-      // It may have been replaced by one that keeps sessions. Then the refusal executed nothing, and the call may go out again.
+      // The upstream may have been replaced by one with sessions. Its refusal then executed nothing, and the call is sent
+      // again.
       if (!isUngreeted(error) && await opener.stillSpeaksStateless(session, call, passed)) throw error;
       opener.forget(session);
       return this.#route(method, params, call);
@@ -230,13 +237,13 @@ export class Upstream {
       try {
         const { session } = lease;
         const answer = await session.request(method, params, call, session.isStateful ? undefined : passed);
-        // Of a stateless upstream there is nothing to keep.
+        // A stateless connection is not worth pooling.
         lease.release(lease.session.isStateful ? "ok" : "broken");
         return answer;
       } catch (error) {
         lease.release(isOurDoing(error) ? "ok" : "broken");
-        // The upstream forgot a session that lay in the pool, and perhaps the next one too: down to a new one; and once that
-        // one too, as an upstream does that restarts just then.
+        // The upstream no longer knows this pooled session. Try the remaining ones, then a new one; allow that one to be lost
+        // once as well, in case the upstream is restarting.
         if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !(lease.reused || mayBeNew)) throw error;
         mayBeNew &&= lease.reused;
       }
@@ -244,7 +251,7 @@ export class Upstream {
     }
   }
 
-  /** A call of nobody's session to an upstream that keeps sessions: one for this call alone. */
+  /** Runs a call in a session of its own, when the call has no downstream session and cannot use the pool. */
   async #callOnce(
     method: string,
     params: string | undefined,
@@ -260,7 +267,7 @@ export class Upstream {
       (signal) => opener.open({ passed, signal, clientCapabilities, client }),
     );
     try {
-      // Nobody else uses it, so it may be set up for this request.
+      // The session serves this request only, so its log level can be set for it.
       const logLevel = this.#logLevelOf(params, call);
       if (logLevel !== null) await tellLogLevel(session, logLevel, opener.limits);
       return await session.request(method, params, call, session.isStateful ? undefined : passed);
@@ -270,7 +277,7 @@ export class Upstream {
     }
   }
 
-  /** The log level that a 2026-07-28 request wants of an upstream where it belongs to the session. */
+  /** The log level of a 2026-07-28 request, for an upstream where the level belongs to the session. */
   #logLevelOf(params: string | undefined, { revision, bound }: UpstreamCall): string | null {
     return revision === STATELESS_REVISION && bound === null && "logging" in this.capabilities
       ? logLevelIn(params)

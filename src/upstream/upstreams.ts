@@ -1,4 +1,4 @@
-// All registered upstreams of this worker, kept in step with the catalog.
+// All registered upstreams of this worker, updated with each catalog.
 import { SluiceError, toSluiceError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
@@ -11,7 +11,7 @@ export interface UpstreamsDeps {
   readonly transports: Pick<Transports, "make">;
   readonly shared: UpstreamDeps;
   readonly passthrough: PassthroughRules;
-  /** Opens a row's sealed credentials; throws where they cannot be opened. */
+  /** Builds the target from a row's sealed credentials; throws if they cannot be opened. */
   readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
   readonly onUnusable: (row: GatewayRow, error: SluiceError) => void;
 }
@@ -35,7 +35,7 @@ export class Upstreams {
     this.#deps = deps;
   }
 
-  /** Take over a new catalog: an upstream that was changed is made anew, without its old sessions; the others stay warm. */
+  /** Applies a new catalog. A changed upstream is recreated without its old sessions; unchanged ones stay warm. */
   async update(rows: readonly GatewayRow[]): Promise<void> {
     const entries = new Map<string, Entry>();
     for (const row of rows) {
@@ -65,7 +65,7 @@ export class Upstreams {
     this.#switchedOff = new Set(rows.filter(({ enabled }) => !enabled).map(({ id }) => id));
   }
 
-  /** A downstream session's own upstream sessions as plain data, by upstream. */
+  /** Returns a downstream session's upstream sessions as plain data. */
   async transfer(bound: BoundSessions): Promise<BoundTransfer[]> {
     const transfers = await Promise.all(
       [...this.#entries].map(async ([upstreamId, { upstream }]) =>
@@ -77,7 +77,7 @@ export class Upstreams {
     return transfers.flat();
   }
 
-  /** Take over what another worker's `transfer` gave; of an upstream that is gone, nothing. */
+  /** Resumes sessions from another worker's `transfer`. Sessions to unknown upstreams are skipped. */
   adopt(bound: BoundSessions, transfers: readonly BoundTransfer[]): void {
     for (const { upstreamId, session } of transfers) {
       const upstream = this.#entries.get(upstreamId)?.upstream;
@@ -85,18 +85,18 @@ export class Upstreams {
     }
   }
 
-  /** A downstream session takes what belongs to no call: its upstream sessions listen for such. */
+  /** Makes a client's upstream sessions listen for messages outside calls. */
   async listen(bound: BoundSessions): Promise<void> {
-    // One that refuses what was subscribed to long ago must not cost the client the others.
+    // An upstream that refuses an old subscription must not affect the others.
     await Promise.all(this.usable().map((upstream) => upstream.listen(bound).catch(() => {})));
   }
 
-  /** A downstream session wants another log level. */
+  /** Sends a changed log level to the client's upstream sessions. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
     await Promise.all(this.usable().map((upstream) => upstream.setLogLevel(bound)));
   }
 
-  /** Passes a client's notification on to its upstream sessions; one about a task to the task's upstream alone. */
+  /** Sends a client's notification to its upstream sessions. A task notification goes to the task's upstream only. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
     const addressee = bound.client.tasks?.addressee(notification);
     if (addressee === null) return;
@@ -108,19 +108,19 @@ export class Upstreams {
     await Promise.all(this.usable().map((upstream) => upstream.notify(bound, notification)));
   }
 
-  /** Those that are switched on, and whose credentials can be used. */
+  /** Upstreams that are enabled and have usable credentials. */
   usable(): Upstream[] {
     return [...this.#entries].filter(([id]) => !this.#switchedOff.has(id)).map(([, { upstream }]) => upstream)
       .filter((upstream) => upstream instanceof Upstream);
   }
 
-  /** Why calls to an upstream fail at once now: its circuit is open, or it cannot be used at all. */
+  /** Whether calls to an upstream fail at once: its circuit breaker is open, or its credentials are unusable. */
   isDown(gatewayId: string): boolean {
     const upstream = this.#entries.get(gatewayId)?.upstream;
     return upstream instanceof SluiceError || upstream?.isDown === true;
   }
 
-  /** @throws {SluiceError} NOT_FOUND, or why its credentials cannot be used */
+  /** @throws {SluiceError} NOT_FOUND, or the reason why the credentials are unusable */
   get(gatewayId: string): Upstream {
     const upstream = this.#entries.get(gatewayId)?.upstream;
     if (upstream === undefined) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });

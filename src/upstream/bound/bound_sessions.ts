@@ -1,11 +1,13 @@
-// The upstream sessions that belong to one downstream session, one for each upstream: never shared (ContextForge #4205).
+// Room `bound`: upstream sessions that belong to one downstream session. `ClientSessions` is the way in for calls.
+// This file holds them: one session per upstream and set of pinned headers, never shared between clients
+// (https://github.com/IBM/mcp-context-forge/issues/4205).
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { UpstreamChannel } from "../session/upstream_channel.ts";
 import { ClientState } from "../client/client_state.ts";
 import type { ResourceStream } from "./resource_stream.ts";
 
-/** Sessions to so many upstreams, or with so many different pinned headers, end the oldest: a client cannot fill our memory. */
+/** Limit per client. The oldest session is closed when a client exceeds it. */
 const MAX_SESSIONS = 256;
 
 export class BoundSessions {
@@ -14,11 +16,11 @@ export class BoundSessions {
     onEvict: (opening) => void opening.then((session) => session.close(), () => {}),
   });
   readonly #opened = new WeakMap<Promise<UpstreamChannel>, UpstreamChannel>();
-  /** What is listened to for the client at upstreams without sessions, by upstream id. */
+  /** Resource streams to upstreams without sessions, by upstream id. */
   readonly #streams = new Map<string, ResourceStream>();
   #ended = false;
 
-  /** @param client whose sessions these are */
+  /** @param client owner of these sessions */
   constructor(readonly client: ClientState = new ClientState()) {}
 
   get size(): number {
@@ -26,8 +28,8 @@ export class BoundSessions {
   }
 
   /**
-   * This downstream session's session to an upstream, or to one with these pinned headers: `key` names both. Opened by
-   * whoever asks first, the others wait for the same one.
+   * Returns this client's session to an upstream. `key` names the upstream and the pinned headers. Concurrent callers wait
+   * for the same opening.
    */
   get(key: string, open: () => Promise<UpstreamChannel>): Promise<UpstreamChannel> {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
@@ -39,13 +41,13 @@ export class BoundSessions {
     return opening;
   }
 
-  /** The session that `get` would give without waiting; the warm path. */
+  /** Returns the session that `get` would return without waiting. This is the warm path. */
   opened(key: string): UpstreamChannel | undefined {
     const known = this.#sessions.get(key);
     return known === undefined ? undefined : this.#opened.get(known);
   }
 
-  /** Take in a session that another worker opened; one that is here already wins. */
+  /** Adds a session that another worker opened. A session that this worker already has takes precedence. */
   adopt(key: string, session: UpstreamChannel): void {
     if (this.#ended || this.#sessions.has(key)) return;
     const opened = Promise.resolve(session);
@@ -53,12 +55,12 @@ export class BoundSessions {
     this.#opened.set(opened, session);
   }
 
-  /** All sessions, opened or being opened, by key. */
+  /** All sessions by key, including those that are still being opened. */
   entries(): Iterable<[key: string, opening: Promise<UpstreamChannel>]> {
     return this.#sessions;
   }
 
-  /** The stream for an upstream's resources; `make` where there is none. @throws {SluiceError} SESSION_NOT_FOUND */
+  /** Returns the resource stream of an upstream; `make` creates a missing one. @throws {SluiceError} SESSION_NOT_FOUND */
   stream(upstreamId: string, make: () => ResourceStream): ResourceStream {
     if (this.#ended) throw new SluiceError("SESSION_NOT_FOUND");
     let stream = this.#streams.get(upstreamId);
@@ -66,19 +68,19 @@ export class BoundSessions {
     return stream;
   }
 
-  /** The worker gives the client away, or the upstream is another now: its stream is opened elsewhere. */
+  /** Closes the resource stream when another worker takes the client over, or when the upstream is changed or deleted. */
   closeStream(upstreamId: string): void {
     this.#streams.get(upstreamId)?.close();
     this.#streams.delete(upstreamId);
   }
 
-  /** Let go of a session that has ended, unless somebody has replaced it already. */
+  /** Removes a closed session, unless another one has replaced it. */
   async drop(key: string, session: UpstreamChannel): Promise<void> {
     const known = this.#sessions.get(key);
     if (known !== undefined && await known.catch(() => null) === session) this.#forget(key, known);
   }
 
-  /** The downstream session is over: end every upstream session, also those that are still being opened. */
+  /** Closes every upstream session, including those that are still being opened. Later calls fail with SESSION_NOT_FOUND. */
   async end(): Promise<void> {
     this.#ended = true;
     const all = [...this.#sessions.values()];

@@ -1,10 +1,11 @@
-// Tells an upstream session what its client has asked for: once when it asks, and again in every session opened after that.
+// Sends a client's log level and subscriptions to its upstream sessions: when the client states them, and again in each
+// session opened later.
 import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { ClientState } from "../client/client_state.ts";
 
 type Limits = Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
 
-/** A session without its client's wishes is still better than none: what cannot be restored does not fail the call. */
+/** Restores the client's preferences in a new session. A preference that cannot be restored does not fail the call. */
 export async function restorePreferences(
   session: UpstreamChannel,
   client: ClientState,

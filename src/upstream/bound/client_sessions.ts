@@ -1,4 +1,4 @@
-// The sessions to one upstream that belong to downstream sessions: each client has its own, and nobody else ever uses it.
+// The sessions to one upstream that belong to downstream sessions. Each client has sessions of its own.
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
@@ -13,22 +13,25 @@ import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
 import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
 
-/** A server that opens no stream before it has something to say on it holds a session's first call up no longer than this. */
+/** Longest wait for the GET stream of a new session. Some servers open the stream only when they have a message for it. */
 const MAX_STREAM_WAIT_MS = 500;
 
 export interface ClientSessionsOptions {
   readonly upstreamId: string;
   readonly transport: UpstreamTransport;
   readonly opener: SessionOpener;
-  /** Does the upstream have log levels, as of its last discovery? */
+  /** Whether the upstream supported log levels at its last discovery. */
   readonly hasLogging: () => boolean;
-  /** Its place is another's: no session is opened that nobody has asked for. */
+  /** A retired upstream opens no replacement sessions. */
   readonly isRetired: () => boolean;
 }
 
 export class ClientSessions {
   readonly #options: ClientSessionsOptions;
-  /** Not the id: where address or credentials have changed, sessions that were opened with the old ones are not used. */
+  /**
+   * The key is random, because sessions opened with an old address or old credentials must not be used under the same
+   * upstream id.
+   */
   readonly #key = crypto.randomUUID();
 
   constructor(options: ClientSessionsOptions) {
@@ -55,14 +58,14 @@ export class ClientSessions {
     }
   }
 
-  /** Those that a client has, of this upstream. */
+  /** Returns the client's sessions to this upstream. */
   async of(bound: BoundSessions): Promise<UpstreamChannel[]> {
     const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#key));
     const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
     return sessions.filter((session) => session !== null);
   }
 
-  /** For the worker that takes the client over. */
+  /** Returns the client's sessions as plain data, for the worker that takes the client over. */
   async transfer(bound: BoundSessions): Promise<SessionTransfer[]> {
     return (await this.of(bound)).flatMap((session) => {
       session.stopListening?.();
@@ -70,7 +73,7 @@ export class ClientSessions {
     });
   }
 
-  /** Take over what `transfer` gave. */
+  /** Resumes a session from the data that `transfer` returned. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
     const { upstreamId, transport, opener: { onListChanged } } = this.#options;
     const { client } = bound;
@@ -83,7 +86,7 @@ export class ClientSessions {
     bound.adopt(this.#keyFor(passed), session);
   }
 
-  /** The client wants another log level; sessions that are still to be opened are told then. */
+  /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */
   async tellLogLevel(bound: BoundSessions): Promise<void> {
     const { hasLogging, opener: { limits } } = this.#options;
     if (!hasLogging()) return;
@@ -91,12 +94,17 @@ export class ClientSessions {
     await Promise.all(sessions.map((session) => tellLogLevel(session, bound.client.logLevel, limits)));
   }
 
-  /** A session never serves a call whose pinned headers differ from those it was opened with. */
+  /**
+   * The key includes the pinned headers: a session never serves a call whose headers differ from those it was opened with.
+   */
   #keyFor(passed: HeaderList): string {
     return passed.length === 0 ? this.#key : `${this.#key} ${JSON.stringify(passed)}`;
   }
 
-  /** Others may wait for the same session: it is opened to the end, whoever gives up. */
+  /**
+   * Returns the session, or opens it. A caller that gives up does not stop the opening, because other callers may wait for
+   * it.
+   */
   #sessionFor(
     call: UpstreamCall,
     bound: BoundSessions,
@@ -112,26 +120,26 @@ export class ClientSessions {
 
   async #session(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener } = this.#options;
-    // A fresh one in its place would answer as if nothing had ever been.
+    // A new session would lack the client's state without saying so. Therefore the loss is reported once.
     if (bound.client.workerLocal.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
     const open = () => this.#open(bound, passed);
     let session = await bound.get(key, open);
     if (session.closed) {
-      // Its process or socket ended between two calls.
+      // The process or socket ended between two calls.
       await bound.drop(key, session);
       session = await bound.get(key, open);
     }
     if (session.isStateful) return session;
-    // Of a stateless upstream there is nothing to keep; kept, it would outlive the day that the upstream takes up sessions.
+    // A connection to a stateless upstream is not kept, so that the upstream may start to use sessions later.
     await bound.drop(key, session);
     if (opener.stateless === null) return session;
     void session.close();
     return opener.stateless;
   }
 
-  /** The upstream hears of the client what it would hear from it, now and after an expiry. */
+  /** Opens a session with the client's capabilities and preferences. This also replaces an expired session. */
   async #open(bound: BoundSessions, passed: HeaderList): Promise<UpstreamChannel> {
     const { upstreamId, opener, hasLogging } = this.#options;
     const { client } = bound;
@@ -144,20 +152,20 @@ export class ClientSessions {
     if (!session.isStateful) return session;
     await Promise.all([
       restorePreferences(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
-      // Whoever has the client after this worker cannot have the session.
+      // A session that cannot move to another worker is recorded, so that the loss can be reported.
       session.transfer() === null ? client.workerLocal.add(upstreamId) : null,
     ]);
-    // Some servers ask their client on this stream, and lose what they ask before it is there.
+    // Some servers ask the client on the GET stream and lose questions that they send before the stream is open.
     if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
     return session;
   }
 
-  /** Who listens calls nobody by whom the loss would be found out. */
+  /** Replaces a lost session of a client that listens. Such a client may make no call that would discover the loss. */
   async #replace(bound: BoundSessions, passed: HeaderList, lost: UpstreamChannel): Promise<void> {
     if (!this.#isListening(bound.client) || this.#options.isRetired()) return;
     const key = this.#keyFor(passed);
     await bound.drop(key, lost);
-    // Where that fails, the next call does better.
+    // If the replacement fails, the next call opens a session.
     await bound.get(key, () => this.#open(bound, passed)).catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-// The resource subscriptions of a client of an older revision at a 2026-07-28 upstream: one stream for all its URIs.
+// The resource subscriptions of a client with a session at an upstream of 2026-07-28. One stream carries all URIs.
 import { SluiceError } from "../../base/errors.ts";
 import type { Subscription, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { ClientState } from "../client/client_state.ts";
@@ -9,9 +9,9 @@ interface Streaming {
   readonly subscribe: NonNullable<UpstreamChannel["subscribe"]>;
   readonly client: ClientState;
   readonly upstreamId: string;
-  /** The caller's headers that the stream is opened with. */
+  /** The caller's headers for opening the stream. */
   readonly passed: HeaderList;
-  /** Aborted when the upstream is gone. */
+  /** Aborted when the upstream is changed or deleted. */
   readonly gone: AbortSignal;
 }
 
@@ -29,8 +29,8 @@ export class ResourceStream {
   }
 
   /**
-   * Have the stream that the client's subscriptions want now. Resolves when the upstream has acknowledged it, for the client
-   * may at once cause what it wants to hear of; after `withinMs` it is given up waiting, not listening.
+   * Opens the stream for the client's current subscriptions. Resolves when the upstream has acknowledged it, because the
+   * client may cause an update right after. After `withinMs` the wait ends; the stream stays.
    * @throws {SluiceError} UPSTREAM_*
    */
   async update(withinMs: number): Promise<void> {
@@ -49,7 +49,7 @@ export class ResourceStream {
           passed,
         });
         this.#open = { uris, stop, stream };
-        // Refused, it may be asked for again.
+        // A refused stream may be requested again.
         void stream.ended.then(() => {
           if (this.#open?.stream === stream) this.#open = null;
         });
@@ -59,7 +59,7 @@ export class ResourceStream {
     try {
       await Promise.race([isAcknowledged, pause(withinMs, undefined)]);
     } finally {
-      // Two streams for a moment: an update in between comes twice, and is not lost.
+      // The streams overlap, so that no update is lost. An update in between arrives twice.
       if (before !== this.#open) before?.stop.abort(replaced());
     }
   }

@@ -1,5 +1,5 @@
-// How calls get into one upstream: by the sessions that are opened for them, under its circuit breaker, or without any where it
-// keeps none. What the upstream is found to be while one is opened holds for all that follow.
+// Opens sessions to one upstream under its circuit breaker. It also holds the shared stateless connection, if the upstream
+// keeps no sessions. A handshake that finds the upstream stateless sets that connection for all later calls.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
@@ -10,14 +10,14 @@ import { channelWithoutSession, openChannel, speaksStateless } from "../session/
 import type { OpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
-/** What a new session is opened with. */
+/** The options for a new session. */
 export type Opening = Pick<
   OpenOptions,
   "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
 >;
 
 export class SessionOpener {
-  /** What a handshake may take. */
+  /** Time limit of a handshake. */
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
   readonly onListChanged: (method: string) => void;
   readonly #upstreamId: string;
@@ -34,14 +34,14 @@ export class SessionOpener {
     if (statelessRevision !== null) this.#keepsNone(statelessRevision);
   }
 
-  /** Of an upstream that keeps no sessions: there is nothing to share, so everybody uses it, without a handshake. */
+  /** The shared connection to an upstream without sessions. Everyone uses it, without a handshake. */
   get stateless(): UpstreamChannel | null {
     return this.#stateless;
   }
 
   /**
-   * Does it still speak 2026-07-28, though it has refused a call as an older server does? Then it refuses that call, whatever may
-   * have been executed of it. Never throws.
+   * Asks whether the upstream still speaks 2026-07-28, after it refused a call as an older server would. If so, the refusal
+   * concerns the call, and the call may have been executed. Never throws.
    */
   async stillSpeaksStateless(
     session: UpstreamChannel,
@@ -58,22 +58,22 @@ export class SessionOpener {
     }
   }
 
-  /** It wants a session now. */
+  /** Drops the shared connection, because the upstream now requires a session. */
   forget(stateless: UpstreamChannel): void {
     if (this.#stateless === stateless) this.#stateless = null;
   }
 
-  /** The circuit, where any call has met trouble. A warm call finds none at all. */
+  /** The circuit breaker. It is undefined until a call has failed, so warm calls do not pay for one. */
   get circuit(): CircuitBreaker | undefined {
     return this.#deps.breakers.known(this.#transport.address);
   }
 
-  /** A call without a session has met silence: it speaks against the upstream as a failed handshake does. */
+  /** Counts an unanswered call without a session as a failure, like a failed handshake. */
   silent(): void {
     this.#circuit().observed("silence");
   }
 
-  /** Open a session outside the pool. @throws {SluiceError} UPSTREAM_* */
+  /** Opens a session outside the pool. @throws {SluiceError} UPSTREAM_* */
   async open(options: Opening): Promise<UpstreamChannel> {
     const attempt = this.#enter();
     try {
@@ -81,14 +81,14 @@ export class SessionOpener {
       attempt.succeeded();
       return session;
     } catch (error) {
-      // Whoever asked gave up, or had no time left: that is no word of the upstream's.
+      // A caller that gave up or ran out of time says nothing about the upstream.
       if (isBreakerFailure(error) && !options.signal?.aborted) attempt.failed();
       else attempt.abandoned();
       throw error;
     }
   }
 
-  /** Open a session for the pool, which asks the circuit itself. @throws {SluiceError} UPSTREAM_* */
+  /** Opens a session for the pool, which checks the circuit itself. @throws {SluiceError} UPSTREAM_* */
   async handshake(opening: Opening): Promise<UpstreamChannel> {
     const { onListChanged, limits } = this;
     const { clientInfo } = this.#deps;
@@ -98,8 +98,8 @@ export class SessionOpener {
   }
 
   /**
-   * The circuit is open: ask whether anybody is there before a call goes out. The call itself is no probe, for it may take
-   * minutes, and all others fail until the probe is back.
+   * Checks the upstream before a call while the circuit is not closed. The call itself cannot be the probe: it may take
+   * minutes, and all other calls fail until the probe ends.
    * @throws {SluiceError} UPSTREAM_*
    */
   async probe(
@@ -114,7 +114,7 @@ export class SessionOpener {
       const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
       if (failed) attempt.failed();
       else if (isOurDoing(error) || signal?.aborted) attempt.abandoned();
-      // Whatever else it says, it is there.
+      // Any other error is an answer, so the upstream is reachable.
       else return attempt.succeeded();
       throw error;
     }

@@ -1,46 +1,48 @@
-// What a downstream session is to its upstreams. It outlives the upstream sessions: each that is opened anew is told again.
+// Room `client`: the client as upstreams see it, and which of its headers they receive.
+// This file holds the client's preferences and declared capabilities. They outlive upstream sessions: each new session
+// receives them again.
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { WorkerLocalState } from "./worker_local_state.ts";
 import type { ClientPeer } from "./client_peer.ts";
 
-/** Keeps the tasks of one upstream, and those that the client runs for it, from all others. */
+/** Separates tasks by upstream: an upstream sees only its own tasks, and the client's tasks that run for it. */
 export interface TaskBoundary {
-  /** The client as this upstream may know it. */
+  /** Returns the client as this upstream may see it. */
   peerFor(upstreamId: string, peer: ClientPeer): ClientPeer;
-  /** Who a notification of the client's about a task is for; null: nobody; undefined: it is about none. */
+  /** Finds the upstream for a client's task notification. Null: no upstream. Undefined: the notification is about no task. */
   addressee(notification: string): { readonly upstreamId: string; readonly text: string } | null | undefined;
 }
 
-/** What a client has asked for, as plain data. */
+/** The client's log level, subscriptions and tasks, as plain data. */
 export interface ClientPreferences {
-  /** As of `logging/setLevel`. */
+  /** Set by `logging/setLevel`. */
   readonly logLevel: string | null;
   /** The URIs of `resources/subscribe`, by upstream id. */
   readonly subscriptions: Readonly<Record<string, readonly string[]>>;
-  /** Whom the client runs tasks for: upstream ids, by the client's task id. */
+  /** The upstream id for each task that the client runs, by the client's task id. */
   readonly tasks?: Readonly<Record<string, string>>;
-  /** It has listened to what belongs to no call, and will again. */
+  /** The client has listened for messages outside calls before, and is expected to again. */
   readonly listens?: true;
 }
 
 export interface ClientStateOptions {
-  /** As the client declared them, JSON text. */
+  /** The capabilities that the client declared, as JSON text. */
   readonly capabilities?: string;
-  /** Takes what upstreams send outside any call. */
+  /** Receives what upstreams send outside any call. */
   readonly peer?: ClientPeer;
   readonly tasks?: (client: ClientState) => TaskBoundary;
   readonly preferences?: ClientPreferences;
-  /** Upstreams that kept something for the client on a worker that is gone, by id. */
+  /** Ids of upstreams that held state for the client in a worker that has ended. */
   readonly workerLocalBefore?: readonly string[];
-  /** A wish or an attachment has changed: keep it. One after the other, so that the last to be kept is the latest. */
+  /** Persists the state after a change. Calls do not overlap, so the last write is the latest state. */
   readonly onChange?: () => Promise<void>;
 }
 
-/** A client that subscribes to more than this at one upstream is refused: it cannot fill our memory. */
+/** Limit per client and upstream; bounds memory. A further subscription is refused. */
 const MAX_SUBSCRIPTIONS = 1_000;
 
-/** Of more tasks that a client runs for upstreams the oldest is forgotten: its upstream is told that there is no such task. */
+/** Limit of client tasks per session. The oldest is forgotten; its upstream then receives "no such task". */
 const MAX_CLIENT_TASKS = 1_000;
 
 export class ClientState {
@@ -48,9 +50,9 @@ export class ClientState {
   readonly peer: ClientPeer | undefined;
   readonly tasks: TaskBoundary | undefined;
   readonly workerLocal: WorkerLocalState;
-  /** A wrong yes costs no more than the care for tasks that never come. */
+  /** A false positive only costs checks for tasks that never come. */
   readonly mayRunTasks: boolean;
-  /** Does the client take messages that belong to no call? Then its upstream sessions listen for such. */
+  /** Whether the client takes messages outside calls. Its upstream sessions then open a GET stream. */
   listening = false;
   #hasListened: boolean;
   #logLevel: string | null;
@@ -92,12 +94,14 @@ export class ClientState {
     return { logLevel: this.#logLevel, subscriptions, ...tasks, ...listens };
   }
 
-  /** Has the client ever listened? Then it wants what it missed between two streams, also where another worker had the first. */
+  /**
+   * Whether the client has ever listened. Such a client receives what it missed between two streams, also in another worker.
+   */
   get hasListened(): boolean {
     return this.#hasListened;
   }
 
-  /** From now on it listens. Resolves when that is kept. */
+  /** Records that the client listens. Resolves when the record is persisted. */
   async beginListening(): Promise<void> {
     this.listening = true;
     if (this.#hasListened) return;
@@ -110,17 +114,17 @@ export class ClientState {
     await this.#keep();
   }
 
-  /** The client as an upstream may know it. */
+  /** Returns the client as this upstream may see it. */
   peerFor(upstreamId: string): ClientPeer | undefined {
     return this.peer && (this.tasks?.peerFor(upstreamId, this.peer) ?? this.peer);
   }
 
-  /** The upstream that the client runs a task for. */
+  /** Returns the upstream that the client runs a task for. */
   ownerOfTask(taskId: string): string | undefined {
     return this.#taskOwners.get(taskId);
   }
 
-  /** The client has begun a task for an upstream; an id that another upstream has is a new task's from now on. */
+  /** Records a task that the client runs for an upstream. A reused id belongs to the newer task. */
   async addTask(taskId: string, upstreamId: string): Promise<void> {
     this.#taskOwners.set(taskId, upstreamId);
     await this.#keep();
@@ -130,7 +134,7 @@ export class ClientState {
     return this.#subscriptions.get(upstreamId) ?? NONE;
   }
 
-  /** @throws {SluiceError} INVALID_REQUEST where there are too many already */
+  /** @throws {SluiceError} INVALID_REQUEST if the client has MAX_SUBSCRIPTIONS already */
   async subscribe(upstreamId: string, uri: string): Promise<void> {
     const uris = this.#subscriptions.get(upstreamId);
     if (uris === undefined) this.#subscriptions.set(upstreamId, new Set([uri]));

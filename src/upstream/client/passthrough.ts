@@ -1,30 +1,32 @@
-// Which of the caller's headers go upstream with its calls. What is sent upstream pins a session, so the same list is part of
-// the pool's key.
+// Selects the caller's headers that are sent upstream. Passed headers pin a session, so they are also part of the pool key.
 import type { HeaderList } from "../transport/transport.ts";
 
 export interface PassthroughRules {
-  /** ENABLE_HEADER_PASSTHROUGH: without it only X-Upstream-Authorization passes. */
+  /** ENABLE_HEADER_PASSTHROUGH. If false, only X-Upstream-Authorization is passed. */
   readonly enabled: boolean;
   /** DEFAULT_PASSTHROUGH_HEADERS, for an upstream without a list of its own. */
   readonly defaultNames: readonly string[];
-  /** ENABLE_SENSITIVE_HEADER_PASSTHROUGH: may Authorization, Cookie and their like be on a list? */
+  /** ENABLE_SENSITIVE_HEADER_PASSTHROUGH: lists may contain Authorization, Cookie and similar headers. */
   readonly sensitive: boolean;
-  /** ENABLE_OVERWRITE_BASE_HEADERS: does the caller's value win over the upstream's standing one? */
+  /** ENABLE_OVERWRITE_BASE_HEADERS: the caller's value replaces the upstream's configured value. */
   readonly overwrite: boolean;
 }
 
-/** A request's headers; a `Headers` will do. */
+/** The headers of a request; `Headers` satisfies it. */
 export interface ReceivedHeaders {
   get(name: string): string | null;
 }
 
-/** Always passed, as `authorization`: the caller's own credential for the upstream, told apart from the one for us. */
+/** The caller's own credential for the upstream. It is always passed, as `authorization`. */
 export const UPSTREAM_AUTHORIZATION = "x-upstream-authorization";
 
-/** Longer values are not headers that anybody meant to pass. */
+/** Longer values are not passed. */
 const MAX_VALUE_CHARS = 4_096;
 
-/** They describe this connection and this message, not the caller; or the protocol that we speak ourselves. */
+/**
+ * Headers that describe this connection or message instead of the caller, and headers of the protocol that we speak
+ * ourselves.
+ */
 const NEVER: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -45,7 +47,7 @@ const NEVER_PREFIXES = ["content-", "mcp-", "sec-", "proxy-"];
 
 const SENSITIVE: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie"]);
 
-/** May a header of this name be on a list at all? Lower case. */
+/** Whether a list may contain this header name (lower case). */
 export function isPassable(name: string, sensitive: boolean): boolean {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || NEVER.has(name)) return false;
   if (NEVER_PREFIXES.some((prefix) => name.startsWith(prefix))) return false;
@@ -54,14 +56,14 @@ export function isPassable(name: string, sensitive: boolean): boolean {
 
 const NOTHING: HeaderList = Object.freeze([]);
 
-/** One upstream's rules, worked out once; `select` is all that a call costs. */
+/** One upstream's rules, prepared once. A call only runs `select`. */
 export class Passthrough {
   readonly #names: readonly string[];
   readonly #taken: ReadonlySet<string>;
 
   /**
-   * @param ownNames the upstream's own list, which takes the place of the default one; null: it has none
-   * @param standing names of the headers that the upstream is always sent, in lower case
+   * @param ownNames the upstream's own list, which replaces the default list; null: no own list
+   * @param standing names of the headers that the upstream always receives, in lower case
    */
   constructor(rules: PassthroughRules, ownNames: readonly string[] | null, standing: readonly string[]) {
     const names = rules.enabled ? (ownNames ?? rules.defaultNames) : [];
@@ -70,7 +72,7 @@ export class Passthrough {
       .filter((name) => isPassable(name, rules.sensitive) && !this.#taken.has(name));
   }
 
-  /** The headers to pass, in a fixed order. */
+  /** Returns the headers to pass, in a fixed order. */
   select(received: ReceivedHeaders): HeaderList {
     const own = this.#taken.has("authorization") ? null : received.get(UPSTREAM_AUTHORIZATION);
     if (own === null && this.#names.length === 0) return NOTHING;

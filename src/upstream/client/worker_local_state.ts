@@ -1,10 +1,10 @@
-// Where an upstream keeps something for a client in a process or a socket of our worker's: it ends with the worker, and the
-// client is told so once.
+// Upstreams that keep state for a client in a process or socket of this worker. The state ends with the worker; the client is
+// told once.
 
 export interface WorkerLocalStateOptions {
-  /** Upstream ids, as the client's record holds them: what was kept there ended with the worker before. */
+  /** Upstream ids from the client's persisted record. Their state ended with the previous worker. */
   readonly before?: readonly string[];
-  /** The ids have changed: keep them. */
+  /** Persists the ids after a change. */
   readonly onChange?: () => Promise<void>;
 }
 
@@ -18,26 +18,26 @@ export class WorkerLocalState {
     this.#onChange = onChange;
   }
 
-  /** All that whoever comes after this worker has to know of. */
+  /** The ids that the next worker must know. */
   get upstreamIds(): string[] {
     return [...this.#here, ...this.#lost];
   }
 
-  /** A session has been opened that cannot leave this worker. Resolves when that is kept. Never throws. */
+  /** Records a session that cannot leave this worker. Resolves when the record is persisted. Never throws. */
   async add(upstreamId: string): Promise<void> {
     if (this.#here.has(upstreamId)) return;
     this.#here.add(upstreamId);
     await this.#keep();
   }
 
-  /** Has the client lost what it had at the upstream, and not heard of it? Yes once. */
+  /** Returns whether the client lost its state at the upstream; true only once. */
   takeLoss(upstreamId: string): boolean {
     const isLost = this.#lost.delete(upstreamId);
     if (isLost) void this.#keep();
     return isLost;
   }
 
-  /** A call does not fail for it: where the records are away it is kept with the next change. */
+  /** A failed write does not fail the call. The next change writes the ids again. */
   async #keep(): Promise<void> {
     await this.#onChange().catch(() => {});
   }
