@@ -1,4 +1,6 @@
-// Is each registered upstream there? Asked in rounds, by one worker of the cluster; the answers are kept with the gateways.
+// Room `health`: whether registered upstreams are reachable. The leader of the cluster runs the checks; callers start
+// `HealthChecks` or `probeUpstream`.
+// This file checks every upstream in rounds and stores the results in the gateways' rows.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { isError, reasonOf, type SluiceError } from "../../base/errors.ts";
@@ -9,33 +11,36 @@ import { Deadline, inTime } from "../resilience/deadline.ts";
 import { isBreakerFailure } from "../resilience/failures.ts";
 
 /**
- * `refused`: it is there and answered 401 or 403. `not_checked`: the failure is ours (a secret that cannot be opened, no
- * outbound connection free) and says nothing about it.
+ * `refused`: the upstream answered 401 or 403. `not_checked`: the failure is ours, such as an unreadable secret or no free
+ * outbound connection; it says nothing about the upstream.
  */
 export type CheckResult = "healthy" | "refused" | "failed" | "not_checked";
 
 export interface HealthCheckDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** From the begin of a round to the begin of the next; HEALTH_CHECK_INTERVAL. */
+  /** From the start of a round to the start of the next; HEALTH_CHECK_INTERVAL. */
   readonly intervalMs: number;
   /** For the whole check of one upstream; GATEWAY_HEALTH_CHECK_TIMEOUT. */
   readonly timeoutMs: number;
-  /** Failures in a row that make it unreachable; -1: never. UNHEALTHY_THRESHOLD. */
+  /** Consecutive failures until an upstream counts as unreachable; -1: never. UNHEALTHY_THRESHOLD. */
   readonly unhealthyThreshold: number;
   /** MAX_CONCURRENT_HEALTH_CHECKS. */
   readonly maxAtOnce: number;
   readonly gateways: () => Promise<readonly GatewayRow[]>;
-  /** @throws {SluiceError} why the upstream is no good; the signal's reason when that is aborted */
+  /** @throws {SluiceError} the reason why the upstream is unhealthy; the signal's reason */
   readonly probe: (row: GatewayRow, signal: CancelSignal) => Promise<void>;
-  /** @returns false where the gateway was changed meanwhile */
+  /** @returns false if the gateway was changed meanwhile */
   readonly save: (row: GatewayRow, health: GatewayHealth) => Promise<boolean>;
-  /** It became unreachable (`gone`), or is there again and would answer us (`back`), or not (`refusing`). */
+  /**
+   * The upstream became unreachable (`gone`), answers again (`back`), or answers again and refuses our credentials
+   * (`refusing`).
+   */
   readonly onTurn: (row: GatewayRow, turn: "gone" | "back" | "refusing") => void;
   readonly count: (result: CheckResult) => void;
 }
 
-/** Keeps nothing in itself: whoever takes over goes on from what the gateways' rows say. */
+/** Keeps no state: a new leader continues from the gateways' rows. */
 export class HealthChecks {
   readonly #deps: HealthCheckDeps;
 
@@ -43,10 +48,10 @@ export class HealthChecks {
     this.#deps = deps;
   }
 
-  /** Round after round, until the signal is aborted. Never throws. */
+  /** Runs rounds until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, intervalMs } = this.#deps;
-    // Who takes over goes on where another was: an upstream that was just checked is not asked again at once.
+    // A new leader continues the schedule: an upstream that was just checked is not checked again at once.
     let isDue = ({ lastCheckedAt }: GatewayRow) =>
       lastCheckedAt === null || Date.parse(lastCheckedAt) <= clock.now() - intervalMs;
     while (!signal.aborted) {
@@ -62,7 +67,7 @@ export class HealthChecks {
 
   async #round(isDue: (row: GatewayRow) => boolean, signal: AbortSignal): Promise<void> {
     const gateways = (await this.#deps.gateways()).filter((row) => row.enabled && isDue(row));
-    // Those that may hang come last: whoever is well does not wait for them.
+    // Upstreams that failed before come last, because their checks may hang and delay the others.
     const waiting = gateways.toSorted((a, b) => a.failedChecks - b.failedChecks).values();
     const lane = async () => {
       for (const row of waiting) {
@@ -94,7 +99,7 @@ export class HealthChecks {
     }
   }
 
-  /** @returns why it failed; null: it did not */
+  /** @returns the failure; null: healthy */
   async #probe(row: GatewayRow, signal: AbortSignal): Promise<unknown> {
     const { clock, timeoutMs, probe } = this.#deps;
     const deadline = new Deadline(timeoutMs, "GATEWAY_HEALTH_CHECK_TIMEOUT", clock.now());
@@ -102,7 +107,9 @@ export class HealthChecks {
     return await inTime(deadline, work, (giveUp) => probe(row, giveUp)).then(() => null, (error) => error);
   }
 
-  /** It is there. Refused credentials are shown, and are no reason to call it unreachable: callers may bring their own. */
+  /**
+   * Records a reachable upstream. Refused credentials are shown but do not make it unreachable: callers may bring their own.
+   */
   async #seen(row: GatewayRow, refusal: unknown): Promise<void> {
     const { log, save, onTurn } = this.#deps;
     const time = this.#time();
@@ -134,6 +141,6 @@ export class HealthChecks {
 function resultOf(failure: unknown): CheckResult {
   if (failure === null) return "healthy";
   if (isError(failure, "UPSTREAM_AUTH_FAILED")) return "refused";
-  // Where we may not connect, no call gets through either.
+  // An upstream that we may not connect to fails for calls as well.
   return isBreakerFailure(failure) || isError(failure, "EGRESS_DENIED") ? "failed" : "not_checked";
 }

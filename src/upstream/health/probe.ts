@@ -1,5 +1,5 @@
-// One look at an upstream, as light as it may be: a ping (server/discover in 2026-07-28), in a session of its own where the
-// upstream keeps sessions.
+// Checks one upstream with a ping (`server/discover` in 2026-07-28). An upstream with sessions gets a session of its own for
+// it.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -15,8 +15,8 @@ export interface ProbeOptions {
 }
 
 /**
- * Resolves when the upstream has answered like an MCP server: an error in answer to the ping is an answer too. Its session is
- * ended (ContextForge's checks left theirs open, #1549), without waiting for that.
+ * Resolves when the upstream has answered like an MCP server. A JSON-RPC error is an answer too. The session is closed
+ * without waiting; ContextForge left such sessions open (https://github.com/IBM/mcp-context-forge/issues/1549).
  * @throws {SluiceError} UPSTREAM_*, or the signal's reason
  */
 export async function probeUpstream(
@@ -33,7 +33,7 @@ export async function probeUpstream(
       await known.checkReachable(call);
       return;
     } catch (error) {
-      // It may keep sessions by now, and want one.
+      // The upstream may have started to require sessions.
       if (!isError(error, "UPSTREAM_HTTP_ERROR") && !isUngreeted(error)) throw error;
     } finally {
       void known.close();

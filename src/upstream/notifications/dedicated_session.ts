@@ -1,5 +1,4 @@
-// What an upstream with sessions sends outside any call, for a listener that has no session of its own to hear it in: one is
-// kept open for it.
+// Subscribes at an upstream with sessions for a listener that has no session. A dedicated session is kept open for it.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import type { SessionCall, Subscription, UpstreamChannel } from "../session/upstream_channel.ts";
@@ -9,17 +8,19 @@ import { keepStreamOpen, pause, type StreamEnd } from "../transport/stream_reope
 interface SessionListening {
   /** For error texts. */
   readonly upstream: string;
-  /** A session whose messages go to the listener. `onExpired`: see OpenOptions. */
+  /** Opens a session whose messages go to the listener. `onExpired`: see OpenOptions. */
   readonly open: (onExpired: () => void) => Promise<UpstreamChannel>;
-  /** It listens again: what happened meanwhile nobody has heard of. */
+  /** Called after a reconnect, because notifications in between were missed. */
   readonly onAgain?: () => void;
-  /** To be subscribed to in it. */
+  /** The resource URIs to subscribe to. */
   readonly uris: readonly string[];
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
   readonly signal: AbortSignal;
 }
 
-/** A session whose stream lives on says only to who asks that it has ended. It also keeps the upstream from ending it for idleness. */
+/**
+ * A session with an open stream does not show that it has expired, so it is pinged. The ping also prevents an idle timeout.
+ */
 const CHECK_INTERVAL_MS = 60_000;
 
 export function subscribeInSession(listening: SessionListening): Subscription {
@@ -33,7 +34,7 @@ export function subscribeInSession(listening: SessionListening): Subscription {
     const over = AbortSignal.any([signal, expired.signal]);
     try {
       session = await open(() => expired.abort());
-      // Without a session there is nothing that could listen.
+      // A connection without a session cannot receive notifications.
       if (!session.isStateful) throw noSession(listening);
       session.listen();
       await subscribeTo(uris, session, listening);
@@ -56,7 +57,7 @@ export function subscribeInSession(listening: SessionListening): Subscription {
   return { opened: opened.promise, ended };
 }
 
-/** One URI that is refused does not cost the others; all of them do. @throws {SluiceError} UPSTREAM_* */
+/** Subscribes to all URIs. Fails only if every URI is refused. @throws {SluiceError} UPSTREAM_* */
 async function subscribeTo(
   uris: readonly string[],
   session: UpstreamChannel,

@@ -1,17 +1,20 @@
-// Hears of changes of upstreams' lists for a whole replica: one listener for each upstream that promises to tell of them.
+// Watches the lists of all upstreams for one replica: one subscription per upstream that announces list changes.
 import type { Subscription } from "../session/upstream_channel.ts";
 
-/** An upstream as far as a watch needs it. */
+/** The part of an upstream that a watch needs. */
 export interface WatchableUpstream {
   readonly id: string;
-  /** Does it tell of changes of any list? */
+  /** Whether the upstream announces changes of any list. */
   readonly promisesListChanges: boolean;
-  /** `onListChanged` takes the notification's method. The subscription ends when the signal is aborted, or the upstream is replaced. */
+  /**
+   * `onListChanged` receives the notification's method. The subscription ends when the signal is aborted or the upstream is
+   * replaced.
+   */
   watchLists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription;
 }
 
 interface ListWatchDeps {
-  /** Takes the gateway's id and the notification's method. */
+  /** Receives the gateway's id and the notification's method. */
   readonly onListChanged: (gatewayId: string, method: string) => void;
 }
 
@@ -30,15 +33,14 @@ export class ListWatch {
     this.#deps = deps;
   }
 
-  /** How many upstreams are listened to. */
+  /** The number of watched upstreams. */
   get size(): number {
     return this.#watches.size;
   }
 
   /**
-   * Take over a new catalog. An upstream that was changed is listened to anew; one that does not let itself be listened to
-   * is left alone until the next catalog.
-   * @param upstreams all that can be used
+   * Applies a new catalog. A changed upstream is watched anew. An upstream that refused is tried again with the next catalog.
+   * @param upstreams all usable upstreams
    */
   update(upstreams: readonly WatchableUpstream[]): void {
     if (this.#isClosed) return;
@@ -53,7 +55,7 @@ export class ListWatch {
     for (const [id, upstream] of wanted) if (!this.#watches.has(id)) this.#watch(id, upstream);
   }
 
-  /** Resolves when the upstreams have been told, which takes a few seconds at most. */
+  /** Closes all subscriptions. Resolves when the upstreams have been told, within a few seconds. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const watches = [...this.#watches.values()];

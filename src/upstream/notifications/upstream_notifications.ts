@@ -1,4 +1,6 @@
-// What is listened to at one upstream outside any call: by a stream where it speaks 2026-07-28, else in a session for it.
+// Room `notifications`: what upstreams send outside calls, namely list changes and resource updates. `Upstream` and
+// `ListWatch` are the ways in.
+// This file subscribes at one upstream: with `subscriptions/listen` if it speaks 2026-07-28, else in a dedicated session.
 import { SluiceError } from "../../base/errors.ts";
 import type { BoundSessions } from "../bound/bound_sessions.ts";
 import type {
@@ -17,9 +19,9 @@ import { subscribeInSession } from "./dedicated_session.ts";
 interface ListenedTo {
   readonly id: string;
   readonly name: string;
-  /** As of its last discovery. */
+  /** The capabilities at the last discovery. */
   readonly capabilities: () => Readonly<Record<string, unknown>>;
-  /** What needs no session, where there is such. */
+  /** The shared connection to an upstream without sessions; null: it keeps sessions. */
   readonly stateless: () => UpstreamChannel | null;
   readonly open: (opening: Opening) => Promise<UpstreamChannel>;
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
@@ -35,7 +37,7 @@ export class UpstreamNotifications {
     this.#upstream = upstream;
   }
 
-  /** Does it tell of changes of any list? */
+  /** Whether the upstream announces changes of any list. */
   get promisesListChanges(): boolean {
     return !isEmpty(listFilter(this.#upstream.capabilities()));
   }
@@ -46,7 +48,7 @@ export class UpstreamNotifications {
     return this.subscribe(filter, { onMessage }, signal, onListChanged);
   }
 
-  /** The one stream for what a client of an older revision has subscribed to; undefined where its own sessions listen. */
+  /** Returns the resource stream of a client with a session; undefined if its own upstream sessions receive the updates. */
   streamFor(bound: BoundSessions, passed: HeaderList = NO_HEADERS): ResourceStream | undefined {
     const { id, stateless } = this.#upstream;
     const subscribe = stateless()?.subscribe;
@@ -61,17 +63,20 @@ export class UpstreamNotifications {
       });
     const stream = bound.stream(id, make);
     if (!stream.isGone) return stream;
-    // Of the upstream before it was changed.
+    // The stream belongs to the upstream before its change.
     bound.closeStream(id);
     return bound.stream(id, make);
   }
 
-  /** The upstream is another now, or deleted: whoever listens does so anew. */
+  /** Ends all subscriptions, because the upstream was changed or deleted. The listeners subscribe again at the new one. */
   end(): void {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
   }
 
-  /** @param onListChanged takes what a session hears of lists; a stream of its own has `options.onMessage` for all */
+  /**
+   * @param onListChanged receives list changes in a session; with `subscriptions/listen`, `options.onMessage` receives
+   * everything
+   */
   subscribe(
     filter: SubscriptionFilter,
     options: Omit<SubscribeOptions, "signal">,

@@ -1,4 +1,5 @@
-// What an upstream sends of itself: notifications go to the client or to the catalog, requests to the client and back.
+// Routes what an upstream sends on its own: notifications to the client or the catalog, requests to the client and its
+// answers back.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { errorText, isObject, type JsonObject, memberText, resultText } from "../../mcp/json_rpc.ts";
@@ -7,20 +8,20 @@ import type { OnMessage, UpstreamConnection } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 
 export interface IncomingMessagesOptions {
-  /** Takes what the upstream sends outside any call. */
+  /** Receives what the upstream sends outside any call. */
   readonly client?: ClientPeer;
-  /** Takes the method of a `notifications/{tools,prompts,resources}/list_changed`. */
+  /** Receives the method of a `notifications/{tools,prompts,resources}/list_changed`. */
   readonly onListChanged?: (method: string) => void;
 }
 
-/** The call on whose stream a message came. */
+/** The call on whose stream a message arrived. */
 interface Call {
   readonly client: ClientPeer | undefined;
   readonly deadline: Deadline;
   readonly signal: CancelSignal | undefined;
 }
 
-/** How long a word that nobody waits for may take to reach the upstream, ms. */
+/** Time limit for sending a message that nobody waits for, ms. */
 const UNAWAITED_TIMEOUT_MS = 5_000;
 
 export function unawaited(): { readonly deadline: Deadline } {
@@ -28,25 +29,25 @@ export function unawaited(): { readonly deadline: Deadline } {
 }
 
 export class IncomingMessages {
-  /** Set as soon as there is one; what comes before it is lost. */
+  /** Set once the connection exists; messages before that are dropped. */
   connection: UpstreamConnection | undefined;
   readonly #options: IncomingMessagesOptions;
-  /** The upstream's requests that wait for the client, by the text of their id. */
+  /** The upstream's requests that wait for the client, by the JSON text of their id. */
   readonly #asking = new Map<string, Cancellation>();
 
   constructor(options: IncomingMessagesOptions) {
     this.#options = options;
   }
 
-  /** A message outside any call. */
+  /** Receives a message outside any call. */
   readonly receive: OnMessage = (value, text) => this.#receive(value, text, this.#options.client);
 
-  /** A message on a call's stream. */
+  /** Receives a message on a call's stream. */
   receiveDuring(value: JsonObject, text: string, call: Call): void {
     this.#receive(value, text, call.client ?? this.#options.client, call);
   }
 
-  /** The session is over: nobody waits for the client's answers any more. */
+  /** Cancels the requests to the client, because the session has ended. */
   close(): void {
     for (const asking of this.#asking.values()) asking.cancel(ended());
   }
@@ -59,7 +60,7 @@ export class IncomingMessages {
     else client?.notify(text);
   }
 
-  /** The upstream no longer wants what it has asked the client for. */
+  /** Cancels a request to the client that the upstream has withdrawn. */
   #cancelled(value: JsonObject, text: string): void {
     if (!isObject(value.params)) return;
     const id = memberText(memberText(text, "params")!, "requestId");
@@ -82,7 +83,7 @@ export class IncomingMessages {
     await this.connection?.notify(body, unawaited()).catch(() => {});
   }
 
-  /** @returns null where the upstream has taken its question back */
+  /** @returns null if the upstream has withdrawn its request */
   async #ask(
     client: ClientPeer,
     method: string,

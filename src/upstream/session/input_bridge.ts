@@ -1,5 +1,5 @@
-// An input-required result (2026-07-28, "Multi Round-Trip Requests") for a client that knows no such thing: its requests are
-// put to the client as the sampling, elicitation and roots requests that it knows, and the call is made again with the answers.
+// Answers an input-required result (2026-07-28, "Multi Round-Trip Requests") for a client of an older revision. The client
+// receives the input requests as sampling, elicitation or roots requests; then the call is repeated with the answers.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -10,23 +10,23 @@ export interface InputBridge {
   /** For error texts. */
   readonly upstream: string;
   readonly client: ClientPeer | undefined;
-  /** As the client declared them, JSON text. */
+  /** The capabilities that the client declared, as JSON text. */
   readonly clientCapabilities: string;
   readonly signal: CancelSignal | undefined;
-  /** Of the call, as they went out. */
+  /** The params of the call as sent. */
   readonly params: string;
   /**
-   * Makes the call again, under a new id and with its whole time again: in between no request is open, so what the client
-   * needs counts nowhere but in MCP_CLIENT_REQUEST_TIMEOUT.
+   * Repeats the call with a new id and a new time limit. Between two rounds no upstream request is open, so the client's time
+   * counts only towards MCP_CLIENT_REQUEST_TIMEOUT.
    */
   readonly ask: (params: string) => Promise<{ readonly answer: RpcAnswer; readonly result: unknown }>;
   readonly clock?: Clock;
 }
 
-/** As many as the official SDK allows: an upstream that still wants more is in a loop. */
+/** The limit of the official SDK. An upstream that wants more rounds is considered to be in a loop. */
 const MAX_ROUNDS = 8;
 
-/** An upstream that only wants to be asked again is not asked faster than this. */
+/** Pause before a repetition without client input, ms. */
 const PACE_MS = 250;
 
 export function isInputRequired(result: unknown): result is JsonObject {
@@ -55,18 +55,18 @@ export async function answerInput(
   throw needsInput(bridge, `it was not content with ${MAX_ROUNDS} rounds of it`);
 }
 
-/** The words for a map of capabilities: "elicitation, sampling". */
+/** The names in a map of capabilities: "elicitation, sampling". */
 export function namesOf(capabilities: unknown): string {
   return isObject(capabilities) ? Object.keys(capabilities).join(", ") : "";
 }
 
-/** The client's results by key, as JSON text; null where nothing is asked of it. */
+/** The client's results by key, as JSON text; null if the upstream requests nothing. */
 async function answersTo(result: JsonObject, text: string, bridge: InputBridge): Promise<string | null> {
   if (!isObject(result.inputRequests)) return null;
   const requests = Object.entries(result.inputRequests);
   if (requests.length === 0) return null;
   const requestsText = memberText(text, "inputRequests")!;
-  // One that fails ends the call, and nobody wants the others then.
+  // One failed request ends the call and cancels the others.
   const asking = new Cancellation();
   const giveUp = () => asking.cancel(bridge.signal!.reason);
   if (bridge.signal?.aborted) giveUp();
@@ -112,7 +112,7 @@ async function answerTo(
   }
   const answer = await client.request(method, isUrlMode ? withElicitationId(params!) : params, {
     signal,
-    // The revision has no progress of client to server.
+    // 2026-07-28 has no progress from client to server.
     onProgress: () => {},
   });
   if (!answer.failed) return answer.text;
@@ -121,7 +121,7 @@ async function answerTo(
   throw needsInput(bridge, `${method}, and the client refused: ${words}`);
 }
 
-/** The older revision's requests of this kind have an id; what becomes of it there nobody is told. */
+/** Adds the elicitation id that older revisions require. Its completion is never reported. */
 function withElicitationId(params: string): string {
   return memberText(params, "elicitationId") === undefined
     ? replaceMember(params, "elicitationId", JSON.stringify(crypto.randomUUID()))

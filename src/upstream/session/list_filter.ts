@@ -1,4 +1,4 @@
-// Which changes of its lists an upstream promises to tell of, as what a listener asks for.
+// Builds the subscription filter for the list changes that an upstream's capabilities promise.
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import type { SubscriptionFilter } from "./upstream_channel.ts";
 
@@ -20,7 +20,7 @@ export function isEmpty(filter: ListFilter): boolean {
   return !Object.values(filter).includes(true);
 }
 
-/** The notifications that a filter asks for. */
+/** The notification methods that a filter selects. */
 export function methodsIn(filter: SubscriptionFilter): string[] {
   const lists = ["tools", "prompts", "resources"] as const;
   return lists.filter((list) => filter[`${list}ListChanged`]).map((list) =>

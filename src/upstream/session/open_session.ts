@@ -1,4 +1,4 @@
-// Opens what calls go through: the one place that decides by an upstream's answers which era it is spoken to in.
+// Opens channels to upstreams. Only this file decides by an upstream's answers which revision to speak.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { withClaims } from "../../mcp/claims.ts";
@@ -16,9 +16,8 @@ import { type OpenOptions, UpstreamSession } from "./upstream_session.ts";
 type ClientInfo = OpenOptions["clientInfo"];
 
 /**
- * Usable at once by everybody, for an upstream that is known to keep no sessions; null where its transport always does.
- * @param peers hear of what an upstream says besides its answers: an older one on a call's stream, one of 2026-07-28 that is
- *  a process
+ * Returns a channel without a session, usable at once by everyone. Null: this transport always has sessions.
+ * @param peers receive what the upstream sends besides answers: on a call's stream, or from a 2026-07-28 process
  */
 export function channelWithoutSession(
   transport: UpstreamTransport,
@@ -31,7 +30,10 @@ export function channelWithoutSession(
     : UpstreamSession.stateless(transport, revision, peers);
 }
 
-/** Do the handshake; an upstream that turns out to have none any more is spoken to without. @throws {SluiceError} UPSTREAM_* */
+/**
+ * Performs the handshake. An upstream that refuses `initialize` and speaks 2026-07-28 gets a channel without a session.
+ * @throws {SluiceError} UPSTREAM_*
+ */
 export async function openChannel(
   transport: UpstreamTransport,
   options: OpenOptions,
@@ -54,7 +56,7 @@ export async function handshake(
   try {
     return await UpstreamSession.open(transport, options);
   } catch (error) {
-    // It forgot the session between the steps of the handshake, as one that is restarted does: once more from the start.
+    // An upstream that restarts during the handshake loses the session. The handshake is repeated once.
     if (isError(error, "UPSTREAM_SESSION_EXPIRED")) return await UpstreamSession.open(transport, options);
     throw error;
   }
@@ -62,13 +64,13 @@ export async function handshake(
 
 export interface StatelessUpstream {
   readonly session: StatelessChannel;
-  /** Its `server/discover` result. */
+  /** The `server/discover` result. */
   readonly discovered: JsonObject;
 }
 
 /**
- * Ask whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: its answer is that of an older server.
- * @throws {SluiceError} UPSTREAM_*: it did not say, which is evidence of nothing
+ * Asks whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: it answered like an older server.
+ * @throws {SluiceError} UPSTREAM_*: the upstream gave no usable answer, so its revision is unknown
  */
 export async function probeStateless(
   transport: UpstreamTransport,
@@ -92,20 +94,23 @@ export async function probeStateless(
     await session.close();
     return null;
   } catch (error) {
-    // A process that was started for the probe is gone before another one is.
+    // A process that was started for the probe ends before another one starts.
     await session.close();
     if (isOlderAnswer(error)) return null;
     throw error;
   }
 }
 
-/** Is it a `server/discover` result that names the revision? */
+/** Whether a `server/discover` result names 2026-07-28. */
 export function speaksStateless(result: unknown): result is JsonObject {
   return isObject(result) && Array.isArray(result.supportedVersions) &&
     result.supportedVersions.includes(STATELESS_REVISION);
 }
 
-/** A 4xx without an answer in it, or something that is no answer at all; 401 and 403 are about us, 5xx about its health. */
+/**
+ * Older servers answer an unknown request with a 4xx status or an invalid body. 401 and 403 concern our credentials; 5xx
+ * concerns the server's health.
+ */
 function isOlderAnswer(error: unknown): boolean {
   if (!(error instanceof SluiceError)) return false;
   if (error.code === "UPSTREAM_PROTOCOL_ERROR" || isUngreeted(error)) return true;
@@ -122,7 +127,7 @@ function newStatelessChannel(
   return connection === null ? null : new StatelessChannel(connection, { upstream, clientInfo });
 }
 
-/** Some servers of an older revision would take a call without `initialize` and answer it by their own rules. */
+/** The greeting protects older servers: some would accept a call without `initialize` and answer it by their own rules. */
 function greetingOf(
   upstream: string,
   clientInfo: ClientInfo,

@@ -1,4 +1,4 @@
-// Calls to an upstream that speaks 2026-07-28: no handshake and no session, each request says all that there is to know.
+// A channel to an upstream of 2026-07-28. It has no handshake and no session; each request carries everything.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { claimIn, logLevelIn, withClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
@@ -21,10 +21,10 @@ export interface StatelessChannelOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
 }
 
-/** What the revision has no more, and what therefore the gateway answers for a client of an older one. */
+/** Methods that 2026-07-28 lacks. The gateway answers them for clients of older revisions. */
 const ANSWERED_HERE: ReadonlySet<string> = new Set([
   "ping",
-  // The level goes with every request.
+  // The level is sent with every request instead.
   "logging/setLevel",
   // See resource_stream.ts.
   "resources/subscribe",
@@ -54,8 +54,9 @@ export class StatelessChannel implements UpstreamChannel {
   }
 
   /**
-   * A modern client's params go out as they are; an older one's get the claims, and its input requests are asked of it. So are a
-   * modern client's where its next request might come to another process than the one that asks.
+   * Sends a call. A sessionless client's params are sent unchanged. Other clients' params receive claims, and their input
+   * requests are answered through the input bridge. The bridge also serves sessionless clients of a process, because their
+   * next request might reach another worker's process.
    */
   async request(
     method: string,
@@ -68,7 +69,7 @@ export class StatelessChannel implements UpstreamChannel {
     if (isSessionless && !isLocal) return (await this.#ask(method, params ?? "{}", call, passed)).answer;
     if (!isSessionless && ANSWERED_HERE.has(method)) return EMPTY;
     const { bound, clientCapabilities: declared = bound?.client.capabilities ?? "{}" } = call;
-    // An older client has no methods for such a task, and another worker's process does not know it.
+    // Clients with sessions have no methods for extension tasks, and another worker's process would not know the task.
     const clientCapabilities = withoutTasksExtension(declared);
     const claimed = isSessionless && clientCapabilities === declared ? params ?? "{}" : withClaims(params, {
       clientCapabilities,
@@ -76,7 +77,7 @@ export class StatelessChannel implements UpstreamChannel {
       logLevel: isSessionless ? logLevelIn(params) : bound?.client.logLevel ?? null,
     });
     const { answer, result } = await this.#ask(method, claimed, call, passed);
-    // A modern client that cannot be asked in between comes back by itself.
+    // A sessionless client that cannot be asked now repeats the call itself.
     if (!isInputRequired(result) || (isSessionless && clientOf(call)?.request === undefined)) return answer;
     return await answerInput({ text: answer.text, result }, {
       upstream: this.#upstream,
@@ -122,7 +123,7 @@ export class StatelessChannel implements UpstreamChannel {
     });
   };
 
-  /** What a client tells of itself goes with each request. */
+  /** Clients' notifications are not needed, because each request carries the client's state. */
   async notify(): Promise<void> {}
 
   listen(): void {}
@@ -135,7 +136,7 @@ export class StatelessChannel implements UpstreamChannel {
     await this.#connection.close();
   }
 
-  /** One request, its params as they go out. Sent again, once, to a server that refuses our version and lists it all the same. */
+  /** Sends one request. Repeats it once if the server refuses our version and still lists it as supported. */
   async #ask(
     method: string,
     params: string,
@@ -157,7 +158,7 @@ export class StatelessChannel implements UpstreamChannel {
     passed: HeaderList,
   ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
     const { timeoutMs, timeoutSetting, signal, paramHeaders = NONE } = call;
-    // Nothing was sent, so there is nothing to cancel.
+    // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const client = clientOf(call);
@@ -167,7 +168,7 @@ export class StatelessChannel implements UpstreamChannel {
       passed,
       paramHeaders,
       mirrored: this.#mirrored.of(method, params),
-      // The revision has no requests of servers; one that comes anyway gets no answer.
+      // 2026-07-28 servers send no requests. A request that arrives anyway gets no answer.
       onMessage: (value, text) => value.id === undefined && client?.notify(text),
     });
     if ("result" in reply.value) {
@@ -175,13 +176,13 @@ export class StatelessChannel implements UpstreamChannel {
       const answer = { text: memberText(reply.text, "result")!, failed: false };
       return { answer, result: reply.value.result };
     }
-    this.#throwWhatIsOurs(method, reply, call);
+    this.#throwIfOurFault(method, reply, call);
     return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
   }
 
   /**
-   * What a result of a type means that an extension has added, nobody of an older revision knows, nor do we ("ResultType": such a
-   * one is invalid).
+   * Refuses result types that extensions add. A client of an older revision does not know them, and the revision calls
+   * unknown types invalid ("ResultType").
    * @throws {SluiceError} UPSTREAM_PROTOCOL_ERROR
    */
   #requireKnownType(result: unknown): void {
@@ -193,8 +194,8 @@ export class StatelessChannel implements UpstreamChannel {
     });
   }
 
-  /** Errors that speak of how we ask, not of what the client asks. @throws {SluiceError} */
-  #throwWhatIsOurs(method: string, { value, refusedWith }: Reply, { revision }: SessionCall): void {
+  /** Throws errors that concern the gateway's way of asking instead of the client's request. @throws {SluiceError} */
+  #throwIfOurFault(method: string, { value, refusedWith }: Reply, { revision }: SessionCall): void {
     const error: JsonObject = isObject(value.error) ? value.error : {};
     const reason = typeof error.message === "string" ? error.message : "no reason given";
     const upstream = this.#upstream;
@@ -211,7 +212,7 @@ export class StatelessChannel implements UpstreamChannel {
     if (error.code === STATELESS_ERRORS.headerMismatch) {
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
     }
-    // A client of this revision is told in the revision's own words.
+    // A client of this revision receives the upstream's own error.
     if (error.code === STATELESS_ERRORS.missingCapability && revision !== STATELESS_REVISION) {
       const { requiredCapabilities } = isObject(error.data) ? error.data : { requiredCapabilities: null };
       const needed = namesOf(requiredCapabilities);
@@ -227,7 +228,7 @@ function clientOf({ client, bound }: SessionCall): ClientPeer | undefined {
   return client ?? bound?.client.peer;
 }
 
-/** For what stays open for hours. */
+/** A deadline that never passes, for requests that stay open for hours. */
 function forever(): Deadline {
   const deadline = new Deadline(0, "none");
   deadline.hold();

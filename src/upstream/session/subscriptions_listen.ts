@@ -1,5 +1,5 @@
-// A `subscriptions/listen` request that is kept open (2026-07-28, "Subscriptions"): the acknowledgement comes first, then what
-// was subscribed to, until either side ends it.
+// Keeps a `subscriptions/listen` request open (2026-07-28, "Subscriptions"). The acknowledgement comes first, then
+// notifications, until either side ends it.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, memberText, removeMember, replaceMember } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
@@ -19,10 +19,10 @@ interface Listening {
 
 const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 
-/** A subscription whose stream is opened again when it is lost. Notifications come without the upstream's id of it. */
+/** Subscribes, and reopens a lost stream. Notifications are delivered without the upstream's subscription id. */
 export function subscribe({ upstream, open, onMessage, signal }: Listening): Subscription {
   const opened = Promise.withResolvers<void>();
-  // Whoever only wants the messages does not ask.
+  // Callers that only want messages do not await `opened`.
   opened.promise.catch(() => {});
   const listen = async (): Promise<StreamEnd> => {
     let isAcknowledged = false;
@@ -37,7 +37,7 @@ export function subscribe({ upstream, open, onMessage, signal }: Listening): Sub
         opened.reject(rejected(upstream, reply.value));
         return { outcome: "refused" };
       }
-      // It says goodbye, as a server that restarts does.
+      // The server ended the subscription, for example before a restart.
       return { outcome: isAcknowledged ? "ended" : "failed" };
     } catch (error) {
       if (!isAcknowledged) opened.reject(error);

@@ -1,4 +1,6 @@
-// What calls to an upstream go through, of whichever era: a session that was opened, or none.
+// Room `session`: one channel to an upstream, in any revision. `open_session.ts` opens channels; other rooms see them as
+// `UpstreamChannel`.
+// This file is the interface: a channel is a session, or a connection that needs none.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
@@ -9,29 +11,29 @@ import type { PoolSession } from "../pool/pool_entry.ts";
 
 export interface SessionCall {
   readonly timeoutMs: number;
-  /** The setting that `timeoutMs` comes from. */
+  /** The setting that defines `timeoutMs`. */
   readonly timeoutSetting: string;
-  /** Since when `timeoutMs` counts, ms since the epoch; default: since the session is asked. */
+  /** Start of `timeoutMs`, ms since the epoch; default: the time of the request. */
   readonly startedAt?: number;
   readonly signal?: CancelSignal;
-  /** Takes what the upstream sends of itself on this call's stream. */
+  /** Receives what the upstream sends on this call's stream. */
   readonly client?: ClientPeer;
-  /** The client's; absent for what we ask ourselves. */
+  /** The client's revision; absent for the gateway's own requests. */
   readonly revision?: AnyRevision;
-  /** Of a call without a session: what its client can do, as JSON text. A session's are in `bound`. */
+  /** Capabilities of a client without a session, as JSON text. `bound` holds those of a client with a session. */
   readonly clientCapabilities?: string;
-  /** The downstream session's own upstream sessions, and its client; absent or null for a call without one. */
+  /** The downstream session's client; absent or null for a call without a session. */
   readonly bound?: { readonly client: ClientState } | null;
-  /** `Mcp-Param-*` of the call, encoded, names in lower case (2026-07-28, transports, "Custom Headers"). */
+  /** `Mcp-Param-*` headers of the call, encoded, names in lower case (2026-07-28, transports, "Custom Headers"). */
   readonly paramHeaders?: HeaderList;
 }
 
-/** The call's time limit, running since the call began. */
+/** The call's time limit, counted from the start of the call. */
 export function deadlineOf({ timeoutMs, timeoutSetting, startedAt }: SessionCall): Deadline {
   return new Deadline(timeoutMs, timeoutSetting, startedAt);
 }
 
-/** A session as plain data, for the worker that takes it over. Holds credentials: not for logs. */
+/** A session as plain data, for another worker. Contains credentials: must not be logged. */
 export interface SessionTransfer {
   readonly sessionId: string;
   readonly protocolVersion: string;
@@ -39,32 +41,32 @@ export interface SessionTransfer {
   readonly nextId: number;
 }
 
-/** What a listener wants to hear of (2026-07-28, subscriptions). */
+/** The notifications that a subscriber wants (2026-07-28, subscriptions). */
 export interface SubscriptionFilter {
   readonly toolsListChanged?: boolean;
   readonly promptsListChanged?: boolean;
   readonly resourcesListChanged?: boolean;
   readonly resourceSubscriptions?: readonly string[];
-  /** Of the tasks extension. */
+  /** From the tasks extension. */
   readonly taskIds?: readonly string[];
 }
 
 export interface SubscribeOptions {
   readonly signal: AbortSignal;
-  /** Takes a notification, the whole message as JSON text. */
+  /** Receives each notification as JSON text. */
   readonly onMessage: (text: string) => void;
-  /** What the client behind it can do, as JSON text; without one: nothing. */
+  /** The capabilities of the client behind the subscription, as JSON text; default: none. */
   readonly clientCapabilities?: string;
   readonly passed?: HeaderList;
 }
 
 export interface Subscription {
   /**
-   * Resolves when the upstream has agreed for the first time. Where it cannot be reached it is still tried again, more and
-   * more slowly: who does not want that aborts. @throws {SluiceError} UPSTREAM_*: why the first try failed
+   * Resolves when the upstream first acknowledges. After a failed first try, attempts continue with growing pauses until the
+   * signal is aborted. @throws {SluiceError} UPSTREAM_*: why the first try failed
    */
   readonly opened: Promise<void>;
-  /** Resolves when it is over: aborted, or refused by the upstream. Never throws. */
+  /** Resolves when the subscription is aborted or refused by the upstream. Never throws. */
   readonly ended: Promise<void>;
 }
 
@@ -73,8 +75,8 @@ export interface UpstreamChannel extends PoolSession {
   /** False: the upstream keeps no session for us. */
   readonly isStateful: boolean;
   /**
-   * Call a method; `params` is JSON text.
-   * @param passed the caller's headers for this call alone; only where the upstream keeps no session
+   * Calls a method; `params` is JSON text.
+   * @param passed the caller's headers for this call, if the upstream keeps no session
    * @throws {SluiceError} UPSTREAM_*; UPSTREAM_SESSION_EXPIRED closes the session, and nothing was executed
    */
   request(
@@ -83,16 +85,19 @@ export interface UpstreamChannel extends PoolSession {
     call: SessionCall,
     passed?: HeaderList,
   ): Promise<RpcAnswer>;
-  /** Is anybody there? An error in answer is an answer too. @throws {SluiceError} UPSTREAM_* */
+  /** Resolves if the upstream answers; a JSON-RPC error is an answer too. @throws {SluiceError} UPSTREAM_* */
   checkReachable(call: SessionCall, passed?: HeaderList): Promise<void>;
-  /** Sends a notification of the client's, the whole message as JSON text. Never throws: nobody waits for it. */
+  /** Sends a client's notification: the whole message as JSON text. Never throws. */
   notify(text: string): Promise<void>;
-  /** Also take what the upstream sends outside any call. */
+  /** Starts to receive what the upstream sends outside calls. */
   listen(): Promise<void> | void;
-  /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
+  /** The data that another worker needs to resume this session. Null: it has ended or cannot leave this worker. */
   transfer(): SessionTransfer | null;
-  /** Another worker does: many servers have room for one listener a session. Calls under way here end as they began. */
+  /**
+   * Stops listening, because another worker listens now and many servers allow one stream per session. Running calls
+   * continue.
+   */
   stopListening?(): void;
-  /** Listens by a request of its own; absent where subscriptions belong to the session. */
+  /** Subscribes with a request of its own; absent if subscriptions belong to the session. */
   readonly subscribe?: (filter: SubscriptionFilter, options: SubscribeOptions) => Subscription;
 }

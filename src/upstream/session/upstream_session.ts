@@ -1,4 +1,5 @@
-// One session to an upstream of a revision that has them (to 2025-11-25): handshake, request ids, cancellation, end. Many calls may run in it at once.
+// One session to an upstream of the revisions with sessions (up to 2025-11-25): handshake, request ids, cancellation, end.
+// Calls may run concurrently.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
@@ -17,7 +18,7 @@ import { IncomingMessages, type IncomingMessagesOptions, unawaited } from "./inc
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
 
 export interface SessionPeers extends IncomingMessagesOptions {
-  /** While nobody called, the upstream was found to have forgotten the session. It is closed then. */
+  /** Called when the upstream has lost the session while no call was running. The session is closed then. */
   readonly onExpired?: () => void;
 }
 
@@ -26,9 +27,9 @@ export interface OpenOptions extends SessionPeers {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
   readonly signal?: CancelSignal;
-  /** The caller's headers that the session is opened with, and keeps. */
+  /** The caller's headers for opening the session, kept for its lifetime. */
   readonly passed?: HeaderList;
-  /** What the client behind this session can do, as JSON text; without one: nothing. */
+  /** The capabilities of the client behind this session, as JSON text; default: none. */
   readonly clientCapabilities?: string;
 }
 
@@ -61,7 +62,7 @@ export class UpstreamSession implements UpstreamChannel {
     this.#onExpired = onExpired;
   }
 
-  /** Go on with a session that another worker opened and has let go of; null where its connection cannot be had here. */
+  /** Resumes a session that another worker opened and released. Null: this transport cannot resume sessions. */
   static resume(
     transport: UpstreamTransport,
     transfer: SessionTransfer,
@@ -73,12 +74,15 @@ export class UpstreamSession implements UpstreamChannel {
     incoming.connection = connection;
     const { protocolVersion, passed, nextId } = transfer;
     const session = new UpstreamSession(connection, { protocolVersion }, incoming, { ...peers, passed });
-    // Calls of the other worker may still be under way: their ids stay theirs.
+    // Calls of the other worker may still be running, so their ids are not reused.
     session.#nextId = nextId + IDS_LEFT_BEHIND;
     return session;
   }
 
-  /** To an upstream that is known to keep no sessions: usable at once, by everybody. Null for a transport that always does. */
+  /**
+   * Returns a channel to an upstream that is known to keep no sessions, usable at once by everyone. Null: this transport
+   * always has sessions.
+   */
   static stateless(
     transport: UpstreamTransport,
     protocolVersion: string,
@@ -91,7 +95,7 @@ export class UpstreamSession implements UpstreamChannel {
     return new UpstreamSession(connection, { protocolVersion }, incoming);
   }
 
-  /** Do the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
+  /** Performs the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
   static async open(transport: UpstreamTransport, options: OpenOptions): Promise<UpstreamSession> {
     const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
     const { upstream } = transport;
@@ -117,30 +121,27 @@ export class UpstreamSession implements UpstreamChannel {
       await connection.notify(notificationText("notifications/initialized"), exchange);
       return session;
     } catch (error) {
-      // Nobody will ever use it; the caller does not wait for the session to close.
+      // The caller does not wait for the unusable session to close.
       void (session ?? connection).close();
       throw error;
     }
   }
 
-  /** Streamable HTTP's session id. */
+  /** The session id of streamable HTTP. */
   get sessionId(): string | null {
     return this.#connection.sessionId;
   }
 
-  /** False: the upstream keeps no session for us. */
   get isStateful(): boolean {
     return this.#connection.isStateful;
   }
 
-  /** What another worker needs to go on with this session; null where it has ended, or cannot leave this worker. */
   transfer(): SessionTransfer | null {
     const { sessionId } = this;
     if (this.#closed || sessionId === null) return null;
     return { sessionId, protocolVersion: this.protocolVersion, passed: this.#passed, nextId: this.#nextId };
   }
 
-  /** Also take what the upstream sends outside any call. */
   listen(): Promise<void> | void {
     if (!this.closed) return this.#connection.listen(() => this.#expired());
   }
@@ -154,8 +155,8 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   /**
-   * Call a method; `params` is JSON text and goes out as it is, but for a modern client's claims.
-   * @param passed the caller's headers for this call alone; only where the upstream keeps no session
+   * Calls a method; `params` is JSON text and is sent unchanged, except that a sessionless client's claims are removed.
+   * @param passed the caller's headers for this call, if the upstream keeps no session
    * @throws {SluiceError} UPSTREAM_*; UPSTREAM_SESSION_EXPIRED closes this session, and nothing was executed
    */
   async request(
@@ -165,7 +166,7 @@ export class UpstreamSession implements UpstreamChannel {
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
     const { signal, client, revision } = call;
-    // Nothing was sent, so there is nothing to cancel.
+    // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const deadline = deadlineOf(call);
@@ -189,7 +190,6 @@ export class UpstreamSession implements UpstreamChannel {
     }
   }
 
-  /** Sends a notification, the whole message as JSON text. Never throws: nobody waits for it. */
   async notify(text: string): Promise<void> {
     if (!this.closed) await this.#connection.notify(text, unawaited()).catch(() => {});
   }
@@ -198,17 +198,17 @@ export class UpstreamSession implements UpstreamChannel {
     await this.request("ping", undefined, call, passed);
   }
 
-  /** Is the session alive? One request of the health check, see pool/health.ts. Never throws. */
+  /** Sends one request of a health check (pool/idle_check.ts). Never throws. */
   probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
     return verdictOf((call) => this.request(PROBE_METHODS[method], undefined, call), timeoutMs);
   }
 
-  /** End the session at the upstream. Never throws: a session that cannot be ended is forgotten. */
+  /** Ends the session at the upstream. Never throws: a session that cannot be ended is forgotten. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#incoming.close();
-    // Over another connection it might overtake them, and a call in an ended session may run on.
+    // Cancellations go first. On another connection the end could overtake them, and the calls would run on.
     await Promise.all(this.#cancellations);
     await this.#connection.close();
   }
@@ -220,7 +220,9 @@ export class UpstreamSession implements UpstreamChannel {
     this.#onExpired();
   }
 
-  /** A broken stream is no cancellation (transports, "Sending Messages"): the upstream is told in so many words. */
+  /**
+   * Tells the upstream that a call is cancelled, because a broken stream is no cancellation (transports, "Sending Messages").
+   */
   #cancel(requestId: number, method: string, signal: CancelSignal | undefined): void {
     if (method === "initialize") return;
     const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";

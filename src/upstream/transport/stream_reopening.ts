@@ -1,23 +1,26 @@
-// Streams that are to stay open for hours: opened again when they end, ever more slowly where they do not hold.
+// Keeps long-lived streams open: a stream that ends is reopened, with growing pauses after failures.
 import { backoffMs } from "../../base/backoff.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { MAX_TIMER_MS } from "../../base/clock.ts";
 import type { ExchangeOptions } from "./transport.ts";
 
-/** Where the server has asked for no pause of its own. */
+/** Pause if the server has not requested one. */
 const DEFAULT_RETRY_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
-/** A server that has asked for a pause gets it (2025-11-25, transports: "MUST respect the retry field"), as long as a timer can be. */
+/** Longest pause on a server's request, limited only by timers (2025-11-25, transports: "MUST respect the retry field"). */
 const MAX_RETRY_MS = MAX_TIMER_MS;
 
-/** How one stream ended. `refused`: the server has no such stream, so there is nothing to open again. */
+/** The end of one stream. `refused`: the server has no such stream, so it is not reopened. */
 export interface StreamEnd {
   readonly outcome: "ended" | "failed" | "refused";
-  /** The pause that the server has asked for. */
+  /** The pause that the server requested. */
   readonly retryMs?: number | null;
 }
 
-/** Opens stream after stream until the signal is aborted or the server refuses. @param listen never throws */
+/**
+ * Opens streams until the signal is aborted or the server refuses. @param listen opens one and waits for its end; never
+ * throws
+ */
 export async function keepStreamOpen(listen: () => Promise<StreamEnd>, signal: AbortSignal): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
@@ -34,7 +37,7 @@ export async function keepStreamOpen(listen: () => Promise<StreamEnd>, signal: A
   }
 }
 
-/** The pause that the server has asked for, no longer than the call may take. @throws the signal's reason */
+/** Waits for the pause that the server requested, within the call's deadline. @throws the signal's reason */
 export async function pauseBeforeResume(
   retryMs: number | null,
   { deadline, signal }: ExchangeOptions,
@@ -44,7 +47,7 @@ export async function pauseBeforeResume(
   signal?.throwIfAborted();
 }
 
-/** Ends early where the signal is aborted. */
+/** Ends early if the signal is aborted. */
 export function pause(ms: number, signal: CancelSignal | undefined): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -54,7 +57,7 @@ export function pause(ms: number, signal: CancelSignal | undefined): Promise<voi
       resolve();
     };
     const timer = setTimeout(done, ms);
-    // A session that listens for hours does not keep a process alive that has nothing else to do.
+    // A pause must not keep an otherwise finished process alive.
     Deno.unrefTimer(timer);
     signal?.addEventListener("abort", done, { once: true });
   });

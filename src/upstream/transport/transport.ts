@@ -1,4 +1,5 @@
-// What a session runs on, whatever carries it: streamable HTTP, a child process, an event stream, a WebSocket.
+// Room `transport`: what sessions need from streamable HTTP, processes, event streams and WebSockets alike. Only interfaces
+// and shared timing; each transport has a room of its own.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import type { Deadline } from "../resilience/deadline.ts";
@@ -8,80 +9,83 @@ export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 export interface ExchangeOptions {
   readonly deadline: Deadline;
   readonly signal?: CancelSignal;
-  /** Headers for this exchange alone, besides the connection's own; transports without headers ignore them. */
+  /** Headers for this exchange, in addition to the connection's own. Transports without headers ignore them. */
   readonly passed?: HeaderList;
   /**
-   * Headers that say again what the body says (2026-07-28, transports, "Standard Headers"): frozen, and the same list for
-   * the same values, so that the connection can know what it makes of it. Transports without headers ignore them.
+   * Headers that repeat parts of the body (2026-07-28, transports, "Standard Headers"). The list is frozen and identical for
+   * identical values, so that a connection can cache its encoding. Transports without headers ignore them.
    */
   readonly mirrored?: HeaderList;
-  /** Headers that say again what this call's arguments say (2026-07-28, "Custom Headers"); ignored likewise. */
+  /** Headers that repeat this call's arguments (2026-07-28, "Custom Headers"). Transports without headers ignore them. */
   readonly paramHeaders?: HeaderList;
 }
 
-/** A notification or a request that the upstream sends of itself. */
+/** Receives a notification or request from the upstream. */
 export type OnMessage = (value: JsonObject, text: string) => void;
 
 export interface RequestOptions extends ExchangeOptions {
-  /** Takes what the upstream sends on this call's own stream before the response. */
+  /** Receives what the upstream sends on this call's stream before the response. */
   readonly onMessage?: OnMessage;
-  /** The upstream has closed the call's stream and will be asked again: see ClientPeer.expectDelay. */
+  /** Called when the upstream has closed the call's stream and will be polled; see ClientPeer.expectDelay. */
   readonly onDelay?: () => void;
-  /** The answer ends a stream that stays open for hours; the deadline does not count. */
+  /** The response ends a stream that stays open for hours; the deadline does not apply. */
   readonly isLongLived?: boolean;
-  /** A long-lived one that nobody waits for: the connection may end as if it were not there. */
+  /** A long-lived request that does not keep the connection open. */
   readonly isIncidental?: boolean;
 }
 
-/** A JSON-RPC response, as value and as text, and the session id that came with it. */
+/** A JSON-RPC response as value and text, with the session id that came with it. */
 export interface Reply {
   readonly value: JsonObject;
   readonly text: string;
-  /** HTTP's, of an error response that came with one that is no success. */
+  /** The HTTP status, if an error response came with an error status. */
   readonly refusedWith?: number;
   readonly sessionId: string | null;
 }
 
 export interface UpstreamConnection {
-  /** Streamable HTTP's session id; null where the upstream gave none, and for every other transport. */
+  /** The session id of streamable HTTP. Null: the upstream gave none, or the transport is another one. */
   readonly sessionId: string | null;
-  /** Does the upstream keep state for this connection? A connection that is one process or one socket always has some. */
+  /** Whether the upstream keeps state for this connection. A process or socket always does. */
   readonly isStateful: boolean;
-  /** It runs on a process of this worker's own: what that hands out, to be brought back, may mean nothing to another's. */
+  /**
+   * The connection is a process of this worker. References that the process issues may be unknown to another worker's
+   * process.
+   */
   readonly isLocal?: boolean;
-  /** It cannot carry anything any more: the process has ended, the socket is closed. */
+  /** The connection is unusable: the process has ended, or the socket is closed. */
   readonly closed: boolean;
-  /** The handshake has been answered: what follows belongs to the session, and speaks this revision. */
+  /** Called after the handshake. Later messages belong to the session and speak this revision. */
   established(sessionId: string | null, protocolVersion: string): void;
   /** @throws {SluiceError} UPSTREAM_*; a JSON-RPC error is a reply */
   request(id: number, body: string, options: RequestOptions): Promise<Reply>;
   /** Sends a notification or a response. @throws {SluiceError} UPSTREAM_* */
   notify(body: string, options: ExchangeOptions): Promise<void>;
   /**
-   * From now on also take what belongs to no call, where that needs asking for (streamable HTTP's GET stream). Idempotent.
-   * @param onGone called where that tells that the upstream has forgotten the session
+   * Starts to receive messages outside calls, if that takes a request (streamable HTTP's GET stream). Idempotent.
+   * @param onGone called if the stream shows that the upstream has lost the session
    * @returns resolves when the upstream has opened the stream, or has none. Never rejects
    */
   listen(onGone: () => void): Promise<void> | void;
-  /** Another worker goes on with the session: `listen` does nothing from now on. Absent where that cannot be. */
+  /** Makes `listen` ineffective, because another worker resumes the session. Absent if sessions cannot be resumed. */
   stopListening?(): void;
-  /** Ends the session at the upstream, and the connection. Never throws, takes no longer than a few seconds. */
+  /** Ends the session at the upstream, and the connection, within a few seconds. Never throws. */
   close(): Promise<void>;
 }
 
 export type TransportKind = "streamable-http" | "sse" | "websocket" | "stdio";
 
 /**
- * The first exchange with whatever a connection without a session opens for its callers: a process that ends is followed by
- * another, and that may be another program.
+ * The first exchange on each process or socket behind a connection without a session. The replacement of a process that has
+ * ended may be another program.
  */
 export interface Greeting {
   readonly method: string;
   /** JSON text. */
   readonly params: string;
-  /** @throws {SluiceError} UPSTREAM_REJECTED: the other side is not what it was taken for */
+  /** @throws {SluiceError} UPSTREAM_REJECTED: the other side does not speak the expected revision */
   readonly accept: (answer: JsonObject) => void;
-  /** What a process is to tell of itself for as long as it runs, seen from its answer; null: nothing. */
+  /** The request that a process keeps open for notifications, derived from its answer; null: none. */
   readonly follow: (answer: JsonObject) => Following | null;
 }
 
@@ -95,27 +99,27 @@ export interface Following {
 /** How one upstream is reached. */
 export interface UpstreamTransport {
   readonly kind: TransportKind;
-  /** The name that error texts and logs use. */
+  /** The upstream's name in errors and logs. */
   readonly upstream: string;
-  /** What names the upstream among all: a URL, or a command line. Credentials in it are masked nowhere: not for logs. */
+  /** Identifies the upstream: a URL or a command line. May contain credentials: must not be logged. */
   readonly address: string;
   /**
-   * A connection for a new session.
-   * @param passed the caller's headers that the session is opened with, and keeps
-   * @param onMessage takes what the upstream sends of itself outside any call
+   * Opens a connection for a new session.
+   * @param passed the caller's headers for opening the session, kept for its lifetime
+   * @param onMessage receives what the upstream sends outside calls
    * @throws {SluiceError} UPSTREAM_*
    */
   connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<UpstreamConnection>;
-  /** Goes on with a session that another worker has opened; null where that cannot be. */
+  /** Resumes a session that another worker opened. Null: this transport cannot resume sessions. */
   resume(
     session: { readonly sessionId: string; readonly protocolVersion: string; readonly passed: HeaderList },
     onMessage: OnMessage,
   ): UpstreamConnection | null;
   /**
-   * A connection without a session, usable at once by everybody; null where there is no such thing.
-   * @param greeting before anything else, where the connection runs on something of its own
+   * Returns a connection without a session, usable at once by everyone. Null: this transport always has sessions.
+   * @param greeting sent first on each process or socket that the connection opens
    */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
-  /** The upstream was changed or deleted: connections that run on something of their own end with the calls under way. */
+  /** The upstream was changed or deleted: processes and sockets end after their running calls. */
   retire?(): void;
 }
