@@ -1,31 +1,32 @@
-// One ordered way for whole messages in both directions: a child process's pipes, an event stream with its POSTs, a WebSocket.
+// An ordered channel for whole messages in both directions: a process's pipes, an event stream with POSTs, or a WebSocket.
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Edges } from "./lost_answer.ts";
 
-/** Our side of a channel: what a connection does with it. */
+/** The sending side of a channel. */
 export interface Channel {
   /**
-   * Sends one message, a JSON text. Resolves when the other side has taken it, which may be later than the answer to it.
+   * Sends one message, a JSON text. Resolves when the other side has accepted the message, which may be after its response
+   * arrived.
    * @throws {SluiceError} UPSTREAM_*, of which UPSTREAM_SESSION_EXPIRED ends the connection; the signal's reason
    */
   send(text: string, exchange: ExchangeOptions): Promise<void>;
-  /** Ends it, and whatever it runs on. Never throws, takes no longer than a few seconds. */
+  /** Closes the channel and its process or socket, within a few seconds. Never throws. */
   close(): Promise<void>;
 }
 
-/** What a channel tells its connection. */
+/** Receives a channel's events. */
 export interface Receiver {
-  /** One message came whole. */
+  /** Receives one whole message. */
   receive(text: string): void;
-  /** A message was longer than it may be and is lost; the channel goes on. @param edges as far as they are known */
+  /** A message exceeded the size limit and was dropped; the channel continues. @param edges the known parts of the message */
   lost(edges?: Edges): void;
-  /** The channel is over and carries nothing any more; `reason` completes "the upstream is gone: ". */
+  /** The channel has ended. `reason` completes "the upstream is gone: ". */
   ended(reason: string): void;
 }
 
 /**
  * Opens a channel for a new session.
- * @param passed the caller's headers that the session is opened with, and keeps
+ * @param passed the caller's headers for opening the session, kept for its lifetime
  * @throws {SluiceError} UPSTREAM_*; the signal's reason
  */
 export type OpenChannel = (

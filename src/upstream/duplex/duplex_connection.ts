@@ -1,4 +1,4 @@
-// A connection over one channel: requests meet their responses by id, whose the rest is the era's dialect knows.
+// A connection over one channel. Responses are matched to requests by id; the dialect decides who gets every other message.
 import { unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
@@ -14,14 +14,14 @@ import { ProgressTokens } from "./progress_tokens.ts";
 import { Quiet, type QuietLimits } from "./quiet.ts";
 
 export interface DuplexOptions extends QuietLimits {
-  /** The name that error texts use. */
+  /** The upstream's name in errors. */
   readonly upstream: string;
   readonly maxResponseBytes: number;
   readonly clock: Clock;
   readonly dialect: Dialect;
-  /** Something came that is no message, or belongs to nobody: told for the log, and otherwise passed over. */
+  /** Receives the fault of a message that is invalid or has no recipient, for the log. The message is dropped. */
   readonly onStray: (what: string) => void;
-  /** Called once, when the connection has become useless for whatever reason. */
+  /** Called once, when the connection has become unusable. */
   readonly onEnded: () => void;
 }
 
@@ -30,7 +30,7 @@ interface Pending extends OpenCall {
   readonly settle: (outcome: Reply | { readonly error: unknown }) => void;
 }
 
-/** A request that stays open has a deadline of its own only until it is sent, ms. */
+/** Time limit for sending a long-lived request, which has no deadline of its own, ms. */
 const SEND_TIMEOUT_MS = 30_000;
 
 export class DuplexConnection implements UpstreamConnection, Receiver {
@@ -43,7 +43,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #channel: Channel | undefined;
   #isEstablished = false;
   #isRetired = false;
-  /** Why it carries nothing any more. */
+  /** The reason why the connection is unusable. */
   #end: { readonly reason: string } | undefined;
 
   constructor(options: DuplexOptions) {
@@ -64,7 +64,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     return this.#end !== undefined;
   }
 
-  /** The channel is open. It may have ended again already. */
+  /** Called when the channel is open. The connection may have ended meanwhile. */
   attach(channel: Channel): void {
     this.#channel = channel;
     if (this.closed) void channel.close();
@@ -91,8 +91,8 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       };
       const expire = () => {
         const waitMs = deadline.at - clock.now();
-        // Somebody's answer is awaited by the upstream, for this call or for another that it cannot tell from this one:
-        // its silence is no fault. Looked at again after as long.
+        // The upstream waits for a client's answer, for this call or for another one that it cannot tell apart. Its silence
+        // is no fault, so the deadline is checked again later.
         if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
         else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
         else giveUp(upstreamTimeout(this.#options.upstream, "answer", deadline));
@@ -124,12 +124,12 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     if (this.closed) throw this.#gone(0);
     const { upstream, clock } = this.#options;
     const { deadline, signal } = exchange;
-    // An upstream that reads nothing must not hold up a caller that only says goodbye.
+    // An upstream that does not read must not hold up the sender.
     const work = { upstream, phase: "accept the message", signal, clock };
     await inTime(deadline, work, (giveUp) => unlessAborted(this.#send(body, exchange), giveUp));
   }
 
-  /** Everything comes over the one channel anyway. */
+  /** The channel already carries messages outside calls. */
   listen(): void {}
 
   async close(): Promise<void> {
@@ -137,7 +137,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     await this.#channel?.close();
   }
 
-  /** Nobody is to use it any more: it ends with the calls that are under way. */
+  /** Closes the connection after its running calls. */
   retire(): void {
     this.#isRetired = true;
     if (!this.#isWanted()) void this.close();
@@ -146,7 +146,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   receive(text: string): void {
     if (this.closed) return;
     this.#quiet.heard();
-    // Channels give up on what is too long before it has come whole; this one came in one piece.
+    // Most channels drop an overlong message while it arrives. This message arrived in one piece.
     if (text.length > this.#options.maxResponseBytes) return this.lost(edgesOf(text));
     let value: unknown;
     try {
@@ -163,7 +163,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       try {
         this.#dispatch(value, text);
       } catch (error) {
-        // One message that nobody can deal with must not cost those behind it.
+        // One faulty message must not affect later ones.
         this.#options.onStray(`a message that cannot be dealt with: ${reasonOf(error)}`);
       }
     } else if (value.id !== PING_ID) this.#respond(value, text);
@@ -175,7 +175,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     if (lost === null) return onStray("a message beyond the size limit");
     const error = new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
     for (const [id, { settle }] of [...this.#pending]) {
-      // Where nobody knows whose answer it was, it may have been anybody's.
+      // If the dropped response may belong to any request, all requests fail.
       if (lost === undefined || lost === id) settle({ error });
     }
   }
@@ -190,7 +190,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       const id = this.#tokens.requestOf(value) ?? NaN;
       const pending = this.#pending.get(id);
       const callersToken = pending?.callersToken ?? this.#tokens.ofTask(id);
-      // Late, or not asked for: of no use to anybody.
+      // The progress is late or was not requested.
       if (callersToken === undefined) return onStray("progress of no call");
       const told = ProgressTokens.restore(value, text, callersToken);
       return pending === undefined ? this.#take(...told) : pending.options.onMessage?.(...told);
@@ -207,7 +207,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #respond(value: JsonObject, text: string): void {
     const pending = this.#pending.get(typeof value.id === "number" ? value.id : NaN);
     if (!("result" in value || "error" in value)) this.#options.onStray("neither a call nor an answer");
-    // The answer to a call that was given up is late, which is no fault.
+    // The response to a cancelled call is late, which is no fault.
     else if (pending === undefined) this.#options.onStray("an answer to no call");
     else {
       this.#tokens.answered(value.id as number, value, pending.callersToken);
@@ -232,7 +232,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     return { deadline: new Deadline(SEND_TIMEOUT_MS, "a fixed limit", this.#options.clock.now()) };
   }
 
-  /** Send what nobody waits for. */
+  /** Sends a message without waiting. */
   #tell(text: string, exchange: ExchangeOptions): void {
     this.#send(text, exchange).catch(() => {});
   }
@@ -261,14 +261,14 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #gone(sent: 0 | 1): SluiceError {
     const { upstream } = this.#options;
     const reason = this.#end?.reason ?? "it is not connected";
-    // Before the handshake is answered there was no session to lose: the upstream could not be had at all.
+    // Before the handshake there is no session to lose, so the upstream counts as unreachable.
     return this.#isEstablished
       ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })
       : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason });
   }
 }
 
-/** Who has subscribed waits for what comes without a call. */
+/** A subscriber waits for messages outside calls. */
 function isSubscription(body: string): boolean {
   return /^\{"jsonrpc":"2.0","id":\d+,"method":"resources\/subscribe"/.test(body);
 }

@@ -1,5 +1,7 @@
-// An upstream that is spoken to over channels, whatever they run on: each session has one of its own, and calls without a
-// session share some. None can leave its worker.
+// Room `duplex`: connections over ordered channels, used by stdio, SSE and WebSocket upstreams. Those rooms provide an
+// `OpenChannel`.
+// This file is the transport. Each session has a channel of its own; calls without a session share channels. No connection
+// can leave its worker.
 import type { Clock } from "../../base/clock.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type {
@@ -24,14 +26,14 @@ export interface DuplexTransportOptions extends QuietLimits {
   readonly upstream: string;
   readonly address: string;
   readonly maxResponseBytes: number;
-  /** A channel that calls without a session share ends after so long without one, ms; Infinity: never. */
+  /** Idle time after which a shared channel is closed, ms; Infinity: never. */
   readonly sharedIdleMs: number;
-  /** How long it may take to open one of those, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  /** Time limit for opening a shared channel, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
   readonly openTimeoutMs: number;
   readonly clock: Clock;
   readonly open: OpenChannel;
   readonly onStray: (what: string) => void;
-  /** All connections of the worker that are open, over whatever transport: what its end has to close. */
+  /** All open connections of the worker, over any transport. The worker closes them when it ends. */
   readonly connections: Set<DuplexConnection>;
 }
 
@@ -54,12 +56,12 @@ export class DuplexTransport implements UpstreamTransport {
     return this.#connect(passed, new SessionDialect(onMessage), exchange, this.#options.idleMs);
   }
 
-  /** What the session runs on is this process's own. */
+  /** Returns null, because a channel belongs to this process. */
   resume(): null {
     return null;
   }
 
-  /** Revisions with sessions have one for each channel. */
+  /** Returns null for revisions with sessions, because there each channel is a session. */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null {
     if (protocolVersion !== STATELESS_REVISION || greeting === undefined) return null;
     const { kind, upstream, clock, openTimeoutMs, sharedIdleMs } = this.#options;
@@ -75,7 +77,7 @@ export class DuplexTransport implements UpstreamTransport {
     });
   }
 
-  /** The upstream was changed or deleted: what is open ends as soon as its calls have. */
+  /** The upstream was changed or deleted: open connections close after their running calls. */
   retire(): void {
     this.#isRetired = true;
     for (const connection of [...this.#connections]) connection.retire();

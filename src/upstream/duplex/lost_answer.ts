@@ -1,6 +1,6 @@
-// Whose answer a message was that is too long to be read: seen from both of its ends.
+// Finds the request that an overlong response belongs to, from the first and last characters of the response.
 
-/** The first and the last characters of a message, as many as there are up to EDGE_CHARS. */
+/** The first and last characters of a message, up to EDGE_CHARS each. */
 export interface Edges {
   readonly start: string;
   readonly end: string;
@@ -18,8 +18,8 @@ const ID_LAST = new RegExp(String.raw`,\s*${ID}(?:,\s*${VERSION})?\}\s*$`);
 const CALL = new RegExp(String.raw`^\s*\{\s*(?:${VERSION},\s*)?(?:"id"\s*:\s*[^,]{1,40},\s*)?"method"\s*:`);
 
 /**
- * The id of the request that a message answers; null: it is no answer; undefined: it may be the answer to any. Only members of
- * the outermost object are looked at: what stands in front of the last brace is one.
+ * Returns the id of the answered request. Null: the message is no response. Undefined: it may answer any request. Only
+ * members of the outermost object count; a member directly before the last brace is one.
  */
 export function answeredBy({ start, end }: Edges): number | null | undefined {
   if (CALL.test(start)) return null;

@@ -1,4 +1,4 @@
-// Progress tokens on a connection that many callers use: each call goes out under a token that no other call has.
+// Replaces callers' progress tokens, because different callers of one connection may choose the same token.
 import { BoundedMap } from "../../base/bounded_map.ts";
 import {
   findMember,
@@ -10,33 +10,33 @@ import {
 } from "../../mcp/json_rpc.ts";
 
 export interface OwnToken {
-  /** The request with our token in the caller's place. */
+  /** The request with the gateway's token. */
   readonly body: string;
-  /** The caller's token as it was written; undefined: the caller wants no progress. */
+  /** The caller's token as written; undefined: the caller wants no progress. */
   readonly callersToken: string | undefined;
 }
 
-/** Of more calls that made tasks the progress of the oldest is no longer told. */
+/** Limit of remembered tasks. Progress of the oldest is then dropped. */
 const MAX_TASKS = 1_000;
 
 export class ProgressTokens {
-  /** Bridges tell all their sockets what one of them asked for, so the tokens are no other connection's either. */
+  /** The prefix is unique per connection, because some bridges send one socket's progress to all their sockets. */
   readonly #prefix = `${crypto.randomUUID()}-`;
-  /** Callers' tokens of requests that are answered, and whose tasks are under way perhaps. */
+  /** The callers' tokens of answered requests whose tasks may still run. */
   readonly #ofTasks = new BoundedMap<number, string>({ maxEntries: MAX_TASKS });
 
   /**
-   * Puts a token of our own in the place of the caller's: two callers may have chosen the same one.
-   * @throws {SluiceError} INVALID_REQUEST where there are two tokens: a server that takes the other one would tell its progress
-   *  to somebody else's call
+   * Replaces the caller's token with a unique one.
+   * @throws {SluiceError} INVALID_REQUEST for a duplicate token: a server that reads the other one would report to the wrong
+   *  call
    */
   replace(body: string, id: number): OwnToken {
-    // Most calls have none. A key may be written with escapes.
+    // Most calls have no token. The key may be written with escapes.
     if (!body.includes("progressToken") && !body.includes("\\u")) return { body, callersToken: undefined };
     const params = memberText(body, "params");
     const meta = params === undefined ? undefined : memberText(params, "_meta");
     const callersToken = meta === undefined ? undefined : memberText(meta, "progressToken");
-    // A token is a string or a number; anything else is the upstream's to refuse.
+    // A token is a string or a number. The upstream refuses anything else.
     if (callersToken === undefined || !/^["\d-]/.test(callersToken)) return { body, callersToken: undefined };
     requireSoleMember(params!, "_meta");
     requireSoleMember(meta!, "progressToken");
@@ -44,21 +44,18 @@ export class ProgressTokens {
     return { body: replaceMember(body, "params", replaceMember(params!, "_meta", ownMeta)), callersToken };
   }
 
-  /**
-   * A request is answered. Where a task is its answer, its token goes on to mean that task (2025-11-25, progress: "throughout the
-   * task's lifetime").
-   */
+  /** Keeps the token of a request whose result is a task (2025-11-25, progress: "throughout the task's lifetime"). */
   answered(id: number, { result }: JsonObject, callersToken: string | undefined): void {
     if (callersToken === undefined || !isObject(result) || !isObject(result.task)) return;
     this.#ofTasks.set(id, callersToken);
   }
 
-  /** The caller's token of an answered request whose task may be under way. */
+  /** The caller's token of an answered request whose task may still run. */
   ofTask(id: number): string | undefined {
     return this.#ofTasks.get(id);
   }
 
-  /** The request that a progress notification is about; undefined: none of this connection's. */
+  /** The request that a progress notification belongs to; undefined: none of this connection. */
   requestOf({ params }: JsonObject): number | undefined {
     const token = isObject(params) ? params.progressToken : undefined;
     return typeof token === "string" && token.startsWith(this.#prefix)
@@ -66,7 +63,7 @@ export class ProgressTokens {
       : undefined;
   }
 
-  /** The notification with the caller's own token, as value and as text. */
+  /** Restores the caller's token in a notification, as value and as text. */
   static restore(
     value: JsonObject,
     text: string,

@@ -1,17 +1,20 @@
-// When nothing happens on a connection: is the other side still there, and does anybody still want it?
+// Watches a silent connection: closes it when idle, and pings to find out whether the other side has gone.
 import type { Clock } from "../../base/clock.ts";
 
 export interface QuietLimits {
-  /** A connection without a call for so long ends, ms; Infinity: never. One with subscriptions stays. */
+  /** Idle time after which a connection without subscriptions is closed, ms; Infinity: never. */
   readonly idleMs: number;
-  /** Ask whether the other side is there after so long a silence, ms; as long again without a word, and it is gone. Infinity: never. */
+  /**
+   * Silence after which the other side is pinged, ms. After the same time without an answer it counts as gone. Infinity:
+   * never.
+   */
   readonly pingAfterMs: number;
 }
 
 interface QuietEvents {
-  /** Calls are under way: they have deadlines of their own, and a server that works may well be silent. */
+  /** Calls are running. They have deadlines, and a working server may be silent. */
   readonly isBusy: () => boolean;
-  /** Somebody waits: for the answer to a call, or for what comes on a request that stays open. */
+  /** A caller waits for a response, or for notifications of a long-lived request. */
   readonly isWanted: () => boolean;
   readonly ping: () => void;
   readonly onIdle: () => void;
@@ -44,7 +47,7 @@ export class Quiet {
     this.#timer = undefined;
   }
 
-  /** A call begins or ends. */
+  /** Called when a call starts or ends. */
   used(subscribes = false): void {
     this.#usedAt = this.#clock.now();
     this.#hasSubscribed ||= subscribes;
@@ -55,7 +58,7 @@ export class Quiet {
     this.#pingedAt = null;
   }
 
-  /** The timer is not moved with every message: it wakes, looks, and sleeps on. */
+  /** The timer is not reset by each message. It checks the times when it fires. */
   #look(): void {
     const now = this.#clock.now();
     if (this.#events.isWanted()) this.#usedAt = now;

@@ -1,4 +1,4 @@
-// Messages on a channel that is one session's (revisions to 2025-11-25).
+// The dialect of the revisions with sessions (up to 2025-11-25): all messages of a channel belong to one session.
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import type { OnMessage } from "../transport/transport.ts";
 import { type Dialect, type OpenCalls, PING_ID } from "./dialect.ts";
@@ -7,19 +7,19 @@ export class SessionDialect implements Dialect {
   readonly ping = `{"jsonrpc":"2.0","id":"${PING_ID}","method":"ping"}`;
   readonly #onMessage: OnMessage;
 
-  /** @param onMessage takes what the upstream sends of itself outside any call */
+  /** @param onMessage receives what the upstream sends outside calls */
   constructor(onMessage: OnMessage) {
     this.#onMessage = onMessage;
   }
 
   take(message: JsonObject, text: string, calls: OpenCalls): undefined {
-    // A question is asked because of a call, though nothing says which: the latest one's client answers it, on that call's
-    // stream, and its deadline waits. All calls of a connection are one client's.
+    // The upstream's request belongs to an unknown call. The latest call's client answers it and that call's deadline is
+    // held. All calls of a connection have the same client.
     const latest = message.id === undefined ? undefined : [...calls.values()].at(-1)?.options.onMessage;
     (latest ?? this.#onMessage)(message, text);
   }
 
-  /** The session says it, in its own words. */
+  /** The session sends the cancellation itself. */
   givenUp(): null {
     return null;
   }

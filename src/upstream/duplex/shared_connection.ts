@@ -1,5 +1,5 @@
-// What all callers of an upstream without sessions share (2026-07-28): one process, or one socket for all who pass the same
-// headers. Opened when somebody calls, again when it has ended, and greeted before anything else is sent.
+// The shared connection to an upstream of 2026-07-28: one process, or one socket per set of passed headers. A line is opened
+// on demand, and greeted before the first call.
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { Cancellation, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -19,28 +19,28 @@ import { ungreeted } from "../resilience/failures.ts";
 import type { DuplexConnection } from "./duplex_connection.ts";
 
 export interface SharedOptions {
-  /** The name that error texts use. */
+  /** The upstream's name in errors. */
   readonly upstream: string;
   readonly greeting: Greeting;
   readonly clock: Clock;
-  /** For opening a channel and greeting the other side, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  /** Time limit for opening and greeting, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
   readonly openTimeoutMs: number;
-  /** What is opened are processes. Anything else carries the headers that it is opened with for as long as it is open. */
+  /** The lines are processes. Other lines keep the headers that they were opened with. */
   readonly isLocal: boolean;
-  /** The upstream was changed or deleted: what is opened now is for the calls that are still to be made, and ends with them. */
+  /** The upstream was changed or deleted. Remaining calls still open lines, which close after them. */
   readonly isRetired: () => boolean;
   /** @throws {SluiceError} UPSTREAM_*; the signal's reason */
   readonly connect: (passed: HeaderList, exchange: ExchangeOptions) => Promise<DuplexConnection>;
 }
 
-/** The one way to the other side of all who pass the same headers. */
+/** The connection for all callers who pass the same headers. */
 interface Line {
   readonly opening: Promise<DuplexConnection>;
   readonly stop: Cancellation;
   opened: DuplexConnection | undefined;
 }
 
-/** Callers who pass more different headers than this end what was used the longest ago: they cannot fill our memory. */
+/** Limit of lines; bounds memory. The least recently used line is retired. */
 const MAX_LINES = 256;
 
 const NONE: HeaderList = Object.freeze([]);
@@ -49,7 +49,7 @@ export class SharedConnection implements UpstreamConnection {
   readonly sessionId = null;
   readonly isStateful = false;
   readonly #options: SharedOptions;
-  /** By the headers that they were opened with. */
+  /** Keyed by the passed headers. */
   readonly #lines = new BoundedMap<string, Line>({
     maxEntries: MAX_LINES,
     ageFrom: "get",
@@ -66,7 +66,7 @@ export class SharedConnection implements UpstreamConnection {
     return this.#options.isLocal;
   }
 
-  /** A channel that has ended is followed by another. */
+  /** False after a line has ended, because the next call opens another. */
   get closed(): boolean {
     return this.#isClosed;
   }
@@ -81,7 +81,7 @@ export class SharedConnection implements UpstreamConnection {
       if (this.#options.isRetired()) connection.retire();
       return await answer;
     } catch (error) {
-      // The bridge behind an event stream's POSTs has forgotten it: what was sent has reached nobody.
+      // The server behind the event stream has lost the session, so the message had no effect.
       if (isError(error, "UPSTREAM_SESSION_EXPIRED")) throw this.#gone(error);
       throw error;
     }
@@ -93,10 +93,10 @@ export class SharedConnection implements UpstreamConnection {
     await (line.opened ?? await this.#wait(line.opening, options)).notify(body, options);
   }
 
-  /** What belongs to no call is subscribed to by a request. */
+  /** Messages outside calls are subscribed to by a request. */
   listen(): void {}
 
-  /** Ends all that is open, and what is being opened. */
+  /** Closes all lines, including those that are being opened. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const lines = [...this.#lines.values()];
@@ -119,7 +119,7 @@ export class SharedConnection implements UpstreamConnection {
     return line;
   }
 
-  /** Opened to the end whoever gives up: others wait for it too, or will soon. */
+  /** A caller that gives up does not stop the opening, because other callers may wait for it. */
   async #open(passed: HeaderList, stop: Cancellation): Promise<DuplexConnection> {
     const { clock, connect, greeting, isLocal, openTimeoutMs } = this.#options;
     const deadline = new Deadline(openTimeoutMs, "MCP_SESSION_POOL_CREATE_TIMEOUT", clock.now());
@@ -132,23 +132,26 @@ export class SharedConnection implements UpstreamConnection {
       if (isLocal) this.#follow(connection, greeting.follow(value));
       return connection;
     } catch (error) {
-      // Its place is free for who comes next, and with another revision perhaps.
+      // The process must end before the next one starts, which may speak another revision.
       await connection.close();
       throw stop.aborted ? error : ungreeted(error);
     }
   }
 
-  /** The other workers' processes, one of which is listened to, do not hear what this one changes. */
+  /**
+   * Subscribes to list changes of this process. The replica's list watch uses one worker's process, which does not see
+   * changes in the others.
+   */
   #follow(connection: DuplexConnection, following: Following | null): void {
     if (following === null) return;
     const { method, params, onMessage } = following;
     const deadline = new Deadline(0, "none");
     const options = { deadline, isLongLived: true, isIncidental: true, onMessage };
-    // One that does not agree does not tell.
+    // A process that refuses does not report changes.
     connection.request(FOLLOW_ID, requestText(FOLLOW_ID, method, params), options).catch(() => {});
   }
 
-  /** What a call waits for counts to its time. */
+  /** Waits within the call's deadline. */
   async #wait(
     opening: Promise<DuplexConnection>,
     { deadline, signal, isLongLived = false }: RequestOptions,
@@ -164,6 +167,6 @@ export class SharedConnection implements UpstreamConnection {
   }
 }
 
-/** Requests of the session behind it are numbered from 1. Some servers read ids as 32-bit numbers. */
+/** Session requests are numbered from 1. Some servers read ids as 32-bit numbers. */
 const GREETING_ID = 0;
 const FOLLOW_ID = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-// Messages on a channel that calls of many callers share (2026-07-28, stdio): whose each is must be in the message.
+// The dialect of 2026-07-28: calls of many callers share a channel, so each message must name its call or subscription.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, notificationText } from "../../mcp/json_rpc.ts";
@@ -6,11 +6,11 @@ import { META } from "../../mcp/revisions.ts";
 import type { Greeting } from "../transport/transport.ts";
 import { type Dialect, type OpenCall, type OpenCalls, PING_ID } from "./dialect.ts";
 
-/** Log messages that come so long after a call that wanted them was given up may still be its own, ms. */
+/** Time after the end of a call in which its log messages may still arrive, ms. */
 const ECHO_MS = 5_000;
 
 export class StatelessDialect implements Dialect {
-  /** The revision has no ping: what opens the channel is the lightest request that every server must answer. */
+  /** The greeting serves as ping, since 2026-07-28 has none. Every server must answer it. */
   readonly ping: string;
   readonly #upstream: string;
   readonly #clock: Clock;
@@ -46,7 +46,10 @@ export class StatelessDialect implements Dialect {
     return notificationText("notifications/cancelled", JSON.stringify({ requestId }));
   }
 
-  /** A log message names no call. Only a call that wants log messages may cause one: where there is just one, it is its own. */
+  /**
+   * Delivers a log message, which names no call. It can only come from a call that requested log messages, and is delivered
+   * if there is exactly one.
+   */
   #log(message: JsonObject, text: string, calls: OpenCalls): string | undefined {
     const [only, ...others] = [...calls.values()].filter(({ wantsLog }) => wantsLog);
     if (only === undefined) return "a log message that no call wants";
@@ -56,7 +59,7 @@ export class StatelessDialect implements Dialect {
     only.options.onMessage?.(message, text);
   }
 
-  /** The server ends a subscription (cancellation, "Behavior Requirements"); its response may come too, or not. */
+  /** The server ends a subscription (cancellation, "Behavior Requirements"). A response may or may not follow. */
   #tornDown(id: unknown, calls: OpenCalls): undefined {
     const error = new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent: 1 });
     subscriptionIn(calls, id)?.fail(error);

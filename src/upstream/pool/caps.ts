@@ -1,12 +1,12 @@
-// The caps over all keys of a pool, and who has to make room under them.
+// The caps over all keys of a pool, and the choice of the session or key that makes room.
 import type { KeyGroup, PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
-/** May a session be opened under the total cap, if need be in place of an idle one? 0 = no cap. */
+/** Whether the total cap allows another session, possibly in place of an idle one. 0 = no cap. */
 export function hasRoom<S extends PoolSession, L>(lists: PoolLists<S, L>, maxTotalSessions: number): boolean {
   return maxTotalSessions === 0 || lists.occupied < maxTotalSessions || lists.idle.length > 0;
 }
 
-/** Make room for one more session, at the cost of the pool's coldest idle ones; false if there are none. */
+/** Makes room for one more session by closing the coldest idle ones. False: there is none. */
 export function makeRoom<S extends PoolSession, L>(
   lists: PoolLists<S, L>,
   maxTotalSessions: number,
@@ -22,7 +22,7 @@ export function makeRoom<S extends PoolSession, L>(
   return true;
 }
 
-/** Make room for one more key, at the cost of the one left alone for the longest; false if all are in use. */
+/** Makes room for one more key by dropping the one unused for the longest time. False: all keys are in use. */
 export function makeKeyRoom<S extends PoolSession, L>(
   lists: PoolLists<S, L>,
   maxTotalKeys: number,
@@ -40,8 +40,8 @@ export function makeKeyRoom<S extends PoolSession, L>(
 }
 
 /**
- * The key that this one must cede a slot of its own to, because the total cap keeps it out. Only where its caller waits
- * longer than this key's own first, and has waited for `patienceMs`: each change of key costs a handshake.
+ * Returns the key that must receive one of this key's slots under the total cap. Its caller must have waited longer than this
+ * key's first caller, and at least `patienceMs`, because each change of key costs a handshake.
  */
 export function heirOf<S extends PoolSession, L>(
   lists: PoolLists<S, L>,
@@ -53,17 +53,17 @@ export function heirOf<S extends PoolSession, L>(
     if (other === group) continue;
     const theirs = other.callers.at(other.preparing)?.sinceMs ?? Infinity;
     const ours = group.callers.at(0)?.sinceMs ?? -Infinity;
-    // The others stand behind it, and get their turn.
+    // Later keys in the queue get their turn.
     return theirs < ours && nowMs - theirs >= patienceMs ? other : undefined;
   }
   return undefined;
 }
 
-/** The key whose last use is the longest ago among those that nobody uses or waits for. */
+/** Returns the key with the oldest last use among those without leases and callers. */
 function coldestKey<S extends PoolSession, L>(lists: PoolLists<S, L>): KeyGroup<S, L> | undefined {
   for (const entry of lists.idle) {
     const { group } = entry;
-    // Its warmest session is the first such that we meet: no key before it was left alone for longer.
+    // Keys are found in the order of their warmest session, so the first match was unused for the longest time.
     if (
       group.idle.at(-1) === entry && group.entries.size === group.idle.length && group.callers.length === 0
     ) {

@@ -1,20 +1,20 @@
-// Is a session that lay idle still alive? The chain of health methods, and the deadline that each of them has.
+// Checks whether an idle session is alive, with a chain of health methods and a deadline for each.
 import type { Clock } from "../../base/clock.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 
 /** One of MCP_SESSION_POOL_HEALTH_CHECK_METHODS. */
 export type HealthMethod = "ping" | "list_tools" | "list_prompts" | "list_resources" | "skip";
 
-/** What a probe found. `unsupported`: the upstream answered that it lacks the method. `failed`: anything else, no answer too. */
+/** `unsupported`: the upstream lacks the method. `failed`: any other error, or no answer. */
 export type ProbeVerdict = "healthy" | "unsupported" | "failed";
 
-/** What each asks a session of the older revisions. */
+/** The request of each method in the revisions with sessions. */
 export const PROBE_METHODS: Readonly<Record<HealthMethod, string>> = {
   ping: "ping",
   list_tools: "tools/list",
   list_prompts: "prompts/list",
   list_resources: "resources/list",
-  // Never asked for.
+  // `skip` sends no request.
   skip: "ping",
 };
 
@@ -35,14 +35,14 @@ export async function verdictOf(
 }
 
 export interface Probed {
-  /** Ask the upstream; `skip` is never asked for. Never throws. */
+  /** Sends the method's request; `skip` is never passed. Never throws. */
   probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict>;
 }
 
 /**
- * Go down the chain: the first healthy or failed answer decides, an unsupported method tries the next, `skip` says healthy.
- * At the end of the chain the session is unhealthy: nothing has vouched for it. (A `ping` that timed out is a failure; in
- * ContextForge it fell through to `skip`, which called a dead session healthy.)
+ * Tries the methods in order. The first healthy or failed answer decides; an unsupported method leads to the next; `skip`
+ * means healthy. At the end of the chain the session is unhealthy. A `ping` that timed out is a failure. In ContextForge it
+ * led to `skip`, which declared dead sessions healthy.
  */
 export async function isHealthy(
   session: Probed,
@@ -61,11 +61,11 @@ export interface ProbeLimits {
   /** For each probe. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Nobody wants to know any more: the answer is unhealthy. */
+  /** Aborts the check; the result is then unhealthy. */
   readonly signal: AbortSignal;
 }
 
-/** The session keeps the timeout itself; should it not, its caller must still not wait for ever. */
+/** Enforces the timeout for sessions that do not. */
 function probeWithin(session: Probed, method: HealthMethod, limits: ProbeLimits): Promise<ProbeVerdict> {
   const { timeoutMs, clock, signal } = limits;
   return new Promise((resolve) => {

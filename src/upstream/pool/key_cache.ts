@@ -1,10 +1,10 @@
-// The pool keys of one upstream's callers, kept: making one costs more than a lease.
+// Caches the pool keys of one upstream's callers, because building a key costs more than a lease.
 import { BoundedMap } from "../../base/bounded_map.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import type { ReceivedHeaders } from "../client/passthrough.ts";
 import { type Caller, type IdentityHasher, type PoolKey, poolKey } from "./session_key.ts";
 
-/** What of a call decides who shares its session. */
+/** The part of a call that decides who shares its session. */
 interface KeyedCall {
   readonly token: Caller["token"];
   readonly received: ReceivedHeaders;
@@ -12,10 +12,10 @@ interface KeyedCall {
   readonly clientCapabilities?: string;
 }
 
-/** More are not remembered. */
+/** Limit of cached keys. */
 const MAX_KEPT_KEYS = 10_000;
 
-/** A session with longer ones serves one call: keys are kept by the thousand. */
+/** Calls with longer capabilities get a session of their own, because thousands of keys are kept. */
 const MAX_CAPABILITIES_CHARS = 1_000;
 
 export class PoolKeys {
@@ -32,13 +32,13 @@ export class PoolKeys {
     this.#upstream = upstream;
   }
 
-  /** Null where the call must have a session of its own. */
+  /** Returns null if the call must have a session of its own. */
   of(call: KeyedCall, passed: HeaderList): PoolKey | null {
     const { token, received } = call;
     const capabilities = declaredBy(call);
     if (capabilities !== undefined && capabilities.length > MAX_CAPABILITIES_CHARS) return null;
     const identity = this.#identities.identify({ token, received, passed });
-    // No identity has a space in it.
+    // Identities contain no spaces.
     const keptAs = capabilities === undefined ? identity : `${identity} ${capabilities}`;
     const known = this.#kept.get(keptAs);
     if (known !== undefined) return known;
@@ -48,7 +48,7 @@ export class PoolKeys {
   }
 }
 
-/** What the client of a call without a session can do, as JSON text, where that is anything. */
+/** The capabilities of a client without a session, as JSON text; undefined: none. */
 export function declaredBy({ bound, clientCapabilities }: KeyedCall): string | undefined {
   return bound !== null || clientCapabilities === undefined || /^\{\s*\}$/.test(clientCapabilities)
     ? undefined

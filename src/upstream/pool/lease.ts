@@ -1,16 +1,16 @@
-// What a caller of the pool holds while it uses a session.
+// The lease that a caller holds while it uses a pooled session.
 import type { PoolEntry, PoolSession } from "./pool_entry.ts";
 
-/** A session that is its holder's alone until it is released. */
+/** A session for exclusive use until it is released. */
 export interface Lease<S> extends Disposable {
   readonly session: S;
-  /** It lay in the pool or served another call before: the upstream may have forgotten it meanwhile. */
+  /** The session was idle or served another call before, so the upstream may have dropped it. */
   readonly reused: boolean;
-  /** Give it back, `broken` if it must not serve again. Only the first call counts. */
+  /** Returns the session; `broken`: it must not be used again. Only the first call counts. */
   release(outcome?: "ok" | "broken"): void;
 }
 
-/** Gives its session back once, however often it is released. */
+/** Returns its session once, however often it is released. */
 export class PoolLease<S extends PoolSession> implements Lease<S> {
   readonly session: S;
   readonly reused: boolean;

@@ -1,4 +1,4 @@
-// One creation of a session within its time.
+// Opens one session within a time limit.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { CreateSession } from "./pool_entry.ts";
@@ -11,11 +11,11 @@ export interface OpeningOptions<S> {
   /** Exactly one of these two is called, unless the opening is cancelled. Never before `open()` has returned. */
   readonly onOpened: (session: S) => void;
   readonly onFailed: (error: unknown) => void;
-  /** A session that came after the timeout or the cancellation. */
+  /** Receives a session that was opened after the timeout or the cancellation. */
   readonly onLate: (session: S) => void;
 }
 
-/** Begin; the answer cancels it, with the reason that the creation's signal is aborted with. */
+/** Starts the opening. @returns a function that cancels it and aborts the creation's signal with a reason */
 export function open<S>(options: OpeningOptions<S>): (reason: unknown) => void {
   const { clock, timeoutMs, upstream } = options;
   const abort = new AbortController();

@@ -1,14 +1,14 @@
-// The pool's books: every session is in exactly one state, and moves between them here and nowhere else.
+// The pool's bookkeeping. Every session is in exactly one state; only this file changes states.
 import type { PoolKey } from "./session_key.ts";
 import type { Probed } from "./idle_check.ts";
 import { type Linked, LinkedList } from "./linked_list.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** All that the pool needs to know of a session. */
+/** The part of a session that the pool needs. */
 export interface PoolSession extends Probed {
-  /** It noticed that it is no longer usable. */
+  /** The session is no longer usable. */
   readonly closed: boolean;
-  /** End it, at the upstream too. Never throws. */
+  /** Ends the session, at the upstream too. Never throws. */
   close(): Promise<void>;
 }
 
@@ -17,7 +17,7 @@ export type CreateSession<S> = (signal: AbortSignal) => Promise<S>;
 
 export type SessionState = "creating" | "idle" | "leased" | "validating" | "closing" | "closed";
 
-/** `leased` to `leased` is the hand-off to the next caller. A creation that failed has nothing to close. */
+/** `leased` to `leased` is the hand-off to the next caller. A failed creation has nothing to close. */
 const MOVES: Readonly<Record<SessionState, readonly SessionState[]>> = {
   creating: ["leased", "idle", "closing", "closed"],
   idle: ["leased", "validating", "closing"],
@@ -27,17 +27,17 @@ const MOVES: Readonly<Record<SessionState, readonly SessionState[]>> = {
   closed: [],
 };
 
-/** One slot of a key, from the moment its creation starts. */
+/** One slot of a key, from the start of its creation. */
 export class PoolEntry<S extends PoolSession, L> implements Linked<PoolEntry<S, L>> {
   state: SessionState = "creating";
-  /** Set when it leaves `creating`. */
+  /** Set when the entry leaves `creating`. */
   session: S | undefined;
   createdAtMs = 0;
   idleSinceMs = 0;
-  /** Stops what prepares it; only while `creating` or `validating`. */
+  /** Cancels the preparation; only while `creating` or `validating`. */
   cancel: ((reason: unknown) => void) | undefined;
   readonly group: KeyGroup<S, L>;
-  /** Its neighbours among the idle ones of the pool. */
+  /** Neighbours in the pool's list of idle entries. */
   previous: PoolEntry<S, L> | undefined;
   next: PoolEntry<S, L> | undefined;
 
@@ -46,54 +46,54 @@ export class PoolEntry<S extends PoolSession, L> implements Linked<PoolEntry<S, 
   }
 }
 
-/** What belongs to one key. `L` is what a caller is given. */
+/** The sessions and callers of one key. `L` is what callers receive. */
 export class KeyGroup<S extends PoolSession, L> {
   readonly key: PoolKey;
-  /** Everything that holds a slot: creating, idle, leased, validating. */
+  /** All entries with a slot: creating, idle, leased, validating. */
   readonly entries = new Set<PoolEntry<S, L>>();
   /**
-   * Coldest first, taken from the end (LIFO): a few sessions stay warm and need no validation, while those that a burst
-   * left behind cool down and are evicted. Taking the coldest would keep them all alive for ever.
+   * Coldest first, taken from the end (LIFO). Thus a few sessions stay warm without validation, and those left by a burst
+   * cool down and are evicted. Taking the coldest would keep all of them alive.
    */
   readonly idle: PoolEntry<S, L>[] = [];
   readonly callers = new WaitQueue<L, CreateSession<S>>();
   creating = 0;
   validating = 0;
   leased = 0;
-  /** Drained: no longer in the table, serves the callers that it has, and keeps no session. */
+  /** The key is drained: it serves its remaining callers and keeps no session. */
   retired = false;
 
   constructor(key: PoolKey) {
     this.key = key;
   }
 
-  /** Sessions that will be handed out shortly, unless they fail. */
+  /** The number of sessions that will be handed out shortly, unless they fail. */
   get preparing(): number {
     return this.creating + this.validating;
   }
 }
 
-/** Where every session of a pool is; the metrics are a read of this. */
+/** All sessions of a pool by state. The metrics read these lists. */
 export class PoolLists<S extends PoolSession, L> {
   readonly groups = new Map<string, KeyGroup<S, L>>();
   readonly retired = new Set<KeyGroup<S, L>>();
-  /** Every idle session of the pool, coldest first. */
+  /** All idle sessions of the pool, coldest first. */
   readonly idle = new LinkedList<PoolEntry<S, L>>();
-  /** Keys with a caller and a free slot, for which only the total cap leaves no room. First come, first served. */
+  /** Keys with a caller and a free slot that only the total cap blocks, in order of arrival. */
   readonly starved = new Set<KeyGroup<S, L>>();
-  /** Sessions that hold a slot. One that is closing does not: its caller's successor must not wait for that. */
+  /** Sessions with a slot. A closing session has none, so that the next caller need not wait for it. */
   occupied = 0;
-  /** Sessions whose end is on its way to the upstream. */
+  /** Sessions that are being closed at the upstream. */
   readonly closings = new Set<Promise<void>>();
 
   readonly #onEmpty: () => void;
 
-  /** `onEmpty`: the last key is gone. */
+  /** @param onEmpty called when the last key is gone */
   constructor(onEmpty: () => void) {
     this.#onEmpty = onEmpty;
   }
 
-  /** Take a slot. */
+  /** Takes a slot. */
   admit(group: KeyGroup<S, L>): PoolEntry<S, L> {
     const entry = new PoolEntry(group);
     group.entries.add(entry);
@@ -102,7 +102,7 @@ export class PoolLists<S extends PoolSession, L> {
     return entry;
   }
 
-  /** The one way from state to state. @throws {Error} for a move that there is not: a bug in the pool */
+  /** Changes a session's state. @throws {Error} for an impossible change: a bug in the pool */
   move(entry: PoolEntry<S, L>, to: SessionState): void {
     const { group, state } = entry;
     if (!MOVES[state].includes(to)) throw new Error(`Cannot move a session from ${state} to ${to}`);
@@ -123,7 +123,7 @@ export class PoolLists<S extends PoolSession, L> {
     }
   }
 
-  /** The session ends and gives up its slot; whoever calls this sees to those that wait for it. */
+  /** Closes the session and frees its slot. The caller then serves the waiting callers. */
   discard(entry: PoolEntry<S, L>, reason?: unknown): void {
     entry.cancel?.(reason);
     entry.cancel = undefined;
@@ -132,9 +132,9 @@ export class PoolLists<S extends PoolSession, L> {
     else this.close(entry.session, () => this.move(entry, "closed"));
   }
 
-  /** End a session, whether it ever had an entry or not. */
+  /** Closes a session, with or without an entry. */
   close(session: S, onClosed: () => void = () => {}): void {
-    // `close()` throws nothing; if one does, a forgotten session is better than a dead worker.
+    // `close()` should not throw. If it does, a forgotten session is better than a dead worker.
     const closing = (async () => session.close())().catch(() => {}).then(() => {
       onClosed();
       this.closings.delete(closing);
@@ -142,7 +142,7 @@ export class PoolLists<S extends PoolSession, L> {
     this.closings.add(closing);
   }
 
-  /** Forget a key that has neither session nor caller; true if it was there. */
+  /** Removes a key without sessions and callers; true if it was there. */
   dropIfEmpty(group: KeyGroup<S, L>): boolean {
     if (group.entries.size > 0 || group.callers.length > 0) return false;
     this.starved.delete(group);
@@ -157,24 +157,24 @@ export class PoolLists<S extends PoolSession, L> {
   }
 }
 
-/** What the metrics read besides the lists. */
+/** Counters for the metrics. */
 export interface PoolCounters {
   total_sessions_created: number;
-  /** Leases of a session that lay idle or had served another call. */
+  /** Leases of a session that was idle or had served another call. */
   total_sessions_reused: number;
   /** Leases granted at once. */
   pool_hits: number;
-  /** Leases that had to wait: for a session to be opened, validated or given back. */
+  /** Leases that waited for a session to be opened, validated or returned. */
   pool_misses: number;
-  /** Good sessions closed for their age when met, or to make room under a cap. */
+  /** Usable sessions closed because of their age, or to make room under a cap. */
   evictions: number;
   health_check_failures: number;
   creation_failures: number;
-  /** Keys dropped for idleness or to make room under MCP_SESSION_POOL_MAX_TOTAL_KEYS. */
+  /** Keys dropped as idle, or to make room under MCP_SESSION_POOL_MAX_TOTAL_KEYS. */
   pool_keys_evicted: number;
-  /** Sessions closed by the timer: too old, idle for too long, or found dead. */
+  /** Sessions closed by the timer: too old, idle for too long, or dead. */
   sessions_reaped: number;
-  /** Leases asked for by nobody in particular. */
+  /** Leases of anonymous callers. */
   anonymous_identity_count: number;
   acquire_timeouts: number;
 }

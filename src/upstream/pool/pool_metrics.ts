@@ -1,8 +1,11 @@
-// The session pool's metrics: the snapshots of several workers added up, and the JSON of GET /admin/mcp-pool/metrics.
+// The session pool's metrics: merges the snapshots of several workers, and builds the JSON of GET /admin/mcp-pool/metrics.
 import type { BreakerState } from "../resilience/circuit_breaker.ts";
 import type { PoolCounters } from "./pool_entry.ts";
 
-/** One key of the pool. Holds nothing secret: the URL is cut, the identity is the start of a keyed hash, or "anonymous". */
+/**
+ * One key of the pool. It holds no secret: the URL is shortened, and the identity is "anonymous" or the start of a keyed
+ * hash.
+ */
 export interface PoolRow {
   readonly upstream: string;
   readonly upstream_id: string;
@@ -11,9 +14,9 @@ export interface PoolRow {
   readonly transport: string;
   /** Idle sessions. */
   readonly available: number;
-  /** Lent sessions. */
+  /** Leased sessions. */
   readonly active: number;
-  /** Callers without a session. */
+  /** Callers that wait for a session. */
   readonly waiting: number;
   readonly max: number;
 }
@@ -21,13 +24,13 @@ export interface PoolRow {
 export interface BreakerRow {
   readonly url: string;
   readonly state: BreakerState;
-  /** Failures in a row to open a session. */
+  /** Consecutive failures to open a session. */
   readonly failures: number;
   /** When an open circuit lets a probe through, seconds since the epoch. */
   readonly open_until: number | null;
 }
 
-/** The pool of one worker, or of several added up. Plain data, for `postMessage`. */
+/** The pool of one worker, or of several merged. Plain data for `postMessage`. */
 export interface PoolSnapshot extends Readonly<PoolCounters> {
   readonly circuit_breaker_trips: number;
   readonly active_sessions: number;
@@ -36,9 +39,9 @@ export interface PoolSnapshot extends Readonly<PoolCounters> {
   readonly validating: number;
   /** Sessions being opened. */
   readonly creating: number;
-  /** Callers without a session. */
+  /** Callers that wait for a session. */
   readonly waiting: number;
-  /** Keys, once for each worker that has them. */
+  /** Keys, counted once per worker. */
   readonly pool_key_count: number;
   readonly max_total_keys: number;
   readonly max_total_sessions: number;
@@ -48,7 +51,7 @@ export interface PoolSnapshot extends Readonly<PoolCounters> {
   readonly circuit_breakers: readonly BreakerRow[];
 }
 
-/** How requests found the worker that owns their session, in ContextForge's words. */
+/** How requests found the worker that owns their session, under ContextForge's names. */
 export interface AffinityCounts {
   readonly local_hits: number;
   readonly redis_hits: number;
@@ -72,8 +75,8 @@ const NO_AFFINITY: AffinityCounts = {
 const WORST_FIRST: readonly BreakerState[] = ["open", "half_open", "closed"];
 
 /**
- * The whole process' pool: numbers add up, caps too (each worker has its own); of a breaker the worst worker's state, failures
- * and end count. An empty list gives a snapshot of zeros.
+ * Merges the workers' snapshots. Numbers are added, including caps, since each worker has its own. For a breaker, the worst
+ * worker's state, failures and end count. An empty list gives zeros.
  */
 export function mergeSnapshots(snapshots: readonly PoolSnapshot[]): PoolSnapshot {
   const sum = (name: NumberName) => snapshots.reduce((total, snapshot) => total + snapshot[name], 0);
@@ -110,7 +113,10 @@ export function mergeSnapshots(snapshots: readonly PoolSnapshot[]): PoolSnapshot
   };
 }
 
-/** The JSON of GET /admin/mcp-pool/metrics, with the guide's names and ContextForge's; null: the pool is disabled. */
+/**
+ * The JSON of GET /admin/mcp-pool/metrics, under ContextForge's names and those of its tuning guide. Null: the pool is
+ * disabled.
+ */
 export function poolMetricsJson(
   snapshot: PoolSnapshot | null,
   affinity: AffinityCounts = NO_AFFINITY,
@@ -118,7 +124,7 @@ export function poolMetricsJson(
   if (snapshot === null) return { enabled: false, message: "MCP session pool is disabled" };
   const { pools, circuit_breakers, ...numbers } = snapshot;
   const leases = numbers.pool_hits + numbers.pool_misses;
-  // Different URLs may look alike once they are cut.
+  // Different URLs may become equal when shortened.
   const breakers = mergeBreakers(circuit_breakers);
   return {
     enabled: true,
@@ -144,11 +150,14 @@ export function poolMetricsJson(
   };
 }
 
-/** An address without what may be secret in it: userinfo, query, a command's arguments. Of unknown ones the scheme alone. */
+/**
+ * Removes possible secrets from an address: userinfo, query and command arguments. Of unknown schemes only the scheme is
+ * kept.
+ */
 export function showUrl(url: string): string {
   const parsed = URL.parse(url);
   if (parsed === null) return "(not a URL)";
-  // A command, and the upstream's name (transports.ts).
+  // The command and the upstream's name (transports.ts).
   if (parsed.protocol === "stdio:") return parsed.protocol + parsed.pathname + parsed.hash;
   return /^(https?|wss?):$/.test(parsed.protocol) ? parsed.origin + parsed.pathname : parsed.protocol;
 }
@@ -183,7 +192,7 @@ function merge<T>(rows: readonly T[], nameOf: (row: T) => string, add: (a: T, b:
   return [...byName.values()];
 }
 
-/** An object by name; with entries as own members, so that a URL cannot meet one of Object's. */
+/** Builds an object by name. Entries are own members, so that a URL cannot collide with a member of Object.prototype. */
 function table<T>(
   rows: readonly T[],
   nameOf: (row: T) => string,

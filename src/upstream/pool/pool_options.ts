@@ -1,19 +1,19 @@
-// What a session pool is told: its limits, which are settings, and what it depends on.
+// The options of a session pool: its limits, which are settings, and its dependencies.
 import type { Clock } from "../../base/clock.ts";
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import type { HealthMethod } from "./idle_check.ts";
 
-/** The settings of a pool; they may change while it runs. 0 = unlimited for the totals, which are per worker. */
+/** The settings of a pool, which may change while it runs. Totals are per worker; 0 = unlimited. */
 export interface PoolLimits {
   readonly maxPerKey: number;
-  /** Age at which a session is closed; one in use is closed when it comes back. */
+  /** Age at which a session is closed; a leased one is closed when it is returned. */
   readonly ttlMs: number;
-  /** A session idle for so long is validated before it is lent. */
+  /** Idle time after which a session is validated before it is leased. */
   readonly healthCheckIntervalMs: number;
   readonly healthCheckMethods: readonly HealthMethod[];
   /** For each method. */
   readonly healthCheckTimeoutMs: number;
-  /** How long a caller waits for a slot; the preparation of a session in that slot has timeouts of its own. */
+  /** Longest wait for a slot. The preparation of a session in that slot has its own timeouts. */
   readonly acquireTimeoutMs: number;
   readonly createTimeoutMs: number;
   readonly idleEvictionMs: number;
@@ -25,10 +25,12 @@ export interface PoolLimits {
 
 export interface SessionPoolOptions extends PoolLimits {
   readonly clock: Clock;
-  /** One for each upstream URL, shared with the sessions that are opened outside the pool. */
+  /** One breaker per upstream URL, shared with sessions opened outside the pool. */
   readonly breakers: CircuitBreakers;
-  /** Does this failure to open a session speak against the upstream? Not so refused credentials: they are the caller's. */
+  /**
+   * Whether a failure to open a session counts against the upstream. Refused credentials do not, since they are the caller's.
+   */
   readonly isBreakerFailure: (error: unknown) => boolean;
-  /** Lets the process end beside the sweep's timer (`Deno.unrefTimer`). */
+  /** Lets the process end despite the sweep timer (`Deno.unrefTimer`). */
   readonly unrefTimer?: (id: number) => void;
 }

@@ -1,10 +1,10 @@
-// What the pool's metrics say of one worker: a read of its lists.
+// Reads the pool metrics of one worker from its lists.
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
 import { ANONYMOUS } from "./session_key.ts";
 import type { PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
-/** No more keys than this are listed one by one: the sums count them all. */
+/** Limit of keys that are listed individually. The sums count all keys. */
 const MAX_ROWS = 1_000;
 
 export function snapshotOf<S extends PoolSession, L>(

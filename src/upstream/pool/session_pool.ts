@@ -1,4 +1,5 @@
-// The session pool of one worker: lends upstream sessions to callers of one key, first come, first served.
+// Room `pool`: lends upstream sessions to calls that may share them. Callers use `SessionPool`, with keys from `PoolKeys`.
+// This file is the pool of one worker. Callers of a key are served in order of arrival.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -21,22 +22,21 @@ import type { PoolLimits, SessionPoolOptions } from "./pool_options.ts";
 import { Waiter } from "./wait_queue.ts";
 import { snapshotOf } from "./pool_snapshot.ts";
 
-/** A tenth of the shortest life, within these bounds: how often the sweep looks for sessions that are past theirs. */
+/** Bounds of the sweep interval, which is a tenth of the shortest session lifetime. */
 const MIN_SWEEP_MS = 100;
 const MAX_SWEEP_MS = 5_000;
 
 /**
  * Guarantees:
- * - A session is lent to one holder at a time, and only under the key that it was opened for.
- * - A slot is taken from the moment a creation starts. A creation starts only for a caller that no idle session, running
- *   validation or running creation will serve: so at any moment the creations started for a key are at most its free
- *   slots, and at most its unmet callers. One caller never causes two.
- * - A creation belongs to the key, not to the caller who caused it. What becomes available goes to the caller that waits
- *   the longest, so a caller whose own creation hangs is served by the next release; and a creation outlives its caller.
- * - A failed creation is told to the caller that waits the longest, and to no other: the rest try again themselves.
- * - No caller sleeps beside a session or slot that it could have. One that needs a new session while the circuit is open
- *   does not sleep at all, it fails.
- * - Under the total cap, keys are served in turn, so that a busy one cannot starve the others.
+ * - A session is leased to one holder at a time, under the key it was opened for.
+ * - A creation occupies a slot from its start. It starts only for a caller that no idle session, running validation or
+ *   running creation will serve. Thus the creations for a key never exceed its free slots or its waiting callers.
+ * - A creation belongs to the key and outlives its caller. An available session goes to the caller that has waited longest,
+ *   so a caller whose own creation hangs is served by the next release.
+ * - A failed creation fails only the caller that has waited longest. The others try again.
+ * - No caller waits while a session or slot is available to it. A caller that needs a new session while the circuit is open
+ *   fails at once.
+ * - Under the total cap, keys are served in turn, so that a busy key cannot starve the others.
  */
 export class SessionPool<S extends PoolSession> {
   readonly #limits: PoolLimits;
@@ -56,7 +56,10 @@ export class SessionPool<S extends PoolSession> {
     this.#breakers = options.breakers;
   }
 
-  /** A lease without waiting, where a fresh session lies idle; else undefined, and `lease()` is the way. The warm path. */
+  /**
+   * Returns a lease without waiting if a fresh session is idle; else undefined, and the caller uses `lease()`. This is the
+   * warm path.
+   */
   tryLease(key: PoolKey): Lease<S> | undefined {
     const entry = this.#lists.groups.get(key.text)?.idle.at(-1);
     if (entry === undefined || this.#fitness(entry, this.#clock.now()) !== "fresh") return undefined;
@@ -66,9 +69,9 @@ export class SessionPool<S extends PoolSession> {
   }
 
   /**
-   * A lease, waited for if need be. `create` opens a session for this key; it may come to serve another caller of the key.
+   * Returns a lease, waiting if necessary. `create` opens a session for this key, which may serve another caller of the key.
    * @throws {SluiceError} SESSION_POOL_TIMEOUT, SESSION_POOL_FULL, UPSTREAM_CIRCUIT_OPEN, SHUTTING_DOWN, UPSTREAM_TIMEOUT
-   *  (creation took too long); whatever `create` throws; the signal's reason
+   *  (creation took too long); errors of `create`; the signal's reason
    */
   async lease(key: PoolKey, create: CreateSession<S>, signal?: CancelSignal): Promise<Lease<S>> {
     signal?.throwIfAborted();
@@ -84,7 +87,7 @@ export class SessionPool<S extends PoolSession> {
       this.#settle(group);
       if (waiter.queued) this.#bound(waiter, group, signal);
     });
-    // The hand-off and the abort crossed: the session goes to the next.
+    // The caller was aborted during the hand-off. The session goes to the next caller.
     if (signal?.aborted) {
       lease.release();
       throw signal.reason;
@@ -93,8 +96,8 @@ export class SessionPool<S extends PoolSession> {
   }
 
   /**
-   * Close what is idle now and what is lent when it comes back; calls that wait get new sessions.
-   * Until the lent ones are back, a key may hold them besides `maxPerKey` new ones; the total cap counts them all.
+   * Closes idle sessions now and leased sessions when they are returned. Waiting calls get new sessions. Until then a key may
+   * hold the old sessions in addition to `maxPerKey` new ones; the total cap counts all.
    */
   drain(
     filter: (key: PoolKey) => boolean = () => true,
@@ -116,13 +119,13 @@ export class SessionPool<S extends PoolSession> {
     return { closed, pending };
   }
 
-  /** An upstream was changed or deleted: no later lease gets a session opened before, and its breaker starts afresh. */
+  /** Drains a changed or deleted upstream: later leases get new sessions, and its breaker starts afresh. */
   closeUpstream(upstreamId: string): void {
     this.#breakers.forget(upstreamId);
     this.drain((key) => key.upstreamId === upstreamId);
   }
 
-  /** Close everything, lent sessions too; callers that wait get SHUTTING_DOWN. Resolves when all closings are said. */
+  /** Closes everything, leased sessions too; waiting callers get SHUTTING_DOWN. Resolves when all sessions are closed. */
   async close(): Promise<void> {
     this.#closed = true;
     const gone = new SluiceError("SHUTTING_DOWN");
@@ -143,7 +146,7 @@ export class SessionPool<S extends PoolSession> {
   #groupOf(key: PoolKey): KeyGroup<S, Lease<S>> {
     const known = this.#lists.groups.get(key.text);
     if (known !== undefined) return known;
-    // Before another key is dropped in favour of a call that cannot succeed.
+    // This check precedes the eviction of another key, because the call cannot succeed.
     const refusal = this.#circuitOpen(key);
     if (refusal !== undefined) throw refusal;
     const { maxTotalKeys } = this.#limits;
@@ -163,7 +166,7 @@ export class SessionPool<S extends PoolSession> {
       : undefined;
   }
 
-  /** The caller did not get its lease at once: let it leave when it is aborted, or when no slot came free in time. */
+  /** Makes a waiting caller leave when it is aborted, or when no slot becomes free in time. */
   #bound(
     waiter: Waiter<Lease<S>, CreateSession<S>>,
     group: KeyGroup<S, Lease<S>>,
@@ -177,7 +180,7 @@ export class SessionPool<S extends PoolSession> {
     const timeoutMs = this.#limits.acquireTimeoutMs;
     const wait = () =>
       this.#clock.setTimeout(() => {
-        // A session is being prepared for it, which has timeouts of its own: its wait for a slot is over.
+        // A session with its own timeouts is being prepared for this caller, so it no longer waits for a slot.
         if (group.callers.isAmongFirst(waiter, group.preparing)) {
           timer = wait();
           return;
@@ -206,7 +209,7 @@ export class SessionPool<S extends PoolSession> {
     return new PoolLease(entry, reused, this.#giveBack);
   }
 
-  /** After any change: the group's callers get what can be had, then those of other keys. */
+  /** Serves the group's callers after a change, then those of other keys. */
   #settle(group: KeyGroup<S, Lease<S>>): void {
     this.#serve(group);
     this.#serveStarved();
@@ -226,7 +229,7 @@ export class SessionPool<S extends PoolSession> {
       else if (fitness === "stale") this.#validate(idle!);
       else if (group.entries.size >= this.#limits.maxPerKey) break;
       else {
-        // The first caller that nothing is being prepared for.
+        // The first caller without a session in preparation.
         const unmet = callers.at(group.preparing)!;
         const refusal = this.#circuitOpen(key);
         if (refusal !== undefined) {
@@ -242,12 +245,12 @@ export class SessionPool<S extends PoolSession> {
     this.#lists.dropIfEmpty(group);
   }
 
-  /** Keys that wait for the total cap, in turn, as long as there is room. */
+  /** Serves the keys that wait for the total cap, in turn, while there is room. */
   #serveStarved(): void {
     const { starved } = this.#lists;
     while (starved.size > 0 && hasRoom(this.#lists, this.#limits.maxTotalSessions)) {
       const [first] = starved;
-      // Should it want more than there is room for, it queues again at the end.
+      // A key that needs more room queues again at the end.
       starved.delete(first);
       this.#serve(first);
     }
@@ -258,7 +261,7 @@ export class SessionPool<S extends PoolSession> {
     return heirOf(this.#lists, group, this.#clock.now(), this.#limits.acquireTimeoutMs / 4);
   }
 
-  /** A slot of the group came free. */
+  /** Called when a slot of the group became free. */
   #freed(group: KeyGroup<S, Lease<S>>): void {
     const heir = this.#heirOf(group);
     if (heir !== undefined) this.#serve(heir);
@@ -279,7 +282,7 @@ export class SessionPool<S extends PoolSession> {
     } else this.#offer(entry, nowMs, true);
   }
 
-  /** A session is ready: to the caller that waits the longest, else to the idle ones. */
+  /** Gives an available session to the caller that has waited longest; else the session becomes idle. */
   #offer(entry: PoolEntry<S, Lease<S>>, nowMs: number, reused: boolean): void {
     const { group } = entry;
     const caller = group.callers.shift();
@@ -288,7 +291,7 @@ export class SessionPool<S extends PoolSession> {
     else {
       entry.idleSinceMs = nowMs;
       this.#lists.move(entry, "idle");
-      // Nobody waits in this key: only another key can want the room.
+      // No caller of this key waits, so only other keys may use the room.
       if (this.#lists.starved.size > 0) this.#serveStarved();
       return;
     }
@@ -332,7 +335,7 @@ export class SessionPool<S extends PoolSession> {
     entry.cancel = () => stop.abort();
     const limits = { timeoutMs: healthCheckTimeoutMs, clock: this.#clock, signal: stop.signal };
     const healthy = await isHealthy(entry.session!, healthCheckMethods, limits);
-    // Closed or drained meanwhile.
+    // The session was closed or drained meanwhile.
     if (entry.state !== "validating") return;
     entry.cancel = undefined;
     const nowMs = this.#clock.now();
@@ -341,8 +344,8 @@ export class SessionPool<S extends PoolSession> {
     }
     if (!healthy) {
       this.#counters.health_check_failures++;
-      // What was silent for longer has most likely gone the same way: its callers must not find that out one timeout
-      // after the other, beside a slot where a new session could be opened.
+      // Sessions that were idle for longer have probably failed too. They are closed, so that callers do not find out one
+      // timeout after another while new sessions could be opened.
       for (const colder of group.idle.filter(({ idleSinceMs }) => idleSinceMs <= entry.idleSinceMs)) {
         this.#lists.discard(colder);
       }
@@ -364,7 +367,7 @@ export class SessionPool<S extends PoolSession> {
     this.#sweepTimer = undefined;
   }
 
-  /** Close the idle sessions that are past their time, for nobody may come and ask for them. Nor waits anybody for them. */
+  /** Closes idle sessions that have expired. No caller waits for them, and none may come to trigger it. */
   #sweep(): void {
     this.#sweepTimer = undefined;
     const nowMs = this.#clock.now();

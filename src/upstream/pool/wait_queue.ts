@@ -1,15 +1,15 @@
-// The callers of one pool key who have no session yet: first come, first served.
+// The callers of one pool key that wait for a session, in order of arrival.
 import { type Linked, LinkedList } from "./linked_list.ts";
 
-/** A caller in the queue. `T` is what it waits for, `C` how a session is opened on its account. */
+/** A waiting caller. `T` is the value it waits for; `C` opens a session on its behalf. */
 export class Waiter<T, C> implements Linked<Waiter<T, C>> {
   readonly create: C;
-  /** When it came, ms since the epoch. */
+  /** Time of arrival, ms since the epoch. */
   readonly sinceMs: number;
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
   queued = false;
-  /** Called when it leaves the queue, however it does: stops its timer, takes its ear off the signal. */
+  /** Called when the caller leaves the queue: stops its timer and its abort listener. */
   onLeave: (() => void) | undefined;
   previous: Waiter<T, C> | undefined;
   next: Waiter<T, C> | undefined;
@@ -34,28 +34,28 @@ export class WaitQueue<T, C> {
     this.#list.push(waiter);
   }
 
-  /** The longest waiting caller leaves. */
+  /** Removes the caller that has waited longest. */
   shift(): Waiter<T, C> | undefined {
     const waiter = this.#list.first;
     if (waiter !== undefined) this.remove(waiter);
     return waiter;
   }
 
-  /** A caller in the queue leaves. */
+  /** Removes a caller. */
   remove(waiter: Waiter<T, C>): void {
     this.#list.remove(waiter);
     waiter.queued = false;
     waiter.onLeave?.();
   }
 
-  /** The caller that `position` others stand before; linear in `position`. */
+  /** Returns the caller with `position` others before it. Linear in `position`. */
   at(position: number): Waiter<T, C> | undefined {
     let waiter = this.#list.first;
     while (waiter !== undefined && position-- > 0) waiter = waiter.next;
     return waiter;
   }
 
-  /** Is it among the first `count`? Linear in `count`. */
+  /** Whether a caller is among the first `count`. Linear in `count`. */
   isAmongFirst(waiter: Waiter<T, C>, count: number): boolean {
     for (let other = this.#list.first; other !== undefined && count-- > 0; other = other.next) {
       if (other === waiter) return true;

@@ -1,4 +1,5 @@
-// A channel of the HTTP+SSE transport (MCP 2024-11-05, transports): we POST, the other side answers on one long event stream.
+// Room `sse`: a channel of the HTTP+SSE transport (MCP 2024-11-05, transports). Messages are sent as POST and received on one
+// event stream. `Transports` opens it.
 import { type Clock, MAX_TIMER_MS } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
@@ -9,7 +10,7 @@ import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 
 export interface SseTarget {
   readonly upstream: string;
-  /** Of the event stream. */
+  /** The URL of the event stream. */
   readonly url: URL;
   readonly headers: HeaderList;
   readonly caCertificate?: string;
@@ -21,7 +22,7 @@ interface SseOptions {
   readonly clock: Clock;
 }
 
-/** The stream may be silent for as long as it likes: pings tell whether somebody is there. */
+/** The stream may be silent. Pings find out whether the server has gone. */
 const ANY_SILENCE_MS = MAX_TIMER_MS;
 
 const FAILURE_TEXT_BYTES = 4_096;
@@ -49,7 +50,10 @@ class SseChannel implements Channel {
     this.#receiver = receiver;
   }
 
-  /** Opens the stream and waits for its first event, which says where to POST. @throws {SluiceError} UPSTREAM_*; the signal's reason */
+  /**
+   * Opens the stream and waits for its first event, which names the endpoint for POSTs. @throws {SluiceError} UPSTREAM_*; the
+   * signal's reason
+   */
   async open({ deadline, signal }: ExchangeOptions): Promise<void> {
     const { upstream, url, headers, caCertificate } = this.#target;
     const { clock, client } = this.#options;
@@ -97,7 +101,7 @@ class SseChannel implements Channel {
       upstream,
     });
     const { status } = response;
-    // 202 by the spec; several servers say 200 "ok".
+    // The specification says 202; several servers answer 200.
     if (status >= 200 && status <= 299) return response.discard();
     response.discard();
     if (status === 404) throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
@@ -121,7 +125,7 @@ class SseChannel implements Channel {
     throw this.#refused(status, text.replace(/\s+/g, " ").trim().slice(0, 200) || "no explanation");
   }
 
-  /** Reads to the end of the stream. @throws what kept the endpoint from being learnt */
+  /** Reads the stream to its end. @throws the fault that kept the endpoint unknown */
   async #read(response: HttpResponse, onOpen: () => void): Promise<void> {
     const decoder = new SseDecoder(this.#options.maxResponseBytes);
     try {
@@ -142,14 +146,14 @@ class SseChannel implements Channel {
     }
   }
 
-  /** What it names must lie at the stream's own origin: our credentials go there (the SDKs check the same). */
+  /** The endpoint must have the stream's origin, because it receives our credentials. The SDKs check the same. */
   #endpointIn(data: string): URL {
     const { url } = this.#target;
     const endpoint = URL.parse(data, url);
     if (endpoint === null || endpoint.origin !== url.origin) {
       throw this.#broken("its endpoint is not at its own origin");
     }
-    // Credentials that travel in the query.
+    // Credentials in the query are added to the endpoint.
     for (const [name, value] of url.searchParams) {
       if (!endpoint.searchParams.has(name)) endpoint.searchParams.append(name, value);
     }

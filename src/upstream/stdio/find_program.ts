@@ -1,6 +1,6 @@
-// Which file a command's name stands for, so that a missing program is an error in words and not an exit code.
+// Finds the file of a command, so that a missing program gives an error text instead of an exit code.
 
-/** The program's absolute path; null: there is none that may be executed. */
+/** Returns the program's absolute path; null: no executable file was found. */
 export function findProgram(
   command: string,
   { path, cwd }: { readonly path: string; readonly cwd: string },

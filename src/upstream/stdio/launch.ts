@@ -1,21 +1,21 @@
-// What a stdio upstream is started by, and the one text form of it that the registry keeps: a `stdio:` URL.
+// The command line of a stdio upstream, and its text form in the registry: a `stdio:` URL.
 
 export interface Launch {
-  /** A program: a path, or a name to look up in PATH. */
+  /** A program: a path, or a name that is looked up in PATH. */
   readonly command: string;
   readonly args: readonly string[];
-  /** The folder that it runs in; null: the gateway's own. */
+  /** The working directory; null: the gateway's own. */
   readonly cwd: string | null;
 }
 
-/** `stdio:npx?arg=-y&arg=time-mcp&cwd=%2Fsrv`. Two launches are the same if and only if their URLs are. */
+/** `stdio:npx?arg=-y&arg=time-mcp&cwd=%2Fsrv`. Two launches are equal if and only if their URLs are. */
 export function launchUrl({ command, args, cwd }: Launch): string {
   const query = new URLSearchParams(args.map((arg) => ["arg", arg]));
   if (cwd !== null) query.append("cwd", cwd);
   return `stdio:${encodeURIComponent(command.toWellFormed())}${query.size > 0 ? `?${query}` : ""}`;
 }
 
-/** @param url what `launchUrl` wrote */
+/** @param url from `launchUrl` */
 export function readLaunch(url: string | URL): Launch {
   const { pathname, searchParams } = new URL(url);
   return {

@@ -1,9 +1,9 @@
-// Lines out of a byte stream, in whatever pieces they come; of one that is too long only the ends are kept.
+// Splits a byte stream into lines. Of an overlong line only both ends are kept.
 import { EDGE_CHARS, type Edges } from "../duplex/lost_answer.ts";
 
 export interface LineEvents {
   readonly onLine: (line: string) => void;
-  /** A line that has ended had more than the limit's bytes. */
+  /** A line with more bytes than the limit has ended. */
   readonly onTooLong: (edges: Edges) => void;
 }
 
@@ -14,10 +14,10 @@ export class LineReader {
   readonly #maxBytes: number;
   readonly #events: LineEvents;
   readonly #decoder = new TextDecoder();
-  /** The pieces of a line that has not ended: joined once, at its end, so that a long line costs no quadratic copying. */
+  /** The pieces of the current line. They are joined once, because repeated joining of a long line takes quadratic time. */
   #pieces: Uint8Array[] = [];
   #bytes = 0;
-  /** Of a line that is too long: its first bytes, and the last that have come. */
+  /** Both ends of an overlong line. */
   #skipped: { readonly start: Uint8Array; end: Uint8Array } | null = null;
 
   constructor(maxBytes: number, events: LineEvents) {
@@ -35,7 +35,7 @@ export class LineReader {
     if (start < chunk.length) this.#keep(chunk.subarray(start));
   }
 
-  /** The stream is over: what is left is a line, too. */
+  /** Ends the stream; the rest counts as a line. */
   end(): void {
     if (this.#bytes > 0) this.#finish();
   }

@@ -1,15 +1,15 @@
-// Which programs the gateway may start as upstreams. Whoever may register one runs it as the gateway's own user.
+// Decides which programs the gateway may start as upstreams. A registered program runs as the gateway's own user.
 import { SluiceError } from "../../base/errors.ts";
 import type { Launch } from "./launch.ts";
 
-/** The STDIO_* settings of that name, under Config's names. */
+/** The STDIO_* settings with the same names in Config. */
 export interface StdioRules {
   readonly stdioEnabled: boolean;
-  /** As registered, letter by letter; empty: any. */
+  /** Commands exactly as registered; empty: any. */
   readonly stdioAllowedCommands: readonly string[];
 }
 
-/** @throws {SluiceError} COMMAND_DENIED with the setting that would allow it */
+/** @throws {SluiceError} COMMAND_DENIED, naming the setting that would allow it */
 export function checkLaunch(
   { command }: Launch,
   { stdioEnabled, stdioAllowedCommands }: StdioRules,
@@ -26,7 +26,7 @@ export function checkLaunch(
   });
 }
 
-/** What a process gets of the gateway's own environment: nothing that holds a secret. */
+/** The variables that a process inherits from the gateway's environment. None holds a secret. */
 const INHERITED = [
   "PATH",
   "HOME",
@@ -44,7 +44,7 @@ const INHERITED = [
   "NODE_EXTRA_CA_CERTS",
 ];
 
-/** @param own the registration's variables, which win */
+/** @param own the registration's variables, which take precedence */
 export function childEnvironment(
   own: Readonly<Record<string, string>>,
   lookUp: (name: string) => string | undefined,
@@ -56,7 +56,7 @@ export function childEnvironment(
   return { ...Object.fromEntries(inherited), ...own };
 }
 
-/** They decide which code a program really is: with them, one allowed command would be any. */
+/** These variables choose the code that a program loads. With them, one allowed command could run any code. */
 export function isLoaderVariable(name: string): boolean {
   return name === "PATH" || name.startsWith("LD_") || name.startsWith("DYLD_");
 }

@@ -1,12 +1,12 @@
-// A child process with everything that it starts: a group of its own, which is ended as a whole.
+// Starts a child process in a process group of its own, and ends the group as a whole.
 import { type Clock, within } from "../../base/clock.ts";
 
-/** How long a process may take to end by itself, each: once its input is closed, and once it is asked to by SIGTERM. */
+/** Time for a process to end by itself, first after its input is closed, then after SIGTERM. */
 const GRACE_MS = 2_000;
 
 /**
- * On Linux, util-linux's `setpriv` has the kernel kill the process when the thread that started it is gone, however that came: a
- * worker that is terminated, a gateway that is killed by SIGKILL. Elsewhere a process then only sees the end of its input.
+ * On Linux, util-linux's `setpriv` makes the kernel kill the process when its parent thread ends for any reason: a terminated
+ * worker, or a gateway killed by SIGKILL. On other systems the process only sees the end of its input.
  */
 const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"];
 
@@ -17,11 +17,11 @@ export interface Spawning {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string | undefined;
-  /** All that the process gets. */
+  /** The complete environment of the process. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** @throws whatever Deno.Command does */
+/** @throws errors of Deno.Command */
 export function spawnGroup({ program, args, cwd, env }: Spawning): Deno.ChildProcess {
   const [command, ...rest] = [...(diesWithParent() ? DIES_WITH_PARENT : []), program, ...args];
   return new Deno.Command(command!, {
@@ -29,7 +29,7 @@ export function spawnGroup({ program, args, cwd, env }: Spawning): Deno.ChildPro
     cwd,
     clearEnv: true,
     env: { ...env },
-    // A session of its own: signals to our terminal do not reach it, ours reach all that it has started.
+    // The process gets a session of its own. Terminal signals do not reach it, and ours reach the whole group.
     detached: true,
     stdin: "piped",
     stdout: "piped",
@@ -37,14 +37,14 @@ export function spawnGroup({ program, args, cwd, env }: Spawning): Deno.ChildPro
   }).spawn();
 }
 
-/** Ends a process whose input has been closed, and its group. Resolves when the process is gone. */
+/** Ends a process whose input is closed, and its group. Resolves when the process is gone. */
 export async function endGroup(child: Deno.ChildProcess, clock: Clock): Promise<void> {
   if (!await within(clock, GRACE_MS, child.status)) {
     signalGroup(child.pid, "SIGTERM");
     if (!await within(clock, GRACE_MS, child.status)) signalGroup(child.pid, "SIGKILL");
   }
   await child.status;
-  // What it has left behind has had its time, too.
+  // Remaining processes of the group have had the same time.
   signalGroup(child.pid, "SIGKILL");
 }
 
@@ -52,7 +52,7 @@ export function signalGroup(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(-pid, signal);
   } catch {
-    // There is nobody left in it.
+    // The group is empty.
   }
 }
 

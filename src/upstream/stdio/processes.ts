@@ -1,4 +1,5 @@
-// The child processes of one worker: how many there may be, and how one is started for a session.
+// Room `stdio`: upstreams that are child processes. `Transports` opens them through `StdioProcesses`.
+// This file starts the processes of one worker and keeps their number within the limits.
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -15,22 +16,22 @@ export interface StdioProcessesOptions extends StdioRules {
   readonly maxLineBytes: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Looks up a variable of the gateway's own environment. */
+  /** Reads a variable of the gateway's own environment. */
   readonly environment: (name: string) => string | undefined;
   readonly onStarted: () => void;
 }
 
-/** One registered upstream, as far as starting it goes. */
+/** The part of a registered upstream that is needed to start it. */
 export interface StdioUpstream {
   readonly name: string;
   readonly launch: Launch;
-  /** The registration's own variables: secrets, not for logs. */
+  /** The registration's own variables. They are secrets: must not be logged. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 export class StdioProcesses {
   readonly #options: StdioProcessesOptions;
-  /** Running ones, and those that are being ended, by upstream. */
+  /** Running and ending processes, by upstream. */
   readonly #running = new Map<string, number>();
   readonly #channels = new Set<StdioChannel>();
 
@@ -38,12 +39,12 @@ export class StdioProcesses {
     this.#options = options;
   }
 
-  /** How many there are. */
+  /** The number of processes. */
   get size(): number {
     return this.#channels.size;
   }
 
-  /** Resolves when there is none any more; whoever waits has seen to their end. */
+  /** Resolves when all processes have ended. The caller must have ended them. */
   async idle(): Promise<void> {
     while (this.#channels.size > 0) await Promise.all([...this.#channels].map(({ ended }) => ended));
   }

@@ -1,11 +1,11 @@
-// What a child process writes to its standard error, line by line into the log: no more of it than a log can bear.
+// Logs a child process's standard error line by line, up to a rate limit.
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { LineReader } from "./line_reader.ts";
 
 const MAX_LINE_BYTES = 4_096;
 
-/** A process that writes without end must not fill the disk. */
+/** Limits the log of a process that writes without end. */
 const MAX_LINES_PER_WINDOW = 100;
 const WINDOW_MS = 10_000;
 
@@ -17,7 +17,7 @@ export class StderrLog {
   #lineCount = 0;
   #lost = 0;
 
-  /** @param log carries the upstream's name and the process's id */
+  /** @param log has the upstream's name and the process id as fields */
   constructor(log: Pick<Log, "info" | "warning">, clock: Clock) {
     this.#log = log;
     this.#clock = clock;

@@ -7,10 +7,10 @@ import { LineReader } from "./line_reader.ts";
 import { endGroup, signalGroup } from "./process_group.ts";
 import { StderrLog } from "./stderr_log.ts";
 
-/** What has not been read by the process yet; more than this, and it does not read at all. */
+/** Limit of unread input. A process with more does not read at all. */
 const MAX_UNSENT_CHARS = 16 * 1024 * 1024;
 
-/** Between the end of a process and the end of its pipes, whichever comes first, ms. */
+/** Time between the end of a process and the end of its pipes, in either order, ms. */
 const LAST_WORDS_MS = 500;
 
 export interface StdioChannelOptions {
@@ -21,7 +21,7 @@ export interface StdioChannelOptions {
 }
 
 export class StdioChannel implements Channel {
-  /** Resolves when the process, its group and all that we held of it are gone. */
+  /** Resolves when the process, its group and its pipes are gone. */
   readonly ended: Promise<void>;
   readonly #child: Deno.ChildProcess;
   readonly #receiver: Receiver;
@@ -43,7 +43,7 @@ export class StdioChannel implements Channel {
 
   async send(text: string): Promise<void> {
     const { upstream } = this.#options;
-    // A line break between a client's tokens is as good as a space; within a string there is none that is not escaped.
+    // Line breaks between JSON tokens become spaces. Line breaks within strings are always escaped.
     const line = `${/[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, " ") : text}\n`;
     if (this.#unsentChars + line.length > MAX_UNSENT_CHARS) {
       this.#receiver.ended("it does not read its input");
@@ -65,7 +65,7 @@ export class StdioChannel implements Channel {
   }
 
   async #end(): Promise<void> {
-    // The way that the spec names (lifecycle, "Shutdown"): the end of its input, then signals.
+    // The specification's order (lifecycle, "Shutdown"): close the input, then send signals.
     void this.#input.close().catch(() => {});
     await endGroup(this.#child, this.#options.clock);
     await this.ended;
@@ -84,7 +84,7 @@ export class StdioChannel implements Channel {
     const errors = follow(stderr, new StderrLog(this.#log, clock));
     void messages.done.then(() => this.#lostPipe("it has closed its output"));
     const { code, signal } = await status;
-    // Others of its group may hold the pipes open.
+    // Other processes of the group may hold the pipes open.
     signalGroup(pid, "SIGKILL");
     await within(clock, LAST_WORDS_MS, Promise.all([messages.done, errors.done]));
     await Promise.all([messages.stop(), errors.stop()]);
@@ -94,7 +94,7 @@ export class StdioChannel implements Channel {
     this.#receiver.ended(`its process has ended (${how}); what it wrote to stderr is in the log`);
   }
 
-  /** A process that lives on without its pipes is of no use. One that has just ended says more by its exit code. */
+  /** Ends a process that has lost a pipe. If the process has just ended, its exit code is the better reason. */
   async #lostPipe(reason: string): Promise<void> {
     const hasEnded = await within(this.#options.clock, LAST_WORDS_MS, this.#child.status);
     if (hasEnded) await this.ended;
@@ -115,7 +115,7 @@ function follow(stream: ReadableStream<Uint8Array>, sink: Sink) {
         sink.push(value);
       }
     } catch {
-      // A broken pipe is the end of it.
+      // A broken pipe ends the stream.
     }
     sink.end();
   };

@@ -1,4 +1,5 @@
-// A channel over a WebSocket: one JSON text per text frame, subprotocol "mcp". No transport of the spec, but of several bridges.
+// Room `websocket`: a channel over a WebSocket, with one JSON text per text frame and subprotocol "mcp". The specification
+// has no such transport, but several bridges do. `Transports` opens it.
 import { isIP } from "node:net";
 // @ts-types="npm:@types/ws@8.18.2"
 import WebSocket from "ws";
@@ -11,7 +12,7 @@ import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts
 
 export interface WebSocketTarget {
   readonly upstream: string;
-  /** ws: or wss: */
+  /** Scheme ws: or wss:. */
   readonly url: URL;
   readonly headers: HeaderList;
   readonly caCertificate?: string;
@@ -20,16 +21,16 @@ export interface WebSocketTarget {
 interface WebSocketOptions {
   readonly maxResponseBytes: number;
   readonly connectTimeoutMs: number;
-  /** May we connect to this address of this host? @throws {SluiceError} EGRESS_DENIED */
+  /** Checks whether this address of this host is allowed. @throws {SluiceError} EGRESS_DENIED */
   readonly checkAddress: (host: string, ip: string) => void;
 }
 
-/** More than this that the other side has not taken, bytes: it does not read at all. */
+/** Limit of unsent bytes. An upstream with more does not read at all. */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 
 const NO_SUBPROTOCOL = "Server sent no subprotocol";
 
-/** The other side's part of the closing handshake may take so long. */
+/** Time limit for the other side's closing handshake. */
 const CLOSE_MS = 2_000;
 
 export function openWebSocketChannel(target: WebSocketTarget, options: WebSocketOptions): OpenChannel {
@@ -49,7 +50,8 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
         } catch (error) {
           if (!isError(error, "UPSTREAM_CONNECT_FAILED")) throw error;
           failure = error;
-          // A server that knows no subprotocols chooses none, which the library holds against it.
+          // A server without subprotocols chooses none, which the library treats as an error. The connection is retried
+          // without one.
           if (error.params.reason !== NO_SUBPROTOCOL) break;
         }
       }
@@ -58,7 +60,7 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
   };
 }
 
-/** The addresses of the host: the one that is connected to is the one that was checked, whatever the name stands for next. */
+/** Resolves the host once. The connection goes to a checked address, even if the name resolves differently later. */
 async function addressesOf({ upstream, url }: WebSocketTarget): Promise<readonly string[]> {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(host) !== 0) return [host];
@@ -79,7 +81,7 @@ function connect(
 ): WebSocket {
   const address = new URL(url);
   address.hostname = isIP(ip) === 6 ? `[${ip}]` : ip;
-  // What the certificate must be for; the library passes it on to node:tls, which its types do not say.
+  // The name for the certificate check. The library passes it to node:tls, but its types lack it.
   const certifiedName = address.hostname === url.hostname ? {} : { servername: url.hostname };
   try {
     return new WebSocket(address, [...protocols], {
@@ -95,7 +97,7 @@ function connect(
   }
 }
 
-/** Resolves when the handshake is done. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED; the signal's reason */
+/** Resolves after the handshake. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED; the signal's reason */
 async function opened(
   socket: WebSocket,
   upstream: string,
@@ -107,7 +109,7 @@ async function opened(
         socket.terminate();
         reject(error);
       };
-      // Also takes what comes after the failure, which would otherwise be thrown at nobody.
+      // The listener also takes later errors, which would otherwise be uncaught.
       socket.on("error", (error) => fail(connectError(upstream, error)));
       socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
         fail(
@@ -122,7 +124,7 @@ async function opened(
   await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, open);
 }
 
-/** Node's codes where TLS came to an opinion: of the certificate, or of what is no TLS. */
+/** Node's error codes for TLS faults. */
 const TLS_FAULT = /CERT|ISSUER|SSL|TLS/;
 
 function connectError(upstream: string, error: Error & { code?: string }): SluiceError {
@@ -144,7 +146,7 @@ class WebSocketChannel implements Channel {
     this.#receiver = receiver;
     socket.on("message", (data) => receiver.receive(String(data)));
     socket.on("error", (error: Error & { code?: string }) => {
-      // Beyond maxPayload; the socket is closed for it.
+      // The message exceeded maxPayload; the library closes the socket.
       if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") receiver.lost();
     });
     socket.on("close", (code) => receiver.ended(`it has closed the WebSocket (${code})`));
