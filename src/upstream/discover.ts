@@ -160,13 +160,13 @@ async function listAll(
     if (Number.isSafeInteger(value.ttlMs)) onTtl(Math.max(0, Number(value.ttlMs)));
     const texts = elementTexts(memberText(answer.text, key)!);
     value[key].forEach((item: unknown, i: number) => {
-      if (!isObject(item)) throw broken(`an entry of "${key}" is no object`);
+      if (!isObject(item)) throw broken(`an entry of "${key}" is not an object`);
       items.push({ value: item, text: texts[i]! });
     });
     const next = value.nextCursor ?? null;
     // In older revisions "" means no further page. In 2026-07-28 "" is a valid cursor (pagination).
     if (next === null || (next === "" && session.protocolVersion !== STATELESS_REVISION)) return items;
-    if (typeof next !== "string") throw broken('"nextCursor" is no string');
+    if (typeof next !== "string") throw broken('"nextCursor" is not a string');
     cursor = next;
     if (seen.has(cursor)) throw broken("the same cursor came twice");
     seen.add(cursor);

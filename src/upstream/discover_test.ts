@@ -106,8 +106,8 @@ Deno.test("discover() says what is wrong with a list", async () => {
     [{ tools: {} }, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
     [{}, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
     [null, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
-    [{ tools: [{ name: "a" }, "b"] }, "UPSTREAM_PROTOCOL_ERROR", "is no object"],
-    [{ tools: [], nextCursor: 5 }, "UPSTREAM_PROTOCOL_ERROR", '"nextCursor" is no string'],
+    [{ tools: [{ name: "a" }, "b"] }, "UPSTREAM_PROTOCOL_ERROR", "is not an object"],
+    [{ tools: [], nextCursor: 5 }, "UPSTREAM_PROTOCOL_ERROR", '"nextCursor" is not a string'],
     [{ tools: [], nextCursor: "again" }, "UPSTREAM_PROTOCOL_ERROR", "the same cursor came twice"],
     [rpcError(-32000, "not today"), "UPSTREAM_REJECTED", "not today"],
   ];

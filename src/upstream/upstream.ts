@@ -226,7 +226,7 @@ export class Upstream {
     for (;;) {
       const lease = pool.tryLease(key) ?? await inTime(
         deadlineOf(call),
-        { upstream: this.name, phase: "have a session for the call", signal: call.signal },
+        { upstream: this.name, phase: "provide a session for the call", signal: call.signal },
         (waiting) =>
           pool.lease(
             key,

@@ -20,7 +20,7 @@ Deno.test("Upstream.request() waits for a session of the pool no longer than the
   ask({ timeoutMs: 60_000 }).catch(() => {});
   assertEquals(
     await timeoutOf(() => ask({ timeoutMs: 40 })),
-    'Upstream "fake" did not have a session for the call within 40 ms (TOOL_TIMEOUT)',
+    'Upstream "fake" did not provide a session for the call within 40 ms (TOOL_TIMEOUT)',
   );
   assertEquals(count("tools/call"), 1);
   await pool.close();

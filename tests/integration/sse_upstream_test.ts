@@ -97,7 +97,11 @@ Deno.test("An SSE stream that is none, is refused, is silent or ends says what i
   const refusals: [get: () => Response, code: string, detail: unknown][] = [
     [() => new Response("who are you", { status: 401 }), "UPSTREAM_AUTH_FAILED", 401],
     [() => new Response("gone\nfor good", { status: 410 }), "UPSTREAM_HTTP_ERROR", "gone for good"],
-    [() => Response.json({}), "UPSTREAM_PROTOCOL_ERROR", 'no event stream but "application/json"'],
+    [
+      () => Response.json({}),
+      "UPSTREAM_PROTOCOL_ERROR",
+      'expected an event stream, received "application/json"',
+    ],
   ];
   for (const [get, code, detail] of refusals) {
     await using server = serve({ get });

@@ -113,7 +113,7 @@ Deno.test("A process that dies during the handshake says so with its exit code, 
   await using stdio = setUp();
   const { code, params } = await failure(() => stdio.open({ how: "dies" }));
   assertEquals(code, "UPSTREAM_CONNECT_FAILED");
-  assertEquals(params.reason, "its process has ended (exit code 3); what it wrote to stderr is in the log");
+  assertEquals(params.reason, "the process ended (exit code 3); its stderr is in the log");
   const said = stdio.log().filter(({ event }) => event === "upstream stderr");
   assertEquals(said.map(({ line, upstream }) => [line, upstream]), [["cannot go on", "up"]]);
 });
@@ -172,9 +172,9 @@ Deno.test("A program or folder that is not there is an error in words, and start
     reasons.push(params.reason);
   }
   assertEquals(reasons, [
-    'there is no program "no-such-program" that may be started',
-    'there is no program "./stdio_counter.sh" that may be started',
-    'there is no folder "/no/such" to start it in',
+    'no executable program "no-such-program" was found',
+    'no executable program "./stdio_counter.sh" was found',
+    'the working directory "/no/such" does not exist',
   ]);
   assertEquals(stdio.processes.size, 0);
 });

@@ -87,7 +87,7 @@ export class FakePeer implements Channel {
 
   exit(): void {
     this.isOpen = false;
-    this.#receiver.ended("its process has ended (exit code 1)");
+    this.#receiver.ended("the process ended (exit code 1)");
   }
 
   close(): Promise<void> {

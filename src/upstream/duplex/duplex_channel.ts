@@ -1,6 +1,6 @@
 // An ordered channel for whole messages in both directions: a process's pipes, an event stream with POSTs, or a WebSocket.
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
-import type { Edges } from "./lost_answer.ts";
+import type { Edges } from "./overlong_response.ts";
 
 /** The sending side of a channel. */
 export interface Channel {

@@ -9,11 +9,11 @@ import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from 
 import { Deadline, inTime, upstreamTimeout } from "../resilience/deadline.ts";
 import type { Channel, Receiver } from "./duplex_channel.ts";
 import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
-import { answeredBy, type Edges, edgesOf } from "./lost_answer.ts";
+import { answeredBy, type Edges, edgesOf } from "./overlong_response.ts";
 import { ProgressTokens } from "./progress_tokens.ts";
-import { Quiet, type QuietLimits } from "./quiet.ts";
+import { type IdleLimits, IdleWatch } from "./idle_watch.ts";
 
-export interface DuplexOptions extends QuietLimits {
+export interface DuplexOptions extends IdleLimits {
   /** The upstream's name in errors. */
   readonly upstream: string;
   readonly maxResponseBytes: number;
@@ -39,7 +39,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   readonly #options: DuplexOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #tokens = new ProgressTokens();
-  readonly #quiet: Quiet;
+  readonly #idleWatch: IdleWatch;
   #channel: Channel | undefined;
   #isEstablished = false;
   #isRetired = false;
@@ -48,7 +48,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   constructor(options: DuplexOptions) {
     this.#options = options;
-    this.#quiet = new Quiet(options, options.clock, {
+    this.#idleWatch = new IdleWatch(options, options.clock, {
       isBusy: () => this.#some(({ isLongLived = false }) => !isLongLived),
       isWanted: () => this.#isWanted(),
       ping: () => {
@@ -56,7 +56,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         this.#tell(options.dialect.ping, { deadline });
       },
       onIdle: () => void this.close(),
-      onDead: () => void this.#fail("it says nothing, not even to a ping"),
+      onDead: () => void this.#fail("the upstream did not answer a ping"),
     });
   }
 
@@ -72,14 +72,14 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   established(): void {
     this.#isEstablished = true;
-    if (!this.closed) this.#quiet.start();
+    if (!this.closed) this.#idleWatch.start();
   }
 
   async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
     options.signal?.throwIfAborted();
     if (this.closed) throw this.#gone(0);
     const { body: text, callersToken } = this.#tokens.replace(body, id);
-    this.#quiet.used(isSubscription(text));
+    this.#idleWatch.used(isSubscription(text));
     return await new Promise<Reply>((resolve, reject) => {
       const { clock, dialect } = this.#options;
       const { signal, deadline, isLongLived = false } = options;
@@ -100,7 +100,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       const cancel = () => giveUp(signal!.reason);
       const settle: Pending["settle"] = (outcome) => {
         if (!this.#pending.delete(id)) return;
-        this.#quiet.used();
+        this.#idleWatch.used();
         if (timer !== undefined) clock.clearTimeout(timer);
         signal?.removeEventListener("abort", cancel);
         if ("error" in outcome) reject(outcome.error);
@@ -114,7 +114,9 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       signal?.addEventListener("abort", cancel, { once: true });
       this.#send(text, isLongLived ? { ...this.#shortly(), signal } : options).catch((error) => {
         settle({ error });
-        if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#fail("it does not know the session any more");
+        if (isError(error, "UPSTREAM_SESSION_EXPIRED")) {
+          this.#fail("the upstream no longer knows the session");
+        }
       });
     });
   }
@@ -133,7 +135,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   listen(): void {}
 
   async close(): Promise<void> {
-    this.#finish("we have closed it");
+    this.#finish("the gateway closed the connection");
     await this.#channel?.close();
   }
 
@@ -145,26 +147,26 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   receive(text: string): void {
     if (this.closed) return;
-    this.#quiet.heard();
+    this.#idleWatch.heard();
     // Most channels drop an overlong message while it arrives. This message arrived in one piece.
     if (text.length > this.#options.maxResponseBytes) return this.lost(edgesOf(text));
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
-      return this.#options.onStray("no JSON");
+      return this.#options.onStray("not JSON");
     }
     for (const [piece, own] of piecesOf(value, text)) this.#receive(piece, own);
   }
 
   #receive(value: unknown, text: string): void {
-    if (!isObject(value)) return this.#options.onStray("no JSON-RPC message");
+    if (!isObject(value)) return this.#options.onStray("not a JSON-RPC message");
     if (typeof value.method === "string") {
       try {
         this.#dispatch(value, text);
       } catch (error) {
         // One faulty message must not affect later ones.
-        this.#options.onStray(`a message that cannot be dealt with: ${reasonOf(error)}`);
+        this.#options.onStray(`a message that cannot be handled: ${reasonOf(error)}`);
       }
     } else if (value.id !== PING_ID) this.#respond(value, text);
   }
@@ -191,7 +193,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
       const pending = this.#pending.get(id);
       const callersToken = pending?.callersToken ?? this.#tokens.ofTask(id);
       // The progress is late or was not requested.
-      if (callersToken === undefined) return onStray("progress of no call");
+      if (callersToken === undefined) return onStray("progress for no pending request");
       const told = ProgressTokens.restore(value, text, callersToken);
       return pending === undefined ? this.#take(...told) : pending.options.onMessage?.(...told);
     }
@@ -206,9 +208,9 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   #respond(value: JsonObject, text: string): void {
     const pending = this.#pending.get(typeof value.id === "number" ? value.id : NaN);
-    if (!("result" in value || "error" in value)) this.#options.onStray("neither a call nor an answer");
+    if (!("result" in value || "error" in value)) this.#options.onStray("neither a request nor a response");
     // The response to a cancelled call is late, which is no fault.
-    else if (pending === undefined) this.#options.onStray("an answer to no call");
+    else if (pending === undefined) this.#options.onStray("a response to no pending request");
     else {
       this.#tokens.answered(value.id as number, value, pending.callersToken);
       pending.settle({ value, text, sessionId: null });
@@ -251,7 +253,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #finish(reason: string): void {
     if (this.closed) return;
     this.#end = { reason };
-    this.#quiet.stop();
+    this.#idleWatch.stop();
     const error = this.#gone(1);
     for (const { settle } of [...this.#pending.values()]) settle({ error });
     this.#options.onEnded();
@@ -260,7 +262,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   /** @param sent 0: the request certainly has not reached the upstream */
   #gone(sent: 0 | 1): SluiceError {
     const { upstream } = this.#options;
-    const reason = this.#end?.reason ?? "it is not connected";
+    const reason = this.#end?.reason ?? "the connection is not open";
     // Before the handshake there is no session to lose, so the upstream counts as unreachable.
     return this.#isEstablished
       ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })

@@ -71,7 +71,7 @@ Deno.test("DuplexConnection takes a batch message by message, each as it was wri
     first,
     '{"jsonrpc":"2.0","id":2,"result":{}}',
   ]);
-  assertEquals(channel.strays, ["no JSON-RPC message"]);
+  assertEquals(channel.strays, ["not a JSON-RPC message"]);
 });
 
 Deno.test("DuplexConnection tells each of many callers with one progress token its own progress, token and all", async () => {
@@ -165,7 +165,7 @@ Deno.test("DuplexConnection tells the progress of a task that a call has made ou
   channel.says(progress(ofTask, "of the task"));
   channel.says(progress(other));
   assertEquals(channel.received.map((text) => JSON.parse(text)), [progress(0, "of the task")]);
-  assertEquals([heard, channel.strays], [[], ["progress of no call"]]);
+  assertEquals([heard, channel.strays], [[], ["progress for no pending request"]]);
 });
 
 Deno.test("DuplexConnection passes over what is no message, and goes on", async () => {
@@ -199,7 +199,7 @@ Deno.test("DuplexConnection goes on after a message that its taker chokes on", (
     }),
   });
   for (const method of ["notifications/a", "notifications/b"]) channel.says({ jsonrpc: "2.0", method });
-  assertEquals([texts.length, channel.strays], [2, ["a message that cannot be dealt with: no"]]);
+  assertEquals([texts.length, channel.strays], [2, ["a message that cannot be handled: no"]]);
 });
 
 Deno.test("DuplexConnection fails the calls under way when its channel ends, and carries no more", async () => {
@@ -221,10 +221,10 @@ Deno.test("DuplexConnection whose channel ends during the handshake says why it 
   const { channel, connection, call } = setUp();
   const answer = failure(call(0));
   await settled();
-  channel.connection.ended("its process has ended (exit code 3)");
+  channel.connection.ended("the process ended (exit code 3)");
   const expected = {
     code: "UPSTREAM_CONNECT_FAILED",
-    params: { upstream: "up", reason: "its process has ended (exit code 3)" },
+    params: { upstream: "up", reason: "the process ended (exit code 3)" },
   };
   assertEquals(await answer, expected as Awaited<typeof answer>);
   assertEquals(
@@ -244,7 +244,7 @@ Deno.test("DuplexConnection lets a call wait as long as its deadline says, and l
     params: { upstream: "up", phase: "answer", timeoutMs: 1_000, setting: "A_SETTING" },
   });
   channel.answers(1);
-  assertEquals(channel.strays, ["an answer to no call"]);
+  assertEquals(channel.strays, ["a response to no pending request"]);
 
   const asking = within(1_000);
   // Which of two calls the question is for, nobody knows: the other one waits with it.
@@ -270,7 +270,11 @@ Deno.test("DuplexConnection drops a cancelled call at once, and sends nothing fo
   await answer;
   await assertRejects(() => call(2, undefined, { signal }), Error, "enough");
   channel.answers(1);
-  assertEquals([channel.sent.length, channel.strays, clock.timers], [1, ["an answer to no call"], 0]);
+  assertEquals([channel.sent.length, channel.strays, clock.timers], [
+    1,
+    ["a response to no pending request"],
+    0,
+  ]);
 });
 
 Deno.test("DuplexConnection fails every call that a lost message may have answered, and goes on", async () => {

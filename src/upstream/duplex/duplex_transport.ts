@@ -18,10 +18,10 @@ import { DuplexConnection } from "./duplex_connection.ts";
 import type { Dialect } from "./dialect.ts";
 import { SessionDialect } from "./session_dialect.ts";
 import { StatelessDialect } from "./stateless_dialect.ts";
-import type { QuietLimits } from "./quiet.ts";
+import type { IdleLimits } from "./idle_watch.ts";
 import { SharedConnection } from "./shared_connection.ts";
 
-export interface DuplexTransportOptions extends QuietLimits {
+export interface DuplexTransportOptions extends IdleLimits {
   readonly kind: TransportKind;
   readonly upstream: string;
   readonly address: string;

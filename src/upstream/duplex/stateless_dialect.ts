@@ -23,13 +23,13 @@ export class StatelessDialect implements Dialect {
   }
 
   take(message: JsonObject, text: string, calls: OpenCalls): string | undefined {
-    if (message.id !== undefined) return "a request, which the revision does not have";
+    if (message.id !== undefined) return "a request, which 2026-07-28 servers must not send";
     const params = isObject(message.params) ? message.params : {};
     const meta = isObject(params._meta) ? params._meta : {};
     if (META.subscriptionId in meta) {
       const subscription = subscriptionIn(calls, meta[META.subscriptionId]);
       subscription?.options.onMessage?.(message, text);
-      return subscription === undefined ? "a notification of no subscription" : undefined;
+      return subscription === undefined ? "a notification for an unknown subscription" : undefined;
     }
     switch (message.method) {
       case "notifications/message":
@@ -37,7 +37,7 @@ export class StatelessDialect implements Dialect {
       case "notifications/cancelled":
         return this.#tornDown(params.requestId, calls);
       default:
-        return "a notification that does not say whose it is";
+        return "a notification that names no subscription";
     }
   }
 
@@ -52,9 +52,9 @@ export class StatelessDialect implements Dialect {
    */
   #log(message: JsonObject, text: string, calls: OpenCalls): string | undefined {
     const [only, ...others] = [...calls.values()].filter(({ wantsLog }) => wantsLog);
-    if (only === undefined) return "a log message that no call wants";
+    if (only === undefined) return "a log message that no call requested";
     if (others.length > 0 || this.#clock.now() < this.#echoUntil) {
-      return "a log message of one among several calls";
+      return "a log message that several calls may have caused";
     }
     only.options.onMessage?.(message, text);
   }

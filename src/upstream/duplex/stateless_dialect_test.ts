@@ -109,7 +109,7 @@ Deno.test("StatelessDialect tells the upstream of what is given up: cancelled, t
   );
   // An answer that comes all the same is for nobody.
   channel.answers(1);
-  assertEquals(channel.strays, ["an answer to no call"]);
+  assertEquals(channel.strays, ["a response to no pending request"]);
 });
 
 Deno.test("A subscription has no deadline, and holds up that of no call", async () => {

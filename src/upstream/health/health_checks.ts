@@ -57,7 +57,7 @@ export class HealthChecks {
     while (!signal.aborted) {
       const startedAt = clock.now();
       await this.#round(isDue, signal).catch((error) =>
-        log.warning("no health checks", { reason: reasonOf(error) })
+        log.warning("health checks failed", { reason: reasonOf(error) })
       );
       isDue = () => true;
       const tookMs = Math.max(0, clock.now() - startedAt);
@@ -73,7 +73,7 @@ export class HealthChecks {
       for (const row of waiting) {
         if (signal.aborted) return;
         await this.#check(row, signal).catch((error) =>
-          this.#deps.log.warning("health of upstream not noted", {
+          this.#deps.log.warning("health of upstream not saved", {
             upstream: row.name,
             reason: reasonOf(error),
           })

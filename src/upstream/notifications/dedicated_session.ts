@@ -76,6 +76,6 @@ function noSession({ upstream }: SessionListening): SluiceError {
   return new SluiceError("UPSTREAM_REJECTED", {
     upstream,
     method: "a subscription",
-    reason: "it keeps no sessions",
+    reason: "the upstream keeps no sessions",
   });
 }

@@ -50,7 +50,7 @@ export class ListWatch {
     for (const [id, { upstream, stop }] of this.#watches) {
       if (wanted.get(id) === upstream) continue;
       this.#watches.delete(id);
-      stop.abort(new DOMException("the upstream is another now", "AbortError"));
+      stop.abort(new DOMException("the upstream was changed or deleted", "AbortError"));
     }
     for (const [id, upstream] of wanted) if (!this.#watches.has(id)) this.#watch(id, upstream);
   }

@@ -120,5 +120,5 @@ export const LIST_CHANGES: ReadonlySet<string> = new Set([
 const INTERNAL_ERROR = -32603;
 
 function ended(): DOMException {
-  return new DOMException("nobody waits for the answer any more", "AbortError");
+  return new DOMException("the answer is no longer needed", "AbortError");
 }

@@ -52,7 +52,7 @@ export async function answerInput(
     text = next.answer.text;
     result = next.result;
   }
-  throw needsInput(bridge, `it was not content with ${MAX_ROUNDS} rounds of it`);
+  throw needsInput(bridge, `it asked for input in more than ${MAX_ROUNDS} rounds`);
 }
 
 /** The names in a map of capabilities: "elicitation, sampling". */
@@ -107,7 +107,7 @@ async function answerTo(
   if (needed === null || !declares(bridge.clientCapabilities, needed)) {
     throw needsInput(
       bridge,
-      `${method}, and the client has not declared ${needed?.join(".") ?? "such a thing"}`,
+      `${method}, and the client has not declared ${needed?.join(".") ?? "a matching capability"}`,
     );
   }
   const answer = await client.request(method, isUrlMode ? withElicitationId(params!) : params, {

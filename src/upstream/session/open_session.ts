@@ -149,7 +149,7 @@ function greetingOf(
     },
     accept: ({ result, error }) => {
       if (speaksStateless(result)) return;
-      const message = isObject(error) ? error.message : "it does not speak 2026-07-28";
+      const message = isObject(error) ? error.message : "the upstream does not speak 2026-07-28";
       const reason = typeof message === "string" ? message : "no reason given";
       throw new SluiceError("UPSTREAM_REJECTED", { upstream, method, reason });
     },

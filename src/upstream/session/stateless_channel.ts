@@ -190,7 +190,7 @@ export class StatelessChannel implements UpstreamChannel {
     if (resultType === "complete" || resultType === "input_required") return;
     throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
       upstream: this.#upstream,
-      reason: `a result of the unknown type ${JSON.stringify(resultType)?.slice(0, 100)}`,
+      reason: `the result has the unknown type ${JSON.stringify(resultType)?.slice(0, 100)}`,
     });
   }
 
@@ -218,7 +218,7 @@ export class StatelessChannel implements UpstreamChannel {
       const needed = namesOf(requiredCapabilities);
       throw new SluiceError("UPSTREAM_NEEDS_INPUT", {
         upstream,
-        reason: `it wants a client that can do ${needed === "" ? "more than this one" : needed}`,
+        reason: `the client lacks ${needed === "" ? "a required capability" : `the capabilities: ${needed}`}`,
       });
     }
   }

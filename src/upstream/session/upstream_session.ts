@@ -115,7 +115,7 @@ export class UpstreamSession implements UpstreamChannel {
       if (!isSessionRevision(result.protocolVersion)) {
         throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
           upstream,
-          reason: `it speaks protocol version ${JSON.stringify(result.protocolVersion)}, which we do not`,
+          reason: `unsupported protocol version ${JSON.stringify(result.protocolVersion)}`,
         });
       }
       await connection.notify(notificationText("notifications/initialized"), exchange);

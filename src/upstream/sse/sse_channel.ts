@@ -119,7 +119,7 @@ class SseChannel implements Channel {
     if (status === 200 && type.startsWith("text/event-stream")) return;
     if (status === 200) {
       response.discard();
-      throw this.#broken(`no event stream but "${type}"`);
+      throw this.#broken(`expected an event stream, received "${type}"`);
     }
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
     throw this.#refused(status, text.replace(/\s+/g, " ").trim().slice(0, 200) || "no explanation");
@@ -138,10 +138,10 @@ class SseChannel implements Channel {
           }
         }
       }
-      this.#receiver.ended("it has closed its event stream");
+      this.#receiver.ended("the upstream closed its event stream");
     } catch (error) {
       if (error instanceof RangeError) this.#receiver.lost();
-      this.#receiver.ended("its event stream broke off");
+      this.#receiver.ended("the event stream was interrupted");
       throw error;
     }
   }
@@ -151,7 +151,7 @@ class SseChannel implements Channel {
     const { url } = this.#target;
     const endpoint = URL.parse(data, url);
     if (endpoint === null || endpoint.origin !== url.origin) {
-      throw this.#broken("its endpoint is not at its own origin");
+      throw this.#broken("the endpoint has another origin than the event stream");
     }
     // Credentials in the query are added to the endpoint.
     for (const [name, value] of url.searchParams) {

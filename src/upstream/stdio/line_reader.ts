@@ -1,5 +1,5 @@
 // Splits a byte stream into lines. Of an overlong line only both ends are kept.
-import { EDGE_CHARS, type Edges } from "../duplex/lost_answer.ts";
+import { EDGE_CHARS, type Edges } from "../duplex/overlong_response.ts";
 
 export interface LineEvents {
   readonly onLine: (line: string) => void;

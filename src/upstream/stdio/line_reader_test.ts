@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { EDGE_CHARS, type Edges } from "../duplex/lost_answer.ts";
+import { EDGE_CHARS, type Edges } from "../duplex/overlong_response.ts";
 import { LineReader } from "./line_reader.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -16,8 +16,7 @@ export function checkLaunch(
 ): void {
   if (!stdioEnabled) {
     throw new SluiceError("COMMAND_DENIED", {
-      reason:
-        "the operator does not allow upstreams that are started as a process (STDIO_ENABLED=true would)",
+      reason: "stdio upstreams are disabled (STDIO_ENABLED=true enables them)",
     });
   }
   if (stdioAllowedCommands.length === 0 || stdioAllowedCommands.includes(command)) return;

@@ -78,9 +78,9 @@ export class StdioProcesses {
       new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: name, reason }, { cause });
     const env = childEnvironment(own, this.#options.environment);
     const { command, args, cwd } = launch;
-    if (cwd !== null && !isFolder(cwd)) throw failed(`there is no folder "${cwd}" to start it in`);
+    if (cwd !== null && !isFolder(cwd)) throw failed(`the working directory "${cwd}" does not exist`);
     const program = findProgram(command, { path: env.PATH ?? "", cwd: cwd ?? Deno.cwd() });
-    if (program === null) throw failed(`there is no program "${command}" that may be started`);
+    if (program === null) throw failed(`no executable program "${command}" was found`);
     try {
       return spawnGroup({ program, args, cwd: cwd ?? undefined, env });
     } catch (error) {

@@ -48,7 +48,7 @@ export class StderrLog {
   }
 
   #tellLost(): void {
-    if (this.#lost > 0) this.#log.warning("upstream stderr lines left out", { lines: this.#lost });
+    if (this.#lost > 0) this.#log.warning("upstream stderr lines dropped", { lines: this.#lost });
     this.#lost = 0;
   }
 }

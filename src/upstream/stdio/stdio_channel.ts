@@ -46,14 +46,14 @@ export class StdioChannel implements Channel {
     // Line breaks between JSON tokens become spaces. Line breaks within strings are always escaped.
     const line = `${/[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, " ") : text}\n`;
     if (this.#unsentChars + line.length > MAX_UNSENT_CHARS) {
-      this.#receiver.ended("it does not read its input");
+      this.#receiver.ended("the process does not read its input");
       throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 });
     }
     this.#unsentChars += line.length;
     try {
       await this.#input.write(this.#encoder.encode(line));
     } catch (cause) {
-      await this.#lostPipe("it has closed its input");
+      await this.#lostPipe("the process closed its input");
       throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, { cause });
     } finally {
       this.#unsentChars -= line.length;
@@ -82,7 +82,7 @@ export class StdioChannel implements Channel {
       }),
     );
     const errors = follow(stderr, new StderrLog(this.#log, clock));
-    void messages.done.then(() => this.#lostPipe("it has closed its output"));
+    void messages.done.then(() => this.#lostPipe("the process closed its output"));
     const { code, signal } = await status;
     // Other processes of the group may hold the pipes open.
     signalGroup(pid, "SIGKILL");
@@ -91,7 +91,7 @@ export class StdioChannel implements Channel {
     await this.#input.abort().catch(() => {});
     const how = signal === null ? `exit code ${code}` : signal;
     if (this.#ending === undefined) this.#log.warning("upstream process ended by itself", { how });
-    this.#receiver.ended(`its process has ended (${how}); what it wrote to stderr is in the log`);
+    this.#receiver.ended(`the process ended (${how}); its stderr is in the log`);
   }
 
   /** Ends a process that has lost a pipe. If the process has just ended, its exit code is the better reason. */

@@ -38,7 +38,7 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
     const { upstream } = target;
     let failure: unknown = new SluiceError("UPSTREAM_CONNECT_FAILED", {
       upstream,
-      reason: "it has no address",
+      reason: "the host has no address",
     });
     for (const ip of await addressesOf(target)) {
       options.checkAddress(target.url.hostname, ip);
@@ -115,7 +115,7 @@ async function opened(
         fail(
           status === 401 || status === 403
             ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
-            : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "it opens no WebSocket" }),
+            : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "no WebSocket handshake" }),
         ));
       socket.once("open", resolve);
       giveUp.addEventListener("abort", () => fail(giveUp.reason), { once: true });
@@ -149,12 +149,12 @@ class WebSocketChannel implements Channel {
       // The message exceeded maxPayload; the library closes the socket.
       if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") receiver.lost();
     });
-    socket.on("close", (code) => receiver.ended(`it has closed the WebSocket (${code})`));
+    socket.on("close", (code) => receiver.ended(`the upstream closed the WebSocket (${code})`));
   }
 
   send(text: string): Promise<void> {
     if (this.#socket.bufferedAmount + text.length > MAX_UNSENT_BYTES) {
-      this.#receiver.ended("it does not read what it is sent");
+      this.#receiver.ended("the upstream does not read its messages");
       return Promise.reject(this.#closed(0));
     }
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { answeredBy, edgesOf } from "./lost_answer.ts";
+import { answeredBy, edgesOf } from "./overlong_response.ts";
 
 const LONG = "x".repeat(1_000);
 

@@ -1,7 +1,7 @@
 // Watches a silent connection: closes it when idle, and pings to find out whether the other side has gone.
 import type { Clock } from "../../base/clock.ts";
 
-export interface QuietLimits {
+export interface IdleLimits {
   /** Idle time after which a connection without subscriptions is closed, ms; Infinity: never. */
   readonly idleMs: number;
   /**
@@ -11,7 +11,7 @@ export interface QuietLimits {
   readonly pingAfterMs: number;
 }
 
-interface QuietEvents {
+interface IdleEvents {
   /** Calls are running. They have deadlines, and a working server may be silent. */
   readonly isBusy: () => boolean;
   /** A caller waits for a response, or for notifications of a long-lived request. */
@@ -21,17 +21,17 @@ interface QuietEvents {
   readonly onDead: () => void;
 }
 
-export class Quiet {
-  readonly #limits: QuietLimits;
+export class IdleWatch {
+  readonly #limits: IdleLimits;
   readonly #clock: Clock;
-  readonly #events: QuietEvents;
+  readonly #events: IdleEvents;
   #timer: number | undefined;
   #usedAt = 0;
   #heardAt = 0;
   #pingedAt: number | null = null;
   #hasSubscribed = false;
 
-  constructor(limits: QuietLimits, clock: Clock, events: QuietEvents) {
+  constructor(limits: IdleLimits, clock: Clock, events: IdleEvents) {
     this.#limits = limits;
     this.#clock = clock;
     this.#events = events;
