@@ -6,6 +6,7 @@ import type { McpReply, McpRequest } from "../downstream/exchange/mcp_exchange.t
 import type { ReadBody } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import { FORWARD_HEADERS, FORWARD_PATH, type ReplyHead } from "./forward_client.ts";
 import type { ReplicaRegistration } from "./registration.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
@@ -61,16 +62,24 @@ export class ReplicaEndpoint implements Endpoint {
     const mcpRequest: McpRequest = {
       ...fromWire({ ...wire, body: text.slice(end + 1) }),
       forwardedAs: sealed.nonce,
+      note: noteFor(exchange, wire),
     };
-    const { note } = mcpRequest;
     const clientGone = clients.enter(request);
     try {
       const { body, ...reply } = await this.#deps.serve(worker, mcpRequest, clientGone);
       exchange.isStream = body instanceof ReadableStream;
-      return this.#answer(sealed, { kind: exchange.isStream ? "stream" : "reply", reply, note }, body);
+      return this.#answer(sealed, {
+        kind: exchange.isStream ? "stream" : "reply",
+        reply,
+        note: noteIn(mcpRequest),
+      }, body);
     } catch (error) {
       // The asking side reports it, and answers its client.
-      return this.#answer(sealed, { kind: "error", error: toWireError(error), note }, null);
+      return this.#answer(
+        sealed,
+        { kind: "error", error: toWireError(error), note: noteIn(mcpRequest) },
+        null,
+      );
     } finally {
       clients.leave(clientGone);
     }
@@ -106,6 +115,21 @@ export class ReplicaEndpoint implements Endpoint {
 }
 
 const MAX_NONCE_CHARS = 64;
+
+/** The request has a line in the log of this replica too, with the client's address, caller and correlation id. */
+function noteFor(
+  exchange: Exchange,
+  { note, principal }: Pick<McpRequest, "note" | "principal">,
+): CallNote | undefined {
+  if (exchange.note === undefined) return note;
+  noteCaller(exchange.note, principal);
+  return Object.assign(exchange.note, note);
+}
+
+/** What the other replica logs. The requests of a batch are logged here: a header has no room for a hundred of them. */
+function noteIn({ note }: McpRequest): CallNote | undefined {
+  return note && { ...note, calls: undefined };
+}
 
 function notOurs(reason: string): SluiceError {
   return new SluiceError("UNAUTHENTICATED", { reason: "the request is none of a replica's" }, {

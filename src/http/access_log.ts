@@ -1,26 +1,35 @@
-// The access log: one line for each request that was let in, written when its answer is ready, or when its stream or WebSocket
-// has ended; and one for each call on a channel that carries many.
-import { type CallNote, CORRELATION_HEADER, correlationIdFrom, noteBody } from "../telemetry/call_note.ts";
+// The access log. Each request that is let in has a line `request`, written when its answer is ready, or when its stream or WebSocket
+// has ended. Each call on a channel that carries many (legacy SSE, WebSocket, stdio) has a line `call`. Each request of a batch has
+// one too, behind the batch's own line and without a latency: the batch is answered as a whole.
+import type { Principal } from "../auth/principal.ts";
+import {
+  type CallNote,
+  CORRELATION_HEADER,
+  correlationIdFrom,
+  correlationIdOf,
+  noteBody,
+  noteCaller,
+} from "../telemetry/call_note.ts";
 import { lineOf, type LogFormat, type LogSink } from "../telemetry/log.ts";
 
-/** Lines are gathered this long, or up to so many characters: to hand them over costs as much as dozens of them. */
+/** Lines are gathered for this long, or up to so many characters: handing them over costs as much as dozens of lines. */
 const GATHER_MS = 50;
 const GATHER_CHARS = 250_000;
 
-/** Of a path, which may be as long as a client likes. */
+/** A path may be as long as a client likes. */
 const MAX_PATH_CHARS = 256;
 
-/** A request on its way to its line. */
+/** A request that will have a line. */
 export interface AccessRecord {
   readonly note: CallNote;
-  /** The answer is ready; it gets the client's correlation id as a header. @param streamEnded settles at a stream's end; null: it is none */
+  /** The answer is ready. It gets the client's correlation id as a header. @param streamEnded settles at a stream's end; null: no stream */
   answered(response: Response, streamEnded: Promise<unknown> | null): void;
 }
 
-/** A call that came as a message, on its way to its line. */
+/** A call that came as a message, and will have a line. */
 export interface CallRecord {
   readonly note: CallNote;
-  /** @param answer the JSON-RPC response, as text; null where many messages were the answer, which have ended */
+  /** @param answer the JSON-RPC response, as text; null if many messages were the answer, and have ended */
   answered(answer: string | null): void;
 }
 
@@ -46,18 +55,17 @@ export class AccessLog {
     this.#options = { nowMs: () => performance.now(), now: () => Date.now(), ...options };
   }
 
-  /** @param path without its query */
-  begin(request: Request, path: string, endpoint: string): AccessRecord {
+  begin(request: Request, { path, endpoint, client }: Place): AccessRecord {
     const { nowMs } = this.#options;
     const startMs = nowMs();
     const { method } = request;
     const given = request.headers.get(CORRELATION_HEADER);
-    const note: CallNote = { correlationId: correlationIdFrom(given) };
+    const note: CallNote = { correlationId: correlationIdFrom(given), client };
     return {
       note,
       answered: (response, streamEnded) => {
         const { status } = response;
-        // Whoever has named the request is told that the name was taken. For all others a header would cost more than the line.
+        // A client that has named its request is told that the name was taken. For all others a header would cost more than the line.
         if (given !== null) response.headers.set(CORRELATION_HEADER, note.correlationId);
         const write = () => this.#write("request", { method, path, endpoint, status, startMs }, note);
         if (streamEnded === null) write();
@@ -67,9 +75,10 @@ export class AccessLog {
   }
 
   /** A call on a channel that was opened at `path`. */
-  beginCall({ path, endpoint }: { path: string; endpoint: string }, correlationId: string): CallRecord {
+  beginCall({ path, endpoint, client }: Place, { principal, received }: CallSender): CallRecord {
     const startMs = this.#options.nowMs();
-    const note: CallNote = { correlationId };
+    const note: CallNote = { correlationId: correlationIdOf(received), client };
+    noteCaller(note, principal);
     return {
       note,
       answered: (answer) => {
@@ -79,7 +88,7 @@ export class AccessLog {
     };
   }
 
-  /** Hands over what is gathered. */
+  /** Hands over the gathered lines. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -88,9 +97,14 @@ export class AccessLog {
     this.#gathered = "";
   }
 
-  #write(event: string, { method, path, endpoint, status, startMs }: Answered, note: CallNote): void {
+  #write(
+    event: string,
+    { method, path, endpoint, status, startMs }: Answered,
+    note: CallNote,
+    batch = note,
+  ): void {
     const { worker, format, nowMs } = this.#options;
-    // Field by field: copying one object into another would cost as much as all else here.
+    // Field by field: copying one object into another would cost as much as everything else here.
     this.#gathered += lineOf(format, {
       time: this.#time(),
       level: "INFO",
@@ -100,14 +114,21 @@ export class AccessLog {
       path: path.length > MAX_PATH_CHARS ? path.slice(0, MAX_PATH_CHARS) : path,
       endpoint,
       status,
-      latencyMs: Math.round((nowMs() - startMs) * 1_000) / 1_000,
+      latencyMs: startMs === undefined ? undefined : Math.round((nowMs() - startMs) * 1_000) / 1_000,
       correlationId: note.correlationId,
+      client: batch.client,
+      caller: batch.caller,
+      jti: batch.jti,
       rpcMethod: note.rpcMethod,
       tool: note.tool,
       upstream: note.upstream,
-      session: note.session,
+      session: batch.session,
+      code: note.code,
       bytes: note.bytes,
     });
+    if (note.calls !== undefined) {
+      for (const call of note.calls) this.#write("call", { path, endpoint }, call, note);
+    }
     if (this.#gathered.length >= GATHER_CHARS) this.close();
     else this.#timer ??= setTimeout(() => this.close(), GATHER_MS);
   }
@@ -122,11 +143,24 @@ export class AccessLog {
   }
 }
 
-/** What a line is made of, beside the note. */
+/** Where a request came in, and where from. */
+export interface Place {
+  /** Without its query. */
+  readonly path: string;
+  readonly endpoint: string;
+  readonly client?: string;
+}
+
+export interface CallSender {
+  readonly principal: Principal;
+  readonly received: { get(name: string): string | null };
+}
+
+/** The parts of a line that are not in the note. */
 interface Answered {
   readonly method?: string;
   readonly path: string;
   readonly endpoint: string;
   readonly status?: number;
-  readonly startMs: number;
+  readonly startMs?: number;
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { MemorySink, settle } from "../../tests/support/fakes.ts";
+import { MemorySink, principal, settle } from "../../tests/support/fakes.ts";
 import type { LogFormat } from "../telemetry/log.ts";
+import { noteCaller } from "../telemetry/call_note.ts";
 import { AccessLog } from "./access_log.ts";
 
 function setUp(format: LogFormat = "json") {
@@ -17,6 +18,12 @@ function setUp(format: LogFormat = "json") {
   return { sink, log, pass: (ms: number) => nowMs += ms };
 }
 
+const RPC = { path: "/rpc", endpoint: "rpc", client: "203.0.113.9" };
+const SENDER = {
+  principal: principal({ subject: "ana@example.com", jti: "j-1" }),
+  received: new Headers({ "x-correlation-id": "c-1" }),
+};
+
 const request = (headers: Record<string, string> = {}) =>
   new Request("http://gateway/rpc?token=hunter2", {
     method: "POST",
@@ -26,13 +33,15 @@ const request = (headers: Record<string, string> = {}) =>
 
 Deno.test("AccessLog writes what is known of a request, and neither query nor secret", () => {
   const { sink, log, pass } = setUp();
-  const record = log.begin(request({ "x-correlation-id": "deploy-17" }), "/rpc", "rpc");
+  const record = log.begin(request({ "x-correlation-id": "deploy-17" }), RPC);
   pass(12.3456);
+  noteCaller(record.note, SENDER.principal);
   Object.assign(record.note, { rpcMethod: "tools/call", tool: "time-now", upstream: "time", session: "s1" });
+  record.note.code = "UPSTREAM_TIMEOUT";
   const response = new Response("ok");
   record.answered(response, null);
   const unnamed = new Response("ok");
-  log.begin(request(), "/rpc", "rpc").answered(unnamed, null);
+  log.begin(request(), RPC).answered(unnamed, null);
   assertEquals(unnamed.headers.has("x-correlation-id"), false);
   log.close();
   assertEquals(JSON.parse(sink.lines.join("").split("\n")[0]!), {
@@ -46,10 +55,14 @@ Deno.test("AccessLog writes what is known of a request, and neither query nor se
     status: 200,
     latencyMs: 12.346,
     correlationId: "deploy-17",
+    client: "203.0.113.9",
+    caller: "ana@example.com",
+    jti: "j-1",
     rpcMethod: "tools/call",
     tool: "time-now",
     upstream: "time",
     session: "s1",
+    code: "UPSTREAM_TIMEOUT",
   });
   assertEquals(sink.lines.join("").includes("hunter2"), false);
   assertEquals(response.headers.get("x-correlation-id"), "deploy-17");
@@ -57,7 +70,7 @@ Deno.test("AccessLog writes what is known of a request, and neither query nor se
 
 Deno.test("AccessLog writes a line for a call on a channel", () => {
   const { sink, log, pass } = setUp();
-  const record = log.beginCall({ path: "/ws", endpoint: "ws" }, "c-1");
+  const record = log.beginCall({ path: "/ws", endpoint: "ws", client: "203.0.113.9" }, SENDER);
   Object.assign(record.note, { rpcMethod: "tools/call", tool: "time-now", upstream: "time" });
   pass(2);
   record.answered('{"é":1}');
@@ -71,6 +84,9 @@ Deno.test("AccessLog writes a line for a call on a channel", () => {
     endpoint: "ws",
     latencyMs: 2,
     correlationId: "c-1",
+    client: "203.0.113.9",
+    caller: "ana@example.com",
+    jti: "j-1",
     rpcMethod: "tools/call",
     tool: "time-now",
     upstream: "time",
@@ -78,32 +94,62 @@ Deno.test("AccessLog writes a line for a call on a channel", () => {
   });
 });
 
+Deno.test("AccessLog writes a line for each request of a batch behind the batch's own, with its caller", () => {
+  const { sink, log } = setUp();
+  const record = log.begin(request({ "x-correlation-id": "b-1" }), RPC);
+  noteCaller(record.note, principal({ kind: "anonymous" }));
+  Object.assign(record.note, { rpcMethod: "batch", session: "s1" });
+  record.note.calls = [
+    { correlationId: "b-1", rpcMethod: "tools/call", tool: "time-now", upstream: "time" },
+    { correlationId: "b-1", code: "INVALID_REQUEST" },
+  ];
+  record.answered(new Response("[]"), null);
+  log.close();
+  const lines = sink.lines.join("").trim().split("\n").map((line) => JSON.parse(line));
+  const common = {
+    time: "2026-01-02T03:04:05.000Z",
+    level: "INFO",
+    worker: 3,
+    path: "/rpc",
+    endpoint: "rpc",
+  };
+  const whose = { correlationId: "b-1", client: "203.0.113.9", caller: "anonymous", session: "s1" };
+  assertEquals(lines, [
+    { ...common, ...whose, event: "request", method: "POST", status: 200, latencyMs: 0, rpcMethod: "batch" },
+    { ...common, ...whose, event: "call", rpcMethod: "tools/call", tool: "time-now", upstream: "time" },
+    { ...common, ...whose, event: "call", code: "INVALID_REQUEST" },
+  ]);
+});
+
 Deno.test("AccessLog tells no size of an answer that was many messages", () => {
   const { sink, log } = setUp();
-  log.beginCall({ path: "/ws", endpoint: "ws" }, "c-1").answered(null);
+  log.beginCall({ path: "/ws", endpoint: "ws" }, SENDER).answered(null);
   log.close();
   assertEquals("bytes" in JSON.parse(sink.lines.join("")), false);
 });
 
 Deno.test("AccessLog writes text that a client's words cannot break out of", () => {
   const { sink, log } = setUp("text");
-  const record = log.begin(request({ "x-correlation-id": "a b" }), "/x\u001b[31m", "none");
+  const record = log.begin(request({ "x-correlation-id": "a b" }), {
+    path: "/x\u001b[31m",
+    endpoint: "none",
+  });
   record.note.rpcMethod = "ping status=200";
+  noteCaller(record.note, principal({ subject: "ana\u009b31m" }));
   record.answered(new Response(null, { status: 404 }), null);
   log.close();
   assertEquals(
     sink.lines,
     [
       '2026-01-02T03:04:05.000Z INFO request worker=3 method=POST path="/x\\u001b[31m" endpoint=none status=404 ' +
-      'latencyMs=0 correlationId=ab rpcMethod="ping status=200"\n',
+      'latencyMs=0 correlationId=ab caller="ana\\u009b31m" rpcMethod="ping status=200"\n',
     ],
   );
 });
 
 Deno.test("AccessLog makes an id where the client gives none, or none that can be used, and bounds what it takes", () => {
   const { log } = setUp();
-  const idOf = (headers: Record<string, string>) =>
-    log.begin(request(headers), "/rpc", "rpc").note.correlationId;
+  const idOf = (headers: Record<string, string>) => log.begin(request(headers), RPC).note.correlationId;
   assert(/^[0-9a-f-]{36}$/.test(idOf({})));
   assert(/^[0-9a-f-]{36}$/.test(idOf({ "x-correlation-id": '{}"' })));
   assertEquals(idOf({ "x-correlation-id": "x".repeat(1_000) }), "x".repeat(128));
@@ -113,7 +159,7 @@ Deno.test("AccessLog writes a stream's line when it has ended, however that was"
   for (const isCutOff of [false, true]) {
     const { sink, log, pass } = setUp();
     const ended = Promise.withResolvers<void>();
-    log.begin(request(), "/mcp", "mcp").answered(new Response("event"), ended.promise);
+    log.begin(request(), { path: "/mcp", endpoint: "mcp" }).answered(new Response("event"), ended.promise);
     await settle();
     log.close();
     assertEquals(sink.lines, []);
@@ -130,7 +176,7 @@ Deno.test("AccessLog gathers lines for a moment, or until they are many", () => 
   const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const { sink, log } = setUp();
-    const answer = () => log.begin(request(), "/rpc", "rpc").answered(new Response("ok"), null);
+    const answer = () => log.begin(request(), RPC).answered(new Response("ok"), null);
     answer();
     answer();
     assertEquals(sink.lines, []);

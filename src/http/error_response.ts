@@ -1,12 +1,19 @@
 // Failures as answers: JSON-RPC error objects for the data plane, `{"detail": …}` for REST, one correlation id for the log.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
-import { CORRELATION_HEADER } from "../telemetry/call_note.ts";
+import { type CallNote, CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Count } from "../telemetry/metrics.ts";
 
 export interface ReportedError {
   readonly error: SluiceError;
   readonly correlationId: string;
+}
+
+/** What a failed request was. */
+export interface Failed {
+  /** Absent: nothing is logged of it. */
+  readonly note?: CallNote;
+  readonly received: { get(name: string): string | null };
 }
 
 export class ErrorReporter {
@@ -19,9 +26,11 @@ export class ErrorReporter {
     this.#count = count;
   }
 
-  /** Give a failure its catalogue row and its request's correlation id, count it, and log what an operator should see. */
-  report(thrown: unknown, correlationId: string = crypto.randomUUID()): ReportedError {
+  /** Gives a failure its row of the error table and the correlation id of its request, counts it, and logs what an operator should see. */
+  report(thrown: unknown, { note, received }: Failed): ReportedError {
     const error = toSluiceError(thrown);
+    if (note !== undefined) note.code = error.code;
+    const correlationId = note?.correlationId ?? correlationIdOf(received);
     this.#count(error.code, error.row.source);
     const fields = { code: error.code, correlationId, message: error.message, cause: error.cause };
     if (error.code === "INTERNAL") this.#log.error("request failed", fields);

@@ -1,14 +1,14 @@
 // Request -> Response: route, admit, origin, authenticate, count, serve. The one place where failures become answers.
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
-import { type CallNote, correlationIdOf } from "../telemetry/call_note.ts";
+import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import type { RateLimiter } from "./rate_limit.ts";
-import { callerOf, type Tier, tierOf } from "./rate_tiers.ts";
+import { addressOf, callerOf, type Tier, tierOf } from "./rate_tiers.ts";
 import { discardBody, type RefusalCode, refusalResponse } from "./refusal.ts";
 
 /** A request that has passed the door. */
@@ -94,20 +94,23 @@ export function createHandler(deps: HandlerDeps): Handle {
     const ticket = isCounted ? admission.enter() : 0;
     if (ticket === REFUSED) return refuse(request, endpoint, "OVERLOADED");
 
-    const record = accessLog === null ? null : accessLog.begin(request, path, endpoint?.name ?? "none");
+    const record = accessLog === null
+      ? null
+      : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     let exchange: Exchange | undefined;
     let response: Response;
     try {
       if (!endpoint?.isInternal) originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
+      if (record !== null) noteCaller(record.note, principal);
       const caller = rateLimiter === null
         ? undefined
         : count(rateLimiter, { tier: tierOf(endpoint, path), principal, request, info });
       exchange = { request, path, principal, caller, note: record?.note, info, isStream: false };
       response = await endpoint.serve(exchange);
     } catch (thrown) {
-      const reported = errors.report(thrown, record?.note.correlationId ?? correlationIdOf(request.headers));
+      const reported = errors.report(thrown, { note: record?.note, received: request.headers });
       response = endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported);
     }
     countAnswer(endpoint?.name ?? "none", String(response.status));

@@ -4,6 +4,7 @@ import { ANONYMOUS } from "../auth/authenticate.ts";
 import { SluiceError } from "../base/errors.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorHeaders, ErrorReporter } from "./error_response.ts";
+import { AccessLog } from "./access_log.ts";
 import { Admission } from "./admission.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
 import { OriginGuard } from "./origin_guard.ts";
@@ -14,13 +15,19 @@ interface Given {
   readonly authenticate?: () => ReturnType<typeof principal>;
   readonly admission?: Admission;
   readonly rateLimiter?: RateLimiter | null;
+  readonly accessLog?: AccessLog | null;
 }
 
 const ROOMY = { requests: 512, streams: 512 };
 
 function setUp(
-  { endpoint = {}, authenticate = () => principal(), admission = new Admission(ROOMY), rateLimiter = null }:
-    Given = {},
+  {
+    endpoint = {},
+    authenticate = () => principal(),
+    admission = new Admission(ROOMY),
+    rateLimiter = null,
+    accessLog = null,
+  }: Given = {},
 ) {
   const served: Exchange[] = [];
   const counted: string[][] = [];
@@ -35,7 +42,7 @@ function setUp(
   const refused: string[] = [];
   const serveRequest = createHandler({
     admission,
-    accessLog: null,
+    accessLog,
     rateLimiter,
     countRefused: (code) => refused.push(code),
     route: (path) => path === "/rpc" ? target : null,
@@ -78,6 +85,33 @@ Deno.test("createHandler() answers a failure as its endpoint speaks", async () =
   const rest = await setUp({ authenticate: denied, endpoint: { speaks: "rest" } })
     .handle(new Request("http://gateway/rpc"));
   assertEquals([rest.status, (await rest.json()).detail], [401, "Authentication required: no token"]);
+});
+
+Deno.test("createHandler() logs the client's address, the caller that its token proves, and why it failed", async () => {
+  const logged = async (given: Given) => {
+    const sink = new MemorySink();
+    const accessLog = new AccessLog({ worker: 0, format: "json", sink });
+    await setUp({ ...given, accessLog }).handle(new Request("http://gateway/rpc"));
+    accessLog.close();
+    const { client, caller, jti, code } = JSON.parse(sink.lines.join(""));
+    return [client, caller, jti, code];
+  };
+  const serve = () => Promise.reject(new SluiceError("NOT_FOUND", { what: "Tool" }));
+  const ann = () => principal({ jti: "j-1" });
+  assertEquals(await logged({ authenticate: ann }), ["127.0.0.1", "ann@example.com", "j-1", undefined]);
+  assertEquals(await logged({ endpoint: { open: true } }), ["127.0.0.1", "anonymous", undefined, undefined]);
+  assertEquals(await logged({ authenticate: denied }), [
+    "127.0.0.1",
+    undefined,
+    undefined,
+    "UNAUTHENTICATED",
+  ]);
+  assertEquals(await logged({ endpoint: { serve } }), [
+    "127.0.0.1",
+    "ann@example.com",
+    undefined,
+    "NOT_FOUND",
+  ]);
 });
 
 Deno.test("createHandler() serves an open endpoint as nobody, without looking at tokens", async () => {

@@ -36,12 +36,15 @@ const TIER_BY_SEGMENT: ReadonlyMap<string, Tier> = new Map([
 export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno.NetAddr }): string {
   const token = tokenOf(principal);
   if (token !== null) return `${token.issuer}\n${token.subject}`;
-  const { hostname } = info.remoteAddr;
-  if (!hostname.includes(":")) return hostname;
-  // As a socket for both versions gives the address of an IPv4 client.
-  if (hostname.startsWith(IPV4_MAPPED)) return hostname.slice(IPV4_MAPPED.length);
-  const address = parseAddress(hostname);
-  return address === null ? hostname : `${(address.bits >> 64n).toString(16)}::/64`;
+  const client = addressOf(info);
+  if (!client.includes(":")) return client;
+  const address = parseAddress(client);
+  return address === null ? client : `${(address.bits >> 64n).toString(16)}::/64`;
+}
+
+/** The client's IP address. A socket for both versions gives that of an IPv4 client as `::ffff:…`. */
+export function addressOf({ remoteAddr: { hostname } }: { readonly remoteAddr: Deno.NetAddr }): string {
+  return hostname.startsWith(IPV4_MAPPED) ? hostname.slice(IPV4_MAPPED.length) : hostname;
 }
 
 const IPV4_MAPPED = "::ffff:";

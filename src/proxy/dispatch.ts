@@ -1,6 +1,6 @@
 // From a method's name to its handler, and from the handler's answer or failure to the response.
 import { SluiceError } from "../base/errors.ts";
-import { errorText, idText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
+import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { CallContext, Handler } from "./call/call_context.ts";
@@ -95,7 +95,9 @@ export class Dispatcher {
     const handler = this.#methods(call.revision).get(message.method) ??
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
     try {
-      return await handler(call, message);
+      const answer = await handler(call, message);
+      if (answer.failed && call.note !== undefined) call.note.code = codeOf(answer);
+      return answer;
     } catch (error) {
       return this.failure(call.signal?.aborted ? cancelled(error) : error, call);
     }
@@ -109,6 +111,11 @@ export class Dispatcher {
   #methods(revision: AnyRevision): ReadonlyMap<string, Handler> {
     return revision === STATELESS_REVISION ? this.#statelessMethods : this.#sessionMethods;
   }
+}
+
+/** An error that is none of the error table has its number. */
+function codeOf({ text }: RpcAnswer): number {
+  return Number(memberText(text, "code") ?? -32603);
 }
 
 /** A client that hangs up is no fault of ours, whatever words its signal ends a call with. */

@@ -1,29 +1,61 @@
-// What becomes known of a request on its way, for its line in the access log. Plain data: it goes along to another worker.
+// What becomes known of a request on its way, for its line in the access log. Plain data: it crosses to other workers and replicas.
 import { Buffer } from "node:buffer";
 
 export interface CallNote {
   /** The client's X-Correlation-ID, or one that was made for it. */
   readonly correlationId: string;
+  /** The client's address; behind a proxy, the proxy's. */
+  client?: string;
+  /** The token's subject, or `anonymous`; absent if the request was refused before its token was checked. */
+  caller?: string;
+  /** The token's id. */
+  jti?: string;
   /** The JSON-RPC method; `batch` for several. */
   rpcMethod?: string;
-  /** The tool's name, as clients call it. */
+  /** The tool or prompt by the name that the client used, or the resource's URI without its query. */
   tool?: string;
   upstream?: string;
   /** The downstream session's name, which is not its id. */
   session?: string;
   /** Length of the answer's body, where it is not a stream. */
   bytes?: number;
+  /** Why the call failed: a code of the error table, or the number of another JSON-RPC error, such as the upstream's own. Absent: success. */
+  code?: string | number;
+  /** The requests of a batch. */
+  calls?: CallNote[];
+}
+
+/** As much of a principal as the log names. */
+interface Caller {
+  readonly kind: "user" | "anonymous";
+  readonly subject: string;
+  readonly jti: string | null;
 }
 
 export const CORRELATION_HEADER = "x-correlation-id";
 
 const MAX_ID_CHARS = 128;
 
-/** A method is the client's text: a tool's name at the longest, or nothing that one would want to read. */
-const MAX_METHOD_CHARS = 128;
+/** Of each text that a client chooses. */
+const MAX_TEXT_CHARS = 256;
+
+export function noteCaller(note: CallNote, { kind, subject, jti }: Caller): void {
+  note.caller = kind === "anonymous" ? kind : bounded(subject);
+  if (jti !== null) note.jti = bounded(jti);
+}
 
 export function noteMethod(note: CallNote, method: string): void {
-  note.rpcMethod = method.slice(0, MAX_METHOD_CHARS);
+  note.rpcMethod = bounded(method);
+}
+
+/** @param name as the client wrote it */
+export function noteTool(note: CallNote, name: string): void {
+  note.tool = bounded(name);
+}
+
+/** Without query, fragment and userinfo, which may hold a secret. */
+export function noteResource(note: CallNote, uri: string): void {
+  note.tool = bounded(uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://"));
 }
 
 export function noteBody(note: CallNote, body: string): void {
@@ -39,4 +71,8 @@ export function correlationIdOf(headers: { get(name: string): string | null }): 
 export function correlationIdFrom(given: string | null): string {
   const id = given === null ? "" : given.slice(0, MAX_ID_CHARS).replaceAll(/[^A-Za-z0-9._:-]/g, "");
   return id === "" ? crypto.randomUUID() : id;
+}
+
+function bounded(text: string): string {
+  return text.length > MAX_TEXT_CHARS ? text.slice(0, MAX_TEXT_CHARS) : text;
 }

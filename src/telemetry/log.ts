@@ -172,13 +172,21 @@ export function lineOf(format: LogFormat, fields: Record<string, unknown>): stri
 }
 
 function renderJson(line: Record<string, unknown>): string {
-  return JSON.stringify(line) + "\n";
+  return jsonOf(line) + "\n";
 }
 
 function renderText({ time, level, event, ...fields }: Record<string, unknown>): string {
   const rest = Object.entries(fields).filter(([, value]) => value !== undefined).map(([key, value]) =>
     // Control characters, too: what a client sends must not steer an operator's terminal.
-    ` ${key}=${typeof value === "string" && !/[\s"\p{Cc}]/u.test(value) ? value : JSON.stringify(value)}`
+    ` ${key}=${typeof value === "string" && !/[\s"\p{Cc}]/u.test(value) ? value : jsonOf(value)}`
   );
   return `${time} ${level} ${event}${rest.join("")}\n`;
+}
+
+/** JSON text without the control characters that JSON leaves as they are: terminals obey them, too. */
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\x7f-\x9f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
 }

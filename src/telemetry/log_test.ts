@@ -35,11 +35,21 @@ Deno.test("Log.with() adds standing fields, which a line's own override", () => 
 
 Deno.test("createLog() as text quotes what could be mistaken for another field, line or terminal command", () => {
   const { sink, log } = setUp({ format: "text" });
-  log.info("x", { a: "plain", b: 'two words="', c: "line\nline", d: "\x1b[31m", e: undefined, f: 1 });
+  log.info("x", {
+    a: "plain",
+    b: 'two words="',
+    c: "line\nline",
+    d: "\x1b[31m",
+    e: undefined,
+    f: "\x7f\x9b31m",
+  });
   assertEquals(
     sink.lines[0],
-    '2026-01-02T03:04:05.000Z INFO x a=plain b="two words=\\"" c="line\\nline" d="\\u001b[31m" f=1\n',
+    '2026-01-02T03:04:05.000Z INFO x a=plain b="two words=\\"" c="line\\nline" d="\\u001b[31m" f="\\u007f\\u009b31m"\n',
   );
+  const json = setUp();
+  json.log.info("x", { a: "\x9b31m" });
+  assertEquals([json.sink.lines[0]!.includes("\x9b"), JSON.parse(json.sink.lines[0]!).a], [false, "\x9b31m"]);
 });
 
 Deno.test("redact() masks what is named like a secret, at every depth and in pairs", () => {

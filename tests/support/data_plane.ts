@@ -63,7 +63,7 @@ export async function dataPlane(
       identity: { name: "sluice", version: "1.2.3" },
       paging: { cursors: new ListCursors("secret"), pageSize },
       taskCursors: new TaskListCursors("secret"),
-      toErrorObject: (thrown) => rpcErrorText(errors.report(thrown)),
+      toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
     },
   );
   const context = (more: Partial<CallContext> = {}): CallContext => ({

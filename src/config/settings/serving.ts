@@ -253,7 +253,8 @@ export const LOG_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "With false, one line for each request that is served (not for those refused by BACKPRESSURE or MAX_STREAMS).",
+      "With false, the log has a line for each request that is served, with caller, client address, tool and error code, and one " +
+      "more for each request of a batch. Requests refused by BACKPRESSURE or MAX_STREAMS have none. Behind a proxy, `client` is the proxy.",
   }),
   setting({
     name: "AUDIT_TRAIL_ENABLED",

@@ -21,7 +21,7 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { ASSUMED_REVISION, type SessionRevision } from "../../mcp/revisions.ts";
-import { type CallNote, correlationIdOf, noteMethod } from "../../telemetry/call_note.ts";
+import { type CallNote, correlationIdOf } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
@@ -34,6 +34,7 @@ import { cancelledKey, clientOf, type ClientSide, enter, take } from "../client/
 import { ClientQuestions } from "../client/client_questions.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
+import { noteRequest } from "../exchange/request_note.ts";
 import type { Listener } from "../sessionless/listeners.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 
@@ -76,6 +77,8 @@ export interface DuplexAddress {
   /** For the access log. */
   readonly endpoint: string;
   readonly path: string;
+  /** Its address, for the access log; undefined on stdio. */
+  readonly client?: string;
 }
 
 /** Who a message is from, where each is authenticated; else who the connection is from. */
@@ -151,7 +154,7 @@ export class DuplexSession implements ListListener {
 
   /** Say that something of the client's was no message. */
   refuse(error: unknown, { received }: Pick<Sender, "received">): void {
-    const reported = this.#deps.errors.report(error, correlationIdOf(received));
+    const reported = this.#deps.errors.report(error, { received });
     this.#channel.send(errorText("null", rpcErrorText(reported)));
   }
 
@@ -284,8 +287,8 @@ export class DuplexSession implements ListListener {
     this.#underWay++;
     const call = new Cancellation();
     const leave = enter({ calls: this.#calls }, message.id, call);
-    const record = accessLog?.beginCall(this.#address, correlationIdOf(sender.received));
-    if (record !== undefined) noteMethod(record.note, message.method);
+    const record = accessLog?.beginCall(this.#address, sender);
+    if (record !== undefined) noteRequest(record.note, message);
     let listener: Listener | null = null;
     try {
       const served = await this.#serve(message, sender, { signal: call, note: record?.note });
@@ -356,7 +359,7 @@ export class DuplexSession implements ListListener {
   }
 
   #failed(message: RequestMessage, { received }: Sender, error: unknown, note?: CallNote): string {
-    const reported = this.#deps.errors.report(error, note?.correlationId ?? correlationIdOf(received));
+    const reported = this.#deps.errors.report(error, { note, received });
     return errorText(idText(message), rpcErrorText(reported));
   }
 

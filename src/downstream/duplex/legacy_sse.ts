@@ -8,12 +8,12 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
-import { noteMethod } from "../../telemetry/call_note.ts";
 import { countBatch } from "../exchange/batch.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "../exchange/mcp_exchange.ts";
+import { noteRequest } from "../exchange/request_note.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
 import {
   isBoundTo,
@@ -80,7 +80,7 @@ export class LegacySse {
     const { session } = open;
     const said = session.read(body);
     if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
-    if (note !== undefined && "method" in said) noteMethod(note, said.method);
+    if (note !== undefined && "method" in said) noteRequest(note, said);
     // The POST gives its place back before its call takes one: it is the same request.
     this.#deps.clock.setTimeout(() => session.accept(said, { principal, received: headers }), 0);
     return RECEIVED;
@@ -119,7 +119,7 @@ export class LegacySse {
       this.#open.delete(id);
       void session.end();
     });
-    const session = sessions.open({ principal, serverId, path, endpoint: "sse" }, {
+    const session = sessions.open({ principal, serverId, path, endpoint: "sse", client: note?.client }, {
       send: (text) => stream.send(text),
       close: () => stream.close(),
     });

@@ -53,7 +53,7 @@ export class WebSocketEndpoint implements Endpoint {
   }
 
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, path, principal, caller, info } = exchange;
+    const { request, path, principal, caller, note, info } = exchange;
     const { sessions, catalog, maxMessageBytes } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
@@ -74,7 +74,8 @@ export class WebSocketEndpoint implements Endpoint {
       // Nobody waits for a client that does not answer it.
       onClosing: () => closeTimer = setTimeout(() => void session.end(), CLOSE_TIMEOUT_MS),
     });
-    const session = sessions.open({ principal, serverId, path, endpoint: this.name }, channel);
+    const address = { principal, serverId, path, endpoint: this.name, client: note?.client };
+    const session = sessions.open(address, channel);
     socket.onmessage = ({ data }) => {
       // What still comes behind a fault is not looked at.
       if (socket.readyState !== WebSocket.OPEN) return;

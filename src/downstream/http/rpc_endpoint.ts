@@ -1,6 +1,6 @@
 // POST /rpc: JSON-RPC without a session, one message or a batch, as ContextForge's users know it.
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
-import { SluiceError, toSluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
@@ -8,10 +8,11 @@ import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { classify, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
-import { type CallNote, correlationIdOf, noteBody, noteMethod } from "../../telemetry/call_note.ts";
+import { type CallNote, noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { checkLength, countBatch } from "../exchange/batch.ts";
+import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 
 export interface RpcDeps {
@@ -69,7 +70,7 @@ export class RpcEndpoint implements Endpoint {
   async #respond(value: unknown, text: string, call: CallContext): Promise<Response> {
     const message = classify(value, text);
     if (message.kind !== "request") return accepted();
-    if (call.note !== undefined) noteMethod(call.note, message.method);
+    if (call.note !== undefined) noteRequest(call.note, message);
     return json(await this.#deps.dispatcher.respond(call, message), call.note);
   }
 
@@ -82,13 +83,17 @@ export class RpcEndpoint implements Endpoint {
     return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
   }
 
-  async #member(value: unknown, text: string, call: CallContext): Promise<string | null> {
+  async #member(value: unknown, text: string, batch: CallContext): Promise<string | null> {
     try {
       const message = classify(value, text);
-      return message.kind === "request" ? await this.#deps.dispatcher.respond(call, message) : null;
+      if (message.kind !== "request") return null;
+      return await this.#deps.dispatcher.respond(
+        { ...batch, note: noteMember(batch.note, message) },
+        message,
+      );
     } catch (error) {
-      const id = call.note?.correlationId ?? correlationIdOf(call.received);
-      const reported = this.#deps.errors.report(toSluiceError(error), id);
+      const note = noteMember(batch.note, null);
+      const reported = this.#deps.errors.report(error, { note, received: batch.received });
       return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
     }
   }

@@ -2,18 +2,19 @@ import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../../tests/support/data_plane.ts";
-import { FakeUpstream } from "../../../tests/support/fake_upstream.ts";
+import { FakeUpstream, refusal } from "../../../tests/support/fake_upstream.ts";
 import { limiterOf, principal, SERVED, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
+import type { CallNote } from "../../telemetry/call_note.ts";
 import { RpcEndpoint } from "./rpc_endpoint.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a")],
-  tools: [toolRow("a", "convert_time"), toolRow("a", "slow")],
+  tools: [toolRow("a", "convert_time"), toolRow("a", "slow"), toolRow("a", "broken")],
 });
 
 async function setUp(
@@ -21,6 +22,7 @@ async function setUp(
 ) {
   const a = new FakeUpstream((sent) => {
     const { name } = (sent.params ?? {}) as { name?: string };
+    if (name === "broken") return refusal(sent.id, 200, { code: -32099, message: "no" });
     return name === "slow" ? new Promise(() => {}) : undefined;
   });
   a.stateful = false;
@@ -36,7 +38,7 @@ async function setUp(
     errors,
     rateLimiter,
   });
-  const send = (body: string | undefined, init: RequestInit = {}) =>
+  const send = (body: string | undefined, init: RequestInit = {}, note?: CallNote) =>
     endpoint.serve({
       request: new Request("http://gateway/rpc", {
         method: "POST",
@@ -47,6 +49,7 @@ async function setUp(
       path: "/rpc",
       principal: principal(),
       caller,
+      note,
       info: SERVED,
     });
   const post = (message: unknown, init?: RequestInit) => send(JSON.stringify(message), init);
@@ -107,6 +110,40 @@ Deno.test("RpcEndpoint.serve() answers each message of a batch by itself, in ord
     [null, -32600],
     ["b", -32601],
     [null, -32600],
+  ]);
+});
+
+Deno.test("RpcEndpoint.serve() notes the tool as the client called it, and the code of a failure", async () => {
+  const { send } = await setUp();
+  const noteOf = async (message: unknown) => {
+    const note: CallNote = { correlationId: "c" };
+    await send(JSON.stringify(message), {}, note);
+    return note;
+  };
+  const seen = ({ rpcMethod, tool, upstream, code }: CallNote) => [rpcMethod, tool, upstream, code];
+  for (
+    const [method, params, ...noted] of [
+      ["tools/call", { name: "convert_time" }, "convert_time", "a", undefined],
+      ["convert_time", {}, "convert_time", "a", undefined],
+      ["tools/call", { name: "nothing" }, "nothing", undefined, "TOOL_NOT_FOUND"],
+      ["tools/call", { name: "broken" }, "broken", "a", -32099],
+      ["nothing", {}, undefined, undefined, "METHOD_NOT_FOUND"],
+      ["ping", undefined, undefined, undefined, undefined],
+    ] as const
+  ) {
+    assertEquals(seen(await noteOf(request(1, method, params))), [method, ...noted]);
+  }
+  const batch = await noteOf([
+    request(1, "convert_time"),
+    notification("x"),
+    request(2, "tools/call", { name: "nothing" }),
+    5,
+  ]);
+  assertEquals(seen(batch), ["batch", undefined, undefined, undefined]);
+  assertEquals(batch.calls!.map(seen), [
+    ["convert_time", "convert_time", "a", undefined],
+    ["tools/call", "nothing", undefined, "TOOL_NOT_FOUND"],
+    [undefined, undefined, undefined, "INVALID_REQUEST"],
   ]);
 });
 

@@ -22,6 +22,7 @@ import { clientOf, enter, receive } from "../client/client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
+import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 import type { DownstreamSession, DownstreamSessions } from "../session/downstream_sessions.ts";
 import type { SessionClaims } from "../session/session_id.ts";
@@ -81,7 +82,7 @@ export class StreamableHttp {
       if (session !== null) this.#receive(session, message);
       return ACCEPTED;
     }
-    if (request.note !== undefined) noteMethod(request.note, message.method);
+    if (request.note !== undefined) noteRequest(request.note, message);
     if (message.method === "initialize") return await this.#initialize(message, request);
     return await this.#call(message, request, session, signal);
   }
@@ -159,7 +160,8 @@ export class StreamableHttp {
     const answers = requests.map((message) => {
       const call = new Cancellation();
       all.addEventListener("abort", () => call.cancel(all.reason));
-      return this.#respond(context, message, session, { call, clientGone });
+      const note = noteMember(request.note, message);
+      return this.#respond({ ...context, note }, message, session, { call, clientGone });
     });
     Promise.all(answers).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
     return reply.reply;

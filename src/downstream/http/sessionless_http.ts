@@ -14,7 +14,6 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
-import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -23,6 +22,7 @@ import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
+import { noteRequest } from "../exchange/request_note.ts";
 import type { Accepted, SessionlessRequests } from "../sessionless/requests.ts";
 
 export interface SessionlessHttpDeps {
@@ -64,7 +64,7 @@ export class SessionlessHttp {
     // Nothing that a client could notify us of has a meaning outside a session; it is taken and forgotten.
     if (message.kind !== "request") return { status: 202, headers: {}, body: null };
     const { principal, serverId, headers, note } = request;
-    if (note !== undefined) noteMethod(note, message.method);
+    if (note !== undefined) noteRequest(note, message);
     const from = { principal, serverId, note, received: headers, claimHeaders: headers };
     try {
       return await this.#reply(message, requests.contextOf(from), request, signal);

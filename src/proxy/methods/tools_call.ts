@@ -5,6 +5,7 @@ import type { Entry } from "../../catalog/snapshot/catalog.ts";
 import { resolveTool } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
+import { noteTool } from "../../telemetry/call_note.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { declaresTasksExtension } from "../../mcp/tasks.ts";
 import { checkParamHeaders, paramHeadersFor } from "../call/param_headers.ts";
@@ -43,6 +44,7 @@ export function callToolAsMethod(
 ): Promise<RpcAnswer> {
   const { method, params } = message;
   const tool = toolNamed(call, method);
+  if (call.note !== undefined) noteTool(call.note, method);
   if (params !== undefined && !isObject(params)) {
     throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
   }
@@ -65,7 +67,6 @@ function send(
   tool: Entry<ToolRow>,
   { text, args }: { readonly text: string; readonly args: unknown },
 ): Promise<RpcAnswer> {
-  if (call.note !== undefined) call.note.tool = tool.key;
   requirePermission(call.principal, "tools.execute");
   const deadline = deadlineOf(tool.row, caller.toolDeadline);
   const paramHeaders = paramHeadersFor(tool, args);

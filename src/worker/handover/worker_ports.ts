@@ -29,7 +29,7 @@ type PortMessage =
     readonly note: CallNote | undefined;
   }
   | { readonly kind: "chunk"; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly kind: "end"; readonly id: number }
+  | { readonly kind: "end"; readonly id: number; readonly note: CallNote | undefined }
   | {
     readonly kind: "error";
     readonly id: number;
@@ -185,7 +185,7 @@ export class WorkerPorts {
         for await (const bytes of cancellable(body, cancelled)) {
           send(peer, { kind: "chunk", id, bytes });
         }
-        send(peer, { kind: "end", id });
+        send(peer, { kind: "end", id, note });
       } else send(peer, { kind: "reply", id, reply: { ...head, body }, note });
     } catch (error) {
       send(peer, { kind: "error", id, error: toWireError(error), note });

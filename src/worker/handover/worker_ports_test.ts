@@ -4,6 +4,7 @@ import { principal } from "../../../tests/support/fakes.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { McpReply, McpRequest } from "../../downstream/exchange/mcp_exchange.ts";
+import type { CallNote } from "../../telemetry/call_note.ts";
 import { WorkerPorts } from "./worker_ports.ts";
 
 type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
@@ -258,7 +259,22 @@ Deno.test("WorkerPorts.forward() brings back what the owner has noted, with its 
       const noted = { rpcMethod: "tools/call", tool: body, upstream: "up" };
       assertEquals(note, { correlationId: "c1", session: "s1", ...noted });
     }
+  });
+});
+
+Deno.test("WorkerPorts.forward() brings back what the owner notes while its stream is open", async () => {
+  const stream = feed();
+  let noted: CallNote | undefined;
+  await withPair(({ note }) => {
+    noted = note;
+    return Promise.resolve(stream.reply);
+  }, async (asker) => {
+    const note: CallNote = { correlationId: "c1" };
+    const reader = readerOf(await asker.forward(OWNER, { ...REQUEST, note }, never));
+    noted!.code = "UPSTREAM_TIMEOUT";
     stream.close();
+    assertEquals((await reader.read()).done, true);
+    assertEquals(note.code, "UPSTREAM_TIMEOUT");
   });
 });
 

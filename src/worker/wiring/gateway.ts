@@ -26,7 +26,6 @@ import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskListCursors } from "../../proxy/methods/tasks_list.ts";
 import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
 import type { Secrets } from "../../store/secrets.ts";
-import { correlationIdOf } from "../../telemetry/call_note.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { Upstreams } from "../../upstream/upstreams.ts";
@@ -166,8 +165,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       identity: { name: "sluice", version: VERSION },
       paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
       taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
-      toErrorObject: (thrown, { note, received }) =>
-        rpcErrorText(errors.report(thrown, note?.correlationId ?? correlationIdOf(received))),
+      toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
     },
   );
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
