@@ -14,17 +14,18 @@ import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./command_line/flags.ts";
-import { localUrl } from "./command_line/local_url.ts";
 import { prepareDatabase, secretsOf } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
+import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
+import { welcome } from "./welcome.ts";
 
 /** Runs until SIGINT or SIGTERM, or until no worker can be had. @param workerEntry for tests. @returns the exit code. @throws {SluiceError} why it cannot start */
 export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {
   // The demo upstream is on localhost, so it comes with the development defaults.
   const dev = args.dev || args.demo;
-  const { config: loaded, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
+  const { config: loaded, sources, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
   const port = args.takeover ? loaded.port : findFreePort(loaded.host, loaded.port);
   const config: Config = { ...loaded, port };
   const sink = stdoutSink();
@@ -58,7 +59,10 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
   // It registers itself over the gateway's own address, whose certificate need not be for this machine's loopback name.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
-  if (args.dev) printWelcome(config);
+  if (Deno.stderr.isTerminal()) {
+    const program = programName();
+    console.error(welcome({ config, sources, program, folder: Deno.cwd(), hasDemo: demo !== null }));
+  }
 
   const end = await Promise.race([stopping, supervisor.failed]);
   if (end instanceof SluiceError) log.error("stopping", { reason: end.message });
@@ -85,17 +89,4 @@ function freshWorkersOnChange(supervisor: Supervisor, log: Log): (() => void) | 
     log.info("sources changed", { paths });
     void supervisor.recycleAll("sources changed", 0);
   });
-}
-
-function printWelcome(config: Config): void {
-  const url = localUrl(config);
-  console.error(`
-Sluice ${VERSION} serves ${url} with ${config.workers} workers. A token for it:
-
-  export TOKEN=$(npx --yes deno@2.9.6 task --quiet sluice token --username ${config.platformAdminEmail} --exp 60 --admin)
-
-A first call:
-
-  curl -s ${url}/rpc -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"jsonrpc":"2.0","id":1,"method":"convert_time","params":{"time":"09:00","source_timezone":"Europe/Berlin","target_timezone":"Europe/Dublin"}}'
-`);
 }

@@ -1,9 +1,12 @@
 // The one executable: built, then the main job on it from an empty folder.
 import { assertEquals, assertMatch } from "@std/assert";
+import { follow, Terminal } from "../support/cli.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { connectStdioV1 } from "../support/duplex_clients.ts";
+import { freePort } from "../support/free_port.ts";
 import { Sluice } from "../support/sluice.ts";
 import { counterLaunch } from "../support/stdio_upstream.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { serveWebSocket } from "../support/websocket_peer.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -55,6 +58,14 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     // Weak from a Deno that compresses by itself.
     assertMatch(`${status} ${headers.get("etag")}`, /^200 (W\/)?".+"$/);
     assertEquals(await sluice.stop(), 0);
+  });
+
+  await t.step("the next steps that a terminal shows work as they are shown", async () => {
+    const env = { HOST: "127.0.0.1", PORT: String(freePort()), WORKERS: "1" };
+    await using terminal = new Terminal(`${program} serve --demo`, { cwd, env });
+    await waitFor(() => terminal.text.includes(`${program} --help`), { what: "the next steps" });
+    const { result } = await follow(terminal.text, { cwd, env: {} });
+    assertEquals(JSON.parse(result.content[0].text).time_difference, "-1.0h");
   });
 
   await t.step("upstreams over stdio and WebSocket", async () => {

@@ -90,6 +90,20 @@ export class Terminal implements AsyncDisposable {
   }
 }
 
+/** Runs the commands that a terminal shows in another shell. @returns the answer of the last one */
+export async function follow(
+  shown: string,
+  { cwd, env }: { cwd: string; env: Record<string, string> },
+  // deno-lint-ignore no-explicit-any -- a JSON-RPC answer; what is read is asserted
+): Promise<any> {
+  const commands = shown.split("\n").filter((line) => line.startsWith("  ")).join("\n");
+  const shell = new Deno.Command("sh", { args: ["-ec", commands], cwd, env: { ...env, NO_COLOR: "1" } });
+  const { code, stdout, stderr } = await shell.output();
+  const decoder = new TextDecoder();
+  if (code !== 0) throw new Error(`Exit code ${code} of:\n${commands}\n${decoder.decode(stderr)}`);
+  return JSON.parse(decoder.decode(stdout));
+}
+
 /** `words` for a shell. */
 export function shellWords(...words: readonly string[]): string {
   return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");

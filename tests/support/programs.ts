@@ -19,6 +19,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "pgbouncer", debianPackage: "pgbouncer" },
   { name: "redis-server", debianPackage: "redis-server" },
   { name: "npm", debianPackage: "npm" },
+  { name: "script", debianPackage: "bsdutils" },
 ];
 
 /** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */

@@ -1,0 +1,41 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { loadConfig, type LoadInput } from "../config/load.ts";
+import { welcome } from "./welcome.ts";
+
+function text(environment: Record<string, string>, hasDemo = false): string {
+  const input: LoadInput = { environment, dotEnv: null, dev: false, overrides: {}, cores: 2 };
+  const { config, sources } = loadConfig(input);
+  return welcome({ config, sources, program: "/opt/sluice", folder: "/srv/gateway", hasDemo });
+}
+
+Deno.test("welcome() shows address, token command, one call and the help, in 80 columns", () => {
+  const shown = text({});
+  for (
+    const line of [
+      "with 2 workers.",
+      "in /srv/gateway:",
+      "  export TOKEN=$(/opt/sluice token --admin)",
+      "  curl -s http://127.0.0.1:4444/rpc \\",
+      `    -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`,
+      "/opt/sluice --help",
+    ]
+  ) assertStringIncludes(shown, line);
+  for (const line of shown.split("\n")) assertEquals([line, line.length <= 80], [line, true]);
+  assertMatch(text({ WORKERS: "1" }), /with 1 worker\./);
+});
+
+Deno.test("welcome() calls the demo upstream where there is one", () => {
+  assertStringIncludes(text({}, true), '"method":"tools/call","params":{"name":"demo-convert-time"');
+});
+
+Deno.test("welcome() tells curl what the gateway's protocol needs, and the token command what the environment gave", () => {
+  assertStringIncludes(
+    text({ SSL: "true", CERT_FILE: "c", KEY_FILE: "k", HOST: "::" }),
+    "curl -s --insecure https://127.0.0.1:4444/rpc",
+  );
+  assertStringIncludes(text({ HTTP_VERSION: "2" }), "curl -s --http2-prior-knowledge http://");
+  const secret = "a-secret-of-more-than-thirty-two-bytes";
+  const shown = text({ JWT_SECRET_KEY: secret, DATABASE_URL: "sqlite:////data/mcp.db" });
+  assertStringIncludes(shown, "in /srv/gateway and with the same DATABASE_URL, JWT_SECRET_KEY:");
+  assertEquals(shown.includes(secret), false);
+});
