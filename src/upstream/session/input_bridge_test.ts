@@ -146,7 +146,7 @@ Deno.test("The input bridge says why a client cannot be asked", async () => {
       [elicit("form"), undefined, ALL, "cannot be asked"],
       [elicit("form"), answer, '{"sampling":{}}', "has not declared elicitation"],
       [elicit("url"), answer, '{"elicitation":{}}', "has not declared elicitation.url"],
-      [{ a: { method: "tools/list" } }, answer, ALL, "has not declared such a thing"],
+      [{ a: { method: "tools/list" } }, answer, ALL, "has not declared a matching capability"],
       [elicit("form"), refused, ALL, "the client refused: rejected"],
     ] as const
   ) {
