@@ -3,6 +3,7 @@ import { parse } from "@std/dotenv";
 import { SluiceError } from "../base/errors.ts";
 import { fileReason } from "../base/file_error.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
+import { refuseForeignFile } from "./sqlite/sqlite_contents.ts";
 
 export interface Secrets {
   readonly jwtSecretKey: string;
@@ -21,15 +22,20 @@ const MIN_CHARACTERS = 32;
 
 /**
  * The secrets in `<database file>.secrets`. The first start makes the file; processes that start at the same time agree.
- * @throws {SluiceError} SECRETS_UNUSABLE; SETTINGS_INVALID if the database is no file that the secrets could lie beside
+ * @throws {SluiceError} SECRETS_UNUSABLE; STORE_CANNOT_OPEN if the database is another program's; SETTINGS_INVALID if it is
+ * not a file
  */
 export async function loadOrCreateSecrets(
   databaseUrl: string,
   options: SecretsOptions = {},
 ): Promise<Secrets> {
-  const path = secretsFile(databaseUrl);
-  if (path === null) throw mustBeGiven();
-  return await readSecrets(databaseUrl, options) ?? understand(await create(path), path);
+  const location = parseDatabaseUrl(databaseUrl);
+  if (location.kind !== "sqlite") throw mustBeGiven();
+  const kept = await readSecrets(databaseUrl, options);
+  if (kept !== null) return kept;
+  refuseForeignFile(location.path);
+  const path = secretsFile(databaseUrl)!;
+  return understand(await create(path), path);
 }
 
 /**

@@ -1,4 +1,6 @@
+import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { CONTEXTFORGE_TABLES } from "../../tests/support/contextforge_database.ts";
 import { SluiceError } from "../base/errors.ts";
 import { loadOrCreateSecrets, readSecrets } from "./secrets.ts";
 
@@ -16,6 +18,15 @@ Deno.test("loadOrCreateSecrets() makes secrets that only the owner may read, and
     assertEquals(secrets.jwtSecretKey === secrets.authEncryptionSecret, false);
     assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
     assertEquals(await loadOrCreateSecrets(databaseUrl), secrets);
+  }));
+
+Deno.test("loadOrCreateSecrets() makes none beside ContextForge's database", () =>
+  withDirectory(async (path, databaseUrl) => {
+    const database = new DatabaseSync(path.replace(".secrets", ""));
+    for (const text of CONTEXTFORGE_TABLES) database.exec(text);
+    database.close();
+    await assertRejects(() => loadOrCreateSecrets(databaseUrl), SluiceError, "it is ContextForge's database");
+    assertEquals(Array.from(Deno.readDirSync(path.replace(/\/[^/]*$/, "")), ({ name }) => name), ["mcp.db"]);
   }));
 
 Deno.test("loadOrCreateSecrets() gives starters that come at the same time the same secrets", () =>

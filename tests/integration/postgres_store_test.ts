@@ -222,7 +222,7 @@ test("PostgreSQL: a user who may not create tables, and tables of another progra
   const taken = await assertRejects(
     () => migrate(database),
     SluiceError,
-    'relation "gateways" already exists',
+    "it is another program's database (it has the tables gateways)",
   );
   for (const { code, message } of [refused, taken]) {
     assertEquals(code, "STORE_CANNOT_OPEN");

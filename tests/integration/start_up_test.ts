@@ -1,6 +1,8 @@
 // Starting and stopping, as an operator meets it: clear errors, exit codes, nothing cut off.
+import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runCli } from "../support/cli.ts";
+import { CONTEXTFORGE_TABLES } from "../support/contextforge_database.ts";
 import { freePort } from "../support/free_port.ts";
 import { Sluice } from "../support/sluice.ts";
 
@@ -54,6 +56,22 @@ Deno.test("serve ends with a clear error where the database cannot be opened", a
     assertEquals(code, 1, text);
     assertStringIncludes(text, words!);
   }
+  await Deno.remove(cwd, { recursive: true });
+});
+
+Deno.test("serve refuses ContextForge's database in words, and leaves its folder as it was", async () => {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_foreign_db_" });
+  const database = new DatabaseSync(`${cwd}/mcp.db`);
+  database.exec("PRAGMA journal_mode = WAL");
+  for (const text of CONTEXTFORGE_TABLES) database.exec(text);
+  database.close();
+  const before = await Deno.readFile(`${cwd}/mcp.db`);
+  const { code, text } = await failedStart({ cwd, env: { JWT_SECRET_KEY: "", DATABASE_URL: "" } });
+  assertEquals(code, 1);
+  assertStringIncludes(text, "it is ContextForge's database");
+  assertStringIncludes(text, "name another one in DATABASE_URL");
+  assertEquals(Array.from(Deno.readDirSync(cwd), ({ name }) => name), ["mcp.db"]);
+  assertEquals(await Deno.readFile(`${cwd}/mcp.db`), before);
   await Deno.remove(cwd, { recursive: true });
 });
 

@@ -1,11 +1,12 @@
 // What the store promises, whichever database is under it: every driver runs this one suite.
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLeases } from "../../src/store/leases.ts";
 import { migrate, type Migration, MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
+import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -159,6 +160,23 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     await migrate(database);
     const error = await assertRejects(() => migrate(database, []), SluiceError, "written by a newer Sluice");
     assertEquals(error.code, "STORE_CANNOT_OPEN");
+  });
+
+  test("migrate() refuses ContextForge's database, and leaves nothing in it", async ({ database }) => {
+    for (const text of CONTEXTFORGE_TABLES) await database.run({ parts: [text], values: [] });
+    const error = await assertRejects(() => migrate(database), SluiceError, "it is ContextForge's database");
+    assertEquals(error.code, "STORE_CANNOT_OPEN");
+    assertStringIncludes(error.message, "(it has the tables gateways, servers, tools)");
+    await assertRejects(() => database.query(sql`SELECT 1 FROM schema_migrations`));
+    assertEquals(await database.query(sql`SELECT version_num FROM alembic_version`), [
+      { version_num: "f3a1c9d27b64" },
+    ]);
+  });
+
+  test("migrate() takes a database with tables of another program that are not in the way", async ({ database }) => {
+    await database.run(sql`CREATE TABLE invoices (id INTEGER)`);
+    assertEquals((await migrate(database)).length, MIGRATIONS.length);
+    assertEquals(await migrate(database), []);
   });
 
   registryTest("Entities.insert() and get() keep every field", async (registry) => {

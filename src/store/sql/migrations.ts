@@ -1,5 +1,6 @@
 // The schema, as numbered steps that only go forward. A released step is never edited: add the next one.
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
 export interface Migration {
@@ -161,16 +162,31 @@ export async function migrate(database: Database, migrations = MIGRATIONS): Prom
 
 async function runSteps(database: Database, migrations: readonly Migration[]): Promise<string[]> {
   // In a transaction, where one writes at a time: PostgreSQL lets two that create one table fail.
-  await database.transaction((tx) =>
-    tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
-      version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`)
-  );
+  await database.transaction(async (tx) => {
+    refuseForeign(await contentsOf(tx), tx.location);
+    await tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
+      version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`);
+  });
   const ran: string[] = [];
   for (;;) {
     const name = await database.transaction((tx) => nextStep(tx, migrations));
     if (name === null) return ran;
     ran.push(name);
   }
+}
+
+/** The tables where `CREATE TABLE` makes new ones. */
+const TABLES: Readonly<Record<Database["dialect"], SqlQuery>> = {
+  sqlite: sql`SELECT name FROM sqlite_master WHERE type = 'table'`,
+  postgres: sql`SELECT tablename AS name FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`,
+};
+
+async function contentsOf(tx: Database): Promise<DatabaseContents> {
+  const rows = await tx.query<{ name: string }>(TABLES[tx.dialect]);
+  const tables = new Set(rows.map(({ name }) => name));
+  if (!tables.has("schema_migrations")) return { tables, steps: 0 };
+  const [counted] = await tx.query<{ steps: number }>(sql`SELECT COUNT(*) AS steps FROM schema_migrations`);
+  return { tables, steps: Number(counted.steps) };
 }
 
 /** Runs the one step that is due, in the transaction that also notes it; null when there is none. */

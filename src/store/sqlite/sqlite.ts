@@ -6,6 +6,7 @@ import { BoundedMap } from "../../base/bounded_map.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Database, SqlQuery, TransactionOptions } from "../sql/sql.ts";
+import { refuseForeignFile } from "./sqlite_contents.ts";
 import { isBusy, translateSqliteError, unavailable } from "./sqlite_errors.ts";
 
 export interface SqliteOptions {
@@ -20,13 +21,14 @@ const MAX_CACHED_STATEMENTS = 128;
 
 /**
  * Opens the file, creating it where there is none, for reading and writing.
- * @throws {SluiceError} STORE_CANNOT_OPEN with the path and the reason
+ * @throws {SluiceError} STORE_CANNOT_OPEN with the path and the reason; another program's file is left as it is
  */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const cannotOpen = (reason: string, cause?: unknown) =>
     new SluiceError("STORE_CANNOT_OPEN", { path, reason }, { cause });
   if (!await isDirectory(dirname(path))) throw cannotOpen(`there is no directory ${dirname(path)}`);
   if (await isDirectory(path)) throw cannotOpen("it is a directory");
+  refuseForeignFile(path);
   let connection: Connection | undefined;
   try {
     connection = new Connection(path, new DatabaseSync(path), options);

@@ -1,7 +1,11 @@
+import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { type FreshDatabase, storeContract } from "../../../tests/support/store_contract.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import { OUR_TABLES } from "../sql/foreign_database.ts";
+import { migrate } from "../sql/migrations.ts";
+import { CONTEXTFORGE_TABLES } from "../../../tests/support/contextforge_database.ts";
 import { openSqlite } from "./sqlite.ts";
 
 storeContract("SQLite", openFresh).forEach((each) => Deno.test(each));
@@ -30,6 +34,41 @@ Deno.test("openSqlite() says which path it cannot open, and why", async () => {
     assertEquals([error.code, error.params], ["STORE_CANNOT_OPEN", { path, reason }]);
   }
   await Deno.remove(directory, { recursive: true });
+});
+
+for (const mode of ["delete", "wal"]) {
+  Deno.test(`openSqlite() leaves ContextForge's file in journal mode ${mode} as it is, and nothing beside it`, async () => {
+    const { directory, path } = await contextForgeFile(mode);
+    const before = await Deno.readFile(path);
+    const error = await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError);
+    assertStringIncludes(error.message, "it is ContextForge's database");
+    assertEquals(await Deno.readFile(path), before);
+    assertEquals(Array.from(Deno.readDirSync(directory), ({ name }) => name), ["mcp.db"]);
+    await Deno.remove(directory, { recursive: true });
+  });
+}
+
+Deno.test("openSqlite() recognizes ContextForge's file while ContextForge writes to it", async () => {
+  const { directory, path } = await contextForgeFile("wal", []);
+  const writer = new DatabaseSync(path);
+  for (const text of CONTEXTFORGE_TABLES) writer.exec(text);
+  await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError, "it is ContextForge's");
+  assertEquals(writer.prepare("SELECT COUNT(*) AS n FROM sqlite_master WHERE type = 'table'").get()!.n, 7);
+  writer.close();
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("OUR_TABLES are the tables that the migrations make", async () => {
+  const { database, dispose } = await openFresh();
+  await migrate(database);
+  const rows = await database.query<{ name: string }>(
+    sql`SELECT name FROM sqlite_master WHERE type = 'table'`,
+  );
+  const made = new Set(rows.map(({ name }) => name));
+  const earlier = ["session_records"];
+  assertEquals([...made].filter((name) => !OUR_TABLES.includes(name)), ["schema_migrations"]);
+  assertEquals(OUR_TABLES.filter((name) => !made.has(name)), earlier);
+  await dispose();
 });
 
 Deno.test({
@@ -112,4 +151,14 @@ async function openFresh(): Promise<FreshDatabase & { path: string }> {
       await Deno.remove(directory, { recursive: true });
     },
   };
+}
+
+async function contextForgeFile(mode: string, tables = CONTEXTFORGE_TABLES) {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/mcp.db`;
+  const database = new DatabaseSync(path);
+  database.exec(`PRAGMA journal_mode = ${mode}`);
+  for (const text of tables) database.exec(text);
+  database.close();
+  return { directory, path };
 }
