@@ -1,4 +1,4 @@
-// Asks every upstream again what it offers, each in its own interval (AUTO_REFRESH_SERVERS); one worker of the cluster does it.
+// Refreshes every upstream at its own interval (AUTO_REFRESH_SERVERS). The leader of the cluster runs it.
 import { type Clock, sleep } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
@@ -10,27 +10,29 @@ export interface AutoRefreshDeps {
   /** For gateways without `refresh_interval_seconds`; GATEWAY_AUTO_REFRESH_INTERVAL. */
   readonly intervalMs: number;
   readonly gateways: () => Promise<readonly GatewayRow[]>;
-  /** Its failures are in the log when it rejects. */
+  /** Refreshes a gateway; logs the failure before it rejects. */
   readonly refresh: (gatewayId: string) => Promise<unknown>;
 }
 
-/** How often to look who is due, ms: an interval is at least 60 s. */
+/** Pause between checks, ms. Intervals are at least 60 s. */
 const LOOK_MS = 5_000;
 
 export class AutoRefresh {
   readonly #deps: AutoRefreshDeps;
-  /** By gateway id: one that fails is due again after its interval, too. */
+  /** Times of the last tries by gateway id. A failed refresh is also repeated after the interval. */
   #triedAt = new Map<string, number>();
 
   constructor(deps: AutoRefreshDeps) {
     this.#deps = deps;
   }
 
-  /** Until the signal is aborted. Never throws. */
+  /** Runs until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#deps;
     while (!signal.aborted) {
-      await this.#look(signal).catch((error) => log.warning("no auto-refresh", { reason: reasonOf(error) }));
+      await this.#look(signal).catch((error) =>
+        log.warning("auto-refresh failed", { reason: reasonOf(error) })
+      );
       await sleep(clock, LOOK_MS, signal).catch(() => {});
     }
   }
@@ -43,7 +45,7 @@ export class AutoRefresh {
     for (const row of rows) {
       const before = this.#triedAt.get(row.id);
       if (before !== undefined) triedAt.set(row.id, before);
-      // One that is unreachable is refreshed when it is back.
+      // An unreachable upstream is refreshed when it is back.
       if (!row.enabled || !row.reachable || !this.#isDue(row)) continue;
       triedAt.set(row.id, clock.now());
       refresh(row.id).catch(() => {});
@@ -51,7 +53,7 @@ export class AutoRefresh {
     this.#triedAt = triedAt;
   }
 
-  /** `lastRefreshAt` is by the clock of whoever refreshed it: where the replicas' clocks differ, an interval differs as much. */
+  /** `lastRefreshAt` comes from the clock of the refreshing replica. A clock difference changes one interval by as much. */
   #isDue({ id, lastRefreshAt, refreshIntervalSeconds }: GatewayRow): boolean {
     const { clock, intervalMs } = this.#deps;
     const everyMs = refreshIntervalSeconds === null ? intervalMs : refreshIntervalSeconds * 1_000;

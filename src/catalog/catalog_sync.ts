@@ -1,4 +1,4 @@
-// Keeps the registry in step with what upstreams offer: asks one again, saves what it found, tells everybody.
+// Updates the registry from what upstreams offer: runs discovery, saves the result, and announces the change.
 import type { Clock } from "../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../base/errors.ts";
 import type { DiscoveryKinds, DiscoverySaved, Naming } from "../store/registry/save_discovery.ts";
@@ -12,23 +12,22 @@ export interface CatalogSyncDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly naming: Naming;
-  /** Connects as the row says and lists every page. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED, SECRET_UNREADABLE */
+  /** Runs discovery for the row. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED, SECRET_UNREADABLE */
   readonly discover: (row: GatewayRow) => Promise<Discovery>;
   /** Resolves when every worker of this replica has the new catalog. */
   readonly catalogChanged: () => Promise<void>;
   readonly countRefresh: (result: "changed" | "unchanged" | "failed") => void;
 }
 
-/** Refreshes at once in this worker: each may hold connections, and the memory of its lists. */
+/** Limit of parallel refreshes per worker. Each may hold connections and the memory of its lists. */
 const MAX_AT_ONCE = 10;
 
-/** A gateway that is changed again and again while it is being asked is left to whoever changes it. */
+/** Limit of repetitions while others change the gateway. */
 const MAX_TRIES = 3;
 
 /**
- * Each worker refreshes for itself what it is told of. Where two refresh the same gateway, neither overwrites the other's
- * newer findings: a discovery is saved only on the row that it began with, else made again; and the second one finds
- * nothing new, which costs no worker anything.
+ * Workers refresh independently. A discovery is saved only if the row has not changed since, else it is repeated. Therefore
+ * no refresh overwrites newer results, and a second one that finds nothing new changes nothing.
  */
 export class CatalogSync {
   readonly #deps: CatalogSyncDeps;
@@ -49,26 +48,26 @@ export class CatalogSync {
   }
 
   /**
-   * Ask the gateway what it offers now, and save it. What is under way already may have asked too early, so this waits for
-   * it and asks once more; all that come meanwhile share that. A failure is kept with the gateway for who looks later.
-   * @throws {SluiceError} NOT_FOUND; CONFLICT where others keep changing the gateway; why the upstream could not be asked
+   * Discovers and saves what the gateway offers. A running refresh may have started too early, so this waits for it and
+   * starts another, which all callers in between share. A failure is stored with the gateway.
+   * @throws {SluiceError} NOT_FOUND; CONFLICT if others keep changing the gateway; the failure of the discovery
    */
   refresh(gatewayId: string, kinds: DiscoveryKinds = ALL_KINDS): Promise<DiscoverySaved> {
     return this.#queue.ask(gatewayId, kinds);
   }
 
   /**
-   * The upstream said that its lists have changed. The first such word starts a refresh at once, a burst of them one more;
-   * an upstream that never stops saying so is asked ever more rarely, every five seconds at last. Any worker may call it.
-   * @returns was there anything new?
+   * Refreshes after a list-change notification. The first notification starts a refresh at once; a burst adds one more. Under
+   * constant notifications the pauses grow to five seconds. Any worker may call it.
+   * @returns whether anything was new
    */
   async listChanged(gatewayId: string): Promise<boolean> {
-    // A failure is in the log by now.
+    // The failure has been logged.
     const saved = await this.#queue.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
     return saved?.isNews === true;
   }
 
-  /** Nothing more is begun; what waits is refused. */
+  /** Starts no more refreshes; waiting ones fail. */
   close(): void {
     this.#queue.close();
   }
@@ -84,7 +83,7 @@ export class CatalogSync {
           countRefresh(saved.isNews ? "changed" : "unchanged");
           if (saved.isNews) {
             for (const { kind, name, reason } of saved.skipped) {
-              log.warning("not taken from upstream", { upstream: row.name, kind, name, reason });
+              log.warning("upstream entry skipped", { upstream: row.name, kind, name, reason });
             }
             await catalogChanged();
           }
@@ -104,7 +103,7 @@ export class CatalogSync {
     }
   }
 
-  /** @returns null where the gateway was changed meanwhile: what was found may be another's, or old */
+  /** @returns null if the gateway was changed meanwhile: the result may be outdated or another upstream's */
   async #discoverAndSave(row: GatewayRow, kinds: DiscoveryKinds): Promise<DiscoverySaved | null> {
     const { registry, discover, naming } = this.#deps;
     const found = await discover(row);
@@ -119,7 +118,7 @@ export class CatalogSync {
     if (!(error instanceof SluiceError)) return;
     if (error.row.source !== "upstream" && !isError(error, "EGRESS_DENIED")) return;
     await this.#deps.registry.saveHealth(row, { lastError: error.message }).catch((failure) =>
-      this.#deps.log.error("refresh failure not noted", { error: failure })
+      this.#deps.log.error("refresh failure not saved", { error: failure })
     );
   }
 }

@@ -1,24 +1,24 @@
-// Work by key, one run of a key at a time: what is asked for during a run waits for its end and shares the next one.
+// Runs work by key, one run per key at a time. Requests during a run are merged into the next run.
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 
 export interface CoalescingQueueDeps<Work, Result> {
   readonly clock: Clock;
-  /** Runs of different keys at the same time; the others wait, the first come first. */
+  /** Limit of parallel runs of different keys. Waiting keys start in order of arrival. */
   readonly maxAtOnce: number;
   readonly run: (key: string, work: Work) => Promise<Result>;
-  /** One work for what two asked. */
+  /** Merges the work of two requests. */
   readonly merge: (one: Work, other: Work) => Work;
 }
 
-/** From the end of a run to a gentle one: it doubles while they follow each other closely, ms. */
+/** Pause between a run and a gentle one, ms. It doubles while runs follow each other closely. */
 const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
 
-/** Runs follow each other closely unless so much more than the pause lies between them, ms. */
+/** Runs follow each other closely if less than the pause plus this time lies between them, ms. */
 const CALM_MS = 1_000;
 
-/** What was asked for and has not begun. */
+/** Requested work that has not started. */
 interface Next<Work, Result> {
   work: Work;
   isGentle: boolean;
@@ -28,7 +28,7 @@ interface Next<Work, Result> {
 interface Line<Work, Result> {
   next: Next<Work, Result> | null;
   isRunning: boolean;
-  /** Of the pause before `next`. */
+  /** Timer of the pause before `next`. */
   timer: number | undefined;
   pauseMs: number;
   endedAt: number;
@@ -36,9 +36,9 @@ interface Line<Work, Result> {
 
 export class CoalescingQueue<Work, Result> {
   readonly #deps: CoalescingQueueDeps<Work, Result>;
-  /** As many as there were keys. */
+  /** Never removed, so the number of keys must be bounded. */
   readonly #lines = new Map<string, Line<Work, Result>>();
-  /** Keys that could begin, were there a place. */
+  /** Keys that wait for a place. */
   readonly #waiting = new Set<string>();
   #running = 0;
   #isClosed = false;
@@ -48,8 +48,8 @@ export class CoalescingQueue<Work, Result> {
   }
 
   /**
-   * The result of a run that begins from now on.
-   * @param isGentle may wait for the pause, if nobody who asks is in a hurry
+   * Requests a run that starts from now on, and returns its result.
+   * @param isGentle accepts the pause; other requests end it
    */
   ask(key: string, work: Work, { isGentle = false }: { isGentle?: boolean } = {}): Promise<Result> {
     if (this.#isClosed) return Promise.reject(new SluiceError("SHUTTING_DOWN"));
@@ -61,7 +61,7 @@ export class CoalescingQueue<Work, Result> {
     return next.result.promise;
   }
 
-  /** What has not begun fails with SHUTTING_DOWN. */
+  /** Fails all work that has not started with SHUTTING_DOWN. */
   close(): void {
     this.#isClosed = true;
     this.#waiting.clear();
@@ -72,7 +72,7 @@ export class CoalescingQueue<Work, Result> {
     }
   }
 
-  /** Begin the key's next run, if there is one and its time has come. */
+  /** Starts the key's next run if it is due. */
   #advance(key: string, line: Line<Work, Result>): void {
     const { clock, maxAtOnce } = this.#deps;
     const { next } = line;

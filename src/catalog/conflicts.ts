@@ -1,9 +1,9 @@
-// What upstreams offer under one name or URI at one endpoint, for the operator: each conflict is logged once, their number is a metric.
+// Reports names and URIs that several upstreams offer at one endpoint. Each conflict is logged once; a metric counts them.
 import type { Catalog, Scope } from "./snapshot/catalog.ts";
 import { uriConflicts } from "./snapshot/uri_conflicts.ts";
 import type { Log } from "../telemetry/log.ts";
 
-/** Of two upstreams with the same thousand resources one need not read a thousand times. */
+/** Limit of log entries per catalog. */
 const MAX_LOGGED = 20;
 
 export class Conflicts {
@@ -15,17 +15,17 @@ export class Conflicts {
     this.#log = log;
   }
 
-  /** Tools and prompts of virtual servers that lost their name to another. */
+  /** Tools and prompts of virtual servers that were renamed because of a conflict. */
   get names(): number {
     return this.#names.size;
   }
 
-  /** Resources and templates that another of the same URI answers for, at each endpoint that has both. */
+  /** Resources and templates hidden by another one with the same URI, counted per endpoint. */
   get uris(): number {
     return this.#uris.size;
   }
 
-  /** Takes note of a new catalog; what was in the last one is no news. */
+  /** Examines a new catalog. Conflicts of the previous catalog are not logged again. */
   update({ all, scopes }: Catalog): void {
     this.#names = this.#note("name conflict in a virtual server", this.#names, scopes.flatMap(namesIn));
     this.#uris = this.#note("resources with one URI", this.#uris, [all, ...scopes].flatMap(urisIn));

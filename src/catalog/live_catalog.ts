@@ -1,11 +1,13 @@
-// The catalog of this worker: an immutable snapshot, replaced by a newer one when the store has changed.
+// Room `catalog`: what the gateway offers, and how it is kept up to date. Requests read `LiveCatalog`; admin and worker use
+// `CatalogSync`.
+// This file holds the catalog of this worker: an immutable snapshot that is replaced when the store has changed.
 import { Emitter } from "../base/emitter.ts";
 import type { Catalog } from "./snapshot/catalog.ts";
 
 export interface LiveCatalogOptions {
   /** Reads a whole snapshot. */
   readonly read: () => Promise<Catalog>;
-  /** A snapshot could not be read: the one before serves on. */
+  /** Called when a snapshot could not be read. The previous one stays in use. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -13,7 +15,7 @@ export class LiveCatalog {
   readonly #options: LiveCatalogOptions;
   readonly #changes = new Emitter<[before: Catalog, after: Catalog]>();
   #now: Catalog;
-  /** One read after the other: a slow one must not put an older snapshot in the place of a newer one. */
+  /** Reads run one after another, so that a slow read cannot replace a newer snapshot. */
   #reading: Promise<unknown> = Promise.resolve();
 
   private constructor(options: LiveCatalogOptions, first: Catalog) {
@@ -30,12 +32,12 @@ export class LiveCatalog {
     return this.#now;
   }
 
-  /** Adds a listener, which is called after each replacement of the snapshot. */
+  /** Adds a listener that is called after each replacement of the snapshot. */
   onChange(listener: (before: Catalog, after: Catalog) => void): void {
     this.#changes.add(listener);
   }
 
-  /** Reads the store unless its `version` is here already. @returns which version is here now */
+  /** Reads the store unless `version` is already loaded. @returns the loaded version */
   refresh(version: number): Promise<number> {
     const refreshed = this.#reading.then(() => this.#refresh(version));
     this.#reading = refreshed;

@@ -1,4 +1,4 @@
-// Revision 2026-07-28 on the wire: what a request claims of itself, and what every result must hold.
+// The `_meta` claims of a 2026-07-28 request, and the headers that repeat its params.
 import {
   findMember,
   isObject,
@@ -9,19 +9,19 @@ import {
 } from "./json_rpc.ts";
 import { META } from "./revisions.ts";
 
-/** The `_meta` object of a message's params; undefined where there is none. */
+/** The `_meta` object of a message's params; undefined: none. */
 export function metaOf(params: unknown): JsonObject | undefined {
   const meta = isObject(params) ? params._meta : undefined;
   return isObject(meta) ? meta : undefined;
 }
 
-/** Does the message claim a revision in its `_meta`? Then it is judged by the modern rules, whatever the claim is worth. */
+/** Whether a message claims a revision in its `_meta`. The rules of 2026-07-28 then apply, even if the claim is invalid. */
 export function claimsRevision(params: unknown): boolean {
   const meta = metaOf(params);
   return meta !== undefined && META.protocolVersion in meta;
 }
 
-/** The text of a member of the request's `_meta`, as the client wrote it. */
+/** A member of the request's `_meta`, as the client's text. */
 export function metaText(message: RequestMessage, key: string): string | undefined {
   const params = memberText(message.text, "params");
   const meta = params === undefined ? undefined : memberText(params, "_meta");
@@ -29,8 +29,8 @@ export function metaText(message: RequestMessage, key: string): string | undefin
 }
 
 /**
- * The params member that `Mcp-Name` repeats, by method (2026-07-28, transports, "Standard Headers"; tasks extension,
- * "Routing Headers").
+ * The params member that `Mcp-Name` repeats, by method (2026-07-28, transports, "Standard Headers"; tasks extension, "Routing
+ * Headers").
  */
 export const NAMED_BY: Readonly<Record<string, string>> = {
   "tools/call": "name",
@@ -41,7 +41,7 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
   "tasks/cancel": "taskId",
 };
 
-/** The same object text with a member added, unless it is there. `value` is JSON text. */
+/** Adds a member to an object text, unless the key exists. `value` is JSON text. */
 export function withMember(text: string, key: string, value: string): string {
   return findMember(text, key) === null ? replaceMember(text, key, value) : text;
 }

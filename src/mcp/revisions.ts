@@ -1,13 +1,16 @@
-// The protocol revisions that we speak, and how a peer's wish becomes one of them.
+// The supported protocol revisions, and the negotiation of one.
 
-/** Newest first. */
+/** The revisions with sessions, newest first. */
 export const SESSION_REVISIONS = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"] as const;
 
 export type SessionRevision = typeof SESSION_REVISIONS[number];
 
 export const LATEST_SESSION_REVISION: SessionRevision = SESSION_REVISIONS[0];
 
-/** What a request without an MCP-Protocol-Version header speaks (2025-06-18 and later, transports, "Protocol Version Header"). */
+/**
+ * The revision of a request without MCP-Protocol-Version header (2025-06-18 and later, transports, "Protocol Version
+ * Header").
+ */
 export const ASSUMED_REVISION: SessionRevision = "2025-03-26";
 
 /** The only revision with JSON-RPC batches. */
@@ -17,18 +20,21 @@ export function isSessionRevision(value: unknown): value is SessionRevision {
   return (SESSION_REVISIONS as readonly unknown[]).includes(value);
 }
 
-/** The revision that an `initialize` answer names: the client's where we speak it, else our newest (lifecycle, "Version Negotiation"). */
+/**
+ * The revision in an `initialize` result: the client's if it is supported, else our newest (lifecycle, "Version
+ * Negotiation").
+ */
 export function negotiateRevision(requested: unknown): SessionRevision {
   return isSessionRevision(requested) ? requested : LATEST_SESSION_REVISION;
 }
 
-/** The revision without sessions: every request says for itself what it needs said. */
+/** The revision without sessions: each request carries the client's identity and capabilities. */
 export const STATELESS_REVISION = "2026-07-28";
 
-/** Every revision that a client or an upstream may speak. */
+/** Every supported revision. */
 export type AnyRevision = SessionRevision | typeof STATELESS_REVISION;
 
-/** What a 2026-07-28 request says of itself in `_meta`, and a result of its server. */
+/** The `_meta` keys of 2026-07-28 requests and results. */
 export const META = {
   protocolVersion: "io.modelcontextprotocol/protocolVersion",
   clientCapabilities: "io.modelcontextprotocol/clientCapabilities",

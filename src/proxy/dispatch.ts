@@ -1,4 +1,5 @@
-// From a method's name to its handler, and from the handler's answer or failure to the response.
+// Room `proxy`: MCP methods, independent of HTTP and sessions. Endpoints call `Dispatcher`.
+// This file maps a method to its handler, and the handler's answer or failure to the response.
 import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
@@ -16,15 +17,15 @@ import { taskHandlers } from "./methods/task_methods.ts";
 import { callTool, callToolAsMethod } from "./methods/tools_call.ts";
 import type { UpstreamCaller } from "./methods/upstream_caller.ts";
 
-/** What a failure is told under. */
-type Asked = Pick<CallContext, "note" | "received">;
+/** The part of a call that a failure report needs. */
+type FailedCall = Pick<CallContext, "note" | "received">;
 
 export interface DispatcherOptions {
   readonly identity: ServerIdentity;
   readonly paging: ListPaging;
   readonly taskCursors: TaskListCursors;
-  /** Makes the JSON-RPC error object of a failure, as JSON text, and logs what is worth it. */
-  readonly toErrorObject: (error: unknown, call: Asked) => string;
+  /** Builds the JSON-RPC error object of a failure, as JSON text, and logs the failure if necessary. */
+  readonly toErrorObject: (error: unknown, call: FailedCall) => string;
 }
 
 export class Dispatcher {
@@ -32,7 +33,7 @@ export class Dispatcher {
   readonly #statelessMethods: ReadonlyMap<string, Handler>;
   readonly #toolAsMethod: Handler;
   readonly #serverInfo: (call: CallContext) => string;
-  readonly #toErrorObject: (error: unknown, call: Asked) => string;
+  readonly #toErrorObject: (error: unknown, call: FailedCall) => string;
 
   constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
     const lifecycle = new LifecycleMethods(identity);
@@ -63,12 +64,12 @@ export class Dispatcher {
     this.#toErrorObject = toErrorObject;
   }
 
-  /** Does the method exist, tools called as methods left aside? */
+  /** Whether the method exists, apart from tools called as methods. */
   knows(method: string, revision: AnyRevision): boolean {
     return this.#methods(revision).has(method);
   }
 
-  /** Serve a request: the whole response, as JSON text. */
+  /** Serves a request and returns the whole response as JSON text. */
   async respond(call: CallContext, message: RequestMessage): Promise<string> {
     const served = await this.#serve(call, message);
     const answer = call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
@@ -76,13 +77,15 @@ export class Dispatcher {
     return answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
   }
 
-  /** The result, or the error object. Never throws. Where the endpoint says so, a method that is none is a tool's name. */
+  /**
+   * Returns the result or the error object. Never throws. An unknown method may be a tool's name, if the endpoint allows it.
+   */
   async answer(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const served = await this.#serve(call, message);
     return call.revision === STATELESS_REVISION ? this.completed(call, message, served) : served;
   }
 
-  /** An answer with all that a 2026-07-28 client finds in every one. Never throws. */
+  /** Completes an answer for a 2026-07-28 client. Never throws. */
   completed(call: CallContext, { method }: RequestMessage, answer: RpcAnswer): RpcAnswer {
     try {
       return completed(method, answer, this.#serverInfo(call), call.clientCapabilities);
@@ -103,8 +106,8 @@ export class Dispatcher {
     }
   }
 
-  /** What a failure looks like to the client. */
-  failure(error: unknown, call: Asked): RpcAnswer {
+  /** Converts a failure to an answer for the client. */
+  failure(error: unknown, call: FailedCall): RpcAnswer {
     return { text: this.#toErrorObject(error, call), failed: true };
   }
 
@@ -113,12 +116,12 @@ export class Dispatcher {
   }
 }
 
-/** An error that is none of the error table has its number. */
+/** The error code for the access log. An error object from an upstream carries its own. */
 function codeOf({ text }: RpcAnswer): number {
   return Number(memberText(text, "code") ?? -32603);
 }
 
-/** A client that hangs up is no fault of ours, whatever words its signal ends a call with. */
+/** A cancelled call is reported as such, whatever error its signal caused. */
 function cancelled(error: unknown): unknown {
   return error instanceof SluiceError ? error : new SluiceError("REQUEST_CANCELLED", {}, { cause: error });
 }

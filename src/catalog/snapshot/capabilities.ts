@@ -1,4 +1,4 @@
-// What an endpoint can do: what its upstreams say of themselves, put together.
+// Merges the capabilities of an endpoint's upstreams.
 import { isObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { TASKS_EXTENSION } from "../../mcp/tasks.ts";
@@ -6,23 +6,24 @@ import type { GatewayRow } from "../../store/registry/rows.ts";
 
 export type Capabilities = Readonly<Record<string, unknown>>;
 
-/** The capabilities of an endpoint's upstreams, the first registered first. */
+/** The capabilities of an endpoint's upstreams, in registration order. */
 export interface OfferedCapabilities {
   readonly all: readonly Capabilities[];
-  /** Of those that have tools here, of which tasks are made. */
+  /** Of upstreams with tools at this endpoint, from which tasks are made. */
   readonly withTools: readonly Capabilities[];
-  /** Of those that have resources or templates here. */
+  /** Of upstreams with resources or templates at this endpoint. */
   readonly withResources: readonly Capabilities[];
-  /** Of those that have prompts or templates here, whose arguments can be completed. */
+  /** Of upstreams with prompts or templates at this endpoint, whose arguments can be completed. */
   readonly withArguments: readonly Capabilities[];
 }
 
-/** Ours to say. */
+/** Capabilities that the gateway decides itself. */
 const NOT_PASSED_ON: ReadonlySet<string> = new Set(["tools", "resources", "prompts", "completions", "tasks"]);
 
 /**
- * The lists change whenever the catalog does, whoever offers them. Everything else comes from the upstreams, what we never
- * heard of included: objects are put together member by member, and of two that differ the first registered counts.
+ * Merges capabilities. `listChanged` is always true, because lists change with the catalog. Other capabilities come from the
+ * upstreams, including unknown ones. Objects are merged by member; if two upstreams announce different values, the gateway
+ * uses that of the upstream registered first.
  */
 export function mergeCapabilities(
   { all, withTools, withResources, withArguments }: OfferedCapabilities,
@@ -42,20 +43,17 @@ export function mergeCapabilities(
   };
 }
 
-/**
- * What an upstream offers in the era that it is spoken to in. Tasks of 2025-11-25 and of the extension are not bridged: what
- * the other era has of them cannot be used.
- */
+/** An upstream's capabilities in the revision it speaks. Tasks of 2025-11-25 and tasks of the extension are not bridged. */
 export function capabilitiesOf({ capabilities, protocolVersion }: GatewayRow): Capabilities {
   return protocolVersion === STATELESS_REVISION ? withoutTasks(capabilities) : withoutExtension(capabilities);
 }
 
-/** An endpoint's capabilities as a client of 2026-07-28 may use them, or one of an older revision. */
+/** An endpoint's capabilities for clients of 2026-07-28, or of the revisions with sessions. */
 export function forClient(capabilities: Capabilities, isSessionless: boolean): Capabilities {
   return isSessionless ? withoutTasks(capabilities) : withoutExtension(capabilities);
 }
 
-/** Has it a tasks/list that we can ask for? */
+/** Whether the upstream has a usable tasks/list. */
 export function listsTasks(gateway: GatewayRow): boolean {
   return isObject(objectOf(capabilitiesOf(gateway).tasks).list);
 }
@@ -71,7 +69,7 @@ function withoutExtension(capabilities: Capabilities): Capabilities {
   return Object.keys(left).length === 0 ? others : { ...others, extensions: left };
 }
 
-/** All that either has; of two values that differ the first. */
+/** Merges two objects deeply. The first value takes precedence. */
 function union(one: Capabilities, other: Capabilities): Capabilities {
   const both = Object.entries(other).map(([key, value]) => {
     const first = Object.hasOwn(one, key) ? one[key] : undefined;
@@ -80,7 +78,7 @@ function union(one: Capabilities, other: Capabilities): Capabilities {
   return { ...one, ...Object.fromEntries(both) };
 }
 
-/** One level below the key: what is deeper, e.g. one extension's settings, comes from one upstream whole. */
+/** Merges objects one level deep. Deeper values, such as one extension's settings, come from one upstream. */
 function firstOfEach(all: readonly Capabilities[]): Capabilities {
   const merged = new Map<string, unknown>();
   for (const [key, value] of all.flatMap((capabilities) => Object.entries(capabilities))) {

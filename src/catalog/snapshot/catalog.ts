@@ -1,6 +1,7 @@
-// The catalog snapshot: everything that the data plane looks up, immutable, replaced whole when the store has changed.
+// Room `snapshot`: one immutable state of the catalog. Everything here is computed from the store's rows, without I/O.
+// This file is the snapshot: everything that the data plane looks up.
 import type { CatalogRows, GatewayRow, PromptRow, ToolRow } from "../../store/registry/rows.ts";
-import { Collection, namedEntry, resourceEntry, templateEntry, type Words } from "./collection.ts";
+import { Collection, namedEntry, type Overrides, resourceEntry, templateEntry } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
 import { nameMembers } from "./scope_names.ts";
@@ -12,9 +13,9 @@ export type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
 export class Catalog {
   readonly version: number;
   readonly all: Scope;
-  /** Every registered upstream, the first registered first. */
+  /** All registered upstreams in registration order. */
   readonly gateways: readonly GatewayRow[];
-  /** Ids (`jti`) of tokens that are refused. */
+  /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
   readonly #scopes = new Map<string, Scope>();
 
@@ -48,34 +49,37 @@ export class Catalog {
         tools: tools.rowsOf(toolIds),
         prompts: prompts.rowsOf(promptIds),
       });
-      const toolWords = (row: ToolRow): Words => ({ ...toolOverrides[row.id], ...otherName(row, toolNames) });
-      const promptWords = (row: PromptRow): Words => otherName(row, promptNames);
+      const toolOverridesOf = (row: ToolRow): Overrides => ({
+        ...toolOverrides[row.id],
+        ...otherName(row, toolNames),
+      });
+      const promptOverridesOf = (row: PromptRow): Overrides => otherName(row, promptNames);
       this.#scopes.set(
         server.id,
         new Scope({
           server,
-          tools: new EntryIndex(tools.entriesOf(toolIds, toolWords)),
+          tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf)),
           resources: new EntryIndex(resources.entriesOf(resourceIds)),
           templates: new EntryIndex(templates.entriesOf(resourceIds)),
-          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptWords)),
+          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf)),
           conflicts,
         }, registered),
       );
     }
   }
 
-  /** The scope of a virtual server, or of everything for null; undefined where there is no such server. */
+  /** Returns the scope of a virtual server, or the whole catalog for null; undefined: no such server. */
   scope(serverId: string | null): Scope | undefined {
     return serverId === null ? this.all : this.#scopes.get(serverId);
   }
 
-  /** The virtual servers that are served. */
+  /** The enabled virtual servers. */
   get scopes(): readonly Scope[] {
     return [...this.#scopes.values()];
   }
 }
 
-/** The registry's own name needs no saying: then all endpoints share one entry. */
-function otherName({ id, name }: ToolRow | PromptRow, names: ReadonlyMap<string, string>): Words {
+/** Omits a name that equals the registry's name, so that endpoints share one entry. */
+function otherName({ id, name }: ToolRow | PromptRow, names: ReadonlyMap<string, string>): Overrides {
   return { name: names.get(id) === name ? undefined : names.get(id) };
 }

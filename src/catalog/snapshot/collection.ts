@@ -1,43 +1,43 @@
-// Everything of one kind that the registry has, in list order: from rows to entries, each made once.
+// All tools, prompts, resources or templates of the registry in list order. Builds each entry once.
 import { memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ToolOverride, ToolRow } from "../../store/registry/rows.ts";
 import { inListOrder, type Placed, type PlacedRow } from "./list_order.ts";
 import type { Entry, TemplateEntry } from "./entry_index.ts";
 import { compileUriTemplate } from "./uri_template.ts";
 
-/** What an endpoint calls an entry; what is missing is as in the registry. */
-export type Words = ToolOverride;
+/** An endpoint's own name and description of an entry; missing values come from the registry. */
+export type Overrides = ToolOverride;
 
-const USUAL: Words = {};
+const NO_OVERRIDES: Overrides = {};
 
 export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
   readonly #placed: readonly Placed<Row>[];
   readonly #index: ReadonlyMap<string, number>;
-  readonly #make: (placed: Placed<Row>, words: Words) => E;
-  /** Shared by all endpoints that use the same words. */
+  readonly #make: (placed: Placed<Row>, overrides: Overrides) => E;
+  /** Entries by id and overrides, shared by all endpoints. */
   readonly #made = new Map<string, E>();
 
   constructor(
     rows: readonly Row[],
     gateways: ReadonlyMap<string, GatewayRow>,
-    make: (placed: Placed<Row>, words: Words) => E,
+    make: (placed: Placed<Row>, overrides: Overrides) => E,
   ) {
     this.#placed = inListOrder(rows, gateways);
     this.#index = new Map(this.#placed.map(({ row }, i) => [row.id, i]));
     this.#make = make;
   }
 
-  /** Everything that is enabled and comes from an enabled gateway. */
+  /** All enabled entries of enabled gateways. */
   entries(): E[] {
-    return this.#entries(this.#placed, () => USUAL);
+    return this.#entries(this.#placed, () => NO_OVERRIDES);
   }
 
-  /** The same of these ids, in list order whatever theirs. */
-  entriesOf(ids: readonly string[], wordsOf: (row: Row) => Words = () => USUAL): E[] {
-    return this.#entries(this.#pick(ids), wordsOf);
+  /** The enabled entries with these ids, in list order. */
+  entriesOf(ids: readonly string[], overridesOf: (row: Row) => Overrides = () => NO_OVERRIDES): E[] {
+    return this.#entries(this.#pick(ids), overridesOf);
   }
 
-  /** The rows of these ids in list order, switched off or not. */
+  /** The rows with these ids in list order, including disabled ones. */
   rowsOf(ids: readonly string[]): Row[] {
     return this.#pick(ids).map(({ row }) => row);
   }
@@ -46,25 +46,25 @@ export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
     return ids.flatMap((id) => this.#index.get(id) ?? []).sort((a, b) => a - b).map((i) => this.#placed[i]!);
   }
 
-  #entries(all: readonly Placed<Row>[], wordsOf: (row: Row) => Words): E[] {
+  #entries(all: readonly Placed<Row>[], overridesOf: (row: Row) => Overrides): E[] {
     return all.filter(({ row, gateway }) => row.enabled && gateway.enabled).map((placed) => {
-      const words = wordsOf(placed.row);
-      const key = keyOf(placed.row.id, words);
+      const overrides = overridesOf(placed.row);
+      const key = keyOf(placed.row.id, overrides);
       let entry = this.#made.get(key);
-      if (entry === undefined) this.#made.set(key, entry = this.#make(placed, words));
+      if (entry === undefined) this.#made.set(key, entry = this.#make(placed, overrides));
       return entry;
     });
   }
 }
 
-function keyOf(id: string, { name, description }: Words): string {
+function keyOf(id: string, { name, description }: Overrides): string {
   return name === undefined && description === undefined ? id : JSON.stringify([id, name, description]);
 }
 
-/** The upstream's own object text, with our name and the operator's words in place of its own. */
+/** Builds an entry from the upstream's definition, with our name and the operator's description and title. */
 export function namedEntry<Row extends ToolRow | PromptRow>(
   { row, gateway }: Placed<Row>,
-  { name = row.name, description = row.description ?? undefined }: Words,
+  { name = row.name, description = row.description ?? undefined }: Overrides,
 ): Entry<Row> {
   let listText = withMember(row.definition, "name", name);
   if (description !== undefined) listText = withMember(listText, "description", description);
@@ -82,12 +82,12 @@ export function templateEntry(placed: Placed<ResourceRow>): TemplateEntry {
 
 function entryOf<Row extends PlacedRow>(
   { row, gateway }: Placed<Row>,
-  words: Pick<Entry<Row>, "key" | "originalKey" | "listText">,
+  overrides: Pick<Entry<Row>, "key" | "originalKey" | "listText">,
 ): Entry<Row> {
-  return { row, gateway, ...words, originalKeyText: JSON.stringify(words.originalKey) };
+  return { row, gateway, ...overrides, originalKeyText: JSON.stringify(overrides.originalKey) };
 }
 
-/** The very text where it says so already. */
+/** Returns the same string if nothing changes. */
 function withMember(text: string, key: string, value: string): string {
   const valueText = JSON.stringify(value);
   return memberText(text, key) === valueText ? text : replaceMember(text, key, valueText);

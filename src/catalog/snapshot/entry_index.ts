@@ -1,21 +1,21 @@
-// One kind of thing at one endpoint: its entries in list order, and the ways to find them.
+// The entries of one kind at one endpoint, in list order and by name.
 import type { EntityRow, GatewayRow, ResourceRow } from "../../store/registry/rows.ts";
 import type { Placed, PlacedRow } from "./list_order.ts";
 import type { UriTemplate } from "./uri_template.ts";
 
-/** One thing that clients list and use: its row, where it comes from, and how it looks in a list. */
+/** One tool, prompt, resource or template: its row, its gateway, and its text in lists. */
 export interface Entry<Row extends EntityRow> extends Placed<Row & PlacedRow> {
-  /** What clients call it: a tool's or prompt's name, a resource's URI or URI template. */
+  /** The name for clients: a tool's or prompt's name, a resource's URI or URI template. */
   readonly key: string;
-  /** What the upstream calls it. */
+  /** The name at the upstream. */
   readonly originalKey: string;
-  /** The same as JSON text. */
+  /** The name at the upstream as JSON text. */
   readonly originalKeyText: string;
-  /** Its object in a list, as JSON text. */
+  /** The entry's object in a list, as JSON text. */
   readonly listText: string;
 }
 
-/** A template's entry can be asked whether a URI is one of its own. */
+/** A resource template, which can match URIs. */
 export interface TemplateEntry extends Entry<ResourceRow> {
   readonly template: UriTemplate;
 }
@@ -23,7 +23,7 @@ export interface TemplateEntry extends Entry<ResourceRow> {
 export class EntryIndex<E extends Entry<EntityRow>> {
   /** In list order. */
   readonly entries: readonly E[];
-  /** True where nothing here depends on who asks. */
+  /** True if all callers see all entries. */
   readonly allPublic: boolean;
   #listText: string | undefined;
   #gateways: readonly GatewayRow[] | undefined;
@@ -34,7 +34,7 @@ export class EntryIndex<E extends Entry<EntityRow>> {
     this.entries = entries;
     this.allPublic = entries.every(({ row }) => row.visibility === "public");
     for (const entry of entries) {
-      // Two upstreams may list one URI: the first registered answers for it.
+      // If two upstreams list one URI, the one registered first answers for it.
       if (!this.#byKey.has(entry.key)) this.#byKey.set(entry.key, entry);
       const same = this.#byOriginal.get(entry.originalKey);
       if (same === undefined) this.#byOriginal.set(entry.originalKey, [entry]);
@@ -46,17 +46,17 @@ export class EntryIndex<E extends Entry<EntityRow>> {
     return this.#byKey.get(key);
   }
 
-  /** The upstreams that the entries come from; made once. */
+  /** The upstreams of the entries; computed once. */
   get gateways(): readonly GatewayRow[] {
     return this.#gateways ??= [...new Set(this.entries.map(({ gateway }) => gateway))];
   }
 
-  /** All entries as the inside of a JSON array; made once. */
+  /** All entries as the inside of a JSON array; computed once. */
   get listText(): string {
     return this.#listText ??= this.entries.map(({ listText }) => listText).join(",");
   }
 
-  /** Those that the upstreams themselves call so. */
+  /** The entries with this name at their upstream. */
   byOriginal(originalKey: string): readonly E[] {
     return this.#byOriginal.get(originalKey) ?? [];
   }

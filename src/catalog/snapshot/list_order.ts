@@ -1,9 +1,9 @@
-// The one order of every list: gateways as they were registered, and what each has in the order in which it was first seen.
+// The order of all lists: gateways in registration order, and each gateway's entries in the order they were first seen.
 import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
 
 /**
- * Where an entry stands. Nothing in it ever changes while the entry exists, so that whoever reads a list in pages gets each
- * entry once, whatever comes and goes in between.
+ * The position of an entry. It never changes while the entry exists, so that a client that reads a list in pages gets each
+ * entry once, even if other entries come and go.
  */
 export interface ListPosition {
   /** ISO 8601, UTC. */
@@ -13,7 +13,7 @@ export interface ListPosition {
   readonly id: string;
 }
 
-/** A row and the gateway that it comes from. */
+/** A row with its gateway. */
 export interface Placed<Row extends PlacedRow = PlacedRow> {
   readonly row: Row;
   readonly gateway: GatewayRow;
@@ -30,18 +30,18 @@ export function positionOf({ row, gateway }: Placed): ListPosition {
   };
 }
 
-/** Negative where `a` comes first. Texts are compared by code unit, so that every machine agrees. */
+/** Negative if `a` comes first. Texts are compared by code unit, so that all machines agree. */
 export function comparePositions(a: ListPosition, b: ListPosition): number {
   return compare(a.gatewayCreatedAt, b.gatewayCreatedAt) || compare(a.gatewayId, b.gatewayId) ||
     a.position - b.position || compare(a.id, b.id);
 }
 
-/** The first registered first. */
+/** Sorts gateways by registration. */
 export function inRegistrationOrder(gateways: readonly GatewayRow[]): GatewayRow[] {
   return [...gateways].sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id));
 }
 
-/** The rows that come from one of the gateways, each with its own, in list order. */
+/** The rows of the given gateways in list order, each with its gateway. */
 export function inListOrder<Row extends PlacedRow>(
   rows: readonly Row[],
   gateways: ReadonlyMap<string, GatewayRow>,
@@ -52,7 +52,7 @@ export function inListOrder<Row extends PlacedRow>(
   }).sort((a, b) => comparePositions(a.at, b.at)).map(({ row, gateway }) => ({ row, gateway }));
 }
 
-/** The index of the first of the entries, which are in list order, that comes after a position. */
+/** The index of the first entry after a position. Entries must be in list order. */
 export function indexAfter(entries: readonly Placed[], position: ListPosition): number {
   let low = 0;
   let high = entries.length;

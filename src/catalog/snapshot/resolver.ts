@@ -1,4 +1,4 @@
-// From the name that a client uses to the entry that it means, as far as the caller may see it.
+// Finds the entry for a client's name or URI, among those that the caller may see.
 import { SluiceError } from "../../base/errors.ts";
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -15,9 +15,11 @@ export function resolvePrompt(scope: Scope, name: string, principal: Principal):
   return resolveName(scope.prompts, name, principal) ?? fail(new SluiceError("PROMPT_NOT_FOUND", { name }));
 }
 
-/** A listed URI or a template as listed first, else the first template that could have made it. @throws {SluiceError} RESOURCE_NOT_FOUND */
+/**
+ * Finds a listed resource or template; else the first template that matches the URI. @throws {SluiceError} RESOURCE_NOT_FOUND
+ */
 export function resolveResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> {
-  // Of two upstreams that list one URI the first answers; but a hidden one does not hide the other.
+  // If two upstreams list one URI, the first one visible to the caller answers.
   const listed = scope.resources.byOriginal(uri).find(({ row }) => canSee(principal, row)) ??
     scope.templates.byOriginal(uri).find(({ row }) => canSee(principal, row));
   if (listed !== undefined) return listed;
@@ -27,7 +29,7 @@ export function resolveResource(scope: Scope, uri: string, principal: Principal)
   throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
 }
 
-/** The upstreams of which the caller sees anything in this index, in list order. */
+/** The upstreams of the entries that the caller sees, in list order. */
 export function visibleGateways(
   index: EntryIndex<Entry<EntityRow>>,
   principal: Principal,
@@ -37,7 +39,7 @@ export function visibleGateways(
   return [...new Set(seen.map(({ gateway }) => gateway))];
 }
 
-/** Our own name first; then the upstream's, where it can only mean one. */
+/** Finds an entry by the gateway's name, else by the upstream's name if only one matches. */
 function resolveName<Row extends EntityRow>(
   index: EntryIndex<Entry<Row>>,
   name: string,

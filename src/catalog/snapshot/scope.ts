@@ -1,4 +1,4 @@
-// What one endpoint shows: everything, or the members of a virtual server.
+// The entries of one endpoint: the whole catalog, or the members of a virtual server.
 import type {
   EntityRow,
   GatewayRow,
@@ -12,7 +12,7 @@ import type { NameConflict } from "./scope_names.ts";
 import type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
 
 export interface ScopeParts {
-  /** null: everything. */
+  /** Null: the whole catalog. */
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
@@ -27,9 +27,9 @@ export class Scope implements ScopeParts {
   readonly resources: EntryIndex<Entry<ResourceRow>>;
   readonly templates: EntryIndex<TemplateEntry>;
   readonly prompts: EntryIndex<Entry<PromptRow>>;
-  /** Of tools and prompts that would have had one name. */
+  /** Conflicts of tools or prompts with the same name. */
   readonly conflicts: readonly NameConflict[];
-  /** Every upstream of the catalog, the first registered first. */
+  /** All upstreams of the catalog in registration order. */
   readonly #registered: readonly GatewayRow[];
   #capabilities: Capabilities | undefined;
 
@@ -44,8 +44,8 @@ export class Scope implements ScopeParts {
   }
 
   /**
-   * What the endpoint can do for a caller: an upstream of which the caller sees nothing adds nothing. Made once where
-   * everybody sees everything.
+   * The endpoint's capabilities for a caller. Upstreams without an entry that the caller sees add nothing. Cached if all
+   * callers see all entries.
    */
   capabilities(sees: (row: EntityRow) => boolean): Capabilities {
     const allPublic = [this.tools, this.resources, this.templates, this.prompts].every((index) =>

@@ -1,11 +1,11 @@
-// What tools and prompts are called in one virtual server: each name once, and every conflict on the record.
+// Assigns unique names to the tools and prompts of one virtual server, and records conflicts.
 import type { ServerRow } from "../../store/registry/rows.ts";
 import { withSuffix } from "./tool_name.ts";
 
-/** The shortest limit that clients are known to have; a registry that allows itself longer names has clients that take them. */
+/** The shortest name limit of known clients. A registry with longer names is only used by clients that accept them. */
 const TAKEN_BY_ALL_CLIENTS = 60;
 
-/** A tool or prompt of the server, as the registry knows it. */
+/** A tool or prompt of the server, as in the registry. */
 export interface Nameable {
   readonly id: string;
   /** Unique in the registry: `{gateway}-{tool}`. */
@@ -13,16 +13,16 @@ export interface Nameable {
   readonly originalName: string;
 }
 
-/** Two that would have one name, and what was done about it. */
+/** Two members with the same name, and the resolution. */
 export interface NameConflict<Member extends Nameable = Nameable> {
   readonly kind: "tool" | "prompt";
-  /** The name that both would have. */
+  /** The name of both. */
   readonly name: string;
-  /** Who has it. */
+  /** The member that keeps the name. */
   readonly keptBy: Member;
-  /** Who does not. */
+  /** The member that loses the name. */
   readonly renamed: Member;
-  /** What that one is called instead. */
+  /** The new name of that member. */
   readonly renamedTo: string;
 }
 
@@ -34,8 +34,8 @@ export interface ScopeNames<Member extends Nameable> {
 }
 
 /**
- * The names that `naming` wishes for, and the operator's explicit ones for tools.
- * @param members in list order, also those that are switched off: switching them on must rename nobody
+ * Assigns the names that `naming` selects, and the operator's explicit tool names.
+ * @param members in list order, including disabled ones, so that enabling them renames nothing
  */
 export function nameMembers<Member extends Nameable>(
   { naming, toolOverrides }: Pick<ServerRow, "naming" | "toolOverrides">,
@@ -57,8 +57,8 @@ export function nameMembers<Member extends Nameable>(
 }
 
 /**
- * An explicit name comes first, then the first registered. Who finds the name taken gets its name in the registry, or a
- * number behind that where it is taken too.
+ * Assigns explicit names first, then in list order. A member whose name is taken gets its registry name, with a number if
+ * that is taken too.
  */
 function share<Member extends Nameable>(
   members: readonly Member[],
@@ -73,18 +73,18 @@ function share<Member extends Nameable>(
     names.set(member.id, name);
     return true;
   };
-  const late: { member: Member; wish: string }[] = [];
-  const wish = (member: Member, name: string) => {
-    if (!claim(member, name)) late.push({ member, wish: name });
+  const waiting: { member: Member; preferred: string }[] = [];
+  const claimOrWait = (member: Member, name: string) => {
+    if (!claim(member, name)) waiting.push({ member, preferred: name });
   };
   for (const member of members) {
     const name = explicit(member);
-    if (name !== undefined) wish(member, name);
+    if (name !== undefined) claimOrWait(member, name);
   }
   for (const member of members) {
-    if (explicit(member) === undefined) wish(member, usual(member));
+    if (explicit(member) === undefined) claimOrWait(member, usual(member));
   }
-  const conflicts = late.map(({ member, wish: name }) => {
+  const conflicts = waiting.map(({ member, preferred: name }) => {
     for (let n = 1; !claim(member, n === 1 ? member.name : numbered(member.name, n)); n++);
     return { name, keptBy: owners.get(name)!, renamed: member, renamedTo: names.get(member.id)! };
   });

@@ -1,19 +1,20 @@
-// How tools and prompts of upstreams are called here: `{gateway-slug}{separator}{tool-slug}`, each name once.
+// Builds the gateway's names for upstreams' tools and prompts: `{gateway-slug}{separator}{tool-slug}`, each unique.
 import type { Naming } from "../../store/registry/save_discovery.ts";
 
-/** The settings that make a name. */
+/** The settings for names. */
 export interface ToolNameRules {
   readonly separator: string;
   /** Longer names are shortened; at least 32. */
   readonly maxLength: number;
 }
 
-/** Letters that Unicode's decomposition leaves as they are. */
+/** Letters that Unicode decomposition leaves unchanged. */
 const SPELLED_OUT: Readonly<Record<string, string>> = { æ: "ae", œ: "oe", ß: "ss", ø: "o", ł: "l", đ: "d" };
 
 /**
- * Lower-case ASCII letters and digits, every run of anything else as one "-", none at the ends; accents and the
- * apostrophe of a contraction fall away ("Don't Café" gives "dont-cafe"). A text with nothing to keep gives a hash of it.
+ * Converts a text to lower-case ASCII letters and digits. Runs of other characters become one "-", except at the ends.
+ * Accents and the apostrophe of a contraction are dropped ("Don't Café" gives "dont-cafe"). A text without any of these gives
+ * a hash.
  */
 export function slugify(text: string): string {
   const slug = text.toLowerCase()
@@ -26,7 +27,10 @@ export function slugify(text: string): string {
   return slug === "" ? `x${hash(text)}` : slug;
 }
 
-/** A name that would be too long is cut, and ends with a hash of the whole: the same one every time, and another for another tool. */
+/**
+ * Builds a name. A name that is too long is cut and ends with a hash of the whole name, which is stable and distinct per
+ * tool.
+ */
 export function toolName(
   gatewaySlug: string,
   toolSlug: string,
@@ -37,13 +41,13 @@ export function toolName(
 }
 
 /**
- * The naming by these rules. Items whose names would be the same get "-2", "-3" and so on in
- * the upstream's order; but what has such a name already keeps it, so that no call ever reaches another tool than before.
+ * Creates the naming for these rules. Items with equal names get "-2", "-3" and so on in the upstream's order. An item that
+ * already has such a name keeps it, so that no call reaches another tool than before.
  */
 export function createNaming(rules: ToolNameRules): Naming {
-  const numbered = (wish: string, n: number) => withSuffix(wish, `-${n}`, rules.maxLength);
+  const numbered = (name: string, n: number) => withSuffix(name, `-${n}`, rules.maxLength);
   return (gatewaySlug, items) => {
-    const wishes = items.map(({ originalName, customName }) =>
+    const preferred = items.map(({ originalName, customName }) =>
       toolName(gatewaySlug, slugify(customName ?? originalName), rules)
     );
     const taken = new Set<string>();
@@ -54,32 +58,36 @@ export function createNaming(rules: ToolNameRules): Naming {
       taken.add(name);
     };
     items.forEach(({ currentName }, i) => {
-      if (currentName !== null && isVariant(currentName, wishes[i], numbered)) claim(i, currentName);
+      if (currentName !== null && isVariant(currentName, preferred[i], numbered)) claim(i, currentName);
     });
-    wishes.forEach((wish, i) => claim(i, wish));
-    const next = new Map<string, number>(); // by wish, so that thousands of equal ones stay cheap
-    wishes.forEach((wish, i) => {
-      let n = next.get(wish) ?? 2;
-      while (names[i] === undefined) claim(i, numbered(wish, n++));
-      next.set(wish, n);
+    preferred.forEach((name, i) => claim(i, name));
+    const next = new Map<string, number>(); // by preferred name, so that thousands of equal names stay cheap
+    preferred.forEach((name, i) => {
+      let n = next.get(name) ?? 2;
+      while (names[i] === undefined) claim(i, numbered(name, n++));
+      next.set(name, n);
     });
     return names as string[];
   };
 }
 
-/** Is `name` the wish itself, or one of its numbered forms? */
-function isVariant(name: string, wish: string, numbered: (wish: string, n: number) => string): boolean {
-  if (name === wish) return true;
+/** Whether `name` is the preferred name or one of its numbered forms. */
+function isVariant(
+  name: string,
+  preferred: string,
+  numbered: (preferred: string, n: number) => string,
+): boolean {
+  if (name === preferred) return true;
   const number = /-([1-9][0-9]*)$/.exec(name)?.[1];
-  return number !== undefined && name === numbered(wish, Number(number));
+  return number !== undefined && name === numbered(preferred, Number(number));
 }
 
-/** The name and the suffix, of the name as much as fits. */
+/** Appends a suffix, and shortens the name to fit. */
 export function withSuffix(name: string, suffix: string, maxLength: number): string {
   return name.slice(0, maxLength - suffix.length) + suffix;
 }
 
-/** FNV-1a, 32 bits, as 8 hex digits: stable across restarts and machines, no security in it. */
+/** FNV-1a, 32 bits, as 8 hex digits. Stable across restarts and machines; not secure. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) {

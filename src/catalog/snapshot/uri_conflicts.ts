@@ -1,13 +1,14 @@
-// Resources of several upstreams under one URI. Nobody may change a URI, so one of them answers for all, and the rest are on record.
+// Finds resources of several upstreams with one URI. URIs cannot be renamed, so one resource answers and the others are
+// reported.
 import type { ResourceRow } from "../../store/registry/rows.ts";
 
-/** Two resources, or two templates, of one URI at one endpoint. */
+/** Two resources, or two templates, with the same URI at one endpoint. */
 export interface UriConflict<Member> {
   readonly kind: "resource" | "template";
   readonly uri: string;
-  /** Who answers for the URI, to all who see it: the first in list order. */
+  /** The first in list order, which answers for the URI. */
   readonly keptBy: Member;
-  /** Who is not asked. */
+  /** The one that is not used. */
   readonly hidden: Member;
 }
 

@@ -1,13 +1,17 @@
-// Does a URI come from a resource template? The levels of RFC 6570 that MCP servers use: {x}, {+x}, {#x}, {/x}, {?x,y}, {x*}.
+// Matches URIs against resource templates, for the levels of RFC 6570 that MCP servers use: {x}, {+x}, {#x}, {/x}, {?x,y},
+// {x*}.
 
 export interface UriTemplate {
   matches(uri: string): boolean;
 }
 
-/** What an expression may expand to: `lead` and characters that do not end it, or nothing at all; without `lead` at least one. */
+/**
+ * The possible expansions of an expression: `lead` and characters outside `endsAt`, or nothing. Without `lead`, at least one
+ * character.
+ */
 interface Expansion {
   readonly lead: string | null;
-  /** Simple expansion percent-encodes everything but unreserved characters. */
+  /** Simple expansion percent-encodes all characters except unreserved ones. */
   readonly endsAt: string;
 }
 
@@ -22,12 +26,12 @@ const EXPANSIONS: Readonly<Record<string, Expansion>> = {
   "&": { lead: "&", endsAt: "#" },
 };
 
-/** Nothing longer is looked for in a template. */
+/** Longer URIs match no template. */
 const MAX_URI_CHARS = 65_536;
 
 /**
- * A template that cannot be read matches itself only: it stays listed, and harms nobody. No regular expression: template and
- * URI are other people's, and backtracking over several expressions takes polynomial time; this takes parts × characters.
+ * Compiles a template. An invalid template stays listed and matches only itself. Matching avoids regular expressions, because
+ * template and URI come from others and backtracking takes polynomial time. This takes parts × characters.
  */
 export function compileUriTemplate(template: string): UriTemplate {
   const parts = template.split(/(\{[^{}]*\})/).filter((part) => part !== "").map((part) => {
@@ -40,7 +44,7 @@ export function compileUriTemplate(template: string): UriTemplate {
   return {
     matches(uri) {
       if (uri.length > MAX_URI_CHARS || !uri.startsWith(prefix)) return false;
-      // reached[i]: the parts so far can have made the first i characters.
+      // reached[i]: the parts so far can produce the first i characters.
       let reached = new Uint8Array(uri.length + 1);
       reached[prefix.length] = 1;
       for (const step of steps) {
@@ -69,7 +73,7 @@ function afterExpansion(
   const next = new Uint8Array(reached.length);
   let isInside = false;
   for (let at = 0; at <= uri.length; at++) {
-    // Only what has a lead may be absent.
+    // Only an expansion with a lead may be empty.
     if (isInside || (lead !== null && reached[at] === 1)) next[at] = 1;
     const character = uri.charAt(at);
     isInside = (isInside && !endsAt.includes(character)) ||

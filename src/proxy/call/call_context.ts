@@ -1,4 +1,5 @@
-// What a method handler knows of the call it serves; nothing in it comes from HTTP.
+// Room `call`: what one call carries, independent of HTTP: its context, its cursors, its headers and its result.
+// This file is the context that a method handler receives.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Scope } from "../../catalog/snapshot/catalog.ts";
@@ -11,26 +12,26 @@ import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts
 
 export interface CallContext {
   readonly principal: Principal;
-  /** What the endpoint shows. */
+  /** The entries of the endpoint. */
   readonly scope: Scope;
   readonly revision: AnyRevision;
-  /** May a method name be a tool's? So on `/rpc`, as ContextForge's users know it. */
+  /** Whether a method name may be a tool's name, as on ContextForge's `/rpc`. */
   readonly toolsAsMethods: boolean;
   /** The downstream session's own upstream sessions; null for a call without a session. */
   readonly bound: BoundSessions | null;
-  /** Of a call without a session: what its client can do, as JSON text. */
+  /** The capabilities of a client without a session, as JSON text. */
   readonly clientCapabilities?: string;
-  /** The headers that the call came with; a `Headers` will do. */
+  /** The headers of the request; `Headers` satisfies it. */
   readonly received: ReceivedHeaders;
-  /** Headers that a 2026-07-28 request repeats its claims and arguments in; absent where its transport has none. */
+  /** Headers in which a 2026-07-28 request repeats claims and arguments; absent if the transport has no headers. */
   readonly claimHeaders?: ReceivedHeaders;
-  /** Aborted when the client gives the call up. */
+  /** Aborted when the client gives up the call. */
   readonly signal?: CancelSignal;
-  /** Takes what the upstream sends of itself during this call; absent where the client cannot be sent anything. */
+  /** Receives what the upstream sends during this call; absent if the client cannot be sent anything. */
   readonly client?: ClientPeer;
-  /** Takes what the access log should know. */
+  /** Collects data for the access log. */
   readonly note?: CallNote;
 }
 
-/** Serves one method. Throws what goes wrong; an upstream's JSON-RPC error is an answer. */
+/** Serves one method. Failures throw; an upstream's JSON-RPC error is an answer. */
 export type Handler = (call: CallContext, message: RequestMessage) => RpcAnswer | Promise<RpcAnswer>;

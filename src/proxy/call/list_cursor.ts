@@ -1,22 +1,23 @@
-// The cursors of lists: where a page ended, sealed, so that any worker of the deployment can go on and nobody can make one up.
+// The cursors of lists: the end position of a page, sealed. Any worker of the deployment can open a cursor; clients cannot
+// forge one.
 import type { ListPosition } from "../../catalog/snapshot/list_order.ts";
 import { Seal } from "./seal.ts";
 
-/** Which list a cursor goes on in; one of another list is none of ours. */
+/** Identifies a list. A cursor is valid for its own list only. */
 export interface ListOf {
-  /** e.g. tools/list */
+  /** For example tools/list. */
   readonly method: string;
-  /** null: everything. */
+  /** Null: the whole catalog. */
   readonly serverId: string | null;
 }
 
-/** No cursor of ours is nearly as long. */
+/** Genuine cursors are much shorter. */
 const MAX_CHARS = 1024;
 
 export class ListCursors {
   readonly #seal: Seal;
 
-  /** @param secret the deployment's */
+  /** @param secret of the deployment */
   constructor(secret: string) {
     this.#seal = new Seal(secret, "list cursor");
   }
@@ -25,7 +26,7 @@ export class ListCursors {
     return this.#seal.seal(contextOf(list), JSON.stringify([gatewayCreatedAt, gatewayId, position, id]));
   }
 
-  /** Where the page ended, or null where the cursor is not ours or of another list. */
+  /** Returns the end position of the page; null: the cursor is not ours or belongs to another list. */
   open(list: ListOf, cursor: string): ListPosition | null {
     const text = cursor.length > MAX_CHARS ? null : this.#seal.open(contextOf(list), cursor);
     if (text === null) return null;

@@ -1,5 +1,5 @@
-// Tool arguments that are repeated in headers, so that what stands between can route by them without reading the body
-// (2026-07-28, transports, "Custom Headers from Tool Parameters"): `x-mcp-header` in the tool's input schema.
+// Tool arguments repeated in headers, so that intermediaries can route without reading the body (2026-07-28, transports,
+// "Custom Headers from Tool Parameters"). The tool's input schema names them with `x-mcp-header`.
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry } from "../../catalog/snapshot/entry_index.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
@@ -9,11 +9,11 @@ import type { ToolRow } from "../../store/registry/rows.ts";
 import type { HeaderList } from "../../upstream/transport/transport.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 
-/** Read once for each tool of a catalog. */
+/** Annotations, read once per tool and catalog. */
 const cache = new WeakMap<Entry<ToolRow>, readonly ParamAnnotation[]>();
 const NONE: readonly ParamAnnotation[] = [];
 
-/** The headers that a call of this tool carries upstream; undefined for most tools, which have none. */
+/** Returns the headers of a call to this tool; undefined for most tools, which have none. */
 export function paramHeadersFor(tool: Entry<ToolRow>, args: unknown): HeaderList | undefined {
   if (annotatedIn(tool) === NONE) return undefined;
   const headers: [string, string][] = [];
@@ -24,7 +24,7 @@ export function paramHeadersFor(tool: Entry<ToolRow>, args: unknown): HeaderList
   return headers;
 }
 
-/** @throws {SluiceError} HEADER_MISMATCH where a header and its argument differ, or one of the two is missing */
+/** @throws {SluiceError} HEADER_MISMATCH if a header and its argument differ, or one of them is missing */
 export function checkParamHeaders(tool: Entry<ToolRow>, args: unknown, received: ReceivedHeaders): void {
   for (const { header, path } of annotatedIn(tool)) {
     const value = valueAt(args, path);
@@ -33,7 +33,7 @@ export function checkParamHeaders(tool: Entry<ToolRow>, args: unknown, received:
     if (given === null) throw new SluiceError("HEADER_MISMATCH", { header, reason: "is missing" });
     const text = textOfHeader(given);
     if (text === null) {
-      throw new SluiceError("HEADER_MISMATCH", { header, reason: "is not encoded as it must be" });
+      throw new SluiceError("HEADER_MISMATCH", { header, reason: "is not encoded correctly" });
     }
     if (value === undefined || !isSame(text, value)) {
       throw new SluiceError("HEADER_MISMATCH", { header, reason: "differs from the argument" });
@@ -45,7 +45,7 @@ function annotatedIn(tool: Entry<ToolRow>): readonly ParamAnnotation[] {
   let found = cache.get(tool);
   if (found === undefined) {
     const { definition } = tool.row;
-    // As its upstream wrote it, with escapes perhaps.
+    // The definition is the upstream's text, possibly with escapes.
     found = /"x-mcp-header"|\\/.test(definition)
       ? paramAnnotations(JSON.parse(definition).inputSchema)
       : NONE;
@@ -54,7 +54,7 @@ function annotatedIn(tool: Entry<ToolRow>): readonly ParamAnnotation[] {
   return found;
 }
 
-/** The argument as header text; undefined where there is none that a header can carry. */
+/** The argument as header text; undefined: there is none that a header can carry. */
 function valueAt(args: unknown, path: readonly string[]): string | undefined {
   let value = args;
   for (const name of path) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;

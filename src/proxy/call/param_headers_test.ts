@@ -68,7 +68,7 @@ Deno.test("checkParamHeaders() refuses a header that is missing, broken, too muc
   assertEquals(fault({ ...full, "mcp-param-flag": "True" }), "mcp-param-flag differs from the argument");
   assertEquals(
     fault({ ...full, "mcp-param-region": "=?base64?/w==?=" }),
-    "mcp-param-region is not encoded as it must be",
+    "mcp-param-region is not encoded correctly",
   );
   assertEquals(fault(full, { count: 7, deep: { flag: true } }), "mcp-param-region differs from the argument");
 });

@@ -1,4 +1,4 @@
-// Text that goes to clients to come back, sealed: any worker of the deployment can read it, nobody can make one up or read it.
+// Seals text that clients return later. Any worker of the deployment can open it; clients can neither read nor forge it.
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
 
@@ -13,8 +13,8 @@ export class Seal {
   readonly #nonceKey: Uint8Array;
 
   /**
-   * @param secret the deployment's; the keys are derived from it once
-   * @param purpose what is sealed for another cannot be opened
+   * @param secret of the deployment; the keys are derived once
+   * @param purpose text sealed for another purpose cannot be opened
    */
   constructor(secret: string, purpose: string) {
     const keys = new Uint8Array(hkdfSync("sha256", secret, "sluice", purpose, 2 * KEY_BYTES));
@@ -23,8 +23,8 @@ export class Seal {
   }
 
   /**
-   * The same text in the same context gives the same sealed text, in [A-Za-z0-9_-]: the nonce is a keyed hash of both.
-   * @param context has to be the same when it is opened
+   * Seals a text as [A-Za-z0-9_-]. Equal text and context give equal results, because the nonce is a keyed hash of both.
+   * @param context must be the same for opening
    */
   seal(context: string, text: string): string {
     const hash = createHmac("sha256", this.#nonceKey).update(JSON.stringify([context, text])).digest();
@@ -34,7 +34,7 @@ export class Seal {
     return new Uint8Array(Buffer.concat(sealed)).toBase64(BASE64);
   }
 
-  /** The text, or null where it was not sealed by us in this context. */
+  /** Returns the text; null: it was not sealed by this deployment in this context. */
   open(context: string, sealed: string): string | null {
     try {
       const bytes = Uint8Array.fromBase64(sealed, BASE64);
@@ -45,7 +45,7 @@ export class Seal {
       return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8") +
         decipher.final("utf8");
     } catch {
-      // Not base64, too short, or sealed with another key or in another context: the same answer to all.
+      // All faults have the same result: invalid base64, too short, another key, or another context.
       return null;
     }
   }

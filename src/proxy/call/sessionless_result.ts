@@ -1,4 +1,5 @@
-// What a 2026-07-28 client finds in every answer, added where a handler or a legacy upstream has not put it.
+// Completes results for 2026-07-28 clients with the required members that a handler or an upstream of an older revision has
+// not set.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import { withMember } from "../../mcp/request_meta.ts";
@@ -6,38 +7,39 @@ import { META } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 
 /**
- * How long a client may keep a list, ms: who wants to know sooner listens for changes. Not longer than an upstream takes to
- * be noticed that changes without a word.
+ * Time that a client may cache a list, ms. Clients that need changes sooner subscribe. The time does not exceed the refresh
+ * interval of upstreams that announce no changes.
  */
 export const LIST_TTL_MS = 60_000;
 
-/** Freshness of what nobody has given any. What a caller sees depends on the caller, so nothing is public. */
+/** Default freshness by method, ms. Lists depend on the caller, so nothing is public. */
 const FRESHNESS: Readonly<Record<string, number>> = {
   "server/discover": LIST_TTL_MS,
   "tools/list": LIST_TTL_MS,
   "prompts/list": LIST_TTL_MS,
   "resources/list": LIST_TTL_MS,
   "resources/templates/list": LIST_TTL_MS,
-  // Of an upstream that says nothing of its own: it may change at any moment.
+  // The upstream gave no freshness, so the content may change at any time.
   "resources/read": 0,
 };
 
 /** 2025-11-25, elicitation, "URL Elicitation Required Error". */
 const URL_ELICITATION_REQUIRED = "-32042";
 
-/** Error codes that only older revisions know, and what is said instead (2026-07-28, basic, "Error Codes"). */
+/** Error codes of older revisions, and their replacements (2026-07-28, basic, "Error Codes"). */
 const RENUMBERED: Readonly<Record<string, string>> = {
   "-32002": "-32602",
   [URL_ELICITATION_REQUIRED]: "-32603",
 };
 
-/** The requests whose answer may ask for something ("Multi Round-Trip Requests", "Supported Requests"). */
+/** The requests whose result may require input ("Multi Round-Trip Requests", "Supported Requests"). */
 const MAY_ASK: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
 /**
- * An older upstream wants its user to visit some URLs before the call is made again. Newer clients are asked for that by an
- * input-required result; there is no state to come back to, so they make the call anew. Null: the error does not say where.
+ * Converts the URL elicitation error of an older upstream into an input-required result. The upstream keeps no state for it,
+ * so the client repeats the call. Null: the error names no URL.
  * @throws {SluiceError} MISSING_CLIENT_CAPABILITY: the client cannot be asked, and an upstream without sessions does not know
+ *  that
  */
 function visitsFirst(error: string, clientCapabilities: string | undefined): RpcAnswer | null {
   const { data } = JSON.parse(error);
@@ -56,8 +58,8 @@ function visitsFirst(error: string, clientCapabilities: string | undefined): Rpc
 }
 
 /**
- * @param serverInfo who answers, as JSON text
- * @param clientCapabilities as the client declared them, as JSON text
+ * @param serverInfo of the answering server, as JSON text
+ * @param clientCapabilities as declared by the client, as JSON text
  * @throws {SluiceError} MISSING_CLIENT_CAPABILITY
  */
 export function completed(
@@ -75,7 +77,7 @@ export function completed(
     const renumbered = RENUMBERED[code];
     return { text: renumbered === undefined ? text : replaceMember(text, "code", renumbered), failed };
   }
-  // No result at all: nothing can be added to it, and its client says so.
+  // The result is not an object. It is passed through, and the client reports the fault.
   if (!text.startsWith("{")) return { text, failed };
   const ttlMs = FRESHNESS[method];
   let result = text;
@@ -86,7 +88,7 @@ export function completed(
   return { text: stamped(result, serverInfo), failed };
 }
 
-/** What an upstream says of it stays, unless it says nothing that a client can use: that is stale, and nobody else's. */
+/** Adds freshness unless the upstream has set usable values. The default is stale and private. */
 function withFreshness(result: string, ttlMs: number): string {
   const [ttl, scope] = [memberText(result, "ttlMs"), memberText(result, "cacheScope")];
   const isTtl = ttl !== undefined && Number.isInteger(Number(ttl)) && Number(ttl) >= 0;
@@ -95,7 +97,7 @@ function withFreshness(result: string, ttlMs: number): string {
   return isTtl ? scoped : replaceMember(scoped, "ttlMs", ttl === undefined ? String(ttlMs) : "0");
 }
 
-/** With `_meta` that says which server this is, unless an upstream has said so for itself. */
+/** Adds `_meta` with the server's identity, unless the upstream has set its own. */
 function stamped(text: string, serverInfo: string): string {
   const meta = memberText(text, "_meta") ?? "{}";
   if (!meta.startsWith("{")) return text;

@@ -1,4 +1,4 @@
-// initialize, server/discover and ping: what the gateway says of itself.
+// initialize, server/discover and ping: the gateway's description of itself.
 import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -27,21 +27,21 @@ export class LifecycleMethods {
     if (!isObject(params) || typeof params.protocolVersion !== "string") {
       throw new SluiceError("INVALID_PARAMS", { reason: '"protocolVersion" must be a string' });
     }
-    // Upstreams are told the same, and some refuse everything then.
+    // Upstreams receive the same capabilities, and some refuse invalid ones in every call.
     if (params.capabilities !== undefined && !isObject(params.capabilities)) {
       throw new SluiceError("INVALID_PARAMS", { reason: '"capabilities" must be an object' });
     }
     const result = {
       protocolVersion: negotiateRevision(params.protocolVersion),
-      ...this.#selfPortrait(scope, principal, false),
+      ...this.#description(scope, principal, false),
       serverInfo: this.#serverInfo(scope),
     };
     return { text: JSON.stringify(result), failed: false };
   }
 
-  /** What `initialize` says, for clients without sessions (2026-07-28, "Discovery"). */
+  /** The counterpart of `initialize` for clients without sessions (2026-07-28, "Discovery"). */
   discover({ scope, principal }: CallContext): RpcAnswer {
-    const result = { supportedVersions: [STATELESS_REVISION], ...this.#selfPortrait(scope, principal, true) };
+    const result = { supportedVersions: [STATELESS_REVISION], ...this.#description(scope, principal, true) };
     return { text: JSON.stringify(result), failed: false };
   }
 
@@ -49,14 +49,14 @@ export class LifecycleMethods {
     return { text: "{}", failed: false };
   }
 
-  /** What every 2026-07-28 result is stamped with, as JSON text; made once for each catalog. */
+  /** The server identity in every 2026-07-28 result, as JSON text; built once per catalog. */
   serverInfoText({ scope }: CallContext): string {
     let text = this.#serverInfoTexts.get(scope);
     if (text === undefined) this.#serverInfoTexts.set(scope, text = JSON.stringify(this.#serverInfo(scope)));
     return text;
   }
 
-  #selfPortrait(scope: Scope, principal: Principal, isSessionless: boolean) {
+  #description(scope: Scope, principal: Principal, isSessionless: boolean) {
     const { server } = scope;
     const instructions = server?.instructions ?? server?.description;
     return {

@@ -1,4 +1,4 @@
-// tools/list, prompts/list, resources/list, resources/templates/list: what the endpoint shows to this caller, page by page.
+// tools/list, prompts/list, resources/list and resources/templates/list: the endpoint's entries for this caller, by page.
 import { canSee, type Permission, requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -11,17 +11,17 @@ import type { CallContext, Handler } from "../call/call_context.ts";
 import type { ListCursors, ListOf } from "../call/list_cursor.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
-/** The key of a list's `_meta` that names the upstreams whose entries cannot be used now. */
+/** The key in a list's `_meta` that names upstreams whose entries are unusable now. */
 export const UNAVAILABLE_KEY = "sluice/unavailableUpstreams";
 
 export interface ListPaging {
   readonly cursors: ListCursors;
-  /** Entries per page; 0: all in one. */
+  /** Entries per page; 0: no paging. */
   readonly pageSize: number;
 }
 
 interface List {
-  /** Of the result's array. */
+  /** The member of the result that holds the array. */
   readonly key: string;
   readonly permission: Permission;
   readonly indexIn: (scope: Scope) => EntryIndex<Entry<EntityRow>>;
@@ -38,7 +38,7 @@ const LISTS: Readonly<Record<string, List>> = {
   },
 };
 
-/** The handlers throw INVALID_PARAMS for a cursor that is not one of this list, FORBIDDEN. */
+/** The handlers throw INVALID_PARAMS for a cursor of another list, and FORBIDDEN. */
 export function listHandlers(
   caller: UpstreamCaller,
   paging: ListPaging,
@@ -60,7 +60,7 @@ interface Page {
   readonly nextCursor: string | null;
 }
 
-/** A page ends at an entry, not at a number: what comes or goes before the next page moves nothing (catalog/list_order.ts). */
+/** A page ends at an entry instead of a number, so that entries that come or go do not move the next page (list_order.ts). */
 function pageOf(
   index: EntryIndex<Entry<EntityRow>>,
   { principal }: CallContext,
@@ -98,12 +98,12 @@ function opened(cursors: ListCursors, list: ListOf, cursor: unknown) {
   return position;
 }
 
-/** As long as the most impatient upstream allows, on every page of the list. */
+/** The shortest TTL of the list's upstreams, for every page. */
 function ttlMsOf({ gateways }: EntryIndex<Entry<EntityRow>>): number {
   return Math.min(LIST_TTL_MS, ...gateways.map(({ listTtlMs }) => listTtlMs ?? LIST_TTL_MS));
 }
 
-/** A dead upstream takes nothing off the list: the list says who is missing. @param more further members, as JSON text */
+/** Entries of unreachable upstreams stay listed; `_meta` names those upstreams. @param more further members, as JSON text */
 function render(
   caller: UpstreamCaller,
   key: string,

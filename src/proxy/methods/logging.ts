@@ -1,4 +1,4 @@
-// logging/setLevel: kept with the session, and told to each of its upstreams that logs.
+// logging/setLevel: stored with the session, and sent to each of its upstreams that supports logging.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -17,7 +17,7 @@ const LEVELS: readonly unknown[] = [
   "emergency",
 ];
 
-/** Where a level stands among the others; what is none stands below all. */
+/** The rank of a level; an unknown level ranks below all. */
 export function rankOf(level: unknown): number {
   return LEVELS.indexOf(level);
 }

@@ -1,4 +1,4 @@
-// prompts/get and completion/complete: both name a prompt or a template, and go to the upstream that it comes from.
+// prompts/get and completion/complete: both name a prompt or a template and go to its upstream.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolvePrompt, resolveResource } from "../../catalog/snapshot/resolver.ts";

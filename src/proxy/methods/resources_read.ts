@@ -1,4 +1,4 @@
-// resources/read: find the upstream that lists the URI, or has a template for it, and ask it.
+// resources/read: asks the upstream that lists the URI or has a matching template.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";
@@ -31,7 +31,7 @@ export function readResource(
   return resource.row.visibility === "public" ? answer : answer.then(forCallerAlone);
 }
 
-/** Not everybody here may see the resource: what its upstream lets everybody keep is this caller's (2026-07-28, caching). */
+/** Marks a publicly cacheable result as private, because not all callers may see the resource (2026-07-28, caching). */
 function forCallerAlone({ text, failed }: RpcAnswer): RpcAnswer {
   if (failed || memberText(text, "cacheScope") === undefined) return { text, failed };
   return { text: replaceMember(text, "cacheScope", '"private"'), failed };

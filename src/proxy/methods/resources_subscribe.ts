@@ -1,4 +1,4 @@
-// resources/subscribe and resources/unsubscribe: by the session's own upstream session; updates come back through it.
+// resources/subscribe and resources/unsubscribe: sent over the session's own upstream session, which receives the updates.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";

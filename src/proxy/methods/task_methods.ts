@@ -1,4 +1,4 @@
-// tasks/get, tasks/result, tasks/cancel and tasks/update: to the one upstream that runs the task, and back under our id.
+// tasks/get, tasks/result, tasks/cancel and tasks/update: sent to the upstream that runs the task; the result carries our id.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { visibleGateways } from "../../catalog/snapshot/resolver.ts";
@@ -12,16 +12,19 @@ import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { mayNameTask, type Rename, renameInCreated, renameInMeta, renameInTask } from "../tasks/task_text.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
-/** By method: where its result names the task. */
+/** The place of the task id in the result, by method. */
 const RESULTS: Readonly<Record<string, (result: string, rename: Rename) => string>> = {
   "tasks/get": renameInTask,
   "tasks/cancel": renameInTask,
   "tasks/update": renameInTask,
-  // What the tool has answered: only its `_meta` is about the task.
+  // The result is the tool's; only its `_meta` names the task.
   "tasks/result": renameInMeta,
 };
 
-/** The handlers throw INVALID_PARAMS for an id that we did not give this caller, MISSING_CLIENT_CAPABILITY, FORBIDDEN, UPSTREAM_*. */
+/**
+ * The handlers throw INVALID_PARAMS for an id that this caller was not given, MISSING_CLIENT_CAPABILITY, FORBIDDEN,
+ * UPSTREAM_*.
+ */
 export function taskHandlers(
   caller: UpstreamCaller,
   methods: readonly string[],
@@ -29,7 +32,7 @@ export function taskHandlers(
   return methods.map((method) => [method, (call, message) => askAboutTask(caller, call, message)]);
 }
 
-/** The answer of a tools/call that may have made a task. */
+/** Replaces the task id in the answer of a tools/call that may have created a task. */
 export function taskMade(
   caller: UpstreamCaller,
   call: CallContext,
@@ -43,20 +46,20 @@ export function taskMade(
   return { text: isTask ? renameInTask(text, rename) : renameInCreated(text, rename), failed };
 }
 
-/** Our ids for an upstream's tasks, good for this call's caller. */
+/** Replaces an upstream's task ids with ours for this caller. */
 export function sealFor({ taskIds }: UpstreamCaller, call: CallContext, gatewayId: string): Rename {
   const owner = taskOwnerOf(call);
   return (taskId) => taskIds.seal(owner, { gatewayId, taskId });
 }
 
-/** The task as its upstream knows it; null: none that this caller has here. */
+/** Finds the task at its upstream; null: the caller has no such task at this endpoint. */
 export function findTask(
   taskIds: TaskIds,
   call: CallContext,
   id: string,
 ): { readonly gateway: GatewayRow; readonly taskId: string } | null {
   const task = taskIds.open(taskOwnerOf(call), id);
-  // An upstream that was taken from the caller takes its tasks along.
+  // A caller who no longer sees an upstream has no access to its tasks.
   const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
   return task === null || gateway === undefined ? null : { gateway, taskId: task.taskId };
 }
@@ -78,7 +81,7 @@ async function askAboutTask(
   }
   const { gateway } = task;
   const sent = replaceSoleMember(memberText(text, "params")!, "taskId", JSON.stringify(task.taskId));
-  // tasks/result waits for the tool.
+  // tasks/result waits for the tool, so the tool's deadline applies.
   const limits = method === "tasks/result" ? caller.toolDeadline : undefined;
   const answer = await caller.request({ gateway }, call, method, sent, limits);
   if (answer.failed) return answer;
@@ -86,7 +89,8 @@ async function askAboutTask(
 }
 
 /**
- * Only who declares the extension may use what belongs to it (tasks extension, "Protocol Errors"). `data` is as named there.
+ * Requires the tasks extension from clients that use its methods (tasks extension, "Protocol Errors", which also defines
+ * `data`).
  * @param capabilities the client's, as JSON text
  * @throws {SluiceError} MISSING_CLIENT_CAPABILITY
  */

@@ -1,4 +1,5 @@
-// tasks/list: the lists of all upstreams that have one, a page of each at a time. Its cursor says how far each has come.
+// tasks/list: merges the lists of all upstreams that have one, a page of each at a time. The cursor holds each upstream's
+// progress.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { listsTasks } from "../../catalog/snapshot/capabilities.ts";
@@ -14,10 +15,10 @@ import { renameInList } from "../tasks/task_text.ts";
 import { sealFor } from "./task_methods.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
-/** The upstreams that have more, with their own cursors. */
+/** The upstreams with further pages, and their own cursors. */
 type Progress = readonly (readonly [gatewayId: string, cursor: string])[];
 
-/** What one upstream has said. */
+/** One upstream's page. */
 interface Page {
   readonly gateway: GatewayRow;
   /** Each as JSON text. */
@@ -29,7 +30,7 @@ interface Page {
 export class TaskListCursors {
   readonly #seal: Seal;
 
-  /** @param secret the deployment's */
+  /** @param secret of the deployment */
   constructor(secret: string) {
     this.#seal = new Seal(secret, "task list cursor");
   }
@@ -38,14 +39,14 @@ export class TaskListCursors {
     return this.#seal.seal(contextOf(call), JSON.stringify(progress));
   }
 
-  /** Null where the cursor is not ours, or another caller's. */
+  /** Returns null if the cursor is not ours or belongs to another caller. */
   open(call: CallContext, cursor: string): Progress | null {
     const text = this.#seal.open(contextOf(call), cursor);
     return text === null ? null : JSON.parse(text);
   }
 }
 
-/** @throws {SluiceError} INVALID_PARAMS for a cursor that is not one of this list, FORBIDDEN */
+/** @throws {SluiceError} INVALID_PARAMS for a cursor of another list, FORBIDDEN */
 export async function listTasks(
   caller: UpstreamCaller,
   cursors: TaskListCursors,
@@ -80,7 +81,7 @@ function progressOf(
   return new Map(progress);
 }
 
-/** One that cannot say is named as missing, and costs the others nothing but its own deadline. */
+/** A failing upstream is named as unavailable, and delays the others by at most its own deadline. */
 async function pageOf(
   caller: UpstreamCaller,
   call: CallContext,
@@ -97,7 +98,7 @@ async function pageOf(
     return {
       gateway,
       tasks: renameInList(answer.text, sealFor(caller, call, gateway.id)),
-      // Servers write the absent cursor as null or "", too.
+      // Some servers write the absent cursor as null or "".
       cursor: typeof next === "string" && next !== "" ? next : null,
       failed: false,
     };

@@ -1,4 +1,4 @@
-// tools/call: find the tool, give it the name that its upstream knows, pass the rest through as it came.
+// tools/call: finds the tool, replaces its name with the upstream's, and passes the rest through.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import type { Entry } from "../../catalog/snapshot/catalog.ts";
@@ -31,12 +31,15 @@ export function callTool(
   const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
   if (call.claimHeaders !== undefined) checkParamHeaders(tool, params.arguments, call.claimHeaders);
   const answer = send(caller, call, tool, { text: renamed, args: params.arguments });
-  // No other call is looked at for tasks.
+  // The answers of other calls are not searched for tasks.
   const mayMakeTask = params.task !== undefined || declaresTasksExtension(call.clientCapabilities);
   return mayMakeTask ? answer.then((answer) => taskMade(caller, call, tool.gateway.id, answer)) : answer;
 }
 
-/** ContextForge's `/rpc` takes a tool's name for a method, and `params` for its arguments. @throws like callTool, METHOD_NOT_FOUND */
+/**
+ * Calls a tool whose name is the method and whose arguments are `params`, as on ContextForge's `/rpc`. @throws like callTool,
+ * METHOD_NOT_FOUND
+ */
 export function callToolAsMethod(
   caller: UpstreamCaller,
   call: CallContext,
@@ -46,7 +49,7 @@ export function callToolAsMethod(
   const tool = toolNamed(call, method);
   if (call.note !== undefined) noteTool(call.note, method);
   if (params !== undefined && !isObject(params)) {
-    throw new SluiceError("INVALID_PARAMS", { reason: "a tool takes its arguments as an object" });
+    throw new SluiceError("INVALID_PARAMS", { reason: '"arguments" must be an object' });
   }
   const text = params === undefined ? "{}" : memberText(message.text, "params")!;
   const called = `{"name":${tool.originalKeyText},"arguments":${text}}`;
@@ -74,7 +77,7 @@ function send(
   return caller.request(tool, call, "tools/call", text, limits);
 }
 
-/** The tool's own limit wins over the gateway's. */
+/** The tool's own limit takes precedence over the gateway's. */
 function deadlineOf({ timeoutMs }: ToolRow, otherwise: CallDeadline): CallDeadline {
   return timeoutMs === null ? otherwise : { timeoutMs, timeoutSetting: "the tool's timeout_ms" };
 }

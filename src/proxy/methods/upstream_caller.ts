@@ -1,4 +1,5 @@
-// One call to the upstream that an entry comes from, with its deadline.
+// Room `methods`: the handlers of MCP methods. `Dispatcher` calls them; they reach upstreams through `UpstreamCaller`.
+// This file sends one call to the upstream of an entry, with its deadline.
 import { tokenOf } from "../../auth/principal.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -9,26 +10,26 @@ import type { CallContext } from "../call/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { TaskRelay } from "../tasks/task_relay.ts";
 
-/** How long an upstream may take; the names are those of the settings, for the error text. */
+/** The time limit of an upstream, and its setting for error texts. */
 export interface CallDeadline {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
 }
 
 interface CallLimits extends CallDeadline {
-  /** See proxy/param_headers.ts. */
+  /** See call/param_headers.ts. */
   readonly paramHeaders?: HeaderList;
 }
 
 export class UpstreamCaller {
-  /** For a tool without a `timeout_ms` of its own. */
+  /** For a tool without `timeout_ms`. */
   readonly toolDeadline: CallDeadline;
   readonly #requestDeadline: CallDeadline;
-  /** Under which clients know the tasks of upstreams. */
+  /** Converts between upstreams' task ids and those for clients. */
   readonly taskIds: TaskIds;
   readonly #upstreams: Upstreams;
 
-  /** @param requestTimeoutMs for everything that is not a tool call */
+  /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
     { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs, taskIds }: {
@@ -47,25 +48,25 @@ export class UpstreamCaller {
     };
   }
 
-  /** The names of those that the health checks or this worker's own calls do not reach now, each once. */
+  /** The distinct names of upstreams that the health checks or this worker's calls cannot reach now. */
   missing(gateways: readonly GatewayRow[]): string[] {
     const cannot = ({ id, reachable }: GatewayRow) => !reachable || this.#upstreams.isDown(id);
     return [...new Set(gateways)].filter(cannot).map(({ name }) => name);
   }
 
-  /** Tell a session's upstreams which log level it wants. */
+  /** Sends a session's log level to its upstreams. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
     await this.#upstreams.setLogLevel(bound);
   }
 
-  /** From now on a session takes what this upstream sends outside any call. */
+  /** Makes a session receive what this upstream sends outside calls. */
   async listen(bound: BoundSessions, gatewayId: string): Promise<void> {
     await this.#upstreams.get(gatewayId).listen(bound);
   }
 
   /**
-   * @param entry of the upstream that is called
-   * @param params JSON text, sent as it is
+   * @param entry of the upstream to call
+   * @param params JSON text, sent unchanged
    * @throws {SluiceError} UPSTREAM_*
    */
   request(
@@ -91,7 +92,7 @@ export class UpstreamCaller {
     });
   }
 
-  /** The call's client as the upstream may know it; where neither runs tasks there is nothing to keep from others. */
+  /** The client as the upstream may see it. Without tasks on either side no boundary is needed. */
   #clientFor({ id, capabilities }: GatewayRow, call: CallContext): ClientPeer | undefined {
     const { client, bound } = call;
     if (client === undefined) return undefined;

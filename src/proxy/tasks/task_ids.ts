@@ -1,18 +1,20 @@
-// The ids under which clients know the tasks of upstreams: each names its upstream and is good for one caller at one endpoint.
+// Room `tasks`: the boundary that keeps tasks of different upstreams and clients apart. Handlers use `TaskIds`, sessions
+// `TaskRelay`.
+// This file makes the task ids for clients. Each names its upstream and is valid for one caller at one endpoint.
 import type { Principal } from "../../auth/principal.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { CallContext } from "../call/call_context.ts";
 import { Seal } from "../call/seal.ts";
 
-/** Who a task was made for; another caller, or the same one elsewhere, cannot use its id. */
+/** The owner of a task. Other callers, and other endpoints, cannot use the task's id. */
 export interface TaskOwner extends Pick<Principal, "issuer" | "subject"> {
-  /** The virtual server; null: everything. */
+  /** The virtual server; null: the whole catalog. */
   readonly serverId: string | null;
-  /** A task of 2025-11-25 and one of the extension have different shapes. */
+  /** Tasks of 2025-11-25 and of the extension have different shapes. */
   readonly isSessionless: boolean;
 }
 
-/** A task as its upstream knows it. */
+/** A task with its upstream and the upstream's id. */
 export interface UpstreamTask {
   readonly gatewayId: string;
   readonly taskId: string;
@@ -21,17 +23,17 @@ export interface UpstreamTask {
 export class TaskIds {
   readonly #seal: Seal;
 
-  /** @param secret the deployment's */
+  /** @param secret of the deployment */
   constructor(secret: string) {
     this.#seal = new Seal(secret, "task id");
   }
 
-  /** One task has one id. */
+  /** Returns the client's id of a task, which is always the same. */
   seal(owner: TaskOwner, { gatewayId, taskId }: UpstreamTask): string {
     return this.#seal.seal(contextOf(owner), JSON.stringify([gatewayId, taskId]));
   }
 
-  /** The task, or null where the id is not ours or another's. */
+  /** Returns the task; null: the id is not ours or belongs to another owner. */
   open(owner: TaskOwner, id: string): UpstreamTask | null {
     const text = this.#seal.open(contextOf(owner), id);
     if (text === null) return null;
@@ -40,7 +42,7 @@ export class TaskIds {
   }
 }
 
-/** Who a task that this call makes belongs to. */
+/** The owner of tasks that this call creates. */
 export function taskOwnerOf({ principal, scope, revision }: CallContext): TaskOwner {
   const { issuer, subject } = principal;
   return {

@@ -1,6 +1,6 @@
-// Tasks between one client and its upstreams, in what upstreams send of themselves and what the client answers. An upstream's
-// task has our id on the client's side. The client's own tasks keep their ids, and only the upstream that they run for may
-// name them (2025-11-25, "Task Isolation and Access Control").
+// Relays tasks in the messages between one client and its upstreams. An upstream's task has our id on the client's side. The
+// client's own tasks keep their ids, and only the upstream that they run for may name them (2025-11-25, "Task Isolation and
+// Access Control").
 import type { AskOptions, ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { ClientState, TaskBoundary } from "../../upstream/client/client_state.ts";
 import type { TaskIds, TaskOwner, UpstreamTask } from "./task_ids.ts";
@@ -15,10 +15,10 @@ import {
   taskOfNotification,
 } from "./task_text.ts";
 
-/** What an upstream asks about a task that the client runs. */
+/** Upstreams' requests about a task that the client runs. */
 const ABOUT_ONE_TASK: ReadonlySet<string> = new Set(["tasks/get", "tasks/result", "tasks/cancel"]);
 
-/** The answer that the revision has for what does not exist ("Protocol Errors"). */
+/** The error for an unknown task ("Protocol Errors"). */
 const NO_SUCH_TASK: RpcAnswer = { text: '{"code":-32602,"message":"Task not found"}', failed: true };
 
 export class TaskRelay implements TaskBoundary {
@@ -26,7 +26,7 @@ export class TaskRelay implements TaskBoundary {
   readonly #owner: TaskOwner;
   readonly #client: ClientState | undefined;
 
-  /** @param client whose tasks are remembered; without one the client runs none */
+  /** @param client remembers its tasks; without it the client runs none */
   constructor(ids: TaskIds, owner: TaskOwner, client?: ClientState) {
     this.#ids = ids;
     this.#owner = owner;

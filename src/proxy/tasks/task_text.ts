@@ -1,8 +1,8 @@
-// Where task ids stand in messages and results; everything else keeps its bytes.
+// Finds and replaces task ids in messages and results. All other bytes stay the same.
 import { elementTexts, findMember, memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import { RELATED_TASK, TASK_NOTIFICATIONS } from "../../mcp/tasks.ts";
 
-/** Another id for the same task, or the same one. */
+/** Maps a task id to another id, or to itself. */
 export type Rename = (taskId: string) => string;
 
 type Path = readonly string[];
@@ -10,32 +10,32 @@ type Path = readonly string[];
 const OF_RESULT: Path = ["_meta", RELATED_TASK, "taskId"];
 const OF_MESSAGE: Path = ["params", ...OF_RESULT];
 
-/** Cheap: a message for which this says no is about no task. */
+/** A cheap check: false means that the message is about no task. */
 export function mayNameTask(text: string): boolean {
   return text.includes('"taskId"');
 }
 
-/** In a result that belongs to a task: a request's own, or that of tasks/result. */
+/** For results that belong to a task: of a request that runs as a task, or of tasks/result. */
 export function renameInMeta(result: string, rename: Rename): string {
   return renameAt(result, OF_RESULT, rename);
 }
 
-/** In a result that is a task: tasks/get, tasks/cancel, and 2026-07-28's CreateTaskResult. */
+/** For results that are a task: tasks/get, tasks/cancel, and 2026-07-28's CreateTaskResult. */
 export function renameInTask(result: string, rename: Rename): string {
   return renameInMeta(renameAt(result, ["taskId"], rename), rename);
 }
 
-/** In a result that holds a task: 2025-11-25's CreateTaskResult. */
+/** For results that contain a task: 2025-11-25's CreateTaskResult. */
 export function renameInCreated(result: string, rename: Rename): string {
   return renameInMeta(renameAt(result, ["task", "taskId"], rename), rename);
 }
 
-/** In the tasks of a tasks/list result, each as text. */
+/** For the tasks of a tasks/list result, each returned as text. */
 export function renameInList(result: string, rename: Rename): string[] {
   return tasksIn(result).map((task) => renameAt(task, ["taskId"], rename));
 }
 
-/** A tasks/list result with some of its tasks only. */
+/** Removes tasks from a tasks/list result. */
 export function keepInList(result: string, isKept: (taskId: string) => boolean): string {
   const kept = tasksIn(result).filter((task) => {
     const taskId = taskIdIn(task);
@@ -44,13 +44,13 @@ export function keepInList(result: string, isKept: (taskId: string) => boolean):
   return replaceMember(result, "tasks", `[${kept.join(",")}]`);
 }
 
-/** In a request or a notification, the whole message. */
+/** For a whole request or notification. */
 export function renameInMessage(message: string, rename: Rename): string {
   const renamed = renameAt(message, OF_MESSAGE, rename);
   return isTaskNotification(message) ? renameAt(renamed, ["params", "taskId"], rename) : renamed;
 }
 
-/** Which task a notification is about; undefined: about none. */
+/** The task that a notification is about; undefined: none. */
 export function taskOfNotification(message: string): string | undefined {
   return isTaskNotification(message)
     ? taskIdIn(memberText(message, "params") ?? "{}")
@@ -62,7 +62,7 @@ export function taskIdIn(text: string): string | undefined {
   return stringAt(text, ["taskId"]);
 }
 
-/** The id of a task that a CreateTaskResult of 2025-11-25 holds. */
+/** The id of the task in a CreateTaskResult of 2025-11-25. */
 export function createdTaskIn(result: string): string | undefined {
   return stringAt(result, ["task", "taskId"]);
 }
