@@ -4,13 +4,14 @@ import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
-import { Metrics } from "../telemetry/metrics.ts";
+import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { Answers, Question } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
+import { WorkerMetrics } from "./worker_metrics.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
 export interface SupervisorOptions {
@@ -61,6 +62,7 @@ export class Supervisor {
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
   readonly #metrics = new Metrics();
+  readonly #workerMetrics = new WorkerMetrics<WorkerHandle>();
   readonly #count = this.#metrics.counter(
     "sluice_workers_ended_total",
     "Workers that ended, by why: died, stood still (and were given up), were recycled",
@@ -190,6 +192,7 @@ export class Supervisor {
       events: {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
+        onCounters: (worker, counters) => this.#noteCounters(worker, counters),
         onLog: (lines) => sink.write(lines),
         onFault: ({ index }, question, reason) =>
           this.#options.log.error("worker could not answer", { worker: index, question, reason }),
@@ -236,6 +239,7 @@ export class Supervisor {
     this.#options.log.debug("worker state", { worker: worker.index, state });
     if (state !== "dead") return;
     this.#alive.delete(worker);
+    this.#workerMetrics.end(worker);
     const slot = this.#slots[worker.index];
     if (slot?.worker === worker) {
       for (const peer of this.#alive) peer.send({ type: "peer_gone", worker: worker.index });
@@ -309,10 +313,30 @@ export class Supervisor {
   }
 
   async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
-    const values = question.type === "supervisor_metrics"
-      ? [this.#metrics.snapshot()]
-      : await this.askAll(question);
+    const values = question.type === "metrics" ? await this.#readMetrics() : await this.askAll(question);
     asking.send({ type: "answers", request, values });
+  }
+
+  /** A worker that was given up may still speak: its counters are among those of the ended ones already. */
+  #noteCounters(worker: WorkerHandle, counters: MetricsSnapshot): void {
+    if (this.#alive.has(worker)) this.#workerMetrics.update(worker, counters);
+  }
+
+  /** Of one moment: a worker that ends while the others are asked is counted once. */
+  async #readMetrics(): Promise<MetricsSnapshot[]> {
+    const asked = [...this.#alive].map(async (worker) => {
+      const { metrics } = await within(ANSWER_WITHIN_MS, worker.ask({ type: "report" }));
+      this.#noteCounters(worker, metrics);
+      return { worker, metrics };
+    });
+    const answers = (await Promise.allSettled(asked)).flatMap((answer) =>
+      answer.status === "fulfilled" ? [answer.value] : []
+    );
+    const alive = answers.filter(({ worker }) => this.#alive.has(worker));
+    return [
+      this.#metrics.snapshot(),
+      ...this.#workerMetrics.snapshots(alive.map(({ metrics }) => metrics)),
+    ];
   }
 }
 

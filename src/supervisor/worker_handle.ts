@@ -1,6 +1,7 @@
 // One worker as the supervisor sees it: its state, its messages, its end. The one place that makes workers.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
@@ -24,6 +25,8 @@ export interface WorkerEvents {
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
   /** It could not answer a question; whoever asked hears of it too. */
   onFault(handle: WorkerHandle, question: string, reason: string): void;
+  /** What it has counted so far. */
+  onCounters(handle: WorkerHandle, counters: MetricsSnapshot): void;
   /** Lines for standard output. */
   onLog(lines: string): void;
 }
@@ -120,10 +123,11 @@ export class WorkerHandle {
       case "ready":
         return this.#enter(message.type);
       case "pong":
-        return;
+        return this.#events.onCounters(this, message.counters);
       case "failed":
         return this.#fail(new SluiceError(message.code, message.params, { cause: message.cause }));
       case "drained":
+        this.#events.onCounters(this, message.counters);
         return this.terminate();
       case "done":
         this.#asked.get(message.request)?.resolve(message.value);

@@ -1,4 +1,4 @@
-// Counters of one worker, cheap to count; merged over all workers and written as Prometheus text when somebody asks.
+// The counters and gauges of one worker. Counting is cheap; the sum over all workers is made, and written as Prometheus text, on demand.
 import type { Counter, Gauge } from "prom-client";
 
 interface Family {
@@ -9,7 +9,7 @@ interface Family {
   readonly values: Map<string, number>;
 }
 
-/** One worker's numbers as plain data, for the trip to the supervisor. */
+/** One worker's numbers as plain data, which can be sent to the supervisor. */
 export type MetricsSnapshot = readonly {
   readonly name: string;
   readonly kind: "counter" | "gauge";
@@ -26,7 +26,7 @@ export class Metrics {
   readonly #families = new Map<string, Family>();
   readonly #gauges: { readonly family: Family; readonly read: () => number }[] = [];
 
-  /** Declare a counter; the function that it gives counts one for the label values it is called with. */
+  /** Declares a counter. @returns counts one for the label values that it is called with */
   counter(name: string, help: string, labels: readonly string[] = []): Count {
     const { values } = this.#declare(name, { kind: "counter", help, labels, values: new Map() });
     return (...labelValues) => {
@@ -35,7 +35,7 @@ export class Metrics {
     };
   }
 
-  /** Declare a number that is read when somebody asks; workers' values are added up. */
+  /** Declares a number that is read when somebody asks. The values of all workers are added up. */
   gauge(name: string, help: string, read: () => number): void {
     this.#gauges.push({
       family: this.#declare(name, { kind: "gauge", help, labels: [], values: new Map() }),
@@ -45,13 +45,12 @@ export class Metrics {
 
   snapshot(): MetricsSnapshot {
     for (const { family, read } of this.#gauges) family.values.set("", read());
-    return [...this.#families].map(([name, { kind, help, labels, values }]) => ({
-      name,
-      kind,
-      help,
-      labels,
-      values: [...values],
-    }));
+    return [...this.#families].map(snapshotOf);
+  }
+
+  /** The same without gauges. */
+  counters(): MetricsSnapshot {
+    return [...this.#families].filter(([, { kind }]) => kind === "counter").map(snapshotOf);
   }
 
   #declare(name: string, family: Family): Family {
@@ -61,9 +60,13 @@ export class Metrics {
   }
 }
 
+function snapshotOf([name, { kind, help, labels, values }]: [string, Family]): MetricsSnapshot[number] {
+  return { name, kind, help, labels, values: [...values] };
+}
+
 /** The sum over all workers in Prometheus' text format. */
 export async function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
-  // Only for whoever is asked: it takes several megabytes, in each worker.
+  // Imported on use: prom-client takes several megabytes in each worker.
   const { Counter, Gauge, Registry } = await import("prom-client");
   const registry = new Registry();
   const metrics = new Map<string, Counter | Gauge>();

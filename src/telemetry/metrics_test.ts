@@ -35,6 +35,16 @@ Deno.test("Metrics.snapshot() reads a gauge when it is asked, and again when it 
   assertEquals(metrics.snapshot()[0]!.values, [["", 5]]);
 });
 
+Deno.test("Metrics.counters() leaves gauges out, and unread", () => {
+  const metrics = new Metrics();
+  metrics.counter("x_total", "X")();
+  metrics.gauge("g", "G", () => {
+    throw new Error("it is closed");
+  });
+  const counters = [{ name: "x_total", kind: "counter", help: "X", labels: [], values: [["", 1]] }];
+  assertEquals<unknown>(metrics.counters(), counters);
+});
+
 Deno.test("Metrics refuses one name twice", () => {
   const metrics = new Metrics();
   metrics.counter("x_total", "X");

@@ -73,7 +73,7 @@ async function drain(): Promise<void> {
   await listening?.shutdown();
   await app.whenIdle();
   await app.close();
-  send({ type: "drained" });
+  send({ type: "drained", counters: app.counters() });
 }
 
 async function answer(question: Question): Promise<Answers[Question["type"]]> {
@@ -112,7 +112,7 @@ async function obey(message: ToWorker): Promise<void> {
     case "listen":
       return await startListening();
     case "ping":
-      return send({ type: "pong" });
+      return send({ type: "pong", counters: app.counters() });
     case "peer":
       return app.ports.connect(message.worker, message.port);
     case "peer_gone":

@@ -1,12 +1,17 @@
-// A real worker that is asked what it cannot answer.
+// A real worker that is asked what it cannot answer, and what it tells by itself.
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
 import { migrate } from "../../src/store/sql/migrations.ts";
 import { openDatabase } from "../../src/store/open_database.ts";
+import type { MetricsSnapshot } from "../../src/telemetry/metrics.ts";
 import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
 import { configOf } from "../support/redis_connections.ts";
 import { freePort } from "../support/free_port.ts";
 import { waitFor } from "../support/wait_for.ts";
+
+function answersIn(counters: MetricsSnapshot): number {
+  return counters.find(({ name }) => name === "sluice_http_answers_total")?.values[0]?.[1] ?? 0;
+}
 
 Deno.test({
   name:
@@ -28,6 +33,7 @@ Deno.test({
     await migrate(database);
     await database.close();
     const faults: string[] = [];
+    const told: number[] = [];
     const handle = new WorkerHandle({
       start: {
         type: "start",
@@ -43,6 +49,7 @@ Deno.test({
       events: {
         onState: () => {},
         onRequest: () => {},
+        onCounters: (_, counters) => told.push(answersIn(counters)),
         onLog: () => {},
         onWantsRecycling: () => {},
         onFault: (_, question) => faults.push(question),
@@ -64,8 +71,12 @@ Deno.test({
         body: '{"jsonrpc":"2.0","id":1,"method":"ping"}',
       });
       assertEquals([response.status, await response.json()], [200, { jsonrpc: "2.0", id: 1, result: {} }]);
+      handle.send({ type: "ping" });
+      await waitFor(() => told.length === 1, { what: "the answer to a heartbeat" });
       handle.drain();
       await waitFor(() => handle.state === "dead", { what: "the worker to end" });
+      // With each heartbeat, and at its end, it tells what it has counted.
+      assertEquals(told, [1, 1]);
     } finally {
       handle.terminate();
       await Deno.remove(directory, { recursive: true });

@@ -19,8 +19,8 @@ export interface WorkerReport {
 /** What every worker can be asked to do; the answer to each is in `Answers`. */
 export type Question = AppQuestion | ListenQuestion;
 
-/** What the supervisor answers itself. */
-export type SupervisorQuestion = { readonly type: "supervisor_metrics" };
+/** What the supervisor answers itself: the metrics of all workers, those that have ended too, and its own. */
+export type SupervisorQuestion = { readonly type: "metrics" };
 
 export type AppQuestion =
   /** The store's catalog has this version now: read it, unless it is here already. */
@@ -63,7 +63,7 @@ export interface SessionHandover {
 }
 
 export interface Answers {
-  readonly supervisor_metrics: MetricsSnapshot;
+  readonly metrics: MetricsSnapshot;
   readonly hand_over: readonly SessionHandover[];
   readonly take_over: null;
   readonly retire: null;
@@ -117,7 +117,7 @@ export type ToWorker =
 export type FromWorker =
   /** Everything is made; waits for `listen`. */
   | { readonly type: "prepared" }
-  | { readonly type: "pong" }
+  | { readonly type: "pong"; readonly counters: MetricsSnapshot }
   /** Lines for standard output. The supervisor alone writes there: lines of several writers would mix. */
   | { readonly type: "log"; readonly lines: string }
   /** Time for a successor: so many requests served, or so much memory in use. */
@@ -141,4 +141,5 @@ export type FromWorker =
   }
   /** A question for all workers, this one too; `answers` comes when each has answered or died. */
   | { readonly type: "ask_all"; readonly request: number; readonly question: Question | SupervisorQuestion }
-  | { readonly type: "drained" };
+  /** It has ended, and counts nothing any more. */
+  | { readonly type: "drained"; readonly counters: MetricsSnapshot };

@@ -22,7 +22,7 @@ import { createRateLimits } from "../../http/shared_rate_limits.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { createLeases } from "../../store/leases.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
-import { Metrics } from "../../telemetry/metrics.ts";
+import { Metrics, type MetricsSnapshot } from "../../telemetry/metrics.ts";
 import { LocalServer } from "../handover/local_server.ts";
 import { Retirement } from "../handover/retirement.ts";
 import { Succession } from "../handover/succession.ts";
@@ -45,6 +45,8 @@ export interface App {
   /** The client of a request under way has left. */
   clientGone(request: Request): void;
   answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
+  /** What this worker has counted so far. */
+  counters(): MetricsSnapshot;
   /** Leave the leader's jobs to another worker. */
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
@@ -214,6 +216,7 @@ export async function createApp(
     },
     ports,
     clientGone: (request) => clients.gone(request),
+    counters: () => metrics.counters(),
     answer: (question) =>
       answerQuestion(question, {
         ...{ worker, gateway, metrics, sessions, cluster, succession, leaderJobs, rateLimits },

@@ -103,10 +103,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     })),
     { readBody, maxJsonDepth, cache: createResponseCache(config, registry, metrics) },
   );
-  const metricsEndpoint = new MetricsEndpoint(async () => [
-    ...(await link.askAll({ type: "report" })).map(({ metrics }) => metrics),
-    ...await link.askAll({ type: "supervisor_metrics" }),
-  ]);
+  const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,
     snapshots: async () => (await link.askAll({ type: "report" })).map(({ pool }) => pool),
