@@ -17,7 +17,7 @@ const naming = createNaming({ separator: "-", maxLength: 64 });
 interface Fixture {
   readonly sync: CatalogSync;
   readonly registry: Registry;
-  /** A gateway that was registered before. */
+  /** A registered gateway. */
   readonly id: string;
   readonly clock: FakeClock;
   readonly sink: MemorySink;
@@ -25,7 +25,7 @@ interface Fixture {
   readonly asked: GatewayRow[];
   readonly counts: Record<string, number>;
   changes(): number;
-  /** What `discover` does from now on. */
+  /** The behaviour of `discover` from now on. */
   upstream(discover: (row: GatewayRow) => Promise<Discovery>): void;
 }
 

@@ -3,7 +3,7 @@ import { SluiceError } from "../base/errors.ts";
 import { FakeClock, settled } from "../../tests/support/fake_clock.ts";
 import { CoalescingQueue } from "./coalescing_queue.ts";
 
-/** Runs that last until a test ends them; work is a list of letters. */
+/** Runs that last until the test ends them. Work is a list of letters. */
 function fixture(maxAtOnce = 10, lastsMs: number | null = null) {
   const clock = new FakeClock();
   const runs: { key: string; work: string; at: number; end: (error?: Error) => void }[] = [];

@@ -1,4 +1,4 @@
-// Params and results cross the gateway untouched but for the name.
+// Params and results pass through unchanged, except for names.
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
@@ -19,7 +19,7 @@ const ROWS = catalogRows({
   resources: [resourceRow("a", "x://1")],
 });
 
-/** Any JSON value as a text that no serialiser of ours writes: spaces, escapes, long numbers. */
+/** Any JSON value in a text that our serialiser would not write: spaces, escapes, long numbers. */
 const jsonText = fc.oneof(
   fc.json(),
   fc.constantFrom(

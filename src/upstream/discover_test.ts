@@ -10,7 +10,7 @@ import { httpTransports } from "../../tests/support/http_transports.ts";
 const OPTIONS = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000 };
 const ALL = { tools: {}, resources: {}, prompts: {} };
 
-/** An upstream that answers lists by `pages`: what to send for a cursor (null: the first page). */
+/** An upstream that answers lists from `pages`, by cursor (null: the first page). */
 function upstreamWith(
   pages: (method: string, cursor: string | null) => unknown,
   capabilities: Record<string, unknown> = ALL,
@@ -177,7 +177,7 @@ Deno.test("discover() goes back to initialize where server/discover is answered 
       () => ({ status: 405 }),
       () => ({ status: 202 }),
       () => ({ body: "<html>" }),
-      // No evidence: what initialize is answered decides.
+      // The probe proves nothing here, so the answer to initialize decides.
       () => ({ status: 401 }),
       () => ({ status: 500 }),
     ]

@@ -1,4 +1,4 @@
-// When calls open an upstream's circuit, and what closes it again.
+// When calls open an upstream's circuit, and when it closes again.
 import { assertEquals } from "@std/assert";
 import { settled } from "../../tests/support/fake_clock.ts";
 import { headerOf, type Received, result } from "../../tests/support/fake_upstream.ts";
@@ -6,7 +6,7 @@ import { codeOf } from "../../tests/support/pool_fixture.ts";
 import { failing, type Given, RESET_MS, setUp, THRESHOLD } from "../../tests/support/pooled_upstream.ts";
 import { BoundSessions } from "./bound/bound_sessions.ts";
 
-/** The paths that open sessions; the circuit is one and the same. */
+/** The ways to open a session, which share one circuit. */
 const PATHS: readonly [name: string, given: Given, bound: () => BoundSessions | null][] = [
   ["pooled", {}, () => null],
   ["per call", { deps: { poolEnabled: false } }, () => null],
@@ -35,7 +35,7 @@ Deno.test("Upstream.request() opens the circuit at the threshold, fails fast, an
     }
     assertEquals(count("initialize"), THRESHOLD, path);
 
-    // A probe that fails opens it again.
+    // A failed probe opens the circuit again.
     await clock.tick(RESET_MS);
     const failed = await Promise.all([1, 2, 3].map(() => codeOf(ask({ bound: bound() }))));
     assertEquals(count("initialize"), THRESHOLD + 1, path);
@@ -46,7 +46,7 @@ Deno.test("Upstream.request() opens the circuit at the threshold, fails fast, an
     ]);
     assertEquals(state(), "open", path);
 
-    // A probe that succeeds closes it: while it is out, nobody else tries.
+    // A successful probe closes the circuit. Other callers wait for it.
     up = true;
     await clock.tick(RESET_MS);
     let arrive = () => {};
@@ -104,7 +104,7 @@ Deno.test("Upstream.request() does not let one caller's refused probe stand in t
   assertEquals(state(), "closed");
 });
 
-/** An upstream that keeps no sessions, and can be away. */
+/** An upstream without sessions that can be unreachable. */
 function stateless() {
   const there = { is: false };
   const set = setUp({
@@ -122,7 +122,7 @@ function stateless() {
 
 Deno.test("Upstream.request() stateless opens the circuit when nobody answers, and closes it by one ping", async () => {
   const { ask, state, count, clock, there, fake, finish } = stateless();
-  // All at once: each is told what became of its own call.
+  // The calls run in parallel, and each reports its own result.
   const codes = await Promise.all([1, 2, 3, 4, 5].map(() => codeOf(ask())));
   assertEquals(new Set(codes), new Set(["UPSTREAM_CONNECT_FAILED"]));
   assertEquals(state(), "open");
@@ -139,7 +139,7 @@ Deno.test("Upstream.request() stateless opens the circuit when nobody answers, a
   await clock.tick(RESET_MS);
   const slow = ask();
   await settled();
-  // The slow call is under way, and nobody waits for its end.
+  // The slow call is running, and no caller waits for its end.
   assertEquals([state(), count("ping")], ["closed", 2]);
   const next = ask();
   await settled();
@@ -153,7 +153,7 @@ Deno.test("Upstream.request() stateless gives the answer of a call that began be
   for (const answer of ["result", "failure"]) {
     const { ask, state, clock, there, finish, breakers } = stateless();
     there.is = true;
-    // Somebody has failed before, so there is a circuit.
+    // A call has failed before, so a circuit exists.
     breakers.of({ url: "http://fake.example/mcp", upstreamId: "u" });
     const early = ask();
     await settled();

@@ -1,4 +1,4 @@
-// Which revision an upstream is spoken to in over channels (processes, sockets): found out, kept, and found out again.
+// The revision spoken over channels (processes, sockets): it is detected, remembered, and detected again.
 import { assertEquals, assertRejects } from "@std/assert";
 import { settle } from "../../tests/support/fakes.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
@@ -28,7 +28,7 @@ const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
 const dualScript: Script = (said, peer) =>
   said.method === "initialize" ? sessionScript(undefined)(said, peer) : statelessScript(said, peer);
 
-/** An upstream whose row says that it speaks this revision; null: one with sessions. */
+/** An upstream whose row names this revision; null: a revision with sessions. */
 function setUp(rowSays: string | null, script: Script, deps: Partial<UpstreamDeps> = {}) {
   const fake = new FakePeers(systemClock, script);
   const upstream = new Upstream(
@@ -126,7 +126,7 @@ Deno.test("Upstream.request() finds out that a stateless upstream speaks an olde
     const { fake, ask } = setUp(STATELESS_REVISION, sessionScript(onProbe));
     const bound = new BoundSessions();
     for (let i = 0; i < 3; i++) assertEquals(await ask(bound), "tools/call");
-    // No call has gone out before the greeting was returned, and there is no second greeting.
+    // No call is sent before the greeting is answered, and the greeting is sent once.
     assertEquals(fake.peers.length, 2);
     assertEquals(fake.peers[0]!.methods.includes("tools/call"), false);
     assertEquals(fake.peers[1]!.methods.filter((method) => method === "tools/call").length, 3);
@@ -277,7 +277,7 @@ Deno.test("A process gets a sessionless client's answers itself, whatever else t
   assertEquals([answer.got.inputResponses, answer.got.requestState], [{ who: { action: "accept" } }, "mine"]);
   assertEquals([fake.peers.length, answer.got._meta], [1, { [META.protocolVersion]: STATELESS_REVISION }]);
 
-  // Behind all sockets is one server, and who cannot be asked in between comes back with what it was given.
+  // One server is behind all sockets, so a client that cannot be asked now repeats its call with the answer.
   for (const [kind, more] of [["websocket", { client }], ["stdio", {}]] as const) {
     assertEquals((await ask(kind, more)).answer.requestState, "mine");
   }

@@ -1,4 +1,4 @@
-// A call's limit covers all that it waits for: a session of the pool, a session that is opened, the answer.
+// A call's limit covers every wait: for a pooled session, for a new session, and for the answer.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { setUp } from "../../tests/support/pooled_upstream.ts";
 import { SluiceError } from "../base/errors.ts";

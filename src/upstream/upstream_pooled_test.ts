@@ -1,4 +1,4 @@
-// Calls that share upstream sessions: who shares with whom, what becomes of a session, what is tried again.
+// Calls that share upstream sessions: who shares a session, when it ends, and which calls are repeated.
 import { assertEquals, assertRejects } from "@std/assert";
 import { gatewayRow } from "../../tests/support/catalog_rows.ts";
 import { settled } from "../../tests/support/fake_clock.ts";
@@ -127,7 +127,7 @@ Deno.test("Upstream.request() pooled works through the expired sessions of the p
   await settled();
   const since = fake.received.slice(before).map(({ method }) => method);
   assertEquals(since.filter((method) => method === "tools/call").length, 4);
-  // The upstream does not know them any more: there is nothing to end.
+  // The upstream no longer knows these sessions, so there is nothing to end.
   assertEquals([count("initialize"), count("DELETE"), pool.snapshot().idle_sessions], [4, 0, 1]);
   assertEquals(sessionsOf("tools/call").at(-1), "s4");
 });
@@ -334,9 +334,9 @@ Deno.test("Upstreams.update() leaves a changed upstream no session that was open
   await settled();
   await upstreams.update([{ ...row, authSecret: "new" }]);
 
-  // Its session is gone meanwhile, and it may open another: for itself alone.
+  // The session has ended meanwhile. The call may open another one for itself.
   expired.add("s1");
-  // Handed to a call that takes it as used, so that it tries again.
+  // The call receives the session as a used one, so it tries again.
   for (const go of waiting) go();
   await before.catch(() => {});
   await old.request("tools/call", "{}", call());

@@ -1,4 +1,4 @@
-// Clients and upstreams of different revisions, and verdicts that have become wrong.
+// Clients and upstreams of different revisions, and upstreams whose revision changes.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { events, FakeUpstream, headerOf, type Received, refusal } from "../../tests/support/fake_upstream.ts";
 import { settle } from "../../tests/support/fakes.ts";
@@ -14,7 +14,7 @@ const CLAIMS = `"${META.protocolVersion}":"2026-07-28","${META.clientCapabilitie
 const PARAMS = `{"name":"t","_meta":{${CLAIMS},"progressToken":7}}`;
 const SAMPLING = '{"sampling":{}}';
 
-/** An upstream whose row says that it speaks this revision. */
+/** An upstream whose row names this revision. */
 function setUp(rowSays: string | null, script?: ConstructorParameters<typeof FakeUpstream>[0]) {
   const fake = new FakeUpstream(script);
   const upstream = new Upstream(

@@ -9,7 +9,7 @@ import type { DuplexConnection } from "./duplex/duplex_connection.ts";
 import { DuplexTransport } from "./duplex/duplex_transport.ts";
 import { Upstream, type UpstreamCall, type UpstreamProfile } from "./upstream.ts";
 
-/** An upstream whose sessions are processes, as it were: each counts its calls. */
+/** An upstream whose sessions behave like processes: each counts its calls. */
 function processes(profile: Partial<UpstreamProfile> = {}) {
   const connections = new Set<DuplexConnection>();
   const state = { started: 0 };

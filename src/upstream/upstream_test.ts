@@ -54,7 +54,7 @@ Deno.test("Upstream.request() opens an expired session anew and tries exactly on
 });
 
 Deno.test("Upstream.request() makes a call once whose stream broke off, while the upstream cannot be reached and after that", async () => {
-  // What waits between two tries keeps no process alive.
+  // The pause between two tries keeps no process alive.
   const alive = setInterval(() => {}, 1_000);
   for (const awayFor of [3, Infinity]) {
     let tries = 0;
@@ -130,7 +130,7 @@ Deno.test("Upstream.request() shakes hands with a stateless upstream once, for e
 
 Deno.test("Upstream.request() notices that a stateless upstream has begun to keep sessions", async () => {
   for (const first of ["bound", "free"]) {
-    // A stateful server refuses what comes without a session.
+    // A stateful server refuses requests without a session.
     const { fake, upstream, sessionsOf } = setUp(({ method, sessionId }: Received) =>
       fake.stateful && method === "tools/call" && sessionId === null
         ? { status: 400, body: "no session" }

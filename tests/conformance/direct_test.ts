@@ -19,7 +19,7 @@ for (
     ["stateless", "2026-07-28", "2025-11-25"],
   ] as const
 ) {
-  Deno.test(`An upstream that speaks ${revisions} passes ${served} and fails ${other}`, async () => {
+  Deno.test(`An upstream with revisions: ${revisions} passes ${served} and fails ${other}`, async () => {
     await using upstream = await startConformanceUpstream(revisions);
     assertComplete(await runServerSuite(upstream.url, served), served);
     const refused = await runServerSuite(upstream.url, other);

@@ -153,7 +153,7 @@ Deno.test("Catalog gives a server's tools the operator's names and descriptions,
     "there",
   ]]);
   assertEquals(resolveTool(scope, "find", anybody).originalKeyText, '"x"');
-  // Servers without words of their own share the registry's entries.
+  // Servers without overrides share the registry's entries.
   assertEquals(catalog.scope("plain")!.tools.entries[0] === catalog.all.tools.entries[0], true);
   assertEquals(JSON.parse(catalog.all.tools.entries[0].listText).description, "registry's");
 });
@@ -205,7 +205,7 @@ Deno.test("resolveTool() does not find, by any name, what the caller may not see
     catalogRows({ gateways: GATEWAYS, tools: [toolRow("a", "echo", HIDDEN), toolRow("b", "echo")] }),
   );
   assertEquals(failure(() => resolveTool(all, "a-echo", anybody)).code, "TOOL_NOT_FOUND");
-  // To this caller the name means one tool.
+  // This caller sees only one tool of that name.
   assertEquals(resolveTool(all, "echo", anybody).key, "b-echo");
   assertEquals(resolveTool(all, "a-echo", member).key, "a-echo");
 });

@@ -70,6 +70,6 @@ Deno.test("completed() asks for the visits that an older upstream wants first", 
     const requiredCapabilities = { elicitation: { url: {} } };
     assertEquals([code, data], ["MISSING_CLIENT_CAPABILITY", { requiredCapabilities }]);
   }
-  // Other requests have no such answer.
+  // The results of other requests cannot require input.
   assertEquals(JSON.parse(answered("completion/complete", "{}").text).code, -32603);
 });

@@ -26,7 +26,7 @@ interface Page {
   readonly error: { code: number } | undefined;
 }
 
-/** Asks the lists of a scope, which a test may replace between two pages. */
+/** Reads the lists of a scope, which a test may replace between two pages. */
 async function lister(rows: Partial<CatalogRows>, pageSize: number) {
   const plane = await dataPlane(rows, {}, { pageSize });
   return {
@@ -93,7 +93,7 @@ Deno.test("a list counts what the caller sees, and ends with it", async () => {
   });
   const first = await page(catalog.all, undefined, { teams: ["t1"] });
   assertEquals(first.names, ["a-1", "a-2", "a-3"]);
-  // Another caller's cursor shows nobody more than his own.
+  // Another caller's cursor shows no more than the caller's own.
   assertEquals((await page(catalog.all, first.nextCursor)).names, ["a-5"]);
 });
 
@@ -109,7 +109,7 @@ Deno.test("a cursor of another list, another endpoint or another gateway's makin
   assertEquals((await page(small, (await page(small)).nextCursor)).names, ["a-5"]);
 });
 
-/** What may happen between two pages; `which` chooses among the gateways that there are. */
+/** A change between two pages; `which` selects among the gateways. */
 interface Change {
   readonly type: "add" | "delete" | "refresh" | "rename";
   readonly which: number;
@@ -122,7 +122,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   offers: offers(),
 });
 
-/** Tools in any order: two offers share some, drop some and add some. */
+/** Tools in any order. Two consecutive offers share, drop and add some. */
 function offers() {
   return fc.shuffledSubarray(Array.from({ length: 12 }, (_, i) => `t${i}`));
 }
@@ -142,7 +142,7 @@ Deno.test("a walk through the pages gives each tool that is there all the while 
     ) => {
       for (const { id } of await registry.gateways.list()) await registry.gateways.delete(id);
       const add = async (tools: readonly string[]) => {
-        // Three are registered in one second: then the ids decide.
+        // Three gateways are registered in one second, so their ids decide.
         if (++serial % 3 === 0) seconds++;
         const { id } = await registry.gateways.insert(newGateway({ name: `g${serial}` }));
         await registry.saveDiscovery(id, discovery({ tools }), naming);

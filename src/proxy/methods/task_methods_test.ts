@@ -30,7 +30,7 @@ async function setUp(revisions: "sessions" | "stateless" = "sessions") {
     );
   const ask = async (method: string, params: unknown, more: Partial<CallContext> = {}) =>
     JSON.parse(await text(method, params, more));
-  /** Makes a task and gives its id. */
+  /** Makes a task and returns its id. */
   const make = async (name: string, more: Partial<CallContext> = {}): Promise<string> => {
     const { result } = await ask(
       "tools/call",
@@ -188,7 +188,7 @@ Deno.test("Whoever asks for whichever tasks, no id of an upstream or a caller re
     who: fc.nat(1),
     what: fc.constantFrom("make", "tasks/get", "tasks/result", "tasks/cancel", "tasks/list"),
     tool: fc.constantFrom("a-work", "b-work"),
-    /** Which of all ids that were ever given. */
+    /** Selects one of all issued ids. */
     pick: fc.nat(50),
   });
   await fc.assert(
@@ -203,7 +203,7 @@ Deno.test("Whoever asks for whichever tasks, no id of an upstream or a caller re
         const task = given[pick % Math.max(1, given.length)];
         const asked = a.asked.length + b.asked.length;
         const answer = await text(what, { taskId: task?.id ?? "none" }, callers[who]);
-        // A correlation id is random, and may look like anything.
+        // A correlation id is random and may look like a task id.
         const said = answer.replace(/"correlationId":"[^"]*"/, "");
         assertEquals(/aaa-|bbb-/.test(said), false, answer);
         const reached = a.asked.length + b.asked.length - asked;

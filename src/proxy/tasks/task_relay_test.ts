@@ -104,7 +104,7 @@ Deno.test("TaskRelay lets an upstream name those tasks of the client alone that 
   assertEquals(asked.length, 3);
   assertEquals((await ask("a", "tasks/list")).text, '{"tasks":[{"taskId":"c1","ttl":1.0}],"nextCursor":"x"}');
   assertEquals((await ask("b", "tasks/list")).text, '{"tasks":[],"nextCursor":"x"}');
-  // Another worker goes on with the session.
+  // Another worker resumes the session.
   const moved = setUp(() => '{"taskId":"c1"}', kept());
   assertEquals((await moved.ask("a", "tasks/get", '{"taskId":"c1"}')).failed, false);
   assertEquals((await moved.ask("b", "tasks/get", '{"taskId":"c1"}')).failed, true);

@@ -3,7 +3,7 @@ import { isPassable, Passthrough, type PassthroughRules } from "./passthrough.ts
 
 type Given = Readonly<Record<string, string>>;
 
-/** As received: unlike a `Headers` it may hold what HTTP would refuse. */
+/** Unlike `Headers`, it may hold values that HTTP refuses. */
 function received(given: Given) {
   return { get: (name: string) => given[name.toLowerCase()] ?? null };
 }
@@ -18,7 +18,7 @@ function select(
 ): Record<string, string> {
   const all = { enabled: true, defaultNames: [], sensitive: false, overwrite: false, ...rules };
   const pairs = new Passthrough(all, own, standing).select(received(given));
-  // No header goes out twice.
+  // No header is sent twice.
   assertEquals(new Set(pairs.map(([name]) => name)).size, pairs.length);
   return Object.fromEntries(pairs);
 }
@@ -93,7 +93,7 @@ Deno.test("Passthrough.select() takes an upstream's own list in place of the def
 Deno.test("Passthrough.select() ignores denied names on either list", () => {
   const given = Object.fromEntries([...NEVER, "x-ok"].map((name) => [name, "value"]));
   const expected = { "x-ok": "value", authorization: "value" };
-  // x-upstream-authorization is among what was received, and passes under its other name.
+  // x-upstream-authorization is received, and passed under its other name.
   assertEquals(
     select(given, { rules: { defaultNames: [...NEVER, "x-ok"], sensitive: true, overwrite: true } }),
     expected,
@@ -107,10 +107,10 @@ Deno.test("Passthrough.select() ignores denied names on either list", () => {
 Deno.test("Passthrough.select() never passes the caller's own bearer unasked", () => {
   const given = { authorization: "Bearer mine", cookie: "session=1" };
   assertEquals(select(given), {});
-  // Listed, but the operator did not opt in.
+  // The header is listed, but the operator has not opted in.
   assertEquals(select(given, { rules: { defaultNames: ["authorization", "cookie"] } }), {});
   assertEquals(select(given, { own: ["Authorization", "Cookie"] }), {});
-  // Opted in, but not listed.
+  // The operator has opted in, but the header is not listed.
   assertEquals(select(given, { rules: { sensitive: true, overwrite: true } }), {});
   assertEquals(select(given, { rules: { sensitive: true }, own: ["authorization"] }), {
     authorization: "Bearer mine",

@@ -93,7 +93,7 @@ Deno.test("DuplexConnection tells each of many callers with one progress token i
       }
       for (let i = 0; i < tokens.length; i++) channel.answers(i + 1);
       await Promise.all(answers);
-      // After the answer, and of tokens that were never ours: for nobody.
+      // Progress after the response, or with an unknown token, has no recipient.
       channel.says(progress(sent[0]));
       channel.says(progress(tokens[0]));
       channel.says(progress(1));
@@ -112,7 +112,7 @@ Deno.test("DuplexConnection changes no byte of a request but its progress token"
       (t) => `{"_meta":{"progressToken" : "${t}" ,"z":1e2},"y": "\\u00e9"}`,
     ],
     ['{"_meta":{"progress\\u0054oken":"p"}}', (t) => `{"_meta":{"progress\\u0054oken":"${t}"}}`],
-    // Elsewhere than in _meta it is the tool's own.
+    // Outside `_meta`, the member belongs to the tool.
     ['{"arguments":{"progressToken":"p"}}', () => '{"arguments":{"progressToken":"p"}}'],
     ['{"_meta":{"progressToken":{"no":"token"}}}', () => '{"_meta":{"progressToken":{"no":"token"}}}'],
   ];
@@ -247,7 +247,7 @@ Deno.test("DuplexConnection lets a call wait as long as its deadline says, and l
   assertEquals(channel.strays, ["a response to no pending request"]);
 
   const asking = within(1_000);
-  // Which of two calls the question is for, nobody knows: the other one waits with it.
+  // The request may belong to either call, so both deadlines are held.
   const [held, beside] = [connection.request(2, "{}", asking), connection.request(3, "{}", within(1_000))];
   await clock.tick(500);
   asking.deadline.hold(clock.now());
@@ -281,7 +281,7 @@ Deno.test("DuplexConnection fails every call that a lost message may have answer
   const { channel, call, connection } = setUp();
   const answers = [call(1), call(2)].map(failure);
   await settled();
-  // Whichever way it is noticed.
+  // The end may be noticed in either way.
   channel.says("x".repeat(1_001));
   const third = failure(call(3));
   await settled();
@@ -302,7 +302,7 @@ Deno.test("DuplexConnection fails the one call whose answer is too long, where i
   await settled();
   channel.says({ jsonrpc: "2.0", method: "notifications/message", params: { data: "x".repeat(1_001) } });
   channel.says({ result: { text: "x".repeat(1_001), id: 1 }, jsonrpc: "2.0", id: 2 });
-  // As a reader of lines tells it; nobody waits for that one any more.
+  // As reported by a line reader; the call has already been given up.
   connection.lost({ start: '{"jsonrpc":"2.0","id":2,"result":{"', end: '"}}' });
   assertEquals((await answer).code, "UPSTREAM_RESPONSE_TOO_LARGE");
   for (const id of [1, 3]) channel.answers(id);
@@ -329,7 +329,7 @@ Deno.test("DuplexConnection ends when nobody calls for the idle time, counted fr
   await clock.tick(3_000);
   channel.answers(1);
   await answer;
-  // What an upstream says of itself is no reason to keep it.
+  // Messages of the upstream do not keep an idle connection open.
   for (let i = 0; i < 8; i++) {
     await clock.tick(100);
     channel.says({ jsonrpc: "2.0", method: "notifications/message" });
@@ -358,7 +358,7 @@ Deno.test("DuplexConnection asks a silent side whether it is there, and ends whe
   assertEquals(channel.sent.map((text) => JSON.parse(text).method), ["ping"]);
   channel.says(`{"jsonrpc":"2.0","id":"${JSON.parse(channel.sent[0]!).id}","result":{}}`);
   assertEquals(channel.strays, []);
-  // A call has a deadline of its own, and a server that works at it may be silent.
+  // A call has its own deadline, and a working server may be silent.
   const answer = call(1);
   await clock.tick(10_000);
   assertEquals(channel.sent.length, 2);

@@ -9,7 +9,7 @@ import type { Greeting, HeaderList, RequestOptions } from "../transport/transpor
 import { Deadline } from "../resilience/deadline.ts";
 import type { DuplexTransportOptions } from "./duplex_transport.ts";
 
-/** Its other side is of 2026-07-28 if it says so. */
+/** The other side speaks 2026-07-28 if its greeting says so. */
 const GREETING: Greeting = {
   method: "server/discover",
   params: '{"_meta":{"who":"we"}}',
@@ -220,7 +220,7 @@ Deno.test("A retired transport's shared processes end with the calls under way, 
 Deno.test("SharedConnection asks a silent socket as the revision can, and ends where it says nothing", async () => {
   const { clock, upstream, shared, call } = setUp({ kind: "websocket", pingAfterMs: 1_000 });
   await call();
-  // A subscription's silence says nothing.
+  // A silent subscription is no fault.
   const options = { isLongLived: true, deadline: new Deadline(0, "none", clock.now()) };
   const listening = failure(call(options, "subscriptions/listen"));
   await clock.tick(1_000);

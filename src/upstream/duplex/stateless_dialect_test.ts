@@ -78,7 +78,7 @@ Deno.test("StatelessDialect gives a log message to the one call that wants log m
   const given = assertRejects(() => call(4, LOUD, { signal }), Error, "enough");
   await settled();
   channel.says(LOG);
-  // It may be an echo of the call that was given up.
+  // The message may belong to the cancelled call.
   signal.cancel(new Error("enough"));
   await given;
   channel.says(LOG);
@@ -107,7 +107,7 @@ Deno.test("StatelessDialect tells the upstream of what is given up: cancelled, t
     notices().map(({ method, params }) => [method, params]),
     [1, 2, 3].map((requestId) => ["notifications/cancelled", { requestId }]),
   );
-  // An answer that comes all the same is for nobody.
+  // A late response has no recipient.
   channel.answers(1);
   assertEquals(channel.strays, ["a response to no pending request"]);
 });

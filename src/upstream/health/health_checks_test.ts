@@ -15,10 +15,10 @@ const TIMEOUT_MS = 5_000;
 const refused = () => new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "x", reason: "refused" });
 const unauthorized = (status: number) => new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "x", status });
 
-/** What an upstream does when it is checked: nothing (it is well), fail, or hang until the check is given up. */
+/** The reaction of an upstream to a check: none (healthy), a failure, or no answer until the check is aborted. */
 type Behaviour = "well" | "hangs" | (() => Error);
 
-/** @param checkedAgo how long ago a gateway was checked, ms; the others never were */
+/** @param checkedAgo time since a gateway's last check, ms; absent: never checked */
 function fixture(
   names: readonly string[],
   more: Partial<HealthCheckDeps> = {},

@@ -66,7 +66,7 @@ function filterOf({ request }: LiveStream): unknown {
 const updated = (uri: string) =>
   `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"${uri}"}}`;
 
-Deno.test("Upstream.subscribe() hears of an upstream of 2026-07-28's resources, without the id that is the upstream's", async () => {
+Deno.test("Upstream.subscribe() delivers resource updates of a 2026-07-28 upstream without the upstream's subscription id", async () => {
   const { fake, upstream, streams } = stateless();
   const heard: string[] = [];
   const stop = new AbortController();
@@ -102,7 +102,7 @@ Deno.test("Upstream.subscribe() opens a stream again that was lost or ended", as
     CALL,
   );
   await opened;
-  // One that just ends, and one that says goodbye.
+  // One stream ends without a response, the other with one.
   streams[0]!.end();
   await waitFor(() => streams.length === 2, { what: "another stream" });
   streams[1]!.send({ jsonrpc: "2.0", id: streams[1]!.request.id, result: { resultType: "complete" } });
@@ -191,7 +191,7 @@ Deno.test("Upstream.subscribe() says when an older upstream refuses every resour
   await refused.ended;
 });
 
-Deno.test("A client that listens gets another session where the upstream has forgotten its own, wishes and all", async () => {
+Deno.test("A client that listens gets another session where the upstream has lost its own, with the client's preferences", async () => {
   const forgotten = new Set<string>();
   const streams: LiveStream[] = [];
   const fake = new FakeUpstream((request) => {
@@ -225,7 +225,7 @@ Deno.test("A session's stream moves with it to another worker, also where the up
   let conflicts = 0;
   const fake = new FakeUpstream((request) => {
     if (request.http.method !== "GET") return undefined;
-    // It hears late that the first one has left.
+    // The upstream learns late that the first worker has left.
     if (streams.some(({ isGivenUp }) => !isGivenUp) || (streams.length > 0 && conflicts === 0)) {
       conflicts++;
       return { status: 409 };
@@ -242,7 +242,7 @@ Deno.test("A session's stream moves with it to another worker, also where the up
   assertEquals(streams.length, 1);
   const [transfer] = await one.transfer(before);
   other.adopt(after, transfer!);
-  // A call that ends only now does not listen for the client that is gone.
+  // A call that ends now must not listen for the departed client.
   await one.listen(before);
   await waitFor(() => streams.length === 2, { what: "the stream in the other worker" });
   assertEquals([streams[0]!.isGivenUp, streams[1]!.request.sessionId, conflicts], [true, "s1", 1]);
@@ -391,7 +391,7 @@ Deno.test("ListWatch listens to upstreams that promise to tell, and anew to one 
   assertEquals([first.streams[1]!.isGivenUp, watch.size], [true, 0]);
 });
 
-Deno.test("Subscriptions end when the upstream is another now", async () => {
+Deno.test("Subscriptions end when the upstream is replaced", async () => {
   const { upstream, streams } = stateless();
   const { opened, ended } = upstream.subscribe(
     { resourceSubscriptions: ["a:1"] },

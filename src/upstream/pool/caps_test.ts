@@ -60,7 +60,7 @@ for (const already of [0, 5]) {
       each.release();
       return clock.now() - startMs;
     });
-    // Two more come for each that is served, so the key always has somebody to hand its session to.
+    // Two callers arrive for each one that is served, so the key always has a caller for its session.
     for (let i = 0; i < 60; i++) {
       busy.push(use(A, 100), use(A, 100));
       await clock.tick(100);

@@ -31,7 +31,7 @@ Deno.test("SessionPool opens a new session for the waiter of one that comes back
 });
 
 Deno.test("SessionPool never lends a session over its TTL, even before the timer has met it", async () => {
-  // The timer comes every 5 s, so the session is 1 s over its time and still there.
+  // The timer fires every 5 s, so the session is still open 1 s after its end.
   const { clock, pool, lease } = fixture({ ttlMs: 52_000 });
   const old = await lease(KEY);
   old.release();
@@ -107,7 +107,7 @@ Deno.test("SessionPool has no timer unless it has sessions", async () => {
   assertEquals(clock.timers, 0, "the pool is closed");
 });
 
-/** Open a session, leave it idle for longer than the interval, and say what it answers to each probe. */
+/** Opens a session, leaves it idle beyond the interval, and answers each probe as given. */
 async function stale(
   methods: HealthMethod[],
   answers: Partial<Record<HealthMethod, ProbeVerdict | "silence">>,

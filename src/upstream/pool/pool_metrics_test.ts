@@ -109,9 +109,9 @@ Deno.test("mergeSnapshots() of one changes nothing, of none is all zeros", async
   ]);
 });
 
-Deno.test("poolMetricsJson() carries the guide's names and ContextForge's", async () => {
+Deno.test("poolMetricsJson() has ContextForge's names and those of its tuning guide", async () => {
   const json = poolMetricsJson(await worker());
-  const guide = [
+  const tuningGuide = [
     "total_sessions_created",
     "total_sessions_reused",
     "pool_hits",
@@ -138,7 +138,7 @@ Deno.test("poolMetricsJson() carries the guide's names and ContextForge's", asyn
     "pools",
     "circuit_breakers",
   ];
-  for (const name of [...guide, ...contextForge]) assert(name in json, name);
+  for (const name of [...tuningGuide, ...contextForge]) assert(name in json, name);
   assertEquals([json.enabled, json.hits, json.misses, json.hit_rate, json.total_active_sessions], [
     true,
     1,

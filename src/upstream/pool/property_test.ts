@@ -1,4 +1,4 @@
-// The pool under random interleavings, against a model that only counts what it sees from outside.
+// The pool under random interleavings, checked against a model that counts from outside.
 import { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
@@ -49,7 +49,7 @@ interface Opening {
 }
 
 class ModelSession extends FakeSession {
-  /** The key's count of drains when its creation began. */
+  /** The number of drains of the key when the creation began. */
   readonly epoch: number;
   pendingProbe: ((verdict: ProbeVerdict) => void) | undefined;
 
@@ -60,7 +60,7 @@ class ModelSession extends FakeSession {
   }
 }
 
-/** Drives a pool step by step, and looks after each step whether every promise is kept. */
+/** Drives a pool step by step, and checks every guarantee after each step. */
 class Model {
   readonly clock = new FakeClock();
   readonly limits: PoolLimits;
@@ -70,10 +70,10 @@ class Model {
   /** In order of arrival. */
   readonly pending = new Set<Call>();
   readonly held: { readonly lease: Lease<ModelSession>; readonly key: PoolKey }[] = [];
-  /** Of each key, how often it was drained. */
+  /** Drains per key. */
   readonly epochs = new Map<PoolKey, number>();
   granted = 0;
-  /** The first broken promise that a caller met. */
+  /** The first broken guarantee that a caller met. */
   failure: unknown = undefined;
 
   constructor(limits: Partial<PoolLimits>) {
@@ -195,7 +195,7 @@ class Model {
     }
   }
 
-  /** Let the upstream do its part: then every caller must get an answer, and everything must close. */
+  /** Lets the upstream finish. Then every caller must get an answer, and every session must close. */
   async finish(): Promise<void> {
     for (let round = 0; this.pending.size > 0; round++) {
       assert(round < 500, "callers wait for ever");
@@ -291,7 +291,7 @@ class Model {
     return [...this.openings][which % Math.max(1, this.openings.size)];
   }
 
-  /** Sessions that are being asked whether they are healthy. */
+  /** Sessions whose health is being checked. */
   #probed(): ModelSession[] {
     return this.sessions.filter(({ pendingProbe, ended }) => pendingProbe !== undefined && ended === 0);
   }
@@ -301,7 +301,7 @@ class Model {
     session.pendingProbe = undefined;
   }
 
-  /** The pool closes a session that keeps silent; nothing is pending with it then. */
+  /** The pool closes a silent session, so nothing is pending in it. */
   #forgetSilentProbes(): void {
     for (const session of this.sessions) if (session.ended > 0) session.pendingProbe = undefined;
   }

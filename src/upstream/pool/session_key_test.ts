@@ -128,7 +128,7 @@ Deno.test("IdentityHasher.identify() tells the same value in different places ap
   assertEquals(new Set(callers.map((each) => hasher().identify(each))).size, callers.length);
 });
 
-/** All that may tell two callers apart; values are such that badly framed ones would collide. */
+/** Everything that may distinguish two callers. The values would collide if they were framed badly. */
 const text = fc.string({ unit: fc.constantFrom("a", "1", ":", ";", "T", "\ud800", "\ud801"), maxLength: 4 });
 const headerText = fc.string({ unit: fc.constantFrom("a", "1", ":", ",", "H"), maxLength: 4 });
 const anyCaller = fc.record({
@@ -137,7 +137,7 @@ const anyCaller = fc.record({
   passed: fc.array(fc.tuple(fc.constantFrom("x-a", "x-ab"), text), { maxLength: 3 }),
 });
 
-/** The same question answered without hash, frame or cache. */
+/** The same description without hash, frame and cache. */
 function differs(a: typeof anyCaller extends fc.Arbitrary<infer T> ? T : never, b: typeof a): boolean {
   const parts = ({ token, headers, passed }: typeof a) => {
     const { authorization, ...others } = headers;

@@ -15,7 +15,7 @@ const STATE = '"opaque \\u00e4\\/"';
 
 type Answer = (method: string, params: string | undefined, options: AskOptions) => Promise<RpcAnswer>;
 
-/** An upstream that gives `rounds` one after the other, and then an end. */
+/** An upstream that answers with `rounds` in turn, and then with a final result. */
 function setUp(rounds: string[], answer?: Answer, capabilities = ALL) {
   const fake = new FakeUpstream(({ id, method }: Received) => {
     if (method !== "tools/call") return undefined;
@@ -62,7 +62,7 @@ Deno.test("An older client is asked what a stateless upstream requires, and the 
   assertEquals(second!.inputResponses, { name: { action: "accept" }, place: { roots: [] } });
   assertEquals([second!.name, second!.arguments, second!._meta], ["t", { n: 1 }, first!._meta]);
   const body = fake.received[1]!.http.body!;
-  // As it came, byte for byte, and so are the client's arguments.
+  // The text is unchanged, byte for byte, and so are the client's arguments.
   assert(
     body.includes(`"requestState":${STATE}`) && body.includes('{"n":1.0}') && body.includes('{"roots":[ ]}'),
   );

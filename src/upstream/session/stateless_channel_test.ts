@@ -137,7 +137,7 @@ Deno.test("StatelessChannel.request() gives results of an extension's own type t
     const failure = await assertRejects(() => session.request("tools/call", "{}", LIMITS), SluiceError);
     assertEquals(failure.code, "UPSTREAM_PROTOCOL_ERROR");
   }
-  // Older servers do not say.
+  // Older servers omit it.
   const { session } = setUp(({ id }) => result(id, '{"x":1}'));
   assertEquals((await session.request("tools/call", "{}", LIMITS)).text, '{"x":1}');
 });

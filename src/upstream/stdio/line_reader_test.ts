@@ -28,7 +28,7 @@ Deno.test("LineReader gives the same lines however the bytes are cut", () => {
           const size = sizes.next().value!;
           chunks.push(whole.subarray(at, at += size));
         }
-        // Lines without text are no messages.
+        // Empty lines are no messages.
         assertEquals(read(chunks), { lines: texts.filter((text) => text !== ""), tooLong: [] });
       },
     ),
@@ -55,7 +55,7 @@ Deno.test("LineReader keeps both ends of a line beyond the limit, however the by
       for (let at = 0; at < whole.length; at += size) chunks.push(whole.subarray(at, at + size));
       const { lines, tooLong: [edges, ...others] } = read(chunks, maxBytes);
       assertEquals([lines, others, edges!.end], [[], [], line.slice(-EDGE_CHARS)]);
-      // What is longer than the limit is known up to the limit at least.
+      // Each end of an overlong line is known up to the limit.
       assert(line.startsWith(edges!.start) && edges!.start.length >= Math.min(EDGE_CHARS, maxBytes));
     }),
   );

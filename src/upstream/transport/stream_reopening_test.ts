@@ -3,7 +3,7 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { Deadline } from "../resilience/deadline.ts";
 import { keepStreamOpen, pauseBeforeResume, type StreamEnd } from "./stream_reopening.ts";
 
-/** How often the stream was opened, as time goes by. */
+/** The number of openings over time. */
 async function openings(end: StreamEnd, ...ticks: number[]): Promise<number[]> {
   const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   const stop = new AbortController();
