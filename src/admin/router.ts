@@ -2,6 +2,7 @@
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
+import type { ExtraField } from "./rest/fields.ts";
 import { type Route, ROUTES } from "./routes.ts";
 
 export interface AdminApi {
@@ -51,7 +52,14 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
       const { query, principal, signal } = request;
       return {
         route,
-        answer: () => route.handler({ deps, params, query, principal, signal, body: () => request.body() }),
+        async answer() {
+          const extra: ExtraField[] = [];
+          const body = () => request.body();
+          const answer = await route.handler({ deps, params, query, principal, signal, body, extra });
+          if (extra.length === 0) return answer;
+          const { withWarnings } = await import("./rest/fields.ts"); // the handler has loaded it
+          return { ...answer, body: withWarnings(answer.body, extra) };
+        },
       };
     },
   };

@@ -4,7 +4,8 @@ import type { RowChanges } from "../../store/registry/entities.ts";
 import type { PromptRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { notSupported, refusal, snakeObject, validated } from "../rest/faults.ts";
+import { notSupported, refusal, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewayOf,
   gatewaysById,
@@ -20,6 +21,8 @@ import { promptRead } from "../rest/shapes.ts";
 import { customNameOf, ownWords } from "./tool_routes.ts";
 
 const UPSTREAM_FIELDS = ["title", "template", "arguments", "gateway_id"];
+
+const PROMPT_UPDATE: KnownFields = { schema: promptUpdate, judged: UPSTREAM_FIELDS };
 
 const PROMPT: Noun<PromptRow> = {
   word: "Prompt",
@@ -62,7 +65,7 @@ async function render(call: Call, args: Record<string, string>): Promise<AdminRe
 }
 
 export async function createPrompt(call: Call): Promise<AdminResponse> {
-  snakeObject(snakeObject(await call.body(), ["body"]).prompt, ["body", "prompt"]);
+  requireObject(requireObject(await call.body(), ["body"]).prompt, ["body", "prompt"]);
   throw refusal([
     notSupported(
       ["body", "prompt"],
@@ -75,7 +78,7 @@ export async function updatePrompt(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Prompt", deps.store.prompts);
   const gateway = await gatewayOf(deps, row);
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], PROMPT_UPDATE);
   const input = validated(promptUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, promptRead(row, gateway), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

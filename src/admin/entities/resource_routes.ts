@@ -2,7 +2,8 @@
 import type { ResourceRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { notSupported, refusal, snakeObject, validated } from "../rest/faults.ts";
+import { notSupported, refusal, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewaysById,
   requireUsable,
@@ -26,6 +27,12 @@ const UPSTREAM_FIELDS = [
   "size",
   "gateway_id",
 ];
+
+const RESOURCE_UPDATE: KnownFields = {
+  schema: resourceUpdate,
+  judged: UPSTREAM_FIELDS,
+  withoutEffect: ["extension_metadata"],
+};
 
 const RESOURCE: Noun<ResourceRow> = {
   word: "Resource",
@@ -58,7 +65,7 @@ export async function getResourceInfo(call: Call): Promise<AdminResponse> {
 }
 
 export async function createResource(call: Call): Promise<AdminResponse> {
-  snakeObject(snakeObject(await call.body(), ["body"]).resource, ["body", "resource"]);
+  requireObject(requireObject(await call.body(), ["body"]).resource, ["body", "resource"]);
   throw refusal([
     notSupported(
       ["body", "resource"],
@@ -70,7 +77,7 @@ export async function createResource(call: Call): Promise<AdminResponse> {
 export async function updateResource(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Resource", deps.store.resources);
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], RESOURCE_UPDATE);
   const input = validated(resourceUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, resourceRead(row), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

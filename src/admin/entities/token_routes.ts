@@ -1,7 +1,8 @@
 // Revoking tokens. They are not kept in the database, so a token's id here is its `jti`; the token itself is never sent.
 import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { snakeObject, validated } from "../rest/faults.ts";
+import { validated } from "../rest/faults.ts";
+import { requireObject } from "../rest/fields.ts";
 import { jti, tokenRevoke } from "../rest/schemas.ts";
 
 /** `DELETE /tokens/{jti}`, as in ContextForge: 204; `{"reason"}` and `{"expires_at"}` (ISO 8601) in a body, if there is one. */
@@ -9,7 +10,7 @@ export async function revokeToken(call: Call): Promise<AdminResponse> {
   const { deps, params, principal } = call;
   const id = validated(jti, params.id, ["path", "token_id"]);
   const body = await call.body();
-  const given = validated(tokenRevoke, body === undefined ? {} : snakeObject(body, ["body"]), ["body"]);
+  const given = validated(tokenRevoke, body === undefined ? {} : requireObject(body, ["body"]), ["body"]);
   await deps.store.revokedTokens.revoke({
     jti: id,
     revokedBy: principal.email,

@@ -4,7 +4,8 @@ import type { RowChanges } from "../../store/registry/entities.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, fault, notSupported, refusal, snakeObject, validated } from "../rest/faults.ts";
+import { type Fault, fault, notSupported, refusal, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewayOf,
   gatewaysById,
@@ -35,6 +36,21 @@ const UPSTREAM_FIELDS = [
   "header_mapping",
   "gateway_id",
 ];
+
+const TOOL_UPDATE: KnownFields = {
+  schema: toolUpdate,
+  judged: UPSTREAM_FIELDS,
+  withoutEffect: [
+    "allow_auto",
+    "allowlist",
+    "auth_headers",
+    "deprecated",
+    "expose_passthrough",
+    "extension_metadata",
+    "plugin_chain_post",
+    "plugin_chain_pre",
+  ],
+};
 
 const TOOL: Noun<ToolRow> = {
   word: "Tool",
@@ -67,7 +83,7 @@ export async function getTool(call: Call): Promise<AdminResponse> {
 
 /** REST and A2A tools are to come; those of MCP servers come with their gateway. */
 export async function createTool(call: Call): Promise<AdminResponse> {
-  const tool = snakeObject(snakeObject(await call.body(), ["body"]).tool, ["body", "tool"]);
+  const tool = requireObject(requireObject(await call.body(), ["body"]).tool, ["body", "tool"]);
   const loc = ["body", "tool", "integration_type"];
   const faults: Fault[] = [];
   if (typeof tool.name !== "string" || tool.name.trim() === "") {
@@ -90,7 +106,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Tool", deps.store.tools);
   const gateway = await gatewayOf(deps, row);
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], TOOL_UPDATE);
   const input = validated(toolUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, toolRead(row, gateway, principal), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

@@ -28,6 +28,29 @@ async function withGateway(
   });
 }
 
+Deno.test("PUT of tools, resources and prompts warns of fields that it does not know or use", () =>
+  withGateway(async ({ call, idOf }) => {
+    const cases = [
+      ["tools", "one-a", { descripton: "d", plugin_chain_pre: ["x"], deprecated: false, title: null }],
+      ["resources", "r:1", { visibilty: "private", extension_metadata: { a: 1 } }],
+      ["prompts", "one-p", { dispaly_name: "P", slug: "x" }],
+    ] as const;
+    const found = [];
+    for (const [kind, name, body] of cases) {
+      const answer = await call("PUT", `/${kind}/${await idOf(kind, name)}`, { body });
+      assertEquals(answer.status, 200);
+      const warnings: { loc: string[]; msg: string; type: string }[] = answer.body.warnings;
+      found.push(
+        warnings.map(({ loc, msg, type }) => `${loc[1]} ${type} ${/mean "(.*)"/.exec(msg)?.[1] ?? ""}`),
+      );
+    }
+    assertEquals(found, [
+      ["descripton unknown_field description", "plugin_chain_pre no_effect "],
+      ["visibilty unknown_field visibility", "extension_metadata no_effect "],
+      ["dispaly_name unknown_field display_name", "slug unknown_field "],
+    ]);
+  }));
+
 Deno.test("GET /tools gives ContextForge's fields, the upstream's words and its objects", () =>
   withGateway(async ({ call, gatewayId }) => {
     const { body } = await call("GET", "/tools");

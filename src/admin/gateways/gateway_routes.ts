@@ -8,7 +8,8 @@ import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
 import { type Credentials, writeCredentials } from "../../upstream/credentials.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, notSupported, snakeObject, soundFields, validated } from "../rest/faults.ts";
+import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
 import {
   discoverTarget,
   mentionsCredentials,
@@ -22,6 +23,25 @@ import { newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/l
 import { pageOf, readListQuery, selected } from "../rest/paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "../rest/schemas.ts";
 import { gatewayRead } from "../rest/shapes.ts";
+
+/** ContextForge takes these; a value other than its default is refused, because the gateway would not do what it asks. */
+const UNSUPPORTED_FIELDS = [
+  "oauth_config",
+  "client_cert",
+  "client_key",
+  "identity_propagation",
+  "auth_value",
+];
+
+const JUDGED_FIELDS = [...UNSUPPORTED_FIELDS, "one_time_auth", "gateway_mode"];
+const WITHOUT_EFFECT = ["ca_certificate_sig", "signing_algorithm"];
+
+const GATEWAY_CREATE: KnownFields = {
+  schema: gatewayCreate,
+  judged: JUDGED_FIELDS,
+  withoutEffect: WITHOUT_EFFECT,
+};
+const GATEWAY_UPDATE: KnownFields = { ...GATEWAY_CREATE, schema: gatewayUpdate };
 
 const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
@@ -51,7 +71,7 @@ export async function getGateway(call: Call): Promise<AdminResponse> {
 /** Nothing is stored unless the upstream was reached and told everything that it offers. */
 export async function createGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], GATEWAY_CREATE);
   const loose = soundFields(gatewayUpdate, raw);
   const { place, faults: placeFaults } = requestedPlace(loose, null);
   const { credentials, faults } = requestedCredentials(loose, null, place.transport);
@@ -105,7 +125,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], GATEWAY_UPDATE);
   const loose = soundFields(gatewayUpdate, raw);
   const kept = mentionsCredentials(loose) ? await shownCredentials(deps, row) : null;
   const { place, faults: placeFaults } = requestedPlace(loose, row);
@@ -202,7 +222,7 @@ async function refuseTaken(
 /** Faults for what ContextForge takes and this version does not: never ignored in silence. */
 function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
   const faults: Fault[] = [];
-  for (const field of ["oauth_config", "client_cert", "client_key", "identity_propagation", "auth_value"]) {
+  for (const field of UNSUPPORTED_FIELDS) {
     const value = raw[field];
     if (value !== undefined && value !== null && value !== "" && value !== MASK) {
       faults.push(notSupported(["body", field], field));

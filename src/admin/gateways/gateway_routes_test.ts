@@ -46,6 +46,68 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
     assertEquals((await call("GET", `/v1/gateways/${body.id}/`)).body, body);
   }));
 
+Deno.test("POST /gateways warns of fields that it does not know or use, and takes the rest", () =>
+  withAdminApi(async ({ call }) => {
+    const { status, body } = await call("POST", "/gateways", {
+      body: {
+        name: "Time",
+        url: URL_1,
+        descripton: "d",
+        passthruoghHeaders: ["x-a"],
+        nonsense: 1,
+        signing_algorithm: "ed25519",
+        ca_certificate_sig: null,
+        gateway_mode: "cache",
+        slug: "other",
+        oauth_config: null,
+      },
+    });
+    assertEquals([status, body.slug, body.description], [200, "time", null]);
+    assertEquals(body.warnings, [
+      {
+        loc: ["body", "descripton"],
+        msg: '"descripton" is not a known field, and was ignored; did you mean "description"?',
+        type: "unknown_field",
+      },
+      {
+        loc: ["body", "passthruoghHeaders"],
+        msg:
+          '"passthruoghHeaders" is not a known field, and was ignored; did you mean "passthrough_headers"?',
+        type: "unknown_field",
+      },
+      {
+        loc: ["body", "nonsense"],
+        msg: '"nonsense" is not a known field, and was ignored',
+        type: "unknown_field",
+      },
+      {
+        loc: ["body", "signing_algorithm"],
+        msg: '"signing_algorithm" is a field of ContextForge that has no effect here',
+        type: "no_effect",
+      },
+      {
+        loc: ["body", "slug"],
+        msg: '"slug" cannot be set by this request, and was ignored',
+        type: "read_only",
+      },
+    ]);
+    const put = await call("PUT", `/gateways/${body.id}`, { body: { tgas: ["a"], tags: ["b"] } });
+    assertEquals([put.body.tags, put.body.warnings.map(({ msg }: { msg: string }) => msg)], [
+      ["b"],
+      ['"tgas" is not a known field, and was ignored; did you mean "tags"?'],
+    ]);
+  }));
+
+Deno.test("PUT /gateways/{id} takes back what GET gave without a warning, and warns of what it cannot set", () =>
+  withAdminApi(async ({ call }) => {
+    const { body: { id } } = await call("POST", "/gateways", { body: { name: "Time", url: URL_1 } });
+    const { body: read } = await call("GET", `/gateways/${id}`);
+    const { body } = await call("PUT", `/gateways/${id}`, { body: { ...read, description: "new" } });
+    assertEquals([body.description, body.warnings], ["new", undefined]);
+    const off = await call("PUT", `/gateways/${id}`, { body: { ...read, enabled: false } });
+    assertEquals([off.body.enabled, off.body.warnings[0].loc], [true, ["body", "enabled"]]);
+  }));
+
 Deno.test("POST /gateways says every fault at once", () =>
   withAdminApi(async ({ call, discovered, changes }) => {
     const { status, body } = await call("POST", "/gateways", {

@@ -1,5 +1,6 @@
 // What the admin API needs of the rest of the program, and the plain shapes in which it is asked and answers.
 import type { Principal } from "../../auth/principal.ts";
+import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
 import type { Registry } from "../../store/registry/registry.ts";
@@ -64,6 +65,8 @@ export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" 
   readonly deps: AdminDeps;
   /** The path's `{names}`, decoded. */
   readonly params: Readonly<Record<string, string>>;
+  /** Filled while the body is read: the fields that the answer warns of. */
+  readonly extra: ExtraField[];
 }
 
 export type Handler = (call: Call) => Promise<AdminResponse>;

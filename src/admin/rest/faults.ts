@@ -58,21 +58,6 @@ export function soundFields<Schema extends z.ZodObject>(
   return sound as Partial<z.output<Schema>>;
 }
 
-/** The object in a request's body under its snake_case names; camelCase ones are taken as well. @throws {SluiceError} VALIDATION_FAILED */
-export function snakeObject(value: unknown, loc: readonly (string | number)[]): Record<string, unknown> {
-  if (value === undefined) throw refusal([fault(loc, "Field required", "missing")]);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw refusal([fault(loc, "Input should be an object", "object_type")]);
-  }
-  const names = Object.entries(value).map(([key, each]) => {
-    const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    return { key, name, each };
-  });
-  const isChosen = ({ key, name }: { key: string; name: string }) =>
-    name === key || !Object.hasOwn(value, name);
-  return Object.fromEntries(names.filter(isChosen).map(({ name, each }) => [name, each]));
-}
-
 function ofIssue(issue: z.core.$ZodIssue, loc: readonly (string | number)[]): Fault {
   const where = [...loc, ...issue.path.map((part) => typeof part === "number" ? part : String(part))];
   if (issue.code === "invalid_type" && issue.input === undefined) {

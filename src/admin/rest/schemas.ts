@@ -142,6 +142,12 @@ export const serverCreate = z.object({
     .nullable().optional(),
   ...SERVER,
 });
+/** ContextForge's clients wrap a new server: {"server": {...}, "team_id", "visibility"}. */
+export const serverWrapper = z.object({
+  server: z.unknown(),
+  team_id: SHARING.team_id,
+  visibility: SHARING.visibility,
+});
 export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 

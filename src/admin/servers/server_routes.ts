@@ -3,13 +3,26 @@ import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, notSupported, snakeObject, soundFields, validated } from "../rest/faults.ts";
+import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
 import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
 import { pageOf, readListQuery, selected } from "../rest/paging.ts";
-import { serverCreate, serverUpdate } from "../rest/schemas.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
+import { serverCreate, serverUpdate, serverWrapper } from "../rest/schemas.ts";
 import { requestedMembers, requestedOverrides } from "./server_members.ts";
 import { readMembers, refuseNewConflicts } from "../rest/server_names.ts";
 import { promptRead, resourceRead, serverRead, toolRead } from "../rest/shapes.ts";
+
+/** Fields of ContextForge that are refused where they ask for something that the gateway does not do. */
+const JUDGED_FIELDS = ["associated_a2a_agents", "oauth_enabled"];
+const WITHOUT_EFFECT = ["oauth_config"];
+
+const SERVER_WRAPPER: KnownFields = { schema: serverWrapper };
+const SERVER_CREATE: KnownFields = {
+  schema: serverCreate,
+  judged: JUDGED_FIELDS,
+  withoutEffect: WITHOUT_EFFECT,
+};
+const SERVER_UPDATE: KnownFields = { ...SERVER_CREATE, schema: serverUpdate };
 
 const SERVER: Noun<ServerRow> = {
   word: "Server",
@@ -36,9 +49,10 @@ export async function getServer(call: Call): Promise<AdminResponse> {
 
 export async function createServer(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const body = snakeObject(await call.body(), ["body"]);
+  const body = readFields(call, await call.body(), ["body"], SERVER_WRAPPER);
   const loc = ["body", "server"];
-  const raw = { team_id: body.team_id, visibility: body.visibility, ...snakeObject(body.server, loc) };
+  const fields = readFields(call, body.server, loc, SERVER_CREATE);
+  const raw = { team_id: body.team_id, visibility: body.visibility, ...fields };
   const sound = soundFields(serverCreate, raw);
   const { members, faults } = await requestedMembers(call, sound, loc);
   const overrides = await requestedOverrides(call, sound, members.toolIds ?? [], loc);
@@ -74,7 +88,7 @@ export async function createServer(call: Call): Promise<AdminResponse> {
 export async function updateServer(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Server", deps.store.servers);
-  const raw = snakeObject(await call.body(), ["body"]);
+  const raw = readFields(call, await call.body(), ["body"], SERVER_UPDATE);
   const sound = soundFields(serverUpdate, raw);
   const { members, faults } = await requestedMembers(call, sound, ["body"]);
   const overrides = await requestedOverrides(call, sound, members.toolIds ?? row.toolIds, ["body"]);

@@ -117,6 +117,25 @@ async function withTwins(run: (harness: AdminHarness) => Promise<void>): Promise
   });
 }
 
+Deno.test("POST and PUT /servers warn of misspelt fields, also beside the wrapped server", () =>
+  withAdminApi(async ({ call }) => {
+    const created = await call("POST", "/servers", {
+      body: { server: { name: "desk", asociated_tools: [], oauth_config: { a: 1 } }, visiblity: "private" },
+    });
+    assertEquals([created.status, created.body.visibility], [201, "public"]);
+    assertEquals(
+      created.body.warnings.map(({ loc, type }: { loc: string[]; type: string }) => [...loc, type]),
+      [
+        ["body", "visiblity", "unknown_field"],
+        ["body", "server", "asociated_tools", "unknown_field"],
+        ["body", "server", "oauth_config", "no_effect"],
+      ],
+    );
+    const { body } = await call("PUT", `/servers/${created.body.id}`, { body: { icno: "x", icon: "y" } });
+    assertEquals([body.icon, body.warnings.length], ["y", 1]);
+    assertEquals(body.warnings[0].msg, '"icno" is not a known field, and was ignored; did you mean "icon"?');
+  }));
+
 Deno.test("POST /servers keeps naming, names of tools, serverInfo and instructions, and PUT takes back what GET gave", () =>
   withTwins(async ({ call, store }) => {
     const [a] = await store.tools.list();

@@ -1,0 +1,128 @@
+// Reads the object in a request's body. Each field that the request does not know becomes a warning in the answer:
+// a field that is dropped in silence looks like one that was taken.
+import type { z } from "zod";
+import { nearName } from "../../config/near_name.ts";
+import { type Fault, fault, refusal } from "./faults.ts";
+
+/** The fields that a request can have, by their snake_case names. */
+export interface KnownFields {
+  /** The fields that are read. */
+  readonly schema: z.ZodObject;
+  /** Fields that are looked at without being in the schema, such as those that are refused unless they change nothing. */
+  readonly judged?: readonly string[];
+  /** Fields of ContextForge's requests that have no effect here. */
+  readonly withoutEffect?: readonly string[];
+}
+
+/** A field that the request does not take. */
+export interface ExtraField {
+  readonly loc: readonly (string | number)[];
+  /** As the request has it. */
+  readonly written: string;
+  readonly name: string;
+  readonly value: unknown;
+  readonly known: KnownFields;
+}
+
+/** Fields of answers that change by themselves: a client that sends back what it read has old values of them. */
+const CHANGING_FIELDS: ReadonlySet<string> = new Set([
+  "capabilities",
+  "conflicts",
+  "instructions",
+  "last_error",
+  "last_refresh_at",
+  "last_seen",
+  "metrics",
+  "modified_by",
+  "prompt_count",
+  "protocol_version",
+  "reachable",
+  "resource_count",
+  "server_info",
+  "skipped_tools",
+  "stateful",
+  "tool_count",
+  "updated_at",
+  "version",
+]);
+
+/**
+ * The object's fields by their snake_case names; a camelCase name is taken as well. `call.extra` gets the fields that are not
+ * known: the answer will warn of them.
+ * @throws {SluiceError} VALIDATION_FAILED if the value is not an object
+ */
+export function readFields(
+  call: { readonly extra: ExtraField[] },
+  value: unknown,
+  loc: readonly (string | number)[],
+  known: KnownFields,
+): Record<string, unknown> {
+  const fields = namedFields(value, loc);
+  for (const { written, name, value } of fields) {
+    if (!Object.hasOwn(known.schema.shape, name) && !known.judged?.includes(name)) {
+      call.extra.push({ loc: [...loc, written], written, name, value, known });
+    }
+  }
+  return Object.fromEntries(fields.map(({ name, value }) => [name, value]));
+}
+
+/** The object in a request whose fields are of no concern. @throws {SluiceError} VALIDATION_FAILED if it is not an object */
+export function requireObject(value: unknown, loc: readonly (string | number)[]): Record<string, unknown> {
+  return Object.fromEntries(namedFields(value, loc).map(({ name, value }) => [name, value]));
+}
+
+/** The answer with a member `warnings`, if there is something to warn of. */
+export function withWarnings(body: unknown, extra: readonly ExtraField[]): unknown {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  const warnings = extra.flatMap((field) => warningAbout(field, body as Record<string, unknown>) ?? []);
+  return warnings.length === 0 ? body : { ...body, warnings };
+}
+
+/** null: the field changes nothing, for instance because a client sent back what it had read. */
+function warningAbout(
+  { loc, written, name, value, known }: ExtraField,
+  answer: Readonly<Record<string, unknown>>,
+): Fault | null {
+  if (known.withoutEffect?.includes(name)) {
+    if (isNothing(value)) return null;
+    return fault(loc, `"${written}" is a field of ContextForge that has no effect here`, "no_effect");
+  }
+  const shownAs = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  if (Object.hasOwn(answer, shownAs)) {
+    if (CHANGING_FIELDS.has(name) || JSON.stringify(answer[shownAs]) === JSON.stringify(value)) return null;
+    return fault(loc, `"${written}" cannot be set by this request, and was ignored`, "read_only");
+  }
+  const near = nearName(name, [...Object.keys(known.schema.shape), ...known.judged ?? []], likelyEdits);
+  const question = near === null ? "" : `; did you mean "${near}"?`;
+  return fault(loc, `"${written}" is not a known field, and was ignored${question}`, "unknown_field");
+}
+
+function likelyEdits(length: number): number {
+  return Math.max(1, Math.floor(length / 3));
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === false || value === "" ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+}
+
+interface NamedField {
+  readonly written: string;
+  readonly name: string;
+  readonly value: unknown;
+}
+
+/** A field that comes under both names counts by its snake_case name. */
+function namedFields(value: unknown, loc: readonly (string | number)[]): NamedField[] {
+  if (value === undefined) throw refusal([fault(loc, "Field required", "missing")]);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refusal([fault(loc, "Input should be an object", "object_type")]);
+  }
+  return Object.entries(value)
+    .map(([written, each]) => ({
+      written,
+      name: written.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value: each,
+    }))
+    .filter(({ written, name }) => name === written || !Object.hasOwn(value, name));
+}
