@@ -14,7 +14,7 @@ import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./command_line/flags.ts";
-import { prepareDatabase, secretsOf } from "./command_line/prepare.ts";
+import { prepareDatabase, secretsOf, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
@@ -30,7 +30,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const config: Config = { ...loaded, port };
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
-  for (const warning of warnings) log.warning("setting", { warning });
+  warnOfSettings(warnings, config, sink);
   raiseOpenFilesLimit();
   for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
   await checkCertificate(config, log);

@@ -34,6 +34,18 @@ Deno.test("serve names every wrong setting at once, with the nearest right name,
   }
 });
 
+Deno.test("serve warns of ContextForge's settings without effect at every LOG_LEVEL, the protections first", async () => {
+  await using sluice = await Sluice.start({
+    env: { LOG_LEVEL: "ERROR", APP_ROOT_PATH: "/x", PLUGINS_ENABLED: "true", TRUST_PROXY_AUTH: "true" },
+  });
+  const warnings = sluice.log().map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
+  assertEquals(warnings, [
+    "No effect: PLUGINS_ENABLED (environment).",
+    "No effect: TRUST_PROXY_AUTH (environment).",
+    "Settings of ContextForge without effect here (environment): APP_ROOT_PATH",
+  ]);
+});
+
 Deno.test("serve names every wrong flag and ends with 2", async () => {
   const { code, text } = await failedStart({ args: ["--dmeo", "--wrokers", "2"] });
   assertEquals(code, 2);

@@ -3,7 +3,20 @@ import type { Config } from "../../config/schema.ts";
 import { migrate } from "../../store/sql/migrations.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
 import { loadOrCreateSecrets, type Secrets } from "../../store/secrets.ts";
-import type { Log } from "../../telemetry/log.ts";
+import { createLog, type Log, type LogSink } from "../../telemetry/log.ts";
+
+/**
+ * Warns of settings without effect, whatever LOG_LEVEL says: ERROR, which is ContextForge's default, would hide which of its
+ * protections the gateway lacks.
+ */
+export function warnOfSettings(
+  warnings: readonly string[],
+  { logFormat }: Pick<Config, "logFormat">,
+  sink: LogSink,
+): void {
+  const log = createLog({ level: "WARNING", format: logFormat, sink });
+  for (const warning of warnings) log.warning("setting", { warning });
+}
 
 export async function secretsOf(
   { jwtSecretKey, authEncryptionSecret, databaseUrl }: Config,
