@@ -1,11 +1,12 @@
-// JSON-RPC 2.0 messages as text: classified once, then spliced instead of re-serialised, so that what we do not know survives.
+// JSON-RPC 2.0 messages as text. A message is classified once and then spliced instead of re-serialised, so that unknown
+// members survive.
 import { SluiceError } from "../base/errors.ts";
 
 export type JsonRpcId = string | number;
 
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** A message and the text it came in; `params` is the parsed value, never normalised. */
+/** A message and its text; `params` is the parsed value, never normalised. */
 export type Message =
   | {
     readonly kind: "request";
@@ -29,7 +30,7 @@ export type Message =
 
 export type RequestMessage = Extract<Message, { kind: "request" }>;
 
-/** Parse a body. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP */
+/** Parses a body. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP */
 export function parseJson(text: string, maxDepth: number): unknown {
   if (exceedsDepth(text, maxDepth)) throw new SluiceError("BODY_TOO_DEEP", { limit: maxDepth });
   try {
@@ -39,14 +40,14 @@ export function parseJson(text: string, maxDepth: number): unknown {
   }
 }
 
-/** Say what kind of message a parsed value is. @throws {SluiceError} INVALID_REQUEST */
+/** Classifies a parsed value. @throws {SluiceError} INVALID_REQUEST */
 export function classify(value: unknown, text: string): Message {
   if (!isObject(value)) throw invalid("a message is a JSON object");
   if (value.jsonrpc !== "2.0") throw invalid('"jsonrpc" must be "2.0"');
   const { id, method, params } = value;
   if (method === undefined) {
     if (!("result" in value) && !("error" in value)) throw invalid('"method" is missing');
-    // An error may be about something whose id could not be read (2025-11-25, "Responses").
+    // An error without id answers a request whose id could not be read (2025-11-25, "Responses").
     const of = id === undefined && "error" in value ? null : id;
     if (!isId(of) && of !== null) throw invalid('"id" must be a string or a number');
     return { kind: "response", id: of, value, text };
@@ -72,7 +73,7 @@ function invalid(reason: string): SluiceError {
   return new SluiceError("INVALID_REQUEST", { reason });
 }
 
-/** The id as it goes back: numbers beyond 2^53 keep the digits that the client wrote. */
+/** The id for the response. Numbers beyond 2^53 keep the client's digits. */
 export function idText(message: RequestMessage): string {
   const { id } = message;
   if (typeof id === "string" || Number.isSafeInteger(id)) return JSON.stringify(id);
@@ -80,12 +81,12 @@ export function idText(message: RequestMessage): string {
   return range === null ? JSON.stringify(id) : message.text.slice(range.start, range.end);
 }
 
-/** A success response around a result that is already JSON text. */
+/** Builds a success response from a result text. */
 export function resultText(id: string, result: string): string {
   return `{"jsonrpc":"2.0","id":${id},"result":${result}}`;
 }
 
-/** An error response around an error object that is already JSON text. */
+/** Builds an error response from an error object text. */
 export function errorText(id: string, error: string): string {
   return `{"jsonrpc":"2.0","id":${id},"error":${error}}`;
 }
@@ -108,22 +109,25 @@ export interface TextRange {
 }
 
 /**
- * Where the value of a member of the outermost object lies in `text`, which must be valid JSON (`JSON.parse` took it).
- * Of a repeated key the last one counts, as in `JSON.parse`.
+ * Finds the value of a member of the outermost object. `text` must be valid JSON. Of a repeated key the last one counts, as
+ * in `JSON.parse`.
  */
 export function findMember(text: string, key: string): TextRange | null {
   return scanMember(text, key, false);
 }
 
-/** Refuse an ambiguous object whose member decides what the call may do; see replaceSoleMember. @throws {SluiceError} INVALID_REQUEST */
+/**
+ * Refuses an ambiguous object whose member decides what the call may do; see replaceSoleMember. @throws {SluiceError}
+ * INVALID_REQUEST
+ */
 export function requireSoleMember(text: string, key: string): void {
   scanMember(text, key, true);
 }
 
 /**
- * The same object text with a member's value replaced, where that member decides what the call may do.
- * @throws {SluiceError} INVALID_REQUEST where the key is there twice, or in another case too: a reader that takes another one
- *  than we did (the first, or Go's "Name") would be led past our checks
+ * Replaces the value of a member that decides what the call may do.
+ * @throws {SluiceError} INVALID_REQUEST if the key occurs twice, or also in another case. A reader that takes another
+ *  occurrence (the first, or Go's "Name") would bypass our checks
  */
 export function replaceSoleMember(text: string, key: string, value: string): string {
   const range = scanMember(text, key, true)!;
@@ -142,7 +146,7 @@ function scanMember(text: string, key: string, sole: boolean): TextRange | null 
   return found;
 }
 
-/** Visits the members of the outermost object: where the key lies, its quotes too, and where the value. */
+/** Visits the members of the outermost object, with the ranges of the quoted key and of the value. */
 function eachMember(
   text: string,
   visit: (keyStart: number, keyEnd: number, start: number, end: number) => void,
@@ -161,7 +165,7 @@ function eachMember(
   }
 }
 
-/** The texts of an array's elements; none where the text, which must be valid JSON, is no array. */
+/** The texts of an array's elements; empty if the text is no array. `text` must be valid JSON. */
 export function elementTexts(text: string): string[] {
   const elements: string[] = [];
   let at = skipSpace(text, 0);
@@ -176,7 +180,7 @@ export function elementTexts(text: string): string[] {
   return elements;
 }
 
-/** What a peer has sent in one piece: one message, or those of a batch (2025-03-26, "Batching"), each with its own text. */
+/** Splits a peer's payload into messages with their own texts: one message, or those of a batch (2025-03-26, "Batching"). */
 export function piecesOf(value: unknown, text: string): readonly (readonly [value: unknown, text: string])[] {
   if (!Array.isArray(value) || value.length === 0) return [[value, text]];
   const texts = elementTexts(text);
@@ -189,12 +193,12 @@ export function memberText(text: string, key: string): string | undefined {
   return range === null ? undefined : text.slice(range.start, range.end);
 }
 
-/** A member's value; null where the member is absent. */
+/** A member's value; null: absent. */
 export function memberValue(text: string, key: string): unknown {
   return JSON.parse(memberText(text, key) ?? "null");
 }
 
-/** The same object text with one member's value replaced; appended where the member is absent. */
+/** Replaces a member's value, or appends an absent member. */
 export function replaceMember(text: string, key: string, value: string): string {
   const range = findMember(text, key);
   if (range !== null) return text.slice(0, range.start) + value + text.slice(range.end);
@@ -203,7 +207,7 @@ export function replaceMember(text: string, key: string, value: string): string 
   return `${text.slice(0, open)}${JSON.stringify(key)}:${value}${empty ? "" : ","}${text.slice(open)}`;
 }
 
-/** The same object text without a member, however often it is there. */
+/** Removes all occurrences of a member. */
 export function removeMember(text: string, key: string): string {
   const kept: string[] = [];
   let isThere = false;
@@ -214,7 +218,9 @@ export function removeMember(text: string, key: string): string {
   return isThere ? `{${kept.join(",")}}` : text;
 }
 
-/** Is the text nested deeper than `limit` objects and arrays? Valid JSON or not: it is asked before parsing. */
+/**
+ * Whether the text is nested deeper than `limit` objects and arrays. It is checked before parsing, so it may be invalid JSON.
+ */
 export function exceedsDepth(text: string, limit: number): boolean {
   if (!hasMoreBracketsThan(text, limit)) return false;
   let depth = 0;
@@ -229,7 +235,7 @@ export function exceedsDepth(text: string, limit: number): boolean {
   return false;
 }
 
-/** Counts opening brackets, those within strings too: most texts have too few of them to be worth a walk. */
+/** Counts opening brackets, including those in strings. Most texts have too few for a full check. */
 function hasMoreBracketsThan(text: string, limit: number): boolean {
   let left = limit;
   for (const bracket of ["{", "["]) {
@@ -256,7 +262,7 @@ function skipSpace(text: string, at: number): number {
   }
 }
 
-/** From an opening quote to behind the closing one. */
+/** Returns the position after the closing quote. */
 function skipString(text: string, at: number): number {
   let end = at;
   for (;;) {
@@ -289,12 +295,12 @@ const ENDS_SCALAR: ReadonlySet<number> = new Set([COMMA, BRACE_CLOSE, BRACKET_CL
 
 function keyEquals(text: string, start: number, end: number, key: string): boolean {
   if (end - start === key.length && text.startsWith(key, start)) return true;
-  // Within the key only: a search through the rest of the text for every key makes a large object take quadratic time.
+  // Only the key is searched. A search of the remaining text for every key would take quadratic time.
   const written = text.slice(start, end);
   return written.includes("\\") && JSON.parse(`"${written}"`) === key;
 }
 
-/** Another spelling of the key, in upper case or with escapes. */
+/** Whether a key is another spelling of `key`, in another case or with escapes. */
 function keyResembles(text: string, start: number, end: number, key: string): boolean {
   const written = text.slice(start, end);
   if (written.length !== key.length && !written.includes("\\")) return false;

@@ -1,11 +1,11 @@
-// `x-mcp-header` in a tool's input schema: which arguments are repeated in headers (2026-07-28, transports, "Custom Headers from
-// Tool Parameters").
+// `x-mcp-header` annotations in a tool's input schema, which name the arguments to repeat in headers (2026-07-28, transports,
+// "Custom Headers from Tool Parameters").
 import { isObject } from "./json_rpc.ts";
 
 export interface ParamAnnotation {
   /** The header's name, in lower case. */
   readonly header: string;
-  /** Where the argument is: only members of objects count, never entries of arrays. */
+  /** The path to the argument. It leads through members of objects, never through array entries. */
   readonly path: readonly string[];
 }
 
@@ -15,14 +15,14 @@ const PREFIX = "mcp-param-";
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const TYPES: ReadonlySet<unknown> = new Set(["string", "integer", "boolean"]);
 
-/** The annotations of a schema; none where any is at fault: what one of them means, the others may mean as well. */
+/** Returns the annotations of a schema. A schema with an invalid annotation has none, because the others may be wrong too. */
 export function paramAnnotations(inputSchema: unknown): ParamAnnotation[] {
   const found = search(inputSchema);
   if (faultIn(found) !== null) return [];
   return found.map(({ name, path }) => ({ header: PREFIX + String(name).toLowerCase(), path }));
 }
 
-/** What is wrong with a schema's annotations; null: nothing. Clients must not offer a tool that has any such fault. */
+/** Returns the fault of a schema's annotations; null: none. Clients must not offer a tool with a fault. */
 export function annotationFault(inputSchema: unknown): string | null {
   return faultIn(search(inputSchema));
 }
@@ -30,9 +30,9 @@ export function annotationFault(inputSchema: unknown): string | null {
 interface Found {
   readonly name: unknown;
   readonly type: unknown;
-  /** Of the keys that lead there. */
+  /** The keys that lead to the annotation. */
   readonly path: readonly string[];
-  /** It is on an argument, or on a member of one that is an object: all that leads there are `properties`. */
+  /** The annotation is on an argument, or on a member of an object argument: only `properties` lead there. */
   readonly isReachable: boolean;
 }
 
@@ -51,14 +51,14 @@ function faultIn(found: readonly Found[]): string | null {
   return null;
 }
 
-/** The keywords of JSON Schema 2020-12, and of older drafts, that hold a schema or a list of some. */
+/** The keywords of JSON Schema 2020-12 and older drafts that hold a schema or a list of schemas. */
 const HOLDS_SCHEMAS = [
   ...["items", "prefixItems", "additionalItems", "contains", "unevaluatedItems"],
   ...["additionalProperties", "unevaluatedProperties", "propertyNames"],
   ...["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "contentSchema"],
 ];
 
-/** Those that hold schemas by name; a name may be anything. */
+/** The keywords that hold schemas by name. A name may be any text. */
 const HOLDS_NAMED_SCHEMAS = ["patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"];
 
 function search(schema: unknown, path: readonly string[] = [], isReachable = true): Found[] {

@@ -1,18 +1,18 @@
-// Server-sent events, both ways (WHATWG HTML, "Server-sent events").
+// Encodes and decodes server-sent events (WHATWG HTML, "Server-sent events").
 
 export interface SseEvent {
-  /** "message" where the stream names none. */
+  /** Default: "message". */
   readonly event: string;
   readonly data: string;
   /** The last event id as of this event. */
   readonly id: string | null;
 }
 
-/** Feeds on bytes in whatever pieces they come; gives whole events. */
+/** Decodes bytes in pieces of any size into whole events. */
 export class SseDecoder {
   readonly #decoder = new TextDecoder();
   readonly #maxEventChars: number;
-  /** The pieces of a line that has not ended: joined once, at its end, so that a long line costs no quadratic copying. */
+  /** The pieces of the current line. They are joined once, because repeated joining of a long line takes quadratic time. */
   #rest: string[] = [];
   #restChars = 0;
   #endsInCr = false;
@@ -20,22 +20,22 @@ export class SseDecoder {
   #dataChars = 0;
   #event = "";
   #id: string | null = null;
-  /** The id as of the last event that came whole. */
+  /** The id as of the last complete event. */
   #committedId: string | null = null;
   #retryMs: number | null = null;
   #atStart = true;
 
-  /** @param maxEventChars an event longer than this makes `push` throw RangeError */
+  /** @param maxEventChars `push` throws RangeError for a longer event */
   constructor(maxEventChars: number) {
     this.#maxEventChars = maxEventChars;
   }
 
-  /** The reconnection delay that the server asked for last, ms. */
+  /** The reconnection delay that the server requested last, ms. */
   get retryMs(): number | null {
     return this.#retryMs;
   }
 
-  /** From behind which a broken stream is asked for again: an event that was cut off comes once more. */
+  /** The id for resuming a broken stream. An incomplete event is then sent again. */
   get lastEventId(): string | null {
     return this.#committedId;
   }
@@ -49,7 +49,7 @@ export class SseDecoder {
     const events: SseEvent[] = [];
     if (text === "") return events;
     let lineStart = 0;
-    // What was left over holds no whole line, except for a CR at its very end.
+    // The remainder holds no whole line, except for a CR at its very end.
     const searched = this.#endsInCr ? this.#restChars - 1 : this.#restChars;
     if (this.#endsInCr || text.includes("\n") || text.includes("\r")) {
       text = this.#rest.join("") + text;
@@ -61,7 +61,7 @@ export class SseDecoder {
     let cr = text.indexOf("\r", searchFrom);
     while (lf >= 0 || cr >= 0) {
       const lineEnd = cr < 0 ? lf : lf < 0 ? cr : Math.min(lf, cr);
-      // A CR at the end may be the first half of a CRLF: wait for the next piece.
+      // A final CR may be the first half of a CRLF, so it waits for the next piece.
       if (lineEnd === cr && cr === text.length - 1) break;
       this.#line(text.slice(lineStart, lineEnd), events);
       lineStart = lineEnd + (lineEnd === cr && lf === cr + 1 ? 2 : 1);
@@ -95,7 +95,7 @@ export class SseDecoder {
     if (value.charCodeAt(0) === 0x20) value = value.slice(1);
     if (field === "data") {
       this.#data.push(value);
-      // And one for the line itself: lines without data take memory too.
+      // One more for the line itself, because lines without data take memory too.
       this.#dataChars += value.length + 1;
     } else if (field === "event") this.#event = value;
     else if (field === "id" && !value.includes("\0")) this.#id = value;
@@ -103,7 +103,7 @@ export class SseDecoder {
   }
 }
 
-/** One event as text for the stream; a message spread over lines stays one event. */
+/** Encodes one event. A message with several lines stays one event. */
 export function encodeSseEvent(data: string, { event, id }: { event?: string; id?: string } = {}): string {
   const lines = data.includes("\n") || data.includes("\r")
     ? data.split(/\r\n|\n|\r/).map((line) => `data: ${line}\n`).join("")
