@@ -1,5 +1,6 @@
-// JSON-RPC 2.0 messages as text. A message is classified once and then spliced instead of re-serialised, so that unknown
-// members survive.
+// Room `mcp`: the Model Context Protocol on the wire, as text and without I/O.
+// This file handles JSON-RPC 2.0 messages. A message is classified once and then spliced instead of re-serialised, so that
+// unknown members survive.
 import { SluiceError } from "../base/errors.ts";
 
 export type JsonRpcId = string | number;

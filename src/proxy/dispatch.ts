@@ -4,14 +4,14 @@ import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
-import type { CallContext, Handler } from "./call/call_context.ts";
+import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
 import { completed } from "./call/sessionless_result.ts";
 import { setLogLevel } from "./methods/logging.ts";
 import { complete, getPrompt } from "./methods/prompts_get.ts";
 import { readResource } from "./methods/resources_read.ts";
-import { subscribe, unsubscribe } from "./methods/resources_subscribe.ts";
+import { subscribeResource, unsubscribeResource } from "./methods/resources_subscribe.ts";
 import { listTasks, type TaskListCursors } from "./methods/tasks_list.ts";
 import { taskHandlers } from "./methods/task_methods.ts";
 import { callTool, callToolAsMethod } from "./methods/tools_call.ts";
@@ -29,32 +29,32 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
-  readonly #sessionMethods: ReadonlyMap<string, Handler>;
-  readonly #statelessMethods: ReadonlyMap<string, Handler>;
-  readonly #toolAsMethod: Handler;
+  readonly #sessionMethods: ReadonlyMap<string, MethodHandler>;
+  readonly #statelessMethods: ReadonlyMap<string, MethodHandler>;
+  readonly #toolAsMethod: MethodHandler;
   readonly #serverInfo: (call: CallContext) => string;
   readonly #toErrorObject: (error: unknown, call: FailedCall) => string;
 
   constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
     const lifecycle = new LifecycleMethods(identity);
-    const shared: [method: string, handler: Handler][] = [
+    const shared: [method: string, handler: MethodHandler][] = [
       ...listHandlers(caller, paging),
       ["tools/call", (call, message) => callTool(caller, call, message)],
       ["resources/read", (call, message) => readResource(caller, call, message)],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
     ];
-    this.#sessionMethods = new Map<string, Handler>([
+    this.#sessionMethods = new Map<string, MethodHandler>([
       ["initialize", (call, message) => lifecycle.initialize(call, message)],
       ["ping", () => lifecycle.ping()],
       ...shared,
       ["logging/setLevel", (call, message) => setLogLevel(caller, call, message)],
-      ["resources/subscribe", (call, message) => subscribe(caller, call, message)],
-      ["resources/unsubscribe", (call, message) => unsubscribe(caller, call, message)],
+      ["resources/subscribe", (call, message) => subscribeResource(caller, call, message)],
+      ["resources/unsubscribe", (call, message) => unsubscribeResource(caller, call, message)],
       ...taskHandlers(caller, ["tasks/get", "tasks/result", "tasks/cancel"]),
       ["tasks/list", (call, message) => listTasks(caller, taskCursors, call, message)],
     ]);
-    this.#statelessMethods = new Map<string, Handler>([
+    this.#statelessMethods = new Map<string, MethodHandler>([
       ["server/discover", (call) => lifecycle.discover(call)],
       ...shared,
       ...taskHandlers(caller, ["tasks/get", "tasks/update", "tasks/cancel"]),
@@ -111,7 +111,7 @@ export class Dispatcher {
     return { text: this.#toErrorObject(error, call), failed: true };
   }
 
-  #methods(revision: AnyRevision): ReadonlyMap<string, Handler> {
+  #methods(revision: AnyRevision): ReadonlyMap<string, MethodHandler> {
     return revision === STATELESS_REVISION ? this.#statelessMethods : this.#sessionMethods;
   }
 }
@@ -126,6 +126,6 @@ function cancelled(error: unknown): unknown {
   return error instanceof SluiceError ? error : new SluiceError("REQUEST_CANCELLED", {}, { cause: error });
 }
 
-const unknownMethod: Handler = (_call, { method }) => {
+const unknownMethod: MethodHandler = (_call, { method }) => {
   throw new SluiceError("METHOD_NOT_FOUND", { method });
 };

@@ -9,7 +9,7 @@ import type { SessionCall, UpstreamChannel } from "./session/upstream_channel.ts
 import { isInitializeRefused } from "./session/refusals.ts";
 import { isOurDoing, isUnreachable } from "./resilience/failures.ts";
 import { handshake, probeStateless, type StatelessUpstream } from "./session/open_session.ts";
-import type { OpenOptions } from "./session/upstream_session.ts";
+import type { SessionOpenOptions } from "./session/upstream_session.ts";
 
 export interface DiscoverOptions {
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -78,7 +78,7 @@ interface Introduction {
  * Sends a 2026-07-28 request first, because an older server refuses the unknown method. The refusal of `initialize` would
  * prove less.
  */
-async function introduce(transport: UpstreamTransport, options: OpenOptions): Promise<Introduction> {
+async function introduce(transport: UpstreamTransport, options: SessionOpenOptions): Promise<Introduction> {
   const timeoutMs = Math.min(MAX_PROBE_MS, options.timeoutMs);
   const stateless = await probeStateless(transport, { ...options, timeoutMs }).catch((error) => {
     if (isUnreachable(error) || isOurDoing(error)) throw error;

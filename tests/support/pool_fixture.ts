@@ -2,7 +2,12 @@
 import { FakeClock, settled } from "./fake_clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { CircuitBreakers } from "../../src/upstream/resilience/circuit_breaker.ts";
-import { ANONYMOUS, type Identity, type PoolKey, poolKey } from "../../src/upstream/pool/session_key.ts";
+import {
+  ANONYMOUS_IDENTITY,
+  type Identity,
+  type PoolKey,
+  poolKey,
+} from "../../src/upstream/pool/session_key.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import type { PoolSession } from "../../src/upstream/pool/pool_entry.ts";
 import type { HealthMethod, ProbeVerdict } from "../../src/upstream/pool/idle_check.ts";
@@ -113,7 +118,7 @@ export function refused(): SluiceError {
   return new SluiceError("UPSTREAM_AUTH_FAILED", { upstream: "u", status: 401 });
 }
 
-export function keyOf(identity: string = ANONYMOUS, fields: Partial<PoolKey> = {}): PoolKey {
+export function keyOf(identity: string = ANONYMOUS_IDENTITY, fields: Partial<PoolKey> = {}): PoolKey {
   return poolKey({
     url: "http://u.example/mcp",
     identity: identity as Identity,

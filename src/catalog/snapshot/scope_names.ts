@@ -6,7 +6,7 @@ import { withSuffix } from "./tool_name.ts";
 const TAKEN_BY_ALL_CLIENTS = 60;
 
 /** A tool or prompt of the server, as in the registry. */
-export interface Nameable {
+export interface NamedMember {
   readonly id: string;
   /** Unique in the registry: `{gateway}-{tool}`. */
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Nameable {
 }
 
 /** Two members with the same name, and the resolution. */
-export interface NameConflict<Member extends Nameable = Nameable> {
+export interface NameConflict<Member extends NamedMember = NamedMember> {
   readonly kind: "tool" | "prompt";
   /** The name of both. */
   readonly name: string;
@@ -26,7 +26,7 @@ export interface NameConflict<Member extends Nameable = Nameable> {
   readonly renamedTo: string;
 }
 
-export interface ScopeNames<Member extends Nameable> {
+export interface ScopeNames<Member extends NamedMember> {
   /** By id. */
   readonly toolNames: ReadonlyMap<string, string>;
   readonly promptNames: ReadonlyMap<string, string>;
@@ -37,7 +37,7 @@ export interface ScopeNames<Member extends Nameable> {
  * Assigns the names that `naming` selects, and the operator's explicit tool names.
  * @param members in list order, including disabled ones, so that enabling them renames nothing
  */
-export function nameMembers<Member extends Nameable>(
+export function nameMembers<Member extends NamedMember>(
   { naming, toolOverrides }: Pick<ServerRow, "naming" | "toolOverrides">,
   { tools, prompts }: { readonly tools: readonly Member[]; readonly prompts: readonly Member[] },
 ): ScopeNames<Member> {
@@ -60,7 +60,7 @@ export function nameMembers<Member extends Nameable>(
  * Assigns explicit names first, then in list order. A member whose name is taken gets its registry name, with a number if
  * that is taken too.
  */
-function share<Member extends Nameable>(
+function share<Member extends NamedMember>(
   members: readonly Member[],
   explicit: (member: Member) => string | undefined,
   usual: (member: Member) => string,

@@ -10,14 +10,14 @@ import { SseDecoder } from "../../mcp/sse.ts";
 import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.ts";
 import type { McpReply, McpRequest, Serve } from "../exchange/mcp_exchange.ts";
 import { readClaims } from "../sessionless/request_claims.ts";
-import type { ExchangeOptions, Provenance } from "../sessionless/requests.ts";
+import type { AnswerOptions, Provenance } from "../sessionless/requests.ts";
 
 /** @returns the response, as JSON text. @throws {SluiceError} what `readClaims()` throws; WORKER_GONE, REPLICA_UNREACHABLE */
 export async function answerElsewhere(
   way: Serve,
   message: RequestMessage,
   from: Provenance,
-  { signal, notify }: ExchangeOptions,
+  { signal, notify }: AnswerOptions,
 ): Promise<string> {
   // Only what is good here already has headers that say it.
   readClaims(message, undefined);

@@ -46,7 +46,7 @@ export interface Provenance {
 }
 
 /** One exchange of a call. */
-export interface ExchangeOptions {
+export interface AnswerOptions {
   /** Aborted when the client gives the call up, or is gone. */
   readonly signal: CancelSignal;
   /** Takes what comes before the answer, as JSON text. */
@@ -59,7 +59,7 @@ export interface SessionlessAnswer extends RpcAnswer {
 }
 
 export type Accepted =
-  | { readonly kind: "call"; answer(options: ExchangeOptions): Promise<SessionlessAnswer> }
+  | { readonly kind: "call"; answer(options: AnswerOptions): Promise<SessionlessAnswer> }
   | { readonly kind: "listen"; open(stream: ListenStream): Listener };
 
 const LISTEN = "subscriptions/listen";

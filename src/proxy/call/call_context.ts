@@ -34,4 +34,4 @@ export interface CallContext {
 }
 
 /** Serves one method. Failures throw; an upstream's JSON-RPC error is an answer. */
-export type Handler = (call: CallContext, message: RequestMessage) => RpcAnswer | Promise<RpcAnswer>;
+export type MethodHandler = (call: CallContext, message: RequestMessage) => RpcAnswer | Promise<RpcAnswer>;

@@ -7,7 +7,7 @@ import { isObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { LIST_TTL_MS } from "../call/sessionless_result.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
-import type { CallContext, Handler } from "../call/call_context.ts";
+import type { CallContext, MethodHandler } from "../call/call_context.ts";
 import type { ListCursors, ListOf } from "../call/list_cursor.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -42,7 +42,7 @@ const LISTS: Readonly<Record<string, List>> = {
 export function listHandlers(
   caller: UpstreamCaller,
   paging: ListPaging,
-): [method: string, handler: Handler][] {
+): [method: string, handler: MethodHandler][] {
   return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };

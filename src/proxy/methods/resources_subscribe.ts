@@ -8,7 +8,7 @@ import type { CallContext } from "../call/call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** @throws {SluiceError} INVALID_PARAMS, INVALID_REQUEST outside a session, RESOURCE_NOT_FOUND, UPSTREAM_* */
-export async function subscribe(
+export async function subscribeResource(
   caller: UpstreamCaller,
   call: CallContext,
   message: RequestMessage,
@@ -27,8 +27,8 @@ export async function subscribe(
   return answer;
 }
 
-/** @throws {SluiceError} like `subscribe` */
-export async function unsubscribe(
+/** @throws {SluiceError} like `subscribeResource` */
+export async function unsubscribeResource(
   caller: UpstreamCaller,
   call: CallContext,
   message: RequestMessage,

@@ -7,7 +7,7 @@ import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { declaresTasksExtension, TASKS_EXTENSION } from "../../mcp/tasks.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
-import type { CallContext, Handler } from "../call/call_context.ts";
+import type { CallContext, MethodHandler } from "../call/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { mayNameTask, type Rename, renameInCreated, renameInMeta, renameInTask } from "../tasks/task_text.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
@@ -28,7 +28,7 @@ const RESULTS: Readonly<Record<string, (result: string, rename: Rename) => strin
 export function taskHandlers(
   caller: UpstreamCaller,
   methods: readonly string[],
-): [method: string, handler: Handler][] {
+): [method: string, handler: MethodHandler][] {
   return methods.map((method) => [method, (call, message) => askAboutTask(caller, call, message)]);
 }
 

@@ -7,12 +7,12 @@ import type { Attempt, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable } from "../resilience/failures.ts";
 import { channelWithoutSession, openChannel, speaksStateless } from "../session/open_session.ts";
-import type { OpenOptions } from "../session/upstream_session.ts";
+import type { SessionOpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
 /** The options for a new session. */
 export type Opening = Pick<
-  OpenOptions,
+  SessionOpenOptions,
   "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
 >;
 

@@ -8,7 +8,7 @@ import { keepStreamOpen, pause, type StreamEnd } from "../transport/stream_reope
 interface SessionListening {
   /** For error texts. */
   readonly upstream: string;
-  /** Opens a session whose messages go to the listener. `onExpired`: see OpenOptions. */
+  /** Opens a session whose messages go to the listener. `onExpired`: see SessionOpenOptions. */
   readonly open: (onExpired: () => void) => Promise<UpstreamChannel>;
   /** Called after a reconnect, because notifications in between were missed. */
   readonly onAgain?: () => void;

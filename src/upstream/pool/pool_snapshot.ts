@@ -1,7 +1,7 @@
 // Reads the pool metrics of one worker from its lists.
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import { type PoolRow, type PoolSnapshot, showUrl } from "./pool_metrics.ts";
-import { ANONYMOUS } from "./session_key.ts";
+import { ANONYMOUS_IDENTITY } from "./session_key.ts";
 import type { PoolCounters, PoolLists, PoolSession } from "./pool_entry.ts";
 
 /** Limit of keys that are listed individually. The sums count all keys. */
@@ -29,7 +29,7 @@ export function snapshotOf<S extends PoolSession, L>(
       upstream,
       upstream_id: upstreamId,
       url: showUrl(url),
-      identity: identity === ANONYMOUS ? identity : identity.slice(0, 8),
+      identity: identity === ANONYMOUS_IDENTITY ? identity : identity.slice(0, 8),
       transport,
       available: group.idle.length,
       active: group.leased,

@@ -9,7 +9,7 @@ declare const IDENTITY: unique symbol;
 export type Identity = string & { readonly [IDENTITY]: true };
 
 /** A call without token, identity header or passed header. */
-export const ANONYMOUS = "anonymous" as Identity;
+export const ANONYMOUS_IDENTITY = "anonymous" as Identity;
 
 /**
  * Two calls may use one session if and only if `text` of their keys is equal. Two things are deliberately not part of a key:
@@ -90,10 +90,10 @@ export class IdentityHasher {
     });
   }
 
-  /** Returns the caller's identity: 32 characters of base64url, or `ANONYMOUS`. Recent callers need no crypto. */
+  /** Returns the caller's identity: 32 characters of base64url, or `ANONYMOUS_IDENTITY`. Recent callers need no crypto. */
   identify(caller: Caller): Identity {
     const text = this.#describe(caller);
-    if (text === "") return ANONYMOUS;
+    if (text === "") return ANONYMOUS_IDENTITY;
     let identity = this.#cache.get(text);
     if (identity === undefined) {
       // UTF-16 keeps lone surrogates apart, which a token's subject may contain. UTF-8 would map them to one character.

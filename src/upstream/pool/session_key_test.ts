@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
-import { ANONYMOUS, type Caller, type Identity, IdentityHasher, poolKey } from "./session_key.ts";
+import { ANONYMOUS_IDENTITY, type Caller, type Identity, IdentityHasher, poolKey } from "./session_key.ts";
 
 const GUIDE_HEADERS = ["Authorization", "X-Tenant-ID", "X-User-ID", "X-API-Key", "Cookie"];
 const TOKEN = { issuer: "https://issuer", subject: "alice" };
@@ -23,9 +23,9 @@ function caller(
 }
 
 Deno.test("IdentityHasher.identify() calls nobody in particular anonymous", () => {
-  assertEquals(hasher().identify(caller()), ANONYMOUS);
-  assertEquals(hasher().identify(caller({ "user-agent": "x", "x-tenant-id": "" })), ANONYMOUS);
-  assertNotEquals(hasher().identify(caller({}, TOKEN)), ANONYMOUS);
+  assertEquals(hasher().identify(caller()), ANONYMOUS_IDENTITY);
+  assertEquals(hasher().identify(caller({ "user-agent": "x", "x-tenant-id": "" })), ANONYMOUS_IDENTITY);
+  assertNotEquals(hasher().identify(caller({}, TOKEN)), ANONYMOUS_IDENTITY);
 });
 
 Deno.test("IdentityHasher.identify() keeps one identity for a user whose token rotates", () => {
@@ -43,7 +43,7 @@ Deno.test("IdentityHasher.identify() keeps one identity for a user whose token r
 Deno.test("IdentityHasher.identify() tells unverified callers apart by Authorization", () => {
   const one = hasher().identify(caller({ authorization: "Bearer 1" }));
   assertNotEquals(one, hasher().identify(caller({ authorization: "Bearer 2" })));
-  assertNotEquals(one, ANONYMOUS);
+  assertNotEquals(one, ANONYMOUS_IDENTITY);
   assertEquals(one, hasher({ headers: [] }).identify(caller({ authorization: "Bearer 1" })), "listed or not");
 });
 
@@ -108,7 +108,7 @@ Deno.test("IdentityHasher.identify() and poolKey() never read two parts as two o
   const identities = pairs.map(([issuer, subject]) => one.identify(caller({}, { issuer, subject })));
   assertEquals(new Set(identities).size, pairs.length);
   const keys = pairs.map(([upstreamId, url]) =>
-    poolKey({ url, identity: ANONYMOUS, transport: "SSE", upstreamId, upstream: "u" }).text
+    poolKey({ url, identity: ANONYMOUS_IDENTITY, transport: "SSE", upstreamId, upstream: "u" }).text
   );
   assertEquals(new Set(keys).size, pairs.length);
 });

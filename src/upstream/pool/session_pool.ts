@@ -6,7 +6,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import type { PoolSnapshot } from "./pool_metrics.ts";
 import { hasRoom, heirOf, makeKeyRoom, makeRoom } from "./caps.ts";
-import { ANONYMOUS, type PoolKey } from "./session_key.ts";
+import { ANONYMOUS_IDENTITY, type PoolKey } from "./session_key.ts";
 import {
   type CreateSession,
   KeyGroup,
@@ -64,7 +64,7 @@ export class SessionPool<S extends PoolSession> {
     const entry = this.#lists.groups.get(key.text)?.idle.at(-1);
     if (entry === undefined || this.#fitness(entry, this.#clock.now()) !== "fresh") return undefined;
     this.#counters.pool_hits++;
-    if (key.identity === ANONYMOUS) this.#counters.anonymous_identity_count++;
+    if (key.identity === ANONYMOUS_IDENTITY) this.#counters.anonymous_identity_count++;
     return this.#lend(entry, true);
   }
 
@@ -80,7 +80,7 @@ export class SessionPool<S extends PoolSession> {
     if (this.#closed) throw new SluiceError("SHUTTING_DOWN");
     const group = this.#groupOf(key);
     this.#counters.pool_misses++;
-    if (key.identity === ANONYMOUS) this.#counters.anonymous_identity_count++;
+    if (key.identity === ANONYMOUS_IDENTITY) this.#counters.anonymous_identity_count++;
     const lease = await new Promise<Lease<S>>((resolve, reject) => {
       const waiter = new Waiter(create, this.#clock.now(), resolve, reject);
       group.callers.push(waiter);

@@ -11,9 +11,9 @@ import { isUngreeted } from "../resilience/failures.ts";
 import { LIST_CHANGES } from "./incoming_messages.ts";
 import { isEmpty, listFilter } from "./list_filter.ts";
 import { StatelessChannel } from "./stateless_channel.ts";
-import { type OpenOptions, UpstreamSession } from "./upstream_session.ts";
+import { type SessionOpenOptions, UpstreamSession } from "./upstream_session.ts";
 
-type ClientInfo = OpenOptions["clientInfo"];
+type ClientInfo = SessionOpenOptions["clientInfo"];
 
 /**
  * Returns a channel without a session, usable at once by everyone. Null: this transport always has sessions.
@@ -23,7 +23,7 @@ export function channelWithoutSession(
   transport: UpstreamTransport,
   revision: string,
   clientInfo: ClientInfo,
-  peers: Pick<OpenOptions, "onListChanged"> = {},
+  peers: Pick<SessionOpenOptions, "onListChanged"> = {},
 ): UpstreamChannel | null {
   return revision === STATELESS_REVISION
     ? newStatelessChannel(transport, clientInfo, peers.onListChanged)
@@ -36,7 +36,7 @@ export function channelWithoutSession(
  */
 export async function openChannel(
   transport: UpstreamTransport,
-  options: OpenOptions,
+  options: SessionOpenOptions,
 ): Promise<UpstreamChannel> {
   try {
     return await handshake(transport, options);
@@ -51,7 +51,7 @@ export async function openChannel(
 /** @throws {SluiceError} UPSTREAM_* */
 export async function handshake(
   transport: UpstreamTransport,
-  options: OpenOptions,
+  options: SessionOpenOptions,
 ): Promise<UpstreamSession> {
   try {
     return await UpstreamSession.open(transport, options);
@@ -120,7 +120,7 @@ function isOlderAnswer(error: unknown): boolean {
 function newStatelessChannel(
   transport: UpstreamTransport,
   clientInfo: ClientInfo,
-  onListChanged?: OpenOptions["onListChanged"],
+  onListChanged?: SessionOpenOptions["onListChanged"],
 ): StatelessChannel | null {
   const { upstream } = transport;
   const connection = transport.stateless(STATELESS_REVISION, greetingOf(upstream, clientInfo, onListChanged));
@@ -131,7 +131,7 @@ function newStatelessChannel(
 function greetingOf(
   upstream: string,
   clientInfo: ClientInfo,
-  onListChanged: OpenOptions["onListChanged"],
+  onListChanged: SessionOpenOptions["onListChanged"],
 ): Greeting {
   const method = "server/discover";
   const claims = { clientCapabilities: "{}", clientInfo: JSON.stringify(clientInfo), logLevel: null };

@@ -13,7 +13,7 @@ import { isStatelessRefused, STATELESS_ERRORS } from "./refusals.ts";
 import { answerInput, isInputRequired, namesOf } from "./input_bridge.ts";
 import { MirroredHeaders } from "../streamable_http/mirrored_headers.ts";
 import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
-import { subscribe } from "./subscriptions_listen.ts";
+import { openSubscription } from "./subscriptions_listen.ts";
 
 export interface StatelessChannelOptions {
   /** For error texts. */
@@ -105,7 +105,7 @@ export class StatelessChannel implements UpstreamChannel {
       clientInfo: this.#clientInfo,
       logLevel: null,
     });
-    return subscribe({
+    return openSubscription({
       upstream: this.#upstream,
       onMessage,
       signal,

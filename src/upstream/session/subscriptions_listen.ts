@@ -20,7 +20,7 @@ interface Listening {
 const ACKNOWLEDGED = "notifications/subscriptions/acknowledged";
 
 /** Subscribes, and reopens a lost stream. Notifications are delivered without the upstream's subscription id. */
-export function subscribe({ upstream, open, onMessage, signal }: Listening): Subscription {
+export function openSubscription({ upstream, open, onMessage, signal }: Listening): Subscription {
   const opened = Promise.withResolvers<void>();
   // Callers that only want messages do not await `opened`.
   opened.promise.catch(() => {});

@@ -22,7 +22,7 @@ export interface SessionPeers extends IncomingMessagesOptions {
   readonly onExpired?: () => void;
 }
 
-export interface OpenOptions extends SessionPeers {
+export interface SessionOpenOptions extends SessionPeers {
   readonly clientInfo: { readonly name: string; readonly version: string };
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
@@ -52,7 +52,7 @@ export class UpstreamSession implements UpstreamChannel {
     connection: UpstreamConnection,
     initialized: JsonObject,
     incoming: IncomingMessages,
-    { passed = [], onExpired = () => {} }: Pick<OpenOptions, "passed" | "onExpired"> = {},
+    { passed = [], onExpired = () => {} }: Pick<SessionOpenOptions, "passed" | "onExpired"> = {},
   ) {
     this.#connection = connection;
     this.initialized = initialized;
@@ -96,7 +96,7 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   /** Performs the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
-  static async open(transport: UpstreamTransport, options: OpenOptions): Promise<UpstreamSession> {
+  static async open(transport: UpstreamTransport, options: SessionOpenOptions): Promise<UpstreamSession> {
     const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
     const { upstream } = transport;
     const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal };
@@ -235,7 +235,7 @@ export class UpstreamSession implements UpstreamChannel {
   }
 }
 
-function initializeText(capabilities: string, clientInfo: OpenOptions["clientInfo"]): string {
+function initializeText(capabilities: string, clientInfo: SessionOpenOptions["clientInfo"]): string {
   const version = JSON.stringify(LATEST_SESSION_REVISION);
   const params = `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${
     JSON.stringify(clientInfo)
