@@ -1,4 +1,5 @@
-// Puts the settings together from defaults, .env files, the environment and flags. No other file reads the environment.
+// Room `config`: the settings of a process, from defaults, .env files, the environment and flags. Commands use
+// `loadProcessConfig`; every other room is given a `Config`. No other file reads the environment.
 
 import { dirname, join, resolve } from "node:path";
 import { parse } from "@std/dotenv";
@@ -22,9 +23,9 @@ export type Layer = "default" | "dev" | NamedLayer | "flag";
 /** Where a value came from. */
 export interface Source {
   readonly from: Layer;
-  /** The name it was given under: the canonical one, an alias, or a flag. */
+  /** The name that was used: the canonical one, an alias, or a flag. */
   readonly name: string;
-  /** As it was written; null: not set. */
+  /** The value as it was written; null if the setting is not set. */
   readonly text: string | null;
 }
 
@@ -41,13 +42,13 @@ export interface Loaded {
 
 export interface LoadInput {
   readonly environment: Readonly<Record<string, string>>;
-  /** The text of ./.env; null: there is none. */
+  /** The text of ./.env; null if there is no such file. */
   readonly dotEnv: string | null;
   /** Reads the .env in the folder of the database that DATABASE_URL names; null: there is none, or it is ./.env. */
   readonly readDatabaseDotEnv?: (databaseUrl: string) => DotEnvFile | null;
   /** Use the development defaults. */
   readonly dev: boolean;
-  /** From command-line flags, by canonical name. */
+  /** Values of command-line flags, by canonical name. */
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
   readonly cores: number;
 }
@@ -61,7 +62,7 @@ const BY_NAME: ReadonlyMap<string, Setting> = new Map(
   SETTINGS.flatMap((row) => [row.name, ...(row.aliases ?? [])].map((name) => [name, row] as const)),
 );
 
-/** One layer's values: for each setting the names and texts that were given, the canonical name first. */
+/** The values of one layer: for each setting the names and texts, the canonical name first. */
 type Given = Map<Setting, Array<{ name: string; text: string }>>;
 
 /**
@@ -108,7 +109,7 @@ export function loadConfig(input: LoadInput): Loaded {
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistakes.join("\n") }, { data: mistakes });
   }
   return {
-    // Every row has put its parsed value under its key: that is what the type says.
+    // The loop above has set every key of Config, which the type checker cannot see.
     config: config as unknown as Config,
     sources: sources as Record<SettingName, Source>,
     databaseDotEnv: databaseDotEnv?.path ?? null,
@@ -137,7 +138,7 @@ function namedLayer(
     const upper = name.toUpperCase();
     const setting = BY_NAME.get(upper);
     if (setting !== undefined) {
-      // `NAME=` stands for "not set", as compose files write it.
+      // Compose files write `NAME=` for a variable that is not set.
       if (text.trim() === "") continue;
       const entry = { name, text };
       const others = given.get(setting) ?? [];
@@ -152,7 +153,7 @@ function namedLayer(
   return given;
 }
 
-/** Two names of one setting in one layer must agree. */
+/** Two names of one setting must have the same value if one layer has both. */
 function findContradiction(
   setting: Setting,
   layer: Layer,

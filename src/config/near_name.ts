@@ -1,8 +1,8 @@
-// Tells a mistyped name from one that belongs to another program.
+// Finds the name that a misspelt one stands for.
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
-// The package comes without types.
+// The package has no types.
 const distance: (a: string, b: string) => number = levenshteinDistance;
 
 /**
@@ -28,7 +28,7 @@ export function nearName(
 /** Two letters that changed places are the likeliest misspelling, so a swap counts less than one edit. */
 const SWAP = 0.5;
 
-/** For names that may be another program's. Short words have many neighbours: in those only a swap counts. */
+/** The default, for names that may belong to another program. Short words have many neighbours: only a swap counts. */
 function fewEdits(length: number): number {
   if (length < 4) return 0;
   if (length < 6) return SWAP;

@@ -1,10 +1,10 @@
-// Renders the settings and the errors for people: .env.example and the README's tables.
+// Renders the reference of settings and errors: .env.example and the README's tables.
 
 import { type ErrorRow, ERRORS } from "../base/errors.ts";
 import { SETTING_GROUPS } from "./schema.ts";
 import type { Setting } from "./settings/setting.ts";
 
-/** The text of .env.example: every setting with an effect or one to come, commented out, at its default. */
+/** The text of .env.example: every setting but the inert ones, commented out, at its default. */
 export function envExample(): string {
   const head = [
     "# Settings of Sluice, at their defaults. Copy to .env and change what you need; the environment wins over .env.",
@@ -55,7 +55,12 @@ export function errorTable(): string {
 
 function sentence({ doc, kind, state }: Setting): string {
   if (state === "inert") return `No effect: ${doc}.`;
-  const unit = { s: " In seconds.", ms: " In milliseconds.", bytes: " In bytes.", MiB: " In MiB." };
+  const unit = {
+    s: " Unit: seconds.",
+    ms: " Unit: milliseconds.",
+    bytes: " Unit: bytes.",
+    MiB: " Unit: MiB.",
+  };
   const effect = state === "planned" ? " No effect in this version." : "";
   return `${doc}${kind.unit === null ? "" : unit[kind.unit]}${effect}`;
 }

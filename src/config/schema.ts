@@ -1,4 +1,4 @@
-// Every setting, in the order in which they are documented, and the Config that follows from them.
+// All settings in the order of the documentation, and the type Config that is derived from them.
 
 import { CACHE_SETTINGS, DATABASE_SETTINGS } from "./settings/storage.ts";
 import { INERT_SETTINGS } from "./settings/inert.ts";
@@ -36,12 +36,12 @@ const GROUPS = {
 
 type Row = (typeof GROUPS)[keyof typeof GROUPS][number];
 
-/** Every setting's canonical name. */
+/** The canonical name of a setting. */
 export type SettingName = Row["name"];
 
 /**
- * The effective settings, as plain data (workers get it by structured clone). Keys are the canonical names in camelCase;
- * durations are milliseconds and end in `Ms`. Inert settings are absent.
+ * The effective settings, as plain data: workers receive it by structured clone. Keys are the canonical names in camelCase.
+ * Durations are milliseconds, and their keys end in `Ms`. Inert settings have no key.
  */
 export type Config = { readonly [R in Row as KeyOf<R>]: ValueOf<R> };
 
@@ -54,7 +54,7 @@ export const SETTING_GROUPS: ReadonlyArray<
 
 export const SETTINGS: readonly Setting[] = SETTING_GROUPS.flatMap((group) => group.settings);
 
-/** Where a setting's value is in Config, e.g. TOOL_TIMEOUT -> toolTimeoutMs. Inert settings are nowhere: null. */
+/** The key of a setting in Config, e.g. TOOL_TIMEOUT -> toolTimeoutMs; null for an inert setting. */
 export function configKey(setting: Setting): ConfigKey | null {
   if (setting.state === "inert") return null;
   const camel = setting.name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());

@@ -1,4 +1,4 @@
-// Where the SQLite file of a DATABASE_URL is: the settings need to know before anything opens the database.
+// Finds the SQLite file of a DATABASE_URL: the .env beside it is read before the database is opened.
 
 import { resolve } from "node:path";
 

@@ -1,29 +1,29 @@
-// Names that are not settings of this gateway: which are mistakes, which the operator is told of, and which belong to
-// other programs.
+// Judges names that are not settings: a misspelling stops the start, a setting of another gateway gets a warning, and a name
+// of another program is left alone.
 
 import { nearName } from "./near_name.ts";
 import { foreignFamily, type ForeignSetting, foreignSetting } from "./settings/contextforge.ts";
 
-/** A layer of settings that has names of all sorts, known and unknown. */
+/** A layer of settings that may contain names which are not settings. */
 export type NamedLayer = ".env beside the database" | ".env" | "environment";
 
-/** A name that was given and has no effect. */
+/** A name that has a value and no effect. */
 export interface IgnoredName {
   readonly name: string;
   readonly from: NamedLayer;
   /**
-   * `protection`: ContextForge protects something, or lets somebody in, by the value that was given. `contextforge`: any other
-   * setting of ContextForge. `similar`: another program's name that resembles a setting. `unknown`: nobody's that we know.
+   * `protection`: with this value ContextForge protects something, or gives access. `contextforge`: any other setting of
+   * ContextForge. `similar`: another program's name that resembles a setting. `unknown`: any other name.
    */
   readonly kind: typeof KINDS[number];
-  /** What the name means elsewhere, and what to do instead; null for an unknown name. */
+  /** What the setting does in ContextForge, and what the gateway does instead; null for an unknown name. */
   readonly reason: string | null;
 }
 
-/** In the order in which they are told. */
+/** In the order of the warnings. */
 const KINDS = ["protection", "similar", "contextforge", "unknown"] as const;
 
-/** Names that begin so are meant for a gateway: an unknown one is worth a warning even in the environment. */
+/** A name with one of these prefixes is meant for a gateway: it gets a warning even in the environment. */
 const GATEWAY_PREFIXES = [
   "MCP_SESSION_POOL_",
   "GRANIAN_",
@@ -34,7 +34,7 @@ const GATEWAY_PREFIXES = [
   "SSRF_",
 ];
 
-/** Common names of other programs that resemble a setting: they must not stop the start. */
+/** Common names of other programs that resemble a setting. They get a warning and do not stop the start. */
 const SIMILAR_NAMES: ReadonlySet<string> = new Set([
   "ALLOWED_ORIGIN",
   "CERTFILE",
@@ -54,7 +54,7 @@ const MAX_NAMES_SHOWN = 20;
 /**
  * Judges a name that is not a setting.
  * @param known every name of a setting
- * @returns a mistake in words, a name to tell the operator of, or null for a name of another program
+ * @returns a mistake as a sentence, a name to warn of, or null for a name of another program
  */
 export function judgeUnknown(
   { name, text, from }: { name: string; text: string; from: NamedLayer },
@@ -84,7 +84,7 @@ export function byImportance(names: readonly IgnoredName[]): IgnoredName[] {
   return names.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
 }
 
-/** Sentences about `names`: one for each reason that matters, and one for the rest of each file or environment. */
+/** The warnings about `names`: one for each reason, and one for the rest of each layer. */
 export function warningsAbout(names: readonly IgnoredName[]): { first: string[]; last: string[] } {
   const explained = Map.groupBy(
     names.filter(({ kind }) => kind === "protection" || kind === "similar"),
@@ -105,7 +105,7 @@ export function warningsAbout(names: readonly IgnoredName[]): { first: string[];
   };
 }
 
-/** The names as a list in words, cut where a warning would grow too long. */
+/** The names as text. A long list is cut. */
 export function listed(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMES_SHOWN).join(", ");
   const more = names.length - MAX_NAMES_SHOWN;
@@ -116,7 +116,7 @@ function kindOf({ isSecurity, same }: ForeignSetting, text: string): "protection
   return isSecurity && !meansSame(text, same) ? "protection" : "contextforge";
 }
 
-/** Is the text the value with which ContextForge behaves as the gateway? Its booleans have several spellings. */
+/** Does ContextForge behave like the gateway with this value? Booleans have several spellings. */
 function meansSame(text: string, same: string | null): boolean {
   const word = text.trim().toLowerCase();
   const spellings: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-// Settings of a process among others that share its database and its cache.
+// Settings of replicas: processes that share one database.
 
 import { kind, seconds, setting, text } from "./setting.ts";
 
@@ -10,7 +10,7 @@ export const REPLICA_SETTINGS = [
     kind: kind(
       null,
       "host, host:port or [IPv6 address]:port",
-      // What is no URL, as 10.0.0.256 or a port above 65535, would fail at the other replicas.
+      // URL.canParse refuses 10.0.0.256 and ports above 65535, which would fail at the other replicas.
       (given) =>
         ADDRESS.test(given) && !/:0+$/.test(given) && URL.canParse(`http://${given}`) ? given : undefined,
     ),
@@ -18,9 +18,8 @@ export const REPLICA_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "Where the other replicas reach this process, past any load balancer; not set: HOST and PORT, and where HOST is " +
-      "every address, the machine's first one that is not loopback.",
+    doc: "The address at which other replicas reach this process directly, without a load balancer. Not " +
+      "set: HOST and PORT; if HOST is every address, the machine's first address that is not loopback.",
   }),
   setting({
     name: "REPLICA_TTL",
@@ -29,9 +28,8 @@ export const REPLICA_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc:
-      "A replica that has not been heard of for so long is gone: the others take over its sessions when they are asked " +
-      "for them. Every replica needs the same.",
+    doc: "Time without a sign of life after which a replica counts as dead. Other replicas then take over " +
+      "its sessions on demand. All replicas need the same value.",
   }),
   setting({
     name: "REPLICA_SSL_CA_CERTS",
@@ -40,8 +38,8 @@ export const REPLICA_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "With SSL, the PEM file of the authorities that may vouch for the other replicas, beside the public ones that Deno " +
-      "knows. Replicas whose certificate nobody there has signed, or for another name than their address, are not spoken to.",
+    doc: "With SSL, the PEM file of certificate authorities to trust for other replicas, in addition to " +
+      "Deno's public ones. A replica connects only to replicas with a trusted certificate for their " +
+      "address.",
   }),
 ] as const;

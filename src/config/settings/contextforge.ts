@@ -1,5 +1,5 @@
-// Settings of ContextForge that have no effect here: what each one does there, and what stands in its place.
-// An operator who moves from ContextForge is told by name what the gateway does not do, the protections first.
+// Settings of ContextForge that have no effect here: what each one does there, and what the gateway does instead.
+// Warnings name them, so that an operator who moves from ContextForge learns which protections are missing.
 
 import { type ForeignRow, PROTECTIONS } from "./contextforge_protections.ts";
 

@@ -1,9 +1,9 @@
-// Settings of who may come in, where the gateway may go out to, and how much it takes.
+// Settings of authentication, outbound addresses, and limits.
 
 import { parseNetwork } from "../../base/egress_guard_address.ts";
 import { bool, bytes, int, kind, list, oneOf, setting, text } from "./setting.ts";
 
-/** Too short or a published placeholder: anybody could forge tokens. */
+/** Refuses short secrets and published placeholders: with those, anybody could forge tokens. */
 function secret(given: string): string | undefined {
   return given.length >= 32 && !given.includes("__REPLACE_ME__") ? given : undefined;
 }
@@ -22,8 +22,8 @@ export const AUTH_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc:
-      "Refuse requests without a valid bearer token; with false, everybody is an anonymous non-admin who sees what is public.",
+    doc: "Refuse requests without a valid bearer token. With false, a request without a token is anonymous " +
+      "and sees public entities only.",
   }),
   setting({
     name: "JWT_SECRET_KEY",
@@ -34,8 +34,8 @@ export const AUTH_SETTINGS = [
     secret: "value",
     isGenerated: true,
     state: "active",
-    doc:
-      "The key that tokens are signed with; a random one is made at the first start and kept beside the database.",
+    doc: "The key that signs tokens. Not set: the first start makes a random key and keeps it beside the " +
+      "database.",
   }),
   setting({
     name: "JWT_ALGORITHM",
@@ -44,7 +44,7 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc: "The one signature algorithm that tokens may have.",
+    doc: "The signature algorithm that tokens must have.",
   }),
   setting({
     name: "JWT_AUDIENCE",
@@ -80,7 +80,7 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "Refuse tokens without an id (`jti`), which could not be revoked.",
+    doc: "Refuse tokens without an id (`jti`). A token without an id cannot be revoked.",
   }),
   setting({
     name: "AUTH_ENCRYPTION_SECRET",
@@ -91,8 +91,8 @@ export const AUTH_SETTINGS = [
     secret: "value",
     isGenerated: true,
     state: "active",
-    doc:
-      "The key that upstream credentials are encrypted with at rest; a random one is made at the first start and kept beside the database.",
+    doc: "The key that encrypts stored upstream credentials. Not set: the first start makes a random key " +
+      "and keeps it beside the database.",
   }),
   setting({
     name: "PLATFORM_ADMIN_EMAIL",
@@ -101,7 +101,7 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc: "The administrator that the gateway starts with.",
+    doc: "The user who is always an administrator, whatever the token's claims say.",
   }),
 ] as const;
 
@@ -113,7 +113,7 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Check every outbound address; metadata and link-local addresses stay refused even with false.",
+    doc: "Check every outbound address. Metadata and link-local addresses are refused even with false.",
   }),
   setting({
     name: "SSRF_ALLOW_LOCALHOST",
@@ -150,7 +150,7 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Networks that are refused whatever else is allowed.",
+    doc: "Networks that are always refused. They win over every other setting.",
   }),
   setting({
     name: "SSRF_BLOCKED_HOSTS",
@@ -159,7 +159,7 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Host names that are refused whatever else is allowed.",
+    doc: "Host names that are always refused. They win over every other setting.",
   }),
   setting({
     name: "SSRF_DNS_FAIL_CLOSED",
@@ -180,8 +180,8 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "Names that requests may call this gateway by in their Host header, besides localhost; not set: any, or localhost's alone where HOST is a loopback address.",
+    doc: "Host names that a request's Host header may have, besides localhost. Not set: any name; if HOST " +
+      "is a loopback address, localhost only.",
   }),
   setting({
     name: "ALLOWED_ORIGINS",
@@ -197,7 +197,8 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Web pages of these origins may call the gateway from a browser.",
+    doc: "Origins whose web pages may call the gateway from a browser. Requests from other origins get " +
+      "403.",
   }),
 ] as const;
 
@@ -209,7 +210,7 @@ export const LIMIT_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The largest request body.",
+    doc: "Largest request body.",
   }),
   setting({
     name: "MAX_UPSTREAM_RESPONSE_BYTES",
@@ -218,7 +219,7 @@ export const LIMIT_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The largest answer of an upstream.",
+    doc: "Largest response of an upstream.",
   }),
   setting({
     name: "VALIDATION_MAX_JSON_DEPTH",
@@ -227,7 +228,7 @@ export const LIMIT_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "How deep the JSON of a request may be nested.",
+    doc: "Deepest nesting of the JSON in a request.",
   }),
 ] as const;
 
@@ -263,8 +264,8 @@ export const RATE_LIMIT_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc:
-      "Limit how many requests each caller sends in a minute; ContextForge's default is true. CACHE_TYPE says who counts together.",
+    doc: "Limit the requests per minute of each caller. ContextForge's default is true. The workers of a " +
+      "process count together; with CACHE_TYPE `database` or `redis`, all replicas do.",
   }),
   requestsPerMinute(
     "RATE_LIMIT_MEDIUM_RPM",

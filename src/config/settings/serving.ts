@@ -1,8 +1,8 @@
-// Settings of the front: where the gateway listens, its workers, its log.
+// Settings of listening, of workers, and of the log.
 
 import { bool, int, kind, mebibytes, oneOf, seconds, setting, text } from "./setting.ts";
 
-/** `WORKERS=auto`: one per core, as Granian does. */
+/** WORKERS=auto is one worker per core, as in Granian, up to this number. */
 const MAX_AUTO_WORKERS = 16;
 
 export const LISTEN_SETTINGS = [
@@ -13,7 +13,7 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "The address to listen on; 127.0.0.1 behind a reverse proxy on the same machine.",
+    doc: "The address to listen on. Behind a reverse proxy on the same machine, use 127.0.0.1.",
   }),
   setting({
     name: "PORT",
@@ -32,7 +32,8 @@ export const LISTEN_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Connections that may wait in the kernel until a worker accepts them (at most net.core.somaxconn).",
+    doc: "Connections that may wait in the kernel until a worker accepts them; the kernel allows at most " +
+      "net.core.somaxconn.",
   }),
   setting({
     name: "HTTP_VERSION",
@@ -42,8 +43,8 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "The HTTP versions to serve: 1, 2, or auto for both (HTTP/2 over TLS by ALPN, without TLS by prior knowledge).",
+    doc: "The HTTP versions to serve. `auto` serves both: HTTP/2 over TLS by ALPN, and without TLS by " +
+      "prior knowledge.",
   }),
   setting({
     name: "SSL",
@@ -61,7 +62,7 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The PEM file of the server's certificate chain; read again at SIGHUP.",
+    doc: "The PEM file of the server's certificate chain. SIGHUP reloads it.",
   }),
   setting({
     name: "KEY_FILE",
@@ -70,7 +71,7 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The PEM file of the certificate's private key; read again at SIGHUP.",
+    doc: "The PEM file of the certificate's private key. SIGHUP reloads it.",
   }),
   setting({
     name: "KEY_FILE_PASSWORD",
@@ -89,7 +90,8 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "A connection whose request head does not arrive whole within so long is closed (Linux).",
+    doc: "Time for a request head to arrive. The gateway closes a connection that takes longer (Linux " +
+      "only).",
   }),
   setting({
     name: "HTTP_BODY_TIMEOUT",
@@ -98,7 +100,7 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "A request whose body does not arrive whole within so long is answered 408.",
+    doc: "Time for a request body to arrive. A request that takes longer gets 408.",
   }),
   setting({
     name: "HTTP_IDLE_TIMEOUT",
@@ -107,8 +109,8 @@ export const LISTEN_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "A connection without a request for so long, or whose client takes nothing of its answer, is closed (Linux); keep it above a proxy's own.",
+    doc: "Time until an idle connection is closed, or one whose client does not read its response (Linux " +
+      "only). Keep it above the idle timeout of a proxy in front.",
   }),
 ] as const;
 
@@ -123,7 +125,7 @@ export const WORKER_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "How many workers share the port.",
+    doc: "Number of workers that share the port.",
   }),
   setting({
     name: "BACKPRESSURE",
@@ -137,8 +139,9 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc:
-      "Requests that a worker handles at once; those above it get 503 immediately (total: WORKERS times this). `auto` adapts to measured latency, from 20 on between 4 and 4096: as many as are under way while an answer takes little longer than at rest.",
+    doc: "Requests that a worker handles at the same time. A request above the limit gets 503 immediately. " +
+      "The limit of the process is WORKERS times this. `auto` adapts the limit to measured latency: it " +
+      "starts at 20 and stays between 4 and 4096.",
   }),
   setting({
     name: "MAX_STREAMS",
@@ -147,8 +150,9 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc:
-      "Event streams, WebSockets and `subscriptions/listen` requests on one connection that a worker holds open at once, beside BACKPRESSURE; one above it is refused immediately, a GET with 503. As many calls of 2026-07-28 may wait for what their clients were asked for.",
+    doc: "Event streams, WebSockets and `subscriptions/listen` requests that a worker holds open at the " +
+      "same time, in addition to BACKPRESSURE. One above the limit is refused immediately; a GET gets " +
+      "503. The same number of calls of revision 2026-07-28 may wait for client input.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",
@@ -158,7 +162,7 @@ export const WORKER_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "How long requests in flight may take to end after SIGTERM or SIGINT.",
+    doc: "Time that requests in flight have to end after SIGTERM or SIGINT.",
   }),
   setting({
     name: "WORKER_TIMEOUT",
@@ -168,7 +172,7 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "A worker whose event loop is silent for so long is ended and replaced.",
+    doc: "Time after which a worker with a blocked event loop is replaced.",
   }),
   setting({
     name: "MAX_REQUESTS",
@@ -178,7 +182,7 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "A worker is replaced, without losing a request, after serving so many.",
+    doc: "Requests after which a worker is replaced. No request is lost.",
   }),
   setting({
     name: "MAX_REQUESTS_JITTER",
@@ -188,8 +192,8 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc:
-      "Up to so many requests are added to MAX_REQUESTS at random, so that workers are not replaced all at once.",
+    doc: "A random number up to this is added to MAX_REQUESTS, so that workers are not all replaced at the " +
+      "same time.",
   }),
   setting({
     name: "RESPAWN_FAILED",
@@ -199,7 +203,7 @@ export const WORKER_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Replace a worker that died; with false, the process ends instead.",
+    doc: "Replace a worker that died. With false, the process ends instead.",
   }),
   setting({
     name: "WORKER_MAX_HEAP_MB",
@@ -208,7 +212,8 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "A worker's JavaScript heap: near it the worker is replaced, beyond it that worker alone ends.",
+    doc: "Limit of a worker's JavaScript heap. A worker near the limit is replaced; a worker beyond it " +
+      "ends, and the others go on.",
   }),
   setting({
     name: "DEV_MODE",
@@ -218,7 +223,7 @@ export const WORKER_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "Restart the workers when a source file changes (only when run from source).",
+    doc: "Restart the workers when a source file changes. Works only from source.",
   }),
 ] as const;
 
@@ -234,7 +239,7 @@ export const LOG_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The least severe events to log: DEBUG, INFO, WARNING or ERROR.",
+    doc: "The least severe events to log.",
   }),
   setting({
     name: "LOG_FORMAT",
@@ -243,7 +248,7 @@ export const LOG_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "One JSON object per line, or text for reading.",
+    doc: "`json` writes one JSON object per line; `text` is for reading.",
   }),
   setting({
     name: "DISABLE_ACCESS_LOG",
@@ -252,9 +257,9 @@ export const LOG_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc:
-      "With false, the log has a line for each request that is served, with caller, client address, tool and error code, and one " +
-      "more for each request of a batch. Requests refused by BACKPRESSURE or MAX_STREAMS have none. Behind a proxy, `client` is the proxy.",
+    doc: "With false, the log has a line for each request that is served, with caller, client address, " +
+      "tool and error code, and a line for each request of a batch. Requests refused by BACKPRESSURE or " +
+      "MAX_STREAMS have no line. Behind a proxy, `client` is the proxy.",
   }),
   setting({
     name: "AUDIT_TRAIL_ENABLED",

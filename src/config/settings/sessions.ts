@@ -1,4 +1,4 @@
-// Settings of sessions: those of clients, and the pool of those to upstream servers.
+// Settings of client sessions, and of the pool of upstream sessions.
 
 import { bool, headerName, int, list, oneOf, seconds, setting } from "./setting.ts";
 
@@ -12,7 +12,7 @@ export const SESSION_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "A client session that is not used for so long ends.",
+    doc: "Time without a request after which a client session ends.",
   }),
   setting({
     name: "SSE_KEEPALIVE_INTERVAL",
@@ -21,8 +21,8 @@ export const SESSION_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc:
-      "A silent event stream gets a comment this often, and a silent WebSocket a ping, so that nothing in between closes them; a WebSocket that answers none within as long again is closed.",
+    doc: "Time after which a silent event stream gets a comment, and a silent WebSocket a ping, so that no " +
+      "proxy closes them. A WebSocket that does not answer a ping within the same time is closed.",
   }),
   setting({
     name: "STREAM_RESUME_WINDOW",
@@ -31,8 +31,8 @@ export const SESSION_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "How long a call goes on whose client has lost its event stream, and how long the end of one is kept: the client may come for the rest.",
+    doc: "Time that a call continues after its client lost the event stream, and that the end of a stream " +
+      "is kept. The client can resume the stream within this time.",
   }),
   setting({
     name: "MCP_CLIENT_REQUEST_TIMEOUT",
@@ -41,8 +41,8 @@ export const SESSION_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "How long a client may take to answer what an upstream asks it: sampling, elicitation, roots. The call's own limit stands still meanwhile.",
+    doc: "Time that a client has to answer an upstream's request (sampling, elicitation, roots). The time " +
+      "does not count towards the call's own limit.",
   }),
   setting({
     name: "TOOL_TIMEOUT",
@@ -51,8 +51,8 @@ export const SESSION_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc:
-      "How long a tool call may take in all, what it waits for (a session, a connection) included, unless the tool has its own timeout; not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
+    doc: "Time that a tool call may take, including the wait for a session and a connection. A tool's own " +
+      "`timeout_ms` wins. Not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
   }),
   setting({
     name: "GATEWAY_TOOL_NAME_SEPARATOR",
@@ -61,7 +61,7 @@ export const SESSION_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc: "What stands between the upstream's name and the tool's: one of - -- _ and the dot.",
+    doc: "Separator between the upstream's name and the tool's name: one of - -- _ and the dot.",
   }),
   setting({
     name: "GATEWAY_TOOL_NAME_MAX_LENGTH",
@@ -70,8 +70,8 @@ export const SESSION_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc:
-      "Names of tools and prompts that would be longer are cut and end with a hash: some clients take 60 or 64.",
+    doc: "Longest name of a tool or prompt. Some clients accept 60 or 64 characters only; a longer name is " +
+      "cut and gets a hash at its end.",
   }),
   setting({
     name: "MCP_LIST_PAGE_SIZE",
@@ -80,7 +80,7 @@ export const SESSION_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How much tools/list, prompts/list, resources/list and resources/templates/list give at once.",
+    doc: "Entries on a page of tools/list, prompts/list, resources/list and resources/templates/list.",
   }),
 ] as const;
 
@@ -101,7 +101,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "Sessions per (URL, identity, transport, upstream).",
+    doc: "Sessions for each combination of URL, identity, transport and upstream.",
   }),
   setting({
     name: "MCP_SESSION_POOL_TTL",
@@ -110,7 +110,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "The age at which a pooled session is closed.",
+    doc: "Age at which a pooled session is closed.",
   }),
   setting({
     name: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
@@ -119,7 +119,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "How long any HTTP exchange on a pooled session may take.",
+    doc: "Time that an HTTP exchange on a pooled session may take.",
   }),
   setting({
     name: "MCP_SESSION_POOL_HEALTH_CHECK_INTERVAL",
@@ -128,7 +128,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "A session that was idle for so long is checked before it is reused.",
+    doc: "Idle time after which a session is checked before reuse.",
   }),
   setting({
     name: "MCP_SESSION_POOL_HEALTH_CHECK_METHODS",
@@ -140,8 +140,8 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc:
-      "The checks to try in order; the next is tried where the upstream lacks the method, and skip means healthy.",
+    doc: "Health checks to try in this order. The next one is tried if the upstream lacks the method; " +
+      "`skip` counts as healthy.",
   }),
   setting({
     name: "MCP_SESSION_POOL_HEALTH_CHECK_TIMEOUT",
@@ -150,7 +150,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "How long each check may take.",
+    doc: "Time that each check may take.",
   }),
   setting({
     name: "MCP_SESSION_POOL_ACQUIRE_TIMEOUT",
@@ -159,7 +159,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "How long a call waits for a free session.",
+    doc: "Time that a call waits for a free session.",
   }),
   setting({
     name: "MCP_SESSION_POOL_CREATE_TIMEOUT",
@@ -168,7 +168,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "How long opening a session may take.",
+    doc: "Time for opening a session.",
   }),
   setting({
     name: "MCP_SESSION_POOL_IDLE_EVICTION",
@@ -177,7 +177,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "The sessions of a key that is not used for so long are closed.",
+    doc: "Time without a call after which all sessions of a key are closed.",
   }),
   setting({
     name: "MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD",
@@ -186,7 +186,8 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "Failures in a row to open a session after which calls to that URL fail at once.",
+    doc: "Consecutive failures to open a session that open the circuit of a URL. Calls to that URL then " +
+      "fail immediately.",
   }),
   setting({
     name: "MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET",
@@ -195,7 +196,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "How long calls fail at once until one is let through to try.",
+    doc: "Time that a circuit stays open until one call may try again.",
   }),
   setting({
     name: "MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC",
@@ -204,8 +205,7 @@ export const POOL_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc:
-      "Validate an idle session by tools/list within HEALTH_CHECK_TIMEOUT before the other methods are tried.",
+    doc: "Check an idle session by tools/list, within HEALTH_CHECK_TIMEOUT, before the other methods.",
   }),
   setting({
     name: "MCP_SESSION_POOL_IDENTITY_HEADERS",
@@ -214,7 +214,7 @@ export const POOL_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "The request headers that tell callers apart, besides the verified token.",
+    doc: "Request headers that are part of a caller's identity, besides the verified token.",
   }),
   setting({
     name: "MCP_SESSION_POOL_MAX_TOTAL_KEYS",
@@ -223,7 +223,7 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "The most keys in a worker's pool.",
+    doc: "Keys in a worker's pool.",
   }),
   setting({
     name: "MCP_SESSION_POOL_MAX_TOTAL_SESSIONS",
@@ -232,6 +232,6 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "The most sessions in a worker's pool.",
+    doc: "Sessions in a worker's pool.",
   }),
 ] as const;

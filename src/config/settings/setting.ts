@@ -1,11 +1,12 @@
-// The shape of one setting's row, and the kinds of value that a row can have.
+// Room `settings`: the tables of all settings. This file has the type of a row and the kinds of values. `schema.ts` joins the
+// tables.
 
 import { z } from "zod";
 
-/** `s` and `ms` are units of the text; the value in Config is always milliseconds. `MiB` and `bytes` stay as written. */
+/** The unit of the text. In Config, `s` and `ms` are milliseconds; `MiB` and `bytes` stay as written. */
 export type Unit = "s" | "ms" | "bytes" | "MiB" | null;
 
-/** How a setting's text becomes its value. `accepts` completes "must be ...". */
+/** Converts a setting's text to its value. `accepts` completes the sentence "must be ...". */
 export interface Kind<T, U extends Unit> {
   readonly schema: z.ZodType<T, string>;
   readonly unit: U;
@@ -13,42 +14,42 @@ export interface Kind<T, U extends Unit> {
 }
 
 /**
- * Does the setting do anything? `active`: yes. `planned`: accepted, no effect yet; its doc says what it will do.
- * `inert`: it never can, and its doc gives the reason; inert settings are not in Config.
+ * `active`: the setting has an effect. `planned`: the setting is accepted and has no effect yet; its doc says what it will do.
+ * `inert`: the setting cannot have an effect, and its doc gives the reason.
  */
 export type SettingState = "active" | "planned" | "inert";
 
 export interface Setting {
   /** The canonical environment variable. */
   readonly name: string;
-  /** Other servers' names for the same thing. */
+  /** Names of the same setting in other servers. */
   readonly aliases?: readonly string[];
   readonly kind: Kind<unknown, Unit>;
-  /** As it would be written in the environment; null: not set. */
+  /** The default as text; null if the setting is not set by default. */
   readonly default: string | null;
-  /** The default under `serve --dev`, where it differs. */
+  /** The default of `serve --dev`, if it differs. */
   readonly devDefault?: string | ((cores: number) => string);
-  /** What the text "auto" stands for on a machine with this many cores. */
+  /** The value of the text "auto" on a machine with this number of cores. */
   readonly auto?: (cores: number) => number;
-  /** Whose limit it is: the process's, each worker's, or all processes' that share the database. */
+  /** To whom a limit applies. `replica`: all processes that share the database need the same value. */
   readonly scope: "process" | "worker" | "replica";
-  /** Can a running process take a new value? */
+  /** Can a running process load a new value? */
   readonly reloadable: boolean;
-  /** `value`: never shown. `url`: shown without its password. */
+  /** `value`: the value is never shown. `url`: the value is shown without its password. */
   readonly secret?: "value" | "url";
-  /** Is a random value made where none is set, and kept beside the database? */
+  /** Does the first start make a random value and keep it beside the database? */
   readonly isGenerated?: true;
   readonly state: SettingState;
-  /** One plain sentence; for an inert setting the reason why it has no effect, to stand after a colon. */
+  /** What the setting does, in sentences. For an inert setting: the reason, to follow a colon. */
   readonly doc: string;
 }
 
-/** One row, with its literal types kept: Config is derived from them. */
+/** One row. It keeps its literal types: Config is derived from them. */
 export function setting<const S extends Setting>(row: S): S {
   return row;
 }
 
-/** A kind whose `read` gives undefined for text that it does not accept. */
+/** Makes a kind. @param read returns undefined for text that it does not accept */
 export function kind<T, U extends Unit>(
   unit: U,
   accepts: string,
@@ -93,10 +94,10 @@ export function milliseconds(bounds: { min: number; max: number }): Kind<number,
   return whole("ms", bounds);
 }
 
-/** The longest wait that a timer can do (2^31 - 1 ms), in whole days. */
+/** The longest time of a timer (2^31 - 1 ms), in whole days. */
 export const MAX_SECONDS = 24 * 86_400;
 
-/** Seconds with fractions in the text, whole milliseconds in the value. */
+/** The text is seconds, with fractions; the value is whole milliseconds. */
 export function seconds(bounds: { min?: number; max?: number; hint?: string } = {}): Kind<number, "s"> {
   const { min = 0.001, max = MAX_SECONDS, hint } = bounds;
   return kind("s", `a number of seconds from ${min} to ${max}${hint ? ` (${hint})` : ""}`, (given) => {
@@ -105,7 +106,7 @@ export function seconds(bounds: { min?: number; max?: number; hint?: string } = 
   });
 }
 
-/** By how much something grows: 1 or more, with fractions. */
+/** A growth factor: 1 or more, with fractions. */
 export function factor(): Kind<number, null> {
   const max = 10;
   return kind(null, `a number from 1 to ${max}`, (given) => {
@@ -114,7 +115,7 @@ export function factor(): Kind<number, null> {
   });
 }
 
-/** One of `words`, in any case; `synonyms` maps other accepted words to one of them. */
+/** One of `words`, in upper or lower case. `synonyms` maps further words to one of them. */
 export function oneOf<const W extends string>(
   words: readonly W[],
   synonyms: Readonly<Record<string, W>> = {},
@@ -126,7 +127,7 @@ export function oneOf<const W extends string>(
   });
 }
 
-/** A list written as JSON (`["a","b"]`) or with commas; every item must match. Empty items and repeats are dropped. */
+/** A list, as JSON (`["a","b"]`) or separated by commas. `accept` must accept each item; empty items and repeats are dropped. */
 export function list<T extends string = string>(
   items: string,
   accept: (item: string) => T | undefined,
@@ -139,7 +140,7 @@ export function list<T extends string = string>(
   });
 }
 
-/** `item` if it is a header's name, as HTTP defines a token. */
+/** `item` if it is a valid header name (a token of RFC 9110); undefined otherwise. */
 export function headerName(item: string): string | undefined {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(item) ? item : undefined;
 }

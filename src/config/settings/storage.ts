@@ -1,12 +1,12 @@
-// Settings of what keeps state: the database, the cache, Redis.
+// Settings of the database, the cache, and Redis.
 
 import { bool, factor, int, kind, milliseconds, oneOf, seconds, setting, text } from "./setting.ts";
 
 const SQLITE_URL = /^sqlite(\+\w+)?:\/\/\/\/?(?!:memory:)[^?/]([^?]*[^?/])?(\?.*)?$/i;
-/** Has a user, a host and a database; store/postgres_url.ts reads the parts. */
+/** Requires user, host and database; store/postgres/postgres_url.ts reads the parts. */
 const POSTGRES_URL = /^postgres(ql)?(\+\w+)?:\/\/[^:/@\s]+(:[^@\s]*)?@[^@/?\s]+\/[^?\s]+(\?\S*)?$/i;
 
-/** Nothing is left aside: no query, no fragment; cache/redis_url.ts reads the parts. */
+/** Allows neither query nor fragment: no part of the URL would be ignored. cache/redis_url.ts reads the parts. */
 const REDIS_URL =
   /^rediss?:\/\/([^:/?#@\s]*(:[^/?#@\s]*)?@)?(\[[0-9a-f:.]+\]|[^:/?#@[\]\s]+)(:\d{1,5})?(\/\d{0,5})?$/i;
 
@@ -23,10 +23,10 @@ export const DATABASE_SETTINGS = [
     reloadable: false,
     secret: "url",
     state: "active",
-    doc:
-      "The database: a SQLite file, relative (three slashes) or absolute (four), or PostgreSQL, as postgresql:// " +
-      "or postgresql+psycopg://; behind a ? may stand sslmode, sslrootcert, sslcert, sslkey, application_name, " +
-      "connect_timeout, and pgbouncer=true where the address is PgBouncer's and does not say so.",
+    doc: "The database: a SQLite file, with a relative path (three slashes) or an absolute one (four), or " +
+      "PostgreSQL, as postgresql:// or postgresql+psycopg://. A PostgreSQL URL takes the parameters " +
+      "sslmode, sslrootcert, sslcert, sslkey, application_name and connect_timeout, and pgbouncer=true " +
+      "for a PgBouncer whose URL does not contain the word.",
   }),
   setting({
     name: "DB_SQLITE_BUSY_TIMEOUT",
@@ -35,7 +35,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long a statement waits for another writer of the SQLite file.",
+    doc: "Time that a statement waits for another writer of the SQLite file.",
   }),
   setting({
     name: "DB_POOL_CLASS",
@@ -44,9 +44,8 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "queue keeps PostgreSQL connections open, null opens one per use, auto is null where DATABASE_URL has the " +
-      "word pgbouncer in it and queue elsewhere.",
+    doc: "`queue` keeps PostgreSQL connections open; `null` opens one for each use. `auto` means `null` if " +
+      "DATABASE_URL contains the word pgbouncer, and `queue` otherwise.",
   }),
   setting({
     name: "DB_POOL_PRE_PING",
@@ -62,9 +61,8 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Test a PostgreSQL connection that was idle before it is used; auto does so where DB_POOL_CLASS is queue " +
-      "and DATABASE_URL does not have the word pgbouncer in it.",
+    doc: "Test an idle PostgreSQL connection before use. `auto` means true if DB_POOL_CLASS is `queue` and " +
+      "DATABASE_URL does not contain the word pgbouncer.",
   }),
   setting({
     name: "DB_POOL_SIZE",
@@ -82,8 +80,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "PostgreSQL connections that each worker may open beyond DB_POOL_SIZE for a burst; they are closed after use.",
+    doc: "PostgreSQL connections that each worker may open beyond DB_POOL_SIZE. They are closed after use.",
   }),
   setting({
     name: "DB_POOL_TIMEOUT",
@@ -92,7 +89,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long a query waits for a free PostgreSQL connection.",
+    doc: "Time that a query waits for a free PostgreSQL connection.",
   }),
   setting({
     name: "DB_POOL_RECYCLE",
@@ -101,8 +98,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "The age at which a PostgreSQL connection is replaced; keep it below PgBouncer's CLIENT_IDLE_TIMEOUT.",
+    doc: "Age at which a PostgreSQL connection is replaced. Keep it below PgBouncer's CLIENT_IDLE_TIMEOUT.",
   }),
   setting({
     name: "DB_CONNECT_TIMEOUT",
@@ -111,7 +107,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long connecting to PostgreSQL may take, and then logging in.",
+    doc: "Time for connecting to PostgreSQL, and again for logging in.",
   }),
   setting({
     name: "DB_STATEMENT_TIMEOUT",
@@ -120,7 +116,7 @@ export const DATABASE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long a statement may take in PostgreSQL, waiting for locks included.",
+    doc: "Time that a PostgreSQL statement may take, including waits for locks.",
   }),
   setting({
     name: "DB_MAX_RETRIES",
@@ -133,13 +129,14 @@ export const DATABASE_SETTINGS = [
   }),
   setting({
     name: "DB_RETRY_INTERVAL_MS",
-    // Without a unit: its name has it already.
+    // No unit: the name has it already.
     kind: int({ min: 1, max: 600_000 }),
     default: "2000",
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "The first wait between those tries, in milliseconds; it doubles up to ten seconds, with jitter.",
+    doc: "Wait before the first such retry, in milliseconds. The wait doubles up to ten seconds, with " +
+      "jitter.",
   }),
 ] as const;
 
@@ -151,9 +148,9 @@ export const CACHE_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc:
-      "Where session records are kept: the database or Redis, which replicas share, the worker's memory, or nowhere. " +
-      "With redis, replicas tell each other of changes at once.",
+    doc: "Where session records are kept: `database` and `redis` are shared by all replicas, `memory` " +
+      "belongs to one worker, `none` keeps no records. With `redis`, replicas also learn of changes " +
+      "immediately.",
   }),
   setting({
     name: "REGISTRY_CACHE_ENABLED",
@@ -162,8 +159,8 @@ export const CACHE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Keep answers to reads of the registry in each worker's memory until the registry changes; never with CACHE_TYPE=none.",
+    doc: "Cache registry reads in each worker's memory until the registry changes. CACHE_TYPE=none " +
+      "disables the cache.",
   }),
   setting({
     name: "POLL_INTERVAL",
@@ -172,7 +169,7 @@ export const CACHE_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "How soon after a change a process looks again whether other replicas have changed the catalog.",
+    doc: "Shortest time between two checks for catalog changes by other replicas.",
   }),
   setting({
     name: "MAX_INTERVAL",
@@ -181,8 +178,8 @@ export const CACHE_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "The longest time between two such looks, and so the longest time until a change is seen by replicas without Redis.",
+    doc: "Longest time between two such checks. Without Redis, a replica learns of a change within this " +
+      "time.",
   }),
   setting({
     name: "BACKOFF_FACTOR",
@@ -191,8 +188,8 @@ export const CACHE_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "By how much the time between those looks grows while nothing changes, from POLL_INTERVAL to MAX_INTERVAL.",
+    doc: "Factor by which the time between checks grows from POLL_INTERVAL to MAX_INTERVAL while nothing " +
+      "changes.",
   }),
   setting({
     name: "CACHE_PREFIX",
@@ -201,7 +198,7 @@ export const CACHE_SETTINGS = [
     scope: "replica",
     reloadable: false,
     state: "active",
-    doc: "What the gateway's Redis keys and channel begin with; gateways apart need different ones.",
+    doc: "Prefix of the gateway's Redis keys and channel. Independent gateways need different prefixes.",
   }),
   setting({
     name: "REDIS_URL",
@@ -211,7 +208,7 @@ export const CACHE_SETTINGS = [
     reloadable: false,
     secret: "url",
     state: "active",
-    doc: "The Redis server that CACHE_TYPE=redis uses; rediss:// for TLS.",
+    doc: "The Redis server for CACHE_TYPE=redis. rediss:// uses TLS.",
   }),
   setting({
     name: "REDIS_SSL_CA_CERTS",
@@ -220,7 +217,8 @@ export const CACHE_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "The PEM file of the authorities that may vouch for Redis with rediss://; not set: the system's.",
+    doc: "PEM file of the certificate authorities to trust for rediss://. Not set: the system's " +
+      "authorities.",
   }),
   setting({
     name: "REDIS_MAX_CONNECTIONS",
@@ -229,9 +227,8 @@ export const CACHE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Redis connections that each worker may open. It opens one, over which all its commands go at the same time; " +
-      "each replica has one more, which listens.",
+    doc: "Redis connections that each worker may open. A worker opens one and pipelines all commands over " +
+      "it; each replica opens one more to listen.",
   }),
   setting({
     name: "REDIS_SOCKET_TIMEOUT",
@@ -240,9 +237,8 @@ export const CACHE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "How long a Redis command may take; one that takes longer ends the connection, and until there is a new one " +
-      "everything that needs Redis fails at once.",
+    doc: "Time that a Redis command may take. A command that takes longer ends the connection; requests " +
+      "that need Redis then fail immediately until a new connection is open.",
   }),
   setting({
     name: "REDIS_SOCKET_CONNECT_TIMEOUT",
@@ -251,7 +247,7 @@ export const CACHE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long connecting to Redis may take.",
+    doc: "Time for connecting to Redis.",
   }),
   setting({
     name: "REDIS_HEALTH_CHECK_INTERVAL",
@@ -260,6 +256,6 @@ export const CACHE_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "A Redis connection that was idle for so long is tested.",
+    doc: "Idle time after which a Redis connection is tested.",
   }),
 ] as const;

@@ -1,4 +1,4 @@
-// Settings of the way to upstream servers.
+// Settings of connections to upstreams.
 
 import { bool, headerName, int, list, seconds, setting, text } from "./setting.ts";
 
@@ -11,8 +11,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Outbound connections at once, four fifths of them to one upstream. Further calls wait for one, as long as HTTP_CLIENT_POOL_TIMEOUT and as many as BACKPRESSURE allows.",
+    doc: "Open outbound connections. One upstream may have four fifths of them. Further calls wait for a " +
+      "connection: at most HTTP_CLIENT_POOL_TIMEOUT, and at most as many calls as BACKPRESSURE allows.",
   }),
   setting({
     name: "HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS",
@@ -32,7 +32,7 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long an idle outbound connection stays open.",
+    doc: "Time that an idle outbound connection stays open.",
   }),
   setting({
     name: "HTTP_CLIENT_CONNECT_TIMEOUT",
@@ -42,7 +42,7 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long connecting may take, TLS included.",
+    doc: "Time for connecting, including TLS.",
   }),
   setting({
     name: "HTTP_CLIENT_READ_TIMEOUT",
@@ -52,8 +52,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "The longest silence in the midst of an answer's body. Until it begins, and between the events of a stream, an upstream may compute as long as the call may take: TOOL_TIMEOUT, or the tool's `timeout_ms`; raise that for slow tools.",
+    doc: "Longest pause within a response body. The wait for the response itself, and between the events " +
+      "of a stream, is limited by TOOL_TIMEOUT or the tool's `timeout_ms`; raise those for slow tools.",
   }),
   setting({
     name: "HTTP_CLIENT_WRITE_TIMEOUT",
@@ -63,7 +63,7 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long sending a request may take.",
+    doc: "Time for sending a request.",
   }),
   setting({
     name: "HTTP_CLIENT_POOL_TIMEOUT",
@@ -73,7 +73,7 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "How long a request waits while all outbound connections are in use.",
+    doc: "Time that a request waits while all outbound connections are in use.",
   }),
   setting({
     name: "HTTP_CLIENT_HTTP2_ENABLED",
@@ -83,8 +83,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Offer HTTP/2 to upstreams over TLS. All outbound requests go through `fetch` then, which keeps its own limits.",
+    doc: "Offer HTTP/2 to upstreams over TLS. All outbound requests then use `fetch`, which has its own " +
+      "limits.",
   }),
   setting({
     name: "HTTP_PROXY",
@@ -116,7 +116,8 @@ export const PASSTHROUGH_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Pass the headers that are listed for an upstream, or by DEFAULT_PASSTHROUGH_HEADERS, on to it.",
+    doc: "Pass request headers on to upstreams: those in an upstream's `passthrough_headers`, or else in " +
+      "DEFAULT_PASSTHROUGH_HEADERS.",
   }),
   setting({
     name: "DEFAULT_PASSTHROUGH_HEADERS",
@@ -125,7 +126,7 @@ export const PASSTHROUGH_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "The headers to pass on to upstreams that have no list of their own.",
+    doc: "Headers to pass on to upstreams without `passthrough_headers` of their own.",
   }),
   setting({
     name: "ENABLE_SENSITIVE_HEADER_PASSTHROUGH",
@@ -134,7 +135,7 @@ export const PASSTHROUGH_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Let the lists name Authorization, Cookie and other credentials too.",
+    doc: "Allow Authorization, Cookie and other credentials among the headers to pass on.",
   }),
   setting({
     name: "ENABLE_OVERWRITE_BASE_HEADERS",
@@ -143,7 +144,7 @@ export const PASSTHROUGH_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Let a passed header replace one that the gateway would send itself.",
+    doc: "Let a passed header replace a header that the gateway sends itself.",
   }),
 ] as const;
 
@@ -155,8 +156,8 @@ export const STDIO_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc:
-      "Let administrators register upstreams that the gateway starts as processes: they may then run commands as its user.",
+    doc: "Let administrators register upstreams that the gateway starts as processes. An administrator can " +
+      "then run commands as the gateway's user.",
   }),
   setting({
     name: "STDIO_ALLOWED_COMMANDS",
@@ -165,7 +166,7 @@ export const STDIO_SETTINGS = [
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "The commands that may be registered, written exactly so; empty: any.",
+    doc: "Commands that may be registered, in exactly this spelling. Empty: every command.",
   }),
   setting({
     name: "STDIO_MAX_PROCESSES",
@@ -174,7 +175,7 @@ export const STDIO_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Processes of all upstreams at once.",
+    doc: "Running processes of all upstreams.",
   }),
   setting({
     name: "STDIO_MAX_PROCESSES_PER_UPSTREAM",
@@ -183,8 +184,8 @@ export const STDIO_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "Processes of one upstream at once; each session to it is one, and calls without sessions share one.",
+    doc: "Running processes of one upstream. Each session has a process of its own; calls without a " +
+      "session share one.",
   }),
   setting({
     name: "STDIO_IDLE_TIMEOUT",
@@ -193,8 +194,8 @@ export const STDIO_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc:
-      "A process that nobody calls for so long is ended, unless its client has subscriptions; the next call starts another.",
+    doc: "Time without a call after which a process is ended, unless its client has subscriptions. The " +
+      "next call starts a new process.",
   }),
 ] as const;
 
@@ -206,8 +207,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc:
-      "How long one request of a health check may take; that of MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC, too.",
+    doc: "Time that one request of a health check may take, also for MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC.",
   }),
   setting({
     name: "HEALTH_CHECK_INTERVAL",
@@ -216,7 +216,8 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How often every upstream is checked, by one worker of all that share the database.",
+    doc: "Time between two health checks of an upstream. One worker of all that share the database does " +
+      "the checks.",
   }),
   setting({
     name: "UNHEALTHY_THRESHOLD",
@@ -225,8 +226,8 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc:
-      "Failed checks in a row after which an upstream counts as unreachable; refused credentials are no failure.",
+    doc: "Consecutive failed checks after which an upstream counts as unreachable. Refused credentials are " +
+      "not a failure.",
   }),
   setting({
     name: "GATEWAY_HEALTH_CHECK_TIMEOUT",
@@ -235,7 +236,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How long the whole check of one upstream may take.",
+    doc: "Time that the whole check of one upstream may take.",
   }),
   setting({
     name: "MAX_CONCURRENT_HEALTH_CHECKS",
@@ -244,7 +245,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How many upstreams are checked at the same time.",
+    doc: "Upstreams that are checked at the same time.",
   }),
   setting({
     name: "AUTO_REFRESH_SERVERS",
@@ -253,7 +254,8 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "Ask every upstream again and again what it offers, not only when it says that it has changed.",
+    doc: "List every upstream's tools, resources and prompts periodically. Without it, the gateway lists " +
+      "them again only when an upstream announces a change.",
   }),
   setting({
     name: "GATEWAY_AUTO_REFRESH_INTERVAL",
@@ -262,7 +264,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "How often AUTO_REFRESH_SERVERS asks an upstream that has no refresh_interval_seconds of its own.",
+    doc: "Time between two such refreshes of an upstream without a `refresh_interval_seconds` of its own.",
   }),
   setting({
     name: "LEADER_LEASE_TTL",
@@ -272,7 +274,7 @@ export const HEALTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc:
-      "When the replica that runs the health checks and sweeps dies, another goes on with them within this time.",
+    doc: "Time within which another replica takes over the health checks and cleanup jobs of a replica " +
+      "that died.",
   }),
 ] as const;
