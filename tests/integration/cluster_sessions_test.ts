@@ -71,7 +71,7 @@ Deno.test("Of two replicas each answers for the other's sessions; when one dies,
   });
 });
 
-Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered at another replica", async () => {
+Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answered at another replica", async () => {
   await using upstream = await startEverything();
   await withTwo(async (one, other, token) => {
     await one.registerUpstream("everything", upstream.url);
@@ -157,10 +157,10 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a parked call answered
       socket.ask("tools/call", { name, arguments: {}, ...answer, requestState }, {
         capabilities: { elicitation: {} },
       });
-    const { result: parked } = await ask(one, {});
-    const back = await askOnSocket(parked.requestState);
+    const { result: pending } = await ask(one, {});
+    const back = await askOnSocket(pending.requestState);
     assert(JSON.stringify(back.result).includes("ann"), JSON.stringify(back));
-    assertEquals((await askOnSocket(parked.requestState)).error.code, -32602, "used");
+    assertEquals((await askOnSocket(pending.requestState)).error.code, -32602, "used");
 
     const { result: lost } = await ask(one, {});
     await one.kill();

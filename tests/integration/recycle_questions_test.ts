@@ -83,7 +83,7 @@ Deno.test("An answer to a question of before reaches the call that waits in the 
   assertEquals(answer.result?.content[0].text.includes("accept"), true, JSON.stringify(answer));
 });
 
-Deno.test("A requestState of before leads to the call that is parked in the worker that ends", async () => {
+Deno.test("A requestState of before leads to the call that is pending in the worker that ends", async () => {
   await using gateway = await setUp("sessions");
   const { send, recycleAll } = gateway;
   const name = "asks-test-elicitation";

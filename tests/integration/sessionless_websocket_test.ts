@@ -131,7 +131,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak
     const asked = await client.ask("tools/call", args, CAN_ELICIT);
     assertEquals(await metric(sluice, "sluice_parked_calls"), 1);
     client.cancel(asked.id);
-    await waitFor(async () => await metric(sluice, "sluice_parked_calls") === 0, { what: "no parked call" });
+    await waitFor(async () => await metric(sluice, "sluice_parked_calls") === 0, { what: "no pending call" });
     const { error } = await client.ask("tools/call", back(args.name, asked), CAN_ELICIT);
     assertEquals(error.code, -32602);
   });

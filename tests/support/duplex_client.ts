@@ -18,7 +18,7 @@ export interface DuplexServerOptions {
   /** BACKPRESSURE */
   readonly requests?: number;
   readonly rateLimiter?: RateLimiter | null;
-  readonly parkedElsewhere?: (claims: SessionClaims) => Serve | null;
+  readonly pendingElsewhere?: (claims: SessionClaims) => Serve | null;
 }
 
 export interface ConnectOptions {
@@ -31,7 +31,7 @@ export interface ConnectOptions {
 export async function duplexServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { requests = 1_000, rateLimiter = null, parkedElsewhere = () => null }: DuplexServerOptions = {},
+  { requests = 1_000, rateLimiter = null, pendingElsewhere = () => null }: DuplexServerOptions = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
@@ -53,7 +53,7 @@ export async function duplexServer(
     clock,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
-    sessionless: { ...sessionless, parkedElsewhere },
+    sessionless: { ...sessionless, pendingElsewhere },
   });
 
   /** A client with its channel. */

@@ -3,7 +3,7 @@ import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import type { Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { Listeners } from "../../src/downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../src/downstream/sessionless/requests.ts";
-import { ParkedCalls } from "../../src/downstream/sessionless/pending_calls.ts";
+import { PendingCalls } from "../../src/downstream/sessionless/pending_calls.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { UpstreamStates } from "../../src/downstream/sessionless/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../src/downstream/sessionless/upstream_subscriptions.ts";
@@ -11,7 +11,7 @@ import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { FakeClock } from "./fake_clock.ts";
 
-export const PARKED_FOR_MS = 60_000;
+export const PENDING_FOR_MS = 60_000;
 
 /** What every request of the revision says of its client. */
 export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
@@ -23,28 +23,28 @@ export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
 
 export function sessionlessParts(
   { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
-  { clock, catalog, streamsAreFull, worker = 0, maxParked = 100, predecessor = () => null }: {
+  { clock, catalog, streamsAreFull, worker = 0, maxPending = 100, predecessor = () => null }: {
     readonly clock: FakeClock;
     readonly catalog: () => Catalog;
     readonly streamsAreFull: () => boolean;
     readonly worker?: number;
-    readonly maxParked?: number;
+    readonly maxPending?: number;
     readonly predecessor?: () => Serve | null;
   },
 ) {
   const listeners = new Listeners();
-  const parked = new ParkedCalls({
+  const pendingCalls = new PendingCalls({
     ids: new SessionIds("secret"),
     clock,
     place: { replica: { now: 0 }, worker },
     predecessor,
-    timeoutMs: PARKED_FOR_MS,
-    limit: maxParked,
+    timeoutMs: PENDING_FOR_MS,
+    limit: maxPending,
   });
   const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
   const requests = new SessionlessRequests({
-    ...{ dispatcher, catalog, parked, listeners, subscriptions, streamsAreFull },
-    states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PARKED_FOR_MS }),
+    ...{ dispatcher, catalog, pendingCalls, listeners, subscriptions, streamsAreFull },
+    states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PENDING_FOR_MS }),
   });
-  return { listeners, parked, requests };
+  return { listeners, pendingCalls, requests };
 }

@@ -22,19 +22,25 @@ export interface SessionlessAsk {
 export async function sessionlessServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { maxParked, predecessor }: { readonly maxParked?: number; readonly predecessor?: () => Serve | null } = {},
+  { maxPending, predecessor }: { readonly maxPending?: number; readonly predecessor?: () => Serve | null } =
+    {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   let streamsAreFull = false;
-  const { listeners, parked, requests } = sessionlessParts(plane, {
+  const { listeners, pendingCalls, requests } = sessionlessParts(plane, {
     clock,
-    maxParked,
+    maxPending,
     predecessor,
     catalog: () => plane.catalog,
     streamsAreFull: () => streamsAreFull,
   });
-  const http = new SessionlessHttp({ requests, parked, dispatcher: plane.dispatcher, maxJsonDepth: 20 });
+  const http = new SessionlessHttp({
+    requests,
+    pendingCalls,
+    dispatcher: plane.dispatcher,
+    maxJsonDepth: 20,
+  });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>
     http.serve(mcpRequest({ body, ...given }), gone);
@@ -60,7 +66,7 @@ export async function sessionlessServer(
     ...plane,
     clock,
     http,
-    parked,
+    pendingCalls,
     listeners,
     send,
     ask,

@@ -1,4 +1,4 @@
-// A request on a duplex channel whose call is parked in another worker: it goes there as over HTTP, and what comes back there as a
+// A request on a duplex channel whose call is pending in another worker: it goes there as over HTTP, and what comes back there as a
 // reply goes out on the channel.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";

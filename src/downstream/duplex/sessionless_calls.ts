@@ -16,14 +16,14 @@ import type { Listener } from "../sessionless/listeners.ts";
 import type { Serve } from "../exchange/mcp_exchange.ts";
 import type { Accepted, Provenance, SessionlessRequests } from "../sessionless/requests.ts";
 import { answerElsewhere } from "./pending_elsewhere.ts";
-import type { ParkedCalls } from "../sessionless/pending_calls.ts";
+import type { PendingCalls } from "../sessionless/pending_calls.ts";
 import type { SessionClaims } from "../session/session_id.ts";
 
 export interface SessionlessCallsDeps {
   readonly requests: SessionlessRequests;
-  readonly parked: Pick<ParkedCalls, "claimsOf" | "giveUp">;
-  /** The way to the worker, of this replica or another, that has a parked call; null: it is this one. */
-  readonly parkedElsewhere: (claims: SessionClaims) => Serve | null;
+  readonly pendingCalls: Pick<PendingCalls, "claimsOf" | "giveUp">;
+  /** The way to the worker, of this replica or another, that has a pending call; null: it is this one. */
+  readonly pendingElsewhere: (claims: SessionClaims) => Serve | null;
 }
 
 /** Of so many answered calls a connection can still take back that it will come back to them; the oldest goes first. */
@@ -38,7 +38,7 @@ export class SessionlessCalls {
   /** By callKey of the request, like what follows. */
   readonly #listeners = new Map<string, Listener>();
   /** The states that the client was given. Calls outlive the connection: it may come back on another. */
-  readonly #parked = new BoundedMap<string, string>({ maxEntries: MAX_REMEMBERED });
+  readonly #requestStates = new BoundedMap<string, string>({ maxEntries: MAX_REMEMBERED });
 
   /** @param send takes messages for the client, as JSON text */
   constructor(deps: SessionlessCallsDeps, send: (text: string) => void) {
@@ -56,15 +56,15 @@ export class SessionlessCalls {
    * @throws {SluiceError} what `SessionlessRequests` throws; INVALID_REQUEST for a second listener under one id
    */
   async serve(message: RequestMessage, from: Provenance, signal: CancelSignal): Promise<string | Listener> {
-    const { requests, parked, parkedElsewhere } = this.#deps;
+    const { requests, pendingCalls, pendingElsewhere } = this.#deps;
     const notify = (text: string) => {
       if (!signal.aborted) this.#send(text);
     };
     const key = callKey(message.id);
-    this.#parked.delete(key);
+    this.#requestStates.delete(key);
     const state = isObject(message.params) ? message.params.requestState : undefined;
-    const claims = parked.claimsOf(state);
-    const way = claims === null ? null : parkedElsewhere(claims);
+    const claims = pendingCalls.claimsOf(state);
+    const way = claims === null ? null : pendingElsewhere(claims);
     if (way !== null) return await answerElsewhere(way, message, from, { signal, notify });
     const accepted = requests.accept(message, requests.contextOf(from), from.serverId);
     if (accepted.kind === "listen") return this.#listen(accepted, message, signal);
@@ -77,9 +77,9 @@ export class SessionlessCalls {
   cancel(key: string): void {
     this.#listeners.get(key)?.leave();
     this.#listeners.delete(key);
-    const requestState = this.#parked.get(key);
-    if (requestState !== undefined) this.#deps.parked.giveUp(requestState);
-    this.#parked.delete(key);
+    const requestState = this.#requestStates.get(key);
+    if (requestState !== undefined) this.#deps.pendingCalls.giveUp(requestState);
+    this.#requestStates.delete(key);
   }
 
   /** The gateway wants no more listeners here. */
@@ -119,8 +119,8 @@ export class SessionlessCalls {
   }
 
   #remember(key: string, requestState: string, { aborted }: CancelSignal): void {
-    if (aborted) return this.#deps.parked.giveUp(requestState);
+    if (aborted) return this.#deps.pendingCalls.giveUp(requestState);
     if (key.length > MAX_KEY_CHARS) return;
-    this.#parked.set(key, requestState);
+    this.#requestStates.set(key, requestState);
   }
 }

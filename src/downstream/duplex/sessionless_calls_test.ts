@@ -11,7 +11,7 @@ import { duplexServer, type DuplexServerOptions } from "../../../tests/support/d
 import { FakeUpstream, LiveStream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
-import { claimsOf, PARKED_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
+import { claimsOf, PENDING_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
 import { sessionlessServer } from "../../../tests/support/sessionless_server.ts";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -171,11 +171,11 @@ Deno.test("A requestState is good for its own caller and address alone, and not 
   for (const client of [bob, elsewhere]) {
     assertEquals((await answerTo(client, 1, "tools/call", back, CAN_ELICIT)).error.code, -32602);
   }
-  await server.clock.tick(PARKED_FOR_MS);
+  await server.clock.tick(PENDING_FOR_MS);
   assertEquals((await answerTo(ann, 2, "tools/call", back, CAN_ELICIT)).error.code, -32602);
 });
 
-Deno.test("A request whose call is parked in another worker goes there, and its notifications and answer come from there", async () => {
+Deno.test("A request whose call is pending in another worker goes there, and its notifications and answer come from there", async () => {
   const note = notification("notifications/progress", { progress: 1 });
   const there = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const asked = JSON.parse(
@@ -184,7 +184,7 @@ Deno.test("A request whose call is parked in another worker goes there, and its 
   );
   const seen: string[] = [];
   const server = await start(new FakeUpstream(), {
-    parkedElsewhere: () => async (forwarded, signal) => {
+    pendingElsewhere: () => async (forwarded, signal) => {
       seen.push(forwarded.headers.get("mcp-name")!);
       const reply = (await there.http.serve(forwarded, signal))!;
       // What comes before the answer makes a stream of the reply.
@@ -216,7 +216,7 @@ Deno.test("A call that goes on in another worker is given up there, and one whos
   const endless = () => new ReadableStream<Uint8Array>({ cancel: () => void (isLeft = true) });
   const bodies = [endless(), new Response(": keepalive\n\n").body];
   const server = await start(new FakeUpstream(), {
-    parkedElsewhere: () => () => Promise.resolve({ status: 200, headers: {}, body: bodies.shift()! }),
+    pendingElsewhere: () => () => Promise.resolve({ status: 200, headers: {}, body: bodies.shift()! }),
   });
   const { ask, tell, sent } = server.connect();
   await ask(1, "tools/call", { ...ECHO, requestState }, CAN_ELICIT);
@@ -254,12 +254,12 @@ Deno.test("A cancelled call is ended upstream, and nothing of it reaches the cli
 
 Deno.test("A call that waits for its client can be cancelled by the id of the request that was answered so", async () => {
   const upstream = askingUpstream();
-  const { connect, parked } = await start(upstream);
+  const { connect, pendingCalls } = await start(upstream);
   const client = connect();
   const { result: { requestState } } = await answerTo(client, 1, "tools/call", ECHO, CAN_ELICIT);
   await answerTo(client, 2, "tools/call", ECHO, CAN_ELICIT);
   assertEquals(await client.tell(cancelled(1)), []);
-  assertEquals(parked.size, 1, "the other call still waits");
+  assertEquals(pendingCalls.size, 1, "the other call still waits");
   await waitFor(() => upstream.methods.includes("notifications/cancelled"), { what: "the upstream to hear" });
   const back = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
   assertEquals((await answerTo(client, 3, "tools/call", back, CAN_ELICIT)).error.code, -32602);

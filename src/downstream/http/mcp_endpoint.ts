@@ -8,7 +8,7 @@ import type { Endpoint, Exchange } from "../../http/handler.ts";
 import { noteBody } from "../../telemetry/call_note.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../exchange/mcp_exchange.ts";
 import { mayBeSessionless } from "../sessionless/request_claims.ts";
-import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
+import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
 import { serverAt } from "../exchange/visible_scope.ts";
 import type { SessionClaims, SessionIds } from "../session/session_id.ts";
 
@@ -25,8 +25,8 @@ export interface McpEndpointDeps {
   ) => Promise<McpReply>;
   /** The same for revision 2026-07-28; null where the request turns out to be of another. */
   readonly serveSessionless: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
-  readonly parked: Pick<ParkedCalls, "claimsOf">;
-  /** The way to the worker, of this replica or another, that has a session or a parked call now; null: it is this one. */
+  readonly pendingCalls: Pick<PendingCalls, "claimsOf">;
+  /** The way to the worker, of this replica or another, that has a session or a pending call now; null: it is this one. */
   readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
 }
 
@@ -96,8 +96,8 @@ export class McpEndpoint implements Endpoint {
   async #sessionlessReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
     const { method, body } = request;
     if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
-    const { parked, serveSessionless, elsewhere } = this.#deps;
-    const claims = parked.claimsOf(ownStateIn(body));
+    const { pendingCalls, serveSessionless, elsewhere } = this.#deps;
+    const claims = pendingCalls.claimsOf(ownStateIn(body));
     const forward = claims === null ? null : elsewhere(claims, "parked_call");
     return forward === null
       ? await serveSessionless(request, clientGone)

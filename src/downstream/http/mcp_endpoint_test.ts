@@ -22,7 +22,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     readBody: (request) => readJsonText(request, 100),
     serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
     serveSessionless: () => Promise.resolve(null),
-    parked: { claimsOf: () => null },
+    pendingCalls: { claimsOf: () => null },
     elsewhere: ({ worker }) =>
       worker === 0 ? null : (request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
   });

@@ -21,13 +21,13 @@ import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
-import { ownStateIn, type ParkedCalls } from "../sessionless/pending_calls.ts";
+import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
 import { noteRequest } from "../exchange/request_note.ts";
 import type { Accepted, SessionlessRequests } from "../sessionless/requests.ts";
 
 export interface SessionlessHttpDeps {
   readonly requests: SessionlessRequests;
-  readonly parked: Pick<ParkedCalls, "claimsOf" | "keptBefore">;
+  readonly pendingCalls: Pick<PendingCalls, "claimsOf" | "keptBefore">;
   readonly dispatcher: Pick<Dispatcher, "failure">;
   readonly maxJsonDepth: number;
 }
@@ -52,9 +52,9 @@ export class SessionlessHttp {
    * @throws {SluiceError} for what is no JSON-RPC request at all; everything else is in the reply, under the request's id
    */
   readonly serve = async (request: McpRequest, signal: CancelSignal): Promise<McpReply | null> => {
-    const { requests, dispatcher, parked } = this.#deps;
-    const claims = parked.claimsOf(ownStateIn(request.body));
-    const predecessor = claims === null ? null : parked.keptBefore(claims);
+    const { requests, dispatcher, pendingCalls } = this.#deps;
+    const claims = pendingCalls.claimsOf(ownStateIn(request.body));
+    const predecessor = claims === null ? null : pendingCalls.keptBefore(claims);
     if (predecessor !== null) return await predecessor(request, signal);
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
     const isDeclared = request.protocolVersion === STATELESS_REVISION;

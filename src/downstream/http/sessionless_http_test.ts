@@ -4,7 +4,7 @@ import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../../tests/su
 import { FakeUpstream, result } from "../../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../../tests/support/mcp_server.ts";
-import { PARKED_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
+import { PENDING_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
 import { type SessionlessAsk, sessionlessServer } from "../../../tests/support/sessionless_server.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { McpReply } from "../exchange/mcp_exchange.ts";
@@ -94,12 +94,12 @@ Deno.test("SessionlessHttp leaves to the older rules what claims no revision, an
 });
 
 Deno.test("SessionlessHttp asks the client by its reply, and goes on with the call when the client comes back", async () => {
-  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) });
+  const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream({ questions: 2 }) });
   const seen: string[] = [];
   let { result } = await bodyOf(await ask("tools/call", CAN_ELICIT));
   assertEquals(result._meta, { "io.modelcontextprotocol/serverInfo": { name: "sluice", version: "1.2.3" } });
   for (let n = 1; n <= 2; n++) {
-    assertEquals([result.resultType, parked.size], ["input_required", 1]);
+    assertEquals([result.resultType, pendingCalls.size], ["input_required", 1]);
     const [[key, request]] = Object.entries(result.inputRequests);
     assertEquals(request, FORM);
     seen.push(result.requestState);
@@ -110,7 +110,7 @@ Deno.test("SessionlessHttp asks the client by its reply, and goes on with the ca
     };
     result = (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }))).result;
   }
-  assertEquals([result.said, parked.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
+  assertEquals([result.said, pendingCalls.size, new Set(seen).size], [[{ n: 1 }, { n: 2 }], 0, 2]);
 });
 
 Deno.test("SessionlessHttp.serve() sends a client that comes back to the worker that keeps its call: this one, or its predecessor", async () => {
@@ -135,23 +135,23 @@ Deno.test("SessionlessHttp.serve() sends a client that comes back to the worker 
 });
 
 Deno.test("SessionlessHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
-  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream() });
+  const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { sampling: {} } }));
   // The answer was an error, so it had no result.
-  assertEquals([result.resultType, result.said, parked.size], ["complete", [null], 0]);
+  assertEquals([result.resultType, result.said, pendingCalls.size], ["complete", [null], 0]);
 });
 
 Deno.test("SessionlessHttp keeps no more calls for their clients than it may, and ends the one above", async () => {
-  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream() }, { maxParked: 1 });
+  const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream() }, { maxPending: 1 });
   const first = await bodyOf(await ask("tools/call", CAN_ELICIT));
   const { error } = await bodyOf(await ask("tools/call", CAN_ELICIT));
-  assertEquals([first.result.resultType, error.code, parked.size], ["input_required", -31550, 1]);
+  assertEquals([first.result.resultType, error.code, pendingCalls.size], ["input_required", -31550, 1]);
 });
 
 Deno.test("SessionlessHttp ends a call above what may wait on its stream, where that has begun", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
   const { ask } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) }, {
-    maxParked: 0,
+    maxPending: 0,
   });
   const [note, { id, error }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
   assertEquals([note, id, error.code], [progress, 1, -31550]);
@@ -159,9 +159,9 @@ Deno.test("SessionlessHttp ends a call above what may wait on its stream, where 
 
 Deno.test("SessionlessHttp keeps a call for its client whose reply was a stream, and has ended", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
-  const { ask, parked } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
+  const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) });
   const [note, { result }] = await messagesOf(await ask("tools/call", CAN_ELICIT));
-  assertEquals([note, result.resultType, parked.size], [progress, "input_required", 1]);
+  assertEquals([note, result.resultType, pendingCalls.size], [progress, "input_required", 1]);
   const params = { ...ECHO, requestState: result.requestState, inputResponses: { "input-1": { n: 1 } } };
   const back = await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params }));
   assertEquals(back.result?.said, [{ n: 1 }], JSON.stringify(back));
@@ -203,22 +203,23 @@ Deno.test("SessionlessHttp asks again for what the client has left out", async (
 });
 
 Deno.test("SessionlessHttp takes a requestState once, from its own caller, for its own call, and not for ever", async () => {
-  const { ask, clock, parked } = await sessionlessServer(ROWS, { a: askingUpstream() });
-  const park = async () => (await bodyOf(await ask("tools/call", CAN_ELICIT))).result.requestState as string;
+  const { ask, clock, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream() });
+  const askAndWait = async () =>
+    (await bodyOf(await ask("tools/call", CAN_ELICIT))).result.requestState as string;
   const codeWith = async (requestState: string, given: SessionlessAsk = {}) => {
     const params = { ...ECHO, requestState, inputResponses: { "input-1": {} } };
     return (await bodyOf(await ask("tools/call", { ...CAN_ELICIT, params, ...given }))).error?.code;
   };
-  const state = await park();
+  const state = await askAndWait();
   assertEquals(await codeWith(state, { given: { principal: principal({ subject: "bob" }) } }), -32602);
   assertEquals(await codeWith(state, { params: { name: "a-other", requestState: state } }), -32602);
   const others = { ...ECHO, arguments: { other: true }, requestState: state };
   assertEquals(await codeWith(state, { params: others }), -32602, "other arguments");
   assertEquals(await codeWith(state), undefined);
   assertEquals(await codeWith(state), -32602, "used");
-  const late = await park();
-  await clock.tick(PARKED_FOR_MS);
-  assertEquals([await codeWith(late), parked.size], [-32602, 0]);
+  const late = await askAndWait();
+  await clock.tick(PENDING_FOR_MS);
+  assertEquals([await codeWith(late), pendingCalls.size], [-32602, 0]);
 });
 
 /** A stateless upstream that keeps what it asks in `given`, and answers with what comes back; `heard` are the states that reach it. */
@@ -262,7 +263,7 @@ Deno.test("SessionlessHttp lets no requestState reach an upstream but its own ca
     assertEquals(await codeWith({ requestState: made }), -32602, String(made));
   }
   assertEquals([await codeWith({ arguments: undefined }), heard.length], [undefined, 1], "none, and {}");
-  await clock.tick(PARKED_FOR_MS);
+  await clock.tick(PENDING_FOR_MS);
   assertEquals([await codeWith({}), heard.length], [-32602, 1]);
 });
 

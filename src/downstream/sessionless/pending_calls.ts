@@ -10,7 +10,7 @@ import { isBoundTo, type SessionClaims, type SessionIds, type WorkerPlace } from
 /** How a state of our own begins; that of an upstream, as upstream_states.ts seals it, has no such character as the last. */
 const OWN_STATE = "sluice.";
 
-export interface ParkedCallsOptions {
+export interface PendingCallsOptions {
   readonly ids: SessionIds;
   readonly clock: Clock;
   readonly place: WorkerPlace;
@@ -18,26 +18,26 @@ export interface ParkedCallsOptions {
   readonly predecessor: () => Serve | null;
   /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
-  /** MAX_STREAMS: a parked call costs what an open stream does. */
+  /** MAX_STREAMS: a pending call costs what an open stream does. */
   readonly limit: number;
 }
 
-interface Parked {
+interface PendingCall {
   readonly call: InteractiveCall;
   readonly request: RetriedRequest;
   readonly timer: number;
 }
 
-export class ParkedCalls {
-  readonly #options: ParkedCallsOptions;
-  readonly #parked = new Map<string, Parked>();
+export class PendingCalls {
+  readonly #options: PendingCallsOptions;
+  readonly #calls = new Map<string, PendingCall>();
 
-  constructor(options: ParkedCallsOptions) {
+  constructor(options: PendingCallsOptions) {
     this.#options = options;
   }
 
   get size(): number {
-    return this.#parked.size;
+    return this.#calls.size;
   }
 
   /** Is the state one of ours, still good or not? Then it must not begin a call anew. */
@@ -45,7 +45,7 @@ export class ParkedCalls {
     return typeof requestState === "string" && requestState.startsWith(OWN_STATE);
   }
 
-  /** Where the call of a `requestState` is parked; null where the state is not ours, or no longer good. */
+  /** Where the call of a `requestState` is pending; null where the state is not ours, or no longer good. */
   claimsOf(requestState: unknown): SessionClaims | null {
     if (!this.isOwn(requestState)) return null;
     const { ids, clock } = this.#options;
@@ -54,16 +54,16 @@ export class ParkedCalls {
 
   /** The way to a call of this worker's number that its predecessor keeps; null: the call is here, or nowhere. */
   keptBefore({ name }: SessionClaims): Serve | null {
-    return this.#parked.has(name) ? null : this.#options.predecessor();
+    return this.#calls.has(name) ? null : this.#options.predecessor();
   }
 
   /**
    * @returns the `requestState` by which the client's next request finds the call
    * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
    */
-  park(call: InteractiveCall, request: RetriedRequest): string {
+  add(call: InteractiveCall, request: RetriedRequest): string {
     const { ids, clock, place: { replica, worker }, timeoutMs, limit } = this.#options;
-    if (this.#parked.size >= limit) {
+    if (this.#calls.size >= limit) {
       const error = new SluiceError("TOO_MANY_PARKED", { limit });
       call.cancellation.cancel(error);
       throw error;
@@ -72,44 +72,44 @@ export class ParkedCalls {
     const id = ids.seal({ replica: replica.now, worker, expiresAt, owner: request.owner });
     const { name } = ids.open(id, clock.now())!;
     const timer = clock.setTimeout(() => {
-      this.#parked.delete(name);
+      this.#calls.delete(name);
       call.cancellation.cancel(
         new SluiceError("CLIENT_DID_NOT_ANSWER", { method: request.method, timeoutMs }),
       );
     }, timeoutMs);
-    this.#parked.set(name, { call, request, timer });
+    this.#calls.set(name, { call, request, timer });
     return OWN_STATE + id;
   }
 
   /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
   take(requestState: string, request: RetriedRequest): InteractiveCall {
     const claims = this.claimsOf(requestState);
-    const parked = claims === null ? undefined : this.#parked.get(claims.name);
-    const isSame = parked !== undefined &&
-      isBoundTo(claims!, request.owner) && parked.request.digest === request.digest;
+    const pending = claims === null ? undefined : this.#calls.get(claims.name);
+    const isSame = pending !== undefined &&
+      isBoundTo(claims!, request.owner) && pending.request.digest === request.digest;
     if (!isSame) throw stateRefused();
-    this.#options.clock.clearTimeout(parked.timer);
-    this.#parked.delete(claims!.name);
-    return parked.call;
+    this.#options.clock.clearTimeout(pending.timer);
+    this.#calls.delete(claims!.name);
+    return pending.call;
   }
 
-  /** The client has given the call up that it would come back to with this state; one that is not parked here is left alone. */
+  /** The client has given the call up that it would come back to with this state; one that is not pending here is left alone. */
   giveUp(requestState: string): void {
     const name = this.claimsOf(requestState)?.name;
-    const parked = name === undefined ? undefined : this.#parked.get(name);
-    if (parked === undefined) return;
-    this.#options.clock.clearTimeout(parked.timer);
-    this.#parked.delete(name!);
-    parked.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
+    const pending = name === undefined ? undefined : this.#calls.get(name);
+    if (pending === undefined) return;
+    this.#options.clock.clearTimeout(pending.timer);
+    this.#calls.delete(name!);
+    pending.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
   }
 
   /** The worker ends: nobody can come back. */
   close(): void {
-    for (const { call, timer } of this.#parked.values()) {
+    for (const { call, timer } of this.#calls.values()) {
       this.#options.clock.clearTimeout(timer);
       call.cancellation.cancel(new SluiceError("SHUTTING_DOWN"));
     }
-    this.#parked.clear();
+    this.#calls.clear();
   }
 }
 

@@ -18,7 +18,7 @@ import { type InputRequest, InteractiveCall } from "./interactive_call.ts";
 import { type Listener, type Listeners, type ListenStream, readFilter, wantsTasks } from "./listeners.ts";
 import { checkRevision, inputResponses, readClaims, type RequestClaims } from "./request_claims.ts";
 import { heardBy } from "./notifications.ts";
-import type { ParkedCalls } from "./pending_calls.ts";
+import type { PendingCalls } from "./pending_calls.ts";
 import { RetriedRequest } from "./retried_request.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 import type { UpstreamStates } from "./upstream_states.ts";
@@ -27,7 +27,7 @@ import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts
 export interface SessionlessRequestsDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
-  readonly parked: ParkedCalls;
+  readonly pendingCalls: PendingCalls;
   readonly states: UpstreamStates;
   readonly listeners: Listeners;
   readonly subscriptions: UpstreamSubscriptions;
@@ -95,7 +95,7 @@ export class SessionlessRequests {
   /**
    * @param context of `contextOf()`; `serverId` as there
    * @throws {SluiceError} METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
-   *  `inputResponses()`, `ParkedCalls.take()` and `UpstreamStates.toUpstream()` throw
+   *  `inputResponses()`, `PendingCalls.take()` and `UpstreamStates.toUpstream()` throw
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
@@ -115,12 +115,12 @@ export class SessionlessRequests {
     claims: RequestClaims,
     serverId: string | null,
   ): Accepted {
-    const { dispatcher, parked, states } = this.#deps;
+    const { dispatcher, pendingCalls, states } = this.#deps;
     const { params } = message;
     const request = new RetriedRequest(message, call.principal, serverId);
     const state = isObject(params) ? params.requestState : undefined;
     const responses = inputResponses(message);
-    const resumed = parked.isOwn(state) ? parked.take(state, request) : null;
+    const resumed = pendingCalls.isOwn(state) ? pendingCalls.take(state, request) : null;
     const onward = resumed === null ? states.toUpstream(message, request) : message;
     const begin = () =>
       new InteractiveCall(
@@ -142,7 +142,7 @@ export class SessionlessRequests {
             if (heard !== null) notify(heard);
           }, responses);
           if (said.kind === "answer") return said.answer;
-          const requestState = parked.park(interactive, request);
+          const requestState = pendingCalls.add(interactive, request);
           const asks = { text: inputRequired(said.requests, requestState), failed: false };
           return { ...dispatcher.completed(call, message, asks), requestState };
         } finally {

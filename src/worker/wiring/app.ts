@@ -153,7 +153,7 @@ export async function createApp(
     },
   });
   const sessionlessHttp = new SessionlessHttp({
-    ...{ requests: sessionlessRequests, parked: pendingCalls, dispatcher, maxJsonDepth },
+    ...{ requests: sessionlessRequests, pendingCalls, dispatcher, maxJsonDepth },
   });
   const { handle, legacySse, webSocket } = createEndpoints({
     ...{ place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo },

@@ -71,7 +71,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
-    ...{ ids, clock, clients, readBody, parked: pendingCalls, elsewhere: wayTo },
+    ...{ ids, clock, clients, readBody, pendingCalls, elsewhere: wayTo },
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });

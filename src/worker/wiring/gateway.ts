@@ -12,7 +12,7 @@ import { announceListChanges, type UpstreamChange } from "../../downstream/clien
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { Listeners } from "../../downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../downstream/sessionless/requests.ts";
-import { ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
+import { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
 import { type SessionClaims, SessionIds, type WorkerPlace } from "../../downstream/session/session_id.ts";
 import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_subscriptions.ts";
@@ -80,7 +80,7 @@ export interface Gateway {
   /** Clients on legacy SSE, WebSocket, stdio. */
   readonly duplex: DuplexSessions;
   readonly ids: SessionIds;
-  readonly pendingCalls: ParkedCalls;
+  readonly pendingCalls: PendingCalls;
   readonly listeners: Listeners;
   readonly sessionlessRequests: SessionlessRequests;
   /** Reads the registry again if it has changed. @throws {SluiceError} STORE_UNAVAILABLE */
@@ -171,7 +171,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
-  const pendingCalls = new ParkedCalls({
+  const pendingCalls = new PendingCalls({
     ...{ ids, clock, timeoutMs, limit: config.maxStreams },
     place: peers?.place ?? ALONE,
     predecessor: () => peers?.predecessor() ?? null,
@@ -180,7 +180,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const sessionlessRequests = new SessionlessRequests({
     dispatcher,
     catalog: () => catalog.now,
-    parked: pendingCalls,
+    pendingCalls,
     states: new UpstreamStates({ secret: secrets.authEncryptionSecret, clock, timeoutMs }),
     listeners,
     subscriptions: new UpstreamSubscriptions(upstreams, taskIds),
@@ -200,8 +200,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     clientRequestTimeoutMs: timeoutMs,
     sessionless: {
       requests: sessionlessRequests,
-      parked: pendingCalls,
-      parkedElsewhere: (claims) => peers?.wayTo(claims, "parked_call") ?? pendingCalls.keptBefore(claims),
+      pendingCalls,
+      pendingElsewhere: (claims) => peers?.wayTo(claims, "parked_call") ?? pendingCalls.keptBefore(claims),
     },
   });
 

@@ -1,6 +1,6 @@
 // What a worker tells of its present state: read when somebody asks for the metrics.
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
-import type { ParkedCalls } from "../../downstream/sessionless/pending_calls.ts";
+import type { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import type { Admission } from "../../http/admission.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -13,7 +13,7 @@ export interface GaugedParts {
   readonly outbound: Pick<Outbound, "connections">;
   readonly sessions: DownstreamSessions;
   readonly duplex: DuplexSessions;
-  readonly pendingCalls: ParkedCalls;
+  readonly pendingCalls: PendingCalls;
   /** null: Redis is not used. */
   readonly redis: { readonly isUp: boolean } | null;
   readonly catalog: LiveCatalog;
