@@ -1,4 +1,4 @@
-// The admin API as endpoints of the HTTP handler: health checks are open, everything else needs a principal.
+// The endpoints of the REST API. Health checks need no token.
 import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { ResponseCache } from "../http/response_cache.ts";
@@ -8,11 +8,11 @@ import type { AdminApi } from "./router.ts";
 export interface AdminEndpointOptions {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
-  /** null: no answer is kept. */
+  /** null if answers are not cached. */
   readonly cache: ResponseCache | null;
 }
 
-// Loaded on use, with an npm package: every worker would carry it otherwise.
+// Loaded on first use, with an npm package: a worker without admin requests saves the memory.
 const reads = () => import("./reads.ts");
 
 /** Load balancers ask these without a token. */
@@ -48,7 +48,7 @@ export class AdminEndpoint {
       body: async () => hasBody(request) ? parseJson(await readBody(request), maxJsonDepth) : undefined,
       signal: request.signal,
     });
-    // What takes no permission (health, readiness) says how the gateway is now.
+    // Health and readiness, the routes without a permission, are never cached.
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {
       const { answerRead } = await reads();
       return await answerRead({ request, target: path + search, principal, admitted, cache });
@@ -60,7 +60,7 @@ export class AdminEndpoint {
   }
 }
 
-/** Deno gives a DELETE a body, even one that came without. */
+/** Deno gives every DELETE request a body, also one that was sent without. */
 function hasBody({ body, headers }: Request): boolean {
   if (body === null || headers.get("content-length") === "0") return false;
   return ["content-type", "content-length", "transfer-encoding"].some((name) => headers.has(name));

@@ -1,4 +1,4 @@
-// /health: the process answers. /ready: it can serve. /version: what runs here.
+// /health: the process is alive. /ready: the gateway can serve requests. /version: diagnostics.
 import { type AdminResponse, type Call, ok } from "./rest/deps.ts";
 
 export async function health(): Promise<AdminResponse> {

@@ -1,4 +1,4 @@
-// GET /metrics and /metrics/prometheus: the metrics of all workers, whichever of them answers.
+// GET /metrics and /metrics/prometheus: the metrics of all workers. Any worker can answer.
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
@@ -9,7 +9,7 @@ export class MetricsEndpoint implements Endpoint {
   readonly speaks = "rest";
   readonly alwaysAnswered = true;
 
-  /** @param readAll the metrics of every worker and of the supervisor */
+  /** @param readAll reads the metrics of all workers and of the supervisor */
   constructor(private readonly readAll: () => Promise<readonly MetricsSnapshot[]>) {}
 
   async serve({ request, principal }: Exchange): Promise<Response> {

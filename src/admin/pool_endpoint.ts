@@ -1,4 +1,5 @@
-// The session pool for operators: GET /admin/mcp-pool/metrics, and DELETE /admin/mcp-pool/sessions to drain it; of all workers.
+// The session pools of all workers, for operators: GET /admin/mcp-pool/metrics shows them, DELETE /admin/mcp-pool/sessions
+// drains them.
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
@@ -7,7 +8,7 @@ import { mergeSnapshots, poolMetricsJson, type PoolSnapshot } from "../upstream/
 export const POOL_PATH = "/admin/mcp-pool/";
 
 export interface PoolEndpointDeps {
-  /** MCP_SESSION_POOL_ENABLED; upstreams in `shared` mode are pooled without it. */
+  /** MCP_SESSION_POOL_ENABLED. Upstreams in `shared` mode are pooled even if it is false. */
   readonly enabled: boolean;
   /** The state of each worker's pool. */
   readonly snapshots: () => Promise<readonly PoolSnapshot[]>;
@@ -40,7 +41,7 @@ export class PoolEndpoint implements Endpoint {
     return { ...poolMetricsJson(merged), enabled: this.deps.enabled, workers: snapshots.length };
   }
 
-  /** Idle sessions end now, lent ones when they come back. `?gateway_id=` picks one upstream. */
+  /** Closes idle sessions now, and sessions in use after their call. `?gateway_id=` selects one upstream. */
   async #drain({ method, url }: Request): Promise<{ closed: number; pending: number }> {
     if (method !== "DELETE") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "DELETE" });
     const upstreamId = new URL(url).searchParams.get("gateway_id");

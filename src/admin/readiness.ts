@@ -1,17 +1,17 @@
-// Can this worker do all of its work? Each of the services that it needs is asked.
+// Checks the services that a worker needs: the database and the cache.
 import { type Clock, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 
 export interface Readiness {
   readonly ready: boolean;
-  /** One for each service that does not answer, its name first. */
+  /** One reason for each service that does not answer, as "name: reason". */
   readonly reasons: string[];
 }
 
-/** Whoever asks looks away soon: a service that takes longer counts as gone. */
+/** A load balancer waits only a few seconds: a service that takes longer counts as unavailable. */
 const WITHIN_MS = 2_000;
 
-/** @param services by name; each rejects where it cannot be used */
+/** @param services a check for each service, by name; the check rejects if the service is unavailable */
 export async function checkReadiness(
   services: Readonly<Record<string, () => Promise<unknown>>>,
   clock: Clock = systemClock,

@@ -1,26 +1,26 @@
-// Reads of the REST API over HTTP: an entity tag for each answer, and from the worker's memory what has not changed.
+// Answers reads of the REST API: with an entity tag, and from the worker's cache if nothing has changed.
 import type { Principal } from "../auth/principal.ts";
 import { visibilityKey } from "../auth/rbac.ts";
 import { conditionalResponse, jsonRepresentation } from "../http/conditional.ts";
 import type { ResponseCache } from "../http/response_cache.ts";
 import type { Admitted } from "./router.ts";
 
-/** Clients may keep an answer and must ask whether it still holds; nobody may keep it for others (RFC 9111, section 5.2.2). */
+/** Clients must revalidate a stored answer, and shared caches must not store it (RFC 9111, section 5.2.2). */
 const HEADERS = { "cache-control": "private, no-cache", "vary": "Authorization" };
 
 export interface Read {
-  /** A GET or HEAD. */
+  /** A GET or HEAD request. */
   readonly request: Request;
   /** Path and query. */
   readonly target: string;
   readonly principal: Principal;
-  /** The caller is allowed to make it; a success of it is 200. */
+  /** The caller has the permission. Every successful read has status 200. */
   readonly admitted: Admitted;
-  /** null: nothing is kept. */
+  /** null if answers are not cached. */
   readonly cache: ResponseCache | null;
 }
 
-/** @throws {SluiceError} what the route's handler throws */
+/** @throws {SluiceError} every error of the route's handler */
 export async function answerRead(
   { request, target, principal, admitted, cache }: Read,
 ): Promise<Response> {

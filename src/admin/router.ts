@@ -1,4 +1,5 @@
-// From a request to its route; permissions are checked here, before any handler runs.
+// Room `admin`: the REST API of the registry, of health and of metrics. The worker uses `AdminEndpoint`; this file finds the
+// route of a request and checks permissions before a handler runs.
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
@@ -6,24 +7,24 @@ import type { ExtraField } from "./rest/fields.ts";
 import { type Route, ROUTES } from "./routes.ts";
 
 export interface AdminApi {
-  /** Is the path one of ours, whatever the method? */
+  /** Does the API have this path, with any method? */
   match(path: string): boolean;
-  /** Finds the request's route, where its caller may use it. @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN */
+  /** Finds the route of a request, and checks the caller's permission. @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN */
   admit(request: AdminRequest): Admitted;
 }
 
-/** A request that its caller may make. */
+/** A request whose caller has the permission. */
 export interface Admitted {
   readonly route: Route;
   /**
-   * Serves it.
-   * @throws {SluiceError} what its handler throws: NOT_FOUND, CONFLICT, VALIDATION_FAILED (`data` is FastAPI's list of
-   * faults), EGRESS_DENIED, UPSTREAM_*, STORE_UNAVAILABLE
+   * Runs the handler.
+   * @throws {SluiceError} NOT_FOUND, CONFLICT, VALIDATION_FAILED (`data` is the list of faults), EGRESS_DENIED, UPSTREAM_*,
+   * STORE_UNAVAILABLE
    */
   answer(): Promise<AdminResponse>;
 }
 
-/** Unversioned paths and those below /v1, with or without a slash at their end. */
+/** Paths may start with /v1 and may end with a slash. */
 export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTES): AdminApi {
   const patterns = routes.map((route) => ({ route, segments: route.path.split("/").slice(1) }));
   const find = (path: string) => {
@@ -57,7 +58,7 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
           const body = () => request.body();
           const answer = await route.handler({ deps, params, query, principal, signal, body, extra });
           if (extra.length === 0) return answer;
-          const { withWarnings } = await import("./rest/fields.ts"); // the handler has loaded it
+          const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
           return { ...answer, body: withWarnings(answer.body, extra) };
         },
       };

@@ -1,9 +1,10 @@
-// Every route of the REST API: method, path, the permission it takes, and who handles it.
+// The routes of the REST API: method, path, permission and handler.
 import type { Permission } from "../auth/rbac.ts";
 import type { Handler } from "./rest/deps.ts";
 import { health, ready, version } from "./health_routes.ts";
 
-// Loaded on use, with zod: every worker would carry them otherwise. Literal names, so that `deno compile` embeds them.
+// Handlers are loaded on first use, with zod: a worker without admin requests saves the memory. `deno compile` embeds modules
+// with literal names only.
 const gateways = () => import("./gateways/gateway_routes.ts");
 const tools = () => import("./entities/tool_routes.ts");
 const resources = () => import("./entities/resource_routes.ts");
@@ -13,14 +14,13 @@ const tokens = () => import("./entities/token_routes.ts");
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** `{id}` stands for one segment. Fixed segments win over `{}` ones. */
+  /** `{id}` matches one segment. A path without parameters wins over one with parameters. */
   readonly path: string;
   /** null: open to every caller. */
   readonly permission: Permission | null;
   /**
-   * The answer depends on nothing but what raises the catalog's version when it changes, the query, and what the caller may
-   * see: it may be kept until then. A gateway is none of these (when it was last seen changes with every health check), nor
-   * is what an upstream says when it is asked.
+   * May the answer be cached until the catalog's version changes? It may if it depends only on the catalog, the query and the
+   * caller's visibility. Reads of gateways are not cached: health checks change them. Reads that ask an upstream are not, either.
    */
   readonly isKept: boolean;
   readonly handler: Handler;
@@ -78,7 +78,7 @@ export const ROUTES: readonly Route[] = [
   kept("/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
   kept("/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
 
-  // Both paths of ContextForge: there is no owner of a token here but the administrator.
+  // ContextForge has a path for a token's owner and one for administrators. Here both are for administrators.
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
   route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken")),
   route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
@@ -97,7 +97,7 @@ function kept(path: string, permission: Permission, handler: Handler): Route {
   return { ...route("GET", path, permission, handler), isKept: true };
 }
 
-/** The handler of this name in a module that its first call loads. */
+/** A handler in a module that is loaded on its first call. */
 function on<Name extends string>(load: () => Promise<Readonly<Record<Name, Handler>>>, name: Name): Handler {
   return async (call) => await (await load())[name](call);
 }

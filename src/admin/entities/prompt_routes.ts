@@ -1,4 +1,4 @@
-// /prompts: prompts of the registered upstreams, listed, rendered, renamed.
+// /prompts: lists, renders and renames prompts of the registered upstreams.
 import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { PromptRow } from "../../store/registry/rows.ts";
@@ -48,12 +48,12 @@ export async function listPrompts(call: Call): Promise<AdminResponse> {
   return answer(page.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))));
 }
 
-/** Rendered without arguments. */
+/** Renders the prompt without arguments. */
 export function getPrompt(call: Call): Promise<AdminResponse> {
   return render(call, {});
 }
 
-/** The body is the arguments, by name; none is `{}`. */
+/** Renders the prompt. The body has the arguments by name; without a body there are none. */
 export async function renderPrompt(call: Call): Promise<AdminResponse> {
   return render(call, validated(promptArguments, await call.body() ?? {}, ["body"]));
 }
@@ -69,7 +69,7 @@ export async function createPrompt(call: Call): Promise<AdminResponse> {
   throw refusal([
     notSupported(
       ["body", "prompt"],
-      "a prompt that is not an upstream's (register its server with POST /gateways)",
+      "a prompt without an upstream (register the upstream with POST /gateways)",
     ),
   ]);
 }

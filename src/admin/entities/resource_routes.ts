@@ -1,4 +1,4 @@
-// /resources: resources and resource templates of the registered upstreams, listed and read.
+// /resources: lists and reads resources and resource templates of the registered upstreams.
 import type { ResourceRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
@@ -53,7 +53,7 @@ export async function listResourceTemplates(call: Call): Promise<AdminResponse> 
   return { status, body: Array.isArray(body) ? { resourceTemplates: body } : body };
 }
 
-/** Its content, as the upstream gives it now. */
+/** The resource's content, read from the upstream. */
 export async function getResource(call: Call): Promise<AdminResponse> {
   const row = await visibleRow(call, "Resource", call.deps.store.resources);
   await requireUsable(call.deps, "Resource", row);
@@ -69,7 +69,7 @@ export async function createResource(call: Call): Promise<AdminResponse> {
   throw refusal([
     notSupported(
       ["body", "resource"],
-      "a resource that is not an upstream's (register its server with POST /gateways)",
+      "a resource without an upstream (register the upstream with POST /gateways)",
     ),
   ]);
 }

@@ -1,11 +1,11 @@
-// Revoking tokens. They are not kept in the database, so a token's id here is its `jti`; the token itself is never sent.
+// /tokens: revokes tokens. Tokens are not stored: a token's id is its claim `jti`, and the token itself is never sent.
 import type { RevokedTokenRow } from "../../store/registry/revoked_tokens.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
 import { requireObject } from "../rest/fields.ts";
 import { jti, tokenRevoke } from "../rest/schemas.ts";
 
-/** `DELETE /tokens/{jti}`, as in ContextForge: 204; `{"reason"}` and `{"expires_at"}` (ISO 8601) in a body, if there is one. */
+/** `DELETE /tokens/{jti}` answers 204, as in ContextForge. An optional body has `reason` and `expires_at` (ISO 8601). */
 export async function revokeToken(call: Call): Promise<AdminResponse> {
   const { deps, params, principal } = call;
   const id = validated(jti, params.id, ["path", "token_id"]);

@@ -1,4 +1,5 @@
-// /tools: what the registered upstreams offer, and what the operator may say differently about it.
+// Room `entities`: handlers of tools, resources, prompts and tokens. `routes.ts` loads them. This file handles /tools: it lists
+// the tools of the registered upstreams, and changes their names, descriptions and visibility.
 import { createNaming, slugify, toolName } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
@@ -18,7 +19,7 @@ import { pageOf, readListQuery, selected } from "../rest/paging.ts";
 import { toolUpdate } from "../rest/schemas.ts";
 import { toolRead } from "../rest/shapes.ts";
 
-/** Fields of ContextForge's ToolUpdate that an upstream's tool does not leave to us. */
+/** Fields of ContextForge's ToolUpdate that the upstream defines. */
 const UPSTREAM_FIELDS = [
   "title",
   "url",
@@ -81,7 +82,7 @@ export async function getTool(call: Call): Promise<AdminResponse> {
   return ok(toolRead(row, await gatewayOf(call.deps, row), call.principal));
 }
 
-/** REST and A2A tools are to come; those of MCP servers come with their gateway. */
+/** Always refused: tools of MCP servers are registered with their gateway, and tools of REST and A2A do not exist yet. */
 export async function createTool(call: Call): Promise<AdminResponse> {
   const tool = requireObject(requireObject(await call.body(), ["body"]).tool, ["body", "tool"]);
   const loc = ["body", "tool", "integration_type"];
@@ -94,7 +95,7 @@ export async function createTool(call: Call): Promise<AdminResponse> {
     type === "MCP"
       ? fault(
         loc,
-        "an MCP server's tools come with their gateway: register it with POST /gateways",
+        "the tools of an MCP server are registered with it; use POST /gateways",
         "not_supported",
       )
       : notSupported(loc, `a tool with integration_type ${JSON.stringify(type)}`),
@@ -127,7 +128,7 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
       await store.tools.update(row.id, changes);
       await store.renameDiscovered(gateway.id, createNaming(deps.toolNames));
     } else {
-      const name = toolName(gateway.slug, slugify(customName), deps.toolNames); // taken: CONFLICT, never "-2"
+      const name = toolName(gateway.slug, slugify(customName), deps.toolNames); // a name in use is a CONFLICT, and gets no suffix
       await store.tools.update(row.id, { ...changes, name });
     }
   });
@@ -136,8 +137,8 @@ export async function updateTool(call: Call): Promise<AdminResponse> {
 }
 
 /**
- * The custom name that a request asks for; undefined: none. `name` means the same unless it is the name that it has,
- * and the upstream's own name means none of the operator's.
+ * The custom name in a request: null removes it, undefined leaves it. `name` sets the custom name too, unless it is the
+ * current name. The upstream's own name removes the custom name.
  */
 export function customNameOf(
   input: { readonly name?: string; readonly custom_name?: string | null },
@@ -151,7 +152,7 @@ export function customNameOf(
   return asked === row.originalName ? null : asked;
 }
 
-/** The operator's words; null where they are the upstream's, so that a change of those shows. */
+/** The operator's text; null if it equals the upstream's text, so that later changes of the upstream are shown. */
 export function ownWords(asked: string | null | undefined, upstreams: unknown): string | null | undefined {
   return asked === upstreams ? null : asked;
 }

@@ -1,4 +1,5 @@
-// Credentials of gateways on the REST side: read from a request's fields, kept where the request sends the mask back.
+// Reads the credentials of a gateway from a request, and opens and seals stored ones. A mask in a request stands for the stored
+// secret.
 import { isError } from "../../base/errors.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import {
@@ -15,7 +16,7 @@ import { requestedEnvironment } from "./gateway_environment.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
 
-/** Headers that belong to the connection or to the protocol, not to credentials. */
+/** Headers of the connection or the protocol: they cannot carry credentials. */
 const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -39,7 +40,7 @@ const AUTH_FIELDS = [
   "auth_query_param_value",
 ] as const;
 
-/** The gateway's credentials; null where it has none. @throws {SluiceError} SECRET_UNREADABLE */
+/** The credentials of a gateway; null if it has none. @throws {SluiceError} SECRET_UNREADABLE */
 export async function openCredentials(
   { secretBox }: Pick<AdminDeps, "secretBox">,
   row: GatewayRow,
@@ -48,7 +49,7 @@ export async function openCredentials(
   return readCredentials(await secretBox.open(row.authSecret, credentialsOwner(row.id)));
 }
 
-/** As for an answer: credentials that cannot be opened must not hide the gateway from who would mend it. */
+/** For answers: null also if the credentials cannot be decrypted, so that an operator can see and repair the gateway. */
 export async function shownCredentials(deps: AdminDeps, row: GatewayRow): Promise<ShownCredentials> {
   try {
     return await openCredentials(deps, row);
@@ -68,7 +69,7 @@ export async function sealCredentials(
   return { authType: credentials.type, authSecret };
 }
 
-/** What `deps.discover` needs to reach the upstream. */
+/** The argument of `deps.discover` for an upstream. */
 export function discoverTarget(
   row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate">,
   credentials: Credentials | null,
@@ -86,7 +87,7 @@ export function discoverTarget(
   };
 }
 
-/** Does the request say anything about credentials? Masks alone do not. */
+/** Does the request change credentials? Masks do not. */
 export function mentionsCredentials(input: GatewayInput): boolean {
   return input.auth_type !== undefined || input.env !== undefined || AUTH_FIELDS.some((field) => {
     const value = input[field];
@@ -95,8 +96,8 @@ export function mentionsCredentials(input: GatewayInput): boolean {
 }
 
 /**
- * The credentials that a request asks for.
- * @param kept those that the gateway has: what the mask stands for
+ * The credentials in a request.
+ * @param kept the stored credentials, for which a mask stands
  */
 export function requestedCredentials(
   input: GatewayInput,
@@ -108,7 +109,7 @@ export function requestedCredentials(
   const silent = input.auth_type === undefined || input.auth_type === null || input.auth_type === "none";
   const stated = [...(silent ? [] : ["auth_type"]), ...AUTH_FIELDS.filter((field) => input[field] != null)];
   const idle = stated.map((field) =>
-    fault(["body", field], 'says nothing with transport "STDIO": give the process its secrets by env')
+    fault(["body", field], 'has no effect with transport "STDIO"; pass secrets to the process in env')
   );
   return { credentials, faults: [...faults, ...idle] };
 }
@@ -126,7 +127,7 @@ function requestedAuth(
     const value = input[field] ?? undefined;
     if (value === MASK || (value === undefined && keptValue !== undefined)) {
       if (keptValue !== undefined) return keptValue;
-      faults.push(fault(["body", field], "the mask stands for a stored secret, and there is none"));
+      faults.push(fault(["body", field], "the mask stands for a stored secret, and none is stored"));
     } else if (value === undefined || value === "") {
       faults.push(fault(["body", field], `Field required with auth_type "${type}"`, "missing"));
     }
@@ -140,7 +141,7 @@ function requestedAuth(
     case "basic": {
       const old = kept?.type === "basic" ? kept : undefined;
       const username = given("auth_username", old?.username);
-      if (username.includes(":")) faults.push(fault(["body", "auth_username"], 'must not have a ":"'));
+      if (username.includes(":")) faults.push(fault(["body", "auth_username"], 'must not contain a ":"'));
       return done({ type, username, password: given("auth_password", old?.password) });
     }
     case "bearer":
@@ -158,7 +159,7 @@ function requestedAuth(
     default:
       for (const field of AUTH_FIELDS) {
         if (type === undefined && input[field] !== undefined && input[field] !== null) {
-          faults.push(fault(["body", field], "says nothing without an auth_type"));
+          faults.push(fault(["body", field], "has no effect without an auth_type"));
         }
       }
       return done(null);
@@ -176,13 +177,21 @@ function requestedHeaders(input: GatewayInput, kept: Credentials | null, faults:
   return wanted.map((header, i) => {
     const name = header.key.toLowerCase();
     if (NOT_CREDENTIALS.has(name)) {
-      faults.push(fault(["body", "auth_headers", i, "key"], `"${header.key}" is set by the gateway itself`));
+      faults.push(
+        fault(
+          ["body", "auth_headers", i, "key"],
+          `"${header.key}" is set by the gateway and cannot be a credential`,
+        ),
+      );
     }
     if (header.value !== MASK) return header;
     const stored = old.find((each) => each.key.toLowerCase() === name);
     if (stored === undefined) {
       faults.push(
-        fault(["body", "auth_headers", i, "value"], "the mask stands for a stored secret, and there is none"),
+        fault(
+          ["body", "auth_headers", i, "value"],
+          "the mask stands for a stored secret, and none is stored",
+        ),
       );
     }
     return stored ?? header;

@@ -1,10 +1,10 @@
-// The variables of an upstream that is started as a process: secrets, kept and shown as credentials are.
+// Reads the environment variables of an upstream that is started as a process. They are stored and masked like credentials.
 import type { Credentials } from "../../upstream/credentials.ts";
 import { isLoaderVariable } from "../../upstream/stdio/policy.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import { type GatewayInput, MASK } from "../rest/schemas.ts";
 
-/** @param kept what the gateway has: what the mask stands for, and what stays where the request names none */
+/** @param kept the gateway's stored variables: they stand for masks, and remain if the request has no variables */
 export function requestedEnvironment(
   { env }: GatewayInput,
   kept: Credentials | null,
@@ -16,10 +16,10 @@ export function requestedEnvironment(
   for (const [name, value] of Object.entries(env ?? {})) {
     const loc = ["body", "env", name];
     if (isLoaderVariable(name)) {
-      faults.push(fault(loc, `${name} decides which program really runs: it stays the gateway's own`));
+      faults.push(fault(loc, `${name} can make the process load other code, and cannot be set`));
     }
     if (value === MASK && old[name] === undefined) {
-      faults.push(fault(loc, "the mask stands for a stored secret, and there is none"));
+      faults.push(fault(loc, "the mask stands for a stored secret, and none is stored"));
     }
     variables[name] = value === MASK ? old[name] ?? "" : value;
   }

@@ -1,4 +1,4 @@
-// Where an upstream is, as a request says it: a URL of its transport's scheme, or a command to start.
+// Reads the place of an upstream from a request: a URL with a scheme of the transport, or a command to start.
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { launchUrl, readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "../rest/faults.ts";
@@ -8,17 +8,17 @@ export type Place = Pick<GatewayRow, "transport" | "url">;
 
 const LAUNCH_FIELDS = ["command", "args", "env", "cwd"] as const;
 
-/** They are about requests, of which a process gets none. */
+/** Fields about HTTP requests, which a process does not receive. */
 const REQUEST_FIELDS = ["passthrough_headers", "ca_certificate"] as const;
 
 /**
- * @param kept where the gateway is now; null: it is new
- * @returns a place that is worth something only where there are no faults
+ * @param kept the place of the gateway before the request; null for a new gateway
+ * @returns the place, which is valid only if there are no faults
  */
 export function requestedPlace(input: GatewayInput, kept: Place | null): { place: Place; faults: Fault[] } {
   const transport = input.transport ?? kept?.transport ?? "STREAMABLEHTTP";
   if (kept !== null && (kept.transport === "STDIO") !== (transport === "STDIO")) {
-    const reason = `a gateway does not change between STDIO and the other transports: register a new one`;
+    const reason = `a gateway cannot change between STDIO and another transport; register a new gateway`;
     return { place: kept, faults: [fault(["body", "transport"], reason)] };
   }
   return transport === "STDIO" ? requestedLaunch(input, kept) : requestedUrl(input, transport, kept);
@@ -26,12 +26,12 @@ export function requestedPlace(input: GatewayInput, kept: Place | null): { place
 
 function requestedLaunch(input: GatewayInput, kept: Place | null): { place: Place; faults: Fault[] } {
   const faults: Fault[] = given(input, REQUEST_FIELDS).map((field) =>
-    fault(["body", field], 'says nothing with transport "STDIO"')
+    fault(["body", field], 'has no effect with transport "STDIO"')
   );
-  // A client may send back what it has read.
+  // A client may send back the URL that it read.
   if (input.url !== undefined && input.url !== kept?.url) {
     faults.push(
-      fault(["body", "url"], 'says nothing with transport "STDIO": give command, args, cwd and env'),
+      fault(["body", "url"], 'has no effect with transport "STDIO"; use command, args, cwd and env'),
     );
   }
   const old = kept === null ? null : readLaunch(kept.url);
@@ -49,7 +49,7 @@ function requestedUrl(
   kept: Place | null,
 ): { place: Place; faults: Fault[] } {
   const faults: Fault[] = given(input, LAUNCH_FIELDS).map((field) =>
-    fault(["body", field], 'says nothing without transport "STDIO"')
+    fault(["body", field], 'is only used with transport "STDIO"')
   );
   const url = input.url ?? kept?.url;
   if (url === undefined) {

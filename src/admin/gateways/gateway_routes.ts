@@ -1,4 +1,5 @@
-// /gateways: register upstream MCP servers, look at them, change them, let them go.
+// Room `gateways`: handlers of registered upstreams, which ContextForge calls gateways. `routes.ts` loads them. This file
+// registers, reads, changes and deletes them; other files read place and credentials from requests.
 import { SluiceError } from "../../base/errors.ts";
 import { createNaming, slugify } from "../../catalog/snapshot/tool_name.ts";
 import { newId, type NewRow, type RowChanges } from "../../store/registry/entities.ts";
@@ -24,7 +25,7 @@ import { pageOf, readListQuery, selected } from "../rest/paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "../rest/schemas.ts";
 import { gatewayRead } from "../rest/shapes.ts";
 
-/** ContextForge takes these; a value other than its default is refused, because the gateway would not do what it asks. */
+/** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
 const UNSUPPORTED_FIELDS = [
   "oauth_config",
   "client_cert",
@@ -68,7 +69,7 @@ export async function getGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(call.deps, await visibleRow(call, "Gateway", call.deps.store.gateways)));
 }
 
-/** Nothing is stored unless the upstream was reached and told everything that it offers. */
+/** Stores the gateway only after the upstream was reached and everything was listed. */
 export async function createGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const raw = readFields(call, await call.body(), ["body"], GATEWAY_CREATE);
@@ -76,7 +77,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   const { place, faults: placeFaults } = requestedPlace(loose, null);
   const { credentials, faults } = requestedCredentials(loose, null, place.transport);
   const input = validated(gatewayCreate, raw, ["body"], [
-    // What is there and faulty is not missing.
+    // A field with a fault of its own is not also reported as missing.
     ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),
     ...faults,
     ...unsupportedFaults(raw),
@@ -113,7 +114,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   await refuseTaken(deps, deps.store, { id, row, credentials });
   const discovery = await deps.discover(discoverTarget(row, credentials));
   const { skipped } = await deps.store.transaction(async (store) => {
-    await refuseTaken(deps, store, { id, row, credentials }); // again: another may have come in between
+    await refuseTaken(deps, store, { id, row, credentials }); // again: another request may have registered it meanwhile
     await store.gateways.insert(row);
     return await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
   });
@@ -121,7 +122,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(deps, (await deps.store.gateways.get(id))!, skipped));
 }
 
-/** What decides where and as whom we connect, when changed, is tried before it is stored. */
+/** A changed place or changed credentials are tried before they are stored. */
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
@@ -163,7 +164,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(deps, (await deps.store.gateways.get(row.id))!, skipped));
 }
 
-/** Asks the upstream again what it offers. */
+/** Lists the upstream again. */
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
   const { deps } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
@@ -193,7 +194,7 @@ export async function refreshGateway(call: Call): Promise<AdminResponse> {
   });
 }
 
-/** @throws {SluiceError} CONFLICT when the name, or the URL with the same credentials, is registered already */
+/** @throws {SluiceError} CONFLICT if the name is in use, or the URL with the same credentials */
 async function refuseTaken(
   deps: AdminDeps,
   store: Registry,
@@ -213,13 +214,13 @@ async function refuseTaken(
     if (other.url !== row.url || other.authType !== (credentials?.type ?? null)) continue;
     if (written(await shownCredentials(deps, other)) === written(credentials)) {
       throw new SluiceError("CONFLICT", {
-        reason: `This URL is registered already with the same credentials, as gateway "${other.name}"`,
+        reason: `Gateway "${other.name}" has this URL and these credentials already`,
       });
     }
   }
 }
 
-/** Faults for what ContextForge takes and this version does not: never ignored in silence. */
+/** Faults for features of ContextForge that this version lacks. */
 function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
   const faults: Fault[] = [];
   for (const field of UNSUPPORTED_FIELDS) {
@@ -248,7 +249,7 @@ function fieldChanges(input: GatewayInput, place: Place): RowChanges<GatewayRow>
   };
 }
 
-/** Without the fields that are undefined, which would hide those of a row. */
+/** The changes without undefined fields. */
 function defined<T extends object>(changes: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as {
     [Key in keyof T]: Exclude<T[Key], undefined>;

@@ -185,7 +185,7 @@ Deno.test("POST /gateways refuses a taken name, and a URL with the same credenti
     assertEquals((await post({ name: "one!", url: URL_2 })).status, 409);
     const same = await post({ name: "two", url: URL_1, auth_type: "bearer", auth_token: "t" });
     assertEquals(same.status, 409);
-    assertStringIncludes(same.body.detail, 'same credentials, as gateway "One"');
+    assertStringIncludes(same.body.detail, 'Gateway "One" has this URL and these credentials already');
     assertEquals((await post({ name: "two", url: URL_1, auth_type: "bearer", auth_token: "u" })).status, 200);
     assertEquals((await post({ name: "three", url: URL_1 })).status, 200);
   }));

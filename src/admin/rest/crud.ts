@@ -1,4 +1,4 @@
-// What is the same for every noun: delete one, switch one on or off.
+// Handlers that are the same for all entities: delete, enable, disable.
 import type { Entities } from "../../store/registry/entities.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
@@ -8,9 +8,9 @@ import { visibleRow } from "./lookup.ts";
 import { stateQuery } from "./schemas.ts";
 
 export interface Noun<Row extends EntityRow> {
-  /** As in "Gateway 1234 deleted". */
+  /** The name of the kind of entity, as in "Gateway 1234 deleted". */
   readonly word: string;
-  /** The member of a /state answer that has the entity; null: the entity is the answer. */
+  /** The member of a /state answer that contains the entity; null if the entity itself is the answer. */
   readonly stateKey: string | null;
   readonly entities: (store: Registry) => Entities<Row>;
   readonly read: (call: Call, row: Row) => Promise<unknown>;
@@ -26,7 +26,7 @@ export function deleting<Row extends EntityRow>({ word, entities }: Noun<Row>): 
   };
 }
 
-/** `?activate=true|false`, true where nothing is said. */
+/** Enables or disables an entity: `?activate=true|false`. The default is true. */
 export function switching<Row extends EntityRow>({ word, stateKey, entities, read }: Noun<Row>): Handler {
   return async (call) => {
     const { store } = call.deps;

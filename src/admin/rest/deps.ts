@@ -1,4 +1,5 @@
-// What the admin API needs of the rest of the program, and the plain shapes in which it is asked and answers.
+// Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
+// the interfaces to the rest of the program.
 import type { Principal } from "../../auth/principal.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
@@ -7,27 +8,27 @@ import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
 
-/** Where and how to find an upstream; `url` carries the parameters of query_param credentials: not for logs. */
+/** How to connect to an upstream. Do not log `url`: it can contain the credentials of auth_type query_param. */
 export interface DiscoverTarget {
   readonly name: string;
   readonly url: string;
   readonly transport: GatewayRow["transport"];
   readonly headers: [name: string, value: string][];
   readonly caCertificate: string | null;
-  /** The process's own variables: secrets. */
+  /** The environment variables of a process. They are secrets. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface AdminDeps {
   readonly store: Registry;
   readonly secretBox: SecretBox;
-  /** May an upstream be there? For a `stdio:` URL: may it be started? @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
+  /** Checks that an upstream may be reached at this URL, or started from a `stdio:` URL. @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   checkEgress(url: URL): Promise<void>;
-  /** Connects, initializes and lists every page. @throws {SluiceError} UPSTREAM_* */
+  /** Connects to an upstream, initializes the session, and lists everything. @throws {SluiceError} UPSTREAM_* */
   discover(target: DiscoverTarget): Promise<Discovery>;
-  /** Asks a registered upstream again and saves what it offers now: catalog/sync.ts. @throws {SluiceError} */
+  /** Lists a registered upstream again, and saves the result. @throws {SluiceError} */
   refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved>;
-  /** Resolves when every worker of this replica has the new catalog; called after each committed write. */
+  /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
   readResource(principal: Principal, row: ResourceRow, signal: AbortSignal): Promise<unknown>;
   renderPrompt(
@@ -38,18 +39,18 @@ export interface AdminDeps {
   ): Promise<unknown>;
   readonly toolNames: ToolNameRules;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
-  /** Diagnostics, without secrets. */
+  /** Diagnostics without secrets. */
   version(): Record<string, unknown>;
   now(): Date;
 }
 
 export interface AdminRequest {
   readonly method: string;
-  /** Without query; percent-encoded as it came. */
+  /** Without the query, percent-encoded as received. */
   readonly path: string;
   readonly query: URLSearchParams;
   readonly principal: Principal;
-  /** The parsed JSON body; undefined where there is none. */
+  /** The parsed JSON body; undefined if there is none. */
   body(): Promise<unknown>;
   readonly signal: AbortSignal;
 }
@@ -60,12 +61,12 @@ export interface AdminResponse {
   readonly headers?: Record<string, string>;
 }
 
-/** One request on its way through a handler. */
+/** The arguments of a handler. */
 export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" | "signal"> {
   readonly deps: AdminDeps;
-  /** The path's `{names}`, decoded. */
+  /** The decoded values of the path's `{names}`. */
   readonly params: Readonly<Record<string, string>>;
-  /** Filled while the body is read: the fields that the answer warns of. */
+  /** Fields of the body that the handler does not know; the answer warns of them. */
   readonly extra: ExtraField[];
 }
 

@@ -1,8 +1,8 @@
-// Faults of a request, all of them at once, in the list that FastAPI's clients expect.
+// Faults of a request. All faults are reported together, in the format of FastAPI.
 import { SluiceError } from "../../base/errors.ts";
 import type { z } from "zod";
 
-/** `loc` leads to the value: ["body", "server", "name"], ["query", "limit"]. */
+/** `loc` is the path of the value: ["body", "server", "name"], ["query", "limit"]. */
 export interface Fault {
   readonly loc: readonly (string | number)[];
   readonly msg: string;
@@ -17,7 +17,7 @@ export function notSupported(loc: readonly (string | number)[], what: string): F
   return fault(loc, `${what} is not supported yet by this version`, "not_supported");
 }
 
-/** @throws {SluiceError} VALIDATION_FAILED with every fault as its data, when there is one */
+/** @throws {SluiceError} VALIDATION_FAILED if there are faults; its data are the faults */
 export function refuse(faults: readonly Fault[]): void {
   if (faults.length > 0) throw refusal(faults);
 }
@@ -28,9 +28,9 @@ export function refusal(faults: readonly Fault[]): SluiceError {
 }
 
 /**
- * The value as the schema makes it, after every fault of it was found.
- * @param loc of the value in the request
- * @param further faults that no single field has; told whatever the schema finds
+ * Parses a value, and reports all its faults together.
+ * @param loc the path of the value in the request
+ * @param further faults that concern several fields; they are reported in addition to those of the schema
  * @throws {SluiceError} VALIDATION_FAILED
  */
 export function validated<Schema extends z.ZodType>(
@@ -44,7 +44,7 @@ export function validated<Schema extends z.ZodType>(
   return result.data as z.output<Schema>;
 }
 
-/** The fields that have no fault of their own: what depends on several of them is judged even where others are faulty. */
+/** The valid fields. Rules that concern several fields can be checked although other fields have faults. */
 export function soundFields<Schema extends z.ZodObject>(
   schema: Schema,
   raw: Readonly<Record<string, unknown>>,

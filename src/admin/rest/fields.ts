@@ -1,30 +1,30 @@
-// Reads the object in a request's body. Each field that the request does not know becomes a warning in the answer:
-// a field that is dropped in silence looks like one that was taken.
+// Reads the object in a request's body. The answer warns of each unknown field: a misspelt field would otherwise be dropped
+// without notice.
 import type { z } from "zod";
 import { nearName } from "../../config/near_name.ts";
 import { type Fault, fault, refusal } from "./faults.ts";
 
 /** The fields that a request can have, by their snake_case names. */
 export interface KnownFields {
-  /** The fields that are read. */
+  /** The fields that are used. */
   readonly schema: z.ZodObject;
-  /** Fields that are looked at without being in the schema, such as those that are refused unless they change nothing. */
+  /** Fields that are checked outside the schema, for instance fields that are refused if they change something. */
   readonly judged?: readonly string[];
   /** Fields of ContextForge's requests that have no effect here. */
   readonly withoutEffect?: readonly string[];
 }
 
-/** A field that the request does not take. */
+/** A field that is not known. */
 export interface ExtraField {
   readonly loc: readonly (string | number)[];
-  /** As the request has it. */
+  /** The name in the request. */
   readonly written: string;
   readonly name: string;
   readonly value: unknown;
   readonly known: KnownFields;
 }
 
-/** Fields of answers that change by themselves: a client that sends back what it read has old values of them. */
+/** Fields of answers that change without a request. A client that sends back an answer has old values of them. */
 const CHANGING_FIELDS: ReadonlySet<string> = new Set([
   "capabilities",
   "conflicts",
@@ -47,8 +47,8 @@ const CHANGING_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The object's fields by their snake_case names; a camelCase name is taken as well. `call.extra` gets the fields that are not
- * known: the answer will warn of them.
+ * The object's fields by their snake_case names; camelCase names are accepted too. Unknown fields are added to `call.extra`,
+ * and the answer warns of them.
  * @throws {SluiceError} VALIDATION_FAILED if the value is not an object
  */
 export function readFields(
@@ -66,19 +66,19 @@ export function readFields(
   return Object.fromEntries(fields.map(({ name, value }) => [name, value]));
 }
 
-/** The object in a request whose fields are of no concern. @throws {SluiceError} VALIDATION_FAILED if it is not an object */
+/** The object's fields, without a check of their names. @throws {SluiceError} VALIDATION_FAILED if it is not an object */
 export function requireObject(value: unknown, loc: readonly (string | number)[]): Record<string, unknown> {
   return Object.fromEntries(namedFields(value, loc).map(({ name, value }) => [name, value]));
 }
 
-/** The answer with a member `warnings`, if there is something to warn of. */
+/** Adds a member `warnings` to the answer, if there are warnings. */
 export function withWarnings(body: unknown, extra: readonly ExtraField[]): unknown {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
   const warnings = extra.flatMap((field) => warningAbout(field, body as Record<string, unknown>) ?? []);
   return warnings.length === 0 ? body : { ...body, warnings };
 }
 
-/** null: the field changes nothing, for instance because a client sent back what it had read. */
+/** null if the field would change nothing, for instance because a client sent back an answer. */
 function warningAbout(
   { loc, written, name, value, known }: ExtraField,
   answer: Readonly<Record<string, unknown>>,
@@ -112,7 +112,7 @@ interface NamedField {
   readonly value: unknown;
 }
 
-/** A field that comes under both names counts by its snake_case name. */
+/** If a field has both names, the snake_case one wins. */
 function namedFields(value: unknown, loc: readonly (string | number)[]): NamedField[] {
   if (value === undefined) throw refusal([fault(loc, "Field required", "missing")]);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -1,4 +1,4 @@
-// Finds the row that a path names, for a caller who may see it; and the fields that several nouns share.
+// Finds the row that a path names, if the caller may see it, and handles the fields that several entities share.
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -7,7 +7,7 @@ import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
 import type { AdminDeps, Call } from "./deps.ts";
 import { type Fault, fault } from "./faults.ts";
 
-/** @throws {SluiceError} NOT_FOUND, also for what the caller may not see */
+/** @throws {SluiceError} NOT_FOUND if there is no such row, or if the caller may not see it */
 export async function visibleRow<Row extends EntityRow>(
   { params, principal }: Call,
   noun: string,
@@ -20,7 +20,7 @@ export async function visibleRow<Row extends EntityRow>(
   return row;
 }
 
-/** Every gateway by its id: lists look them up by the thousand. */
+/** All gateways by id. A list of thousands of entities needs one query for them. */
 export async function gatewaysById({ store }: AdminDeps): Promise<Map<string, GatewayRow>> {
   return new Map((await store.gateways.list()).map((row) => [row.id, row]));
 }
@@ -32,12 +32,12 @@ export async function gatewayOf(
   return gatewayId === null ? undefined : await store.gateways.get(gatewayId) ?? undefined;
 }
 
-/** The gateway as far as the caller may know of it: an entity may be more public than the upstream that it comes from. */
+/** The gateway, or undefined if the caller may not see it: an entity can be visible although its upstream is not. */
 export function knownGateway(principal: Principal, gateway: GatewayRow | undefined): GatewayRow | undefined {
   return gateway !== undefined && canSee(principal, gateway) ? gateway : undefined;
 }
 
-/** @throws {SluiceError} NOT_FOUND when the entity is switched off, UPSTREAM_DISABLED when its gateway is */
+/** @throws {SluiceError} NOT_FOUND if the entity is disabled, UPSTREAM_DISABLED if its gateway is */
 export async function requireUsable(
   deps: AdminDeps,
   noun: string,
@@ -55,7 +55,7 @@ interface SharingInput {
   readonly owner_email?: string | null;
 }
 
-/** Whose a new entity is, who may see it, and its tags. */
+/** Owner, visibility and tags of a new entity. */
 export function newSharing(input: SharingInput, { email }: Principal) {
   return {
     tags: input.tags ?? [],
@@ -66,7 +66,7 @@ export function newSharing(input: SharingInput, { email }: Principal) {
   };
 }
 
-/** Changes of who may see an entity and of its tags; `owner_email` cannot be taken away, only passed on. */
+/** Changes of visibility, team, owner and tags. An entity always keeps an owner. */
 export function sharingChanges(input: SharingInput) {
   return {
     tags: input.tags,
@@ -77,8 +77,8 @@ export function sharingChanges(input: SharingInput) {
 }
 
 /**
- * An entity of a team needs to say of which.
- * @param row the entity as it is; null: it is new
+ * A fault if an entity with visibility "team" names no team.
+ * @param row the entity before the request; null for a new one
  */
 export function sharingFaults(
   raw: Readonly<Record<string, unknown>>,
@@ -92,8 +92,8 @@ export function sharingFaults(
 }
 
 /**
- * Faults for fields that the upstream alone decides: a client may send back what it read, but not change it.
- * @param read the entity as the client reads it
+ * Faults for changes of fields that come from the upstream. A client may send back the value that it read.
+ * @param read the entity in the format of answers
  */
 export function upstreamFieldFaults(
   input: Readonly<Record<string, unknown>>,

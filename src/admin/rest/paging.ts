@@ -1,4 +1,4 @@
-// Lists: who may see what, which filters apply, and one page of it where one was asked for.
+// Lists: visibility, filters, and pages.
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
@@ -8,12 +8,12 @@ import { type ListQuery, listQuery } from "./schemas.ts";
 
 const DEFAULT_PAGE = 50;
 
-/** The list's query parameters. @throws {SluiceError} VALIDATION_FAILED */
+/** Reads the query parameters of a list. @throws {SluiceError} VALIDATION_FAILED */
 export function readListQuery({ query }: Call): ListQuery {
   return validated(listQuery, Object.fromEntries(query), ["query"]);
 }
 
-/** The rows that the caller may see and asked for, in their order. */
+/** The rows that the caller may see and that the query selects, in their order. */
 export function selected<Row extends EntityRow & { readonly gatewayId?: string | null }>(
   rows: readonly Row[],
   principal: Principal,
@@ -32,9 +32,9 @@ export function selected<Row extends EntityRow & { readonly gatewayId?: string |
 }
 
 /**
- * A bare array of everything, or of `limit` rows from the cursor on; with include_pagination an object that also has
- * the cursor of the next page. A cursor names the last row of its page by what the list is sorted by, so that a row
- * which comes or goes in between shifts nothing.
+ * One page of a list: an array, or with include_pagination an object that also has the cursor of the next page. Without a
+ * limit the array has all rows. A cursor contains the sort key of the last row, so that inserted and deleted rows do not shift
+ * later pages.
  */
 export function pageOf<Row extends EntityRow>(
   rows: readonly Row[],
@@ -82,7 +82,7 @@ function decode(cursor: string): [string, string] {
       return position as [string, string];
     }
   } catch {
-    // not one of ours: refused below
+    // A cursor that cannot be decoded is refused below.
   }
   throw refusal([fault(["query", "cursor"], "is not a cursor of this list")]);
 }

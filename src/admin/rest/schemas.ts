@@ -1,7 +1,7 @@
-// What clients may send, field by field, under ContextForge's names.
+// Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
 
-/** Stands for a secret in answers; sent back, it means the one that is kept. */
+/** Stands for a secret in answers. In a request it means the stored secret. */
 export const MASK = "*****";
 
 // deno-lint-ignore no-control-regex -- control characters are what it refuses
@@ -9,16 +9,19 @@ const CONTROL = /[\x00-\x1f\x7f]/;
 
 const name = z.string().trim().min(1).max(255).refine(
   (text) => !CONTROL.test(text),
-  "has control characters",
+  "must not contain control characters",
 );
 const text = z.string().max(8192).nullable().optional();
 const shortText = z.string().max(255).nullable().optional();
-const secret = z.string().max(8192).refine((value) => !CONTROL.test(value), "has control characters")
+const secret = z.string().max(8192).refine(
+  (value) => !CONTROL.test(value),
+  "must not contain control characters",
+)
   .nullable()
   .optional();
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is not an HTTP header name");
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be an HTTP header name");
 
-/** ContextForge gives tags as texts or as objects with a label; we keep the texts. */
+/** ContextForge writes tags as texts or as objects with a label. The texts are stored. */
 const tags = z.array(
   z.union([z.string(), z.object({ label: z.string() }).transform(({ label }) => label)])
     .pipe(z.string().trim().min(1).max(100)),
@@ -26,18 +29,21 @@ const tags = z.array(
 
 const url = z.string().trim().max(2048).superRefine((value, context) => {
   const parsed = URL.canParse(value) ? new URL(value) : null;
-  // Which of them the transport takes is judged with it; stdio: URLs are our own form of a command, sent back by clients.
+  // The scheme is checked later, with the transport. Answers show a command as a stdio: URL, which clients send back.
   if (parsed === null || !/^(https?|wss?|stdio):$/.test(parsed.protocol)) {
     context.addIssue({ code: "custom", message: "must be an http or https URL" });
   } else if (parsed.username !== "" || parsed.password !== "") {
-    context.addIssue({ code: "custom", message: "must not hold credentials: use auth_type" });
+    context.addIssue({ code: "custom", message: "must not contain credentials; use auth_type" });
   }
 });
 
 const transport = z.string().transform((value) => value.toUpperCase().replace(/[-_ ]/g, ""))
   .pipe(z.enum(["STREAMABLEHTTP", "SSE", "WEBSOCKET", "STDIO"]));
 
-const argument = z.string().max(8192).refine((value) => !value.includes("\0"), "has a NUL character");
+const argument = z.string().max(8192).refine(
+  (value) => !value.includes("\0"),
+  "must not contain a NUL character",
+);
 
 const SHARING = {
   tags,
@@ -48,15 +54,18 @@ const SHARING = {
 
 const GATEWAY = {
   name,
-  /** With every transport but STDIO. */
+  /** Required with every transport but STDIO. */
   url: url.optional(),
   description: text,
   transport: transport.optional(),
-  /** Ours, with transport STDIO: what to start, where, and with which variables. */
+  /** Not in ContextForge. The command of a process, its folder and its variables, for transport STDIO. */
   command: name.optional(),
   args: z.array(argument).max(256).optional(),
   cwd: z.string().max(4096).startsWith("/", "must be an absolute path").nullable().optional(),
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not a variable's name"), argument)
+  env: z.record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable"),
+    argument,
+  )
     .nullable().optional(),
   passthrough_headers: z.array(headerName.transform((header) => header.toLowerCase())).nullable().optional(),
   auth_type: z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable()
@@ -74,7 +83,7 @@ const GATEWAY = {
   auth_query_param_value: secret,
   ca_certificate: z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
   refresh_interval_seconds: z.int().min(60).max(86_400 * 365).nullable().optional(),
-  /** Ours: who may share a session to it. */
+  /** Not in ContextForge. Whether clients share sessions to the upstream. */
   session_mode: z.enum(["bound", "shared"]).optional(),
   ...SHARING,
 };
@@ -102,7 +111,7 @@ export const promptUpdate = z.object({
 
 export const resourceUpdate = z.object(SHARING);
 
-/** Ids or names, as a list or as one comma-separated text. */
+/** Ids or names, as a list or as a text separated by commas. */
 const references = z.union([
   z.array(z.string().trim().min(1)),
   z.string().transform((joined) =>
@@ -117,7 +126,7 @@ const SERVER = {
   name,
   description: text,
   icon: z.string().max(2048).nullable().optional(),
-  /** Ours: what tools and prompts are called here, and what `initialize` says. */
+  /** Not in ContextForge. Names of tools and prompts on this server, and its answer to `initialize`. */
   naming: z.enum(["prefixed", "original"]).optional(),
   tool_overrides: z.record(
     z.string(),
@@ -151,13 +160,13 @@ export const serverWrapper = z.object({
 export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 
-/** Tokens have no rows of their own: the claim is their id. */
+/** The id of a token is its claim `jti`: tokens are not stored. */
 export const jti = z.string().min(1).max(255).refine(
   (value) => !CONTROL.test(value),
-  "has control characters",
+  "must not contain control characters",
 );
 
-/** ContextForge's, and when the token expires: then its revocation need not be kept for good. */
+/** `expires_at` is not in ContextForge. A revocation is deleted after the token expires. */
 export const tokenRevoke = z.object({
   reason: z.string().max(255).nullable().optional(),
   expires_at: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
@@ -172,7 +181,7 @@ const flag = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "y
 export const listQuery = z.object({
   include_inactive: flag.default(false),
   include_pagination: flag.default(false),
-  /** 0, as in ContextForge: no limit. */
+  /** 0 means no limit, as in ContextForge. */
   limit: z.coerce.number().int().min(0).max(1_000_000).optional(),
   cursor: z.string().optional(),
   tags: z.string().optional(),

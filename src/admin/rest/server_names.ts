@@ -1,4 +1,4 @@
-// What the members of virtual servers are called, and which of them are in each other's way, for who reads or writes the servers.
+// Names of the members of virtual servers, and conflicts between them, as a reader or writer of the servers may see them.
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -17,13 +17,13 @@ import type {
 
 type Conflict = NameConflict<ToolRow | PromptRow>;
 
-/** What a reader may know of servers' members. */
+/** The members of servers that a reader may see. */
 export interface KnownMembers {
-  /** By id; a tool that the reader may not see is not in it. */
+  /** Visible tools by id. */
   readonly tools: ReadonlyMap<string, ToolRow>;
-  /** Those of which the reader may see both sides. */
+  /** Conflicts of names. The reader may see both members of each. */
   conflictsOf(server: ServerRow): readonly Conflict[];
-  /** Likewise, of the resources that are switched on. */
+  /** Conflicts of URIs between enabled resources. The reader may see both members of each. */
   uriConflictsOf(server: ServerRow): readonly UriConflict<ResourceRow>[];
 }
 
@@ -45,9 +45,9 @@ export async function readMembers(
 }
 
 /**
- * A write must not bring two tools or prompts to one name. What was in conflict before, because something was renamed, hinders
- * no other change.
- * @throws {SluiceError} CONFLICT with the names of both
+ * Refuses a write that gives two tools or prompts the same name. A conflict from before, for instance because an upstream was
+ * renamed, does not prevent other changes.
+ * @throws {SluiceError} CONFLICT with both names
  */
 export async function refuseNewConflicts(
   store: Registry,
@@ -61,11 +61,13 @@ export async function refuseNewConflicts(
   if (conflict === undefined) return;
   const { kind, name, keptBy, renamed } = conflict;
   const shown = (row: ToolRow | PromptRow) =>
-    canSee(principal, row) ? `"${row.name}"` : "one that you may not see";
+    canSee(principal, row) ? `"${row.name}"` : "a member that you may not see";
   throw new SluiceError("CONFLICT", {
     reason:
-      `Two ${kind}s would be called "${name}" here: ${shown(keptBy)} and ${shown(renamed)}; leave one out, ` +
-      (kind === "tool" ? "name one in tool_overrides, " : "") + 'or use "naming": "prefixed"',
+      `Two ${kind}s of this server would have the name "${name}": ${shown(keptBy)} and ${shown(renamed)}. ` +
+      `Remove one of them, ${
+        kind === "tool" ? "rename one in tool_overrides, " : ""
+      }or use "naming": "prefixed"`,
   });
 }
 

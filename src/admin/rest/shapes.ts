@@ -1,4 +1,4 @@
-// Rows as ContextForge's clients read them (camelCase). What we do not track is null or left out, never made up.
+// Converts rows to answers, in ContextForge's format. A field that the gateway does not track is null or absent.
 import type { Principal } from "../../auth/principal.ts";
 import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
@@ -21,13 +21,13 @@ import type { KnownMembers } from "./server_names.ts";
 
 type Json = Record<string, unknown>;
 
-/** What is known of a gateway's credentials; null: they cannot be opened. */
+/** The credentials of a gateway; null if they cannot be decrypted. */
 export type ShownCredentials = Credentials | null;
 
 export interface GatewayExtras {
   readonly counts: DiscoveredCounts | undefined;
   readonly credentials: ShownCredentials;
-  /** After a registration or refresh; else there is nothing to say. */
+  /** Only after a registration or a refresh. */
   readonly skipped?: readonly SkippedItem[];
 }
 
@@ -63,8 +63,8 @@ export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = []
 }
 
 /**
- * @param from the tool's gateway; undefined: it has none
- * @param principal is told no more of it than it may know, but for whether the tool can be reached
+ * @param from the tool's gateway; undefined if the tool has none
+ * @param principal a caller who may not see the gateway learns only whether the tool can be reached
  */
 export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: Principal): Json {
   const gateway = knownGateway(principal, from);
@@ -135,7 +135,7 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
   };
 }
 
-/** What the reader may not see of the members is not in the answer. */
+/** The answer contains only the members that the reader may see. */
 export function serverRead(
   row: ServerRow,
   { tools: known, conflictsOf, uriConflictsOf }: KnownMembers,
@@ -162,12 +162,12 @@ export function serverRead(
   };
 }
 
-/** Two of a server's tools or prompts that would have one name: by ids, and how the second is called instead. */
+/** Two tools or prompts of a server with the same name: their ids, and the new name of the second. */
 function conflictRead({ kind, name, keptBy, renamed, renamedTo }: NameConflict): Json {
   return { kind, name, keptById: keptBy.id, renamedId: renamed.id, renamedTo };
 }
 
-/** Two of a server's resources or templates that have one URI: by ids. */
+/** Two resources or templates of a server with the same URI: their ids. */
 function uriConflictRead({ kind, uri, keptBy, hidden }: UriConflict<ResourceRow>): Json {
   return { kind, name: uri, keptById: keptBy.id, hiddenId: hidden.id };
 }
@@ -189,7 +189,7 @@ function entityRead(row: EntityRow): Json {
   };
 }
 
-/** What an upstream is started by; the others have no such fields. */
+/** The fields of an upstream that is started as a process. */
 function launchRead({ transport, url }: GatewayRow, credentials: ShownCredentials): Json {
   if (transport !== "STDIO") return {};
   const variables = credentials?.type === "env" ? Object.keys(credentials.variables) : [];
@@ -213,7 +213,7 @@ function credentialsRead(authType: string | null, credentials: ShownCredentials)
     case undefined:
       return nothing;
     case "env":
-      // Shown as what they are.
+      // The answer has the variables in `env`.
       return { ...nothing, authType: null, authValue: null };
     case "basic":
       return { ...nothing, authUsername: credentials.username, authPassword: MASK };

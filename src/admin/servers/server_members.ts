@@ -1,4 +1,4 @@
-// Which tools, resources and prompts a request puts into a virtual server, and what it calls the tools there.
+// Reads the members of a virtual server from a request, and the names and descriptions of its tools.
 import { canSee } from "../../auth/rbac.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, ServerRow, ToolOverride } from "../../store/registry/rows.ts";
@@ -8,7 +8,7 @@ import type { ServerInput } from "../rest/schemas.ts";
 
 type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
 
-/** The ids that a request means; what it does not mention stays undefined. */
+/** The ids of the members in a request. A field that is not in the request stays undefined. */
 export async function requestedMembers(
   { deps, principal }: Call,
   input: ServerInput,
@@ -37,7 +37,7 @@ export async function requestedMembers(
       if (id === undefined) faults.push(fault([...loc, field, i], `Unknown ${noun}: "${key}"`, "not_found"));
       if (others.length > 0) {
         faults.push(
-          fault([...loc, field, i], `"${key}" means several ${noun}s; give the id of one`, "ambiguous"),
+          fault([...loc, field, i], `"${key}" is the name of several ${noun}s; use an id`, "ambiguous"),
         );
       }
       return id === undefined || others.length > 0 ? [] : [id];
@@ -67,8 +67,9 @@ export async function requestedMembers(
 }
 
 /**
- * The words that a request has for the server's tools, by their ids or names; null takes all back. Not mentioned: undefined.
- * @param toolIds the server's tools, once the request is done
+ * The names and descriptions that a request gives the server's tools, by id or name. null removes all; without the field the
+ * result is undefined.
+ * @param toolIds the server's tools after the request
  */
 export async function requestedOverrides(
   { deps, principal }: Call,
@@ -90,7 +91,7 @@ export async function requestedOverrides(
       continue;
     }
     if (toolOverrides.has(id)) {
-      faults.push(fault(at, `"${key}" is there twice, by id and by name`, "ambiguous"));
+      faults.push(fault(at, `"${key}" occurs twice, by id and by name`, "ambiguous"));
     }
     const { name = null, description = null } = words;
     toolOverrides.set(id, {
@@ -100,7 +101,7 @@ export async function requestedOverrides(
     if (name === null) continue;
     const owner = owners.get(name);
     if (owner !== undefined) {
-      faults.push(fault([...at, "name"], `"${name}" is the name of "${owner}" already`, "not_unique"));
+      faults.push(fault([...at, "name"], `"${owner}" has the name "${name}" already`, "not_unique"));
     }
     owners.set(name, key);
   }

@@ -1,4 +1,5 @@
-// /servers: virtual servers, each a chosen set of tools, resources and prompts.
+// Room `servers`: handlers of virtual servers, each a selection of tools, resources and prompts. `routes.ts` loads them. This
+// file serves /servers.
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
@@ -12,7 +13,7 @@ import { requestedMembers, requestedOverrides } from "./server_members.ts";
 import { readMembers, refuseNewConflicts } from "../rest/server_names.ts";
 import { promptRead, resourceRead, serverRead, toolRead } from "../rest/shapes.ts";
 
-/** Fields of ContextForge that are refused where they ask for something that the gateway does not do. */
+/** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
 const JUDGED_FIELDS = ["associated_a2a_agents", "oauth_enabled"];
 const WITHOUT_EFFECT = ["oauth_config"];
 
@@ -139,7 +140,7 @@ export async function listServerPrompts(call: Call): Promise<AdminResponse> {
   return ok(rows.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))));
 }
 
-/** Those of the server's members that the caller may see, in the server's order. */
+/** The server's members that the caller may see, in the server's order. */
 async function members<Row extends EntityRow & { readonly gatewayId: string | null }>(
   call: Call,
   entities: Entities<Row>,

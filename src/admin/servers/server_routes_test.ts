@@ -215,9 +215,9 @@ Deno.test("POST /servers names every culprit among the names of tools", () =>
       [
         'naming: Invalid option: expected one of "prefixed"|"original"',
         'server_info: Unrecognized key: "titel"',
-        `tool_overrides.${a.id}: "${a.id}" is there twice, by id and by name`,
+        `tool_overrides.${a.id}: "${a.id}" occurs twice, by id and by name`,
         'tool_overrides.absent: "absent" is not one of the server\'s tools',
-        'tool_overrides.one-b.name: "find" is the name of "one-a" already',
+        'tool_overrides.one-b.name: "one-a" has the name "find" already',
         'tool_overrides.two-c: "two-c" is not one of the server\'s tools',
       ].sort(),
     ]);
@@ -235,14 +235,14 @@ Deno.test("POST and PUT /servers refuse a name for two, and leave the server as 
     const refused = await post(twins);
     assertEquals([refused.status, refused.body.detail], [
       409,
-      'Two tools would be called "b" here: "one-b" and "two-b"; leave one out, name one in tool_overrides, ' +
-      'or use "naming": "prefixed"',
+      'Two tools of this server would have the name "b": "one-b" and "two-b". ' +
+      'Remove one of them, rename one in tool_overrides, or use "naming": "prefixed"',
     ]);
     assertEquals(await store.servers.list(), []);
     const prompts = await post({ name: "x", naming: "original", associated_prompts: ["two-p", "one-p"] });
-    assertEquals([prompts.status, prompts.body.detail.slice(0, 58)], [
+    assertEquals([prompts.status, prompts.body.detail.slice(0, 72)], [
       409,
-      'Two prompts would be called "p" here: "one-p" and "two-p";',
+      'Two prompts of this server would have the name "p": "one-p" and "two-p".',
     ]);
     const shadow = await post({
       name: "x",
