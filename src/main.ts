@@ -19,6 +19,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/token.ts")).token(invocation.args);
     case "token revoke":
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
+    case "backup":
+      return await (await import("./cli/backup.ts")).backup(invocation.args);
+    case "restore":
+      return await (await import("./cli/restore.ts")).restore(invocation.args);
     case "config":
       return (await import("./cli/show_config.ts")).config(invocation.args);
     case "version":

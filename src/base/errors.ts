@@ -288,6 +288,8 @@ export const ERRORS = {
   ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRETS_UNUSABLE: row("internal", 500, -31552, "never", "Cannot use the secrets file {path}: {reason}"),
+  CANNOT_BACK_UP: row("internal", 500, -31553, "never", "Cannot back up to {file}: {reason}"),
+  CANNOT_RESTORE: row("internal", 500, -31554, "never", "Cannot restore {file}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",
     500,

@@ -3,6 +3,7 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Secrets } from "../store/secrets.ts";
+import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { Answers, Question } from "../worker/protocol/messages.ts";
@@ -11,6 +12,7 @@ import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
 import { LAST_ARRIVALS_MS, recycle } from "./recycle.ts";
 import { RespawnPolicy } from "./respawn_policy.ts";
+import { WalCheckpoints } from "./wal_checkpoints.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
 import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_handle.ts";
 
@@ -49,6 +51,8 @@ export class Supervisor {
   readonly #replicaSeed = crypto.randomUUID();
   readonly #sockets: ReturnType<typeof openListeningSockets>;
   #heartbeats: Heartbeats | undefined;
+  /** null: the database is not a file. */
+  readonly #checkpoints: WalCheckpoints | null;
   /** One listener after the other, so that each worker's own can be told from the others'. */
   #listening: Promise<void> = Promise.resolve();
   readonly #toRecycle = new Set<WorkerHandle>();
@@ -72,6 +76,11 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#sockets = openListeningSockets(options.config.port);
+    const { log, config: { databaseUrl } } = options;
+    const database = parseDatabaseUrl(databaseUrl);
+    this.#checkpoints = database.kind === "sqlite"
+      ? new WalCheckpoints({ path: database.path, clock: systemClock, log })
+      : null;
     const { promise, resolve } = Promise.withResolvers<SluiceError>();
     this.failed = promise;
     this.#fail = resolve;
@@ -108,6 +117,7 @@ export class Supervisor {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#heartbeats?.stop();
+    this.#checkpoints?.stop();
     clearInterval(this.#standstillTimer);
     for (const timer of this.#timers) clearTimeout(timer);
     const { config: { gracefulTimeoutMs }, log } = this.#options;
@@ -127,6 +137,7 @@ export class Supervisor {
   async askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
     const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(question)));
     const answers = await Promise.allSettled(asked);
+    if (question.type === "read_catalog") this.#checkpoints?.changed();
     return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
   }
 

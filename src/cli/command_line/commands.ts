@@ -88,6 +88,31 @@ export const COMMANDS = {
       reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
     },
   },
+  backup: {
+    summary: "Copy the database and the secrets into one file.",
+    operand: "FILE",
+    notes: [
+      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.",
+      "FILE holds the registry, the revoked tokens, the open sessions and the secrets file; only its owner may read it. Settings are " +
+      "not in it. For a PostgreSQL database, the command prints the pg_dump command to use instead and exits with 1.",
+    ],
+    examples: ["sluice backup /backups/sluice.db"],
+    flags: {
+      force: { doc: "replace FILE if it exists" },
+    },
+  },
+  restore: {
+    summary: "Restore a backup in the place of the database and the secrets.",
+    operand: "FILE",
+    notes: [
+      "Stop the gateway first. FILE is checked before anything is changed. For a PostgreSQL database, the command prints the " +
+      "pg_restore command to use instead and exits with 1.",
+    ],
+    examples: ["sluice restore /backups/sluice.db --force"],
+    flags: {
+      force: { doc: "replace the database and the secrets that are there" },
+    },
+  },
   config: {
     summary: "Show every setting: its value, its source, its effect.",
     flags: {

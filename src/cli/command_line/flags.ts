@@ -56,6 +56,12 @@ export interface TokenRevokeArgs {
   readonly reason: string | null;
 }
 
+export interface BackupArgs {
+  readonly file: string;
+  /** Replace what is there. */
+  readonly force: boolean;
+}
+
 export interface ConfigArgs {
   readonly json: boolean;
   readonly dev: boolean;
@@ -68,6 +74,7 @@ export type Invocation =
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
+  | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "version" }
   | { readonly command: "help"; readonly text: string };
@@ -195,6 +202,9 @@ function invocation(command: CommandName, given: Given): Invocation {
     }
     case "token revoke":
       return { command, args: { operand: text(COMMANDS[command].operand)!, reason: text("reason") } };
+    case "backup":
+    case "restore":
+      return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
   }

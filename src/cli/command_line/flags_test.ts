@@ -43,7 +43,7 @@ Deno.test("parseInvocation() reads serve and its overrides", () => {
   });
 });
 
-Deno.test("parseInvocation() reads token, demo, stdio, config and version", () => {
+Deno.test("parseInvocation() reads token, demo, stdio, backup, restore, config and version", () => {
   assertEquals(invocation("token --username a@b.c --exp 0 --admin --secret S --teams x,,y"), {
     command: "token",
     args: { ...PLAIN_TOKEN, username: "a@b.c", expMinutes: 0, admin: true, secret: "S", teams: ["x", "y"] },
@@ -71,6 +71,10 @@ Deno.test("parseInvocation() reads token, demo, stdio, config and version", () =
     args: { server: "one", url: "https://gw.example/base", tokenFile: "t" },
   });
   assertEquals(invocation("config --json --dev"), { command: "config", args: { json: true, dev: true } });
+  for (const command of ["backup", "restore"] as const) {
+    assertEquals(invocation(`${command} a.db`), { command, args: { file: "a.db", force: false } });
+    assertEquals(invocation(`${command} --force a.db`), { command, args: { file: "a.db", force: true } });
+  }
   for (const line of ["--version", "-V", "version"]) assertEquals(invocation(line), { command: "version" });
 });
 
@@ -83,7 +87,7 @@ Deno.test("parseInvocation() gives help for the program and for each command", (
 
 Deno.test("parseInvocation() gives help that fits a terminal of 80 columns and names every command and flag", () => {
   const overview = helpText("--help");
-  for (const command of ["serve", "stdio", "token", "token revoke", "config", "demo"]) {
+  for (const command of ["serve", "stdio", "token", "token revoke", "backup", "restore", "config", "demo"]) {
     assertEquals(overview.includes(`\n  ${command} `), true);
     const help = helpText(`${command} --help`);
     for (const line of [...overview.split("\n"), ...help.split("\n")]) {

@@ -9,6 +9,7 @@ const SQLITE_LOCKED = 6;
 const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISUSE = 21;
 const SQLITE_RANGE = 25;
+const SQLITE_NOTADB = 26;
 const SQLITE_CONSTRAINT_FOREIGNKEY = 787;
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555;
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
@@ -17,6 +18,16 @@ const SQLITE_CONSTRAINT_UNIQUE = 2067;
 export function isBusy(error: unknown): boolean {
   const code = errcode(error);
   return code !== null && ((code & 0xff) === SQLITE_BUSY || (code & 0xff) === SQLITE_LOCKED);
+}
+
+/** Is the file none of SQLite's? */
+export function isNoDatabase(error: unknown): boolean {
+  return errcode(error) === SQLITE_NOTADB;
+}
+
+/** Does the error come from node:sqlite? */
+export function isSqliteError(error: unknown): boolean {
+  return errcode(error) !== null;
 }
 
 /** The error to throw instead of one of node:sqlite's; a mistake in a statement stays what it is. */

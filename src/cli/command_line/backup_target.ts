@@ -1,0 +1,69 @@
+// What `backup` and `restore` work on: the database file of a gateway and its secrets. PostgreSQL has tools of its own.
+import { type ErrorCode, SluiceError } from "../../base/errors.ts";
+import type { Loaded } from "../../config/load.ts";
+import { parseDatabaseUrl, type SqliteLocation } from "../../store/database_url.ts";
+import type { PostgresTarget } from "../../store/postgres/postgres_url.ts";
+import type { Backup } from "../../store/sqlite/backup_file.ts";
+
+const SECRETS = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"] as const;
+
+/** @throws {SluiceError} `code` with the commands to run instead, if the database is PostgreSQL */
+export function sqliteLocation(
+  { config }: Loaded,
+  file: string,
+  code: Extract<ErrorCode, "CANNOT_BACK_UP" | "CANNOT_RESTORE">,
+): SqliteLocation {
+  const location = parseDatabaseUrl(config.databaseUrl);
+  if (location.kind === "sqlite") return location;
+  const how = code === "CANNOT_BACK_UP" ? dumpCommand(location, file) : restoreCommand(location, file);
+  const reason = `the database is PostgreSQL, whose own tools do it. Run:\n${how}\n` +
+    "The dump does not hold JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET: keep these settings with it";
+  throw new SluiceError(code, { file, reason });
+}
+
+/** The secrets that are settings: they take precedence over the secrets file, and are not in a backup. */
+export function secretSettings(
+  { sources, databaseDotEnv }: Loaded,
+): { names: string; places: string } | null {
+  const given = SECRETS.filter((name) => sources[name].text !== null);
+  if (given.length === 0) return null;
+  const places = given.map((name) => {
+    const { from } = sources[name];
+    return from === ".env beside the database" ? databaseDotEnv! : from;
+  });
+  return { names: given.join(" and "), places: [...new Set(places)].join(" and ") };
+}
+
+export function describe({ upstreams, tools, servers }: Backup): string {
+  return [counted(upstreams, "upstream"), counted(tools, "tool"), counted(servers, "virtual server")].join(
+    ", ",
+  );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function dumpCommand(target: PostgresTarget, file: string): string {
+  return `  pg_dump --format=custom --file=${quoted(file)} ${connection(target)}${directly(target)}`;
+}
+
+function restoreCommand(target: PostgresTarget, file: string): string {
+  const options = "--clean --if-exists --no-owner --single-transaction";
+  return "  # with every replica stopped\n" +
+    `  pg_restore ${options} ${connection(target)} ${quoted(file)}${directly(target)}`;
+}
+
+/** Without the password: pg_dump asks for it, or reads PGPASSWORD or ~/.pgpass. */
+function connection({ host, port, user, database }: PostgresTarget): string {
+  return `--host=${quoted(host)} --port=${port} --username=${quoted(user)} --dbname=${quoted(database)}`;
+}
+
+function directly({ isPgbouncer }: PostgresTarget): string {
+  return isPgbouncer ? "\n  # with the address of the server itself: PgBouncer is not enough for it" : "";
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
