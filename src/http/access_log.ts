@@ -1,6 +1,6 @@
-// The access log. Each request that is let in has a line `request`, written when its answer is ready, or when its stream or WebSocket
-// has ended. Each call on a channel that carries many (legacy SSE, WebSocket, stdio) has a line `call`. Each request of a batch has
-// one too, behind the batch's own line and without a latency: the batch is answered as a whole.
+// The access log. Each admitted request has a line `request`, written when its response is ready, or when its stream or WebSocket has
+// ended. Each call on a duplex channel (SSE of 2024-11-05, WebSocket, stdio) has a line `call`. Each request of a batch has a line
+// `call` too, after the batch's own line and without a latency, since the batch is answered as a whole.
 import type { Principal } from "../auth/principal.ts";
 import {
   type CallNote,
@@ -12,24 +12,24 @@ import {
 } from "../telemetry/call_note.ts";
 import { lineOf, type LogFormat, type LogSink } from "../telemetry/log.ts";
 
-/** Lines are gathered for this long, or up to so many characters: handing them over costs as much as dozens of lines. */
-const GATHER_MS = 50;
-const GATHER_CHARS = 250_000;
+/** Lines are buffered for this time or up to this size. Handing a buffer to the supervisor costs as much as dozens of lines. */
+const BUFFER_MS = 50;
+const BUFFER_CHARS = 250_000;
 
-/** A path may be as long as a client likes. */
+/** Longer paths are cut: a client chooses their length. */
 const MAX_PATH_CHARS = 256;
 
-/** A request that will have a line. */
+/** A request under way; its line is written at its end. */
 export interface AccessRecord {
   readonly note: CallNote;
-  /** The answer is ready. It gets the client's correlation id as a header. @param streamEnded settles at a stream's end; null: no stream */
+  /** The response is ready. Sets the correlation id header where the client sent one. @param streamEnded settles at the stream's end; null: no stream */
   answered(response: Response, streamEnded: Promise<unknown> | null): void;
 }
 
-/** A call that came as a message, and will have a line. */
+/** A call on a duplex channel; its line is written at its end. */
 export interface CallRecord {
   readonly note: CallNote;
-  /** @param answer the JSON-RPC response, as text; null if many messages were the answer, and have ended */
+  /** @param answer the JSON-RPC response as text; null for a listener that has ended */
   answered(answer: string | null): void;
 }
 
@@ -37,17 +37,17 @@ export interface AccessLogOptions {
   readonly worker: number;
   readonly format: LogFormat;
   readonly sink: LogSink;
-  /** A clock that never goes back, in ms. */
+  /** A monotonic clock, ms. */
   readonly nowMs?: () => number;
-  /** ms since the epoch */
+  /** Wall clock, ms since the epoch. */
   readonly now?: () => number;
 }
 
 export class AccessLog {
   readonly #options: Required<AccessLogOptions>;
-  #gathered = "";
+  #buffer = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** The time of the latest line, and as text: at full rate many lines share one. */
+  /** The time of the latest line, as number and as text. At full rate many lines share it. */
   #timeMs = NaN;
   #timeText = "";
 
@@ -65,7 +65,7 @@ export class AccessLog {
       note,
       answered: (response, streamEnded) => {
         const { status } = response;
-        // A client that has named its request is told that the name was taken. For all others a header would cost more than the line.
+        // Only a client that sent a correlation id gets it back: the header costs more than the line.
         if (given !== null) response.headers.set(CORRELATION_HEADER, note.correlationId);
         const write = () => this.#write("request", { method, path, endpoint, status, startMs }, note);
         if (streamEnded === null) write();
@@ -74,7 +74,7 @@ export class AccessLog {
     };
   }
 
-  /** A call on a channel that was opened at `path`. */
+  /** A call on a duplex channel that was opened at `path`. */
   beginCall({ path, endpoint, client }: Place, { principal, received }: CallSender): CallRecord {
     const startMs = this.#options.nowMs();
     const note: CallNote = { correlationId: correlationIdOf(received), client };
@@ -88,13 +88,13 @@ export class AccessLog {
     };
   }
 
-  /** Hands over the gathered lines. */
+  /** Writes the buffered lines. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#gathered === "") return;
-    this.#options.sink.write(this.#gathered);
-    this.#gathered = "";
+    if (this.#buffer === "") return;
+    this.#options.sink.write(this.#buffer);
+    this.#buffer = "";
   }
 
   #write(
@@ -104,8 +104,8 @@ export class AccessLog {
     batch = note,
   ): void {
     const { worker, format, nowMs } = this.#options;
-    // Field by field: copying one object into another would cost as much as everything else here.
-    this.#gathered += lineOf(format, {
+    // Listed field by field: spreading one object into another would double the cost of a line.
+    this.#buffer += lineOf(format, {
       time: this.#time(),
       level: "INFO",
       event,
@@ -129,8 +129,8 @@ export class AccessLog {
     if (note.calls !== undefined) {
       for (const call of note.calls) this.#write("call", { path, endpoint }, call, note);
     }
-    if (this.#gathered.length >= GATHER_CHARS) this.close();
-    else this.#timer ??= setTimeout(() => this.close(), GATHER_MS);
+    if (this.#buffer.length >= BUFFER_CHARS) this.close();
+    else this.#timer ??= setTimeout(() => this.close(), BUFFER_MS);
   }
 
   #time(): string {
@@ -143,7 +143,7 @@ export class AccessLog {
   }
 }
 
-/** Where a request came in, and where from. */
+/** Where a request arrived, and from which address. */
 export interface Place {
   /** Without its query. */
   readonly path: string;
@@ -156,7 +156,7 @@ export interface CallSender {
   readonly received: { get(name: string): string | null };
 }
 
-/** The parts of a line that are not in the note. */
+/** The fields of a line that the note does not hold. */
 interface Answered {
   readonly method?: string;
   readonly path: string;

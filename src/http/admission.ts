@@ -1,24 +1,24 @@
-// Back-pressure: how many requests and event streams a worker has at once. What is above that does not wait: it is refused.
+// Back-pressure: limits the requests and event streams of a worker. A request above the limit is refused at once; nothing waits.
 import { GradientLimit } from "./admission_gradient.ts";
 
 export interface AdmissionLimits {
-  /** BACKPRESSURE: requests at once; `auto` follows what their latency says. */
+  /** BACKPRESSURE: concurrent requests. `auto`: the limit follows their latency. */
   readonly requests: number | "auto";
-  /** MAX_STREAMS: event streams at once. */
+  /** MAX_STREAMS: concurrent event streams. */
   readonly streams: number;
 }
 
-/** What `enter()` gives for a request that is let in: when it came, where anybody measures; and for one that is not. */
+/** The result of `enter()`: the start time of the request where latency is measured, UNMEASURED otherwise, or REFUSED. */
 export type Ticket = number;
 
 export const REFUSED: Ticket = -1;
 
-/** Of a request whose latency nobody asks for. */
+/** With a fixed limit no latency is measured. */
 const UNMEASURED: Ticket = 0;
 
 /**
- * Counts what is under way. Whoever gets a ticket gives it back once, by `leave()` or `leaveAsStream()`.
- * With a fixed limit it reads no clock: a comparison and two additions for each request.
+ * Counts requests and streams under way. Each ticket is given back once, by `leave()` or `leaveAsStream()`.
+ * A fixed limit costs a request one comparison and two additions, and no clock reading.
  */
 export class Admission {
   readonly streamLimit: number;
@@ -28,7 +28,7 @@ export class Admission {
   #streams = 0;
   readonly #nowMs: () => number;
 
-  /** @param nowMs a clock that never goes back, in ms */
+  /** @param nowMs a monotonic clock, ms */
   constructor({ requests, streams }: AdmissionLimits, nowMs: () => number = () => performance.now()) {
     this.streamLimit = streams;
     this.#nowMs = nowMs;
@@ -57,15 +57,15 @@ export class Admission {
     return this.#streams >= this.streamLimit;
   }
 
-  /** A request asks to be let in. @returns REFUSED at the limit */
+  /** Admits a request. @returns REFUSED at the limit */
   enter(): Ticket {
     if (this.#inFlight >= this.#requestLimit) return REFUSED;
     this.#inFlight++;
-    // 0 would pass for unmeasured.
+    // A time of 0 would read as UNMEASURED.
     return this.#gradient === null ? UNMEASURED : this.#nowMs() || Number.MIN_VALUE;
   }
 
-  /** The answer of a request is there. */
+  /** The response to a request is ready. */
   leave(ticket: Ticket): void {
     if (ticket !== UNMEASURED && this.#gradient !== null) {
       this.#requestLimit = this.#gradient.sample(ticket, this.#nowMs(), this.#inFlight);
@@ -74,8 +74,8 @@ export class Admission {
   }
 
   /**
-   * The answer of a request turns out to be a stream: from now on it is counted among those, until `ended` settles. Where these
-   * are at their limit it keeps its place among the requests, so that the sum of both limits always holds.
+   * The response to a request is a stream, and counts as one until `ended` settles. With the streams at their limit it keeps its
+   * place among the requests instead, so that the sum of both limits always holds.
    */
   leaveAsStream(ended: Promise<unknown>): void {
     const keepsPlace = this.streamsAreFull;

@@ -1,60 +1,60 @@
-// BACKPRESSURE=auto: a limit of concurrent requests that follows their latency.
+// BACKPRESSURE=auto: a limit on concurrent requests that follows their latency.
 
-/** The limit stays between these, and begins low: what is refused in the first moments costs less than what waits behind too much. */
+/** Bounds of the limit. It starts low, because refusals in the first moments cost less than a long queue. */
 const MIN_LIMIT = 4;
 export const MAX_LIMIT = 4096;
 const START_LIMIT = 20;
 
-/** A window is over when it has this many samples and this age, ms: not before the slow ones of those it began with are counted. */
+/** A window ends with this many samples, this age (ms), and this many mean latencies of age, so that it includes slow requests. */
 const WINDOW_SAMPLES = 10;
 const WINDOW_MS = 100;
 const WINDOW_LATENCIES = 2;
 
-/** Latency may grow to this multiple of the latency at rest before the limit gives way. */
+/** The limit falls when the latency exceeds this multiple of the latency at rest. */
 const TOLERANCE = 1.3;
 
-/** So much above the latency at rest is noise, however short that is, ms. */
+/** A difference of this many ms to the latency at rest is noise. */
 const NOISE_MS = 2;
 
-/** Latency that grows by less than this is steady. */
+/** Latency below this multiple of the latency at rest is steady. */
 const STEADY = 1.1;
 
-/** A limit that is reached while the latency is steady grows by this factor, window by window. */
+/** Growth per window of a limit that is reached while the latency is steady. */
 const GROWTH = 1.5;
 
-/** The limit is at most so many times what was lately under way: an allowance that nobody uses is one for the next flood. */
+/** The limit stays below this multiple of the recent concurrency. An unused allowance would let the next flood in. */
 const HEADROOM = 2;
-/** How much of the most that was under way is remembered from window to window. */
+/** Decay per window of the recent concurrency. */
 const MEMORY = 0.97;
 
-/** The most that one window can ask for: it may have been a bad moment. */
+/** The steepest fall in one window, which may have been an outlier. */
 const LEAST_GRADIENT = 0.3;
 
-/** How much of a window's verdict is taken over. */
+/** Weight of a window's result in the limit. */
 const SMOOTHING = 0.5;
 
-/** How fast the latency at rest follows: down, and up in windows with little to do. */
+/** Weight of a window in the latency at rest: when it falls, and when it rises in windows with low concurrency. */
 const REST_FALL = 0.2;
 const REST_RISE = 0.1;
 
 /**
- * The gradient of Netflix's concurrency-limits (Gradient2): by Little's law, what can be under way without waiting is throughput
- * times the latency at rest, so the limit is multiplied by (latency at rest × tolerance) / (latency now), which is taken to be
- * between 0.3 and 1, plus an allowance of √limit by which it grows as long as nothing waits.
+ * The gradient of Netflix's concurrency-limits (Gradient2). By Little's law, the concurrency without queueing is throughput times
+ * latency at rest. Each window multiplies the limit by (latency at rest × tolerance) / (latency now), clamped to 0.3 to 1, and adds
+ * √limit, by which the limit grows while nothing queues.
  *
- * It differs in two things. It begins low, and grows by half while it is reached and the latency is steady, like TCP's slow start; and
- * it comes back to what is used (RFC 7661). So a flood never meets a limit far above what has been served well.
- *
- * And it knows the latency at rest otherwise. Gradient2 takes a long-term average, which an overload that lasts pulls up, and
- * the limit with it. Here it falls at once and rises in two cases only: in windows with little under way; and where the limit has
- * come down to half and the latency has not followed. Then the upstream itself has become slower, shedding would not help, and the
- * limit is given back.
+ * Two things differ from Gradient2.
+ * - The limit starts low and grows by half per window while it is reached and the latency is steady, like TCP's slow start. It falls
+ *   back to what is used (RFC 7661). A flood therefore never meets a limit far above the load that was served well.
+ * - Gradient2 estimates the latency at rest by a long-term average, which a lasting overload pulls up together with the limit. Here the
+ *   estimate falls at once, and rises in two cases only: in windows with low concurrency, and when the limit has halved and the
+ *   latency has not followed. In the second case the upstream itself has become slower, shedding does not help, and the limit is
+ *   restored.
  */
 export class GradientLimit {
   #limit = START_LIMIT;
   /** ms; null before the first window. */
   #restMs: number | null = null;
-  /** Where the limit began to come down, and the latency then. */
+  /** The limit before its current fall, and the latency at that time; null: it is not falling. */
   #fall: { readonly limit: number; readonly latencyMs: number } | null = null;
 
   /** NaN before the first sample. */
@@ -62,24 +62,24 @@ export class GradientLimit {
   #samples = 0;
   #sumMs = 0;
   #mostInFlight = 0;
-  /** The most under way in the windows before, fading. */
+  /** The highest recent concurrency, decaying by MEMORY. */
   #lately = 0;
 
-  /** Whole requests. */
+  /** The limit in whole requests. */
   get limit(): number {
     return Math.floor(this.#limit);
   }
 
   /**
-   * One request is done.
-   * @param startMs,endMs of one clock that never goes back
-   * @param inFlight at its end, itself included
-   * @returns the limit from now on
+   * Takes the sample of a finished request.
+   * @param startMs,endMs times of one monotonic clock
+   * @param inFlight requests under way at its end, this one included
+   * @returns the new limit
    */
   sample(startMs: number, endMs: number, inFlight: number): number {
     if (inFlight > this.#mostInFlight) this.#mostInFlight = inFlight;
     if (Number.isNaN(this.#windowStart)) this.#windowStart = startMs;
-    // Whoever was let in under another limit tells of that one.
+    // A request admitted in an earlier window is a sample of an earlier limit.
     if (startMs < this.#windowStart) return this.limit;
     this.#samples++;
     this.#sumMs += endMs - startMs;
@@ -101,7 +101,7 @@ export class GradientLimit {
     const restMs = this.#restMs ??= latencyMs;
     if (latencyMs < restMs) this.#restMs = restMs + (latencyMs - restMs) * REST_FALL;
     else if (isIdle) this.#restMs = restMs + (latencyMs - restMs) * REST_RISE;
-    // What is not used says nothing about what could be.
+    // An unused limit says nothing about the capacity.
     if (isIdle) this.#fall = null;
     else this.#follow(latencyMs, restMs, mostInFlight);
     const useful = Math.max(START_LIMIT, this.#lately * HEADROOM);
@@ -127,14 +127,14 @@ export class GradientLimit {
       this.#fall = null;
       return;
     }
-    // What still grows is not judged yet.
+    // A latency that still grows is not judged yet.
     if (this.#fall === null || latencyMs > this.#fall.latencyMs * STEADY) {
       this.#fall = { limit: this.#limit, latencyMs };
     }
     if (this.#limit > this.#fall.limit / 2 && this.#limit > MIN_LIMIT) return;
     const shouldHaveCome = this.#fall.latencyMs * (1 + this.#limit / this.#fall.limit) / 2;
     if (latencyMs > shouldHaveCome) {
-      // Half the requests, and each takes as long as before (or nearly): it is not us for whom they wait.
+      // Half the concurrency and hardly less latency: the upstream is slow by itself.
       this.#restMs = latencyMs;
       this.#limit = this.#fall.limit;
       this.#fall = null;

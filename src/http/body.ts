@@ -1,11 +1,11 @@
-// A request's body as text, within its limits of size and time.
+// Reads the body of a request as text, within limits of size and time.
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Reads a request's JSON text. @throws {SluiceError} what readJsonText() throws, and BODY_TIMEOUT */
+/** Reads the JSON text of a request. @throws {SluiceError} what readJsonText() throws; BODY_TIMEOUT */
 export type ReadBody = (request: Request) => Promise<string>;
 
 export interface BodyLimits {

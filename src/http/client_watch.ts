@@ -1,22 +1,22 @@
-// Cancels the calls of clients that leave before they are answered.
+// Cancels the calls of clients that disconnect before the response.
 import { Cancellation } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
 
-/** How long a call is left alone, at least; twice as long at most. */
+/** A call is watched after this time at the earliest, after twice this time at the latest. */
 const LOOK_EVERY_MS = 100;
 
 /**
- * Asking a Request for its signal costs as much as half a call, and most calls are over before anybody could leave. So a call
- * gets a bare Cancellation, and its request is asked only when the call has lasted a while.
+ * Reading `request.signal` costs half as much as a whole call, and most calls end before a client could leave. A call therefore gets a
+ * bare Cancellation, and the signal of its request is read only after the call has lasted a while.
  */
 export class ClientWatch {
-  /** Since the last look, since the one before, and those whose request has been asked. */
+  /** Calls begun since the last tick, calls of the tick before, and calls whose signal is read. */
   #young = new Map<Cancellation, Request>();
   #old = new Map<Cancellation, Request>();
   readonly #asked = new Map<Cancellation, Request>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** A call begins: it is cancelled with REQUEST_CANCELLED when its client leaves. End it with `leave`. */
+  /** Begins a call, which is cancelled with REQUEST_CANCELLED when its client disconnects. Ends with `leave`. */
   enter(request: Request): Cancellation {
     const cancellation = new Cancellation();
     this.#young.set(cancellation, request);
@@ -29,7 +29,7 @@ export class ClientWatch {
     this.#asked.delete(cancellation);
   }
 
-  /** Somebody else has seen that the client of this request has left, which its signal does not always tell. */
+  /** The supervisor saw the client of this request disconnect; the request's signal does not always tell. */
   gone(request: Request): void {
     for (const calls of [this.#young, this.#old, this.#asked]) {
       for (const [cancellation, its] of calls) if (its === request) cancel(cancellation);
@@ -45,7 +45,7 @@ export class ClientWatch {
     for (const [cancellation, request] of this.#old) {
       const { signal } = request;
       this.#asked.set(cancellation, request);
-      // A reply that has begun is its stream's business: leaving that need not end the call.
+      // Once a response has begun, its stream decides what a disconnect means: the call may go on.
       const onGone = () => this.#asked.has(cancellation) && cancel(cancellation);
       if (signal.aborted) onGone();
       else signal.addEventListener("abort", onGone, { once: true });

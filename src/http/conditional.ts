@@ -1,10 +1,10 @@
-// Conditional requests: an answer's entity tag, and 304 for a client that has the answer already.
+// Conditional requests: the entity tag of a response, and 304 for a client that has the response already.
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import type { Representation } from "./response_cache.ts";
 
 const ENCODER = new TextEncoder();
 
-/** `body` as JSON. The tag comes from the bytes alone: every worker and replica gives the same. */
+/** `body` as JSON with its entity tag. The tag is a hash of the bytes, and so the same on every worker and replica. */
 export async function jsonRepresentation(body: unknown): Promise<Representation> {
   const bytes = ENCODER.encode(JSON.stringify(body));
   return { bytes, etag: (await eTag(bytes))! };
@@ -14,7 +14,7 @@ export async function jsonRepresentation(body: unknown): Promise<Representation>
  * 200, or 304 where `If-None-Match` names the representation: a list of tags or `*`, compared weakly (RFC 9110, sections
  * 13.1.2 and 15.4.5).
  * @param request a GET or HEAD
- * @param headers of both answers
+ * @param headers sent with either status
  */
 export function conditionalResponse(
   request: Request,

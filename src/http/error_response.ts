@@ -1,4 +1,4 @@
-// Failures as answers: JSON-RPC error objects for the data plane, `{"detail": …}` for REST, one correlation id for the log.
+// Error responses: JSON-RPC error objects for the data plane, `{"detail": …}` for REST. The log line has the same correlation id.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
 import { type CallNote, CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -9,9 +9,9 @@ export interface ReportedError {
   readonly correlationId: string;
 }
 
-/** What a failed request was. */
+/** The request that failed. */
 export interface Failed {
-  /** Absent: nothing is logged of it. */
+  /** Its access log fields; absent without an access log. */
   readonly note?: CallNote;
   readonly received: { get(name: string): string | null };
 }
@@ -26,7 +26,7 @@ export class ErrorReporter {
     this.#count = count;
   }
 
-  /** Gives a failure its row of the error table and the correlation id of its request, counts it, and logs what an operator should see. */
+  /** Finds the row of the error table and the correlation id of a failure, counts it, and logs its cause. */
   report(thrown: unknown, { note, received }: Failed): ReportedError {
     const error = toSluiceError(thrown);
     if (note !== undefined) note.code = error.code;
@@ -40,10 +40,10 @@ export class ErrorReporter {
   }
 }
 
-/** The JSON-RPC error object, as JSON text. `data` tells ours from the peer's (`source`, `code`). */
+/** The JSON-RPC error object, as JSON text. `data.source` and `data.code` tell the gateway's errors from an upstream's. */
 export function rpcErrorText({ error, correlationId }: ReportedError): string {
   const { source, rpc } = error.row;
-  // Members that the specification names stand beside ours.
+  // Members of `data` that the specification requires.
   const detail = error.data === undefined
     ? {}
     : isPlainObject(error.data)
@@ -60,14 +60,14 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The REST answer, in FastAPI's shape: a 422 lists every fault, everything else says one sentence. */
+/** The REST response in FastAPI's shape. `detail` lists every fault of a 422, and is one sentence otherwise. */
 export function restErrorResponse({ error, correlationId }: ReportedError): Response {
   const body = { detail: error.data ?? error.message, code: error.code, correlationId };
   const headers = { [CORRELATION_HEADER]: correlationId, ...errorHeaders(error) };
   return Response.json(body, { status: error.row.http, headers });
 }
 
-/** A request refused before it was dispatched: the row's HTTP status around a JSON-RPC error. */
+/** A JSON-RPC error with the row's HTTP status, for requests refused before dispatch. */
 export function rpcErrorResponse(reported: ReportedError): Response {
   const body = `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
   return new Response(body, {
@@ -80,7 +80,7 @@ export function rpcErrorResponse(reported: ReportedError): Response {
   });
 }
 
-/** Headers that a status asks for: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3; RFC 6585, section 4. */
+/** Headers that belong to a status: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3; RFC 6585, section 4. */
 export function errorHeaders(error: SluiceError): Record<string, string> {
   switch (error.code) {
     case "UNAUTHENTICATED":

@@ -1,4 +1,7 @@
-// Request -> Response: route, admit, origin, authenticate, count, serve. The one place where failures become answers.
+// The edge of a worker, for all endpoints. This folder holds what happens to an HTTP request before and after its endpoint: admission,
+// origin check, authentication, rate limits, access log, error responses. It knows no MCP method and no REST resource.
+//
+// This file is the way through it: route, admit, check the origin, authenticate, count, serve. Failures become responses here only.
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
@@ -11,41 +14,41 @@ import type { RateLimiter } from "./rate_limit.ts";
 import { addressOf, callerOf, type Tier, tierOf } from "./rate_tiers.ts";
 import { discardBody, type RefusalCode, refusalResponse } from "./refusal.ts";
 
-/** A request that has passed the door. */
+/** A request that was admitted and authenticated. */
 export interface Exchange {
   readonly request: Request;
   /** Without query, as it came: percent-encoded, one trailing slash taken off. */
   readonly path: string;
   readonly principal: Principal;
-  /** Whose requests it is counted among; undefined: they are not limited. */
+  /** The caller that rate limits count the request for; undefined: not limited. */
   readonly caller?: string;
-  /** Takes what the access log should know. */
+  /** Collects fields for the access log. */
   readonly note?: CallNote;
-  /** To be set by an endpoint whose answer stays open: it is then counted among the streams, until it ends. */
+  /** An endpoint sets this when its response stays open. The request then counts as a stream until the response ends. */
   isStream?: boolean;
-  /** To be set where the connection goes on when the answer is out (a WebSocket): settles at its end. */
+  /** An endpoint sets this when the connection outlives the response (a WebSocket). Settles when the connection ends. */
   connectionEnd?: Promise<unknown>;
   readonly info: ServedInfo;
 }
 
-/** What the server tells beside the request. */
+/** What Deno.serve passes with a request. */
 export interface ServedInfo {
-  /** Settles when the answer is out, to its last byte, or can no longer get out. */
+  /** Settles when the last byte of the response is sent, or cannot be sent any more. */
   readonly completed: Promise<unknown>;
-  /** Not to be had any more when the connection has become a WebSocket. */
+  /** Throws after the connection has become a WebSocket. */
   readonly remoteAddr: Deno.NetAddr;
 }
 
 export interface Endpoint {
   /** For the metrics. */
   readonly name: string;
-  /** How failures look: as JSON-RPC errors or as REST answers. */
+  /** The format of failures: JSON-RPC errors or REST responses. */
   readonly speaks: "json-rpc" | "rest";
-  /** Open to everybody, whatever AUTH_REQUIRED says. */
+  /** Needs no token, whatever AUTH_REQUIRED says. */
   readonly open?: boolean;
-  /** For our own replicas, who sign what they send: whatever they call this machine, and no browser comes here. */
+  /** Called by other replicas only, with a signature. Origin and Host are not checked: replicas may use any name of this machine. */
   readonly isInternal?: boolean;
-  /** Answered whatever the load: for those who must see how the gateway is, then above all. */
+  /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
@@ -59,13 +62,13 @@ export interface HandlerDeps {
   readonly route: (path: string) => Endpoint | null;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (headers: Headers) => Principal | Promise<Principal>;
-  /** Who an open endpoint is served to. */
+  /** The principal of requests to open endpoints. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly errors: ErrorReporter;
-  /** Counts answers by endpoint and HTTP status. */
+  /** Counts responses by endpoint and HTTP status. */
   readonly countAnswer: Count;
   readonly countRefused: (code: RefusalCode) => void;
 }
@@ -128,7 +131,7 @@ interface Counted extends Pick<Exchange, "request" | "principal" | "info"> {
   readonly tier: Tier | null;
 }
 
-/** @returns whose request it is; undefined where it is not limited. @throws {SluiceError} RATE_LIMITED */
+/** @returns the caller; undefined where no limit applies. @throws {SluiceError} RATE_LIMITED */
 function count(limiter: RateLimiter, { tier, principal, request, info }: Counted): string | undefined {
   if (tier === null) return undefined;
   const caller = callerOf(principal, info);
@@ -141,7 +144,7 @@ function count(limiter: RateLimiter, { tier, principal, request, info }: Counted
   }
 }
 
-/** The path of an absolute URL, without making a URL object. */
+/** The path of an absolute URL. Builds no URL object, which would cost more than the rest of routing. */
 export function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";

@@ -1,5 +1,5 @@
-// Browsers of strangers stay out (MCP 2025-11-25, transports, "Security Warning": DNS rebinding): a request gets 403 whose
-// Origin is neither allowed nor of this machine, or whose Host is none of ours where we know which are.
+// Refuses requests from foreign web pages (MCP 2025-11-25, transports, "Security Warning": DNS rebinding). A request gets 403 if its
+// Origin is neither allowed nor loopback, or if its Host is not one of the gateway's known names.
 import { SluiceError } from "../base/errors.ts";
 
 export interface OriginGuardOptions {
@@ -7,14 +7,14 @@ export interface OriginGuardOptions {
   readonly allowedOrigins: readonly string[];
   /** ALLOWED_HOSTS: names without port, in lower case; "*" for all. */
   readonly allowedHosts: readonly string[];
-  /** HOST: what we listen on. */
+  /** HOST: the address that the gateway listens on. */
   readonly listensOn: string;
 }
 
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 export class OriginGuard {
-  /** null: any. */
+  /** null: any Origin. */
   readonly #origins: ReadonlySet<string> | null;
   readonly #hosts: ReadonlySet<string> | null;
 
@@ -22,7 +22,7 @@ export class OriginGuard {
     this.#origins = allowedOrigins.includes("*")
       ? null
       : new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
-    // Who listens on loopback alone is called by loopback names alone, unless a proxy passes another name on.
+    // A gateway on loopback is only called by loopback names, unless a proxy passes another one (ALLOWED_HOSTS).
     const knowsItsNames = allowedHosts.length > 0 || /^(localhost|127\.|\[?::1\]?$)/.test(listensOn);
     this.#hosts = knowsItsNames && !allowedHosts.includes("*")
       ? new Set([...LOOPBACK_NAMES, listensOn.toLowerCase(), ...allowedHosts])
@@ -36,7 +36,7 @@ export class OriginGuard {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
     if (this.#hosts === null) return;
-    // HTTP/2 names the host in `:authority`, which is no header here but a part of the address.
+    // HTTP/2 has the host in `:authority`, which Deno gives as part of the URL.
     const host = headers.get("host") ?? new URL(url).host;
     if (!this.#hosts.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
   }
@@ -46,7 +46,7 @@ export class OriginGuard {
   }
 }
 
-/** A Host header less its port, in lower case. */
+/** The host name of a Host header without port, in lower case. */
 function nameIn(host: string): string {
   const port = host.lastIndexOf(":");
   const name = port > host.lastIndexOf("]") && port >= 0 ? host.slice(0, port) : host;

@@ -1,23 +1,23 @@
-// Rate limits: how many requests a caller may send in a minute, by kind of address. Decided here and now, from what this worker
-// has counted itself and what it has last been told of the others.
+// Rate limits per caller and minute, by tier of endpoint. A worker decides at once, from its own count and the last known counts of
+// the other workers.
 import { BoundedMap } from "../base/bounded_map.ts";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type Tier, TIERS } from "./rate_tiers.ts";
 
-/** Requests in a minute: RATE_LIMIT_{tier}_RPM and RATE_LIMIT_{tier}_BURST. */
+/** Requests per minute: RATE_LIMIT_{tier}_RPM plus RATE_LIMIT_{tier}_BURST. */
 export interface TierLimit {
   readonly rpm: number;
   readonly burst: number;
 }
 
-/** What one caller has been let in for in one minute of the clock. */
+/** Admitted requests of one caller in one clock minute. */
 export interface Count extends CountName {
-  /** By all workers, as far as this one knows. */
+  /** Of all workers, as far as this one knows. */
   total: number;
-  /** By this one. */
+  /** Of this worker. */
   own: number;
-  /** Of these, what the others have been told. */
+  /** The part of `own` that the other workers know. */
   told: number;
 }
 
@@ -28,28 +28,28 @@ export interface CountName {
   readonly minute: number;
 }
 
-/** What one worker has let in of what another asked for. */
+/** One worker's counts, in reply to another worker's question. */
 export interface OwnCounts {
-  /** Names a worker among those of its process, its predecessors included. */
+  /** The id of the worker; a successor has its own. */
   readonly by: string;
-  /** In the order of the question. */
+  /** In the order of the names asked for. */
   readonly counts: readonly number[];
 }
 
 export interface RateLimiterDeps {
   readonly limits: Readonly<Record<Tier, TierLimit>>;
   readonly clock: Clock;
-  /** Counts a request that was refused. */
+  /** Counts a refused request. */
   readonly countLimited: (tier: Tier) => void;
-  /** How many callers of each tier are remembered. */
+  /** Callers kept per tier. */
   readonly maxCallers?: number;
 }
 
-/** A minute slides over two of the clock: of the one before counts what still lies in it, as if it had been spread evenly. */
+/** A sliding minute over two clock minutes. Of the previous one the share that still lies in it counts, as if spread evenly. */
 interface Window {
   previous: Count;
   current: Count;
-  /** How often it is still to be spoken of with the others. */
+  /** Exchanges with the other workers that are still due. */
   rounds: number;
 }
 
@@ -57,31 +57,31 @@ export const MINUTE_MS = 60_000;
 
 const MAX_CALLERS = 20_000;
 
-/** Once to tell the others, and once more to hear what they let in at the same time. */
+/** One exchange tells the others, a second learns what they admitted at the same time. */
 const ROUNDS = 2;
 
-/** Less than any request, more than what is lost in rounding. */
+/** Tolerance for rounding; less than one request. */
 const NOTHING = 1e-6;
 
 export class RateLimiter {
   readonly #deps: RateLimiterDeps;
-  /** By tier and caller, those of the oldest minute first. */
+  /** By tier and caller, oldest minute first. */
   readonly #windows: Readonly<Record<Tier, BoundedMap<string, Window>>>;
   #news: Window[] = [];
 
   constructor(deps: RateLimiterDeps) {
     this.#deps = deps;
-    // If there are too many, the caller who came first in the oldest minute begins anew: nobody is refused for want of memory.
+    // Above the cap the oldest caller starts from zero. No request is refused for lack of memory.
     const windows = () =>
       new BoundedMap<string, Window>({ maxEntries: deps.maxCallers ?? MAX_CALLERS, onEvict: stopTelling });
     this.#windows = { high: windows(), medium: windows(), low: windows() };
   }
 
   /**
-   * Let a request in, and count it.
-   * @param count how many messages it has: a batch costs as many requests
-   * @param counted how many of these have been counted before
-   * @throws {SluiceError} RATE_LIMITED, and then nothing more is counted; BATCH_TOO_LONG for what could never be let in
+   * Admits and counts a request.
+   * @param count messages in the request: each of a batch counts
+   * @param counted messages of it that were counted before
+   * @throws {SluiceError} RATE_LIMITED, which counts nothing; BATCH_TOO_LONG for a batch above the whole limit
    */
   take(tier: Tier, caller: string, count = 1, counted = 0): void {
     const { limits, clock, countLimited } = this.#deps;
@@ -94,7 +94,7 @@ export class RateLimiter {
     if (usedOf(window, now) + more <= limit + NOTHING) {
       window.current.total += more;
       window.current.own += more;
-      if (window.rounds < ROUNDS) this.#speakOf(window);
+      if (window.rounds < ROUNDS) this.#exchangeLater(window);
       return;
     }
     countLimited(tier);
@@ -105,40 +105,40 @@ export class RateLimiter {
     });
   }
 
-  /** How many callers are remembered. */
+  /** Callers kept, of all tiers. */
   get size(): number {
     return TIERS.reduce((sum, tier) => sum + this.#windows[tier].size, 0);
   }
 
-  /** What is to be told and asked now: both minutes of every caller who was let in lately. */
+  /** The counts for the next exchange: both minutes of every caller that was admitted lately. */
   takeNews(): Count[] {
     const news = this.#news.filter(({ rounds }) => rounds > 0);
     this.#news = news.filter((window) => --window.rounds > 0);
     return news.flatMap(({ current, previous }) => [current, previous]);
   }
 
-  /** @param others how many the other workers have let in, as they say now */
+  /** @param others the sum of the other workers' counts */
   learn(count: Count, others: number): void {
-    // What was known before stays true where others have forgotten it: a worker that was replaced, a Redis that came back empty.
+    // A known total stays when the others have lost theirs: a replaced worker, a Redis that returned empty.
     count.total = Math.max(count.total, count.own + others);
   }
 
-  /** What was to be told has reached nobody. */
+  /** The exchange failed: its counts stay due. */
   keepNews(counts: readonly Count[]): void {
     for (const { tier, caller } of counts) {
       const window = this.#windows[tier].get(caller);
-      if (window !== undefined) this.#speakOf(window);
+      if (window !== undefined) this.#exchangeLater(window);
     }
   }
 
-  /** What this worker alone has let in; 0 where it knows nothing. */
+  /** This worker's own count; 0 for an unknown caller. */
   ownOf({ tier, caller, minute }: CountName): number {
     const window = this.#windows[tier].get(caller);
     if (window?.current.minute === minute) return window.current.own;
     return window?.previous.minute === minute ? window.previous.own : 0;
   }
 
-  /** Forget callers of whom nothing counts any more. */
+  /** Drops callers whose two minutes are over. */
   sweep(): void {
     const lastMinute = Math.floor(this.#deps.clock.now() / MINUTE_MS) - 1;
     for (const windows of Object.values(this.#windows)) {
@@ -154,7 +154,7 @@ export class RateLimiter {
     const minute = Math.floor(now / MINUTE_MS);
     const windows = this.#windows[tier];
     const known = windows.get(caller);
-    // A clock that is set back a little goes on in the minute that it had begun.
+    // After a small step back of the clock the begun minute goes on.
     if (known?.current.minute === minute || known?.current.minute === minute + 1) return known;
     const next = newCount({ tier, caller, minute });
     if (known === undefined) {
@@ -170,18 +170,18 @@ export class RateLimiter {
       ? known.current
       : newCount({ tier, caller, minute: minute - 1 });
     known.current = next;
-    // Sets it again: it takes its place behind those of older minutes.
+    // Set again to move it behind the callers of older minutes.
     windows.set(caller, known);
     return known;
   }
 
-  #speakOf(window: Window): void {
+  #exchangeLater(window: Window): void {
     if (window.rounds === 0) this.#news.push(window);
     window.rounds = ROUNDS;
   }
 }
 
-/** A forgotten window is not told to the others either: its caller may come back, and has one count for each minute. */
+/** A dropped window takes part in no exchange: its caller may return, and must have one count per minute. */
 function stopTelling(window: Window): void {
   window.rounds = 0;
 }
@@ -194,14 +194,14 @@ function usedOf({ previous, current }: Window, now: number): number {
   return previous.total * (1 - partOf(current.minute, now)) + current.total;
 }
 
-/** How much of the minute is over, 0 to 1. */
+/** The elapsed part of the minute, 0 to 1. */
 function partOf(minute: number, now: number): number {
   return Math.max(0, now / MINUTE_MS - minute);
 }
 
-/** How long until no more than `room` is used, if nobody comes meanwhile. */
+/** ms until at most `room` requests count, if none is admitted meanwhile. */
 function waitMs({ previous, current }: Window, now: number, room: number): number {
-  // In this minute, while the one before fades; else in the next, while this one does.
+  // Within this minute, while the previous one fades; else within the next, while this one fades.
   const [fading, kept, begin] = current.total <= room
     ? [previous.total, current.total, current.minute]
     : [current.total, 0, current.minute + 1];

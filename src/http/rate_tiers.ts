@@ -1,13 +1,13 @@
-// Which rate limit a request falls under, and whose requests are counted together.
+// The rate limit tier of a request, and the caller that it counts for.
 import { type Principal, tokenOf } from "../auth/principal.ts";
 import { parseAddress } from "../base/egress_guard_address.ts";
 
-/** ContextForge's names: the higher the tier, the fewer requests. */
+/** ContextForge's names. A higher tier allows fewer requests. */
 export const TIERS = ["high", "medium", "low"] as const;
 
 export type Tier = (typeof TIERS)[number];
 
-/** Of everything that speaks MCP. */
+/** The tier of every MCP endpoint. */
 export const MCP_TIER: Tier = "medium";
 
 interface Limited {
@@ -15,7 +15,7 @@ interface Limited {
   readonly speaks: "json-rpc" | "rest";
 }
 
-/** As an endpoint's path says, below /v1 too; null: what is open to everybody is never limited. */
+/** The tier of an endpoint by its path, also below /v1; null: open endpoints have no limit. */
 export function tierOf({ open, speaks }: Limited, path: string): Tier | null {
   if (open) return null;
   if (speaks === "json-rpc") return MCP_TIER;
@@ -30,8 +30,8 @@ const TIER_BY_SEGMENT: ReadonlyMap<string, Tier> = new Map([
 ]);
 
 /**
- * Whose requests count together: those of one issuer and subject, whatever their tokens; without a token those of one address,
- * or of one /64 network of IPv6, of which a host may have any number of addresses.
+ * The caller that a request counts for: issuer and subject of its token, whichever token it is. Without a token the client's address;
+ * for IPv6 its /64 network, in which a host may have any number of addresses.
  */
 export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno.NetAddr }): string {
   const token = tokenOf(principal);
@@ -42,7 +42,7 @@ export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno
   return address === null ? client : `${(address.bits >> 64n).toString(16)}::/64`;
 }
 
-/** The client's IP address. A socket for both versions gives that of an IPv4 client as `::ffff:…`. */
+/** The client's IP address. A dual-stack socket gives IPv4 clients as `::ffff:…`. */
 export function addressOf({ remoteAddr: { hostname } }: { readonly remoteAddr: Deno.NetAddr }): string {
   return hostname.startsWith(IPV4_MAPPED) ? hostname.slice(IPV4_MAPPED.length) : hostname;
 }

@@ -1,7 +1,7 @@
-// Answers that are kept in a worker's memory for as long as what they were made of has the version that it had then.
+// A cache of responses in a worker's memory. An entry is valid for one version of the data that it was made from.
 import { BoundedMap } from "../base/bounded_map.ts";
 
-/** What an answer says, ready to be sent. */
+/** A response body, ready to be sent. */
 export interface Representation {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** A strong entity tag, quotes included: RFC 9110, section 8.8.3. */
@@ -11,10 +11,10 @@ export interface Representation {
 export type CacheStatus = "HIT" | "MISS";
 
 export interface ResponseCacheOptions {
-  /** Which version the data has now that answers are made of. Asked for each answer, so that none is older than the data. */
+  /** Reads the current version of the data. Read for every response, so that no response is older than the data. */
   readonly version: () => Promise<number>;
   readonly maxEntries: number;
-  /** Of all answers and their keys together. */
+  /** Of all bodies and keys together. */
   readonly maxBytes: number;
   readonly count: (status: CacheStatus) => void;
 }
@@ -22,7 +22,7 @@ export interface ResponseCacheOptions {
 export class ResponseCache {
   readonly #options: ResponseCacheOptions;
   readonly #entries: BoundedMap<string, Representation>;
-  /** Of the data that all entries were made of, or a later one. */
+  /** The version that all entries were made from. */
   #version = NaN;
 
   constructor(options: ResponseCacheOptions) {
@@ -40,9 +40,9 @@ export class ResponseCache {
   }
 
   /**
-   * The answer kept under `key`, else the one that `make` gives now.
-   * @param key all that the answer depends on but the data: what is asked, and by whom where that matters
-   * @throws whatever `version` or `make` throws: no failure is kept
+   * The cached response for `key`, else a new one from `make`.
+   * @param key everything that the response depends on besides the data: the request, and the caller where he matters
+   * @throws what `version` or `make` throws; failures are not cached
    */
   async answer(
     key: string,
@@ -59,7 +59,7 @@ export class ResponseCache {
       return { representation: kept, status: "HIT" };
     }
     const representation = await make();
-    // Others may have heard of a change meanwhile, and this may show what was before it.
+    // The version may have changed during `make`; then this response may be of the old one.
     if (version === this.#version) this.#entries.set(key, representation);
     this.#options.count("MISS");
     return { representation, status: "MISS" };

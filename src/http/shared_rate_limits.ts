@@ -1,4 +1,4 @@
-// Rate limits over all workers: each lets in by itself, and several times a second they put together what they have let in.
+// Rate limits shared by all workers. Each worker decides alone; several times a second the workers exchange their counts.
 import { createHash } from "node:crypto";
 import { type Clock, repeat } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
@@ -29,16 +29,16 @@ export type RateLimitSettings = Pick<
   | "rateLimitLowBurst"
 >;
 
-/** Tells the others, and asks them. @returns how many they have let in, in the order of the counts */
+/** Exchanges counts with the other workers. @returns their sums, in the order of the counts */
 type Share = (counts: readonly Count[]) => Promise<readonly number[]>;
 
-/** A burst is seen by the other workers after this, and an answer's way. */
+/** Time between two exchanges, ms: after this the others see a burst. */
 export const SHARE_EVERY_MS = 250;
 
-/** Counts that go in one step: so that nobody else waits long behind it. */
+/** Counts per step of an exchange, so that other commands of the connection do not wait long. */
 const COUNTS_AT_ONCE = 1_000;
 
-/** A minute counts until the next one is over; the replicas' clocks may differ. */
+/** How long a count is kept, ms: until the following minute is over, and a minute more for clocks that differ. */
 const KEEP_MS = 3 * MINUTE_MS;
 
 export class RateLimits {
@@ -69,7 +69,7 @@ export class RateLimits {
     );
   }
 
-  /** Begin to count together with the other workers: over the cache where replicas share it, else within the process. */
+  /** Starts the exchange: through the cache where replicas share it, else among the workers of the process. */
   shareOver(cache: Pick<Cache, "add">): void {
     const { config: { cacheType }, clock, readWorkers } = this.#parts;
     const share = cacheType === "redis" || cacheType === "database"
@@ -87,8 +87,8 @@ export class RateLimits {
   }
 
   /**
-   * Where the others cannot be reached, this worker goes on with what it knows, and tells them later. What they had taken before
-   * the answer was lost counts twice then.
+   * If the exchange fails, the worker goes on with the known counts and tells the others later. Counts that arrived although the
+   * response was lost then count twice.
    */
   async #exchange(share: Share): Promise<void> {
     const { limiter } = this;
@@ -111,8 +111,8 @@ export class RateLimits {
     if (isShared !== this.#isAlone) return;
     this.#isAlone = !isShared;
     const { log } = this.#parts;
-    if (isShared) log.info("rate limits are counted together again");
-    else log.warning("rate limits are counted by each worker for itself", { reason });
+    if (isShared) log.info("rate limits are shared with the other workers again");
+    else log.warning("rate limits are not shared: each worker counts alone", { reason });
   }
 }
 
@@ -141,7 +141,7 @@ function throughWorkers(readWorkers: RateLimitParts["readWorkers"], ownId: strin
   };
 }
 
-/** A caller's name may be long, hold any character, and be nobody else's business. */
+/** Hashed: a caller's name may be long, hold any character, and is private. */
 function keyOf({ tier, caller, minute }: CountName): string {
   const name = createHash("sha256").update(caller).digest("hex").slice(0, 32);
   return `rate:${tier}:${name}:${minute}`;

@@ -127,13 +127,13 @@ Deno.test("RateLimits goes on where the cache is away, says so once, and tells a
   take(other, 4);
   for (let i = 0; i < 3; i++) await share();
   take(one, 2);
-  assertEquals(logged(), Array(2).fill("rate limits are counted by each worker for itself"));
+  assertEquals(logged(), Array(2).fill("rate limits are not shared: each worker counts alone"));
   isAway = false;
   await share();
   take(one, 1);
   await share();
   assertEquals(room(one), 0);
-  assertEquals(logged().slice(2), Array(2).fill("rate limits are counted together again"));
+  assertEquals(logged().slice(2), Array(2).fill("rate limits are shared with the other workers again"));
   close();
 });
 

@@ -182,11 +182,11 @@ Deno.test({
       await waitFor(async () => await round(both, ann) <= 2, { what: "refusals" });
       const count = (event: string) =>
         both.flatMap((sluice) => sluice.log()).filter((line) => line.event === event).length;
-      const alone = () => count("rate limits are counted by each worker for itself");
+      const alone = () => count("rate limits are not shared: each worker counts alone");
       await waitFor(() => alone() > 0, { what: "a word in the log" });
 
       await redis.startAgain();
-      const again = () => count("rate limits are counted together again");
+      const again = () => count("rate limits are shared with the other workers again");
       await waitFor(async () => {
         // Only who lets in has anything to share.
         await round(both, await userOf(one, crypto.randomUUID()));
