@@ -2,6 +2,8 @@
 
 const FOLDER = new URL("../programs/", import.meta.url).pathname;
 const MODULES = `${FOLDER}node_modules`;
+/** npm 10 removes `.bin/node` when it skips the package for the other processor, so this path names the package. */
+const NODE = `node-linux-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}/bin/node`;
 const LOCK = `${FOLDER}package-lock.json`;
 /** A copy of the lock file that node_modules was installed from. */
 const INSTALLED_LOCK = `${MODULES}/.installed-lock.json`;
@@ -34,16 +36,17 @@ export function npmServer(name: NpmProgram, ...args: readonly string[]): NpmComm
 }
 
 function nodeCommand(nodeArgs: readonly string[], name: NpmProgram, args: readonly string[]): NpmCommand {
-  const [command, entry] = ["node", name].map((program) => {
+  const entry = `.bin/${name}`;
+  const [node, program] = [NODE, entry].map((path) => {
     try {
-      return Deno.realPathSync(`${MODULES}/.bin/${program}`);
+      return Deno.realPathSync(`${MODULES}/${path}`);
     } catch (error) {
-      throw new Error(`${program} is not installed: run \`deno task test\`, which installs it`, {
+      throw new Error(`${path} is not installed: run \`deno task test\`, which installs it`, {
         cause: error,
       });
     }
   });
-  return { command: command!, args: [...nodeArgs, entry!, ...args] };
+  return { command: node!, args: [...nodeArgs, program!, ...args] };
 }
 
 /** Installs the programs, unless those of this lock file are there. @throws {Error} with the output of npm */
