@@ -20,9 +20,16 @@ const LANES: readonly (readonly [Revision, UpstreamRevisions | "process"])[] = [
   ["2026-07-28", "process"],
 ];
 
+/**
+ * The cluster runs the suite before this upstream only: an upstream with sessions makes the replicas depend on each other most. The
+ * gateway then keeps something for each client. A client of 2025-11-25 has a session and event streams, a client of 2026-07-28 has
+ * calls that wait for its input. Most requests reach a replica that has neither. A stateless upstream leaves nothing to keep between
+ * requests, and each worker has a process of its own.
+ */
+const IN_CLUSTER = "sessions";
+
 for (const [revision, spoken] of LANES) {
-  // A process belongs to a worker: behind a load balancer the next request finds another one, with a state of its own.
-  const options = { inCluster: spoken !== "process" };
+  const options = { inCluster: spoken === IN_CLUSTER };
   gatewayTest(`The suite of ${revision} passes with an upstream of spoken ${spoken}`, async (start) => {
     await using gateway =
       await (spoken === "process" ? startGatewayToProcess(start) : startGateway(spoken, start));

@@ -36,8 +36,8 @@ const DECODER = new TextDecoder();
 
 /** Everything that a revision asks of a server, on the wire of that revision. */
 export async function runServerSuite(url: string, revision: Revision): Promise<SuiteResult> {
-  const required = await requiredScenarios(revision, "Server");
-  return await runInto(["server", "--url", url, "--requirements", revision], required);
+  const args = ["server", "--url", url, "--requirements", revision];
+  return await runInto(args, await requiredScenarios(revision));
 }
 
 /** One scenario, also of an extension, which belongs to no revision. */
@@ -117,9 +117,20 @@ function firstLine(text: string): string {
   return text.split("\n", 1)[0]!.slice(0, MAX_MESSAGE_CHARS);
 }
 
-async function requiredScenarios(revision: Revision, side: "Server" | "Client"): Promise<Set<string>> {
-  const { output, exitCode } = await suite(["list", `--${side.toLowerCase()}`, "--requirements", revision]);
-  const section = output.split(/\n(?=\S)/).find((part) => part.startsWith(`${side} scenarios`)) ?? "";
+/** By revision: it does not change while the tests of a file run. */
+const required = new Map<Revision, Promise<ReadonlySet<string>>>();
+
+function requiredScenarios(revision: Revision): Promise<ReadonlySet<string>> {
+  const known = required.get(revision);
+  if (known !== undefined) return known;
+  const asked = askRequiredScenarios(revision);
+  required.set(revision, asked);
+  return asked;
+}
+
+async function askRequiredScenarios(revision: Revision): Promise<ReadonlySet<string>> {
+  const { output, exitCode } = await suite(["list", "--server", "--requirements", revision]);
+  const section = output.split(/\n(?=\S)/).find((part) => part.startsWith("Server scenarios")) ?? "";
   const names = [...section.matchAll(/^ {2}- (\S+)/gm)].map(([, name]) => name!);
   if (names.length === 0) throw new Error(`The suite named no required scenario (${exitCode}):\n${output}`);
   return new Set(names);
