@@ -7,7 +7,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Cluster, CLUSTER_REPLICAS } from "../../tests/support/cluster.ts";
-import { type FaultResult, FAULTS, runFault } from "../../tests/support/cluster_faults.ts";
+import { type FaultResult, FAULTS, noticingSoon, runFault } from "../../tests/support/cluster_faults.ts";
 import { startScaledCluster } from "../../tests/support/cluster_scale.ts";
 import { CounterUpstream } from "../../tests/support/counter_upstream.ts";
 import type { Gateway } from "../../tests/support/gateway.ts";
@@ -29,7 +29,7 @@ const ms = (value: number) => value.toFixed(value < 10 ? 2 : 0);
 async function faults(): Promise<boolean> {
   await using upstream = CounterUpstream.start();
   // Longer than a replica may be silent (REPLICA_TTL), so that who waits for a silent one is answered by its own replica.
-  await using cluster = await Cluster.start({ readTimeoutS: 15 });
+  await using cluster = await Cluster.start({ env: await noticingSoon(), readTimeoutS: 15 });
   await cluster.registerUpstream("counter", upstream.url);
   const rows: FaultResult[] = [];
   const holdMs = Number(options.hold) * 1_000;

@@ -115,7 +115,7 @@ async function startServer(
     const response = await fetch(`http://127.0.0.1:${port}/`);
     await response.body?.cancel();
     return true;
-  }, { what: program.join(" "), deadlineMs: 60_000 });
+  }, { what: program.join(" ") });
   return { port, pid: child.pid };
 }
 

@@ -40,7 +40,7 @@ async function start(script: string, args: readonly string[]): Promise<Conforman
   };
   try {
     const found = () => isOver || output.lines.find((line) => line.startsWith("http://"));
-    const url = await waitFor(found, { what: `the URL of ${script}`, deadlineMs: 60_000 });
+    const url = await waitFor(found, { what: `the URL of ${script}` });
     if (typeof url !== "string") throw new Error(`${script} ended:\n${errors.tail()}`);
     return { url, [Symbol.asyncDispose]: stop };
   } catch (error) {

@@ -183,7 +183,7 @@ Deno.test({
       await Deno.writeTextFile(`${one.cwd}/.env`, "TOOL_TIMEOUT=20\n");
       Deno.kill(one.pid, "SIGHUP");
       const recycled = () => one.log().filter(({ event }) => event === "worker recycled").length;
-      await waitFor(() => recycled() === 2, { what: "both workers to be recycled", deadlineMs: 60_000 });
+      await waitFor(() => recycled() === 2, { what: "both workers to be recycled" });
       assertEquals((await registered()).toSorted(), both.toSorted());
       assertEquals(await one.stop(), 0);
       assertEquals((await registered()).length, 1);

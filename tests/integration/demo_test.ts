@@ -125,7 +125,6 @@ Deno.test("sluice demo serves until a signal, and says which port is taken", asy
   const first = command.spawn();
   const client = await waitFor(() => connectV2(`http://127.0.0.1:${port}/mcp`), {
     what: "the demo",
-    deadlineMs: 30_000,
   });
   assertEquals((await client.callTool("echo", { message: "m" })).content[0].text, "m");
   await client[Symbol.asyncDispose]();

@@ -6,14 +6,15 @@ import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { brokenHttp, type FuzzTarget, oddRequest } from "../support/fuzz_requests.ts";
 import { Prng } from "../support/prng.ts";
-import { listeningSockets, openFds, settledRssBytes } from "../support/process_stats.ts";
+import { listeningSockets, openFds, rssBytes, settledRssBytes } from "../support/process_stats.ts";
 import { PeerClosed, RawConnection, type RawResponse } from "../support/raw_http.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-const ODD_REQUESTS = 40_000;
+/** Every run sends this many. For a long one: FUZZ_REQUESTS=400000 FUZZ_SEED=$RANDOM. */
+const ODD_REQUESTS = Number(Deno.env.get("FUZZ_REQUESTS") ?? 20_000);
 /** What is made once is made by then: compiled code, pools, tables of the allocator. */
-const WARM_UP_REQUESTS = 20_000;
-const BROKEN_CONNECTIONS = 2_000;
+const WARM_UP_REQUESTS = 15_000;
+const BROKEN_CONNECTIONS = ODD_REQUESTS / 20;
 /** A cluster gets so much less: what differs there is the load balancer, which opens a connection for each request. */
 const CLUSTER_SHARE = 1 / 8;
 const CONNECTIONS = 8;
@@ -35,8 +36,8 @@ gatewayTest(`/rpc and /mcp survive malformed requests by the thousand (FUZZ_SEED
     await fuzz(sluice, SEED + 1_000, WARM_UP_REQUESTS * share);
     // In a cluster's share a leak would not show beside what is made once.
     const measured = share === 1 ? sluice.processes : [];
-    const rss = () => Promise.all(measured.map(({ pid }) => settledRssBytes(pid)));
-    const before = { rss: await rss(), fds: sluice.processes.map(({ pid }) => openFds(pid)) };
+    const rss = await Promise.all(measured.map(({ pid }) => settledRssBytes(pid)));
+    const before = { rss, fds: sluice.processes.map(({ pid }) => openFds(pid)) };
     const statuses = await fuzz(sluice, SEED, ODD_REQUESTS * share);
     await breakHttp(sluice, { seed: SEED, connections: BROKEN_CONNECTIONS * share });
 
@@ -60,9 +61,12 @@ gatewayTest(`/rpc and /mcp survive malformed requests by the thousand (FUZZ_SEED
         what: "file descriptors to be closed",
       });
     }
-    for (const [i, after] of (await rss()).entries()) {
-      const grownBytes = after - before.rss[i]!;
-      assert(grownBytes < MAX_RSS_GROWTH_BYTES, `RSS has grown by ${grownBytes} bytes`);
+    for (const [i, { pid }] of measured.entries()) {
+      // What is garbage is collected when the process has had nothing to do for a while: on a busy machine that takes longer.
+      await waitFor(() => rssBytes(pid) < before.rss[i]! + MAX_RSS_GROWTH_BYTES, {
+        what: "the memory to be given back",
+        everyMs: 500,
+      });
     }
   } finally {
     await upstream.close();

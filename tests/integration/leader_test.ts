@@ -1,14 +1,15 @@
 // Several replicas on one database: what must run once runs in one of them, whoever dies.
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { metric } from "../support/metric.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
+import { assertWithin } from "../support/pace.ts";
 import { sharedServers } from "../support/shared_servers.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const TTL_S = 3;
-/** From a leader's death until another one's first word in the log, on a busy machine. */
+/** From a leader's end until another one's first word in the log. */
 const TAKEN_OVER_MS = TTL_S * 1_000 + 5_000;
 
 function settings(databaseUrl: string): Record<string, string> {
@@ -35,6 +36,12 @@ async function isReachable(sluice: Sluice): Promise<boolean> {
   return (await sluice.api("GET", "/gateways")).body[0].reachable;
 }
 
+async function takesOver(replica: Sluice): Promise<void> {
+  const from = performance.now();
+  await waitFor(() => terms(replica).length === 1, { what: "another leader" });
+  await assertWithin(performance.now() - from, TAKEN_OVER_MS, "The change of the leader");
+}
+
 /** Two replicas; the leader is killed, then its successor is stopped properly, and a third takes over. */
 async function leadersComeAndGo(databaseUrl: string): Promise<void> {
   const counter = CounterUpstream.start();
@@ -47,24 +54,22 @@ async function leadersComeAndGo(databaseUrl: string): Promise<void> {
     });
     const [leader, other] = await isLeader(replicas[0]) ? replicas : replicas.toReversed();
     await leader.registerUpstream("one", counter.url);
-    await waitFor(async () => await checked(leader) >= 3, { what: "checks", deadlineMs: 20_000 });
+    await waitFor(async () => await checked(leader) >= 3, { what: "checks" });
     assertEquals([await checked(other), terms(other)], [0, []]);
 
     await leader.kill();
-    const diedAt = Date.now();
-    await waitFor(() => terms(other).length === 1, { what: "another leader", deadlineMs: TAKEN_OVER_MS });
+    await takesOver(other);
     assertEquals([terms(leader), terms(other)], [[1], [2]]);
-    assert(Date.now() - diedAt < TAKEN_OVER_MS);
     await counter.stop();
-    await waitFor(async () => !await isReachable(other), { what: "its verdict", deadlineMs: 20_000 });
+    await waitFor(async () => !await isReachable(other), { what: "its verdict" });
 
     const third = await Sluice.start({ env });
     replicas.push(third);
     assertEquals(terms(third), []);
     await using _again = CounterUpstream.start({ port });
     await other.stop();
-    await waitFor(() => terms(third).length === 1, { what: "a third leader", deadlineMs: TAKEN_OVER_MS });
-    await waitFor(() => isReachable(third), { what: "its verdict", deadlineMs: 20_000 });
+    await takesOver(third);
+    await waitFor(() => isReachable(third), { what: "its verdict" });
     assertEquals(terms(third), [3]);
     const ends = other.log().filter(({ event }) => event === "lease ended").map(({ reason }) => reason);
     assertEquals(ends, ["resigned"]);
@@ -73,7 +78,7 @@ async function leadersComeAndGo(databaseUrl: string): Promise<void> {
   }
 }
 
-Deno.test("Two replicas on one SQLite file: one leads, and whoever is left goes on", async () => {
+Deno.test("Two replicas on one SQLite file: one leads, and whoever is left goes on (timed)", async () => {
   const directory = await Deno.makeTempDir({ prefix: "sluice_test_" });
   try {
     await leadersComeAndGo(`sqlite:///${directory}/mcp.db`);
@@ -83,7 +88,7 @@ Deno.test("Two replicas on one SQLite file: one leads, and whoever is left goes 
 });
 
 Deno.test({
-  name: "Two replicas on PostgreSQL through PgBouncer: one leads, and whoever is left goes on",
+  name: "Two replicas on PostgreSQL through PgBouncer: one leads, and whoever is left goes on (timed)",
   ignore: SERVERS_MISSING,
   fn: async () => {
     const { postgres, pgbouncer } = await sharedServers();
@@ -92,7 +97,7 @@ Deno.test({
   },
 });
 
-Deno.test("A leader that stood still for longer than its lease finds another in its place, and gives way", async () => {
+Deno.test("A leader that stood still for longer than its lease finds another in its place, and gives way (timed)", async () => {
   const directory = await Deno.makeTempDir({ prefix: "sluice_test_" });
   const env = settings(`sqlite:///${directory}/mcp.db`);
   const leader = await Sluice.start({ env });
@@ -101,7 +106,7 @@ Deno.test("A leader that stood still for longer than its lease finds another in 
     assertEquals([terms(leader), terms(other)], [[1], []]);
     Deno.kill(leader.pid, "SIGSTOP");
     try {
-      await waitFor(() => terms(other).length === 1, { what: "another leader", deadlineMs: TAKEN_OVER_MS });
+      await takesOver(other);
     } finally {
       Deno.kill(leader.pid, "SIGCONT");
     }
@@ -124,8 +129,8 @@ Deno.test("A leader whose worker is recycled goes on in the successor, with sett
   await counter.stop();
   await Deno.writeTextFile(`${sluice.cwd}/.env`, "HEALTH_CHECK_INTERVAL=1\nUNHEALTHY_THRESHOLD=1\n");
   Deno.kill(sluice.pid, "SIGHUP");
-  await waitFor(() => terms(sluice).length === 2, { what: "the successor to lead", deadlineMs: 30_000 });
+  await waitFor(() => terms(sluice).length === 2, { what: "the successor to lead" });
   // With the settings that it began with, that would take two minutes.
-  await waitFor(async () => !await isReachable(sluice), { what: "its verdict", deadlineMs: 20_000 });
+  await waitFor(async () => !await isReachable(sluice), { what: "its verdict" });
   assertEquals(terms(sluice), [1, 2]);
 });

@@ -48,7 +48,6 @@ async function startServingOnly(version: "1" | "2", env: Record<string, string> 
   const option = version === "1" ? "--http1.1" : "--http2-prior-knowledge";
   await waitFor(async () => (await curl(sluice.url, option)).endsWith("200"), {
     what: "an answer",
-    deadlineMs: 30_000,
     everyMs: 200,
   });
   return sluice;
@@ -163,7 +162,7 @@ Deno.test({
       await waitFor(async () => {
         const names = await namesShown(sluice.port, 8);
         return names.size === 1 && names.has("second");
-      }, { what: "the new certificate on every connection", deadlineMs: 15_000, everyMs: 500 });
+      }, { what: "the new certificate on every connection", everyMs: 500 });
 
       for (const { text } of await load) {
         assert(!text.includes("Error distribution"), text);

@@ -19,7 +19,7 @@ function rawPost(token: string, body: string, headers = ""): Uint8Array {
 }
 
 Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it lets in succeeds", async () => {
-  await using upstream = SlowUpstream.start({ delayMs: 200 });
+  await using upstream = SlowUpstream.start({ delayMs: Infinity });
   await using sluice = await Sluice.start({
     env: { BACKPRESSURE: "8", WORKERS: "2", HTTP_CLIENT_MAX_CONNECTIONS: "100" },
   });
@@ -30,12 +30,12 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
 
   // All connections first: how the kernel spreads them over the workers is then settled, and the load comes all at once.
   const connections = await Promise.all(Array.from({ length: 200 }, () => RawConnection.open(sluice.port)));
+  let answered = 0;
   const call = async (connection: RawConnection) => {
-    const start = performance.now();
     await connection.send(request);
     const { status, headers, body, reusable } = await connection.receive();
-    const ms = performance.now() - start;
-    return { status, headers, body: JSON.parse(new TextDecoder().decode(body)), reusable, ms };
+    answered++;
+    return { status, headers, body: JSON.parse(new TextDecoder().decode(body)), reusable };
   };
   const load = Promise.all(connections.map(call));
   await waitFor(() => upstream.calls === 16, { what: "all places taken" });
@@ -43,6 +43,9 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
     Array.from({ length: 20 }, () => fetch(`${sluice.url}/health`).then((r) => r.json())),
   );
   assertEquals(health.filter(({ status }) => status === "healthy").length, 20);
+  // Those that are refused do not wait for those that are let in, of whom none is answered yet.
+  await waitFor(() => answered === 184, { what: "the refusals" });
+  upstream.release();
   const answers = await load;
 
   const accepted = answers.filter(({ status }) => status === 200);
@@ -58,10 +61,6 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
     ]);
     assertEquals([headers.get("retry-after"), reusable], ["1", true]);
   }
-  // Those that are refused do not wait for those that are let in, who take 200 ms or more.
-  const slowest = Math.max(...refused.map(({ ms }) => ms));
-  assert(slowest < 190, `a refusal took ${slowest} ms`);
-
   const after = await Promise.all(connections.slice(0, 4).map(call));
   assertEquals(after.map(({ status }) => status), [200, 200, 200, 200]);
   for (const connection of connections) connection.close();
@@ -75,7 +74,7 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
 });
 
 Deno.test("serve above BACKPRESSURE throws a large body away and keeps the connection; REST paths get REST's shape", async () => {
-  await using upstream = SlowUpstream.start({ delayMs: 1_000 });
+  await using upstream = SlowUpstream.start({ delayMs: Infinity });
   await using sluice = await Sluice.start({ env: { BACKPRESSURE: "1", WORKERS: "1" } });
   await sluice.registerUpstream("up", upstream.url);
   await atRest(sluice);
@@ -99,25 +98,30 @@ Deno.test("serve above BACKPRESSURE throws a large body away and keeps the conne
   for (const path of ["/health", "/ready", "/metrics/prometheus"]) {
     assertEquals((await sluice.api("GET", path)).status, 200);
   }
+  upstream.release();
   assertEquals((await slow).body.result.content[0].text, "done");
   await connection.send(rawPost(token, JSON.stringify(toolCall("up-slow"))));
   assertEquals((await connection.receive()).status, 200);
 });
 
 Deno.test("serve lets calls wait for an outbound connection, shows how many, and answers when they have waited too long", async () => {
-  await using upstream = SlowUpstream.start({ delayMs: 3_000 });
+  await using upstream = SlowUpstream.start({ delayMs: Infinity });
   await using sluice = await Sluice.start({
     env: { WORKERS: "1", HTTP_CLIENT_MAX_CONNECTIONS: "5", HTTP_CLIENT_POOL_TIMEOUT: "2" },
   });
   await sluice.registerUpstream("up", upstream.url);
-  const calls = Array.from(
-    { length: 12 },
-    () => sluice.rpc("tools/call", { name: "up-slow", arguments: {} }),
-  );
+  let answered = 0;
+  const calls = Array.from({ length: 12 }, async () => {
+    const answer = await sluice.rpc("tools/call", { name: "up-slow", arguments: {} });
+    answered++;
+    return answer;
+  });
   // Four fifths of the connections are what one upstream gets.
   const waiting = () => metric(sluice, "sluice_outbound_calls_waiting ");
   await waitFor(async () => upstream.calls === 4 && await waiting() === 8, { what: "the others to wait" });
   assertEquals(await metric(sluice, "sluice_outbound_connections_open "), 4);
+  await waitFor(() => answered === 8, { what: "the others to have waited too long" });
+  upstream.release();
   const codes = (await Promise.all(calls)).map(({ body }) => body.error?.data.code ?? "served");
   assertEquals(codes.filter((code) => code === "served").length, 4);
   assertEquals(codes.filter((code) => code === "HTTP_POOL_TIMEOUT").length, 8);
@@ -184,11 +188,11 @@ for (const protocol of ["http", "https"] as const) {
     ignore: protocol === "https" && canLeaveOut("openssl"),
     fn: async () => {
       const folder = await Deno.makeTempDir({ prefix: "sluice_leave_" });
-      await using upstream = SlowUpstream.start({ delayMs: 6_000 });
+      await using upstream = SlowUpstream.start({ delayMs: Infinity });
       const tls = protocol === "https" ? await makeSelfSigned(folder, "gateway") : null;
       await using sluice = await Sluice.start({
         env: {
-          ...{ BACKPRESSURE: "4", WORKERS: "2", TOOL_TIMEOUT: "60" },
+          ...{ BACKPRESSURE: "4", WORKERS: "2", TOOL_TIMEOUT: "3600" },
           ...(tls === null ? {} : { SSL: "true", CERT_FILE: tls.certFile, KEY_FILE: tls.keyFile }),
         },
       });
@@ -209,12 +213,9 @@ for (const protocol of ["http", "https"] as const) {
           await waitFor(async () => (await open(sluice))[0] === 8, { what: "all places taken" });
         }
         await waitFor(() => upstream.calls === 8 * (round + 1), { what: "all calls at the upstream" });
-        const start = performance.now();
         for (const connection of connections) connection.close();
         await atRest(sluice);
         await waitFor(() => upstream.abandoned === 8 * (round + 1), { what: "the upstream to be told" });
-        const ms = performance.now() - start;
-        assert(ms < 4_000, `it took ${ms} ms`);
       }
     },
   });

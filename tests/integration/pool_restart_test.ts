@@ -5,6 +5,7 @@ import { CounterProcess } from "../support/counter_process.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { assertWithin, paced } from "../support/pace.ts";
 import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -47,7 +48,8 @@ gatewayTest("The breaker opens at its threshold, lets one probe through, and clo
       WORKERS: "1",
       MCP_SESSION_POOL_ENABLED: pool,
       MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
-      MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: "3",
+      // All workers are to fail often enough within that time.
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: String(Math.ceil(await paced(3))),
     });
     await sluice.registerUpstream("counter", upstream.url);
     const token = await sluice.token();
@@ -132,7 +134,7 @@ gatewayTest("Another user's refused credentials never open the circuit", async (
 /** How long after the restart an error may still begin, ms. */
 const OUTLAST_MS = 1_000;
 
-gatewayTest("An upstream restarted under load: errors end, and no session is left", async (start) => {
+gatewayTest("An upstream restarted under load: errors end, and no session is left (timed)", async (start) => {
   await using upstream = await CounterProcess.start();
   await using sluice = await start({
     MCP_SESSION_POOL_ENABLED: "true",
@@ -167,18 +169,19 @@ gatewayTest("An upstream restarted under load: errors end, and no session is lef
     ),
   ].map((loop) => loop());
 
-  await waitFor(() => served > 100, { what: "a load that is under way", deadlineMs: 30_000 });
+  await waitFor(() => served > 100, { what: "a load that is under way" });
   await upstream.kill();
   const errorsSoFar = failed.length;
   await waitFor(() => failed.length > errorsSoFar + 20, { what: "errors without an upstream" });
   await upstream.start();
   const upAt = Date.now();
+  const outlastMs = await paced(OUTLAST_MS);
   const servedUntilThen = served;
-  await waitFor(() => Date.now() > upAt + OUTLAST_MS + 1_000, { what: "a while after the restart" });
+  await waitFor(() => Date.now() > upAt + outlastMs + 1_000, { what: "a while after the restart" });
   stop.abort();
   await Promise.all(loops);
 
-  const late = failed.filter(({ beganAt }) => beganAt > upAt + OUTLAST_MS);
+  const late = failed.filter(({ beganAt }) => beganAt > upAt + outlastMs);
   assertEquals(late, [], `${failed.length} failed in all`);
   assert(served > servedUntilThen + 20, `${served - servedUntilThen} served after the restart`);
   const allowed = new Set(["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CLOSED", "UPSTREAM_CIRCUIT_OPEN"]);
@@ -212,70 +215,77 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-gatewayTest("A dead upstream fails alone: the live one is as fast, and both are listed", async (start) => {
-  for (const death of ["closed port", "silence"]) {
-    await using live = CounterUpstream.start();
-    await using dying = CounterUpstream.start();
-    let silent: Deno.TcpListener | undefined;
-    await using sluice = await start({
-      MCP_SESSION_POOL_ENABLED: "true",
-      MCP_SESSION_POOL_CREATE_TIMEOUT: "1",
-    });
-    await sluice.registerUpstream("live", live.url);
-    await sluice.registerUpstream("dead", dying.url);
-    const time = async (tool: string) => {
-      const startedAt = performance.now();
-      const { body } = await sluice.rpc(tool);
-      return { ms: performance.now() - startedAt, code: codeIn(body) };
-    };
-    const measure = async () => {
-      const times: number[] = [];
-      for (let i = 0; i < 60; i++) {
-        const { ms, code } = await time("live-get");
-        assertEquals(code, "ok");
-        times.push(ms);
-      }
-      return median(times);
-    };
-    await measure();
-    const alone = await measure();
-
-    await dying.stop();
-    // A port that takes connections, and never a word.
-    if (death === "silence") {
-      silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
-    }
-    try {
-      let over = false;
-      const codes = new Set<string>();
-      const callers = Array.from({ length: 4 }, async () => {
-        while (!over) {
-          codes.add((await time("dead-get")).code);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
+gatewayTest(
+  "A dead upstream fails alone: the live one is as fast, and both are listed (timed)",
+  async (start) => {
+    for (const death of ["closed port", "silence"]) {
+      await using live = CounterUpstream.start();
+      await using dying = CounterUpstream.start();
+      let silent: Deno.TcpListener | undefined;
+      await using sluice = await start({
+        MCP_SESSION_POOL_ENABLED: "true",
+        MCP_SESSION_POOL_CREATE_TIMEOUT: "1",
       });
-      await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
-      const beside = await measure();
-      over = true;
-      await Promise.all(callers);
-      assert(beside < alone * 5 + 50, `${death}: ${beside} ms beside a dead one, ${alone} ms alone`);
-      assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
-      const { body } = await sluice.rpc("tools/list");
-      const names = body.result.tools.map(({ name }: { name: string }) => name);
-      assert(names.includes("live-get") && names.includes("dead-get"), names.join());
-      // Each worker learns it by its own failures.
-      await waitFor(async () => {
-        await Promise.all(Array.from({ length: 4 * sluice.workers }, () => time("dead-get")));
-        const { _meta } = (await sluice.rpc("tools/list")).body.result;
-        if (_meta === undefined) return false;
-        const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
-        return missing.includes("dead") && !missing.includes("live");
-      }, { what: "the list to say who is missing" });
-    } finally {
-      silent?.close();
+      await sluice.registerUpstream("live", live.url);
+      await sluice.registerUpstream("dead", dying.url);
+      const time = async (tool: string) => {
+        const startedAt = performance.now();
+        const { body } = await sluice.rpc(tool);
+        return { ms: performance.now() - startedAt, code: codeIn(body) };
+      };
+      const measure = async () => {
+        const times: number[] = [];
+        for (let i = 0; i < 60; i++) {
+          const { ms, code } = await time("live-get");
+          assertEquals(code, "ok");
+          times.push(ms);
+        }
+        return median(times);
+      };
+      await measure();
+      const alone = await measure();
+
+      await dying.stop();
+      // A port that takes connections, and never a word.
+      if (death === "silence") {
+        silent = Deno.listen({ hostname: "127.0.0.1", port: Number(new URL(dying.url).port) });
+      }
+      try {
+        let over = false;
+        const codes = new Set<string>();
+        const callers = Array.from({ length: 4 }, async () => {
+          while (!over) {
+            codes.add((await time("dead-get")).code);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        });
+        await waitFor(() => codes.size > 0, { what: "the dead upstream's first failure" });
+        const beside = await measure();
+        over = true;
+        await Promise.all(callers);
+        await assertWithin(
+          beside,
+          alone * 5 + 50,
+          `${death}: a call beside a dead upstream (${alone} ms alone)`,
+        );
+        assert(!codes.has("ok") && !codes.has("INTERNAL"), [...codes].join());
+        const { body } = await sluice.rpc("tools/list");
+        const names = body.result.tools.map(({ name }: { name: string }) => name);
+        assert(names.includes("live-get") && names.includes("dead-get"), names.join());
+        // Each worker learns it by its own failures.
+        await waitFor(async () => {
+          await Promise.all(Array.from({ length: 4 * sluice.workers }, () => time("dead-get")));
+          const { _meta } = (await sluice.rpc("tools/list")).body.result;
+          if (_meta === undefined) return false;
+          const missing = JSON.stringify(_meta["sluice/unavailableUpstreams"]);
+          return missing.includes("dead") && !missing.includes("live");
+        }, { what: "the list to say who is missing" });
+      } finally {
+        silent?.close();
+      }
     }
-  }
-});
+  },
+);
 
 gatewayTest("An upstream that hangs under many calls leaves connections for the others", async (start) => {
   await using hanging = ChaosUpstream.start();

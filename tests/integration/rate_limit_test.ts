@@ -45,7 +45,7 @@ async function exhaust(gateways: readonly Sluice[], token: string): Promise<numb
     const passed = await round(gateways, token);
     letIn += passed;
     return passed <= 2;
-  }, { what: "refusals", deadlineMs: 40_000, everyMs: 100 });
+  }, { what: "refusals", everyMs: 100 });
   return letIn;
 }
 
@@ -191,7 +191,7 @@ Deno.test({
         // Only who lets in has anything to share.
         await round(both, await userOf(one, crypto.randomUUID()));
         return again() === alone();
-      }, { what: "all workers to count together again", deadlineMs: 20_000 });
+      }, { what: "all workers to count together again" });
       await together("dan");
     }, settings);
   },

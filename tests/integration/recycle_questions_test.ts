@@ -31,7 +31,7 @@ async function setUp(revisions: "sessions" | "both") {
     await Deno.writeTextFile(`${cwd}/.env`, "TOOL_TIMEOUT=20\n");
     Deno.kill(sluice.pid, "SIGHUP");
     const begun = () => sluice.log().filter(({ event }) => event === "recycling worker").length;
-    await waitFor(() => begun() === 2, { what: "both workers to be recycled", deadlineMs: 30_000 });
+    await waitFor(() => begun() === 2, { what: "both workers to be recycled" });
   };
   const owned = stack.move();
   return { sluice, send, recycleAll, [Symbol.asyncDispose]: () => owned.disposeAsync() };

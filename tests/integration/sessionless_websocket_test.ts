@@ -42,7 +42,7 @@ async function connectAll(sluice: Gateway, token: string, count: number) {
 gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak", async (start, t) => {
   await using older = await startConformanceUpstream("sessions");
   await using stateless = await startConformanceUpstream("stateless");
-  await using slow = SlowUpstream.start({ delayMs: 8_000 });
+  await using slow = SlowUpstream.start({ delayMs: Infinity });
   await using sluice = await start();
   await sluice.registerUpstream("old", older.url);
   await sluice.registerUpstream("new", stateless.url);
@@ -170,7 +170,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak
         await client.ask("tools/call", { name: `${kind}-test-update-watched-resource` });
       }
       return client.heard(id).includes("notifications/resources/updated");
-    }, { what: "an update", everyMs: 200, deadlineMs: 20_000 });
+    }, { what: "an update", everyMs: 200 });
   });
 
   await t.step("a revoked token ends what it has opened", async () => {

@@ -86,12 +86,11 @@ async function recycleAll(sluice: Sluice): Promise<{ readonly finished: () => Pr
   await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=20\n");
   Deno.kill(sluice.pid, "SIGHUP");
   const count = (wanted: string) => sluice.log().filter(({ event }) => event === wanted).length;
-  await waitFor(() => count("recycling worker") > 0, { what: "a worker to be recycled", deadlineMs: 30_000 });
+  await waitFor(() => count("recycling worker") > 0, { what: "a worker to be recycled" });
   return {
     finished: () =>
       waitFor(() => count("worker recycled") === 2, {
         what: "both workers to be recycled",
-        deadlineMs: 60_000,
       }),
   };
 }

@@ -1,8 +1,9 @@
 // A revoked token: refused by every worker at once, by other replicas within their bound, its open streams ended.
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { assertWithin } from "../support/pace.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -117,10 +118,7 @@ gatewayTest("A token that REST revokes is refused at once, and its streams end",
   assertEquals(await statuses(sluice, token), [401]);
   const inItsSession = await post(sluice, toolCall("any"), { token, headers: inSession(sessionId) });
   assertEquals([inItsSession.status, inItsSession.body.error.data.code], [401, "UNAUTHENTICATED"]);
-  await waitFor(() => ending.every(({ isOpen }) => !isOpen), {
-    what: "its streams to end",
-    deadlineMs: 5_000,
-  });
+  await waitFor(() => ending.every(({ isOpen }) => !isOpen), { what: "its streams to end" });
   assertEquals([staying.isOpen, await statuses(sluice, kept)], [true, [200]]);
 
   const { body } = await sluice.api("GET", "/tokens/revoked");
@@ -187,7 +185,7 @@ Deno.test("A token that `sluice token revoke` revokes is refused within POLL_INT
 
 Deno.test({
   name:
-    "A token that is revoked at one replica, or by the command, is refused at another within 250 ms, over Redis",
+    "A token that is revoked at one replica, or by the command, is refused at another within 250 ms, over Redis (timed)",
   ignore: canLeaveOut("redis-server"),
   fn: async () => {
     await using server = await RedisServer.start();
@@ -218,7 +216,7 @@ Deno.test({
         took.push(performance.now() - from);
       }
       // The median: a busy machine is late now and then; each look takes a dozen requests itself.
-      assert(took.sort((a, b) => a - b)[2] <= 250, `took ${took.map(Math.round)} ms`);
+      await assertWithin(took.sort((a, b) => a - b)[2]!, 250, `The refusal (${took.map(Math.round)} ms)`);
 
       const token = await one.token();
       for (const replica of [one, other]) assertEquals(await statuses(replica, token), [200]);

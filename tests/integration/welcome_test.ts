@@ -38,7 +38,7 @@ for (const { how, command, cwd, program } of STARTS) {
       const env = { ...database, HOST: "127.0.0.1", PORT: String(freePort()), WORKERS: "1" };
       {
         await using terminal = new Terminal(command, { ...at, env });
-        await waitFor(() => terminal.text.includes("--help"), { what: "the next steps", deadlineMs: 60_000 });
+        await waitFor(() => terminal.text.includes("--help"), { what: "the next steps" });
         assertStringIncludes(terminal.text, `http://127.0.0.1:${env.PORT} with 1 worker.`);
         assertStringIncludes(terminal.text, program);
         const { result } = await follow(terminal.text, at);

@@ -142,8 +142,9 @@ export class Cluster<S extends Servers = OwnServers> implements Gateway {
       CACHE_PREFIX: `${crypto.randomUUID()}:`,
       WORKERS: String(WORKERS),
       LOG_LEVEL: "INFO",
-      DB_CONNECT_TIMEOUT: "2",
-      REDIS_SOCKET_TIMEOUT: "1",
+      // No test is about a machine that is too busy to answer in time.
+      DB_CONNECT_TIMEOUT: "30",
+      REDIS_SOCKET_TIMEOUT: "30",
       ...more,
     };
     const starting = await Promise.allSettled(this.#ports.map((port) => this.#startReplica(port)));

@@ -1,8 +1,16 @@
 // What happens to a cluster under load when a part of it dies or stands still.
 import type { Cluster } from "./cluster.ts";
 import { type ClusterLoadResult, startClusterLoad } from "./cluster_load.ts";
+import type { Settings } from "./gateway.ts";
+import { paced } from "./pace.ts";
 import type { Answer } from "./sluice.ts";
 import { waitFor } from "./wait_for.ts";
+
+/** Settings with which replicas notice soon that a server stands still, as soon as this machine allows. */
+export async function noticingSoon(): Promise<Settings> {
+  const seconds = async (s: number) => String(Math.ceil(await paced(s)));
+  return { DB_CONNECT_TIMEOUT: await seconds(2), REDIS_SOCKET_TIMEOUT: await seconds(1) };
+}
 
 export interface Fault {
   readonly name: string;
@@ -128,7 +136,6 @@ async function everyReplica(
   const times = await Promise.all(cluster.replicas.map(async (replica) => {
     await waitFor(async () => isSo(await replica.api("GET", "/ready")), {
       what,
-      deadlineMs: 30_000,
       everyMs: 100,
     });
     return performance.now();

@@ -44,7 +44,7 @@ export class CounterProcess implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
     }).spawn();
-    await waitFor(() => this.state(), { what: "the counter upstream", deadlineMs: 60_000 });
+    await waitFor(() => this.state(), { what: "the counter upstream" });
   }
 
   async state(): Promise<CounterState> {

@@ -26,7 +26,7 @@ function createServer(): McpServer {
     const isDone = async () =>
       (await sendRequest({ method: "tasks/get", params: { taskId } }, GetTaskResultSchema)).status ===
         "completed";
-    await waitFor(isDone, { what: "the client's task", deadlineMs: 20_000, everyMs: 50 });
+    await waitFor(isDone, { what: "the client's task", everyMs: 50 });
     const result = await sendRequest(
       { method: "tasks/result", params: { taskId } },
       CreateMessageResultSchema,

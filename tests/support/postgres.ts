@@ -164,7 +164,6 @@ export class PostgresServer extends Postgres implements AsyncDisposable {
   async #untilReady(): Promise<void> {
     await waitFor(async () => this.#process.isOver || await this.query("SELECT 1"), {
       what: "PostgreSQL to answer",
-      deadlineMs: 30_000,
     });
     if (this.#process.isOver) throw new Error(`PostgreSQL ended:\n${this.#process.tail()}`);
   }

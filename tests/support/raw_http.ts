@@ -28,7 +28,7 @@ export class RawConnection implements Disposable {
     this.#deadlineMs = deadlineMs;
   }
 
-  static async open(port: number, { deadlineMs = 20_000 } = {}): Promise<RawConnection> {
+  static async open(port: number, { deadlineMs = 60_000 } = {}): Promise<RawConnection> {
     return new RawConnection(await Deno.connect({ hostname: "127.0.0.1", port }), deadlineMs);
   }
 

@@ -1,5 +1,6 @@
 // What replicas promise each other, however they hear: a change that one has written is at the other within a bound.
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
+import { assertWithin } from "./pace.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** Two replicas on one database, less their workers. */
@@ -38,19 +39,19 @@ export function replicaContract(
     });
 
   /** @returns how long it took, ms */
-  const untilSeen = async (replicas: TwoReplicas, version: number, deadlineMs = 10_000): Promise<number> => {
+  const untilSeen = async (replicas: TwoReplicas, version: number): Promise<number> => {
     const from = performance.now();
     const what = `version ${version} at the other replica`;
-    await waitFor(() => replicas.seen === version, { what, deadlineMs, everyMs: 2 });
+    await waitFor(() => replicas.seen === version, { what, everyMs: 2 });
     return performance.now() - from;
   };
 
-  test("a change is seen by the other within the bound, time after time", async (replicas) => {
+  test("a change is seen by the other within the bound, time after time (timed)", async (replicas) => {
     const took: number[] = [];
     for (let i = 0; i < 10; i++) took.push(await untilSeen(replicas, await replicas.change()));
     // The median: a test machine that is busy with something else is late now and then.
-    const median = took.sort((a, b) => a - b)[5];
-    assert(median <= replicas.boundMs, `took ${took.map(Math.round)} ms, bound ${replicas.boundMs} ms`);
+    const median = took.sort((a, b) => a - b)[5]!;
+    await assertWithin(median, replicas.boundMs, `The change (${took.map(Math.round)} ms)`);
   });
 
   test("of many changes at once the last is seen", async (replicas) => {
@@ -64,7 +65,7 @@ export function replicaContract(
     await replicas.cutOff();
     const version = await replicas.change();
     await replicas.reconnect();
-    await untilSeen(replicas, version, 5_000);
+    await untilSeen(replicas, version);
   });
   return tests;
 }

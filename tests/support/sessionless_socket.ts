@@ -63,7 +63,7 @@ export class SessionlessSocket implements AsyncDisposable {
   /** The response to a request. @throws {Error} where none comes in time */
   answerTo(id: string | number): Promise<AnyMessage> {
     const isAnswer = (message: AnyMessage) => message.id === id && message.method === undefined;
-    return waitFor(() => this.messages.find(isAnswer), { what: `the answer to ${id}`, deadlineMs: 30_000 });
+    return waitFor(() => this.messages.find(isAnswer), { what: `the answer to ${id}` });
   }
 
   /** Send a request, and wait for its response. */

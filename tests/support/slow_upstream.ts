@@ -4,7 +4,7 @@ import { waitFor } from "./wait_for.ts";
 
 export interface SlowOptions {
   readonly port?: number;
-  /** What a call of `slow` takes, ms. */
+  /** What a call of `slow` takes, ms; Infinity: until `release()`. */
   readonly delayMs: number;
   /** Calls that it serves at once; the others wait their turn. Default: all. */
   readonly slots?: number;
@@ -27,6 +27,7 @@ export class SlowUpstream implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #waiting: (() => void)[] = [];
   #hangUp = Promise.withResolvers<void>();
+  readonly #released = Promise.withResolvers<void>();
   #free: number;
 
   private constructor(options: SlowOptions) {
@@ -51,8 +52,14 @@ export class SlowUpstream implements AsyncDisposable {
     this.#hangUp = Promise.withResolvers();
   }
 
+  /** Calls of `slow` that take for ever are answered, and so are later ones. */
+  release(): void {
+    this.#released.resolve();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.hangUp();
+    this.release();
     await this.#server.shutdown();
   }
 
@@ -85,7 +92,9 @@ export class SlowUpstream implements AsyncDisposable {
   async #turn(): Promise<void> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await new Promise((resolve) => setTimeout(resolve, this.#options.delayMs));
+    const { delayMs } = this.#options;
+    if (delayMs === Infinity) await this.#released.promise;
+    else await new Promise((resolve) => setTimeout(resolve, delayMs));
     const next = this.#waiting.shift();
     if (next === undefined) this.#free++;
     else next();

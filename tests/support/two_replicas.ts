@@ -40,5 +40,5 @@ export async function known(replica: Sluice, tool: string): Promise<void> {
     return [body, again].every(({ result }) =>
       result?.tools.some(({ name }: { name: string }) => name === tool)
     );
-  }, { what: `${tool} at the other replica`, deadlineMs: 20_000 });
+  }, { what: `${tool} at the other replica` });
 }

@@ -3,7 +3,7 @@
 export interface WaitOptions {
   /** What is waited for, for the error's text. */
   readonly what: string;
-  /** Give up after this many ms; default 10 s. */
+  /** Give up after this many ms; default 60 s, which a machine that is busy with something else may need. */
   readonly deadlineMs?: number;
   /** Time between two looks, ms. */
   readonly everyMs?: number;
@@ -15,7 +15,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   probe: () => T | Promise<T>,
-  { what, deadlineMs = 10_000, everyMs = 20 }: WaitOptions,
+  { what, deadlineMs = 60_000, everyMs = 20 }: WaitOptions,
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + deadlineMs;
   let lastError: unknown;
