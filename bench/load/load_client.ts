@@ -26,10 +26,10 @@ export interface LoadResult {
 export type LoadClient = (request: LoadRequest, concurrency: number, seconds: number) => Promise<LoadResult>;
 
 /** The client to use, and its name. wrk costs a tenth of what a client in JavaScript does, and so leaves the CPU to the server. */
-export function loadClient(wish?: string): { readonly name: string; readonly run: LoadClient } {
-  if (wish === "wrk" || (wish === undefined && hasProgram("wrk"))) return { name: "wrk", run: wrk };
-  if (wish === undefined || wish === "deno") return { name: "deno", run: denoClient };
-  throw new Error(`Unknown load client "${wish}": expected wrk or deno`);
+export function loadClient(name?: string): { readonly name: string; readonly run: LoadClient } {
+  if (name === "wrk" || (name === undefined && hasProgram("wrk"))) return { name: "wrk", run: wrk };
+  if (name === undefined || name === "deno") return { name: "deno", run: denoClient };
+  throw new Error(`Unknown load client "${name}": expected wrk or deno`);
 }
 
 async function wrk(

@@ -182,15 +182,15 @@ Deno.test("log level and subscriptions reach the upstream, and once more the ses
   const told = () =>
     upstream.received.filter(({ method }) => /setLevel|subscribe/.test(method))
       .map(({ method, params, sessionId }) => [sessionId, method, params]);
-  const wishes = (session: string) => [
+  const requested = (session: string) => [
     [session, "logging/setLevel", { level: "error" }],
     [session, "resources/subscribe", { uri: "x://1" }],
   ];
-  assertEquals(told(), wishes("s1"));
+  assertEquals(told(), requested("s1"));
   expired = true;
   const answer = JSON.parse(await textOf(await post(CALL, { sessionId })));
   assertEquals(answer.result, { ok: true });
-  assertEquals(told(), [...wishes("s1"), ...wishes("s2")]);
+  assertEquals(told(), [...requested("s1"), ...requested("s2")]);
   await post(request(3, "resources/unsubscribe", { uri: "x://1" }), { sessionId });
   assertEquals(told().at(-1), ["s2", "resources/unsubscribe", { uri: "x://1" }]);
 });

@@ -208,6 +208,11 @@ export function replaceMember(text: string, key: string, value: string): string 
   return `${text.slice(0, open)}${JSON.stringify(key)}:${value}${empty ? "" : ","}${text.slice(open)}`;
 }
 
+/** Adds a member to an object text, unless the key exists. `value` is JSON text. */
+export function addMember(text: string, key: string, value: string): string {
+  return findMember(text, key) === null ? replaceMember(text, key, value) : text;
+}
+
 /** Removes all occurrences of a member. */
 export function removeMember(text: string, key: string): string {
   const kept: string[] = [];

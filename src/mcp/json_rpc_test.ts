@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { assertLinear } from "../../tests/support/growth.ts";
 import { SluiceError } from "../base/errors.ts";
 import {
+  addMember,
   classify,
   exceedsDepth,
   findMember,
@@ -113,4 +114,10 @@ Deno.test("replaceSoleMember() refuses a key that another reader could take for 
   ) {
     assertThrows(() => replaceSoleMember(text, "name", '"c"'), SluiceError, "more than once", text);
   }
+});
+
+Deno.test("addMember() adds a member once", () => {
+  assertEquals(addMember('{"a":1}', "b", "2"), '{"b":2,"a":1}');
+  assertEquals(addMember('{ "b" : 1.0 }', "b", "2"), '{ "b" : 1.0 }');
+  assertEquals(addMember("{}", "b", "2"), '{"b":2}');
 });

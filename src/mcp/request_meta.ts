@@ -1,12 +1,5 @@
 // The `_meta` claims of a 2026-07-28 request, and the headers that repeat its params.
-import {
-  findMember,
-  isObject,
-  type JsonObject,
-  memberText,
-  replaceMember,
-  type RequestMessage,
-} from "./json_rpc.ts";
+import { isObject, type JsonObject, memberText, type RequestMessage } from "./json_rpc.ts";
 import { META } from "./revisions.ts";
 
 /** The `_meta` object of a message's params; undefined: none. */
@@ -40,8 +33,3 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
   "tasks/update": "taskId",
   "tasks/cancel": "taskId",
 };
-
-/** Adds a member to an object text, unless the key exists. `value` is JSON text. */
-export function withMember(text: string, key: string, value: string): string {
-  return findMember(text, key) === null ? replaceMember(text, key, value) : text;
-}

@@ -19,7 +19,7 @@ import { SessionOpener } from "./bound/session_opener.ts";
 import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
 import { inTime } from "./resilience/deadline.ts";
 import { deadlineOf } from "./session/upstream_channel.ts";
-import { declaredBy, PoolKeys } from "./pool/key_cache.ts";
+import { declaredBy, PoolKeys } from "./pool/pool_keys.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
 import type { PoolKey } from "./pool/session_key.ts";
 import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../src/upstream/pool/session_key.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
 import type { PoolSession } from "../../src/upstream/pool/pool_entry.ts";
-import type { HealthMethod, ProbeVerdict } from "../../src/upstream/pool/idle_check.ts";
+import type { HealthMethod, HealthVerdict } from "../../src/upstream/pool/idle_check.ts";
 import type { PoolLimits } from "../../src/upstream/pool/pool_options.ts";
 
 /** The guide's defaults. */
@@ -35,7 +35,7 @@ export class FakeSession implements PoolSession {
   ended = 0;
   readonly openedFor: PoolKey;
   readonly probes: HealthMethod[] = [];
-  answer: (method: HealthMethod) => Promise<ProbeVerdict> = () => Promise.resolve("healthy");
+  answer: (method: HealthMethod) => Promise<HealthVerdict> = () => Promise.resolve("healthy");
 
   constructor(openedFor: PoolKey) {
     this.openedFor = openedFor;
@@ -47,7 +47,7 @@ export class FakeSession implements PoolSession {
     return Promise.resolve();
   }
 
-  probe(method: HealthMethod): Promise<ProbeVerdict> {
+  checkHealth(method: HealthMethod): Promise<HealthVerdict> {
     this.probes.push(method);
     return this.answer(method);
   }

@@ -66,9 +66,9 @@ export function namedEntry<Row extends ToolRow | PromptRow>(
   { row, gateway }: Placed<Row>,
   { name = row.name, description = row.description ?? undefined }: Overrides,
 ): Entry<Row> {
-  let listText = withMember(row.definition, "name", name);
-  if (description !== undefined) listText = withMember(listText, "description", description);
-  if (row.displayName !== null) listText = withMember(listText, "title", row.displayName);
+  let listText = setMember(row.definition, "name", name);
+  if (description !== undefined) listText = setMember(listText, "description", description);
+  if (row.displayName !== null) listText = setMember(listText, "title", row.displayName);
   return entryOf({ row, gateway }, { key: name, originalKey: row.originalName, listText });
 }
 
@@ -88,7 +88,7 @@ function entryOf<Row extends PlacedRow>(
 }
 
 /** Returns the same string if nothing changes. */
-function withMember(text: string, key: string, value: string): string {
+function setMember(text: string, key: string, value: string): string {
   const valueText = JSON.stringify(value);
   return memberText(text, key) === valueText ? text : replaceMember(text, key, valueText);
 }

@@ -1,13 +1,14 @@
-// A session as its record keeps it: what outlives the worker that it belongs to.
+// The stored record of a session. It outlives the session's worker.
 import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { ClientPreferences } from "../../upstream/client/client_state.ts";
 
 export interface PersistedSession {
   readonly revision: SessionRevision;
   readonly clientInfo: unknown;
-  /** As the client declared them, JSON text. */
+  /** As declared by the client, as JSON text. */
   readonly clientCapabilities: string;
+  /** The client's preferences. The name is that of stored records, which a newer version must still read. */
   readonly wishes?: ClientPreferences;
-  /** Upstreams that keep something for the session in a process or socket of its worker's, by id; absent: none. */
+  /** Ids of upstreams with worker-local state for the session; absent: none. The name is that of stored records. */
   readonly attachedTo?: readonly string[];
 }

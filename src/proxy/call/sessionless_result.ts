@@ -1,8 +1,7 @@
 // Completes results for 2026-07-28 clients with the required members that a handler or an upstream of an older revision has
 // not set.
 import { SluiceError } from "../../base/errors.ts";
-import { isObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
-import { withMember } from "../../mcp/request_meta.ts";
+import { addMember, isObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 
@@ -84,7 +83,7 @@ export function completed(
   if (ttlMs !== undefined && memberText(text, "resultType") !== '"input_required"') {
     result = withFreshness(result, ttlMs);
   }
-  result = withMember(result, "resultType", '"complete"');
+  result = addMember(result, "resultType", '"complete"');
   return { text: stamped(result, serverInfo), failed };
 }
 
@@ -101,5 +100,5 @@ function withFreshness(result: string, ttlMs: number): string {
 function stamped(text: string, serverInfo: string): string {
   const meta = memberText(text, "_meta") ?? "{}";
   if (!meta.startsWith("{")) return text;
-  return replaceMember(text, "_meta", withMember(meta, META.serverInfo, serverInfo));
+  return replaceMember(text, "_meta", addMember(meta, META.serverInfo, serverInfo));
 }

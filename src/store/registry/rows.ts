@@ -60,7 +60,7 @@ export interface ToolRow extends EntityRow {
   readonly originalName: string;
   /** The name clients see where no virtual server says otherwise: `{gateway-slug}-{tool-slug}`; unique. */
   readonly name: string;
-  /** The operator's wish for the last part of `name`; null: the upstream's. */
+  /** The operator's choice for the last part of `name`; null: the upstream's. */
   readonly customName: string | null;
   readonly displayName: string | null;
   /** The operator's description; null: the upstream's. */

@@ -43,7 +43,7 @@ export function subscribeInSession(listening: SessionListening): Subscription {
       hasListened = true;
       while (!over.aborted && !session.closed) {
         await pause(CHECK_INTERVAL_MS, over);
-        if (!over.aborted && await session.probe("ping", limits.timeoutMs) === "failed") break;
+        if (!over.aborted && await session.checkHealth("ping", limits.timeoutMs) === "failed") break;
       }
       return { outcome: "ended" };
     } catch (error) {

@@ -8,7 +8,7 @@ import {
   outcome,
   unreachable,
 } from "../../../tests/support/pool_fixture.ts";
-import type { HealthMethod, ProbeVerdict } from "./idle_check.ts";
+import type { HealthMethod, HealthVerdict } from "./idle_check.ts";
 
 const KEY = keyOf("alice");
 
@@ -110,7 +110,7 @@ Deno.test("SessionPool has no timer unless it has sessions", async () => {
 /** Opens a session, leaves it idle beyond the interval, and answers each probe as given. */
 async function stale(
   methods: HealthMethod[],
-  answers: Partial<Record<HealthMethod, ProbeVerdict | "silence">>,
+  answers: Partial<Record<HealthMethod, HealthVerdict | "silence">>,
 ) {
   const made = fixture({ healthCheckMethods: methods, healthCheckTimeoutMs: 5_000 });
   const { session, release } = keep(await made.lease(KEY));

@@ -6,10 +6,10 @@ import type { RpcAnswer } from "../client/client_peer.ts";
 export type HealthMethod = "ping" | "list_tools" | "list_prompts" | "list_resources" | "skip";
 
 /** `unsupported`: the upstream lacks the method. `failed`: any other error, or no answer. */
-export type ProbeVerdict = "healthy" | "unsupported" | "failed";
+export type HealthVerdict = "healthy" | "unsupported" | "failed";
 
 /** The request of each method in the revisions with sessions. */
-export const PROBE_METHODS: Readonly<Record<HealthMethod, string>> = {
+export const HEALTH_METHODS: Readonly<Record<HealthMethod, string>> = {
   ping: "ping",
   list_tools: "tools/list",
   list_prompts: "prompts/list",
@@ -24,7 +24,7 @@ const METHOD_NOT_FOUND = -32601;
 export async function verdictOf(
   ask: (call: { timeoutMs: number; timeoutSetting: string }) => Promise<RpcAnswer>,
   timeoutMs: number,
-): Promise<ProbeVerdict> {
+): Promise<HealthVerdict> {
   try {
     const answer = await ask({ timeoutMs, timeoutSetting: "MCP_SESSION_POOL_HEALTH_CHECK_TIMEOUT" });
     if (!answer.failed) return "healthy";
@@ -34,9 +34,9 @@ export async function verdictOf(
   }
 }
 
-export interface Probed {
+export interface HealthCheckable {
   /** Sends the method's request; `skip` is never passed. Never throws. */
-  probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict>;
+  checkHealth(method: HealthMethod, timeoutMs: number): Promise<HealthVerdict>;
 }
 
 /**
@@ -45,19 +45,19 @@ export interface Probed {
  * led to `skip`, which declared dead sessions healthy.
  */
 export async function isHealthy(
-  session: Probed,
+  session: HealthCheckable,
   methods: readonly HealthMethod[],
-  limits: ProbeLimits,
+  limits: HealthCheckLimits,
 ): Promise<boolean> {
   for (const method of methods) {
     if (method === "skip") return true;
-    const verdict = await probeWithin(session, method, limits);
+    const verdict = await checkWithin(session, method, limits);
     if (verdict !== "unsupported") return verdict === "healthy";
   }
   return false;
 }
 
-export interface ProbeLimits {
+export interface HealthCheckLimits {
   /** For each probe. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -66,10 +66,14 @@ export interface ProbeLimits {
 }
 
 /** Enforces the timeout for sessions that do not. */
-function probeWithin(session: Probed, method: HealthMethod, limits: ProbeLimits): Promise<ProbeVerdict> {
+function checkWithin(
+  session: HealthCheckable,
+  method: HealthMethod,
+  limits: HealthCheckLimits,
+): Promise<HealthVerdict> {
   const { timeoutMs, clock, signal } = limits;
   return new Promise((resolve) => {
-    const settle = (verdict: ProbeVerdict) => {
+    const settle = (verdict: HealthVerdict) => {
       clock.clearTimeout(timer);
       signal.removeEventListener("abort", fail);
       resolve(verdict);
@@ -77,6 +81,6 @@ function probeWithin(session: Probed, method: HealthMethod, limits: ProbeLimits)
     const fail = () => settle("failed");
     const timer = clock.setTimeout(fail, timeoutMs);
     signal.addEventListener("abort", fail);
-    (async () => session.probe(method, timeoutMs))().then(settle, fail);
+    (async () => session.checkHealth(method, timeoutMs))().then(settle, fail);
   });
 }

@@ -1,11 +1,11 @@
 // The pool's bookkeeping. Every session is in exactly one state; only this file changes states.
 import type { PoolKey } from "./session_key.ts";
-import type { Probed } from "./idle_check.ts";
+import type { HealthCheckable } from "./idle_check.ts";
 import { type Linked, LinkedList } from "./linked_list.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
 /** The part of a session that the pool needs. */
-export interface PoolSession extends Probed {
+export interface PoolSession extends HealthCheckable {
   /** The session is no longer usable. */
   readonly closed: boolean;
   /** Ends the session, at the upstream too. Never throws. */

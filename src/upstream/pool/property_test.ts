@@ -15,7 +15,7 @@ import {
   refused,
   unreachable,
 } from "../../../tests/support/pool_fixture.ts";
-import type { ProbeVerdict } from "./idle_check.ts";
+import type { HealthVerdict } from "./idle_check.ts";
 
 const KEYS = [
   keyOf("alice"),
@@ -30,7 +30,7 @@ type Step =
     readonly do: "release" | "break" | "die" | "abort" | "open" | "fail" | "refuse";
     readonly which: number;
   }
-  | { readonly do: "probe"; readonly which: number; readonly verdict: ProbeVerdict }
+  | { readonly do: "probe"; readonly which: number; readonly verdict: HealthVerdict }
   | { readonly do: "tick"; readonly ms: number }
   | { readonly do: "drain"; readonly key: number };
 
@@ -51,7 +51,7 @@ interface Opening {
 class ModelSession extends FakeSession {
   /** The number of drains of the key when the creation began. */
   readonly epoch: number;
-  pendingProbe: ((verdict: ProbeVerdict) => void) | undefined;
+  pendingProbe: ((verdict: HealthVerdict) => void) | undefined;
 
   constructor(key: PoolKey, epoch: number) {
     super(key);
@@ -296,7 +296,7 @@ class Model {
     return this.sessions.filter(({ pendingProbe, ended }) => pendingProbe !== undefined && ended === 0);
   }
 
-  #answer(session: ModelSession, verdict: ProbeVerdict): void {
+  #answer(session: ModelSession, verdict: HealthVerdict): void {
     session.pendingProbe?.(verdict);
     session.pendingProbe = undefined;
   }
@@ -322,7 +322,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("probe" as const),
       which,
-      verdict: fc.constantFrom<ProbeVerdict>("healthy", "unsupported", "failed"),
+      verdict: fc.constantFrom<HealthVerdict>("healthy", "unsupported", "failed"),
     }),
   },
   {

@@ -12,7 +12,7 @@ import { Deadline } from "../resilience/deadline.ts";
 import { isStatelessRefused, STATELESS_ERRORS } from "./refusals.ts";
 import { answerInput, isInputRequired, namesOf } from "./input_bridge.ts";
 import { MirroredHeaders } from "../streamable_http/mirrored_headers.ts";
-import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
+import { HEALTH_METHODS, type HealthMethod, type HealthVerdict, verdictOf } from "../pool/idle_check.ts";
 import { openSubscription } from "./subscriptions_listen.ts";
 
 export interface StatelessChannelOptions {
@@ -93,8 +93,8 @@ export class StatelessChannel implements UpstreamChannel {
     await this.request("server/discover", undefined, call, passed);
   }
 
-  async probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
-    const name = method === "ping" ? "server/discover" : PROBE_METHODS[method];
+  async checkHealth(method: HealthMethod, timeoutMs: number): Promise<HealthVerdict> {
+    const name = method === "ping" ? "server/discover" : HEALTH_METHODS[method];
     return await verdictOf((call) => this.request(name, undefined, call), timeoutMs);
   }
 

@@ -183,9 +183,9 @@ Deno.test("StatelessChannel.request() closes the stream of a cancelled call and 
   assertEquals(fake.methods, ["tools/call"]);
 });
 
-Deno.test("StatelessChannel.probe() asks server/discover where older servers are pinged", async () => {
+Deno.test("StatelessChannel.checkHealth() asks server/discover where older servers are pinged", async () => {
   const { fake, session } = setUp();
-  assertEquals(await session.probe("ping", 1_000), "healthy");
-  assertEquals(await session.probe("list_tools", 1_000), "healthy");
+  assertEquals(await session.checkHealth("ping", 1_000), "healthy");
+  assertEquals(await session.checkHealth("list_tools", 1_000), "healthy");
   assertEquals(fake.methods, ["server/discover", "tools/list"]);
 });

@@ -15,7 +15,7 @@ import type { RpcAnswer } from "../client/client_peer.ts";
 import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { IncomingMessages, type IncomingMessagesOptions, unawaited } from "./incoming_messages.ts";
-import { type HealthMethod, PROBE_METHODS, type ProbeVerdict, verdictOf } from "../pool/idle_check.ts";
+import { HEALTH_METHODS, type HealthMethod, type HealthVerdict, verdictOf } from "../pool/idle_check.ts";
 
 export interface SessionPeers extends IncomingMessagesOptions {
   /** Called when the upstream has lost the session while no call was running. The session is closed then. */
@@ -199,8 +199,8 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   /** Sends one request of a health check (pool/idle_check.ts). Never throws. */
-  probe(method: HealthMethod, timeoutMs: number): Promise<ProbeVerdict> {
-    return verdictOf((call) => this.request(PROBE_METHODS[method], undefined, call), timeoutMs);
+  checkHealth(method: HealthMethod, timeoutMs: number): Promise<HealthVerdict> {
+    return verdictOf((call) => this.request(HEALTH_METHODS[method], undefined, call), timeoutMs);
   }
 
   /** Ends the session at the upstream. Never throws: a session that cannot be ended is forgotten. */
