@@ -22,7 +22,7 @@ const uncached = new IdentityHasher({ ...options, maxCachedChars: 0 });
 const session = {
   closed: false,
   close: () => Promise.resolve(),
-  probe: () => Promise.resolve("healthy" as const),
+  checkHealth: () => Promise.resolve("healthy" as const),
 };
 const create = () => Promise.resolve(session);
 const pool = new SessionPool<typeof session>({
