@@ -1,4 +1,4 @@
-// Notices what other replicas have changed in the catalog: looks at its version now and then, and when it is told to.
+// Notices catalog changes of other replicas: polls the catalog's version, and reads it at once when another replica announces a change.
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { listenToReplicas } from "../cache/open_cache.ts";
@@ -8,20 +8,20 @@ import type { Supervisor } from "./supervisor.ts";
 
 export interface CatalogWatchOptions {
   readonly clock: Clock;
-  /** The time between two looks after one that found a change (POLL_INTERVAL). */
+  /** The time to the next poll after a change (POLL_INTERVAL). */
   readonly minIntervalMs: number;
-  /** What that time grows to (MAX_INTERVAL), and by how much each time (BACKOFF_FACTOR). */
+  /** Without a change the time grows by `growth` (BACKOFF_FACTOR) up to this (MAX_INTERVAL). */
   readonly maxIntervalMs: number;
   readonly growth: number;
   /** The version in the store; null: it cannot be read now. Never rejects. */
   readonly readVersion: () => Promise<number | null>;
-  /** Has every worker read this version. @returns which each of them has now. Never rejects */
+  /** Makes every worker read this version. @returns the version of each worker. Never rejects */
   readonly refresh: (version: number) => Promise<readonly number[]>;
 }
 
 export class CatalogWatch {
   readonly #options: CatalogWatchOptions;
-  /** What all workers have; null: not known, or not the same. */
+  /** The version of all workers; null: unknown, or they differ. */
   #version: number | null = null;
   #intervalMs: number;
   #timer: number | undefined;
@@ -35,7 +35,7 @@ export class CatalogWatch {
     this.#schedule();
   }
 
-  /** Look now; or once more after the look that is under way, which may have come too early. */
+  /** Polls now. During a poll, polls once more afterwards: the change may be newer than what that poll read. */
   look(): void {
     if (this.#isLooking) this.#lookAgain = true;
     else void this.#look();
@@ -60,15 +60,15 @@ export class CatalogWatch {
     this.#schedule();
   }
 
-  /** @returns was there a new version? */
+  /** @returns whether there was another version */
   async #compare(): Promise<boolean> {
     const { readVersion, refresh } = this.#options;
     const version = await readVersion();
-    // Not "newer": a database that was restored from a backup has an older one.
+    // Another, and not a newer version: a database that was restored from a backup has an older one.
     if (version === null || version === this.#version || this.#isStopped) return false;
     const versions = await refresh(version);
     const isSame = versions.length > 0 && versions.every((each) => each === versions[0]);
-    // A worker that could not read it is asked again at the next look.
+    // A worker that could not read the catalog is asked again at the next poll.
     this.#version = isSame ? versions[0] : null;
     return true;
   }
@@ -85,8 +85,8 @@ export class CatalogWatch {
 }
 
 /**
- * Keeps the workers' catalogs up with the other replicas until the returned function is called. Only here is listened to
- * them, on one connection for all workers, since any of those may die or be replaced at any time.
+ * Keeps the workers' catalogs up to date with the other replicas until the returned function is called. The process listens to
+ * them on one connection here, because workers die and are replaced.
  * @throws {SluiceError} SETTINGS_INVALID
  */
 export async function keepCatalogs(

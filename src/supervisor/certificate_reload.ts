@@ -1,4 +1,4 @@
-// A new certificate for all workers: tried here first, so that a bad file troubles none of them.
+// Reloads the certificate in all workers. The supervisor tries the files first, so that a bad file reaches no worker.
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
@@ -8,20 +8,20 @@ import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /**
- * How long the old listeners go on beside the new ones. Their clients are told to close; whoever has not sent anything for so
- * long is unlikely to do so in the very moment in which its idle connection is closed.
+ * How long the old listeners serve beside the new ones. Their clients are told to close. A client that has sent nothing for so
+ * long is unlikely to send a request just when its idle connection is closed.
  */
 const BESIDE_MS = 4_000;
 
-/** How long what was connecting when the old listeners stopped has to send its request: less than the second after which a client tries again. */
+/** How long a connection that was being opened when the old listeners stopped has to send its request: less than a client's second try takes. */
 const LAST_ARRIVALS_MS = 600;
 
-/** Reads the files before anything is started. @throws {SluiceError} CERTIFICATE_UNUSABLE */
+/** Reads the files before a worker starts. @throws {SluiceError} CERTIFICATE_UNUSABLE */
 export async function checkCertificate(config: Config, log: Log): Promise<void> {
   if (config.ssl) warnOfExpiry(await readKeyPair(config), log);
 }
 
-/** What happened is in the log: every worker serves the new certificate, or why one serves the old one on. */
+/** Logs the outcome: every worker serves the new certificate, or the reason why one still serves the old one. */
 export async function reloadCertificate(
   config: Config,
   supervisor: Pick<Supervisor, "askAll">,
@@ -38,7 +38,7 @@ export async function reloadCertificate(
     if (failures.length === 0) log.info("certificate reloaded", { certFile: config.certFile });
     else log.error("certificate not reloaded by every worker", { reasons: failures });
     await sleep(systemClock, BESIDE_MS);
-    // A worker that has no new listener needs its old one.
+    // A worker without a new listener needs its old one.
     if (failures.length === 0) sockets?.ignoreNewConnections(before);
     await sleep(systemClock, LAST_ARRIVALS_MS);
     await supervisor.askAll({ type: "close_retired" });

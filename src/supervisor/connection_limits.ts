@@ -1,4 +1,4 @@
-// HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT, kept for all workers from the main thread.
+// Enforces HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT for all workers from the main thread.
 import { systemClock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -6,7 +6,7 @@ import { ConnectionWatch } from "./kernel/connection_watch.ts";
 import { openPeerSockets } from "./kernel/peer_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** @returns null where this system has no way to see and close the workers' connections; the log says so */
+/** @returns null if this system cannot list and close the workers' connections; the log says so */
 export function keepConnectionLimits(
   { port, httpHeaderTimeoutMs, httpIdleTimeoutMs }: Pick<
     Config,

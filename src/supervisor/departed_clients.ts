@@ -1,29 +1,29 @@
-// Notices clients that have left while their request is under way. Deno 2.9 does not, where a request's body came apart from its
-// head (2.7 does): its server reads nothing more before the answer, and only a read, or a write, tells of the end.
+// Notices clients that disconnect while their request is under way. Deno 2.9 misses this if a request's body arrived after its head
+// (2.7 does not): its server reads nothing more before the answer, and only a read or a write shows the end of a connection.
 import { type Clock, repeat, systemClock } from "../base/clock.ts";
 import { peerName } from "../worker/listen/requests_under_way.ts";
 import { openLibc, SocketScan } from "./kernel/libc.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface DepartedClientsOptions {
-  /** The clients that have closed their end of a connection whose other end a worker still holds. */
+  /** The clients that have closed their end of a connection which a worker still holds open. */
   readonly departed: () => readonly string[];
   readonly tell: (peers: readonly string[]) => Promise<unknown>;
   readonly clock: Clock;
 }
 
-/** A look at 13,000 descriptors takes 2 to 8 ms. */
+/** One check of 13,000 descriptors takes 2 to 8 ms. */
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * A client that has closed its half has left, as for nginx and for Deno itself where it sees it: whether it would still read an
- * answer cannot be told. It gets the time from one look to the next, so that what its worker is about to close by itself is
- * left alone.
+ * A half-close counts as a disconnect, as in nginx and in Deno itself: nobody can tell whether the client would still read an
+ * answer. A client is reported at the second check that finds it, so that a connection which its worker is about to close is left
+ * alone.
  */
 export class DepartedClients {
   readonly #options: DepartedClientsOptions;
   #before: ReadonlySet<string> = new Set();
-  /** Ends the looks. */
+  /** Stops the checks. */
   readonly stop: () => void;
 
   constructor(options: DepartedClientsOptions) {
@@ -39,7 +39,7 @@ export class DepartedClients {
   }
 }
 
-/** @returns null where this system has no way to see the workers' connections */
+/** @returns null if this system cannot list the workers' connections */
 export function noticeDepartedClients(
   port: number,
   supervisor: Pick<Supervisor, "askAll">,

@@ -1,4 +1,4 @@
-// Notices a worker whose event loop stands still: it is asked now and then, and has WORKER_TIMEOUT to answer.
+// Heartbeats: a worker that does not answer within WORKER_TIMEOUT has a blocked event loop.
 import type { Clock } from "../base/clock.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -9,7 +9,7 @@ export interface HeartbeatOptions {
   readonly onStill: (worker: WorkerHandle, silentMs: number) => void;
 }
 
-/** Often enough that a stop is noticed within a tenth more than its time. */
+/** Heartbeats per WORKER_TIMEOUT: a blocked worker is noticed at most a tenth late. */
 const PER_TIMEOUT = 10;
 const MAX_INTERVAL_MS = 5_000;
 

@@ -1,10 +1,10 @@
-// Whether, and when, a worker that died is replaced: at once at first, then more slowly, and not for ever.
+// Decides whether and when a dead worker is replaced: at once at first, then with growing delays, and no more in a crash loop.
 import { backoffMs } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 
 const BACKOFF = { baseMs: 100, maxMs: 10_000 };
 
-/** So many deaths of one worker within the window are a crash loop: the program ends, for whoever started it to see. */
+/** So many deaths in one slot within the window are a crash loop: the program ends, so that its service manager notices. */
 const MAX_DEATHS = 10;
 const WINDOW_MS = 60_000;
 
@@ -13,11 +13,11 @@ export type Respawn =
   | { readonly kind: "never" }
   | { readonly kind: "crash_loop" };
 
-/** Of one worker's slot. */
+/** The policy of one slot. */
 export class RespawnPolicy {
   readonly #clock: Clock;
   readonly #enabled: boolean;
-  /** When it died, the latest last. */
+  /** The times of its deaths, the latest last. */
   #deaths: number[] = [];
 
   /** @param enabled RESPAWN_FAILED */
@@ -26,7 +26,7 @@ export class RespawnPolicy {
     this.#enabled = enabled;
   }
 
-  /** The worker died; what now? */
+  /** Records a death. @returns what to do */
   died(): Respawn {
     if (!this.#enabled) return { kind: "never" };
     const now = this.#clock.now();

@@ -1,9 +1,9 @@
-// DEV_MODE: fresh workers when a source file changes.
+// DEV_MODE: watches the sources, so that changes lead to fresh workers.
 
-/** Editors write a file in several steps: wait until they are done. */
+/** Editors write a file in several steps. Changes within this time count as one. */
 const SETTLE_MS = 150;
 
-/** Runs `onChange` after changes of TypeScript files in the folder. @returns how to stop that */
+/** Runs `onChange` after changes of TypeScript files in the folder. @returns stops the watch */
 export function watchSources(folder: URL, onChange: (paths: readonly string[]) => void): () => void {
   const watcher = Deno.watchFs(folder.pathname);
   let changed = new Set<string>();

@@ -1,4 +1,4 @@
-// Keeps the workers alive: one in each slot, connected to the others, replaced when it dies, stands still or has served its time.
+// Keeps one worker alive in each slot and connects the workers. A worker is replaced when it dies, blocks, or is due for recycling.
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
@@ -20,20 +20,20 @@ export interface SupervisorOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly log: Log;
-  /** Takes the lines that the workers log. */
+  /** Takes the log lines of the workers. */
   readonly sink: LineSink;
-  /** Another program for the workers: tests put faults into it. */
+  /** Another entry module for the workers; tests inject faults with it. */
   readonly workerEntry?: URL;
 }
 
-/** Clients that keep their connection busy have left within this; an idle one rarely speaks in the very moment of its end. */
+/** Busy clients have reconnected within this. An idle client rarely sends just when its connection is closed. */
 const LEAVE_MS = 4_000;
 
 const STANDSTILL_LOOK_MS = 1_000;
 
 const ANSWER_WITHIN_MS = 10_000;
 
-/** A worker's place: whoever is in it owns the sessions whose ids name it. */
+/** A worker's place. The worker in it owns the sessions whose ids name the slot. */
 interface Slot {
   readonly index: number;
   readonly policy: RespawnPolicy;
@@ -41,11 +41,11 @@ interface Slot {
 }
 
 export class Supervisor {
-  /** Resolves, with the reason, when no worker will ever be there again. */
+  /** Resolves with the reason when no worker is left and none will be started. */
   readonly failed: Promise<SluiceError>;
   #options: SupervisorOptions;
   readonly #slots: Slot[] = [];
-  /** All that have not died, those too whose place is another's already. */
+  /** All workers that have not died, including those whose successor has taken the slot. */
   readonly #alive = new Set<WorkerHandle>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #replicaSeed = crypto.randomUUID();
@@ -53,13 +53,13 @@ export class Supervisor {
   #heartbeats: Heartbeats | undefined;
   /** null: the database is not a file. */
   readonly #checkpoints: WalCheckpoints | null;
-  /** One listener after the other, so that each worker's own can be told from the others'. */
+  /** Workers start to listen one after the other, so that each listening socket can be attributed to its worker. */
   #listening: Promise<void> = Promise.resolve();
   readonly #toRecycle = new Set<WorkerHandle>();
-  /** One at a time: there is never more than one worker too many. */
+  /** Workers are recycled one at a time: there is never more than one extra worker. */
   #recycling: Promise<void> = Promise.resolve();
   #stopping = false;
-  /** Counts what one worker was asked. */
+  /** Counts the questions of `askOne()`, to spread them over the workers. */
   #turn = 0;
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
@@ -69,7 +69,7 @@ export class Supervisor {
   readonly #workerMetrics = new WorkerMetrics<WorkerHandle>();
   readonly #count = this.#metrics.counter(
     "sluice_workers_ended_total",
-    "Workers that ended, by why: died, stood still (and were given up), were recycled",
+    "Workers that ended, by reason: died; stood_still: blocked, and terminated; recycled",
     ["reason"],
   );
 
@@ -112,7 +112,7 @@ export class Supervisor {
     });
   }
 
-  /** Drain every worker; what is not done within GRACEFUL_TIMEOUT is cut off. */
+  /** Drains every worker. Work that is not done within GRACEFUL_TIMEOUT is cut off. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -133,7 +133,7 @@ export class Supervisor {
     clearTimeout(timer);
   }
 
-  /** Ask every worker. One that dies meanwhile, or stands still, is missing in the answer; it reads the question when it wakes. */
+  /** Asks every worker. The answer of a worker that dies or is blocked is missing; a blocked worker reads the question when it wakes. */
   async askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
     const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(question)));
     const answers = await Promise.allSettled(asked);
@@ -141,7 +141,7 @@ export class Supervisor {
     return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
   }
 
-  /** Ask one worker that serves, each time another. @returns null where there is none, or it does not answer */
+  /** Asks one serving worker, each time another. @returns null if there is none, or if it does not answer */
   async askOne<Q extends Question>(question: Q): Promise<Answers[Q["type"]] | null> {
     const serving = [...this.#alive].filter(({ state }) => state === "ready");
     if (serving.length === 0) return null;
@@ -150,25 +150,25 @@ export class Supervisor {
   }
 
   /**
-   * Replace every worker, one after the other, without losing a request.
-   * @param leaveMs how long the clients of an old worker have to leave it
+   * Replaces every worker, one after the other, without losing a request.
+   * @param leaveMs how long the clients of an old worker have to reconnect
    */
   async recycleAll(reason: string, leaveMs = LEAVE_MS): Promise<void> {
     await Promise.all(this.#slots.map(({ worker }) => this.#recycle(worker, reason, leaveMs)));
   }
 
-  /** @param cutUnclaimed run again and again once a worker stands still: it closes what is asked of that worker */
+  /** @param cutUnclaimed closes the connections that no worker claims; runs repeatedly once a worker is blocked */
   onStandstill(cutUnclaimed: () => Promise<void> | undefined): void {
     this.#cutUnclaimed = cutUnclaimed;
   }
 
-  /** New settings for the workers; the number of workers and where they listen stay. */
+  /** Gives the workers new settings. Their number and their address stay. */
   async reconfigure(config: Config): Promise<void> {
     this.#options = { ...this.#options, config };
     await this.recycleAll("settings were reloaded");
   }
 
-  /** Another process listens on our port too: it takes over, and nothing that is connecting now may be lost between us. */
+  /** Another process that listens on our port takes over. Connections that are being opened must not get lost between the two. */
   async #makeWayForSuccessor(): Promise<void> {
     const sockets = this.#sockets;
     const own = sockets?.list() ?? [];
@@ -215,8 +215,8 @@ export class Supervisor {
   }
 
   /**
-   * Ends a worker whose event loop stands still. A thread that is blocked in a system call outlives `terminate()`, and its
-   * listening socket and connections with it: the supervisor closes them, so that no client waits for that thread.
+   * Ends a worker whose event loop is blocked. A thread that is blocked in a system call outlives `terminate()`, together with its
+   * listening socket and connections. The supervisor closes them, so that no client waits for that thread.
    */
   #giveUp(worker: WorkerHandle, silentMs: number): void {
     this.#count("stood_still");
@@ -227,10 +227,10 @@ export class Supervisor {
     worker.terminate(`its event loop has not answered for ${silentMs} ms (WORKER_TIMEOUT)`);
   }
 
-  /** Connect a worker to those of the other slots, and to the one whose place it takes. */
+  /** Connects a worker to those of the other slots and to its predecessor. */
   #introduce(worker: WorkerHandle): void {
     const others = [...this.#alive].filter((peer) => peer !== worker);
-    // Its predecessor first: what the others ask from then on, it may have to ask there.
+    // Its predecessor first: requests of the others may have to be passed on to it from then on.
     others.sort((a, b) => Number(b.index === worker.index) - Number(a.index === worker.index));
     for (const peer of others) connect(worker, peer);
   }
@@ -274,7 +274,7 @@ export class Supervisor {
     }
   }
 
-  /** Unless we stop before. */
+  /** Runs `run` later, unless the gateway stops before. */
   #later(ms: number, run: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -290,7 +290,7 @@ export class Supervisor {
       await slot.worker.prepared;
       await this.#listen(slot.worker);
     } catch {
-      // It has died of it, which is dealt with where workers die.
+      // The worker has died. `#onState()` deals with deaths.
     }
   }
 
@@ -328,12 +328,12 @@ export class Supervisor {
     asking.send({ type: "answers", request, values });
   }
 
-  /** A worker that was given up may still speak: its counters are among those of the ended ones already. */
+  /** A terminated worker may still send a message, but its counters are among the ended ones already. */
   #noteCounters(worker: WorkerHandle, counters: MetricsSnapshot): void {
     if (this.#alive.has(worker)) this.#workerMetrics.update(worker, counters);
   }
 
-  /** Of one moment: a worker that ends while the others are asked is counted once. */
+  /** A consistent reading: a worker that ends while others are asked is counted once. */
   async #readMetrics(): Promise<MetricsSnapshot[]> {
     const asked = [...this.#alive].map(async (worker) => {
       const { metrics } = await within(ANSWER_WITHIN_MS, worker.ask({ type: "report" }));

@@ -1,5 +1,5 @@
 // Keeps the SQLite file complete: a moment after each change of the registry, the write-ahead log is copied into it. A plain copy of
-// the file then holds the registry. Here and not in a worker, because a slow disk would hold up that worker's calls.
+// the file then holds the registry. This happens in the supervisor, because a slow disk would delay the calls of a worker.
 import type { Clock } from "../base/clock.ts";
 import { checkpoint } from "../store/sqlite/checkpoint.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -10,7 +10,7 @@ export interface WalCheckpointsOptions {
   readonly log: Pick<Log, "warning">;
 }
 
-/** Changes that come within this share a checkpoint, which syncs the file to the disk. */
+/** Changes within this time share one checkpoint, because each checkpoint syncs the file to the disk. */
 const GATHER_MS = 200;
 
 export class WalCheckpoints {
@@ -37,7 +37,7 @@ export class WalCheckpoints {
     const { path, log } = this.#options;
     this.#timer = undefined;
     try {
-      // A reader of an older state has held back the rest.
+      // A reader of an older state holds back the rest of the log.
       if (!checkpoint(path)) this.changed();
     } catch (error) {
       log.warning("database file is not complete, a plain copy of it lacks the latest changes", {

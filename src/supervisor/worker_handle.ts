@@ -1,11 +1,11 @@
-// One worker as the supervisor sees it: its state, its messages, its end. The one place that makes workers.
+// One worker as the supervisor sees it: its state, its messages, its end. Workers are made only here.
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
-/** starting > prepared > ready > draining > dead; any state may go to draining or dead. */
+/** The states follow in this order. Every state may go straight to draining or dead. */
 export type WorkerState = "starting" | "prepared" | "ready" | "draining" | "dead";
 
 const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
@@ -16,16 +16,16 @@ const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
   dead: [],
 };
 
-/** What a worker asks of the supervisor. */
+/** A question of a worker to the supervisor. */
 export type WorkerRequest = Extract<FromWorker, { type: "ask_all" }>;
 
 export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
   onRequest(handle: WorkerHandle, request: WorkerRequest): void;
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
-  /** It could not answer a question; whoever asked hears of it too. */
+  /** The worker could not answer a question. The asking side is told as well. */
   onFault(handle: WorkerHandle, question: string, reason: string): void;
-  /** What it has counted so far. */
+  /** The worker has told its counters. */
   onCounters(handle: WorkerHandle, counters: MetricsSnapshot): void;
   /** Lines for standard output. */
   onLog(lines: string): void;
@@ -34,23 +34,23 @@ export interface WorkerEvents {
 export interface WorkerOptions {
   readonly start: Extract<ToWorker, { type: "start" }>;
   readonly events: WorkerEvents;
-  /** Beyond so much heap the worker ends, alone; 0: no limit of ours (WORKER_MAX_HEAP_MB). */
+  /** The worker ends, alone, beyond this heap size; 0: no limit of ours (WORKER_MAX_HEAP_MB). */
   readonly maxHeapMb: number;
-  /** Another program for the worker: tests put faults into it. */
+  /** Another entry module for the worker; tests inject faults with it. */
   readonly entry?: URL;
 }
 
 export class WorkerHandle {
   readonly index: number;
-  /** Resolves when the worker has made everything and can be told to listen. @throws {SluiceError} why it cannot */
+  /** Resolves when the worker is complete and can be told to listen. @throws {SluiceError} why it cannot */
   readonly prepared: Promise<void>;
   /** Resolves when it listens. @throws {SluiceError} why it cannot */
   readonly ready: Promise<void>;
-  /** The sockets that it listens on, where the supervisor could tell. */
+  /** The sockets that it listens on, as far as the supervisor can attribute them. */
   listeners: readonly ListeningSocket[] = [];
-  /** When it last said anything, ms since the epoch. */
+  /** When its last message came, ms since the epoch. */
   lastSeenAt = Date.now();
-  /** Why it died, where it said so. */
+  /** Why it died; null: unknown. */
   cause: string | null = null;
   #state: WorkerState = "starting";
   #nextRequest = 1;
@@ -67,7 +67,7 @@ export class WorkerHandle {
     this.#events = events;
     this.prepared = this.#milestones.prepared.promise;
     this.ready = this.#milestones.ready.promise;
-    // Who waits for neither still must not meet an unhandled rejection.
+    // These may reject while nobody waits for them.
     this.prepared.catch(() => {});
     this.ready.catch(() => {});
     const options = maxHeapMb > 0 ? { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } } : {};
@@ -92,7 +92,7 @@ export class WorkerHandle {
     if (this.#state !== "dead") this.#worker.postMessage(message, transfer as any);
   }
 
-  /** Ask, and wait for `done`. @throws {SluiceError} WORKER_GONE; INTERNAL where the answer failed */
+  /** Asks, and waits for the answer. @throws {SluiceError} WORKER_GONE; INTERNAL if the worker could not answer */
   ask<Q extends Question>(question: Q): Promise<Answers[Q["type"]]> {
     if (this.#state === "dead") return Promise.reject(new SluiceError("WORKER_GONE"));
     const request = this.#nextRequest++;
@@ -102,14 +102,14 @@ export class WorkerHandle {
     });
   }
 
-  /** Stop taking connections, finish what is under way, end. */
+  /** Makes the worker accept no more connections, finish its work, and end. */
   drain(): void {
     if (this.#state === "draining" || this.#state === "dead") return;
     this.#enter("draining");
     this.send({ type: "drain" });
   }
 
-  /** End it at once. @param cause for the log */
+  /** Ends the worker at once. @param cause for the log */
   terminate(cause?: string): void {
     this.cause ??= cause ?? null;
     void this.#worker.terminate();

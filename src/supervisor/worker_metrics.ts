@@ -9,15 +9,15 @@ interface Total {
 }
 
 /**
- * The counters of each worker that lives, as it last told them, and the sum of those of all workers that have ended. A worker tells
- * them with each answer to `report`, with each heartbeat, and when it is drained. Of a worker that dies, what it has counted since
- * then is lost: a heartbeat's interval at most.
+ * The last known counters of each living worker, and the sum of the counters of all workers that have ended. A worker tells its
+ * counters with each answer to `report`, with each heartbeat, and when it is drained. A worker that dies loses the counts since then:
+ * those of one heartbeat interval at most.
  */
 export class WorkerMetrics<Worker> {
   readonly #latest = new Map<Worker, MetricsSnapshot>();
   readonly #ended = new Map<string, Total>();
 
-  /** Takes the counters of a worker that lives. Each worker's come in the order in which it told them. */
+  /** Takes the counters of a living worker. They must come in the order in which the worker told them. */
   update(worker: Worker, snapshot: MetricsSnapshot): void {
     this.#latest.set(worker, snapshot.filter(isCounter));
   }
@@ -29,8 +29,8 @@ export class WorkerMetrics<Worker> {
   }
 
   /**
-   * To be added up: the counters of all workers, also of those that do not answer now, and the gauges of those that do.
-   * @param answered the snapshots of workers that live, which have been given to `update()`
+   * The snapshots to add up: the counters of all workers, including silent and ended ones, and the gauges of those that answered.
+   * @param answered the snapshots of the living workers that answered; `update()` has been given them
    */
   snapshots(answered: readonly MetricsSnapshot[]): MetricsSnapshot[] {
     const gauges = answered.map((snapshot) => snapshot.filter((family) => !isCounter(family)));

@@ -1,8 +1,8 @@
-// What becomes known of a request on its way, for its line in the access log. Plain data: it crosses to other workers and replicas.
+// Facts about a request for its line in the access log, collected on its way. Plain data, which crosses to other workers and replicas.
 import { Buffer } from "node:buffer";
 
 export interface CallNote {
-  /** The client's X-Correlation-ID, or one that was made for it. */
+  /** The client's X-Correlation-ID, or a new one. */
   readonly correlationId: string;
   /** The client's address; behind a proxy, the proxy's. */
   client?: string;
@@ -15,17 +15,17 @@ export interface CallNote {
   /** The tool or prompt by the name that the client used, or the resource's URI without its query. */
   tool?: string;
   upstream?: string;
-  /** The downstream session's name, which is not its id. */
+  /** The name of the downstream session, which is not its (secret) id. */
   session?: string;
-  /** Length of the answer's body, where it is not a stream. */
+  /** Length of the answer's body; absent for a stream. */
   bytes?: number;
-  /** Why the call failed: a code of the error table, or the number of another JSON-RPC error, such as the upstream's own. Absent: success. */
+  /** Why it failed: a code of the error table, or the number of another JSON-RPC error, such as the upstream's. Absent: success. */
   code?: string | number;
   /** The requests of a batch. */
   calls?: CallNote[];
 }
 
-/** As much of a principal as the log names. */
+/** The parts of a principal that the log names. */
 interface Caller {
   readonly kind: "user" | "anonymous";
   readonly subject: string;
@@ -36,7 +36,7 @@ export const CORRELATION_HEADER = "x-correlation-id";
 
 const MAX_ID_CHARS = 128;
 
-/** Of each text that a client chooses. */
+/** The limit for each text that a client chooses. */
 const MAX_TEXT_CHARS = 256;
 
 export function noteCaller(note: CallNote, { kind, subject, jti }: Caller): void {
@@ -53,7 +53,7 @@ export function noteTool(note: CallNote, name: string): void {
   note.tool = bounded(name);
 }
 
-/** Without query, fragment and userinfo, which may hold a secret. */
+/** Leaves out query, fragment and userinfo, which may hold a secret. */
 export function noteResource(note: CallNote, uri: string): void {
   note.tool = bounded(uri.replace(/[?#].*$/s, "").replace(/:\/\/[^/]*@/, "://"));
 }
@@ -62,12 +62,12 @@ export function noteBody(note: CallNote, body: string): void {
   note.bytes = Buffer.byteLength(body);
 }
 
-/** The id that a request comes with, as `correlationIdFrom` takes it. */
+/** The id of a request with these headers: see `correlationIdFrom()`. */
 export function correlationIdOf(headers: { get(name: string): string | null }): string {
   return correlationIdFrom(headers.get(CORRELATION_HEADER));
 }
 
-/** The client's own id, less what has no place in a log line or a header; or a new one. */
+/** The client's own id without characters that do not belong in a log line or a header; or a new id. */
 export function correlationIdFrom(given: string | null): string {
   const id = given === null ? "" : given.slice(0, MAX_ID_CHARS).replaceAll(/[^A-Za-z0-9._:-]/g, "");
   return id === "" ? crypto.randomUUID() : id;

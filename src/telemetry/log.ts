@@ -1,4 +1,4 @@
-// Structured log: one line for each event on standard output, written in the background, never a secret in it.
+// The structured log: one line for each event on standard output, written in the background, without secrets.
 
 export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
 
@@ -13,26 +13,26 @@ export interface Log {
   info(event: string, fields?: LogFields): void;
   warning(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-  /** The same log with fields that every line carries. */
+  /** The same log with fields that are added to every line. */
   with(fields: LogFields): Log;
 }
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Where lines go; the default is standard output. */
+  /** Takes the lines; the default is standard output. */
   readonly sink?: LogSink;
   readonly now?: () => Date;
 }
 
-/** Takes whole lines, each with its newline; several at once, too. Never waits. */
+/** Takes one or more whole lines, each with its newline. Never waits. */
 export interface LogSink {
   write(lines: string): void;
 }
 
 /** Standard output, or a stand-in for it. */
 export interface LineSink extends LogSink {
-  /** Resolves when everything that was written is out, or nobody has taken any of it for a while. */
+  /** Resolves when everything is written, or when the reader has not read for a while. */
   flush(): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export function createLog({ level, format, sink = stdoutSink(), now = () => new 
   return make({});
 }
 
-/** Standard output without waiting for it: lines queue while a write is under way and go out together. One writer a process. */
+/** Writes to standard output without waiting: lines queue during a write, and go out together. A process has one. */
 export function stdoutSink(
   out: { write(bytes: Uint8Array): Promise<number> } = Deno.stdout,
   maxWaitingChars = MAX_WAITING_CHARS,
@@ -97,7 +97,7 @@ export function stdoutSink(
       waiting.push(lines);
       waitingChars += lines.length;
       writing ??= drain().catch(() => {
-        // Nobody reads our output any more; serving goes on.
+        // Nobody reads our output any more. The gateway serves on.
         writing = null;
       });
     },
@@ -110,20 +110,20 @@ export function stdoutSink(
   };
 }
 
-/** What waits for a reader that has stopped reading is bounded; the lines beyond are lost, and counted. */
+/** The limit of what waits for a reader that has stopped reading. Further lines are lost, and counted. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024;
 
-/** The end of the process waits no longer for its reader. */
+/** How long the end of the process waits for the reader. */
 const FLUSH_MS = 2_000;
 
 const SECRET_KEY = /authorization|cookie|password|secret|token$|api[-_]?key|credential/i;
 
-/** Deeper than this is left out: a log line is no dump, and what refers to itself has an end. */
+/** Deeper values are left out, which also ends cycles. */
 const MAX_DEPTH = 6;
 
 /**
- * Values under names that mean a secret are masked, at every depth, also in [name, value] pairs; errors become their words.
- * Userinfo and parameters of URLs are masked in every text: an upstream's key may be one, and `fetch` names the URL it failed on.
+ * Masks values under names that mean a secret, at every depth and in [name, value] pairs. Errors become their messages. Userinfo
+ * and queries of URLs are masked in every text: they may hold an upstream's key, and errors of `fetch` contain the URL.
  */
 export function redact(fields: LogFields): Record<string, unknown> {
   return redactObject(fields, 0);
@@ -166,7 +166,7 @@ function describeError(error: Error, depth: number): string {
   return `${words} <- ${cause instanceof Error ? describeError(cause, depth + 1) : String(cause)}`;
 }
 
-/** A line as it is written. The fields are taken as they are: whoever does not know them to be harmless calls `redact` before. */
+/** A line as it is written. The fields are not redacted: a caller with unknown fields calls `redact()` first. */
 export function lineOf(format: LogFormat, fields: Record<string, unknown>): string {
   return format === "json" ? renderJson(fields) : renderText(fields);
 }
@@ -177,13 +177,13 @@ function renderJson(line: Record<string, unknown>): string {
 
 function renderText({ time, level, event, ...fields }: Record<string, unknown>): string {
   const rest = Object.entries(fields).filter(([, value]) => value !== undefined).map(([key, value]) =>
-    // Control characters, too: what a client sends must not steer an operator's terminal.
+    // Control characters are quoted as well: text from a client must not control an operator's terminal.
     ` ${key}=${typeof value === "string" && !/[\s"\p{Cc}]/u.test(value) ? value : jsonOf(value)}`
   );
   return `${time} ${level} ${event}${rest.join("")}\n`;
 }
 
-/** JSON text without the control characters that JSON leaves as they are: terminals obey them, too. */
+/** JSON text. DEL and the C1 control characters, which JSON does not escape, are escaped: terminals obey them. */
 function jsonOf(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\x7f-\x9f]/g,

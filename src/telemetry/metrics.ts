@@ -1,11 +1,11 @@
-// The counters and gauges of one worker. Counting is cheap; the sum over all workers is made, and written as Prometheus text, on demand.
+// The counters and gauges of one worker. Counting is cheap. The sum over all workers, as Prometheus text, is made on demand.
 import type { Counter, Gauge } from "prom-client";
 
 interface Family {
   readonly kind: "counter" | "gauge";
   readonly help: string;
   readonly labels: readonly string[];
-  /** Label values joined by NUL -> value. */
+  /** The values by label values, which are joined by NUL. */
   readonly values: Map<string, number>;
 }
 
@@ -35,7 +35,7 @@ export class Metrics {
     };
   }
 
-  /** Declares a number that is read when somebody asks. The values of all workers are added up. */
+  /** Declares a number that is read on demand. The values of all workers are added up. */
   gauge(name: string, help: string, read: () => number): void {
     this.#gauges.push({
       family: this.#declare(name, { kind: "gauge", help, labels: [], values: new Map() }),

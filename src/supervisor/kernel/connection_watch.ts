@@ -1,12 +1,12 @@
-// Closes connections that hold a descriptor and give nothing for it. Deno's HTTP server waits for ever for a request's head
-// (tried: 2.7 and 2.9), and no handler sees a request before its head is whole; the kernel's byte counters tell.
+// Closes connections that hold a descriptor without making progress. Deno's HTTP server waits for ever for a request's head (tried:
+// 2.7 and 2.9), and no handler sees a request before its head is complete. The byte counters of the kernel show such connections.
 import { type Clock, repeat, sleep } from "../../base/clock.ts";
 import type { PeerSocket, PeerSockets } from "./peer_sockets.ts";
 
 export interface WatchLimits {
-  /** For a request's head, and for a new connection's first byte, ms. */
+  /** Limit for a request's head, and for the first byte of a new connection, ms. */
   readonly headerMs: number;
-  /** Without a request, or without the client taking what is sent to it, ms. */
+  /** Limit without a request, or without the client reading what is sent to it, ms. */
   readonly idleMs: number;
 }
 
@@ -15,43 +15,43 @@ export type CutReason = "slow header" | "idle" | "unread answer";
 export interface ConnectionWatchOptions {
   readonly sockets: PeerSockets;
   readonly limits: WatchLimits;
-  /** The remote ports of connections with a request under way, over all workers. A failure means that nobody knows. */
+  /** The remote ports of all workers' connections with a request under way. Rejects if they are unknown. */
   readonly busyPeerPorts: () => Promise<ReadonlySet<number>>;
   readonly clock: Clock;
-  /** After connections were closed: how many, by reason. */
+  /** Called after connections were closed, with their number by reason. */
   readonly onCut: (counts: ReadonlyMap<CutReason, number>) => void;
 }
 
-/** One connection between two looks at it. */
+/** The state of one connection between two checks. */
 interface Watched {
   socket: PeerSocket;
-  /** When the client last took something of an answer, had a request under way, or connected. Wall clock, ms. */
+  /** When the client last read part of an answer, had a request under way, or connected. Wall clock, ms. */
   progressAt: number;
-  /** How much it had sent by then, bytes. */
+  /** How much the client had sent by then, bytes. */
   receivedAtProgress: number;
-  /** When it was first seen to have sent more than that. */
+  /** When the client was first seen to have sent more. */
   partialAt: number | null;
-  /** When it was first seen not to take what we have for it. */
+  /** When the client was first seen not to read what we have sent. */
   unreadAt: number | null;
 }
 
-/** How many looks a limit is divided into: it is kept to within a fourth. */
+/** Checks per limit: a limit is exceeded by a fourth at most. */
 const LOOKS_PER_LIMIT = 4;
-/** A worker that is alive has taken up what was sent to it within this. */
+/** A living worker has read what was sent to it within this. */
 const CLAIM_MS = 500;
 const [MIN_INTERVAL_MS, MAX_INTERVAL_MS] = [250, 5_000];
 
 export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
   #watched = new Map<number, Watched>();
-  /** Ends the looks. */
+  /** Stops the checks. */
   readonly stop: () => void;
 
   constructor(options: ConnectionWatchOptions) {
     this.#options = options;
     const { clock, limits: { headerMs, idleMs } } = options;
     const interval = Math.min(headerMs, idleMs) / LOOKS_PER_LIMIT;
-    // A worker that cannot answer knows of no request that could be spared: nothing is closed this time.
+    // A worker did not say which of its connections are busy, so that none is closed this time.
     this.stop = repeat(
       clock,
       Math.min(Math.max(interval, MIN_INTERVAL_MS), MAX_INTERVAL_MS),
@@ -59,12 +59,12 @@ export class ConnectionWatch {
     );
   }
 
-  /** Looks at every connection once, and closes those that are over a limit. */
+  /** Checks every connection once, and closes those over a limit. */
   async look(): Promise<void> {
     const { sockets, clock, busyPeerPorts, onCut } = this.#options;
     this.#update(sockets.list(), clock.now());
     const overdue = [...this.#watched.values()].filter((watched) => this.#reasonFor(watched) !== null);
-    // The workers are asked only when somebody is overdue, which a long call is, too.
+    // The workers are asked only if a connection is over a limit. A connection with a long call is as well.
     if (overdue.length === 0) return;
     const busy = await busyPeerPorts();
     const counts = new Map<CutReason, number>();
@@ -74,7 +74,7 @@ export class ConnectionWatch {
         markProgress(watched, clock.now());
         continue;
       }
-      // A request may have come since the look: it must not meet a closed door.
+      // A request may have come since the check. Its connection must not be closed.
       sockets.cut(watched.socket, { unlessMoreCame: reason === "idle" });
       this.#watched.delete(watched.socket.fd);
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
@@ -83,7 +83,7 @@ export class ConnectionWatch {
   }
 
   /**
-   * A worker stands still: what is asked of it gets a closed connection instead of no answer. The other workers claim theirs.
+   * For a blocked worker: closes its connections instead of leaving their requests unanswered. The other workers claim theirs.
    */
   async cutUnclaimed(): Promise<void> {
     const { sockets, clock, busyPeerPorts } = this.#options;
@@ -92,7 +92,7 @@ export class ConnectionWatch {
     await sleep(clock, CLAIM_MS);
     const busy = await busyPeerPorts();
     for (const socket of before) {
-      // One that has been answered meanwhile is not cut either: see `cut`.
+      // A connection whose request has been answered meanwhile is not cut either: see `cut`.
       if (!busy.has(socket.peerPort)) sockets.cut(socket, { unlessMoreCame: false });
     }
   }

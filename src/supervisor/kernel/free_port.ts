@@ -1,7 +1,7 @@
-// Is the port ours to take? `reusePort` would share it with a stranger instead of saying so.
+// Checks that no other program listens on the port. With `reusePort`, listening would silently share the port with it.
 import { SluiceError } from "../../base/errors.ts";
 
-/** The port itself, or a free one for 0. @throws {SluiceError} CANNOT_LISTEN */
+/** @returns the port itself, or a free one for 0. @throws {SluiceError} CANNOT_LISTEN */
 export function findFreePort(hostname: string, port: number): number {
   try {
     const probe = Deno.listen({ hostname, port });

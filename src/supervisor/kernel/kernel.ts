@@ -1,11 +1,11 @@
-// What the kernel says about our port, read from /proc; elsewhere than on Linux it says nothing.
+// Facts about our port from /proc, on Linux only.
 
-/** net.ipv4.tcp_migrate_req=1: what waits in a closing listener's queue goes to the other listeners of its port. */
+/** net.ipv4.tcp_migrate_req=1: the queue of a closing listener goes to the other listeners of its port. */
 export function migratesConnections(): boolean {
   return read("/proc/sys/net/ipv4/tcp_migrate_req").trim() === "1";
 }
 
-/** How many sockets of this network namespace listen on the port, of whatever process. */
+/** How many sockets in this network namespace listen on the port, in any process. */
 export function listenersOf(port: number): number {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const lines = `${read("/proc/net/tcp")}\n${read("/proc/net/tcp6")}`.split("\n");

@@ -1,4 +1,4 @@
-// The C library: for what Deno's own sockets cannot do. Linux with glibc; elsewhere there is none.
+// Calls of the C library, for what Deno's own sockets cannot do. Only on Linux with glibc.
 
 const CALLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
@@ -13,28 +13,28 @@ const CALLS = {
 
 export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
 
-/** The byte order of the machines that Deno runs on. */
+/** The byte order of all machines that Deno runs on. */
 export const LITTLE_ENDIAN = true;
 
 const [AF_INET, AF_INET6] = [2, 10];
 
-/** Descriptors are given out lowest first, so behind such a gap there is none that we have not seen before. */
+/** The kernel gives out the lowest free descriptor, so behind such a gap there are only descriptors that we have seen before. */
 const GAP = 1024;
 
-/** A `struct pollfd` is two numbers: the descriptor; what is asked for, and in the upper half of that what is the case. */
+/** A `struct pollfd` is two numbers: the descriptor; the requested events, and in its upper half the returned events. */
 const REVENTS_SHIFT = 16;
 
-/** The other end sends no more, or is gone altogether; there is no such descriptor. */
+/** The other end sends no more (POLLRDHUP) or is gone (POLLHUP, POLLERR); POLLNVAL: there is no such descriptor. */
 const [POLLRDHUP, POLLHUP, POLLERR, POLLNVAL] = [0x2000, 0x10, 0x8, 0x20];
 const GONE = POLLRDHUP | POLLHUP | POLLERR;
 
 export interface SocketAddress {
-  /** As the kernel has it: IPv4 in dots, IPv6 in eight groups. */
+  /** As the kernel writes it: IPv4 in dots, IPv6 in eight groups. */
   readonly hostname: string;
   readonly port: number;
 }
 
-/** @returns null where this cannot be had: not Linux, no glibc, no permission for it */
+/** @returns null without Linux, glibc, or the permission for it */
 export function openLibc(): Libc | null {
   if (Deno.build.os !== "linux") return null;
   try {
@@ -46,7 +46,7 @@ export function openLibc(): Libc | null {
 
 const RLIMIT_NOFILE = 7;
 
-/** How many files this process may have open: now, and at most by setOpenFilesLimit(). */
+/** How many files this process may have open now, and at most after setOpenFilesLimit(). */
 export function openFilesLimit(libc: Pick<Libc, "getrlimit">): { soft: bigint; hard: bigint } | null {
   const limit = new BigUint64Array(2);
   if (libc.getrlimit(RLIMIT_NOFILE, limit) !== 0) return null;
@@ -66,10 +66,10 @@ export class SocketScan {
   readonly #libc: Libc;
   readonly #address = new DataView(new ArrayBuffer(128));
   readonly #length = new Uint32Array(1);
-  /** Every descriptor from 0 on, some beyond the highest that we know of. */
+  /** Every descriptor from 0 on, and some beyond the highest known one. */
   #polled = new Int32Array(0);
   #highestFd = 0;
-  /** No descriptor is as high as that, and poll(2) takes no more. */
+  /** No descriptor is higher, and poll(2) takes no more. */
   readonly #limit: number;
 
   constructor(port: number, libc: Libc) {
@@ -88,7 +88,7 @@ export class SocketScan {
     return found;
   }
 
-  /** Connections whose other end has closed them, or its half of them, while ours is open. In one system call. */
+  /** Connections whose other end has closed or half-closed them while ours is open. Needs one system call. */
   hungUp(): number[] {
     const count = Math.min(this.#highestFd + GAP, this.#limit);
     if (this.#polled.length < 2 * count) this.#polled = allDescriptors(count + GAP);
@@ -108,13 +108,13 @@ export class SocketScan {
     return this.portOf("getsockname", fd) === this.#port;
   }
 
-  /** The port of one end; null: no TCP socket, or none at that end. */
+  /** The port of one end; null: no TCP socket, or no such end. */
   portOf(end: "getsockname" | "getpeername", fd: number): number | null {
-    // In network order.
+    // In network byte order.
     return this.#readAddress(end, fd) === null ? null : this.#address.getUint16(2);
   }
 
-  /** The other end; null: no connection. */
+  /** The address of the other end; null: no connection. */
   peerOf(fd: number): SocketAddress | null {
     const family = this.#readAddress("getpeername", fd);
     if (family === null) return null;
@@ -125,7 +125,7 @@ export class SocketScan {
     return { hostname, port: address.getUint16(2) };
   }
 
-  /** The family of what is in `#address` then. */
+  /** @returns the address family of what is in `#address` afterwards */
   #readAddress(end: "getsockname" | "getpeername", fd: number): number | null {
     this.#length[0] = this.#address.byteLength;
     if (this.#libc[end](fd, this.#address.buffer, this.#length) !== 0) return null;

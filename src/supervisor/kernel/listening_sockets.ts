@@ -1,20 +1,20 @@
-// The listeners of this process, and how to end one without losing what has just arrived at it.
+// The listening sockets of this process, and how to end one without losing the connections that are arriving at it.
 import { type Libc, LITTLE_ENDIAN, openLibc, SocketScan } from "./libc.ts";
 
 export interface ListeningSocket {
   readonly fd: number;
-  /** The kernel's number of this socket, never given again. */
+  /** The kernel's cookie of this socket, which is never reused. */
   readonly cookie: bigint;
 }
 
 export interface ListeningSockets {
   list(): ListeningSocket[];
   /**
-   * From now on they take no new connections, and lose none: the first packet of each is dropped, and comes again after a second,
-   * when another listener of the port takes it if these are closed by then. What has begun to connect still arrives.
+   * From now on these sockets accept no new connections, and lose none: the first packet of each is dropped. The client repeats it
+   * after a second, and another listener of the port accepts it if these are closed by then. Connections that are being opened arrive.
    */
   ignoreNewConnections(sockets: readonly ListeningSocket[]): void;
-  /** End them from outside, for a worker that does not: what waits to be accepted is reset, the port's others get the rest. */
+  /** Ends the sockets of a worker that is blocked: connections in their queues are reset, new ones go to the port's other listeners. */
   close(sockets: readonly ListeningSocket[]): void;
 }
 
@@ -31,7 +31,7 @@ const DROP_SYN: ReadonlyArray<readonly [number, number, number, number]> = [
   [0x06, 0, 0, 0xffffffff], // pass
 ];
 
-/** @returns null where this cannot be had: not Linux, no glibc, no permission for it */
+/** @returns null without Linux, glibc, or the permission for it */
 export function openListeningSockets(port: number): ListeningSockets | null {
   const libc = openLibc();
   return libc === null ? null : new LinuxListeners(port, libc);
@@ -69,7 +69,7 @@ class LinuxListeners implements ListeningSockets {
     const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#filter));
     program.setBigUint64(8, BigInt(address), LITTLE_ENDIAN);
     for (const { fd, cookie } of sockets) {
-      // The descriptor may be another socket's by now.
+      // The descriptor may belong to another socket by now.
       if (this.#option(fd, SO_COOKIE, 8) !== cookie) continue;
       this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program.buffer, program.byteLength);
     }

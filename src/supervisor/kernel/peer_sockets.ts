@@ -1,32 +1,32 @@
-// The TCP connections of this process on its own port, as the Linux kernel sees them: for limits that Deno's HTTP server lacks.
+// The TCP connections on the port of this process, as the Linux kernel sees them. Limits that Deno's HTTP server lacks need them.
 import { type Libc, LITTLE_ENDIAN, openLibc, SocketScan } from "./libc.ts";
 
-/** What TCP_INFO says of one accepted connection. */
+/** The TCP_INFO of one accepted connection. */
 export interface PeerSocket {
   readonly fd: number;
   readonly peerPort: number;
-  /** Data from the client since it connected, bytes. */
+  /** Data received from the client since it connected, bytes. */
   readonly received: number;
-  /** Of our data, what the client has acknowledged, bytes. */
+  /** Data that the client has acknowledged, bytes. */
   readonly acknowledged: number;
-  /** The last that went over it came from the client. */
+  /** The latest data came from the client. */
   readonly awaitsAnswer: boolean;
-  /** We have data that the client has not taken. */
+  /** There is data that the client has not acknowledged. */
   readonly hasUnsent: boolean;
 }
 
 export interface PeerSockets {
   list(): PeerSocket[];
-  /** Closes both directions, unless the descriptor means another connection by now; its owner then reads the end. */
+  /** Closes both directions, unless the descriptor belongs to another connection by now. The connection's owner then reads its end. */
   cut(socket: PeerSocket, options: { unlessMoreCame: boolean }): void;
 }
 
 const [SHUT_RDWR, IPPROTO_TCP, TCP_INFO] = [2, 6, 11];
 
-/** TCP_CLOSE: already gone, its owner has not closed it yet. */
+/** TCP_CLOSE: the connection is gone, but its owner has not closed the descriptor. */
 const CLOSED = 7;
 
-/** Where the fields are in the kernel's `struct tcp_info`, which only ever grows at its end (Linux 4.6 has them all). */
+/** Offsets of the fields in the kernel's `struct tcp_info`, which only grows at its end (Linux 4.6 has them all). */
 const AT = {
   state: 0,
   unacked: 24,
@@ -38,7 +38,7 @@ const AT = {
   end: 148,
 };
 
-/** @returns null where this cannot be had: not Linux, no glibc, no permission for it */
+/** @returns null without Linux, glibc, or the permission for it */
 export function openPeerSockets(port: number): PeerSockets | null {
   const libc = openLibc();
   return libc === null ? null : new LinuxSockets(port, libc);
@@ -70,7 +70,7 @@ class LinuxSockets implements PeerSockets {
     if (isSame) this.#libc.shutdown(fd, SHUT_RDWR);
   }
 
-  /** null: a listener, or closed. */
+  /** @returns null for a listener or a closed connection */
   #read(fd: number): PeerSocket | null {
     const peerPort = this.#scan.portOf("getpeername", fd);
     if (peerPort === null) return null;
