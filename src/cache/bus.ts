@@ -1,25 +1,25 @@
-// What replicas tell each other: small events over Redis, which may be lost. Whoever acts on one asks the database.
+// Events between replicas, over Redis. An event can be lost, and has no data: the receiver reads the database.
 
 /** The catalog in the database has a new version. */
 export type BusEvent = { readonly type: "catalog_changed" };
 
 export interface Publisher {
-  /** Never throws and is waited for by nobody: who does not hear of it finds it at the next look (MAX_INTERVAL). */
+  /** Never throws, and does not wait. A replica that misses the event finds the change within MAX_INTERVAL. */
   publish(event: BusEvent): void;
 }
 
 export interface Listener {
   onEvent(event: BusEvent): void;
-  /** Listening, from now on or again: what was published before may have been missed. */
+  /** Listening has started, or started again. Earlier events may have been missed. */
   onListening(): void;
 }
 
-/** Where there is no Redis nobody is told; the others look at the database now and then. */
+/** Without Redis no events are sent. Replicas check the database periodically. */
 export const NO_PUBLISHER: Publisher = { publish: () => {} };
 
 const TYPES: ReadonlySet<unknown> = new Set<BusEvent["type"]>(["catalog_changed"]);
 
-/** @returns null for what is no event that we know: a newer version of the program may share the Redis */
+/** @returns null for an unknown event: a newer version of the program may use the same Redis */
 export function parseBusEvent(text: string): BusEvent | null {
   try {
     const event = JSON.parse(text);

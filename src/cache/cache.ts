@@ -1,43 +1,44 @@
-// Small records that expire, shared as far as CACHE_TYPE says: by all replicas, by one worker, or not kept at all.
+// Room `cache`: records that expire, and events between replicas. CACHE_TYPE decides whether all replicas share the records, one
+// worker keeps them, or nobody does. Other rooms use `Cache` and `Publisher`; `openCache` makes them.
 
-/** Keys are printable ASCII without spaces, their parts divided by ":". Values are JSON texts. */
+/** Keys are printable ASCII without spaces, with parts separated by ":". Values are JSON texts. */
 export interface CacheEntry {
   readonly key: string;
   readonly value: string;
 }
 
-/** A counter, and what is to be added to it. */
+/** A counter, and its increment. */
 export interface Increment {
   readonly key: string;
-  /** A whole number; 0 only reads. */
+  /** A whole number. 0 only reads the counter. */
   readonly by: number;
 }
 
-/** Every method throws SluiceError CACHE_UNAVAILABLE or STORE_UNAVAILABLE where the records cannot be reached now. */
+/** Every method throws SluiceError CACHE_UNAVAILABLE or STORE_UNAVAILABLE if the records are not available. */
 export interface Cache {
-  /** @returns null where there is none, or it has expired */
+  /** @returns null if there is no record, or it has expired */
   get(key: string): Promise<string | null>;
-  /** Keeps the value in place of the one before, for `ttlMs` from now (at least 1). */
+  /** Stores or replaces the value, for `ttlMs` from now (at least 1). */
   put(key: string, value: string, ttlMs: number): Promise<void>;
   /**
-   * Keeps the value only where the live record is `expected` now (null: where there is none), in one step that nobody else's
-   * can come between. @returns whether it was kept
+   * Stores the value if the present record is `expected`, or if there is none and `expected` is null. The operation is atomic.
+   * @returns whether the value was stored
    */
   compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean>;
   /**
-   * Adds to counters, each of which begins at 0 and keeps for `ttlMs` from what was last added to it. Each is raised in one step,
-   * not all of them together. @param increments of keys that differ @returns where the counters stand now, in their order
+   * Adds to counters. A counter starts at 0, and expires `ttlMs` after the last addition. Each addition is atomic, but not all of
+   * them together. @param increments the keys must differ @returns the values of the counters, in the same order
    */
   add(increments: readonly Increment[], ttlMs: number): Promise<number[]>;
-  /** @returns false where there was none */
+  /** @returns false if there was no record */
   delete(key: string): Promise<boolean>;
-  /** What has a key with this beginning, in the order of the keys. Looks at every record there is: for rare use. */
+  /** All records whose key has this prefix, sorted by key. The search visits every record, so it is for rare use. */
   list(prefix: string): Promise<CacheEntry[]>;
-  /** Frees the space of what has expired, where nobody else does. @returns how many there were */
+  /** Deletes expired records. @returns how many */
   sweep(): Promise<number>;
 }
 
-/** CACHE_TYPE=none. */
+/** CACHE_TYPE=none: no records are kept. */
 export const NO_CACHE: Cache = {
   get: () => Promise.resolve(null),
   put: () => Promise.resolve(),
@@ -48,7 +49,7 @@ export const NO_CACHE: Cache = {
   sweep: () => Promise.resolve(0),
 };
 
-/** As every implementation sorts: by code units, whatever a database's collation. */
+/** The sort order of every implementation: by code units, independent of a database's collation. */
 export function inKeyOrder(entries: CacheEntry[]): CacheEntry[] {
   return entries.sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 }

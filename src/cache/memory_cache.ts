@@ -1,10 +1,10 @@
-// CACHE_TYPE=memory: the records of one worker, which end with it.
+// CACHE_TYPE=memory: the records are in the memory of one worker, and are lost with it.
 import type { Clock } from "../base/clock.ts";
 import { type Cache, type CacheEntry, type Increment, inKeyOrder } from "./cache.ts";
 
 interface Record {
   readonly value: string;
-  /** ms since the epoch */
+  /** When the record expires, ms since the epoch. */
   readonly expiresAt: number;
 }
 
@@ -30,7 +30,7 @@ export class MemoryCache implements Cache {
     const record = this.#records.get(key);
     const current = record !== undefined && this.#isLive(record) ? record.value : null;
     if (current !== expected) return false;
-    // Nothing comes between: put() keeps the value before it returns.
+    // Atomic, because put() stores the value synchronously.
     await this.put(key, value, ttlMs);
     return true;
   }

@@ -1,4 +1,4 @@
-// The cache that CACHE_TYPE names, and the bus between replicas.
+// Opens the cache of CACHE_TYPE, and the bus between replicas.
 import type { Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
 import { Emitter } from "../base/emitter.ts";
@@ -22,37 +22,37 @@ export type CacheSettings = Pick<
   | "redisHealthCheckIntervalMs"
 >;
 
-/** What one worker has of the cache and the bus. */
+/** The cache and the bus, as a worker uses them. */
 export interface OpenedCache {
   readonly cache: Cache;
   readonly publisher: Publisher;
-  /** Which workers sweep: one of those who share the records, each for itself, or none since they expire by themselves. */
+  /** Who deletes expired records: one worker of all that share them, each worker, or nobody because Redis does. */
   readonly sweptBy: "one" | "each" | "nobody";
-  /** Redis where it is used, for readiness and metrics; else null. */
+  /** The state of Redis, for readiness and metrics; null if Redis is not used. */
   readonly redis: {
     readonly isUp: boolean;
-    /** Adds a listener, which is called when it is there again, perhaps empty. */
+    /** Adds a listener that is called when Redis is available again. Redis may have lost its records. */
     onBack(listener: () => void): void;
-    /** Writes, on trial: one that is full, or only to be read, answers a PING too. @throws {SluiceError} CACHE_UNAVAILABLE */
+    /** Tests a write, because a full or read-only Redis still answers PING. @throws {SluiceError} CACHE_UNAVAILABLE */
     ping(): Promise<void>;
   } | null;
   close(): Promise<void>;
 }
 
 export interface CacheParts {
-  /** The records in the database (store/cache_records.ts). */
+  /** The records of CACHE_TYPE=database. */
   readonly records: Cache;
   readonly clock: Clock;
   readonly log: Log;
-  /** What Redis' CLIENT LIST calls the connection; no spaces. */
+  /** The connection's name in Redis' CLIENT LIST, without spaces. */
   readonly name: string;
 }
 
-/** Writes, and leaves nothing behind. */
+/** A script that writes and deletes a key. */
 const TRIAL = "redis.call('SET', KEYS[1], '1') return redis.call('DEL', KEYS[1])";
 
 /**
- * A Redis that cannot be reached is no failure here: it is waited for while the gateway serves.
+ * Opens the cache. An unavailable Redis is not an error: the gateway serves, and connects in the background.
  * @throws {SluiceError} SETTINGS_INVALID
  */
 export async function openCache(
@@ -68,7 +68,7 @@ export async function openCache(
     case "database":
       return { ...alone, cache: records, sweptBy: "one" };
     case "redis": {
-      // Loaded on use: every worker would carry it otherwise.
+      // Loaded only with Redis: other workers save the memory.
       const [{ isReadOnly, RedisConnection }, { RedisCache }, { redisPublisher }] = await Promise.all([
         import("./redis_connection.ts"),
         import("./redis_cache.ts"),
@@ -108,8 +108,8 @@ export async function openCache(
 }
 
 /**
- * Hear what other replicas publish.
- * @returns how to end it; null where there is no bus
+ * Listens to the events of other replicas.
+ * @returns a function that stops listening; null if there is no bus
  * @throws {SluiceError} SETTINGS_INVALID
  */
 export async function listenToReplicas(

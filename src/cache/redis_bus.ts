@@ -1,15 +1,15 @@
-// The bus over Redis: every event goes to all replicas that listen on one channel.
+// The bus over Redis: all replicas listen on one channel.
 import type { Redis } from "ioredis";
 import { reasonOf } from "../base/errors.ts";
 import { type Listener, parseBusEvent, type Publisher } from "./bus.ts";
 import { RedisConnection, type RedisConnectionOptions } from "./redis_connection.ts";
 
-/** @param prefix CACHE_PREFIX: those who share keys share events */
+/** @param prefix CACHE_PREFIX: replicas with the same keys have the same channel */
 function channelOf(prefix: string): string {
   return `${prefix}bus`;
 }
 
-/** Publishes over a connection that has other uses, too. @param warn told in words what was not published */
+/** Publishes over a connection that is also used for commands. @param warn receives the reason if publishing failed */
 export function redisPublisher(
   connection: Pick<RedisConnection, "run">,
   { prefix, warn }: { readonly prefix: string; readonly warn: (reason: string) => void },
@@ -21,7 +21,7 @@ export function redisPublisher(
   };
 }
 
-/** Listens on a connection of its own until that is closed; one that is lost is made anew. */
+/** Listens on a separate connection until it is closed. A lost connection is replaced. */
 export function listenOnRedis(
   options: RedisConnectionOptions,
   { prefix, listener }: { readonly prefix: string; readonly listener: Listener },

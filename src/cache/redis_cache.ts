@@ -1,16 +1,16 @@
-// CACHE_TYPE=redis: the records are in Redis, which forgets them itself; all replicas share them.
+// CACHE_TYPE=redis: the records are in Redis, which all replicas share. Redis deletes expired records.
 import type { Redis } from "ioredis";
 import { type Cache, type CacheEntry, type Increment, inKeyOrder } from "./cache.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 
-/** How many keys one step of a walk looks at. */
+/** The number of keys that one SCAN step visits. */
 const SCAN_COUNT = 1_000;
 
-/** A script is one step: Redis runs nothing else meanwhile. */
+/** Scripts are atomic: Redis runs no other command meanwhile. */
 const SET_IF_SAME =
   "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return false";
 
-/** ARGV: the time to live, then how much for each key. */
+/** ARGV: the time to live, then the increment of each key. */
 const ADD = `
 local sums = {}
 for i, key in ipairs(KEYS) do
@@ -28,7 +28,7 @@ export class RedisCache implements Cache {
   readonly #connection: Pick<RedisConnection, "run">;
   readonly #prefix: string;
 
-  /** @param prefix what every key begins with (CACHE_PREFIX) */
+  /** @param prefix the prefix of every key (CACHE_PREFIX) */
   constructor(connection: Pick<RedisConnection, "run">, prefix: string) {
     this.#connection = connection;
     this.#prefix = prefix;
@@ -72,7 +72,7 @@ export class RedisCache implements Cache {
     const match = `${escapePattern(this.#prefix + prefix)}*`;
     let cursor = "0";
     do {
-      // Each step by itself: a walk may take longer than one command may.
+      // Each step has its own time limit: a whole walk may take longer than one command may.
       const step = await this.#connection.run((redis) => scan(redis, cursor, match));
       for (const [key, value] of step.found) entries.set(key.slice(this.#prefix.length), value);
       cursor = step.cursor;
@@ -88,12 +88,12 @@ export class RedisCache implements Cache {
 async function scan(redis: Redis, cursor: string, match: string) {
   const [next, keys] = await redis.scan(cursor, "MATCH", match, "COUNT", SCAN_COUNT);
   const values = keys.length === 0 ? [] : await redis.mget(keys);
-  // One that has expired in between has no value.
+  // A record that expired meanwhile has no value.
   const found = keys.flatMap((key, i): [string, string][] => values[i] == null ? [] : [[key, values[i]]]);
   return { cursor: next, found };
 }
 
-/** What means itself in a pattern of Redis. */
+/** Escapes the special characters of a Redis pattern. */
 function escapePattern(text: string): string {
   return text.replace(/[\\*?[\]]/g, "\\$&");
 }

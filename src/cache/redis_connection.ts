@@ -1,4 +1,4 @@
-// One connection to Redis by npm:ioredis, made anew whenever it is lost, that nobody ever waits for.
+// One connection to Redis, by npm:ioredis. A lost connection is replaced in the background, and no command waits for it.
 import { Redis } from "ioredis";
 import { backoffMs } from "../base/backoff.ts";
 import { type Clock, sleep, systemClock } from "../base/clock.ts";
@@ -7,45 +7,44 @@ import { redisLocation, type RedisTarget } from "./redis_url.ts";
 
 export interface RedisSettings {
   readonly target: RedisTarget;
-  /** PEM text: whom to trust in place of the system's authorities (REDIS_SSL_CA_CERTS); null: those. */
+  /** PEM text of the trusted authorities (REDIS_SSL_CA_CERTS); null for the system's authorities. */
   readonly caCertificates: string | null;
-  /** How long connecting may take, TLS included, ms (REDIS_SOCKET_CONNECT_TIMEOUT). */
+  /** Time for connecting, including TLS, ms (REDIS_SOCKET_CONNECT_TIMEOUT). */
   readonly connectTimeoutMs: number;
-  /** How long a command may take, ms (REDIS_SOCKET_TIMEOUT). */
+  /** Time that a command may take, ms (REDIS_SOCKET_TIMEOUT). */
   readonly timeoutMs: number;
-  /** A connection that was idle for so long is tested, ms; 0: never (REDIS_HEALTH_CHECK_INTERVAL). */
+  /** Idle time after which the connection is tested, ms; 0 means never (REDIS_HEALTH_CHECK_INTERVAL). */
   readonly healthCheckIntervalMs: number;
 }
 
 export interface RedisConnectionOptions extends RedisSettings {
-  /** What CLIENT LIST calls it. */
+  /** The connection's name in CLIENT LIST. */
   readonly name: string;
-  /** Done with each new connection before it is used, within `timeoutMs`. */
+  /** Prepares each new connection before use, within `timeoutMs`. */
   readonly prepare?: (redis: Redis) => Promise<unknown>;
   readonly onUp?: () => void;
-  /** Told once for each time that Redis goes away; `reason` is in words, without a secret. */
+  /** Called each time that Redis becomes unavailable. `reason` is text without secrets. */
   readonly onDown?: (reason: string) => void;
   readonly clock?: Clock;
 }
 
-/** The wait between two tries to connect: short, so that all is well again within a second of Redis' return. */
+/** The wait between two attempts to connect. It is short, so that the gateway recovers within a second of Redis. */
 const RETRY = { baseMs: 100, maxMs: 1_000 };
 
 /**
- * The connection is its own circuit breaker. closed: it works, and all commands go over it, pipelined. open: a command
- * that had no answer in time, or the server, has ended it; every command fails at once. half_open: a new connection is
- * made and asked a PING in the background; its answer closes the circuit. So of the commands that meet a dead Redis
- * those wait that are under way when it dies, and none longer than `timeoutMs`.
+ * The connection is its own circuit breaker. closed: the connection works, and all commands are pipelined over it. open: the
+ * connection was lost, or a command timed out; every command fails immediately. half_open: a new connection sends a PING in the
+ * background, and the answer closes the circuit. When Redis dies, only running commands wait, and at most `timeoutMs`.
  */
 export class RedisConnection {
   readonly location: string;
-  /** Resolves when the first try to connect is over, well or not. */
+  /** Resolves after the first attempt to connect, whether or not it succeeded. */
   readonly tried: Promise<void>;
   readonly #options: RedisConnectionOptions;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #done: Promise<void>;
-  /** null: there is none that can be used. */
+  /** null while no connection is usable. */
   #redis: Redis | null = null;
   #fault = "no connection yet";
   #isDown = false;
@@ -66,8 +65,8 @@ export class RedisConnection {
 
   /**
    * Runs one or several commands.
-   * @throws {SluiceError} CACHE_UNAVAILABLE at once where there is no connection, else after `timeoutMs` at the latest;
-   * also for what the server refuses
+   * @throws {SluiceError} CACHE_UNAVAILABLE: immediately without a connection, otherwise within `timeoutMs`; also if the server
+   * refuses a command
    */
   async run<T>(commands: (redis: Redis) => Promise<T>): Promise<T> {
     const redis = this.#redis;
@@ -112,7 +111,7 @@ export class RedisConnection {
     }
   }
 
-  /** A connection that has answered a PING. @throws why there is none */
+  /** Opens a connection and waits for a PING. @throws the reason of a failure */
   async #open(): Promise<{ redis: Redis; ended: Promise<void> }> {
     const { target, connectTimeoutMs, timeoutMs, name, prepare } = this.#options;
     const redis = new Redis({
@@ -125,10 +124,10 @@ export class RedisConnection {
       connectionName: name,
       connectTimeout: connectTimeoutMs,
       lazyConnect: true,
-      // One socket in its life: what is lost is made anew here, where it is known whether anybody may wait.
+      // ioredis must not reconnect: this class does, because it knows which commands may wait.
       retryStrategy: () => null,
       enableOfflineQueue: false,
-      // PING tells the same, also to users who may not ask for INFO.
+      // The ready check sends INFO, which a user may lack the right for. PING serves the same purpose.
       enableReadyCheck: false,
       disableClientInfo: true,
     });
@@ -138,7 +137,7 @@ export class RedisConnection {
       redis.once("end", () => {
         if (this.#redis === redis) {
           this.#fault = failure ?? "the server closed the connection";
-          // Before anybody else can try to use it.
+          // Set before another command can use the connection.
           this.#redis = null;
         }
         resolve();
@@ -154,13 +153,13 @@ export class RedisConnection {
     try {
       await redis.connect();
       await redis.ping();
-      // A database that it may not select ioredis tells of, and goes on in number 0.
+      // If SELECT fails, ioredis emits an error and continues with database 0.
       if (failure !== null) throw new Error(failure);
       await prepare?.(redis);
       return { redis, ended };
     } catch (error) {
       destroy(redis);
-      // What ioredis throws here says only that the connection is closed; the event before said why.
+      // The error of ioredis only tells that the connection is closed. The event before told the reason.
       throw new Error(failure ?? reasonOf(error));
     } finally {
       this.#clock.clearTimeout(late);
@@ -172,12 +171,12 @@ export class RedisConnection {
     const { target: { host }, caCertificates } = this.#options;
     return {
       ...(caCertificates === null ? {} : { ca: caCertificates }),
-      // Not for an address: RFC 6066 has names only.
+      // RFC 6066 allows names only, not addresses.
       ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
     };
   }
 
-  /** Tests it when it has been idle for the interval. */
+  /** Tests the connection after the idle time. */
   #watch(redis: Redis): { timer: number } {
     const { healthCheckIntervalMs } = this.#options;
     const health = { timer: 0 };
@@ -192,7 +191,7 @@ export class RedisConnection {
     return health;
   }
 
-  /** What has no answer in time ends the connection, and with it everything else that waits on it. */
+  /** A command that times out ends the connection, and with it all other running commands. */
   async #inTime<T>(redis: Redis, answer: Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options;
     const timer = this.#clock.setTimeout(
@@ -214,20 +213,20 @@ export class RedisConnection {
     destroy(redis);
   }
 
-  /** The cause is words only: ioredis' errors carry the arguments of their command. */
+  /** The cause is text: errors of ioredis contain the arguments of the command. */
   #unavailable(reason: string): SluiceError {
     return new SluiceError("CACHE_UNAVAILABLE", {}, { cause: `Redis at ${this.location}: ${reason}` });
   }
 }
 
-/** It was made a replica: after a failover its address may lead to another server, and this one refuses all that is written. */
+/** READONLY means that the server has become a replica, which refuses writes. After a failover its name may lead to the primary. */
 export function isReadOnly(error: unknown): boolean {
   return reasonOf(error).startsWith("READONLY ");
 }
 
-/** At once: a server that stands still would never take part in a polite end. */
+/** Destroys the socket: a server that hangs would never answer QUIT. */
 function destroy(redis: Redis): void {
-  // Absent until the first attempt to connect.
+  // ioredis has no stream before the first attempt to connect.
   const stream = redis.stream as typeof redis.stream | undefined;
   if (stream?.destroyed) return;
   redis.disconnect();

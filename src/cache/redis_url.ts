@@ -1,11 +1,11 @@
-// Reads REDIS_URL.
+// Parses a REDIS_URL.
 
-/** What REDIS_URL says. */
+/** Address and login of a Redis server. */
 export interface RedisTarget {
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
-  /** null: the server's default user. */
+  /** null for the server's default user. */
   readonly username: string | null;
   readonly password: string | null;
   readonly database: number;
@@ -14,8 +14,8 @@ export interface RedisTarget {
 const DEFAULT_PORT = 6379;
 
 /**
- * `redis://[[user]:password@]host[:port][/number]`, `rediss://` for TLS; user and password percent-encoded where they
- * must be. @returns null for anything else: a part that would be left aside is a mistake.
+ * Parses `redis://[[user]:password@]host[:port][/number]`, or `rediss://` for TLS. User and password may be percent-encoded.
+ * @returns null for any other form: a part that would be ignored is a mistake
  */
 export function parseRedisUrl(text: string): RedisTarget | null {
   if (!URL.canParse(text)) return null;
@@ -34,12 +34,12 @@ export function parseRedisUrl(text: string): RedisTarget | null {
       database: Number(database),
     };
   } catch {
-    // A "%" that encodes nothing.
+    // A "%" that is not part of an encoding.
     return null;
   }
 }
 
-/** For error texts and logs: host and port, never a secret. */
+/** For error texts and the log: host and port, without secrets. */
 export function redisLocation({ host, port }: RedisTarget): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

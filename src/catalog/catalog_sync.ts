@@ -64,7 +64,7 @@ export class CatalogSync {
   async listChanged(gatewayId: string): Promise<boolean> {
     // The failure has been logged.
     const saved = await this.#queue.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
-    return saved?.isNews === true;
+    return saved?.hasChanges === true;
   }
 
   /** Starts no more refreshes; waiting ones fail. */
@@ -80,8 +80,8 @@ export class CatalogSync {
       try {
         const saved = await this.#discoverAndSave(row, kinds);
         if (saved !== null) {
-          countRefresh(saved.isNews ? "changed" : "unchanged");
-          if (saved.isNews) {
+          countRefresh(saved.hasChanges ? "changed" : "unchanged");
+          if (saved.hasChanges) {
             for (const { kind, name, reason } of saved.skipped) {
               log.warning("upstream entry skipped", { upstream: row.name, kind, name, reason });
             }

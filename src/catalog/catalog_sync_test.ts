@@ -77,7 +77,7 @@ const toolNames = async (registry: Registry) => (await registry.tools.list()).ma
 
 Deno.test("CatalogSync.refresh() saves what the upstream offers now, and tells everybody only of news", () =>
   withSync(async ({ sync, registry, id, counts, changes, upstream }) => {
-    assertEquals((await sync.refresh(id)).isNews, false);
+    assertEquals((await sync.refresh(id)).hasChanges, false);
     assertEquals(changes(), 0);
     upstream(() => Promise.resolve(discovery({ tools: ["a", "b"] })));
     assertEquals((await sync.refresh(id)).tools.added, ["one-b"]);

@@ -1,8 +1,8 @@
-// CACHE_TYPE=database: small records that expire, in the database that all replicas share.
+// CACHE_TYPE=database: records that expire, in the database that all replicas share.
 import { NOW_MS } from "./sql/database_clock.ts";
 import { type Database, sql, type SqlQuery } from "./sql/sql.ts";
 
-/** Does what cache/cache.ts says of a Cache; it cannot name it, which is of the same rank. */
+/** Implements `Cache` of cache/cache.ts, which the room `store` must not import. */
 export class CacheRecords {
   readonly #database: Database;
   readonly #now: SqlQuery;
@@ -30,7 +30,7 @@ export class CacheRecords {
   async compareAndSet(key: string, expected: string | null, value: string, ttlMs: number): Promise<boolean> {
     const now = this.#now;
     const ttl = Math.ceil(ttlMs);
-    // On PostgreSQL either condition is looked at again when the row's lock was waited for.
+    // PostgreSQL evaluates the condition again after a wait for the row's lock.
     const { changes } = await this.#database.run(
       expected === null
         ? sql`INSERT INTO cache_records (cache_key, value, expires_at) VALUES (${key}, ${value}, ${now} + ${ttl})
@@ -49,7 +49,7 @@ export class CacheRecords {
     if (increments.length === 0) return [];
     const now = this.#now;
     const ttl = Math.ceil(ttlMs);
-    // In one order for everybody: on PostgreSQL two statements that wait for each other's rows would be a deadlock.
+    // All callers use the same order: in PostgreSQL two statements could otherwise wait for each other's rows.
     const raised = increments.filter(({ by }) => by !== 0).sort((a, b) => a.key < b.key ? -1 : 1);
     const rows = raised.map(({ key, by }) => sql`(${key}, ${String(by)}, ${now} + ${ttl})`);
     const read = increments.filter(({ by }) => by === 0).map(({ key }) => key);
@@ -79,11 +79,11 @@ export class CacheRecords {
 
   async list(prefix: string): Promise<{ key: string; value: string }[]> {
     const rows = await this.#database.query<{ cache_key: string; value: string }>(
-      // Not LIKE, which in SQLite takes capitals for small letters.
+      // LIKE would ignore case in SQLite.
       sql`SELECT cache_key, value FROM cache_records
           WHERE SUBSTR(cache_key, 1, ${prefix.length}) = ${prefix} AND expires_at > ${this.#now}`,
     );
-    // Not left to the database, whose order depends on its collation.
+    // The order of the database would depend on its collation.
     return rows
       .map(({ cache_key, value }) => ({ key: cache_key, value }))
       .sort((a, b) => a.key < b.key ? -1 : 1);

@@ -1,21 +1,21 @@
-// Reads DATABASE_URL as ContextForge and SQLAlchemy write it.
+// Parses a DATABASE_URL, in the form of SQLAlchemy, which ContextForge uses.
 import { SluiceError } from "../base/errors.ts";
 import { sqliteFile } from "../config/sqlite_file.ts";
 import { parsePostgresUrl, type PostgresTarget } from "./postgres/postgres_url.ts";
 
 export interface SqliteLocation {
   readonly kind: "sqlite";
-  /** Absolute path of the file. */
+  /** The absolute path of the file. */
   readonly path: string;
 }
 
-/** Where the data is kept. */
+/** The place of a database. */
 export type DatabaseLocation = SqliteLocation | PostgresTarget;
 
 /**
- * `sqlite:///relative.db` (from `directory`), `sqlite:////absolute.db`, whose `?query` is SQLAlchemy's and means nothing
- * here; `postgres://` and `postgresql://`. A `+driver` behind the scheme is SQLAlchemy's too.
- * @throws {SluiceError} STORE_CANNOT_OPEN for every other form, saying what to write instead
+ * Parses `sqlite:///relative.db` (relative to `directory`), `sqlite:////absolute.db`, `postgres://` and `postgresql://`. The query
+ * of a SQLite URL and a `+driver` after the scheme belong to SQLAlchemy, and are ignored.
+ * @throws {SluiceError} STORE_CANNOT_OPEN for every other form; the text names a correct one
  */
 export function parseDatabaseUrl(databaseUrl: string, directory = Deno.cwd()): DatabaseLocation {
   const [, scheme, rest] = /^([a-z0-9]+)(?:\+[a-z0-9_]+)?:(.*)$/is.exec(databaseUrl.trim()) ?? [];
@@ -53,7 +53,7 @@ function sqlitePath(rest: string, databaseUrl: string, directory: string): strin
   return sqliteFile(databaseUrl, directory)!;
 }
 
-/** A URL of an unknown form may hold a password: show no more than what stands before one. */
+/** The URL for an error text. A URL of an unknown form is hidden if it may contain a password. */
 function quoted(databaseUrl: string): string {
   return databaseUrl.includes("@") ? "(hidden)" : databaseUrl;
 }

@@ -1,20 +1,20 @@
-// Named leases: one process of all that share the database holds each at a time, until it lets go or its time is over.
-// The database's own clock decides, so the replicas' clocks need not agree; one statement takes a lease, so no session state
-// is needed and PgBouncer may change the connection at will.
+// Named leases. One process of all that share the database holds a lease, until it releases the lease or the time is over. The
+// database's clock decides, so the clocks of replicas need not agree. Taking a lease is one statement without session state, so
+// it works through PgBouncer.
 import { NOW_MS } from "./sql/database_clock.ts";
 import { type Database, sql } from "./sql/sql.ts";
 
-/** What came of asking for a lease. Times are relative: clocks are never compared. */
+/** The answer to a request for a lease. Times are relative, so that clocks are never compared. */
 export type LeaseAnswer =
-  /** `term` grows each time that another holder takes over. */
+  /** `term` grows with each change of the holder. */
   | { readonly isHeld: true; readonly term: number }
-  /** `freeInMs`: when it runs out, unless its holder renews it. */
+  /** `freeInMs`: the lease expires after this time, unless the holder renews it. */
   | { readonly isHeld: false; readonly holder: string; readonly freeInMs: number };
 
 export interface Leases {
-  /** Takes the lease, or renews it: it is the holder's for `ttlMs` from now on. */
+  /** Takes or renews the lease for `ttlMs`. */
   take(name: string, holder: string, ttlMs: number): Promise<LeaseAnswer>;
-  /** Lets go at once. A lease that is another's by now stays so. */
+  /** Releases the lease. If another process holds it by now, nothing changes. */
   release(name: string, holder: string): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export function createLeases(database: Database): Leases {
   const now = NOW_MS[database.dialect];
   return {
     async take(name, holder, ttlMs) {
-      // On PostgreSQL the condition is looked at again when the row's lock was waited for.
+      // PostgreSQL evaluates the condition again after a wait for the row's lock.
       const [taken] = await database.query<{ term: number }>(
         sql`INSERT INTO leases (name, holder, expires_at, term) VALUES (${name}, ${holder}, ${now} + ${ttlMs}, 1)
             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at,

@@ -1,4 +1,5 @@
-// Opens the database that DATABASE_URL names, whichever kind it is.
+// Room `store`: everything that the gateway keeps: the registry, secrets, leases, and records that expire. Other rooms use
+// `Registry` and `Database`. This file opens the database of a DATABASE_URL.
 import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
@@ -7,7 +8,7 @@ import type { PostgresTarget } from "./postgres/postgres_url.ts";
 import type { Database } from "./sql/sql.ts";
 import { openSqlite } from "./sqlite/sqlite.ts";
 
-/** The settings of both kinds; a Config has them all. */
+/** The settings of SQLite and PostgreSQL. */
 export type DatabaseSettings = Pick<
   Config,
   | "dbSqliteBusyTimeoutMs"
@@ -25,14 +26,14 @@ export type DatabaseSettings = Pick<
 
 export interface OpenOptions {
   readonly settings: DatabaseSettings;
-  /** Told in words why it is waiting for the database. */
+  /** Receives the reason for waiting, as a sentence. */
   readonly warn?: (message: string) => void;
   readonly clock?: Clock;
 }
 
 /**
- * Waits for a PostgreSQL server that is not up yet, as long as DB_MAX_RETRIES says.
- * @throws {SluiceError} STORE_CANNOT_OPEN, saying what is wrong with the URL or the database
+ * Opens the database. It waits for a PostgreSQL server that is not up yet; DB_MAX_RETRIES limits the wait.
+ * @throws {SluiceError} STORE_CANNOT_OPEN with the mistake in the URL, or the reason of the database
  */
 export async function openDatabase(databaseUrl: string, options: OpenOptions): Promise<Database> {
   const { settings, warn, clock } = options;
@@ -40,12 +41,12 @@ export async function openDatabase(databaseUrl: string, options: OpenOptions): P
   if (location.kind === "sqlite") {
     return await openSqlite(location.path, { busyTimeoutMs: settings.dbSqliteBusyTimeoutMs, clock });
   }
-  // Loaded on use: every worker would carry it otherwise.
+  // Loaded only with PostgreSQL: other workers save the memory.
   const { openPostgres } = await import("./postgres/postgres.ts");
   return await openPostgres(location, { ...postgresOptions(location, settings), warn, clock });
 }
 
-/** A sentence about settings that do not go together with the server's, where it can be known; else null. */
+/** A warning if our settings do not fit those of a pooler; null if they fit, or if that is not known. */
 export async function databaseWarning(
   databaseUrl: string,
   settings: DatabaseSettings,
@@ -66,7 +67,7 @@ function postgresOptions(target: PostgresTarget, settings: DatabaseSettings) {
   };
 }
 
-/** What DB_POOL_CLASS and DB_POOL_PRE_PING stand for, as ContextForge has it. */
+/** The meaning of DB_POOL_CLASS and DB_POOL_PRE_PING, as in ContextForge. */
 export function poolSettings({ isPgbouncer }: PostgresTarget, settings: DatabaseSettings): PoolSettings {
   const { dbPoolClass, dbPoolPrePing, dbPoolSize, dbMaxOverflow } = settings;
   const keeps = dbPoolClass === "auto" ? !isPgbouncer : dbPoolClass === "queue";

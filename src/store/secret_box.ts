@@ -1,17 +1,17 @@
-// Seals upstream credentials for the database: AES-256-GCM under a key drawn from AUTH_ENCRYPTION_SECRET.
+// Encrypts upstream credentials for the database: AES-256-GCM with a key that is derived from AUTH_ENCRYPTION_SECRET.
 import { SluiceError } from "../base/errors.ts";
 
 export interface SecretBox {
-  /** @param owner what the secret belongs to, e.g. `gateway:<id>`: opens under the same owner only
+  /** @param owner the owner of the secret, e.g. `gateway:<id>`; the secret can be opened for the same owner only
    *  @returns `v1.<iv>.<ciphertext>`, base64url */
   seal(plainText: string, owner: string): Promise<string>;
-  /** @throws {SluiceError} SECRET_UNREADABLE when it was sealed with another secret or for another owner, or is damaged */
+  /** @throws {SluiceError} SECRET_UNREADABLE if the text was sealed with another key or for another owner, or is damaged */
   open(sealed: string, owner: string): Promise<string>;
 }
 
 const IV_BYTES = 12;
 
-/** Draws the key once. */
+/** Derives the key once. */
 export async function createSecretBox(authEncryptionSecret: string): Promise<SecretBox> {
   const key = await deriveKey(authEncryptionSecret);
   return {

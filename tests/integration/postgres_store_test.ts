@@ -319,7 +319,7 @@ test("openDatabase() waits for a server that is not up yet, and says so", async 
   const database = await opening;
   assertEquals(await database.query(sql`SELECT 1 AS x`), [{ x: 1 }]);
   await database.close();
-  assertStringIncludes(warnings[0], "is not there yet");
+  assertStringIncludes(warnings[0], "does not answer yet");
 });
 
 test("openDatabase() refuses a database that cannot keep every character", async ({ name, url }) => {
@@ -337,7 +337,7 @@ test("openDatabase() gives up after DB_MAX_RETRIES, and at once where waiting ca
   const cases: [url: string, words: string][] = [
     [url.replace(/:[^:@]*@/, ":hush@"), "password authentication failed"],
     [url.replace(name, "absent"), 'database "absent" does not exist'],
-    [`${url}?sslmode=require`, "does not take TLS"],
+    [`${url}?sslmode=require`, "does not support TLS"],
     [`${url}?sslrootcert=/absent.pem`, "/absent.pem"],
   ];
   for (const [wrong, words] of cases) {

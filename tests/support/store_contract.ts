@@ -467,7 +467,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       ]);
       const [{ definition }] = await registry.tools.list();
       assertEquals(JSON.parse(definition).description, nul);
-      assertEquals((await registry.saveDiscovery(id, offered, naming)).isNews, false);
+      assertEquals((await registry.saveDiscovery(id, offered, naming)).hasChanges, false);
     },
   );
 
@@ -525,17 +525,17 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     async (registry) => {
       const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
       const found = discovery({ tools: ["a"], resources: ["r:1"], prompts: ["p"] });
-      assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, true);
+      assertEquals((await registry.saveDiscovery(id, found, naming)).hasChanges, true);
       const before = (await registry.gateways.get(id))!;
       await registry.saveHealth(before, { failedChecks: 2, lastError: "slow" });
       const version = await registry.readCatalogVersion();
-      assertEquals((await registry.saveDiscovery(id, found, naming)).isNews, false);
+      assertEquals((await registry.saveDiscovery(id, found, naming)).hasChanges, false);
       const after = (await registry.gateways.get(id))!;
       assertEquals([after.version, after.failedChecks, after.lastError], [before.version, 0, null]);
       assert(after.lastRefreshAt! >= before.lastRefreshAt!);
       assertEquals(await registry.readCatalogVersion(), version);
       const upgraded = { ...found, serverInfo: { name: "fake", version: "2" } };
-      assertEquals((await registry.saveDiscovery(id, upgraded, naming)).isNews, true);
+      assertEquals((await registry.saveDiscovery(id, upgraded, naming)).hasChanges, true);
       assertEquals(await registry.readCatalogVersion(), version + 1);
     },
   );

@@ -1,16 +1,16 @@
-// What can be known of a PgBouncer before the database, for the operator.
+// Checks the settings of a PgBouncer in front of the database.
 import { connectorTo, type PostgresOptions } from "./postgres.ts";
 import { PostgresConnection } from "./postgres_connection.ts";
 import { readTlsOptions } from "./postgres_socket.ts";
 import { locationOf, type PostgresTarget } from "./postgres_url.ts";
 
-/** PgBouncer's name for its own console. */
+/** The database name of PgBouncer's console. */
 const CONSOLE = "pgbouncer";
 
 /**
- * PgBouncer closes connections that were idle for its client_idle_timeout; ours must be younger. It tells the timeout to
- * users of its stats_users or admin_users; where ours is none of them nothing can be said.
- * @returns a sentence for the operator, or null
+ * Compares DB_POOL_RECYCLE with PgBouncer's client_idle_timeout, after which PgBouncer closes idle connections. PgBouncer tells
+ * its settings only to users in stats_users or admin_users.
+ * @returns a warning, or null if there is none or the settings are not readable
  */
 export async function poolerWarning(
   target: PostgresTarget,
@@ -23,10 +23,12 @@ export async function poolerWarning(
   return `DB_POOL_RECYCLE is ${recycleMs / 1000} s, which is not below the client_idle_timeout of ${
     idleMs / 1000
   } s ` +
-    `of PgBouncer at ${locationOf(target)}: it will close idle connections first; set DB_POOL_RECYCLE lower`;
+    `of PgBouncer at ${
+      locationOf(target)
+    }. PgBouncer closes idle connections first; set DB_POOL_RECYCLE to a lower value`;
 }
 
-/** 0: never; null: it is no PgBouncer, or does not tell. */
+/** The timeout in ms. 0 means never; null means that there is no PgBouncer, or that it does not tell. */
 async function clientIdleTimeoutMs(
   target: PostgresTarget,
   options: Pick<PostgresOptions, "connectTimeoutMs" | "statementTimeoutMs">,
@@ -46,7 +48,7 @@ async function clientIdleTimeoutMs(
     const seconds = rows.find(({ key }) => key === "client_idle_timeout")?.value;
     return seconds === undefined ? null : Number(seconds) * 1000;
   } catch {
-    return null; // only asked to help
+    return null; // the check is optional
   } finally {
     for (const connection of opened) await connection.close();
   }

@@ -1,4 +1,5 @@
-// PostgreSQL by npm:postgres, directly or through PgBouncer in any mode: it never relies on what a session keeps.
+// Room `postgres`: the driver for PostgreSQL, by npm:postgres. `open_database.ts` uses `openPostgres`. Nothing relies on session
+// state, so the driver works through PgBouncer in every mode.
 import { backoffMs } from "../../base/backoff.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
@@ -12,15 +13,15 @@ import type { Database, SqlQuery, TransactionOptions } from "../sql/sql.ts";
 
 export interface PostgresOptions {
   readonly pool: PoolSettings;
-  /** How long connecting and logging in may take, ms. */
+  /** Time for connecting, and again for logging in, ms. */
   readonly connectTimeoutMs: number;
-  /** How long a statement may take, waiting for locks included, ms. */
+  /** Time that a statement may take, including waits for locks, ms. */
   readonly statementTimeoutMs: number;
   /** How often `openPostgres` tries again while the database does not answer. */
   readonly maxRetries: number;
-  /** Before the first repetition, ms; it doubles up to MAX_RETRY_INTERVAL_MS. */
+  /** The wait before the first retry, ms. It doubles up to MAX_RETRY_INTERVAL_MS. */
   readonly retryIntervalMs: number;
-  /** Told in words why it is waiting for the database. */
+  /** Receives the reason for waiting, as a sentence. */
   readonly warn?: (message: string) => void;
   readonly clock?: Clock;
 }
@@ -28,15 +29,15 @@ export interface PostgresOptions {
 const MAX_RETRY_INTERVAL_MS = 10_000;
 
 /**
- * "sluice" in ASCII. Who writes in a transaction holds this lock until its end: writers come one after the other, as
- * SQLite has it, so what they read before they write stays true, and none can meet another in a deadlock. It is a
- * transaction's lock, not a session's, so it works through PgBouncer too.
+ * "sluice" in ASCII. A writing transaction holds this advisory lock until its end, so writing transactions run one at a time, as
+ * in SQLite: what a transaction reads stays valid until it writes, and deadlocks are impossible. The lock belongs to a
+ * transaction, not to a session, so it works through PgBouncer.
  */
 const WRITER_LOCK = 0x736c75696365;
 
 /**
- * Opens the database, waiting for one that is not up yet.
- * @throws {SluiceError} STORE_CANNOT_OPEN with the reason, at once where waiting cannot help (login, name, certificate)
+ * Opens the database, and waits for a server that is not up yet.
+ * @throws {SluiceError} STORE_CANNOT_OPEN with the reason; immediately if waiting cannot help (login, name, certificate)
  */
 export async function openPostgres(target: PostgresTarget, options: PostgresOptions): Promise<Database> {
   const connect = await connectorTo(target, options);
@@ -57,7 +58,7 @@ export async function openPostgres(target: PostgresTarget, options: PostgresOpti
   }
 }
 
-/** Others have no room for what upstreams write: a description with an emoji in it would fail, long after the start. */
+/** Refuses other encodings at the start: storing a description with an emoji would fail later. */
 function checkEncoding(encoding: unknown, location: string): void {
   if (encoding === "UTF8" || encoding === "SQL_ASCII") return;
   const reason =
@@ -65,7 +66,7 @@ function checkEncoding(encoding: unknown, location: string): void {
   throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason });
 }
 
-/** What opens connections to the target. @throws {SluiceError} STORE_CANNOT_OPEN */
+/** A function that opens connections to the target. @throws {SluiceError} STORE_CANNOT_OPEN */
 export async function connectorTo(
   target: PostgresTarget,
   options: Pick<PostgresOptions, "connectTimeoutMs" | "statementTimeoutMs" | "clock">,
@@ -100,13 +101,13 @@ async function waitUntilThere(
         });
       }
       const delayMs = backoffMs(tries, backoff);
-      warn?.(`the database ${location} is not there yet (${reason}), next try in ${delayMs} ms`);
+      warn?.(`The database ${location} does not answer yet (${reason}). Next try in ${delayMs} ms`);
       await sleep(clock, delayMs);
     }
   }
 }
 
-/** Every statement and every transaction has a connection of the pool for itself. */
+/** Each statement and each transaction uses one connection of the pool. */
 class PostgresDatabase implements Database {
   readonly dialect = "postgres";
   readonly location: string;
@@ -117,7 +118,7 @@ class PostgresDatabase implements Database {
   constructor(pool: PostgresPool<PostgresConnection>, location: string, statementTimeoutMs: number) {
     this.#pool = pool;
     this.location = location;
-    // The server frees the locks of one whose gateway has vanished; both end with the transaction.
+    // If the gateway vanishes, the server ends the idle transaction and frees its locks. Both settings end with the transaction.
     const limits = `SET LOCAL statement_timeout = ${statementTimeoutMs};
       SET LOCAL idle_in_transaction_session_timeout = ${statementTimeoutMs}`;
     const end = { commit: "COMMIT", rollback: "ROLLBACK" };

@@ -1,4 +1,4 @@
-// One connection to PostgreSQL by npm:postgres: opened once, never re-opened behind our back, never waited for without end.
+// One connection to PostgreSQL, by npm:postgres. It does not reconnect by itself, and every wait for it has a limit.
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -11,34 +11,34 @@ import type { SqlValue } from "../sql/sql.ts";
 export interface ConnectOptions {
   readonly target: PostgresTarget;
   readonly tls: TlsOptions;
-  /** How long connecting may take, and then logging in, ms; also the longest that a ping waits. */
+  /** Time for connecting, and again for logging in, ms. It also limits a ping. */
   readonly connectTimeoutMs: number;
-  /** How long a statement may take, ms. */
+  /** Time that a statement may take, ms. */
   readonly statementTimeoutMs: number;
   readonly clock?: Clock;
 }
 
 export interface Result {
-  /** Of the last statement where there were several. */
+  /** The rows of the last statement. */
   readonly rows: readonly Record<string, unknown>[];
-  /** How many rows it touched. */
+  /** The number of affected rows. */
   readonly count: number;
-  /** The server's word for what it did, e.g. "COMMIT". */
+  /** The command tag of the server, e.g. "COMMIT". */
   readonly command: string;
-  /** The process that took our login, as it said. */
+  /** The id of the server process that accepted the login. */
   readonly loginPid: number;
 }
 
 const CLOSE_WITHIN_SECONDS = 1;
 const KEEP_ALIVE_SECONDS = 30;
-/** Inside a transaction the server ends a slow statement itself; ours comes later, for a server that is not there. */
+/** Inside a transaction the server cancels a slow statement. Our own limit is longer, and covers a server that does not answer. */
 const GRACE_MS = 1000;
-/** What SQLite gives as a number comes as one here too: bigint (20) and numeric (1700), which counts and sums are. */
+/** PostgreSQL types that are read as numbers, as in SQLite: bigint (20) and numeric (1700), the types of counts and sums. */
 const NUMBERS = { to: 20, from: [20, 1700], parse: Number, serialize: String };
 
 /**
- * Takes one statement at a time. It has one socket in its life: npm:postgres would open another one for the next
- * statement, which in the middle of a transaction would run outside of it.
+ * Runs one statement at a time, over one socket. npm:postgres would open a new socket after a failure, and the next statement of
+ * a transaction would then run outside the transaction.
  */
 export class PostgresConnection {
   readonly location: string;
@@ -47,9 +47,9 @@ export class PostgresConnection {
   readonly #options: ConnectOptions;
   readonly #clock: Clock;
   #isPooled = false;
-  /** Why it can no longer be used; null: it can. */
+  /** The reason why the connection is unusable; null while it is usable. */
   #lost: string | null = null;
-  /** Fails the statement under way. */
+  /** Makes the running statement fail. */
   #abort: ((error: unknown) => void) | null = null;
   #onLost: (() => void) | null = null;
 
@@ -62,7 +62,7 @@ export class PostgresConnection {
     this.#client = createClient(socket, options, () => this.destroy("the server closed the connection"));
   }
 
-  /** Connects; the first statement logs in. For what is no database, as PgBouncer's console. */
+  /** Connects without logging in, which the first statement does. For PgBouncer's console, which is not a database. */
   static async dial(options: ConnectOptions): Promise<PostgresConnection> {
     return new PostgresConnection(await openSocket(options), options);
   }
@@ -84,7 +84,7 @@ export class PostgresConnection {
     }
   }
 
-  /** Is there a pooler before the database? Then another process answers than the one that took the login. */
+  /** Is there a pooler in front of the database? Then the process that answers is not the one that accepted the login. */
   get isPooled(): boolean {
     return this.#isPooled;
   }
@@ -93,14 +93,14 @@ export class PostgresConnection {
     return this.#lost === null;
   }
 
-  /** Is told when it can no longer be used, unless that was by `close()`. */
+  /** Adds a listener that is called when the connection becomes unusable, except by `close()`. */
   set onLost(listener: () => void) {
     this.#onLost = listener;
   }
 
   /**
-   * Runs one statement; without values there may be several, separated by semicolons.
-   * @throws {SluiceError} STORE_UNAVAILABLE; ConstraintError; the driver's own for a mistake in the statement
+   * Runs a statement. A text without values may contain several statements, separated by semicolons.
+   * @throws {SluiceError} STORE_UNAVAILABLE; ConstraintError; the driver's error for a mistake in the statement
    */
   execute(
     text: string,
@@ -130,7 +130,7 @@ export class PostgresConnection {
     });
   }
 
-  /** Does it still answer? One that does not is of no use from then on. */
+  /** Tests whether the server answers. If it does not, the connection becomes unusable. */
   async ping(): Promise<boolean> {
     try {
       await this.execute("SELECT 1", [], this.#options.connectTimeoutMs);
@@ -141,7 +141,7 @@ export class PostgresConnection {
     }
   }
 
-  /** Breaks it off; a statement under way fails with STORE_UNAVAILABLE, whether or not it was done. */
+  /** Destroys the socket. A running statement fails with STORE_UNAVAILABLE, whether or not the server has run it. */
   destroy(reason: string): void {
     if (this.#lost !== null) return;
     this.#lost = reason;
@@ -150,7 +150,7 @@ export class PostgresConnection {
     this.#onLost?.();
   }
 
-  /** Says goodbye to the server. */
+  /** Closes the connection. */
   async close(): Promise<void> {
     if (this.#lost === null) {
       this.#lost = "the connection was closed";
@@ -160,24 +160,24 @@ export class PostgresConnection {
   }
 }
 
-/** A client of npm:postgres for this one socket: its own pool, timers and reconnecting are off. */
+/** A client of npm:postgres for this socket. The client's pool, timers and reconnection are disabled. */
 function createClient(
   socket: Socket,
   { target, tls }: ConnectOptions,
   onclose: () => void,
 ): postgres.Sql {
   let isTaken = false;
-  // `socket` and `no_subscribe` are options too, which its types leave out.
+  // The types of npm:postgres lack the options `socket` and `no_subscribe`.
   const options: postgres.Options<{ bigint: postgres.PostgresType<number> }> & Record<string, unknown> = {
     host: target.host,
     port: target.port,
     user: target.user,
-    // As a function: an empty text would be looked up in the environment.
+    // A function, because npm:postgres replaces an empty text by an environment variable.
     password: () => target.password,
     database: target.database,
     ssl: target.tls === "disable" ? false : target.tls === "prefer" ? "prefer" : tls,
     max: 1,
-    // A named statement would belong to a session, which a transaction pooler does not keep.
+    // A named statement belongs to a session, and a transaction pooler does not keep sessions.
     prepare: false,
     fetch_types: false,
     idle_timeout: 0,
@@ -199,7 +199,7 @@ function createClient(
 }
 
 function toResult(given: postgres.RowList<postgres.Row[]>): Result {
-  // Several statements give a plain list of results.
+  // Several statements have a list of results.
   const result = "command" in given ? given : (given as unknown as typeof given[]).at(-1)!;
   const { pid } = result.state as { pid: number };
   return { rows: Array.from(result), count: result.count ?? 0, command: result.command, loginPid: pid };

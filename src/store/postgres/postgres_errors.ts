@@ -1,4 +1,4 @@
-// What npm:postgres and its sockets throw, in the words that every driver shares.
+// Translates errors of npm:postgres and of sockets to the errors that both drivers share.
 import postgres from "postgres";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { ConstraintError } from "../sql/sql.ts";
@@ -9,16 +9,16 @@ const UNIQUE_VIOLATION = "23505";
 const FOREIGN_KEY_VIOLATION = "23503";
 
 /**
- * The statement was good and the database could not do it now: 08 connection, 25006 read-only after a failover, 25P03
- * idle transaction ended, 28 login, 3D000 no such database, 40 rolled back, 53 out of resources, 55 lock not available,
- * 57 operator intervention or cancelled, 58 system, XX internal.
+ * Errors of a database that is not available now, although the statement is correct: 08 connection, 25006 read-only after a
+ * failover, 25P03 idle transaction ended, 28 login, 3D000 no such database, 40 rolled back, 53 out of resources, 55 lock not
+ * available, 57 operator intervention or cancelled, 58 system, XX internal.
  */
 const UNAVAILABLE = /^(08|25006|25P03|28|3D|40|53|55|57|58|XX)/;
 
-/** Waiting helps: 08 is also what PgBouncer says while the server behind it is away. */
+/** Errors that waiting can resolve. PgBouncer reports 08 while its server is away. */
 const TRANSIENT = /^(08|53|57P0)/;
 
-/** The error to throw instead of the driver's; a mistake in a statement stays what it is. */
+/** The error to throw instead of the driver's. An error in a statement is returned unchanged. */
 export function translatePostgresError(error: unknown, location: string): unknown {
   if (error instanceof SluiceError) return error;
   if (!(error instanceof postgres.PostgresError)) return unavailable(location, reasonOf(error), error);
@@ -28,28 +28,28 @@ export function translatePostgresError(error: unknown, location: string): unknow
   return UNAVAILABLE.test(error.code) ? unavailable(location, error.message, error) : error;
 }
 
-/** STORE_UNAVAILABLE, whose cause names the database and the reason for the log. */
+/** STORE_UNAVAILABLE. Its cause names the database and the reason, for the log. */
 export function unavailable(location: string, reason: string, error?: unknown): SluiceError {
   return new SluiceError("STORE_UNAVAILABLE", {}, {
     cause: new Error(`${location}: ${reason}`, error === undefined ? undefined : { cause: error }),
   });
 }
 
-/** Did the server itself answer with an error, so that the connection can go on? */
+/** Did the server answer with an error? Then the connection remains usable. */
 export function isServerError(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.severity !== "FATAL";
 }
 
-/** May connecting succeed later without anybody changing a setting? */
+/** Can connecting succeed later without a change of settings? */
 export function isWorthWaiting(error: unknown): boolean {
   const root = rootOf(error);
   if (root instanceof postgres.PostgresError) return TRANSIENT.test(root.code);
   const reason = reasonOf(root);
-  // A name that cannot be looked up yet may have any of these words in it.
+  // The host name in a failed look-up may contain any of the words below.
   return /^getaddrinfo /.test(reason) || !/certificate|tls|ssl/i.test(reason);
 }
 
-/** The driver's own error under ours. */
+/** The driver's error in the cause of ours. */
 export function rootOf(error: unknown): unknown {
   if (!(error instanceof SluiceError)) return error;
   const told = error.cause as Error | undefined;

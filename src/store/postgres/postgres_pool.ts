@@ -1,22 +1,23 @@
-// The pool that the guide's section 8.1 describes: kept connections, overflow, a bounded wait, recycling, pre-ping.
+// A connection pool with the rules of SQLAlchemy's QueuePool, which ContextForge's settings describe: kept connections, overflow,
+// a bounded wait, recycling, pre-ping.
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { unavailable } from "./postgres_errors.ts";
 
 export interface PoolSettings {
-  /** Connections that stay open when nobody uses them; 0: each is closed after its use. */
+  /** Connections that stay open while idle; 0 closes each after use. */
   readonly keep: number;
   /** Connections that may be open at the same time. */
   readonly limit: number;
-  /** How long a caller waits for one, ms. */
+  /** Time that a caller waits for a connection, ms. */
   readonly timeoutMs: number;
-  /** The age at which one is closed, ms: at once when it is idle, else after its use. */
+  /** Age at which a connection is closed, ms: immediately if it is idle, and after use otherwise. */
   readonly recycleMs: number;
-  /** Test one that was idle before it is used. */
+  /** Test an idle connection before use. */
   readonly prePing: boolean;
 }
 
-/** What the pool needs of a connection. */
+/** A connection, as the pool sees it. */
 export interface Poolable {
   readonly isUsable: boolean;
   set onLost(listener: () => void);
@@ -30,17 +31,17 @@ interface Waiter<C> {
   readonly reject: (error: unknown) => void;
 }
 
-/** The connections of one worker. A connection is idle or leased, and gone when it is neither. */
+/** The connections of one worker. Each is idle, leased, or closed. */
 export class PostgresPool<C extends Poolable> {
   readonly #connect: () => Promise<C>;
   readonly #location: string;
   readonly #settings: PoolSettings;
   readonly #clock: Clock;
-  /** The one used last is at the end, and is used first. */
+  /** The connection used last is at the end, and is used next. */
   readonly #idle: C[] = [];
   readonly #leased = new Set<C>();
   readonly #waiting: Waiter<C>[] = [];
-  /** Timers by connection; one that is too old has none any more. */
+  /** Timers by connection. A connection that is too old has no timer. */
   readonly #recycling = new Map<C, number>();
   readonly #closing = new Set<Promise<void>>();
   #opening = 0;
@@ -62,14 +63,14 @@ export class PostgresPool<C extends Poolable> {
     this.#clock = clock;
   }
 
-  /** Connections open or being opened. */
+  /** The number of connections that are open or being opened. */
   get size(): number {
     return this.#idle.length + this.#leased.size + this.#opening;
   }
 
   /**
    * Lends a connection to `fn`.
-   * @throws {SluiceError} STORE_POOL_TIMEOUT when none became free in time; STORE_UNAVAILABLE when none can be opened
+   * @throws {SluiceError} STORE_POOL_TIMEOUT if no connection becomes free in time; STORE_UNAVAILABLE if none can be opened
    */
   async use<T>(fn: (connection: C) => Promise<T>): Promise<T> {
     const connection = await this.#lease();
@@ -80,7 +81,7 @@ export class PostgresPool<C extends Poolable> {
     }
   }
 
-  /** Lends out nothing more, waits for what is lent out, and closes all. */
+  /** Stops lending, waits for leased connections, and closes all. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
   }
@@ -111,7 +112,7 @@ export class PostgresPool<C extends Poolable> {
     this.#leased.delete(connection);
     const isTooOld = !this.#recycling.has(connection);
     if (!connection.isUsable) {
-      // What ended this one has probably ended those that nobody is looking at.
+      // The idle connections have probably been lost for the same reason.
       this.#dropIdle();
       this.#discard(connection);
     } else if (this.#isClosed || isTooOld || this.#settings.keep === 0) {
@@ -137,7 +138,7 @@ export class PostgresPool<C extends Poolable> {
       connection.onLost = () => this.#forgetIdle(connection);
       return connection;
     } catch (error) {
-      // Nobody would wake who waits; and they need not try one after the other what has just failed.
+      // Nothing else would wake the waiting callers, and each of them would meet the same failure.
       if (this.#leased.size === 0) this.#failWaiters(error);
       throw error;
     } finally {
@@ -167,7 +168,7 @@ export class PostgresPool<C extends Poolable> {
     while (this.#waiting.length > 0) this.#takeWaiter().reject(error);
   }
 
-  /** A place may have become free. */
+  /** Called when a connection may have become free. */
   #onChange(): void {
     while (this.#waiting.length > 0 && this.size < this.#settings.limit) {
       const { resolve, reject } = this.#takeWaiter();
@@ -181,7 +182,7 @@ export class PostgresPool<C extends Poolable> {
     if (this.#forgetIdle(connection)) this.#discard(connection);
   }
 
-  /** @returns was it idle? */
+  /** @returns whether the connection was idle */
   #forgetIdle(connection: C): boolean {
     const index = this.#idle.indexOf(connection);
     if (index < 0) return false;

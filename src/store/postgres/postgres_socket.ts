@@ -1,11 +1,11 @@
-// The socket under a PostgreSQL connection, and what its TLS needs.
+// The socket of a PostgreSQL connection, and its TLS options.
 import { connect as connectTcp, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { unavailable } from "./postgres_errors.ts";
 import { locationOf, type PostgresTarget, type TlsMode } from "./postgres_url.ts";
 
-/** PEM texts, and whether the server's certificate is checked; what `tls.connect` takes. */
+/** Options of `tls.connect`: PEM texts, and whether the server's certificate is verified. */
 export interface TlsOptions {
   readonly rejectUnauthorized: boolean;
   readonly ca?: string;
@@ -20,10 +20,10 @@ export interface SocketOptions {
   readonly clock?: Clock;
 }
 
-/** The server's answer to the question for TLS, where it takes none. */
+/** The server's answer to a TLS request, if it does not support TLS. */
 const NO = 78; // "N"
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN when a file cannot be read */
+/** @throws {SluiceError} STORE_CANNOT_OPEN if a file cannot be read */
 export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise<TlsOptions> {
   const options: Record<string, string> = {};
   for (const [name, path] of Object.entries(tlsFiles)) {
@@ -37,7 +37,7 @@ export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise
   return { ...options, rejectUnauthorized: tls === "verify-full" };
 }
 
-/** Connects. npm:postgres then asks for TLS on it. @throws {SluiceError} STORE_UNAVAILABLE */
+/** Connects. npm:postgres then starts TLS on the socket. @throws {SluiceError} STORE_UNAVAILABLE */
 export async function openSocket(options: SocketOptions): Promise<Socket> {
   const { target: { host, port }, connectTimeoutMs, clock = systemClock } = options;
   const socket = connectTcp({ host, port });
@@ -48,7 +48,7 @@ export async function openSocket(options: SocketOptions): Promise<Socket> {
   try {
     await connected(socket);
     socket.setNoDelay(true);
-    // npm:postgres takes the name to check the certificate against from here.
+    // npm:postgres verifies the certificate against this name.
     Object.assign(socket, { host });
     return socket;
   } catch (error) {
@@ -60,8 +60,8 @@ export async function openSocket(options: SocketOptions): Promise<Socket> {
 }
 
 /**
- * Tells `onFailed` why the socket cannot be used, also after npm:postgres has started TLS on it: that takes off all
- * listeners, and an error without one would end the worker.
+ * Calls `onFailed` with the reason when the socket fails. The listeners are added again after npm:postgres starts TLS, which
+ * removes them: an error without a listener would end the worker.
  */
 export function watchSocket(socket: Socket, tls: TlsMode, onFailed: (reason: string) => void): void {
   const listen = () =>
@@ -71,9 +71,9 @@ export function watchSocket(socket: Socket, tls: TlsMode, onFailed: (reason: str
   listen();
   if (tls === "disable") return;
   socket.once("data", (answer: Uint8Array) => {
-    // npm:postgres would go on regardless, and fail in words that explain nothing.
+    // npm:postgres would continue without TLS, and fail with an error that does not tell the cause.
     if (answer[0] === NO && tls !== "prefer") {
-      onFailed("the server does not take TLS, which sslmode asks for");
+      onFailed("the server does not support TLS, which sslmode requires");
     } else setTimeout(listen, 0);
   });
 }

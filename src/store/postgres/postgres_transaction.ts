@@ -2,14 +2,14 @@
 import type { PostgresConnection } from "./postgres_connection.ts";
 import type { Database, SqlQuery } from "../sql/sql.ts";
 
-/** How a transaction begins and ends, in SQL. */
+/** The SQL that begins and ends a transaction. */
 export interface Frame {
   readonly begin: string;
   readonly commit: string;
   readonly rollback: string;
 }
 
-/** Runs `fn` between the frame's begin and its end, which is `commit` when `fn` resolves and `rollback` when it throws. */
+/** Runs `fn` in a transaction, which is committed if `fn` resolves and rolled back if it throws. */
 export async function inTransaction<T>(
   connection: PostgresConnection,
   frame: Frame,
@@ -22,7 +22,7 @@ export async function inTransaction<T>(
     const result = await fn(tx);
     await tx.finish();
     const { command } = await connection.execute(frame.commit);
-    // COMMIT after a failed statement whose error was not passed on is answered so, without an error.
+    // The server answers COMMIT with ROLLBACK, and without an error, if `fn` has caught the error of a failed statement.
     if (command === "ROLLBACK") {
       throw new Error("a statement failed in the transaction: nothing was committed");
     }
@@ -32,14 +32,15 @@ export async function inTransaction<T>(
     try {
       await connection.execute(frame.rollback);
     } catch {
-      // What was thrown first says more. A savepoint is undone with its transaction; that one must not be lent out.
+      // The first error tells more. A savepoint is rolled back with its transaction; after a failed ROLLBACK the connection must
+      // not be lent again.
       if (depth === 0) connection.destroy("its transaction could not be ended");
     }
     throw error;
   }
 }
 
-/** Statements run one after the other; while an inner transaction is open, the outer one's statements wait. */
+/** Statements run one after the other. Statements of the outer transaction wait while an inner one is open. */
 class PostgresTransaction implements Database {
   readonly dialect = "postgres";
   readonly location: string;
@@ -82,7 +83,7 @@ class PostgresTransaction implements Database {
     return Promise.reject(new Error("a transaction is not closed; it ends with its function"));
   }
 
-  /** Waits for statements that its function gave but did not await; refuses later ones. */
+  /** Waits for statements that the function did not await, and refuses later ones. */
   finish(): Promise<void> {
     const last = this.#last.then(() => {}, () => {});
     this.#isOver = true;
@@ -99,7 +100,7 @@ class PostgresTransaction implements Database {
   }
 }
 
-/** With PostgreSQL's numbered placeholders. */
+/** The text of the statement, with PostgreSQL's numbered placeholders. */
 export function textOf({ parts }: SqlQuery): string {
   return parts.reduce((text, part, i) => `${text}$${i}${part}`);
 }

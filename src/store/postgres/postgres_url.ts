@@ -1,10 +1,10 @@
-// Reads the PostgreSQL forms of DATABASE_URL: libpq's, and SQLAlchemy's as ContextForge writes it.
+// Parses a PostgreSQL DATABASE_URL, in the form of libpq or of SQLAlchemy, which ContextForge uses.
 import { SluiceError } from "../../base/errors.ts";
 
-/** libpq's words. `verify-ca` is taken as `verify-full`, which is stricter. */
+/** The modes of libpq. `verify-ca` is treated as `verify-full`, which is stricter. */
 export type TlsMode = "disable" | "prefer" | "require" | "verify-full";
 
-/** Where a PostgreSQL database is and how to log in. */
+/** Address and login of a PostgreSQL database. */
 export interface PostgresTarget {
   readonly kind: "postgres";
   readonly host: string;
@@ -13,20 +13,20 @@ export interface PostgresTarget {
   readonly password: string;
   readonly database: string;
   readonly tls: TlsMode;
-  /** Paths of PEM files; null: not given. */
+  /** Paths of PEM files; null if absent. */
   readonly tlsFiles: {
     readonly ca: string | null;
     readonly cert: string | null;
     readonly key: string | null;
   };
   readonly applicationName: string;
-  /** `connect_timeout`, which wins over DB_CONNECT_TIMEOUT, ms; null: not given. */
+  /** The parameter `connect_timeout`, ms; null if absent. It wins over DB_CONNECT_TIMEOUT. */
   readonly connectTimeoutMs: number | null;
-  /** Does the URL say that it leads to PgBouncer? By `?pgbouncer=true`, or by having the word in it. */
+  /** Does the URL lead to PgBouncer? It does if it has `?pgbouncer=true`, or contains the word. */
   readonly isPgbouncer: boolean;
 }
 
-// SQLAlchemy's pattern (engine/url.py): a password may hold anything but "@".
+// The pattern of SQLAlchemy (engine/url.py): a password may contain any character but "@".
 const URL_PATTERN =
   /^[\w+]+:\/\/(?:([^:/]*)(?::([^@]*))?@)?(?:\[([^/?]+)\]|([^/:?]+))?(?::([^/?]*))?(?:\/([^?]*))?(?:\?(.*))?$/s;
 
@@ -51,7 +51,7 @@ const PARAMETERS = [
 
 const EXAMPLE = "postgresql://user:password@host:5432/database";
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN, saying what is wrong without showing the URL */
+/** @throws {SluiceError} STORE_CANNOT_OPEN with the mistake; the text never contains the URL */
 export function parsePostgresUrl(url: string): PostgresTarget {
   const match = URL_PATTERN.exec(url.trim());
   if (match === null) throw refused(`it must look like ${EXAMPLE}`);
@@ -78,7 +78,7 @@ export function parsePostgresUrl(url: string): PostgresTarget {
   };
 }
 
-/** For people: host, port and database, no name and no password. */
+/** For error texts: host, port and database, without user and password. */
 export function locationOf({ host, port, database }: PostgresTarget): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}/${database}`;
 }
@@ -88,7 +88,7 @@ function readParameters(query: string): Map<string, string> {
   const unknown = [...parameters.keys()].filter((name) => !PARAMETERS.includes(name));
   if (unknown.length > 0) {
     throw refused(
-      `unknown in the URL: ${unknown.join(", ")}; what may stand behind the "?": ${PARAMETERS.join(", ")}`,
+      `the URL has unknown parameters (${unknown.join(", ")}); known parameters are ${PARAMETERS.join(", ")}`,
     );
   }
   return parameters;
@@ -100,7 +100,7 @@ function tlsOf(parameters: ReadonlyMap<string, string>): Pick<PostgresTarget, "t
   const tls = TLS_MODES[mode ?? "prefer"];
   if (tls === undefined) throw refused(`sslmode must be one of ${Object.keys(TLS_MODES).join(", ")}`);
   return {
-    // As libpq has it: who names a root certificate wants it checked.
+    // As in libpq, a root certificate implies verification.
     tls: tls === "require" && ca !== null ? "verify-full" : tls,
     tlsFiles: { ca, cert: parameters.get("sslcert") ?? null, key: parameters.get("sslkey") ?? null },
   };
@@ -127,7 +127,7 @@ function secondsOf(text: string | undefined): number | null {
   throw refused("connect_timeout must be a number of seconds from 1 to 3600");
 }
 
-/** As SQLAlchemy's unquote: a stray % stays. */
+/** Decodes percent-encoding. A stray % stays, as in SQLAlchemy. */
 function unquoted(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -40,7 +40,7 @@ Deno.test("parsePostgresUrl() says what is wrong, and no password", () => {
     ["postgres://h/d", "no user"],
     ["postgres://u:hush@h", "no database"],
     ["postgres://u:hush@h:x/d", "port"],
-    ["postgres://u:hush@h/d?sslmod=require&options=-c", "unknown in the URL: sslmod, options"],
+    ["postgres://u:hush@h/d?sslmod=require&options=-c", "unknown parameters (sslmod, options)"],
     ["postgres://u:hush@h/d?sslmode=on", "sslmode must be one of"],
     ["postgres://u:hush@h/d?connect_timeout=0", "connect_timeout"],
     ["postgres://u:hush@h/d?pgbouncer=1", "pgbouncer must be"],

@@ -1,4 +1,4 @@
-// One kind after the other of what an upstream offers, taken into the registry: rows are added, changed and removed.
+// Merges the lists of an upstream into the registry, kind by kind: rows are added, changed and removed.
 import {
   chunks,
   newId,
@@ -12,25 +12,25 @@ import { type Database, sql, storable } from "../sql/sql.ts";
 import type { Discovery, EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "./rows.ts";
 import { type EntityTable, RESOURCES } from "./tables.ts";
 
-/** One of an upstream's tools or prompts that needs a name of its own here. */
+/** A tool or prompt of an upstream that needs a unique name. */
 export interface Nameable {
   readonly originalName: string;
   readonly customName: string | null;
-  /** The name that it has now; null: it is new. */
+  /** The present name; null for a new row. */
   readonly currentName: string | null;
 }
 
-/** Gives each item, in the upstream's order, a name; no two the same (catalog/tool_name.ts). */
+/** Returns a unique name for each item, in the upstream's order. `createNaming` of the catalog makes one. */
 export type Naming = (gatewaySlug: string, items: readonly Nameable[]) => readonly string[];
 
-/** Names, or URIs of resources. */
+/** The keys (names, or URIs of resources) of changed rows. */
 export interface DiscoveryChanges {
   readonly added: string[];
   readonly updated: string[];
   readonly removed: string[];
 }
 
-/** Something that the upstream offers and that could not be taken, and why. */
+/** An entry of an upstream's list that was not saved, and the reason. */
 export interface SkippedItem {
   readonly kind: "tool" | "resource" | "prompt";
   readonly name: string;
@@ -39,7 +39,7 @@ export interface SkippedItem {
 
 type RawObject = Readonly<Record<string, unknown>>;
 
-/** What tools and prompts have in common here. */
+/** The fields that tools and prompts share. */
 export interface NamedRow extends EntityRow {
   readonly gatewayId: string | null;
   readonly originalName: string;
@@ -54,10 +54,10 @@ interface Update<Row extends EntityRow> {
   readonly changes: RowChanges<Row>;
 }
 
-/** One gateway's part of the registry, on its way to what the upstream offers now. In `tx`. */
+/** Merges the lists of one gateway. Runs in `tx`. */
 export class Merge {
-  /** Did it write anything? */
-  isNews = false;
+  /** Has anything been written? */
+  hasChanges = false;
 
   constructor(
     private readonly tx: Database,
@@ -66,7 +66,7 @@ export class Merge {
     private readonly skipped: SkippedItem[],
   ) {}
 
-  /** Tools or prompts: known by their original name, called by one that is unique in the registry. */
+  /** Merges tools or prompts. Their key is the original name; their name is unique in the registry. */
   async named<Row extends NamedRow>(
     entity: EntityTable<Row>,
     kind: "tool" | "prompt",
@@ -108,7 +108,7 @@ export class Merge {
     return await this.#apply(entity, known, offered, updates, inserts, (row) => row.name);
   }
 
-  /** Resources and resource templates: known by their URI, which other upstreams may use as well. */
+  /** Merges resources and resource templates. Their key is the URI, which other upstreams may use too. */
   async resources({ resources, resourceTemplates }: Discovery): Promise<DiscoveryChanges> {
     const offered = [
       ...this.#distinct("resource", resources, (raw) => raw.uri).map((item) => ({
@@ -139,7 +139,7 @@ export class Merge {
     return await this.#apply(RESOURCES, known, offered, updates, inserts, (row) => row.uri);
   }
 
-  /** The offered objects by key; what has none, or one that came before, is noted as skipped. */
+  /** The listed objects by key. An object without a key, or with the key of an earlier one, is skipped. */
   #distinct(kind: SkippedItem["kind"], found: readonly string[], keyOf: (raw: RawObject) => unknown) {
     const seen = new Set<string>();
     return found.flatMap((definition, i) => {
@@ -150,12 +150,12 @@ export class Merge {
         return [];
       }
       if (key !== storable(key)) {
-        const reason = "its name or URI has a NUL character, which PostgreSQL cannot keep";
+        const reason = "its name or URI contains a NUL character, which PostgreSQL cannot store";
         this.skipped.push({ kind, name: storable(key), reason });
         return [];
       }
       if (seen.has(key)) {
-        this.skipped.push({ kind, name: key, reason: "the upstream lists it twice; the first is taken" });
+        this.skipped.push({ kind, name: key, reason: "the upstream lists it twice; the first one is used" });
         return [];
       }
       seen.add(key);
@@ -189,7 +189,7 @@ export class Merge {
     }
     await updateRows(this.tx, entity, updates, this.now);
     for (const statement of entity.table.inserts(inserts)) await this.tx.run(statement);
-    this.isNews ||= removed.length + updates.length + inserts.length > 0;
+    this.hasChanges ||= removed.length + updates.length + inserts.length > 0;
     return {
       added: inserts.map(labelOf),
       updated: updates.map(({ row, changes }) => labelOf({ ...row, ...changes })),
@@ -198,14 +198,14 @@ export class Merge {
   }
 }
 
-/** Behind everything that the gateway has: a position is kept for life (ToolRow). */
+/** The first free position after all rows of the gateway. A row keeps its position (see ToolRow). */
 function nextPosition(known: ReadonlyMap<string, { readonly position: number }>): number {
   let next = 0;
   for (const { position } of known.values()) next = Math.max(next, position + 1);
   return next;
 }
 
-/** Two rows may exchange their names: those that change are set aside first. */
+/** Sets temporary names first: two rows may exchange their names. */
 export async function updateRows<Row extends EntityRow>(
   tx: Database,
   entity: EntityTable<Row>,
@@ -224,7 +224,7 @@ export async function updateRows<Row extends EntityRow>(
   for (const { row, changes } of updates) await tx.query(updateStatement(entity, row.id, changes, now));
 }
 
-/** Those of `names` that belong to rows that are not the gateway's. */
+/** The names that rows of other gateways have. */
 export async function namesOfOthers(
   tx: Database,
   { table }: { readonly table: { readonly id: typeof sql.empty } },
@@ -244,7 +244,7 @@ export async function namesOfOthers(
 
 type SharedFields = ReturnType<typeof sharedFields>;
 
-/** What everything of a gateway starts with. */
+/** The initial fields of an entity of a gateway. */
 function sharedFields(gateway: GatewayRow) {
   return {
     gatewayId: gateway.id,

@@ -1,15 +1,15 @@
-// Create, read, update and delete, once, for every table of the registry.
+// Create, read, update and delete for all tables of the registry.
 import { SluiceError } from "../../base/errors.ts";
 import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { EntityRow } from "./rows.ts";
 import type { EntityTable } from "./tables.ts";
 
-/** A row to be: the store gives it its times and version, and an id (32 hex digits) where it brings none. */
+/** A new row. The store adds times and version, and an id (32 hex digits) if the row has none. */
 export type NewRow<Row extends EntityRow> =
   & Omit<Row, "id" | "createdAt" | "updatedAt" | "modifiedBy" | "version">
   & { readonly id?: string };
 
-/** The fields to change; a field that is missing or undefined stays as it is. */
+/** The fields to change. An absent or undefined field stays unchanged. */
 export type RowChanges<Row extends EntityRow> = Partial<
   Omit<Row, "id" | "createdAt" | "updatedAt" | "version">
 >;
@@ -19,23 +19,23 @@ export interface ListFilter {
   readonly ids?: readonly string[];
 }
 
-/** The rows of one noun. Every write raises the catalog version in its transaction. */
+/** The rows of one kind of entity. Every write raises the catalog version in the same transaction. */
 export interface Entities<Row extends EntityRow> {
-  /** @throws {SluiceError} CONFLICT when the unique name or the id is taken */
+  /** @throws {SluiceError} CONFLICT if the unique name or the id is in use */
   insert(row: NewRow<Row>): Promise<Row>;
   /** @throws {SluiceError} NOT_FOUND, CONFLICT */
   update(id: string, changes: RowChanges<Row>): Promise<Row>;
-  /** Also deletes what belongs to it. @returns false when there was no such row */
+  /** Also deletes dependent rows. @returns false if there was no such row */
   delete(id: string): Promise<boolean>;
   get(id: string): Promise<Row | null>;
-  /** In the order of their names, compared by code unit, then of their ids. */
+  /** Sorted by name, compared by code units, then by id. */
   list(filter?: ListFilter): Promise<Row[]>;
 }
 
-/** Rows per IN list. */
+/** The longest IN list. */
 const CHUNK = 500;
 
-/** The rows of a table that has all of its noun's fields. */
+/** The rows of an entity with one table. */
 export class TableEntities<Row extends EntityRow> implements Entities<Row> {
   constructor(
     protected readonly database: Database,
@@ -95,7 +95,7 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
     return records.map((record) => this.entity.table.decode(record));
   }
 
-  /** One transaction for the write and the catalog version; `rowOf` gives the row for the words of a conflict. */
+  /** Runs the write and raises the catalog version in one transaction. `rowOf` returns the row for the text of a conflict. */
   async #write<T>(
     rowOf: () => Partial<Row> | Promise<Partial<Row>>,
     write: (tx: Database) => Promise<T>,
@@ -113,7 +113,7 @@ export class TableEntities<Row extends EntityRow> implements Entities<Row> {
   }
 }
 
-/** The row with what the store adds. */
+/** The row with the fields that the store adds. */
 export function newRow<Row extends EntityRow>(row: NewRow<Row>, now: Date): Row {
   const time = now.toISOString();
   const full = {
@@ -127,7 +127,7 @@ export function newRow<Row extends EntityRow>(row: NewRow<Row>, now: Date): Row 
   return full as unknown as Row;
 }
 
-/** UPDATE of one row that counts the change; gives the whole new row. */
+/** An UPDATE of one row that raises its version and returns the row. */
 export function updateStatement<Row extends EntityRow>(
   { table }: EntityTable<Row>,
   id: string,
@@ -140,22 +140,22 @@ export function updateStatement<Row extends EntityRow>(
   return sql`UPDATE ${table.id} SET ${assignments}, version = version + 1 WHERE id = ${id} RETURNING *`;
 }
 
-/** Called in every transaction that changes what the data plane reads. */
+/** Raises the catalog version. Called in every transaction that changes something for the data plane. */
 export async function raiseCatalogVersion(tx: Database): Promise<void> {
   await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
 }
 
-/** 32 hex digits, as ContextForge's ids. */
+/** 32 hex digits, as in ContextForge. */
 export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
-/** Sorts in place; not left to the database, whose order depends on its collation. */
+/** Sorts in place. The order of the database would depend on its collation. */
 export function inOrder<Row extends { readonly id: string }>(rows: Row[], key: keyof Row): Row[] {
   return rows.sort((a, b) => compare(a[key], b[key]) || compare(a.id, b.id));
 }
 
-/** The values in lists that are short enough for one statement. */
+/** Splits the values into lists that are short enough for one statement. */
 export function* chunks<T>(values: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < values.length; start += CHUNK) yield values.slice(start, start + CHUNK);
 }

@@ -1,4 +1,4 @@
-// Gateways: registered upstreams, whose visibility their tools, resources and prompts share unless told otherwise.
+// Gateways: registered upstreams. Their tools, resources and prompts have the gateway's visibility unless an operator changed it.
 import { raiseCatalogVersion, type RowChanges, TableEntities } from "./entities.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type { GatewayRow } from "./rows.ts";
@@ -10,8 +10,8 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   }
 
   /**
-   * What had the gateway's visibility keeps having it, and everything follows it to another team or owner: a gateway
-   * that is made private must not leave its tools public.
+   * Passes a change of visibility on to all entities that had the gateway's visibility, and a change of team or owner to all of
+   * the gateway's entities. A gateway that becomes private must not leave its tools public.
    */
   override update(id: string, changes: RowChanges<GatewayRow>): Promise<GatewayRow> {
     return this.database.transaction(async (tx) => {
@@ -39,26 +39,25 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   }
 }
 
-/** What a health check or a refresh found out; what is left out stays as it was. */
+/** The result of a health check or a refresh. Absent fields stay unchanged. */
 export type GatewayHealth = Partial<
   Pick<GatewayRow, "reachable" | "lastSeen" | "lastCheckedAt" | "failedChecks" | "lastError">
 >;
 
 /**
- * Notes the health of a gateway as it was when `row` was read: of one that has another address by now, or was found by a
- * refresh meanwhile, nothing is known. It is no change of the row's version; the catalog's is raised where `reachable`
- * changes, and only then: the data plane reads nothing else of it.
- * @returns whether it was noted
+ * Stores the health of a gateway, unless its address has changed or a refresh has succeeded since `row` was read. The version of
+ * the row stays. The catalog version grows only if `reachable` changes, the only one of these fields that the data plane reads.
+ * @returns whether the health was stored
  */
 export async function saveHealth(
   database: Database,
   { id, version, ...before }: Pick<GatewayRow, "id" | "version" | "reachable">,
   { reachable, ...health }: GatewayHealth,
 ): Promise<boolean> {
-  const isTurn = reachable !== undefined && reachable !== before.reachable;
-  const assignments = GATEWAYS.table.assignments(isTurn ? { ...health, reachable } : health);
+  const isReachableChanged = reachable !== undefined && reachable !== before.reachable;
+  const assignments = GATEWAYS.table.assignments(isReachableChanged ? { ...health, reachable } : health);
   const update = sql`UPDATE gateways SET ${assignments} WHERE id = ${id} AND version = ${version}`;
-  if (!isTurn) return (await database.run(update)).changes > 0;
+  if (!isReachableChanged) return (await database.run(update)).changes > 0;
   return await database.transaction(async (tx) => {
     const { changes } = await tx.run(update);
     if (changes > 0) await raiseCatalogVersion(tx);

@@ -1,4 +1,5 @@
-// The registry: gateways, what they offer, virtual servers and revoked tokens; the control plane writes it, the catalog reads it whole.
+// Room `registry`: gateways, their tools, resources and prompts, virtual servers, and revoked tokens. The REST API writes them;
+// the catalog reads them all at once. Other rooms use `Registry` and the rows.
 import {
   type DiscoveryKinds,
   type DiscoverySaved,
@@ -37,9 +38,9 @@ export interface Registry {
   readonly revokedTokens: RevokedTokens;
 
   /**
-   * Takes over what the gateway offers now: adds, updates and removes its tools, resources and prompts in one
-   * transaction. What remains keeps its id and the operator's fields. Where nothing is new, no catalog version is raised.
-   * @throws {SluiceError} NOT_FOUND when there is no such gateway
+   * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
+   * remain keep their ids and the operator's fields. If nothing changed, the catalog version stays.
+   * @throws {SluiceError} NOT_FOUND if there is no such gateway
    */
   saveDiscovery(
     gatewayId: string,
@@ -49,9 +50,9 @@ export interface Registry {
   ): Promise<DiscoverySaved>;
 
   /**
-   * Notes the health of the gateway as `row` shows it; nothing where that has changed meanwhile. No write that the data
-   * plane hears of, unless `reachable` changes.
-   * @returns whether it was noted
+   * Stores the health of a gateway, unless the gateway has changed since `row` was read. The catalog version grows only if
+   * `reachable` changes.
+   * @returns whether the health was stored
    */
   saveHealth(
     row: Pick<GatewayRow, "id" | "version" | "reachable">,
@@ -59,24 +60,24 @@ export interface Registry {
   ): Promise<boolean>;
 
   /**
-   * Names the gateway's tools and prompts anew, after its slug or a custom name has changed.
-   * @throws {SluiceError} NOT_FOUND; CONFLICT when a new name belongs to another gateway
+   * Renames the gateway's tools and prompts after its slug or a custom name has changed.
+   * @throws {SluiceError} NOT_FOUND; CONFLICT if another gateway has one of the new names
    */
   renameDiscovered(gatewayId: string, naming: Naming): Promise<void>;
 
-  /** How much each gateway has, by its id; a gateway that has nothing is not in it. */
+  /** The number of tools, resources and prompts by gateway id. Gateways without any are absent. */
   countDiscovered(): Promise<Map<string, DiscoveredCounts>>;
 
-  /** Everything, as of one moment. */
+  /** A consistent snapshot of everything. */
   readCatalog(): Promise<CatalogRows>;
-  /** Grows with every write that the data plane reads. */
+  /** Grows with every change that concerns the data plane. */
   readCatalogVersion(): Promise<number>;
 
-  /** All that `fn` does with the registry it is given is done, or nothing. */
+  /** Runs `fn` in a transaction. */
   transaction<T>(fn: (registry: Registry) => Promise<T>): Promise<T>;
 }
 
-/** @param now is replaced in tests */
+/** @param now for tests */
 export function createRegistry(database: Database, now: () => Date = () => new Date()): Registry {
   const gateways = new GatewayEntities(database, now);
   const tools = new TableEntities(database, TOOLS, now);

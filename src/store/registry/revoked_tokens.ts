@@ -1,4 +1,5 @@
-// Tokens that are refused before they expire, by their id (`jti`); read with the catalog, so that they spread as it does.
+// Revoked tokens, by their id (`jti`). They are read with the catalog, so a revocation reaches workers and replicas like a change
+// of the catalog.
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { raiseCatalogVersion } from "./entities.ts";
 import { type Database, sql } from "../sql/sql.ts";
@@ -7,16 +8,16 @@ export interface RevokedTokenRow {
   readonly jti: string;
   /** ISO 8601, UTC. */
   readonly revokedAt: string;
-  /** An email; null: from the command line. */
+  /** An email address; null if the command line revoked the token. */
   readonly revokedBy: string | null;
   readonly reason: string | null;
-  /** When the token expires, ms since the epoch; null: not known, so it is kept for good. */
+  /** When the token expires, ms since the epoch. null if that is not known; the revocation is then never deleted. */
   readonly expiresAt: number | null;
 }
 
 export type Revocation = Omit<RevokedTokenRow, "revokedAt">;
 
-/** So long after its expiry a token is kept: another replica's clock may be behind. */
+/** Time after the expiry until a revocation is deleted: the clock of another replica may be behind. */
 const KEPT_AFTER_EXPIRY_MS = 60 * 60 * 1000;
 
 export class RevokedTokens {
@@ -28,7 +29,7 @@ export class RevokedTokens {
     this.#clock = clock;
   }
 
-  /** A token that is revoked already stays as it is, but for an expiry that was not known. */
+  /** Revokes a token. Of an existing revocation only an unknown expiry is changed. */
   async revoke({ jti, revokedBy, reason, expiresAt }: Revocation): Promise<void> {
     const revokedAt = new Date(this.#clock.now()).toISOString();
     await this.#database.transaction(async (tx) => {
@@ -42,7 +43,7 @@ export class RevokedTokens {
     });
   }
 
-  /** The oldest revocation first. */
+  /** All revocations, the oldest first. */
   async list(): Promise<RevokedTokenRow[]> {
     const rows = await this.#database.query<{
       jti: string;
@@ -65,7 +66,7 @@ export class RevokedTokens {
     return rows.map(({ jti }) => jti);
   }
 
-  /** Forgets those that have expired, which is no change: nobody takes them any more. @returns how many */
+  /** Deletes revocations of expired tokens, which are refused anyway. @returns how many */
   async sweep(): Promise<number> {
     const { changes } = await this.#database.run(
       sql`DELETE FROM revoked_tokens WHERE expires_at <= ${this.#clock.now() - KEPT_AFTER_EXPIRY_MS}`,

@@ -1,8 +1,8 @@
-// What the database holds: the rows, and the interface that every driver gives the rest of the program.
+// The rows of the registry, as the rest of the program reads them.
 
 export type Visibility = "public" | "team" | "private";
 
-/** Columns that every registered entity has. Times are ISO 8601 strings in UTC. */
+/** The columns of every registered entity. Times are ISO 8601 strings in UTC. */
 export interface EntityRow {
   readonly id: string;
   readonly enabled: boolean;
@@ -14,62 +14,62 @@ export interface EntityRow {
   readonly updatedAt: string;
   readonly createdBy: string | null;
   readonly modifiedBy: string | null;
-  /** Counts the row's changes, from 1. */
+  /** Starts at 1 and grows with each change of the row. */
   readonly version: number;
 }
 
-/** A registered upstream MCP server; "gateway" on the wire, because ContextForge's users know it so. */
+/** A registered upstream MCP server. The REST API calls it gateway, as ContextForge does. */
 export interface GatewayRow extends EntityRow {
   readonly name: string;
   readonly slug: string;
-  /** For STDIO: what is started, as upstream/stdio/launch.ts writes it. */
+  /** For STDIO, the command in the form of upstream/stdio/launch.ts. */
   readonly url: string;
   readonly description: string | null;
   readonly transport: "STREAMABLEHTTP" | "SSE" | "WEBSOCKET" | "STDIO";
   /** none | basic | bearer | authheaders | query_param | env */
   readonly authType: string | null;
-  /** The credentials, sealed (store/secret_box.ts); null where there are none. */
+  /** The credentials, sealed by store/secret_box.ts; null if there are none. */
   readonly authSecret: string | null;
   readonly passthroughHeaders: readonly string[] | null;
   readonly caCertificate: string | null;
-  /** Who may share a session to it: bound = one downstream session (default), shared = one identity. */
+  /** bound: each downstream session has upstream sessions of its own (default). shared: all sessions of an identity share them. */
   readonly sessionMode: "bound" | "shared";
-  /** From its `initialize` answer, as received. */
+  /** From the upstream's `initialize` result, as received. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   readonly instructions: string | null;
   readonly protocolVersion: string | null;
-  /** Did it give us an Mcp-Session-Id? null: not asked yet. */
+  /** Does the upstream assign session ids (Mcp-Session-Id)? null if not known yet. */
   readonly stateful: boolean | null;
-  /** The shortest time that it allows any of its lists to be kept, ms; null: it does not say. */
+  /** The shortest `ttlMs` of the upstream's lists; null if it announces none. */
   readonly listTtlMs: number | null;
   readonly reachable: boolean;
   readonly lastSeen: string | null;
-  /** By the health checks: when the last one was, and how many have failed since it was last seen. */
+  /** The time of the last health check, and the number of consecutive failures. */
   readonly lastCheckedAt: string | null;
   readonly failedChecks: number;
-  /** Why the last check or refresh failed; null after one that succeeded. */
+  /** The reason why the last check or refresh failed; null after a success. */
   readonly lastError: string | null;
   readonly lastRefreshAt: string | null;
   readonly refreshIntervalSeconds: number | null;
 }
 
 export interface ToolRow extends EntityRow {
-  /** null: not from a gateway. */
+  /** null if the entity belongs to no gateway. */
   readonly gatewayId: string | null;
   readonly originalName: string;
-  /** The name clients see where no virtual server says otherwise: `{gateway-slug}-{tool-slug}`; unique. */
+  /** The unique name, `{gateway-slug}-{tool-slug}`. A virtual server can have another name for the tool. */
   readonly name: string;
-  /** The operator's choice for the last part of `name`; null: the upstream's. */
+  /** The operator's choice for the last part of `name`; null for the upstream's name. */
   readonly customName: string | null;
   readonly displayName: string | null;
-  /** The operator's description; null: the upstream's. */
+  /** The operator's description; null for the upstream's. */
   readonly description: string | null;
-  /** The upstream's tool object as JSON text, every field kept, known to us or not. */
+  /** The upstream's tool object as JSON text, with all its fields. */
   readonly definition: string;
   /**
-   * Its place among its gateway's, kept for life: the upstream's order when it was first seen, what came later behind. An
-   * upstream that lists its things in another order moves nothing under a client that is reading pages.
+   * The place among the gateway's entities, which never changes: first the order of the upstream's first list, then new entities.
+   * If the upstream changes its order, clients that are reading pages miss nothing.
    */
   readonly position: number;
   readonly timeoutMs: number | null;
@@ -95,31 +95,31 @@ export interface PromptRow extends EntityRow {
   readonly position: number;
 }
 
-/** What an operator calls a tool in one virtual server; what is missing is as elsewhere. */
+/** Name and description of a tool in one virtual server. An absent field is as in the registry. */
 export interface ToolOverride {
   readonly name?: string;
   readonly description?: string;
 }
 
-/** A virtual server: a chosen set of tools, resources and prompts at an endpoint of its own. */
+/** A virtual server: a selection of tools, resources and prompts with its own endpoint. */
 export interface ServerRow extends EntityRow {
   readonly name: string;
   readonly description: string | null;
   readonly icon: string | null;
-  /** How its tools and prompts are called where nothing else is said: as in the registry, or as their upstreams call them. */
+  /** Whether tools and prompts have their names from the registry (prefixed) or from their upstreams (original). */
   readonly naming: "prefixed" | "original";
-  /** By tool id. */
+  /** Overrides by tool id. */
   readonly toolOverrides: Readonly<Record<string, ToolOverride>>;
-  /** What `initialize` says in place of our own words, member by member. */
+  /** Members that replace those of the gateway in the `initialize` result. */
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
-  /** null: the description. */
+  /** null if the description is used. */
   readonly instructions: string | null;
   readonly toolIds: readonly string[];
   readonly resourceIds: readonly string[];
   readonly promptIds: readonly string[];
 }
 
-/** Everything that the data plane reads, as of one version. */
+/** Everything that the data plane reads, in one version. */
 export interface CatalogRows {
   readonly version: number;
   readonly gateways: readonly GatewayRow[];
@@ -127,11 +127,11 @@ export interface CatalogRows {
   readonly resources: readonly ResourceRow[];
   readonly prompts: readonly PromptRow[];
   readonly servers: readonly ServerRow[];
-  /** Ids (`jti`) of tokens that are refused. */
+  /** The ids (`jti`) of revoked tokens. */
   readonly revokedTokens: readonly string[];
 }
 
-/** What an upstream was found to offer: of its lists each object as the JSON text that it sent, in its order. */
+/** The lists of an upstream. Each object is the JSON text that the upstream sent, in the upstream's order. */
 export interface Discovery {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
@@ -140,7 +140,7 @@ export interface Discovery {
   readonly stateful: boolean;
   readonly listTtlMs: number | null;
   readonly tools: readonly string[];
-  /** Tools that clients must not offer, and why: they are not among the others. */
+  /** Tools that clients must not offer, and the reasons. `tools` does not contain them. */
   readonly refusedTools?: readonly { readonly name: string; readonly reason: string }[];
   readonly resources: readonly string[];
   readonly resourceTemplates: readonly string[];

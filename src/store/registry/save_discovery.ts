@@ -1,4 +1,4 @@
-// Takes what an upstream was found to offer into the registry: ids and the operator's fields of what remains are kept.
+// Saves the lists of an upstream in the registry. Entities that remain keep their ids and the operator's fields.
 import { SluiceError } from "../../base/errors.ts";
 import {
   type DiscoveryChanges,
@@ -18,7 +18,7 @@ import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";
 
 export type { DiscoveryChanges, Nameable, Naming, SkippedItem } from "./discovery_merge.ts";
 
-/** Which kinds to take over; what is left out stays as it was. Default: all. */
+/** The kinds to save. The default is all kinds; other kinds stay unchanged. */
 export interface DiscoveryKinds {
   readonly tools?: boolean;
   readonly resources?: boolean;
@@ -30,11 +30,11 @@ export interface DiscoverySaved {
   readonly resources: DiscoveryChanges;
   readonly prompts: DiscoveryChanges;
   readonly skipped: readonly SkippedItem[];
-  /** Did anything change that the data plane reads? Then the catalog version was raised. */
-  readonly isNews: boolean;
+  /** Has the catalog version grown, because the data plane reads something that changed? */
+  readonly hasChanges: boolean;
 }
 
-/** In `tx`. @throws {SluiceError} NOT_FOUND when there is no such gateway */
+/** Runs in `tx`. @throws {SluiceError} NOT_FOUND if there is no such gateway */
 export async function saveDiscovery(
   tx: Database,
   gatewayId: string,
@@ -66,16 +66,16 @@ export async function saveDiscovery(
   };
   const time = now.toISOString();
   const seen = { lastSeen: time, failedChecks: 0, lastError: null, lastRefreshAt: time };
-  const isNews = merge.isNews || !hasAll(gateway, about);
-  if (isNews) await gateways.update(gatewayId, { ...about, ...seen });
-  // The data plane reads none of these: no worker need read the catalog again for them.
+  const hasChanges = merge.hasChanges || !hasAll(gateway, about);
+  if (hasChanges) await gateways.update(gatewayId, { ...about, ...seen });
+  // The data plane does not read these fields, so the catalog version stays.
   else await tx.run(sql`UPDATE gateways SET ${GATEWAYS.table.assignments(seen)} WHERE id = ${gatewayId}`);
-  return { ...saved, isNews };
+  return { ...saved, hasChanges };
 }
 
 /**
- * Names a gateway's tools and prompts anew, after its slug or a custom name has changed. In `tx`.
- * @throws {SluiceError} CONFLICT when a new name belongs to another gateway
+ * Renames a gateway's tools and prompts after its slug or a custom name has changed. Runs in `tx`.
+ * @throws {SluiceError} CONFLICT if another gateway has one of the new names
  */
 export async function renameDiscovered(
   tx: Database,

@@ -1,4 +1,4 @@
-// Virtual servers: their rows, and the tables that say which tools, resources and prompts each has.
+// Virtual servers: their rows, and the tables of their tools, resources and prompts.
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
 import {
@@ -31,7 +31,7 @@ export class ServerEntities implements Entities<ServerRow> {
     this.#now = now;
   }
 
-  /** @throws {SluiceError} also VALIDATION_FAILED when a member does not exist */
+  /** @throws {SluiceError} also VALIDATION_FAILED if a member does not exist */
   insert({ toolIds, resourceIds, promptIds, ...fields }: NewRow<ServerRow>): Promise<ServerRow> {
     return this.#database.transaction(async (tx) => {
       const row = await this.#fields(tx).insert(fields);
@@ -87,7 +87,7 @@ async function setMembers(tx: Database, serverId: string, members: Partial<Membe
         await tx.run(sql`INSERT INTO ${table} (server_id, ${column}, position) VALUES ${sql.join(tuples)}`);
       } catch (error) {
         if (!(error instanceof ConstraintError) || error.kind !== "foreign_key") throw error;
-        throw new SluiceError("VALIDATION_FAILED", { reason: `${key} names something that does not exist` }, {
+        throw new SluiceError("VALIDATION_FAILED", { reason: `${key} contains an unknown id` }, {
           cause: error,
         });
       }
@@ -112,7 +112,7 @@ async function withMembers(tx: Database, rows: readonly ServerFields[]): Promise
   });
 }
 
-/** The words for a tool go with the tool. */
+/** Removes the overrides of tools that are no longer members. */
 function withoutForeign(
   overrides: ServerRow["toolOverrides"],
   toolIds: readonly string[],

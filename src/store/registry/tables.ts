@@ -1,18 +1,18 @@
-// The tables of the registry, and what a name conflict in each is called.
+// The tables of the registry, and the texts of their name conflicts.
 import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "./rows.ts";
 import { type ColumnKind, Table } from "../sql/table.ts";
 
-/** A virtual server without its members, which have tables of their own. */
+/** A virtual server without its members, which are in other tables. */
 export type ServerFields = Omit<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
 
-/** What is the same for every registered entity, but for what it is. */
+/** The description of a kind of entity. */
 export interface EntityTable<Row extends EntityRow> {
   readonly table: Table<Row>;
-  /** What one row is called in an error text. */
+  /** The name of the kind in error texts. */
   readonly noun: string;
-  /** Lists are sorted by this, then by id. */
+  /** Lists are sorted by this column, then by id. */
   readonly sortKey: keyof Row & string;
-  /** Why the row's unique name is refused when another has it. */
+  /** The reason to refuse a row whose unique name is in use. */
   readonly conflict: (row: Partial<Row>) => string;
 }
 

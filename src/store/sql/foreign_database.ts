@@ -1,14 +1,14 @@
-// Recognizes another program's database, ContextForge's above all, before anything is written to it.
+// Recognizes the database of another program, such as ContextForge, before anything is written to it.
 import { SluiceError } from "../../base/errors.ts";
 
-/** What the gateway needs to know of a database to tell whose it is. */
+/** What shows to whom a database belongs. */
 export interface DatabaseContents {
   readonly tables: ReadonlySet<string>;
-  /** How many steps of our schema it has. */
+  /** How many migrations of our schema have run. */
   readonly steps: number;
 }
 
-/** Every table that our schema has, or had in an earlier version. */
+/** All tables that our schema has, or had in an earlier version. */
 export const OUR_TABLES: readonly string[] = [
   "cache_records",
   "catalog_version",
@@ -25,10 +25,10 @@ export const OUR_TABLES: readonly string[] = [
   "tools",
 ];
 
-/** Alembic, which brings ContextForge's schema up to date, keeps its version in this table. */
+/** The table in which Alembic, ContextForge's migration tool, keeps the version of the schema. */
 const ALEMBIC_TABLE = "alembic_version";
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN when tables of another program stand in the way of ours */
+/** @throws {SluiceError} STORE_CANNOT_OPEN if another program has tables with names of ours */
 export function refuseForeign({ tables, steps }: DatabaseContents, location: string): void {
   if (steps > 0) return;
   const taken = OUR_TABLES.filter((name) => tables.has(name));

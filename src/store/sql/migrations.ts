@@ -1,4 +1,4 @@
-// The schema, as numbered steps that only go forward. A released step is never edited: add the next one.
+// The database schema, as numbered steps. A released step is never edited; a change is a new step.
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -8,7 +8,7 @@ export interface Migration {
   readonly statements: readonly SqlQuery[];
 }
 
-// Columns that every registered entity has (EntityRow). Times are ISO text, booleans 0 or 1, JSON text: the same in both databases.
+// The columns of every registered entity (EntityRow). Times are ISO texts, booleans are 0 or 1, and JSON is text, in both databases.
 const ENTITY = sql`
   id TEXT NOT NULL PRIMARY KEY,
   enabled INTEGER NOT NULL,
@@ -22,7 +22,7 @@ const ENTITY = sql`
   modified_by TEXT,
   version INTEGER NOT NULL`;
 
-/** Number n is `MIGRATIONS[n - 1]`. */
+/** Step number n is `MIGRATIONS[n - 1]`. */
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "registry",
@@ -138,14 +138,14 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`CREATE INDEX revoked_tokens_expires_at ON revoked_tokens (expires_at)`,
     ],
   },
-  // Whether it can be reached is its gateway's to say.
+  // A tool is reachable if its gateway is.
   { name: "tools without reachable", statements: [sql`ALTER TABLE tools DROP COLUMN reachable`] },
 ];
 
 /**
- * Brings the schema up to date. Starters that come at the same time run each step once between them.
+ * Brings the schema up to date. If several processes start at the same time, each step runs in one of them.
  * @returns the names of the steps that this call ran
- * @throws {SluiceError} STORE_CANNOT_OPEN when the database is newer than this program, or refuses a step
+ * @throws {SluiceError} STORE_CANNOT_OPEN if the schema is newer than this program, or a step fails
  */
 export async function migrate(database: Database, migrations = MIGRATIONS): Promise<string[]> {
   try {
@@ -161,7 +161,7 @@ export async function migrate(database: Database, migrations = MIGRATIONS): Prom
 }
 
 async function runSteps(database: Database, migrations: readonly Migration[]): Promise<string[]> {
-  // In a transaction, where one writes at a time: PostgreSQL lets two that create one table fail.
+  // Transactions run one at a time. In PostgreSQL, two concurrent statements that create the same table would fail.
   await database.transaction(async (tx) => {
     refuseForeign(await contentsOf(tx), tx.location);
     await tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -175,7 +175,7 @@ async function runSteps(database: Database, migrations: readonly Migration[]): P
   }
 }
 
-/** The tables where `CREATE TABLE` makes new ones. */
+/** The tables in the schema in which `CREATE TABLE` creates new ones. */
 const TABLES: Readonly<Record<Database["dialect"], SqlQuery>> = {
   sqlite: sql`SELECT name FROM sqlite_master WHERE type = 'table'`,
   postgres: sql`SELECT tablename AS name FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`,
@@ -189,7 +189,7 @@ async function contentsOf(tx: Database): Promise<DatabaseContents> {
   return { tables, steps: Number(counted.steps) };
 }
 
-/** Runs the one step that is due, in the transaction that also notes it; null when there is none. */
+/** Runs the next step and records it in the same transaction. @returns its name, or null if there is no next step */
 async function nextStep(tx: Database, migrations: readonly Migration[]): Promise<string | null> {
   const [row] = await tx.query<{ version: number | null }>(
     sql`SELECT MAX(version) AS version FROM schema_migrations`,
@@ -213,7 +213,7 @@ async function nextStep(tx: Database, migrations: readonly Migration[]): Promise
   return name;
 }
 
-/** Which tools, resources or prompts a virtual server has, in its order. */
+/** The table of a virtual server's tools, resources or prompts, with their order. */
 function membership(noun: string): SqlQuery[] {
   const table = sql.id(`server_${noun}s`);
   const member = sql.id(`${noun}_id`);

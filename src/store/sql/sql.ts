@@ -1,39 +1,40 @@
-// The `sql` tagged template, and the database interface that every driver gives. One text serves SQLite and PostgreSQL.
+// Room `sql`: what both databases share: the `sql` template, the interface of a driver, the schema, and the mapping of rows. A
+// statement has the same text for SQLite and PostgreSQL.
 
-/** What a statement may bind. Booleans and JSON are mapped by store/table.ts, the only place that knows how. */
+/** A bound value of a statement. `Table` maps booleans and JSON to these. */
 export type SqlValue = string | number | null;
 
-/** A statement or a piece of one: `parts` is one longer than `values`, which stand between them. */
+/** A statement or a part of one. The values stand between the parts, so there is one more part than there are values. */
 export interface SqlQuery {
   readonly parts: readonly string[];
   readonly values: readonly SqlValue[];
 }
 
 export interface TransactionOptions {
-  /** Only reads, all of one moment; does not wait for writers. */
+  /** The transaction only reads. It sees one snapshot of the data, and does not wait for writers. */
   readonly readOnly?: boolean;
 }
 
 /**
- * A connection, or an open transaction on one. All methods throw SluiceError STORE_UNAVAILABLE where the database cannot
- * be used, and ConstraintError where a constraint refuses the row.
+ * A connection, or an open transaction on one. All methods throw SluiceError STORE_UNAVAILABLE if the database is not
+ * available, and ConstraintError if a constraint refuses a row.
  */
 export interface Database {
   readonly dialect: "sqlite" | "postgres";
-  /** Where the database is, for error texts: a path or host, never a secret. */
+  /** The place of the database, for error texts: a path or a host, never a secret. */
   readonly location: string;
   query<T>(query: SqlQuery): Promise<T[]>;
-  /** @returns changes: how many rows it inserted, updated or deleted */
+  /** @returns the number of rows that were inserted, updated or deleted */
   run(query: SqlQuery): Promise<{ changes: number }>;
   /**
-   * Runs `fn` in a transaction: commits what it did when it resolves, undoes it when it throws. `fn` uses only the `tx`
-   * it is given: a statement on the outer database waits for the transaction's end. Inside a transaction it nests.
+   * Runs `fn` in a transaction, which is committed if `fn` resolves and rolled back if it throws. `fn` must use `tx` only: a
+   * statement on the outer database waits for the end of the transaction. Transactions can be nested.
    */
   transaction<T>(fn: (tx: Database) => Promise<T>, options?: TransactionOptions): Promise<T>;
   close(): Promise<void>;
 }
 
-/** A row was refused by a constraint of its table; `kind` is the same whichever driver met it. */
+/** A constraint of the table refused a row. Both drivers report the same `kind`. */
 export class ConstraintError extends Error {
   readonly kind: "unique" | "foreign_key" | "other";
   constructor(kind: ConstraintError["kind"], message: string, options?: ErrorOptions) {
@@ -44,8 +45,8 @@ export class ConstraintError extends Error {
 }
 
 /**
- * Builds a statement: sql`SELECT id FROM tools WHERE name = ${name}`. What is put in is bound as a value, unless it is
- * a piece made by `sql` itself, which becomes part of the text.
+ * Builds a statement: sql`SELECT id FROM tools WHERE name = ${name}`. A substitution is bound as a value; a substitution made by
+ * `sql` itself becomes part of the text.
  */
 export function sql(strings: TemplateStringsArray, ...inserts: readonly (SqlValue | SqlQuery)[]): SqlQuery {
   const builder = new Builder(strings[0]);
@@ -57,7 +58,7 @@ export function sql(strings: TemplateStringsArray, ...inserts: readonly (SqlValu
   return builder;
 }
 
-/** The pieces one after the other, with `separator` (SQL text, from code) between them. */
+/** Joins the parts. `separator` is SQL text from code, never input. */
 sql.join = (pieces: readonly SqlQuery[], separator = ", "): SqlQuery => {
   const builder = new Builder("");
   pieces.forEach((piece, i) => {
@@ -67,22 +68,22 @@ sql.join = (pieces: readonly SqlQuery[], separator = ", "): SqlQuery => {
   return builder;
 };
 
-/** A table's or column's name. @throws TypeError for anything but lower-case letters, digits and "_" */
+/** The name of a table or column. @throws TypeError if it contains anything but lower-case letters, digits and "_" */
 sql.id = (name: string): SqlQuery => {
   if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new TypeError(`not an SQL identifier: ${name}`);
   return { parts: [`"${name}"`], values: [] };
 };
 
-/** `(a, b, c)` for an IN list. @throws TypeError when there is nothing in it, which SQL does not allow */
+/** `(a, b, c)` for an IN list. @throws TypeError for an empty list, which SQL does not allow */
 sql.list = (values: readonly SqlValue[]): SqlQuery => {
   if (values.length === 0) throw new TypeError("an SQL list needs a value");
   return sql`(${sql.join(values.map((value) => sql`${value}`))})`;
 };
 
-/** Nothing: for optional pieces. */
+/** An empty part, for optional parts of a statement. */
 sql.empty = { parts: [""], values: [] } as SqlQuery;
 
-/** As either database keeps a text: PostgreSQL has no NUL in one. */
+/** Removes NUL characters from a text: PostgreSQL cannot store them. */
 export function storable(text: string): string {
   return text.replaceAll("\0", "\uFFFD");
 }

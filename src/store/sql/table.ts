@@ -1,7 +1,7 @@
-// One description per table, from which rows are written and read: the only place where booleans and JSON become SQL.
+// Describes a table, and converts rows to and from SQL. Only this file maps booleans and JSON.
 import { sql, type SqlQuery, type SqlValue } from "./sql.ts";
 
-/** boolean is kept as 0 or 1, json as text; bigints (ms since the epoch) come back as numbers. */
+/** A boolean is stored as 0 or 1, JSON as text. Integers, such as ms since the epoch, are read as numbers. */
 export type ColumnKind = "text" | "integer" | "boolean" | "json";
 
 interface Column {
@@ -11,7 +11,7 @@ interface Column {
   readonly kind: ColumnKind;
 }
 
-/** Rows per INSERT: few statement texts to keep prepared, far below both databases' limit of bound values. */
+/** Rows per INSERT: this keeps the number of prepared statements small, and the bound values below the limits of both databases. */
 const ROWS_PER_INSERT = 50;
 
 /** A table whose columns are the fields of `Row`, in snake_case. */
@@ -29,12 +29,12 @@ export class Table<Row extends object> {
     });
   }
 
-  /** The column that keeps a field. */
+  /** The column of a field. */
   column(key: keyof Row & string): SqlQuery {
     return this.#find(key).id;
   }
 
-  /** INSERT statements for the rows, several rows each. */
+  /** INSERT statements for the rows. Each inserts several rows. */
   inserts(rows: readonly Row[]): SqlQuery[] {
     const statements: SqlQuery[] = [];
     const columns = sql.join(this.#columns.map(({ id }) => id));
@@ -57,7 +57,7 @@ export class Table<Row extends object> {
     );
   }
 
-  /** Row objects of what the database gave. */
+  /** Converts a record of the database to a row. */
   decode(record: Readonly<Record<string, unknown>>): Row {
     const row: Record<string, unknown> = {};
     for (const column of this.#columns) row[column.key] = decode(column, record[column.name]);
@@ -98,5 +98,5 @@ function decode({ kind }: Column, value: unknown): unknown {
   }
 }
 
-/** Most rows have no tags: one frozen list serves them all. */
+/** Most rows have no tags. All of them share one frozen list. */
 const NO_TAGS: readonly unknown[] = Object.freeze([]);

@@ -1,4 +1,5 @@
-// SQLite by node:sqlite: one connection, shared by every async caller of a worker.
+// Room `sqlite`: the driver for SQLite, by node:sqlite. `open_database.ts` uses `openSqlite`. All callers of a worker share one
+// connection.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { dirname } from "node:path";
 import { backoffMs } from "../../base/backoff.ts";
@@ -10,18 +11,18 @@ import { refuseForeignFile } from "./sqlite_contents.ts";
 import { isBusy, translateSqliteError, unavailable } from "./sqlite_errors.ts";
 
 export interface SqliteOptions {
-  /** How long a statement waits for another connection's lock, ms. */
+  /** Time that a statement waits for another connection's lock, ms. */
   readonly busyTimeoutMs: number;
   readonly clock?: Clock;
 }
 
-/** node:sqlite waits inside the call, which stops the whole worker; beyond this the wait is ours, between tries. */
+/** node:sqlite waits synchronously, which blocks the worker. After this time the statement is retried asynchronously instead. */
 const BLOCKING_WAIT_MS = 5;
 const MAX_CACHED_STATEMENTS = 128;
 
 /**
- * Opens the file, creating it where there is none, for reading and writing.
- * @throws {SluiceError} STORE_CANNOT_OPEN with the path and the reason; another program's file is left as it is
+ * Opens the file for reading and writing, and creates it if there is none. A file of another program stays unchanged.
+ * @throws {SluiceError} STORE_CANNOT_OPEN with the path and the reason
  */
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const cannotOpen = (reason: string, cause?: unknown) =>
@@ -41,13 +42,13 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   }
 }
 
-/** The one connection: statements run at once, whole, in the order in which they come. */
+/** The connection. Each statement runs synchronously, in the order of the calls. */
 class Connection {
   readonly path: string;
   readonly #database: DatabaseSync;
   readonly #busyTimeoutMs: number;
   readonly #clock: Clock;
-  /** By text, the longest unused first. */
+  /** Prepared statements by text, the least recently used first. */
   readonly #statements = new BoundedMap<string, StatementSync>({
     maxEntries: MAX_CACHED_STATEMENTS,
     ageFrom: "get",
@@ -63,7 +64,7 @@ class Connection {
 
   async prepareForUse(): Promise<void> {
     this.execute(`PRAGMA busy_timeout = ${Math.min(BLOCKING_WAIT_MS, this.#busyTimeoutMs)}`);
-    // Two starters may switch to WAL at the same moment, and only one gets the lock at once.
+    // If two processes switch to WAL at the same time, one of them has to wait for the lock.
     const [{ journal_mode: mode }] = await this.patiently(() =>
       this.all({ parts: ["PRAGMA journal_mode = WAL"], values: [] }) as { journal_mode: string }[]
     );
@@ -76,7 +77,7 @@ class Connection {
     this.execute("PRAGMA synchronous = NORMAL");
     this.execute("PRAGMA foreign_keys = ON");
     await this.patiently(() => this.execute("BEGIN IMMEDIATE"));
-    this.execute("PRAGMA user_version = 1"); // fails where the file is read-only; BEGIN alone does not
+    this.execute("PRAGMA user_version = 1"); // fails if the file is read-only, which BEGIN does not
     this.execute("ROLLBACK");
   }
 
@@ -89,12 +90,12 @@ class Connection {
     return { changes: Number(changes) };
   }
 
-  /** `BEGIN` and its like; through a statement, because only that tells the result code of a failure. */
+  /** Runs `BEGIN` and the like, as a prepared statement: only its errors have a result code. */
   execute(text: string): void {
     this.#guarded(() => this.#statement(text).run());
   }
 
-  /** Tries again for as long as the database is locked, at most the busy timeout; other callers go on meanwhile. */
+  /** Retries while the database is locked, for at most the busy timeout. Other callers can continue meanwhile. */
   async patiently<T>(attempt: () => T | Promise<T>): Promise<T> {
     const deadline = this.#clock.now() + this.#busyTimeoutMs;
     for (let tries = 0;; tries++) {
@@ -134,8 +135,8 @@ class Connection {
 }
 
 /**
- * The connection outside of transactions (depth 0), or one transaction on it. While a transaction is open in a scope, the
- * scope's other callers wait, in order: their statements must not fall into it.
+ * The connection outside transactions (depth 0), or a transaction on it. While a transaction is open, other callers of the outer
+ * scope wait in order: their statements must not become part of the transaction.
  */
 class Scope implements Database {
   readonly dialect = "sqlite";
@@ -194,7 +195,7 @@ class Scope implements Database {
         this.#refuseWhenOver();
         this.#connection.execute(this.#depth === 0 ? begin : `SAVEPOINT s${this.#depth}`);
       } catch (error) {
-        this.#unlock(); // not held while we wait: reads go on
+        this.#unlock(); // reads can continue during the wait
         throw error;
       }
     });
@@ -208,7 +209,7 @@ class Scope implements Database {
         this.#connection.execute(`RELEASE s${this.#depth}`);
       }
     } catch {
-      // SQLite rolls back by itself on some failures (disk full, I/O); what was thrown first says more.
+      // After some failures (disk full, I/O) SQLite has already rolled back. The first error tells more.
     }
   }
 
@@ -228,12 +229,12 @@ class Scope implements Database {
     });
   }
 
-  /** Inside a transaction the lock is ours already: a busy database is then no matter of waiting. */
+  /** A transaction has the lock already, so its statements are not retried. */
   #retryable<T>(attempt: () => Promise<T>): Promise<T> {
     return this.#depth === 0 ? this.#connection.patiently(attempt) : attempt();
   }
 
-  /** Waits for statements that were given to the transaction but not awaited by its function. */
+  /** Waits for statements that the transaction's function did not await. */
   async #finish(): Promise<void> {
     await this.#lock();
     this.#isOver = true;
@@ -252,7 +253,7 @@ class Scope implements Database {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Hands the lock to who waits longest. */
+  /** Passes the lock to the caller that has waited longest. */
   #unlock(): void {
     const next = this.#waiting.shift();
     if (next !== undefined) next();
@@ -260,7 +261,7 @@ class Scope implements Database {
   }
 }
 
-/** node:sqlite's own error under ours. */
+/** The error of node:sqlite in the cause of ours. */
 function rootOf(error: unknown): unknown {
   return error instanceof SluiceError ? (error.cause as Error | undefined)?.cause : error;
 }

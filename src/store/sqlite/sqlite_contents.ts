@@ -1,24 +1,24 @@
-// Looks into a SQLite file without leaving a trace: opening a file for use switches it to WAL and puts files beside it.
+// Reads a SQLite file without changing it. Opening a file for use switches it to WAL, and creates files beside it.
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { type DatabaseContents, refuseForeign } from "../sql/foreign_database.ts";
 
 const MAX_TRIES = 20;
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN when the file is another program's database; a file that cannot be read passes */
+/** Accepts also a file that cannot be read. @throws {SluiceError} STORE_CANNOT_OPEN if the database belongs to another program */
 export function refuseForeignFile(path: string): void {
   const contents = contentsOf(path);
   if (contents !== null) refuseForeign(contents, path);
 }
 
-/** null: there is no file, or none that can be read; whoever opens it says why. */
+/** null if there is no file, or if it cannot be read. `openSqlite` reports the reason. */
 function contentsOf(path: string): DatabaseContents | null {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const before = stateOf(path);
     if (before === null) return null;
     try {
       const contents = read(path, before.hasWal);
-      // Another process may have written meanwhile, and an immutable read would not have noticed.
+      // An immutable read does not notice writes of other processes. Repeat it if the file has changed meanwhile.
       if (stateOf(path)?.mark === before.mark) return contents;
     } catch {
       return null;
@@ -27,7 +27,7 @@ function contentsOf(path: string): DatabaseContents | null {
   return null;
 }
 
-/** With a WAL beside it the file alone is out of date. Without one, an immutable read makes neither a WAL nor a lock. */
+/** An immutable read creates no files, but ignores a WAL. If there is a WAL, the file is opened read-only. */
 function read(path: string, hasWal: boolean): DatabaseContents {
   const url = pathToFileURL(path);
   if (!hasWal) url.searchParams.set("immutable", "1");
@@ -43,7 +43,7 @@ function read(path: string, hasWal: boolean): DatabaseContents {
   }
 }
 
-/** What changes with every write to the database; null: there is no file, or an empty one. */
+/** A mark that changes with every write; null if there is no file, or an empty one. */
 function stateOf(path: string): { hasWal: boolean; mark: string } | null {
   try {
     const { size, mtime } = Deno.statSync(path);

@@ -1,8 +1,8 @@
-// What node:sqlite throws, in the words that every driver shares.
+// Translates errors of node:sqlite to the errors that both drivers share.
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { ConstraintError } from "../sql/sql.ts";
 
-// Primary result codes, https://www.sqlite.org/rescode.html; extended codes hold theirs in the low byte.
+// Primary result codes, https://www.sqlite.org/rescode.html. The low byte of an extended code is its primary code.
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
@@ -14,23 +14,23 @@ const SQLITE_CONSTRAINT_FOREIGNKEY = 787;
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555;
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
 
-/** Does another connection hold the lock that the statement needs? Then it may be tried again. */
+/** Does another connection hold a lock that the statement needs? Then the statement can be tried again. */
 export function isBusy(error: unknown): boolean {
   const code = errcode(error);
   return code !== null && ((code & 0xff) === SQLITE_BUSY || (code & 0xff) === SQLITE_LOCKED);
 }
 
-/** Is the file none of SQLite's? */
+/** Is the file not a SQLite database? */
 export function isNoDatabase(error: unknown): boolean {
   return errcode(error) === SQLITE_NOTADB;
 }
 
-/** Does the error come from node:sqlite? */
+/** Is the error from node:sqlite? */
 export function isSqliteError(error: unknown): boolean {
   return errcode(error) !== null;
 }
 
-/** The error to throw instead of one of node:sqlite's; a mistake in a statement stays what it is. */
+/** The error to throw instead of node:sqlite's. An error in a statement is returned unchanged. */
 export function translateSqliteError(error: unknown, path: string): unknown {
   const code = errcode(error);
   if (code === null) return error;
@@ -46,7 +46,7 @@ export function translateSqliteError(error: unknown, path: string): unknown {
   }
 }
 
-/** STORE_UNAVAILABLE, whose cause names the path and the reason for the log. */
+/** STORE_UNAVAILABLE. Its cause names the path and the reason, for the log. */
 export function unavailable(path: string, reason: string, error?: unknown): SluiceError {
   return new SluiceError("STORE_UNAVAILABLE", {}, {
     cause: new Error(`${path}: ${reason}`, error === undefined ? undefined : { cause: error }),
