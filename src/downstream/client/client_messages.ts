@@ -1,4 +1,6 @@
-// What a client says besides its requests, whichever transport brings it: answers, cancellations, progress, news for upstreams.
+// Messages of a client besides its requests. This folder holds what all transports of clients have in common.
+//
+// This file takes responses, cancellations, progress, and notifications for upstreams.
 import type { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import {
@@ -16,19 +18,18 @@ import type { PersistedSession } from "./persisted_session.ts";
 
 const CANCELLED = "notifications/cancelled";
 
-/** A client of a revision with sessions, as its messages meet it. */
+/** The state of a client that its messages act on. */
 export interface ClientSide {
   readonly bound: BoundSessions;
-  /** What upstreams ask the client. */
+  /** Requests of upstreams to the client. */
   readonly questions: ClientQuestions;
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
   readonly calls: Map<string, Cancellation>;
 }
 
 /**
- * A notification or a response of the client; what is none of ours is taken and forgotten.
- * @returns false where it is about a call or a question that is not under way here; settles when upstreams have been told
- *  what concerns them
+ * Takes a notification or response of the client. Unknown ones are accepted and ignored.
+ * @returns false if it is about a call or question that is not under way here; settles when upstreams have been notified
  */
 export async function receive(
   client: ClientSide,
@@ -40,7 +41,7 @@ export async function receive(
   return isOurs ?? true;
 }
 
-/** The part of `receive()` that is done at once. @returns null for what concerns upstreams */
+/** The synchronous part of `receive()`. @returns null for a notification to upstreams */
 export function take(
   { questions, calls }: Omit<ClientSide, "bound">,
   message: Exclude<Message, RequestMessage>,
@@ -61,23 +62,23 @@ export function take(
   }
 }
 
-/** The key of the request that a message cancels; null: it cancels none. */
+/** The key of the request that a message cancels; null: it is no cancellation. */
 export function cancelledKey(message: Message): string | null {
   if (message.kind !== "notification" || message.method !== CANCELLED) return null;
   return callKey(isObject(message.params) ? message.params.requestId : undefined);
 }
 
-/** Note a call as under way. @returns takes the note back */
+/** Registers a call as under way. @returns a function that removes it */
 export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call: Cancellation): () => void {
   const key = callKey(id);
   calls.set(key, call);
   return () => {
-    // A client may have used one id twice: what is noted now is then another call.
+    // If the client used one id twice, the entry belongs to another call by now.
     if (calls.get(key) === call) calls.delete(key);
   };
 }
 
-/** What an `initialize` says of its client; null where that is no good, which is answered with an error. */
+/** The client that an `initialize` describes; null if the description is invalid. */
 export function clientOf({ params, text }: RequestMessage): PersistedSession | null {
   if (!isObject(params) || typeof params.protocolVersion !== "string") return null;
   if (params.capabilities !== undefined && !isObject(params.capabilities)) return null;

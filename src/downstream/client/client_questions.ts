@@ -1,4 +1,4 @@
-// Requests of upstreams to the client (sampling, elicitation, roots): sent on a stream, answered by a POST of the client's.
+// Requests of upstreams to a client (sampling, elicitation, roots). They are sent on a stream; the client responds by a message.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -9,7 +9,7 @@ type ResponseMessage = Extract<Message, { kind: "response" }>;
 
 interface Question {
   readonly resolve: (answer: RpcAnswer) => void;
-  /** The upstream's progress token for the question, as JSON text. */
+  /** The upstream's progress token, as JSON text. */
   readonly progressToken: string | undefined;
   readonly onProgress: (text: string) => void;
 }
@@ -17,9 +17,9 @@ interface Question {
 export interface Asking {
   /** Sends a message to the client. */
   readonly send: (text: string) => void;
-  /** Aborted when nobody wants the answer any more. */
+  /** Aborted when the response is no longer needed. */
   readonly signal: CancelSignal;
-  /** Takes the client's progress notifications about the question, as JSON text. */
+  /** Takes the client's progress notifications about the request, as JSON text. */
   readonly onProgress: (text: string) => void;
 }
 
@@ -27,7 +27,7 @@ export class ClientQuestions {
   readonly #waiting = new Map<string, Question>();
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  /** No other worker that serves this session gives the same ids. */
+  /** Makes ids differ from those of another worker that served this session. */
   readonly #prefix = crypto.randomUUID().slice(0, 8);
   #nextId = 1;
 
@@ -37,9 +37,9 @@ export class ClientQuestions {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Ask the client. `params` is JSON text. @throws {SluiceError} CLIENT_DID_NOT_ANSWER; the signal's reason */
+  /** Sends a request to the client. `params` is JSON text. @throws {SluiceError} CLIENT_DID_NOT_ANSWER; the signal's reason */
   ask(method: string, params: string | undefined, { send, signal, onProgress }: Asking): Promise<RpcAnswer> {
-    // The client would be told that something it has never been asked is no longer wanted.
+    // Otherwise the client would get a cancellation of a request that it never got.
     if (signal.aborted) return Promise.reject(signal.reason);
     const id = `${this.#prefix}-${this.#nextId++}`;
     return new Promise((resolve, reject) => {
@@ -71,7 +71,7 @@ export class ClientQuestions {
     });
   }
 
-  /** The client's answer. @returns false where nobody has asked */
+  /** Takes the client's response. @returns false if no request has its id */
   answer({ id, value, text }: ResponseMessage): boolean {
     const question = typeof id === "string" ? this.#waiting.get(id) : undefined;
     if (question === undefined) return false;
@@ -80,7 +80,7 @@ export class ClientQuestions {
     return true;
   }
 
-  /** The client's progress notification about a question. @returns false where nobody has asked */
+  /** Takes the client's progress notification. @returns false if no request has its token */
   progress({ params, text }: Extract<Message, { kind: "notification" }>): boolean {
     const token = isObject(params) ? params.progressToken : undefined;
     const question = typeof token === "string" ? this.#waiting.get(token) : undefined;
@@ -96,7 +96,7 @@ function progressTokenIn(params: string | undefined): string | undefined {
   return meta === undefined ? undefined : memberText(meta, "progressToken");
 }
 
-/** The question's id is its token: two upstreams may have chosen the same one (2025-11-25, progress: "unique across all active requests"). */
+/** Replaces the progress token by the request's id: two upstreams may have chosen the same token (2025-11-25, progress: "unique across all active requests"). */
 function withProgressToken(params: string, id: string): string {
   const meta = replaceMember(memberText(params, "_meta")!, "progressToken", JSON.stringify(id));
   return replaceMember(params, "_meta", meta);

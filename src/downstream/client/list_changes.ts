@@ -1,4 +1,4 @@
-// Which of an endpoint's lists a new catalog has changed, as the notifications that say so, and who is told.
+// Finds which lists of an endpoint a new catalog has changed, and sends the `list_changed` notifications to clients.
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
 import { notificationText } from "../../mcp/json_rpc.ts";
 
@@ -10,22 +10,22 @@ export const LIST_CHANGED = {
 
 export type ListChangedMethod = typeof LIST_CHANGED[keyof typeof LIST_CHANGED];
 
-/** An upstream has said that a list of its own has changed: who shows it says so too, whatever the catalog has noticed. */
+/** An upstream announced a changed list. Clients that see its entries are notified even if the catalog shows no difference. */
 export interface UpstreamChange {
   readonly gatewayId: string;
   readonly method: string;
 }
 
-/** A client with a session, of whatever transport. */
+/** A client with a session, over any transport. */
 export interface ListListener {
-  /** The virtual server that it sees; null: everything. */
+  /** The virtual server of its endpoint; null: everything. */
   readonly serverId: string | null;
-  /** Does it take messages that belong to no call? */
+  /** Does it receive messages that belong to no call? */
   readonly isListening: boolean;
   notify(message: string): void;
 }
 
-/** Tell those who listen. @param said what upstreams have announced themselves */
+/** Notifies the clients that listen. @param said changes that upstreams announced */
 export function announceListChanges(
   listeners: Iterable<ListListener>,
   before: Catalog,
@@ -41,7 +41,7 @@ export function announceListChanges(
   }
 }
 
-/** @param said what upstreams have announced themselves */
+/** @param said changes that upstreams announced */
 export function changedLists(
   before: Scope | undefined,
   after: Scope | undefined,

@@ -1,6 +1,8 @@
-// A client on one ordered channel with two directions (legacy SSE, WebSocket, stdio): its messages come in, and everything for it
-// goes out there. A request that claims 2026-07-28 in its `_meta` is served by that revision's rules; `initialize` begins a session of
-// an older one, for everything else. One connection may have both.
+// Clients on duplex channels: one ordered channel with two directions (SSE of 2024-11-05, WebSocket, stdio). This folder holds the
+// session on such a channel and the transports over HTTP; stdio is in `cli`.
+//
+// A request that claims 2026-07-28 in its `_meta` is served by that revision's rules. `initialize` begins a session of a revision with
+// sessions, which serves everything else. One channel may carry both.
 import type { Principal } from "../../auth/principal.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -38,7 +40,7 @@ import { noteRequest } from "../exchange/request_note.ts";
 import type { Listener } from "../sessionless/listeners.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 
-/** Requests of one connection under way at once, those that listen among them; what is above is answered TOO_MANY_CALLS. */
+/** Concurrent requests of one connection, listeners included. Further ones are answered TOO_MANY_CALLS. */
 export const MAX_CALLS = 256;
 
 export interface DuplexDeps {
@@ -47,9 +49,9 @@ export interface DuplexDeps {
   readonly upstreams: Pick<Upstreams, "notify">;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly errors: ErrorReporter;
-  /** null: nobody is limited. */
+  /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
-  /** Counts what was refused without being looked at. */
+  /** Counts requests refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
   readonly accessLog: Pick<AccessLog, "beginCall"> | null;
   readonly clock: Clock;
@@ -59,32 +61,32 @@ export interface DuplexDeps {
   readonly sessionless: SessionlessCallsDeps;
 }
 
-/** Why the gateway ends a connection: it restarts, or the token is over that let the client in. */
+/** Why the gateway closes a connection: it restarts, or the connection's token has expired or was revoked. */
 export type CloseReason = "restart" | "expired";
 
-/** The way to the client. Both are called at any time, also when it has ended: nothing happens then. */
+/** The channel to the client. After its end both methods do nothing. */
 export interface DuplexChannel {
-  /** Takes one message, or the answer to a batch, as JSON text. */
+  /** Sends one message, or the response to a batch, as JSON text. */
   send(text: string): void;
   close(why: CloseReason): void;
 }
 
-/** Who a connection is opened by, and where. */
+/** The caller and endpoint of a connection. */
 export interface DuplexAddress {
   readonly principal: Principal;
-  /** The virtual server of the address; null for the one that shows everything. */
+  /** The virtual server in the path; null for the endpoint that shows everything. */
   readonly serverId: string | null;
   /** For the access log. */
   readonly endpoint: string;
   readonly path: string;
-  /** Its address, for the access log; undefined on stdio. */
+  /** The client's address, for the access log; undefined on stdio. */
   readonly client?: string;
 }
 
-/** Who a message is from, where each is authenticated; else who the connection is from. */
+/** The sender of a message: of this message where each is authenticated, else of the connection. */
 export interface Sender {
   readonly principal: Principal;
-  /** Whose requests its messages are counted among, one by one; undefined: they are not limited, or were counted as they came. */
+  /** The caller that rate limits count each message for; undefined: not limited, or counted already. */
   readonly caller?: string;
   readonly received: ReceivedHeaders;
 }
@@ -102,10 +104,10 @@ export class DuplexSession implements ListListener {
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision } | null = null;
-  /** Whose token keeps the connection. */
+  /** The principal whose token the connection depends on. */
   #letInBy: Principal;
   #underWay = 0;
-  /** Set: it takes no more requests, and ends when those under way are answered. */
+  /** Set while the session drains: it takes no requests, and closes when those under way are answered. */
   #closeReason: CloseReason | null = null;
   #ended = false;
 
@@ -123,7 +125,7 @@ export class DuplexSession implements ListListener {
     };
   }
 
-  /** Resolves when the channel has ended. */
+  /** Resolves at the end of the channel. */
   get ended(): Promise<void> {
     return this.#over.promise;
   }
@@ -132,7 +134,7 @@ export class DuplexSession implements ListListener {
     return this.#address.serverId ?? this.#address.principal.serverId;
   }
 
-  /** A client of 2026-07-28 alone is told what it listens to, and nothing else. */
+  /** A client of 2026-07-28 only receives what it listens to. */
   get isListening(): boolean {
     return this.#client !== null;
   }
@@ -141,7 +143,7 @@ export class DuplexSession implements ListListener {
     this.#channel.send(message);
   }
 
-  /** Take a text of the client's. What is wrong with it is said on the channel. */
+  /** Takes a text of the client. Faults are reported on the channel. */
   receive(text: string, sender: Sender): void {
     let said: Said;
     try {
@@ -152,20 +154,20 @@ export class DuplexSession implements ListListener {
     this.accept(said, sender);
   }
 
-  /** Say that something of the client's was no message. */
+  /** Reports on the channel that a text of the client is no message. */
   refuse(error: unknown, { received }: Pick<Sender, "received">): void {
     const reported = this.#deps.errors.report(error, { received });
     this.#channel.send(errorText("null", rpcErrorText(reported)));
   }
 
-  /** What a text says. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP, INVALID_REQUEST */
+  /** Parses a text. @throws {SluiceError} PARSE_ERROR, BODY_TOO_DEEP, INVALID_REQUEST */
   read(text: string): Said {
     const value = parseJson(text, this.#deps.maxJsonDepth);
     if (Array.isArray(value)) return readBatch(value, text, this.#client?.revision ?? ASSUMED_REVISION);
     return classify(value, text);
   }
 
-  /** Do what the client says; answers go out on the channel. */
+  /** Handles a message of the client. Responses are sent on the channel. */
   accept(said: Said, sender: Sender): void {
     if (this.#ended) return;
     this.#renew(sender.principal);
@@ -177,18 +179,18 @@ export class DuplexSession implements ListListener {
     void this.#respond(said, sender).then((answer) => this.#answer(answer));
   }
 
-  /** Is the token over that keeps the connection: expired, or revoked? */
+  /** Has the connection's token expired, or was it revoked? */
   get hasExpired(): boolean {
     return this.#isOver(this.#letInBy);
   }
 
-  /** Take no more requests, and close when those under way are answered. */
+  /** Takes no more requests, and closes when those under way are answered. */
   drain(why: CloseReason): void {
     this.#giveNotice(why);
     this.#leaveWhenDone();
   }
 
-  /** The channel has ended: calls under way are cancelled, upstream sessions are closed. */
+  /** The channel has ended: cancels calls under way and closes upstream sessions. */
   async end(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
@@ -198,7 +200,7 @@ export class DuplexSession implements ListListener {
     await this.#client?.bound.end();
   }
 
-  /** A client may renew its token under way, where each of its messages brings one. */
+  /** Takes over a newer token of the client, where each message brings one. */
   #renew(principal: Principal): void {
     const { expiresAt } = this.#letInBy;
     const lastsLonger = expiresAt !== null &&
@@ -216,7 +218,7 @@ export class DuplexSession implements ListListener {
     this.#leaveWhenDone();
   }
 
-  /** What listens has no end of its own that could be waited for. */
+  /** Begins the drain. Listeners are ended, since they do not end by themselves. */
   #giveNotice(why: CloseReason): void {
     this.#closeReason ??= why;
     this.#sessionless.endListeners();
@@ -240,7 +242,7 @@ export class DuplexSession implements ListListener {
     this.#answer(given.length === 0 ? null : `[${given.join(",")}]`);
   }
 
-  /** @returns why the requests are not let in; null: they are */
+  /** @returns why the requests are refused; null: admitted */
   #count(requests: number, { caller }: Sender): SluiceError | null {
     if (caller === undefined) return null;
     try {
@@ -252,8 +254,8 @@ export class DuplexSession implements ListListener {
   }
 
   /**
-   * Notifications that go on to upstreams take a place, too: they cannot pile up in our memory. What is too much of them is dropped;
-   * what answers us, or cancels a call, never is.
+   * A notification for upstreams takes a place like a request, so that notifications cannot pile up in memory. Above the limit it is
+   * dropped. Responses and cancellations are always taken.
    */
   #hear(message: Exclude<Message, RequestMessage>, sender: Sender): void {
     const isOurs = take({ questions: this.#questions, calls: this.#calls }, message);
@@ -274,8 +276,8 @@ export class DuplexSession implements ListListener {
   }
 
   /**
-   * @returns null for a request that the client has cancelled: it wants no answer (2025-11-25, cancellation, "Behavior"); and for
-   *  one that listens
+   * @returns null for a listener, and for a request that the client has cancelled: that gets no response (2025-11-25, cancellation,
+   *  "Behavior")
    */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
     const { admission, accessLog } = this.#deps;
@@ -336,7 +338,7 @@ export class DuplexSession implements ListListener {
     const said = clientOf(message);
     if (said === null) return;
     const state = new ClientState({ capabilities: said.clientCapabilities, peer: this.#peer });
-    // The channel is there from the start, for what belongs to no call, too.
+    // From here on the channel also carries messages that belong to no call.
     state.listening = true;
     this.#client = {
       revision: said.revision,
@@ -363,7 +365,7 @@ export class DuplexSession implements ListListener {
     return errorText(idText(message), rpcErrorText(reported));
   }
 
-  /** Costs less than what it saves: no line in the log, nothing parsed further. */
+  /** Answers a refused request cheaply: no log line, no further parsing. */
   #refuseUnread(message: RequestMessage, { received }: Sender, error: SluiceError): string {
     this.#deps.countRefused(error.code);
     return errorText(idText(message), rpcErrorText({ error, correlationId: correlationIdOf(received) }));

@@ -1,4 +1,4 @@
-// The open duplex sessions of this worker: opened by a transport, ended by the client, a drain or an expired token.
+// The open duplex sessions of a worker. A transport opens them; the client, a drain or an expired token ends them.
 import { SluiceError } from "../../base/errors.ts";
 import { type DuplexAddress, type DuplexChannel, type DuplexDeps, DuplexSession } from "./duplex_session.ts";
 
@@ -28,30 +28,30 @@ export class DuplexSessions {
     return session;
   }
 
-  /** For a transport that cannot take back what it has begun. @throws {SluiceError} SHUTTING_DOWN */
+  /** Checks before a transport begins what it cannot undo. @throws {SluiceError} SHUTTING_DOWN */
   requireOpen(): void {
     if (this.#isClosing) throw new SluiceError("SHUTTING_DOWN");
   }
 
-  /** Close the sessions of clients whose token has expired; called by a timer. */
+  /** Closes sessions whose token has expired; called by a timer. */
   sweep(): void {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
   }
 
-  /** Those that are open now end when their calls are answered; who still comes is let in. Resolves when they have ended. */
+  /** Drains the sessions that are open now; new ones are still accepted. Resolves when the drained ones have ended. */
   async drainOpen(): Promise<void> {
     const open = [...this.#sessions];
     for (const session of open) session.drain("restart");
     await Promise.all(open.map(({ ended }) => ended));
   }
 
-  /** No more sessions: each ends when its calls are answered. Resolves when the last one has ended. */
+  /** Accepts no more sessions and drains all. Resolves when the last one has ended. */
   async drain(): Promise<void> {
     this.#isClosing = true;
     await this.drainOpen();
   }
 
-  /** The end of everything: calls are cancelled, upstream sessions closed. */
+  /** Cancels all calls and closes all upstream sessions. */
   async close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.end()));
   }

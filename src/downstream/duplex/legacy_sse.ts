@@ -1,6 +1,6 @@
-// HTTP with SSE as of MCP 2024-11-05, in ContextForge's shapes: GET /sse opens a session as an event stream, whose first event names
-// the address for the client's messages; each POST there is answered 202, and the answer comes as an event. The session ends with
-// its stream. A POST may land on any worker: the session's id is sealed and names the one that has the stream.
+// HTTP with SSE of MCP 2024-11-05, in ContextForge's shapes. GET /sse opens a session as an event stream; the first event names the
+// path for the client's messages. Each POST there is answered 202, and the JSON-RPC response comes as an event. The session ends with
+// its stream. A POST may reach any worker: the session's sealed id names the worker that has the stream.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
@@ -30,11 +30,11 @@ export interface LegacySseDeps {
   readonly sessions: DuplexSessions;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
-  /** null: nobody is limited. */
+  /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
-  /** The way to the worker, of this replica or another, that has the stream; null: it is this one. */
+  /** The way to the worker, of this replica or another, that has the stream; null: this worker has it. */
   readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
-  /** The way to the worker whose successor this one is, and which keeps its streams to its end; null: there is none. */
+  /** The way to this worker's predecessor, which keeps its streams to its end; null: there is none. */
   readonly predecessor: () => Serve | null;
 }
 
@@ -43,12 +43,12 @@ interface OpenStream {
   readonly stream: EventStream;
 }
 
-/** The id is worthless once its stream has ended, so it needs no date of its own: the last one that it can say. */
+/** The latest expiry that an id can hold. The id stops working with its stream, so it needs no other expiry. */
 const NEVER_S = 0xffff_ffff;
 
 const RECEIVED: McpReply = { status: 202, headers: JSON_HEADERS, body: '{"status":"success"}' };
 
-/** A message is handed over within the POST that brings it: nobody waits for more. */
+/** The signal of a POST that hands over a message: never aborted, since nothing is awaited. */
 const NEVER_CANCELLED: CancelSignal = new AbortController().signal;
 
 export class LegacySse {
@@ -72,7 +72,7 @@ export class LegacySse {
     this.#deps = deps;
   }
 
-  /** Take a message for a stream of this worker. @throws {SluiceError} SESSION_NOT_FOUND, and what `DuplexSession.read()` throws */
+  /** Takes a message for a stream of this worker. @throws {SluiceError} SESSION_NOT_FOUND, and what `DuplexSession.read()` throws */
   async receive(message: McpRequest): Promise<McpReply> {
     const { sessionId, body, principal, caller, headers, note } = message;
     const open = this.#open.get(sessionId!);
@@ -81,7 +81,7 @@ export class LegacySse {
     const said = session.read(body);
     if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
     if (note !== undefined && "method" in said) noteRequest(note, said);
-    // The POST gives its place back before its call takes one: it is the same request.
+    // The POST gives back its place before its call takes one: both are the same request.
     this.#deps.clock.setTimeout(() => session.accept(said, { principal, received: headers }), 0);
     return RECEIVED;
   }
@@ -94,7 +94,7 @@ export class LegacySse {
     const predecessor = this.#deps.predecessor();
     if (predecessor === null) notFound();
     return await predecessor(message, NEVER_CANCELLED).catch((error) => {
-      // With the worker its streams have gone.
+      // The worker is gone, and its streams with it.
       throw isError(error, "WORKER_GONE") ? new SluiceError("SESSION_NOT_FOUND") : error;
     });
   }
@@ -124,7 +124,7 @@ export class LegacySse {
       close: () => stream.close(),
     });
     this.#open.set(id, { session, stream });
-    // A path, not a whole URL: the client knows under which name it has reached us, and we may not.
+    // A path, not a URL: only the client knows by which host name it reached the gateway.
     const base = serverId === null ? "" : `/servers/${serverId}`;
     stream.tell("endpoint", `${base}/message?session_id=${id}`);
     exchange.isStream = true;
@@ -156,7 +156,7 @@ export class LegacySse {
       body: await readBody(request),
       note,
     };
-    // A stream ends in the worker that it began in, also when a successor has that worker's sessions.
+    // A stream stays in the worker that opened it, even when a successor has that worker's sessions.
     const forward = this.#open.has(sessionId) ? null : elsewhere(claims, "sse_stream");
     const reply = forward === null ? await this.receive(message) : await forward(message, NEVER_CANCELLED);
     return new Response(reply.body, { status: reply.status, headers: reply.headers });

@@ -1,5 +1,5 @@
-// A request on a duplex channel whose call is pending in another worker: it goes there as over HTTP, and what comes back there as a
-// reply goes out on the channel.
+// A request on a duplex channel whose call is pending in another worker. It is forwarded as an HTTP request would be, and the reply is
+// sent on the channel.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { headerText } from "../../mcp/header_text.ts";
@@ -19,7 +19,7 @@ export async function answerElsewhere(
   from: Provenance,
   { signal, notify }: AnswerOptions,
 ): Promise<string> {
-  // Only what is good here already has headers that say it.
+  // The headers below repeat the claims, so these must be valid first.
   readClaims(message, undefined);
   const { body } = await way(httpRequest(message, from), signal);
   if (typeof body === "string") return body;
@@ -60,7 +60,7 @@ function httpRequest(
 
 async function* messagesOf(body: McpReply["body"], signal: CancelSignal): AsyncGenerator<string> {
   if (body === null || typeof body === "string") return;
-  // The worker that wrote them has bounded them.
+  // The other worker has bounded their size.
   const decoder = new SseDecoder(Infinity);
   const reader = body.getReader();
   const leave = () => void reader.cancel().catch(() => {});

@@ -1,5 +1,5 @@
-// The requests of a duplex channel that claim revision 2026-07-28. Their answers and whatever belongs to them share the channel; the
-// client is asked by answers alone, never by a request of ours (2026-07-28, stdio, "Receiving Messages").
+// Requests of revision 2026-07-28 on a duplex channel. Their responses and notifications share the channel. The client is asked by
+// responses only, never by requests (2026-07-28, stdio, "Receiving Messages").
 import { BoundedMap } from "../../base/bounded_map.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -26,33 +26,33 @@ export interface SessionlessCallsDeps {
   readonly pendingElsewhere: (claims: SessionClaims) => Serve | null;
 }
 
-/** Of so many answered calls a connection can still take back that it will come back to them; the oldest goes first. */
+/** Answered calls per connection that the client can still cancel. The oldest is dropped first. */
 const MAX_REMEMBERED = 256;
 
-/** They are kept for as long as the connection lasts: a longer key is an id that nobody needs. */
+/** Longest key that is kept. Keys are kept as long as the connection, and no client needs a longer request id. */
 const MAX_KEY_CHARS = 128;
 
 export class SessionlessCalls {
   readonly #deps: SessionlessCallsDeps;
   readonly #send: (text: string) => void;
-  /** By callKey of the request, like what follows. */
+  /** Listeners by `callKey` of their request; the maps below have the same keys. */
   readonly #listeners = new Map<string, Listener>();
-  /** The states that the client was given. Calls outlive the connection: it may come back on another. */
+  /** The `requestState`s that the client was given. Pending calls outlive the connection: the client may continue them on another. */
   readonly #requestStates = new BoundedMap<string, string>({ maxEntries: MAX_REMEMBERED });
 
-  /** @param send takes messages for the client, as JSON text */
+  /** @param send sends messages to the client, as JSON text */
   constructor(deps: SessionlessCallsDeps, send: (text: string) => void) {
     this.#deps = deps;
     this.#send = send;
   }
 
-  /** How many requests listen. */
+  /** Open listeners. */
   get listening(): number {
     return this.#listeners.size;
   }
 
   /**
-   * @returns the response, as JSON text; or the listener, which sends its own when the gateway ends it
+   * @returns the response as JSON text; or the listener, which sends its response when the gateway ends it
    * @throws {SluiceError} what `SessionlessRequests` throws; INVALID_REQUEST for a second listener under one id
    */
   async serve(message: RequestMessage, from: Provenance, signal: CancelSignal): Promise<string | Listener> {
@@ -73,7 +73,7 @@ export class SessionlessCalls {
     return failed ? errorText(idText(message), text) : resultText(idText(message), text);
   }
 
-  /** The client has cancelled a request: one that listens, or whose answer has asked it for something. */
+  /** The client cancels a listener, or a pending call. */
   cancel(key: string): void {
     this.#listeners.get(key)?.leave();
     this.#listeners.delete(key);
@@ -82,12 +82,12 @@ export class SessionlessCalls {
     this.#requestStates.delete(key);
   }
 
-  /** The gateway wants no more listeners here. */
+  /** The gateway ends all listeners of the channel. */
   endListeners(): void {
     for (const listener of [...this.#listeners.values()]) listener.end();
   }
 
-  /** The channel has ended. */
+  /** Takes the end of the channel. */
   end(): void {
     for (const listener of [...this.#listeners.values()]) listener.leave();
   }
@@ -103,17 +103,17 @@ export class SessionlessCalls {
     }
     const listener = accepted.open({
       send: this.#send,
-      // No stream ends here that could tell the client so ("Cancellation": this is what a server sends it for).
+      // On a shared channel no stream ends; a cancellation tells the client instead ("Cancellation").
       close: () =>
         this.#send(notificationText("notifications/cancelled", `{"requestId":${idText(message)}}`)),
       keepalive: () => {},
     });
     this.#listeners.set(key, listener);
     void listener.ended.then(() => {
-      // What the client has cancelled is gone already, and another may have its id.
+      // A cancelled listener was removed already, and another may have its id.
       if (this.#listeners.get(key) === listener) this.#listeners.delete(key);
     });
-    // A client that does not read is cut off by its first message, too.
+    // The first message may already disconnect a client that does not read.
     if (signal.aborted) listener.leave();
     return listener;
   }

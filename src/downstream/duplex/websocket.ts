@@ -1,4 +1,4 @@
-// MCP over a WebSocket: /ws and /servers/{id}/ws. One JSON-RPC message a text frame, both ways; a session, where there is one, ends with it.
+// MCP over a WebSocket: /ws and /servers/{id}/ws. Each text frame holds one JSON-RPC message. A session ends with its WebSocket.
 import { Buffer } from "node:buffer";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -12,14 +12,14 @@ export interface WebSocketDeps {
   readonly sessions: DuplexSessions;
   readonly catalog: () => Catalog;
   readonly maxMessageBytes: number;
-  /** A client that is silent for so long is pinged, and one that does not answer within as long again is cut off. */
+  /** A client that is silent for this time is pinged, and disconnected if it stays silent for as long again. */
   readonly pingIntervalMs: number;
 }
 
-/** The subprotocol that MCP's clients ask for. */
+/** The subprotocol that MCP clients ask for. */
 const SUBPROTOCOL = "mcp";
 
-/** How long a client may take to read its last messages and the close frame, ms. */
+/** Time for a client to read its last messages and the close frame, ms. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** RFC 6455, section 7.4.1. */
@@ -40,14 +40,14 @@ export class WebSocketEndpoint implements Endpoint {
   readonly speaks = "json-rpc";
   readonly streamsOnGet = true;
   readonly #deps: WebSocketDeps;
-  /** The clients' ports of open connections; HTTP/1.1 has one WebSocket a connection. */
+  /** Client ports of open WebSockets. Over HTTP/1.1 each is one connection. */
   readonly #peerPorts = new Set<number>();
 
   constructor(deps: WebSocketDeps) {
     this.#deps = deps;
   }
 
-  /** The remote ports of connections that are no HTTP any more, so that nobody takes their silence for idleness. */
+  /** Client ports of connections that became WebSockets. Their silence is not idleness. */
   peerPorts(): number[] {
     return [...this.#peerPorts];
   }
@@ -61,7 +61,7 @@ export class WebSocketEndpoint implements Endpoint {
     sessions.requireOpen();
     const serverId = serverAt(path, "ws");
     scopeFor(catalog(), principal, serverId);
-    // Copied, as the request is over when the connection is a WebSocket.
+    // Copied: the request is over once the connection is a WebSocket.
     const sender = { principal, caller, received: new Headers(request.headers) };
     const { port } = info.remoteAddr;
     const { socket, response } = this.#upgrade(request);
@@ -71,13 +71,13 @@ export class WebSocketEndpoint implements Endpoint {
     let closeTimer: ReturnType<typeof setTimeout> | undefined;
     const channel = channelOf(socket, {
       onCutOff: () => void session.end(),
-      // Nobody waits for a client that does not answer it.
+      // A client that does not answer the close frame is not waited for.
       onClosing: () => closeTimer = setTimeout(() => void session.end(), CLOSE_TIMEOUT_MS),
     });
     const address = { principal, serverId, path, endpoint: this.name, client: note?.client };
     const session = sessions.open(address, channel);
     socket.onmessage = ({ data }) => {
-      // What still comes behind a fault is not looked at.
+      // Frames after a fault are ignored.
       if (socket.readyState !== WebSocket.OPEN) return;
       if (typeof data !== "string") socket.close(CLOSE.unsupportedData, "messages are text");
       else if (isLongerThan(data, maxMessageBytes)) {
@@ -95,7 +95,7 @@ export class WebSocketEndpoint implements Endpoint {
     return response;
   }
 
-  /** @throws {SluiceError} UPGRADE_REQUIRED for what is no WebSocket's handshake, or none over HTTP/1.1 */
+  /** @throws {SluiceError} UPGRADE_REQUIRED for a request that is no WebSocket handshake over HTTP/1.1 */
   #upgrade(request: Request): Deno.WebSocketUpgrade {
     const { headers } = request;
     if (headers.get("sec-websocket-version") !== "13") throw new SluiceError("UPGRADE_REQUIRED");
@@ -103,7 +103,7 @@ export class WebSocketEndpoint implements Endpoint {
     try {
       return Deno.upgradeWebSocket(request, {
         protocol: asked.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
-        // Deno pings after half of it.
+        // Deno pings after half of this time.
         idleTimeout: Math.ceil(2 * this.#deps.pingIntervalMs / 1000),
       });
     } catch (cause) {
@@ -113,7 +113,7 @@ export class WebSocketEndpoint implements Endpoint {
 }
 
 interface ChannelEvents {
-  /** The client does not read: nothing gets through any more, not even a close frame. */
+  /** The client does not read, so not even a close frame would reach it. */
   readonly onCutOff: () => void;
   readonly onClosing: () => void;
 }
@@ -138,7 +138,7 @@ function channelOf(socket: WebSocket, { onCutOff, onClosing }: ChannelEvents): D
   };
 }
 
-/** Counts bytes only where the number of characters leaves it open. */
+/** Is the text longer than so many bytes? Counts bytes only if the number of characters does not decide it. */
 function isLongerThan(text: string, bytes: number): boolean {
   return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes);
 }

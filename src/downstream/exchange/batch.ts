@@ -1,4 +1,4 @@
-// JSON-RPC batches, which were part of one revision only.
+// JSON-RPC batches. Only revision 2025-03-26 of MCP has them; /rpc takes them always.
 import { SluiceError } from "../../base/errors.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
@@ -6,7 +6,7 @@ import { classify, type Message, piecesOf } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { BATCH_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
 
-/** How many messages one JSON-RPC batch may hold. */
+/** Messages per batch. */
 const BATCH_LIMIT = 100;
 
 /** @throws {SluiceError} INVALID_REQUEST, BATCH_TOO_LONG */
@@ -15,7 +15,7 @@ export function checkLength({ length }: readonly unknown[]): void {
   if (length > BATCH_LIMIT) throw new SluiceError("BATCH_TOO_LONG", { limit: BATCH_LIMIT });
 }
 
-/** The messages of a batch in a session, each as it was written. @throws {SluiceError} INVALID_REQUEST, BATCH_TOO_LONG */
+/** The messages of a batch in a session, each as its original text. @throws {SluiceError} INVALID_REQUEST, BATCH_TOO_LONG */
 export function readBatch(values: readonly unknown[], text: string, revision: string): Message[] {
   if (revision !== BATCH_REVISION) {
     throw new SluiceError("INVALID_REQUEST", { reason: `revision ${revision} has no batches` });
@@ -32,8 +32,8 @@ export function readBatch(values: readonly unknown[], text: string, revision: st
 }
 
 /**
- * Count the messages of a batch that came, and was counted, as one request; all are let in, or none.
- * @param caller undefined: not limited
+ * Counts the messages of a batch, which was counted as one request so far. All of them are admitted or none.
+ * @param caller undefined: no limit applies
  * @throws {SluiceError} RATE_LIMITED, BATCH_TOO_LONG
  */
 export function countBatch(

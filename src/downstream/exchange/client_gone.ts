@@ -1,8 +1,8 @@
-// A call whose client leaves, or gives it up, while its reply is awaited.
+// Cancels a call when its client disconnects before the response.
 import type { Cancellation, CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 
-/** @returns unties the call from its client's connection */
+/** @returns a function that detaches the call from the connection */
 export function abortWith(clientGone: CancelSignal, call: Cancellation): () => void {
   const onGone = () => call.cancel(new SluiceError("REQUEST_CANCELLED"));
   if (clientGone.aborted) onGone();

@@ -1,13 +1,13 @@
-// What a session has sent on its event streams, kept for a while: a client that lost a stream asks for the rest by GET with
-// Last-Event-ID (MCP 2025-11-25, transports, "Resumability and Redelivery").
+// The log of events that a session has sent. A client that lost a stream gets the rest by GET with Last-Event-ID (MCP 2025-11-25,
+// transports, "Resumability and Redelivery").
 import type { EventStream } from "./event_stream.ts";
 
-/** What all streams of a session keep together; the oldest events go first. */
+/** Characters kept for all streams of a session. The oldest events are dropped first. */
 const MAX_KEPT_CHARS = 1024 * 1024;
-/** The same as a number of events: small ones take memory too. */
+/** Events kept, since small ones take memory too. */
 const MAX_KEPT_EVENTS = 1_000;
 
-/** The pause that a client makes before it asks for the rest of a broken stream, ms. */
+/** The `retry` value for clients, ms: their pause before they resume a broken stream. */
 export const RETRY_MS = 1_000;
 
 interface Event {
@@ -15,14 +15,14 @@ interface Event {
   readonly message: string;
 }
 
-/** One logical stream: it outlives the connections that carry it. */
+/** One logical stream. It outlives the connections that carry it. */
 export class LoggedStream {
   readonly #events: Event[] = [];
-  /** Connections that carry the stream now, the newest last: a message goes out on one of them. */
+  /** Connections that carry the stream, newest last. A message is sent on one of them. */
   readonly #carriers: EventStream[] = [];
   readonly #log: EventLog;
   #nextSeq = 1;
-  /** Sent on some connection; what is behind it waits for the next one. */
+  /** The last event that was sent on a connection. Later events wait for the next connection. */
   #sentSeq = 0;
   #ended = false;
 
@@ -42,7 +42,7 @@ export class LoggedStream {
     return this.#events;
   }
 
-  /** An empty event with an id, so that a stream can be resumed before anything was said on it ("priming event"). */
+  /** Sends an empty event with an id, so that the stream can be resumed before its first message ("priming event"). */
   prime(): void {
     this.#carriers.at(-1)?.prime(this.#log.eventId(this.number, 0), RETRY_MS);
   }
@@ -55,13 +55,13 @@ export class LoggedStream {
     this.#log.noteKept(message.length);
   }
 
-  /** All is said: connections end, and so does each that still comes for the rest. */
+  /** The stream is complete. Its connections end; so does each later one after it got the rest. */
   end(): void {
     this.#ended = true;
     for (const carrier of [...this.#carriers]) carrier.close();
   }
 
-  /** Carry the stream over this connection too. @param afterSeq the last event that the client has; null: all that were sent */
+  /** Adds a connection. @param afterSeq the last event that the client has; null: all that were sent */
   carryOn(carrier: EventStream, afterSeq: number | null): void {
     this.#carriers.push(carrier);
     const from = afterSeq ?? this.#sentSeq;
@@ -82,7 +82,7 @@ export class LoggedStream {
     for (const carrier of this.#carriers) carrier.keepalive();
   }
 
-  /** Forget the oldest event. @returns how many characters that was; -1 where there is none */
+  /** Drops the oldest event. @returns its characters; -1 where there is none */
   forgetOldest(): number {
     return this.#events.shift()?.message.length ?? -1;
   }
@@ -98,9 +98,9 @@ export class LoggedStream {
 }
 
 export class EventLog {
-  /** The session may have had another worker before, and its events ids there: none of ours is one of those. */
+  /** Part of every event id. The session may have had another worker, whose event ids must differ. */
   readonly #mark = crypto.randomUUID().slice(0, 8);
-  /** By number, the oldest first. */
+  /** By number, oldest first. */
   readonly #streams = new Map<number, LoggedStream>();
   #nextNumber = 0;
   #keptChars = 0;
@@ -112,14 +112,14 @@ export class EventLog {
     return stream;
   }
 
-  /** The id of a stream's event: no other in the session has it. */
+  /** The id of an event; unique in the session. */
   eventId(stream: number, seq: number): string {
     return `${stream}-${seq}-${this.#mark}`;
   }
 
   /**
-   * The stream that an event id names, and where in it; null where we know no such stream (any more). Of the first stream, which
-   * every log of the session has, an id of another log leaves open what its client has: `seq` is null.
+   * The stream and the position that an event id names; null for an unknown or dropped stream. Every log of the session has the first
+   * stream, so an id from another worker's log names it too; `seq` is null then, because the position is unknown here.
    */
   find(eventId: string): { readonly stream: LoggedStream; readonly seq: number | null } | null {
     const [, number, seq, mark] = /^(\d{1,15})-(\d{1,15})-([\da-f]{8})$/.exec(eventId) ?? [];
@@ -128,7 +128,7 @@ export class EventLog {
     return stream === undefined ? null : { stream, seq: isOurs ? Number(seq) : null };
   }
 
-  /** Nobody will come for it any more. */
+  /** Drops a stream that nobody will resume. */
   forget(stream: LoggedStream): void {
     if (!this.#streams.delete(stream.number)) return;
     this.#keptEvents -= stream.kept.length;
@@ -145,12 +145,12 @@ export class EventLog {
     return count;
   }
 
-  /** End the connections, not the streams: clients come back for the rest. */
+  /** Ends the connections but keeps the streams: clients resume them. */
   closeCarriers(which?: (carrier: EventStream) => boolean): void {
     for (const stream of this.#streams.values()) stream.closeCarriers(which);
   }
 
-  /** Called by a stream that has kept an event of so many characters. */
+  /** A stream calls this after it has kept an event. */
   noteKept(chars: number): void {
     this.#keptChars += chars;
     this.#keptEvents++;

@@ -1,7 +1,7 @@
-// A reply that stays open: events go out as they come, to a client that keeps up.
+// A response body of server-sent events, with a bound on what the client leaves unread.
 import { encodeSseEvent, SSE_KEEPALIVE } from "../../mcp/sse.ts";
 
-/** A client that leaves this much unread is cut off: memory is bounded, and it can connect again. */
+/** A client that leaves more unread is disconnected, so that memory is bounded. It can connect again. */
 export const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
 const encoder = new TextEncoder();
@@ -12,8 +12,8 @@ export class EventStream {
   #open = true;
 
   /**
-   * @param onEnd called once, when the stream has ended from either side
-   * @param jti of the token that opened it
+   * @param onEnd called once, when either side has ended the stream
+   * @param jti id of the token that opened the stream
    */
   constructor(private readonly onEnd: () => void = () => {}, readonly jti: string | null = null) {
     this.readable = new ReadableStream<Uint8Array>({
@@ -28,17 +28,17 @@ export class EventStream {
     return this.#open;
   }
 
-  /** Send one JSON-RPC message. */
+  /** Sends one JSON-RPC message. */
   send(message: string, id?: string): void {
     this.#write(encodeSseEvent(message, { event: "message", id }));
   }
 
-  /** Tell the client something that is no message. */
+  /** Sends an event that is no JSON-RPC message. */
   tell(event: string, data: string): void {
     this.#write(encodeSseEvent(data, { event }));
   }
 
-  /** An event without a message: from here the client can resume, after a pause of so many ms. */
+  /** Sends an event without a message, from which the client can resume after a pause of `retryMs`. */
   prime(id: string, retryMs: number): void {
     this.#write(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`);
   }
@@ -71,7 +71,7 @@ export class EventStream {
   }
 }
 
-/** The headers of every event stream: no cache keeps it, no proxy holds it back. */
+/** Headers of every event stream. They keep caches from storing it and proxies from buffering it. */
 export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",

@@ -7,24 +7,24 @@ import type { CallNote } from "../../telemetry/call_note.ts";
 export interface McpRequest {
   readonly method: "POST" | "GET" | "DELETE";
   readonly principal: Principal;
-  /** Whose requests it has been counted among; undefined: they are not limited. */
+  /** The caller that rate limits counted it for; undefined: not limited. */
   readonly caller?: string;
-  /** A message for a legacy SSE session, and not for one of streamable HTTP. */
+  /** A message for a session over SSE of 2024-11-05, not over streamable HTTP. */
   readonly isForSse?: true;
-  /** The virtual server of the address; null for /mcp. */
+  /** The virtual server in the path; null for /mcp. */
   readonly serverId: string | null;
   readonly sessionId: string | null;
-  /** All headers of the request, for those that go upstream. */
+  /** All headers of the request; some are passed upstream. */
   readonly headers: Headers;
   readonly protocolVersion: string | null;
-  /** May the reply be an event stream, or JSON? From the Accept header. */
+  /** From the Accept header: may the response be an event stream, or JSON? */
   readonly acceptsStream: boolean;
   readonly acceptsJson: boolean;
   /** The body of a POST. */
   readonly body: string;
   /** The nonce under which another replica has handed it on; then it is served here or refused, not handed on again. */
   readonly forwardedAs?: string;
-  /** For the access log; what another worker notes comes back with its reply. */
+  /** Fields for the access log. Another worker's fields come back with its reply. */
   readonly note?: CallNote;
 }
 
@@ -33,7 +33,7 @@ export const JSON_HEADERS = { "content-type": "application/json" } as const;
 export interface McpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON text, an event stream, or nothing. */
+  /** JSON text, an event stream, or no body. */
   readonly body: string | ReadableStream<Uint8Array> | null;
 }
 

@@ -1,4 +1,4 @@
-// Which method a request calls, and on what, for the access log.
+// Fields for the access log: the method of a request, and the tool, resource or prompt that it names.
 import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { type CallNote, noteMethod, noteResource, noteTool } from "../../telemetry/call_note.ts";
 
@@ -8,13 +8,13 @@ export function noteRequest(
 ): void {
   noteMethod(note, method);
   if (!isObject(params)) return;
-  // A completion is for a prompt, or for a resource template.
+  // A completion refers to a prompt or to a resource template.
   const { name, uri } = isObject(params.ref) ? params.ref : params;
   if (typeof name === "string" && NAMED.has(method)) noteTool(note, name);
   else if (typeof uri === "string" && NAMED.has(method)) noteResource(note, uri);
 }
 
-/** The note of one request of a batch. @param message null: it could not be read. @param batch undefined: nothing is logged */
+/** The note of one request of a batch. @param message null: unreadable. @param batch undefined: no access log */
 export function noteMember(
   batch: CallNote | undefined,
   message: RequestMessage | null,
@@ -26,7 +26,7 @@ export function noteMember(
   return note;
 }
 
-/** The other methods have no params that name something, or are tools, whose params are the arguments. */
+/** The parameter that names the target. Other methods have none, or are tools whose params are the arguments. */
 const NAMED: ReadonlySet<string> = new Set([
   "tools/call",
   "prompts/get",

@@ -1,7 +1,7 @@
-// What a client is told that speaks a revision which we do not.
+// The error for a client that asks for an unsupported protocol revision.
 import { SluiceError } from "../../base/errors.ts";
 
-/** `data` has the members that 2026-07-28 names ("Error Codes"). */
+/** `data` has the members that 2026-07-28 requires ("Error Codes"). */
 export function unsupportedRevision(requested: string, supported: readonly string[]): SluiceError {
   return new SluiceError("UNSUPPORTED_PROTOCOL_VERSION", {
     requested: requested.slice(0, 40),

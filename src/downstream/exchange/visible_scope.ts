@@ -1,10 +1,10 @@
-// What an endpoint shows to a caller: its virtual server, narrowed to the one that the caller's token is for.
+// The scope that an endpoint shows to a caller: its virtual server, narrowed to the one that the token is for.
 import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
 
-/** @param serverId of the address; null for the endpoints that show everything. @throws {SluiceError} FORBIDDEN, NOT_FOUND */
+/** @param serverId virtual server in the path; null for endpoints that show everything. @throws {SluiceError} FORBIDDEN, NOT_FOUND */
 export function scopeFor(catalog: Catalog, principal: Principal, serverId: string | null): Scope {
   if (principal.serverId !== null && serverId !== null && principal.serverId !== serverId) {
     throw new SluiceError("FORBIDDEN", { reason: "the token is for another server" });

@@ -1,5 +1,5 @@
-// The reply to one call, or one batch of them, over HTTP: JSON where the answer is all there is to say, an event stream from the first message on
-// that comes before it.
+// The HTTP response to one call or one batch. It is JSON unless a message comes before the result; then it is an event stream from
+// that message on.
 import type { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ClientPeer } from "../../upstream/client/client_peer.ts";
@@ -8,13 +8,13 @@ import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import type { DownstreamSession } from "../session/downstream_sessions.ts";
 
-/** The first revision whose clients take an empty event (2025-11-25, "priming event"): older SDKs choke on it. */
+/** The first revision whose clients accept an empty event (2025-11-25, "priming event"). Older SDKs fail on it. */
 const PRIMED_SINCE = "2025-11-25";
 
 export class CallReply implements ClientPeer {
-  /** Settles with the head of the reply. */
+  /** Settles with status and headers. */
   readonly reply: Promise<McpReply>;
-  /** This, which takes what upstreams send during the call; undefined for a client that takes no stream. */
+  /** Takes the messages of upstreams during the call; undefined for a client that accepts no stream. */
   readonly client: ClientPeer | undefined;
   readonly request?: ClientPeer["request"];
   readonly #request: Pick<McpRequest, "acceptsJson" | "acceptsStream">;
@@ -25,7 +25,7 @@ export class CallReply implements ClientPeer {
   #resolve!: (reply: McpReply) => void;
   #reject!: (error: unknown) => void;
 
-  /** @param call is cancelled when the client has left for good */
+  /** @param call is cancelled when the client has disconnected and cannot resume */
   constructor(
     request: Pick<McpRequest, "acceptsJson" | "acceptsStream">,
     session: DownstreamSession | null,
@@ -45,12 +45,12 @@ export class CallReply implements ClientPeer {
     }
   }
 
-  /** The response, as JSON text. @param status where no stream has begun */
+  /** Sends the JSON-RPC response, as text. @param status used if no stream has begun */
   finish(body: string, status = 200): void {
     this.#finish(body, status, [body]);
   }
 
-  /** The responses to a batch: one array, or each by itself on a stream. */
+  /** Sends the responses to a batch: as one array, or one by one on a stream. */
   finishBatch(responses: readonly string[]): void {
     this.#finish(`[${responses.join(",")}]`, 200, responses);
   }
@@ -76,7 +76,7 @@ export class CallReply implements ClientPeer {
     this.#open();
   }
 
-  /** The call has no answer. @param body says so, as a response's JSON text, where a stream has begun */
+  /** The call failed before its result. @param body the error response as JSON text, sent if a stream has begun */
   fail(error: unknown, body?: () => string): void {
     if (this.#carrier !== null && body !== undefined) this.finish(body());
     else this.#reject(error);
@@ -100,14 +100,14 @@ export class CallReply implements ClientPeer {
     return carrier;
   }
 
-  /** A client that leaves a stream is seen here, and not by the request's own signal. */
+  /** The client closed the stream; the request's own signal does not tell that. */
   #lost(carrier: EventStream): void {
     const stream = this.#stream;
     const gone = () => this.#call.cancel(new SluiceError("REQUEST_CANCELLED"));
     if (stream === null) return gone();
     stream.drop(carrier);
     if (stream.ended) return;
-    // A lost stream is no cancellation where it can be resumed (2025-11-25, transports, "Sending Messages").
+    // A disconnect is no cancellation if the stream can be resumed (2025-11-25, transports, "Sending Messages").
     if (this.#session!.revision < PRIMED_SINCE) gone();
     else this.#session!.ifStillLost(stream, gone);
   }

@@ -1,4 +1,7 @@
-// The HTTP edge of /mcp and /servers/{id}/mcp: reads the request, finds the worker that owns its session, writes the reply.
+// The endpoints of MCP over HTTP: /mcp, /servers/{id}/mcp and /rpc. This folder turns HTTP requests into calls, and results into
+// responses; sessions and the rules of the stateless revision are in the folders beside it.
+//
+// This file reads a request to /mcp or /servers/{id}/mcp, finds the worker that owns its session, and writes the response.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -17,16 +20,16 @@ export interface McpEndpointDeps {
   readonly clock: Clock;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
-  /** Serves what belongs to this worker. */
+  /** Serves requests for sessions of this worker. */
   readonly serveInSession: (
     request: McpRequest,
     claims: SessionClaims | null,
     signal: CancelSignal,
   ) => Promise<McpReply>;
-  /** The same for revision 2026-07-28; null where the request turns out to be of another. */
+  /** Serves requests of 2026-07-28; null if the request turns out to be of another revision. */
   readonly serveSessionless: (request: McpRequest, signal: CancelSignal) => Promise<McpReply | null>;
   readonly pendingCalls: Pick<PendingCalls, "claimsOf">;
-  /** The way to the worker, of this replica or another, that has a session or a pending call now; null: it is this one. */
+  /** The way to the worker, of this replica or another, that owns a session or pending call; null: this worker does. */
   readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
 }
 
@@ -92,7 +95,7 @@ export class McpEndpoint implements Endpoint {
     return forward === null ? serveInSession(request, claims, clientGone) : forward(request, clientGone);
   }
 
-  /** Without sessions, what leads to another worker is the state that an earlier reply has given the client. */
+  /** Without sessions, the `requestState` of an earlier response names the worker. */
   async #sessionlessReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply | null> {
     const { method, body } = request;
     if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
@@ -110,7 +113,7 @@ export function serverIdIn(path: string): string | null {
   return serverAt(path, "mcp");
 }
 
-/** Lenient towards clients that name one of the two types only, or none. */
+/** The media types that the client accepts. Lenient: many clients name one of the two, or none. */
 function acceptedTypes(accept: string | null): { acceptsJson: boolean; acceptsStream: boolean } {
   if (accept === null || accept.includes("*/*")) return { acceptsJson: true, acceptsStream: true };
   return {

@@ -1,4 +1,4 @@
-// POST /rpc: JSON-RPC without a session, one message or a batch, as ContextForge's users know it.
+// POST /rpc: JSON-RPC without a session, one message or a batch, in ContextForge's shape.
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
@@ -22,7 +22,7 @@ export interface RpcDeps {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
   readonly errors: ErrorReporter;
-  /** null: nobody is limited. */
+  /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
 }
 
@@ -35,7 +35,7 @@ export class RpcEndpoint implements Endpoint {
     this.#deps = deps;
   }
 
-  /** A failed call is an answer with HTTP 200; a request that is no JSON-RPC at all gets 400. */
+  /** A failed call is a JSON-RPC error with HTTP 200. A request that is not JSON-RPC gets 400. */
   async serve({ request, principal, caller, note }: Exchange): Promise<Response> {
     const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
@@ -74,7 +74,7 @@ export class RpcEndpoint implements Endpoint {
     return json(await this.#deps.dispatcher.respond(call, message), call.note);
   }
 
-  /** Each message stands for itself: a wrong one gets its own error, the others are served. */
+  /** An invalid message of a batch gets its own error; the others are served. */
   async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
     if (call.note !== undefined) noteMethod(call.note, "batch");
     const pieces = piecesOf(values, text);

@@ -1,4 +1,4 @@
-// Streamable HTTP (MCP 2025-03-26 to 2025-11-25), behind the edge: what a POST, GET or DELETE means to the session it names.
+// Streamable HTTP of the revisions with sessions (2025-03-26 to 2025-11-25): serves the POST, GET or DELETE of a session.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -32,10 +32,10 @@ export interface StreamableHttpDeps {
   readonly sessions: DownstreamSessions;
   readonly catalog: () => Catalog;
   readonly maxJsonDepth: number;
-  /** null: nobody is limited. */
+  /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly upstreams: Pick<Upstreams, "listen" | "notify">;
-  /** A client's message about something that is not under way here; perhaps it is in the worker that had the session before. */
+  /** Takes a client's message about a call or question that this worker does not know. Its predecessor may. */
   readonly onStray: (sessionName: string, text: string) => void;
 }
 
@@ -49,10 +49,10 @@ export class StreamableHttp {
   }
 
   /**
-   * Serve a request whose session, if it names one, belongs to this worker.
-   * @param claims of the session id, null where the request names none
-   * @param signal aborted when the client has gone
-   * @throws {SluiceError} what makes the whole request fail; a single call's failure is in the reply
+   * Serves a request without a session, or of a session of this worker.
+   * @param claims of the session id; null if the request names none
+   * @param signal aborted when the client has disconnected
+   * @throws {SluiceError} failures of the whole request; failures of single calls are in the reply
    */
   async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
     checkVersionHeader(request.protocolVersion);
@@ -97,7 +97,7 @@ export class StreamableHttp {
   async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
     const body = await this.#deps.dispatcher.respond(this.#context(request, null), message);
     const client = clientOf(message);
-    // There was an error, and there is no session.
+    // `initialize` failed: there is no session.
     if (client === null) return { status: 200, headers: JSON_HEADERS, body };
     const session = await this.#deps.sessions.open(request.principal, request.serverId, client);
     return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
@@ -119,8 +119,8 @@ export class StreamableHttp {
   }
 
   /**
-   * Serve a call that is noted as under way, so that it can be cancelled. A client that is gone before its reply has begun
-   * cancels it too: there is no stream yet that it could resume, so nobody would ever read the answer.
+   * Serves a call and registers it, so that the client can cancel it. A disconnect before the response has begun cancels it too:
+   * without a stream there is nothing to resume, and nobody would read the result.
    */
   async #respond(
     context: CallContext,
@@ -172,7 +172,7 @@ export class StreamableHttp {
     const stream = session.listen(headers.get("last-event-id"), principal.jti);
     const { client } = session.bound;
     if (session.isCarried && !client.listening) {
-      // Where the records are away it is kept with the next change.
+      // If the records cannot be written now, the next change writes them.
       client.beginListening().catch(() => {});
       void this.#deps.upstreams.listen(session.bound);
     }

@@ -1,5 +1,5 @@
-// Streamable HTTP of revision 2026-07-28: no session, no GET; every POST is a request of its own, and its reply says in headers and
-// status what becomes of it.
+// Streamable HTTP of revision 2026-07-28. There are no sessions and no GET: each POST stands alone, and the status and headers of its
+// response follow that revision's rules.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import {
@@ -32,7 +32,7 @@ export interface SessionlessHttpDeps {
   readonly maxJsonDepth: number;
 }
 
-/** Errors that are the whole answer to a request, by JSON-RPC code (2026-07-28, transports, "Status Codes"); others come with 200. */
+/** HTTP status by JSON-RPC code (2026-07-28, transports, "Status Codes"). Errors with other codes come with 200. */
 const STATUS: Readonly<Record<string, number>> = {
   "-32601": 404,
   "-32020": 400,
@@ -48,8 +48,8 @@ export class SessionlessHttp {
   }
 
   /**
-   * @returns null if the request claims no revision: the rules with sessions apply
-   * @throws {SluiceError} for what is no JSON-RPC request at all; everything else is in the reply, under the request's id
+   * @returns null if the request claims no revision: the revisions with sessions apply
+   * @throws {SluiceError} for a body that is not JSON-RPC; other failures are in the reply, with the request's id
    */
   readonly serve = async (request: McpRequest, signal: CancelSignal): Promise<McpReply | null> => {
     const { requests, dispatcher, pendingCalls } = this.#deps;
@@ -61,7 +61,7 @@ export class SessionlessHttp {
     if (!isDeclared && !(isObject(value) && claimsRevision(value.params))) return null;
     if (Array.isArray(value)) throw new SluiceError("INVALID_REQUEST", { reason: "there are no batches" });
     const message = classify(value, request.body);
-    // Nothing that a client could notify us of has a meaning outside a session; it is taken and forgotten.
+    // No notification of a client means anything outside a session. It is accepted and ignored.
     if (message.kind !== "request") return { status: 202, headers: {}, body: null };
     const { principal, serverId, headers, note } = request;
     if (note !== undefined) noteRequest(note, message);
@@ -85,7 +85,7 @@ export class SessionlessHttp {
       : this.#answer(accepted, message, context, request, signal);
   }
 
-  /** Notifications as they come, then the answer, or what the client is asked. */
+  /** The event stream of a call: notifications, then the result or the input request. */
   #answer(
     accepted: Extract<Accepted, { kind: "call" }>,
     message: RequestMessage,
@@ -105,7 +105,7 @@ export class SessionlessHttp {
   }
 }
 
-/** A client that leaves the stream ends what it listens to. */
+/** The event stream of a listener. It ends when the client disconnects. */
 function listen(
   accepted: Extract<Accepted, { kind: "listen" }>,
   { acceptsStream }: McpRequest,
@@ -122,7 +122,7 @@ function finish(reply: CallReply, message: RequestMessage, answer: RpcAnswer): v
   reply.finish(errorText(id, answer.text), STATUS[memberText(answer.text, "code") ?? ""]);
 }
 
-/** A request that is refused before it is dispatched. */
+/** The response to a request that is refused before dispatch. */
 function refusal(message: RequestMessage, error: unknown, { text }: RpcAnswer): McpReply {
   const status = error instanceof SluiceError ? error.row.http : 500;
   return { status, headers: JSON_HEADERS, body: errorText(idText(message), text) };

@@ -1,4 +1,6 @@
-// The downstream sessions that this worker owns: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
+// Sessions of clients over streamable HTTP. This folder holds their state and their ids; transports are in `http` and `duplex`.
+//
+// A worker's downstream sessions: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
 import { classify } from "../../mcp/json_rpc.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
@@ -32,19 +34,19 @@ export interface SessionParts {
   /** STREAM_RESUME_WINDOW */
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
-  /** What outlives the worker has changed. */
+  /** Called when state changed that outlives the worker. */
   readonly persist: (session: DownstreamSession) => Promise<void>;
 }
 
 export class DownstreamSession {
   readonly bound: BoundSessions;
-  /** Everything that goes out on event streams. */
+  /** The events that were sent to the client. */
   readonly log = new EventLog();
-  /** What upstreams ask the client. */
+  /** Requests of upstreams to the client. */
   readonly questions: ClientQuestions;
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
   readonly calls = new Map<string, Cancellation>();
-  /** The stream for what belongs to no call, carried by GETs. */
+  /** The stream of messages that belong to no call; GETs carry it. */
   readonly #common = this.log.open();
   readonly #timers = new Set<number>();
   readonly #clock: Clock;
@@ -90,7 +92,7 @@ export class DownstreamSession {
   get state(): PersistedSession {
     const { preferences, workerLocal } = this.bound.client;
     const { upstreamIds } = workerLocal;
-    // What the state was made from may name upstreams that are attached no more.
+    // The record that the state was made from may name upstreams that keep nothing any more.
     const { attachedTo: _before, ...state } = this.#state;
     return {
       ...state,
@@ -99,26 +101,26 @@ export class DownstreamSession {
     };
   }
 
-  /** Is there a stream for what belongs to no call? */
+  /** Does a GET carry the stream of messages that belong to no call? */
   get isCarried(): boolean {
     return this.#common.isCarried;
   }
 
-  /** What it is told between two streams waits for the next one. */
+  /** Messages between two GET streams wait for the next one. */
   get isListening(): boolean {
     return this.bound.client.hasListened;
   }
 
-  /** Send a message that belongs to no call: on one stream, as the spec wants it. */
+  /** Sends a message that belongs to no call, on one stream only (2025-11-25, transports, "Multiple Connections"). */
   notify(message: string): void {
     this.#common.send(message);
   }
 
   /**
-   * A stream for what belongs to no call, or for the rest of a stream that was lost.
+   * Opens a stream for messages that belong to no call, or for the rest of a lost stream.
    * @param lastEventId the Last-Event-ID header
-   * @param jti of the token that the request came with
-   * @throws {SluiceError} INVALID_REQUEST for an event that is not known (any more)
+   * @param jti id of the request's token
+   * @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event
    */
   listen(lastEventId: string | null, jti: string | null = null): EventStream {
     const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
@@ -131,12 +133,12 @@ export class DownstreamSession {
     return carrier;
   }
 
-  /** A finished stream is kept for a client that has lost it. */
+  /** Keeps a finished stream for a while, for a client that lost it. */
   forgetLater(stream: LoggedStream): void {
     this.#afterWindow(() => this.log.forget(stream));
   }
 
-  /** Runs `then` unless somebody has come for the stream in time. */
+  /** Runs `then` unless the client resumes the stream in time. */
   ifStillLost(stream: LoggedStream, then: () => void): void {
     this.#afterWindow(() => {
       if (!stream.isCarried && !stream.ended) then();
@@ -151,7 +153,7 @@ export class DownstreamSession {
     await this.bound.end();
   }
 
-  /** Whoever listens comes back, perhaps to another worker. Calls keep their streams to the end. */
+  /** Ends the GET streams: clients open them again, perhaps at another worker. Streams of calls go on. */
   stopListening(): void {
     this.#common.closeCarriers();
   }
@@ -165,34 +167,34 @@ export class DownstreamSession {
   }
 }
 
-/** What a session is, less what it holds open. Plain data. */
+/** A session without its open connections, as plain data. */
 export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | "state">;
 
 export interface SessionsOptions {
   readonly ids: SessionIds;
-  /** Where sessions are kept for the time after their worker (CACHE_TYPE). */
+  /** Records of sessions, which outlive the worker (CACHE_TYPE). */
   readonly records: Pick<Cache, "put" | "get" | "delete">;
   readonly clock: Clock;
-  /** This worker; new sessions name it. */
+  /** This worker's place; ids of new sessions name it. */
   readonly place: WorkerPlace;
-  /** A session that nobody uses for so long ends (SESSION_TTL). */
+  /** An unused session ends after this time (SESSION_TTL). */
   readonly idleMs: number;
   /** How long a client may take to answer a request of an upstream's (MCP_CLIENT_REQUEST_TIMEOUT). */
   readonly clientRequestTimeoutMs: number;
-  /** So long a call goes on whose client has lost its stream, and so long its end is kept (STREAM_RESUME_WINDOW). */
+  /** After a lost stream its call goes on for this time, and its result is kept for this time (STREAM_RESUME_WINDOW). */
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
 }
 
-/** However busy, a session's id is worth nothing after this: a stolen one does not live for ever. */
+/** A session id expires after this time even in use, so that a stolen one does not work for ever. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 
 export class DownstreamSessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, DownstreamSession>();
-  /** Given away, by name. This worker is about to end, and they with it. */
+  /** Sessions handed over to the successor, by name. They end with this worker. */
   readonly #released = new Map<string, DownstreamSession>();
-  /** Their records are being deleted. */
+  /** Sessions whose records are being deleted. */
   readonly #ending = new Set<DownstreamSession>();
 
   constructor(options: SessionsOptions) {
@@ -224,8 +226,8 @@ export class DownstreamSessions {
   }
 
   /**
-   * A session of this worker; one whose worker died is taken over from its record.
-   * @param claims of the opened id, which is checked against the caller here
+   * Finds a session of this worker. The session of a dead worker is taken over from its record.
+   * @param claims of the opened id; the caller is checked here
    * @throws {SluiceError} SESSION_NOT_FOUND
    */
   async find(
@@ -236,7 +238,7 @@ export class DownstreamSessions {
   ): Promise<DownstreamSession> {
     const owner = ownerOf(principal, serverId);
     const known = this.#sessions.get(id);
-    // Compared before anything else: a stranger must not bring a session back to life at an address that is not its own.
+    // Checked first: another caller, or another endpoint, must not restore a session.
     const isOwn = known === undefined ? isBoundTo(claims, owner) : isSameOwner(known.owner, owner);
     const session = isOwn ? known ?? await this.#restore(id, claims, owner) : null;
     if (session === null) throw new SluiceError("SESSION_NOT_FOUND");
@@ -247,7 +249,7 @@ export class DownstreamSessions {
   async end(session: DownstreamSession): Promise<void> {
     this.#ending.add(session);
     try {
-      // The record goes first: a request that comes meanwhile would bring the session back from it.
+      // The record is deleted first: a concurrent request would restore the session from it.
       await this.#options.records.delete(sessionRecordKey(session.name));
       if (this.#isTakenOver(session)) await this.#options.records.delete(ownerRecordKey(session.name));
     } finally {
@@ -257,25 +259,25 @@ export class DownstreamSessions {
     await session.end();
   }
 
-  /** Write every session's record again: what keeps them has come back, perhaps without them. */
+  /** Writes all records again. The cache is back, perhaps empty. */
   async persist(): Promise<void> {
-    // All in one turn: a session that ends meanwhile has its record deleted after it was written, not before.
+    // Begun in one turn of the event loop: a session that ends meanwhile deletes its record after it was written.
     await Promise.all([...this.#sessions.values()].map((session) => this.#persist(session)));
   }
 
-  /** End what has been idle for too long; called by a timer. */
+  /** Ends idle sessions; called by a timer. */
   async sweep(): Promise<void> {
     const now = this.#options.clock.now();
     const idle: DownstreamSession[] = [];
     for (const session of this.#sessions.values()) {
-      // Who has listened for hours and loses the connection has the whole time again to come back.
+      // A client that listened for hours and lost its connection gets the full idle time to return.
       if (session.log.carrierCount > 0 || session.calls.size > 0) session.lastUsedAt = now;
       else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
     }
     await Promise.all(idle.map((session) => this.end(session)));
   }
 
-  /** Give all sessions away: they live on in another worker. Their streams end, so that clients open them there. */
+  /** Releases all sessions to the successor. Their streams end, so that clients open them there. */
   release(): DownstreamSession[] {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
@@ -286,7 +288,7 @@ export class DownstreamSessions {
     return all;
   }
 
-  /** A client's message about a call or a question of a session that was given away meanwhile: they end here. */
+  /** Takes a client's message for a released session: its calls and questions end in this worker. */
   async hear(name: string, text: string, upstreams: Pick<Upstreams, "notify">): Promise<null> {
     const session = this.#released.get(name);
     const message = classify(JSON.parse(text), text);
@@ -294,7 +296,7 @@ export class DownstreamSessions {
     return null;
   }
 
-  /** Take in a session that another worker has released. */
+  /** Takes over a session that another worker has released. */
   adopt(identity: SessionIdentity): DownstreamSession {
     return this.#sessions.get(identity.id) ?? this.#remember(this.#make(identity));
   }
@@ -307,14 +309,14 @@ export class DownstreamSessions {
     for (const session of this.#sessions.values()) session.stopListening();
   }
 
-  /** End the streams that tokens with these ids have opened by GET. A call under way is answered to its end. */
+  /** Ends the GET streams that these tokens opened. Calls under way are completed. */
   endStreamsOf(revoked: ReadonlySet<string>): void {
     for (const { log } of this.#sessions.values()) {
       log.closeCarriers(({ jti }) => jti !== null && revoked.has(jti));
     }
   }
 
-  /** The worker ends: upstream sessions are closed, records stay for the successor. */
+  /** The worker ends: closes upstream sessions and keeps the records for the successor. */
   async close(): Promise<void> {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
@@ -333,7 +335,7 @@ export class DownstreamSessions {
     const { records } = this.#options;
     const record = await records.get(sessionRecordKey(name));
     if (record === null) return null;
-    // Another request may have restored it meanwhile.
+    // A concurrent request may have restored it.
     return this.#sessions.get(id) ??
       this.#remember(this.#make({ id, name, owner, state: JSON.parse(record) }));
   }
@@ -352,7 +354,7 @@ export class DownstreamSessions {
   async #persist(session: DownstreamSession): Promise<void> {
     const { ids, records, clock, place: { replica } } = this.#options;
     const { id, name, state } = session;
-    // A call that is still under way must not bring back the record of a session that has ended, or is another's.
+    // A call that is still under way must not write the record of a session that has ended or moved.
     if (this.#ending.has(session)) return;
     if (this.#sessions.get(id) !== session && this.#released.get(name) !== session) return;
     const now = clock.now();
@@ -363,7 +365,7 @@ export class DownstreamSessions {
     if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
   }
 
-  /** Its id names another replica, which is gone. */
+  /** The session's id names another replica, which is gone. */
   #isTakenOver({ id }: DownstreamSession): boolean {
     const { ids, clock, place } = this.#options;
     const claims = ids.open(id, clock.now());
@@ -380,7 +382,7 @@ export function sessionRecordKey(name: string): string {
   return `session:${name}`;
 }
 
-/** Holds the number of the replica that took the session over from the one that its id names. */
+/** Cache key of the replica number that took the session over from the replica in its id. */
 export function ownerRecordKey(name: string): string {
   return `owner:${name}`;
 }

@@ -1,30 +1,30 @@
-// The sealed id of a downstream session: any worker can tell from it who owns the session and whose it is, nobody can forge one.
+// The sealed id of a downstream session. Every worker can read the owner and the caller from it; nobody can forge one.
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Principal } from "../../auth/principal.ts";
 import { BoundedMap } from "../../base/bounded_map.ts";
 
-/** What an id says. */
+/** The contents of an id. */
 export interface SessionClaims {
-  /** The process that the session was opened in. */
+  /** The replica that opened the session. */
   readonly replica: number;
-  /** The worker in it. */
+  /** The worker of that replica. */
   readonly worker: number;
-  /** Seconds since the epoch, after which the id is worthless. */
+  /** Expiry, seconds since the epoch. */
   readonly expiresAt: number;
-  /** The random part, in hex: the session's name in the store. */
+  /** The random part, in hex: the session's key in the cache. */
   readonly name: string;
   /** Hash of issuer, subject and virtual server. */
   readonly binding: string;
 }
 
-/** The worker that opens a session, as the session's id names it. */
+/** A worker's place, as session ids name it. */
 export interface WorkerPlace {
-  /** The number of its process among the replicas; it changes when the others have declared the process gone. */
+  /** The number of its replica. It changes when other replicas have declared this one gone. */
   readonly replica: { readonly now: number };
   readonly worker: number;
 }
 
-/** Who a session belongs to. */
+/** The caller and endpoint that a session belongs to. */
 export interface SessionOwner {
   readonly issuer: string | null;
   readonly subject: string;
@@ -42,10 +42,10 @@ const MAX_REMEMBERED = 10_000;
 export class SessionIds {
   readonly #key: Uint8Array;
   readonly #keyId: number;
-  /** Opened ids, so that the warm path does no cryptography. */
+  /** Cache of opened ids, so that warm requests need no cryptography. */
   readonly #opened = new BoundedMap<string, SessionClaims>({ maxEntries: MAX_REMEMBERED });
 
-  /** @param secret the deployment's; the key is derived from it once */
+  /** @param secret AUTH_ENCRYPTION_SECRET; the key is derived from it once */
   constructor(secret: string) {
     this.#key = new Uint8Array(hkdfSync("sha256", secret, "sluice", "downstream session id", 32));
     this.#keyId = createHash("sha256").update(this.#key).digest()[0]!;
@@ -69,7 +69,7 @@ export class SessionIds {
     return encodeBase32(bytes);
   }
 
-  /** What the id says, or null where it is not ours or has expired. @param nowMs ms since the epoch */
+  /** The contents of an id; null if it is forged or expired. @param nowMs ms since the epoch */
   open(id: string, nowMs: number): SessionClaims | null {
     let claims = this.#opened.get(id);
     if (claims === undefined) {
@@ -82,7 +82,7 @@ export class SessionIds {
   }
 
   #unseal(id: string): SessionClaims | null {
-    // The exact length: a character more would decode to the same bytes, and one session would have two ids.
+    // Length is exact: an id with an extra character would decode to the same bytes, and one session would have two ids.
     if (id.length !== ID_CHARS) return null;
     const bytes = decodeBase32(id);
     if (bytes === null || bytes[0] !== this.#keyId) return null;
@@ -102,18 +102,18 @@ export class SessionIds {
   }
 }
 
-/** Who a session of this caller at this endpoint would belong to. */
+/** The owner of sessions that this caller opens at this endpoint. */
 export function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
   return { issuer, subject, serverId };
 }
 
-/** Does the session belong to this caller at this endpoint? */
+/** Is the session this caller's, at this endpoint? */
 export function isBoundTo(claims: SessionClaims, owner: SessionOwner): boolean {
   return claims.binding === bindingOf(owner).toHex();
 }
 
 function bindingOf({ issuer, subject, serverId }: SessionOwner): Uint8Array {
-  // JSON keeps the three apart, whatever characters they hold.
+  // JSON separates the three, whatever characters they contain.
   const text = JSON.stringify([issuer, subject, serverId]);
   return new Uint8Array(createHash("sha256").update(text).digest()).subarray(0, BINDING_BYTES);
 }

@@ -1,5 +1,5 @@
-// A call that may ask its client things, for clients that are asked by a reply and answer by a request: it goes on between
-// the two (2026-07-28, "Input Required Results").
+// A call that may ask its client for input. The client gets the questions by a response and answers by a further request; the call
+// goes on between the two (2026-07-28, "Input Required Results").
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import {
   type AskOptions,
@@ -14,7 +14,7 @@ export interface InputRequest {
   readonly params: string | undefined;
 }
 
-/** What one reply says: the call's answer, or what the client is asked. */
+/** The contents of one response: the call's result, or the questions to the client. */
 export type Turn =
   | { readonly kind: "answer"; readonly answer: RpcAnswer }
   | { readonly kind: "input"; readonly requests: ReadonlyMap<string, InputRequest> };
@@ -23,7 +23,7 @@ interface Question extends InputRequest {
   readonly resolve: (answer: RpcAnswer) => void;
 }
 
-/** Upstreams ask for several things at once, each in a message of its own: they go out in one reply. */
+/** Time to collect questions for one response, ms: upstreams send several questions as separate messages. */
 const GATHER_MS = 15;
 
 export class InteractiveCall {
@@ -31,12 +31,12 @@ export class InteractiveCall {
   readonly cancellation = new Cancellation();
   readonly #answer: Promise<RpcAnswer>;
   readonly #questions = new Map<string, Question>();
-  /** Takes notifications while a reply is open. */
+  /** Takes notifications while a request is open. */
   #notify: ((text: string) => void) | null = null;
   #onQuestion: () => void = () => {};
   #nextKey = 1;
 
-  /** @param askable the methods that the client has declared it can be asked: nothing else may go out to it */
+  /** @param askable the methods that the client's capabilities allow; no others are sent to it */
   constructor(
     run: (client: ClientPeer, signal: CancelSignal) => Promise<RpcAnswer>,
     askable: ReadonlySet<string>,
@@ -48,14 +48,14 @@ export class InteractiveCall {
       ...(askable.size > 0 ? { request } : {}),
     };
     this.#answer = run(client, this.cancellation);
-    // Awaited in turns; between them nobody does.
+    // Awaited by one request after the other; between them by none.
     this.#answer.catch(() => {});
   }
 
   /**
-   * Wait for what the next reply says.
-   * @param notify takes notifications meanwhile
-   * @param responses the client's answers to the last turn's questions; what nobody has asked is left aside
+   * Waits for the contents of the next response.
+   * @param notify takes notifications until then
+   * @param responses the client's answers to the last questions; unknown ones are ignored
    */
   async turn(notify: (text: string) => void, responses: ReadonlyMap<string, string>): Promise<Turn> {
     for (const [key, text] of responses) this.#questions.get(key)?.resolve({ text, failed: false });
@@ -75,11 +75,11 @@ export class InteractiveCall {
       this.#onQuestion = () => {
         clearTimeout(timer);
         timer = setTimeout(() => {
-          // Taken back meanwhile.
+          // The upstream has cancelled the question.
           if (this.#questions.size > 0) resolve({ kind: "input", requests: new Map(this.#questions) });
         }, GATHER_MS);
       };
-      // The client has left some unanswered.
+      // The client left some questions unanswered.
       if (this.#questions.size > 0) this.#onQuestion();
     });
   }

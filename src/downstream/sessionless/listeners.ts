@@ -1,4 +1,4 @@
-// Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"): each tells its client what it has asked to hear of.
+// Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"). Each sends its client the notifications that it asked for.
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import {
   isObject,
@@ -11,7 +11,7 @@ import {
 import { META } from "../../mcp/revisions.ts";
 import { changedLists, LIST_CHANGED, type UpstreamChange } from "../client/list_changes.ts";
 
-/** What a client listens to; what it did not ask for is absent. */
+/** The filter of a listen request; kinds that the client did not ask for are absent. */
 export interface ListenFilter {
   readonly toolsListChanged?: true;
   readonly promptsListChanged?: true;
@@ -21,15 +21,15 @@ export interface ListenFilter {
   readonly taskIds?: readonly string[];
 }
 
-/** Where a listener's messages go: an event stream of its own, or the channel that its client shares among all it asks for. */
+/** Where a listener sends its messages: its own event stream, or the client's duplex channel. */
 export interface ListenStream {
   send(message: string): void;
-  /** Called when the gateway ends the listener; its result has been sent. */
+  /** Called after the gateway has ended the listener and sent its result. */
   close(): void;
   keepalive(): void;
 }
 
-/** Read the filter of a listen request; what is not understood is not honoured, and the acknowledgement says so. */
+/** Reads the filter of a listen request. Unknown parts are not honoured; the acknowledgement lists the honoured ones. */
 export function readFilter(params: unknown): ListenFilter {
   const wanted: JsonObject = isObject(params) && isObject(params.notifications) ? params.notifications : {};
   const uris = stringsIn(wanted.resourceSubscriptions);
@@ -47,7 +47,7 @@ function stringsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
-/** Does the filter name tasks? */
+/** Does the filter name task ids? */
 export function wantsTasks(params: unknown): boolean {
   return isObject(params) && isObject(params.notifications) && params.notifications.taskIds !== undefined;
 }
@@ -55,9 +55,9 @@ export function wantsTasks(params: unknown): boolean {
 export interface ListenerOptions {
   /** The id of the listen request, as JSON text. */
   readonly id: string;
-  /** The virtual server whose lists it hears of; null: everything. */
+  /** The virtual server whose lists are listened to; null: everything. */
   readonly serverId: string | null;
-  /** Of the token that the request came with. */
+  /** Id of the request's token. */
   readonly jti: string | null;
   readonly filter: ListenFilter;
   readonly stream: ListenStream;
@@ -67,7 +67,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly serverId: string | null;
   readonly jti: string | null;
-  /** Resolves when the client has left, or the gateway has ended it. Nothing is sent then any more. */
+  /** Resolves when the client has disconnected or the gateway has ended the listener. Nothing is sent afterwards. */
   readonly ended: Promise<void>;
   readonly #id: string;
   readonly #methods: ReadonlySet<string>;
@@ -75,7 +75,7 @@ export class Listener {
   readonly #resolve: () => void;
   #isOpen = true;
 
-  /** Its first message acknowledges what is honoured. @param onEnd called once */
+  /** Sends the acknowledgement of the honoured filter. @param onEnd called once */
   constructor({ id, serverId, jti, filter, stream }: ListenerOptions, onEnd: () => void) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.serverId = serverId;
@@ -93,7 +93,7 @@ export class Listener {
     return this.#methods.has(method);
   }
 
-  /** Send a notification, given as JSON text, under the listener's id. */
+  /** Sends a notification (JSON text) with the listener's id. */
   notify(text: string): void {
     if (this.#isOpen) this.#stream.send(tagged(text, this.#id));
   }
@@ -102,14 +102,14 @@ export class Listener {
     this.#stream.keepalive();
   }
 
-  /** The client wants no more. */
+  /** The client has ended the request. */
   leave(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#resolve();
   }
 
-  /** The gateway ends it, in the way that lets the client open another ("Graceful Closure"). */
+  /** The gateway ends the listener, so that the client can open another ("Graceful Closure"). */
   end(): void {
     if (!this.#isOpen) return;
     const meta = JSON.stringify(META.subscriptionId);
@@ -145,12 +145,12 @@ export class Listeners {
     for (const listener of this.#open) listener.keepalive();
   }
 
-  /** End them all. */
+  /** Ends all listeners. */
   end(): void {
     for (const listener of [...this.#open]) listener.end();
   }
 
-  /** End those that tokens with these ids have opened. */
+  /** Ends the listeners that these tokens opened. */
   endOf(revoked: ReadonlySet<string>): void {
     for (const listener of [...this.#open]) {
       if (listener.jti !== null && revoked.has(listener.jti)) listener.end();
@@ -166,7 +166,7 @@ function methodsOf(filter: ListenFilter): ReadonlySet<string> {
   return methods;
 }
 
-/** The notification with the listen request's id in its `_meta`. */
+/** Adds the id of the listen request to the notification's `_meta`. */
 function tagged(text: string, id: string): string {
   const params = memberText(text, "params") ?? "{}";
   const meta = memberText(params, "_meta") ?? "{}";

@@ -1,12 +1,12 @@
-// What a 2026-07-28 client hears while a call is under way: what the open request has asked for.
+// Notifications to a 2026-07-28 client during a call: those that the open request asked for.
 import { memberText, memberValue, replaceMember, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { metaText } from "../../mcp/request_meta.ts";
 import { rankOf } from "../../proxy/methods/logging.ts";
 import { LIST_CHANGED } from "../client/list_changes.ts";
 
 /**
- * What belongs to no call, whoever sends it on a call's stream: lists and resources are listened to by a request of their own, only
- * clients cancel calls, and of what a visit came to the revision tells nobody ("Receiving Messages"; "Cancellation"; "Key Changes").
+ * Notifications that never belong to a call. Lists and resources have listen requests; only clients cancel calls; the revision has no
+ * `elicitation/complete` ("Receiving Messages"; "Cancellation"; "Key Changes").
  */
 const OF_NO_CALL: ReadonlySet<unknown> = new Set([
   ...Object.values(LIST_CHANGED),
@@ -17,17 +17,17 @@ const OF_NO_CALL: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * A notification of the call as its client gets it, as JSON text; null: not at all. Log messages come from the level on that the
- * request names (logging, "Per-request log level").
- * @param isResumed the call was begun by an earlier request, and knows the progress token of that one: it reports under the token of
- *  the open request, if that has any (progress, "Behavior Requirements")
+ * Translates a notification of the call for its client, as JSON text; null: it is not sent. Log messages are sent from the level that
+ * the request names (logging, "Per-request log level").
+ * @param isResumed an earlier request began the call, with its own progress token. Progress is reported under the token of the open
+ *  request, if it has one (progress, "Behavior Requirements")
  */
 export function heardBy(
   request: RequestMessage,
   text: string,
   { logLevel, isResumed }: { readonly logLevel: string | null; readonly isResumed: boolean },
 ): string | null {
-  // Some write the slash with an escape.
+  // Some servers escape the slash.
   const method = memberValue(text, "method");
   switch (method) {
     case "notifications/message":

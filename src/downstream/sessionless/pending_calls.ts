@@ -1,5 +1,5 @@
-// Calls whose client has been asked something and has not come back yet. The way back is sealed into `requestState`: it names
-// the worker, so that the client's next request finds it from any.
+// Pending calls: their clients were asked for input and have not answered yet. The sealed `requestState` names the worker, so that the
+// client's next request finds the call from any worker.
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Serve } from "../exchange/mcp_exchange.ts";
@@ -7,16 +7,16 @@ import type { InteractiveCall } from "./interactive_call.ts";
 import { type RetriedRequest, stateRefused } from "./retried_request.ts";
 import { isBoundTo, type SessionClaims, type SessionIds, type WorkerPlace } from "../session/session_id.ts";
 
-/** How a state of our own begins; that of an upstream, as upstream_states.ts seals it, has no such character as the last. */
+/** Prefix of the gateway's own states. States of upstreams, sealed by upstream_states.ts, never contain its last character. */
 const OWN_STATE = "sluice.";
 
 export interface PendingCallsOptions {
   readonly ids: SessionIds;
   readonly clock: Clock;
   readonly place: WorkerPlace;
-  /** The way to the worker whose successor this one is, and which keeps its calls to its end; null: there is none. */
+  /** The way to this worker's predecessor, which keeps its calls to its end; null: there is none. */
   readonly predecessor: () => Serve | null;
-  /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
+  /** Time for a client to answer: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
   /** MAX_STREAMS: a pending call costs what an open stream does. */
   readonly limit: number;
@@ -40,19 +40,19 @@ export class PendingCalls {
     return this.#calls.size;
   }
 
-  /** Is the state one of ours, still good or not? Then it must not begin a call anew. */
+  /** Has the gateway sealed this state, valid or not? Then it must not begin a new call. */
   isOwn(requestState: unknown): requestState is string {
     return typeof requestState === "string" && requestState.startsWith(OWN_STATE);
   }
 
-  /** Where the call of a `requestState` is pending; null where the state is not ours, or no longer good. */
+  /** The place of a pending call; null if the `requestState` is not the gateway's or has expired. */
   claimsOf(requestState: unknown): SessionClaims | null {
     if (!this.isOwn(requestState)) return null;
     const { ids, clock } = this.#options;
     return ids.open(requestState.slice(OWN_STATE.length), clock.now());
   }
 
-  /** The way to a call of this worker's number that its predecessor keeps; null: the call is here, or nowhere. */
+  /** The way to a call with this worker's number that its predecessor keeps; null: the call is here, or nowhere. */
   keptBefore({ name }: SessionClaims): Serve | null {
     return this.#calls.has(name) ? null : this.#options.predecessor();
   }
@@ -81,7 +81,7 @@ export class PendingCalls {
     return OWN_STATE + id;
   }
 
-  /** Take a call up again. @throws {SluiceError} INVALID_PARAMS where the state is not for this request, or was used before */
+  /** Takes a pending call out, to continue it. @throws {SluiceError} INVALID_PARAMS for a state of another request, or a used one */
   take(requestState: string, request: RetriedRequest): InteractiveCall {
     const claims = this.claimsOf(requestState);
     const pending = claims === null ? undefined : this.#calls.get(claims.name);
@@ -93,7 +93,7 @@ export class PendingCalls {
     return pending.call;
   }
 
-  /** The client has given the call up that it would come back to with this state; one that is not pending here is left alone. */
+  /** The client cancels the pending call of this state. Unknown states are ignored. */
   giveUp(requestState: string): void {
     const name = this.claimsOf(requestState)?.name;
     const pending = name === undefined ? undefined : this.#calls.get(name);
@@ -103,7 +103,7 @@ export class PendingCalls {
     pending.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
   }
 
-  /** The worker ends: nobody can come back. */
+  /** The worker ends: ends all pending calls. */
   close(): void {
     for (const { call, timer } of this.#calls.values()) {
       this.#options.clock.clearTimeout(timer);
@@ -113,7 +113,7 @@ export class PendingCalls {
   }
 }
 
-/** Does a body hold a state of ours? Cheap; a wrong yes is found out by the seal. */
+/** Does a body contain a state of the gateway's? A cheap test; opening the seal corrects a wrong yes. */
 export function ownStateIn(body: string): string | null {
   return /"requestState"\s*:\s*"(sluice\.[a-z2-7]{1,128})"/.exec(body)?.[1] ?? null;
 }

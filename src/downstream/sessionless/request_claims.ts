@@ -1,5 +1,4 @@
-// What a 2026-07-28 request claims of itself in `_meta`. Over HTTP its headers say the same, and an intermediary that reads the body
-// must compare the two.
+// The claims of a 2026-07-28 request in `_meta`. Over HTTP its headers repeat them; whoever reads the body must compare the two.
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { mayClaim } from "../../mcp/claims.ts";
@@ -11,16 +10,16 @@ import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { McpRequest } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
 
-/** What a request claims of its client. */
+/** What a request claims about its client. */
 export interface RequestClaims {
-  /** As the client wrote them, JSON text. */
+  /** The client's original JSON text. */
   readonly capabilities: string;
   readonly capabilityNames: ReadonlySet<string>;
-  /** The client takes log messages from this severity on; null: none. */
+  /** Lowest severity of log messages for the client; null: none. */
   readonly logLevel: string | null;
 }
 
-/** Does an HTTP request belong to the stateless revision? Cheap, since every request is asked; the parser corrects a wrong yes. */
+/** May an HTTP request belong to the stateless revision? A cheap test for every request; the parser corrects a wrong yes. */
 export function mayBeSessionless(
   { protocolVersion, body }: Pick<McpRequest, "protocolVersion" | "body">,
 ): boolean {
@@ -28,8 +27,8 @@ export function mayBeSessionless(
 }
 
 /**
- * @param headers that have to say the same; undefined: the transport has none
- * @throws {SluiceError} INVALID_PARAMS for claims that are missing or malformed, UNSUPPORTED_PROTOCOL_VERSION, HEADER_MISMATCH
+ * @param headers that must repeat the claims; undefined: the transport has none
+ * @throws {SluiceError} INVALID_PARAMS for missing or malformed claims; UNSUPPORTED_PROTOCOL_VERSION; HEADER_MISMATCH
  *  (2026-07-28, basic, "Request Metadata"; transports, "Standard Headers")
  */
 export function readClaims(message: RequestMessage, headers: ReceivedHeaders | undefined): RequestClaims {
@@ -50,8 +49,8 @@ export function readClaims(message: RequestMessage, headers: ReceivedHeaders | u
 }
 
 /**
- * The part of `readClaims()` that comes before all else: what the other claims and the method mean is the revision's to say.
- * @throws {SluiceError} as there
+ * Checks the revision, before the rest of `readClaims()`: the revision decides what the other claims and the method mean.
+ * @throws {SluiceError} as `readClaims()`
  */
 export function checkRevision({ params }: RequestMessage, headers: ReceivedHeaders | undefined): void {
   const version = metaOf(params)?.[META.protocolVersion];
@@ -60,7 +59,7 @@ export function checkRevision({ params }: RequestMessage, headers: ReceivedHeade
   if (version !== STATELESS_REVISION) throw unsupportedRevision(version, [STATELESS_REVISION]);
 }
 
-/** @param read what a value stands for: most headers have no encoding ("Server Validation") */
+/** @param read decodes a header value; most headers have no encoding ("Server Validation") */
 function checkHeader(
   headers: ReceivedHeaders | undefined,
   name: string,
@@ -79,7 +78,7 @@ function malformed(key: string, shape: string): SluiceError {
   return new SluiceError("INVALID_PARAMS", { reason: `_meta["${key}"] must be ${shape}` });
 }
 
-/** The client's answers to what an earlier reply asked for, by key, each as JSON text. @throws {SluiceError} INVALID_PARAMS */
+/** The client's answers to the questions of an earlier response: by key, as JSON text. @throws {SluiceError} INVALID_PARAMS */
 export function inputResponses(message: RequestMessage): ReadonlyMap<string, string> {
   const responses = isObject(message.params) ? message.params.inputResponses : undefined;
   if (responses === undefined) return new Map();

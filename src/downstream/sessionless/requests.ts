@@ -1,5 +1,7 @@
-// Requests of revision 2026-07-28, whichever transport brings them: each says for itself who asks for what. What speaks against
-// one is thrown before anything has begun; else it is a call, which is answered, or it listens.
+// The stateless revision 2026-07-28, over any transport. This folder holds its requests, its pending calls and its listeners.
+//
+// Each request carries its own identity and capabilities. Invalid requests throw before any work starts; valid ones are calls or
+// listeners.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -34,27 +36,27 @@ export interface SessionlessRequestsDeps {
   readonly streamsAreFull: () => boolean;
 }
 
-/** What a transport knows of a request beside the message. */
+/** A request as the transport knows it, besides the message. */
 export interface Provenance {
   readonly principal: Principal;
-  /** The virtual server of the address; null for the one that shows everything. */
+  /** The virtual server in the path; null for the endpoint that shows everything. */
   readonly serverId: string | null;
   readonly received: ReceivedHeaders;
-  /** Headers that have to say what the body says; absent where the transport has none. */
+  /** Headers that must repeat the body's claims; absent if the transport has none. */
   readonly claimHeaders?: ReceivedHeaders;
   readonly note?: CallNote;
 }
 
-/** One exchange of a call. */
+/** One request of a call. */
 export interface AnswerOptions {
-  /** Aborted when the client gives the call up, or is gone. */
+  /** Aborted when the client cancels the call or disconnects. */
   readonly signal: CancelSignal;
-  /** Takes what comes before the answer, as JSON text. */
+  /** Takes notifications before the response, as JSON text. */
   readonly notify: (text: string) => void;
 }
 
 export interface SessionlessAnswer extends RpcAnswer {
-  /** The call waits for its client, under this state. */
+  /** The call is pending, under this state. */
   readonly requestState?: string;
 }
 
@@ -64,7 +66,7 @@ export type Accepted =
 
 const LISTEN = "subscriptions/listen";
 
-/** What a client can be asked, and the capability by which it says so (2026-07-28, "Multi Round-Trip Requests"). */
+/** Methods that a client can be asked, and the capability for each (2026-07-28, "Multi Round-Trip Requests"). */
 const QUESTIONS = [
   ["sampling/createMessage", "sampling"],
   ["elicitation/create", "elicitation"],
@@ -100,7 +102,7 @@ export class SessionlessRequests {
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
     if (method !== LISTEN && !this.#deps.dispatcher.knows(method, STATELESS_REVISION)) {
-      // Another revision may well have it.
+      // Another revision may have the method.
       if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
       throw new SluiceError("METHOD_NOT_FOUND", { method });
     }
@@ -134,7 +136,7 @@ export class SessionlessRequests {
       kind: "call",
       answer: async ({ signal, notify }) => {
         const interactive = resumed ?? begin();
-        // Between two exchanges the client is not there, and the call goes on.
+        // Between two requests the client is not connected, and the call goes on.
         const stay = abortWith(signal, interactive.cancellation);
         try {
           const said = await interactive.turn((text) => {
@@ -162,7 +164,7 @@ export class SessionlessRequests {
         const watched = find(id);
         return watched === null ? [] : [[id, watched] as const];
       }));
-    // A task may end at any time: that one is gone by now is no fault of the client's. What is not honoured is not acknowledged.
+    // A task may end at any time, so an unknown one is no error. It is missing in the acknowledgement.
     const resources = found(resourceSubscriptions, (uri) => subscriptions.findResource(call, uri));
     const tasks = found(taskIds, (id) => subscriptions.findTask(call, id));
     const filter = {

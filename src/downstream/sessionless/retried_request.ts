@@ -1,12 +1,12 @@
-// A request that its client makes again, with the answers to what it was asked: what has to be the same then (2026-07-28, "Multi
-// Round-Trip Requests": who asks, and the salient parameters).
+// A request that its client repeats with answers to questions. Caller and salient parameters must be the same (2026-07-28, "Multi
+// Round-Trip Requests").
 import { createHash } from "node:crypto";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { ownerOf, type SessionOwner } from "../session/session_id.ts";
 
-/** Whatever belongs to one turn alone. */
+/** Parameters that may differ between the requests of a call. */
 const OF_THE_TURN: ReadonlySet<string> = new Set(["_meta", "inputResponses", "requestState"]);
 
 export class RetriedRequest {
@@ -21,7 +21,7 @@ export class RetriedRequest {
     this.#params = params;
   }
 
-  /** The same for the same method and parameters, however they are written. Of most requests nobody asks for it. */
+  /** Equal for the same method and parameters, however they are written. Computed on demand: few requests need it. */
   get digest(): string {
     return this.#digest ??= createHash("sha256")
       .update(JSON.stringify([this.method, ...membersOf(this.#params).filter(isSalient)]))
@@ -29,12 +29,12 @@ export class RetriedRequest {
   }
 }
 
-/** No arguments are written as {} by some, by others not at all. */
+/** Some clients write no arguments as {}, others omit them. */
 function isSalient([name, value]: [name: string, value: unknown]): boolean {
   return !OF_THE_TURN.has(name) && !(name === "arguments" && JSON.stringify(value) === NO_MEMBERS);
 }
 
-/** One answer to all that is wrong with a `requestState`: who tries some out learns nothing. */
+/** One error for every invalid `requestState`, so that guessing reveals nothing. */
 export function stateRefused(): SluiceError {
   return new SluiceError("INVALID_PARAMS", { reason: '"requestState" is unknown, used or expired' });
 }

@@ -1,5 +1,5 @@
-// The `requestState` of an upstream on its way through a client (2026-07-28, "Multi Round-Trip Requests"): to the upstream all
-// callers of the gateway are one, so it cannot tell whose state comes back. Sealed, it is good for its caller's same request alone.
+// Seals the `requestState` of an upstream for its way through a client (2026-07-28, "Multi Round-Trip Requests"). An upstream sees one
+// caller, the gateway, and cannot tell whose state returns. A sealed state is only valid for the same request of the same caller.
 import type { Clock } from "../../base/clock.ts";
 import { isObject, memberText, memberValue, replaceMember, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { Seal } from "../../proxy/call/seal.ts";
@@ -7,10 +7,10 @@ import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { type RetriedRequest, stateRefused } from "./retried_request.ts";
 
 export interface UpstreamStatesOptions {
-  /** The deployment's. */
+  /** AUTH_ENCRYPTION_SECRET */
   readonly secret: string;
   readonly clock: Clock;
-  /** How long a client may take to come back: MCP_CLIENT_REQUEST_TIMEOUT. */
+  /** Time for a client to answer: MCP_CLIENT_REQUEST_TIMEOUT. */
   readonly timeoutMs: number;
 }
 
@@ -25,7 +25,7 @@ export class UpstreamStates {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** An upstream's answer as the client gets it. */
+  /** Seals the state in an upstream's response. */
   toClient(answer: RpcAnswer, request: RetriedRequest): RpcAnswer {
     const { text, failed } = answer;
     if (failed || !text.includes("requestState")) return answer;
@@ -40,8 +40,8 @@ export class UpstreamStates {
   }
 
   /**
-   * A client's request as the upstream gets it.
-   * @throws {SluiceError} INVALID_PARAMS where its state is not one for this request, or came too late
+   * Unseals the state in a client's request.
+   * @throws {SluiceError} INVALID_PARAMS for a state of another request, or an expired one
    */
   toUpstream(message: RequestMessage, request: RetriedRequest): RequestMessage {
     const { params, text } = message;

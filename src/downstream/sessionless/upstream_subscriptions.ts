@@ -1,5 +1,4 @@
-// What a 2026-07-28 client listens to beyond lists: resources and tasks, found in what its endpoint shows, and heard of from the
-// upstreams that they come from.
+// Subscriptions of a 2026-07-28 client to resources and tasks: found in its scope, and subscribed to at their upstreams.
 import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";
@@ -13,21 +12,21 @@ import { findTask } from "../../proxy/methods/task_methods.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 
-/** One of what the upstream calls it. */
+/** A subscription, in the upstream's own names. */
 export interface Watched {
   readonly gatewayId: string;
   readonly kind: "resource" | "task";
-  /** The resource's URI, or the upstream's own id of the task. */
+  /** The URI of the resource, or the upstream's id of the task. */
   readonly id: string;
 }
 
 export interface WatchOptions {
   readonly call: CallContext;
-  /** Aborted when nobody listens any more. */
+  /** Aborted when the listener has ended. */
   readonly signal: AbortSignal;
 }
 
-/** Between two subscriptions at an upstream that has just been changed, ms. */
+/** Pause before subscribing again at a changed upstream, ms. */
 const PAUSE_MS = 1_000;
 
 export class UpstreamSubscriptions {
@@ -40,8 +39,8 @@ export class UpstreamSubscriptions {
   }
 
   /**
-   * @returns null where the upstream does not tell of its resources' changes
-   * @throws {SluiceError} FORBIDDEN; INVALID_PARAMS: the revision has no code of its own for a resource that is none
+   * @returns null if the upstream does not offer resource subscriptions
+   * @throws {SluiceError} FORBIDDEN; INVALID_PARAMS for an unknown resource, as the revision requires
    */
   findResource({ principal, scope }: CallContext, uri: string): Watched | null {
     requirePermission(principal, "resources.read");
@@ -56,16 +55,16 @@ export class UpstreamSubscriptions {
     }
   }
 
-  /** @returns null for a task that is not this caller's here any more. @throws {SluiceError} FORBIDDEN */
+  /** @returns null for an unknown task, and for another caller's. @throws {SluiceError} FORBIDDEN */
   findTask(call: CallContext, id: string): Watched | null {
     requirePermission(call.principal, "tools.execute");
     const task = findTask(this.#taskIds, call, id);
-    // One that has gone back to an older revision tells of no task that it gave under this one.
+    // An upstream that returned to a revision with sessions does not report tasks of this one.
     if (task?.gateway.protocolVersion !== STATELESS_REVISION) return null;
     return { gatewayId: task.gateway.id, kind: "task", id: task.taskId };
   }
 
-  /** Watch until the signal is aborted. `onUpdate` takes the upstreams' notifications as JSON text. Never rejects. */
+  /** Subscribes until the signal is aborted. `onUpdate` takes notifications as JSON text. Never rejects. */
   async watch(
     watched: readonly Watched[],
     onUpdate: (text: string) => void,
@@ -77,7 +76,7 @@ export class UpstreamSubscriptions {
     );
   }
 
-  /** An upstream that was changed is another: its successor is subscribed to. One that refuses is left alone. */
+  /** Subscribes again after the upstream was changed. Stops if the upstream refuses. */
   async #watchOne(
     gatewayId: string,
     watched: readonly Watched[],
@@ -112,13 +111,13 @@ export class UpstreamSubscriptions {
     try {
       return this.#upstreams.get(gatewayId);
     } catch {
-      // Deleted, or its credentials cannot be read: there is nothing to hear from it.
+      // The upstream was deleted, or its credentials cannot be read.
       return null;
     }
   }
 }
 
-/** Is it what was asked for? A session that is kept for it hears all that its upstream says, log messages among it. */
+/** Does the notification belong to the subscription? Its session receives everything that the upstream sends, log messages included. */
 function isOf(
   { resourceSubscriptions, taskIds }: { resourceSubscriptions?: unknown; taskIds?: unknown },
   text: string,
