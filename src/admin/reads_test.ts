@@ -23,7 +23,7 @@ const KEPT = [
   "/v1/servers/s1/prompts",
 ];
 
-/** Guarded, and not kept: gateways change without the catalog, contents are the upstream's. */
+/** Reads with a permission that are not cached: gateways change without the catalog, and contents come from the upstream. */
 const NOT_KEPT = [
   "/gateways",
   "/gateways/GATEWAY",
@@ -38,11 +38,11 @@ type Get = (
 ) => Promise<{ status: number; headers: Headers; text: string }>;
 
 interface Harness extends AdminHarness {
-  /** From a worker that keeps answers until the catalog changes. */
+  /** Reads from a worker with a cache. */
   readonly get: Get;
-  /** From one that keeps none. */
+  /** Reads from a worker without a cache. */
   readonly getNew: Get;
-  /** What the names in capitals above stand for. */
+  /** The values of the names in capitals above. */
   readonly ids: Readonly<Record<string, string>>;
 }
 
@@ -107,7 +107,7 @@ function withReads(run: (harness: Harness) => Promise<void>): Promise<void> {
   });
 }
 
-Deno.test("A read that the catalog's version covers is kept until that changes; what else changes is read each time", () =>
+Deno.test("A cached read is answered from memory until the catalog version changes; other reads never are", () =>
   withReads(async ({ get, call, ids }) => {
     for (const path of KEPT) {
       const first = await get(path);
@@ -128,7 +128,7 @@ Deno.test("A read that the catalog's version covers is kept until that changes; 
     assertEquals([headers.get("x-cache-status"), text.includes("new words")], ["MISS", true]);
   }));
 
-Deno.test("Every guarded read has an entity tag and is answered 304; what takes no permission has none", () =>
+Deno.test("Every read with a permission has an entity tag and can be answered 304; health and readiness have none", () =>
   withReads(async ({ get, getNew }) => {
     for (const path of [...KEPT, ...NOT_KEPT]) {
       for (const from of [get, get, getNew]) {
@@ -153,7 +153,7 @@ Deno.test("Every guarded read has an entity tag and is answered 304; what takes 
     assertEquals((await getNew("/tools")).headers.get("x-cache-status"), null);
   }));
 
-Deno.test("A refusal is not kept, has no tag, and comes before what is kept for others", () =>
+Deno.test("A refusal is not cached, has no entity tag, and wins over an answer cached for another caller", () =>
   withReads(async ({ get }) => {
     await get("/tools");
     for (
@@ -171,7 +171,7 @@ Deno.test("A refusal is not kept, has no tag, and comes before what is kept for 
     }
   }));
 
-Deno.test("What a health check or a refresh notes shows in the next read of a gateway, though no catalog changes", () =>
+Deno.test("The next read of a gateway shows the result of a health check or refresh, without a change of the catalog", () =>
   withReads(async ({ get, store, call, ids }) => {
     const before = await get("/gateways/GATEWAY");
     const seenBefore = await store.readCatalogVersion();
@@ -189,7 +189,7 @@ Deno.test("What a health check or a refresh notes shows in the next read of a ga
     assertEquals(new Set(tags).size, 3);
   }));
 
-Deno.test("Whoever asks, whatever was asked and changed before: a kept answer is what a new one would be", () => {
+Deno.test("A cached answer equals a fresh one, for any caller and any sequence of reads and writes", () => {
   const team = fc.constantFrom("t1", "t2");
   const who = fc.record({
     kind: fc.constantFrom("user" as const, "anonymous" as const),
@@ -235,12 +235,12 @@ Deno.test("Whoever asks, whatever was asked and changed before: a kept answer is
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
         for (const each of steps) {
           if (each === "health note") {
-            // As the health checks do: reachable or not is the only news for the catalog.
+            // As the health checks do. Only a change of `reachable` concerns the catalog.
             const row = (await store.gateways.get(ids.GATEWAY))!;
             assert(await store.saveHealth(row, { lastError: `failed ${++notes} times` }));
           } else if ("as" in each) {
             const target = each.path + each.query;
-            // Twice: the second is kept, where anything is.
+            // Twice: with a cache, the second answer is cached.
             await get(target, each);
             const [given, fresh] = [await get(target, each), await getNew(target, each)];
             assertEquals([given.status, given.text, given.headers.get("etag")], [
@@ -261,7 +261,7 @@ Deno.test("Whoever asks, whatever was asked and changed before: a kept answer is
   });
 });
 
-Deno.test("Callers who see the same share an answer; those who do not have their own", () =>
+Deno.test("Callers with the same visibility share a cached answer; others have separate ones", () =>
   withReads(async ({ get, call, ids }) => {
     await call("PUT", `/tools/${ids.TOOL}`, { body: { visibility: "team", team_id: "t1" } });
     const bob = { ...ALICE, email: "bob@x", teams: [] };

@@ -4,7 +4,7 @@ import { parseRedisUrl, redisLocation } from "./redis_url.ts";
 
 const PLAIN = { host: "h", port: 6379, tls: false, username: null, password: null, database: 0 };
 
-/** Does the setting take it? */
+/** Does the setting REDIS_URL accept the text? */
 function isAccepted(text: string): boolean {
   try {
     loadConfig({ environment: { REDIS_URL: text }, dotEnv: null, dev: false, overrides: {}, cores: 1 });

@@ -12,7 +12,7 @@ function load(input: Partial<LoadInput> = {}): Loaded {
   return loadConfig({ environment: {}, dotEnv: null, dev: false, overrides: {}, cores: 4, ...input });
 }
 
-/** The mistakes that loading reports. */
+/** The mistakes that loadConfig() reports. */
 function mistakes(input: Partial<LoadInput>): string[] {
   const error = assertThrows(() => load(input), SluiceError);
   assertEquals(error.code, "SETTINGS_INVALID");

@@ -38,7 +38,7 @@ Deno.test("nearName() finds every setting whose name has two letters swapped, or
   }).filter(({ written }) => !others.has(written));
   fc.assert(
     fc.property(typo, ({ name, written }) => {
-      // Of two settings that are equally near, either one helps.
+      // If two settings are equally near, either suggestion is good.
       assertEquals([name, written, nearName(written, NAMES) === null], [name, written, false]);
     }),
     { numRuns: 2000 },

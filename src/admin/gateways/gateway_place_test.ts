@@ -98,7 +98,7 @@ Deno.test("PUT /gateways keeps of a command and its variables what is not named,
     assertEquals(moved.env, { KEY: "*****", MODE: "*****" });
     assertEquals(discovered.at(-1)!.env, { KEY: "hush", MODE: "x" });
 
-    // All that was read is sent back, one variable is changed and one is left out.
+    // The client sends back what it read, with one variable changed and one removed.
     const { body: changed } = await put({ ...moved, env: { KEY: "*****", NEW: "1" } });
     assertEquals([changed.env, discovered.at(-1)!.env], [{ KEY: "*****", NEW: "*****" }, {
       KEY: "hush",

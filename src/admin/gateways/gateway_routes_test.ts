@@ -275,7 +275,7 @@ Deno.test("PUT /gateways/{id} keeps the secret that the mask stands for", () =>
     };
     const { body: before } = await call("POST", "/gateways", { body: { name: "one", url: URL_1, ...auth } });
     assertEquals((await call("PUT", `/gateways/${before.id}`, { body: before })).status, 200);
-    assertEquals(discovered.length, 1); // sent back as it was read: nothing changed
+    assertEquals(discovered.length, 1); // the client sent back what it read, and nothing changed
     const { status } = await call("PUT", `/gateways/${before.id}`, {
       body: {
         auth_type: "authheaders",
@@ -342,7 +342,7 @@ Deno.test("gateways are switched, listed, filtered and deleted", () =>
     assertEquals(await names("/gateways"), ["two"]);
     assertEquals(await names("/gateways?include_inactive=true"), ["one", "two"]);
     assertEquals(await names("/gateways?include_inactive=true&tags=x,y"), ["one"]);
-    assertEquals(await names("/tools"), []); // its gateway is off
+    assertEquals(await names("/tools"), []); // the gateway is disabled
     assertEquals(await names("/tools?include_inactive=true"), ["one-a"]);
     assertEquals((await call("POST", `/gateways/${one.id}/toggle?activate=true`)).body.gateway.enabled, true);
     assertEquals((await call("DELETE", `/gateways/${one.id}`)).status, 200);

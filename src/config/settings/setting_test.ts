@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { bool, headerName, int, type Kind, list, oneOf, seconds, type Unit } from "./setting.ts";
 
-/** What `kind` reads; "refused" where it does not. */
+/** The value of a text; "refused" if the kind does not accept the text. */
 function read<T>(kind: Kind<T, Unit>, text: string): T | "refused" {
   const result = kind.schema.safeParse(text);
   return result.success ? result.data : "refused";

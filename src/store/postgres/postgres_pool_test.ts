@@ -48,7 +48,7 @@ function fixture(settings: Partial<PoolSettings> = {}) {
     clock,
     settings: { keep: 2, limit: 3, timeoutMs: 1000, recycleMs: 60_000, prePing: false, ...settings },
   });
-  /** Takes a connection until it is given back. */
+  /** Leases a connection until `release` is called. */
   const lease = async () => {
     const taken = Promise.withResolvers<FakeConnection>();
     const done = Promise.withResolvers<void>();

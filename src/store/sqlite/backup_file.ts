@@ -196,7 +196,7 @@ function reasonFor(error: unknown, file: string): string {
   try {
     if (Deno.statSync(folder).isDirectory) return fileReason(error);
   } catch {
-    // There is none.
+    // There is no such folder.
   }
   return `there is no folder ${folder}`;
 }

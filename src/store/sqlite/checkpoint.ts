@@ -1,10 +1,10 @@
-// Copies what is committed from the write-ahead log into the database file, so that a plain copy of that one file holds it.
+// Copies committed pages from the write-ahead log to the database file, so that a plain copy of the file is complete.
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * Waits for nobody: a reader of an older state keeps the rest in the log.
- * @returns whether everything is in the database file
- * @throws {Error} of node:sqlite
+ * Does not wait for other connections: pages after the snapshot of a reader stay in the log.
+ * @returns whether the whole log has been copied
+ * @throws {Error} the error of node:sqlite
  */
 export function checkpoint(path: string): boolean {
   const database = new DatabaseSync(path);

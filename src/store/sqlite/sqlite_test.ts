@@ -73,7 +73,7 @@ Deno.test("OUR_TABLES are the tables that the migrations make", async () => {
 
 Deno.test({
   name: "openSqlite() refuses a file that it may not write",
-  ignore: Deno.uid() === 0, // root may write everything
+  ignore: Deno.uid() === 0, // root can write to every file
   fn: async () => {
     const { path, dispose } = await openFresh();
     await Deno.chmod(path, 0o400);
