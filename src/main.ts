@@ -1,6 +1,6 @@
 // The program: picks the command, prints what went wrong, sets the exit code (0 done, 1 failed, 2 wrong flags or settings).
 
-import { reasonOf, SluiceError } from "./base/errors.ts";
+import { isError, reasonOf, SluiceError } from "./base/errors.ts";
 import { parseInvocation } from "./cli/command_line/flags.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "./version.ts";
 
@@ -42,17 +42,20 @@ function versionText(): string {
   ].join("\n");
 }
 
-/** Prints what the operator reads of `error`. @returns the exit code */
+/** Prints `error` for the operator, each line once. @returns the exit code */
 export function fail(error: unknown): number {
-  const isMistake = error instanceof SluiceError &&
-    (error.code === "USAGE_INVALID" || error.code === "SETTINGS_INVALID");
-  const cause = error instanceof Error && error.cause !== undefined ? `: ${reasonOf(error.cause)}` : "";
-  const lines = `${reasonOf(error)}${isMistake ? "" : cause}`.split("\n").map((line) => `sluice: ${line}`)
-    .join("\n");
-  console.error(lines);
-  // An error without a row in the catalogue is a fault of ours: its stack is what a report of it needs.
+  for (const line of new Set(wordsOf(error).split("\n"))) console.error(`sluice: ${line}`);
+  // An error without a row in the catalogue is a fault of this program: a report of it needs the stack.
   if (!(error instanceof SluiceError) && error instanceof Error) console.error(error.stack);
-  return isMistake ? 2 : 1;
+  return isError(error, "USAGE_INVALID") || isError(error, "SETTINGS_INVALID") ? 2 : 1;
+}
+
+/** The text of the error's row; its cause only where the text has no room for a reason, as for clients. */
+function wordsOf(error: unknown): string {
+  const words = reasonOf(error);
+  if (!(error instanceof Error) || error.cause === undefined) return words;
+  const saysWhy = error instanceof SluiceError && /\{(reason|mistakes|cause)\}/.test(error.row.text);
+  return saysWhy ? words : `${words}: ${reasonOf(error.cause)}`;
 }
 
 if (import.meta.main) Deno.exit(await run(Deno.args).catch(fail));

@@ -36,6 +36,14 @@ Deno.test("fail() gives 2 for wrong flags and settings, one line per mistake, an
   assertEquals(await printed("error", () => fail(usage)), [2, ["sluice: a", "sluice: b"]]);
   const settings = new SluiceError("SETTINGS_INVALID", { mistakes: "c" });
   assertEquals(await printed("error", () => fail(settings)), [2, ["sluice: c"]]);
+  const full = new SluiceError("STORE_CANNOT_OPEN", { path: "/x", reason: "why" }, {
+    cause: new Error("why"),
+  });
+  assertEquals(await printed("error", () => fail(full)), [1, ["sluice: Cannot open the database /x: why"]]);
+  const bare = new SluiceError("STORE_UNAVAILABLE", {}, { cause: new Error("/x: why") });
+  assertEquals(await printed("error", () => fail(bare)), [1, [
+    "sluice: The database is unavailable: /x: why",
+  ]]);
   const other = new SluiceError("SHUTTING_DOWN");
   assertEquals((await printed("error", () => fail(other)))[0], 1);
   const [code, lines] = await printed("error", () => fail(new TypeError("ours")));

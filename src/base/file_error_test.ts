@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fileReason } from "./file_error.ts";
+import { fileReason, readFault, writeFault } from "./file_error.ts";
 
 /** What reading `path` fails with. */
 function failure(path: string): unknown {
@@ -22,4 +22,23 @@ Deno.test("fileReason() names the reason without path and number", async () => {
     "permission denied",
   );
   assertEquals(fileReason(new Error("something else")), "something else");
+});
+
+Deno.test("readFault() and writeFault() name the remedy", () => {
+  const denied = new Deno.errors.PermissionDenied("Permission denied (os error 13): open '/x'");
+  assertEquals(readFault(denied), "permission denied. Give the user that runs Sluice read access to it");
+  assertEquals(
+    writeFault(denied),
+    "permission denied. Give the user that runs Sluice write access to the folder",
+  );
+  assertEquals(
+    readFault(failure("/absent")),
+    "there is no such file. Correct the path, or put the file there",
+  );
+  assertEquals(readFault(failure("/")), "it is a directory. Name a file, or move the directory away");
+  const full = Object.assign(new Error("No space left on device (os error 28): writefile '/x'"), {
+    code: "ENOSPC",
+  });
+  assertEquals(writeFault(full), "no space left on device. Free space on its disk");
+  assertEquals(readFault(new Error("something else")), "something else");
 });

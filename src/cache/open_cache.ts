@@ -2,7 +2,8 @@
 import type { Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
 import { Emitter } from "../base/emitter.ts";
-import { reasonOf, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
+import { readFault } from "../base/file_error.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Listener, NO_PUBLISHER, type Publisher } from "./bus.ts";
@@ -142,9 +143,21 @@ async function connectionOptions(
     },
     onDown: (reason) => {
       wasDown = true;
-      log.warning("redis is unavailable", { address, connection: name, reason });
+      log.warning("redis is unavailable", { address, connection: name, reason, remedy: remedyFor(reason) });
     },
   };
+}
+
+/** What an operator can do about it; undefined where there is nothing to advise. */
+function remedyFor(reason: string): string | undefined {
+  if (/WRONGPASS|NOAUTH/.test(reason)) return "correct the user and the password in REDIS_URL";
+  if (/certificate/i.test(reason)) {
+    return "name the authority that signed its certificate in REDIS_SSL_CA_CERTS";
+  }
+  if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return "correct the host in REDIS_URL";
+  return /ECONNREFUSED|no connection/.test(reason)
+    ? "start Redis, or correct the host and the port in REDIS_URL"
+    : undefined;
 }
 
 /** @throws {SluiceError} SETTINGS_INVALID */
@@ -164,7 +177,7 @@ async function readPem(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    throw invalid(`REDIS_SSL_CA_CERTS: cannot read ${path}: ${reasonOf(error)}`);
+    throw invalid(`REDIS_SSL_CA_CERTS ${path} cannot be read: ${readFault(error)}`);
   }
 }
 

@@ -14,7 +14,7 @@ import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./command_line/flags.ts";
-import { prepareDatabase, secretsOf, warnOfSettings } from "./command_line/prepare.ts";
+import { prepare, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
@@ -35,8 +35,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
   await checkCertificate(config, log);
 
-  const secrets = await secretsOf(config, log);
-  await prepareDatabase(config, log);
+  const secrets = await prepare(config, log);
 
   const stopping = stopSignal();
   const supervisor = new Supervisor({ config, secrets, log, sink, workerEntry });

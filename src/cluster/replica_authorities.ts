@@ -1,6 +1,7 @@
 // Whom other replicas' certificates may be signed by: the file of REPLICA_SSL_CA_CERTS, proven to hold what it should.
 import { X509Certificate } from "node:crypto";
-import { reasonOf, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
+import { readFault } from "../base/file_error.ts";
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -10,7 +11,7 @@ export async function readAuthorities(path: string): Promise<string> {
   try {
     pem = await Deno.readTextFile(path);
   } catch (cause) {
-    throw unusable(`cannot read ${path} (${reasonOf(cause)})`, cause);
+    throw unusable(`${path} cannot be read: ${readFault(cause)}`, cause);
   }
   const certificates = pem.match(CERTIFICATE) ?? [];
   if (certificates.length === 0) throw unusable(`${path} holds no PEM certificate`);

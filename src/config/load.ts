@@ -3,7 +3,8 @@
 
 import { dirname, join, resolve } from "node:path";
 import { parse } from "@std/dotenv";
-import { reasonOf, SluiceError } from "../base/errors.ts";
+import { SluiceError } from "../base/errors.ts";
+import { readFault } from "../base/file_error.ts";
 import { masked } from "./mask.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
 import type { Setting } from "./settings/setting.ts";
@@ -223,19 +224,39 @@ function isDefault(source: Source): boolean {
 
 /** The text of a .env file; null: there is none. @throws {SluiceError} SETTINGS_INVALID */
 function readDotEnv(path: string): string | null {
+  let text: string;
   try {
-    return Deno.readTextFileSync(path);
+    text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    const mistake = `${path}: cannot be read: ${reasonOf(error)}`;
-    throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake], cause: error });
+    throw unreadable(path, readFault(error));
+  }
+  // Some shells write UTF-16, of which the parser would find no name.
+  if (text.includes("\0")) throw unreadable(path, "it is not UTF-8 text. Save it as UTF-8");
+  return text;
+}
+
+function unreadable(path: string, reason: string): SluiceError {
+  const mistake = `Cannot read ${path}: ${reason}`;
+  return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
+}
+
+function mayEnter(folder: string): boolean {
+  try {
+    Deno.statSync(join(folder, "."));
+    return true;
+  } catch {
+    return false;
   }
 }
 
 function readDatabaseDotEnv(databaseUrl: string): DotEnvFile | null {
   const database = sqliteFile(databaseUrl, Deno.cwd());
   if (database === null) return null;
-  const path = join(dirname(database), ".env");
-  const text = path === resolve(".env") ? null : readDotEnv(path);
+  const folder = dirname(database);
+  const path = join(folder, ".env");
+  // A folder that this user may not enter is the database's fault, and is reported as such when it is opened.
+  if (path === resolve(".env") || !mayEnter(folder)) return null;
+  const text = readDotEnv(path);
   return text === null ? null : { path, text };
 }

@@ -32,7 +32,7 @@ Deno.test("parseDatabaseUrl() says what to write instead", () => {
   ];
   for (const [url, words] of cases) {
     const error = assertThrows(() => parseDatabaseUrl(url), SluiceError);
-    assertEquals(error.code, "STORE_CANNOT_OPEN");
+    assertEquals(error.code, "SETTINGS_INVALID");
     assertStringIncludes(error.message, words, url);
     assertEquals(error.message.includes("secret"), false, url);
   }

@@ -1,7 +1,7 @@
 // The secrets that the first start makes and later starts read, in a file beside the database.
 import { parse } from "@std/dotenv";
 import { SluiceError } from "../base/errors.ts";
-import { fileReason } from "../base/file_error.ts";
+import { fileReason, readFault, writeFault } from "../base/file_error.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 import { refuseForeignFile } from "./sqlite/sqlite_contents.ts";
 
@@ -14,6 +14,8 @@ export interface SecretsOptions {
   /** Receives a sentence if the mode of the file had to be corrected. */
   readonly warn?: (message: string) => void;
 }
+
+const SUFFIX = ".secrets";
 
 const SECRET_BYTES = 48;
 
@@ -29,25 +31,23 @@ export async function loadOrCreateSecrets(
   databaseUrl: string,
   options: SecretsOptions = {},
 ): Promise<Secrets> {
-  const location = parseDatabaseUrl(databaseUrl);
-  if (location.kind !== "sqlite") throw mustBeGiven();
   const kept = await readSecrets(databaseUrl, options);
   if (kept !== null) return kept;
-  refuseForeignFile(location.path);
   const path = secretsFile(databaseUrl)!;
+  refuseForeignFile(path.slice(0, -SUFFIX.length));
   return understand(await create(path), path);
 }
 
 /**
- * The secrets that a start has made; null if there is no file, or none is kept for this kind of database.
- * @throws {SluiceError} SECRETS_UNUSABLE
+ * The secrets that a start has made; null if there is no file.
+ * @throws {SluiceError} SECRETS_UNUSABLE; SETTINGS_INVALID if the database is not a file
  */
 export async function readSecrets(
   databaseUrl: string,
   { warn }: SecretsOptions = {},
 ): Promise<Secrets | null> {
   const path = secretsFile(databaseUrl);
-  if (path === null) return null;
+  if (path === null) throw mustBeGiven();
   try {
     const text = await readIfThere(path);
     if (text === null) return null;
@@ -55,14 +55,14 @@ export async function readSecrets(
     await closeToOthers(path, warn);
     return secrets;
   } catch (error) {
-    throw unusable(path, error, "Give the user that runs Sluice read access to it");
+    throw unusable(path, error, readFault(error));
   }
 }
 
 /** Where the secrets are kept; null for a database that is not a file. */
 export function secretsFile(databaseUrl: string): string | null {
   const location = parseDatabaseUrl(databaseUrl);
-  return location.kind === "sqlite" ? `${location.path}.secrets` : null;
+  return location.kind === "sqlite" ? location.path + SUFFIX : null;
 }
 
 /** Replicas of one PostgreSQL database need the same secrets, and share no folder. */
@@ -73,9 +73,8 @@ function mustBeGiven(): SluiceError {
   return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
 }
 
-function unusable(path: string, error: unknown, advice: string): SluiceError {
+function unusable(path: string, error: unknown, reason: string): SluiceError {
   if (error instanceof SluiceError) return error;
-  const reason = `${fileReason(error)}. ${advice}`;
   return new SluiceError("SECRETS_UNUSABLE", { path, reason }, { cause: error });
 }
 
@@ -84,8 +83,14 @@ async function readIfThere(path: string): Promise<string | null> {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
+    // A folder that this user may not enter: opening the database there fails with the right words.
+    if (error instanceof Deno.errors.PermissionDenied && !await isSeen(path)) return null;
     throw error;
   }
+}
+
+async function isSeen(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /** The file appears whole, by a link that fails if there is a file already: the second of two starters reads the first's. */
@@ -101,7 +106,7 @@ async function create(path: string): Promise<string> {
     return text;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return await Deno.readTextFile(path);
-    throw unusable(path, error, "Give the user that runs Sluice write access to the folder");
+    throw unusable(path, error, writeFault(error));
   } finally {
     await Deno.remove(draft).catch(() => {});
   }
@@ -123,12 +128,14 @@ async function closeToOthers(path: string, warn: SecretsOptions["warn"]): Promis
 function understand(text: string, path: string): Secrets {
   const values = parse(text);
   const wrong = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]
-    .filter((name) => !values[name] || values[name].length < MIN_CHARACTERS);
+    .filter((name) => (values[name] ?? "").length < MIN_CHARACTERS);
   if (wrong.length > 0) {
+    const names = wrong.join(" and ");
     throw new SluiceError("SECRETS_UNUSABLE", {
       path,
-      reason: `${wrong.join(" and ")} is missing or shorter than ${MIN_CHARACTERS} characters. ` +
-        `Restore the file from a backup, or set ${wrong.join(" and ")} in the environment`,
+      reason:
+        `it has no ${names} of at least ${MIN_CHARACTERS} characters. Restore the file from a backup, or ` +
+        "set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
     });
   }
   return { jwtSecretKey: values.JWT_SECRET_KEY, authEncryptionSecret: values.AUTH_ENCRYPTION_SECRET };

@@ -54,10 +54,10 @@ Deno.test("loadOrCreateSecrets() never makes up half of a file", () =>
     const rows: [text: string, wrong: string][] = [
       [
         `JWT_SECRET_KEY=${"a".repeat(32)}\n`,
-        "AUTH_ENCRYPTION_SECRET is missing or shorter than 32 characters",
+        "it has no AUTH_ENCRYPTION_SECRET of at least 32 characters",
       ],
-      ["JWT_SECRET_KEY=abc\n", "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET is missing"],
-      ["", "JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET is missing"],
+      ["JWT_SECRET_KEY=abc\n", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at least"],
+      ["", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at least"],
     ];
     for (const [text, wrong] of rows) {
       await Deno.writeTextFile(path, text, { mode: 0o600 });
@@ -73,7 +73,7 @@ Deno.test("readSecrets() reads what a start has made, and makes nothing itself",
     assertEquals(Array.from(Deno.readDirSync(path.replace(/\/[^/]*$/, ""))), []);
     const made = await loadOrCreateSecrets(databaseUrl);
     assertEquals(await readSecrets(databaseUrl), made);
-    assertEquals(await readSecrets("postgresql://u:hush@db/mcp"), null);
+    await assertRejects(() => readSecrets("postgresql://u:hush@db/mcp"), SluiceError, "must both be set");
   }));
 
 Deno.test("loadOrCreateSecrets() names the file that it cannot make", () =>

@@ -59,6 +59,8 @@ export class Supervisor {
   /** Workers are recycled one at a time: there is never more than one extra worker. */
   #recycling: Promise<void> = Promise.resolve();
   #stopping = false;
+  /** Until every worker has listened once, the death of one fails the start and is reported there. */
+  #hasStarted = false;
   /** Counts the questions of `askOne()`, to spread them over the workers. */
   #turn = 0;
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
@@ -104,6 +106,8 @@ export class Supervisor {
       for (const worker of this.#alive) worker.terminate();
       throw error;
     }
+    this.#hasStarted = true;
+    for (const slot of this.#slots) if (!this.#alive.has(slot.worker)) this.#replaceDead(slot);
     this.#heartbeats = new Heartbeats({
       clock: systemClock,
       timeoutMs: workerTimeoutMs,
@@ -254,7 +258,7 @@ export class Supervisor {
     const slot = this.#slots[worker.index];
     if (slot?.worker === worker) {
       for (const peer of this.#alive) peer.send({ type: "peer_gone", worker: worker.index });
-      if (!this.#stopping) this.#replaceDead(slot);
+      if (!this.#stopping && this.#hasStarted) this.#replaceDead(slot);
     } else {
       for (const peer of this.#alive) peer.send({ type: "former_peer_gone", worker: worker.index });
     }

@@ -1,6 +1,6 @@
 // Starting and stopping, as an operator meets it: clear errors, exit codes, nothing cut off.
-import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { runCli } from "../support/cli.ts";
 import { CONTEXTFORGE_TABLES } from "../support/contextforge_database.ts";
 import { freePort } from "../support/free_port.ts";
@@ -14,15 +14,6 @@ async function failedStart(
   const code = await sluice.exit();
   return { code, text: sluice.stdout.tail() + sluice.stderr.tail() };
 }
-
-Deno.test("serve ends with a clear error where the port is taken", async () => {
-  const port = freePort();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port, reusePort: true });
-  const { code, text } = await failedStart({ env: { PORT: String(port) } });
-  listener.close();
-  assertEquals(code, 1);
-  assertStringIncludes(text, `Cannot listen on 127.0.0.1:${port}: another program listens there`);
-});
 
 Deno.test("serve names every wrong setting at once, with the nearest right name, and ends with 2", async () => {
   const { code, text } = await failedStart({
@@ -52,22 +43,210 @@ Deno.test("serve names every wrong flag and ends with 2", async () => {
   for (const part of ["--dmeo", "--demo", "--wrokers", "--workers"]) assertStringIncludes(text, part);
 });
 
-Deno.test("serve ends with a clear error where the database cannot be opened", async () => {
-  const cwd = await Deno.makeTempDir({ prefix: "sluice_bad_db_" });
-  await Deno.writeTextFile(
-    `${cwd}/broken.db`,
-    "this is no database, however long one looks at it".repeat(100),
-  );
-  for (
-    const [url, words] of [["sqlite:///./broken.db", "broken.db"], [
-      "sqlite:////no/such/place/mcp.db",
-      "/no/such/place",
-    ]]
-  ) {
-    const { code, text } = await failedStart({ cwd, env: { DATABASE_URL: url! } });
-    assertEquals(code, 1, text);
-    assertStringIncludes(text, words!);
+interface FailedStart {
+  readonly name: string;
+  /** Makes what is wrong in `folder`, the working folder. @returns undoes what does not go with the folder */
+  readonly arrange?: (folder: string) => Promise<() => void>;
+  readonly args?: readonly string[];
+  readonly env?: (folder: string) => Record<string, string>;
+  /** 1, or 2 where a setting is wrong in itself. */
+  readonly code: number;
+  /** Everything that is printed. */
+  readonly text: (folder: string) => string;
+}
+
+const NOTHING_TO_UNDO = () => {};
+
+async function write(path: string, content: string | Uint8Array): Promise<() => void> {
+  if (typeof content === "string") await Deno.writeTextFile(path, content, { mode: 0o600 });
+  else await Deno.writeFile(path, content);
+  return NOTHING_TO_UNDO;
+}
+
+async function makeFolder(path: string): Promise<() => void> {
+  await Deno.mkdir(path);
+  return NOTHING_TO_UNDO;
+}
+
+/** A stranger's listener, which lets nobody share its port. */
+const TAKEN_PORT = freePort();
+
+function takePort(): Promise<() => void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: TAKEN_PORT });
+  return Promise.resolve(() => listener.close());
+}
+
+const READ_ACCESS = "Correct the path, or put the file there";
+
+const FAILED_STARTS: readonly FailedStart[] = [
+  {
+    name: "the database's folder is missing",
+    env: () => ({ DATABASE_URL: "sqlite:////no/such/place/mcp.db", JWT_SECRET_KEY: "" }),
+    code: 1,
+    text: () =>
+      "Cannot open the database /no/such/place/mcp.db: there is no folder /no/such/place. Create it, or change DATABASE_URL",
+  },
+  {
+    name: "the database's folder is not writable",
+    // Not even for root.
+    env: () => ({ DATABASE_URL: "sqlite:////sys/mcp.db", JWT_SECRET_KEY: "" }),
+    code: 1,
+    text: () =>
+      "Cannot open the database /sys/mcp.db: permission denied. Give the user that runs Sluice write access to the folder",
+  },
+  {
+    name: "the database is a folder",
+    arrange: (folder) => makeFolder(`${folder}/mcp.db`),
+    code: 1,
+    text: (folder) =>
+      `Cannot open the database ${folder}/mcp.db: it is a directory. Name a file in DATABASE_URL`,
+  },
+  {
+    name: "the database is no database",
+    arrange: (folder) =>
+      write(`${folder}/mcp.db`, "this is no database, however long one looks at it".repeat(100)),
+    code: 1,
+    text: (folder) =>
+      `Cannot open the database ${folder}/mcp.db: it is not a SQLite database. Move the file away, or change DATABASE_URL`,
+  },
+  {
+    name: "the database is locked",
+    arrange: (folder) => {
+      const database = new DatabaseSync(`${folder}/mcp.db`);
+      database.exec("CREATE TABLE t (id INTEGER); BEGIN EXCLUSIVE");
+      return Promise.resolve(() => database.close());
+    },
+    env: () => ({ DB_SQLITE_BUSY_TIMEOUT: "100" }),
+    code: 1,
+    text: (folder) =>
+      `Cannot open the database ${folder}/mcp.db: another program keeps it locked for longer than DB_SQLITE_BUSY_TIMEOUT. ` +
+      "Stop that program, or raise the limit",
+  },
+  {
+    name: "DATABASE_URL has a mistake",
+    env: () => ({ DATABASE_URL: "postgresql://u:hush@h:99999/db", AUTH_ENCRYPTION_SECRET: "x".repeat(32) }),
+    code: 2,
+    text: () => "DATABASE_URL: its port must be a number from 1 to 65535",
+  },
+  {
+    name: "PostgreSQL is down",
+    env: () => ({
+      DATABASE_URL: "postgresql://u:hush@127.0.0.1:1/db",
+      AUTH_ENCRYPTION_SECRET: "x".repeat(32),
+      DB_MAX_RETRIES: "0",
+    }),
+    code: 1,
+    text: () =>
+      "Cannot open the database 127.0.0.1:1/db: nothing listens there. Start the server, or correct the host and the port " +
+      "in DATABASE_URL",
+  },
+  {
+    name: "the secrets file lacks a secret",
+    arrange: (folder) => write(`${folder}/mcp.db.secrets`, "JWT_SECRET_KEY=abc\n"),
+    env: () => ({ JWT_SECRET_KEY: "" }),
+    code: 1,
+    text: (folder) =>
+      `Cannot use the secrets file ${folder}/mcp.db.secrets: it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at ` +
+      "least 32 characters. Restore the file from a backup, or set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
+  },
+  {
+    name: "JWT_SECRET_KEY is too short",
+    env: () => ({ JWT_SECRET_KEY: "short" }),
+    code: 2,
+    text: () =>
+      "JWT_SECRET_KEY=**** (environment): must be at least 32 characters, and not a placeholder; make one by: " +
+      "openssl rand -base64 48",
+  },
+  {
+    name: ".env is a folder",
+    arrange: (folder) => makeFolder(`${folder}/.env`),
+    code: 2,
+    text: () => "Cannot read .env: it is a directory. Name a file, or move the directory away",
+  },
+  {
+    name: ".env is UTF-16",
+    arrange: (folder) => write(`${folder}/.env`, new Uint8Array([0xff, 0xfe, 0x50, 0, 0x3d, 0])),
+    code: 2,
+    text: () => "Cannot read .env: it is not UTF-8 text. Save it as UTF-8",
+  },
+  {
+    name: "the port is taken",
+    arrange: takePort,
+    env: () => ({ PORT: String(TAKEN_PORT) }),
+    code: 1,
+    text: () =>
+      `Cannot listen on 127.0.0.1:${TAKEN_PORT}: another program listens there. Stop that program, or choose another PORT`,
+  },
+  {
+    name: "the port to take over is a stranger's",
+    arrange: takePort,
+    args: ["--takeover"],
+    env: () => ({ PORT: String(TAKEN_PORT) }),
+    code: 1,
+    text: () =>
+      `Cannot listen on 127.0.0.1:${TAKEN_PORT}: another program listens there. Stop that program, or choose another PORT`,
+  },
+  {
+    name: "HOST is no address of this machine",
+    env: () => ({ HOST: "192.0.2.7", PORT: "4444" }),
+    code: 1,
+    text: () =>
+      "Cannot listen on 192.0.2.7:4444: this machine does not have the address 192.0.2.7. Set HOST to an address of this " +
+      "machine, or to 0.0.0.0 for all of them",
+  },
+  {
+    name: "SSL has no certificate",
+    env: () => ({ SSL: "true" }),
+    code: 2,
+    text: () => "SSL=true needs CERT_FILE and KEY_FILE. Set both, or set SSL=false",
+  },
+  {
+    name: "the certificate's file is missing",
+    env: () => ({ SSL: "true", CERT_FILE: "none.pem", KEY_FILE: "none.pem" }),
+    code: 1,
+    text: () =>
+      `Cannot serve HTTPS: CERT_FILE none.pem cannot be read: there is no such file. ${READ_ACCESS}`,
+  },
+  {
+    name: "the certificate's file holds none",
+    arrange: (folder) => write(`${folder}/nonsense.pem`, "nonsense"),
+    env: () => ({ SSL: "true", CERT_FILE: "nonsense.pem", KEY_FILE: "nonsense.pem" }),
+    code: 1,
+    text: () =>
+      "Cannot serve HTTPS: CERT_FILE nonsense.pem holds no certificate. Name a certificate chain in PEM format",
+  },
+  {
+    name: "the authority of Redis is missing, which a worker reads",
+    env: () => ({ CACHE_TYPE: "redis", REDIS_URL: "rediss://127.0.0.1:1/0", REDIS_SSL_CA_CERTS: "none.pem" }),
+    code: 2,
+    text: () => `REDIS_SSL_CA_CERTS none.pem cannot be read: there is no such file. ${READ_ACCESS}`,
+  },
+];
+
+Deno.test("serve that cannot start says why and what to do, once, and ends with its exit code", async (t) => {
+  for (const { name, arrange, args, env, code, text } of FAILED_STARTS) {
+    await t.step(name, async () => {
+      const folder = await Deno.makeTempDir({ prefix: "sluice_no_start_" });
+      const undo = await arrange?.(folder);
+      try {
+        await using sluice = await Sluice.spawn({ cwd: folder, args, env: env?.(folder) });
+        assertEquals(await sluice.exit(), code);
+        assertEquals(sluice.stderr.lines, [`sluice: ${text(folder)}`]);
+        assertEquals(sluice.log().filter(({ level }) => level === "ERROR"), []);
+      } finally {
+        undo?.();
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
   }
+});
+
+Deno.test("serve that cannot start for its database leaves no secrets behind", async () => {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_no_start_" });
+  await Deno.writeTextFile(`${cwd}/mcp.db`, "this is no database, however long one looks at it".repeat(100));
+  await using sluice = await Sluice.spawn({ cwd, env: { JWT_SECRET_KEY: "" } });
+  assertEquals(await sluice.exit(), 1);
+  assertEquals(Array.from(Deno.readDirSync(cwd), ({ name }) => name), ["mcp.db"]);
   await Deno.remove(cwd, { recursive: true });
 });
 

@@ -1,8 +1,8 @@
-// What must be there before a gateway starts, whichever command starts it: its secrets, and its database.
+// The preparations of every command that runs a gateway: its database, and its secrets.
 import type { Config } from "../../config/schema.ts";
 import { migrate } from "../../store/sql/migrations.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
-import { loadOrCreateSecrets, type Secrets } from "../../store/secrets.ts";
+import { loadOrCreateSecrets, readSecrets, type Secrets } from "../../store/secrets.ts";
 import { createLog, type Log, type LogSink } from "../../telemetry/log.ts";
 
 /**
@@ -18,22 +18,28 @@ export function warnOfSettings(
   for (const warning of warnings) log.warning("setting", { warning });
 }
 
-export async function secretsOf(
-  { jwtSecretKey, authEncryptionSecret, databaseUrl }: Config,
-  log: Log,
-): Promise<Secrets> {
-  if (jwtSecretKey !== null && authEncryptionSecret !== null) return { jwtSecretKey, authEncryptionSecret };
-  const kept = await loadOrCreateSecrets(databaseUrl, {
-    warn: (warning) => log.warning("secrets file", { warning }),
-  });
+/**
+ * Brings the database up to date, before any worker starts, and reads or makes the secrets.
+ * @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE, SECRETS_UNUSABLE, SETTINGS_INVALID
+ */
+export async function prepare(config: Config, log: Log): Promise<Secrets> {
+  const { jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
+  const options = { warn: (warning: string) => log.warning("secrets file", { warning }) };
+  const given = jwtSecretKey !== null && authEncryptionSecret !== null
+    ? { jwtSecretKey, authEncryptionSecret }
+    : null;
+  // Secrets that cannot be read stop the start before a database is made or waited for. New secrets come after the
+  // database, so that a missing folder is reported as the database's.
+  const found = given ?? await readSecrets(databaseUrl, options);
+  await prepareDatabase(config, log);
+  const kept = found ?? await loadOrCreateSecrets(databaseUrl, options);
   return {
     jwtSecretKey: jwtSecretKey ?? kept.jwtSecretKey,
     authEncryptionSecret: authEncryptionSecret ?? kept.authEncryptionSecret,
   };
 }
 
-/** Open once, so that migrations have run and a database that cannot be used is said before any worker starts. */
-export async function prepareDatabase(config: Config, log: Log): Promise<void> {
+async function prepareDatabase(config: Config, log: Log): Promise<void> {
   const warn = (warning: string) => log.warning("database", { warning });
   const database = await openDatabase(config.databaseUrl, { settings: config, warn });
   try {

@@ -13,7 +13,7 @@ import { Metrics } from "../../telemetry/metrics.ts";
 import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
 import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
-import { prepareDatabase, secretsOf, warnOfSettings } from "../command_line/prepare.ts";
+import { prepare, warnOfSettings } from "../command_line/prepare.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 
@@ -37,8 +37,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   const sink = stdoutSink(Deno.stderr);
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
-  const secrets = await secretsOf(config, log);
-  await prepareDatabase(config, log);
+  const secrets = await prepare(config, log);
   const store = await openStore(config, secrets, log);
   const gateway = await createGateway({
     config,

@@ -8,7 +8,11 @@ function secret(given: string): string | undefined {
   return given.length >= 32 && !given.includes("__REPLACE_ME__") ? given : undefined;
 }
 
-const SECRET = kind(null, "at least 32 characters, and not a placeholder", secret);
+const SECRET = kind(
+  null,
+  "at least 32 characters, and not a placeholder; make one by: openssl rand -base64 48",
+  secret,
+);
 
 function network(item: string): string | undefined {
   return parseNetwork(item) === null ? undefined : item;

@@ -2,9 +2,9 @@
 // state, so the driver works through PgBouncer in every mode.
 import { backoffMs } from "../../base/backoff.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
-import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
 import { type ConnectOptions, PostgresConnection } from "./postgres_connection.ts";
-import { isWorthWaiting, rootOf } from "./postgres_errors.ts";
+import { connectReason, connectRemedy, isWorthWaiting } from "./postgres_errors.ts";
 import { type PoolSettings, PostgresPool } from "./postgres_pool.ts";
 import { readTlsOptions } from "./postgres_socket.ts";
 import { type Frame, inTransaction, textOf } from "./postgres_transaction.ts";
@@ -62,7 +62,7 @@ export async function openPostgres(target: PostgresTarget, options: PostgresOpti
 function checkEncoding(encoding: unknown, location: string): void {
   if (encoding === "UTF8" || encoding === "SQL_ASCII") return;
   const reason =
-    `its encoding is ${encoding}; make it with: CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8'`;
+    `its encoding is ${encoding}. Make it with: CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8'`;
   throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason });
 }
 
@@ -92,13 +92,15 @@ async function waitUntilThere(
       await attempt();
       return;
     } catch (error) {
-      const reason = reasonOf(rootOf(error));
+      const reason = connectReason(error, location);
       const isLast = tries >= maxRetries;
       if (isLast || !isWorthWaiting(error)) {
         const after = isLast && maxRetries > 0 ? ` (tried ${maxRetries + 1} times, DB_MAX_RETRIES)` : "";
-        throw new SluiceError("STORE_CANNOT_OPEN", { path: location, reason: reason + after }, {
-          cause: error,
-        });
+        const remedy = connectRemedy(error);
+        throw new SluiceError("STORE_CANNOT_OPEN", {
+          path: location,
+          reason: `${reason}${after}${remedy === "" ? "" : `. ${remedy}`}`,
+        }, { cause: error });
       }
       const delayMs = backoffMs(tries, backoff);
       warn?.(`The database ${location} does not answer yet (${reason}). Next try in ${delayMs} ms`);

@@ -49,6 +49,34 @@ export function isWorthWaiting(error: unknown): boolean {
   return /^getaddrinfo /.test(reason) || !/certificate|tls|ssl/i.test(reason);
 }
 
+/** Why a connection cannot be opened, for people; without the database's location. */
+export function connectReason(error: unknown, location: string): string {
+  const reason = reasonOf(rootOf(error));
+  if (/ECONNREFUSED/.test(reason)) return "nothing listens there";
+  if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return "the host name cannot be resolved";
+  return reason.startsWith(`${location}: `) ? reason.slice(location.length + 2) : reason;
+}
+
+/** What an operator can do about an error of connecting; "" where there is nothing to advise. */
+export function connectRemedy(error: unknown): string {
+  const root = rootOf(error);
+  if (root instanceof postgres.PostgresError) {
+    if (root.code.startsWith("28")) return "Correct the user and the password in DATABASE_URL";
+    if (root.code.startsWith("3D")) return "Create the database, or correct its name in DATABASE_URL";
+    if (root.code.startsWith("53")) return "Raise max_connections of the server, or lower DB_POOL_SIZE";
+    return "";
+  }
+  const reason = reasonOf(root);
+  if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return "Correct the host in DATABASE_URL";
+  if (/does not take TLS/.test(reason)) {
+    return "Switch TLS on in the server, or change sslmode in DATABASE_URL";
+  }
+  if (/certificate/i.test(reason)) {
+    return "Name the authority that signed the server's certificate by sslrootcert in DATABASE_URL";
+  }
+  return "Start the server, or correct the host and the port in DATABASE_URL";
+}
+
 /** The driver's error in the cause of ours. */
 export function rootOf(error: unknown): unknown {
   if (!(error instanceof SluiceError)) return error;

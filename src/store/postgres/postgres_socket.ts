@@ -2,6 +2,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { readFault } from "../../base/file_error.ts";
 import { unavailable } from "./postgres_errors.ts";
 import { locationOf, type PostgresTarget, type TlsMode } from "./postgres_url.ts";
 
@@ -24,14 +25,16 @@ export interface SocketOptions {
 const NO = 78; // "N"
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN if a file cannot be read */
-export async function readTlsOptions({ tls, tlsFiles }: PostgresTarget): Promise<TlsOptions> {
+export async function readTlsOptions(target: PostgresTarget): Promise<TlsOptions> {
+  const { tls, tlsFiles } = target;
   const options: Record<string, string> = {};
   for (const [name, path] of Object.entries(tlsFiles)) {
     if (path === null) continue;
     try {
       options[name] = await Deno.readTextFile(path);
     } catch (error) {
-      throw new SluiceError("STORE_CANNOT_OPEN", { path, reason: reasonOf(error) }, { cause: error });
+      const reason = `ssl${name === "ca" ? "rootcert" : name} ${path} cannot be read: ${readFault(error)}`;
+      throw new SluiceError("STORE_CANNOT_OPEN", { path: locationOf(target), reason }, { cause: error });
     }
   }
   return { ...options, rejectUnauthorized: tls === "verify-full" };

@@ -51,7 +51,7 @@ const PARAMETERS = [
 
 const EXAMPLE = "postgresql://user:password@host:5432/database";
 
-/** @throws {SluiceError} STORE_CANNOT_OPEN with the mistake; the text never contains the URL */
+/** @throws {SluiceError} SETTINGS_INVALID with the mistake; the text never contains the URL */
 export function parsePostgresUrl(url: string): PostgresTarget {
   const match = URL_PATTERN.exec(url.trim());
   if (match === null) throw refused(`it must look like ${EXAMPLE}`);
@@ -88,7 +88,7 @@ function readParameters(query: string): Map<string, string> {
   const unknown = [...parameters.keys()].filter((name) => !PARAMETERS.includes(name));
   if (unknown.length > 0) {
     throw refused(
-      `the URL has unknown parameters (${unknown.join(", ")}); known parameters are ${PARAMETERS.join(", ")}`,
+      `it has unknown parameters (${unknown.join(", ")}); known parameters are ${PARAMETERS.join(", ")}`,
     );
   }
   return parameters;
@@ -136,6 +136,8 @@ function unquoted(text: string): string {
   }
 }
 
-function refused(reason: string): SluiceError {
-  return new SluiceError("STORE_CANNOT_OPEN", { path: "(PostgreSQL)", reason });
+/** The error for a mistake in DATABASE_URL, without the URL, which may hold a password. */
+export function refused(reason: string): SluiceError {
+  const mistake = `DATABASE_URL: ${reason}`;
+  return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
 }

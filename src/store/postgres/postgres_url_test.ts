@@ -47,7 +47,7 @@ Deno.test("parsePostgresUrl() says what is wrong, and no password", () => {
   ];
   for (const [url, words] of cases) {
     const error = assertThrows(() => parsePostgresUrl(url), SluiceError);
-    assertEquals(error.code, "STORE_CANNOT_OPEN");
+    assertEquals(error.code, "SETTINGS_INVALID");
     assertStringIncludes(error.message, words, url);
     assertEquals(error.message.includes("hush"), false, url);
   }

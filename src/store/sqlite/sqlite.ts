@@ -5,10 +5,11 @@ import { dirname } from "node:path";
 import { backoffMs } from "../../base/backoff.ts";
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
-import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { fileReason, writeFault } from "../../base/file_error.ts";
 import type { Database, SqlQuery, TransactionOptions } from "../sql/sql.ts";
 import { refuseForeignFile } from "./sqlite_contents.ts";
-import { isBusy, translateSqliteError, unavailable } from "./sqlite_errors.ts";
+import { faultOf, isBusy, isCannotOpen, translateSqliteError, unavailable } from "./sqlite_errors.ts";
 
 export interface SqliteOptions {
   /** Time that a statement waits for another connection's lock, ms. */
@@ -27,8 +28,10 @@ const MAX_CACHED_STATEMENTS = 128;
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const cannotOpen = (reason: string, cause?: unknown) =>
     new SluiceError("STORE_CANNOT_OPEN", { path, reason }, { cause });
-  if (!await isDirectory(dirname(path))) throw cannotOpen(`there is no directory ${dirname(path)}`);
-  if (await isDirectory(path)) throw cannotOpen("it is a directory");
+  const folder = dirname(path);
+  const fault = await folderFault(folder);
+  if (fault !== null) throw cannotOpen(fault);
+  if (await isDirectory(path)) throw cannotOpen("it is a directory. Name a file in DATABASE_URL");
   refuseForeignFile(path);
   let connection: Connection | undefined;
   try {
@@ -38,7 +41,8 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   } catch (error) {
     connection?.close();
     if (error instanceof SluiceError && error.code === "STORE_CANNOT_OPEN") throw error;
-    throw cannotOpen(reasonOf(rootOf(error) ?? error), error);
+    const root = rootOf(error) ?? error;
+    throw cannotOpen(isCannotOpen(root) ? await openFault(path) : faultOf(root), error);
   }
 }
 
@@ -71,7 +75,8 @@ class Connection {
     if (mode !== "wal") {
       throw new SluiceError("STORE_CANNOT_OPEN", {
         path: this.path,
-        reason: `its file system cannot share it between workers (journal mode is ${mode}, not wal)`,
+        reason: `its file system cannot share it between workers (journal mode is ${mode}, not wal). ` +
+          "Put it on a local disk",
       });
     }
     this.execute("PRAGMA synchronous = NORMAL");
@@ -264,6 +269,33 @@ class Scope implements Database {
 /** The error of node:sqlite in the cause of ours. */
 function rootOf(error: unknown): unknown {
   return error instanceof SluiceError ? (error.cause as Error | undefined)?.cause : error;
+}
+
+/** What is wrong with the folder; null: nothing that can be seen without writing to it. */
+async function folderFault(folder: string): Promise<string | null> {
+  const remedy = "or change DATABASE_URL";
+  try {
+    if ((await Deno.stat(folder)).isDirectory) return null;
+    return `${folder} is not a folder. Make it one, ${remedy}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return `there is no folder ${folder}. Create it, ${remedy}`;
+    return `the folder ${folder} cannot be entered: ${
+      fileReason(error)
+    }. Give the user that runs Sluice access, ${remedy}`;
+  }
+}
+
+/** What the operating system says when the file is opened as SQLite opens it. */
+async function openFault(path: string): Promise<string> {
+  const exists = await Deno.stat(path).then(() => true, () => false);
+  try {
+    (await Deno.open(path, { read: true, write: true, create: true })).close();
+    if (!exists) await Deno.remove(path);
+    return "SQLite cannot open it. Give the user that runs Sluice write access to its folder";
+  } catch (error) {
+    if (!exists) return writeFault(error);
+    return `${fileReason(error)}. Give the user that runs Sluice read and write access to it`;
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -6,6 +6,10 @@ import { ConstraintError } from "../sql/sql.ts";
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
+const SQLITE_READONLY = 8;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISUSE = 21;
 const SQLITE_RANGE = 25;
@@ -42,8 +46,36 @@ export function translateSqliteError(error: unknown, path: string): unknown {
     case SQLITE_CONSTRAINT:
       return new ConstraintError(constraintKind(code), reasonOf(error), { cause: error });
     default:
-      return unavailable(path, reasonOf(error), error);
+      return unavailable(path, faultOf(error), error);
   }
+}
+
+/** Why the file cannot be used, and the remedy where there is one; for operators. */
+export function faultOf(error: unknown): string {
+  return FAULTS.get((errcode(error) ?? 0) & 0xff) ?? reasonOf(error);
+}
+
+const LOCKED =
+  "another program keeps it locked for longer than DB_SQLITE_BUSY_TIMEOUT. Stop that program, or raise the limit";
+
+const FAULTS: ReadonlyMap<number, string> = new Map([
+  [SQLITE_BUSY, LOCKED],
+  [SQLITE_LOCKED, LOCKED],
+  [
+    SQLITE_READONLY,
+    "it is read-only. Give the user that runs Sluice write access to the file and to its folder",
+  ],
+  [SQLITE_CORRUPT, "the file is damaged. Restore it from a backup"],
+  [SQLITE_FULL, "the disk is full. Free space on it"],
+  [SQLITE_NOTADB, "it is not a SQLite database. Move the file away, or change DATABASE_URL"],
+]);
+
+/** Did SQLite fail to open a file? It does not say why: the operating system does. */
+export function isCannotOpen(error: unknown): boolean {
+  const code = errcode(error);
+  return code === null
+    ? /unable to open database file/.test(reasonOf(error))
+    : (code & 0xff) === SQLITE_CANTOPEN;
 }
 
 /** STORE_UNAVAILABLE. Its cause names the path and the reason, for the log. */

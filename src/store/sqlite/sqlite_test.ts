@@ -25,9 +25,19 @@ Deno.test("openSqlite() says which path it cannot open, and why", async () => {
   const directory = await Deno.makeTempDir();
   await Deno.writeTextFile(`${directory}/garbage.db`, "no database ".repeat(100));
   const cases: [path: string, reason: string][] = [
-    [`${directory}/absent/x.db`, `there is no directory ${directory}/absent`],
-    [directory, "it is a directory"],
-    [`${directory}/garbage.db`, "file is not a database"],
+    [
+      `${directory}/absent/x.db`,
+      `there is no folder ${directory}/absent. Create it, or change DATABASE_URL`,
+    ],
+    [
+      `${directory}/garbage.db/x.db`,
+      `${directory}/garbage.db is not a folder. Make it one, or change DATABASE_URL`,
+    ],
+    [directory, "it is a directory. Name a file in DATABASE_URL"],
+    [
+      `${directory}/garbage.db`,
+      "it is not a SQLite database. Move the file away, or change DATABASE_URL",
+    ],
   ];
   for (const [path, reason] of cases) {
     const error = await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError);
@@ -78,7 +88,7 @@ Deno.test({
     const { path, dispose } = await openFresh();
     await Deno.chmod(path, 0o400);
     const error = await assertRejects(() => openSqlite(path, { busyTimeoutMs: 100 }), SluiceError);
-    assertStringIncludes(String(error.params.reason), "readonly");
+    assertStringIncludes(String(error.params.reason), "it is read-only");
     await dispose();
   },
 });
@@ -110,7 +120,11 @@ Deno.test("Database.run() gives up a lock at the busy timeout with the path in t
   await holder.transaction(async () => {
     const error = await assertRejects(() => database.run(sql`CREATE TABLE t (id INTEGER)`), SluiceError);
     assertEquals(error.code, "STORE_UNAVAILABLE");
-    assertEquals((error.cause as Error).message, `${path}: database is locked`);
+    const { message } = error.cause as Error;
+    assertStringIncludes(
+      message,
+      `${path}: another program keeps it locked for longer than DB_SQLITE_BUSY_TIMEOUT`,
+    );
   });
   await database.close();
   await dispose();

@@ -1,5 +1,6 @@
 // Checks that no other program listens on the port. With `reusePort`, listening would silently share the port with it.
 import { SluiceError } from "../../base/errors.ts";
+import { listenFault } from "../../worker/listen/listen_fault.ts";
 
 /** @returns the port itself, or a free one for 0. @throws {SluiceError} CANNOT_LISTEN */
 export function findFreePort(hostname: string, port: number): number {
@@ -9,11 +10,7 @@ export function findFreePort(hostname: string, port: number): number {
     probe.close();
     return found;
   } catch (cause) {
-    const reason = cause instanceof Deno.errors.AddrInUse
-      ? "another program listens there; choose another PORT, or end it"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
+    const reason = listenFault(cause, { hostname, port });
     throw new SluiceError("CANNOT_LISTEN", { hostname, port, reason }, { cause });
   }
 }

@@ -1,6 +1,7 @@
 // The server's certificate and key: read from their files, decrypted, and proven to belong together before anything listens.
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { readFault } from "../../base/file_error.ts";
 import type { Config } from "../../config/schema.ts";
 
 export interface KeyPair {
@@ -14,15 +15,22 @@ export interface KeyPair {
 
 export type TlsConfig = Pick<Config, "certFile" | "keyFile" | "keyFilePassword">;
 
-/** @throws {SluiceError} CERTIFICATE_UNUSABLE with the file and what is wrong with it; never with what it holds */
+/**
+ * Reads and checks the certificate and its key.
+ * @throws {SluiceError} SETTINGS_INVALID if a file is not named; CERTIFICATE_UNUSABLE with the file and its fault, never with
+ * its content
+ */
 export async function readKeyPair({ certFile, keyFile, keyFilePassword }: TlsConfig): Promise<KeyPair> {
-  if (certFile === null || keyFile === null) throw unusable("SSL=true needs CERT_FILE and KEY_FILE");
+  if (certFile === null || keyFile === null) throw incomplete();
   const cert = await read("CERT_FILE", certFile);
   const pem = await read("KEY_FILE", keyFile);
   const certificate = parseCertificate(cert, certFile);
   const key = parseKey(pem, keyFile, keyFilePassword);
   if (!certificate.checkPrivateKey(key)) {
-    throw unusable(`KEY_FILE ${keyFile} is not the key of the certificate in CERT_FILE ${certFile}`);
+    throw unusable(
+      `KEY_FILE ${keyFile} is not the key of the certificate in CERT_FILE ${certFile}. Name a key and a certificate ` +
+        "that belong together",
+    );
   }
   return {
     cert,
@@ -46,7 +54,7 @@ async function read(setting: string, file: string): Promise<string> {
   try {
     return await Deno.readTextFile(file);
   } catch (cause) {
-    throw unusable(`${setting} ${file} cannot be read: ${reasonOf(cause)}`, cause);
+    throw unusable(`${setting} ${file} cannot be read: ${readFault(cause)}`, cause);
   }
 }
 
@@ -54,14 +62,14 @@ function parseCertificate(pem: string, file: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    throw unusable(`CERT_FILE ${file} holds no PEM certificate`, cause);
+    throw unusable(`CERT_FILE ${file} holds no certificate. Name a certificate chain in PEM format`, cause);
   }
 }
 
 function parseKey(pem: string, file: string, passphrase: string | null): KeyObject {
   const isEncrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem);
   if (isEncrypted && passphrase === null) {
-    throw unusable(`KEY_FILE ${file} is encrypted: set KEY_FILE_PASSWORD`);
+    throw unusable(`KEY_FILE ${file} is encrypted. Set KEY_FILE_PASSWORD`);
   }
   try {
     return isEncrypted
@@ -69,10 +77,16 @@ function parseKey(pem: string, file: string, passphrase: string | null): KeyObje
       : createPrivateKey({ key: pem, format: "pem" });
   } catch (cause) {
     const reason = isEncrypted
-      ? "cannot be decrypted with KEY_FILE_PASSWORD (or not by this program: re-encrypt it with `openssl pkcs8 -topk8 -v2 aes256`)"
-      : "holds no PEM private key";
+      ? "cannot be decrypted with KEY_FILE_PASSWORD. Correct the password; if it is right, convert the key with " +
+        "`openssl pkcs8 -topk8 -v2 aes256`"
+      : "holds no private key. Name a private key in PEM format";
     throw unusable(`KEY_FILE ${file} ${reason}`, cause);
   }
+}
+
+function incomplete(): SluiceError {
+  const mistake = "SSL=true needs CERT_FILE and KEY_FILE. Set both, or set SSL=false";
+  return new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
 }
 
 function unusable(reason: string, cause?: unknown): SluiceError {

@@ -24,9 +24,9 @@ Deno.test("readKeyPair() asks for both files", async () => {
       () => readKeyPair({ ...files, keyFilePassword: null }),
       SluiceError,
     );
-    assertEquals([error.code, error.params.reason], [
-      "CERTIFICATE_UNUSABLE",
-      "SSL=true needs CERT_FILE and KEY_FILE",
+    assertEquals([error.code, error.message], [
+      "SETTINGS_INVALID",
+      "SSL=true needs CERT_FILE and KEY_FILE. Set both, or set SSL=false",
     ]);
   }
 });

@@ -1,10 +1,11 @@
 // Listens on the shared port: HTTP/1.1 and HTTP/2, with TLS or without, and takes a new certificate while it serves.
-import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { restErrorResponse } from "../../http/error_response.ts";
 import type { Handle } from "../../http/handler.ts";
 import { type ServeHandler, serveOneVersion } from "./alpn.ts";
 import { readKeyPair, type TlsConfig } from "./certificate.ts";
+import { listenFault } from "./listen_fault.ts";
 import { FORWARD_PATH } from "../../cluster/forward_client.ts";
 import { RequestsUnderWay } from "./requests_under_way.ts";
 
@@ -120,7 +121,8 @@ async function openServer(
       return { server, addr: server.addr };
     } catch (cause) {
       if (cause instanceof SluiceError) throw cause;
-      throw new SluiceError("CANNOT_LISTEN", { hostname, port, reason: reasonOf(cause) }, { cause });
+      const reason = listenFault(cause, { hostname, port });
+      throw new SluiceError("CANNOT_LISTEN", { hostname, port, reason }, { cause });
     }
   }
 }
