@@ -5,7 +5,7 @@
  * The folders of src, lowest first. A folder imports only from lines above its own; folders on one line do not import each other.
  * `version.ts` and `main.ts` stand beside the folders of their line.
  */
-const FLOORS: readonly (readonly string[])[] = [
+export const FLOORS: readonly (readonly string[])[] = [
   ["base", "telemetry"],
   ["mcp", "config"],
   ["version.ts"],
@@ -23,7 +23,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** The same inside the folders that have rooms; "." are the files of the folder itself. */
-const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "registry"], ["."]],
   upstream: [

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FLOORS, ROOMS } from "./check_layers.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const PAGES = ["README.md", "src/README.md", "bench/README.md", "tests/README.md"];
@@ -28,4 +29,10 @@ Deno.test("every file that a README names is there", async () => {
     }
   }
   assertEquals(missing, []);
+});
+
+Deno.test("src/README.md names every floor and every room", async () => {
+  const text = await Deno.readTextFile(new URL("src/README.md", ROOT));
+  const names = [...FLOORS.flat(), ...Object.values(ROOMS).flat(2)].filter((name) => name !== ".");
+  assertEquals(names.filter((name) => !text.includes(`\`${name}\``)), []);
 });
