@@ -48,7 +48,7 @@ function fixture(settings: Partial<PoolSettings> = {}) {
     clock,
     settings: { keep: 2, limit: 3, timeoutMs: 1000, recycleMs: 60_000, prePing: false, ...settings },
   });
-  /** Leases a connection until `release` is called. */
+  /** Leases a connection until `giveBack` is called. */
   const lease = async () => {
     const taken = Promise.withResolvers<FakeConnection>();
     const done = Promise.withResolvers<void>();
