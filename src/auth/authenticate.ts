@@ -1,4 +1,4 @@
-// Authorization header -> Principal. A token is verified once; after that it is a map look-up until it expires.
+// From the Authorization header to the principal. A token is verified once; until it expires, later requests look it up in a map.
 import { BoundedMap } from "../base/bounded_map.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
@@ -9,12 +9,12 @@ export interface AuthenticatorDeps {
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly verify: (token: string) => Promise<Principal>;
   readonly clock: Clock;
-  /** The ids (`jti`) of tokens that are refused now. */
+  /** The ids (`jti`) of revoked tokens. */
   readonly revoked: () => ReadonlySet<string>;
   readonly maxCachedTokens?: number;
 }
 
-/** Who calls without a token where none is required: sees what is public, may change nothing. */
+/** The caller without a token, if tokens are not required: sees public entries, may change nothing. */
 export const ANONYMOUS: Principal = {
   kind: "anonymous",
   subject: "anonymous",
@@ -30,7 +30,7 @@ export const ANONYMOUS: Principal = {
 
 export class Authenticator {
   readonly #deps: AuthenticatorDeps;
-  /** By the whole header value. */
+  /** Keys are whole header values. */
   readonly #cache: BoundedMap<string, Principal>;
 
   constructor(deps: AuthenticatorDeps) {
@@ -39,8 +39,9 @@ export class Authenticator {
   }
 
   /**
-   * Where no token is required, one that is none of ours makes its bearer anonymous: it may be meant for an upstream
-   * (guide, section 6: header passthrough keeps the user's identity then). @throws {SluiceError} UNAUTHENTICATED
+   * If tokens are not required, a foreign token makes its bearer anonymous: the token may be meant for an upstream, which gets it by
+   * header passthrough.
+   * @throws {SluiceError} UNAUTHENTICATED
    */
   authenticate(headers: Headers): Principal | Promise<Principal> {
     const value = headers.get("authorization");
@@ -58,7 +59,7 @@ export class Authenticator {
     throw new SluiceError("UNAUTHENTICATED", { reason: "the token has expired" });
   }
 
-  /** A revoked token stays in the cache: who goes on to send it costs no verification. */
+  /** A revoked token stays in the cache, so that further requests with it cost no verification. */
   #unlessRevoked(principal: Principal): Principal {
     const revoked = this.#deps.revoked();
     if (revoked.size === 0 || principal.jti === null || !revoked.has(principal.jti)) return principal;

@@ -1,4 +1,4 @@
-// Verifies the tokens that ContextForge's token utility and `sluice token` mint: who calls, and what they may see.
+// Verifies the tokens of `sluice token` and of ContextForge's token utility, and reads the principal from their claims.
 import { errors as joseErrors, jwtVerify } from "jose";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
@@ -11,7 +11,7 @@ export interface JwtOptions {
   readonly audience: string;
   readonly requireExpiration: boolean;
   readonly requireJti: boolean;
-  /** The subject that is an administrator whatever its claims say (PLATFORM_ADMIN_EMAIL). */
+  /** A token of this subject is an administrator's, whatever its claims (PLATFORM_ADMIN_EMAIL). */
   readonly platformAdminEmail: string;
 }
 
@@ -24,7 +24,7 @@ export class JwtVerifier {
     this.#key = new TextEncoder().encode(options.secret);
   }
 
-  /** @throws {SluiceError} UNAUTHENTICATED with the reason in words, never with the token */
+  /** @throws {SluiceError} UNAUTHENTICATED with the reason; the text never contains the token */
   async verify(token: string): Promise<Principal> {
     const { algorithm, issuer, audience, requireExpiration, requireJti } = this.#options;
     let claims: JsonObject;
@@ -55,7 +55,7 @@ export class JwtVerifier {
       issuer: typeof claims.iss === "string" ? claims.iss : null,
       email: typeof claims.email === "string" ? claims.email : subject,
       isAdmin,
-      // Missing and [] mean public only; null means everything, for an administrator.
+      // Missing and [] open public entries only; null opens every entry, for an administrator.
       teams: claims.teams === null && isAdmin ? null : teamIds(claims.teams),
       serverId: scopes.serverId,
       permissions: scopes.permissions,
@@ -65,7 +65,7 @@ export class JwtVerifier {
   }
 }
 
-/** A restriction that we cannot read, or cannot hold the bearer to, makes the token useless here, not unrestricted. */
+/** Reads the restrictions of a token. A restriction that cannot be read or enforced invalidates the token. */
 function scopesOf(claim: unknown): { serverId: string | null; permissions: readonly string[] | null } {
   const scopes = claim ?? {};
   if (!isObject(scopes)) throw refused("the token's scopes cannot be read");
@@ -85,13 +85,13 @@ function scopesOf(claim: unknown): { serverId: string | null; permissions: reado
   };
 }
 
-/** The ways in which a token says that it restricts nothing. */
+/** Does a claim restrict nothing? Tokens write that in several ways. */
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return true;
   return typeof value === "object" && Object.keys(value).length === 0;
 }
 
-/** Team ids; ContextForge writes them as strings or as objects with an id. */
+/** The team ids of a claim. ContextForge writes them as strings or as objects with an id. */
 function teamIds(value: unknown): string[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((team) =>

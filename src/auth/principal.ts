@@ -1,4 +1,4 @@
-// Who calls: what a verified token says, or nobody in particular. Plain data, so that it passes between workers.
+// The caller of a request: the claims of a verified token, or an anonymous caller. Plain data, so that it passes between workers.
 
 export interface Principal {
   readonly kind: "user" | "anonymous";
@@ -7,18 +7,18 @@ export interface Principal {
   readonly issuer: string | null;
   readonly email: string;
   readonly isAdmin: boolean;
-  /** Whose entities it sees beside public ones; null: the token does not narrow it (which only an admin profits from). */
+  /** The teams whose entries the caller sees besides public ones; null: no limit, which opens every entry to an administrator. */
   readonly teams: readonly string[] | null;
-  /** The one virtual server that the token is for; null: any. */
+  /** The only virtual server that the token opens; null: any. */
   readonly serverId: string | null;
-  /** What the token narrows its owner to; null: nothing narrowed. */
+  /** The only permissions of the token; null: all of its owner's. */
   readonly permissions: readonly string[] | null;
-  /** ms since the epoch; null: never */
+  /** When the token expires, ms since the epoch; null: never. */
   readonly expiresAt: number | null;
   readonly jti: string | null;
 }
 
-/** Issuer and subject of the verified token; null for nobody in particular. They outlive a token's renewal. */
+/** Issuer and subject of the verified token, which a renewed token shares; null for an anonymous caller. */
 export function tokenOf(
   { kind, issuer, subject }: Principal,
 ): { readonly issuer: string; readonly subject: string } | null {

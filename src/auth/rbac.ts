@@ -1,14 +1,14 @@
-// Who may see what, and who may do what. Pure: rows and principals in, verdicts out.
+// Decides which entries a caller sees and which permissions it has. Pure functions of rows and principals.
 import { SluiceError } from "../base/errors.ts";
 import type { EntityRow } from "../store/registry/rows.ts";
 import type { Principal } from "./principal.ts";
 
-/** What the verdict on an entity depends on. */
+/** The fields of an entry that decide who sees it. */
 export type Visible = Pick<EntityRow, "visibility" | "teamId" | "ownerEmail">;
 
 /**
- * May the principal know of the entity? Public ones: everybody. An admin whose token names no teams: everything. Others:
- * what belongs to the token's teams, and what is private and their own; a token without teams sees public ones only.
+ * Does the principal see the entry? Every principal sees public entries. An administrator with `teams: null` sees every entry. Any
+ * other principal with teams also sees the entries of these teams, and its own private entries.
  */
 export function canSee(principal: Principal, { visibility, teamId, ownerEmail }: Visible): boolean {
   if (visibility === "public") return true;
@@ -19,7 +19,7 @@ export function canSee(principal: Principal, { visibility, teamId, ownerEmail }:
   return principal.kind === "user" && ownerEmail !== null && ownerEmail === principal.email;
 }
 
-/** All that canSee() reads of a principal: who has the same key sees the same. */
+/** A key of what canSee() reads of a principal: principals with the same key see the same entries. */
 export function visibilityKey({ kind, isAdmin, teams, email }: Principal): string {
   if (teams === null) return isAdmin ? "everything" : "public";
   if (teams.length === 0) return "public";

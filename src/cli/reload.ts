@@ -1,4 +1,4 @@
-// SIGHUP: what can be read again is read again; what cannot is named.
+// SIGHUP: reads settings and certificate again. Settings that need a restart are named in the log.
 import { reasonOf } from "../base/errors.ts";
 import { type Loaded, type LoadInput, loadProcessConfig } from "../config/load.ts";
 import { type Config, configKey, SETTINGS } from "../config/schema.ts";
@@ -9,11 +9,11 @@ import type { Log } from "../telemetry/log.ts";
 export interface ReloadDeps {
   readonly supervisor: Supervisor;
   readonly log: Log;
-  /** How the settings were loaded at the start. */
+  /** The input with which the settings were loaded at the start. */
   readonly load: Pick<LoadInput, "dev" | "overrides">;
 }
 
-/** The settings of the running program, and how they become others. */
+/** The settings of the running program, and their replacement. */
 export class Reload {
   #config: Config;
   readonly #deps: ReloadDeps;
@@ -23,7 +23,7 @@ export class Reload {
     this.#deps = deps;
   }
 
-  /** Never throws: what is wrong is in the log, and everything goes on as it was. */
+  /** Never throws. A mistake is logged, and the gateway keeps its settings. */
   async run(): Promise<void> {
     const { supervisor, log, load } = this.#deps;
     let loaded: Loaded;
@@ -43,7 +43,7 @@ export class Reload {
   }
 }
 
-/** The running settings with those of the new ones that may change while it runs. */
+/** The running settings, with the loaded values of those that may change while the gateway runs. */
 export function mergeReloadable(
   running: Config,
   loaded: Config,
@@ -53,7 +53,7 @@ export function mergeReloadable(
   const fixed: string[] = [];
   for (const setting of SETTINGS) {
     const key = configKey(setting);
-    // Port 0 has become a real one.
+    // The running value of PORT=0 is the port that was chosen.
     if (key === null || key === "port" || JSON.stringify(running[key]) === JSON.stringify(loaded[key])) {
       continue;
     }

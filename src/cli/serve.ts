@@ -1,4 +1,4 @@
-// `sluice serve`: settings, secrets and database first, then the workers, then (in development) the demo upstream.
+// `sluice serve`: runs the gateway. It prepares settings, database and secrets, then starts the workers and the demo upstream.
 import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
@@ -21,9 +21,13 @@ import { onReloadSignal } from "./command_line/reload_signal.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
 import { welcome } from "./welcome.ts";
 
-/** Runs until SIGINT or SIGTERM, or until no worker can be had. @param workerEntry for tests. @returns the exit code. @throws {SluiceError} why it cannot start */
+/**
+ * Serves until SIGINT or SIGTERM, or until the workers keep dying.
+ * @param workerEntry another worker, for tests
+ * @returns the exit code. @throws {SluiceError} if the gateway cannot start, or its workers keep dying
+ */
 export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {
-  // The demo upstream is on localhost, so it comes with the development defaults.
+  // The demo upstream runs on localhost, which only the development defaults allow.
   const dev = args.dev || args.demo;
   const { config: loaded, sources, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
   const port = args.takeover ? loaded.port : findFreePort(loaded.host, loaded.port);
@@ -56,7 +60,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const reload = new Reload(config, { supervisor, log, load: { dev, overrides: args.overrides } });
   const ignoreReloads = onReloadSignal(() => reload.run());
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
-  // It registers itself over the gateway's own address, whose certificate need not be for this machine's loopback name.
+  // The registration calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
   if (Deno.stderr.isTerminal()) {
     const program = programName();

@@ -1,4 +1,4 @@
-// `sluice config`: every setting, its effective value, where it came from, and why it has no effect where it has none.
+// `sluice config`: shows every setting with its value, its source, and the reason if it has no effect.
 
 import { type Layer, type Loaded, loadProcessConfig } from "../config/load.ts";
 import { masked } from "../config/mask.ts";
@@ -13,7 +13,7 @@ export function config(args: ConfigArgs): number {
   return 0;
 }
 
-/** For people: one line per setting. */
+/** The settings for people: one line each. */
 export function configText(loaded: Loaded): string {
   const rows = SETTINGS.map((setting) => ({
     name: setting.name,
@@ -41,7 +41,7 @@ export function configText(loaded: Loaded): string {
   ].join("\n");
 }
 
-/** For programs: values as in Config (durations in ms), secrets masked. */
+/** The settings for programs: values as in Config (durations in ms), secrets masked. */
 export function configJson(loaded: Loaded): unknown {
   return {
     settings: SETTING_GROUPS.flatMap(({ title, settings }) =>
@@ -87,7 +87,7 @@ function shownValue(setting: Setting, loaded: Loaded): string {
   }
 }
 
-/** The .env file that a layer stands for; null: it is none. */
+/** The .env file that a layer stands for; null: the layer is not a file. */
 function fileOf(layer: Layer, { databaseDotEnv }: Loaded): string | null {
   if (layer === ".env beside the database") return databaseDotEnv;
   return layer === ".env" ? layer : null;
@@ -100,7 +100,7 @@ function origin(setting: Setting, loaded: Loaded): string {
   return `${layer}${alias}${text?.trim().toLowerCase() === "auto" && setting.auto ? " (auto)" : ""}`;
 }
 
-/** Why the setting does nothing; null where it does something. */
+/** Why the setting has no effect; null if it has one. */
 function effect(setting: Setting): string | null {
   switch (setting.state) {
     case "active":
@@ -112,7 +112,7 @@ function effect(setting: Setting): string | null {
   }
 }
 
-/** What the per-worker limits come to. */
+/** The per-worker limits, multiplied by the number of workers. */
 function totalsOf(config: Config): Array<{ what: string; total: number | "auto"; from: string }> {
   const { workers } = config;
   const perWorker = (what: string, name: SettingName, limit: number | "auto") => ({
@@ -139,7 +139,7 @@ function totalsOf(config: Config): Array<{ what: string; total: number | "auto";
   ];
 }
 
-/** BACKPRESSURE refuses at once, and what it lets in beyond the outbound connections waits. */
+/** Calls that BACKPRESSURE admits beyond the outbound connections wait; above BACKPRESSURE they are refused at once. */
 function waitingOf({ workers, backpressure, httpClientMaxConnections, httpClientPoolTimeoutMs }: Config) {
   if (backpressure === "auto" || backpressure <= httpClientMaxConnections) return [];
   return [{

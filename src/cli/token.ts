@@ -2,25 +2,18 @@
 
 import { type JWTPayload, SignJWT } from "jose";
 import type { Principal } from "../auth/principal.ts";
-import {
-  canSee,
-  EVERY_PERMISSION,
-  needsAdministrator,
-  type Permission,
-  PERMISSIONS,
-  type Visible,
-} from "../auth/rbac.ts";
+import { EVERY_PERMISSION, needsAdministrator, type Permission, PERMISSIONS } from "../auth/rbac.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { createRegistry } from "../store/registry/registry.ts";
-import type { ServerRow } from "../store/registry/rows.ts";
 import { verifierOf } from "../worker/wiring/token_verifier.ts";
 import type { TokenArgs } from "./command_line/flags.ts";
 import { isMissing, openGatewayDatabase, type SigningKey, signingKey } from "./command_line/gateway_state.ts";
 import { programName } from "./command_line/program_name.ts";
+import { serverMistakes } from "./command_line/server_flag.ts";
 import { didYouMean, usage } from "./command_line/usage.ts";
 
-/** What a token says of its bearer; the limits may be left out. */
+/** The claims of a token, as flags give them; the limits may be left out. */
 export type TokenGrants =
   & Pick<TokenArgs, "username" | "expMinutes" | "admin" | "teams">
   & Partial<Pick<TokenArgs, "name" | "server" | "permissions">>;
@@ -38,7 +31,7 @@ export async function token(args: TokenArgs): Promise<number> {
     : { key: args.secret, from: "--secret" };
   const claims = tokenClaims(args, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
   const minted = await mintToken(claims, signing.key, config.jwtAlgorithm);
-  // The gateway's own check: whatever it makes of the token decides what is said about the token here.
+  // The gateway's own check. Its result decides which grants have an effect, and what the terminal shows.
   const principal = await verifierOf(config, { jwtSecretKey: signing.key })(minted);
   refuse(grantsWithoutEffect(args, principal));
   // A token that is signed with another key is for another gateway, whose servers are not known here.
@@ -85,7 +78,7 @@ export function grantsWithoutEffect(
   ];
 }
 
-/** `teams: null` with `is_admin` shows every entry, `teams: []` public entries only. */
+/** The claims to sign. `teams: null` with `is_admin` opens every entry, `teams: []` public entries only. */
 export function tokenClaims(
   args: TokenGrants,
   config: Pick<Config, "jwtIssuer" | "jwtAudience" | "platformAdminEmail">,
@@ -139,30 +132,7 @@ async function checkServer(id: string, principal: Principal, config: Config): Pr
   }
 }
 
-/** What is wrong with `--server`: at most one sentence. */
-export function serverMistakes(
-  id: string,
-  principal: Principal,
-  servers: ReadonlyArray<Visible & Pick<ServerRow, "id" | "name">>,
-): string[] {
-  const server = servers.find((each) => each.id === id);
-  if (server === undefined) {
-    const named = servers.find(({ name }) => name.toLowerCase() === id.toLowerCase());
-    const guess = named === undefined
-      ? didYouMean(id, servers.map((each) => each.id))
-      : `; the server of this name has the id ${named.id}`;
-    return [`--server: there is no virtual server with the id "${id}"${guess}`];
-  }
-  if (canSee(principal, server)) return [];
-  const advice = server.visibility === "team"
-    ? `add --teams ${server.teamId}`
-    : `its owner is ${server.ownerEmail}`;
-  return [
-    `--server: the visibility of ${id} is "${server.visibility}", so the token would not open it; ${advice}`,
-  ];
-}
-
-/** For the person at the terminal: whom the token is for, until when, what it opens, and how to revoke it. */
+/** Tells the person at the terminal whom the token is for, when it expires, what it opens, and how to revoke it. */
 function description(args: TokenArgs, principal: Principal, { from }: SigningKey): string {
   const { isAdmin, subject, expiresAt, teams, serverId, permissions, jti } = principal;
   const expiry = expiresAt === null

@@ -66,12 +66,12 @@ async function tellReplicas(config: Config, records: CacheRecords): Promise<void
   }
 }
 
-/** Is `text` a token, whole or damaged, and not an id? A token is dotted, and its JSON begins with `{"`, which is eyJ. */
+/** Is `text` a token, whole or damaged, and not an id? A token has dots, and starts with eyJ, the encoding of `{"`. */
 export function looksLikeToken(text: string): boolean {
   return text.includes(".") || text.startsWith("eyJ");
 }
 
-/** Checks the signature of `token`. @throws {SluiceError} USAGE_INVALID, without the token in its words */
+/** Checks the signature of `token`. @throws {SluiceError} USAGE_INVALID; its text never contains the token */
 export async function readToken(token: string, secret: string, algorithm: string): Promise<RevokedId> {
   try {
     await jwtVerify(token, new TextEncoder().encode(secret), { algorithms: [algorithm] });

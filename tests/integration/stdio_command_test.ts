@@ -313,7 +313,7 @@ Deno.test("`sluice stdio` ends on SIGTERM at once, with its upstream sessions cl
   });
 
   const mistakes: readonly [args: string[], code: number, words: RegExp][] = [
-    [["--server", "nothing"], 1, /sluice: Server not found/],
+    [["--server", "nothing"], 2, /--server: there is no virtual server with the id "nothing"/],
     [["--token-file", "x"], 2, /--token-file needs --url/],
     [["--url", "ftp://x"], 2, /--url must be an http/],
     [["--url", sluice.url, "--token-file", "/nowhere"], 2, /--token-file \/nowhere/],

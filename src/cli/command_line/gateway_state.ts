@@ -1,4 +1,4 @@
-// What a command needs of a gateway that has run: its key for tokens, and its database. A command never makes either.
+// The key for tokens and the database of a gateway that has run, for commands beside it. Commands create neither.
 
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Loaded } from "../../config/load.ts";
@@ -13,7 +13,7 @@ const WHERE_TO_RUN = "Run this command in the gateway's folder, or set DATABASE_
 
 export interface SigningKey {
   readonly key: string;
-  /** Where the key was found, for people. */
+  /** The place where the key was found, for people. */
   readonly from: string;
 }
 

@@ -20,7 +20,7 @@ export function overview(): string {
       ["--version", "show version, commit, Deno and protocol revisions"],
     ]),
     "",
-    "Settings come from the environment and ./.env; `sluice config` shows them all.",
+    "Settings come from the environment and .env; `sluice config` shows them all.",
   ].join("\n");
 }
 

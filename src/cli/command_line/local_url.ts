@@ -1,4 +1,4 @@
-// The address where this machine reaches the gateway.
+// The gateway's address, as seen from this machine.
 import type { Config } from "../../config/schema.ts";
 
 export function localUrl({ host, port, ssl }: Pick<Config, "host" | "port" | "ssl">): string {

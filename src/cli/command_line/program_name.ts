@@ -27,13 +27,16 @@ export function programName(): string {
   });
 }
 
-/** The executable by its path, or by its name if the shell finds it; from source `deno task` or `deno run`, by npx if need be. */
+/**
+ * The executable's path, or its name if the shell finds it. From source: `deno task` in the project's folder, else `deno run`,
+ * through npx if npx started Deno.
+ */
 export function programNameOf(started: Started): string {
   const { standalone, execPath, mainModule, folder, denoVersion, environment } = started;
   const name = basename(execPath);
   const found = foundByShell(name, environment.PATH);
   if (standalone) return found === Deno.realPathSync(execPath) ? name : quoted(execPath);
-  // A Deno from npm is started by a script of the same name.
+  // The npm package of Deno starts it by a script of the same name, so the paths differ.
   const installed = found === null ? quoted(execPath) : name;
   const deno = environment.npm_lifecycle_event === "npx" ? `npx --yes deno@${denoVersion}` : installed;
   const main = fileURLToPath(mainModule);
@@ -42,7 +45,7 @@ export function programNameOf(started: Started): string {
   return isTask ? `${deno} task --quiet sluice` : `${deno} run -A ${quoted(main)}`;
 }
 
-/** The program that a shell runs by this name, links resolved; null: none. */
+/** The path of the program that a shell runs by this name, links resolved; null: the shell finds none. */
 function foundByShell(name: string, path = ""): string | null {
   for (const folder of path.split(delimiter)) {
     try {

@@ -1,6 +1,6 @@
-// SIGHUP means "read again what can be read again", one time after the other.
+// SIGHUP asks for a reload. Reloads run one at a time.
 
-/** Runs `reload` at every SIGHUP; a signal during a run leads to one more run after it. @returns how to stop that */
+/** Runs `reload` at every SIGHUP. Signals during a run lead to one more run. @returns removes the listener */
 export function onReloadSignal(reload: () => Promise<void>): () => void {
   let isRunning = false;
   let isAskedAgain = false;

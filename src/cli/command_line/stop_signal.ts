@@ -1,8 +1,8 @@
-// How a command that serves is told to end.
+// The signals that end a command that serves.
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-/** Resolves at the first SIGINT or SIGTERM. Further ones have their usual effect: they end the process at once. */
+/** Resolves at the first SIGINT or SIGTERM. A second signal ends the process at once, as usual. */
 export function stopSignal(): Promise<Deno.Signal> {
   return new Promise((resolve) => {
     const listeners = SIGNALS.map((signal) => {

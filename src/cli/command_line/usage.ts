@@ -1,4 +1,4 @@
-// Mistakes on the command line: how they are reported, and the guess at what was meant.
+// The error for mistakes on the command line, and the guess at the word that was meant.
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { SluiceError } from "../../base/errors.ts";

@@ -1,18 +1,19 @@
-// `sluice stdio --url`: between a desktop client on standard input and output and a gateway that runs elsewhere, over its WebSocket.
+// `sluice stdio --url`: a bridge from a desktop client on standard input and output to a running gateway, over its WebSocket.
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { readFault } from "../../base/file_error.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 
-/** The gateway has its own, smaller limit, and says so itself. */
+/** The gateway has a smaller limit, and reports it to the client. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
-/** So long the last answers may take once standard input has ended. */
+/** The time for the last responses after standard input has ended. */
 const LAST_ANSWERS_MS = 30_000;
 
-/** @returns the exit code: 1 where the gateway has ended the connection. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
+/** @returns the exit code: 1 if the gateway closed the connection. @throws {SluiceError} USAGE_INVALID, GATEWAY_UNREACHABLE */
 export async function bridge(
   { server, url, tokenFile }: StdioArgs & { readonly url: string },
 ): Promise<number> {
@@ -27,7 +28,7 @@ export async function bridge(
     writer.send(data);
     open.heard(data);
   };
-  await opened(socket, url);
+  await opened(socket, { url, tokenFile });
   const closed = new Promise<string>((resolve) => {
     socket.onclose = ({ code, reason }) => resolve(`the gateway closed the connection: ${code} ${reason}`);
   });
@@ -39,7 +40,7 @@ export async function bridge(
         socket.send(line);
       }
     }
-    // Who pipes its requests in gets the answers still.
+    // A client that pipes its requests in still gets the responses.
     await Promise.race([open.none(), sleep(systemClock, LAST_ANSWERS_MS)]);
     return null;
   };
@@ -63,21 +64,46 @@ function addressOf(url: string, server: string | null): URL {
 }
 
 /** @throws {SluiceError} GATEWAY_UNREACHABLE */
-function opened(socket: WebSocket, url: string): Promise<void> {
+function opened(
+  socket: WebSocket,
+  { url, tokenFile }: Pick<StdioArgs, "tokenFile"> & { readonly url: string },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.onopen = () => resolve();
     socket.onerror = (event) => {
-      const reason = event instanceof ErrorEvent ? event.message : "the connection failed";
+      const words = event instanceof ErrorEvent ? event.message : "the connection failed";
+      const reason = connectFault(words, tokenFile !== null);
       reject(new SluiceError("GATEWAY_UNREACHABLE", { url: new URL(url).origin, reason }));
     };
   });
+}
+
+/** Why the WebSocket cannot be opened, and the remedy. @param words of the runtime */
+export function connectFault(words: string, hasToken: boolean): string {
+  const reason = words.replace(/^.*failed to connect to WebSocket: /, "");
+  const status = /status code: (\d+)/.exec(reason)?.[1];
+  if (status === "401") {
+    return hasToken
+      ? "the gateway does not accept the token. Put a valid token into the file of --token-file"
+      : "the gateway needs a token. Name a file with a token by --token-file";
+  }
+  if (status === "403") return "the token does not open this server. Use a token without that limit";
+  if (status === "404") return "the gateway has no such address. Correct --url and --server";
+  if (status === "503") return "the gateway is at capacity. Try again later";
+  if (/tcp connect error/.test(reason)) return "nothing listens there. Start the gateway, or correct --url";
+  if (/dns error/.test(reason)) return "the host name cannot be resolved. Correct --url";
+  if (/InvalidContentType/.test(reason)) return "the gateway does not serve HTTPS. Use http:// in --url";
+  if (/invalid peer certificate/.test(reason)) {
+    return `${reason}. Name the file of the certificate's authority in the environment variable DENO_CERT`;
+  }
+  return reason;
 }
 
 function readToken(file: string): string {
   try {
     return Deno.readTextFileSync(file).trim();
   } catch (cause) {
-    const mistake = `--token-file ${file}: ${reasonOf(cause)}`;
+    const mistake = `--token-file ${file} cannot be read: ${readFault(cause)}`;
     throw new SluiceError("USAGE_INVALID", { mistakes: mistake }, { data: [mistake], cause });
   }
 }

@@ -5,14 +5,14 @@ import { MAX_UNREAD_BYTES } from "../../downstream/exchange/event_stream.ts";
 
 const LF = 0x0a;
 
-/** A client that takes nothing for so long, with MAX_UNREAD_BYTES waiting, does not read. One that is slow does. */
+/** A client with MAX_UNREAD_BYTES waiting that has read nothing for this long counts as gone. A slow client reads. */
 const MAX_STANDSTILL_MS = 10_000;
-/** However steadily it reads: memory is bounded. */
+/** The limit for a client that reads slowly but steadily: it bounds the memory. */
 const MAX_BEHIND_BYTES = 16 * MAX_UNREAD_BYTES;
 
 /**
- * The lines of a byte stream, without empty ones. A line that cannot be taken comes as the error that says why: BODY_TOO_LARGE above
- * `maxBytes`, which are not kept in memory; PARSE_ERROR where it is not UTF-8.
+ * The lines of a byte stream, without empty lines. A faulty line is yielded as an error: BODY_TOO_LARGE above `maxBytes`, without
+ * keeping the line in memory; PARSE_ERROR if the line is not UTF-8.
  */
 export async function* readLines(
   stream: AsyncIterable<Uint8Array>,
@@ -41,11 +41,11 @@ export async function* readLines(
     }
     take(chunk.subarray(start));
   }
-  // The stream has ended in the middle of a line: that was no message.
+  // A line without an end is not a message.
 }
 
 function decode(pieces: readonly Uint8Array[]): string | SluiceError {
-  // Made anew, since a fault leaves a decoder in the middle of a character.
+  // Each line has its own decoder: a fault leaves a decoder in the middle of a character.
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
     return (pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode())
@@ -55,7 +55,7 @@ function decode(pieces: readonly Uint8Array[]): string | SluiceError {
   }
 }
 
-/** Writes messages in order without anybody waiting for it. */
+/** Writes messages in order. The sender does not wait. */
 export class LineWriter {
   readonly #out: { write(bytes: Uint8Array): Promise<number> };
   readonly #onFailure: (error: unknown) => void;
@@ -64,11 +64,11 @@ export class LineWriter {
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #failed = false;
-  /** When the client last took something, or had nothing to take. */
+  /** The time when the client last read, or had nothing to read. */
   #tookAt = 0;
   #writing: Promise<void> | null = null;
 
-  /** @param onFailure called once: nobody takes what is written, or not fast enough. What comes after is dropped */
+  /** @param onFailure called once, if the client does not read or reads too slowly; later messages are dropped */
   constructor(
     out: { write(bytes: Uint8Array): Promise<number> },
     onFailure: (error: unknown) => void,
@@ -81,7 +81,7 @@ export class LineWriter {
 
   send(message: string): void {
     if (this.#failed) return;
-    // Between the tokens of an upstream's JSON may stand line breaks, which end a message here; within strings there are none.
+    // JSON of an upstream may have line breaks between its tokens, which would end the message here. Strings have none.
     const bytes = this.#encoder.encode(`${message.replace(/[\r\n]+/g, " ")}\n`);
     if (this.#waitingBytes === 0) this.#tookAt = this.#clock.now();
     else if (this.#isTooMuch(this.#waitingBytes + bytes.length)) {
@@ -92,7 +92,7 @@ export class LineWriter {
     this.#writing ??= this.#write();
   }
 
-  /** Resolves when everything is written, or cannot be. */
+  /** Resolves when every message is written, or writing has failed. */
   async flush(): Promise<void> {
     await this.#writing;
   }

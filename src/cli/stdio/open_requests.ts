@@ -1,14 +1,14 @@
-// Which requests of a client on standard input wait for their answer still, as far as somebody between the two can see.
+// The requests of a client that have no response yet, as seen by a bridge between client and gateway.
 import { isObject } from "../../mcp/json_rpc.ts";
 
-/** Ends by a notification, and is not waited for. */
+/** A subscription ends with a notification; nobody waits for its response. */
 const LISTENS = "subscriptions/listen";
 
 export class OpenRequests {
   readonly #ids = new Set<string>();
   #onNone: () => void = () => {};
 
-  /** The client says this. */
+  /** Takes a message from the client. */
   said(text: string): void {
     for (const { method, id, params } of messagesIn(text)) {
       if (method === "notifications/cancelled" && isObject(params)) this.#settled(params.requestId);
@@ -18,12 +18,12 @@ export class OpenRequests {
     }
   }
 
-  /** The client is told this. */
+  /** Takes a message to the client. */
   heard(text: string): void {
     for (const { method, id } of messagesIn(text)) if (method === undefined) this.#settled(id);
   }
 
-  /** Resolves when there is none. */
+  /** Resolves when no request is open. */
   none(): Promise<void> {
     return new Promise((resolve) => {
       this.#onNone = resolve;
@@ -41,7 +41,7 @@ function messagesIn(text: string) {
   try {
     return [JSON.parse(text)].flat().filter(isObject);
   } catch {
-    // The gateway says so.
+    // The gateway reports the fault to the client.
     return [];
   }
 }

@@ -1,5 +1,5 @@
-// `sluice stdio`: the gateway as the one MCP server of a desktop client that starts it. No port, no workers: one client on standard
-// input and output, who is this machine's operator. Everything else that is said goes to standard error.
+// `sluice stdio`: runs the gateway as a stdio MCP server for a desktop client. It has no port and no workers. The one client is
+// this machine's operator; log and errors go to standard error.
 import type { Principal } from "../../auth/principal.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
@@ -14,20 +14,23 @@ import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
 import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { prepare, warnOfSettings } from "../command_line/prepare.ts";
-import { LineWriter, readLines } from "./lines.ts";
+import { serverMistakes } from "../command_line/server_flag.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
+import { usage } from "../command_line/usage.ts";
+import { LineWriter, readLines } from "./lines.ts";
 
-/** Another process may change the registry, e.g. `sluice serve` on the same database: it is looked at so often. */
+/** The interval for reading the catalog again: another process may change it, such as `sluice serve` on the same database. */
 const LOOK_AT_CATALOG_EVERY_MS = 2_000;
-/** Clients kill what has not ended 2 s after SIGTERM. */
+/** Clients kill a server that has not ended 2 s after SIGTERM. */
 const CLOSE_WITHIN_MS = 1_500;
 
 /**
- * Runs until the end of standard input, SIGINT or SIGTERM, or until nobody reads standard output.
- * @returns the exit code: 1 where the client did not keep up or the gateway behind `--url` went away. @throws {SluiceError} why it cannot start
+ * Serves until the end of standard input, SIGINT or SIGTERM, or until the client no longer reads standard output.
+ * @returns the exit code: 1 if the client did not keep up, or the gateway behind `--url` closed the connection
+ * @throws {SluiceError} if the gateway cannot start
  */
 export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<number> {
-  // Standard output belongs to the client, also where a library means to be helpful.
+  // Standard output belongs to the client. A library that writes to the console would break the protocol.
   console.log = console.info = console.debug = console.error;
   if (url !== null) {
     return await (await import("./bridge.ts")).bridge({ server, url, tokenFile });
@@ -39,6 +42,10 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   warnOfSettings(warnings, config, sink);
   const secrets = await prepare(config, log);
   const store = await openStore(config, secrets, log);
+  if (server !== null) {
+    const mistakes = serverMistakes(server, localOperator(config), await store.registry.servers.list());
+    if (mistakes.length > 0) throw usage(mistakes, "stdio");
+  }
   const gateway = await createGateway({
     config,
     secrets,
@@ -56,7 +63,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     return await serveClient({ gateway, config, log, server, stopping, writer, lost: lost.promise });
   } finally {
     stopLooking();
-    // The last messages for the client may still wait to be written.
+    // The writer may still hold the last messages for the client.
     const closed = Promise.all([gateway.close().then(() => store.database.close()), writer.flush()]);
     await Promise.race([closed, sleep(systemClock, CLOSE_WITHIN_MS)]);
     await sink.flush();
@@ -71,12 +78,12 @@ async function serveClient(
     readonly server: string | null;
     readonly stopping: Promise<Deno.Signal>;
     readonly writer: LineWriter;
-    /** Resolves when nobody takes what `writer` writes. */
+    /** Resolves when the client no longer reads from `writer`. */
     readonly lost: Promise<unknown>;
   },
 ): Promise<number> {
   const sender = { principal: localOperator(config), received: new Headers() };
-  // A wrong --server is said at once, and not to every call.
+  // The operator learns of a virtual server that is switched off now, and not at every call.
   scopeFor(gateway.catalog.now, sender.principal, server);
   const session: DuplexSession = gateway.duplex.open(
     { principal: sender.principal, serverId: server, endpoint: "stdio", path: "stdio" },
@@ -87,7 +94,7 @@ async function serveClient(
       if (line instanceof SluiceError) session.refuse(line, sender);
       else session.receive(line, sender);
     }
-    // Who pipes its requests in gets the answers still.
+    // A client that pipes its requests in still gets the responses.
     await Promise.race([gateway.duplex.drain(), sleep(systemClock, config.gracefulTimeoutMs)]);
     await writer.flush();
     return "standard input has ended";
@@ -95,19 +102,19 @@ async function serveClient(
   const failure = lost.then((error) => ({ error }));
   log.info("serving", { transport: "stdio", server });
   const end = await Promise.race([stopping, read(), failure]);
-  // After a signal; at the end of the input it has happened.
+  // Subscriptions end after a signal; at the end of the input they have ended already.
   gateway.listeners.end();
   if (typeof end === "string") {
     log.info("stopping", { reason: end });
     return 0;
   }
-  // A client that is gone has no use for an exit code.
+  // A client that has left does not read the exit code.
   if (end.error instanceof Deno.errors.BrokenPipe) return 0;
   log.error("stopping", { reason: reasonOf(end.error) });
   return 1;
 }
 
-/** @returns ends it */
+/** Reads the catalog again and again. @returns stops that */
 function keepCatalogFresh(gateway: Gateway, log: Log): () => void {
   const timer = setInterval(
     () =>
@@ -119,7 +126,7 @@ function keepCatalogFresh(gateway: Gateway, log: Log): () => void {
   return () => clearInterval(timer);
 }
 
-/** Who starts a program on this machine may do there what its operator may. */
+/** The person who starts a program on this machine has its operator's rights in it. */
 function localOperator({ platformAdminEmail }: Config): Principal {
   return {
     kind: "user",
