@@ -108,6 +108,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
   if (!isCommand(first)) throw usage([unknownCommand(first)]);
   const two = `${first} ${rest[0]}`;
   const [command, words] = isCommand(two) ? [two, rest.slice(1)] : [first, rest];
+  if (isMistypedPair(two)) throw usage([unknownCommand(two)]);
   const given = readFlags(command, words);
   if (given === "help") return { command: "help", text: commandHelp(command) };
   return invocation(command, given);
@@ -246,6 +247,12 @@ function isWholeNumber(text: string, max: number): boolean {
 
 function isCommand(word: string): word is CommandName {
   return Object.hasOwn(COMMANDS, word);
+}
+
+/** Are these two words nearly a command of two words? */
+function isMistypedPair(words: string): boolean {
+  const pairs = Object.keys(COMMANDS).filter((name) => name.includes(" "));
+  return !isCommand(words) && didYouMean(words, pairs) !== "";
 }
 
 function unknownCommand(word: string): string {

@@ -158,7 +158,8 @@ Deno.test("parseInvocation() reads token revoke with its one operand", () => {
   assertEquals(invocation("token revoke --reason lost -"), revoking("-", "lost"));
   assertEquals(mistakes("token revoke"), ["TOKEN|JTI is missing"]);
   assertEquals(mistakes("token revoke a b"), ['unexpected "b"']);
-  assertEquals(mistakes("token revok a"), ['unexpected "revok"', 'unexpected "a"']);
+  assertEquals(mistakes("token revok a"), ['unknown command "token revok"; did you mean token revoke?']);
+  assertEquals(mistakes("token something"), ['unexpected "something"']);
   for (const line of ["token revoke --help", "help token revoke"]) {
     assertEquals(helpText(line).startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"), true);
   }
