@@ -30,8 +30,8 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
   const find = (path: string) => {
     const segments = segmentsOf(path);
     const all = patterns.filter((pattern) => fits(pattern.segments, segments));
-    const fixed = all.filter((pattern) => !pattern.segments.some(isParameter));
-    return { segments, found: fixed.length > 0 ? fixed : all };
+    const isFixed = (pattern: typeof all[number]) => !pattern.segments.some(isParameter);
+    return { segments, found: [...all.filter(isFixed), ...all.filter((pattern) => !isFixed(pattern))] };
   };
   return {
     match: (path) => find(path).found.length > 0,

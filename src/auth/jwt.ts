@@ -3,6 +3,7 @@ import { errors as joseErrors, jwtVerify } from "jose";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import type { Principal } from "./principal.ts";
+import { isTokenId } from "./token_id.ts";
 
 export interface JwtOptions {
   readonly secret: string;
@@ -41,6 +42,8 @@ export class JwtVerifier {
       throw refused(describe(error));
     }
     if (typeof claims.sub !== "string" || claims.sub === "") throw refused("the token has no subject");
+    // Also where no id is required: an id that nobody can revoke would look like one that somebody can.
+    if (claims.jti !== undefined && !isTokenId(claims.jti)) throw refused(wrongClaim("jti"));
     return this.#principalOf(claims, claims.sub);
   }
 
@@ -60,7 +63,7 @@ export class JwtVerifier {
       serverId: scopes.serverId,
       permissions: scopes.permissions,
       expiresAt: typeof claims.exp === "number" ? claims.exp * 1000 : null,
-      jti: typeof claims.jti === "string" ? claims.jti : null,
+      jti: isTokenId(claims.jti) ? claims.jti : null,
     };
   }
 }
@@ -107,10 +110,14 @@ function stringsOf(value: unknown): string[] | null {
 function describe(error: unknown): string {
   if (error instanceof joseErrors.JWTExpired) return "the token has expired";
   if (error instanceof joseErrors.JWTClaimValidationFailed) {
-    return `the token's "${error.claim}" claim is wrong or missing`;
+    return wrongClaim(error.claim);
   }
   if (error instanceof joseErrors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
   return "the token cannot be read";
+}
+
+function wrongClaim(name: string): string {
+  return `the token's "${name}" claim is wrong or missing`;
 }
 
 function refused(reason: string): SluiceError {

@@ -87,6 +87,12 @@ Deno.test("JwtVerifier.verify() asks for exp and jti only where the settings do"
     `the token's "jti" claim is wrong or missing`,
   );
   assertEquals((await verifier().verify(withoutId)).jti, null);
+  for (const requireJti of [true, false]) {
+    for (const jti of [12345, null, "", { a: "b" }, "a\nb", "x".repeat(256)]) {
+      const reason = await reasonFor(await mintToken(SECRET, { claims: { jti } }), { requireJti });
+      assertEquals(reason, `the token's "jti" claim is wrong or missing`);
+    }
+  }
 });
 
 Deno.test("JwtVerifier.verify() makes an administrator of a claim or of the platform's own, of nothing else", async () => {

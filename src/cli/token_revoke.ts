@@ -1,5 +1,6 @@
 // `sluice token revoke`: revokes a token in the database, whether or not a gateway runs on this machine.
 import { decodeJwt, errors as joseErrors, jwtVerify } from "jose";
+import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open_cache.ts";
@@ -81,7 +82,10 @@ export async function readToken(token: string, secret: string, algorithm: string
     if (!(error instanceof joseErrors.JWTClaimValidationFailed)) throw mistake(describe(error));
   }
   const { jti, exp } = decodeJwt(token);
-  if (typeof jti !== "string") throw mistake("the token has no jti, by which the gateway could refuse it");
+  if (jti === undefined) throw mistake("the token has no jti, by which the gateway could refuse it");
+  if (!isTokenId(jti)) {
+    throw mistake(`the gateway refuses this token anyway: its jti is not ${TOKEN_ID_RULE}`);
+  }
   return { jti, expiresAt: exp === undefined ? null : exp * 1000 };
 }
 
@@ -94,10 +98,8 @@ function describe(error: unknown): string {
 }
 
 function checkedId(text: string): string {
-  if (/^[\x21-\x7e]{1,255}$/.test(text)) return text;
-  throw mistake(
-    "nothing is revoked: this is neither a token nor a jti (1 to 255 printable characters without spaces)",
-  );
+  if (isTokenId(text)) return text;
+  throw mistake(`nothing is revoked: this is neither a token nor a jti (${TOKEN_ID_RULE})`);
 }
 
 function mistake(reason: string): SluiceError {

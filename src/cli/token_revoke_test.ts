@@ -38,6 +38,7 @@ Deno.test("readToken() refuses a damaged token, a foreign one, and one without a
     [await mintToken("another-secret-of-thirty-two-bytes!!"), "the signature of the token is wrong"],
     [await mintToken(SECRET, { expiresInSeconds: -1 }), "the token has expired already"],
     [await mintToken(SECRET, { claims: { jti: undefined } }), "the token has no jti"],
+    [await mintToken(SECRET, { claims: { jti: 7 } }), "the gateway refuses this token anyway"],
   ];
   for (const [text, words] of rows) {
     const error = await assertRejects(() => readToken(text, SECRET, "HS256"), SluiceError, words);

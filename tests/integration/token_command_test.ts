@@ -93,7 +93,8 @@ Deno.test("`sluice token revoke` revokes a whole token or a jti, and nothing els
     token.slice(0, 40),
     token.slice(2),
     `${token.slice(0, 60)}X${token.slice(61)}`,
-    "a jti with spaces",
+    "a jti in\ntwo lines",
+    "x".repeat(256),
   ];
   for (const operand of wrong) {
     const { code, out, err } = await runCli(["token", "revoke", operand], sluice);

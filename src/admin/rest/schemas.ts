@@ -1,5 +1,6 @@
 // Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
+import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
 
 /** Stands for a secret in answers. In a request it means the stored secret. */
 export const MASK = "*****";
@@ -161,10 +162,7 @@ export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 
 /** The id of a token is its claim `jti`: tokens are not stored. */
-export const jti = z.string().min(1).max(255).refine(
-  (value) => !CONTROL.test(value),
-  "must not contain control characters",
-);
+export const jti = z.string().refine(isTokenId, `must be ${TOKEN_ID_RULE}`);
 
 /** `expires_at` is not in ContextForge. A revocation is deleted after the token expires. */
 export const tokenRevoke = z.object({

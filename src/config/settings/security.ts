@@ -84,7 +84,9 @@ export const AUTH_SETTINGS = [
     scope: "replica",
     reloadable: true,
     state: "active",
-    doc: "Refuse tokens without an id (`jti`). A token without an id cannot be revoked.",
+    doc:
+      "Refuse tokens without an id (`jti`). A token without an id cannot be revoked. An id that is no text of " +
+      "1 to 255 characters is always refused.",
   }),
   setting({
     name: "AUTH_ENCRYPTION_SECRET",
