@@ -57,6 +57,9 @@ export function connectReason(error: unknown, location: string): string {
   return reason.startsWith(`${location}: `) ? reason.slice(location.length + 2) : reason;
 }
 
+/** The reason of a connection that the server refuses to encrypt. */
+export const NO_TLS = "the server does not support TLS, which sslmode requires";
+
 /** What an operator can do about an error of connecting; "" where there is nothing to advise. */
 export function connectRemedy(error: unknown): string {
   const root = rootOf(error);
@@ -68,7 +71,7 @@ export function connectRemedy(error: unknown): string {
   }
   const reason = reasonOf(root);
   if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return "Correct the host in DATABASE_URL";
-  if (/does not take TLS/.test(reason)) {
+  if (reason.endsWith(NO_TLS)) {
     return "Switch TLS on in the server, or change sslmode in DATABASE_URL";
   }
   if (/certificate/i.test(reason)) {

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { connectReason, connectRemedy, isWorthWaiting, unavailable } from "./postgres_errors.ts";
+import { connectReason, connectRemedy, isWorthWaiting, NO_TLS, unavailable } from "./postgres_errors.ts";
 
 Deno.test("isWorthWaiting() takes a host that cannot be found yet for no TLS mistake, whatever its name", () => {
   const reasons: [string, boolean][] = [
     ["getaddrinfo ENOTFOUND postgres-tls.example", true],
     ["connect ECONNREFUSED 10.0.0.1:5432", true],
     ["invalid peer certificate: UnknownIssuer", false],
-    ["the server does not support TLS, which sslmode requires", false],
+    [NO_TLS, false],
   ];
   for (const [reason, isWorth] of reasons) {
     const error = unavailable("postgres-tls.example:5432/d", reason, new Error(reason));
@@ -20,11 +20,7 @@ Deno.test("connectReason() and connectRemedy() say why there is no connection, o
     ["connect ECONNREFUSED 10.0.0.1:5432", "nothing listens there", "Start the server"],
     ["getaddrinfo ENOTFOUND db.example", "the host name cannot be resolved", "Correct the host"],
     ["no answer within 1000 ms", "no answer within 1000 ms", "Start the server"],
-    [
-      "the server does not take TLS, which sslmode asks for",
-      "the server does not take TLS, which sslmode asks for",
-      "Switch TLS on",
-    ],
+    [NO_TLS, NO_TLS, "Switch TLS on"],
     [
       "invalid peer certificate: UnknownIssuer",
       "invalid peer certificate: UnknownIssuer",

@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";
-import { unavailable } from "./postgres_errors.ts";
+import { NO_TLS, unavailable } from "./postgres_errors.ts";
 import { locationOf, type PostgresTarget, type TlsMode } from "./postgres_url.ts";
 
 /** Options of `tls.connect`: PEM texts, and whether the server's certificate is verified. */
@@ -76,7 +76,7 @@ export function watchSocket(socket: Socket, tls: TlsMode, onFailed: (reason: str
   socket.once("data", (answer: Uint8Array) => {
     // npm:postgres would continue without TLS, and fail with an error that does not tell the cause.
     if (answer[0] === NO && tls !== "prefer") {
-      onFailed("the server does not support TLS, which sslmode requires");
+      onFailed(NO_TLS);
     } else setTimeout(listen, 0);
   });
 }
