@@ -1,9 +1,9 @@
 // The upstream HTTP/1.1 client: reading a head, writing a request, and a whole request over loopback against `fetch`.
 
 import { Http1Client } from "../src/upstream/http_client/http1_client.ts";
-import { encodeHead, RequestBuffer, RequestHeads } from "../src/upstream/http_client/request_head.ts";
-import { HeadScanner, parseResponseHead } from "../src/upstream/http_client/response_head.ts";
-import { targetOf } from "../src/upstream/http_client/target.ts";
+import { encodeHead, RequestBuffer, RequestHeads } from "../src/upstream/http1/request_head.ts";
+import { HeadScanner, parseResponseHead } from "../src/upstream/http1/response_head.ts";
+import { targetOf } from "../src/upstream/dial/target.ts";
 import type { HttpRequest } from "../src/upstream/http_client/http_client.ts";
 
 const head = new TextEncoder().encode(

@@ -27,8 +27,8 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "registry"], ["."]],
   upstream: [
-    ["resilience"],
-    ["transport"],
+    ["resilience", "http1"],
+    ["transport", "dial"],
     ["http_client", "client"],
     ["streamable_http", "duplex", "pool"],
     ["stdio", "sse", "websocket", "session"],

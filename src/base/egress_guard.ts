@@ -66,9 +66,10 @@ export class EgressGuard {
   /**
    * May we connect to `url`? Gives the addresses that were checked; none where the name did not resolve and
    * SSRF_DNS_FAIL_CLOSED is false. A connection made later must check the address that it really uses.
+   * @param resolve null: a proxy resolves the name, so only a literal address is checked
    * @throws {SluiceError} EGRESS_DENIED; the URL's query and credentials are never shown
    */
-  async checkUrl(url: string | URL, resolve: Resolve = resolveHost): Promise<readonly string[]> {
+  async checkUrl(url: string | URL, resolve: Resolve | null = resolveHost): Promise<readonly string[]> {
     const parsed = typeof url === "string" ? URL.parse(url) : url;
     if (parsed === null) throw new SluiceError("EGRESS_DENIED", { reason: "refused: not a valid URL" });
     if (!/^(https?|wss?):$/.test(parsed.protocol)) {
@@ -82,7 +83,9 @@ export class EgressGuard {
     if (this.#rules.ssrfProtectionEnabled && this.#blockedHosts.has(host)) {
       throw denied(target, `SSRF_BLOCKED_HOSTS refuses "${host}"`);
     }
-    const addresses = parseAddress(host) === null ? await this.#resolve(target, host, resolve) : [host];
+    const isLiteral = parseAddress(host) !== null;
+    if (!isLiteral && resolve === null) return [];
+    const addresses = isLiteral ? [host] : await this.#resolve(target, host, resolve!);
     for (const ip of addresses) this.checkAddress(target, ip);
     return addresses;
   }

@@ -220,3 +220,12 @@ Deno.test("resolveHost() gives the addresses of localhost", async () => {
   const addresses = await resolveHost("localhost");
   assertEquals(addresses.length > 0 && addresses.every((ip) => ["127.0.0.1", "::1"].includes(ip)), true);
 });
+
+Deno.test("EgressGuard.checkUrl() without a resolver checks literal addresses and refused hosts alone", async () => {
+  const guard = new EgressGuard(STRICT);
+  assertEquals(await guard.checkUrl("https://only-the-proxy-knows.test/", null), []);
+  for (const url of ["http://169.254.169.254/", "http://10.0.0.1/", "http://metadata.google.internal/"]) {
+    const error = await guard.checkUrl(url, null).catch((error) => error);
+    assertEquals(error.code, "EGRESS_DENIED", url);
+  }
+});

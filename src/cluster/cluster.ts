@@ -2,6 +2,7 @@
 // registration, the way of a request to the replica that owns what it names, and the work that one worker does for all of them.
 //
 // This file decides which replica serves a request.
+import { readAuthorities } from "../base/authorities.ts";
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
 import { isError, SluiceError } from "../base/errors.ts";
@@ -16,7 +17,6 @@ import type { Endpoint } from "../http/handler.ts";
 import type { Count, Metrics } from "../telemetry/metrics.ts";
 import { FORWARD_PATH, NotDelivered, ReplicaClient, ReplicaGone } from "./forward_client.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
-import { readAuthorities } from "./replica_authorities.ts";
 import { ReplicaDirectory } from "./replica_directory.ts";
 import { ReplicaEndpoint } from "./forward_endpoint.ts";
 import type { ReplicaRegistration } from "./registration.ts";
@@ -63,7 +63,7 @@ export class Cluster {
     const { replicaSslCaCerts } = deps.config;
     return new Cluster(
       deps,
-      replicaSslCaCerts === null ? undefined : await readAuthorities(replicaSslCaCerts),
+      replicaSslCaCerts === null ? undefined : readAuthorities("REPLICA_SSL_CA_CERTS", replicaSslCaCerts),
     );
   }
 

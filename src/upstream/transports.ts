@@ -6,7 +6,7 @@ import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
 import type { OpenChannel } from "./duplex/duplex_channel.ts";
 import type { DuplexConnection } from "./duplex/duplex_connection.ts";
 import { DuplexTransport, type DuplexTransportOptions } from "./duplex/duplex_transport.ts";
-import type { HttpClient } from "./http_client/http_client.ts";
+import type { ConnectSocket, HttpClient } from "./http_client/http_client.ts";
 import { HttpTransport } from "./streamable_http/http_transport.ts";
 import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
@@ -28,15 +28,14 @@ export interface TransportsOptions {
   readonly client: HttpClient;
   readonly processes: StdioProcesses;
   readonly maxResponseBytes: number;
-  readonly connectTimeoutMs: number;
   /** STDIO_IDLE_TIMEOUT; Infinity: never. */
   readonly stdioIdleMs: number;
   /** Idle time after which a shared event stream or WebSocket is closed; MCP_SESSION_POOL_IDLE_EVICTION. */
   readonly sharedIdleMs: number;
   /** Time limit for opening a shared connection; MCP_SESSION_POOL_CREATE_TIMEOUT. */
   readonly openTimeoutMs: number;
-  /** Checks whether this address of this host is allowed. @throws {SluiceError} EGRESS_DENIED */
-  readonly checkAddress: (host: string, ip: string) => void;
+  /** For WebSockets. */
+  readonly connect: ConnectSocket;
   readonly clock: Clock;
   readonly log: Log;
   readonly countStray: (transport: string) => void;

@@ -73,7 +73,7 @@ Deno.test("A WebSocket is opened only to an address that may be connected to, wh
   for (const url of [server.url, named, new URL(`ws://[::1]:${server.url.port}/`)]) {
     assertEquals((await failureOf(peer.open({ transport: "WEBSOCKET", url }))).code, "EGRESS_DENIED");
   }
-  assertEquals(checked, ["127.0.0.1 127.0.0.1", "localhost 127.0.0.1", "[::1] 127.0.0.1"]);
+  assertEquals(checked, ["127.0.0.1 127.0.0.1", "localhost 127.0.0.1", "::1 127.0.0.1"]);
   assertEquals(server.seen.length, 0);
 });
 

@@ -2,6 +2,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import type { Proxies } from "../../src/upstream/dial/proxies.ts";
 import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
 import { UpstreamSession } from "../../src/upstream/session/upstream_session.ts";
 import { StdioProcesses } from "../../src/upstream/stdio/processes.ts";
@@ -11,26 +12,29 @@ import { MemorySink } from "./fakes.ts";
 export interface PeerOptions {
   readonly checkAddress?: (host: string, ip: string) => void;
   readonly maxResponseBytes?: number;
+  readonly proxies?: Proxies;
 }
 
 export class DuplexPeer implements AsyncDisposable {
   readonly transports: Transports;
-  readonly #client = new Http1Client({
-    maxConnections: 10,
-    maxKeepaliveConnections: 10,
-    keepaliveExpiryMs: 1_000,
-    connectTimeoutMs: 2_000,
-    readTimeoutMs: 5_000,
-    writeTimeoutMs: 5_000,
-    poolTimeoutMs: 1_000,
-    maxHeadBytes: 10_000,
-    checkAddress: () => {},
-  });
+  readonly #client: Http1Client;
 
-  constructor({ checkAddress = () => {}, maxResponseBytes = 10_000 }: PeerOptions = {}) {
+  constructor({ checkAddress = () => {}, maxResponseBytes = 10_000, proxies }: PeerOptions = {}) {
+    const client = this.#client = new Http1Client({
+      maxConnections: 10,
+      maxKeepaliveConnections: 10,
+      keepaliveExpiryMs: 1_000,
+      connectTimeoutMs: 2_000,
+      readTimeoutMs: 5_000,
+      writeTimeoutMs: 5_000,
+      poolTimeoutMs: 1_000,
+      maxHeadBytes: 10_000,
+      checkAddress,
+      proxies,
+    });
     const log = createLog({ level: "ERROR", format: "json", sink: new MemorySink() });
     this.transports = new Transports({
-      client: this.#client,
+      client,
       processes: new StdioProcesses({
         stdioEnabled: false,
         stdioAllowedCommands: [],
@@ -43,11 +47,10 @@ export class DuplexPeer implements AsyncDisposable {
         onStarted: () => {},
       }),
       maxResponseBytes,
-      connectTimeoutMs: 2_000,
       stdioIdleMs: Infinity,
       sharedIdleMs: Infinity,
       openTimeoutMs: 5_000,
-      checkAddress,
+      connect: (url, request) => client.connect(url, request),
       clock: systemClock,
       log,
       countStray: () => {},

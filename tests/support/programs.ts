@@ -18,6 +18,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "initdb", debianPackage: "postgresql" },
   { name: "pgbouncer", debianPackage: "pgbouncer" },
   { name: "redis-server", debianPackage: "redis-server" },
+  { name: "tinyproxy", debianPackage: "tinyproxy-bin" },
   { name: "npm", debianPackage: "npm" },
   { name: "script", debianPackage: "bsdutils" },
 ];

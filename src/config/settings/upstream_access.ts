@@ -2,6 +2,8 @@
 
 import { bool, headerName, int, list, seconds, setting, text } from "./setting.ts";
 
+const PROXY_URL = /^https?:\/\/\S+$/i;
+
 export const HTTP_CLIENT_SETTINGS = [
   setting({
     name: "HTTP_CLIENT_MAX_CONNECTIONS",
@@ -83,28 +85,81 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Offer HTTP/2 to upstreams over TLS. All outbound requests then use `fetch`, which has its own " +
-      "limits.",
+    doc:
+      "Offer HTTP/2 to upstreams with https URLs, unless HTTPS_PROXY or ALL_PROXY is set. These upstreams are then " +
+      "called by `fetch`: HTTP_CLIENT_MAX_CONNECTIONS and the connection metrics do not cover them. If a host name " +
+      "changes its address after the egress check, only the upstream's certificate protects the request.",
   }),
   setting({
     name: "HTTP_PROXY",
-    kind: text("an http or https URL", /^https?:\/\/\S+$/),
+    kind: text("an http or https URL", PROXY_URL),
     default: null,
     scope: "worker",
     reloadable: false,
     secret: "url",
     state: "active",
-    doc: "Reach upstreams through this proxy, by `fetch`; NO_PROXY names the hosts that are reached without.",
+    doc:
+      "Proxy for upstreams with http and ws URLs: http://user:password@host:port. NO_PROXY lists exceptions. " +
+      "PROXY_RESOLVES_NAMES decides who resolves host names.",
   }),
   setting({
     name: "HTTPS_PROXY",
-    kind: text("an http or https URL", /^https?:\/\/\S+$/),
+    kind: text("an http or https URL", PROXY_URL),
     default: null,
     scope: "worker",
     reloadable: false,
     secret: "url",
     state: "active",
-    doc: "Reach upstreams through this proxy, by `fetch`; NO_PROXY names the hosts that are reached without.",
+    doc:
+      "Proxy for upstreams with https and wss URLs: http://user:password@host:port. NO_PROXY lists exceptions. " +
+      "PROXY_RESOLVES_NAMES decides who resolves host names.",
+  }),
+  setting({
+    name: "ALL_PROXY",
+    // The variable often holds a SOCKS proxy. It must not stop the start if the other two settings are set.
+    kind: text("a URL", /^[a-z][a-z\d+.-]*:\/\/\S+$/i),
+    default: null,
+    scope: "worker",
+    reloadable: false,
+    secret: "url",
+    state: "active",
+    doc:
+      "Proxy for upstreams whose own setting, HTTP_PROXY or HTTPS_PROXY, is not set. SOCKS is not supported.",
+  }),
+  setting({
+    name: "NO_PROXY",
+    kind: list("hosts", (item) => item),
+    default: "localhost,127.0.0.0/8,::1",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Upstreams to connect to without a proxy: host names (which include subdomains), IP addresses, networks, " +
+      "or * for all. A host name or an address may end in :port.",
+  }),
+  setting({
+    name: "PROXY_RESOLVES_NAMES",
+    kind: bool(),
+    default: "false",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Let the proxy resolve host names of upstreams. By default the gateway resolves and checks a name, and asks the " +
+      "proxy for a tunnel (CONNECT) to the checked address. Set true if only the proxy can resolve names, or if it " +
+      "refuses CONNECT to addresses or to ports other than 443. The gateway cannot check addresses then: the proxy " +
+      "must block internal and cloud metadata addresses.",
+  }),
+  setting({
+    name: "PROXY_SSL_CA_CERTS",
+    kind: text("the path of a PEM file", /\S/),
+    default: null,
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "PEM file of certificate authorities that may sign the certificate of a proxy with an https URL, besides the " +
+      "system's.",
   }),
 ] as const;
 

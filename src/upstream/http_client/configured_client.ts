@@ -1,11 +1,11 @@
-// Our own HTTP/1.1 client with the limits of the settings.
+// The HTTP client with the limits of the settings.
 import type { Config } from "../../config/schema.ts";
 import { Http1Client, type Http1ClientOptions } from "./http1_client.ts";
 
 /** @param own what differs from one use to another */
 export function createHttp1Client(
   config: Config,
-  own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress" | "alpnProtocols">,
+  own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies">,
 ): Http1Client {
   return new Http1Client({
     maxConnections: config.httpClientMaxConnections,

@@ -1,11 +1,12 @@
-// The HTTP client for what our own does not speak: HTTP/2 upstreams, and proxies named by the environment. Over `fetch`.
+// The HTTP client for HTTP/2, over `fetch`. For https URLs only: `fetch` resolves a name again after the check of its addresses, and
+// nothing but the upstream's certificate keeps a request from another server then.
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
-import { tlsReason } from "./dial.ts";
-import { checkHeaders } from "./request_head.ts";
-import { targetOf } from "./target.ts";
+import { targetOf } from "../dial/target.ts";
+import { tlsReason } from "../dial/tls.ts";
+import { checkHeaders } from "../http1/request_head.ts";
 
 export interface FetchClientOptions {
   /** Idle connections per host (`fetch` counts them so): HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
@@ -13,11 +14,9 @@ export interface FetchClientOptions {
   readonly keepaliveExpiryMs: number;
   /** `fetch` shows connecting and answering as one, so this is the limit for both. */
   readonly readTimeoutMs: number;
-  /** Offer HTTP/2 (over TLS, by ALPN). */
-  readonly http2: boolean;
   /**
-   * Refuses a URL before it is called. Weaker than a check of the address connected to, which `fetch` does not show, and
-   * a proxy does not let us know. @throws {SluiceError} EGRESS_DENIED
+   * Refuses a URL before it is called. Weaker than a check of the address connected to, which `fetch` does not show.
+   * @throws {SluiceError} EGRESS_DENIED
    */
   readonly checkUrl: (url: URL, upstream: string) => Promise<void>;
   readonly clock?: Clock;
@@ -79,7 +78,7 @@ export class FetchClient implements HttpClient {
         caCerts: caCertificate === undefined ? [] : [caCertificate],
         poolMaxIdlePerHost: this.#options.maxKeepaliveConnections,
         poolIdleTimeout: this.#options.keepaliveExpiryMs,
-        http2: this.#options.http2,
+        http2: true,
       });
       this.#pools.set(key, pool);
     }

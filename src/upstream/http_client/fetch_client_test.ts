@@ -11,7 +11,6 @@ function clientOf(options: Partial<FetchClientOptions> = {}) {
     maxKeepaliveConnections: 4,
     keepaliveExpiryMs: 5_000,
     readTimeoutMs: 5_000,
-    http2: true,
     checkUrl: () => Promise.resolve(),
     ...options,
   });

@@ -1,16 +1,18 @@
-// The HTTP client of the hot path: HTTP/1.1 over connections of our own, without what `fetch` spends on generality.
-
+// The HTTP client of the hot path: HTTP/1.1 over connections of its own, directly or through a proxy, without what `fetch` spends
+// on generality.
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { isError } from "../../base/errors.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
-import { Connection } from "./http1_connection.ts";
-import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
-import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
-import { dial, type DialOptions, systemResolve } from "./dial.ts";
-import { RequestHeads } from "./request_head.ts";
-import { receive, type ReceiveOptions } from "./http1_response.ts";
-import { type Target, TargetCache } from "./target.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { credentialsRefused, dial, type DialOptions } from "../dial/dial.ts";
+import type { Proxies } from "../dial/proxies.ts";
+import type { Socket } from "../dial/socket.ts";
+import { type Target, TargetCache, targetOf } from "../dial/target.ts";
+import { RequestHeads } from "../http1/request_head.ts";
+import { upstreamTimeout } from "../resilience/deadline.ts";
+import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
+import { Connection } from "./http1_connection.ts";
+import { receive } from "./http1_response.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 
 /** Every limit is a setting; times in ms. */
 export interface Http1ClientOptions {
@@ -29,40 +31,38 @@ export interface Http1ClientOptions {
   readonly checkAddress: DialOptions["checkAddress"];
   /** Default: the system's resolver. Not asked for literal addresses. */
   readonly resolve?: DialOptions["resolve"];
-  /** Offered over TLS; default: HTTP/1.1. */
-  readonly alpnProtocols?: DialOptions["alpnProtocols"];
+  /** Default: none. */
+  readonly proxies?: Proxies;
+  /** Offered over TLS (ALPN); default: HTTP/1.1. */
+  readonly alpnProtocols?: readonly string[];
   readonly clock?: Clock;
   /** Opens a TCP connection; default `Deno.connect`. */
   readonly connect?: DialOptions["connect"];
 }
 
 /**
- * A request is one write, and its answer normally one read. It is sent again, once and over a fresh connection, only if it
- * certainly had not left: an upstream never sees the same request twice.
+ * A request is one write, and its answer normally one read. A request is sent again, once and over a fresh
+ * connection, only if it certainly had not left: an upstream never sees the same request twice.
  */
 export class Http1Client implements HttpClient {
   readonly #options: Http1ClientOptions;
   readonly #clock: Clock;
-  readonly #targets = new TargetCache();
+  readonly #targets: TargetCache;
   readonly #heads = new RequestHeads();
   readonly #pool: ConnectionPool<Target, Connection>;
-  readonly #onFree: ReceiveOptions["onFree"];
+  readonly #onFree: (connection: Connection) => void;
 
   constructor(options: Http1ClientOptions) {
     this.#options = options;
-    const { clock = systemClock, resolve = systemResolve } = options;
+    const { clock = systemClock } = options;
     this.#clock = clock;
+    this.#targets = new TargetCache(options.proxies);
     const deadlines = new DeadlineTimer(clock);
-    const dialOptions: DialOptions = { ...options, clock, resolve };
-    const pool = this.#pool = new ConnectionPool({
+    const pool = this.#pool = new ConnectionPool<Target, Connection>({
       ...options,
       deadlines,
       clock,
-      dial: async (target: Target, upstream: string, signal: AbortSignal) => {
-        const { socket, ip } = await dial(target, upstream, signal, dialOptions);
-        const { key, tls } = target;
-        return new Connection(socket, { key, tls, checkedFor: upstream, remoteIp: ip, deadlines });
-      },
+      dial: (target, upstream, signal) => this.#dial(target, upstream, signal, deadlines),
     });
     this.#onFree = (connection) => pool.release(connection);
   }
@@ -72,35 +72,63 @@ export class Http1Client implements HttpClient {
   }
 
   /**
-   * As the interface says, and INVALID_REQUEST for headers that HTTP/1.1 cannot carry, SHUTTING_DOWN after `close`. An HTTP
+   * As the interface says, and INVALID_REQUEST for headers that HTTP cannot carry, SHUTTING_DOWN after `close`. An HTTP
    * redirect is an answer like any other. A frozen `headers` array is encoded once for all the requests it serves.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const { method, signal, upstream } = request;
+    const { signal, upstream } = request;
     if (signal?.aborted) throw signal.reason;
     const { deadline } = request;
     if (deadline !== undefined && deadline.at <= this.#clock.now()) {
       throw upstreamTimeout(upstream, "answer", deadline);
     }
     const target = this.#targets.get(request.url, request.caCertificate);
-    const head = this.#heads.get(target, method, request.headers);
+    const head = this.#heads.get(target, request.method, request.headers);
     if (request.longLived === true) {
       const connection = await this.#pool.openApart(target, { upstream, signal, deadline });
-      return await this.#exchange(connection, target, head, request, deadline);
+      return await this.#exchange(connection, target, head, request);
     }
     const idle = this.#pool.takeIdle(target.key);
     try {
       const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline });
-      return await this.#exchange(connection, target, head, request, deadline);
+      return await this.#exchange(connection, target, head, request);
     } catch (error) {
       if (!isError(error, "UPSTREAM_CLOSED") || error.params.sent !== 0) throw error;
     }
     const connection = await this.#pool.acquire(target, { upstream, signal, deadline, fresh: true });
-    return await this.#exchange(connection, target, head, request, deadline);
+    return await this.#exchange(connection, target, head, request);
+  }
+
+  /** See ConnectSocket; `url` may be one of a WebSocket. The connection is in no pool, and counted by no limit. */
+  async connect(
+    url: URL,
+    { upstream, signal, caCertificate }: Pick<HttpRequest, "upstream" | "signal" | "caCertificate">,
+  ): Promise<Socket> {
+    const target = targetOf(new URL(url.href.replace(/^ws/, "http")), caCertificate, this.#options.proxies);
+    const request = { upstream, signal, alpnProtocols: ["http/1.1"] };
+    // A proxy cannot read what is no request.
+    const tunnelled = { ...target, isForwarded: false };
+    return (await dial(tunnelled, request, { ...this.#options, clock: this.#clock })).socket;
   }
 
   close(): void {
     this.#pool.close();
+  }
+
+  async #dial(
+    target: Target,
+    upstream: string,
+    signal: AbortSignal,
+    deadlines: DeadlineTimer,
+  ): Promise<Connection> {
+    const { alpnProtocols = ["http/1.1"] } = this.#options;
+    const dialled = await dial(target, { upstream, signal, alpnProtocols }, {
+      ...this.#options,
+      clock: this.#clock,
+    });
+    const { socket, ip } = dialled;
+    const { key, tls } = target;
+    return new Connection(socket, { key, tls, checkedFor: upstream, remoteIp: ip, deadlines });
   }
 
   #exchange(
@@ -108,22 +136,22 @@ export class Http1Client implements HttpClient {
     target: Target,
     head: Uint8Array,
     request: HttpRequest,
-    deadline: Deadline | undefined,
   ): Promise<HttpResponse> {
-    const { upstream, method, signal, readTimeoutMs } = request;
+    const { upstream, method, body, signal, deadline, readTimeoutMs, longLived } = request;
     const { writeTimeoutMs, maxHeadBytes, readTimeoutMs: silenceMs } = this.#options;
+    const onFree = longLived === true ? closeConnection : this.#onFree;
     try {
       if (signal?.aborted) throw signal.reason;
       // The addresses that one upstream may use are not another's, even where they share a host.
-      if (connection.checkedFor !== upstream) {
+      if (connection.checkedFor !== upstream && connection.remoteIp !== null) {
         this.#options.checkAddress(target.hostname, connection.remoteIp, upstream);
         connection.checkedFor = upstream;
       }
     } catch (error) {
-      this.#pool.release(connection);
+      onFree(connection);
       throw error;
     }
-    connection.send(head, method, request.body, {
+    connection.send(head, method, body, {
       upstream,
       signal,
       deadline,
@@ -133,11 +161,27 @@ export class Http1Client implements HttpClient {
         ? "HTTP_CLIENT_READ_TIMEOUT"
         : deadline?.setting ?? "the limit of this call",
     });
-    const onFree = request.longLived === true ? closeConnection : this.#onFree;
-    return receive(connection, { upstream, method, maxHeadBytes, readTimeoutMs: silenceMs, onFree });
+    const received = receive(connection, {
+      upstream,
+      method,
+      maxHeadBytes,
+      readTimeoutMs: silenceMs,
+      onFree,
+      isForwarded: target.isForwarded,
+    });
+    return target.isForwarded
+      ? received.then((response) => fromUpstream(response, target, upstream))
+      : received;
   }
 }
 
 function closeConnection(connection: Connection): void {
   connection.close();
+}
+
+/** A proxy that reads requests answers in the upstream's place if it wants credentials of its own. */
+function fromUpstream(response: HttpResponse, { proxy }: Target, upstream: string): HttpResponse {
+  if (response.status !== 407) return response;
+  response.discard();
+  throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: credentialsRefused(proxy!) });
 }

@@ -2,17 +2,11 @@
 
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { ByteWindow } from "./body_reader.ts";
+import type { Socket } from "../dial/socket.ts";
+import type { ByteWindow } from "../http1/body_reader.ts";
 import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
 import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
-import { RequestBuffer } from "./request_head.ts";
-
-/** The part of a socket that a connection uses; `Deno.Conn` has it. */
-export interface Socket {
-  read(into: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  close(): void;
-}
+import { RequestBuffer } from "../http1/request_head.ts";
 
 /** One request's claims on its connection; times in ms. */
 export interface Carriage {
@@ -31,7 +25,8 @@ export interface ConnectionOptions {
   readonly tls: boolean;
   /** The upstream for which the address was checked. */
   readonly checkedFor: string;
-  readonly remoteIp: string;
+  /** The checked address that it leads to; null if a proxy has resolved the name. */
+  readonly remoteIp: string | null;
   readonly deadlines: DeadlineTimer;
 }
 
@@ -45,7 +40,7 @@ const MAX_READ_BUFFER_BYTES = 262_144;
 export class Connection implements ByteWindow, Expiring {
   readonly key: string;
   readonly tls: boolean;
-  readonly remoteIp: string;
+  readonly remoteIp: string | null;
   checkedFor: string;
   /** It has carried a request before the present one. */
   reused = false;

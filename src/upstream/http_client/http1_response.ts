@@ -2,10 +2,10 @@
 
 import { SluiceError } from "../../base/errors.ts";
 import type { HttpResponse } from "./http_client.ts";
-import { type BodyReader, bodyReader } from "./body_reader.ts";
+import { type BodyReader, bodyReader } from "../http1/body_reader.ts";
 import type { Connection } from "./http1_connection.ts";
-import { ProtocolFault } from "./protocol_fault.ts";
-import { HeadScanner, parseResponseHead, type ResponseHead } from "./response_head.ts";
+import { ProtocolFault } from "../http1/protocol_fault.ts";
+import { HeadScanner, parseResponseHead, type ResponseHead } from "../http1/response_head.ts";
 
 /** Interim (1xx) answers are skipped, but not for ever. */
 const MAX_INTERIM_ANSWERS = 16;
@@ -23,6 +23,11 @@ export interface ReceiveOptions {
   readonly readTimeoutMs: number;
   /** The whole answer has been read and the connection is free for another request. */
   readonly onFree: (connection: Connection) => void;
+  /**
+   * A proxy has read the request and sends the answer. The connection to it is kept only if it says that it keeps it too:
+   * some proxies close it after each answer without a word, and a request sent just then would be lost.
+   */
+  readonly isForwarded: boolean;
 }
 
 /** Waits for the head of the answer to what `connection` has sent. A failure closes the connection. @throws {SluiceError} */
@@ -33,6 +38,7 @@ export async function receive(connection: Connection, options: ReceiveOptions): 
   } catch (error) {
     throw fail(connection, options.upstream, error);
   }
+  if (options.isForwarded) head.keepAlive &&= saysKeepAlive(head);
   return new Http1Response(head, bodyReader(head, options.method), connection, options);
 }
 
@@ -216,6 +222,11 @@ class Gathered {
     this.#bytes.set(piece, this.#length);
     this.#length = length;
   }
+}
+
+function saysKeepAlive(head: ResponseHead): boolean {
+  const said = head.header("connection") ?? head.header("proxy-connection") ?? "";
+  return /\bkeep-alive\b/i.test(said);
 }
 
 /** Closes the connection and gives the error its row. */

@@ -1,13 +1,14 @@
 // What the gateway asks of an HTTP client for its upstream side; `fetch` and our own HTTP/1.1 client both give it.
 
 import type { CancelSignal } from "../../base/cancellation.ts";
+import type { Socket } from "../dial/socket.ts";
+import type { Headers } from "../http1/request_head.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
   readonly url: URL;
-  /** Names in lower case; `host`, `content-length`, `connection` are the client's own business. */
-  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly headers: Headers;
   readonly body?: string;
   readonly signal?: CancelSignal;
   /**
@@ -48,3 +49,12 @@ export interface HttpClient {
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }
+
+/**
+ * Opens a connection for something else than requests, by the same way and under the same checks.
+ * @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, EGRESS_DENIED; the signal's reason
+ */
+export type ConnectSocket = (
+  url: URL,
+  request: Pick<HttpRequest, "upstream" | "signal" | "caCertificate">,
+) => Promise<Socket>;

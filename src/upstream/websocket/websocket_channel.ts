@@ -1,13 +1,13 @@
 // Room `websocket`: a channel over a WebSocket, with one JSON text per text frame and subprotocol "mcp". The specification
 // has no such transport, but several bridges do. `Transports` opens it.
-import { isIP } from "node:net";
 // @ts-types="npm:@types/ws@8.18.2"
 import WebSocket from "ws";
 import type { CancelSignal } from "../../base/cancellation.ts";
-import { resolveHost } from "../../base/egress_guard.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { SocketStream } from "../dial/socket.ts";
+import type { ConnectSocket } from "../http_client/http_client.ts";
 import { inTime } from "../resilience/deadline.ts";
-import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
+import type { HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 
 export interface WebSocketTarget {
@@ -20,9 +20,7 @@ export interface WebSocketTarget {
 
 interface WebSocketOptions {
   readonly maxResponseBytes: number;
-  readonly connectTimeoutMs: number;
-  /** Checks whether this address of this host is allowed. @throws {SluiceError} EGRESS_DENIED */
-  readonly checkAddress: (host: string, ip: string) => void;
+  readonly connect: ConnectSocket;
 }
 
 /** Limit of unsent bytes. An upstream with more does not read at all. */
@@ -34,105 +32,71 @@ const NO_SUBPROTOCOL = "Server sent no subprotocol";
 const CLOSE_MS = 2_000;
 
 export function openWebSocketChannel(target: WebSocketTarget, options: WebSocketOptions): OpenChannel {
-  return async (passed, receiver, exchange) => {
+  return async (passed, receiver, { deadline, signal }) => {
     const { upstream } = target;
-    let failure: unknown = new SluiceError("UPSTREAM_CONNECT_FAILED", {
-      upstream,
-      reason: "the host has no address",
-    });
-    for (const ip of await addressesOf(target)) {
-      options.checkAddress(target.url.hostname, ip);
-      for (const protocols of [["mcp"], []]) {
-        try {
-          const socket = connect(target, { ip, protocols, passed }, options);
-          await opened(socket, upstream, exchange);
-          return new WebSocketChannel(socket, upstream, receiver);
-        } catch (error) {
-          if (!isError(error, "UPSTREAM_CONNECT_FAILED")) throw error;
-          failure = error;
-          // A server without subprotocols chooses none, which the library treats as an error. The connection is retried
-          // without one.
-          if (error.params.reason !== NO_SUBPROTOCOL) break;
-        }
+    const open = async (giveUp: CancelSignal, protocols: readonly string[]) => {
+      const socket = await connect(target, options, { protocols, passed, signal: giveUp });
+      await opened(socket, upstream, giveUp);
+      return new WebSocketChannel(socket, upstream, receiver);
+    };
+    return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
+      try {
+        return await open(giveUp, ["mcp"]);
+      } catch (error) {
+        // A server without subprotocols chooses none, which the library treats as an error. The connection is retried
+        // without one.
+        if (!isError(error, "UPSTREAM_CONNECT_FAILED") || error.params.reason !== NO_SUBPROTOCOL) throw error;
+        return await open(giveUp, []);
       }
-    }
-    throw failure;
+    });
   };
 }
 
-/** Resolves the host once. The connection goes to a checked address, even if the name resolves differently later. */
-async function addressesOf({ upstream, url }: WebSocketTarget): Promise<readonly string[]> {
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(host) !== 0) return [host];
-  return await resolveHost(host).catch((cause) => {
-    const reason = `the name "${host}" cannot be resolved`;
-    throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, { cause });
-  });
-}
-
-function connect(
+async function connect(
   { upstream, url, headers, caCertificate }: WebSocketTarget,
-  { ip, protocols, passed }: {
-    readonly ip: string;
+  { maxResponseBytes, connect }: WebSocketOptions,
+  { protocols, passed, signal }: {
     readonly protocols: readonly string[];
     readonly passed: HeaderList;
+    readonly signal: CancelSignal;
   },
-  { maxResponseBytes, connectTimeoutMs }: WebSocketOptions,
-): WebSocket {
-  const address = new URL(url);
-  address.hostname = isIP(ip) === 6 ? `[${ip}]` : ip;
-  // The name for the certificate check. The library passes it to node:tls, but its types lack it.
-  const certifiedName = address.hostname === url.hostname ? {} : { servername: url.hostname };
+): Promise<WebSocket> {
+  const socket = new SocketStream(await connect(url, { upstream, signal, caCertificate }));
   try {
-    return new WebSocket(address, [...protocols], {
+    // The socket has TLS already if the URL wants it.
+    return new WebSocket(url.href.replace(/^wss:/, "ws:"), [...protocols], {
       headers: Object.fromEntries([...headers, ...passed, ["host", url.host]]),
-      ...certifiedName,
-      handshakeTimeout: connectTimeoutMs,
+      createConnection: () => socket,
       maxPayload: maxResponseBytes,
       perMessageDeflate: false,
-      ca: caCertificate,
     });
   } catch (cause) {
+    socket.destroy();
     throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(cause) }, { cause });
   }
 }
 
-/** Resolves after the handshake. @throws {SluiceError} UPSTREAM_*, EGRESS_DENIED; the signal's reason */
-async function opened(
-  socket: WebSocket,
-  upstream: string,
-  { deadline, signal }: ExchangeOptions,
-): Promise<void> {
-  const open = (giveUp: CancelSignal) =>
-    new Promise<void>((resolve, reject) => {
-      const fail = (error: unknown) => {
-        socket.terminate();
-        reject(error);
-      };
-      // The listener also takes later errors, which would otherwise be uncaught.
-      socket.on("error", (error) => fail(connectError(upstream, error)));
-      socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
-        fail(
-          status === 401 || status === 403
-            ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
-            : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "no WebSocket handshake" }),
-        ));
-      socket.once("open", resolve);
-      giveUp.addEventListener("abort", () => fail(giveUp.reason), { once: true });
-      if (giveUp.aborted) fail(giveUp.reason);
+/** Resolves after the handshake. @throws {SluiceError} UPSTREAM_*; the signal's reason */
+function opened(socket: WebSocket, upstream: string, signal: CancelSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => {
+      socket.terminate();
+      reject(error);
+    };
+    // The listener also takes later errors, which would otherwise be uncaught.
+    socket.on("error", (cause) => {
+      fail(new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(cause) }, { cause }));
     });
-  await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, open);
-}
-
-/** Node's error codes for TLS faults. */
-const TLS_FAULT = /CERT|ISSUER|SSL|TLS/;
-
-function connectError(upstream: string, error: Error & { code?: string }): SluiceError {
-  if (error instanceof SluiceError) return error;
-  if (TLS_FAULT.test(error.code ?? "")) {
-    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason: reasonOf(error) }, { cause: error });
-  }
-  return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(error) }, { cause: error });
+    socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
+      fail(
+        status === 401 || status === 403
+          ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
+          : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "no WebSocket handshake" }),
+      ));
+    socket.once("open", resolve);
+    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
+    if (signal.aborted) fail(signal.reason);
+  });
 }
 
 class WebSocketChannel implements Channel {

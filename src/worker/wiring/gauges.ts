@@ -33,23 +33,13 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     "What stays open: event streams, WebSockets, and subscriptions/listen on one connection",
     () => admission.streamCount,
   );
-  if (connections !== null) {
-    gauge(
-      "sluice_outbound_connections_open",
-      "Outbound connections, idle ones too",
-      () => connections().open,
-    );
-    gauge(
-      "sluice_outbound_connections_idle",
-      "Outbound connections without a call",
-      () => connections().idle,
-    );
-    gauge(
-      "sluice_outbound_calls_waiting",
-      "Calls that wait for an outbound connection",
-      () => connections().waiting,
-    );
-  }
+  gauge("sluice_outbound_connections_open", "Outbound connections, idle ones too", () => connections().open);
+  gauge("sluice_outbound_connections_idle", "Outbound connections without a call", () => connections().idle);
+  gauge(
+    "sluice_outbound_calls_waiting",
+    "Calls that wait for an outbound connection",
+    () => connections().waiting,
+  );
   gauge("sluice_downstream_sessions", "Open downstream sessions", () => sessions.size);
   gauge("sluice_downstream_channels", "Open sessions on legacy SSE and WebSocket", () => duplex.size);
   gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);

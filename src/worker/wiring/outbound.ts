@@ -1,5 +1,6 @@
 // The way out of a worker: the HTTP client with its egress check, and what is sent to each upstream.
 import { systemClock } from "../../base/clock.ts";
+import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress_guard.ts";
 import type { Config } from "../../config/schema.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
@@ -12,10 +13,11 @@ import {
   buildEnvironment,
   credentialsOwner,
 } from "../../upstream/credentials.ts";
+import { Proxies } from "../../upstream/dial/proxies.ts";
+import type { PoolStats } from "../../upstream/http_client/connection_pool.ts";
+import type { Http1Client } from "../../upstream/http_client/http1_client.ts";
 import type { HttpClient } from "../../upstream/http_client/http_client.ts";
 import { FetchClient } from "../../upstream/http_client/fetch_client.ts";
-import type { PoolStats } from "../../upstream/http_client/connection_pool.ts";
-import { Http1Client } from "../../upstream/http_client/http1_client.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { checkLaunch } from "../../upstream/stdio/policy.ts";
@@ -25,8 +27,8 @@ import { VERSION } from "../../version.ts";
 
 export interface Outbound {
   readonly transports: Transports;
-  /** Of our own HTTP/1.1 client; null where `fetch` keeps its connections to itself. */
-  readonly connections: (() => PoolStats) | null;
+  /** The connections of our own HTTP client. */
+  readonly connections: () => PoolStats;
   /** May an upstream be there: connected to, or started? @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   readonly check: (url: URL) => Promise<void>;
   /** How we call ourselves to upstreams. */
@@ -48,7 +50,19 @@ export function createOutbound(
   },
 ): Outbound {
   const guard = new EgressGuard(config);
-  const client = createClient(config, guard);
+  const { proxySslCaCerts } = config;
+  const proxyAuthorities = proxySslCaCerts === null
+    ? undefined
+    : readAuthorities("PROXY_SSL_CA_CERTS", proxySslCaCerts);
+  const proxies = new Proxies(config, proxyAuthorities);
+  const http1 = createHttp1Client(config, {
+    maxHeadBytes: MAX_HEAD_BYTES,
+    checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
+    proxies,
+  });
+  const client = config.httpClientHttp2Enabled && !proxies.hasTlsProxy
+    ? withHttp2(http1, config, guard)
+    : http1;
   const processes = new StdioProcesses({
     ...config,
     maxLineBytes: config.maxUpstreamResponseBytes,
@@ -64,11 +78,10 @@ export function createOutbound(
     client,
     processes,
     maxResponseBytes: config.maxUpstreamResponseBytes,
-    connectTimeoutMs: config.httpClientConnectTimeoutMs,
     stdioIdleMs: config.stdioIdleTimeoutMs === 0 ? Infinity : config.stdioIdleTimeoutMs,
     sharedIdleMs: config.mcpSessionPoolIdleEvictionMs,
     openTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
-    checkAddress: (host, ip) => guard.checkAddress(host, ip),
+    connect: (url, request) => http1.connect(url, request),
     clock: systemClock,
     log,
     countStray: metrics.counter(
@@ -85,10 +98,10 @@ export function createOutbound(
   );
   return {
     transports,
-    connections: client instanceof Http1Client ? () => client.stats : null,
+    connections: () => http1.stats,
     check: async (url) => {
       if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config);
-      else await guard.checkUrl(url);
+      else await guard.checkUrl(url, proxies.resolveNameOf(url) ? null : undefined);
     },
     clientInfo: { name: "sluice", version: VERSION },
     targetOf: async ({ id, name, url, transport, authType, authSecret, caCertificate }) => {
@@ -110,20 +123,19 @@ export function createOutbound(
   };
 }
 
-/** Our own HTTP/1.1 client; `fetch` where HTTP/2 is wanted or the way leads through a proxy, which ours does not speak. */
-function createClient(config: Config, guard: EgressGuard): HttpClient {
-  const { httpClientHttp2Enabled, httpProxy, httpsProxy } = config;
-  if (httpClientHttp2Enabled || httpProxy !== null || httpsProxy !== null) {
-    return new FetchClient({
-      maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
-      keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
-      readTimeoutMs: config.httpClientReadTimeoutMs,
-      http2: httpClientHttp2Enabled,
-      checkUrl: async (url) => void await guard.checkUrl(url),
-    });
-  }
-  return createHttp1Client(config, {
-    maxHeadBytes: MAX_HEAD_BYTES,
-    checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
+/** HTTP/2 is spoken over TLS only: all else stays with our own client, its limits and its check of each address. */
+function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): HttpClient {
+  const http2 = new FetchClient({
+    maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
+    keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
+    readTimeoutMs: config.httpClientReadTimeoutMs,
+    checkUrl: async (url) => void await guard.checkUrl(url),
   });
+  return {
+    send: (request) => (request.url.protocol === "https:" ? http2 : http1).send(request),
+    close: () => {
+      http2.close();
+      http1.close();
+    },
+  };
 }

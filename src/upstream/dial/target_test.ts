@@ -1,10 +1,22 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
+import { Proxies, type ProxySettings } from "./proxies.ts";
 import { TargetCache, targetOf } from "./target.ts";
 
+function proxiesOf(more: Partial<ProxySettings> = {}): Proxies {
+  return new Proxies({
+    httpProxy: "http://me:hush@proxy.test:3128",
+    httpsProxy: "http://proxy.test:3129",
+    allProxy: null,
+    noProxy: [],
+    proxyResolvesNames: false,
+    ...more,
+  });
+}
+
 function parts(url: string) {
-  const { tls, hostname, isIpLiteral, port, host, path } = targetOf(new URL(url));
-  return [tls, hostname, isIpLiteral, port, host, path];
+  const { tls, hostname, isIpLiteral, port, host, requestTarget } = targetOf(new URL(url));
+  return [tls, hostname, isIpLiteral, port, host, requestTarget];
 }
 
 Deno.test("targetOf() reads hosts, default ports, IP literals and paths", () => {
@@ -45,4 +57,25 @@ Deno.test("TargetCache.get() notices that a URL was changed", () => {
   url.host = "b";
   assertEquals(cache.get(url, undefined).hostname, "b");
   assertEquals(cache.get(url, "CA").caCertificate, "CA");
+});
+
+function proxied(url: string, more: Partial<ProxySettings> = {}) {
+  const target = targetOf(new URL(url), undefined, proxiesOf(more));
+  return [target.proxy?.setting ?? null, target.isForwarded, target.requestTarget, target.proxyAuthorization];
+}
+
+Deno.test("targetOf() lets a proxy read a request only without TLS, and if the gateway need not resolve the name", () => {
+  const authorization = `Basic ${btoa("me:hush")}`;
+  assertEquals(proxied("http://up.test/a?b"), ["HTTP_PROXY", false, "/a?b", null]);
+  assertEquals(proxied("http://192.0.2.1:81/a?b"), [
+    "HTTP_PROXY",
+    true,
+    "http://192.0.2.1:81/a?b",
+    authorization,
+  ]);
+  const resolved = { proxyResolvesNames: true };
+  assertEquals(proxied("http://up.test/", resolved), ["HTTP_PROXY", true, "http://up.test/", authorization]);
+  assertEquals(proxied("https://up.test/a", resolved), ["HTTPS_PROXY", false, "/a", null]);
+  assertEquals(proxied("https://192.0.2.1/a"), ["HTTPS_PROXY", false, "/a", null]);
+  assertEquals(proxied("http://up.test/a", { noProxy: ["up.test"] }), [null, false, "/a", null]);
 });

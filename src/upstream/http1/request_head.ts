@@ -1,8 +1,18 @@
 // Writes a request as the bytes that go out in one write: head and body side by side.
-
 import { SluiceError } from "../../base/errors.ts";
-import type { HttpRequest } from "./http_client.ts";
-import type { Target } from "./target.ts";
+
+/** Names in lower case; `host`, `content-length` and `connection` are the client's own business. */
+export type Headers = ReadonlyArray<readonly [name: string, value: string]>;
+
+/** What a request line and the first header are made of. */
+export interface RequestTarget {
+  /** Path and query; the whole URL where a proxy reads the request. */
+  readonly requestTarget: string;
+  /** The `Host` header. */
+  readonly host: string;
+  /** The value of `proxy-authorization`; null: no such header. */
+  readonly proxyAuthorization: string | null;
+}
 
 /** Headers that frame the message or belong to the connection: from a caller they would let two readers disagree. */
 const OWN_HEADERS = new Set([
@@ -12,6 +22,7 @@ const OWN_HEADERS = new Set([
   "transfer-encoding",
   "keep-alive",
   "proxy-connection",
+  "proxy-authorization",
   "upgrade",
   "expect",
   "te",
@@ -23,8 +34,6 @@ const encoder = new TextEncoder();
 const LENGTH_LABEL = encoder.encode("content-length: ");
 /** The label, 15 digits, and two line ends. */
 const LENGTH_ROOM = LENGTH_LABEL.length + 19;
-
-type Headers = HttpRequest["headers"];
 
 /**
  * Refuses a header list that HTTP/1.1 cannot carry unambiguously.
@@ -42,13 +51,13 @@ export function checkHeaders(headers: Headers): void {
 
 /** Request heads up to the last given header, encoded once for each frozen list of headers. */
 export class RequestHeads {
-  #byHeaders = new WeakMap<Headers, { target: Target; method: string; bytes: Uint8Array }>();
+  #byHeaders = new WeakMap<Headers, { target: RequestTarget; method: string; bytes: Uint8Array }>();
 
   /**
    * Who freezes a header list promises not to change the pairs in it either.
    * @throws {SluiceError} INVALID_REQUEST
    */
-  get(target: Target, method: HttpRequest["method"], headers: Headers): Uint8Array {
+  get(target: RequestTarget, method: string, headers: Headers): Uint8Array {
     const known = this.#byHeaders.get(headers);
     if (known !== undefined && known.target === target && known.method === method) return known.bytes;
     const bytes = encodeHead(target, method, headers);
@@ -58,9 +67,11 @@ export class RequestHeads {
 }
 
 /** @throws {SluiceError} INVALID_REQUEST */
-export function encodeHead(target: Target, method: string, headers: Headers): Uint8Array {
+export function encodeHead(target: RequestTarget, method: string, headers: Headers): Uint8Array {
   checkHeaders(headers);
-  let text = `${method} ${target.path} HTTP/1.1\r\nhost: ${target.host}\r\n`;
+  const { requestTarget, host, proxyAuthorization } = target;
+  let text = `${method} ${requestTarget} HTTP/1.1\r\nhost: ${host}\r\n`;
+  if (proxyAuthorization !== null) text += `proxy-authorization: ${proxyAuthorization}\r\n`;
   for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
   const utf8 = encoder.encode(text);
   // Header values are one byte per character; the two encodings agree on ASCII.

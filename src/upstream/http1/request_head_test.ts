@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { SluiceError } from "../../base/errors.ts";
 import { checkHeaders, encodeHead, RequestBuffer, RequestHeads } from "./request_head.ts";
-import { targetOf } from "./target.ts";
+import { targetOf } from "../dial/target.ts";
 
 const target = targetOf(new URL("http://up.test:8080/mcp?a=%20b#fragment"));
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

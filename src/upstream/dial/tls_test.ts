@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import { tlsReason } from "./tls.ts";
+
+Deno.test("tlsReason() has words for what operators meet, and none for a connection that merely ended", () => {
+  assertEquals(tlsReason("unexpected end of file", "a"), null);
+  assertEquals(tlsReason("invalid peer certificate: Expired", "a"), "its certificate has expired");
+  assertEquals(
+    tlsReason("received fatal alert: HandshakeFailure", "a"),
+    "received fatal alert: HandshakeFailure",
+  );
+});
+
+Deno.test("tlsReason() has the same words for Deno's reasons and for node's", () => {
+  const pairs = [
+    ["invalid peer certificate: UnknownIssuer", "self-signed certificate"],
+    ["invalid peer certificate: UnknownIssuer", "unable to get local issuer certificate"],
+    [
+      "invalid peer certificate: certificate not valid for name",
+      "Hostname/IP does not match certificate's altnames: Host: a. is not in the cert's altnames: DNS:b",
+    ],
+    ["invalid peer certificate: Expired", "certificate has expired"],
+    ["invalid peer certificate: NotValidYet", "certificate is not yet valid"],
+  ] as const;
+  for (const [denos, nodes] of pairs) assertEquals(tlsReason(nodes, "a"), tlsReason(denos, "a"));
+});
