@@ -5,6 +5,9 @@ import { SluiceError } from "../../src/base/errors.ts";
 import { createLeases } from "../../src/store/leases.ts";
 import { migrate, type Migration, MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
+import { RemovedEntries } from "../../src/store/registry/removed_entries.ts";
+import type { EntityRow } from "../../src/store/registry/rows.ts";
+import { TOOLS } from "../../src/store/registry/tables.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { discovery, newGateway, newServer } from "./registry_rows.ts";
@@ -410,6 +413,139 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
         "private",
         "new",
       ]);
+    },
+  );
+
+  const everything = { tools: ["a", "b"], resources: ["r:1"], templates: ["r:{x}"], prompts: ["p"] };
+
+  registryTest(
+    "saveDiscovery() brings back what vanished as the operator left it, and a member of its servers",
+    async (registry) => {
+      const { id } = await registry.gateways.insert(newGateway({ name: "one", teamId: "t1" }));
+      await registry.saveDiscovery(id, discovery(everything), naming);
+      const read = async () => {
+        const { tools, resources, prompts, servers } = await registry.readCatalog();
+        return { tools, resources, prompts, servers };
+      };
+      const [a, b] = await registry.tools.list();
+      const [resource, template] = await registry.resources.list();
+      const [prompt] = await registry.prompts.list();
+      const shared = { enabled: false, visibility: "private", tags: ["t"], ownerEmail: "o@x" } as const;
+      const words = { customName: "mine", name: "one-mine", displayName: "Mine", description: "d" };
+      await registry.tools.update(a.id, { ...shared, ...words, timeoutMs: 5 });
+      await registry.prompts.update(prompt.id, { ...shared, ...words });
+      await registry.resources.update(resource.id, shared);
+      await registry.resources.update(template.id, { ...shared, teamId: "t2" });
+      await registry.servers.insert(newServer({
+        name: "s",
+        toolIds: [b.id, a.id],
+        resourceIds: [template.id, resource.id],
+        promptIds: [prompt.id],
+        toolOverrides: { [b.id]: { name: "x" } },
+      }));
+      const before = await read();
+      await registry.saveDiscovery(id, discovery({}), naming);
+      const without = await read();
+      assertEquals([without.tools, without.resources, without.prompts], [[], [], []]);
+      assertEquals([...await registry.countDiscovered()], []);
+      assertEquals([without.servers[0].toolIds, without.servers[0].toolOverrides], [[], {}]);
+
+      const saved = await registry.saveDiscovery(id, discovery(everything), naming);
+      assertEquals(saved.tools.added.toSorted(), ["one-b", "one-mine"]);
+      const after = await read();
+      const same = ({ updatedAt: _, version: __, modifiedBy: ___, ...row }: EntityRow) => row;
+      for (const kind of ["tools", "resources", "prompts", "servers"] as const) {
+        assertEquals(after[kind].map(same), before[kind].map(same), kind);
+      }
+      await registry.saveDiscovery(id, discovery({}), naming);
+      await registry.saveDiscovery(id, discovery(everything), naming);
+      assertEquals((await read()).tools.map(same), before.tools.map(same), "the second time");
+    },
+  );
+
+  registryTest("what vanished follows its gateway's visibility and team", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    for (const { id } of await registry.tools.list()) await registry.tools.update(id, { enabled: false });
+    await registry.saveDiscovery(id, discovery({}), naming);
+    await registry.gateways.update(id, { visibility: "team", teamId: "t1" });
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const { tools, resources } = await registry.readCatalog();
+    const sharing = ({ enabled, visibility, teamId }: EntityRow) => [enabled, visibility, teamId];
+    assertEquals([...tools, ...resources].map(sharing), [
+      [false, "team", "t1"],
+      [false, "team", "t1"],
+      [true, "team", "t1"],
+      [true, "team", "t1"],
+    ]);
+  });
+
+  registryTest("an operator's later list of members holds for what comes back too", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const [a, b] = await registry.tools.list();
+    const resourceIds = (await registry.resources.list()).map((row) => row.id);
+    const servers = await Promise.all(
+      ["kept", "changed", "deleted"].map((name) =>
+        registry.servers.insert(newServer({ id: name, name, toolIds: [a.id, b.id], resourceIds }))
+      ),
+    );
+    assertEquals(servers.length, 3);
+    await registry.saveDiscovery(id, discovery({ tools: ["b"] }), naming);
+    await registry.servers.update("kept", { description: "d" });
+    await registry.servers.update("changed", { toolIds: [b.id] });
+    await registry.servers.delete("deleted");
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const members = (await registry.servers.list()).map((row) => [row.name, row.toolIds, row.resourceIds]);
+    assertEquals(members, [["changed", [b.id], resourceIds], ["kept", [a.id, b.id], resourceIds]]);
+  });
+
+  registryTest("what an operator deleted comes back switched off", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const [a] = await registry.tools.list();
+    const [resource] = await registry.resources.list();
+    const { id: serverId } = await registry.servers.insert(newServer({ name: "s", toolIds: [a.id] }));
+    assertEquals([await registry.tools.delete(a.id), await registry.resources.delete(resource.id)], [
+      true,
+      true,
+    ]);
+    assertEquals(await registry.tools.delete(a.id), false);
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const { tools, resources } = await registry.readCatalog();
+    assertEquals(tools.map(({ name, enabled }) => [name, enabled]), [["one-a", false], ["one-b", true]]);
+    assertEquals(resources.map(({ uri, enabled }) => [uri, enabled]), [["r:1", false], ["r:{x}", true]]);
+    assertEquals((await registry.servers.get(serverId))?.toolIds, []);
+  });
+
+  registryTest("what comes back does not take the name of another", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery({ tools: ["a b", "a-b"] }), naming);
+    const rows = await registry.tools.list();
+    for (const row of rows) await registry.tools.update(row.id, { enabled: false });
+    await registry.saveDiscovery(id, discovery({ tools: ["a-b"] }), naming);
+    await registry.tools.update(rows[1].id, { name: "one-a-b" });
+    await registry.saveDiscovery(id, discovery({ tools: ["a b", "a-b"] }), naming);
+    const names = (await registry.tools.list()).map((row) => [row.originalName, row.name, row.enabled]);
+    assertEquals(names, [["a-b", "one-a-b", false], ["a b", "one-a-b-2", false]]);
+  });
+
+  registryTest(
+    "tombstones are only of decisions, bounded per gateway, and go with it",
+    async (registry, { database }) => {
+      const gateway = await registry.gateways.insert(newGateway({ name: "one" }));
+      const names = ["a", "b", "c", "d"];
+      await registry.saveDiscovery(gateway.id, discovery({ tools: names }), naming);
+      const tools = await registry.tools.list();
+      for (const { id } of tools.slice(1)) await registry.tools.update(id, { enabled: false });
+      const gone = await registry.tools.list();
+      await database.transaction(async (tx) => {
+        const tombstones = new RemovedEntries(tx, gateway, TOOLS, "tool", 2);
+        for (const [i, row] of gone.entries()) await tombstones.add([row], new Date(1_800_000_000_000 + i));
+        assertEquals([...(await tombstones.read()).keys()], ["c", "d"]);
+      });
+      await registry.gateways.delete(gateway.id);
+      assertEquals(await database.query(sql`SELECT 1 FROM removed_entries`), []);
     },
   );
 

@@ -9,8 +9,9 @@ import {
   updateStatement,
 } from "./entities.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
-import type { Discovery, EntityRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "./rows.ts";
-import { type EntityTable, RESOURCES } from "./tables.ts";
+import { RemovedEntries, undecidedFields } from "./removed_entries.ts";
+import type { EntityRow, EntryKind, EntryRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "./rows.ts";
+import { type EntityTable, type EntryTable, RESOURCES } from "./tables.ts";
 
 /** A tool or prompt of an upstream that needs a unique name. */
 export interface Nameable {
@@ -40,13 +41,10 @@ export interface SkippedItem {
 type RawObject = Readonly<Record<string, unknown>>;
 
 /** The fields that tools and prompts share. */
-export interface NamedRow extends EntityRow {
-  readonly gatewayId: string | null;
+export interface NamedRow extends EntryRow {
   readonly originalName: string;
   readonly name: string;
   readonly customName: string | null;
-  readonly definition: string;
-  readonly position: number;
 }
 
 interface Update<Row extends EntityRow> {
@@ -68,7 +66,7 @@ export class Merge {
 
   /** Merges tools or prompts. Their key is the original name; their name is unique in the registry. */
   async named<Row extends NamedRow>(
-    entity: EntityTable<Row>,
+    entity: EntryTable<Row>,
     kind: "tool" | "prompt",
     found: readonly string[],
     naming: Naming,
@@ -78,65 +76,45 @@ export class Merge {
     ) => NewRow<Row>,
   ): Promise<DiscoveryChanges> {
     const offered = this.#distinct(kind, found, (raw) => raw.name);
-    const known = await this.#known(entity, (row) => row.originalName);
-    const names = naming(
-      this.gateway.slug,
-      offered.map(({ key }) => ({
-        originalName: key,
-        customName: known.get(key)?.customName ?? null,
-        currentName: known.get(key)?.name ?? null,
-      })),
-    );
+    const stored = await this.#stored(entity, kind);
+    const names = naming(this.gateway.slug, offered.map(({ key }) => stored.nameable(key)));
     const taken = await namesOfOthers(this.tx, entity, this.gateway.id, names);
-    const updates: Update<Row>[] = [];
-    const inserts: Row[] = [];
-    let position = nextPosition(known);
+    const changes = new Changes<Row>();
     offered.forEach(({ key, definition }, i) => {
-      const row = known.get(key);
+      const row = stored.known.get(key);
+      const name = names[i]!;
       if (row !== undefined) {
-        const name = taken.has(names[i]) ? row.name : names[i];
-        if (row.definition !== definition || row.name !== name) {
-          updates.push({ row, changes: { name, definition } as RowChanges<Row> });
+        const kept = taken.has(name) ? row.name : name;
+        if (row.definition !== definition || row.name !== kept) {
+          changes.updates.push({ row, changes: { name: kept, definition } as RowChanges<Row> });
         }
-      } else if (taken.has(names[i])) {
-        this.skipped.push({ kind, name: key, reason: `the name "${names[i]}" belongs to another gateway` });
+      } else if (taken.has(name)) {
+        this.skipped.push({ kind, name: key, reason: `the name "${name}" belongs to another gateway` });
       } else {
-        const item = { originalName: key, name: names[i], definition, position: position++ };
-        inserts.push(newRow(create(sharedFields(this.gateway), item), this.now));
+        const item = { originalName: key, name, definition, position: stored.nextPosition() };
+        changes.add(create(sharedFields(this.gateway), item), stored.removed.get(key), this.now);
       }
     });
-    return await this.#apply(entity, known, offered, updates, inserts, (row) => row.name);
+    return await this.#apply(stored, offered, changes, (row) => row.name);
   }
 
-  /** Merges resources and resource templates. Their key is the URI, which other upstreams may use too. */
-  async resources({ resources, resourceTemplates }: Discovery): Promise<DiscoveryChanges> {
-    const offered = [
-      ...this.#distinct("resource", resources, (raw) => raw.uri).map((item) => ({
-        ...item,
-        isTemplate: false,
-      })),
-      ...this.#distinct("resource", resourceTemplates, (raw) => raw.uriTemplate)
-        .map((item) => ({ ...item, isTemplate: true })),
-    ].map((item) => ({ ...item, uri: item.key, key: resourceKey(item.key, item.isTemplate) }));
-    const known = await this.#known(RESOURCES, (row) => resourceKey(row.uri, row.isTemplate));
-    const updates: Update<ResourceRow>[] = [];
-    const inserts: ResourceRow[] = [];
-    let position = nextPosition(known);
-    for (const { key, uri, isTemplate, raw, definition } of offered) {
-      const row = known.get(key);
+  /** Merges resources or resource templates. Their key is the URI, which other upstreams may use too. */
+  async resources(kind: "resource" | "template", found: readonly string[]): Promise<DiscoveryChanges> {
+    const isTemplate = kind === "template";
+    const offered = this.#distinct("resource", found, (raw) => isTemplate ? raw.uriTemplate : raw.uri);
+    const stored = await this.#stored(RESOURCES, kind);
+    const changes = new Changes<ResourceRow>();
+    for (const { key: uri, raw, definition } of offered) {
+      const row = stored.known.get(uri);
       const name = typeof raw.name === "string" ? raw.name : uri;
       if (row === undefined) {
-        inserts.push(
-          newRow<ResourceRow>(
-            { ...sharedFields(this.gateway), uri, name, isTemplate, definition, position: position++ },
-            this.now,
-          ),
-        );
+        const item = { uri, name, isTemplate, definition, position: stored.nextPosition() };
+        changes.add({ ...sharedFields(this.gateway), ...item }, stored.removed.get(uri), this.now);
       } else if (row.definition !== definition) {
-        updates.push({ row, changes: { name, definition } });
+        changes.updates.push({ row, changes: { name, definition } });
       }
     }
-    return await this.#apply(RESOURCES, known, offered, updates, inserts, (row) => row.uri);
+    return await this.#apply(stored, offered, changes, (row) => row.uri);
   }
 
   /** The listed objects by key. An object without a key, or with the key of an earlier one, is skipped. */
@@ -163,32 +141,29 @@ export class Merge {
     });
   }
 
-  async #known<Row extends EntityRow>(
-    entity: EntityTable<Row>,
-    keyOf: (row: Row) => string,
-  ): Promise<Map<string, Row>> {
-    const rows = await new TableEntities(this.tx, entity, () => this.now).list({
-      gatewayId: this.gateway.id,
-    });
-    return new Map(rows.map((row) => [keyOf(row), row]));
+  async #stored<Row extends EntryRow>(entity: EntryTable<Row>, kind: EntryKind): Promise<Stored<Row>> {
+    const rows = await new TableEntities(this.tx, entity, () => this.now)
+      .list({ gatewayId: this.gateway.id });
+    const tombstones = new RemovedEntries(this.tx, this.gateway, entity, kind);
+    return new Stored(entity, kind, rows, tombstones, await tombstones.read());
   }
 
-  async #apply<Row extends EntityRow>(
-    entity: EntityTable<Row>,
-    known: ReadonlyMap<string, Row>,
+  async #apply<Row extends EntryRow>(
+    { entity, known, tombstones }: Stored<Row>,
     offered: readonly { key: string }[],
-    updates: readonly Update<Row>[],
-    inserts: readonly Row[],
+    { updates, inserts, returned }: Changes<Row>,
     labelOf: (row: Row) => string,
   ): Promise<DiscoveryChanges> {
     const gone = new Map(known);
     for (const { key } of offered) gone.delete(key);
     const removed = [...gone.values()];
+    await tombstones.add(removed, this.now);
     for (const ids of chunks(removed.map(({ id }) => id))) { // first: it frees names
       await this.tx.run(sql`DELETE FROM ${entity.table.id} WHERE id IN ${sql.list(ids)}`);
     }
     await updateRows(this.tx, entity, updates, this.now);
     for (const statement of entity.table.inserts(inserts)) await this.tx.run(statement);
+    await tombstones.restore(returned);
     this.hasChanges ||= removed.length + updates.length + inserts.length > 0;
     return {
       added: inserts.map(labelOf),
@@ -198,11 +173,68 @@ export class Merge {
   }
 }
 
-/** The first free position after all rows of the gateway. A row keeps its position (see ToolRow). */
-function nextPosition(known: ReadonlyMap<string, { readonly position: number }>): number {
-  let next = 0;
-  for (const { position } of known.values()) next = Math.max(next, position + 1);
-  return next;
+/** What the store has of one gateway and kind. */
+class Stored<Row extends EntryRow> {
+  readonly known: ReadonlyMap<string, Row>;
+  readonly #names: ReadonlySet<unknown>;
+  #nextPosition = 0;
+
+  constructor(
+    readonly entity: EntryTable<Row>,
+    kind: EntryKind,
+    rows: readonly Row[],
+    readonly tombstones: RemovedEntries<Row>,
+    readonly removed: ReadonlyMap<string, Row>,
+  ) {
+    const ofKind = rows.filter((row) => entity.kindOf(row) === kind);
+    this.known = new Map(ofKind.map((row) => [entity.keyOf(row), row]));
+    this.#names = new Set(ofKind.map((row) => (row as { name?: unknown }).name));
+    for (const { position } of rows) this.#nextPosition = Math.max(this.#nextPosition, position + 1);
+  }
+
+  /** The first free position after all rows of the gateway. A row keeps its position (see EntryRow). */
+  nextPosition(): number {
+    return this.#nextPosition++;
+  }
+
+  /** An entry that comes back does not take the name of one that stayed. */
+  nameable(this: Stored<Row & NamedRow>, key: string): Nameable {
+    const row = this.known.get(key);
+    const back = this.removed.get(key);
+    const formerName = back === undefined || this.#names.has(back.name) ? null : back.name;
+    return {
+      originalName: key,
+      customName: (row ?? back)?.customName ?? null,
+      currentName: row?.name ?? formerName,
+    };
+  }
+}
+
+class Changes<Row extends EntryRow> {
+  readonly updates: Update<Row>[] = [];
+  readonly inserts: Row[] = [];
+  /** The ids of inserted rows that were there before. */
+  readonly returned: string[] = [];
+
+  /** @param before the row when it vanished: the operator's fields come back with it */
+  add(created: NewRow<Row>, before: Row | undefined, now: Date): void {
+    const fresh = newRow<Row>(created, now);
+    if (before === undefined) return void this.inserts.push(fresh);
+    this.returned.push(before.id);
+    this.inserts.push({
+      ...fresh,
+      ...before,
+      ...fromUpstream(created),
+      updatedAt: fresh.updatedAt,
+      version: before.version + 1,
+    });
+  }
+}
+
+/** The fields that come from the upstream's list. `position` stays as it was. */
+function fromUpstream<Row extends EntryRow>(created: NewRow<Row>): Partial<Row> {
+  const { name, definition } = created as unknown as { name: string; definition: string };
+  return { name, definition } as unknown as Partial<Row>;
 }
 
 /** Sets temporary names first: two rows may exchange their names. */
@@ -246,15 +278,7 @@ type SharedFields = ReturnType<typeof sharedFields>;
 
 /** The initial fields of an entity of a gateway. */
 function sharedFields(gateway: GatewayRow) {
-  return {
-    gatewayId: gateway.id,
-    enabled: true,
-    visibility: gateway.visibility,
-    teamId: gateway.teamId,
-    ownerEmail: gateway.ownerEmail,
-    tags: [],
-    createdBy: gateway.createdBy,
-  };
+  return { ...undecidedFields(gateway), gatewayId: gateway.id, createdBy: gateway.createdBy };
 }
 
 export function newTool(
@@ -276,8 +300,4 @@ export function newPrompt(
   item: { originalName: string; name: string; definition: string; position: number },
 ): NewRow<PromptRow> {
   return { ...shared, ...item, customName: null, displayName: null, description: null };
-}
-
-function resourceKey(uri: string, isTemplate: boolean): string {
-  return `${isTemplate ? "template" : "resource"} ${uri}`;
 }

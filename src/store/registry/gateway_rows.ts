@@ -11,14 +11,14 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
 
   /**
    * Passes a change of visibility on to all entities that had the gateway's visibility, and a change of team or owner to all of
-   * the gateway's entities. A gateway that becomes private must not leave its tools public.
+   * the gateway's entities. A gateway that becomes private must not leave its tools public, nor those that come back later.
    */
   override update(id: string, changes: RowChanges<GatewayRow>): Promise<GatewayRow> {
     return this.database.transaction(async (tx) => {
       const before = await new TableEntities(tx, GATEWAYS, this.now).get(id);
       const after = await new TableEntities(tx, GATEWAYS, this.now).update(id, changes);
       if (before === null) return after;
-      const followers = [TOOLS.table.id, RESOURCES.table.id, PROMPTS.table.id];
+      const followers = [TOOLS.table.id, RESOURCES.table.id, PROMPTS.table.id, sql.id("removed_entries")];
       if (before.teamId !== after.teamId || before.ownerEmail !== after.ownerEmail) {
         for (const table of followers) {
           await tx.run(

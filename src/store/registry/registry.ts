@@ -7,8 +7,9 @@ import {
   renameDiscovered,
   saveDiscovery,
 } from "./save_discovery.ts";
-import { type Entities, TableEntities } from "./entities.ts";
+import type { Entities } from "./entities.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
+import { DiscoveredEntities } from "./removed_entries.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { type Database, sql } from "../sql/sql.ts";
@@ -39,7 +40,7 @@ export interface Registry {
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
-   * remain keep their ids and the operator's fields. If nothing changed, the catalog version stays.
+   * remain or come back keep their ids and the operator's fields. If nothing changed, the catalog version stays.
    * @throws {SluiceError} NOT_FOUND if there is no such gateway
    */
   saveDiscovery(
@@ -80,9 +81,9 @@ export interface Registry {
 /** @param now for tests */
 export function createRegistry(database: Database, now: () => Date = () => new Date()): Registry {
   const gateways = new GatewayEntities(database, now);
-  const tools = new TableEntities(database, TOOLS, now);
-  const resources = new TableEntities(database, RESOURCES, now);
-  const prompts = new TableEntities(database, PROMPTS, now);
+  const tools = new DiscoveredEntities(database, TOOLS, now);
+  const resources = new DiscoveredEntities(database, RESOURCES, now);
+  const prompts = new DiscoveredEntities(database, PROMPTS, now);
   const servers = new ServerEntities(database, now);
   const transaction: Registry["transaction"] = (fn) =>
     database.transaction((tx) => fn(createRegistry(tx, now)));

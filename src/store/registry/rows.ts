@@ -54,9 +54,23 @@ export interface GatewayRow extends EntityRow {
   readonly refreshIntervalSeconds: number | null;
 }
 
-export interface ToolRow extends EntityRow {
+/** The kinds of entries that upstreams list. */
+export type EntryKind = "tool" | "resource" | "template" | "prompt";
+
+/** An entry of an upstream's list: a tool, resource, template or prompt. */
+export interface EntryRow extends EntityRow {
   /** null if the entity belongs to no gateway. */
   readonly gatewayId: string | null;
+  /** The upstream's object as JSON text, with all its fields. */
+  readonly definition: string;
+  /**
+   * The place among the gateway's entities, which never changes: first the order of the upstream's first list, then new entities.
+   * If the upstream changes its order, clients that are reading pages miss nothing.
+   */
+  readonly position: number;
+}
+
+export interface ToolRow extends EntryRow {
   readonly originalName: string;
   /** The unique name, `{gateway-slug}-{tool-slug}`. A virtual server can have another name for the tool. */
   readonly name: string;
@@ -65,34 +79,21 @@ export interface ToolRow extends EntityRow {
   readonly displayName: string | null;
   /** The operator's description; null for the upstream's. */
   readonly description: string | null;
-  /** The upstream's tool object as JSON text, with all its fields. */
-  readonly definition: string;
-  /**
-   * The place among the gateway's entities, which never changes: first the order of the upstream's first list, then new entities.
-   * If the upstream changes its order, clients that are reading pages miss nothing.
-   */
-  readonly position: number;
   readonly timeoutMs: number | null;
 }
 
-export interface ResourceRow extends EntityRow {
-  readonly gatewayId: string | null;
+export interface ResourceRow extends EntryRow {
   readonly uri: string;
   readonly name: string;
   readonly isTemplate: boolean;
-  readonly definition: string;
-  readonly position: number;
 }
 
-export interface PromptRow extends EntityRow {
-  readonly gatewayId: string | null;
+export interface PromptRow extends EntryRow {
   readonly originalName: string;
   readonly name: string;
   readonly customName: string | null;
   readonly displayName: string | null;
   readonly description: string | null;
-  readonly definition: string;
-  readonly position: number;
 }
 
 /** Name and description of a tool in one virtual server. An absent field is as in the registry. */

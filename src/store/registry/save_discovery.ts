@@ -1,4 +1,5 @@
-// Saves the lists of an upstream in the registry. Entities that remain keep their ids and the operator's fields.
+// Saves the lists of an upstream in the registry. Entities that remain or come back keep their ids and the
+// operator's fields.
 import { SluiceError } from "../../base/errors.ts";
 import {
   type DiscoveryChanges,
@@ -51,7 +52,12 @@ export async function saveDiscovery(
   const merge = new Merge(tx, gateway, now, skipped);
   const saved = {
     tools: tools ? await merge.named(TOOLS, "tool", discovery.tools, naming, newTool) : nothing(),
-    resources: resources ? await merge.resources(discovery) : nothing(),
+    resources: resources
+      ? both(
+        await merge.resources("resource", discovery.resources),
+        await merge.resources("template", discovery.resourceTemplates),
+      )
+      : nothing(),
     prompts: prompts ? await merge.named(PROMPTS, "prompt", discovery.prompts, naming, newPrompt) : nothing(),
     skipped,
   };
@@ -102,6 +108,14 @@ function hasAll(row: GatewayRow, fields: Partial<GatewayRow>): boolean {
   return Object.entries(fields).every(([key, value]) =>
     JSON.stringify(row[key as keyof GatewayRow]) === JSON.stringify(value)
   );
+}
+
+function both(one: DiscoveryChanges, other: DiscoveryChanges): DiscoveryChanges {
+  return {
+    added: [...one.added, ...other.added],
+    updated: [...one.updated, ...other.updated],
+    removed: [...one.removed, ...other.removed],
+  };
 }
 
 function nothing(): DiscoveryChanges {

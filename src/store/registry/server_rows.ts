@@ -9,15 +9,16 @@ import {
   type RowChanges,
   TableEntities,
 } from "./entities.ts";
+import { MEMBERSHIP } from "./removed_entries.ts";
 import type { ServerRow } from "./rows.ts";
 import { type ServerFields, SERVERS } from "./tables.ts";
 
 type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
 
 const MEMBERSHIPS = [
-  { key: "toolIds", table: sql.id("server_tools"), column: sql.id("tool_id") },
-  { key: "resourceIds", table: sql.id("server_resources"), column: sql.id("resource_id") },
-  { key: "promptIds", table: sql.id("server_prompts"), column: sql.id("prompt_id") },
+  { key: "toolIds", kinds: ["tool"], ...MEMBERSHIP.tool },
+  { key: "resourceIds", kinds: ["resource", "template"], ...MEMBERSHIP.resource },
+  { key: "promptIds", kinds: ["prompt"], ...MEMBERSHIP.prompt },
 ] as const;
 
 const ROWS_PER_INSERT = 100;
@@ -75,10 +76,15 @@ export class ServerEntities implements Entities<ServerRow> {
 }
 
 async function setMembers(tx: Database, serverId: string, members: Partial<Members>): Promise<void> {
-  for (const { key, table, column } of MEMBERSHIPS) {
+  for (const { key, kinds, table, column } of MEMBERSHIPS) {
     const ids = members[key];
     if (ids === undefined) continue;
     await tx.run(sql`DELETE FROM ${table} WHERE server_id = ${serverId}`);
+    // The operator's new list replaces also the members that their upstreams have removed.
+    await tx.run(
+      sql`DELETE FROM removed_members WHERE server_id = ${serverId} AND entry_id IN
+          (SELECT entry_id FROM removed_entries WHERE kind IN ${sql.list(kinds)})`,
+    );
     const unique = [...new Set(ids)];
     for (let start = 0; start < unique.length; start += ROWS_PER_INSERT) {
       const tuples = unique.slice(start, start + ROWS_PER_INSERT)

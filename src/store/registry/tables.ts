@@ -1,5 +1,14 @@
 // The tables of the registry, and the texts of their name conflicts.
-import type { EntityRow, GatewayRow, PromptRow, ResourceRow, ServerRow, ToolRow } from "./rows.ts";
+import type {
+  EntityRow,
+  EntryKind,
+  EntryRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "./rows.ts";
 import { type ColumnKind, Table } from "../sql/table.ts";
 
 /** A virtual server without its members, which are in other tables. */
@@ -14,6 +23,13 @@ export interface EntityTable<Row extends EntityRow> {
   readonly sortKey: keyof Row & string;
   /** The reason to refuse a row whose unique name is in use. */
   readonly conflict: (row: Partial<Row>) => string;
+}
+
+/** The description of a kind of entity that upstreams list. */
+export interface EntryTable<Row extends EntryRow> extends EntityTable<Row> {
+  readonly kindOf: (row: Row) => EntryKind;
+  /** The name or URI at the upstream, unique among the gateway's entries of a kind. */
+  readonly keyOf: (row: Row) => string;
 }
 
 const ENTITY: { readonly [Key in keyof EntityRow]: ColumnKind } = {
@@ -62,7 +78,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
   conflict: ({ name, slug }) => `A gateway named "${name}" exists already (names are compared as "${slug}")`,
 };
 
-export const TOOLS: EntityTable<ToolRow> = {
+export const TOOLS: EntryTable<ToolRow> = {
   table: new Table<ToolRow>("tools", {
     ...ENTITY,
     gatewayId: "text",
@@ -78,9 +94,11 @@ export const TOOLS: EntityTable<ToolRow> = {
   noun: "Tool",
   sortKey: "name",
   conflict: ({ name }) => `A tool named "${name}" exists already`,
+  kindOf: () => "tool",
+  keyOf: ({ originalName }) => originalName,
 };
 
-export const RESOURCES: EntityTable<ResourceRow> = {
+export const RESOURCES: EntryTable<ResourceRow> = {
   table: new Table<ResourceRow>("resources", {
     ...ENTITY,
     gatewayId: "text",
@@ -93,9 +111,11 @@ export const RESOURCES: EntityTable<ResourceRow> = {
   noun: "Resource",
   sortKey: "uri",
   conflict: ({ uri }) => `A resource with the URI "${uri}" exists already`,
+  kindOf: ({ isTemplate }) => isTemplate ? "template" : "resource",
+  keyOf: ({ uri }) => uri,
 };
 
-export const PROMPTS: EntityTable<PromptRow> = {
+export const PROMPTS: EntryTable<PromptRow> = {
   table: new Table<PromptRow>("prompts", {
     ...ENTITY,
     gatewayId: "text",
@@ -110,6 +130,8 @@ export const PROMPTS: EntityTable<PromptRow> = {
   noun: "Prompt",
   sortKey: "name",
   conflict: ({ name }) => `A prompt named "${name}" exists already`,
+  kindOf: () => "prompt",
+  keyOf: ({ originalName }) => originalName,
 };
 
 export const SERVERS: EntityTable<ServerFields> = {

@@ -15,6 +15,8 @@ export const OUR_TABLES: readonly string[] = [
   "gateways",
   "leases",
   "prompts",
+  "removed_entries",
+  "removed_members",
   "resources",
   "revoked_tokens",
   "server_prompts",

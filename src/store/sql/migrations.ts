@@ -140,6 +140,28 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   // A tool is reachable if its gateway is.
   { name: "tools without reachable", statements: [sql`ALTER TABLE tools DROP COLUMN reachable`] },
+  {
+    name: "removed entries",
+    statements: [
+      sql`CREATE TABLE removed_entries (
+        entry_id TEXT NOT NULL PRIMARY KEY,
+        gateway_id TEXT NOT NULL REFERENCES gateways (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        entry_key TEXT NOT NULL,
+        visibility TEXT NOT NULL,
+        team_id TEXT,
+        owner_email TEXT,
+        fields TEXT NOT NULL,
+        removed_at TEXT NOT NULL)`,
+      sql`CREATE INDEX removed_entries_gateway_id ON removed_entries (gateway_id, kind)`,
+      sql`CREATE TABLE removed_members (
+        entry_id TEXT NOT NULL REFERENCES removed_entries (entry_id) ON DELETE CASCADE,
+        server_id TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (entry_id, server_id))`,
+      sql`CREATE INDEX removed_members_server_id ON removed_members (server_id)`,
+    ],
+  },
 ];
 
 /**
