@@ -2,7 +2,8 @@
 //
 // Left out are auth/*: the gateway calls upstreams with stored credentials, and no user is there to authorize it.
 import { assert, assertEquals } from "@std/assert";
-import { count, objections, report, type Revision, runClientScenario } from "./suite.ts";
+import { count, objections, report, type Revision, runClientScenario, type SuiteResult } from "./suite.ts";
+import { givenTime } from "../support/pace.ts";
 
 /** Scenario, revision of its wire, and the checks that pass in it. */
 export const CLIENT_SCENARIOS: readonly (readonly [scenario: string, revision: Revision, passed: number])[] =
@@ -34,7 +35,12 @@ export async function assertClientScenario(
     ...[Deno.execPath(), "run", "-A", "--quiet", `--config=${ROOT}deno.json`],
     ...[`${ROOT}tests/conformance/client/main.ts`, ...flags],
   ].join(" ");
-  const result = await runClientScenario(command, scenario, revision);
+  await givenTime(async () =>
+    assertClientResult(await runClientScenario(command, scenario, revision), scenario, passed)
+  );
+}
+
+function assertClientResult(result: SuiteResult, scenario: string, passed: number): void {
   const text = `${report(result)}\n${result.output}`;
   assertEquals(objections(result), [], text);
   const found = count(result.scenarios, "SUCCESS");

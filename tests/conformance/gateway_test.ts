@@ -4,6 +4,7 @@ import { assertComplete } from "./expected_counts.ts";
 import { startGateway, startGatewayWith } from "./gateway.ts";
 import type { StartGateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
+import { givenTime } from "../support/pace.ts";
 import { conformanceLaunch } from "../support/stdio_upstream.ts";
 import { type Revision, runServerSuite } from "./suite.ts";
 import type { UpstreamRevisions } from "./upstream_process.ts";
@@ -33,7 +34,13 @@ for (const [revision, spoken] of LANES) {
   gatewayTest(`The suite of ${revision} passes with an upstream of spoken ${spoken}`, async (start) => {
     await using gateway =
       await (spoken === "process" ? startGatewayToProcess(start) : startGateway(spoken, start));
-    assertComplete(await runServerSuite(gateway.url, revision), revision, expectedFailures(revision, spoken));
+    await givenTime(async () =>
+      assertComplete(
+        await runServerSuite(gateway.url, revision),
+        revision,
+        expectedFailures(revision, spoken),
+      )
+    );
   }, options);
 }
 

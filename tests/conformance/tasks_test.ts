@@ -2,6 +2,7 @@
 // them, and none is failed.
 import { assertEquals } from "@std/assert";
 import { gatewayTest } from "../support/gateway_tests.ts";
+import { givenTime } from "../support/pace.ts";
 import { startGatewayTo } from "./gateway.ts";
 import { count, passedByScenario, report, runServerScenario } from "./suite.ts";
 import { startTaskServer } from "./upstream_process.ts";
@@ -25,7 +26,10 @@ const AT_ONCE = 3;
 async function assertAllPass(url: string): Promise<void> {
   const scenarios = Object.entries(CHECKS);
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let next; (next = scenarios.shift()) !== undefined;) await assertPasses(url, ...next);
+    for (let next = scenarios.shift(); next !== undefined; next = scenarios.shift()) {
+      const [scenario, checks] = next;
+      await givenTime(() => assertPasses(url, scenario, checks));
+    }
   }));
 }
 

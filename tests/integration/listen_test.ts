@@ -2,16 +2,20 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { makeSelfSigned, openssl, type SelfSigned } from "../support/self_signed.ts";
 import { run } from "../support/command.ts";
+import { listeningSockets } from "../support/process_stats.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
+
+/** Exit code of the program. */
+const WRONG_SETTINGS = 2;
 
 const PROGRAMS = ["curl", "h2load", "hey", "openssl", "ss"];
 const ignore = PROGRAMS.some(canLeaveOut);
 
 /** One GET of /health with curl's options. @returns e.g. "2 200": the HTTP version and the status; "0 000": no answer */
 async function curl(url: string, ...options: string[]): Promise<string> {
-  const args = ["-sk", "-m", "10", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"];
+  const args = ["-sk", "-m", "60", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"];
   return (await run("curl", [...args, ...options, `${url}/health`])).text;
 }
 
@@ -26,7 +30,7 @@ async function h2load(url: string, requests: number): Promise<{ succeeded: numbe
 
 /** What openssl's client sees with these options. */
 async function sClient(port: number, ...options: string[]): Promise<string> {
-  return (await run("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...options], 10_000)).text;
+  return (await run("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, ...options])).text;
 }
 
 async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -142,15 +146,21 @@ Deno.test({
       const live = await makeSelfSigned(folder, "first");
       await using sluice = await Sluice.start({ env: tls(live) });
       assertEquals(await namesShown(sluice.port, 4), new Set(["first"]));
+      const before = listeningSockets(sluice.port);
 
       // Kept connections, and a connection for each request. hey would put the port into the name that it asks for by TLS.
       const hey = (...options: string[]) =>
-        run("hey", ["-z", "12s", "-host", "localhost", ...options, `${sluice.url}/health`]);
-      const load = Promise.all([
+        new Deno.Command("hey", {
+          args: ["-z", "60s", "-host", "localhost", ...options, `${sluice.url}/health`],
+          stdin: "null",
+          stdout: "piped",
+          stderr: "piped",
+        }).spawn();
+      const load = [
         hey("-c", "8", "-q", "50"),
         hey("-c", "8", "-q", "50", "-h2"),
         hey("-c", "4", "-q", "10", "-disable-keepalive"),
-      ]);
+      ];
       const next = await makeSelfSigned(folder, "second");
       await Deno.rename(next.certFile, live.certFile);
       await Deno.rename(next.keyFile, live.keyFile);
@@ -164,7 +174,14 @@ Deno.test({
         return names.size === 1 && names.has("second");
       }, { what: "the new certificate on every connection", everyMs: 500 });
 
-      for (const { text } of await load) {
+      // The load goes on while the old listeners end.
+      await waitFor(() => {
+        const now = listeningSockets(sluice.port);
+        return now.length === before.length && now.every((socket) => !before.includes(socket));
+      }, { what: "new listeners alone" });
+      for (const child of load) child.kill("SIGINT");
+      for (const { stdout, stderr } of await Promise.all(load.map((child) => child.output()))) {
+        const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
         assert(!text.includes("Error distribution"), text);
         assertEquals(Array.from(text.matchAll(/\[(\d+)\]\s+\d+ responses/g), ([, status]) => status), [
           "200",
@@ -204,8 +221,8 @@ Deno.test({
       const encrypted = `${folder}/encrypted.pem`;
       const cipher = ["-topk8", "-v2", "aes256", "-passout", "pass:hush-hush"];
       await openssl("pkcs8", ...cipher, "-in", first.keyFile, "-out", encrypted);
-      const rows: ReadonlyArray<[env: Record<string, string>, words: string]> = [
-        [{ SSL: "true" }, "SSL=true needs CERT_FILE and KEY_FILE"],
+      const rows: ReadonlyArray<[env: Record<string, string>, words: string, exitCode?: number]> = [
+        [{ SSL: "true" }, "SSL=true needs CERT_FILE and KEY_FILE", WRONG_SETTINGS],
         [tls({ ...first, certFile: "/no/such.pem" }), "CERT_FILE /no/such.pem cannot be read"],
         [tls({ ...first, keyFile: second.keyFile }), `${second.keyFile} is not the key of the certificate`],
         [tls({ certFile: first.keyFile, keyFile: first.keyFile }), "holds no PEM certificate"],
@@ -213,9 +230,9 @@ Deno.test({
         [tls({ ...first, keyFile: encrypted }), "is encrypted: set KEY_FILE_PASSWORD"],
         [{ ...tls({ ...first, keyFile: encrypted }), KEY_FILE_PASSWORD: "not-this" }, "cannot be decrypted"],
       ];
-      for (const [env, words] of rows) {
+      for (const [env, words, exitCode = 1] of rows) {
         await using sluice = await Sluice.spawn({ env });
-        assertEquals(await sluice.exit(), 1);
+        assertEquals(await sluice.exit(), exitCode);
         const text = sluice.stdout.tail() + sluice.stderr.tail();
         assertStringIncludes(text, words);
         assert(!text.includes("not-this"), text);

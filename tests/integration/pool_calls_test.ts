@@ -7,6 +7,7 @@ import { CounterUpstream } from "../support/counter_upstream.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { paced } from "../support/pace.ts";
 import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
 import { ScriptedUpstream } from "../support/scripted_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -241,7 +242,8 @@ gatewayTest("Each misbehaviour of an upstream has its error code, and is outlive
   await using upstream = ChaosUpstream.start({ sessions: true });
   await using sluice = await start({
     ...POOLED,
-    TOOL_TIMEOUT: "3",
+    // The slowest that is no misbehaviour takes half a second.
+    TOOL_TIMEOUT: String(await paced(1.5)),
     MAX_UPSTREAM_RESPONSE_BYTES: "1048576",
   });
   await sluice.registerUpstream("chaos", upstream.url);
