@@ -225,9 +225,9 @@ Deno.test({
         [{ SSL: "true" }, "SSL=true needs CERT_FILE and KEY_FILE", WRONG_SETTINGS],
         [tls({ ...first, certFile: "/no/such.pem" }), "CERT_FILE /no/such.pem cannot be read"],
         [tls({ ...first, keyFile: second.keyFile }), `${second.keyFile} is not the key of the certificate`],
-        [tls({ certFile: first.keyFile, keyFile: first.keyFile }), "holds no PEM certificate"],
-        [tls({ ...first, keyFile: first.certFile }), "holds no PEM private key"],
-        [tls({ ...first, keyFile: encrypted }), "is encrypted: set KEY_FILE_PASSWORD"],
+        [tls({ certFile: first.keyFile, keyFile: first.keyFile }), "holds no certificate"],
+        [tls({ ...first, keyFile: first.certFile }), "holds no private key"],
+        [tls({ ...first, keyFile: encrypted }), "is encrypted. Set KEY_FILE_PASSWORD"],
         [{ ...tls({ ...first, keyFile: encrypted }), KEY_FILE_PASSWORD: "not-this" }, "cannot be decrypted"],
       ];
       for (const [env, words, exitCode = 1] of rows) {
