@@ -6,12 +6,19 @@ import type { TimeServer } from "../demo/time_server.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
+import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
 import { localUrl } from "./command_line/local_url.ts";
 import { mintToken, tokenClaims } from "./token.ts";
 
 /** Marks the registration, so that the next start finds it and leaves an upstream of the same name alone. */
 const TAG = "built-in-demo";
+const MAX_HEAD_BYTES = 65_536;
+/** The list of all upstreams among the answers. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const DESCRIPTION = "Sluice's built-in time server";
+
+/** A request to the gateway's REST API. @returns the answer's body. @throws {Error} if the status is not 2xx */
+type Call = (method: "GET" | "POST" | "PUT", path: string, body?: unknown) => Promise<unknown>;
 
 /** Starts and registers the demo upstream. @returns null if the catalog holds other upstreams: it needs no demo then */
 export async function startDemo(
@@ -20,13 +27,26 @@ export async function startDemo(
   const who = { username: null, expMinutes: 5, admin: true, secret: null, teams: null };
   const claims = tokenClaims(who, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
   const token = await mintToken(claims, secrets.jwtSecretKey, config.jwtAlgorithm);
-  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const response = await fetch(localUrl(config) + path, { method, headers, body: JSON.stringify(body) });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} answered HTTP ${response.status}: ${text}`);
-    return JSON.parse(text);
-  };
+  const headers = [["authorization", `Bearer ${token}`], ["content-type", "application/json"]] as const;
+  // Not `fetch`, which would send these requests to the proxy of the environment.
+  const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
+  try {
+    return await register(log, async (method, path, body) => {
+      const url = new URL(localUrl(config) + path);
+      const request = { method, url, headers, body: JSON.stringify(body), upstream: "this gateway" };
+      const response = await client.send(request);
+      const text = await response.text(MAX_ANSWER_BYTES);
+      if (response.status > 299) {
+        throw new Error(`${method} ${path} answered HTTP ${response.status}: ${text}`);
+      }
+      return JSON.parse(text);
+    });
+  } finally {
+    client.close();
+  }
+}
+
+async function register(log: Log, call: Call): Promise<TimeServer | null> {
   const upstreams = (await call("GET", "/gateways?include_inactive=true") as unknown[]).filter(isObject);
   const known = upstreams.find(({ name, tags }) =>
     name === "demo" && JSON.stringify(tags ?? []).includes(`"${TAG}"`)

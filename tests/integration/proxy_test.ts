@@ -237,6 +237,13 @@ Deno.test("A gateway tells what is wrong with its proxy when an upstream is regi
   assert(!text.includes("wrong") && !text.includes(String(proxy.port)), text);
 });
 
+Deno.test("serve --demo registers its demo, whatever proxy the environment names", async () => {
+  const proxy = `http://127.0.0.1:${freePort()}`;
+  await using sluice = await Sluice.start({ args: ["--demo"], env: { HTTP_PROXY: proxy, ALL_PROXY: proxy } });
+  const { body } = await sluice.rpc("echo", { message: "there" });
+  assert(body.result !== undefined, JSON.stringify(body));
+});
+
 Deno.test("A gateway does not start with a proxy that it does not speak to", async () => {
   await using sluice = await Sluice.spawn({ env: { ALL_PROXY: "socks5://me:hush@127.0.0.1:1080" } });
   assert(await sluice.exit() !== 0);
