@@ -2,7 +2,17 @@
 // {x*}.
 
 export interface UriTemplate {
-  matches(uri: string): boolean;
+  /** The literal text before the first expression. */
+  readonly prefix: string;
+  /** An expansion of the template, with the same value for every expression. */
+  readonly sample: string;
+  /** Whether the URI is an expansion of the template. The answer is no if it takes more steps than `effort` has left. */
+  matches(uri: string, effort?: Effort): boolean;
+}
+
+/** What matching may still cost. One part of a template takes a step for each character. */
+export interface Effort {
+  steps: number;
 }
 
 /**
@@ -13,6 +23,12 @@ interface Expansion {
   readonly lead: string | null;
   /** Simple expansion percent-encodes all characters except unreserved ones. */
   readonly endsAt: string;
+}
+
+interface Literal {
+  readonly literal: string;
+  /** See `bordersOf`. */
+  readonly borders: Uint32Array;
 }
 
 const EXPANSIONS: Readonly<Record<string, Expansion>> = {
@@ -29,9 +45,17 @@ const EXPANSIONS: Readonly<Record<string, Expansion>> = {
 /** Longer URIs match no template. */
 const MAX_URI_CHARS = 65_536;
 
+/** Enough for ten expressions and a URI of 20,000 characters; a few milliseconds. */
+const MAX_STEPS = 400_000;
+
+/** What matching one URI against the templates of one upstream may cost. */
+export function newEffort(): Effort {
+  return { steps: MAX_STEPS };
+}
+
 /**
  * Compiles a template. An invalid template stays listed and matches only itself. Matching avoids regular expressions, because
- * template and URI come from others and backtracking takes polynomial time. This takes parts × characters.
+ * template and URI come from others and backtracking takes polynomial time. This takes parts × characters, within `Effort`.
  */
 export function compileUriTemplate(template: string): UriTemplate {
   const parts = template.split(/(\{[^{}]*\})/).filter((part) => part !== "").map((part) => {
@@ -40,39 +64,77 @@ export function compileUriTemplate(template: string): UriTemplate {
   });
   const [first = "", ...rest] = parts;
   const prefix = typeof first === "string" ? first : "";
-  const steps = typeof first === "string" ? rest : parts;
+  const steps = (typeof first === "string" ? rest : parts).map((part): Literal | Expansion =>
+    typeof part === "string" ? { literal: part, borders: bordersOf(part) } : part
+  );
+  const last = parts.at(-1);
+  const suffix = typeof last === "string" ? last : "";
   return {
-    matches(uri) {
-      if (uri.length > MAX_URI_CHARS || !uri.startsWith(prefix)) return false;
+    prefix,
+    sample: parts.map((part) => typeof part === "string" ? part : `${part.lead ?? ""}x`).join(""),
+    matches(uri, effort = newEffort()) {
+      if (uri.length > MAX_URI_CHARS || !uri.startsWith(prefix) || !uri.endsWith(suffix)) return false;
       // reached[i]: the parts so far can produce the first i characters.
       let reached = new Uint8Array(uri.length + 1);
-      reached[prefix.length] = 1;
+      let from = prefix.length;
+      reached[from] = 1;
       for (const step of steps) {
-        reached = typeof step === "string"
-          ? afterLiteral(uri, step, reached)
-          : afterExpansion(uri, step, reached);
+        effort.steps -= uri.length - from + 1;
+        if (effort.steps < 0) return false;
+        reached = "literal" in step
+          ? afterLiteral(uri, step, from, reached)
+          : afterExpansion(uri, step, from, reached);
+        from = reached.indexOf(1, from);
+        if (from === -1) return false;
       }
       return reached[uri.length] === 1;
     },
   };
 }
 
-function afterLiteral(uri: string, literal: string, reached: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * Searches by Knuth, Morris and Pratt: `indexOf` compares a whole literal at each position of a URI that repeats its beginning.
+ * @param from the first reached position
+ */
+function afterLiteral(
+  uri: string,
+  { literal, borders }: Literal,
+  from: number,
+  reached: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   const next = new Uint8Array(reached.length);
-  for (let at = uri.indexOf(literal); at >= 0; at = uri.indexOf(literal, at + 1)) {
-    if (reached[at] === 1) next[at + literal.length] = 1;
+  let matched = 0;
+  for (let at = from; at < uri.length; at++) {
+    while (matched > 0 && (matched === literal.length || literal[matched] !== uri[at])) {
+      matched = borders[matched - 1]!;
+    }
+    if (literal[matched] === uri[at]) matched++;
+    if (matched === literal.length && reached[at + 1 - matched] === 1) next[at + 1] = 1;
   }
   return next;
+}
+
+/** For each beginning of the text, the length of the longest shorter beginning that it ends with. */
+function bordersOf(text: string): Uint32Array {
+  const borders = new Uint32Array(text.length);
+  let matched = 0;
+  for (let at = 1; at < text.length; at++) {
+    while (matched > 0 && text[matched] !== text[at]) matched = borders[matched - 1]!;
+    if (text[matched] === text[at]) matched++;
+    borders[at] = matched;
+  }
+  return borders;
 }
 
 function afterExpansion(
   uri: string,
   { lead, endsAt }: Expansion,
+  from: number,
   reached: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   const next = new Uint8Array(reached.length);
   let isInside = false;
-  for (let at = 0; at <= uri.length; at++) {
+  for (let at = from; at <= uri.length; at++) {
     // Only an expansion with a lead may be empty.
     if (isInside || (lead !== null && reached[at] === 1)) next[at] = 1;
     const character = uri.charAt(at);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { assertLinear } from "../../../tests/support/growth.ts";
-import { compileUriTemplate } from "./uri_template.ts";
+import { compileUriTemplate, newEffort } from "./uri_template.ts";
 
 const MATCHES: [template: string, uris: string[]][] = [
   ["test://template/{id}/data", ["test://template/1/data", "test://template/a%20b/data"]],
@@ -54,9 +54,28 @@ Deno.test("compileUriTemplate() matches nothing else", () => {
 });
 
 Deno.test("compileUriTemplate() needs time in proportion to the URI, whatever the template", () => {
-  const template = compileUriTemplate(`x://${"{+a}y".repeat(20)}z`);
+  const template = compileUriTemplate(`x://${"{+a}y".repeat(20)}{b}z{b}`);
   // Backtracking would not end.
   assertLinear((length) => assertEquals(template.matches(`x://${"y".repeat(length)}`), false), 2_000);
+});
+
+Deno.test("compileUriTemplate() needs time in proportion to the URI for a literal that repeats itself", () => {
+  const run = (literal: string) => (length: number) => {
+    const template = compileUriTemplate(`{+a}${literal.replace("*", "y".repeat(length / 2))}{+b}`);
+    assertEquals(template.matches("y".repeat(length)), literal === "*");
+  };
+  // With indexOf() at each position, both take the product of their lengths.
+  for (const literal of ["*", "x*"]) assertLinear(run(literal), 8_000);
+});
+
+Deno.test("compileUriTemplate() gives up when a match takes too long", () => {
+  const template = compileUriTemplate(`${"{+a}".repeat(20_000)}`);
+  const effort = newEffort();
+  assertEquals(template.matches("y".repeat(60_000), effort), false);
+  assertEquals(effort.steps < 0 && effort.steps > -60_002, true);
+  assertEquals(template.matches("y", effort), false);
+  assertEquals(compileUriTemplate("{+a}").matches("y", effort), false);
+  assertEquals(compileUriTemplate("{+a}{+b}{c}{d}").matches("y".repeat(60_000)), true);
 });
 
 Deno.test("compileUriTemplate() looks for no absurdly long URI", () => {
