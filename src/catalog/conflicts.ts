@@ -1,6 +1,7 @@
 // Reports names and URIs that several upstreams offer at one endpoint. Each conflict is logged once; a metric counts them.
 import type { Catalog, Scope } from "./snapshot/catalog.ts";
-import { uriConflicts } from "./snapshot/uri_conflicts.ts";
+import type { Effort } from "./snapshot/uri_template.ts";
+import { newSearch, uriConflicts } from "./snapshot/uri_conflicts.ts";
 import type { Log } from "../telemetry/log.ts";
 
 /** Limit of log entries per catalog. */
@@ -20,7 +21,7 @@ export class Conflicts {
     return this.#names.size;
   }
 
-  /** Resources and templates hidden by another one with the same URI, counted per endpoint. */
+  /** Resources and templates that another upstream's takes URIs from, counted per endpoint. */
   get uris(): number {
     return this.#uris.size;
   }
@@ -28,7 +29,9 @@ export class Conflicts {
   /** Examines a new catalog. Conflicts of the previous catalog are not logged again. */
   update({ all, scopes }: Catalog): void {
     this.#names = this.#note("name conflict in a virtual server", this.#names, scopes.flatMap(namesIn));
-    this.#uris = this.#note("resources with one URI", this.#uris, [all, ...scopes].flatMap(urisIn));
+    const search = newSearch();
+    const uris = [all, ...scopes].flatMap((scope) => urisIn(scope, search));
+    this.#uris = this.#note("resources with one URI", this.#uris, uris);
   }
 
   #note(
@@ -51,13 +54,9 @@ function namesIn({ server, conflicts }: Scope): Record<string, unknown>[] {
   }));
 }
 
-function urisIn({ server, resources, templates }: Scope): Record<string, unknown>[] {
-  const members = [...resources.entries, ...templates.entries].map(({ row, gateway }) => ({
-    uri: row.uri,
-    isTemplate: row.isTemplate,
-    upstream: gateway.name,
-  }));
-  return uriConflicts(members).map(({ kind, uri, keptBy, hidden }) => ({
-    ...{ server: server?.name ?? null, kind, uri, keptBy: keptBy.upstream, hidden: hidden.upstream },
+function urisIn({ server, resources, templates }: Scope, search: Effort): Record<string, unknown>[] {
+  return uriConflicts([...resources.all, ...templates.all], search).map(({ kind, uri, keptBy, hidden }) => ({
+    ...{ server: server?.name ?? null, kind, uri, keptBy: keptBy.gateway.name, hidden: hidden.gateway.name },
+    ...(kind === "overlap" ? { template: hidden.row.uri } : {}),
   }));
 }

@@ -9,6 +9,7 @@ import {
 import { MemorySink } from "../../tests/support/fakes.ts";
 import { Catalog } from "./snapshot/catalog.ts";
 import { createLog } from "../telemetry/log.ts";
+import { newSearch, uriConflicts } from "./snapshot/uri_conflicts.ts";
 import { Conflicts } from "./conflicts.ts";
 
 Deno.test("Conflicts logs a name conflict once, and again when it comes back, and counts those that there are", () => {
@@ -53,4 +54,36 @@ Deno.test("Conflicts reports resources of one URI, at every endpoint that has bo
   assertEquals(JSON.parse(sink.lines.at(-1)!).more, 79);
   conflicts.update(catalog([], []));
   assertEquals([conflicts.uris, sink.lines.length], [0, 23]);
+});
+
+Deno.test("Conflicts reports a template that matches what another upstream offers, and who answers", () => {
+  const sink = new MemorySink();
+  const conflicts = new Conflicts(createLog({ level: "DEBUG", format: "json", sink }));
+  const catalog = (...uris: string[]) =>
+    new Catalog(catalogRows({
+      gateways: [gatewayRow("a"), gatewayRow("b")],
+      resources: [
+        resourceRow("a", "{+any}"),
+        resourceRow("a", "own://1"),
+        ...uris.map((uri) => resourceRow("b", uri)),
+      ],
+    }));
+  conflicts.update(catalog());
+  assertEquals([conflicts.uris, sink.lines.length], [0, 0], "of one upstream");
+  for (const uri of ["vault://{id}", "vault://2"]) {
+    conflicts.update(catalog(uri));
+    const { kind, uri: kept, keptBy, template, hidden } = JSON.parse(sink.lines.at(-1)!);
+    assertEquals([kind, kept, keptBy, template, hidden], ["overlap", uri, "b", "{+any}", "a"]);
+  }
+});
+
+Deno.test("Conflicts finds overlaps of many templates within a limit", () => {
+  const resources = ["a", "b"].flatMap((gateway) =>
+    Array.from({ length: 2_000 }, (_, i) => resourceRow(gateway, `${"{+a}y".repeat(20)}${gateway}${i}`))
+  );
+  const many = new Catalog(catalogRows({ gateways: [gatewayRow("a"), gatewayRow("b")], resources }));
+  const { all: { resources: listed, templates } } = many;
+  const search = newSearch();
+  uriConflicts([...listed.all, ...templates.all], search);
+  assertEquals(search.steps <= 0 && search.steps > -100_000, true, `${search.steps}`);
 });

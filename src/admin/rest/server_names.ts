@@ -2,9 +2,9 @@
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { inListOrder } from "../../catalog/snapshot/list_order.ts";
+import { inListOrder, type Placed } from "../../catalog/snapshot/list_order.ts";
 import { type NameConflict, nameMembers } from "../../catalog/snapshot/scope_names.ts";
-import { type UriConflict, uriConflicts } from "../../catalog/snapshot/uri_conflicts.ts";
+import { newSearch, type UriConflict, uriConflicts } from "../../catalog/snapshot/uri_conflicts.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type {
   EntityRow,
@@ -23,8 +23,8 @@ export interface KnownMembers {
   readonly tools: ReadonlyMap<string, ToolRow>;
   /** Conflicts of names. The reader may see both members of each. */
   conflictsOf(server: ServerRow): readonly Conflict[];
-  /** Conflicts of URIs between enabled resources. The reader may see both members of each. */
-  uriConflictsOf(server: ServerRow): readonly UriConflict<ResourceRow>[];
+  /** Conflicts of URIs. The reader may see both members of each. */
+  uriConflictsOf(server: ServerRow): readonly UriConflict<Placed<ResourceRow>>[];
 }
 
 export async function readMembers(
@@ -34,13 +34,13 @@ export async function readMembers(
 ): Promise<KnownMembers> {
   const members = await membersOf(store, servers);
   const isKnown = (row: EntityRow) => canSee(principal, row);
-  const isOn = ({ enabled, gatewayId }: ResourceRow) => enabled && members.gateways.get(gatewayId!)?.enabled;
+  const search = newSearch();
   return {
     tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
     conflictsOf: (server) =>
       conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
     uriConflictsOf: ({ resourceIds }) =>
-      uriConflicts(ownOf(members.resources.filter(isKnown).filter(isOn), resourceIds, members)),
+      uriConflicts(placedOf(members.resources.filter(isKnown), resourceIds, members), search),
   };
 }
 
@@ -99,11 +99,19 @@ function conflictsOf(server: ServerRow, members: Members): readonly Conflict[] {
 }
 
 /** The rows of these ids, in list order. */
-function ownOf<Row extends ToolRow | PromptRow | ResourceRow>(
+function ownOf<Row extends ToolRow | PromptRow>(
   rows: readonly Row[],
   ids: readonly string[],
-  { gateways }: Pick<Members, "gateways">,
+  members: Members,
 ): Row[] {
+  return placedOf(rows, ids, members).map(({ row }) => row);
+}
+
+function placedOf<Row extends ToolRow | PromptRow | ResourceRow>(
+  rows: readonly Row[],
+  ids: readonly string[],
+  { gateways }: Members,
+): Placed<Row>[] {
   const wanted = new Set(ids);
-  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways).map(({ row }) => row);
+  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways);
 }

@@ -1,5 +1,6 @@
 // Converts rows to answers, in ContextForge's format. A field that the gateway does not track is null or absent.
 import type { Principal } from "../../auth/principal.ts";
+import type { Placed } from "../../catalog/snapshot/list_order.ts";
 import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
@@ -167,9 +168,9 @@ function conflictRead({ kind, name, keptBy, renamed, renamedTo }: NameConflict):
   return { kind, name, keptById: keptBy.id, renamedId: renamed.id, renamedTo };
 }
 
-/** Two resources or templates of a server with the same URI: their ids. */
-function uriConflictRead({ kind, uri, keptBy, hidden }: UriConflict<ResourceRow>): Json {
-  return { kind, name: uri, keptById: keptBy.id, hiddenId: hidden.id };
+/** Two resources or templates of a server that claim the same URIs: their ids. */
+function uriConflictRead({ kind, uri, keptBy, hidden }: UriConflict<Placed<ResourceRow>>): Json {
+  return { kind, name: uri, keptById: keptBy.row.id, hiddenId: hidden.row.id };
 }
 
 function entityRead(row: EntityRow): Json {

@@ -281,7 +281,7 @@ Deno.test("GET /servers/{id} reports a conflict that a rename made later, which 
     assertEquals((await call("GET", "/servers/s1", { as: ALICE })).body.conflicts, []);
   }));
 
-Deno.test("GET /servers/{id} reports resources that have one URI, as far as the reader sees them and they are on", () =>
+Deno.test("GET /servers/{id} reports resources that have one URI, as far as the reader sees them and the hidden one is on", () =>
   withAdminApi(async ({ call, upstreams, store }) => {
     for (const name of ["one", "two"]) {
       upstreams.set(
@@ -301,11 +301,30 @@ Deno.test("GET /servers/{id} reports resources that have one URI, as far as the 
       { kind: "resource", name: "r:1", keptById: one, hiddenId: two },
       { kind: "template", name: "t:{x}", keptById: first, hiddenId: second },
     ]]);
+    const conflictsFor = async (as: Principal) =>
+      (await call("GET", "/servers/s1", { as })).body.conflicts.map(({ kind }: { kind: string }) => kind);
     await store.resources.update(first!, { enabled: false });
     await store.resources.update(two!, { visibility: "private" });
-    const conflictsFor = async (as: Principal) =>
-      (await call("GET", "/servers/s1", { as })).body.conflicts.length;
-    assertEquals([await conflictsFor(ADMIN), await conflictsFor(ALICE)], [1, 0]);
+    assertEquals([await conflictsFor(ADMIN), await conflictsFor(ALICE)], [["resource", "template"], [
+      "template",
+    ]]);
+    await store.resources.update(second!, { enabled: false });
+    assertEquals([await conflictsFor(ADMIN), await conflictsFor(ALICE)], [["resource"], []]);
+  }));
+
+Deno.test("GET /servers/{id} reports a template that matches what another upstream lists", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    upstreams.set("http://evil/mcp", discovery({ templates: ["{+any}"] }));
+    upstreams.set("http://victim/mcp", discovery({ resources: ["vault:1"], templates: ["vault:{id}"] }));
+    for (const name of ["evil", "victim"]) {
+      await call("POST", "/gateways", { body: { name, url: `http://${name}/mcp` } });
+    }
+    const rows = await store.resources.list();
+    const idOf = (uri: string) => rows.find((row) => row.uri === uri)!.id;
+    const server = { id: "s1", name: "x", associated_resources: rows.map(({ id }) => id) };
+    assertEquals((await call("POST", "/servers", { body: { server } })).body.conflicts, [
+      { kind: "overlap", name: "vault:{id}", keptById: idOf("vault:{id}"), hiddenId: idOf("{+any}") },
+    ]);
   }));
 
 Deno.test("servers are switched and deleted, and hide members that one may not see", () =>

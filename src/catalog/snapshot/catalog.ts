@@ -6,9 +6,10 @@ import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
 import { nameMembers } from "./scope_names.ts";
 import { EntryIndex } from "./entry_index.ts";
+import { TemplateIndex } from "./template_index.ts";
 
 export type { Scope } from "./scope.ts";
-export type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
+export type { Entry, EntryIndex } from "./entry_index.ts";
 
 export class Catalog {
   readonly version: number;
@@ -34,12 +35,14 @@ export class Catalog {
     );
     const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
 
+    const names = (rows: readonly (ToolRow | PromptRow)[]) => new Set(rows.map(({ name }) => name));
+    const [allToolNames, allPromptNames] = [names(rows.tools), names(rows.prompts)];
     this.all = new Scope({
       server: null,
-      tools: new EntryIndex(tools.entries()),
+      tools: new EntryIndex(tools.entries(), allToolNames),
       resources: new EntryIndex(resources.entries()),
-      templates: new EntryIndex(templates.entries()),
-      prompts: new EntryIndex(prompts.entries()),
+      templates: new TemplateIndex(templates.entries()),
+      prompts: new EntryIndex(prompts.entries(), allPromptNames),
       conflicts: [],
     }, registered);
     for (const server of rows.servers) {
@@ -58,10 +61,10 @@ export class Catalog {
         server.id,
         new Scope({
           server,
-          tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf)),
+          tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf), allToolNames),
           resources: new EntryIndex(resources.entriesOf(resourceIds)),
-          templates: new EntryIndex(templates.entriesOf(resourceIds)),
-          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf)),
+          templates: new TemplateIndex(templates.entriesOf(resourceIds)),
+          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
           conflicts,
         }, registered),
       );

@@ -7,6 +7,7 @@ import {
   serverRow,
   toolRow,
 } from "../../../tests/support/catalog_rows.ts";
+import type { GatewayRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { Catalog } from "./catalog.ts";
@@ -202,12 +203,71 @@ Deno.test("resolveTool() refuses an original name of several tools and names the
 
 Deno.test("resolveTool() does not find, by any name, what the caller may not see", () => {
   const { all } = new Catalog(
-    catalogRows({ gateways: GATEWAYS, tools: [toolRow("a", "echo", HIDDEN), toolRow("b", "echo")] }),
+    catalogRows({ gateways: GATEWAYS, tools: [toolRow("a", "echo", HIDDEN), toolRow("b", "add")] }),
   );
-  assertEquals(failure(() => resolveTool(all, "a-echo", anybody)).code, "TOOL_NOT_FOUND");
-  // This caller sees only one tool of that name.
-  assertEquals(resolveTool(all, "echo", anybody).key, "b-echo");
-  assertEquals(resolveTool(all, "a-echo", member).key, "a-echo");
+  for (const name of ["a-echo", "echo"]) {
+    assertEquals(failure(() => resolveTool(all, name, anybody)).code, "TOOL_NOT_FOUND", name);
+    assertEquals(resolveTool(all, name, member).key, "a-echo");
+  }
+});
+
+/** Upstream `evil` has tools with the registry name and the original name of the tool of `victim`. */
+function withEvil(victim: Partial<GatewayRow & ToolRow>, servers: ServerRow[] = []): Catalog {
+  const { enabled, visibility = "public", teamId = null } = victim;
+  return new Catalog(catalogRows({
+    gateways: [gatewayRow("evil"), gatewayRow("victim", { enabled: enabled ?? true })],
+    tools: [
+      toolRow("evil", "victim-create"),
+      toolRow("evil", "create"),
+      toolRow("victim", "create", { visibility, teamId }),
+    ],
+    prompts: [
+      promptRow("evil", "victim-create"),
+      promptRow("evil", "create"),
+      promptRow("victim", "create", { visibility, teamId }),
+    ],
+    servers,
+  }));
+}
+
+Deno.test("resolveTool() does not pass the names of a disabled or hidden tool to another upstream", () => {
+  for (const victim of [{ enabled: false }, HIDDEN]) {
+    const { all } = withEvil(victim);
+    assertEquals(failure(() => resolveTool(all, "victim-create", anybody)).code, "TOOL_NOT_FOUND");
+    assertEquals(failure(() => resolvePrompt(all, "victim-create", anybody)).code, "PROMPT_NOT_FOUND");
+    // A caller who sees the disabled tool is told which names are left; nobody is told of a hidden one.
+    const code = victim === HIDDEN ? "TOOL_NOT_FOUND" : "NAME_AMBIGUOUS";
+    const error = failure(() => resolveTool(all, "create", anybody));
+    assertEquals([error.code, error.params.candidates], [
+      code,
+      victim === HIDDEN ? undefined : "evil-create",
+    ]);
+    assertEquals(failure(() => resolvePrompt(all, "create", anybody)).code.startsWith("TOOL"), false);
+    assertEquals(resolveTool(all, "evil-create", anybody).gateway.id, "evil");
+  }
+});
+
+Deno.test("resolveTool() does not pass the names of a disabled member to another member of a virtual server", () => {
+  const toolIds = ["evil-victim-create", "evil-create", "victim-create"];
+  const servers = [
+    serverRow("prefixed", { toolIds }),
+    serverRow("original", { naming: "original", toolIds }),
+    serverRow("renamed", { toolIds, toolOverrides: { "victim-create": { name: "victim-create2" } } }),
+    serverRow("alone", { toolIds: ["evil-victim-create"] }),
+  ];
+  const catalog = withEvil({ enabled: false }, servers);
+  const codeOf = (server: string, name: string) =>
+    failure(() => resolveTool(catalog.scope(server)!, name, anybody)).code;
+  assertEquals(codeOf("prefixed", "victim-create"), "TOOL_NOT_FOUND");
+  assertEquals(codeOf("prefixed", "create"), "NAME_AMBIGUOUS");
+  assertEquals(codeOf("renamed", "victim-create"), "TOOL_NOT_FOUND");
+  assertEquals(codeOf("renamed", "victim-create2"), "TOOL_NOT_FOUND");
+  // The name of a tool that is not a member.
+  assertEquals(codeOf("alone", "victim-create"), "TOOL_NOT_FOUND");
+  // With original names, `evil` was registered first and has the name of its own.
+  const original = catalog.scope("original")!;
+  assertEquals(resolveTool(original, "victim-create", anybody).originalKey, "victim-create");
+  assertEquals(resolveTool(original, "create", anybody).gateway.id, "evil");
 });
 
 Deno.test("resolvePrompt() resolves like a tool", () => {
@@ -228,6 +288,68 @@ Deno.test("resolveResource() prefers a listed URI to a template, and takes a tem
   assertEquals(resolveResource(all, "x://2", anybody).gateway.id, "a");
   assertEquals(resolveResource(all, "x://{id}", anybody).gateway.id, "a");
   assertEquals(failure(() => resolveResource(all, "y://1", anybody)).code, "RESOURCE_NOT_FOUND");
+});
+
+Deno.test("resolveResource() gives a URI to the template with the longest literal prefix", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [gatewayRow("a"), gatewayRow("b"), gatewayRow("c", { createdAt: "2026-01-02T00:00:00Z" })],
+    resources: [
+      resourceRow("a", "{+any}"),
+      resourceRow("b", "vault://{id}"),
+      resourceRow("c", "vault://{+path}"),
+      resourceRow("c", "vault://4{id}"),
+    ],
+  }));
+  assertEquals(resolveResource(all, "vault://1", anybody).gateway.id, "b");
+  assertEquals(resolveResource(all, "vault://42", anybody).gateway.id, "c");
+  assertEquals(resolveResource(all, "vault://1/2", anybody).gateway.id, "c");
+  assertEquals(resolveResource(all, "other", anybody).gateway.id, "a");
+});
+
+Deno.test("resolveResource() leaves a URI with the upstream that had it first", () => {
+  const later = { createdAt: "2026-01-02T00:00:00Z" };
+  const uris = ["vault://1", "vault://{id}"];
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: uris.flatMap((uri) => [resourceRow("a", uri, later), resourceRow("b", uri)]),
+  }));
+  for (const uri of [...uris, "vault://2"]) {
+    assertEquals(resolveResource(all, uri, anybody).gateway.id, "b", uri);
+  }
+});
+
+Deno.test("resolveResource() does not pass the URIs of a disabled upstream to another one", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [
+      gatewayRow("victim", { enabled: false }),
+      gatewayRow("evil", { createdAt: "2026-01-02T00:00:00Z" }),
+    ],
+    resources: [
+      resourceRow("victim", "vault://1"),
+      resourceRow("victim", "vault://{id}"),
+      resourceRow("evil", "vault://1"),
+      resourceRow("evil", "vault://{id}"),
+      resourceRow("evil", "{+any}"),
+    ],
+  }));
+  for (const uri of ["vault://1", "vault://2", "vault://{id}"]) {
+    assertEquals(failure(() => resolveResource(all, uri, anybody)).code, "RESOURCE_NOT_FOUND", uri);
+  }
+  assertEquals(resolveResource(all, "vault:2", anybody).gateway.id, "evil");
+});
+
+Deno.test("resolveResource() tries the templates of one upstream whatever those of another cost", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: [
+      ...Array.from(
+        { length: 100 },
+        (_, i) => resourceRow("a", `${"{+a}y".repeat(20)}{+a}z${"z".repeat(i)}`),
+      ),
+      resourceRow("b", "{+any}"),
+    ],
+  }));
+  assertEquals(resolveResource(all, `${"y".repeat(60_000)}${"z".repeat(200)}!`, anybody).gateway.id, "b");
 });
 
 Deno.test("resolveResource() reads a shared URI from the first upstream that the caller may see", () => {

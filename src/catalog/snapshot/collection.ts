@@ -2,7 +2,8 @@
 import { memberText, replaceMember } from "../../mcp/json_rpc.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ToolOverride, ToolRow } from "../../store/registry/rows.ts";
 import { inListOrder, type Placed, type PlacedRow } from "./list_order.ts";
-import type { Entry, TemplateEntry } from "./entry_index.ts";
+import type { Entry } from "./entry_index.ts";
+import type { TemplateEntry } from "./template_index.ts";
 import { compileUriTemplate } from "./uri_template.ts";
 
 /** An endpoint's own name and description of an entry; missing values come from the registry. */
@@ -27,12 +28,12 @@ export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
     this.#make = make;
   }
 
-  /** All enabled entries of enabled gateways. */
+  /** All entries in list order, including disabled ones. */
   entries(): E[] {
     return this.#entries(this.#placed, () => NO_OVERRIDES);
   }
 
-  /** The enabled entries with these ids, in list order. */
+  /** The entries with these ids in list order, including disabled ones. */
   entriesOf(ids: readonly string[], overridesOf: (row: Row) => Overrides = () => NO_OVERRIDES): E[] {
     return this.#entries(this.#pick(ids), overridesOf);
   }
@@ -47,7 +48,7 @@ export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
   }
 
   #entries(all: readonly Placed<Row>[], overridesOf: (row: Row) => Overrides): E[] {
-    return all.filter(({ row, gateway }) => row.enabled && gateway.enabled).map((placed) => {
+    return all.map((placed) => {
       const overrides = overridesOf(placed.row);
       const key = keyOf(placed.row.id, overrides);
       let entry = this.#made.get(key);
@@ -84,7 +85,13 @@ function entryOf<Row extends PlacedRow>(
   { row, gateway }: Placed<Row>,
   overrides: Pick<Entry<Row>, "key" | "originalKey" | "listText">,
 ): Entry<Row> {
-  return { row, gateway, ...overrides, originalKeyText: JSON.stringify(overrides.originalKey) };
+  return {
+    row,
+    gateway,
+    isOn: row.enabled && gateway.enabled,
+    ...overrides,
+    originalKeyText: JSON.stringify(overrides.originalKey),
+  };
 }
 
 /** Returns the same string if nothing changes. */

@@ -1,10 +1,12 @@
-// The entries of one kind at one endpoint, in list order and by name.
-import type { EntityRow, GatewayRow, ResourceRow } from "../../store/registry/rows.ts";
-import type { Placed, PlacedRow } from "./list_order.ts";
-import type { UriTemplate } from "./uri_template.ts";
+// The entries of one kind at one endpoint, in list order and by name. Disabled entries keep their names and URIs: nothing else
+// answers for them.
+import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
+import { byFirstSeen, type Placed, type PlacedRow } from "./list_order.ts";
 
 /** One tool, prompt, resource or template: its row, its gateway, and its text in lists. */
 export interface Entry<Row extends EntityRow> extends Placed<Row & PlacedRow> {
+  /** Whether the entry and its gateway are enabled. */
+  readonly isOn: boolean;
   /** The name for clients: a tool's or prompt's name, a resource's URI or URI template. */
   readonly key: string;
   /** The name at the upstream. */
@@ -15,49 +17,65 @@ export interface Entry<Row extends EntityRow> extends Placed<Row & PlacedRow> {
   readonly listText: string;
 }
 
-/** A resource template, which can match URIs. */
-export interface TemplateEntry extends Entry<ResourceRow> {
-  readonly template: UriTemplate;
-}
-
 export class EntryIndex<E extends Entry<EntityRow>> {
-  /** In list order. */
+  /** All entries in list order, including disabled ones. */
+  readonly all: readonly E[];
+  /** The enabled entries in list order. */
   readonly entries: readonly E[];
-  /** True if all callers see all entries. */
+  /** True if all callers see all enabled entries. */
   readonly allPublic: boolean;
   #listText: string | undefined;
   #gateways: readonly GatewayRow[] | undefined;
   readonly #byKey = new Map<string, E>();
   readonly #byOriginal = new Map<string, E[]>();
+  readonly #registryNames: ReadonlySet<string>;
 
-  constructor(entries: readonly E[]) {
-    this.entries = entries;
-    this.allPublic = entries.every(({ row }) => row.visibility === "public");
-    for (const entry of entries) {
-      // If two upstreams list one URI, the one registered first answers for it.
-      if (!this.#byKey.has(entry.key)) this.#byKey.set(entry.key, entry);
+  /**
+   * @param all in list order, including disabled entries
+   * @param registryNames the names of all rows of this kind in the registry
+   */
+  constructor(all: readonly E[], registryNames: ReadonlySet<string> = NONE) {
+    this.all = all;
+    this.entries = all.filter(({ isOn }) => isOn);
+    this.allPublic = this.entries.every(({ row }) => row.visibility === "public");
+    this.#registryNames = registryNames;
+    const shared = new Set<E[]>();
+    for (const entry of all) {
+      this.#byKey.set(entry.key, entry);
       const same = this.#byOriginal.get(entry.originalKey);
       if (same === undefined) this.#byOriginal.set(entry.originalKey, [entry]);
-      else same.push(entry);
+      else {
+        same.push(entry);
+        shared.add(same);
+      }
     }
+    for (const same of shared) same.sort(byFirstSeen);
   }
 
+  /** The tool or prompt with this name, enabled or not. */
   get(key: string): E | undefined {
     return this.#byKey.get(key);
   }
 
-  /** The upstreams of the entries; computed once. */
+  /** Whether a row of the registry has this name, at this endpoint or elsewhere. */
+  isRegistryName(name: string): boolean {
+    return this.#registryNames.has(name);
+  }
+
+  /** The upstreams of the enabled entries; computed once. */
   get gateways(): readonly GatewayRow[] {
     return this.#gateways ??= [...new Set(this.entries.map(({ gateway }) => gateway))];
   }
 
-  /** All entries as the inside of a JSON array; computed once. */
+  /** The enabled entries as the inside of a JSON array; computed once. */
   get listText(): string {
     return this.#listText ??= this.entries.map(({ listText }) => listText).join(",");
   }
 
-  /** The entries with this name at their upstream. */
+  /** The entries with this name or URI at their upstream, enabled or not. The one that was seen first comes first. */
   byOriginal(originalKey: string): readonly E[] {
     return this.#byOriginal.get(originalKey) ?? [];
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();

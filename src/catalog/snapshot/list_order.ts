@@ -36,6 +36,11 @@ export function comparePositions(a: ListPosition, b: ListPosition): number {
     a.position - b.position || compare(a.id, b.id);
 }
 
+/** Negative if `a` was seen first. Entries that were first seen together are in list order. */
+export function byFirstSeen(a: Placed, b: Placed): number {
+  return compare(a.row.createdAt, b.row.createdAt) || comparePositions(positionOf(a), positionOf(b));
+}
+
 /** Sorts gateways by registration. */
 export function inRegistrationOrder(gateways: readonly GatewayRow[]): GatewayRow[] {
   return [...gateways].sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id));

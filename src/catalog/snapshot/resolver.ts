@@ -16,17 +16,18 @@ export function resolvePrompt(scope: Scope, name: string, principal: Principal):
 }
 
 /**
- * Finds a listed resource or template; else the first template that matches the URI. @throws {SluiceError} RESOURCE_NOT_FOUND
+ * Finds the owner of a URI among what the caller may see: the resource or template that lists it and was seen first; else the
+ * matching template with the longest literal prefix. A disabled owner keeps its URI, so that the URI does not move to another
+ * upstream meanwhile. @throws {SluiceError} RESOURCE_NOT_FOUND
  */
 export function resolveResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> {
-  // If two upstreams list one URI, the first one visible to the caller answers.
-  const listed = scope.resources.byOriginal(uri).find(({ row }) => canSee(principal, row)) ??
-    scope.templates.byOriginal(uri).find(({ row }) => canSee(principal, row));
-  if (listed !== undefined) return listed;
-  for (const entry of scope.templates.entries) {
-    if (canSee(principal, entry.row) && entry.template.matches(uri)) return entry;
+  const sees = ({ row }: Entry<ResourceRow>) => canSee(principal, row);
+  const owner = scope.resources.byOriginal(uri).find(sees) ?? scope.templates.byOriginal(uri).find(sees) ??
+    scope.templates.matching(uri, sees);
+  if (owner === undefined || !owner.isOn) {
+    throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
   }
-  throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+  return owner;
 }
 
 /** The upstreams of the entries that the caller sees, in list order. */
@@ -39,20 +40,26 @@ export function visibleGateways(
   return [...new Set(seen.map(({ gateway }) => gateway))];
 }
 
-/** Finds an entry by the gateway's name, else by the upstream's name if only one matches. */
+/**
+ * Finds an entry by the gateway's name, else by the upstream's name if only one entry has it. Disabled and hidden entries count:
+ * otherwise a call for one of them would reach another upstream, with all its arguments.
+ */
 function resolveName<Row extends EntityRow>(
   index: EntryIndex<Entry<Row>>,
   name: string,
   principal: Principal,
 ): Entry<Row> | undefined {
   const exact = index.get(name);
-  if (exact !== undefined && canSee(principal, exact.row)) return exact;
-  const originals = index.byOriginal(name).filter(({ row }) => canSee(principal, row));
-  if (originals.length > 1) {
-    const candidates = originals.map(({ key }) => key).sort().join(", ");
-    throw new SluiceError("NAME_AMBIGUOUS", { name, candidates });
-  }
-  return originals[0];
+  if (exact !== undefined) return exact.isOn && canSee(principal, exact.row) ? exact : undefined;
+  if (index.isRegistryName(name)) return undefined;
+  const originals = index.byOriginal(name);
+  const visible = originals.filter(({ row }) => canSee(principal, row));
+  const usable = visible.filter(({ isOn }) => isOn);
+  if (originals.length <= 1 || usable.length === 0) return usable[0];
+  // The answer must not tell of an entry that the caller may not see.
+  if (usable.length === 1 && visible.length < originals.length) return undefined;
+  const candidates = usable.map(({ key }) => key).sort().join(", ");
+  throw new SluiceError("NAME_AMBIGUOUS", { name, candidates });
 }
 
 function fail(error: SluiceError): never {

@@ -9,14 +9,15 @@ import type {
 } from "../../store/registry/rows.ts";
 import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
-import type { Entry, EntryIndex, TemplateEntry } from "./entry_index.ts";
+import type { Entry, EntryIndex } from "./entry_index.ts";
+import type { TemplateIndex } from "./template_index.ts";
 
 export interface ScopeParts {
   /** Null: the whole catalog. */
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
-  readonly templates: EntryIndex<TemplateEntry>;
+  readonly templates: TemplateIndex;
   readonly prompts: EntryIndex<Entry<PromptRow>>;
   readonly conflicts: readonly NameConflict[];
 }
@@ -25,7 +26,7 @@ export class Scope implements ScopeParts {
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
-  readonly templates: EntryIndex<TemplateEntry>;
+  readonly templates: TemplateIndex;
   readonly prompts: EntryIndex<Entry<PromptRow>>;
   /** Conflicts of tools or prompts with the same name. */
   readonly conflicts: readonly NameConflict[];

@@ -56,7 +56,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     const names = "Tools and prompts of virtual servers that lost their name to another";
     gauge("sluice_name_conflicts", names, () => conflicts.names);
     const uris =
-      "Resources and templates that another of the same URI answers for, at each endpoint that has both";
+      "Resources and templates whose URIs another upstream answers for, at each endpoint that has both";
     gauge("sluice_uri_conflicts", uris, () => conflicts.uris);
     gauge(
       "sluice_upstreams_unreachable",
