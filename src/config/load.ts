@@ -7,6 +7,7 @@ import { SluiceError } from "../base/errors.ts";
 import { readFault } from "../base/file_error.ts";
 import { masked } from "./mask.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
+import { isGuessable, MAKE_SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
 import { sqliteFile } from "./sqlite_file.ts";
 import {
@@ -106,6 +107,8 @@ export function loadConfig(input: LoadInput): Loaded {
     const key = configKey(setting);
     if (key !== null && "value" in value) config[key] = value.value;
   }
+  const guessable = guessableSecrets(config, sources);
+  if (isClustered(config)) mistakes.push(...guessable);
   if (mistakes.length > 0) {
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistakes.join("\n") }, { data: mistakes });
   }
@@ -115,7 +118,7 @@ export function loadConfig(input: LoadInput): Loaded {
     sources: sources as Record<SettingName, Source>,
     databaseDotEnv: databaseDotEnv?.path ?? null,
     ignored: byImportance(ignored),
-    warnings: warningsOf(sources, byImportance(ignored)),
+    warnings: [...guessable, ...warningsOf(sources, byImportance(ignored))],
   };
 }
 
@@ -199,6 +202,24 @@ function describe(setting: Setting, source: Source): string {
     ? ""
     : `, alias of ${setting.name}`;
   return `${source.name}=${masked(setting, source.text, false)} (${source.from}${alias}):`;
+}
+
+/** A sentence for each secret that can be guessed. */
+function guessableSecrets(
+  config: Readonly<Record<string, unknown>>,
+  sources: Readonly<Record<string, Source>>,
+): string[] {
+  return SETTINGS.filter((row: Setting) => row.isGenerated).flatMap((row) => {
+    const secret = config[configKey(row)!];
+    if (typeof secret !== "string" || !isGuessable(secret)) return [];
+    return `${describe(row, sources[row.name])} can be guessed, because it consists of words, sequences or ` +
+      `repetitions; ${MAKE_SECRET}`;
+  });
+}
+
+/** Does the gateway share a database server or Redis with others? Then more people reach it than those of one machine. */
+function isClustered({ cacheType, databaseUrl }: Readonly<Record<string, unknown>>): boolean {
+  return cacheType === "redis" || (typeof databaseUrl === "string" && sqliteFile(databaseUrl, "/") === null);
 }
 
 function warningsOf(

@@ -6,7 +6,7 @@ import { SluiceError } from "../base/errors.ts";
 import { loadConfig, type Loaded, type LoadInput } from "./load.ts";
 import { type ConfigKey, configKey, SETTINGS } from "./schema.ts";
 
-const SECRET = "0123456789abcdef0123456789abcdef";
+const SECRET = "pX2mV7qLr9TzKd4WnYb8HsGc3FjE6aUh";
 
 function load(input: Partial<LoadInput> = {}): Loaded {
   return loadConfig({ environment: {}, dotEnv: null, dev: false, overrides: {}, cores: 4, ...input });
@@ -162,6 +162,22 @@ Deno.test("loadConfig() takes secrets of 32 characters and more, placeholders ex
   for (const bad of [SECRET.slice(1), "__REPLACE_ME__run_init-secrets_before_starting"]) {
     assertEquals(mistakes({ environment: { JWT_SECRET_KEY: bad } }).length, 1);
   }
+});
+
+Deno.test("loadConfig() warns of a secret that can be guessed, and refuses it with PostgreSQL or Redis", () => {
+  const weak = { JWT_SECRET_KEY: "changeme".repeat(5), AUTH_ENCRYPTION_SECRET: SECRET };
+  const words =
+    "JWT_SECRET_KEY=**** (environment): can be guessed, because it consists of words, sequences or " +
+    "repetitions; make one by: openssl rand -base64 48";
+  assertEquals(load({ environment: weak }).warnings, [words]);
+  const clusters: Record<string, string>[] = [
+    { CACHE_TYPE: "redis" },
+    { DATABASE_URL: "postgresql://u:p@h/db" },
+  ];
+  for (const cluster of clusters) assertEquals(mistakes({ environment: { ...weak, ...cluster } }), [words]);
+  const both = { JWT_SECRET_KEY: "x".repeat(40), AUTH_ENCRYPTION_SECRET: "y".repeat(40) };
+  assertEquals(load({ environment: both }).warnings.length, 2);
+  assertEquals(load({ environment: { ...both, JWT_SECRET_KEY: SECRET } }).warnings.length, 1);
 });
 
 Deno.test("loadConfig() refuses two names of one setting that differ within a layer, and only those", () => {

@@ -1,6 +1,7 @@
 // The secrets that the first start makes and later starts read, in a file beside the database.
 import { parse } from "@std/dotenv";
 import { SluiceError } from "../base/errors.ts";
+import { SECRET_RULE, secretFault } from "../config/settings/secret_quality.ts";
 import { fileReason, readFault, writeFault } from "../base/file_error.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
 import { refuseForeignFile } from "./sqlite/sqlite_contents.ts";
@@ -18,9 +19,6 @@ export interface SecretsOptions {
 const SUFFIX = ".secrets";
 
 const SECRET_BYTES = 48;
-
-/** As for the settings of the same names. */
-const MIN_CHARACTERS = 32;
 
 /**
  * The secrets in `<database file>.secrets`. The first start makes the file; processes that start at the same time agree.
@@ -128,13 +126,12 @@ async function closeToOthers(path: string, warn: SecretsOptions["warn"]): Promis
 function understand(text: string, path: string): Secrets {
   const values = parse(text);
   const wrong = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]
-    .filter((name) => (values[name] ?? "").length < MIN_CHARACTERS);
+    .filter((name) => secretFault(values[name] ?? "") !== null);
   if (wrong.length > 0) {
     const names = wrong.join(" and ");
     throw new SluiceError("SECRETS_UNUSABLE", {
       path,
-      reason:
-        `it has no ${names} of at least ${MIN_CHARACTERS} characters. Restore the file from a backup, or ` +
+      reason: `it has no ${names} that can be used (${SECRET_RULE}). Restore the file from a backup, or ` +
         "set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
     });
   }

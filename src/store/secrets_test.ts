@@ -54,10 +54,10 @@ Deno.test("loadOrCreateSecrets() never makes up half of a file", () =>
     const rows: [text: string, wrong: string][] = [
       [
         `JWT_SECRET_KEY=${"a".repeat(32)}\n`,
-        "it has no AUTH_ENCRYPTION_SECRET of at least 32 characters",
+        "it has no AUTH_ENCRYPTION_SECRET that can be used (at least 32 characters",
       ],
-      ["JWT_SECRET_KEY=abc\n", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at least"],
-      ["", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at least"],
+      ["JWT_SECRET_KEY=abc\n", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET that can be used"],
+      ["", "it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET that can be used"],
     ];
     for (const [text, wrong] of rows) {
       await Deno.writeTextFile(path, text, { mode: 0o600 });

@@ -12,11 +12,15 @@ const TTL_S = 3;
 /** From a leader's end until another one's first word in the log. */
 const TAKEN_OVER_MS = TTL_S * 1_000 + 5_000;
 
+const SECRETS = {
+  JWT_SECRET_KEY: crypto.randomUUID().repeat(2),
+  AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
+};
+
 function settings(databaseUrl: string): Record<string, string> {
   return {
     DATABASE_URL: databaseUrl,
-    JWT_SECRET_KEY: "a token secret of the tests, which is long enough",
-    AUTH_ENCRYPTION_SECRET: "an encryption secret of the tests, long enough",
+    ...SECRETS,
     LEADER_LEASE_TTL: String(TTL_S),
     HEALTH_CHECK_INTERVAL: "1",
     UNHEALTHY_THRESHOLD: "2",

@@ -9,7 +9,7 @@ import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const ignore = canLeaveOut("initdb") || canLeaveOut("pgbouncer");
-const AUTH_ENCRYPTION_SECRET = "an encryption secret of the tests, long enough";
+const AUTH_ENCRYPTION_SECRET = crypto.randomUUID().repeat(2);
 
 async function echo(sluice: Sluice): Promise<string> {
   const { body } = await sluice.rpc("tools/call", { name: "demo-echo", arguments: { message: "hello" } });

@@ -246,7 +246,7 @@ Deno.test({
       CACHE_TYPE: "redis",
       REDIS_URL: server.url(),
       DATABASE_URL: postgres.url(await postgres.takeDatabase()),
-      AUTH_ENCRYPTION_SECRET: "an encryption secret of the tests, long enough",
+      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
       DB_CONNECT_TIMEOUT: "1",
       POLL_INTERVAL: "0.1",
       MAX_INTERVAL: "0.2",

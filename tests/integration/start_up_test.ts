@@ -124,7 +124,10 @@ const FAILED_STARTS: readonly FailedStart[] = [
   },
   {
     name: "DATABASE_URL has a mistake",
-    env: () => ({ DATABASE_URL: "postgresql://u:hush@h:99999/db", AUTH_ENCRYPTION_SECRET: "x".repeat(32) }),
+    env: () => ({
+      DATABASE_URL: "postgresql://u:hush@h:99999/db",
+      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
+    }),
     code: 2,
     text: () => "DATABASE_URL: its port must be a number from 1 to 65535",
   },
@@ -132,7 +135,7 @@ const FAILED_STARTS: readonly FailedStart[] = [
     name: "PostgreSQL is down",
     env: () => ({
       DATABASE_URL: "postgresql://u:hush@127.0.0.1:1/db",
-      AUTH_ENCRYPTION_SECRET: "x".repeat(32),
+      AUTH_ENCRYPTION_SECRET: crypto.randomUUID().repeat(2),
       DB_MAX_RETRIES: "0",
     }),
     code: 1,
@@ -146,8 +149,8 @@ const FAILED_STARTS: readonly FailedStart[] = [
     env: () => ({ JWT_SECRET_KEY: "" }),
     code: 1,
     text: (folder) =>
-      `Cannot use the secrets file ${folder}/mcp.db.secrets: it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET of at ` +
-      "least 32 characters. Restore the file from a backup, or set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
+      `Cannot use the secrets file ${folder}/mcp.db.secrets: it has no JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET that can ` +
+      "be used (at least 32 characters, and not a placeholder; make one by: openssl rand -base64 48). Restore the file from a backup, or set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
   },
   {
     name: "JWT_SECRET_KEY is too short",

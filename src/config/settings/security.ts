@@ -1,18 +1,22 @@
 // Settings of authentication, outbound addresses, and limits.
 
+import { z } from "zod";
 import { parseNetwork } from "../../base/egress_guard_address.ts";
-import { bool, bytes, int, kind, list, oneOf, setting, text } from "./setting.ts";
+import { SECRET_RULE, secretFault } from "./secret_quality.ts";
+import { bool, bytes, int, type Kind, list, oneOf, setting, text } from "./setting.ts";
 
-/** Refuses short secrets and published placeholders: with those, anybody could forge tokens. */
-function secret(given: string): string | undefined {
-  return given.length >= 32 && !given.includes("__REPLACE_ME__") ? given : undefined;
-}
-
-const SECRET = kind(
-  null,
-  "at least 32 characters, and not a placeholder; make one by: openssl rand -base64 48",
-  secret,
-);
+/** Short and published secrets are refused: with those, anybody could forge tokens. */
+const SECRET: Kind<string, null> = {
+  unit: null,
+  accepts: SECRET_RULE,
+  schema: z.string().transform((given, context) => {
+    const secret = given.trim();
+    const fault = secretFault(secret);
+    if (fault === null) return secret;
+    context.addIssue({ code: "custom", message: fault });
+    return z.NEVER;
+  }),
+};
 
 function network(item: string): string | undefined {
   return parseNetwork(item) === null ? undefined : item;
@@ -39,7 +43,8 @@ export const AUTH_SETTINGS = [
     isGenerated: true,
     state: "active",
     doc: "The key that signs tokens. Not set: the first start makes a random key and keeps it beside the " +
-      "database.",
+      "database. A published sample is refused; a key of words or sequences is warned of, and refused with " +
+      "PostgreSQL or CACHE_TYPE=redis.",
   }),
   setting({
     name: "JWT_ALGORITHM",
@@ -98,7 +103,7 @@ export const AUTH_SETTINGS = [
     isGenerated: true,
     state: "active",
     doc: "The key that encrypts stored upstream credentials. Not set: the first start makes a random key " +
-      "and keeps it beside the database.",
+      "and keeps it beside the database. Refused like JWT_SECRET_KEY if it can be guessed.",
   }),
   setting({
     name: "PLATFORM_ADMIN_EMAIL",
