@@ -286,6 +286,13 @@ export const ERRORS = {
     "never",
     "The replica that has this session or call does not show a certificate that can be trusted (REPLICA_SSL_CA_CERTS)",
   ),
+  REPLICA_INCOMPATIBLE: row(
+    "internal",
+    502,
+    -31551,
+    "later",
+    "The replica that has this session or call runs another version of the gateway; retry when all replicas run the same one",
+  ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRETS_UNUSABLE: row("internal", 500, -31552, "never", "Cannot use the secrets file {path}: {reason}"),
   CANNOT_BACK_UP: row("internal", 500, -31553, "never", "Cannot back up to {file}: {reason}"),

@@ -11,23 +11,23 @@ import type { Config } from "../config/schema.ts";
 import type { McpReply, McpRequest, Owned, Serve } from "../downstream/exchange/mcp_exchange.ts";
 import { stateRefused } from "../downstream/sessionless/retried_request.ts";
 import { isBoundTo, ownerOf, type SessionClaims } from "../downstream/session/session_id.ts";
+import { Admission } from "../http/admission.ts";
 import { bodyReader } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint } from "../http/handler.ts";
 import type { Count, Metrics } from "../telemetry/metrics.ts";
-import { FORWARD_PATH, NotDelivered, ReplicaClient, ReplicaGone } from "./forward_client.ts";
+import { FORWARD_PATH, ForwardClient, NotDelivered, ReplicaGone } from "./forward_client.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
 import { ReplicaDirectory } from "./replica_directory.ts";
-import { ReplicaEndpoint } from "./forward_endpoint.ts";
+import { ForwardEndpoint } from "./forward_endpoint.ts";
 import type { ReplicaRegistration } from "./registration.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
-import { ReplicaSeal } from "./request_signature.ts";
+import type { ReplicaSignatures } from "./request_signature.ts";
 import { type SessionHome, SessionOwners } from "./session_owners.ts";
 
 export interface ClusterDeps {
   readonly config: Config;
-  /** AUTH_ENCRYPTION_SECRET */
-  readonly secret: string;
+  readonly signatures: ReplicaSignatures;
   readonly replica: ReplicaNumber;
   readonly registration: ReplicaRegistration;
   readonly records: Cache;
@@ -54,7 +54,7 @@ export class Cluster {
   readonly #deps: ClusterDeps;
   readonly #directory: ReplicaDirectory;
   readonly #sessions: SessionOwners;
-  readonly #client: ReplicaClient;
+  readonly #client: ForwardClient;
   readonly #endpoint: Endpoint;
   readonly #count: Count;
 
@@ -68,11 +68,10 @@ export class Cluster {
   }
 
   private constructor(deps: ClusterDeps, caCertificate: string | undefined) {
-    const { config, secret, replica, registration, records, clock, metrics, clients } = deps;
+    const { config, signatures, replica, registration, records, clock, metrics, clients } = deps;
     this.#deps = deps;
-    const seal = new ReplicaSeal(secret);
     const directory = this.#directory = new ReplicaDirectory({
-      ...{ records, clock, readElsewhere: deps.readElsewhere },
+      ...{ records, signatures, clock, readElsewhere: deps.readElsewhere },
       // A replica that waited for a silent Redis tries again when its last attempt has timed out.
       settleMs: config.replicaTtlMs + config.redisSocketTimeoutMs + config.redisSocketConnectTimeoutMs,
     });
@@ -91,15 +90,26 @@ export class Cluster {
       // No ALPN: a replica with HTTP_VERSION=2 refuses clients that offer HTTP/1.1, and accepts those that offer nothing.
       alpnProtocols: [],
     });
-    this.#client = new ReplicaClient({ http, seal, directory, clock, caCertificate });
+    this.#client = new ForwardClient({ http, signatures, directory, clock, caCertificate });
     this.#count = metrics.counter(
       "sluice_replica_forwards_total",
       "Requests forwarded to other replicas, by result. gone: the replica no longer existed, the request was served elsewhere; " +
         "untrusted: the replica's certificate was refused",
       ["result"],
     );
-    this.#endpoint = new ReplicaEndpoint({
-      ...{ seal, clock, replica, registration, clients },
+    const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
+    metrics.gauge(
+      "sluice_replica_requests_in_flight",
+      "Requests under way that other replicas have forwarded; sluice_requests_in_flight does not count them",
+      () => admission.requestsInFlight,
+    );
+    metrics.gauge(
+      "sluice_replica_streams_open",
+      "Event streams that other replicas have asked for; sluice_streams_open does not count them",
+      () => admission.streamCount,
+    );
+    this.#endpoint = new ForwardEndpoint({
+      ...{ signatures, clock, replica, registration, admission, clients },
       serve: (worker, request, signal) => this.#serveHere(worker, request, signal),
       readBody: bodyReader({
         maxBytes: config.maxBodyBytes + MAX_EXTRA_BYTES,

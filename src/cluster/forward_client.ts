@@ -1,32 +1,17 @@
-// Hands a request to another replica over HTTP, and brings its reply back.
+// The asking side of HTTP between replicas: carries a request to another replica and its reply back.
 import { Cancellation, type CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../base/errors.ts";
 import type { McpReply, McpRequest } from "../downstream/exchange/mcp_exchange.ts";
-import type { CallNote } from "../telemetry/call_note.ts";
 import type { HttpClient, HttpResponse } from "../upstream/http_client/http_client.ts";
+import { decodeReply, encodeRequest } from "./envelope.ts";
 import type { ReplicaDirectory } from "./replica_directory.ts";
-import { isSameSignature, type ReplicaSeal } from "./request_signature.ts";
-import { fromWireError, toWire, type WireError } from "./wire_request.ts";
+import { FORMAT_HEADER, FORWARD_FORMAT, type ReplicaSignatures } from "./request_signature.ts";
 
 export const FORWARD_PATH = "/internal/forward";
 
-/** Headers of a request between replicas, and of its answer. */
-export const FORWARD_HEADERS = {
-  replica: "sluice-replica",
-  at: "sluice-time",
-  nonce: "sluice-nonce",
-  signature: "sluice-signature",
-  /** A ReplyHead as base64 of its JSON text. */
-  head: "sluice-reply",
-} as const;
-
-/** What an answer says before its body, which is the reply's. */
-export type ReplyHead =
-  | { readonly kind: "reply" | "stream"; readonly reply: Omit<McpReply, "body">; readonly note?: CallNote }
-  | { readonly kind: "error"; readonly error: WireError; readonly note?: CallNote }
-  /** The request was for a replica that this process is not, or not any more. */
-  | { readonly kind: "not_here" };
+/** The whole head of a reply by which a replica says that the request was for another number than its own. */
+export const NOT_HERE = "not here";
 
 export interface Destination {
   readonly replica: number;
@@ -35,91 +20,59 @@ export interface Destination {
   readonly worker: number;
 }
 
-/** Nobody has served the request, and the replica will not serve another: whoever asked looks again. */
+/** Nobody has served the request, and the replica will serve no other: the caller looks for its successor. */
 export class ReplicaGone extends Error {}
 
-/** Nobody has served the request; it may be tried again. */
+/** Nobody has served the request; the caller may try again. */
 export class NotDelivered extends Error {}
 
-export interface ReplicaClientOptions {
+export interface ForwardClientOptions {
   readonly http: HttpClient;
-  readonly seal: ReplicaSeal;
+  readonly signatures: ReplicaSignatures;
   readonly directory: Pick<ReplicaDirectory, "find">;
   readonly clock: Clock;
   /** REPLICA_SSL_CA_CERTS as PEM text. */
   readonly caCertificate?: string;
 }
 
-/** How often replicas are looked for that owe an answer. */
+/** How often the client checks that replicas with unfinished replies are still registered. */
 const LOOK_EVERY_MS = 1_000;
 
-export class ReplicaClient {
-  readonly #options: ReplicaClientOptions;
-  /** By replica, what it owes: answers, and the rest of streams. */
-  readonly #owed = new Map<number, Set<Cancellation>>();
+export class ForwardClient {
+  readonly #options: ForwardClientOptions;
+  /** Replies that are not finished, open streams among them, by replica. Cancelling one ends it here. */
+  readonly #unfinished = new Map<number, Set<Cancellation>>();
   #timer: number | undefined;
 
-  constructor(options: ReplicaClientOptions) {
+  constructor(options: ForwardClientOptions) {
     this.#options = options;
   }
 
-  /** @throws {SluiceError} REPLICA_UNREACHABLE, REPLICA_UNTRUSTED, and whatever the other replica threw. @throws {ReplicaGone|NotDelivered} */
+  /**
+   * @throws {SluiceError} REPLICA_UNREACHABLE, REPLICA_UNTRUSTED, REPLICA_INCOMPATIBLE, and what the other replica threw
+   * @throws {ReplicaGone|NotDelivered}
+   */
   async forward(to: Destination, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
-    const { seal, clock, http, caCertificate } = this.#options;
-    const { body: requestBody, ...rest } = toWire(request);
-    // One line of JSON, then the client's body as it came.
-    const body = `${JSON.stringify({ worker: to.worker, request: rest })}\n${requestBody}`;
-    const sealed = { replica: to.replica, at: clock.now(), nonce: crypto.randomUUID() };
     const giveUp = new Cancellation();
     const onAbort = () => giveUp.cancel(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    this.#owes(to.replica, giveUp);
-    let isStream = false;
+    this.#begin(to.replica, giveUp);
     const done = () => {
       signal.removeEventListener("abort", onAbort);
-      this.#paid(to.replica, giveUp);
+      this.#finish(to.replica, giveUp);
     };
+    let isStream = false;
     try {
-      const response = await http.send({
-        method: "POST",
-        url: new URL(FORWARD_PATH, to.address),
-        headers: [
-          ["content-type", "application/json"],
-          [FORWARD_HEADERS.replica, String(sealed.replica)],
-          [FORWARD_HEADERS.at, String(sealed.at)],
-          [FORWARD_HEADERS.nonce, sealed.nonce],
-          [FORWARD_HEADERS.signature, seal.signRequest(sealed, FORWARD_PATH, body)],
-        ],
-        body,
-        signal: giveUp,
-        // A call takes the time it takes: whether the replica lives, its registration tells.
-        readTimeoutMs: Infinity,
-        longLived: request.method === "GET",
-        caCertificate,
-        upstream: "replica",
-      }).catch((error) => {
-        throw forwardFailure(error, to);
-      });
-      const head = this.#headOf(response, sealed.nonce);
-      if (head.kind === "not_here") {
-        response.discard();
-        throw new ReplicaGone();
-      }
-      if (request.note !== undefined) Object.assign(request.note, head.note);
-      if (head.kind === "error") {
-        response.discard();
-        throw fromWireError(head.error);
-      }
-      if (head.kind === "stream") {
-        isStream = true;
-        return { ...head.reply, body: streamOf(response, giveUp, done) };
-      }
-      // The other side has kept the limits.
+      const { response, nonce } = await this.#send(to, request, giveUp);
+      const { body, ...reply } = this.#readHead(response, nonce, request);
+      isStream = body === "stream";
+      if (isStream) return { ...reply, body: streamOf(response, giveUp, done) };
+      // The other replica has enforced the limits.
       const text = await response.text(Number.MAX_SAFE_INTEGER).catch((error) => {
         throw forwardFailure(error, to);
       });
-      return { ...head.reply, body: text === "" ? null : text };
+      return { ...reply, body: body === "none" ? null : text };
     } finally {
       if (!isStream) done();
     }
@@ -127,54 +80,78 @@ export class ReplicaClient {
 
   close(): void {
     this.#options.clock.clearTimeout(this.#timer!);
-    for (const owed of this.#owed.values()) {
-      for (const giveUp of owed) giveUp.cancel(new SluiceError("SHUTTING_DOWN"));
+    for (const replies of this.#unfinished.values()) {
+      for (const giveUp of replies) giveUp.cancel(new SluiceError("SHUTTING_DOWN"));
     }
     this.#options.http.close();
   }
 
-  #headOf(response: HttpResponse, nonce: string): ReplyHead {
-    const head = response.header(FORWARD_HEADERS.head);
-    const signature = response.header(FORWARD_HEADERS.signature);
-    if (
-      head !== null && signature !== null &&
-      isSameSignature(signature, this.#options.seal.signReply(nonce, head))
-    ) {
-      return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(head)));
-    }
-    response.discard();
-    // Refused at its door, before anybody could have signed.
-    if (response.status === 503) throw new SluiceError("OVERLOADED");
-    const cause = response.status === 401
-      ? "it does not take our signature: do the replicas' clocks agree, and their AUTH_ENCRYPTION_SECRET?"
-      : `it answered HTTP ${response.status} without a replica's signature`;
-    throw new SluiceError("REPLICA_UNREACHABLE", {}, { cause });
+  async #send(
+    to: Destination,
+    request: McpRequest,
+    signal: CancelSignal,
+  ): Promise<{ readonly response: HttpResponse; readonly nonce: string }> {
+    const { http, signatures, clock, caCertificate } = this.#options;
+    const { replica, worker, address } = to;
+    const nonce = crypto.randomUUID();
+    const body = encodeRequest(request);
+    const response = await http.send({
+      method: "POST",
+      url: new URL(FORWARD_PATH, address),
+      headers: [
+        ["content-type", "application/json"],
+        ...signatures.requestHeaders({ replica, worker, at: clock.now(), nonce }, body),
+      ],
+      body,
+      signal,
+      // A call may take any time. The registration tells whether the replica lives.
+      readTimeoutMs: Infinity,
+      longLived: request.method === "GET",
+      caCertificate,
+      upstream: "replica",
+    }).catch((error) => {
+      throw forwardFailure(error, to);
+    });
+    return { response, nonce };
   }
 
-  #owes(replica: number, giveUp: Cancellation): void {
-    const owed = this.#owed.get(replica);
-    if (owed === undefined) this.#owed.set(replica, new Set([giveUp]));
-    else owed.add(giveUp);
+  /** Discards the body if it throws. */
+  #readHead(response: HttpResponse, nonce: string, request: McpRequest): ReturnType<typeof decodeReply> {
+    try {
+      const head = this.#options.signatures.headIn(response, nonce);
+      if (head === null) throw refusalOf(response);
+      if (head === NOT_HERE) throw new ReplicaGone();
+      return decodeReply(head, request);
+    } catch (error) {
+      response.discard();
+      throw error;
+    }
+  }
+
+  #begin(replica: number, giveUp: Cancellation): void {
+    const replies = this.#unfinished.get(replica);
+    if (replies === undefined) this.#unfinished.set(replica, new Set([giveUp]));
+    else replies.add(giveUp);
     this.#timer ??= this.#options.clock.setTimeout(() => void this.#look(), LOOK_EVERY_MS);
   }
 
-  #paid(replica: number, giveUp: Cancellation): void {
-    const owed = this.#owed.get(replica);
-    owed?.delete(giveUp);
-    if (owed?.size === 0) this.#owed.delete(replica);
+  #finish(replica: number, giveUp: Cancellation): void {
+    const replies = this.#unfinished.get(replica);
+    replies?.delete(giveUp);
+    if (replies?.size === 0) this.#unfinished.delete(replica);
   }
 
-  /** One that stands still keeps its connections, and would be waited for without end. */
+  /** A replica that stands still keeps its connections open, so only its missing registration ends the wait. */
   async #look(): Promise<void> {
     const { directory, clock } = this.#options;
-    await Promise.all([...this.#owed].map(async ([replica, owed]) => {
+    await Promise.all([...this.#unfinished].map(async ([replica, replies]) => {
       const isGone = await directory.find(replica).then((address) => address === null, () => false);
       if (!isGone) return;
-      for (const giveUp of owed) {
-        giveUp.cancel(new SluiceError("REPLICA_UNREACHABLE", {}, { cause: "it is registered no more" }));
+      for (const giveUp of replies) {
+        giveUp.cancel(new SluiceError("REPLICA_UNREACHABLE", {}, { cause: "it is no longer registered" }));
       }
     }));
-    this.#timer = this.#owed.size === 0
+    this.#timer = this.#unfinished.size === 0
       ? undefined
       : clock.setTimeout(() => void this.#look(), LOOK_EVERY_MS);
   }
@@ -193,7 +170,7 @@ function streamOf(
         if (!isOver) return controller.enqueue(value);
         controller.close();
       } catch {
-        // The client resumes, at whoever has the session then.
+        // The client resumes the stream at the session's next owner.
         controller.close();
       }
       done();
@@ -206,7 +183,22 @@ function streamOf(
   });
 }
 
-/** What the HTTP client's failure means between replicas; whatever the request was cancelled with stays as it is. */
+/** What a response means that no replica has signed. */
+function refusalOf(response: HttpResponse): SluiceError {
+  const format = response.header(FORMAT_HEADER);
+  if (format !== null && format !== FORWARD_FORMAT) {
+    const cause =
+      `it speaks format ${format} of requests between replicas, this replica speaks ${FORWARD_FORMAT}`;
+    return new SluiceError("REPLICA_INCOMPATIBLE", {}, { cause });
+  }
+  if (response.status === 503) return new SluiceError("OVERLOADED");
+  const cause = response.status === 401
+    ? "it refuses this replica's signature: do their clocks agree, their AUTH_ENCRYPTION_SECRET, their versions?"
+    : `it answered HTTP ${response.status} without a replica's signature`;
+  return new SluiceError("REPLICA_UNREACHABLE", {}, { cause });
+}
+
+/** The HTTP client's failure in terms of replicas. The reason of a cancellation stays as it is. */
 function forwardFailure(error: unknown, { address }: Destination): unknown {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return error;
   if (isError(error, "UPSTREAM_CONNECT_FAILED") && error.cause instanceof Deno.errors.ConnectionRefused) {

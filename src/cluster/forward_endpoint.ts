@@ -1,122 +1,116 @@
-// POST /internal/forward: takes what another replica hands on, and gives it to the worker that has the session or call.
+// The answering side of HTTP between replicas, POST /internal/forward: takes another replica's request to the worker that owns what the
+// request names.
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
+import { ERRORS, SluiceError } from "../base/errors.ts";
 import type { McpReply, McpRequest } from "../downstream/exchange/mcp_exchange.ts";
+import { type Admission, REFUSED } from "../http/admission.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
+import { discardBody, refusalResponse } from "../http/refusal.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
-import { FORWARD_HEADERS, FORWARD_PATH, type ReplyHead } from "./forward_client.ts";
+import { serveEncoded } from "./envelope.ts";
+import { NOT_HERE } from "./forward_client.ts";
 import type { ReplicaRegistration } from "./registration.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
 import {
-  isSameSignature,
-  type ReplicaSeal,
-  SEAL_WINDOW_MS,
-  type SealedRequest,
+  checkBody,
+  FORMAT_HEADER,
+  FORWARD_FORMAT,
+  type ReplicaSignatures,
+  type Voucher,
 } from "./request_signature.ts";
-import { fromWire, toWireError, type WireRequest } from "./wire_request.ts";
 
-export interface ReplicaEndpointDeps {
-  readonly seal: ReplicaSeal;
+export interface ForwardEndpointDeps {
+  readonly signatures: ReplicaSignatures;
   readonly clock: Clock;
   readonly replica: Pick<ReplicaNumber, "now">;
   readonly registration: Pick<ReplicaRegistration, "confirm" | "renew">;
+  /** Counts requests of replicas alone, so that the load of clients and that of replicas do not displace each other. */
+  readonly admission: Admission;
   readonly readBody: ReadBody;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
-  /** Has it served by the worker that the session's id names. */
+  /** Serves a request by the worker that the session's id names. */
   readonly serve: (worker: number, request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 }
 
-export class ReplicaEndpoint implements Endpoint {
+export class ForwardEndpoint implements Endpoint {
   readonly name = "replica";
   readonly speaks = "json-rpc";
   readonly open = true;
   readonly isInternal = true;
-  readonly #deps: ReplicaEndpointDeps;
+  readonly #deps: ForwardEndpointDeps;
 
-  constructor(deps: ReplicaEndpointDeps) {
+  constructor(deps: ForwardEndpointDeps) {
     this.#deps = deps;
   }
 
-  /** @throws {SluiceError} UNAUTHENTICATED for whatever no replica has signed for this one now; failures of the request itself are in the answer */
+  /**
+   * A failure of the request itself is in the reply.
+   * @throws {SluiceError} METHOD_NOT_ALLOWED; UNAUTHENTICATED for a request that no replica has signed now
+   */
   async serve(exchange: Exchange): Promise<Response> {
-    const { replica, registration, clients, readBody } = this.#deps;
-    const { request } = exchange;
+    const { signatures, clock, admission } = this.#deps;
+    const { request, info } = exchange;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
-    const sealed = this.#sealOf(request.headers);
+    if (request.headers.get(FORMAT_HEADER) !== FORWARD_FORMAT) return otherFormat(request);
+    // Strangers are refused here: they cost no place and no memory for their body.
+    const voucher = signatures.voucherIn(request.headers, clock.now());
+    const ticket = admission.enter();
+    if (ticket === REFUSED) {
+      discardBody(request);
+      return refusalResponse("OVERLOADED", this.speaks);
+    }
+    try {
+      return await this.#serve(voucher, exchange);
+    } finally {
+      if (exchange.isStream) admission.leaveAsStream(info.completed);
+      else admission.leave(ticket);
+    }
+  }
+
+  async #serve(voucher: Voucher, exchange: Exchange): Promise<Response> {
+    const { replica, registration, clients, readBody, serve } = this.#deps;
+    const { request } = exchange;
     const text = await readBody(request);
-    this.#check(request.headers, sealed, text);
+    checkBody(voucher, text);
     await registration.confirm();
-    // Another worker of this process may know already that it goes on under another number.
-    if (sealed.replica !== replica.now) await registration.renew();
-    if (sealed.replica !== replica.now) return this.#answer(sealed, { kind: "not_here" }, null);
-    const end = text.indexOf("\n");
-    const { worker, request: wire } = JSON.parse(text.slice(0, end)) as {
-      worker: number;
-      request: Omit<WireRequest, "body">;
-    };
-    const mcpRequest: McpRequest = {
-      ...fromWire({ ...wire, body: text.slice(end + 1) }),
-      forwardedAs: sealed.nonce,
-      note: noteFor(exchange, wire),
-    };
+    // Another worker of this process may have learned of a new number already.
+    if (voucher.replica !== replica.now) await registration.renew();
+    if (voucher.replica !== replica.now) return this.#respond(voucher, NOT_HERE, null);
     const clientGone = clients.enter(request);
     try {
-      const { body, ...reply } = await this.#deps.serve(worker, mcpRequest, clientGone);
+      const { head, body } = await serveEncoded(text, async (forwarded, signal) => {
+        const note = noteFor(exchange, forwarded);
+        try {
+          return await serve(voucher.worker, { ...forwarded, forwardedAs: voucher.nonce, note }, signal);
+        } finally {
+          // The requests of a batch are logged here alone: a header has no room for a hundred of them.
+          if (forwarded.note !== undefined) Object.assign(forwarded.note, note, { calls: undefined });
+        }
+      }, clientGone);
       exchange.isStream = body instanceof ReadableStream;
-      return this.#answer(sealed, {
-        kind: exchange.isStream ? "stream" : "reply",
-        reply,
-        note: noteIn(mcpRequest),
-      }, body);
-    } catch (error) {
-      // The asking side reports it, and answers its client.
-      return this.#answer(
-        sealed,
-        { kind: "error", error: toWireError(error), note: noteIn(mcpRequest) },
-        null,
-      );
+      return this.#respond(voucher, head, body);
     } finally {
       clients.leave(clientGone);
     }
   }
 
-  #sealOf(headers: Headers): SealedRequest {
-    const at = Number(headers.get(FORWARD_HEADERS.at) ?? NaN);
-    const nonce = headers.get(FORWARD_HEADERS.nonce) ?? "";
-    if (!(Math.abs(this.#deps.clock.now() - at) < SEAL_WINDOW_MS) || nonce.length > MAX_NONCE_CHARS) {
-      throw notOurs("its time is not now: do the replicas' clocks differ?");
-    }
-    return { replica: Number(headers.get(FORWARD_HEADERS.replica)), at, nonce };
-  }
-
-  #check(headers: Headers, sealed: SealedRequest, text: string): void {
-    const signature = this.#deps.seal.signRequest(sealed, FORWARD_PATH, text);
-    if (!isSameSignature(headers.get(FORWARD_HEADERS.signature) ?? "", signature)) {
-      throw notOurs("its signature is not a replica's: do all have the same AUTH_ENCRYPTION_SECRET?");
-    }
-  }
-
-  /** HTTP says 200 whatever the reply is: that there is one. */
-  #answer({ nonce }: SealedRequest, head: ReplyHead, body: McpReply["body"]): Response {
-    const text = new TextEncoder().encode(JSON.stringify(head)).toBase64();
+  /** The HTTP status is 200 whatever the reply's own is: the reply has crossed. */
+  #respond({ nonce }: Voucher, head: string, body: McpReply["body"]): Response {
     return new Response(body, {
-      headers: {
-        "content-type": "application/octet-stream",
-        [FORWARD_HEADERS.head]: text,
-        [FORWARD_HEADERS.signature]: this.#deps.seal.signReply(nonce, text),
-      },
+      headers: [
+        ["content-type", "application/octet-stream"],
+        ...this.#deps.signatures.replyHeaders(nonce, head),
+      ],
     });
   }
 }
 
-const MAX_NONCE_CHARS = 64;
-
-/** The request has a line in the log of this replica too, with the client's address, caller and correlation id. */
+/** This replica's access log has a line of the request too, with the client's address, caller and correlation id. */
 function noteFor(
   exchange: Exchange,
   { note, principal }: Pick<McpRequest, "note" | "principal">,
@@ -126,13 +120,9 @@ function noteFor(
   return Object.assign(exchange.note, note);
 }
 
-/** What the other replica logs. The requests of a batch are logged here: a header has no room for a hundred of them. */
-function noteIn({ note }: McpRequest): CallNote | undefined {
-  return note && { ...note, calls: undefined };
-}
-
-function notOurs(reason: string): SluiceError {
-  return new SluiceError("UNAUTHENTICATED", { reason: "the request is none of a replica's" }, {
-    cause: reason,
-  });
+/** To a replica of another version, which could read nothing else. */
+function otherFormat(request: Request): Response {
+  discardBody(request);
+  const { http, text } = ERRORS.REPLICA_INCOMPATIBLE;
+  return new Response(text, { status: http, headers: { [FORMAT_HEADER]: FORWARD_FORMAT } });
 }

@@ -6,9 +6,12 @@ import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import { replicaAddress } from "./replica_address.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
+import { encodeRecord, replicaKey } from "./replica_record.ts";
+import type { ReplicaSignatures } from "./request_signature.ts";
 
 export interface RegistrationOptions {
   readonly records: Pick<Cache, "compareAndSet" | "delete">;
+  readonly signatures: ReplicaSignatures;
   readonly clock: Clock;
   readonly log: Log;
   /** Advanced when other replicas have declared it gone. */
@@ -25,10 +28,6 @@ export const RENEWALS_PER_TTL = 3;
 /** The longest that a request waits for a renewal, and the time after a failed one in which no request tries another. */
 const PATIENCE_MS = 1_000;
 
-export function replicaKey(number: number): string {
-  return `replica:${number}`;
-}
-
 /** null: CACHE_TYPE keeps records that no other process reads, so there are no replicas. */
 export function registrationOf(
   config: Config,
@@ -41,7 +40,6 @@ export function registrationOf(
 /** All workers of a process write the same record, so it exists as long as one of them lives. */
 export class ReplicaRegistration {
   readonly #options: RegistrationOptions;
-  readonly #record: string;
   #renewedAt = -Infinity;
   #triedAt = -Infinity;
   #renewing: Promise<void> | null = null;
@@ -53,7 +51,6 @@ export class ReplicaRegistration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    this.#record = JSON.stringify({ address: options.address, process: options.replica.seed });
   }
 
   /** The record cannot have expired since its last renewal, so no replica can have declared this one gone. */
@@ -108,14 +105,14 @@ export class ReplicaRegistration {
   }
 
   async #renew(): Promise<void> {
-    const { records, clock, log, ttlMs, replica } = this.#options;
+    const { records, signatures, clock, log, ttlMs, replica, address } = this.#options;
     // Taken before the request, so that the record never expires earlier than this worker believes.
     const askedAt = this.#triedAt = clock.now();
-    const record = this.#record;
     const stopListening = this.#listenForSilence();
     try {
       for (;;) {
         const key = replicaKey(replica.now);
+        const record = encodeRecord(replica.now, { address, process: replica.seed }, signatures);
         const renew = () => records.compareAndSet(key, record, record, ttlMs);
         // Tried again after the insertion: another worker of this process may have registered the number between the two.
         const isOurs = await renew() || await records.compareAndSet(key, null, record, ttlMs) ||

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { replicaFixture, TTL_MS } from "../../tests/support/replica_fixture.ts";
-import { replicaKey } from "./registration.ts";
+import { replicaKey } from "./replica_record.ts";
 
 Deno.test("ReplicaRegistration keeps its record as long as one worker of the process lives", async () => {
   const { clock, cache, replica } = replicaFixture();

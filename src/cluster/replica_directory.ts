@@ -1,16 +1,18 @@
-// Where the other replicas are, and which of them are gone for good.
+// The addresses of the other replicas, and which of them are gone for good.
 import { BoundedMap } from "../base/bounded_map.ts";
 import { type Clock, within } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
-import { replicaKey } from "./registration.ts";
+import { addressIn, GONE, replicaKey } from "./replica_record.ts";
+import type { ReplicaSignatures } from "./request_signature.ts";
 
 export interface DirectoryOptions {
   readonly records: Pick<Cache, "get" | "compareAndSet">;
+  readonly signatures: ReplicaSignatures;
   readonly clock: Clock;
-  /** When the records were away, so long after that every replica has found them again. */
+  /** After an outage of the store of the records: the time within which every replica has registered again. */
   readonly settleMs: number;
-  /** A replica's record as another worker of this process has read it; null: none has. */
+  /** A replica's record as another worker of this process last read it; null: no worker has read it. */
   readonly readElsewhere: (number: number) => Promise<string | null>;
 }
 
@@ -21,19 +23,16 @@ interface Entry {
   readonly readAt: number;
 }
 
-/** Stands in the place of a replica's record when others have declared it gone: it cannot come back under that number. */
-const GONE = '"gone"';
-
 /** Longer than any session lives that names the number. */
 const GONE_TTL_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** Other workers answer at once, or are in trouble themselves. */
+/** The longest wait for the other workers: they answer at once, or are in trouble themselves. */
 const ELSEWHERE_MS = 1_000;
 
-/** An address is believed for so long without another look. */
+/** An address is used for this time without another read. */
 const BELIEVED_MS = 1_000;
 
-/** How long a call waits for a look at the records where this worker or another knows the replica. */
+/** The longest that a request waits for a read if this worker or another knows the replica already. */
 const LOOK_MS = 250;
 
 const MAX_REMEMBERED = 10_000;
@@ -50,14 +49,14 @@ export class ReplicaDirectory {
   }
 
   /**
-   * The address of a replica; null where it is gone for good, which is so for all replicas from then on.
-   * @throws {SluiceError} REPLICA_UNREACHABLE where nobody can know now, CACHE_UNAVAILABLE, STORE_UNAVAILABLE
+   * The address of a replica; null for a replica that is gone for good. All replicas agree on that from then on.
+   * @throws {SluiceError} REPLICA_UNREACHABLE if the address cannot be known now, CACHE_UNAVAILABLE, STORE_UNAVAILABLE
    */
   async find(number: number): Promise<string | null> {
     if (this.#gone.has(number)) return null;
     const known = this.#entries.get(number);
     if (known !== undefined && known.readAt + BELIEVED_MS > this.#options.clock.now()) return known.address;
-    // Whoever asks meanwhile shares the answer.
+    // Concurrent callers share one read.
     let looking = this.#looking.get(number);
     if (looking === undefined) {
       looking = this.#look(number, known).finally(() => this.#looking.delete(number));
@@ -65,11 +64,10 @@ export class ReplicaDirectory {
     }
     if (await within(this.#options.clock, LOOK_MS, looking)) return await looking;
     if (known !== undefined) return this.#believe(number, known);
-    const found = await this.#readElsewhere(number);
-    return found === null ? await looking : this.#remember(number, found);
+    return await this.#findElsewhere(number) ?? await looking;
   }
 
-  /** Calls do not wait for records that do not answer: who was there goes on being there. */
+  /** The store does not answer: a known address stays in use, and requests do not wait. */
   #believe(number: number, known: Entry): string | null {
     if (this.#gone.has(number)) return null;
     if (this.#entries.get(number) === known) {
@@ -85,33 +83,39 @@ export class ReplicaDirectory {
     } catch (error) {
       this.recordsWereAway();
       if (known !== undefined) return known.address;
-      const found = await this.#readElsewhere(number);
+      const found = await this.#findElsewhere(number);
       if (found === null) throw error;
-      return this.#remember(number, found);
+      return found;
     }
     if (record === GONE) return this.#rememberGone(number);
-    if (record !== null) return this.#remember(number, record);
-    // A cache that was away may have lost the record of a replica that lives, and soon writes it again.
+    if (record !== null) {
+      const address = this.#remember(number, record);
+      if (address === null) {
+        throw unreachable(number, "has a record that no replica of this version has signed");
+      }
+      return address;
+    }
+    // A store that was away may have lost the record of a replica that lives and will soon register again.
     if (this.#troubledAt + this.#options.settleMs > this.#options.clock.now()) {
       if (known !== undefined) return known.address;
-      throw new SluiceError("REPLICA_UNREACHABLE", {}, { cause: `replica ${number} is not registered now` });
+      throw unreachable(number, "is not registered now");
     }
     return await this.#declareGone(number, null) ? null : await this.#look(number, known);
   }
 
-  /** A replica's record, as it was last read here. */
+  /** A replica's record as this worker last read it. */
   recordOf(number: number): string | null {
     return this.#entries.get(number)?.record ?? null;
   }
 
-  /** Nobody answers there any more. */
+  /** Nobody listens at the replica's address any more. */
   async declareGone(number: number): Promise<void> {
     const known = this.#entries.get(number);
     this.#entries.delete(number);
     if (known !== undefined) await this.#declareGone(number, known.record);
   }
 
-  /** Until every replica has had the time to register again, a missing record says nothing. */
+  /** A missing record proves nothing until every replica has had the time to register again. */
   recordsWereAway(): void {
     this.#troubledAt = this.#options.clock.now();
   }
@@ -123,15 +127,17 @@ export class ReplicaDirectory {
     return isGone;
   }
 
-  async #readElsewhere(number: number): Promise<string | null> {
+  async #findElsewhere(number: number): Promise<string | null> {
     const { readElsewhere, clock } = this.#options;
     let found: string | null = null;
     await within(clock, ELSEWHERE_MS, readElsewhere(number).then((record) => void (found = record)));
-    return found;
+    return found === null ? null : this.#remember(number, found);
   }
 
-  #remember(number: number, record: string): string {
-    const { address } = JSON.parse(record) as { address: string };
+  /** @returns the address in the record; null for a record that is not signed */
+  #remember(number: number, record: string): string | null {
+    const address = addressIn(number, record, this.#options.signatures);
+    if (address === null) return null;
     this.#entries.set(number, { record, address, readAt: this.#options.clock.now() });
     return address;
   }
@@ -141,4 +147,8 @@ export class ReplicaDirectory {
     this.#gone.set(number, true);
     return null;
   }
+}
+
+function unreachable(number: number, what: string): SluiceError {
+  return new SluiceError("REPLICA_UNREACHABLE", {}, { cause: `replica ${number} ${what}` });
 }

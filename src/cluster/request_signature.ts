@@ -1,21 +1,54 @@
-// How replicas know each other: what they send is signed with a key that follows from AUTH_ENCRYPTION_SECRET.
+// How replicas recognize each other: requests, replies and replica records are signed with a key derived from AUTH_ENCRYPTION_SECRET.
+//
+// The signature of a request covers a digest of its body and stands in a header, so a stranger's request is refused before any of its
+// body is read.
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
 
-/** What is signed with a request, beside its body: it goes into headers. */
-export interface SealedRequest {
-  /** Who it is for: nobody else takes it. */
+/** What a forwarded request says of itself beside its envelope. Everything here is signed. */
+export interface Voucher {
+  /** The only replica that may take the request. */
   readonly replica: number;
-  /** When it was made, ms since the epoch. */
+  /** The worker there, as the id of the session or call names it. */
+  readonly worker: number;
+  /** When the request was made, ms since the epoch. */
   readonly at: number;
   /** Used once. */
   readonly nonce: string;
+  /** SHA-256 of the body, in hex. */
+  readonly digest: string;
 }
 
-/** A request is good for so long before and after the time that it names: the replicas' clocks may differ by this. */
-export const SEAL_WINDOW_MS = 30_000;
+const HEADERS = {
+  format: "sluice-format",
+  replica: "sluice-replica",
+  worker: "sluice-worker",
+  at: "sluice-time",
+  nonce: "sluice-nonce",
+  digest: "sluice-digest",
+  signature: "sluice-signature",
+  /** The head of a reply, as base64. */
+  head: "sluice-reply",
+} as const;
 
-export class ReplicaSeal {
+/**
+ * The format of what replicas send each other. A replica answers a request of another format with this header alone, and the asking
+ * side reports REPLICA_INCOMPATIBLE: during an upgrade old and new replicas meet. Format 1 had no such header. A replica of that format
+ * answers 401, since it does not find the signature that it looks for.
+ */
+export const FORWARD_FORMAT = "2";
+
+export const FORMAT_HEADER = HEADERS.format;
+
+/** A request is valid for this time before and after the time that it names: the replicas' clocks may differ by as much. */
+export const SIGNATURE_WINDOW_MS = 30_000;
+
+const MAX_NONCE_CHARS = 64;
+
+type HeaderPairs = [name: string, value: string][];
+
+export class ReplicaSignatures {
   readonly #key: Uint8Array;
 
   /** @param secret the deployment's; the key is derived from it once */
@@ -23,13 +56,77 @@ export class ReplicaSeal {
     this.#key = new Uint8Array(hkdfSync("sha256", secret, "sluice", "requests between replicas", 32));
   }
 
-  signRequest({ replica, at, nonce }: SealedRequest, target: string, body: string): string {
-    const digest = createHash("sha256").update(body).digest("hex");
-    return this.#sign(["request", "POST", target, replica, at, nonce, digest]);
+  /** The headers of a request with this body. */
+  requestHeaders(voucher: Omit<Voucher, "digest">, body: string): HeaderPairs {
+    const digest = digestOf(body);
+    return [
+      [HEADERS.format, FORWARD_FORMAT],
+      [HEADERS.replica, String(voucher.replica)],
+      [HEADERS.worker, String(voucher.worker)],
+      [HEADERS.at, String(voucher.at)],
+      [HEADERS.nonce, voucher.nonce],
+      [HEADERS.digest, digest],
+      [HEADERS.signature, this.#signRequest({ ...voucher, digest })],
+    ];
   }
 
-  /** The answer's head belongs to one request: `nonce` is that one's. */
-  signReply(nonce: string, head: string): string {
+  /**
+   * Reads and checks the headers of a request. The body is still to be compared with the digest.
+   * @throws {SluiceError} UNAUTHENTICATED for a request that no replica has signed, or not now
+   */
+  voucherIn(headers: Headers, now: number): Voucher {
+    const text = (name: keyof typeof HEADERS) => headers.get(HEADERS[name]) ?? "";
+    const voucher: Voucher = {
+      replica: Number(text("replica")),
+      worker: Number(text("worker")),
+      at: Number(text("at") || NaN),
+      nonce: text("nonce"),
+      digest: text("digest"),
+    };
+    if (!isSameText(text("signature"), this.#signRequest(voucher))) {
+      throw notOurs(
+        "its signature is not a replica's: do all replicas have the same AUTH_ENCRYPTION_SECRET?",
+      );
+    }
+    if (!(Math.abs(now - voucher.at) < SIGNATURE_WINDOW_MS) || voucher.nonce.length > MAX_NONCE_CHARS) {
+      throw notOurs("the time that it names is not now: do the replicas' clocks differ?");
+    }
+    return voucher;
+  }
+
+  /** The headers of a reply. Its head belongs to one request, which the nonce names. */
+  replyHeaders(nonce: string, head: string): HeaderPairs {
+    const encoded = new TextEncoder().encode(head).toBase64();
+    return [
+      [HEADERS.format, FORWARD_FORMAT],
+      [HEADERS.head, encoded],
+      [HEADERS.signature, this.#signReply(nonce, encoded)],
+    ];
+  }
+
+  /** The head of a reply to the request with this nonce; null: no replica has signed one. */
+  headIn(response: { header(name: string): string | null }, nonce: string): string | null {
+    const encoded = response.header(HEADERS.head);
+    const signature = response.header(HEADERS.signature);
+    if (encoded === null || signature === null) return null;
+    if (!isSameText(signature, this.#signReply(nonce, encoded))) return null;
+    return new TextDecoder().decode(Uint8Array.fromBase64(encoded));
+  }
+
+  /** The signature of a replica's record, valid for that number alone. */
+  signRecord(number: number, address: string, process: string): string {
+    return this.#sign(["record", FORWARD_FORMAT, number, address, process]);
+  }
+
+  hasSignedRecord(signature: string, number: number, address: string, process: string): boolean {
+    return isSameText(signature, this.signRecord(number, address, process));
+  }
+
+  #signRequest({ replica, worker, at, nonce, digest }: Voucher): string {
+    return this.#sign(["request", FORWARD_FORMAT, replica, worker, at, nonce, digest]);
+  }
+
+  #signReply(nonce: string, head: string): string {
     return this.#sign(["reply", nonce, head]);
   }
 
@@ -38,13 +135,28 @@ export class ReplicaSeal {
   }
 }
 
-export function isSameSignature(one: string, other: string): boolean {
+/** @throws {SluiceError} UNAUTHENTICATED for another body than the one that was signed */
+export function checkBody({ digest }: Pick<Voucher, "digest">, body: string): void {
+  if (!isSameText(digest, digestOf(body))) throw notOurs("its body is not the one that was signed");
+}
+
+function digestOf(body: string): string {
+  return createHash("sha256").update(body).digest("hex");
+}
+
+function isSameText(one: string, other: string): boolean {
   const [a, b] = [one, other].map((text) => new TextEncoder().encode(text));
-  // Of the bytes: what comes in a header may have characters of two.
+  // The length in bytes: a character of a header may take two.
   return a!.length === b!.length && timingSafeEqual(a!, b!);
 }
 
-/** Takes each nonce once within the window in which its request is good. */
+function notOurs(cause: string): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason: "the request does not come from a replica" }, {
+    cause,
+  });
+}
+
+/** Takes each nonce once within the window in which its request is valid. */
 export class UsedNonces {
   readonly #clock: Clock;
   #since: number;
@@ -56,11 +168,11 @@ export class UsedNonces {
     this.#since = clock.now();
   }
 
-  /** @returns false where it was taken before */
+  /** @returns false for a nonce that was taken before */
   take(nonce: string): boolean {
     const now = this.#clock.now();
-    // A request may come the window before its time and the window after it.
-    if (now >= this.#since + 2 * SEAL_WINDOW_MS) {
+    // A request may arrive from the window's length before its time to the window's length after it.
+    if (now >= this.#since + 2 * SIGNATURE_WINDOW_MS) {
       this.#old = this.#young;
       this.#young = new Set();
       this.#since = now;

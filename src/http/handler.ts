@@ -46,7 +46,10 @@ export interface Endpoint {
   readonly speaks: "json-rpc" | "rest";
   /** Needs no token, whatever AUTH_REQUIRED says. */
   readonly open?: boolean;
-  /** Called by other replicas only, with a signature. Origin and Host are not checked: replicas may use any name of this machine. */
+  /**
+   * Called by other replicas only, with a signature. Origin and Host are not checked: replicas may use any name of this machine. The
+   * endpoint admits requests itself, after it has checked the signature.
+   */
   readonly isInternal?: boolean;
   /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
@@ -93,7 +96,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     if (admission.streamsAreFull && endpoint?.streamsOnGet && request.method === "GET") {
       return refuse(request, endpoint, "TOO_MANY_STREAMS");
     }
-    const isCounted = !endpoint?.alwaysAnswered;
+    const isCounted = !endpoint?.alwaysAnswered && !endpoint?.isInternal;
     const ticket = isCounted ? admission.enter() : 0;
     if (ticket === REFUSED) return refuse(request, endpoint, "OVERLOADED");
 

@@ -225,12 +225,14 @@ Deno.test("createHandler() refuses as REST where the endpoint speaks that, or wh
   }
 });
 
-Deno.test("createHandler() always answers where the endpoint says so", async () => {
+Deno.test("createHandler() always answers where the endpoint says so, and leaves admission to internal endpoints", async () => {
   const admission = new Admission({ requests: 1, streams: 1 });
   admission.enter();
-  const { handle } = setUp({ admission, endpoint: { alwaysAnswered: true } });
-  assertEquals((await handle(post())).status, 200);
-  assertEquals(admission.requestsInFlight, 1);
+  for (const endpoint of [{ alwaysAnswered: true }, { isInternal: true }]) {
+    const { handle } = setUp({ admission, endpoint });
+    assertEquals((await handle(post())).status, 200);
+    assertEquals(admission.requestsInFlight, 1);
+  }
 });
 
 Deno.test("createHandler() gives a place back, whatever the request ends with", async () => {

@@ -1,5 +1,5 @@
 // Requests between replicas over real connections: what crosses, what is refused, and what becomes of either side's end.
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Cancellation, type CancelSignal } from "../../src/base/cancellation.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
@@ -7,17 +7,21 @@ import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exc
 import { readJsonText } from "../../src/http/body.ts";
 import { ClientWatch } from "../../src/http/client_watch.ts";
 import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
+import { encodeRequest } from "../../src/cluster/envelope.ts";
+import { FORWARD_PATH, ForwardClient, ReplicaGone } from "../../src/cluster/forward_client.ts";
+import { ForwardEndpoint } from "../../src/cluster/forward_endpoint.ts";
 import {
-  FORWARD_HEADERS,
-  FORWARD_PATH,
-  ReplicaClient,
-  ReplicaGone,
-} from "../../src/cluster/forward_client.ts";
-import { ReplicaEndpoint } from "../../src/cluster/forward_endpoint.ts";
-import { ReplicaSeal, SEAL_WINDOW_MS, UsedNonces } from "../../src/cluster/request_signature.ts";
+  FORWARD_FORMAT,
+  ReplicaSignatures,
+  SIGNATURE_WINDOW_MS,
+  UsedNonces,
+} from "../../src/cluster/request_signature.ts";
+import { Admission } from "../../src/http/admission.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { principal } from "../support/fakes.ts";
 import { freePort } from "../support/free_port.ts";
+import { RawConnection } from "../support/raw_http.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const NUMBER = 7;
 const SECRET = "the secret of all replicas";
@@ -39,10 +43,12 @@ const REQUEST: McpRequest = {
 };
 
 /** A replica that serves, and how others come to it. */
-function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
+function replica(serve: Serve, { secret = SECRET, clock = systemClock, requests = 10 } = {}) {
   const clients = new ClientWatch();
-  const endpoint = new ReplicaEndpoint({
-    seal: new ReplicaSeal(SECRET),
+  const admission = new Admission({ requests, streams: 10 });
+  const endpoint = new ForwardEndpoint({
+    signatures: new ReplicaSignatures(SECRET),
+    admission,
     clock: systemClock,
     replica: { now: NUMBER },
     registration: { confirm: () => Promise.resolve(), renew: () => Promise.resolve() },
@@ -61,7 +67,7 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
     }
   });
   const isGone = { value: false };
-  const client = new ReplicaClient({
+  const client = new ForwardClient({
     http: new Http1Client({
       maxConnections: 10,
       maxKeepaliveConnections: 10,
@@ -73,7 +79,7 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
       maxHeadBytes: 65_536,
       checkAddress: () => {},
     }),
-    seal: new ReplicaSeal(secret),
+    signatures: new ReplicaSignatures(secret),
     directory: { find: () => Promise.resolve(isGone.value ? null : address) },
     clock,
   });
@@ -81,6 +87,7 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock } = {}) {
   return {
     address,
     codes,
+    admission,
     isGone,
     forward: (request = REQUEST, { number = NUMBER, to = address, signal = NEVER as CancelSignal } = {}) =>
       client.forward({ replica: number, address: to, worker: 3 }, request, signal),
@@ -169,17 +176,14 @@ Deno.test("What no replica has signed for this one now is refused unserved", asy
   assertEquals([refused.code, String(refused.cause).includes("clocks")], ["REPLICA_UNREACHABLE", true]);
   assertEquals([stranger.codes, slow.codes], [["UNAUTHENTICATED"], ["UNAUTHENTICATED"]]);
 
-  const seal = new ReplicaSeal(SECRET);
+  const signatures = new ReplicaSignatures(SECRET);
   const post = async (body: string, signed: string, more: Record<string, string> = {}) => {
-    const sealed = { replica: NUMBER, at: Date.now(), nonce: "n" };
+    const voucher = { replica: NUMBER, worker: 3, at: Date.now(), nonce: "n" };
     const response = await fetch(stranger.address + FORWARD_PATH, {
       method: "POST",
       headers: {
         "content-type": "application/json",
-        [FORWARD_HEADERS.replica]: String(sealed.replica),
-        [FORWARD_HEADERS.at]: String(sealed.at),
-        [FORWARD_HEADERS.nonce]: sealed.nonce,
-        [FORWARD_HEADERS.signature]: seal.signRequest(sealed, FORWARD_PATH, signed),
+        ...Object.fromEntries(signatures.requestHeaders(voucher, signed)),
         ...more,
       },
       body,
@@ -187,16 +191,79 @@ Deno.test("What no replica has signed for this one now is refused unserved", asy
     await response.body?.cancel();
     return response.status;
   };
-  const { headers: _, body: __, ...rest } = REQUEST;
-  const text = `${JSON.stringify({ worker: 0, request: { ...rest, headers: [] } })}\n{}`;
-  assertEquals(await post(text.replace('"worker":0', '"worker":1'), text), 401);
-  assertEquals(await post(text, text, { [FORWARD_HEADERS.replica]: "8" }), 401);
-  assertEquals(await post(text, text, { [FORWARD_HEADERS.nonce]: "m" }), 401);
-  assertEquals(await post(text, text, { [FORWARD_HEADERS.at]: "x" }), 401);
-  assertEquals(await post(text, text, { [FORWARD_HEADERS.signature]: "\u00e9".repeat(64) }), 401);
+  const text = encodeRequest(REQUEST);
+  assertEquals(await post(text.replace("x-tenant-id", "x-tenant-ix"), text), 401);
+  for (
+    const [name, value] of [
+      ["sluice-replica", "8"],
+      ["sluice-worker", "2"],
+      ["sluice-nonce", "m"],
+      ["sluice-time", "x"],
+      ["sluice-time", String(Date.now() + 1)],
+      ["sluice-digest", "0".repeat(64)],
+      ["sluice-signature", "\u00e9".repeat(64)],
+    ] as const
+  ) {
+    assertEquals([name, await post(text, text, { [name]: value })], [name, 401]);
+  }
   assertEquals(served, 0);
   assertEquals(await post(text, text), 200);
   assertEquals(served, 1);
+});
+
+Deno.test("A request that no replica has signed is refused before its body comes, and takes no place from those of replicas", async () => {
+  const { promise: never, resolve: end } = Promise.withResolvers<McpReply>();
+  await using other = replica(() => never, { requests: 1 });
+  const { port } = new URL(other.address);
+  const send = async (more: Record<string, string>) => {
+    using connection = await RawConnection.open(Number(port));
+    const headers = { host: "replica", "content-type": "application/json", "content-length": "10", ...more };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    await connection.send(new TextEncoder().encode(`POST ${FORWARD_PATH} HTTP/1.1\r\n${lines}\r\n{`));
+    return (await connection.receive({ headOnly: true })).status;
+  };
+  const format = { "sluice-format": FORWARD_FORMAT };
+  for (let i = 0; i < 3; i++) {
+    assertEquals(await send({ ...format, "sluice-signature": "0".repeat(64) }), 401);
+  }
+  const first = other.forward();
+  await waitFor(() => other.admission.requestsInFlight === 1, { what: "the request" });
+  assertEquals(await send(format), 401);
+  assertEquals(await code(() => other.forward()), "OVERLOADED");
+  end({ status: 200, headers: {}, body: "{}" });
+  await first;
+  await waitFor(() => other.admission.requestsInFlight === 0, { what: "the end of the request" });
+  assertEquals((await other.forward()).body, "{}");
+});
+
+Deno.test("Replicas of different formats refuse each other's requests with a word", async () => {
+  let served = 0;
+  await using other = replica(() => (served++, Promise.resolve({ status: 200, headers: {}, body: "{}" })));
+  // As format 1 was: the worker was a member of the body, and no header named a format.
+  const former = await fetch(other.address + FORWARD_PATH, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "sluice-replica": "7",
+      "sluice-signature": "0".repeat(64),
+    },
+    body: '{"worker":0,"request":{}}\n{}',
+  });
+  assertEquals([former.status, former.headers.get("sluice-format"), served], [502, FORWARD_FORMAT, 0]);
+  await former.body?.cancel();
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const newer = Deno.serve(
+    options,
+    () => new Response("", { status: 502, headers: { "sluice-format": "3" } }),
+  );
+  const older = Deno.serve(options, () => new Response("", { status: 401 }));
+  const failure = (server: typeof newer) =>
+    assertRejects(() => other.forward(REQUEST, { to: `http://127.0.0.1:${server.addr.port}` }), SluiceError);
+  const [fromNewer, fromOlder] = [await failure(newer), await failure(older)];
+  assertEquals([fromNewer.code, fromOlder.code], ["REPLICA_INCOMPATIBLE", "REPLICA_UNREACHABLE"]);
+  assertStringIncludes(String(fromNewer.cause), "format 3");
+  assertStringIncludes(String(fromOlder.cause), "their versions");
+  await Promise.all([newer.shutdown(), older.shutdown()]);
 });
 
 Deno.test("A replica under another number, and a port where nobody listens, are gone; one that is overloaded is not", async () => {
@@ -225,14 +292,14 @@ Deno.test("UsedNonces takes each once, for as long as its request is good", asyn
   const clock = new FakeClock();
   const nonces = new UsedNonces(clock);
   assertEquals([nonces.take("a"), nonces.take("a"), nonces.take("b")], [true, false, true]);
-  for (let passed = 0; passed < 2 * SEAL_WINDOW_MS; passed += SEAL_WINDOW_MS / 2) {
+  for (let passed = 0; passed < 2 * SIGNATURE_WINDOW_MS; passed += SIGNATURE_WINDOW_MS / 2) {
     assertEquals(nonces.take("a"), false);
-    await clock.tick(SEAL_WINDOW_MS / 2);
+    await clock.tick(SIGNATURE_WINDOW_MS / 2);
     nonces.take(`other ${passed}`);
   }
-  await clock.tick(4 * SEAL_WINDOW_MS);
+  await clock.tick(4 * SIGNATURE_WINDOW_MS);
   nonces.take("c");
-  await clock.tick(2 * SEAL_WINDOW_MS);
+  await clock.tick(2 * SIGNATURE_WINDOW_MS);
   assertEquals(nonces.take("d"), true);
   assertEquals(nonces.take("a"), true);
 });

@@ -53,7 +53,7 @@ Deno.test("Of two replicas each answers for the other's sessions; when one dies,
       body: JSON.stringify(toolCall("counter-hold", { ms: 60_000 })),
     }).catch(() => null);
     await waitFor(() => upstream.seen.calls > started, { what: "the call at the upstream" });
-    const busy = () => metric(one, "sluice_requests_in_flight");
+    const busy = () => metric(one, "sluice_replica_requests_in_flight");
     assertEquals(await busy(), 1);
     leaving.abort();
     await left;

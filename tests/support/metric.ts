@@ -16,9 +16,16 @@ export async function metric(
   return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
-/** What is open now: a metric that the answer telling it is no part of. */
-export function open(sluice: Pick<Gateway, "processes">): Promise<[requests: number, streams: number]> {
-  return Promise.all([metric(sluice, "sluice_requests_in_flight "), metric(sluice, "sluice_streams_open ")]);
+/** What is open now, for clients and for other replicas: a metric that the answer telling it is no part of. */
+export async function open(sluice: Pick<Gateway, "processes">): Promise<[requests: number, streams: number]> {
+  const count = async (names: readonly string[]) => {
+    const values = await Promise.all(names.map((name) => metric(sluice, `${name} `)));
+    return values.reduce((sum, value) => sum + value, 0);
+  };
+  return await Promise.all([
+    count(["sluice_requests_in_flight", "sluice_replica_requests_in_flight"]),
+    count(["sluice_streams_open", "sluice_replica_streams_open"]),
+  ]);
 }
 
 export async function atRest(sluice: Pick<Gateway, "processes">): Promise<void> {

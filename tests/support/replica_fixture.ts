@@ -7,6 +7,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { ReplicaDirectory } from "../../src/cluster/replica_directory.ts";
 import { ReplicaRegistration } from "../../src/cluster/registration.ts";
 import { ReplicaNumber } from "../../src/cluster/replica_number.ts";
+import { ReplicaSignatures } from "../../src/cluster/request_signature.ts";
 import { SessionOwners } from "../../src/cluster/session_owners.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemorySink } from "./fakes.ts";
@@ -35,6 +36,7 @@ export function replicaFixture() {
   const clock = new FakeClock();
   const cache = new MemoryCache(clock);
   const sink = new MemorySink();
+  const signatures = new ReplicaSignatures("the secret of all replicas");
   const log = createLog({ level: "WARNING", format: "json", sink });
   const replica = (seed: string, address = `http://${seed}:4444`) => {
     const state = { isAway: false, lost: 0, takenOver: 0 };
@@ -42,11 +44,11 @@ export function replicaFixture() {
     const number = new ReplicaNumber(seed);
     number.onLost(() => void state.lost++);
     const registration = new ReplicaRegistration({
-      ...{ records, clock, log, replica: number, address, ttlMs: TTL_MS },
+      ...{ records, signatures, clock, log, replica: number, address, ttlMs: TTL_MS },
     });
     const sibling = { recordOf: (_number: number): string | null => null };
     const directory = new ReplicaDirectory({
-      ...{ records, clock, settleMs: SETTLE_MS },
+      ...{ records, signatures, clock, settleMs: SETTLE_MS },
       readElsewhere: (number) => Promise.resolve(sibling.recordOf(number)),
     });
     const sessions = new SessionOwners({

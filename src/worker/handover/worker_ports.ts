@@ -1,84 +1,84 @@
-// Hands a request to the worker that owns its session, and brings the reply back, over a MessagePort.
+// Carries requests to the other workers of the process and replies back, over a MessagePort to each.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { CallNote } from "../../telemetry/call_note.ts";
-import type { McpReply, McpRequest } from "../../downstream/exchange/mcp_exchange.ts";
 import {
-  fromWire,
-  fromWireError,
-  toWire,
-  toWireError,
-  type WireError,
-  type WireRequest,
-} from "../../cluster/wire_request.ts";
+  decodeEnd,
+  decodeReply,
+  type EncodedReply,
+  encodeEnd,
+  encodeFailure,
+  encodeRequest,
+  serveEncoded,
+} from "../../cluster/envelope.ts";
+import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 
-type PortMessage =
-  | { readonly kind: "request"; readonly id: number; readonly request: WireRequest }
-  /** The asking side has lost interest: the client is gone, or does not read the stream. */
-  | { readonly kind: "cancel"; readonly id: number }
-  | {
-    readonly kind: "reply";
-    readonly id: number;
-    readonly reply: McpReply & { readonly body: string | null };
-    readonly note: CallNote | undefined;
-  }
-  | {
-    readonly kind: "stream";
-    readonly id: number;
-    readonly head: Omit<McpReply, "body">;
-    readonly note: CallNote | undefined;
-  }
-  | { readonly kind: "chunk"; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly kind: "end"; readonly id: number; readonly note: CallNote | undefined }
-  | {
-    readonly kind: "error";
-    readonly id: number;
-    readonly error: WireError;
-    readonly note: CallNote | undefined;
-  };
+/**
+ * A message on a port: a letter, the id that the asking side gave the request, a line feed, and what belongs to it. One text costs a
+ * third less than a clone of an object. Chunks of a stream are the exception: they are bytes.
+ */
+const LETTERS = {
+  /** An encoded request. */
+  request: "Q",
+  /** The asking side has lost interest: its client is gone, or does not read the stream. */
+  cancel: "C",
+  /** A reply's head; a text body follows in the next line. */
+  reply: "R",
+  /** The head of a reply whose body is a stream. */
+  stream: "S",
+  /** The end of the stream. */
+  end: "E",
+  /** The stream has broken off: a failure's head. */
+  broken: "B",
+} as const;
+
+type Letter = typeof LETTERS[keyof typeof LETTERS];
+
+interface Chunk {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
 
 /** A request that waits for its reply, or whose stream is open. */
 interface Pending {
+  readonly request: McpRequest;
   readonly resolve: (reply: McpReply) => void;
   readonly reject: (error: unknown) => void;
-  /** The request's own: takes what its owner has noted. */
-  readonly note: CallNote | undefined;
   stream: ReadableStreamDefaultController<Uint8Array> | null;
 }
 
 interface Peer {
   readonly port: MessagePort;
   readonly pending: Map<number, Pending>;
-  /** What we serve for the peer. */
+  /** The peer's requests that this worker serves. */
   readonly serving: Map<number, Cancellation>;
 }
 
-/** More than this unread in a forwarded stream ends it. */
+/** A forwarded stream ends if more than this stays unread. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
 export class WorkerPorts {
-  readonly #serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
+  readonly #serve: Serve;
   readonly #peers = new Map<number, Peer>();
-  /** Of workers that were replaced and still end what they were doing, the oldest first. */
+  /** Workers that were replaced and still finish what they have begun, the oldest first. */
   readonly #former = new Map<number, Peer[]>();
   #nextId = 1;
 
-  /** @param serve serves a request for a session of this worker */
-  constructor(serve: (request: McpRequest, signal: CancelSignal) => Promise<McpReply>) {
+  /** @param serve serves the requests of other workers */
+  constructor(serve: Serve) {
     this.#serve = serve;
   }
 
-  /** A way to the worker, or to its successor: what the former one has been asked, it still answers. */
+  /** Adds a worker, or the successor of one: the former still answers the requests that it has. */
   connect(worker: number, port: MessagePort): void {
     const former = this.#peers.get(worker);
     if (former !== undefined) this.#former.set(worker, [...(this.#former.get(worker) ?? []), former]);
     const peer: Peer = { port, pending: new Map(), serving: new Map() };
     this.#peers.set(worker, peer);
-    port.onmessage = ({ data }: MessageEvent<PortMessage | string>) => this.#receive(peer, unpacked(data));
+    port.onmessage = ({ data }: MessageEvent<string | Chunk>) => this.#receive(peer, data);
     port.start();
   }
 
-  /** The worker is gone: whoever waits for it hears so now. */
+  /** The worker is gone: requests to it fail with WORKER_GONE at once. */
   disconnect(worker: number): void {
     const peer = this.#peers.get(worker);
     if (peer === undefined) return;
@@ -86,68 +86,70 @@ export class WorkerPorts {
     abandon(peer);
   }
 
-  /** A worker is gone that had a successor already. */
+  /** A worker that had a successor is gone. */
   disconnectFormer(worker: number): void {
     const [oldest, ...rest] = this.#former.get(worker) ?? [];
-    // Its successor knows no other under that number.
+    // The successor itself knows its predecessor as the only worker under that number.
     if (oldest === undefined) return this.disconnect(worker);
     abandon(oldest);
     if (rest.length === 0) this.#former.delete(worker);
     else this.#former.set(worker, rest);
   }
 
-  /** Is anything being served here that another worker was asked for? */
+  /** This worker serves a request of another one. */
   get isServing(): boolean {
     const peers = [...this.#peers.values(), ...[...this.#former.values()].flat()];
     return peers.some(({ serving }) => serving.size > 0);
   }
 
-  /** Is there a way to the worker? */
   knows(worker: number): boolean {
     return this.#peers.has(worker);
   }
 
-  /** @throws {SluiceError} WORKER_GONE, and whatever the owner threw */
+  /** @throws {SluiceError} WORKER_GONE, and what the owner threw */
   forward(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const peer = this.#peers.get(worker);
     if (peer === undefined) return Promise.reject(new SluiceError("WORKER_GONE"));
     if (signal.aborted) return Promise.reject(new SluiceError("REQUEST_CANCELLED"));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const onAbort = () => send(peer, { kind: "cancel", id });
+      const onAbort = () => post(peer, LETTERS.cancel, id);
       signal.addEventListener("abort", onAbort, { once: true });
       const settled = () => signal.removeEventListener("abort", onAbort);
       peer.pending.set(id, {
+        request,
         resolve: (reply) => (settled(), resolve(reply)),
         reject: (error) => (settled(), reject(error)),
-        note: request.note,
         stream: null,
       });
-      send(peer, { kind: "request", id, request: toWire(request) });
+      post(peer, LETTERS.request, id, encodeRequest(request));
     });
   }
 
-  #receive(peer: Peer, message: PortMessage): void {
-    const { id } = message;
-    if (message.kind === "request") return void this.#serveFor(peer, id, message.request);
-    if (message.kind === "cancel") return peer.serving.get(id)?.cancel(new SluiceError("REQUEST_CANCELLED"));
+  #receive(peer: Peer, data: string | Chunk): void {
+    if (typeof data !== "string") return this.#push(peer, data);
+    const end = data.indexOf("\n");
+    const letter = data[0] as Letter;
+    const id = Number(data.slice(1, end));
+    const text = data.slice(end + 1);
+    if (letter === LETTERS.request) return void this.#serveFor(peer, id, text);
+    if (letter === LETTERS.cancel) return peer.serving.get(id)?.cancel(new SluiceError("REQUEST_CANCELLED"));
     const pending = peer.pending.get(id);
     if (pending === undefined) return;
-    if ("note" in message && pending.note !== undefined) Object.assign(pending.note, message.note);
-    switch (message.kind) {
-      case "reply":
-        peer.pending.delete(id);
-        return pending.resolve(message.reply);
-      case "error":
-        peer.pending.delete(id);
-        return fail(pending, message);
-      case "stream":
-        return pending.resolve({ ...message.head, body: this.#openStream(peer, id, pending) });
-      case "chunk":
-        return this.#push(peer, id, pending, message.bytes);
-      case "end":
-        peer.pending.delete(id);
-        pending.stream?.close();
+    if (letter !== LETTERS.stream) peer.pending.delete(id);
+    if (letter === LETTERS.end) {
+      decodeEnd(text, pending.request);
+      return pending.stream?.close();
+    }
+    try {
+      const lineEnd = text.indexOf("\n");
+      const { body, ...reply } = decodeReply(lineEnd < 0 ? text : text.slice(0, lineEnd), pending.request);
+      if (body === "stream") pending.resolve({ ...reply, body: this.#openStream(peer, id, pending) });
+      else pending.resolve({ ...reply, body: body === "none" ? null : text.slice(lineEnd + 1) });
+    } catch (error) {
+      // After the reply has begun, a failure can only break the stream off.
+      if (pending.stream === null) pending.reject(error);
+      else pending.stream.error(error);
     }
   }
 
@@ -160,46 +162,51 @@ export class WorkerPorts {
     }, { highWaterMark: MAX_UNREAD_BYTES, size: (chunk) => chunk!.length });
   }
 
-  #push(peer: Peer, id: number, { stream }: Pending, bytes: Uint8Array): void {
-    if ((stream!.desiredSize ?? 0) > 0) return stream!.enqueue(bytes);
-    stream!.error(new Error("the client does not read"));
+  #push(peer: Peer, { id, bytes }: Chunk): void {
+    const stream = peer.pending.get(id)?.stream;
+    if (stream === undefined || stream === null) return;
+    if ((stream.desiredSize ?? 0) > 0) return stream.enqueue(bytes);
+    stream.error(new Error("the client does not read"));
     this.#abandon(peer, id);
   }
 
   #abandon(peer: Peer, id: number): void {
     peer.pending.delete(id);
-    send(peer, { kind: "cancel", id });
+    post(peer, LETTERS.cancel, id);
   }
 
-  async #serveFor(peer: Peer, id: number, request: WireRequest): Promise<void> {
+  async #serveFor(peer: Peer, id: number, text: string): Promise<void> {
     const clientGone = new Cancellation();
-    const { note } = request;
     peer.serving.set(id, clientGone);
     try {
-      const { body, ...head } = await this.#serve(fromWire(request), clientGone);
-      if (body instanceof ReadableStream) {
-        // From now on a client that leaves leaves the stream: it may come back for the rest, and the call goes on.
-        const cancelled = new Cancellation();
-        peer.serving.set(id, cancelled);
-        send(peer, { kind: "stream", id, head, note });
-        for await (const bytes of cancellable(body, cancelled)) {
-          send(peer, { kind: "chunk", id, bytes });
-        }
-        send(peer, { kind: "end", id, note });
-      } else send(peer, { kind: "reply", id, reply: { ...head, body }, note });
-    } catch (error) {
-      send(peer, { kind: "error", id, error: toWireError(error), note });
+      const { head, body, note } = await serveEncoded(text, this.#serve, clientGone);
+      if (body instanceof ReadableStream) await this.#pass(peer, id, { head, body, note });
+      else post(peer, LETTERS.reply, id, body === null ? head : `${head}\n${body}`);
     } finally {
       peer.serving.delete(id);
     }
   }
+
+  async #pass(
+    peer: Peer,
+    id: number,
+    { head, body, note }: EncodedReply & { readonly body: ReadableStream<Uint8Array> },
+  ): Promise<void> {
+    // A client that leaves from now on leaves the stream, not the call: it may come back for the rest.
+    const cancelled = new Cancellation();
+    peer.serving.set(id, cancelled);
+    post(peer, LETTERS.stream, id, head);
+    try {
+      for await (const bytes of cancellable(body, cancelled)) peer.port.postMessage({ id, bytes });
+      post(peer, LETTERS.end, id, encodeEnd(note));
+    } catch (error) {
+      post(peer, LETTERS.broken, id, encodeFailure(error, note));
+    }
+  }
 }
 
-/** Before the reply it is the answer; after that all that is left to do is to break off the stream. */
-function fail({ reject, stream }: Pending, message: Extract<PortMessage, { kind: "error" }>): void {
-  const error = fromWireError(message.error);
-  if (stream === null) reject(error);
-  else stream.error(error);
+function post({ port }: Peer, letter: Letter, id: number, text = ""): void {
+  port.postMessage(`${letter}${id}\n${text}`);
 }
 
 function abandon({ port, pending, serving }: Peer): void {
@@ -211,28 +218,7 @@ function abandon({ port, pending, serving }: Peer): void {
   for (const call of serving.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
 }
 
-/** One text costs a third less than a clone of the object, and a body needs no escaping when it stands behind it. */
-function send({ port }: Peer, message: PortMessage): void {
-  if (message.kind === "chunk") port.postMessage(message);
-  else if (message.kind === "request") {
-    const { body, ...request } = message.request;
-    port.postMessage(`${JSON.stringify({ ...message, request })}\n${body}`);
-  } else if (message.kind === "reply") {
-    const { body, ...reply } = message.reply;
-    port.postMessage(`${JSON.stringify({ ...message, reply })}${body === null ? "" : `\n${body}`}`);
-  } else port.postMessage(JSON.stringify(message));
-}
-
-function unpacked(data: PortMessage | string): PortMessage {
-  if (typeof data !== "string") return data;
-  const end = data.indexOf("\n");
-  const message = JSON.parse(end < 0 ? data : data.slice(0, end));
-  if (message.kind === "request") message.request.body = data.slice(end + 1);
-  else if (message.kind === "reply") message.reply.body = end < 0 ? null : data.slice(end + 1);
-  return message;
-}
-
-/** A stream's chunks until it ends, or until nobody wants them: then the stream is cancelled. */
+/** A stream's chunks until it ends. Cancels the stream when the signal is aborted. */
 async function* cancellable(
   stream: ReadableStream<Uint8Array>,
   signal: CancelSignal,

@@ -11,6 +11,7 @@ import { Cluster } from "../../cluster/cluster.ts";
 import { createLeaderJobs } from "../../cluster/leader_jobs.ts";
 import { registrationOf } from "../../cluster/registration.ts";
 import { ReplicaNumber } from "../../cluster/replica_number.ts";
+import { ReplicaSignatures } from "../../cluster/request_signature.ts";
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
@@ -112,14 +113,15 @@ export async function createApp(
   // Who serves a request: this worker, another worker of the process, another replica.
   const replica = new ReplicaNumber(start.replicaSeed);
   const place = { replica, worker };
-  const registration = registrationOf(config, { records: cache, clock, log, replica });
+  const signatures = new ReplicaSignatures(secrets.authEncryptionSecret);
+  const registration = registrationOf(config, { records: cache, signatures, clock, log, replica });
   const local = new LocalServer({ clock, registration });
   const ports = new WorkerPorts(local.serve);
   const succession = new Succession({ worker, workerCount, isSuccessor, ports });
   const clients = new ClientWatch();
   const cluster = registration === null ? null : await Cluster.open({
-    ...{ config, clock, metrics, clients, replica, registration, local, workers: succession },
-    secret: secrets.authEncryptionSecret,
+    ...{ config, clock, metrics, clients, signatures, replica, registration, local },
+    workers: succession,
     records: cache,
     readElsewhere: async (number) =>
       (await link.askAll({ type: "replica_record", replica: number })).find((record) => record !== null) ??
