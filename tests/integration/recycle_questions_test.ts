@@ -27,14 +27,15 @@ async function setUp(revisions: "sessions" | "both") {
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+  const count = (name: string) => sluice.log().filter(({ event }) => event === name).length;
   const recycleAll = async () => {
     await Deno.writeTextFile(`${cwd}/.env`, "TOOL_TIMEOUT=20\n");
     Deno.kill(sluice.pid, "SIGHUP");
-    const begun = () => sluice.log().filter(({ event }) => event === "recycling worker").length;
-    await waitFor(() => begun() === 2, { what: "both workers to be recycled" });
+    await waitFor(() => count("recycling worker") === 2, { what: "the recycling of both workers to begin" });
   };
+  const recycled = () => count("worker recycled");
   const owned = stack.move();
-  return { sluice, send, recycleAll, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { sluice, send, recycleAll, recycled, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Reads an event stream message by message. */
@@ -119,7 +120,7 @@ Deno.test("A requestState of before leads to the call that is pending in the wor
 
 Deno.test("On a WebSocket, too: who comes back on a new one finds the call, and who listened is told that it is over", async () => {
   await using gateway = await setUp("sessions");
-  const { sluice, recycleAll } = gateway;
+  const { sluice, recycleAll, recycled } = gateway;
   const token = await sluice.token();
   const connect = () => Promise.all([1, 2, 3, 4].map(() => SessionlessSocket.connect(sluice.url, token)));
   const params = { name: "asks-test-elicitation", arguments: { message: "Who are you?" } };
@@ -134,6 +135,8 @@ Deno.test("On a WebSocket, too: who comes back on a new one finds the call, and 
     assertEquals(await client.closed, 1012);
     assertEquals((await client.answerTo("l")).result.resultType, "complete");
   }
+  // A socket that still reaches a worker that is about to drain is closed, too.
+  await waitFor(() => recycled() === 2, { what: "both workers to be recycled" });
   const clients = await connect();
   for (const [i, { result: { inputRequests, requestState } }] of asked.entries()) {
     const [key] = Object.keys(inputRequests);
