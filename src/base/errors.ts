@@ -85,6 +85,13 @@ export const ERRORS = {
     "later",
     "The connection has {limit} calls under way; wait for their answers",
   ),
+  TOO_MANY_SESSIONS: row(
+    "downstream",
+    429,
+    -31431,
+    "later",
+    "The caller has {limit} sessions in use in this worker (MAX_SESSIONS_PER_CALLER); end one, or retry later",
+  ),
   RATE_LIMITED: row(
     "downstream",
     429,

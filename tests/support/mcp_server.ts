@@ -29,6 +29,7 @@ export async function mcpServer(
     idleMs: 60_000,
     clientRequestTimeoutMs: 60_000,
     resumeWindowMs: 30_000,
+    limits: { perCaller: 1_000, perWorker: 1_000 },
     taskIds: new TaskIds("secret"),
   });
   let catalog = plane.catalog;

@@ -15,6 +15,29 @@ export const SESSION_SETTINGS = [
     doc: "Time without a request after which a client session ends.",
   }),
   setting({
+    name: "MAX_SESSIONS_PER_CALLER",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "1000",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Client sessions that one caller (issuer and subject of the token) may have in a worker. A further " +
+      "session ends the caller's least recently used session without a call or stream; if there is none, " +
+      "`initialize` gets 429. Callers without a token count as one.",
+  }),
+  setting({
+    name: "MAX_SESSIONS",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "20000",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Client sessions of a worker. A further session ends one of the caller with the most sessions: the " +
+      "least recently used one without a call or stream.",
+  }),
+  setting({
     name: "SSE_KEEPALIVE_INTERVAL",
     kind: seconds({ min: 1, max: 3600 }),
     default: "30",

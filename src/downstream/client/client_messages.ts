@@ -2,15 +2,10 @@
 //
 // This file takes responses, cancellations, progress, and notifications for upstreams.
 import type { Cancellation } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
-import {
-  isObject,
-  type JsonRpcId,
-  memberText,
-  type Message,
-  type RequestMessage,
-} from "../../mcp/json_rpc.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { isObject, type JsonRpcId, type Message, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { negotiateRevision } from "../../mcp/revisions.ts";
+import { clientDescription } from "../../proxy/methods/lifecycle.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { ClientQuestions } from "./client_questions.ts";
@@ -79,14 +74,14 @@ export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call:
 }
 
 /** The client that an `initialize` describes; null if the description is invalid. */
-export function clientOf({ params, text }: RequestMessage): PersistedSession | null {
-  if (!isObject(params) || typeof params.protocolVersion !== "string") return null;
-  if (params.capabilities !== undefined && !isObject(params.capabilities)) return null;
-  return {
-    revision: negotiateRevision(params.protocolVersion),
-    clientInfo: params.clientInfo,
-    clientCapabilities: memberText(memberText(text, "params")!, "capabilities") ?? "{}",
-  };
+export function clientOf(message: RequestMessage): PersistedSession | null {
+  try {
+    const { protocolVersion, clientInfo, capabilities } = clientDescription(message);
+    return { revision: negotiateRevision(protocolVersion), clientInfo, clientCapabilities: capabilities };
+  } catch (error) {
+    if (isError(error, "INVALID_PARAMS")) return null;
+    throw error;
+  }
 }
 
 /** A request's id as a key: 1 and "1" are two ids. */

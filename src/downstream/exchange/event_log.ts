@@ -139,6 +139,10 @@ export class EventLog {
     for (const stream of this.#streams.values()) stream.keepalive();
   }
 
+  get keptChars(): number {
+    return this.#keptChars;
+  }
+
   get carrierCount(): number {
     let count = 0;
     for (const stream of this.#streams.values()) count += stream.carrierCount;

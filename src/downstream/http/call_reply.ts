@@ -6,7 +6,7 @@ import type { ClientPeer } from "../../upstream/client/client_peer.ts";
 import type { LoggedStream } from "../exchange/event_log.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
-import type { DownstreamSession } from "../session/downstream_sessions.ts";
+import type { DownstreamSession } from "../session/downstream_session.ts";
 
 /** The first revision whose clients accept an empty event (2025-11-25, "priming event"). Older SDKs fail on it. */
 const PRIMED_SINCE = "2025-11-25";

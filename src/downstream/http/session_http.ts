@@ -24,7 +24,8 @@ import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_ex
 import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
-import type { DownstreamSession, DownstreamSessions } from "../session/downstream_sessions.ts";
+import type { DownstreamSession } from "../session/downstream_session.ts";
+import type { DownstreamSessions } from "../session/downstream_sessions.ts";
 import type { SessionClaims } from "../session/session_id.ts";
 
 export interface StreamableHttpDeps {

@@ -3,21 +3,15 @@
 // A worker's downstream sessions: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
 import { classify } from "../../mcp/json_rpc.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
-import type { Cancellation } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Cache } from "../../cache/cache.ts";
-import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
-import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
-import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
-import { ClientState } from "../../upstream/client/client_state.ts";
 import { receive } from "../client/client_messages.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
-import { ClientQuestions } from "../client/client_questions.ts";
-import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
-import { EventStream } from "../exchange/event_stream.ts";
+import { DownstreamSession } from "./downstream_session.ts";
+import { SessionLimits, type SessionLimitsOptions } from "./session_limits.ts";
 import {
   isBoundTo,
   ownerOf,
@@ -26,146 +20,6 @@ import {
   type SessionOwner,
   type WorkerPlace,
 } from "./session_id.ts";
-
-export interface SessionParts {
-  readonly clock: Clock;
-  /** MCP_CLIENT_REQUEST_TIMEOUT */
-  readonly clientRequestTimeoutMs: number;
-  /** STREAM_RESUME_WINDOW */
-  readonly resumeWindowMs: number;
-  readonly taskIds: TaskIds;
-  /** Called when state changed that outlives the worker. */
-  readonly persist: (session: DownstreamSession) => Promise<void>;
-}
-
-export class DownstreamSession {
-  readonly bound: BoundSessions;
-  /** The events that were sent to the client. */
-  readonly log = new EventLog();
-  /** Requests of upstreams to the client. */
-  readonly questions: ClientQuestions;
-  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
-  readonly calls = new Map<string, Cancellation>();
-  /** The stream of messages that belong to no call; GETs carry it. */
-  readonly #common = this.log.open();
-  readonly #timers = new Set<number>();
-  readonly #clock: Clock;
-  readonly #resumeWindowMs: number;
-  readonly #state: PersistedSession;
-
-  constructor(
-    readonly id: string,
-    readonly name: string,
-    readonly owner: SessionOwner,
-    state: PersistedSession,
-    public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, persist }: SessionParts,
-  ) {
-    this.#resumeWindowMs = resumeWindowMs;
-    this.#state = state;
-    this.#clock = clock;
-    this.questions = new ClientQuestions(clock, clientRequestTimeoutMs);
-    this.bound = new BoundSessions(
-      new ClientState({
-        capabilities: state.clientCapabilities,
-        preferences: state.wishes,
-        workerLocalBefore: state.attachedTo,
-        peer: {
-          notify: (text) => this.notify(text),
-          request: (method, params, asking) =>
-            this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
-        },
-        tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
-        onChange: () => persist(this),
-      }),
-    );
-  }
-
-  get serverId(): string | null {
-    return this.owner.serverId;
-  }
-
-  get revision(): SessionRevision {
-    return this.#state.revision;
-  }
-
-  get state(): PersistedSession {
-    const { preferences, workerLocal } = this.bound.client;
-    const { upstreamIds } = workerLocal;
-    // The record that the state was made from may name upstreams that keep nothing any more.
-    const { attachedTo: _before, ...state } = this.#state;
-    return {
-      ...state,
-      wishes: preferences,
-      ...(upstreamIds.length === 0 ? {} : { attachedTo: upstreamIds }),
-    };
-  }
-
-  /** Does a GET carry the stream of messages that belong to no call? */
-  get isCarried(): boolean {
-    return this.#common.isCarried;
-  }
-
-  /** Messages between two GET streams wait for the next one. */
-  get isListening(): boolean {
-    return this.bound.client.hasListened;
-  }
-
-  /** Sends a message that belongs to no call, on one stream only (2025-11-25, transports, "Multiple Connections"). */
-  notify(message: string): void {
-    this.#common.send(message);
-  }
-
-  /**
-   * Opens a stream for messages that belong to no call, or for the rest of a lost stream.
-   * @param lastEventId the Last-Event-ID header
-   * @param jti id of the request's token
-   * @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event
-   */
-  listen(lastEventId: string | null, jti: string | null = null): EventStream {
-    const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
-    if (found === null) {
-      throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
-    }
-    const { stream, seq } = found;
-    const carrier = new EventStream(() => stream.drop(carrier), jti);
-    stream.carryOn(carrier, seq);
-    return carrier;
-  }
-
-  /** Keeps a finished stream for a while, for a client that lost it. */
-  forgetLater(stream: LoggedStream): void {
-    this.#afterWindow(() => this.log.forget(stream));
-  }
-
-  /** Runs `then` unless the client resumes the stream in time. */
-  ifStillLost(stream: LoggedStream, then: () => void): void {
-    this.#afterWindow(() => {
-      if (!stream.isCarried && !stream.ended) then();
-    });
-  }
-
-  async end(): Promise<void> {
-    for (const call of this.calls.values()) call.cancel(new SluiceError("SESSION_NOT_FOUND"));
-    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
-    this.#timers.clear();
-    this.log.closeCarriers();
-    await this.bound.end();
-  }
-
-  /** Ends the GET streams: clients open them again, perhaps at another worker. Streams of calls go on. */
-  stopListening(): void {
-    this.#common.closeCarriers();
-  }
-
-  #afterWindow(run: () => void): void {
-    const timer = this.#clock.setTimeout(() => {
-      this.#timers.delete(timer);
-      run();
-    }, this.#resumeWindowMs);
-    this.#timers.add(timer);
-  }
-}
 
 /** A session without its open connections, as plain data. */
 export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | "state">;
@@ -184,6 +38,7 @@ export interface SessionsOptions {
   /** After a lost stream its call goes on for this time, and its result is kept for this time (STREAM_RESUME_WINDOW). */
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
+  readonly limits: SessionLimitsOptions;
 }
 
 /** A session id expires after this time even in use, so that a stolen one does not work for ever. */
@@ -192,6 +47,7 @@ const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 export class DownstreamSessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, DownstreamSession>();
+  readonly #limits: SessionLimits<DownstreamSession>;
   /** Sessions handed over to the successor, by name. They end with this worker. */
   readonly #released = new Map<string, DownstreamSession>();
   /** Sessions whose records are being deleted. */
@@ -199,6 +55,7 @@ export class DownstreamSessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#limits = new SessionLimits(options.limits);
   }
 
   get size(): number {
@@ -211,6 +68,7 @@ export class DownstreamSessions {
     return count;
   }
 
+  /** @throws {SluiceError} TOO_MANY_SESSIONS, OVERLOADED */
   async open(
     principal: Principal,
     serverId: string | null,
@@ -219,10 +77,18 @@ export class DownstreamSessions {
     const { ids, records, clock, place: { replica, worker } } = this.#options;
     const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
+    this.#makeRoom(owner);
     const id = ids.seal({ replica: replica.now, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
-    await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
-    return this.#remember(this.#make({ id, name, owner, state }));
+    // Counted before the record is written: further sessions may be opened meanwhile.
+    const session = this.#remember(this.#make({ id, name, owner, state }));
+    try {
+      await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
+    } catch (error) {
+      this.#forget(session);
+      throw error;
+    }
+    return session;
   }
 
   /**
@@ -255,8 +121,24 @@ export class DownstreamSessions {
     } finally {
       this.#ending.delete(session);
     }
-    this.#sessions.delete(session.id);
+    this.#forget(session);
     await session.end();
+  }
+
+  /**
+   * Ends the sessions of the caller for whom the worker keeps the most, because its memory is short.
+   * @param minChars less than this is not worth it
+   * @returns what was ended; null: nobody keeps that much
+   */
+  shedGreediest(
+    minChars: number,
+  ): { readonly caller: string; readonly sessions: number; readonly chars: number } | null {
+    const greediest = this.#limits.greediest();
+    if (greediest === null || greediest.chars < minChars) return null;
+    const { sessions, chars } = greediest;
+    const [{ owner: { subject } }] = sessions as [DownstreamSession];
+    for (const session of sessions) this.#endSoon(session);
+    return { caller: subject, sessions: sessions.length, chars };
   }
 
   /** Writes all records again. The cache is back, perhaps empty. */
@@ -271,7 +153,7 @@ export class DownstreamSessions {
     const idle: DownstreamSession[] = [];
     for (const session of this.#sessions.values()) {
       // A client that listened for hours and lost its connection gets the full idle time to return.
-      if (session.log.carrierCount > 0 || session.calls.size > 0) session.lastUsedAt = now;
+      if (session.isBusy) session.lastUsedAt = now;
       else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
     }
     await Promise.all(idle.map((session) => this.end(session)));
@@ -280,8 +162,8 @@ export class DownstreamSessions {
   /** Releases all sessions to the successor. Their streams end, so that clients open them there. */
   release(): DownstreamSession[] {
     const all = [...this.#sessions.values()];
-    this.#sessions.clear();
     for (const session of all) {
+      this.#forget(session);
       session.stopListening();
       this.#released.set(session.name, session);
     }
@@ -319,7 +201,7 @@ export class DownstreamSessions {
   /** The worker ends: closes upstream sessions and keeps the records for the successor. */
   async close(): Promise<void> {
     const all = [...this.#sessions.values()];
-    this.#sessions.clear();
+    for (const session of all) this.#forget(session);
     await Promise.all(all.map((session) => session.end()));
   }
 
@@ -336,8 +218,10 @@ export class DownstreamSessions {
     const record = await records.get(sessionRecordKey(name));
     if (record === null) return null;
     // A concurrent request may have restored it.
-    return this.#sessions.get(id) ??
-      this.#remember(this.#make({ id, name, owner, state: JSON.parse(record) }));
+    const restored = this.#sessions.get(id);
+    if (restored !== undefined) return restored;
+    this.#makeRoom(owner);
+    return this.#remember(this.#make({ id, name, owner, state: JSON.parse(record) }));
   }
 
   #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
@@ -351,18 +235,20 @@ export class DownstreamSessions {
     });
   }
 
-  async #persist(session: DownstreamSession): Promise<void> {
+  async #persist(session: DownstreamSession): Promise<number> {
     const { ids, records, clock, place: { replica } } = this.#options;
     const { id, name, state } = session;
     // A call that is still under way must not write the record of a session that has ended or moved.
-    if (this.#ending.has(session)) return;
-    if (this.#sessions.get(id) !== session && this.#released.get(name) !== session) return;
+    if (this.#ending.has(session)) return 0;
+    if (this.#sessions.get(id) !== session && this.#released.get(name) !== session) return 0;
     const now = clock.now();
     const claims = ids.open(id, now);
-    if (claims === null) return;
+    if (claims === null) return 0;
     const ttlMs = claims.expiresAt * 1000 - now;
-    await records.put(sessionRecordKey(name), JSON.stringify(state), ttlMs);
+    const record = JSON.stringify(state);
+    await records.put(sessionRecordKey(name), record, ttlMs);
     if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
+    return record.length;
   }
 
   /** The session's id names another replica, which is gone. */
@@ -372,9 +258,28 @@ export class DownstreamSessions {
     return claims !== null && claims.replica !== place.replica.now;
   }
 
+  /** @throws {SluiceError} TOO_MANY_SESSIONS, OVERLOADED */
+  #makeRoom(owner: SessionOwner): void {
+    for (const session of this.#limits.makeRoom(owner)) this.#endSoon(session);
+  }
+
+  /** Nobody waits for the end. If the record cannot be deleted, it expires. */
+  #endSoon(session: DownstreamSession): void {
+    this.end(session).catch(() => {
+      this.#forget(session);
+      return session.end();
+    }).catch(() => {});
+  }
+
   #remember(session: DownstreamSession): DownstreamSession {
     this.#sessions.set(session.id, session);
+    this.#limits.add(session);
     return session;
+  }
+
+  #forget(session: DownstreamSession): void {
+    this.#sessions.delete(session.id);
+    this.#limits.delete(session);
   }
 }
 

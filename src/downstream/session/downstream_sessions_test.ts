@@ -27,6 +27,7 @@ function setUp() {
       idleMs: IDLE_MS,
       clientRequestTimeoutMs: 60_000,
       resumeWindowMs: 30_000,
+      limits: { perCaller: 1_000, perWorker: 1_000 },
       taskIds: new TaskIds("secret"),
     });
   const find = (

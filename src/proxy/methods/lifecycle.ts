@@ -2,7 +2,7 @@
 import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { isObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { negotiateRevision, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { forClient } from "../../catalog/snapshot/capabilities.ts";
@@ -14,6 +14,39 @@ export interface ServerIdentity {
   readonly version: string;
 }
 
+/** Limit for `capabilities` and `clientInfo` together. The gateway keeps both for the whole session. */
+const MAX_CLIENT_DESCRIPTION_CHARS = 16 * 1024;
+
+/** What an `initialize` says of the client. */
+export interface ClientDescription {
+  readonly protocolVersion: string;
+  readonly clientInfo: unknown;
+  /** JSON text. */
+  readonly capabilities: string;
+}
+
+/** @throws {SluiceError} INVALID_PARAMS */
+export function clientDescription({ params, text }: RequestMessage): ClientDescription {
+  if (!isObject(params) || typeof params.protocolVersion !== "string") {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"protocolVersion" must be a string' });
+  }
+  // Upstreams receive the same capabilities, and some refuse invalid ones in every call.
+  if (params.capabilities !== undefined && !isObject(params.capabilities)) {
+    throw new SluiceError("INVALID_PARAMS", { reason: '"capabilities" must be an object' });
+  }
+  const paramsText = memberText(text, "params")!;
+  const capabilities = memberText(paramsText, "capabilities") ?? "{}";
+  const chars = capabilities.length + (memberText(paramsText, "clientInfo")?.length ?? 0);
+  if (chars > MAX_CLIENT_DESCRIPTION_CHARS) {
+    throw new SluiceError("INVALID_PARAMS", {
+      reason: `"capabilities" and "clientInfo" have ${chars} characters together, and may have ` +
+        `${MAX_CLIENT_DESCRIPTION_CHARS}`,
+    });
+  }
+  const { protocolVersion, clientInfo } = params;
+  return { protocolVersion, clientInfo, capabilities };
+}
+
 export class LifecycleMethods {
   readonly #identity: ServerIdentity;
   readonly #serverInfoTexts = new WeakMap<Scope, string>();
@@ -23,16 +56,10 @@ export class LifecycleMethods {
   }
 
   /** @throws {SluiceError} INVALID_PARAMS */
-  initialize({ scope, principal }: CallContext, { params }: RequestMessage): RpcAnswer {
-    if (!isObject(params) || typeof params.protocolVersion !== "string") {
-      throw new SluiceError("INVALID_PARAMS", { reason: '"protocolVersion" must be a string' });
-    }
-    // Upstreams receive the same capabilities, and some refuse invalid ones in every call.
-    if (params.capabilities !== undefined && !isObject(params.capabilities)) {
-      throw new SluiceError("INVALID_PARAMS", { reason: '"capabilities" must be an object' });
-    }
+  initialize({ scope, principal }: CallContext, message: RequestMessage): RpcAnswer {
+    const { protocolVersion } = clientDescription(message);
     const result = {
-      protocolVersion: negotiateRevision(params.protocolVersion),
+      protocolVersion: negotiateRevision(protocolVersion),
       ...this.#description(scope, principal, false),
       serverInfo: this.#serverInfo(scope),
     };

@@ -14,6 +14,7 @@ export async function subscribeResource(
   message: RequestMessage,
 ): Promise<RpcAnswer> {
   const { uri, resource, text, client } = subscription(call, message);
+  client.requireRoom(resource.gateway.id, uri);
   const answer = await caller.request(resource, call, "resources/subscribe", text);
   if (!answer.failed) {
     await client.subscribe(resource.gateway.id, uri);

@@ -35,15 +35,19 @@ export interface ClientStateOptions {
   readonly preferences?: ClientPreferences;
   /** Ids of upstreams that held state for the client in a worker that has ended. */
   readonly workerLocalBefore?: readonly string[];
-  /** Persists the state after a change. Calls do not overlap, so the last write is the latest state. */
+  /** Persists the state after a change. Resolves when the state of now is persisted. */
   readonly onChange?: () => Promise<void>;
 }
 
 /** Limit per client and upstream; bounds memory. A further subscription is refused. */
 const MAX_SUBSCRIPTIONS = 1_000;
 
-/** Limit of client tasks per session. The oldest is forgotten; its upstream then receives "no such task". */
+/** Limit for the URIs of all subscriptions of a client together, since a single URI can be as long as a request. */
+const MAX_SUBSCRIPTION_CHARS = 128 * 1024;
+
+/** Limits of client tasks per session. The oldest is forgotten; its upstream then receives "no such task". */
 const MAX_CLIENT_TASKS = 1_000;
+const MAX_CLIENT_TASK_CHARS = 128 * 1024;
 
 export class ClientState {
   readonly capabilities: string;
@@ -57,9 +61,13 @@ export class ClientState {
   #hasListened: boolean;
   #logLevel: string | null;
   readonly #subscriptions: Map<string, Set<string>>;
-  readonly #taskOwners = new BoundedMap<string, string>({ maxEntries: MAX_CLIENT_TASKS });
+  #subscriptionChars = 0;
+  readonly #taskOwners = new BoundedMap<string, string>({
+    maxEntries: MAX_CLIENT_TASKS,
+    maxWeight: MAX_CLIENT_TASK_CHARS,
+    weightOf: (taskId, upstreamId) => taskId.length + upstreamId.length,
+  });
   readonly #onChange: () => Promise<void>;
-  #keeping: Promise<void> = Promise.resolve();
 
   constructor(
     { capabilities = "{}", peer, tasks, preferences, workerLocalBefore, onChange = () => Promise.resolve() }:
@@ -70,15 +78,23 @@ export class ClientState {
     this.tasks = tasks?.(this);
     this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
-    this.workerLocal = new WorkerLocalState({ before: workerLocalBefore, onChange: () => this.#keep() });
+    this.workerLocal = new WorkerLocalState({ before: workerLocalBefore, onChange });
     this.#logLevel = preferences?.logLevel ?? null;
     this.#hasListened = preferences?.listens ?? false;
     this.#subscriptions = new Map(
       Object.entries(preferences?.subscriptions ?? {}).map(([id, uris]) => [id, new Set(uris)]),
     );
+    for (const uris of this.#subscriptions.values()) {
+      for (const uri of uris) this.#subscriptionChars += uri.length;
+    }
     for (const [taskId, owner] of Object.entries(preferences?.tasks ?? {})) {
       this.#taskOwners.set(taskId, owner);
     }
+  }
+
+  /** Characters of what this keeps and a client can make grow. */
+  get keptChars(): number {
+    return this.#subscriptionChars + this.#taskOwners.weight;
   }
 
   get logLevel(): string | null {
@@ -106,12 +122,12 @@ export class ClientState {
     this.listening = true;
     if (this.#hasListened) return;
     this.#hasListened = true;
-    await this.#keep();
+    await this.#onChange();
   }
 
   async setLogLevel(level: string): Promise<void> {
     this.#logLevel = level;
-    await this.#keep();
+    await this.#onChange();
   }
 
   /** Returns the client as this upstream may see it. */
@@ -127,35 +143,48 @@ export class ClientState {
   /** Records a task that the client runs for an upstream. A reused id belongs to the newer task. */
   async addTask(taskId: string, upstreamId: string): Promise<void> {
     this.#taskOwners.set(taskId, upstreamId);
-    await this.#keep();
+    await this.#onChange();
   }
 
   subscriptionsTo(upstreamId: string): ReadonlySet<string> {
     return this.#subscriptions.get(upstreamId) ?? NONE;
   }
 
-  /** @throws {SluiceError} INVALID_REQUEST if the client has MAX_SUBSCRIPTIONS already */
-  async subscribe(upstreamId: string, uri: string): Promise<void> {
-    const uris = this.#subscriptions.get(upstreamId);
-    if (uris === undefined) this.#subscriptions.set(upstreamId, new Set([uri]));
-    else if (uris.size < MAX_SUBSCRIPTIONS) uris.add(uri);
-    else {
+  /** @throws {SluiceError} INVALID_REQUEST if the client may not have this subscription as well */
+  requireRoom(upstreamId: string, uri: string): void {
+    const uris = this.subscriptionsTo(upstreamId);
+    if (uris.has(uri)) return;
+    if (uris.size >= MAX_SUBSCRIPTIONS) {
       throw new SluiceError("INVALID_REQUEST", {
         reason: `a session holds at most ${MAX_SUBSCRIPTIONS} subscriptions to one upstream`,
       });
     }
-    await this.#keep();
+    if (this.#subscriptionChars + uri.length > MAX_SUBSCRIPTION_CHARS) {
+      throw new SluiceError("INVALID_REQUEST", {
+        reason:
+          `the URIs of a session's subscriptions have at most ${MAX_SUBSCRIPTION_CHARS} characters together`,
+      });
+    }
+  }
+
+  /** @throws {SluiceError} like `requireRoom` */
+  async subscribe(upstreamId: string, uri: string): Promise<void> {
+    this.requireRoom(upstreamId, uri);
+    let uris = this.#subscriptions.get(upstreamId);
+    if (uris === undefined) this.#subscriptions.set(upstreamId, uris = new Set());
+    if (!uris.has(uri)) {
+      uris.add(uri);
+      this.#subscriptionChars += uri.length;
+    }
+    await this.#onChange();
   }
 
   async unsubscribe(upstreamId: string, uri: string): Promise<void> {
     const uris = this.#subscriptions.get(upstreamId);
     if (uris === undefined || !uris.delete(uri)) return;
+    this.#subscriptionChars -= uri.length;
     if (uris.size === 0) this.#subscriptions.delete(upstreamId);
-    await this.#keep();
-  }
-
-  #keep(): Promise<void> {
-    return this.#keeping = this.#keeping.catch(() => {}).then(this.#onChange);
+    await this.#onChange();
   }
 }
 

@@ -145,6 +145,7 @@ export async function createApp(
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
+    limits: { perCaller: config.maxSessionsPerCaller, perWorker: config.maxSessions },
   });
   const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({

@@ -1,0 +1,167 @@
+// One session of a client: its streams, its calls under way, the requests of upstreams to it, and its own upstream sessions.
+import type { Cancellation } from "../../base/cancellation.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { SessionRevision } from "../../mcp/revisions.ts";
+import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
+import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
+import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
+import { ClientState } from "../../upstream/client/client_state.ts";
+import type { PersistedSession } from "../client/persisted_session.ts";
+import { ClientQuestions } from "../client/client_questions.ts";
+import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
+import { EventStream } from "../exchange/event_stream.ts";
+import { RecordWrites } from "./record_writes.ts";
+import type { CountedSession } from "./session_limits.ts";
+import type { SessionOwner } from "./session_id.ts";
+
+export interface SessionParts {
+  readonly clock: Clock;
+  /** MCP_CLIENT_REQUEST_TIMEOUT */
+  readonly clientRequestTimeoutMs: number;
+  /** STREAM_RESUME_WINDOW */
+  readonly resumeWindowMs: number;
+  readonly taskIds: TaskIds;
+  /** Writes the state that outlives the worker. Resolves with the characters written. */
+  readonly persist: (session: DownstreamSession) => Promise<number>;
+}
+
+export class DownstreamSession implements CountedSession {
+  readonly bound: BoundSessions;
+  /** The events that were sent to the client. */
+  readonly log = new EventLog();
+  /** Requests of upstreams to the client. */
+  readonly questions: ClientQuestions;
+  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
+  readonly calls = new Map<string, Cancellation>();
+  /** The stream of messages that belong to no call; GETs carry it. */
+  readonly #common = this.log.open();
+  readonly #timers = new Set<number>();
+  readonly #clock: Clock;
+  readonly #resumeWindowMs: number;
+  readonly #state: PersistedSession;
+
+  constructor(
+    readonly id: string,
+    readonly name: string,
+    readonly owner: SessionOwner,
+    state: PersistedSession,
+    public lastUsedAt: number,
+    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, persist }: SessionParts,
+  ) {
+    this.#resumeWindowMs = resumeWindowMs;
+    this.#state = state;
+    this.#clock = clock;
+    this.questions = new ClientQuestions(clock, clientRequestTimeoutMs);
+    const writes = new RecordWrites(clock, () => persist(this));
+    this.bound = new BoundSessions(
+      new ClientState({
+        capabilities: state.clientCapabilities,
+        preferences: state.wishes,
+        workerLocalBefore: state.attachedTo,
+        peer: {
+          notify: (text) => this.notify(text),
+          request: (method, params, asking) =>
+            this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
+        },
+        tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
+        onChange: () => writes.changed(),
+      }),
+    );
+  }
+
+  get serverId(): string | null {
+    return this.owner.serverId;
+  }
+
+  get revision(): SessionRevision {
+    return this.#state.revision;
+  }
+
+  get state(): PersistedSession {
+    const { preferences, workerLocal } = this.bound.client;
+    const { upstreamIds } = workerLocal;
+    // The record that the state was made from may name upstreams that keep nothing any more.
+    const { attachedTo: _before, ...state } = this.#state;
+    return {
+      ...state,
+      wishes: preferences,
+      ...(upstreamIds.length === 0 ? {} : { attachedTo: upstreamIds }),
+    };
+  }
+
+  get isBusy(): boolean {
+    return this.calls.size > 0 || this.log.carrierCount > 0;
+  }
+
+  get keptChars(): number {
+    const { clientCapabilities, clientInfo } = this.#state;
+    const described = clientCapabilities.length + (JSON.stringify(clientInfo)?.length ?? 0);
+    return described + this.bound.client.keptChars + this.log.keptChars;
+  }
+
+  /** Does a GET carry the stream of messages that belong to no call? */
+  get isCarried(): boolean {
+    return this.#common.isCarried;
+  }
+
+  /** Messages between two GET streams wait for the next one. */
+  get isListening(): boolean {
+    return this.bound.client.hasListened;
+  }
+
+  /** Sends a message that belongs to no call, on one stream only (2025-11-25, transports, "Multiple Connections"). */
+  notify(message: string): void {
+    this.#common.send(message);
+  }
+
+  /**
+   * Opens a stream for messages that belong to no call, or for the rest of a lost stream.
+   * @param lastEventId the Last-Event-ID header
+   * @param jti id of the request's token
+   * @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event
+   */
+  listen(lastEventId: string | null, jti: string | null = null): EventStream {
+    const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
+    if (found === null) {
+      throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
+    }
+    const { stream, seq } = found;
+    const carrier = new EventStream(() => stream.drop(carrier), jti);
+    stream.carryOn(carrier, seq);
+    return carrier;
+  }
+
+  /** Keeps a finished stream for a while, for a client that lost it. */
+  forgetLater(stream: LoggedStream): void {
+    this.#afterWindow(() => this.log.forget(stream));
+  }
+
+  /** Runs `then` unless the client resumes the stream in time. */
+  ifStillLost(stream: LoggedStream, then: () => void): void {
+    this.#afterWindow(() => {
+      if (!stream.isCarried && !stream.ended) then();
+    });
+  }
+
+  async end(): Promise<void> {
+    for (const call of this.calls.values()) call.cancel(new SluiceError("SESSION_NOT_FOUND"));
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
+    this.#timers.clear();
+    this.log.closeCarriers();
+    await this.bound.end();
+  }
+
+  /** Ends the GET streams: clients open them again, perhaps at another worker. Streams of calls go on. */
+  stopListening(): void {
+    this.#common.closeCarriers();
+  }
+
+  #afterWindow(run: () => void): void {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, this.#resumeWindowMs);
+    this.#timers.add(timer);
+  }
+}
