@@ -1,6 +1,6 @@
 // A caller who opens sessions without end, or lets one session keep without end: the gateway bounds both, and others notice nothing.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { INITIALIZE, inSession, openSession, post } from "../support/mcp_post.ts";
+import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -122,4 +122,50 @@ Deno.test("The subscriptions of a session are bounded in characters, and what th
   const written = bytesWritten(sluice.pid) - before;
   // Everything: requests to the upstream, answers, the log, the database and its journal.
   assert(written < 8_000_000, `${written} bytes`);
+});
+
+/** Its tool `tell` sends a message of a mebibyte before its result: the gateway keeps it for a client that resumes the stream. */
+function talkative(): AsyncDisposable & { readonly url: string } {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    if (request.method !== "POST") return new Response(null, { status: 405 });
+    const { id, method } = await request.json();
+    if (id === undefined) return new Response(null, { status: 202 });
+    const results: Record<string, unknown> = {
+      initialize: {
+        protocolVersion: "2025-11-25",
+        capabilities: { tools: {}, logging: {} },
+        serverInfo: { name: "talkative", version: "1" },
+      },
+      "tools/list": { tools: [{ name: "tell", inputSchema: { type: "object" } }] },
+    };
+    const result = { jsonrpc: "2.0", id, result: results[method] ?? { content: [] } };
+    if (method !== "tools/call") return Response.json(result);
+    const params = { level: "info", data: "x".repeat(1_000_000) };
+    const note = { jsonrpc: "2.0", method: "notifications/message", params };
+    const events = [note, result].map((message) => `data: ${JSON.stringify(message)}\n\n`).join("");
+    return new Response(events, { headers: { "content-type": "text/event-stream" } });
+  });
+  const url = `http://127.0.0.1:${server.addr.port}/mcp`;
+  return { url, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+Deno.test("A worker that is short of memory ends the sessions of whoever keeps the most, and nobody else's", async () => {
+  await using upstream = talkative();
+  // What is kept is kept for the whole test.
+  const env = { WORKERS: "2", WORKER_MAX_HEAP_MB: "160", STREAM_RESUME_WINDOW: "600" };
+  await using sluice = await Sluice.start({ env });
+  await sluice.registerUpstream("up", upstream.url);
+  const [ann, bob] = [await user(sluice, "ann"), await user(sluice, "bob")];
+  const anns = await Promise.all(Array.from({ length: 8 }, () => openSession(sluice, { token: ann })));
+  const tell = async () => {
+    const sessionId = await openSession(sluice, { token: bob });
+    const { status } = await post(sluice, toolCall("up-tell"), { token: bob, headers: inSession(sessionId) });
+    assertEquals(status, 200);
+  };
+  const shed = () => sluice.log().filter(({ event }) => event === "sessions ended, memory is short");
+  for (let n = 0; n < 600 && shed().length < 2; n++) await tell();
+  assertEquals(new Set(shed().map(({ subject }) => subject)), new Set(["bob"]));
+  for (const each of anns) assertEquals(await lives(sluice, ann, each), true);
+  assert(await metric(sluice, "sluice_callers_shed_total") >= 1);
+  assertEquals(sluice.log().filter(({ event }) => event === "worker died"), []);
 });

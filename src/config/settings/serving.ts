@@ -208,12 +208,13 @@ export const WORKER_SETTINGS = [
   setting({
     name: "WORKER_MAX_HEAP_MB",
     kind: mebibytes({ min: 0, max: 1_048_576, hint: "0: no ceiling" }),
-    default: "0",
+    default: "1024",
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Limit of a worker's JavaScript heap. A worker near the limit is replaced; a worker beyond it " +
-      "ends, and the others go on.",
+    doc: "Limit of a worker's JavaScript heap. From 65 % of it on, the callers whose client sessions take " +
+      "the most memory lose them, until sessions take a fifth of the limit. From 80 % on, the worker is " +
+      "replaced. A worker beyond the limit ends, and the others go on; without a limit the process ends.",
   }),
   setting({
     name: "DEV_MODE",

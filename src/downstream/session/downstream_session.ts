@@ -26,6 +26,9 @@ export interface SessionParts {
   readonly persist: (session: DownstreamSession) => Promise<number>;
 }
 
+/** What a session without any state takes, measured: 1.3 kB. */
+const BASE_CHARS = 1_300;
+
 export class DownstreamSession implements CountedSession {
   readonly bound: BoundSessions;
   /** The events that were sent to the client. */
@@ -97,7 +100,7 @@ export class DownstreamSession implements CountedSession {
   get keptChars(): number {
     const { clientCapabilities, clientInfo } = this.#state;
     const described = clientCapabilities.length + (JSON.stringify(clientInfo)?.length ?? 0);
-    return described + this.bound.client.keptChars + this.log.keptChars;
+    return BASE_CHARS + described + this.bound.client.keptChars + this.log.keptChars;
   }
 
   /** Does a GET carry the stream of messages that belong to no call? */

@@ -126,19 +126,14 @@ export class DownstreamSessions {
   }
 
   /**
-   * Ends the sessions of the caller for whom the worker keeps the most, because its memory is short.
-   * @param minChars less than this is not worth it
-   * @returns what was ended; null: nobody keeps that much
+   * Memory is short: ends sessions until the others keep `maxChars` together, those of the greediest caller first.
+   * @returns what was ended, by caller
    */
-  shedGreediest(
-    minChars: number,
-  ): { readonly caller: string; readonly sessions: number; readonly chars: number } | null {
-    const greediest = this.#limits.greediest();
-    if (greediest === null || greediest.chars < minChars) return null;
-    const { sessions, chars } = greediest;
-    const [{ owner: { subject } }] = sessions as [DownstreamSession];
-    for (const session of sessions) this.#endSoon(session);
-    return { caller: subject, sessions: sessions.length, chars };
+  shed(maxChars: number): { readonly subject: string; readonly sessions: number; readonly chars: number }[] {
+    return this.#limits.shed(maxChars).map(({ subject, sessions, chars }) => {
+      for (const session of sessions) this.#endSoon(session);
+      return { subject, sessions: sessions.length, chars };
+    });
   }
 
   /** Writes all records again. The cache is back, perhaps empty. */

@@ -70,15 +70,27 @@ export class SessionLimits<S extends CountedSession> {
     return ending;
   }
 
-  /** All sessions of the caller for whom the gateway keeps the most characters, and that sum. null: there are no sessions */
-  greediest(): { readonly sessions: readonly S[]; readonly chars: number } | null {
-    let most: { readonly sessions: readonly S[]; readonly chars: number } | null = null;
-    for (const own of this.#byCaller.values()) {
-      let chars = 0;
-      for (const session of own) chars += session.keptChars;
-      if (most === null || chars > most.chars) most = { sessions: [...own], chars };
+  /**
+   * The sessions that end so that the others keep `maxChars` together: all of the caller for whom the most is kept, then all of the
+   * next one.
+   */
+  shed(
+    maxChars: number,
+  ): { readonly subject: string; readonly sessions: readonly S[]; readonly chars: number }[] {
+    const callers = [...this.#byCaller.values()].map((own) => {
+      const sessions = [...own];
+      const chars = sessions.reduce((sum, { keptChars }) => sum + keptChars, 0);
+      return { subject: sessions[0]!.owner.subject, sessions, chars };
+    }).sort((one, other) => other.chars - one.chars);
+    let kept = callers.reduce((sum, { chars }) => sum + chars, 0);
+    const shed = [];
+    for (const caller of callers) {
+      if (kept <= maxChars) break;
+      kept -= caller.chars;
+      for (const session of caller.sessions) this.delete(session);
+      shed.push(caller);
     }
-    return most;
+    return shed;
   }
 
   #oldestOfGreediest(): S | undefined {

@@ -50,15 +50,20 @@ Deno.test("SessionLimits.makeRoom() refuses everybody when the worker is full of
   assertEquals(code("bob"), "OVERLOADED");
 });
 
-Deno.test("SessionLimits.greediest() is the caller for whom the most is kept, not the one with the most sessions", () => {
+Deno.test("SessionLimits.shed() ends the sessions of whom the most is kept, until the others keep little enough", () => {
   const { limits: all } = limits(
     9,
     9,
     session("ann 1"),
     session("ann 2"),
-    session("bob 1", { keptChars: 100 }),
+    session("eve 1", { keptChars: 50 }),
+    session("bob 1", { keptChars: 60, isBusy: true }),
+    session("bob 2", { keptChars: 40 }),
   );
-  assertEquals(all.greediest()?.sessions.map(({ name }) => name), ["bob 1"]);
-  for (const each of all.greediest()!.sessions) all.delete(each);
-  assertEquals([all.greediest()?.sessions.length, all.greediest()?.chars], [2, 2]);
+  const shed = (maxChars: number) =>
+    all.shed(maxChars).map(({ subject, sessions }) => [subject, sessions.length]);
+  assertEquals(shed(152), []);
+  assertEquals(shed(151), [["bob", 2]]);
+  assertEquals(shed(0), [["eve", 1], ["ann", 2]]);
+  assertEquals(shed(0), []);
 });

@@ -1,17 +1,33 @@
-// When this worker should be replaced: after so many requests, or near the end of its heap.
+// When this worker should be replaced: after so many requests, or near the end of its heap. Before the latter, the callers whose
+// sessions take the most memory lose them: the others must not pay for them, and a successor must not inherit what filled the heap.
 import v8 from "node:v8";
 import type { Config } from "../../config/schema.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 
-const LOOK_EVERY_MS = 2_000;
+const LOOK_EVERY_MS = 1_000;
+
+/** Beyond this part of WORKER_MAX_HEAP_MB, sessions end until the others keep KEPT_SHARE. */
+const SHED_SHARE = 0.65;
+
+/** What sessions may keep near the end of the heap, and so what a successor inherits: a part of WORKER_MAX_HEAP_MB. */
+const KEPT_SHARE = 0.2;
 
 /** Beyond this part of WORKER_MAX_HEAP_MB, what is left is needed for the time until the successor serves. */
-const HEAP_SHARE = 0.8;
+const RECYCLE_SHARE = 0.8;
+
+export interface RetirementDeps {
+  readonly link: Pick<SupervisorLink, "wantsRecycling">;
+  /** Ends sessions until the others keep this many characters together, those of the greediest caller first. */
+  readonly shedSessions: (maxChars: number) => void;
+  readonly usedHeapBytes?: () => number;
+}
+
+const MIB = 1024 * 1024;
 
 export class Retirement {
   /** How many requests this worker serves; jittered, so that the workers do not all end at once. */
   readonly #maxRequests: number;
-  readonly #link: Pick<SupervisorLink, "wantsRecycling">;
+  readonly #deps: RetirementDeps;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #served = 0;
   #asked = false;
@@ -21,13 +37,13 @@ export class Retirement {
       Config,
       "maxRequests" | "maxRequestsJitter" | "workerMaxHeapMb"
     >,
-    link: Pick<SupervisorLink, "wantsRecycling">,
+    deps: RetirementDeps,
   ) {
-    this.#link = link;
+    this.#deps = deps;
     this.#maxRequests = maxRequests === 0
       ? Infinity
       : maxRequests + Math.floor(Math.random() * (maxRequestsJitter + 1));
-    if (workerMaxHeapMb > 0) this.#timer = setInterval(() => this.#look(workerMaxHeapMb), LOOK_EVERY_MS);
+    if (workerMaxHeapMb > 0) this.#timer = setInterval(() => this.look(workerMaxHeapMb), LOOK_EVERY_MS);
   }
 
   served(): void {
@@ -38,9 +54,12 @@ export class Retirement {
     clearInterval(this.#timer);
   }
 
-  #look(maxHeapMb: number): void {
-    const usedMb = Math.round(v8.getHeapStatistics().used_heap_size / 1024 / 1024);
-    if (usedMb >= maxHeapMb * HEAP_SHARE) {
+  /** Compares the heap with its limit; called by a timer. */
+  look(maxHeapMb: number): void {
+    const { usedHeapBytes = () => v8.getHeapStatistics().used_heap_size, shedSessions } = this.#deps;
+    const usedMb = Math.round(usedHeapBytes() / MIB);
+    if (usedMb >= maxHeapMb * SHED_SHARE) shedSessions(maxHeapMb * KEPT_SHARE * MIB);
+    if (usedMb >= maxHeapMb * RECYCLE_SHARE) {
       this.#ask(`its heap has grown to ${usedMb} MiB (WORKER_MAX_HEAP_MB)`);
     }
   }
@@ -48,6 +67,6 @@ export class Retirement {
   #ask(reason: string): void {
     if (this.#asked) return;
     this.#asked = true;
-    this.#link.wantsRecycling(reason);
+    this.#deps.link.wantsRecycling(reason);
   }
 }

@@ -189,7 +189,19 @@ export async function createApp(
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
   });
-  const retirement = new Retirement(config, link);
+  const countShed = metrics.counter(
+    "sluice_callers_shed_total",
+    "Callers whose client sessions were ended because memory was short",
+  );
+  const retirement = new Retirement(config, {
+    link,
+    shedSessions: (maxChars) => {
+      for (const shed of sessions.shed(maxChars)) {
+        log.warning("sessions ended, memory is short", { ...shed });
+        countShed();
+      }
+    },
+  });
   registerGauges(metrics, { admission, outbound, sessions, duplex, pendingCalls, redis, catalog, conflicts });
 
   // Listeners, then the start.
