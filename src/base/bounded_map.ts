@@ -1,20 +1,20 @@
-// A map with an upper bound: a new entry evicts old ones. For caches, and for whatever a caller could otherwise make grow.
+// A map with an upper bound: a new entry evicts old ones. It holds caches, and state that callers could otherwise make grow.
 
 export interface BoundedMapOptions<K, V> {
   /** At least 1. */
   readonly maxEntries?: number;
   /** Upper bound for the sum of all weights. An entry that is heavier by itself is not kept. */
   readonly maxWeight?: number;
-  /** The weight of an entry, for example in bytes. Must always be the same for the same key and value. */
+  /** The weight of an entry, for example in bytes. The same key and value must always have the same weight. */
   readonly weightOf?: (key: K, value: V) => number;
   /**
-   * "set" evicts the entry whose `set` is the longest ago, and a hit costs no more than with a `Map`. "get" counts `get` as
-   * well, so that the least recently used entry is evicted. Default: "set".
+   * "set" evicts the entry that was set first; a `get` then costs no more than with a `Map`. "get" evicts the least recently
+   * used entry. Default: "set".
    */
   readonly ageFrom?: "set" | "get";
-  /** Entries that are evicted before older ones, because little is lost with them. Looked for only when the map is full. */
+  /** Selects entries that are evicted before older ones. The map searches for them only when it is full. */
   readonly isDispensable?: (value: V) => boolean;
-  /** Called after an eviction. `delete`, `clear` and a new value for the same key are no evictions. */
+  /** Called after an eviction, and not after `delete`, `clear` or a new value for a key. */
   readonly onEvict?: (value: V, key: K) => void;
 }
 
@@ -25,7 +25,7 @@ export class BoundedMap<K, V extends NonNullable<unknown>> implements Iterable<[
   readonly #maxWeight: number;
   readonly #options: Pick<BoundedMapOptions<K, V>, "weightOf" | "isDispensable" | "onEvict">;
   readonly #countsGets: boolean;
-  /** The key at the end of `#entries`, if that is known: a `get` need not move it there. */
+  /** The key at the end of `#entries` if it is known. A `get` of this key need not move it there. */
   #newest: K | undefined;
   #weight = 0;
 
@@ -60,7 +60,7 @@ export class BoundedMap<K, V extends NonNullable<unknown>> implements Iterable<[
     return value;
   }
 
-  /** Makes the entry the newest, also if the key is there already. */
+  /** Makes the entry the newest one, even if the map has the key already. */
   set(key: K, value: V): void {
     this.delete(key);
     const weight = this.#options.weightOf?.(key, value) ?? 0;

@@ -1,6 +1,6 @@
-// Giving up, as cheap as a call needs it: what most calls have is a right to be cancelled that nobody uses.
+// Cancellation of calls. Nearly every call can be cancelled and is not, so a signal that nobody uses must cost next to nothing.
 
-/** The part of an AbortSignal that we rely on; an AbortSignal is one. */
+/** The part of an `AbortSignal` that the gateway uses. An `AbortSignal` satisfies it. */
 export interface CancelSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -9,13 +9,13 @@ export interface CancelSignal {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** An AbortController and its signal in one object, without events: making one and listening to it costs next to nothing. */
+/** A controller and its signal in one object. It has no events, which makes it much cheaper than an `AbortController`. */
 export class Cancellation implements CancelSignal {
   aborted = false;
   reason: unknown = undefined;
   #listeners: (() => void)[] = [];
 
-  /** Only the first call counts. Listeners run at once, in the order in which they came. */
+  /** Only the first call has an effect. Listeners run at once, in the order in which they were added. */
   cancel(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;
@@ -40,9 +40,9 @@ export class Cancellation implements CancelSignal {
 }
 
 /**
- * The outcome of `work`, which goes on when the signal is aborted: this caller stops waiting for it.
- * @param dispose takes a result that nobody waits for any more
- * @throws the signal's reason; what `work` rejects with
+ * Waits for `work` until the signal is aborted. The work itself goes on: other callers may wait for it.
+ * @param dispose takes the result of work that ends after the signal was aborted
+ * @throws the signal's reason; the rejection of `work`
  */
 export function unlessAborted<T>(
   work: Promise<T>,

@@ -1,7 +1,7 @@
-// Time as a dependency: whatever waits or expires takes a Clock, so that its tests need no real time.
+// Time as a dependency. Code that waits or expires takes a `Clock`, so that its tests need no real time.
 import type { CancelSignal } from "./cancellation.ts";
 
-/** The clock of the process, or a fake one in tests. Times are in milliseconds. */
+/** The system's clock, or a fake one in tests. Times are in ms. */
 export interface Clock {
   /** Wall clock, ms since the epoch. */
   now(): number;
@@ -9,7 +9,7 @@ export interface Clock {
   clearTimeout(id: number): void;
 }
 
-/** The longest delay that a timer takes; it fires at once for a longer one. */
+/** The longest delay of a timer, ms. A timer with a longer delay fires at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -18,7 +18,7 @@ export const systemClock: Clock = {
   clearTimeout: (id) => globalThis.clearTimeout(id),
 };
 
-/** Resolves after `ms`; rejects with the signal's reason if it is aborted first. */
+/** Resolves after `ms`. Rejects with the signal's reason if the signal is aborted first. */
 export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -34,7 +34,11 @@ export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<
   });
 }
 
-/** Runs `work`, which never rejects, again and again: each time `ms` after its last end, first after `ms`. @returns ends that */
+/**
+ * Runs `work` every `ms`, counted from the end of the previous run; the first run starts after `ms`.
+ * @param work never rejects
+ * @returns a function that ends the repetition
+ */
 export function repeat(clock: Clock, ms: number, work: () => Promise<unknown>): () => void {
   let timer: number | undefined;
   let isStopped = false;
@@ -48,7 +52,7 @@ export function repeat(clock: Clock, ms: number, work: () => Promise<unknown>): 
   };
 }
 
-/** Waits for `work`, for `ms` at most. @returns whether it has ended. @throws what `work` does */
+/** Waits for `work` for at most `ms`. @returns true if it has ended. @throws the rejection of `work` */
 export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
   const stop = new AbortController();
   const late = sleep(clock, ms, stop.signal).then(() => false, () => true);

@@ -1,16 +1,16 @@
-// One timer for any number of deadlines. It is armed for the earliest; setting a deadline costs no more than a comparison.
+// One timer for any number of deadlines, armed for the earliest of them. Setting a deadline costs no more than a comparison.
 import { type Clock, MAX_TIMER_MS } from "./clock.ts";
 
 export interface Expiring {
-  /** Wall clock, ms; Infinity while there is no deadline. Only `DeadlineTimer.set` writes it. */
+  /** Wall clock, ms; Infinity if there is no deadline. Only `DeadlineTimer` writes it. */
   deadlineAt: number;
-  /** Called when the deadline has passed; it is Infinity again by then. */
+  /** Called when the deadline has passed. `deadlineAt` is Infinity again by then. */
   expire(): void;
 }
 
 /**
- * Deadlines move later, or are taken back, far more often than they pass. So the timer does not move with them: it fires at the
- * time that it was armed for, looks at all entries, and is armed again for the earliest deadline.
+ * A deadline is moved or removed far more often than it passes. Therefore the timer does not follow each change. It fires at the
+ * time that it was armed for, checks all entries, and is armed again for the earliest deadline.
  */
 export class DeadlineTimer {
   readonly #clock: Clock;
@@ -31,7 +31,7 @@ export class DeadlineTimer {
     this.#watched.delete(entry);
   }
 
-  /** Sets the deadline of a watched entry to `ms` from now or to `latestAt`, whichever is earlier. Infinity takes it back. */
+  /** Sets the deadline of a watched entry to `ms` from now or to `latestAt`, whichever is earlier. Infinity removes it. */
   set(entry: Expiring, ms: number, latestAt = Infinity): void {
     const at = ms === Infinity ? latestAt : Math.min(this.#clock.now() + ms, latestAt);
     entry.deadlineAt = at;
@@ -42,7 +42,7 @@ export class DeadlineTimer {
     return at <= this.#clock.now();
   }
 
-  /** Disarms the timer, until a deadline is set again. Without it the timer fires once more after the last entry has gone. */
+  /** Disarms the timer until a deadline is set again. Without `stop` the timer fires once more after the last entry has gone. */
   stop(): void {
     this.#arm(Infinity);
   }

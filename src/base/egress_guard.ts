@@ -1,4 +1,4 @@
-// Where the gateway may connect to (against server-side request forgery): every outbound connection is checked here.
+// The egress guard against server-side request forgery. It checks every outbound connection.
 
 import { lookup } from "node:dns/promises";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./egress_guard_address.ts";
 import { reasonOf, SluiceError } from "./errors.ts";
 
-/** The SSRF_* settings, under Config's names. Networks that cannot be read are an error of the caller's. */
+/** The SSRF_* settings under their names in `Config`. */
 export interface EgressRules {
   readonly ssrfProtectionEnabled: boolean;
   readonly ssrfAllowLocalhost: boolean;
@@ -23,7 +23,7 @@ export interface EgressRules {
   readonly ssrfDnsFailClosed: boolean;
 }
 
-/** The addresses of a host name; rejects where there are none. */
+/** Resolves a host name to IP addresses. Rejects if the name has none. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
 const CLASS_WORDS: Readonly<Record<Exclude<AddressClass, "public">, string>> = {
@@ -44,7 +44,7 @@ export class EgressGuard {
   readonly #blocked: readonly IpNetwork[];
   readonly #blockedHosts: ReadonlySet<string>;
 
-  /** @throws {TypeError} a network of the rules cannot be read */
+  /** @throws {TypeError} if a network of the rules is malformed */
   constructor(rules: EgressRules) {
     this.#rules = rules;
     this.#allowed = rules.ssrfAllowedNetworks.map(readNetwork);
@@ -53,8 +53,9 @@ export class EgressGuard {
   }
 
   /**
-   * May we connect to `ip`, the address of `target` (a host, or a URL without its query, for the error's words)?
-   * @throws {SluiceError} EGRESS_DENIED with the address's kind and the setting that would allow it
+   * Checks whether the gateway may connect to an address.
+   * @param target names the address in the error text: a host, or a URL without its query
+   * @throws {SluiceError} EGRESS_DENIED, with the kind of address and the setting that would allow it
    */
   checkAddress(target: string, ip: string): void {
     const address = parseAddress(ip);
@@ -64,10 +65,11 @@ export class EgressGuard {
   }
 
   /**
-   * May we connect to `url`? Gives the addresses that were checked; none where the name did not resolve and
-   * SSRF_DNS_FAIL_CLOSED is false. A connection made later must check the address that it really uses.
-   * @param resolve null: a proxy resolves the name, so only a literal address is checked
-   * @throws {SluiceError} EGRESS_DENIED; the URL's query and credentials are never shown
+   * Checks whether the gateway may connect to a URL. A connection that is opened later must check its address again, because
+   * the name may resolve to another one by then.
+   * @param resolve null: a proxy resolves the name, and only a literal address is checked
+   * @returns the checked addresses; none if the name does not resolve and SSRF_DNS_FAIL_CLOSED is false
+   * @throws {SluiceError} EGRESS_DENIED. The text does not show the URL's query and credentials
    */
   async checkUrl(url: string | URL, resolve: Resolve | null = resolveHost): Promise<readonly string[]> {
     const parsed = typeof url === "string" ? URL.parse(url) : url;
@@ -105,10 +107,10 @@ export class EgressGuard {
     return addresses;
   }
 
-  /** Why the address is refused; null: it is allowed. */
+  /** The reason for a refusal; null if the address is allowed. */
   #faultOf(address: IpAddress): string | null {
     const kind = classify(address);
-    // Even with SSRF_PROTECTION_ENABLED=false: nothing behind these is an upstream, and they give credentials away.
+    // These are refused even with SSRF_PROTECTION_ENABLED=false. They give credentials away, and no upstream is there.
     if (kind === "metadata" || kind === "link-local") return never(kind);
     if (!this.#rules.ssrfProtectionEnabled) return null;
     const blocking = findNetwork(this.#blocked, address);
@@ -133,7 +135,7 @@ export class EgressGuard {
   }
 }
 
-/** The system's own resolution, the hosts file included. */
+/** Resolves a name as the system does, including the hosts file. */
 export async function resolveHost(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
@@ -150,7 +152,7 @@ function denied(target: string, why: string): SluiceError {
   return new SluiceError("EGRESS_DENIED", { reason: `refused "${target}": ${why}` });
 }
 
-/** Lower case, without brackets and without the root's trailing dots. */
+/** Lower case, without brackets, and without trailing dots (the DNS root). */
 function canonicalHost(host: string): string {
   return host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.+$/, "");
 }

@@ -1,6 +1,6 @@
-// IP addresses and networks as numbers, and what kind of address each one is.
+// IP addresses and networks as numbers, and their classification.
 
-/** An address as a number; zone ids are dropped. */
+/** An address as a number. Zone ids are dropped. */
 export interface IpAddress {
   readonly version: 4 | 6;
   readonly bits: bigint;
@@ -8,12 +8,12 @@ export interface IpAddress {
 
 export interface IpNetwork {
   readonly version: 4 | 6;
-  /** As written. */
+  /** The network as it was written. */
   readonly text: string;
   contains(address: IpAddress): boolean;
 }
 
-/** What an address is for; everything but `public` needs permission, and from `link-local` on there is none. */
+/** The purpose of an address. All but `public` need a permission; there is no permission for `link-local` and those after it. */
 export type AddressClass =
   | "public"
   | "loopback"
@@ -26,14 +26,14 @@ export type AddressClass =
   | "broadcast"
   | "unspecified";
 
-/** Reads "10.0.0.1", "::1", "[::1]", "fe80::1%eth0", "::ffff:10.0.0.1"; null for anything else, host names included. */
+/** Reads "10.0.0.1", "::1", "[::1]", "fe80::1%eth0", "::ffff:10.0.0.1". @returns null for any other text, such as a host name */
 export function parseAddress(text: string): IpAddress | null {
   const bare = text.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
   const bits = bare.includes(":") ? ipv6Bits(bare) : ipv4Bits(bare);
   return bits === null ? null : { version: bare.includes(":") ? 6 : 4, bits };
 }
 
-/** Reads "10.0.0.0/8", "fc00::/7" and single addresses; null for anything else. Bits beyond the prefix are ignored. */
+/** Reads "10.0.0.0/8", "fc00::/7" and single addresses. Bits beyond the prefix are ignored. @returns null for any other text */
 export function parseNetwork(text: string): IpNetwork | null {
   const [, base, prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim()) ?? [];
   const address = base === undefined ? null : parseAddress(base);
@@ -50,18 +50,18 @@ export function parseNetwork(text: string): IpNetwork | null {
   };
 }
 
-/** The IPv4 address that an IPv6 address stands for, by mapping, translation (NAT64) or tunnel (6to4); null for none. */
+/** The IPv4 address within an IPv6 address: mapped, translated (NAT64) or tunnelled (6to4). @returns null if there is none */
 export function embeddedIpv4({ version, bits }: IpAddress): IpAddress | null {
   if (version === 4) return null;
   const ipv4 = (at: bigint): IpAddress => ({ version: 4, bits: (bits >> at) & 0xffff_ffffn });
   if (bits >> 112n === 0x2002n) return ipv4(80n);
   const head = bits >> 32n;
   if (head === 0xffffn || head === 0xffff_0000n || head === NAT64_PREFIX) return ipv4(0n);
-  // IPv4-compatible (RFC 4291, 2.5.5.1), of which :: and ::1 are none.
+  // IPv4-compatible addresses (RFC 4291, 2.5.5.1). The addresses :: and ::1 are not among them.
   return head === 0n && bits > 1n ? ipv4(0n) : null;
 }
 
-/** An IPv6 address that stands for an IPv4 address is classified as that one. */
+/** Classifies an address. An IPv6 address that contains an IPv4 address is classified as that one. */
 export function classify(address: IpAddress): AddressClass {
   const ipv4 = address.version === 4 ? address : embeddedIpv4(address);
   const known = CLASSES.find(([, networks]) =>
@@ -76,7 +76,7 @@ const NAT64_PREFIX = 0x64_ff9b_0000_0000_0000_0000n;
 
 const GLOBAL_UNICAST = parseNetwork("2000::/3")!;
 
-/** IANA's special-purpose registries; the first class that holds an address is its class. */
+/** IANA's registries of special-purpose addresses. The first class that contains an address is its class. */
 const CLASSES: ReadonlyArray<readonly [AddressClass, readonly IpNetwork[]]> = [
   networks(
     "metadata",
@@ -127,7 +127,7 @@ function ipv4Bits(text: string): bigint | null {
   if (parts.length !== 4) return null;
   let bits = 0n;
   for (const part of parts) {
-    // A leading zero means octal to some and decimal to others: refuse to guess.
+    // Some parsers read a leading zero as octal, others as decimal. Such an address is refused.
     if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return null;
     bits = (bits << 8n) | BigInt(part);
   }
@@ -145,7 +145,7 @@ function ipv6Bits(text: string): bigint | null {
   return all.reduce((bits, group) => (bits << 16n) | group, 0n);
 }
 
-/** The 16-bit groups of one side of "::"; the last side may end in a dotted IPv4 address. */
+/** The 16-bit groups on one side of "::". The last side may end in an IPv4 address with dots. */
 function groups(half: string, isLast: boolean): bigint[] | null {
   if (half === "") return [];
   const parts = half.split(":");

@@ -1,19 +1,20 @@
-// The error catalogue: every failure that a client or an operator can meet is one row here, and nowhere else.
+// Room `base`: errors, time, cancellation, and other parts without a domain. Every room may use them; they use no other room.
+// This file is the error catalogue. Each failure that a client or an operator can meet has one row, here and nowhere else.
 
-/** Whose fault a failure is: the caller's, the called server's, or our own. */
+/** The cause of a failure: the caller, the upstream, or the gateway. */
 export type ErrorSource = "downstream" | "upstream" | "internal";
 
-/** May the same call be tried again? `if_unsent`: only where nothing had reached the upstream. */
+/** Whether a client may retry the call. `if_unsent`: only if the request had not reached the upstream. */
 export type RetryAdvice = "never" | "later" | "if_unsent";
 
 export interface ErrorRow {
   readonly source: ErrorSource;
-  /** HTTP status where the failure is the whole answer (REST, or a request refused before it was dispatched). */
+  /** The HTTP status if the failure is the whole response: over REST, or for a request that was not dispatched. */
   readonly http: number;
-  /** JSON-RPC error code. Ours lie outside -32768..-32000 (MCP 2026-07-28, basic, "Error Codes"). */
+  /** The JSON-RPC error code. Codes of the gateway are outside -32768..-32000 (MCP 2026-07-28, basic, "Error Codes"). */
   readonly rpc: number;
   readonly retry: RetryAdvice;
-  /** What the client reads; `{name}` is filled from the error's params. Never holds a cause or a secret. */
+  /** The text for the client; `{name}` is replaced by the error's parameter. It never contains a cause or a secret. */
   readonly text: string;
 }
 
@@ -69,21 +70,21 @@ export const ERRORS = {
     505,
     -31425,
     "never",
-    "Only HTTP/{served} is served here (HTTP_VERSION)",
+    "The gateway serves only HTTP/{served} (HTTP_VERSION)",
   ),
   UPGRADE_REQUIRED: row(
     "downstream",
     426,
     -31428,
     "never",
-    "Here is a WebSocket: ask for it by Upgrade: websocket over HTTP/1.1",
+    "This address serves WebSockets; send Upgrade: websocket over HTTP/1.1",
   ),
   TOO_MANY_CALLS: row(
     "downstream",
     429,
     -31429,
     "later",
-    "The connection has {limit} calls under way; wait for their answers",
+    "This connection has {limit} calls in progress, which is the limit; wait for their responses",
   ),
   TOO_MANY_SESSIONS: row(
     "downstream",
@@ -133,7 +134,13 @@ export const ERRORS = {
     "if_unsent",
     'Cannot connect to upstream "{upstream}": {reason}',
   ),
-  UPSTREAM_TLS_FAILED: row("upstream", 502, -31505, "never", 'Cannot trust upstream "{upstream}": {reason}'),
+  UPSTREAM_TLS_FAILED: row(
+    "upstream",
+    502,
+    -31505,
+    "never",
+    'Cannot open a TLS connection to upstream "{upstream}": {reason}',
+  ),
   UPSTREAM_CLOSED: row(
     "upstream",
     502,
@@ -195,8 +202,8 @@ export const ERRORS = {
     503,
     -31518,
     "later",
-    'Upstream "{upstream}" has lost what it kept for this session: its process or connection ended with the worker or replica ' +
-      "that ran it. The call was not sent; the next one starts afresh",
+    'Upstream "{upstream}" has lost the state of this session: its process or connection ended with the worker or replica ' +
+      "that ran it. The call was not sent; the next call starts with new state",
   ),
   UPSTREAM_NEEDS_INPUT: row(
     "upstream",
@@ -233,7 +240,7 @@ export const ERRORS = {
     503,
     -31519,
     "later",
-    'Cannot start a process for upstream "{upstream}": {limit} run already in this worker ({setting})',
+    'Cannot start a process for upstream "{upstream}": this worker runs {limit}, which is the limit ({setting})',
   ),
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),
@@ -243,14 +250,14 @@ export const ERRORS = {
     500,
     -31544,
     "never",
-    "Worker {worker} keeps dying, giving up; the last time of: {cause}",
+    "Worker {worker} ends again and again, the gateway gives up; the last cause: {cause}",
   ),
   GATEWAY_UNREACHABLE: row(
     "internal",
     502,
     -31548,
     "never",
-    "Cannot speak to the gateway at {url}: {reason}",
+    "Cannot reach the gateway at {url}: {reason}",
   ),
   OVERLOADED: row("internal", 503, -31530, "later", "The gateway is at capacity; retry later"),
   TOO_MANY_STREAMS: row(
@@ -258,14 +265,14 @@ export const ERRORS = {
     503,
     -31537,
     "later",
-    "The gateway holds as many event streams as it may (MAX_STREAMS); retry later",
+    "The gateway has reached its limit of event streams (MAX_STREAMS); retry later",
   ),
   TOO_MANY_PARKED: row(
     "internal",
     503,
     -31550,
     "later",
-    "{limit} calls wait for what their clients were asked for, as many as a worker may have (MAX_STREAMS); retry later",
+    "{limit} calls wait for input from their clients, which is the limit of a worker (MAX_STREAMS); retry later",
   ),
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
@@ -284,14 +291,14 @@ export const ERRORS = {
     503,
     -31539,
     "later",
-    "The replica that has this session or call cannot be reached; retry",
+    "Cannot reach the replica that owns this session or call; retry",
   ),
   REPLICA_UNTRUSTED: row(
     "internal",
     502,
     -31549,
     "never",
-    "The replica that has this session or call does not show a certificate that can be trusted (REPLICA_SSL_CA_CERTS)",
+    "Cannot verify the certificate of the replica that owns this session or call (REPLICA_SSL_CA_CERTS)",
   ),
   REPLICA_INCOMPATIBLE: row(
     "internal",
@@ -309,7 +316,7 @@ export const ERRORS = {
     500,
     -31535,
     "never",
-    "Cannot decrypt the stored secret of {owner}: AUTH_ENCRYPTION_SECRET is not the one that it was sealed with",
+    "Cannot decrypt the stored secret of {owner}: it was encrypted with another AUTH_ENCRYPTION_SECRET",
   ),
   SETTINGS_INVALID: row("internal", 500, -31540, "never", "{mistakes}"),
   USAGE_INVALID: row("internal", 500, -31541, "never", "{mistakes}"),
@@ -320,11 +327,11 @@ export type ErrorCode = keyof typeof ERRORS;
 
 export type ErrorParams = Readonly<Record<string, string | number>>;
 
-/** A failure that has a row in the catalogue. Match on `.code`: classes do not survive `postMessage`. */
+/** A failure with a row in the catalogue. Compare `code`, and not the class, which `postMessage` does not preserve. */
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly params: ErrorParams;
-  /** Structured detail for the client, e.g. every fault of a 422. Never a secret. */
+  /** Details for the client, such as all faults of a 422. Never a secret. */
   readonly data: unknown;
 
   constructor(code: ErrorCode, params: ErrorParams = {}, options: { cause?: unknown; data?: unknown } = {}) {
@@ -343,17 +350,17 @@ export class SluiceError extends Error {
   }
 }
 
-/** Is `error` the catalogue's `code`? */
+/** Whether `error` is a `SluiceError` with this code. */
 export function isError(error: unknown, code: ErrorCode): error is SluiceError {
   return error instanceof SluiceError && error.code === code;
 }
 
-/** The catalogue's error for anything thrown; what it does not know becomes INTERNAL with the cause kept for the log. */
+/** Converts anything that was thrown. An unknown error becomes INTERNAL, with the original as cause for the log. */
 export function toSluiceError(error: unknown): SluiceError {
   return error instanceof SluiceError ? error : new SluiceError("INTERNAL", {}, { cause: error });
 }
 
-/** The words of anything thrown, without a stack: for logs and for `reason` params. */
+/** The message of anything that was thrown, without a stack. For logs and for the parameter `reason`. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

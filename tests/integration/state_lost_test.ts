@@ -58,7 +58,7 @@ async function lossIsSaid(one: Sluice, other: Sluice, token: string): Promise<vo
   const [first, ...rest] = used as [string, ...string[]];
   const { body } = await post(other, toolCall("counter-increment"), { token, headers: inSession(first) });
   assertEquals([body.error.code, body.error.data.code], [-31518, "UPSTREAM_STATE_LOST"]);
-  assert(body.error.message.includes('Upstream "counter" has lost what it kept for this session'));
+  assert(body.error.message.includes('Upstream "counter" has lost the state of this session'));
   assertEquals(await countAll(other, rest), rest.map(() => "UPSTREAM_STATE_LOST"));
   assertEquals(await countAll(other, used), used.map(() => "1"));
   assertEquals(await countAll(other, used), used.map(() => "2"));

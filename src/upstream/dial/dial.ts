@@ -1,5 +1,6 @@
-// Opens a connection to an upstream, directly or through a proxy. Each address is checked before the gateway connects to it, or
-// lets a proxy connect to it. TLS asks for a certificate of the upstream's own name, whatever address the connection leads to.
+// Room `dial`: opens connections to upstreams, directly or through a proxy. The HTTP client and the WebSocket transport use it.
+// Each address passes the egress check before the gateway, or a proxy on its behalf, connects to it. The certificate of the upstream is
+// verified for the host name of the URL, whatever address the connection leads to.
 import { isIP } from "node:net";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -13,24 +14,24 @@ import { startTls, startTlsWithin, tlsReason } from "./tls.ts";
 import { openTunnel, TunnelRefused } from "./tunnel.ts";
 
 export interface DialOptions {
-  /** For everything from the name to the end of the TLS handshake; HTTP_CLIENT_CONNECT_TIMEOUT. */
+  /** The limit for name resolution, connection, tunnel and TLS handshake together; HTTP_CLIENT_CONNECT_TIMEOUT. */
   readonly connectTimeoutMs: number;
-  /** Refuses an address that must not be connected to. @throws {SluiceError} EGRESS_DENIED */
+  /** The egress check of one address. @throws {SluiceError} EGRESS_DENIED */
   readonly checkAddress: (hostname: string, ip: string, upstream: string) => void;
   readonly clock: Clock;
-  /** The IP addresses of a host name, in the order to try; default: the system's. */
+  /** Resolves a host name to IP addresses, in the order to try. Default: the system's resolver. */
   readonly resolve?: (hostname: string) => Promise<readonly string[]>;
   /** Opens a TCP connection; default: `Deno.connect`. */
   readonly connect?: (to: { hostname: string; port: number; signal: AbortSignal }) => Promise<Deno.TcpConn>;
 }
 
-/** What is wanted of one connection. */
+/** The options of one connection. */
 export interface DialRequest {
-  /** The name for error texts. */
+  /** The upstream's name, for error texts. */
   readonly upstream: string;
-  /** Gives up; its reason is thrown. */
+  /** Ends the attempt; its reason is thrown. */
   readonly signal?: CancelSignal;
-  /** Offered over TLS (ALPN). */
+  /** The protocols to offer over TLS (ALPN). */
   readonly alpnProtocols: readonly string[];
 }
 
@@ -40,7 +41,7 @@ export interface Dialled {
   readonly ip: string | null;
 }
 
-/** The state of one `dial`. */
+/** The state of one call of `dial`. */
 interface Attempt {
   readonly target: Target;
   readonly upstream: string;
@@ -50,7 +51,9 @@ interface Attempt {
   readonly options: DialOptions;
 }
 
-/** An address that does not answer leaves at least this much time to the next, where there is one. */
+const PROXY_REMEDY = "name its authority in PROXY_SSL_CA_CERTS";
+
+/** The minimum time for an address. A silent address leaves the rest to the next one. */
 const MIN_TRY_MS = 500;
 
 /** @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, EGRESS_DENIED; the signal's reason */
@@ -110,7 +113,7 @@ async function throughProxy(proxy: Proxy, attempt: Attempt): Promise<Connected> 
   );
 }
 
-/** The operator has chosen the proxy: its address is not checked. */
+/** Connects to the proxy without an egress check, because the operator has chosen it. */
 async function connectToProxy(proxy: Proxy, attempt: Attempt): Promise<Deno.TcpConn | Deno.TlsConn> {
   const { signal } = attempt;
   const where = `the proxy of ${proxy.setting}`;
@@ -128,13 +131,14 @@ async function connectToProxy(proxy: Proxy, attempt: Attempt): Promise<Deno.TcpC
     return await startTls(tcp, { hostname, caCertificate, alpnProtocols: ["http/1.1"] }, signal);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    const why = tlsReason(reasonOf(error), hostname) ?? "the connection ended during the handshake";
-    throw connectFailed(attempt, `no TLS connection to ${where}: ${why} (PROXY_SSL_CA_CERTS)`, error);
+    const why = tlsReason(reasonOf(error), hostname, PROXY_REMEDY) ??
+      "the connection ended during the handshake";
+    throw connectFailed(attempt, `cannot open a TLS connection to ${where}: ${why}`, error);
   }
 }
 
 function check(ip: string, { target, upstream, options }: Attempt): void {
-  // One denied address is enough: a name that leads inside and outside is no honest one.
+  // One denied address refuses the host: an honest name does not lead to internal and external addresses at once.
   options.checkAddress(target.hostname, ip, upstream);
 }
 
@@ -144,7 +148,7 @@ async function addressesOfTarget(attempt: Attempt): Promise<readonly string[]> {
   return await addressesOf(hostname, attempt, (why) => `cannot resolve "${hostname}" (${why})${hint}`);
 }
 
-/** The addresses of a host; a literal address is its own. @throws {SluiceError} UPSTREAM_CONNECT_FAILED; the signal's reason */
+/** Resolves a host; a literal address is its own result. @throws {SluiceError} UPSTREAM_CONNECT_FAILED; the signal's reason */
 async function addressesOf(
   hostname: string,
   attempt: Attempt,
@@ -163,7 +167,7 @@ async function addressesOf(
   }
 }
 
-/** What `connect` gives for the first address that it does not fail for; a SluiceError ends the search. */
+/** Tries the addresses in order. @returns the first result of `connect` @throws a `SluiceError` of `connect` ends the search at once */
 async function firstReached<T>(
   addresses: readonly string[],
   attempt: Attempt,
@@ -227,7 +231,7 @@ async function secure(
   }
 }
 
-/** The proxy's word that the address does not answer: another address of the upstream may. */
+/** The proxy reports that it cannot reach the address. Another address of the upstream may work. */
 function isUnreachedByProxy(error: unknown): boolean {
   return error instanceof TunnelRefused && error.status >= 502 && error.status <= 504;
 }
@@ -242,7 +246,7 @@ function tunnelReason(error: unknown, proxy: Proxy, isResolvedThere: boolean): s
   return `${where} refused CONNECT (HTTP ${status})${hint}`;
 }
 
-/** A proxy's HTTP 407 in words. */
+/** The reason for a proxy's HTTP 407. */
 export function credentialsRefused({ setting, authorization }: Proxy): string {
   return authorization === null
     ? `the proxy of ${setting} wants credentials (HTTP 407); write them into its URL: http://user:password@host:port`

@@ -1,19 +1,19 @@
-// Which upstreams are reached through a proxy, and through which: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+// Selects the proxy for an upstream: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 import { type IpNetwork, parseAddress, parseNetwork } from "../../base/egress_guard_address.ts";
 import { SluiceError } from "../../base/errors.ts";
 
 export interface Proxy {
-  /** The setting that names the proxy. Error texts show it instead of the address, which is not the caller's business. */
+  /** The setting that names the proxy. Error texts show it instead of the address, which callers need not know. */
   readonly setting: string;
-  /** The proxy itself is spoken to over TLS. */
+  /** Whether the connection to the proxy uses TLS. */
   readonly tls: boolean;
   readonly hostname: string;
   readonly port: number;
   /** The value of `proxy-authorization`; null if the proxy's URL has no user name. */
   readonly authorization: string | null;
-  /** PEM certificates that a proxy over TLS is trusted by, besides the system's. */
+  /** PEM certificates of authorities for a proxy over TLS, besides the system's. */
   readonly caCertificates: string | undefined;
-  /** PROXY_RESOLVES_NAMES: the proxy is given names of upstreams, and not addresses that the gateway has checked. */
+  /** PROXY_RESOLVES_NAMES: the proxy gets host names of upstreams instead of checked addresses. */
   readonly resolvesNames: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface ProxySettings {
   readonly proxyResolvesNames: boolean;
 }
 
-/** What decides on the proxy of a request. */
+/** The parts of a URL that decide on its proxy. */
 export interface Destination {
   readonly tls: boolean;
   /** Without brackets. */
@@ -50,21 +50,21 @@ export class Proxies {
     const tls = httpsProxy === null ? fallback : { setting: "HTTPS_PROXY", url: httpsProxy };
     this.#plain = plain === null ? null : { ...own, ...readProxy(plain) };
     this.#tls = tls === null ? null : { ...own, ...readProxy(tls) };
-    // Some write spaces where others write commas.
+    // Some programs separate the entries by spaces.
     this.#exceptions = noProxy.flatMap((entry) => entry.split(/\s+/)).map(readException);
   }
 
-  /** Is there a proxy for URLs of https and wss? */
+  /** Whether there is a proxy for https and wss URLs. */
   get hasTlsProxy(): boolean {
     return this.#tls !== null;
   }
 
-  /** Is the host's name resolved by a proxy, and not by the gateway? */
+  /** Whether a proxy resolves the host name of this URL. */
   resolveNameOf(url: URL): boolean {
     return this.for(destinationOf(url))?.resolvesNames ?? false;
   }
 
-  /** The proxy on the way to an upstream; null: the upstream is connected to directly. */
+  /** The proxy for an upstream; null for a direct connection. */
   for({ tls, hostname, port }: Destination): Proxy | null {
     const proxy = tls ? this.#tls : this.#plain;
     if (proxy === null) return null;
@@ -84,7 +84,7 @@ function readProxy(
 ): Omit<Proxy, "caCertificates" | "resolvesNames"> {
   const parsed = URL.parse(url);
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    // Not the URL itself: it may hold a password.
+    // The text does not show the URL, which may contain a password.
     const mistake = `${setting} must be an http or https URL; the gateway speaks to no other kind of proxy`;
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
   }
@@ -113,8 +113,8 @@ function decode(text: string): string {
 }
 
 /**
- * One entry of NO_PROXY: `*`; an address or a network; a host name, which covers its subdomains too. Any but `*` and a network
- * may end in `:port`. Addresses and networks cover literal addresses only: names are not resolved for this.
+ * Reads one entry of NO_PROXY: `*`, an address, a network, or a host name, which includes its subdomains. An address or a name
+ * may end in `:port`. Addresses and networks apply to literal addresses only; names are not resolved for this.
  */
 function readException(entry: string): (host: string, port: number) => boolean {
   if (entry === "*") return () => true;

@@ -1,18 +1,18 @@
-// A connection's bytes, and the two ways between it and a stream of node: for TLS within TLS, and for WebSockets.
+// Connections as bytes, and adapters between them and streams of node. TLS within TLS and WebSockets need streams.
 import { Duplex } from "node:stream";
 
-/** The part of a connection that the gateway uses; `Deno.Conn` has it. */
+/** The part of a connection that the gateway uses. `Deno.Conn` satisfies it. */
 export interface Socket {
-  /** How many bytes were read; null at the end. */
+  /** @returns the number of bytes; null at the end of the stream */
   read(into: Uint8Array): Promise<number | null>;
-  /** How many bytes were written, at least one. */
+  /** @returns the number of bytes that were written, at least 1 */
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
 }
 
 const READ_BYTES = 16_384;
 
-/** A socket as a node stream. Destroying the stream closes the socket. */
+/** A node stream over a socket. Destroying the stream closes the socket. */
 export class SocketStream extends Duplex {
   readonly #socket: Socket;
 
@@ -25,7 +25,7 @@ export class SocketStream extends Duplex {
     const bytes = new Uint8Array(READ_BYTES);
     this.#socket.read(bytes).then(
       (count) => this.push(count === null ? null : bytes.subarray(0, count)),
-      // A closed socket fails the read that waits on it.
+      // Closing the socket rejects a pending read.
       (error) => this.destroyed || this.destroy(error),
     );
   }
@@ -38,7 +38,7 @@ export class SocketStream extends Duplex {
     try {
       this.#socket.close();
     } catch {
-      // It was closed before.
+      // The socket is closed already.
     }
     done(error);
   }
@@ -47,7 +47,7 @@ export class SocketStream extends Duplex {
     for (let at = 0; at < bytes.length;) at += await this.#socket.write(bytes.subarray(at));
   }
 
-  // What libraries ask of a TCP socket and can do without.
+  // Methods of a TCP socket that libraries call. They have no effect here.
   setNoDelay(): this {
     return this;
   }
@@ -69,7 +69,7 @@ export class SocketStream extends Duplex {
   }
 }
 
-/** A node stream as a socket. Closing the socket destroys the stream. */
+/** A socket over a node stream. Closing the socket destroys the stream. */
 export class StreamSocket implements Socket {
   readonly #stream: Duplex;
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -78,7 +78,7 @@ export class StreamSocket implements Socket {
   constructor(stream: Duplex) {
     this.#stream = stream;
     this.#chunks = stream[Symbol.asyncIterator]();
-    // Whoever reads or writes meets the failure; without a listener it would be thrown at nobody.
+    // Reads and writes report the error. Without a listener it would be uncaught as well.
     stream.on("error", () => {});
   }
 
@@ -96,7 +96,7 @@ export class StreamSocket implements Socket {
 
   write(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
-      // A copy: the stream may hold the bytes longer than the caller leaves them alone.
+      // The stream gets a copy, because the caller reuses its buffer.
       this.#stream.write(bytes.slice(), (error) => error == null ? resolve(bytes.length) : reject(error));
     });
   }

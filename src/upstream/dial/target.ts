@@ -1,4 +1,4 @@
-// What a URL means to the client: where to connect, through which proxy, what to ask for, and which connections may carry it.
+// Reads a URL for the HTTP client: where to connect, through which proxy, and which connections can be shared.
 import { SluiceError } from "../../base/errors.ts";
 import type { RequestTarget } from "../http1/request_head.ts";
 import type { Proxies, Proxy } from "./proxies.ts";
@@ -6,23 +6,23 @@ import type { Proxies, Proxy } from "./proxies.ts";
 export interface Target extends RequestTarget {
   readonly href: string;
   readonly caCertificate: string | undefined;
-  /** Requests with the same key may share a connection: scheme, host, port, and whom we trust to be it. */
+  /** Scheme, host, port and trusted authorities. Requests with the same key may share a connection. */
   readonly key: string;
   readonly tls: boolean;
-  /** Without brackets. */
+  /** The host without brackets. */
   readonly hostname: string;
   readonly isIpLiteral: boolean;
   readonly port: number;
-  /** The proxy on the way; null: none. */
+  /** The proxy to use; null for a direct connection. */
   readonly proxy: Proxy | null;
   /**
-   * The proxy reads the request and sends it on, and makes no tunnel. Only without TLS, and only if that leaves the proxy no
-   * name to resolve, or the operator wants it to resolve names.
+   * The proxy reads the request and forwards it, instead of making a tunnel. Used without TLS, if the host is a literal address
+   * or the proxy resolves names.
    */
   readonly isForwarded: boolean;
 }
 
-/** Targets by URL object: reading a URL's parts costs more than a lookup. */
+/** Caches targets by URL object, because reading the parts of a URL costs more than a lookup. */
 export class TargetCache {
   readonly #byUrl = new WeakMap<URL, Target>();
   readonly #proxies: Proxies | null;
@@ -31,10 +31,10 @@ export class TargetCache {
     this.#proxies = proxies;
   }
 
-  /** @throws {SluiceError} EGRESS_DENIED where the URL is not plain http(s) without credentials */
+  /** @throws {SluiceError} EGRESS_DENIED for another scheme than http(s), or for credentials in the URL */
   get(url: URL, caCertificate: string | undefined): Target {
     const known = this.#byUrl.get(url);
-    // A URL object can be changed by whoever holds it.
+    // The owner of a URL object can change it.
     if (known !== undefined && known.href === url.href && known.caCertificate === caCertificate) return known;
     const target = targetOf(url, caCertificate, this.#proxies);
     this.#byUrl.set(url, target);
@@ -42,7 +42,7 @@ export class TargetCache {
   }
 }
 
-/** @throws {SluiceError} EGRESS_DENIED where the URL is not plain http(s) without credentials */
+/** @throws {SluiceError} EGRESS_DENIED for another scheme than http(s), or for credentials in the URL */
 export function targetOf(url: URL, caCertificate?: string, proxies: Proxies | null = null): Target {
   const tls = url.protocol === "https:";
   if (!tls && url.protocol !== "http:") {
@@ -67,7 +67,7 @@ export function targetOf(url: URL, caCertificate?: string, proxies: Proxies | nu
     hostname,
     isIpLiteral,
     port,
-    // Without the scheme's default port.
+    // `url.host` has no port if it is the default of the scheme.
     host: url.host,
     requestTarget: (isForwarded ? `http://${url.host}` : "") + url.pathname + url.search,
     proxyAuthorization: isForwarded ? proxy!.authorization : null,

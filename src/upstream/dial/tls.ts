@@ -1,18 +1,18 @@
-// TLS on a connection: by Deno on TCP, by node within the TLS of a proxy, where Deno's cannot be.
+// TLS on a connection: Deno's on TCP, and node's within the TLS of a proxy, which Deno's does not support.
 import { isIP } from "node:net";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { type Socket, SocketStream, StreamSocket } from "./socket.ts";
 
 export interface TlsOptions {
-  /** What the certificate must be for. */
+  /** The name in the certificate. */
   readonly hostname: string;
-  /** PEM certificates to trust, besides the system's. */
+  /** PEM certificates of authorities, besides the system's. */
   readonly caCertificate: string | undefined;
-  /** Offered to the other side (ALPN). */
+  /** The protocols to offer (ALPN). */
   readonly alpnProtocols: readonly string[];
 }
 
-/** A failed handshake closes the connection. @throws the signal's reason; what the handshake failed with */
+/** Closes the connection if the handshake fails. @throws the signal's reason; the error of the handshake */
 export async function startTls(
   tcp: Deno.TcpConn,
   { hostname, caCertificate, alpnProtocols }: TlsOptions,
@@ -34,7 +34,7 @@ export async function startTls(
   }
 }
 
-/** The same within another TLS connection. */
+/** The same within another connection that uses TLS. */
 export async function startTlsWithin(
   outer: Socket,
   { hostname, caCertificate, alpnProtocols }: TlsOptions,
@@ -44,7 +44,7 @@ export async function startTlsWithin(
   const stream = connect({
     socket: new SocketStream(outer),
     host: withoutRoot(hostname),
-    // A literal address is not sent as a name, and the certificate is checked against `host`.
+    // A literal address is not sent as a server name. The certificate is then verified for `host`.
     servername: isIP(hostname) === 0 ? withoutRoot(hostname) : "",
     ca: caCertificate === undefined ? undefined : [...rootCertificates, caCertificate],
     ALPNProtocols: [...alpnProtocols],
@@ -64,14 +64,17 @@ export async function startTlsWithin(
   }
 }
 
-/** Words for the reasons that an operator meets; null where TLS did not come to an opinion. Knows Deno's words and node's. */
-export function tlsReason(message: string, hostname: string): string | null {
+/** What an operator does about a certificate of an unknown authority. */
+const UPSTREAM_REMEDY = "register the upstream with the field ca_certificate (PEM)";
+
+/** Translates a TLS error of Deno or node for the operator. @returns null if the connection ended before the handshake decided */
+export function tlsReason(message: string, hostname: string, remedy = UPSTREAM_REMEDY): string | null {
   if (
     /UnknownIssuer|CaUsedAsEndEntity|BadSignature|self-signed certificate|unable to (get|verify)/.test(
       message,
     )
   ) {
-    return "its certificate is not signed by a known authority; give its CA certificate";
+    return `its certificate is not signed by a known authority; ${remedy}`;
   }
   if (/not valid for name|NotValidForName|does not match certificate/.test(message)) {
     return `its certificate is not valid for "${hostname}"`;
@@ -86,7 +89,7 @@ export function tlsReason(message: string, hostname: string): string | null {
   return message;
 }
 
-/** A certificate's name is never written with the root's dot. */
+/** Removes the dot of the DNS root, which names in certificates do not have. */
 function withoutRoot(hostname: string): string {
   return hostname.replace(/\.$/, "");
 }
@@ -95,6 +98,6 @@ function close(socket: Deno.Conn): void {
   try {
     socket.close();
   } catch {
-    // A failed `startTls` has already taken the socket with it.
+    // A failed `startTls` has already closed the socket.
   }
 }

@@ -1,10 +1,10 @@
-// Asks a proxy for a tunnel: HTTP CONNECT (RFC 9110, section 9.3.6).
+// Tunnels through a proxy: HTTP CONNECT (RFC 9110, section 9.3.6).
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { ProtocolFault } from "../http1/protocol_fault.ts";
 import { HeadScanner, parseResponseHead, type ResponseHead } from "../http1/response_head.ts";
 import type { Socket } from "./socket.ts";
 
-/** The proxy answered with another status than 2xx. */
+/** The proxy answered CONNECT with a status other than 2xx. */
 export class TunnelRefused extends Error {
   override name = "TunnelRefused";
 
@@ -17,9 +17,9 @@ const MAX_HEAD_BYTES = 16_384;
 const encoder = new TextEncoder();
 
 /**
- * Resolves when the bytes of `socket` come from and go to `authority`. The caller closes the socket of a tunnel that failed.
- * @param authority host and port
- * @throws {TunnelRefused}; {ProtocolFault}; the signal's reason; what the socket rejects with
+ * Opens a tunnel over a connection to a proxy. The caller closes the connection if this fails.
+ * @param authority host and port of the other end
+ * @throws {TunnelRefused}; {ProtocolFault}; the signal's reason; an error of the socket
  */
 export async function openTunnel(
   socket: Socket,
@@ -49,7 +49,7 @@ async function readHead(socket: Socket, signal: CancelSignal): Promise<ResponseH
     if (length < 0) throw new ProtocolFault(`the head of its answer is longer than ${MAX_HEAD_BYTES} bytes`);
     const head = parseResponseHead(bytes, 0, length);
     const isTunnel = head.status >= 200 && head.status <= 299;
-    // The other end is asked nothing before there is a tunnel to it, so these bytes are not from there.
+    // The gateway has sent nothing to the other end yet, so these bytes cannot be its answer.
     if (isTunnel && length < end) throw new ProtocolFault("more bytes follow the head of its answer");
     return head;
   }

@@ -1,9 +1,9 @@
-// Finds the body of a response in the bytes that follow its head: by length, in chunks, or up to the end of the stream.
+// Finds the body of a response in the bytes after its head: by content-length, in chunks, or up to the end of the stream.
 
 import { ProtocolFault } from "./protocol_fault.ts";
 import type { ResponseHead } from "./response_head.ts";
 
-/** Bytes received and not yet consumed: `bytes[start, end)`. */
+/** Received bytes that are not yet consumed: `bytes[start, end)`. */
 export interface ByteWindow {
   bytes: Uint8Array;
   start: number;
@@ -11,26 +11,26 @@ export interface ByteWindow {
 }
 
 export interface BodyReader {
-  /** The whole body has been taken. */
+  /** Whether the whole body has been taken. */
   readonly done: boolean;
-  /** The body ends where the stream does; nothing else may follow on the connection. */
+  /** Whether the end of the stream is the end of the body. The connection carries no further response then. */
   readonly endsWithStream: boolean;
-  /** Bytes still to come where that is known, else -1. */
+  /** The number of bytes still to come; -1 if it is unknown. */
   readonly remaining: number;
   /**
-   * The next bytes of the body, as a view into the window, which moves past them; null where more input is needed or the
-   * body is done.
+   * Takes the next bytes of the body, and moves the window past them.
+   * @returns a view into the window; null if more input is needed, or if the body is complete
    * @throws {ProtocolFault}
    */
   take(window: ByteWindow): Uint8Array | null;
 }
 
-/** Trailers are read and dropped, up to this many bytes. */
+/** Limit of trailers in bytes. Trailers are read and dropped. */
 const MAX_TRAILER_BYTES = 16_384;
-/** Bytes of chunk extensions beyond the data they came with: a peer that sends more is playing. */
+/** Limit of chunk extensions in bytes, beyond the bytes of data. No honest peer sends more. */
 const MAX_EXTENSION_BYTES = 16_384;
 
-/** The reader for the body that follows `head`; null where RFC 9112 section 6.3 says that there is none. */
+/** The reader for the body after `head`; null if the response has no body (RFC 9112, section 6.3). */
 export function bodyReader(head: ResponseHead, method: string): BodyReader | null {
   if (method === "HEAD" || head.status === 204 || head.status === 304) return null;
   if (head.chunked) return new ChunkedBody();
@@ -86,7 +86,7 @@ const enum At {
 
 const CR = 13, LF = 10, SPACE = 32, TAB = 9, SEMICOLON = 59;
 
-/** `transfer-encoding: chunked`, one state per place in the grammar, so that it may be split anywhere. */
+/** `transfer-encoding: chunked`. Each place in the grammar is one state, so that the input may be split anywhere. */
 export class ChunkedBody implements BodyReader {
   readonly endsWithStream = false;
   readonly remaining = -1;
@@ -148,7 +148,7 @@ export class ChunkedBody implements BodyReader {
   #sizeByte(byte: number): void {
     const digit = hexDigit(byte);
     if (digit >= 0) {
-      // 12 hexadecimal digits stay well inside what a number holds exactly.
+      // A number holds 12 hexadecimal digits exactly.
       if (++this.#sizeDigits > 12) throw badSize();
       this.#size = this.#size * 16 + digit;
       this.#at = At.Size;

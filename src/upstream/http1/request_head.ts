@@ -1,20 +1,20 @@
-// Writes a request as the bytes that go out in one write: head and body side by side.
+// Encodes a request for a single write: head and body in one array of bytes.
 import { SluiceError } from "../../base/errors.ts";
 
-/** Names in lower case; `host`, `content-length` and `connection` are the client's own business. */
+/** Headers of a request. Names are in lower case. The client itself sets `host`, `content-length` and `connection`. */
 export type Headers = ReadonlyArray<readonly [name: string, value: string]>;
 
-/** What a request line and the first header are made of. */
+/** The parts of the request line and of the first headers. */
 export interface RequestTarget {
-  /** Path and query; the whole URL where a proxy reads the request. */
+  /** Path and query, or the whole URL if a proxy forwards the request. */
   readonly requestTarget: string;
   /** The `Host` header. */
   readonly host: string;
-  /** The value of `proxy-authorization`; null: no such header. */
+  /** The value of `proxy-authorization`; null if the header is not sent. */
   readonly proxyAuthorization: string | null;
 }
 
-/** Headers that frame the message or belong to the connection: from a caller they would let two readers disagree. */
+/** Headers that frame the message or belong to the connection. Sent by a caller, they could let two readers disagree. */
 const OWN_HEADERS = new Set([
   "host",
   "content-length",
@@ -32,12 +32,12 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const encoder = new TextEncoder();
 const LENGTH_LABEL = encoder.encode("content-length: ");
-/** The label, 15 digits, and two line ends. */
+/** Room for the label, 15 digits, and two line ends. */
 const LENGTH_ROOM = LENGTH_LABEL.length + 19;
 
 /**
- * Refuses a header list that HTTP/1.1 cannot carry unambiguously.
- * @throws {SluiceError} INVALID_REQUEST, naming the header and never its value
+ * Checks that HTTP/1.1 can carry the headers without ambiguity.
+ * @throws {SluiceError} INVALID_REQUEST. The text names the header, and never shows its value
  */
 export function checkHeaders(headers: Headers): void {
   for (const [name, value] of headers) {
@@ -49,12 +49,12 @@ export function checkHeaders(headers: Headers): void {
   }
 }
 
-/** Request heads up to the last given header, encoded once for each frozen list of headers. */
+/** Encoded request heads up to the last given header. A frozen list of headers is encoded once. */
 export class RequestHeads {
   #byHeaders = new WeakMap<Headers, { target: RequestTarget; method: string; bytes: Uint8Array }>();
 
   /**
-   * Who freezes a header list promises not to change the pairs in it either.
+   * @param headers if the list is frozen, its pairs must not change either
    * @throws {SluiceError} INVALID_REQUEST
    */
   get(target: RequestTarget, method: string, headers: Headers): Uint8Array {
@@ -74,15 +74,15 @@ export function encodeHead(target: RequestTarget, method: string, headers: Heade
   if (proxyAuthorization !== null) text += `proxy-authorization: ${proxyAuthorization}\r\n`;
   for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
   const utf8 = encoder.encode(text);
-  // Header values are one byte per character; the two encodings agree on ASCII.
+  // Header values have one byte per character. For ASCII this equals UTF-8.
   return utf8.length === text.length ? utf8 : Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
-/** Holds one request's bytes at a time; what it returns is valid until the next `encode`. */
+/** A reusable buffer for one request at a time. The result of `encode` is valid until the next `encode`. */
 export class RequestBuffer {
   #bytes = new Uint8Array(4096);
 
-  /** Head, `content-length` where there is or could be a body, and body. */
+  /** Encodes head, `content-length` if the method allows a body, and body. */
   encode(head: Uint8Array, method: string, body: string | undefined): Uint8Array {
     const bodyStart = head.length + LENGTH_ROOM;
     let bodyEnd = bodyStart;
@@ -99,7 +99,7 @@ export class RequestBuffer {
     }
     const hasLength = body !== undefined || (method !== "GET" && method !== "HEAD" && method !== "DELETE");
     const bytes = this.#bytes;
-    // The length is known only now, so the head is laid down from its end backwards.
+    // The length is known only now, so the head is written backwards from its end.
     let at = bodyStart;
     bytes[--at] = 10;
     bytes[--at] = 13;
@@ -119,7 +119,7 @@ export class RequestBuffer {
     return bytes.subarray(at, bodyEnd);
   }
 
-  /** Give back what a large request took. */
+  /** Frees the memory of a large request. */
   trim(): void {
     if (this.#bytes.length > 65_536) this.#bytes = new Uint8Array(4096);
   }

@@ -1,23 +1,23 @@
-// Reads the head of an HTTP/1.x response out of bytes: strict where laxness lets two parties see two messages.
+// Reads the head of an HTTP/1.x response. The reader is strict wherever two parties could understand a message differently.
 
 import { ProtocolFault } from "./protocol_fault.ts";
 
-/** More header fields than any honest answer has. */
+/** Limit of header fields. No honest response has more. */
 export const MAX_HEADER_FIELDS = 128;
 
 const CR = 13, LF = 10, SPACE = 32, TAB = 9, COLON = 58;
 const TOKEN_BYTE = byteTable((byte) => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)));
 const VALUE_BYTE = byteTable((byte) => byte === TAB || (byte >= SPACE && byte !== 127));
 
-/** The head of one response. Header values are one character per byte (latin1), without surrounding blanks. */
+/** The head of one response. Header values have one character per byte (latin1), without surrounding blanks. */
 export class ResponseHead {
   readonly status: number;
-  /** May the connection carry another request once the body has been read? */
+  /** Whether the connection may carry another request after the body. */
   keepAlive: boolean;
-  /** -1 where the head has no `content-length`. */
+  /** The value of `content-length`; -1 without the header. */
   contentLength = -1;
   chunked = false;
-  /** What the peer's `keep-alive: timeout=` promises, ms; Infinity where it says nothing. */
+  /** The value of `keep-alive: timeout=`, ms; Infinity without it. */
   keepAliveHintMs = Infinity;
   #text: string;
   #lower: string | undefined;
@@ -28,7 +28,7 @@ export class ResponseHead {
     this.keepAlive = keepAlive;
   }
 
-  /** The value of a header by its lower-case name, repeated ones joined by ", "; null where there is none. */
+  /** @param name in lower case @returns the value, with repeated headers joined by ", "; null without the header */
   header(name: string): string | null {
     this.#lower ??= this.#text.toLowerCase();
     const mark = `\r\n${name}:`;
@@ -43,22 +43,22 @@ export class ResponseHead {
 }
 
 /**
- * Finds where a head ends in bytes that arrive piecemeal; keeps its place, so that a head sent byte by byte costs no
- * more than one sent whole.
+ * Finds the end of a head in bytes that arrive in pieces. The scanner keeps its place, so that a head in many pieces costs no
+ * more than a head in one piece.
  */
 export class HeadScanner {
   #at = 0;
   #lineStart = 0;
 
-  /** Begin a new head at the window's start. */
+  /** Begins a new head at the start of the window. */
   reset(): void {
     this.#at = 0;
     this.#lineStart = 0;
   }
 
   /**
-   * The index just past the head's empty line, relative to `start`; -1 while it has not come.
-   * @throws {ProtocolFault} what came is no HTTP/1 head, or a line ends without CR
+   * @returns the index after the empty line of the head, relative to `start`; -1 if the head is incomplete
+   * @throws {ProtocolFault} if the bytes are no head of HTTP/1, or if a line ends without CR
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     if (this.#lineStart === 0) refuseOtherProtocol(bytes, start, end);
@@ -79,8 +79,8 @@ export class HeadScanner {
 }
 
 /**
- * The head in `bytes[start, end)`, which `HeadScanner` has found complete.
- * @throws {ProtocolFault} anything RFC 9112 forbids, or framing that two readers could understand differently
+ * Parses the head in `bytes[start, end)`, which `HeadScanner` has found complete.
+ * @throws {ProtocolFault} if RFC 9112 forbids it, or if two readers could understand its framing differently
  */
 export function parseResponseHead(bytes: Uint8Array, start: number, end: number): ResponseHead {
   const text = latin1(bytes, start, end);
@@ -98,11 +98,11 @@ export function parseResponseHead(bytes: Uint8Array, start: number, end: number)
     if (bytes[start + at] !== COLON || nameLength === 0) throw badName(bytes[start + nameStart]);
     const valueStart = ++at;
     while (VALUE_BYTE[bytes[start + at]] === 1) at++;
-    // The scanner has proved that every LF follows a CR, so a lone CR is the only other way to get past this.
+    // The scanner has checked that a CR precedes every LF. A CR without LF is checked here.
     if (bytes[start + at] !== CR || bytes[start + at + 1] !== LF) {
       throw new ProtocolFault("a header value holds a control character");
     }
-    // Only names as long as the four that frame a message are worth a comparison.
+    // Four headers frame a message. Other names are skipped by their length.
     if (nameLength === 14 || nameLength === 17 || nameLength === 10) {
       const name = text.slice(nameStart, valueStart - 1).toLowerCase();
       readFraming(head, name, trimBlanks(text.slice(valueStart, at)), isHttp11);
@@ -163,7 +163,7 @@ function readFraming(head: ResponseHead, name: string, value: string, isHttp11: 
   }
 }
 
-/** Say at once, not after the read timeout, that the peer speaks something else. */
+/** Refuses another protocol at once, instead of after the read timeout. */
 function refuseOtherProtocol(bytes: Uint8Array, start: number, end: number): void {
   const length = Math.min(5, end - start);
   for (let i = 0; i < length; i++) {
@@ -189,7 +189,7 @@ function digits(bytes: Uint8Array, from: number, to: number): number {
 
 const decoder = new TextDecoder();
 
-/** One character per byte. UTF-8 decoding is the quick way, and right as long as every byte is ASCII. */
+/** Decodes one character per byte. The faster UTF-8 decoder gives the same result if every byte is ASCII. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
   const quick = decoder.decode(bytes.subarray(start, end));
   if (quick.length === end - start && !quick.includes("\ufffd")) return quick;
@@ -198,7 +198,7 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
   return text;
 }
 
-/** Without the blanks that HTTP allows around a value; `trim()` would take more. */
+/** Removes the blanks that HTTP allows around a value. `trim()` would remove more. */
 function trimBlanks(value: string): string {
   let from = 0, to = value.length;
   while (from < to && isBlank(value.charCodeAt(from))) from++;

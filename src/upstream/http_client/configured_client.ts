@@ -1,8 +1,8 @@
-// The HTTP client with the limits of the settings.
+// Creates the HTTP client with the limits of the settings.
 import type { Config } from "../../config/schema.ts";
 import { Http1Client, type Http1ClientOptions } from "./http1_client.ts";
 
-/** @param own what differs from one use to another */
+/** @param own the options that differ between uses */
 export function createHttp1Client(
   config: Config,
   own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies">,

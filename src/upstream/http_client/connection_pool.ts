@@ -1,4 +1,4 @@
-// Which connection carries which request: idle lists per origin, one cap over all, a fair queue before it.
+// Assigns connections to requests: idle connections by origin, one limit for all of them, and a fair queue.
 
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -6,73 +6,73 @@ import { SluiceError } from "../../base/errors.ts";
 import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
 import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
 
-/** What the pool knows of a connection. It is watched by the deadlines already; `expire` while idle closes it. */
+/** A connection as the pool sees it. The deadline timer watches it already. `expire` closes an idle connection. */
 export interface PooledConnection extends Expiring {
   readonly key: string;
   readonly isClosed: boolean;
   readonly keepAliveHintMs: number;
   reused: boolean;
-  /** Called by the connection, once, when it has been closed. */
+  /** The connection calls this once, when it has been closed. */
   onClosed: () => void;
-  /** Becomes idle. */
+  /** Makes the connection idle. */
   rest(): void;
   close(): void;
   abort(error: unknown): void;
 }
 
 export interface PoolOptions<C, T> {
-  /** Connections of every state, those being opened included. */
+  /** Limit of connections in every state, including those that are being opened. */
   readonly maxConnections: number;
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   readonly poolTimeoutMs: number;
   readonly deadlines: DeadlineTimer;
   readonly clock: Clock;
-  /** Opens a connection that the first caller will use. Rejects soon after `signal` is aborted. */
+  /** Opens a connection. Rejects soon after the signal is aborted. */
   readonly dial: (target: T, upstream: string, signal: AbortSignal) => Promise<C>;
 }
 
 export interface AcquireOptions {
   readonly upstream: string;
   readonly signal?: CancelSignal;
-  /** Do not use a connection that has been idle. */
+  /** Excludes idle connections. */
   readonly fresh?: boolean;
-  /** Waiting and dialling end with it. */
+  /** Limits waiting and dialling. */
   readonly deadline?: Deadline;
 }
 
 export interface PoolStats {
-  /** Slots in use: busy, idle, and connecting. */
+  /** Busy, idle and connecting. */
   readonly open: number;
   readonly idle: number;
   readonly waiting: number;
-  /** Since the start. */
+  /** The total since the start. */
   readonly created: number;
-  /** Requests since the start that went over a connection that had carried one before. */
+  /** The number of requests since the start on a connection that had carried another request before. */
   readonly reused: number;
 }
 
 /**
- * What is idle beyond HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS is closed after this long. Under load a connection is idle for
- * microseconds between two calls; closing it there would cost every call beyond the limit a new one.
+ * Time after which an idle connection beyond HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS is closed, ms. Under load a connection is idle
+ * for microseconds between two calls. If it were closed at once, every call beyond the limit would need a new connection.
  */
 const SURPLUS_IDLE_MS = 1_000;
 
 /**
- * An origin may use this many times the connections that nobody uses: up to four fifths of all where it is alone, and less
- * where others are busy too. So one that hangs leaves the others room.
+ * An origin may use this many times the number of unused connections: four fifths of all connections if it is the only one, and
+ * fewer if other origins are busy too. Therefore an origin that hangs leaves room for others.
  */
 const SHARE = 4;
 
 /**
- * Invariants: nobody queues while a connection of its origin is idle, or while a slot is free that its origin may use;
- * whoever waits for a connection that is being opened takes the first that comes free for its origin. Both are served in
- * the order they came.
+ * Invariants: no request queues while a connection to its origin is idle, or while a slot is free that its origin may use. A
+ * request that waits for a connection being opened takes the first free connection to its origin. Requests are served in order
+ * of arrival.
  */
 export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection> {
   readonly #options: PoolOptions<C, T>;
   readonly #all = new Set<C>();
-  /** Of long answers: in no list, counted by no limit. */
+  /** Connections of event streams. No limit counts them. */
   readonly #apart = new Set<C>();
   /** Oldest first. */
   readonly #idle = new Set<C>();
@@ -80,7 +80,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   readonly #idleByKey = new Map<string, C[]>();
   readonly #queue = new Set<Waiter<T, C>>();
   readonly #dialing = new Map<string, Set<Waiter<T, C>>>();
-  /** Dials under way, and the origin of each. */
+  /** Connections that are being opened, with their origins. */
   readonly #dials = new Map<AbortController, string>();
   #created = 0;
   #reused = 0;
@@ -101,7 +101,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     };
   }
 
-  /** An idle connection for `key`, now the caller's; undefined where there is none. */
+  /** Takes an idle connection for `key`. @returns undefined if there is none */
   takeIdle(key: string): C | undefined {
     const connection = this.#idleByKey.get(key)?.pop();
     if (connection === undefined) return undefined;
@@ -112,8 +112,8 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 
   /**
-   * A connection for `target`, the caller's until it is released or closed.
-   * @throws {SluiceError} HTTP_POOL_TIMEOUT, SHUTTING_DOWN, and whatever dialling throws; the signal's reason
+   * Takes or opens a connection for `target`. The caller owns it until it is released or closed.
+   * @throws {SluiceError} HTTP_POOL_TIMEOUT, SHUTTING_DOWN, errors of dialling; the signal's reason
    */
   acquire(target: T, options: AcquireOptions): Promise<C> {
     if (this.#isClosed) return Promise.reject(new SluiceError("SHUTTING_DOWN"));
@@ -130,7 +130,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     });
   }
 
-  /** A connection for one long answer: it takes no slot, so that streams never keep calls waiting, and is not used again. */
+  /** Opens a connection for one event stream. It takes no slot, so that streams do not delay calls, and it is not reused. */
   async openApart(target: T, { upstream, signal }: AcquireOptions): Promise<C> {
     const dial = new AbortController();
     const onAbort = () => dial.abort(signal!.reason);
@@ -155,10 +155,10 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
       return next.succeed(connection);
     }
     const { maxKeepaliveConnections, keepaliveExpiryMs, deadlines } = this.#options;
-    // A peer closes at the end of the time it promises; a request sent just then would be lost, so stay clear of it.
+    // The peer closes the connection at the promised time. A request sent just then would be lost, so the pool closes earlier.
     const hintMs = connection.keepAliveHintMs;
     const idleMs = Math.min(keepaliveExpiryMs, Math.max(hintMs - 1000, hintMs / 2));
-    // Its slot is for another origin's caller.
+    // The slot goes to a request for another origin.
     const isGivenUp = next !== undefined;
     const mustNotRest = this.#isClosed || isGivenUp || maxKeepaliveConnections < 1 || idleMs <= 0;
     if (mustNotRest) return connection.close();
@@ -171,7 +171,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     deadlines.set(connection, isSurplus ? Math.min(idleMs, SURPLUS_IDLE_MS) : idleMs);
   }
 
-  /** Closes every connection; whoever uses or awaits one gets SHUTTING_DOWN. */
+  /** Closes every connection. Requests that use one or wait for one fail with SHUTTING_DOWN. */
   close(): void {
     this.#isClosed = true;
     const error = new SluiceError("SHUTTING_DOWN");
@@ -182,12 +182,12 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     this.#options.deadlines.stop();
   }
 
-  /** Who has waited longest among those that may use a connection that comes back, or the slot that it gives up. */
+  /** The first waiter that may use the returned connection, or its slot. */
   #nextFor(connection: C): Waiter<T, C> | undefined {
     return this.#dialing.get(connection.key)?.values().next().value ?? this.#firstServable(connection);
   }
 
-  /** The first in the queue that may have a new connection; or `returned`, where one comes back. */
+  /** The first waiter in the queue that may have a new connection, or the returned one. */
   #firstServable(returned?: C): Waiter<T, C> | undefined {
     if (this.#queue.size === 0) return undefined;
     const verdicts = new Map<string, boolean>();
@@ -201,7 +201,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return undefined;
   }
 
-  /** May an origin use one more, once `returned` of other origins are given up? See SHARE. */
+  /** Whether an origin may use one more connection, after `returned` connections of others are closed. See SHARE. */
   #mayOpen(key: string, returned: number): boolean {
     const used = this.#all.size - this.#idle.size + this.#dials.size - returned;
     let own = 0;
@@ -211,11 +211,11 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return own < SHARE * (this.#options.maxConnections - used);
   }
 
-  /** True: a connection may be opened, for which an idle one was closed if need be. */
+  /** Makes room for one more connection; may close an idle one. @returns false if there is no room */
   #makeRoom(): boolean {
     const open = this.#all.size + this.#dials.size;
     if (open < this.#options.maxConnections) return true;
-    // Closing it frees its slot; nobody in the queue may have it, for idle ones counted as free before.
+    // The freed slot is not for the queue, which counted idle connections as free already.
     return this.#idle.size > 0 && (this.#closeOldestIdle(), true);
   }
 
@@ -232,7 +232,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
 
   #dial(waiter: Waiter<T, C>): void {
     const { target: { key }, options: { upstream, deadline } } = waiter;
-    // From here the dialler keeps the time; only the end of the whole exchange can come sooner.
+    // `dial` has its own time limit. Only the deadline of the exchange can be earlier.
     this.#options.deadlines.set(waiter, Infinity, deadline?.at);
     waiter.expire = () => waiter.fail(upstreamTimeout(upstream, "connect", deadline!));
     const dial = new AbortController();
@@ -247,7 +247,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
       this.#created++;
       connection.onClosed = () => this.#onClosed(connection);
       if (this.#isClosed || dial.signal.aborted) connection.close();
-      // Its own waiter first: one whose dialling has come to its end must not be left without.
+      // The waiter that started this attempt comes first, because no other attempt serves it.
       else if (waiter.isSettled) this.release(connection);
       else waiter.succeed(connection);
     }, (error) => {
@@ -268,7 +268,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 
   #useFreeSlot(): void {
-    // Closed to make room for the waiter that is being served.
+    // The connection was closed to make room for the waiter that is being served.
     if (this.#isClosed || this.#isServing) return;
     this.#isServing = true;
     for (let waiter = this.#firstServable(); waiter !== undefined; waiter = this.#firstServable()) {
@@ -279,7 +279,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     this.#isServing = false;
   }
 
-  /** The waiter is served or has given up. */
+  /** Removes a waiter that is served or has given up. */
   #leave(waiter: Waiter<T, C>): void {
     this.#options.deadlines.forget(waiter);
     this.#queue.delete(waiter);
@@ -288,7 +288,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 }
 
-/** Somebody who asked for a connection and has none yet; settled once. */
+/** A request that waits for a connection. Settled once. */
 class Waiter<T, C> implements Expiring {
   deadlineAt = Infinity;
   expire: () => void = () => {};
@@ -315,7 +315,7 @@ class Waiter<T, C> implements Expiring {
     options.signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** Its own dialling, if it has begun, goes on: the connection will serve another. */
+  /** Its own attempt to connect continues: the connection will serve another request. */
   succeed(connection: C): void {
     if (this.#settle()) this.#resolve(connection);
   }

@@ -1,5 +1,5 @@
-// The HTTP client for HTTP/2, over `fetch`. For https URLs only: `fetch` resolves a name again after the check of its addresses, and
-// nothing but the upstream's certificate keeps a request from another server then.
+// The HTTP client for HTTP/2, by `fetch`. Only for https URLs: `fetch` resolves the name again after the egress check, and then only the
+// verification of the upstream's certificate keeps the request from another server.
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
@@ -9,24 +9,24 @@ import { tlsReason } from "../dial/tls.ts";
 import { checkHeaders } from "../http1/request_head.ts";
 
 export interface FetchClientOptions {
-  /** Idle connections per host (`fetch` counts them so): HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
+  /** Limit of idle connections for each host; HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
-  /** `fetch` shows connecting and answering as one, so this is the limit for both. */
+  /** The limit for connection and response together, because `fetch` does not tell them apart. */
   readonly readTimeoutMs: number;
   /**
-   * Refuses a URL before it is called. Weaker than a check of the address connected to, which `fetch` does not show.
+   * The egress check of a URL. It is weaker than a check of the connected address, which `fetch` does not show.
    * @throws {SluiceError} EGRESS_DENIED
    */
   readonly checkUrl: (url: URL, upstream: string) => Promise<void>;
   readonly clock?: Clock;
 }
 
-/** Redirects are answers like any other; certificates are verified. HTTP_CLIENT_MAX_CONNECTIONS is not `fetch`'s to keep. */
+/** Redirects are returned like any other response. HTTP_CLIENT_MAX_CONNECTIONS has no effect on `fetch`. */
 export class FetchClient implements HttpClient {
   readonly #options: FetchClientOptions;
   readonly #clock: Clock;
-  /** One pool for each private CA: who trusts another does not share a connection. */
+  /** Connections by private CA. Upstreams with different authorities share no connection. */
   readonly #pools = new Map<string, Deno.HttpClient>();
   readonly #exchanges = new Set<Exchange>();
   #isClosed = false;
@@ -86,11 +86,11 @@ export class FetchClient implements HttpClient {
   }
 }
 
-/** One request's time limits and its signal, until `end`. */
+/** The time limits and the signal of one request. */
 class Exchange {
   readonly #abort = new AbortController();
   readonly #request: HttpRequest;
-  /** HTTP_CLIENT_READ_TIMEOUT */
+  /** HTTP_CLIENT_READ_TIMEOUT. */
   readonly #silenceMs: number;
   #readTimeoutMs: number;
   #isStallLimited: boolean;
@@ -111,14 +111,14 @@ class Exchange {
     return this.#abort.signal;
   }
 
-  /** The body has begun and is wanted whole: from now on a silence is a stall. */
+  /** Limits pauses by HTTP_CLIENT_READ_TIMEOUT, after the first bytes of a body. */
   limitStalls(): void {
     if (this.#readTimeoutMs <= this.#silenceMs) return;
     this.#readTimeoutMs = this.#silenceMs;
     this.#isStallLimited = true;
   }
 
-  /** `promise`, or what ends the exchange first: silence, its deadline, its signal. */
+  /** Waits for `promise`, until the read timeout, the deadline or the signal ends the exchange. */
   async waitFor<V>(promise: Promise<V>, phase: string): Promise<V> {
     const { upstream, deadline } = this.#request;
     let timer = 0;
@@ -127,7 +127,7 @@ class Exchange {
       timer = this.#clock.setTimeout(expire, Math.max(0, Math.min(leftMs, this.#readTimeoutMs)));
     };
     const expire = () => {
-      // The peer waits for an answer of ours: its silence is no fault.
+      // The peer waits for an answer of the client, so its silence is no fault.
       if (deadline?.isHeld) timer = this.#clock.setTimeout(expire, this.#readTimeoutMs);
       else this.abort(new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, ...this.#passedLimit() }));
     };
@@ -219,7 +219,7 @@ class FetchResponse implements HttpResponse {
       if (this.#exchange.signal.aborted) throw this.#exchange.signal.reason;
       throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent: 1 }, { cause: error });
     } finally {
-      // A body that has failed or been aborted refuses to be cancelled, and needs it no longer.
+      // A failed or aborted body cannot be cancelled, and need not be.
       if (!isWhole) await reader.cancel().catch(() => {});
       this.#exchange.end();
     }
@@ -231,7 +231,7 @@ class FetchResponse implements HttpResponse {
   }
 }
 
-/** `fetch` tells its failures apart in words only, and puts the URL with its query among them: they stay in the cause. */
+/** Classifies an error of `fetch` by its message. The message contains the URL with its query, so it is only the cause. */
 function failureOf(error: unknown, upstream: string, hostname: string): unknown {
   if (error instanceof SluiceError) return error;
   const inner = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "";

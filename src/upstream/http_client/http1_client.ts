@@ -1,5 +1,5 @@
-// The HTTP client of the hot path: HTTP/1.1 over connections of its own, directly or through a proxy, without what `fetch` spends
-// on generality.
+// The HTTP client of the hot path: HTTP/1.1 over pooled connections, directly or through a proxy. It does much less work for a request
+// than `fetch`.
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
@@ -14,35 +14,35 @@ import { Connection } from "./http1_connection.ts";
 import { receive } from "./http1_response.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 
-/** Every limit is a setting; times in ms. */
+/** Every limit is a setting. Times are in ms. */
 export interface Http1ClientOptions {
-  /** All connections, those being opened included: HTTP_CLIENT_MAX_CONNECTIONS. */
+  /** Limit of connections, including those that are being opened; HTTP_CLIENT_MAX_CONNECTIONS. */
   readonly maxConnections: number;
-  /** Idle connections over all upstreams: HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
+  /** Limit of idle connections to all upstreams; HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   readonly connectTimeoutMs: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly poolTimeoutMs: number;
-  /** Longest head of an answer, status line and trailing empty line included. */
+  /** Limit of the head of a response, from the status line to the empty line. */
   readonly maxHeadBytes: number;
-  /** Called with every address before it is connected to. @throws {SluiceError} EGRESS_DENIED */
+  /** The egress check, called with each address before the connection. @throws {SluiceError} EGRESS_DENIED */
   readonly checkAddress: DialOptions["checkAddress"];
-  /** Default: the system's resolver. Not asked for literal addresses. */
+  /** Default: the system's resolver. Literal addresses are not resolved. */
   readonly resolve?: DialOptions["resolve"];
   /** Default: none. */
   readonly proxies?: Proxies;
-  /** Offered over TLS (ALPN); default: HTTP/1.1. */
+  /** The protocols to offer over TLS (ALPN); default: HTTP/1.1. */
   readonly alpnProtocols?: readonly string[];
   readonly clock?: Clock;
-  /** Opens a TCP connection; default `Deno.connect`. */
+  /** Opens a TCP connection; default: `Deno.connect`. */
   readonly connect?: DialOptions["connect"];
 }
 
 /**
- * A request is one write, and its answer normally one read. A request is sent again, once and over a fresh
- * connection, only if it certainly had not left: an upstream never sees the same request twice.
+ * A request is one write, and its response is normally one read. A request is sent again, once and over a new connection, only
+ * if it has certainly not been sent. An upstream therefore never receives a request twice.
  */
 export class Http1Client implements HttpClient {
   readonly #options: Http1ClientOptions;
@@ -72,8 +72,8 @@ export class Http1Client implements HttpClient {
   }
 
   /**
-   * As the interface says, and INVALID_REQUEST for headers that HTTP cannot carry, SHUTTING_DOWN after `close`. An HTTP
-   * redirect is an answer like any other. A frozen `headers` array is encoded once for all the requests it serves.
+   * Sends a request. Redirects are returned like any other response. A frozen list of headers is encoded only once.
+   * @throws {SluiceError} see `HttpClient`; also INVALID_REQUEST for headers that HTTP cannot carry, SHUTTING_DOWN after `close`
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { signal, upstream } = request;
@@ -99,14 +99,14 @@ export class Http1Client implements HttpClient {
     return await this.#exchange(connection, target, head, request);
   }
 
-  /** See ConnectSocket; `url` may be one of a WebSocket. The connection is in no pool, and counted by no limit. */
+  /** See `ConnectSocket`; `url` may have a scheme of WebSockets. The limit of connections does not count this one. */
   async connect(
     url: URL,
     { upstream, signal, caCertificate }: Pick<HttpRequest, "upstream" | "signal" | "caCertificate">,
   ): Promise<Socket> {
     const target = targetOf(new URL(url.href.replace(/^ws/, "http")), caCertificate, this.#options.proxies);
     const request = { upstream, signal, alpnProtocols: ["http/1.1"] };
-    // A proxy cannot read what is no request.
+    // A proxy can forward only HTTP requests.
     const tunnelled = { ...target, isForwarded: false };
     return (await dial(tunnelled, request, { ...this.#options, clock: this.#clock })).socket;
   }
@@ -142,7 +142,7 @@ export class Http1Client implements HttpClient {
     const onFree = longLived === true ? closeConnection : this.#onFree;
     try {
       if (signal?.aborted) throw signal.reason;
-      // The addresses that one upstream may use are not another's, even where they share a host.
+      // Upstreams of the same host can differ in the addresses that they may use.
       if (connection.checkedFor !== upstream && connection.remoteIp !== null) {
         this.#options.checkAddress(target.hostname, connection.remoteIp, upstream);
         connection.checkedFor = upstream;
@@ -179,7 +179,7 @@ function closeConnection(connection: Connection): void {
   connection.close();
 }
 
-/** A proxy that reads requests answers in the upstream's place if it wants credentials of its own. */
+/** Converts the 407 of a proxy that forwards requests: it is no response of the upstream. */
 function fromUpstream(response: HttpResponse, { proxy }: Target, upstream: string): HttpResponse {
   if (response.status !== 407) return response;
   response.discard();

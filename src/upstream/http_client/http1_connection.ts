@@ -1,4 +1,4 @@
-// One connection to an upstream: its socket, its read buffer, and whose request it is carrying.
+// One connection to an upstream: its socket, its read buffer, and the request that it carries.
 
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -8,24 +8,24 @@ import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
 import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
 import { RequestBuffer } from "../http1/request_head.ts";
 
-/** One request's claims on its connection; times in ms. */
+/** The limits of one request on a connection. Times are in ms. */
 export interface Carriage {
   readonly upstream: string;
   readonly writeTimeoutMs: number;
   readonly readTimeoutMs: number;
-  /** The setting that `readTimeoutMs` comes from, for the error text. */
+  /** The origin of `readTimeoutMs`, for the error text. */
   readonly readSetting: string;
   readonly deadline: Deadline | undefined;
   readonly signal: CancelSignal | undefined;
 }
 
 export interface ConnectionOptions {
-  /** Only requests with this key may use the connection. */
+  /** See `Target.key`. */
   readonly key: string;
   readonly tls: boolean;
-  /** The upstream for which the address was checked. */
+  /** The upstream whose egress check the address has passed. */
   readonly checkedFor: string;
-  /** The checked address that it leads to; null if a proxy has resolved the name. */
+  /** The checked address; null if a proxy has resolved the name. */
   readonly remoteIp: string | null;
   readonly deadlines: DeadlineTimer;
 }
@@ -34,19 +34,19 @@ const READ_BUFFER_BYTES = 16_384;
 const MAX_READ_BUFFER_BYTES = 262_144;
 
 /**
- * Is idle, busy or closed. A read is always under way while it is idle, so that the peer's closing is noticed before the
- * next request and not by it; that read then becomes the first of the answer.
+ * A connection is idle, busy or closed. While it is idle, a read is pending, which notices that the peer closes the connection.
+ * With the next request the pending read becomes the first read of the response.
  */
 export class Connection implements ByteWindow, Expiring {
   readonly key: string;
   readonly tls: boolean;
   readonly remoteIp: string | null;
   checkedFor: string;
-  /** It has carried a request before the present one. */
+  /** Whether the connection has carried a request before the present one. */
   reused = false;
-  /** What the peer said about how long it keeps an idle connection, ms. */
+  /** Time that the peer keeps an idle connection, as it said, ms. */
   keepAliveHintMs = Infinity;
-  /** Called once, when the connection has been closed for whatever reason. */
+  /** Called once, when the connection has been closed for any reason. */
   onClosed: () => void = () => {};
   bytes: Uint8Array = new Uint8Array(READ_BUFFER_BYTES);
   start = 0;
@@ -59,7 +59,7 @@ export class Connection implements ByteWindow, Expiring {
   #failure: { readonly error: unknown } | undefined;
   #reading: Promise<number | null> | undefined;
   #carriage: Carriage | undefined;
-  /** What the socket has not taken yet; null once all of it has been, or the socket has refused. */
+  /** The part of the request that the socket has not taken; null if it has taken all, or has failed. */
   #unsent: Uint8Array | null = null;
   #isPartlySent = false;
   #writeFailed = false;
@@ -80,8 +80,8 @@ export class Connection implements ByteWindow, Expiring {
   }
 
   /**
-   * Starts to carry a request: everything is handed to the socket at once, the answer is awaited by `fill`.
-   * @throws what the connection was closed for, before anything was sent
+   * Writes a request to the socket at once. `fill` waits for the response.
+   * @throws the reason of the close, if the connection is closed; nothing was sent then
    */
   send(head: Uint8Array, method: string, body: string | undefined, carriage: Carriage): void {
     if (this.#state === "closed") {
@@ -97,9 +97,9 @@ export class Connection implements ByteWindow, Expiring {
   }
 
   /**
-   * Waits for more bytes behind `end`. Views into the window are void afterwards.
-   * @returns false at the end of the stream, however it came
-   * @throws what the connection was closed for: a timeout, the signal's reason, or that the request could not be written
+   * Waits for more bytes after `end`. Earlier views into the window are invalid afterwards.
+   * @returns false at the end of the stream, including a reset
+   * @throws the reason of the close: a timeout, the signal's reason, or a failed write of the request
    */
   async fill(): Promise<boolean> {
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -109,7 +109,7 @@ export class Connection implements ByteWindow, Expiring {
     try {
       count = await reading;
     } catch {
-      // A reset says no more than an end: the stream is over.
+      // A reset is treated as the end of the stream.
     }
     if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
     this.#reading = undefined;
@@ -121,8 +121,9 @@ export class Connection implements ByteWindow, Expiring {
   }
 
   /**
-   * The answer has been read to its end. True: the connection may carry another request. It must not where bytes are left
-   * over, or where the peer answered before it had taken the whole request.
+   * Ends the exchange after the whole response has been read.
+   * @returns whether the connection may carry another request. It may not if bytes are left, or if the peer answered before it
+   *  had taken the whole request
    */
   finish(keepAlive: boolean): boolean {
     this.#letGo();
@@ -133,17 +134,17 @@ export class Connection implements ByteWindow, Expiring {
     return isClean;
   }
 
-  /** For the rest of this answer a silence of `ms` is too long already. @param setting where `ms` comes from, if from another */
+  /** Shortens the read timeout for the rest of this response. @param setting the origin of `ms`, if it differs */
   shortenReadTimeout(ms: number, setting?: string): void {
     const carriage = this.#carriage;
     if (carriage === undefined || carriage.readTimeoutMs <= ms) return;
     this.#carriage = { ...carriage, readTimeoutMs: ms, readSetting: setting ?? carriage.readSetting };
   }
 
-  /** Nothing to carry for now. Ends by `send`, by `close`, or by the peer. */
+  /** Makes the connection idle, until `send`, `close`, or the peer's close. */
   rest(): void {
     this.#state = "idle";
-    // It was taken and given back unused: the read that watches it is still under way, into the buffer as it is.
+    // The connection was taken and returned without a request. Its read is still pending on this buffer.
     if (this.#reading !== undefined) return;
     this.start = this.end = 0;
     if (this.bytes.length > READ_BUFFER_BYTES) this.bytes = new Uint8Array(READ_BUFFER_BYTES);
@@ -151,7 +152,7 @@ export class Connection implements ByteWindow, Expiring {
     this.#startReading();
   }
 
-  /** Ends what the connection is doing; whoever waits on it gets `error`. */
+  /** Closes the connection. The exchange in progress fails with `error`. */
   abort(error: unknown): void {
     this.#failure ??= { error };
     this.close();
@@ -170,7 +171,7 @@ export class Connection implements ByteWindow, Expiring {
     const carriage = this.#carriage;
     if (carriage === undefined) return this.close();
     const { upstream, deadline, writeTimeoutMs, readTimeoutMs, readSetting } = carriage;
-    // The peer waits for an answer of ours: its silence is no fault. Looked at again after as long.
+    // The peer waits for an answer of the client, so its silence is no fault. The timeout starts again.
     if (deadline?.isHeld) return this.#deadlines.set(this, readTimeoutMs);
     const isWriting = this.#unsent !== null;
     const phase = isWriting ? "accept the request" : this.#answerBegun ? "continue its answer" : "answer";
@@ -181,7 +182,7 @@ export class Connection implements ByteWindow, Expiring {
     this.abort(upstreamTimeout(upstream, phase, hasPassed ? deadline : phaseLimit));
   }
 
-  /** `ms` from now, or when the exchange must be over. */
+  /** Sets the deadline: `ms` from now, or the deadline of the exchange. */
   #expireIn(ms: number): void {
     this.#deadlines.set(this, ms, this.#carriage!.deadline?.at);
   }
@@ -200,14 +201,14 @@ export class Connection implements ByteWindow, Expiring {
     return this.#reading = reading;
   }
 
-  /** Everything is consumed: read from the front again, into more room where the peer fills what there is. */
+  /** Everything is consumed, so reading starts at the front again. A peer that fills the buffer gets a larger one. */
   #startOver(): void {
     const wasFull = this.end === this.bytes.length && this.end < MAX_READ_BUFFER_BYTES;
     this.start = this.end = 0;
     if (wasFull) this.bytes = new Uint8Array(this.bytes.length * 2);
   }
 
-  /** Full of what cannot be consumed yet, which is a head: its limit is the caller's. */
+  /** The buffer is full of an incomplete head. The caller limits its length. */
   #makeRoom(): void {
     const rest = this.bytes.subarray(this.start, this.end);
     this.bytes = new Uint8Array(Math.max(rest.length * 2, READ_BUFFER_BYTES));
@@ -222,7 +223,7 @@ export class Connection implements ByteWindow, Expiring {
     this.#socket.write(bytes).then(this.#onWritten, this.#onWriteFailed);
   }
 
-  // Bound once: a request makes no closures.
+  // Bound once, so that a request creates no closures.
   readonly #onWritten = (count: number) => {
     if (this.#state !== "busy" || this.#unsent === null) return;
     this.#isPartlySent = true;
@@ -236,10 +237,10 @@ export class Connection implements ByteWindow, Expiring {
     this.#unsent = null;
     this.#writeFailed = true;
     const { upstream, readTimeoutMs } = this.#carriage!;
-    // TLS may have sent a part of what it reports as failed; a refused first write to a bare socket has sent nothing.
+    // A failed write over TLS may have sent a part. A failed first write without TLS has sent nothing.
     if (!this.tls && !this.#isPartlySent && !this.#answerBegun) {
       this.abort(new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 }, { cause }));
-    } else this.#expireIn(readTimeoutMs); // The peer may have answered before it stopped listening.
+    } else this.#expireIn(readTimeoutMs); // The peer may have answered before it stopped reading.
   };
 
   readonly #onIdleRead = () => {

@@ -1,4 +1,4 @@
-// Receives one answer over a connection: the head first, the body as it is asked for.
+// Receives one response over a connection: the head first, and the body on demand.
 
 import { SluiceError } from "../../base/errors.ts";
 import type { HttpResponse } from "./http_client.ts";
@@ -7,9 +7,9 @@ import type { Connection } from "./http1_connection.ts";
 import { ProtocolFault } from "../http1/protocol_fault.ts";
 import { HeadScanner, parseResponseHead, type ResponseHead } from "../http1/response_head.ts";
 
-/** Interim (1xx) answers are skipped, but not for ever. */
+/** Limit of interim (1xx) responses, which are skipped. */
 const MAX_INTERIM_ANSWERS = 16;
-/** An unwanted body is read for its connection's sake up to this much, and no longer than this. */
+/** Limits for reading an unwanted body, so that its connection can be reused: bytes, and time. */
 const MAX_DISCARDED_BYTES = 65_536;
 const DISCARD_MS = 1_000;
 
@@ -19,18 +19,18 @@ export interface ReceiveOptions {
   readonly upstream: string;
   readonly method: string;
   readonly maxHeadBytes: number;
-  /** Longest silence in the midst of a whole body: HTTP_CLIENT_READ_TIMEOUT. */
+  /** Longest pause within a body; HTTP_CLIENT_READ_TIMEOUT. */
   readonly readTimeoutMs: number;
-  /** The whole answer has been read and the connection is free for another request. */
+  /** Called after the whole response has been read, if the connection may carry another request. */
   readonly onFree: (connection: Connection) => void;
   /**
-   * A proxy has read the request and sends the answer. The connection to it is kept only if it says that it keeps it too:
-   * some proxies close it after each answer without a word, and a request sent just then would be lost.
+   * A proxy forwards the request and sends the response. Its connection is reused only if the response says `keep-alive`: some
+   * proxies close the connection after each response without notice, and a request sent just then would be lost.
    */
   readonly isForwarded: boolean;
 }
 
-/** Waits for the head of the answer to what `connection` has sent. A failure closes the connection. @throws {SluiceError} */
+/** Waits for the head of the response. A failure closes the connection. @throws {SluiceError} */
 export async function receive(connection: Connection, options: ReceiveOptions): Promise<Http1Response> {
   let head: ResponseHead;
   try {
@@ -96,7 +96,7 @@ export class Http1Response implements HttpResponse {
     const body = this.#body;
     if (body === null) return "";
     try {
-      // Most answers came whole with their head: their one piece is decoded where it lies.
+      // Most bodies arrive in one piece with their head. Such a piece is decoded without a copy.
       let only: Uint8Array | undefined;
       let gathered: Gathered | undefined;
       let total = 0;
@@ -112,7 +112,7 @@ export class Http1Response implements HttpResponse {
         }
         if (body.done) break;
         gathered ??= new Gathered(only, body.remaining);
-        // Before its first byte the upstream may compute as long as the call may take; after it, it stalls.
+        // Before the first byte the upstream may compute for as long as the call may take. After it, a pause is a stall.
         if (total > 0) {
           this.#connection.shortenReadTimeout(this.#options.readTimeoutMs, "HTTP_CLIENT_READ_TIMEOUT");
         }
@@ -133,7 +133,7 @@ export class Http1Response implements HttpResponse {
     try {
       for (;;) {
         const piece = body.take(this.#connection);
-        // A copy: the next read overwrites the buffer, and whoever took the piece may still have it then.
+        // The caller gets a copy, because the next read overwrites the buffer.
         if (piece !== null) yield piece.slice();
         else if (body.done || !await this.#more(body)) break;
       }
@@ -143,7 +143,7 @@ export class Http1Response implements HttpResponse {
       throw fail(this.#connection, this.#options.upstream, error);
     } finally {
       if (outcome === "whole") this.#finish();
-      // An event stream ends right behind the event that its reader waited for: its connection is worth that moment.
+      // An event stream usually ends right after the event that its reader waited for. Then the connection can be reused.
       else if (outcome === "left") this.discard();
     }
   }
@@ -152,7 +152,7 @@ export class Http1Response implements HttpResponse {
     const body = this.#body;
     if (body === null) return;
     if (body.endsWithStream || body.remaining > MAX_DISCARDED_BYTES) return this.#connection.close();
-    // Whatever goes wrong has closed the connection, which is all there is to know about a body that nobody wants.
+    // A failure only closes the connection: the body is not wanted.
     this.#drain(body).catch(() => this.#connection.close());
   }
 
@@ -172,7 +172,7 @@ export class Http1Response implements HttpResponse {
     this.#finish();
   }
 
-  /** @returns false where the end of the stream is the end of the body */
+  /** @returns false if the stream has ended, and its end is the end of the body */
   async #more(body: BodyReader): Promise<boolean> {
     if (await this.#connection.fill()) return true;
     if (body.endsWithStream) return false;
@@ -186,7 +186,7 @@ export class Http1Response implements HttpResponse {
     if (connection.finish(keepAlive && !this.#hasStrayBody())) this.#options.onFree(connection);
   }
 
-  /** A 204 that announces a body may send it, and the next request on the connection would take it for its answer. */
+  /** Whether a 204 announces a body. The next request on the connection would take this body for its response. */
   #hasStrayBody(): boolean {
     return this.status === 204 && (this.#head.chunked || this.#head.contentLength > 0);
   }
@@ -196,14 +196,14 @@ export class Http1Response implements HttpResponse {
   }
 }
 
-/** Bytes of a body that came in pieces, side by side. */
+/** Collects a body that arrives in pieces. */
 class Gathered {
   #bytes: Uint8Array;
   #length = 0;
 
   constructor(first: Uint8Array | undefined, remaining: number) {
     const length = first?.length ?? 0;
-    // What the peer announces is not yet worth memory: it grows with what has come.
+    // The announced length does not decide on the memory. It grows with the received bytes.
     this.#bytes = new Uint8Array(length + Math.min(Math.max(remaining, 4096), 262_144));
     if (first !== undefined) this.add(first);
   }
@@ -229,7 +229,7 @@ function saysKeepAlive(head: ResponseHead): boolean {
   return /\bkeep-alive\b/i.test(said);
 }
 
-/** Closes the connection and gives the error its row. */
+/** Closes the connection, and converts the error to one of the catalogue. */
 function fail(connection: Connection, upstream: string, error: unknown): unknown {
   connection.close();
   if (!(error instanceof ProtocolFault)) return error;

@@ -1,4 +1,5 @@
-// What the gateway asks of an HTTP client for its upstream side; `fetch` and our own HTTP/1.1 client both give it.
+// Room `http_client`: HTTP requests to upstreams, under the limits of the HTTP_CLIENT_* settings. Transports send requests by
+// `HttpClient`, and open WebSockets by `ConnectSocket`. This file has these interfaces; `Http1Client` and `FetchClient` implement them.
 
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Socket } from "../dial/socket.ts";
@@ -12,46 +13,48 @@ export interface HttpRequest {
   readonly body?: string;
   readonly signal?: CancelSignal;
   /**
-   * Longest silence before the answer's body and between the pieces of `chunks()`, ms: what is asked computes meanwhile.
-   * Default: the client's HTTP_CLIENT_READ_TIMEOUT, which in any case is the longest silence in the midst of `text()`.
+   * Longest wait for the response, and longest pause between the pieces of `chunks()`, ms; the upstream computes meanwhile.
+   * Default: HTTP_CLIENT_READ_TIMEOUT, which always limits the pauses within `text()`.
    */
   readonly readTimeoutMs?: number;
-  /** When the whole exchange must be over; checked coarsely. Passing it throws UPSTREAM_TIMEOUT. */
+  /** The end of the whole exchange; checked coarsely. A later exchange fails with UPSTREAM_TIMEOUT. */
   readonly deadline?: Deadline;
-  /** An event stream that stays open for hours: its connection is counted apart from those of calls. */
+  /** The response is an event stream that stays open for hours. The limits of calls do not count its connection. */
   readonly longLived?: boolean;
-  /** PEM certificates that this upstream is trusted by, besides the system's. */
+  /** PEM certificates of authorities for this upstream, besides the system's. */
   readonly caCertificate?: string;
-  /** The upstream's name for error texts. */
+  /** The upstream's name, for error texts. */
   readonly upstream: string;
 }
 
 /**
- * An answer whose head has arrived. Exactly one of `text`, `chunks` and `discard` is called, once: the connection goes
- * back to its pool when the body has been read to its end, and is closed when it has not.
+ * A response whose head has arrived. The caller calls exactly one of `text`, `chunks` and `discard`, once. The connection returns
+ * to its pool after the whole body has been read, and is closed otherwise.
  */
 export interface HttpResponse {
   readonly status: number;
-  /** A header's value by its lower-case name; repeated headers joined by ", ". */
+  /** @param name in lower case @returns the value, with repeated headers joined by ", "; null without the header */
   header(name: string): string | null;
-  /** The whole body. @throws {SluiceError} UPSTREAM_RESPONSE_TOO_LARGE, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT */
+  /** Reads the whole body. @throws {SluiceError} UPSTREAM_RESPONSE_TOO_LARGE, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT */
   text(maxBytes: number): Promise<string>;
-  /** The body as it arrives; leaving the loop early closes the connection. */
+  /** The pieces of the body as they arrive. Leaving the loop early closes the connection. */
   chunks(): AsyncIterable<Uint8Array>;
-  /** Nobody wants the body: read what little is left, or close. */
+  /** Drops the body: reads the rest if it is short, or closes the connection. */
   discard(): void;
 }
 
-/** @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT, HTTP_POOL_TIMEOUT,
- *  UPSTREAM_PROTOCOL_ERROR, EGRESS_DENIED; `signal.reason` when the signal is aborted. UPSTREAM_CLOSED means that no byte of an
- *  answer had come; its `params.sent` is 0 where the request certainly had not reached the upstream. */
 export interface HttpClient {
+  /**
+   * @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, HTTP_POOL_TIMEOUT,
+   *  UPSTREAM_PROTOCOL_ERROR, EGRESS_DENIED; UPSTREAM_CLOSED if no byte of a response has arrived, with `params.sent` 0 if the
+   *  request has certainly not reached the upstream; the signal's reason
+   */
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }
 
 /**
- * Opens a connection for something else than requests, by the same way and under the same checks.
+ * Opens a connection for another protocol than HTTP, with the same proxies, limits and checks.
  * @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, EGRESS_DENIED; the signal's reason
  */
 export type ConnectSocket = (

@@ -1,4 +1,6 @@
-// The circuit breaker of one upstream URL: after some failures in a row to open a session, callers fail at once for a while.
+// Room `resilience`: time limits, retries and circuit breakers of calls to upstreams. Other rooms of `upstream` use it.
+// This file is the circuit breaker of an upstream URL. After several failures in a row to open a session, further attempts fail at
+// once for a while.
 import { BoundedMap } from "../../base/bounded_map.ts";
 import type { Clock } from "../../base/clock.ts";
 
@@ -7,36 +9,36 @@ export type BreakerState = "closed" | "open" | "half_open";
 export interface BreakerLimits {
   /** Failures in a row that open the circuit; at least 1. */
   readonly threshold: number;
-  /** How long it stays open until one probe is let through, ms. */
+  /** Time from the opening of the circuit to the probe, ms. */
   readonly resetMs: number;
 }
 
-/** What is told to callers while the probe is on its way: its verdict is due any moment. */
+/** The wait that callers are told while a probe is in progress, ms. The probe's result is due soon. */
 const PROBE_WAIT_MS = 1_000;
 
-/** One permitted try to open a session. Exactly one of its verdicts counts: the first. */
+/** One permitted attempt to open a session. Only the first result counts. */
 export interface Attempt {
-  /** The upstream opened a session: closes the circuit. */
+  /** The upstream opened a session. Closes the circuit. */
   succeeded(): void;
-  /** The upstream failed: counts. */
+  /** The upstream failed. Counts as a failure. */
   failed(): void;
-  /** It says nothing about the upstream (credentials refused, we stopped it). A half-open circuit lets the next one probe. */
+  /** The attempt says nothing about the upstream, for example refused credentials. In state half_open the next attempt is the probe. */
   abandoned(): void;
 }
 
 /**
- * closed: tries pass and failures in a row are counted. open: nobody passes until `resetMs` are over. half_open: exactly one
- * try is out as the probe; its success closes the circuit, its failure opens it again.
+ * closed: attempts pass, and failures in a row are counted. open: no attempt passes until `resetMs` is over. half_open: exactly
+ * one attempt passes as the probe. Its success closes the circuit, and its failure opens the circuit again.
  *
- * A failure counts only against the state that its try began in: a slow loser of the burst that opened the circuit does
- * not fail the probe. A success counts whenever it comes, for the upstream did just open a session.
+ * A failure counts only in the state in which its attempt began. A slow failure of the burst that opened the circuit therefore
+ * does not fail the probe. A success counts in any state, because the upstream has just opened a session.
  */
 export class CircuitBreaker {
   #state: BreakerState = "closed";
   #failures = 0;
   #openUntilMs = 0;
   #probing = false;
-  /** Counts the changes of state, so that a verdict knows whether it comes too late. */
+  /** The number of state changes. A result of an attempt from an earlier epoch comes too late. */
   #epoch = 0;
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
@@ -52,17 +54,17 @@ export class CircuitBreaker {
     return this.#state === "open" && this.#clock.now() >= this.#openUntilMs ? "half_open" : this.#state;
   }
 
-  /** Failures in a row up to now. */
+  /** Failures in a row so far. */
   get failures(): number {
     return this.#failures;
   }
 
-  /** When the next probe may go out, ms since the epoch; null unless the circuit is open. */
+  /** The time of the next probe, ms since the epoch; null unless the circuit is open. */
   get openUntilMs(): number | null {
     return this.state === "open" ? this.#openUntilMs : null;
   }
 
-  /** 0: a try may begin now. Else how long the caller had better wait, ms. */
+  /** 0 if an attempt may begin now; else the time that the caller should wait, ms. */
   waitMs(): number {
     switch (this.state) {
       case "closed":
@@ -74,7 +76,7 @@ export class CircuitBreaker {
     }
   }
 
-  /** Begin a try; only where `waitMs()` is 0. */
+  /** Begins an attempt. Call it only if `waitMs()` is 0. */
   enter(): Attempt {
     if (this.waitMs() > 0) throw new Error("Cannot enter an open circuit");
     if (this.#state === "open") this.#become("half_open");
@@ -98,8 +100,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * What a call met that opened no session: an answer, or nobody. It was no permitted try, so a circuit that is not closed
-   * leaves it aside.
+   * Reports the outcome of a call that needed no session. The call was no permitted attempt, so it counts only while the
+   * circuit is closed.
    */
   observed(outcome: "answer" | "silence"): void {
     if (this.#state !== "closed") return;
@@ -128,9 +130,9 @@ export class CircuitBreaker {
   }
 }
 
-/** The breakers of a pool, one for each URL, whichever registrations of it are called. */
+/** The breakers of a pool, one for each URL. Registrations of the same URL share it. */
 export class CircuitBreakers {
-  /** How often a circuit was opened. */
+  /** The number of times that a circuit opened. */
   trips = 0;
   readonly #byUrl: BoundedMap<
     string,
@@ -139,7 +141,10 @@ export class CircuitBreakers {
   readonly #limits: () => BreakerLimits;
   readonly #clock: Clock;
 
-  /** `limits` is asked each time, so that settings may change; beyond `maxUrls` the oldest that is closed is forgotten. */
+  /**
+   * @param limits called each time, so that settings can change
+   * @param maxUrls beyond it a closed breaker is dropped, or the oldest one
+   */
   constructor(limits: () => BreakerLimits, clock: Clock, maxUrls = 10_000) {
     this.#limits = limits;
     this.#clock = clock;
@@ -160,12 +165,12 @@ export class CircuitBreakers {
     return known.breaker;
   }
 
-  /** The breaker of a URL that something was tried with before. */
+  /** The breaker of a URL, if there is one. */
   known(url: string): CircuitBreaker | undefined {
     return this.#byUrl.get(url)?.breaker;
   }
 
-  /** Start afresh with an upstream's URLs: what the operator changed may be the cure. */
+  /** Drops the breakers of an upstream. A change by the operator may have cured the fault. */
   forget(upstreamId: string): void {
     for (const [url, { upstreamIds }] of this.#byUrl) {
       if (upstreamIds.has(upstreamId)) this.#byUrl.delete(url);

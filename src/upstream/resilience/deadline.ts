@@ -1,20 +1,20 @@
-// The time that one exchange with an upstream may take, and the error for one that takes longer.
+// The time limit of one exchange with an upstream, and the error for an exchange that exceeds it.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, MAX_TIMER_MS, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 
-/** A limit of time, and the setting that it comes from, which the error text names. */
+/** A time limit, and the setting that it comes from. The error text names the setting. */
 export interface TimeLimit {
   readonly ms: number;
   readonly setting: string;
 }
 
-/** @param phase what the upstream did not do in time, for example "open a session" */
+/** @param phase the action that the upstream did not complete in time, for example "open a session" */
 export function upstreamTimeout(upstream: string, phase: string, { ms, setting }: TimeLimit): SluiceError {
   return new SluiceError("UPSTREAM_TIMEOUT", { upstream, phase, timeoutMs: ms, setting });
 }
 
-/** A time limit that runs. Time in which the upstream waits for the client does not count. */
+/** A running time limit. Time in which the upstream waits for the client does not count. */
 export class Deadline implements TimeLimit {
   /** Wall clock, ms since the epoch. Moves later when a hold ends. */
   at: number;
@@ -22,14 +22,14 @@ export class Deadline implements TimeLimit {
   #heldSince = 0;
 
   /**
-   * @param ms how long the exchange may take from `now`
-   * @param setting where `ms` comes from
+   * @param ms the duration from `now`
+   * @param setting the origin of `ms`, for the error text
    */
   constructor(readonly ms: number, readonly setting: string, now = Date.now()) {
     this.at = now + ms;
   }
 
-  /** The upstream has asked the client a question, and the exchange cannot go on before the answer. */
+  /** The upstream has asked the client a question, and the exchange waits for the answer. */
   get isHeld(): boolean {
     return this.#holds > 0;
   }
@@ -47,16 +47,16 @@ export interface TimedWork {
   readonly upstream: string;
   /** See `upstreamTimeout`. */
   readonly phase: string;
-  /** Ends the work before its time. */
+  /** Ends the work early. */
   readonly signal?: CancelSignal;
   /** Default: the system's. */
   readonly clock?: Clock;
 }
 
 /**
- * Runs work that must be over at `deadline.at`: its signal is aborted then, and when the outer signal is. The work has to give
- * up on that, for which there is `unlessAborted`. Holds are for requests that are under way, and do not count here.
- * @throws {SluiceError} UPSTREAM_TIMEOUT; the reason of the outer signal; what `work` throws
+ * Runs work that must end by `deadline.at`. The signal of the work is aborted then, or when the outer signal is aborted; the
+ * work must end on that (see `unlessAborted`). Holds do not extend the time: they belong to requests that have been sent.
+ * @throws {SluiceError} UPSTREAM_TIMEOUT; the reason of the outer signal; the rejection of `work`
  */
 export async function inTime<T>(
   deadline: Deadline,

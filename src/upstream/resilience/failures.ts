@@ -1,20 +1,20 @@
-// What a failed exchange says of the upstream.
+// Classification of failed exchanges: what a failure says about the upstream.
 import { isError, SluiceError } from "../../base/errors.ts";
 
-/** Nothing answered at the address at all. */
+/** No connection to the upstream could be opened. */
 export function isUnreachable(error: unknown): boolean {
   return isError(error, "UPSTREAM_CONNECT_FAILED") || isError(error, "UPSTREAM_TLS_FAILED") ||
     (isError(error, "UPSTREAM_TIMEOUT") && error.params.phase === "connect");
 }
 
-/** A failure that says nothing about the upstream: the call never left. */
+/** The call did not leave the gateway: the failure says nothing about the upstream. */
 export function isOurDoing(error: unknown): boolean {
   return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED");
 }
 
 /**
- * A server's answer to a request that it wants a session for: 400 or 404 (2025-11-25, transports, "Session Management"), or
- * none to our greeting.
+ * The upstream may want a handshake first: it answered a request without a session by 400 or 404 (2025-11-25, transports,
+ * "Session Management"), or it did not accept the greeting.
  */
 export function wantsHandshake(error: unknown): boolean {
   if (isUngreeted(error)) return true;
@@ -23,9 +23,9 @@ export function wantsHandshake(error: unknown): boolean {
 }
 
 /**
- * The failure of a greeting, marked as such: servers of an older revision refuse what they do not know, say nothing to it, or
- * end at it (2026-07-28, stdio, "Backward Compatibility"; some end at whatever comes before `initialize`). Refused credentials
- * and a 5xx are about something else.
+ * Marks the failure of a greeting. A server of an older revision refuses an unknown method, does not answer it, or ends
+ * (2026-07-28, stdio, "Backward Compatibility"; some servers end at any message before `initialize`). Refused credentials and
+ * a 5xx have other causes, and are not marked.
  */
 export function ungreeted(error: unknown): unknown {
   if (!(error instanceof SluiceError) || error.code === "UPSTREAM_AUTH_FAILED") return error;
@@ -33,7 +33,7 @@ export function ungreeted(error: unknown): unknown {
   return new SluiceError(error.code, { ...error.params, ungreeted: "yes" }, { cause: error });
 }
 
-/** The other side has not returned our greeting: its answer was another, or there was none. */
+/** The upstream did not accept the greeting: it answered by something else, or not at all. */
 export function isUngreeted(error: unknown): boolean {
   return error instanceof SluiceError && error.params.ungreeted === "yes";
 }
@@ -47,13 +47,13 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "COMMAND_DENIED",
 ]);
 
-/** It would be the same another time: the upstream answered that it does not want this. A 5xx is no such word. */
+/** The upstream refused the request, and would refuse it again. A 5xx is not a refusal. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof SluiceError && REFUSALS.has(error.code) &&
     !(typeof error.params.status === "number" && error.params.status >= 500);
 }
 
-/** Does a failure to open a session speak against the upstream? A caller's credentials and our own limits do not. */
+/** Whether a failure to open a session counts for the circuit breaker. A caller's credentials and the gateway's limits do not. */
 export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&

@@ -1,7 +1,8 @@
-// Which failures may be tried again, and how many such tries an upstream gets: retries must not become a second load.
+// Retries: which failed calls may be repeated, and how many repetitions an upstream gets. The budget keeps retries from becoming
+// a second load.
 import { isError } from "../../base/errors.ts";
 
-/** Methods that change nothing at the upstream: asking twice is asking once. A tool may do anything. */
+/** Methods that only read, so that a repetition has no effect. A tool may have any effect. */
 const REPEATABLE: ReadonlySet<string> = new Set([
   "ping",
   "tools/list",
@@ -16,26 +17,26 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "tasks/list",
 ]);
 
-/** May the call be made again? Where nothing can have reached the upstream: any; where it may have: those that only read. */
+/** Whether the call may be repeated: any call that has not reached the upstream, else only methods that read. */
 export function isRepeatable(error: unknown, method: string): boolean {
   if (isError(error, "UPSTREAM_CONNECT_FAILED")) return true;
   if (!isError(error, "UPSTREAM_CLOSED")) return false;
   return error.params.sent === 0 || REPEATABLE.has(method);
 }
 
-/** A fifth of the calls may be repeated, with a small reserve for quiet times. */
+/** One fifth of the calls may be repeated. A small reserve serves quiet times. */
 const EARNED_PER_CALL = 0.2;
 const MAX_SAVED = 10;
 
 export class RetryBudget {
   #saved = MAX_SAVED;
 
-  /** A call was made for the first time. */
+  /** Counts a call that is no repetition. */
   earn(): void {
     if (this.#saved < MAX_SAVED) this.#saved = Math.min(MAX_SAVED, this.#saved + EARNED_PER_CALL);
   }
 
-  /** May one more be repeated? */
+  /** Takes one repetition from the budget. @returns false if none is left */
   spend(): boolean {
     if (this.#saved < 1) return false;
     this.#saved--;

@@ -1,4 +1,4 @@
-// A session's own GET stream, taken up again where it broke off.
+// A session's GET stream. It is resumed where it broke off.
 import type { SseDecoder } from "../../mcp/sse.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
 import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts";
@@ -6,14 +6,14 @@ import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts
 interface Listening {
   readonly open: (lastEventId: string | null) => Promise<HttpResponse>;
   readonly decoder: () => SseDecoder;
-  /** Takes the data of one event. What it throws ends the stream; it is opened anew. */
+  /** Receives the data of one event. If it throws, the stream ends and is opened again. */
   readonly onEvent: (data: string) => void;
   readonly signal: AbortSignal;
-  /** The server does not know the session any more. */
+  /** Called when the server no longer knows the session. */
   readonly onGone: () => void;
 }
 
-/** Listen until the signal is aborted or the server answers with something else than an event stream. */
+/** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
   const { open, decoder: newDecoder, onEvent, signal, onGone } = listening;
   let lastEventId: string | null = null;
@@ -25,10 +25,10 @@ export async function listenTo(listening: Listening): Promise<void> {
       const type = (response.header("content-type") ?? "").toLowerCase();
       if (response.status !== 200 || !type.startsWith("text/event-stream")) {
         response.discard();
-        // Servers without such a stream say 404, too: the session is gone only where there has been one.
+        // Servers without such a stream answer 404, too. The session is gone only if there was a stream before.
         if (response.status === 404 && hasBeenOpen) onGone();
-        // Overloaded or restarting, or not aware yet that the worker before has left: worth another try. Anything else is the
-        // server's word that it has no such stream.
+        // A server that is overloaded or restarting, or that still sees the stream of the previous worker, is asked again. Any
+        // other answer means that the server has no such stream.
         return { outcome: response.status < 500 && response.status !== 409 ? "refused" : "failed" };
       }
       hasBeenOpen = true;
@@ -39,7 +39,7 @@ export async function listenTo(listening: Listening): Promise<void> {
       }
       return { outcome: "ended", retryMs: decoder.retryMs };
     } catch {
-      // Silence, a lost connection, a broken event: the stream is opened anew. Who calls meets the fault that is a fault.
+      // After a timeout, a lost connection or a broken event the stream is opened again. Calls report a real fault.
       return { outcome: "failed", retryMs: decoder.retryMs };
     } finally {
       lastEventId = decoder.lastEventId ?? lastEventId;

@@ -1,4 +1,4 @@
-// A session's connection over streamable HTTP: no socket of its own, but the headers that make requests part of the session.
+// A session's connection over streamable HTTP. It has no socket of its own: the headers make a request part of the session.
 import { Deadline } from "../resilience/deadline.ts";
 import type {
   ExchangeOptions,
@@ -9,18 +9,18 @@ import type {
   UpstreamConnection,
 } from "../transport/transport.ts";
 
-/** How long the end of a session may take to reach the upstream, ms. */
-const FAREWELL_TIMEOUT_MS = 5_000;
+/** Time limit for telling the upstream that a session has ended, ms. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface ListenOptions {
   readonly signal: AbortSignal;
-  /** The first stream is open, or could not be opened. */
+  /** Called when the first stream is open, or could not be opened. */
   readonly onOpened: () => void;
-  /** See UpstreamConnection.listen(). */
+  /** See `UpstreamConnection.listen`. */
   readonly onGone: () => void;
 }
 
-/** What HttpTransport does for its connections; all headers of a request come from the connection. */
+/** The requests of a connection, as `HttpTransport` sends them. The connection gives all headers. */
 export interface HttpExchanges {
   headersFor(sessionId: string | null, protocolVersion: string | null, passed?: HeaderList): HeaderList;
   request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply>;
@@ -34,7 +34,7 @@ export class HttpConnection implements UpstreamConnection {
   readonly closed = false;
   #protocolVersion: string | null = null;
   #headers: HeaderList;
-  /** The whole list of headers, by the mirrored ones in it. */
+  /** Complete lists of headers by the mirrored headers in them. */
   #withMirrored = new WeakMap<HeaderList, HeaderList>();
   #listening: { readonly stop: AbortController; readonly opened: Promise<void> } | null = null;
   readonly #transport: HttpExchanges;
@@ -88,7 +88,7 @@ export class HttpConnection implements UpstreamConnection {
   async close(): Promise<void> {
     this.#listening?.stop.abort(new DOMException("the session has ended", "AbortError"));
     if (this.sessionId === null) return;
-    const deadline = new Deadline(FAREWELL_TIMEOUT_MS, "a fixed limit");
+    const deadline = new Deadline(CLOSE_TIMEOUT_MS, "a fixed limit");
     await this.#transport.terminate(this.#headers, { deadline }).catch(() => {});
   }
 

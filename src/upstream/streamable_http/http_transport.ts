@@ -1,5 +1,6 @@
-// One upstream's streamable HTTP endpoint: a JSON-RPC message out by POST, the answer back as JSON or from an event stream
-// (MCP 2025-11-25, transports, "Streamable HTTP"). Knows no session state; the session passes its headers in.
+// Room `streamable_http`: the Streamable HTTP transport (MCP 2025-11-25, transports, "Streamable HTTP"). `Transports` creates it.
+// This file is the endpoint of one upstream. It sends a JSON-RPC message by POST, and receives the response as JSON or from an event
+// stream. It has no session state: the session gives the headers.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, piecesOf } from "../../mcp/json_rpc.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
@@ -17,19 +18,19 @@ import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { listenTo } from "./get_stream.ts";
 import { pauseBeforeResume } from "../transport/stream_reopening.ts";
 
-/** Where an upstream is, and what is always sent there. */
+/** The address of an upstream, and the headers of every request to it. */
 export interface UpstreamTarget {
-  /** The name that error texts and logs use. */
+  /** The name for error texts and logs. */
   readonly upstream: string;
   readonly url: URL;
-  /** Credentials among them: never logged. */
+  /** These include credentials, so they are never logged. */
   readonly headers: HeaderList;
   readonly caCertificate?: string;
 }
 
 const FAILURE_TEXT_BYTES = 65_536;
 
-/** An upstream that closes a call's stream so often without saying anything new has lost the call. */
+/** Limit of resumes in a row without a new event. An upstream that closes the stream more often has lost the call. */
 const MAX_FRUITLESS_RESUMES = 5;
 
 export class HttpTransport implements UpstreamTransport {
@@ -76,8 +77,8 @@ export class HttpTransport implements UpstreamTransport {
   }
 
   /**
-   * The standing headers of a session's requests; made once a session, so that the client can recognise the list.
-   * @param passed the caller's headers that the session is opened with; they win over the target's own of the same name
+   * The headers of all requests of a session. The list is created once for a session, so that the HTTP client encodes it once.
+   * @param passed the caller's headers of the session. They replace headers of the target with the same name
    */
   headersFor(sessionId: string | null, protocolVersion: string | null, passed: HeaderList = []): HeaderList {
     const headers: [string, string][] = [
@@ -91,7 +92,7 @@ export class HttpTransport implements UpstreamTransport {
     return Object.freeze([...headers, ...standing, ...passed]);
   }
 
-  /** Send a request and await its response. @throws {SluiceError} UPSTREAM_* */
+  /** Sends a request and waits for its response. @throws {SluiceError} UPSTREAM_* */
   async request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply> {
     const response = await this.#send("POST", body, headers, options);
     const sessionId = response.header("mcp-session-id");
@@ -104,29 +105,29 @@ export class HttpTransport implements UpstreamTransport {
     }
     if (response.status === 202 || response.status === 204) {
       response.discard();
-      throw this.#broken(`HTTP ${response.status} in answer to a request`);
+      throw this.#broken(`the response to a request is HTTP ${response.status} without a body`);
     }
     const answer = this.#take(await response.text(this.#maxResponseBytes), id, options.onMessage);
-    if (answer === null) throw this.#broken("the answer is no response to our request");
+    if (answer === null) throw this.#broken("the body is no response to the request");
     return { ...answer, sessionId };
   }
 
-  /** Send a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
+  /** Sends a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
   async notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void> {
     const response = await this.#send("POST", body, headers, options);
     if (response.status < 200 || response.status > 299) await this.#failure(response, headers, null);
     else response.discard();
   }
 
-  /** End a session. 405 means that the server does not let clients end it: fine. */
+  /** Ends a session. Any status is accepted: 405 means that the server does not let clients end sessions. */
   async terminate(headers: HeaderList, options: ExchangeOptions): Promise<void> {
     const response = await this.#send("DELETE", undefined, headers, options);
     response.discard();
   }
 
   /**
-   * Take what the server sends outside any call, for as long as it offers such a stream (transports, "Listening for
-   * Messages from the Server"). Never throws; ends when the signal is aborted or the server has no such stream.
+   * Receives the messages that the server sends outside calls (transports, "Listening for Messages from the Server"). Ends when
+   * the signal is aborted, or when the server offers no such stream. Never throws.
    */
   listen(
     headers: HeaderList,
@@ -163,7 +164,7 @@ export class HttpTransport implements UpstreamTransport {
     });
   }
 
-  /** A GET for an event stream, from behind the event that was the last to arrive. */
+  /** Opens an event stream by GET, after the last event that has arrived. */
   #openStream(
     lastEventId: string | null,
     headers: HeaderList,
@@ -189,8 +190,8 @@ export class HttpTransport implements UpstreamTransport {
   }
 
   /**
-   * The response from a call's stream. A stream that ends before it, and had event ids, is gone on with by GET (2025-11-25,
-   * "Resumability and Redelivery"): the server may close it on purpose, to be polled.
+   * Reads the response from the stream of a call. If the stream ends before the response and had event ids, it is resumed by GET
+   * (2025-11-25, "Resumability and Redelivery"): a server may close it on purpose, so that clients poll.
    */
   async #readStream(
     id: number,
@@ -207,7 +208,7 @@ export class HttpTransport implements UpstreamTransport {
         for await (const chunk of response.chunks()) {
           for (const event of this.#decode(decoder, chunk)) {
             fruitless = 0;
-            // An empty event only carries an id to resume from (2025-11-25, "priming event").
+            // An empty event only gives an id to resume from (2025-11-25, "priming event").
             if (event.event !== "message" || event.data === "") continue;
             const answer = this.#take(event.data, id, options.onMessage);
             if (answer !== null) return answer;
@@ -218,7 +219,7 @@ export class HttpTransport implements UpstreamTransport {
         failure = error;
       }
       lastEventId = decoder.lastEventId ?? lastEventId;
-      // A stream of 2026-07-28, whose requests repeat themselves in headers, cannot be resumed: what it carried is lost.
+      // A stream of revision 2026-07-28 cannot be resumed. Its request has mirrored headers, and its response is lost.
       if (lastEventId === null || options.mirrored !== undefined) throw failure ?? this.#closed();
       options.onDelay?.();
       const rest = await this.#resume(lastEventId, decoder.retryMs, headers, options);
@@ -228,7 +229,7 @@ export class HttpTransport implements UpstreamTransport {
     throw this.#closed();
   }
 
-  /** @returns null where the upstream does not go on with the stream, or is not there */
+  /** @returns null if the upstream does not resume the stream, or cannot be reached */
   async #resume(
     lastEventId: string,
     retryMs: number | null,
@@ -243,7 +244,7 @@ export class HttpTransport implements UpstreamTransport {
         response.discard();
         return null;
       } catch (error) {
-        // That this has not reached the upstream says nothing of the call, which has: it must not be made again.
+        // The call itself has reached the upstream. Therefore this error must not become one that permits a retry.
         if (!isError(error, "UPSTREAM_CONNECT_FAILED") && !isError(error, "UPSTREAM_CLOSED")) throw error;
       }
     }
@@ -261,7 +262,7 @@ export class HttpTransport implements UpstreamTransport {
     }
   }
 
-  /** The response to our request in what has come, if it is there; `onMessage` takes what else is. */
+  /** @returns the response to request `id`, if the text contains it; `onMessage` receives all other messages */
   #take(
     text: string,
     id: number | null,
@@ -269,7 +270,7 @@ export class HttpTransport implements UpstreamTransport {
   ): { value: JsonObject; text: string } | null {
     let answer: { value: JsonObject; text: string } | null = null;
     for (const [value, own] of piecesOf(this.#parse(text), text)) {
-      if (!isObject(value)) throw this.#broken("the answer is no JSON-RPC message");
+      if (!isObject(value)) throw this.#broken("the body is no JSON-RPC message");
       if (id !== null && isResponseTo(value, id)) answer = { value, text: own };
       else if (typeof value.method === "string") onMessage?.(value, own);
     }
@@ -280,11 +281,11 @@ export class HttpTransport implements UpstreamTransport {
     try {
       return JSON.parse(text);
     } catch {
-      throw this.#broken("the answer is not JSON");
+      throw this.#broken("the body is not JSON");
     }
   }
 
-  /** An HTTP status that is no success: thrown as what it means, unless the body answers our request properly. */
+  /** Converts a status other than 2xx to an error. @returns the response to request `id`, if the body is a valid one */
   async #failure(
     response: HttpResponse,
     headers: HeaderList,
@@ -297,7 +298,7 @@ export class HttpTransport implements UpstreamTransport {
     const value = errorIn(text);
     const reason = describe(value, text);
     const inSession = headers.some(([name]) => name === "mcp-session-id");
-    // 404 is the spec's answer for an ended session; several servers say 400 in words instead.
+    // The specification has 404 for an ended session. Several servers answer 400 with words about the session.
     if (inSession && (status === 404 || (status === 400 && /session/i.test(reason)))) {
       throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
     }
@@ -320,7 +321,7 @@ export class HttpTransport implements UpstreamTransport {
   }
 }
 
-/** A listening stream that says nothing for so long, not even a comment, is opened anew: its peer may be gone without a word. */
+/** Silence after which a listening stream is opened again, ms. Comments count as sound. The peer may have vanished without a close. */
 const LISTEN_SILENCE_MS = 5 * 60_000;
 
 function isEventStream(response: HttpResponse): boolean {
@@ -340,7 +341,7 @@ function errorIn(text: string): JsonObject | null {
   }
 }
 
-/** A short, one-line account of a failure's body. */
+/** The body of a failed response as one short line. */
 function describe(value: JsonObject | null, text: string): string {
   const message = value !== null && isObject(value.error) ? value.error.message : undefined;
   const words = (typeof message === "string" ? message : text).replace(/\s+/g, " ").trim();

@@ -86,10 +86,10 @@ Deno.test("HttpTransport.request() says what is wrong with an answer that is non
   const cases: [FakeAnswer, string][] = [
     [json("<html>"), "is not JSON"],
     [json("[]"), "no JSON-RPC message"],
-    [json('{"id":8,"result":{}}'), "no response to our request"],
-    [json('{"id":"7","result":{}}'), "no response to our request"],
-    [json('{"id":7}'), "no response to our request"],
-    [json('{"id":7,"method":"ping","result":{}}'), "no response to our request"],
+    [json('{"id":8,"result":{}}'), "no response to the request"],
+    [json('{"id":"7","result":{}}'), "no response to the request"],
+    [json('{"id":7}'), "no response to the request"],
+    [json('{"id":7,"method":"ping","result":{}}'), "no response to the request"],
     [{ status: 202 }, "HTTP 202"],
     [events("{oops"), "is not JSON"],
   ];

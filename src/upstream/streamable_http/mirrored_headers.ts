@@ -1,15 +1,15 @@
-// The headers in which a 2026-07-28 request says its method and its target again (transports, "Standard Headers").
+// The headers that repeat the method and the target of a 2026-07-28 request (transports, "Standard Headers").
 import { BoundedMap } from "../../base/bounded_map.ts";
 import { headerText } from "../../mcp/header_text.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
 import { NAMED_BY } from "../../mcp/request_meta.ts";
 import type { HeaderList } from "../transport/transport.ts";
 
-/** Names come from catalogs, URIs of templates and task ids from anybody. */
+/** Limits of the cache. Names come from catalogs, but callers choose URIs of templates and task ids. */
 const MAX_KEPT = 2_000;
 const MAX_KEPT_CHARS = 1_000;
 
-/** Gives the same frozen list for the same method and name, so that it is encoded once. */
+/** Caches the headers by method and name. The lists are frozen, so that the HTTP client encodes each only once. */
 export class MirroredHeaders {
   readonly #kept = new BoundedMap<string, HeaderList>({ maxEntries: MAX_KEPT });
 
