@@ -302,10 +302,10 @@ export const ERRORS = {
   ),
   REPLICA_INCOMPATIBLE: row(
     "internal",
-    502,
+    503,
     -31551,
     "later",
-    "The replica that has this session or call runs another version of the gateway; retry when all replicas run the same one",
+    "The replica that owns this session or call runs another version of the gateway; retry when all replicas run the same version",
   ),
   STORE_CANNOT_OPEN: row("internal", 503, -31534, "never", "Cannot open the database {path}: {reason}"),
   SECRETS_UNUSABLE: row("internal", 500, -31552, "never", "Cannot use the secrets file {path}: {reason}"),
