@@ -241,6 +241,6 @@ test("rediss:// trusts whom REDIS_SSL_CA_CERTS names and nobody else, and heals 
     SluiceError,
   );
   assertEquals(missing.code, "SETTINGS_INVALID");
-  assertStringIncludes(missing.message, `REDIS_SSL_CA_CERTS: cannot read ${folder}/none.pem`);
+  assertStringIncludes(missing.message, `REDIS_SSL_CA_CERTS ${folder}/none.pem cannot be read`);
   await Deno.remove(folder, { recursive: true });
 });
