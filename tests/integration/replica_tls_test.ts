@@ -130,7 +130,7 @@ Deno.test({
   fn: async () => {
     await using its = await authority();
     const rows = [
-      ["/no/such.pem", "REPLICA_SSL_CA_CERTS: cannot read /no/such.pem"],
+      ["/no/such.pem", "/no/such.pem cannot be read"],
       [its.settings.KEY_FILE, `${its.settings.KEY_FILE} holds no PEM certificate`],
     ] as const;
     for (const [file, words] of rows) {
