@@ -5,7 +5,7 @@ import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import type { ChaosMode } from "../support/chaos_modes.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import type { Gateway } from "../support/gateway.ts";
-import { gatewayTest } from "../support/gateway_tests.ts";
+import { gatewayTest, valuesOn } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { paced } from "../support/pace.ts";
 import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
@@ -92,10 +92,10 @@ async function timeoutOf(sluice: Gateway, ms: number): Promise<string> {
   return body.error.message;
 }
 
-gatewayTest("The tool's own timeout wins, then TOOL_TIMEOUT, then the pool's", async (start) => {
+gatewayTest("The tool's own timeout wins, then TOOL_TIMEOUT, then the pool's", async (start, _, on) => {
   const short = "0.4";
   const long = "60";
-  for (const pool of ["true", "false"]) {
+  for (const pool of valuesOn(on, ["true", "false"])) {
     await using upstream = CounterUpstream.start();
     const env = { MCP_SESSION_POOL_ENABLED: pool };
     {
@@ -161,8 +161,8 @@ function startCall(
   };
 }
 
-gatewayTest("A client that closes its connection cancels its own call and no other", async (start) => {
-  for (const pool of ["true", "false"]) {
+gatewayTest("A client that closes its connection cancels its own call and no other", async (start, _, on) => {
+  for (const pool of valuesOn(on, ["true", "false"])) {
     await using upstream = ScriptedUpstream.start();
     // A stream that can be resumed is given up only when nobody has come for it.
     const env = { MCP_SESSION_POOL_ENABLED: pool, STREAM_RESUME_WINDOW: "0.2" };

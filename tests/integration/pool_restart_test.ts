@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ChaosUpstream } from "../support/chaos_upstream.ts";
 import { CounterProcess } from "../support/counter_process.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
-import { gatewayTest } from "../support/gateway_tests.ts";
+import { gatewayTest, valuesOn } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { assertWithin, paced } from "../support/pace.ts";
 import { drainPools, poolMetrics, poolNumbers } from "../support/pool_numbers.ts";
@@ -40,71 +40,75 @@ class Door implements AsyncDisposable {
 
 const codeIn = (body: { error?: { data: { code: string } } }) => body.error?.data.code ?? "ok";
 
-gatewayTest("The breaker opens at its threshold, lets one probe through, and closes", async (start) => {
-  const threshold = 3;
-  for (const pool of ["true", "false"]) {
-    await using upstream = new Door();
-    await using sluice = await start({
-      WORKERS: "1",
-      MCP_SESSION_POOL_ENABLED: pool,
-      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
-      // All workers are to fail often enough within that time.
-      MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: String(Math.ceil(await paced(3))),
-    });
-    await sluice.registerUpstream("counter", upstream.url);
-    const token = await sluice.token();
-    const conversation = await openSession(sluice, { token });
-    upstream.isShut = true;
-    const before = upstream.asked;
-    // Each worker has a breaker of its own.
-    const failures = threshold * sluice.workers;
-    const call = async () => codeIn((await sluice.rpc("counter-get")).body);
-    await waitFor(async () => {
-      const code = await call();
-      assert(["UPSTREAM_HTTP_ERROR", "UPSTREAM_CIRCUIT_OPEN"].includes(code), code);
-      return upstream.asked === before + failures;
-    }, { what: "every worker to have failed often enough" });
-    // The circuit is the upstream's, whoever calls and however.
-    const other = await sluice.token({ username: "bob@example.com", admin: false });
-    const refused = await Promise.all([
-      sluice.rpc("counter-get"),
-      sluice.rpc("counter-get", {}, other),
-      post(sluice, toolCall("counter-get"), { token }),
-      post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
-    ]);
-    for (const { body } of refused) {
-      assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
-      assertMatch(body.error.message, /next probe in \d+ ms/);
+gatewayTest(
+  "The breaker opens at its threshold, lets one probe through, and closes",
+  async (start, _, on) => {
+    const threshold = 3;
+    for (const pool of valuesOn(on, ["true", "false"])) {
+      await using upstream = new Door();
+      await using sluice = await start({
+        WORKERS: "1",
+        MCP_SESSION_POOL_ENABLED: pool,
+        MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
+        // All workers are to fail often enough within that time.
+        MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: String(Math.ceil(await paced(3))),
+      });
+      await sluice.registerUpstream("counter", upstream.url);
+      const token = await sluice.token();
+      const conversation = await openSession(sluice, { token });
+      upstream.isShut = true;
+      const before = upstream.asked;
+      // Each worker has a breaker of its own.
+      const failures = threshold * sluice.workers;
+      const call = async () => codeIn((await sluice.rpc("counter-get")).body);
+      await waitFor(async () => {
+        const code = await call();
+        assert(["UPSTREAM_HTTP_ERROR", "UPSTREAM_CIRCUIT_OPEN"].includes(code), code);
+        return upstream.asked === before + failures;
+      }, { what: "every worker to have failed often enough" });
+      // The circuit is the upstream's, whoever calls and however.
+      const other = await sluice.token({ username: "bob@example.com", admin: false });
+      const refused = await Promise.all([
+        sluice.rpc("counter-get"),
+        sluice.rpc("counter-get", {}, other),
+        post(sluice, toolCall("counter-get"), { token }),
+        post(sluice, toolCall("counter-get"), { token, headers: inSession(conversation) }),
+      ]);
+      for (const { body } of refused) {
+        assertEquals(codeIn(body), "UPSTREAM_CIRCUIT_OPEN");
+        assertMatch(body.error.message, /next probe in \d+ ms/);
+      }
+      assertEquals(upstream.asked, before + failures);
+      const states = async () =>
+        (await poolMetrics(sluice)).map(({ circuit_breaker_states: states }) => states[upstream.url]);
+      assertEquals(await states(), sluice.processes.map(() => "open"));
+      assertEquals(await poolNumbers(sluice, "circuit_breaker_trips"), [sluice.workers]);
+
+      upstream.isShut = false;
+      await waitFor(async () => (await states()).every((state) => state === "half_open"), {
+        what: "the reset",
+        everyMs: 100,
+      });
+      // All at once, and opening a session takes the upstream a while.
+      const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
+      const probes = codes.filter((code) => code === "ok").length;
+      assert(probes >= 1 && probes <= sluice.workers, codes.join());
+      assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);
+      assertEquals(upstream.asked, before + failures + probes);
+      // A worker that nobody asked has yet to probe.
+      await waitFor(
+        async () => await call() === "ok" && (await states()).every((state) => state === "closed"),
+        {
+          what: "every worker's probe",
+        },
+      );
+      for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
     }
-    assertEquals(upstream.asked, before + failures);
-    const states = async () =>
-      (await poolMetrics(sluice)).map(({ circuit_breaker_states: states }) => states[upstream.url]);
-    assertEquals(await states(), sluice.processes.map(() => "open"));
-    assertEquals(await poolNumbers(sluice, "circuit_breaker_trips"), [sluice.workers]);
+  },
+);
 
-    upstream.isShut = false;
-    await waitFor(async () => (await states()).every((state) => state === "half_open"), {
-      what: "the reset",
-    });
-    // All at once, and opening a session takes the upstream a while.
-    const codes = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
-    const probes = codes.filter((code) => code === "ok").length;
-    assert(probes >= 1 && probes <= sluice.workers, codes.join());
-    assertEquals(new Set(codes), new Set(["ok", "UPSTREAM_CIRCUIT_OPEN"]), pool);
-    assertEquals(upstream.asked, before + failures + probes);
-    // A worker that nobody asked has yet to probe.
-    await waitFor(
-      async () => await call() === "ok" && (await states()).every((state) => state === "closed"),
-      {
-        what: "every worker's probe",
-      },
-    );
-    for (let i = 0; i < 3; i++) assertEquals(await call(), "ok");
-  }
-});
-
-gatewayTest("Another user's refused credentials never open the circuit", async (start) => {
-  for (const pool of ["true", "false"]) {
+gatewayTest("Another user's refused credentials never open the circuit", async (start, _, on) => {
+  for (const pool of valuesOn(on, ["true", "false"])) {
     await using upstream = CounterUpstream.start();
     await using sluice = await start({
       MCP_SESSION_POOL_ENABLED: pool,
@@ -217,8 +221,8 @@ function median(values: readonly number[]): number {
 
 gatewayTest(
   "A dead upstream fails alone: the live one is as fast, and both are listed (timed)",
-  async (start) => {
-    for (const death of ["closed port", "silence"]) {
+  async (start, _, on) => {
+    for (const death of valuesOn(on, ["silence", "closed port"])) {
       await using live = CounterUpstream.start();
       await using dying = CounterUpstream.start();
       let silent: Deno.TcpListener | undefined;

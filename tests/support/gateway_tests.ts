@@ -9,7 +9,17 @@ import type { Servers } from "./cluster_servers.ts";
 import { sharedServers } from "./shared_servers.ts";
 import { Sluice } from "./sluice.ts";
 
-export type GatewayTestBody = (start: StartGateway, t: Deno.TestContext) => Promise<void>;
+export type Deployment = "one process" | "cluster";
+
+export type GatewayTestBody = (start: StartGateway, t: Deno.TestContext, on: Deployment) => Promise<void>;
+
+/**
+ * For tests that start a gateway for each value of something on which neither replicas nor the load balancer depend: in the cluster,
+ * where a start takes six times as much of the machine, the first value is enough.
+ */
+export function valuesOn<T>(on: Deployment, values: readonly T[]): readonly T[] {
+  return on === "cluster" ? values.slice(0, 1) : values;
+}
 
 /** Defines the test twice: the same body for one process, and for the cluster unless `inCluster` is false. */
 export function gatewayTest(
@@ -20,13 +30,13 @@ export function gatewayTest(
   Deno.test({
     name: `${name} (one process)`,
     ignore,
-    fn: (t) => body((env) => Sluice.start({ env }), t),
+    fn: (t) => body((env) => Sluice.start({ env }), t, "one process"),
   });
   if (!inCluster) return;
   Deno.test({
     name: `${name} (cluster)`,
     ignore: ignore || CLUSTER_MISSING,
-    fn: (t) => body(startInCluster, t),
+    fn: (t) => body(startInCluster, t, "cluster"),
   });
 }
 
