@@ -203,5 +203,5 @@ function resultOf(error: unknown): "failed" | "untrusted" | "answered" {
 }
 
 function notFound(owned: Owned): SluiceError {
-  return owned !== "parked_call" ? new SluiceError("SESSION_NOT_FOUND") : stateRefused();
+  return owned !== "pending_call" ? new SluiceError("SESSION_NOT_FOUND") : stateRefused();
 }

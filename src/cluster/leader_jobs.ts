@@ -1,4 +1,5 @@
-// What is done once in all the cluster: upstream health checks, automatic refreshes, listening for changes of their lists, the sweep of shared records.
+// The jobs that one worker does for the whole cluster while it holds the lease: health checks of upstreams, automatic refreshes,
+// listening for changes of their lists, and the sweep of shared records.
 import type { Clock } from "../base/clock.ts";
 import { AutoRefresh } from "../catalog/auto_refresh.ts";
 import type { CatalogSync } from "../catalog/catalog_sync.ts";
@@ -22,36 +23,35 @@ export interface LeaderJobsDeps {
   readonly metrics: Metrics;
   readonly leases: Leases;
   readonly registry: Registry;
-  /** Sweeps what all replicas share. Never rejects. */
+  /** Sweeps the records that all replicas share. Never rejects. */
   readonly sweep: () => Promise<unknown>;
-  /** How the health checks reach an upstream. */
+  /** The way of the health checks to an upstream. */
   readonly outbound: {
     readonly transports: Pick<Transports, "make">;
-    /** How the gateway names itself to upstreams. */
+    /** The name by which upstreams know the gateway. */
     readonly clientInfo: { readonly name: string; readonly version: string };
     /** @throws {SluiceError} SECRET_UNREADABLE */
     readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
   };
   readonly sync: CatalogSync;
   readonly catalogChanged: () => Promise<void>;
-  /** All that can be used now. */
+  /** The upstreams that can be used now. */
   readonly upstreams: () => readonly Upstream[];
   /** Takes the gateway's id and the notification's method. */
   readonly onListChanged: (gatewayId: string, method: string) => void;
 }
 
 export interface LeaderJobs {
-  /** Stand for it, until `resign`. */
+  /** Applies for the lease, until `resign()`. */
   start(): void;
-  /** Leave it to another worker. Resolves when the upstreams that were listened to have been told. */
+  /** Leaves the lease to another worker. Resolves when the sessions that listened to upstreams are closed. */
   resign(): Promise<void>;
-  /** There may be others to listen to. */
+  /** The registry has changed: the leader listens to the upstreams that can be used now. */
   upstreamsChanged(): void;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
 
-/** Runs them while this worker holds the lease. */
 export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   const { config, clock, log, metrics, leases, sweep } = deps;
   const checks = healthChecks(deps);
@@ -59,7 +59,11 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   let isLeader = false;
   let lists: ListWatch | null = null;
   let closing = Promise.resolve();
-  metrics.gauge("sluice_leader", "1: this process does what is done once in the cluster", () => +isLeader);
+  metrics.gauge(
+    "sluice_leader",
+    "1: this process holds the lease for the jobs of the cluster",
+    () => +isLeader,
+  );
   const leadership = new Leadership({
     leases,
     clock,
@@ -101,7 +105,7 @@ function healthChecks(
     timeoutMs: config.gatewayHealthCheckTimeoutMs,
     unhealthyThreshold: config.unhealthyThreshold,
     maxAtOnce: config.maxConcurrentHealthChecks,
-    // Between its sessions there is nothing of a process that could be asked.
+    // A stdio upstream has no process between its sessions, so there is nothing to check.
     gateways: async () => (await registry.gateways.list()).filter(({ transport }) => transport !== "STDIO"),
     probe: async (row, signal) => {
       const transport = outbound.transports.make(await outbound.targetOf(row));
@@ -111,7 +115,7 @@ function healthChecks(
     save: (row, health) => registry.saveHealth(row, health),
     onTurn: ({ id }, turn) => {
       catalogChanged().catch((error) => log.error("catalog not read again", { error }));
-      // It may offer something else by now. A failure is in the log.
+      // The upstream may offer something else after an outage. A failed refresh is logged.
       if (turn === "back") sync.refresh(id).catch(() => {});
     },
     count: metrics.counter(

@@ -1,4 +1,4 @@
-// Is this worker the one in all the cluster that does what must be done once (health checks, sweeps)? While it holds the lease.
+// Leader election by lease: one worker of the cluster leads while it holds the lease.
 import type { Clock } from "../base/clock.ts";
 import { toSluiceError } from "../base/errors.ts";
 import type { Leases } from "../store/leases.ts";
@@ -6,30 +6,30 @@ import type { Log } from "../telemetry/log.ts";
 
 export interface LeadershipDeps {
   readonly leases: Leases;
-  /** Measures how long, never when: only the database's clock says when the lease is over. */
+  /** Measures durations only: the end of a lease is a time of the database's clock. */
   readonly clock: Clock;
-  /** Who asks, as operators read it in the table; another for each worker that there ever was. */
+  /** This worker's name in the table of leases, different for every worker that ever ran. */
   readonly holder: string;
   readonly ttlMs: number;
   readonly log: Log;
-  /** Starts the work, which ends when the signal is aborted. */
+  /** Starts the leader's jobs. The signal ends them. */
   readonly lead: (signal: AbortSignal) => void;
 }
 
 const LEASE = "leader";
 
-/** So that the lease outlives two renewals that fail. */
+/** The lease outlives two failed renewals. */
 const RENEWALS_PER_TTL = 3;
 
-/** Who waits for a lease to run out asks a little later, not a little too early. */
+/** Added to the time until a lease expires, so that the next request is not too early. */
 const MARGIN_MS = 50;
 
 export class Leadership {
   readonly #deps: LeadershipDeps;
   #reign: AbortController | null = null;
   #expiry: number | undefined;
-  #nextQuestion: number | undefined;
-  #asking: Promise<void> = Promise.resolve();
+  #nextRequest: number | undefined;
+  #requesting: Promise<void> = Promise.resolve();
   #resigned: Promise<void> | null = null;
   #isInTrouble = false;
 
@@ -37,27 +37,27 @@ export class Leadership {
     this.#deps = deps;
   }
 
-  /** Ask for the lease, now and again and again. */
+  /** Requests the lease now and at intervals, until `resign()`. */
   start(): void {
-    this.#asking = this.#ask();
+    this.#requesting = this.#request();
   }
 
-  /** End the work and leave the lease to whoever asks next. Never throws: a lease that cannot be released runs out. */
+  /** Ends the leader's jobs and releases the lease. Never throws: a lease that cannot be released expires. */
   resign(): Promise<void> {
     return this.#resigned ??= this.#resign();
   }
 
   async #resign(): Promise<void> {
     const { leases, clock, holder, log } = this.#deps;
-    clock.clearTimeout(this.#nextQuestion!);
+    clock.clearTimeout(this.#nextRequest!);
     this.#lose("resigned");
-    await this.#asking;
+    await this.#requesting;
     await leases.release(LEASE, holder).catch((error) => log.warning("lease not released", { error }));
   }
 
-  async #ask(): Promise<void> {
+  async #request(): Promise<void> {
     const { leases, clock, holder, ttlMs, log } = this.#deps;
-    // Counted from before the question was asked, so the lease is never ours for longer than the database thinks.
+    // The time runs from before the request, so this worker never believes in the lease for longer than the database.
     let isTooLate = false;
     const expiry = clock.setTimeout(() => {
       isTooLate = true;
@@ -85,7 +85,7 @@ export class Leadership {
       this.#isInTrouble = true;
     }
     if (this.#resigned !== null) return;
-    this.#nextQuestion = clock.setTimeout(() => this.start(), waitMs);
+    this.#nextRequest = clock.setTimeout(() => this.start(), waitMs);
   }
 
   #win(term: number): void {

@@ -1,9 +1,9 @@
-// Where the other replicas reach this process.
+// The address at which the other replicas reach this process.
 import type { Config } from "../config/schema.ts";
 
 type AddressSettings = Pick<Config, "replicaAddress" | "host" | "port" | "ssl">;
 
-/** The start of a URL, without a slash at its end. */
+/** @returns the start of a URL, without a trailing slash */
 export function replicaAddress(
   { replicaAddress, host, port, ssl }: AddressSettings,
   interfaces: () => readonly Pick<Deno.NetworkInterfaceInfo, "address" | "family">[] = Deno.networkInterfaces,
@@ -17,7 +17,7 @@ function isWildcard(host: string): boolean {
   return /^(0\.0\.0\.0|\[?::\]?)$/.test(host);
 }
 
-/** IPv4 first: a link-local IPv6 address is no good without its zone. */
+/** Prefers IPv4: a link-local IPv6 address is useless without its zone. */
 function outerAddress(interfaces: readonly Pick<Deno.NetworkInterfaceInfo, "address" | "family">[]): string {
   const outer = interfaces.filter(({ address }) => !/^(127\.|::1$|fe80:|169\.254\.)/i.test(address));
   const found = outer.find(({ family }) => family === "IPv4") ?? outer[0];

@@ -6,7 +6,7 @@ import type { Secrets } from "../store/secrets.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
-import type { Answers, Question } from "../worker/protocol/messages.ts";
+import type { CommandResults, WorkerCommand } from "../worker/protocol/messages.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import { listenersOf, migratesConnections } from "./kernel/kernel.ts";
@@ -61,7 +61,7 @@ export class Supervisor {
   #stopping = false;
   /** Until every worker has listened once, the death of one fails the start and is reported there. */
   #hasStarted = false;
-  /** Counts the questions of `askOne()`, to spread them over the workers. */
+  /** Counts the commands of `askOne()`, to spread them over the workers. */
   #turn = 0;
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
@@ -137,20 +137,20 @@ export class Supervisor {
     clearTimeout(timer);
   }
 
-  /** Asks every worker. The answer of a worker that dies or is blocked is missing; a blocked worker reads the question when it wakes. */
-  async askAll<Q extends Question>(question: Q): Promise<readonly Answers[Q["type"]][]> {
-    const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(question)));
+  /** Asks every worker. The result of a worker that dies or is blocked is missing; a blocked worker reads the command when it wakes. */
+  async askAll<C extends WorkerCommand>(command: C): Promise<readonly CommandResults[C["type"]][]> {
+    const asked = [...this.#alive].map((worker) => within(ANSWER_WITHIN_MS, worker.ask(command)));
     const answers = await Promise.allSettled(asked);
-    if (question.type === "read_catalog") this.#checkpoints?.changed();
+    if (command.type === "read_catalog") this.#checkpoints?.changed();
     return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
   }
 
   /** Asks one serving worker, each time another. @returns null if there is none, or if it does not answer */
-  async askOne<Q extends Question>(question: Q): Promise<Answers[Q["type"]] | null> {
+  async askOne<C extends WorkerCommand>(command: C): Promise<CommandResults[C["type"]] | null> {
     const serving = [...this.#alive].filter(({ state }) => state === "ready");
     if (serving.length === 0) return null;
     const worker = serving[this.#turn++ % serving.length]!;
-    return await within(ANSWER_WITHIN_MS, worker.ask(question)).catch(() => null);
+    return await within(ANSWER_WITHIN_MS, worker.ask(command)).catch(() => null);
   }
 
   /**
@@ -209,8 +209,8 @@ export class Supervisor {
         onRequest: (worker, request) => void this.#serve(worker, request),
         onCounters: (worker, counters) => this.#noteCounters(worker, counters),
         onLog: (lines) => sink.write(lines),
-        onFault: ({ index }, question, reason) =>
-          this.#options.log.error("worker could not answer", { worker: index, question, reason }),
+        onFault: ({ index }, command, reason) =>
+          this.#options.log.error("worker command failed", { worker: index, command, reason }),
         onWantsRecycling: (worker, reason) => void this.#recycle(worker, reason),
       },
     });
@@ -327,9 +327,9 @@ export class Supervisor {
     return done;
   }
 
-  async #serve(asking: WorkerHandle, { request, question }: WorkerRequest): Promise<void> {
-    const values = question.type === "metrics" ? await this.#readMetrics() : await this.askAll(question);
-    asking.send({ type: "answers", request, values });
+  async #serve(asking: WorkerHandle, { request, command }: WorkerRequest): Promise<void> {
+    const values = command.type === "metrics" ? await this.#readMetrics() : await this.askAll(command);
+    asking.send({ type: "results", request, values });
   }
 
   /** A terminated worker may still send a message, but its counters are among the ended ones already. */

@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../base/errors.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
-import type { Answers, FromWorker, Question, ToWorker } from "../worker/protocol/messages.ts";
+import type { CommandResults, FromWorker, ToWorker, WorkerCommand } from "../worker/protocol/messages.ts";
 import type { ListeningSocket } from "./kernel/listening_sockets.ts";
 
 /** The states follow in this order. Every state may go straight to draining or dead. */
@@ -16,15 +16,15 @@ const NEXT: Readonly<Record<WorkerState, readonly WorkerState[]>> = {
   dead: [],
 };
 
-/** A question of a worker to the supervisor. */
+/** A command of a worker for the supervisor, or through it for all workers. */
 export type WorkerRequest = Extract<FromWorker, { type: "ask_all" }>;
 
 export interface WorkerEvents {
   onState(handle: WorkerHandle, state: WorkerState): void;
   onRequest(handle: WorkerHandle, request: WorkerRequest): void;
   onWantsRecycling(handle: WorkerHandle, reason: string): void;
-  /** The worker could not answer a question. The asking side is told as well. */
-  onFault(handle: WorkerHandle, question: string, reason: string): void;
+  /** A command failed in the worker. The asking side is told as well. */
+  onFault(handle: WorkerHandle, command: string, reason: string): void;
   /** The worker has told its counters. */
   onCounters(handle: WorkerHandle, counters: MetricsSnapshot): void;
   /** Lines for standard output. */
@@ -92,13 +92,13 @@ export class WorkerHandle {
     if (this.#state !== "dead") this.#worker.postMessage(message, transfer as any);
   }
 
-  /** Asks, and waits for the answer. @throws {SluiceError} WORKER_GONE; INTERNAL if the worker could not answer */
-  ask<Q extends Question>(question: Q): Promise<Answers[Q["type"]]> {
+  /** Sends a command, and waits for its result. @throws {SluiceError} WORKER_GONE; INTERNAL if the command failed */
+  ask<C extends WorkerCommand>(command: C): Promise<CommandResults[C["type"]]> {
     if (this.#state === "dead") return Promise.reject(new SluiceError("WORKER_GONE"));
     const request = this.#nextRequest++;
     return new Promise((resolve, reject) => {
       this.#asked.set(request, { resolve: resolve as (value: unknown) => void, reject });
-      this.send({ type: "question", request, question });
+      this.send({ type: "command", request, command });
     });
   }
 
@@ -133,9 +133,9 @@ export class WorkerHandle {
         this.#asked.get(message.request)?.resolve(message.value);
         this.#asked.delete(message.request);
         return;
-      case "not_answered": {
-        const { request, question, cause } = message;
-        this.#events.onFault(this, question, cause);
+      case "command_failed": {
+        const { request, command, cause } = message;
+        this.#events.onFault(this, command, cause);
         this.#asked.get(request)?.reject(new SluiceError("INTERNAL", {}, { cause }));
         this.#asked.delete(request);
         return;

@@ -1,11 +1,20 @@
-// A worker's entry: takes its orders from the supervisor, listens on the shared port.
+// Room `worker`: one thread that serves the gateway on the shared port. The supervisor starts it and speaks to it by the messages of
+// `protocol`; other rooms import nothing of it but those. `sluice stdio` alone uses `wiring`, to make a gateway without a port.
+//
+// This file is the thread's entry: it runs the supervisor's messages in order.
 import { parentPort } from "node:worker_threads";
 import type { Config } from "../config/schema.ts";
 import { reasonOf, toSluiceError } from "../base/errors.ts";
 import { type App, createApp } from "./wiring/app.ts";
 import { becomeInterruptible } from "./interruptible.ts";
 import { listen, type Listening } from "./listen/listen.ts";
-import type { Answers, FromWorker, Question, SupervisorQuestion, ToWorker } from "./protocol/messages.ts";
+import type {
+  CommandResults,
+  FromWorker,
+  SupervisorCommand,
+  ToWorker,
+  WorkerCommand,
+} from "./protocol/messages.ts";
 import type { SupervisorLink } from "./protocol/supervisor_link.ts";
 
 if (parentPort === null) throw new Error("this file is a worker of the supervisor");
@@ -15,18 +24,20 @@ function send(message: FromWorker): void {
   supervisor.postMessage(message);
 }
 
-/** Questions to the supervisor that wait for their answer. */
+/** This worker's commands for all workers, by request, until their results are here. */
 const asked = new Map<number, (values: readonly unknown[]) => void>();
 let nextRequest = 1;
 
 const link: SupervisorLink = {
   writeLog: (lines) => send({ type: "log", lines }),
   wantsRecycling: (reason) => send({ type: "wants_recycling", reason }),
-  askAll<Q extends Question | SupervisorQuestion>(question: Q): Promise<readonly Answers[Q["type"]][]> {
+  askAll<C extends WorkerCommand | SupervisorCommand>(
+    command: C,
+  ): Promise<readonly CommandResults[C["type"]][]> {
     const request = nextRequest++;
     return new Promise((resolve) => {
-      asked.set(request, (values) => resolve(values as readonly Answers[Q["type"]][]));
-      send({ type: "ask_all", request, question });
+      asked.set(request, (values) => resolve(values as readonly CommandResults[C["type"]][]));
+      send({ type: "ask_all", request, command });
     });
   },
 };
@@ -63,11 +74,11 @@ function fail(error: unknown): void {
   send({ type: "failed", code, params, cause: cause === undefined ? words : reasonOf(cause) });
 }
 
-/** End the open streams, finish the calls, take no more connections, close what was opened. */
+/** Ends the streams, finishes the calls, accepts no more connections, and closes what was opened. */
 async function drain(): Promise<void> {
   becomeUninterruptible();
   void app.resign();
-  // Before the server: its shutdown breaks off WebSockets, and the calls on them.
+  // Before the shutdown of the server, which breaks WebSockets off, and the calls on them.
   listening?.retire();
   await app.endStreams();
   await listening?.shutdown();
@@ -76,12 +87,12 @@ async function drain(): Promise<void> {
   send({ type: "drained", counters: app.counters() });
 }
 
-async function answer(question: Question): Promise<Answers[Question["type"]]> {
-  switch (question.type) {
+async function run(command: WorkerCommand): Promise<CommandResults[WorkerCommand["type"]]> {
+  switch (command.type) {
     case "busy_peers":
       return [...listening?.busyPeerPorts() ?? [], ...app.webSocketPorts()];
     case "clients_gone":
-      for (const request of listening?.requestsOf(question.peers) ?? []) app.clientGone(request);
+      for (const request of listening?.requestsOf(command.peers) ?? []) app.clientGone(request);
       return null;
     case "reload_certificate":
       return await listening?.reloadCertificate().then(() => null, reasonOf) ?? null;
@@ -92,20 +103,20 @@ async function answer(question: Question): Promise<Answers[Question["type"]]> {
       listening?.closeRetired();
       return null;
     default:
-      return await app.answer(question);
+      return await app.run(command);
   }
 }
 
-/** Whatever an answer meets: who asked hears of it, and the next order is obeyed. */
-async function answerTo({ request, question }: Extract<ToWorker, { type: "question" }>): Promise<void> {
+/** Never rejects: a failure is reported to the asking side, and the next message is handled. */
+async function runAndReport({ request, command }: Extract<ToWorker, { type: "command" }>): Promise<void> {
   try {
-    send({ type: "done", request, value: await answer(question) });
+    send({ type: "done", request, value: await run(command) });
   } catch (error) {
-    send({ type: "not_answered", request, question: question.type, cause: reasonOf(error) });
+    send({ type: "command_failed", request, command: command.type, cause: reasonOf(error) });
   }
 }
 
-async function obey(message: ToWorker): Promise<void> {
+async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "start":
       return await start(message);
@@ -119,36 +130,37 @@ async function obey(message: ToWorker): Promise<void> {
       return app.ports.disconnect(message.worker);
     case "former_peer_gone":
       return app.ports.disconnectFormer(message.worker);
-    case "question":
-      return await answerTo(message);
-    case "answers":
+    case "command":
+      return await runAndReport(message);
+    case "results":
       asked.get(message.request)?.(message.values);
       asked.delete(message.request);
       return;
     case "drain":
-      // Questions are answered to the end: a write elsewhere waits for every worker.
+      // Not awaited: commands are run until the end, because a write to the registry waits for every worker.
       void drain();
       return;
   }
 }
 
-const PROMPT_WHEN_MADE: ReadonlySet<Question["type"]> = new Set([
+/** Commands that wait for the database or for calls: no other message waits for them once the application is made. */
+const CONCURRENT_WHEN_MADE: ReadonlySet<WorkerCommand["type"]> = new Set([
   "replica_record",
   "read_catalog",
   "catalog_version",
   "end_channels",
 ]);
 
-/** Asked while something else takes its time, too; or waits for the database or for calls, and nothing else shall wait for that. */
-function isPromptQuestion({ type }: Question): boolean {
-  return type === "busy_peers" || type === "clients_gone" || isMade && PROMPT_WHEN_MADE.has(type);
+/** Messages that do not wait for the ones before them. Results of `ask_all` are awaited by what runs, so they must not wait. */
+function isConcurrent(message: ToWorker): boolean {
+  if (message.type !== "command") return message.type === "results" || message.type === "ping";
+  const { type } = message.command;
+  return type === "busy_peers" || type === "clients_gone" || isMade && CONCURRENT_WHEN_MADE.has(type);
 }
 
-// In order: what comes while the application is being made waits for it. An answer is awaited by what runs, so it may not wait.
+// The other messages are handled in order; what comes while the application is made waits for it.
 let queue: Promise<void> = Promise.resolve();
 supervisor.on("message", (message: ToWorker) => {
-  const isPrompt = message.type === "answers" || message.type === "ping" ||
-    message.type === "question" && isPromptQuestion(message.question);
-  if (isPrompt) void obey(message);
-  else queue = queue.then(() => obey(message));
+  if (isConcurrent(message)) void handle(message);
+  else queue = queue.then(() => handle(message));
 });

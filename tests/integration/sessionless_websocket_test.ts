@@ -129,9 +129,11 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak
     await using client = await SessionlessSocket.connect(sluice.url, token);
     const args = { name: "old-test-elicitation", arguments: { message: "Who?" } };
     const asked = await client.ask("tools/call", args, CAN_ELICIT);
-    assertEquals(await metric(sluice, "sluice_parked_calls"), 1);
+    assertEquals(await metric(sluice, "sluice_pending_calls"), 1);
     client.cancel(asked.id);
-    await waitFor(async () => await metric(sluice, "sluice_parked_calls") === 0, { what: "no pending call" });
+    await waitFor(async () => await metric(sluice, "sluice_pending_calls") === 0, {
+      what: "no pending call",
+    });
     const { error } = await client.ask("tools/call", back(args.name, asked), CAN_ELICIT);
     assertEquals(error.code, -32602);
   });
@@ -184,7 +186,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak
 
   await t.step("nothing is left behind", async () => {
     await atRest(sluice);
-    assertEquals(await metric(sluice, "sluice_parked_calls"), 0);
+    assertEquals(await metric(sluice, "sluice_pending_calls"), 0);
   });
 });
 

@@ -40,4 +40,4 @@ export interface McpReply {
 export type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
 /** What one worker of one replica has, and requests to any other must find. */
-export type Owned = "session" | "parked_call" | "sse_stream";
+export type Owned = "session" | "pending_call" | "sse_stream";

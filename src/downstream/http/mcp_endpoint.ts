@@ -101,7 +101,7 @@ export class McpEndpoint implements Endpoint {
     if (method !== "POST") throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "POST" });
     const { pendingCalls, serveSessionless, elsewhere } = this.#deps;
     const claims = pendingCalls.claimsOf(ownStateIn(body));
-    const forward = claims === null ? null : elsewhere(claims, "parked_call");
+    const forward = claims === null ? null : elsewhere(claims, "pending_call");
     return forward === null
       ? await serveSessionless(request, clientGone)
       : await forward(request, clientGone);

@@ -41,7 +41,7 @@ export class LocalServer {
   readonly serve: Serve = async (request, signal) => {
     await this.#admit(request);
     if (request.isForSse) return (await this.#ask("sse_stream", request, signal))!;
-    const reply = mayBeSessionless(request) ? await this.#ask("parked_call", request, signal) : null;
+    const reply = mayBeSessionless(request) ? await this.#ask("pending_call", request, signal) : null;
     return reply ?? (await this.#ask("session", request, signal))!;
   };
 

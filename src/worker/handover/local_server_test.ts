@@ -31,7 +31,7 @@ function server({ takesSessionless = true } = {}) {
   local.register("session", () => (calls.push("session"), Promise.resolve(reply("session"))));
   local.register("sse_stream", () => (calls.push("sse"), Promise.resolve(reply("sse"))));
   local.register(
-    "parked_call",
+    "pending_call",
     () => (calls.push("sessionless"), Promise.resolve(takesSessionless ? reply("sessionless") : null)),
   );
   return { local, calls };

@@ -1,23 +1,23 @@
-// When this worker should be replaced: after so many requests, or near the end of its heap. Before the latter, the callers whose
-// sessions take the most memory lose them: the others must not pay for them, and a successor must not inherit what filled the heap.
+// Decides when this worker should be replaced: after MAX_REQUESTS requests, or near the end of its heap. Before the heap is full, the
+// callers whose sessions take the most memory lose them, so that other callers and the successor do not bear the cost.
 import v8 from "node:v8";
 import type { Config } from "../../config/schema.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 
 const LOOK_EVERY_MS = 1_000;
 
-/** Beyond this part of WORKER_MAX_HEAP_MB, sessions end until the others keep KEPT_SHARE. */
+/** The share of WORKER_MAX_HEAP_MB in use at which sessions are ended, until the remaining ones keep KEPT_SHARE. */
 const SHED_SHARE = 0.65;
 
-/** What sessions may keep near the end of the heap, and so what a successor inherits: a part of WORKER_MAX_HEAP_MB. */
+/** The share of WORKER_MAX_HEAP_MB that sessions may keep then. The successor inherits as much. */
 const KEPT_SHARE = 0.2;
 
-/** Beyond this part of WORKER_MAX_HEAP_MB, what is left is needed for the time until the successor serves. */
+/** The share in use at which a successor is needed: the rest must last until the successor serves. */
 const RECYCLE_SHARE = 0.8;
 
 export interface RetirementDeps {
   readonly link: Pick<SupervisorLink, "wantsRecycling">;
-  /** Ends sessions until the others keep this many characters together, those of the greediest caller first. */
+  /** Ends sessions, the greediest caller's first, until the remaining ones keep this many characters together. */
   readonly shedSessions: (maxChars: number) => void;
   readonly usedHeapBytes?: () => number;
 }
@@ -25,7 +25,7 @@ export interface RetirementDeps {
 const MIB = 1024 * 1024;
 
 export class Retirement {
-  /** How many requests this worker serves; jittered, so that the workers do not all end at once. */
+  /** Jittered, so that the workers do not all end at once. */
   readonly #maxRequests: number;
   readonly #deps: RetirementDeps;
   readonly #timer: ReturnType<typeof setInterval> | undefined;

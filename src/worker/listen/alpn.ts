@@ -1,4 +1,4 @@
-// Serves one HTTP version over TLS. Deno.serve always offers both by ALPN and takes no listener of one's own; Deno's internals do.
+// Serves one HTTP version over TLS. Deno.serve always offers both versions by ALPN, and takes no listener. Deno's internals take one.
 import { SluiceError } from "../../base/errors.ts";
 
 export type ServeHandler = Deno.ServeHandler<Deno.NetAddr>;
@@ -13,7 +13,7 @@ export interface OneVersionOptions {
   readonly onError: (error: unknown) => Response;
 }
 
-/** What Deno.serve itself calls with its listener: the same in 2.7 and 2.9, promised by neither. */
+/** The function that Deno.serve calls with its listener. It is the same in Deno 2.7 and 2.9, and not a public API. */
 interface DenoInternals {
   serveHttpOnListener?: (
     listener: Deno.TlsListener,
@@ -26,7 +26,7 @@ interface DenoInternals {
 
 const ALPN = { "1": ["http/1.1"], "2": ["h2"] } as const;
 
-/** @throws {SluiceError} CANNOT_LISTEN where this Deno has no way to do it */
+/** @throws {SluiceError} CANNOT_LISTEN if this version of Deno has no such function */
 export function serveOneVersion(
   { hostname, port, tcpBacklog, cert, key, version, onError }: OneVersionOptions,
   handler: ServeHandler,

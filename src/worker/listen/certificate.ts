@@ -1,11 +1,11 @@
-// The server's certificate and key: read from their files, decrypted, and proven to belong together before anything listens.
+// Reads the certificate and key, decrypts the key, and checks that they match before the gateway listens.
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";
 import type { Config } from "../../config/schema.ts";
 
 export interface KeyPair {
-  /** The chain, PEM. */
+  /** The certificate chain, PEM. */
   readonly cert: string;
   /** PKCS#8, PEM, not encrypted. */
   readonly key: string;
@@ -39,7 +39,7 @@ export async function readKeyPair({ certFile, keyFile, keyFilePassword }: TlsCon
   };
 }
 
-/** What an operator should know of a certificate that works; null: nothing. */
+/** A warning for a certificate that has expired or soon will; null: no warning. */
 export function expiryWarning({ expiresAt }: KeyPair, now: number): string | null {
   const days = Math.floor((expiresAt - now) / DAY_MS);
   const date = new Date(expiresAt).toISOString().slice(0, 10);

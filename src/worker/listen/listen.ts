@@ -1,4 +1,7 @@
-// Listens on the shared port: HTTP/1.1 and HTTP/2, with TLS or without, and takes a new certificate while it serves.
+// Room `listen`: the port of a worker: HTTP/1.1 and HTTP/2, with TLS or without. `main.ts` calls `listen`; no other room knows
+// connections.
+//
+// This file opens the listeners, and replaces them when the certificate changes.
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { restErrorResponse } from "../../http/error_response.ts";
@@ -14,27 +17,27 @@ export type ListenConfig =
   & TlsConfig;
 
 export interface ListenHooks {
-  /** A fault of the HTTP server itself, e.g. a client that broke off. */
+  /** The response to a fault of the HTTP server itself, e.g. a client that broke off. */
   readonly onError: (error: unknown) => Response;
 }
 
 export interface Listening {
   readonly addr: Deno.NetAddr;
-  /** The remote ports of connections that wait for an answer, or for the rest of one. */
+  /** The remote ports of connections whose response is not complete. */
   busyPeerPorts(): number[];
-  /** What is under way for these clients. @param peers as peerName() names them */
+  /** The requests of these clients that are under way. @param peers as peerName() writes them */
   requestsOf(peers: readonly string[]): Request[];
   /**
-   * Reads CERT_FILE and KEY_FILE again, and listens with what they hold, beside the old listener: that takes connections, too,
-   * until closeRetired(), and asks its clients to close theirs. Without SSL it does nothing.
-   * @throws {SluiceError} CERTIFICATE_UNUSABLE, CANNOT_LISTEN: the old certificate is served on
+   * Reads CERT_FILE and KEY_FILE again, and opens a listener with them beside the old one. The old listener accepts connections
+   * until closeRetired(), and asks its clients to close theirs. Does nothing without SSL.
+   * @throws {SluiceError} CERTIFICATE_UNUSABLE, CANNOT_LISTEN; the old certificate stays in use
    */
   reloadCertificate(): Promise<void>;
-  /** Closes the listeners of earlier certificates, and their idle connections; requests under way there go on. */
+  /** Closes the listeners of earlier certificates and their idle connections. Requests under way on others are finished. */
   closeRetired(): void;
-  /** From now on every answer asks for its connection to be closed. */
+  /** From now on every response asks the client to close the connection. */
   retire(): void;
-  /** Takes no more connections, closes idle ones; resolves when every request has its answer. */
+  /** Accepts no more connections and closes idle ones. Resolves when every request has its response. */
   shutdown(): Promise<void>;
 }
 
@@ -78,7 +81,7 @@ export async function listen(
 
 interface Server {
   readonly addr: Deno.NetAddr;
-  /** Its answers ask for the connection to be closed. */
+  /** Its responses ask the client to close the connection. */
   retiring: boolean;
   shutdown(): Promise<void>;
 }
@@ -128,9 +131,9 @@ async function openServer(
 }
 
 /**
- * Answers requests of the other version with 505. Deno tells a handler no version, but an HTTP/1.1 request must have a Host
- * header, and one of HTTP/2 has `:authority` in its place: a client that sends both over HTTP/2 passes for HTTP/1. What other
- * replicas hand on comes by HTTP/1.1 whatever clients speak.
+ * Answers requests of the other version with 505. Deno tells a handler no version. An HTTP/1.1 request has a Host header, an HTTP/2
+ * request has `:authority` in its place, so a client that sends both over HTTP/2 counts as HTTP/1.1. Requests of other replicas are
+ * exempt: they always use HTTP/1.1.
  */
 function onlyVersion(version: "1" | "2", handle: Handle): Handle {
   return (request, info) => {
@@ -143,7 +146,7 @@ function onlyVersion(version: "1" | "2", handle: Handle): Handle {
 }
 
 function closing(response: Response): Response {
-  // A WebSocket is no longer the server's to close.
+  // A WebSocket has left the server.
   if (response.status !== 101) response.headers.set("connection", "close");
   return response;
 }

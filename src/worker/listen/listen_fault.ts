@@ -1,5 +1,4 @@
-// Why an address cannot be listened on, and what an operator can do about it.
-
+// Why the gateway cannot listen at an address, and the remedy, in words.
 import { reasonOf } from "../../base/errors.ts";
 
 /** The reason of CANNOT_LISTEN. */

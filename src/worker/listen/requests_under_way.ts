@@ -1,10 +1,10 @@
-// Which connections have a request under way, until the last byte of its answer: those that may be silent without being idle.
+// The requests under way, each until the last byte of its response. Their connections may be silent and are not idle.
 
-/** What Deno.serve tells a handler beside the request. */
+/** The second argument of a handler of Deno.serve. */
 type ServeInfo = Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr" | "completed">;
 
 export class RequestsUnderWay {
-  // The address is asked for only when somebody wants to know: for nearly all requests nobody ever does.
+  // Addresses are read only on demand: nearly all requests end before anybody asks for them.
   readonly #requests = new Map<ServeInfo, Request>();
 
   add(request: Request, info: ServeInfo): void {
@@ -13,7 +13,7 @@ export class RequestsUnderWay {
     info.completed.then(remove, remove);
   }
 
-  /** The remote ports of their connections. */
+  /** The remote ports of the requests' connections. */
   peerPorts(): number[] {
     const ports = new Set<number>();
     for (const info of this.#requests.keys()) {
@@ -23,7 +23,7 @@ export class RequestsUnderWay {
     return [...ports];
   }
 
-  /** Those that came over the connections of these clients. @param peers as peerName() names them */
+  /** The requests that came over the connections of these clients. @param peers as peerName() writes them */
   requestsOf(peers: readonly string[]): Request[] {
     const wanted = new Set(peers);
     const found: Request[] = [];
@@ -35,13 +35,13 @@ export class RequestsUnderWay {
   }
 }
 
-/** A client's end of its connection, alike however an IPv6 address is written. */
+/** The address and port of a client, the same for every spelling of an IPv6 address. */
 export function peerName({ hostname, port }: { readonly hostname: string; readonly port: number }): string {
   const host = hostname.includes(":") ? new URL(`http://[${hostname}]`).hostname : hostname;
   return `${host} ${port}`;
 }
 
-/** null: its connection is gone, or became a WebSocket. */
+/** null if the connection is closed or has become a WebSocket. */
 function addressOf(info: ServeInfo): Deno.NetAddr | null {
   try {
     return info.remoteAddr;

@@ -1,4 +1,5 @@
-// What the supervisor and its workers say to each other: plain data only, over node:worker_threads messages.
+// Room `protocol`: the messages between the supervisor and its workers, over node:worker_threads. They are plain data. Both sides and
+// every part of a worker may import this room; it holds types only.
 import type { Config } from "../../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
@@ -9,47 +10,49 @@ import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
 import type { PoolSnapshot } from "../../upstream/pool/pool_metrics.ts";
 
-/** One worker's state as shown to operators; merged over all workers. */
+/** One worker's state as operators see it, merged over all workers. */
 export interface WorkerReport {
   readonly worker: number;
   readonly metrics: MetricsSnapshot;
   readonly pool: PoolSnapshot;
 }
 
-/** What every worker can be asked to do; the answer to each is in `Answers`. */
-export type Question = AppQuestion | ListenQuestion;
+/** A command for a worker. `CommandResults` has the type of each result. */
+export type WorkerCommand = AppCommand | ListenCommand;
 
-/** What the supervisor answers itself: the metrics of all workers, those that have ended too, and its own. */
-export type SupervisorQuestion = { readonly type: "metrics" };
+/** A command for the supervisor itself: the metrics of all workers, ended ones included, and its own. */
+export type SupervisorCommand = { readonly type: "metrics" };
 
-export type AppQuestion =
-  /** The store's catalog has this version now: read it, unless it is here already. */
+/** Commands that the application of a worker runs. */
+export type AppCommand =
+  /** Read the catalog, unless the worker has this version of it. */
   | { readonly type: "read_catalog"; readonly version: number }
-  /** Which version has the store's catalog? */
+  /** Read the version of the catalog in the store. */
   | { readonly type: "catalog_version" }
-  /** What is known of another replica, by its number: the database or Redis that knows for all is away. */
+  /** Give the record of another replica as last read. Asked while the store of the records is away. */
   | { readonly type: "replica_record"; readonly replica: number }
-  /** A client's message about something that may be under way in the worker that had its session before. */
+  /** Take a client's message that concerns something under way in the worker that had its session before. */
   | { readonly type: "client_said"; readonly session: string; readonly text: string }
   /** Tell clients of a change that the catalog does not show. */
   | { readonly type: "announce"; readonly change: UpstreamChange }
   | { readonly type: "report" }
-  /** How many requests of these callers has the worker let in? */
+  /** Count the requests that the worker has admitted for these callers. */
   | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
-  /** A successor is there: give it the sessions, forward what still comes for them. */
+  /** Give the sessions away, and forward requests for them: a successor is ready. */
   | { readonly type: "hand_over" }
   | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
-  /** End what is one connection, WebSockets and SSE sessions, once its calls are answered; the answer comes then. */
+  /** End the open WebSockets and SSE sessions when their calls are answered. The result comes after that. */
   | { readonly type: "end_channels" }
-  /** Close pooled sessions: those of one upstream, or all. */
+  /** Close the pooled sessions of one upstream; null: of all. */
   | { readonly type: "drain_pool"; readonly upstreamId: string | null };
 
-export type ListenQuestion =
-  /** Ask the clients to close their connections; the end is near. */
+/** Commands about the connections of a worker. */
+export type ListenCommand =
+  /** Ask clients to close their connections: the worker is about to end. */
   | { readonly type: "retire" }
-  /** Which connections have a request under way? */
+  /** List the connections that have a request under way. */
   | { readonly type: "busy_peers" }
-  /** These clients have closed their connections: cancel what is under way for them. As peerName() names them. */
+  /** Cancel the requests of these clients, who have closed their connections. As peerName() writes them. */
   | { readonly type: "clients_gone"; readonly peers: readonly string[] }
   /** Read CERT_FILE and KEY_FILE again. */
   | { readonly type: "reload_certificate" }
@@ -62,12 +65,12 @@ export interface SessionHandover {
   readonly upstreams: readonly BoundTransfer[];
 }
 
-export interface Answers {
+export interface CommandResults {
   readonly metrics: MetricsSnapshot;
   readonly hand_over: readonly SessionHandover[];
   readonly take_over: null;
   readonly retire: null;
-  /** Which version this worker has now: an older one where the store could not be read. */
+  /** The version that the worker has now; an older one if it could not read the store. */
   readonly read_catalog: number;
   /** null: the store cannot be read now. */
   readonly catalog_version: number | null;
@@ -75,14 +78,14 @@ export interface Answers {
   readonly announce: null;
   readonly client_said: null;
   readonly report: WorkerReport;
-  /** null: this worker limits nobody. */
+  /** null: the worker limits no rates. */
   readonly rate_counts: OwnCounts | null;
   readonly end_channels: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
-  /** Their remote ports. */
+  /** Remote ports. */
   readonly busy_peers: readonly number[];
   readonly clients_gone: null;
-  /** Why the old certificate is served on; null: the new one is served. */
+  /** Why the old certificate stays in use; null: the new one is in use. */
   readonly reload_certificate: string | null;
   readonly close_retired: null;
 }
@@ -91,40 +94,40 @@ export type ToWorker =
   | {
     readonly type: "start";
     readonly worker: number;
-    /** It takes the place of a worker that lives, and is told to `take_over` what that one has. */
+    /** A living worker has this number: it will hand its sessions over, and `take_over` brings them. */
     readonly isSuccessor: boolean;
     readonly workerCount: number;
-    /** The process's own, for its number among the replicas. */
+    /** The same for all workers of the process: its replica numbers follow from it. */
     readonly replicaSeed: string;
     readonly config: Config;
     readonly secrets: Secrets;
   }
-  /** Listen on the port: the answer is `ready`. */
+  /** Listen on the port. `ready` is the response. */
   | { readonly type: "listen" }
-  /** Answered by `pong`, unless the event loop is blocked. */
+  /** `pong` is the response, unless the event loop is blocked. */
   | { readonly type: "ping" }
-  /** A way to another worker; sent anew when that one was replaced. */
+  /** The port to another worker; sent again when that worker is replaced. */
   | { readonly type: "peer"; readonly worker: number; readonly port: MessagePort }
   | { readonly type: "peer_gone"; readonly worker: number }
-  /** Likewise, of one that had been replaced before. */
+  /** A worker is gone that was replaced before. */
   | { readonly type: "former_peer_gone"; readonly worker: number }
-  /** To be answered by `done`. */
-  | { readonly type: "question"; readonly request: number; readonly question: Question }
-  /** What all workers answered to this worker's `ask_all`. */
-  | { readonly type: "answers"; readonly request: number; readonly values: readonly unknown[] }
+  /** `done` or `command_failed` is the response. */
+  | { readonly type: "command"; readonly request: number; readonly command: WorkerCommand }
+  /** The results of an `ask_all`. */
+  | { readonly type: "results"; readonly request: number; readonly values: readonly unknown[] }
   | { readonly type: "drain" };
 
 export type FromWorker =
-  /** Everything is made; waits for `listen`. */
+  /** The worker is made, and waits for `listen`. */
   | { readonly type: "prepared" }
   | { readonly type: "pong"; readonly counters: MetricsSnapshot }
-  /** Lines for standard output. The supervisor alone writes there: lines of several writers would mix. */
+  /** Lines for standard output. Only the supervisor writes there, because lines of several writers would mix. */
   | { readonly type: "log"; readonly lines: string }
-  /** Time for a successor: so many requests served, or so much memory in use. */
+  /** The worker should be replaced: it has served enough requests, or uses too much memory. */
   | { readonly type: "wants_recycling"; readonly reason: string }
-  /** Listening. */
+  /** The worker listens. */
   | { readonly type: "ready" }
-  /** Cannot start; the process should end with this. */
+  /** The worker cannot start; the process should end with this failure. */
   | {
     readonly type: "failed";
     readonly code: ErrorCode;
@@ -132,14 +135,18 @@ export type FromWorker =
     readonly cause: string;
   }
   | { readonly type: "done"; readonly request: number; readonly value: unknown }
-  /** The answer to a question failed, with this in words; the worker goes on. */
+  /** A command has failed, for the cause in words. The worker goes on. */
   | {
-    readonly type: "not_answered";
+    readonly type: "command_failed";
     readonly request: number;
-    readonly question: Question["type"];
+    readonly command: WorkerCommand["type"];
     readonly cause: string;
   }
-  /** A question for all workers, this one too; `answers` comes when each has answered or died. */
-  | { readonly type: "ask_all"; readonly request: number; readonly question: Question | SupervisorQuestion }
-  /** It has ended, and counts nothing any more. */
+  /** A command for all workers, this one included. `results` comes when each has finished or died. */
+  | {
+    readonly type: "ask_all";
+    readonly request: number;
+    readonly command: WorkerCommand | SupervisorCommand;
+  }
+  /** The worker has ended, and counts nothing any more. */
   | { readonly type: "drained"; readonly counters: MetricsSnapshot };

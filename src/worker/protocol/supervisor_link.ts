@@ -1,11 +1,13 @@
-// What the parts of a worker ask of the supervisor.
-import type { Answers, Question, SupervisorQuestion } from "./messages.ts";
+// What the parts of a worker may ask of the supervisor.
+import type { CommandResults, SupervisorCommand, WorkerCommand } from "./messages.ts";
 
 export interface SupervisorLink {
-  /** This worker should be replaced soon. */
+  /** Asks for a successor of this worker. */
   wantsRecycling(reason: string): void;
-  /** Whole lines for standard output, each with its newline. */
+  /** @param lines whole lines for standard output, each with its newline */
   writeLog(lines: string): void;
-  /** Ask every worker of this replica, this one too. A worker that dies meanwhile is missing in the answer. */
-  askAll<Q extends Question | SupervisorQuestion>(question: Q): Promise<readonly Answers[Q["type"]][]>;
+  /** Sends a command to every worker of this replica, this one included. The result of a worker that dies meanwhile is missing. */
+  askAll<C extends WorkerCommand | SupervisorCommand>(
+    command: C,
+  ): Promise<readonly CommandResults[C["type"]][]>;
 }

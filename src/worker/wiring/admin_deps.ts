@@ -1,4 +1,4 @@
-// What the admin API needs, made from the worker's parts.
+// Makes the dependencies of the admin API from the worker's parts.
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { type Principal, tokenOf } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -75,10 +75,10 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   };
 }
 
-/** What an operator looks at by REST is asked for without headers of his own. */
+/** A look-up by REST passes no headers of the operator on. */
 const NO_HEADERS = new Headers();
 
-/** One call for an operator who looks at an entry, outside any session. */
+/** One call outside any session, for an operator who reads a resource or renders a prompt. */
 async function askUpstream(
   { upstreams, config }: AdminParts,
   principal: Principal,

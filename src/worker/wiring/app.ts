@@ -1,8 +1,8 @@
-// Room `wiring`: makes the parts of a worker from its settings and connects them. Nothing here does a part's work, and no other room
-// calls a constructor of another room.
+// Room `wiring`: makes the parts of a worker from its settings and connects them. `main.ts` uses `createApp`, `sluice stdio` uses
+// `createGateway`. Only what chooses or connects parts belongs here; their work belongs to their own rooms.
 //
-// This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. What has news to tell
-// comes early and takes listeners; they are added at the end.
+// This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. Parts that report
+// changes are declared early and take listeners, which are added at the end.
 import { sleep, systemClock } from "../../base/clock.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
@@ -28,14 +28,14 @@ import { LocalServer } from "../handover/local_server.ts";
 import { Retirement } from "../handover/retirement.ts";
 import { Succession } from "../handover/succession.ts";
 import { WorkerPorts } from "../handover/worker_ports.ts";
-import type { Answers, AppQuestion, ToWorker } from "../protocol/messages.ts";
+import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createGateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
 import { Maintenance } from "./maintenance.ts";
 import { openStore } from "./open_store.ts";
-import { answerQuestion } from "./worker_commands.ts";
+import { runCommand } from "./worker_commands.ts";
 
 export interface App {
   readonly handle: Handle;
@@ -45,10 +45,10 @@ export interface App {
   readonly ports: Pick<WorkerPorts, "connect" | "disconnect" | "disconnectFormer">;
   /** The client of a request under way has left. */
   clientGone(request: Request): void;
-  answer(question: AppQuestion): Promise<Answers[AppQuestion["type"]]>;
+  run(command: AppCommand): Promise<CommandResults[AppCommand["type"]]>;
   /** What this worker has counted so far. */
   counters(): MetricsSnapshot;
-  /** Leave the leader's jobs to another worker. */
+  /** Leaves the leader's jobs to another worker. */
   resign(): Promise<void>;
   /** The remote ports of connections that have become WebSockets. */
   webSocketPorts(): number[];
@@ -57,7 +57,7 @@ export interface App {
    * Resolves at the end of the grace period at the latest.
    */
   whenIdle(): Promise<void>;
-  /** End the streams, which would hold up a shutdown for ever. Resolves when the calls on duplex channels are answered. */
+  /** Ends the streams, which would delay a shutdown for ever. Resolves when the calls on duplex channels are answered. */
   endStreams(): Promise<void>;
   close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export async function createApp(
     ? null
     : new AccessLog({ worker, format: config.logFormat, sink });
 
-  // What outlives the worker: the store, the cache, and their news.
+  // The store and the cache, which outlive the worker, and changes of the registry.
   const store = await openStore(config, secrets, log);
   const { database, registry } = store;
   const { cache, publisher, sweptBy, redis, close: closeCache } = await openCache(config, {
@@ -110,7 +110,7 @@ export async function createApp(
   rateLimits?.shareOver(cache);
   const rateLimiter = rateLimits?.limiter ?? null;
 
-  // Who serves a request: this worker, another worker of the process, another replica.
+  // The owner of what a request names: this worker, another worker of the process, another replica.
   const replica = new ReplicaNumber(start.replicaSeed);
   const place = { replica, worker };
   const signatures = new ReplicaSignatures(secrets.authEncryptionSecret);
@@ -129,7 +129,7 @@ export async function createApp(
   });
   const wayTo = cluster?.wayTo ?? ((claims) => succession.wayTo(claims.worker));
 
-  // What serves it.
+  // The parts that serve requests.
   const gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, rateLimiter, store },
     peers: {
@@ -170,10 +170,10 @@ export async function createApp(
       return streamableHttp.serve(request, claims, signal);
     }),
   );
-  local.register("parked_call", sessionlessHttp.serve);
+  local.register("pending_call", sessionlessHttp.serve);
   local.register("sse_stream", (message) => legacySse.receive(message));
 
-  // What happens by the clock. One worker of each replica applies for the leader's jobs, and reports what all would report alike.
+  // Work by the clock. One worker of each replica applies for the leader's jobs, and reports what all workers would report alike.
   const maintenance = new Maintenance({
     ...{ config, log, catalog, sessions, duplex, listeners, legacySse },
     sweepCache: sweptBy === "each" ? sweepCache : null,
@@ -232,8 +232,8 @@ export async function createApp(
     ports,
     clientGone: (request) => clients.gone(request),
     counters: () => metrics.counters(),
-    answer: (question) =>
-      answerQuestion(question, {
+    run: (command) =>
+      runCommand(command, {
         ...{ worker, gateway, metrics, sessions, cluster, succession, leaderJobs, rateLimits },
       }),
     resign: async () => await leaderJobs?.resign(),

@@ -1,4 +1,4 @@
-// Everything that a worker serves over HTTP: which endpoint an address belongs to, and the way through the edge to it.
+// Routing table of a worker: path to endpoint, and the edge in front of all endpoints.
 import { AdminEndpoint } from "../../admin/endpoint.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";

@@ -1,5 +1,5 @@
-// The gateway without a listener: catalog, upstreams, dispatcher, sessionless requests, and sessions on duplex channels. A worker adds
-// HTTP (app.ts), `sluice stdio` adds its standard input and output.
+// The gateway without a listener: catalog, upstreams, dispatcher, sessionless requests, and sessions on duplex channels. A worker
+// adds HTTP, `sluice stdio` adds its standard input and output.
 import { systemClock } from "../../base/clock.ts";
 import { Emitter } from "../../base/emitter.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/errors.ts";
@@ -43,7 +43,7 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
-  /** null: nobody is limited. */
+  /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly store: Store;
   /** null: this process serves alone. */
@@ -59,7 +59,7 @@ export interface GatewayPeers {
   announce(change: UpstreamChange): Promise<unknown>;
   /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. */
   wayTo(claims: SessionClaims, owned: Owned): Serve | null;
-  /** The way to the worker whose successor this one is; null: there is none. */
+  /** The way to the predecessor of this worker; null: there is none. */
   predecessor(): Serve | null;
 }
 
@@ -77,7 +77,7 @@ export interface Gateway {
   readonly errors: ErrorReporter;
   /** Counts requests that were refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
-  /** Clients on legacy SSE, WebSocket, stdio. */
+  /** Sessions on SSE of 2024-11-05, WebSocket and stdio. */
   readonly duplex: DuplexSessions;
   readonly ids: SessionIds;
   readonly pendingCalls: PendingCalls;
@@ -85,13 +85,13 @@ export interface Gateway {
   readonly sessionlessRequests: SessionlessRequests;
   /** Reads the registry again if it has changed. @throws {SluiceError} STORE_UNAVAILABLE */
   refreshCatalog(): Promise<void>;
-  /** Tells clients on duplex channels, and those that listen, of a change that no catalog shows. */
+  /** Tells clients on duplex channels, and clients of `subscriptions/listen`, of a change that no catalog shows. */
   tellClients(change: UpstreamChange): void;
   /** Closes everything but the store. */
   close(): Promise<void>;
 }
 
-/** The place of a process that serves alone: nobody reads it. */
+/** The place of a process that serves alone. It stands in ids, and nobody reads it there. */
 const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 
 /** @throws {SluiceError} STORE_UNAVAILABLE */
@@ -201,7 +201,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     sessionless: {
       requests: sessionlessRequests,
       pendingCalls,
-      pendingElsewhere: (claims) => peers?.wayTo(claims, "parked_call") ?? pendingCalls.keptBefore(claims),
+      pendingElsewhere: (claims) => peers?.wayTo(claims, "pending_call") ?? pendingCalls.keptBefore(claims),
     },
   });
 

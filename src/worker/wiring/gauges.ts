@@ -1,4 +1,4 @@
-// What a worker tells of its present state: read when somebody asks for the metrics.
+// Gauges of a worker: each value is read when the metrics are requested.
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import type { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
@@ -44,7 +44,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   gauge("sluice_downstream_channels", "Open sessions on legacy SSE and WebSocket", () => duplex.size);
   gauge("sluice_downstream_streams", "Open GET streams", () => sessions.streamCount);
   gauge(
-    "sluice_parked_calls",
+    "sluice_pending_calls",
     "Calls that wait for what their client was asked for",
     () => pendingCalls.size,
   );

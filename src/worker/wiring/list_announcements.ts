@@ -1,16 +1,16 @@
-// An upstream says that one of its lists has changed: it is asked what it has now, and every client that shows it hears of it.
+// List changes that an upstream announces: the gateway reads the upstream's lists again, and tells every client that is shown them.
 import type { UpstreamChange } from "../../downstream/client/list_changes.ts";
 
 export interface ListAnnouncementsDeps {
-  /** Asks the upstream again. @returns was there anything new? Then the new catalog has told everybody. Never rejects */
+  /** Reads the upstream's lists. @returns true for a change: then the new catalog has told all clients. Never rejects */
   readonly refresh: (gatewayId: string) => Promise<boolean>;
-  /** Tells all workers of a change that the catalog does not show: an upstream knows its lists better than we do. */
+  /** Tells all workers of a change that the catalog does not show. The upstream's word counts. */
   readonly announce: (change: UpstreamChange) => Promise<unknown>;
 }
 
 export class ListAnnouncements {
   readonly #deps: ListAnnouncementsDeps;
-  /** What waits for its refresh: a hundred sessions that hear of one change cause one word of it. */
+  /** Changes that wait for their refresh: a hundred sessions may receive one change, and it is announced once. */
   readonly #pending = new Set<string>();
 
   constructor(deps: ListAnnouncementsDeps) {

@@ -1,4 +1,4 @@
-// What a worker does for its clients by the clock: sessions that are over, streams that are kept alive, tokens that were revoked.
+// Periodic maintenance of a worker: ends idle sessions, keeps streams alive, ends the streams of revoked tokens.
 import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
@@ -15,7 +15,7 @@ export interface MaintenanceDeps {
   readonly duplex: DuplexSessions;
   readonly listeners: Listeners;
   readonly legacySse: LegacySse;
-  /** Null: the records are swept elsewhere, or need no sweep. */
+  /** null: another worker sweeps the records, or they need no sweep. */
   readonly sweepCache: (() => Promise<unknown>) | null;
 }
 
@@ -35,7 +35,7 @@ export class Maintenance {
     ];
   }
 
-  /** End what is open by tokens that were revoked. */
+  /** Ends the streams and channels that revoked tokens have opened. */
   endRevokedStreams(): void {
     const { catalog, sessions, listeners, duplex } = this.#deps;
     const revoked = catalog.now.revokedTokens;
@@ -57,7 +57,7 @@ export class Maintenance {
 
   #keepAlive(): void {
     const { sessions, listeners, legacySse } = this.#deps;
-    // What was let in before its token was revoked may have opened its stream after it.
+    // A request that was admitted before its token was revoked may have opened its stream afterwards.
     this.endRevokedStreams();
     sessions.keepStreamsAlive();
     listeners.keepAlive();

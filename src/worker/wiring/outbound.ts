@@ -1,4 +1,4 @@
-// The way out of a worker: the HTTP client with its egress check, and what is sent to each upstream.
+// Outbound connections of a worker: the HTTP client with its egress check, stdio processes, and the credentials for each upstream.
 import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress_guard.ts";
@@ -29,16 +29,16 @@ export interface Outbound {
   readonly transports: Transports;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
-  /** May an upstream be there: connected to, or started? @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
+  /** Checks that the gateway may connect to this address or start this command. @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   readonly check: (url: URL) => Promise<void>;
-  /** How we call ourselves to upstreams. */
+  /** The name and version that the gateway sends to upstreams. */
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** @throws {SluiceError} SECRET_UNREADABLE */
   readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
   close(): Promise<void>;
 }
 
-/** What an answer's status line and headers may hold. */
+/** The size of a response's status line and headers. */
 const MAX_HEAD_BYTES = 64 * 1024;
 
 export function createOutbound(
@@ -123,7 +123,7 @@ export function createOutbound(
   };
 }
 
-/** HTTP/2 is spoken over TLS only: all else stays with our own client, its limits and its check of each address. */
+/** HTTP/2 over TLS alone. Plain HTTP stays with our own client, with its limits and its check of each address. */
 function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): HttpClient {
   const http2 = new FetchClient({
     maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,

@@ -1,14 +1,14 @@
-// What this worker keeps of its answers to reads of the registry, and for how long: until the registry has another version.
+// Cache of registry reads; an entry is valid for one version of the registry.
 import type { Config } from "../../config/schema.ts";
 import { ResponseCache } from "../../http/response_cache.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 
-/** For each worker; the list of 10,000 tools takes about 8 MiB. */
+/** Per worker. The list of 10,000 tools takes about 8 MiB. */
 const MAX_ENTRIES = 1_000;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** @returns null: nothing is to be kept */
+/** @returns null if the settings switch the cache off */
 export function createResponseCache(
   config: Config,
   registry: Pick<Registry, "readCatalogVersion">,

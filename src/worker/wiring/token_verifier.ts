@@ -1,4 +1,4 @@
-// How tokens are verified, from the settings.
+// Makes the token verifier from the settings.
 import { JwtVerifier } from "../../auth/jwt.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Config } from "../../config/schema.ts";

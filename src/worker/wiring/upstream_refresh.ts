@@ -1,4 +1,4 @@
-// How this worker asks upstreams again what they offer, and tells the others.
+// Makes the refresh of upstreams: it reads their lists again, saves them, and tells the other workers.
 import type { Clock } from "../../base/clock.ts";
 import { CatalogSync } from "../../catalog/catalog_sync.ts";
 import { createNaming } from "../../catalog/snapshot/tool_name.ts";

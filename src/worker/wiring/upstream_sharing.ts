@@ -1,4 +1,4 @@
-// How this worker shares upstream sessions: the pool with its circuit breakers, and who counts as the same caller.
+// Makes the session pool with its circuit breakers, and the hash that tells callers apart.
 import { hkdfSync } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
@@ -41,7 +41,7 @@ export function createSessionPool(
   return { pool, breakers };
 }
 
-/** The guide's section 6, "Health Check Timeout Trade-offs". */
+/** An explicit health call comes before the other methods, and brings its own timeout. */
 function healthCheckOf(
   config: Config,
 ): { readonly healthCheckMethods: readonly HealthMethod[]; readonly healthCheckTimeoutMs: number } {
@@ -51,7 +51,7 @@ function healthCheckOf(
     : { healthCheckMethods: methods, healthCheckTimeoutMs: config.mcpSessionPoolHealthCheckTimeoutMs };
 }
 
-/** The key is the same in every worker, so that their metrics can be merged. */
+/** All workers use one key, so that their metrics can be merged. */
 export function identityHasher(config: Config, { authEncryptionSecret }: Secrets): IdentityHasher {
   return new IdentityHasher({
     key: new Uint8Array(hkdfSync("sha256", authEncryptionSecret, "sluice", "caller identity", 32)),

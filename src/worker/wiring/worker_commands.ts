@@ -1,15 +1,15 @@
-// What the application of a worker answers when the supervisor, or another worker through it, asks.
+// Runs the commands for the application of a worker, which come from the supervisor or through it from another worker.
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Gateway } from "./gateway.ts";
-import type { Answers, AppQuestion, SessionHandover } from "../protocol/messages.ts";
+import type { AppCommand, CommandResults, SessionHandover } from "../protocol/messages.ts";
 import type { RateLimits } from "../../http/shared_rate_limits.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { LeaderJobs } from "../../cluster/leader_jobs.ts";
 import type { Succession } from "../handover/succession.ts";
 
-export interface AnswersDeps {
+export interface CommandDeps {
   readonly worker: number;
   readonly gateway: Gateway;
   readonly metrics: Metrics;
@@ -23,36 +23,36 @@ export interface AnswersDeps {
   readonly rateLimits: RateLimits | null;
 }
 
-export async function answerQuestion(
-  question: AppQuestion,
-  deps: AnswersDeps,
-): Promise<Answers[AppQuestion["type"]]> {
+export async function runCommand(
+  command: AppCommand,
+  deps: CommandDeps,
+): Promise<CommandResults[AppCommand["type"]]> {
   const { worker, gateway, metrics, sessions, cluster, leaderJobs, succession, rateLimits } = deps;
   const { catalog, store: { registry }, upstreams, pool, duplex } = gateway;
-  switch (question.type) {
+  switch (command.type) {
     case "read_catalog":
-      return await catalog.refresh(question.version);
+      return await catalog.refresh(command.version);
     case "announce":
-      announceListChanges(sessions, catalog.now, catalog.now, [question.change]);
-      gateway.tellClients(question.change);
+      announceListChanges(sessions, catalog.now, catalog.now, [command.change]);
+      gateway.tellClients(command.change);
       return null;
     case "client_said":
-      return sessions.hear(question.session, question.text, upstreams);
+      return sessions.hear(command.session, command.text, upstreams);
     case "catalog_version":
       return await registry.readCatalogVersion().catch(() => null);
     case "replica_record":
-      return cluster?.recordOf(question.replica) ?? null;
+      return cluster?.recordOf(command.replica) ?? null;
     case "report":
       return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
     case "rate_counts":
-      return rateLimits?.ownOf(question.names) ?? null;
+      return rateLimits?.ownOf(command.names) ?? null;
     case "hand_over":
       succession.handOver();
       void leaderJobs?.resign();
       return await releaseAll(deps);
     case "take_over":
       try {
-        adoptAll(deps, question.sessions);
+        adoptAll(deps, command.sessions);
       } finally {
         succession.takeOver();
       }
@@ -61,18 +61,16 @@ export async function answerQuestion(
       await duplex.drainOpen();
       return null;
     case "drain_pool":
-      return pool.drain(({ upstreamId }) =>
-        question.upstreamId === null || upstreamId === question.upstreamId
-      );
+      return pool.drain(({ upstreamId }) => command.upstreamId === null || upstreamId === command.upstreamId);
   }
 }
 
 function releaseAll(
-  { sessions, gateway: { upstreams } }: AnswersDeps,
+  { sessions, gateway: { upstreams } }: CommandDeps,
 ): Promise<SessionHandover[]> {
   return Promise.all(
     sessions.release().map(async (session) => {
-      // First: what was still being opened belongs to the state.
+      // Before the state is read: sessions that are still being opened belong to it.
       const transfers = await upstreams.transfer(session.bound);
       const { id, name, owner, state } = session;
       return { session: { id, name, owner, state }, upstreams: transfers };
@@ -81,7 +79,7 @@ function releaseAll(
 }
 
 function adoptAll(
-  { sessions, gateway: { upstreams } }: AnswersDeps,
+  { sessions, gateway: { upstreams } }: CommandDeps,
   handovers: readonly SessionHandover[],
 ): void {
   for (const { session, upstreams: transfers } of handovers) {
