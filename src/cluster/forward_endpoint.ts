@@ -120,9 +120,14 @@ function noteFor(
   return Object.assign(exchange.note, note);
 }
 
+/** "Not Implemented". A replica of format 1 takes 503 for an overload and 401 for a wrong secret. */
+const OTHER_FORMAT_STATUS = 501;
+
 /** To a replica of another version, which could read nothing else. */
 function otherFormat(request: Request): Response {
   discardBody(request);
-  const { http, text } = ERRORS.REPLICA_INCOMPATIBLE;
-  return new Response(text, { status: http, headers: { [FORMAT_HEADER]: FORWARD_FORMAT } });
+  return new Response(ERRORS.REPLICA_INCOMPATIBLE.text, {
+    status: OTHER_FORMAT_STATUS,
+    headers: { [FORMAT_HEADER]: FORWARD_FORMAT },
+  });
 }

@@ -249,7 +249,7 @@ Deno.test("Replicas of different formats refuse each other's requests with a wor
     },
     body: '{"worker":0,"request":{}}\n{}',
   });
-  assertEquals([former.status, former.headers.get("sluice-format"), served], [503, FORWARD_FORMAT, 0]);
+  assertEquals([former.status, former.headers.get("sluice-format"), served], [501, FORWARD_FORMAT, 0]);
   await former.body?.cancel();
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const newer = Deno.serve(
