@@ -93,6 +93,20 @@ export const ERRORS = {
     "later",
     "The caller has {limit} sessions in use in this worker (MAX_SESSIONS_PER_CALLER); end one, or retry later",
   ),
+  TOO_MANY_CALLS_OF_CALLER: row(
+    "downstream",
+    429,
+    -31432,
+    "later",
+    "The caller has {limit} calls under way in this worker (MAX_CALLS_PER_CALLER); wait for their answers",
+  ),
+  TOO_MANY_STREAMS_OF_CALLER: row(
+    "downstream",
+    429,
+    -31433,
+    "later",
+    "The caller has {limit} streams open in this worker (MAX_STREAMS_PER_CALLER); close one, or retry later",
+  ),
   RATE_LIMITED: row(
     "downstream",
     429,

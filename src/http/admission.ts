@@ -65,6 +65,17 @@ export class Admission {
     return this.#gradient === null ? UNMEASURED : this.#nowMs() || Number.MIN_VALUE;
   }
 
+  /** Takes up to `count` further places for a request that does several things at once. @returns how many it got */
+  enterMore(count: number): number {
+    const got = Math.max(0, Math.min(count, this.#requestLimit - this.#inFlight));
+    this.#inFlight += got;
+    return got;
+  }
+
+  leaveMore(count: number): void {
+    this.#inFlight -= count;
+  }
+
   /** The response to a request is ready. */
   leave(ticket: Ticket): void {
     if (ticket !== UNMEASURED && this.#gradient !== null) {

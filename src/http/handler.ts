@@ -2,6 +2,7 @@
 // origin check, authentication, rate limits, access log, error responses. It knows no MCP method and no REST resource.
 //
 // This file is the way through it: route, admit, check the origin, authenticate, count, serve. Failures become responses here only.
+import type { Caller, Callers } from "../auth/callers.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
@@ -60,6 +61,7 @@ export interface Endpoint {
 
 export interface HandlerDeps {
   readonly admission: Admission;
+  readonly callers: Callers;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
   readonly route: (path: string) => Endpoint | null;
@@ -80,7 +82,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { originGuard, rateLimiter } = deps;
+  const { originGuard, rateLimiter, callers } = deps;
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
@@ -104,12 +106,14 @@ export function createHandler(deps: HandlerDeps): Handle {
       ? null
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     let exchange: Exchange | undefined;
+    let counted: Caller | undefined;
     let response: Response;
     try {
       if (!endpoint?.isInternal) originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
       if (record !== null) noteCaller(record.note, principal);
+      if (isCounted) counted = countCall(callers, endpoint, principal, request);
       const caller = rateLimiter === null
         ? undefined
         : count(rateLimiter, { tier: tierOf(endpoint, path), principal, request, info });
@@ -125,9 +129,29 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (streamEnd !== null) admission.leaveAsStream(streamEnd);
       else admission.leave(ticket);
     }
+    if (counted !== undefined) {
+      if (streamEnd !== null) callers.leaveAsStream(counted, streamEnd);
+      else counted.calls--;
+    }
     if (record !== null) record.answered(response, streamEnd);
     return response;
   };
+}
+
+/** @throws {SluiceError} TOO_MANY_CALLS_OF_CALLER, TOO_MANY_STREAMS_OF_CALLER */
+function countCall(
+  callers: Callers,
+  { streamsOnGet }: Endpoint,
+  principal: Principal,
+  request: Request,
+): Caller | undefined {
+  try {
+    if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
+    return callers.enter(principal);
+  } catch (refusal) {
+    discardBody(request);
+    throw refusal;
+  }
 }
 
 interface Counted extends Pick<Exchange, "request" | "principal" | "info"> {

@@ -7,6 +7,7 @@ import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { AccessLog } from "./access_log.ts";
 import { Admission } from "./admission.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
+import { Callers } from "../auth/callers.ts";
 import { OriginGuard } from "./origin_guard.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 
@@ -14,6 +15,7 @@ interface Given {
   readonly endpoint?: Partial<Endpoint>;
   readonly authenticate?: () => ReturnType<typeof principal>;
   readonly admission?: Admission;
+  readonly callers?: Callers;
   readonly rateLimiter?: RateLimiter | null;
   readonly accessLog?: AccessLog | null;
 }
@@ -25,6 +27,7 @@ function setUp(
     endpoint = {},
     authenticate = () => principal(),
     admission = new Admission(ROOMY),
+    callers = new Callers({ calls: 512, streams: 512 }),
     rateLimiter = null,
     accessLog = null,
   }: Given = {},
@@ -42,6 +45,7 @@ function setUp(
   const refused: string[] = [];
   const serveRequest = createHandler({
     admission,
+    callers,
     accessLog,
     rateLimiter,
     countRefused: (code) => refused.push(code),
@@ -343,4 +347,49 @@ Deno.test("createHandler() counts nothing of what has no valid token", async () 
   const { handle } = setUp({ rateLimiter, authenticate: denied });
   for (let i = 0; i < 3; i++) assertEquals((await handle(new Request("http://gateway/rpc"))).status, 401);
   assertEquals(rateLimiter.size, 0);
+});
+
+Deno.test("createHandler() refuses a caller's further request where so many are under way, and nobody else's", async () => {
+  const admission = new Admission(ROOMY);
+  const callers = new Callers({ calls: 2, streams: 2 });
+  let who = "bob";
+  const gate = Promise.withResolvers<void>();
+  const { handle, served } = setUp({
+    admission,
+    callers,
+    authenticate: () => principal({ subject: who }),
+    endpoint: { serve: () => gate.promise.then(() => new Response("served")) },
+  });
+  const post = () =>
+    new Request("http://gateway/rpc", { method: "POST", headers: { "content-length": "2" }, body: "{}" });
+  const underWay = [handle(post()), handle(post())];
+  const refused = post();
+  const answer = await handle(refused);
+  assertEquals([answer.status, refused.bodyUsed, served.length], [429, true, 0]);
+  assertEquals((await answer.json()).error.data.code, "TOO_MANY_CALLS_OF_CALLER");
+  who = "ann";
+  underWay.push(handle(post()));
+  assertEquals(admission.requestsInFlight, 3);
+  gate.resolve();
+  assertEquals((await Promise.all(underWay)).map(({ status }) => status), [200, 200, 200]);
+  who = "bob";
+  assertEquals([(await handle(post())).status, admission.requestsInFlight], [200, 0]);
+});
+
+Deno.test("createHandler() refuses a caller's further stream where so many are open", async () => {
+  const callers = new Callers({ calls: 5, streams: 1 });
+  const end = Promise.withResolvers<void>();
+  const serve = (exchange: Exchange) => {
+    exchange.isStream = true;
+    exchange.connectionEnd = end.promise;
+    return Promise.resolve(new Response("stream"));
+  };
+  const { handle } = setUp({ callers, endpoint: { serve, streamsOnGet: true } });
+  const get = () => handle(new Request("http://gateway/rpc"));
+  assertEquals((await get()).status, 200);
+  const answer = await get();
+  assertEquals([answer.status, (await answer.json()).error.data.code], [429, "TOO_MANY_STREAMS_OF_CALLER"]);
+  end.resolve();
+  await end.promise.then(() => {});
+  assertEquals((await get()).status, 200);
 });

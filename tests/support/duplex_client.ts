@@ -1,4 +1,5 @@
 // A worker's duplex sessions without a transport: the real DuplexSessions around fake upstreams, spoken to over fake channels.
+import { Callers } from "../../src/auth/callers.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import { DuplexSessions } from "../../src/downstream/duplex/duplex_sessions.ts";
 import type { CloseReason } from "../../src/downstream/duplex/duplex_session.ts";
@@ -47,6 +48,7 @@ export async function duplexServer(
     ...plane,
     catalog: () => catalog,
     admission,
+    callers: new Callers({ calls: 1_000, streams: 1_000 }),
     countRefused: (code) => refused.push(code),
     accessLog: null,
     rateLimiter,

@@ -1,4 +1,5 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
+import { batchPlaces } from "./batch_places.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { DownstreamSessions } from "../../src/downstream/session/downstream_sessions.ts";
@@ -40,6 +41,7 @@ export async function mcpServer(
     catalog: () => catalog,
     maxJsonDepth: 20,
     rateLimiter,
+    batchPlaces: batchPlaces(),
     upstreams: plane.upstreams,
     onStray: (session, text) => strays.push([session, text]),
   });

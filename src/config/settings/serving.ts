@@ -155,6 +155,28 @@ export const WORKER_SETTINGS = [
       "503. The same number of calls of revision 2026-07-28 may wait for client input.",
   }),
   setting({
+    name: "MAX_CALLS_PER_CALLER",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "256",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc: "Requests that one caller (issuer and subject of the token) may have under way in a worker. A " +
+      "further request gets 429. Each message of a batch counts; a batch runs as many messages at once as " +
+      "it gets places here and in BACKPRESSURE. Callers without a token have no limit of their own. Keep " +
+      "this below BACKPRESSURE, and raise both for a platform that uses one token for all its users.",
+  }),
+  setting({
+    name: "MAX_STREAMS_PER_CALLER",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "1024",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc: "Event streams and WebSockets that one caller may hold open in a worker. A further GET gets 429. " +
+      "Callers without a token have no limit of their own.",
+  }),
+  setting({
     name: "GRACEFUL_TIMEOUT",
     aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
     kind: seconds({ min: 0, max: 86_400, hint: "0: at once" }),

@@ -3,6 +3,7 @@
 //
 // A request that claims 2026-07-28 in its `_meta` is served by that revision's rules. `initialize` begins a session of a revision with
 // sessions, which serves everything else. One channel may carry both.
+import type { Caller, Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -48,6 +49,7 @@ export interface DuplexDeps {
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify">;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
+  readonly callers: Callers;
   readonly errors: ErrorReporter;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
@@ -280,12 +282,19 @@ export class DuplexSession implements ListListener {
    *  "Behavior")
    */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
-    const { admission, accessLog } = this.#deps;
+    const { admission, accessLog, callers } = this.#deps;
     if (this.#closeReason === "expired") return this.#refuseUnread(message, sender, TOKEN_EXPIRED);
     if (this.#closeReason === "restart") return this.#refuseUnread(message, sender, RESTARTING);
     if (this.#isFull) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
     const ticket = admission.enter();
     if (ticket === REFUSED) return this.#refuseUnread(message, sender, OVERLOADED);
+    let caller: Caller | undefined;
+    try {
+      caller = callers.enter(sender.principal);
+    } catch (error) {
+      admission.leave(ticket);
+      return this.#refuseUnread(message, sender, toSluiceError(error));
+    }
     this.#underWay++;
     const call = new Cancellation();
     const leave = enter({ calls: this.#calls }, message.id, call);
@@ -303,9 +312,12 @@ export class DuplexSession implements ListListener {
     } finally {
       leave();
       this.#underWay--;
-      if (listener === null) admission.leave(ticket);
-      else {
+      if (listener === null) {
+        admission.leave(ticket);
+        if (caller !== undefined) caller.calls--;
+      } else {
         admission.leaveAsStream(listener.ended);
+        if (caller !== undefined) callers.leaveAsStream(caller, listener.ended);
         void listener.ended.then(() => record?.answered(null));
       }
     }

@@ -1,5 +1,8 @@
 // JSON-RPC batches. Only revision 2025-03-26 of MCP has them; /rpc takes them always.
+import type { Callers } from "../../auth/callers.ts";
+import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
 import { classify, type Message, piecesOf } from "../../mcp/json_rpc.ts";
@@ -42,4 +45,44 @@ export function countBatch(
   messages: number,
 ): void {
   if (caller !== undefined) rateLimiter?.take(MCP_TIER, caller, messages, 1);
+}
+
+export interface BatchPlaces {
+  readonly admission: Pick<Admission, "enterMore" | "leaveMore">;
+  readonly callers: Callers;
+}
+
+/**
+ * Serves the messages of a batch. The batch has one place of its own; as many messages run at once as it gets further places, in the
+ * worker and for its caller.
+ * @param serve never rejects
+ */
+export async function serveBatch<T, R>(
+  messages: readonly T[],
+  principal: Principal,
+  { admission, callers }: BatchPlaces,
+  serve: (message: T) => Promise<R>,
+): Promise<R[]> {
+  const caller = callers.of(principal);
+  const wanted = messages.length - 1;
+  const allowed = caller === undefined
+    ? wanted
+    : Math.max(0, Math.min(wanted, callers.limits.calls - caller.calls));
+  const places = admission.enterMore(allowed);
+  if (caller !== undefined) caller.calls += places;
+  const answers = new Array<R>(messages.length);
+  let next = 0;
+  const run = async () => {
+    while (next < messages.length) {
+      const at = next++;
+      answers[at] = await serve(messages[at]!);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: places + 1 }, run));
+    return answers;
+  } finally {
+    admission.leaveMore(places);
+    if (caller !== undefined) caller.calls -= places;
+  }
 }

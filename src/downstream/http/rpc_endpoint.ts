@@ -11,7 +11,7 @@ import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import { type CallNote, noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
-import { checkLength, countBatch } from "../exchange/batch.ts";
+import { type BatchPlaces, checkLength, countBatch, serveBatch } from "../exchange/batch.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 
@@ -24,6 +24,7 @@ export interface RpcDeps {
   readonly errors: ErrorReporter;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  readonly batchPlaces: BatchPlaces;
 }
 
 export class RpcEndpoint implements Endpoint {
@@ -78,7 +79,13 @@ export class RpcEndpoint implements Endpoint {
   async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
     if (call.note !== undefined) noteMethod(call.note, "batch");
     const pieces = piecesOf(values, text);
-    const answers = await Promise.all(pieces.map(([value, own]) => this.#member(value, own, call)));
+    const { batchPlaces } = this.#deps;
+    const answers = await serveBatch(
+      pieces,
+      call.principal,
+      batchPlaces,
+      ([value, own]) => this.#member(value, own, call),
+    );
     const given = answers.filter((answer) => answer !== null);
     return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
   }

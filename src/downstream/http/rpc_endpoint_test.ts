@@ -1,3 +1,4 @@
+import { batchPlaces } from "../../../tests/support/batch_places.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, toolRow } from "../../../tests/support/catalog_rows.ts";
@@ -37,6 +38,7 @@ async function setUp(
     maxJsonDepth: 20,
     errors,
     rateLimiter,
+    batchPlaces: batchPlaces(),
   });
   const send = (body: string | undefined, init: RequestInit = {}, note?: CallNote) =>
     endpoint.serve({

@@ -15,7 +15,7 @@ import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
-import { countBatch, readBatch } from "../exchange/batch.ts";
+import { type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
 import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply } from "./call_reply.ts";
 import { clientOf, enter, receive } from "../client/client_messages.ts";
@@ -35,6 +35,7 @@ export interface StreamableHttpDeps {
   readonly maxJsonDepth: number;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  readonly batchPlaces: BatchPlaces;
   readonly upstreams: Pick<Upstreams, "listen" | "notify">;
   /** Takes a client's message about a call or question that this worker does not know. Its predecessor may. */
   readonly onStray: (sessionName: string, text: string) => void;
@@ -158,13 +159,15 @@ export class StreamableHttp {
     const all = new Cancellation();
     const reply = new CallReply(request, session, all);
     const context = this.#context(request, session, { client: reply.client });
-    const answers = requests.map((message) => {
+    const calls = requests.map((message) => {
       const call = new Cancellation();
       all.addEventListener("abort", () => call.cancel(all.reason));
+      return { message, call };
+    });
+    serveBatch(calls, request.principal, this.#deps.batchPlaces, ({ message, call }) => {
       const note = noteMember(request.note, message);
       return this.#respond({ ...context, note }, message, session, { call, clientGone });
-    });
-    Promise.all(answers).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
+    }).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
     return reply.reply;
   }
 

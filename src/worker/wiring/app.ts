@@ -138,8 +138,16 @@ export async function createApp(
     },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
-  const { admission, listAnnouncements, taskIds, ids, pendingCalls, listeners, sessionlessRequests } =
-    gateway;
+  const {
+    admission,
+    callers,
+    listAnnouncements,
+    taskIds,
+    ids,
+    pendingCalls,
+    listeners,
+    sessionlessRequests,
+  } = gateway;
   const sessions = new DownstreamSessions({
     ...{ ids, records: cache, clock, place, taskIds },
     idleMs: config.sessionTtlMs,
@@ -150,6 +158,7 @@ export async function createApp(
   const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({
     ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams },
+    batchPlaces: { admission, callers },
     catalog: () => catalog.now,
     onStray: (session, text) => {
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });

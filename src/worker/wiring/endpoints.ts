@@ -67,7 +67,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter } = deps;
   const { catalog, dispatcher, outbound, upstreams, sync, store: { registry, secretBox } } = gateway;
-  const { admission, errors, duplex, ids, pendingCalls, countRefused } = gateway;
+  const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
@@ -89,6 +89,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const rpc = new RpcEndpoint({
     ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
+    batchPlaces: { admission, callers },
     catalog: () => catalog.now,
   });
   const admin = new AdminEndpoint(
@@ -127,7 +128,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     revoked: () => catalog.now.revokedTokens,
   });
   const handle = createHandler({
-    ...{ admission, accessLog, countRefused, route, errors, rateLimiter },
+    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter },
     authenticate: (headers) => authenticator.authenticate(headers),
     anonymous: ANONYMOUS,
     originGuard: new OriginGuard({

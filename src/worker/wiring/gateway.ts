@@ -17,6 +17,7 @@ import { type SessionClaims, SessionIds, type WorkerPlace } from "../../downstre
 import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_subscriptions.ts";
 import type { AccessLog } from "../../http/access_log.ts";
+import { Callers } from "../../auth/callers.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
@@ -74,6 +75,7 @@ export interface Gateway {
   readonly dispatcher: Dispatcher;
   readonly taskIds: TaskIds;
   readonly admission: Admission;
+  readonly callers: Callers;
   readonly errors: ErrorReporter;
   /** Counts requests that were refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
@@ -169,6 +171,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     },
   );
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
+  const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
   const pendingCalls = new PendingCalls({
@@ -191,6 +194,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     catalog: () => catalog.now,
     upstreams,
     admission,
+    callers,
     errors,
     rateLimiter,
     countRefused,
@@ -231,6 +235,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     dispatcher,
     taskIds,
     admission,
+    callers,
     errors,
     countRefused,
     duplex,

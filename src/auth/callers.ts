@@ -1,0 +1,98 @@
+// What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
+import { SluiceError } from "../base/errors.ts";
+import { type Principal, tokenOf } from "./principal.ts";
+
+export interface CallerLimits {
+  /** MAX_CALLS_PER_CALLER */
+  readonly calls: number;
+  /** MAX_STREAMS_PER_CALLER */
+  readonly streams: number;
+}
+
+/** The counts of one caller: issuer and subject, whichever token proves them. */
+export interface Caller {
+  /** Requests and messages of batches. */
+  calls: number;
+  /** Responses that stay open. */
+  streams: number;
+  /** Connections and processes of upstreams. */
+  upstreamShares: number;
+}
+
+/** Above this number of callers, those without anything under way are forgotten. */
+const MAX_AT_REST = 10_000;
+
+export class Callers {
+  readonly limits: CallerLimits;
+  readonly #byToken = new Map<string, Caller>();
+  /** A principal is the same object for every request with its token, so that a warm request needs no text as a key. */
+  #byPrincipal = new WeakMap<Principal, Caller>();
+  readonly #maxAtRest: number;
+
+  constructor(limits: CallerLimits, maxAtRest = MAX_AT_REST) {
+    this.limits = limits;
+    this.#maxAtRest = maxAtRest;
+  }
+
+  /** Undefined for callers without a token: they cannot be told apart, and no limit by caller applies to them. */
+  of(principal: Principal): Caller | undefined {
+    return this.#byPrincipal.get(principal) ?? this.#find(principal);
+  }
+
+  /** Counts a call, to be given back by `calls--`. @throws {SluiceError} TOO_MANY_CALLS_OF_CALLER */
+  enter(principal: Principal): Caller | undefined {
+    const caller = this.of(principal);
+    if (caller === undefined) return undefined;
+    if (caller.calls >= this.limits.calls) {
+      throw new SluiceError("TOO_MANY_CALLS_OF_CALLER", { limit: this.limits.calls });
+    }
+    caller.calls++;
+    return caller;
+  }
+
+  /** @throws {SluiceError} TOO_MANY_STREAMS_OF_CALLER */
+  requireStream(principal: Principal): void {
+    const caller = this.of(principal);
+    if (caller !== undefined && caller.streams >= this.limits.streams) {
+      throw new SluiceError("TOO_MANY_STREAMS_OF_CALLER", { limit: this.limits.streams });
+    }
+  }
+
+  /** The response to a call is a stream, and counts as one until `ended` settles. Above the limit it keeps its place as a call. */
+  leaveAsStream(caller: Caller, ended: Promise<unknown>): void {
+    const keepsPlace = caller.streams >= this.limits.streams;
+    if (!keepsPlace) {
+      caller.calls--;
+      caller.streams++;
+    }
+    const leave = () => {
+      if (keepsPlace) caller.calls--;
+      else caller.streams--;
+    };
+    ended.then(leave, leave);
+  }
+
+  get size(): number {
+    return this.#byToken.size;
+  }
+
+  #find(principal: Principal): Caller | undefined {
+    const token = tokenOf(principal);
+    if (token === null) return undefined;
+    const key = `${token.issuer}\n${token.subject}`;
+    let caller = this.#byToken.get(key);
+    if (caller === undefined) {
+      if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
+      this.#byToken.set(key, caller = { calls: 0, streams: 0, upstreamShares: 0 });
+    }
+    this.#byPrincipal.set(principal, caller);
+    return caller;
+  }
+
+  #forgetThoseAtRest(): void {
+    for (const [key, { calls, streams, upstreamShares }] of this.#byToken) {
+      if (calls === 0 && streams === 0 && upstreamShares === 0) this.#byToken.delete(key);
+    }
+    this.#byPrincipal = new WeakMap();
+  }
+}

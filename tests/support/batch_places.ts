@@ -1,0 +1,11 @@
+// Places for the messages of batches, as a worker at rest has them.
+import { Callers } from "../../src/auth/callers.ts";
+import type { BatchPlaces } from "../../src/downstream/exchange/batch.ts";
+import { Admission } from "../../src/http/admission.ts";
+
+export function batchPlaces(requests = 1_000, calls = 1_000): BatchPlaces {
+  return {
+    admission: new Admission({ requests, streams: 1_000 }),
+    callers: new Callers({ calls, streams: 1_000 }),
+  };
+}
