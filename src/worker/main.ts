@@ -116,6 +116,11 @@ async function runAndReport({ request, command }: Extract<ToWorker, { type: "com
   }
 }
 
+/** Null in a worker that could not start: the supervisor may send peers before it hears of the failure. */
+function peers(): App["ports"] | null {
+  return isMade ? app.ports : null;
+}
+
 async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
     case "start":
@@ -125,11 +130,11 @@ async function handle(message: ToWorker): Promise<void> {
     case "ping":
       return send({ type: "pong", counters: app.counters() });
     case "peer":
-      return app.ports.connect(message.worker, message.port);
+      return peers()?.connect(message.worker, message.port);
     case "peer_gone":
-      return app.ports.disconnect(message.worker);
+      return peers()?.disconnect(message.worker);
     case "former_peer_gone":
-      return app.ports.disconnectFormer(message.worker);
+      return peers()?.disconnectFormer(message.worker);
     case "command":
       return await runAndReport(message);
     case "results":

@@ -1,10 +1,12 @@
 // A real worker that is asked what it cannot answer, and what it tells by itself.
+import { Worker } from "node:worker_threads";
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
 import { migrate } from "../../src/store/sql/migrations.ts";
 import { openDatabase } from "../../src/store/open_database.ts";
 import type { MetricsSnapshot } from "../../src/telemetry/metrics.ts";
 import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
+import type { FromWorker, ToWorker } from "../../src/worker/protocol/messages.ts";
 import { configOf } from "../support/redis_connections.ts";
 import { freePort } from "../support/free_port.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -80,6 +82,44 @@ Deno.test({
     } finally {
       handle.terminate();
       await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "A worker that cannot start has no use for peers, and says only why it cannot",
+  // As above.
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const config = configOf({ DATABASE_URL: "sqlite:////no/such/folder/mcp.db" });
+    const worker = new Worker(new URL("../../src/worker/main.ts", import.meta.url));
+    const said: FromWorker[] = [];
+    const errors: unknown[] = [];
+    worker.on("message", (message: FromWorker) => said.push(message));
+    worker.on("error", (error: unknown) => errors.push(error));
+    const order = (message: ToWorker, transfer: MessagePort[] = []) =>
+      worker.postMessage(message, transfer as never);
+    order({
+      type: "start",
+      worker: 0,
+      isSuccessor: false,
+      workerCount: 2,
+      replicaSeed: "seed",
+      config,
+      secrets: { jwtSecretKey: "s".repeat(40), authEncryptionSecret: "t".repeat(40) },
+    });
+    const { port1, port2 } = new MessageChannel();
+    order({ type: "peer", worker: 1, port: port1 as never }, [port1]);
+    order({ type: "peer_gone", worker: 1 });
+    order({ type: "command", request: 1, command: { type: "retire" } });
+    try {
+      // Orders are obeyed one after the other: this one is the last.
+      await waitFor(() => said.some(({ type }) => type === "done") || errors.length > 0, { what: "its end" });
+      assertEquals([said.map(({ type }) => type), errors], [["failed", "done"], []]);
+    } finally {
+      port2.close();
+      await worker.terminate();
     }
   },
 });
