@@ -39,7 +39,7 @@ export async function duplexServer(
   const admission = new Admission({ requests, streams: 10 });
   const refused: string[] = [];
   let { catalog } = plane;
-  const sessionless = sessionlessParts(plane, {
+  const { expiry, ...sessionless } = sessionlessParts(plane, {
     clock,
     catalog: () => catalog,
     streamsAreFull: () => admission.streamsAreFull,
@@ -53,6 +53,7 @@ export async function duplexServer(
     accessLog: null,
     rateLimiter,
     clock,
+    expiry,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
     sessionless: { ...sessionless, pendingElsewhere },

@@ -2,6 +2,7 @@
 import { batchPlaces } from "./batch_places.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
+import { TokenExpiry } from "../../src/downstream/exchange/token_expiry.ts";
 import { DownstreamSessions } from "../../src/downstream/session/downstream_sessions.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
 import { StreamableHttp } from "../../src/downstream/http/session_http.ts";
@@ -32,6 +33,7 @@ export async function mcpServer(
     resumeWindowMs: 30_000,
     limits: { perCaller: 1_000, perWorker: 1_000 },
     taskIds: new TaskIds("secret"),
+    expiry: new TokenExpiry(clock),
   });
   let catalog = plane.catalog;
   const strays: [session: string, text: string][] = [];

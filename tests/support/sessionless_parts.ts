@@ -1,6 +1,7 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
 import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import type { Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
+import { TokenExpiry } from "../../src/downstream/exchange/token_expiry.ts";
 import { Listeners } from "../../src/downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../src/downstream/sessionless/requests.ts";
 import { PendingCalls } from "../../src/downstream/sessionless/pending_calls.ts";
@@ -32,7 +33,8 @@ export function sessionlessParts(
     readonly predecessor?: () => Serve | null;
   },
 ) {
-  const listeners = new Listeners();
+  const expiry = new TokenExpiry(clock);
+  const listeners = new Listeners(expiry);
   const pendingCalls = new PendingCalls({
     ids: new SessionIds("secret"),
     clock,
@@ -46,5 +48,5 @@ export function sessionlessParts(
     ...{ dispatcher, catalog, pendingCalls, listeners, subscriptions, streamsAreFull },
     states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PENDING_FOR_MS }),
   });
-  return { listeners, pendingCalls, requests };
+  return { expiry, listeners, pendingCalls, requests };
 }

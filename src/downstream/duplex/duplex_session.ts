@@ -35,6 +35,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import { readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, enter, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
+import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
 import { noteRequest } from "../exchange/request_note.ts";
@@ -44,7 +45,7 @@ import { scopeFor } from "../exchange/visible_scope.ts";
 /** Concurrent requests of one connection, listeners included. Further ones are answered TOO_MANY_CALLS. */
 export const MAX_CALLS = 256;
 
-export interface DuplexDeps {
+export interface DuplexDeps extends ConnectionTokenDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify">;
@@ -99,6 +100,7 @@ export class DuplexSession implements ListListener {
   readonly #deps: DuplexDeps;
   readonly #address: DuplexAddress;
   readonly #channel: DuplexChannel;
+  readonly #token: ConnectionToken;
   readonly #over = Promise.withResolvers<void>();
   readonly #peer: ClientPeer;
   readonly #questions: ClientQuestions;
@@ -106,8 +108,6 @@ export class DuplexSession implements ListListener {
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision } | null = null;
-  /** The principal whose token the connection depends on. */
-  #letInBy: Principal;
   #underWay = 0;
   /** Set while the session drains: it takes no requests, and closes when those under way are answered. */
   #closeReason: CloseReason | null = null;
@@ -117,7 +117,7 @@ export class DuplexSession implements ListListener {
     this.#deps = deps;
     this.#address = address;
     this.#channel = channel;
-    this.#letInBy = address.principal;
+    this.#token = new ConnectionToken(deps, address.principal, () => this.drain("expired"));
     const questions = this.#questions = new ClientQuestions(deps.clock, deps.clientRequestTimeoutMs);
     const send = (text: string) => channel.send(text);
     this.#sessionless = new SessionlessCalls(deps.sessionless, send);
@@ -172,7 +172,7 @@ export class DuplexSession implements ListListener {
   /** Handles a message of the client. Responses are sent on the channel. */
   accept(said: Said, sender: Sender): void {
     if (this.#ended) return;
-    this.#renew(sender.principal);
+    this.#token.renew(sender.principal);
     if (this.hasExpired) this.#giveNotice("expired");
     if (isBatch(said)) return void this.#batch(said, sender);
     if (said.kind !== "request") return this.#hear(said, sender);
@@ -183,7 +183,7 @@ export class DuplexSession implements ListListener {
 
   /** Has the connection's token expired, or was it revoked? */
   get hasExpired(): boolean {
-    return this.#isOver(this.#letInBy);
+    return this.#token.isOver;
   }
 
   /** Takes no more requests, and closes when those under way are answered. */
@@ -197,22 +197,10 @@ export class DuplexSession implements ListListener {
     if (this.#ended) return;
     this.#ended = true;
     this.#over.resolve();
+    this.#token.close();
     this.#sessionless.end();
     for (const call of this.#calls.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
     await this.#client?.bound.end();
-  }
-
-  /** Takes over a newer token of the client, where each message brings one. */
-  #renew(principal: Principal): void {
-    const { expiresAt } = this.#letInBy;
-    const lastsLonger = expiresAt !== null &&
-      (principal.expiresAt === null || principal.expiresAt > expiresAt);
-    if (lastsLonger || this.hasExpired) this.#letInBy = principal;
-  }
-
-  #isOver({ expiresAt, jti }: Principal): boolean {
-    return (expiresAt !== null && expiresAt <= this.#deps.clock.now()) ||
-      (jti !== null && this.#deps.catalog().revokedTokens.has(jti));
   }
 
   #answer(text: string | null): void {

@@ -273,7 +273,7 @@ Deno.test("DuplexSessions.drain() lets calls end, refuses new ones, and closes",
 });
 
 Deno.test("DuplexSession ends with its token, unless a message brings a newer one", async () => {
-  const { connect, sessions, clock } = await duplexServer(ROWS, { a: new FakeUpstream() });
+  const { connect, clock } = await duplexServer(ROWS, { a: new FakeUpstream() });
   const expiring = (ms: number) => principal({ expiresAt: clock.now() + ms });
   const [silent, busy, renewed] = [
     connect({ principal: expiring(1_000) }),
@@ -282,11 +282,15 @@ Deno.test("DuplexSession ends with its token, unless a message brings a newer on
   ];
   for (const client of [silent, busy, renewed]) await client.initialize();
   await renewed.tell(request(1, "ping"), expiring(60_000));
-  await clock.tick(1_000);
-  assertEquals((await busy.tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
-  assertEquals(busy.closeReasons, ["expired"]);
-  sessions.sweep();
-  assertEquals([silent.closeReasons, renewed.closeReasons], [["expired"], []]);
+  await clock.tick(999);
+  assertEquals((await busy.tell(request(1, "ping")))[0].result, {});
+  assertEquals([silent, busy, renewed].map(({ closeReasons }) => closeReasons), [[], [], []]);
+  await clock.tick(1);
+  assertEquals([silent, busy, renewed].map(({ closeReasons }) => closeReasons), [
+    ["expired"],
+    ["expired"],
+    [],
+  ]);
   assertEquals((await renewed.tell(request(2, "ping")))[0].result, {});
 });
 
@@ -300,7 +304,7 @@ Deno.test("DuplexSession ends with its token's revocation, unless a message has 
   replaceCatalog(new Catalog({ ...ROWS, revokedTokens: ["bad"] }));
   assertEquals((await busy!.tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
   assertEquals((await renewed!.tell(request(1, "ping"), mine("new")))[0].result, {});
-  sessions.sweep();
+  sessions.endRevoked();
   assertEquals([silent, busy, renewed, other].map((client) => client!.closeReasons), [
     ["expired"],
     ["expired"],

@@ -33,8 +33,8 @@ export class DuplexSessions {
     if (this.#isClosing) throw new SluiceError("SHUTTING_DOWN");
   }
 
-  /** Closes sessions whose token has expired; called by a timer. */
-  sweep(): void {
+  /** Closes sessions whose token was revoked. A timer closes those whose token has expired. */
+  endRevoked(): void {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
   }
 

@@ -173,7 +173,7 @@ export class StreamableHttp {
 
   #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
-    const stream = session.listen(headers.get("last-event-id"), principal.jti);
+    const stream = session.listen(headers.get("last-event-id"), principal);
     const { client } = session.bound;
     if (session.isCarried && !client.listening) {
       // If the records cannot be written now, the next change writes them.

@@ -1,4 +1,5 @@
 // One session of a client: its streams, its calls under way, the requests of upstreams to it, and its own upstream sessions.
+import type { Principal } from "../../auth/principal.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -11,6 +12,7 @@ import type { PersistedSession } from "../client/persisted_session.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
 import { EventStream } from "../exchange/event_stream.ts";
+import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { RecordWrites } from "./record_writes.ts";
 import type { CountedSession } from "./session_limits.ts";
 import type { SessionOwner } from "./session_id.ts";
@@ -22,6 +24,7 @@ export interface SessionParts {
   /** STREAM_RESUME_WINDOW */
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
+  readonly expiry: TokenExpiry;
   /** Writes the state that outlives the worker. Resolves with the characters written. */
   readonly persist: (session: DownstreamSession) => Promise<number>;
 }
@@ -42,6 +45,7 @@ export class DownstreamSession implements CountedSession {
   readonly #timers = new Set<number>();
   readonly #clock: Clock;
   readonly #resumeWindowMs: number;
+  readonly #expiry: TokenExpiry;
   readonly #state: PersistedSession;
 
   constructor(
@@ -50,8 +54,9 @@ export class DownstreamSession implements CountedSession {
     readonly owner: SessionOwner,
     state: PersistedSession,
     public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, persist }: SessionParts,
+    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, persist }: SessionParts,
   ) {
+    this.#expiry = expiry;
     this.#resumeWindowMs = resumeWindowMs;
     this.#state = state;
     this.#clock = clock;
@@ -119,18 +124,22 @@ export class DownstreamSession implements CountedSession {
   }
 
   /**
-   * Opens a stream for messages that belong to no call, or for the rest of a lost stream.
+   * Opens a stream for messages that belong to no call, or for the rest of a lost stream. It ends when the token expires.
    * @param lastEventId the Last-Event-ID header
-   * @param jti id of the request's token
+   * @param principal of the request
    * @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event
    */
-  listen(lastEventId: string | null, jti: string | null = null): EventStream {
+  listen(lastEventId: string | null, principal: Pick<Principal, "jti" | "expiresAt">): EventStream {
     const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
     if (found === null) {
       throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
     }
     const { stream, seq } = found;
-    const carrier = new EventStream(() => stream.drop(carrier), jti);
+    const carrier = new EventStream(() => {
+      unwatch();
+      stream.drop(carrier);
+    }, principal.jti);
+    const unwatch = this.#expiry.watch(principal, () => carrier.close());
     stream.carryOn(carrier, seq);
     return carrier;
   }

@@ -10,6 +10,7 @@ import type { Cache } from "../../cache/cache.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { receive } from "../client/client_messages.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
+import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { DownstreamSession } from "./downstream_session.ts";
 import { SessionLimits, type SessionLimitsOptions } from "./session_limits.ts";
 import {
@@ -38,6 +39,7 @@ export interface SessionsOptions {
   /** After a lost stream its call goes on for this time, and its result is kept for this time (STREAM_RESUME_WINDOW). */
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
+  readonly expiry: TokenExpiry;
   readonly limits: SessionLimitsOptions;
 }
 
@@ -220,12 +222,13 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry } = this.#options;
     return new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
       resumeWindowMs,
       taskIds,
+      expiry,
       persist: (session) => this.#persist(session),
     });
   }

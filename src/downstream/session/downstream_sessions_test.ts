@@ -7,6 +7,7 @@ import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { MemoryCache } from "../../cache/memory_cache.ts";
 import { UpstreamSession } from "../../upstream/session/upstream_session.ts";
+import { TokenExpiry } from "../exchange/token_expiry.ts";
 import { DownstreamSessions } from "./downstream_sessions.ts";
 import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { SessionIds } from "./session_id.ts";
@@ -29,6 +30,7 @@ function setUp() {
       resumeWindowMs: 30_000,
       limits: { perCaller: 1_000, perWorker: 1_000 },
       taskIds: new TaskIds("secret"),
+      expiry: new TokenExpiry(clock),
     });
   const find = (
     sessions: DownstreamSessions,
@@ -114,7 +116,7 @@ Deno.test("DownstreamSessions.persist() writes the records again, for the time t
 Deno.test("DownstreamSessions.end() ends the session for every worker, streams, calls and upstream sessions with it", async () => {
   const { sessions, lost, worker, records } = setUp();
   const session = await sessions.open(principal(), null, STATE);
-  const stream = session.listen(null);
+  const stream = session.listen(null, principal());
   const call = new Cancellation();
   session.calls.set("1", call);
   const upstream = new FakeUpstream();
@@ -195,7 +197,7 @@ Deno.test("DownstreamSessions.sweep() leaves busy sessions, and counts their idl
   const { sessions, clock } = setUp();
   const listening = await sessions.open(principal(), null, STATE);
   const calling = await sessions.open(principal(), null, STATE);
-  const stream = listening.listen(null);
+  const stream = listening.listen(null, principal());
   calling.calls.set("1", new Cancellation());
   await clock.tick(10 * IDLE_MS);
   await sessions.sweep();
@@ -223,7 +225,7 @@ Deno.test("DownstreamSessions.close() ends what hangs on the sessions and leaves
   const { sessions, find, worker } = setUp();
   const session = await sessions.open(principal(), null, STATE);
   const { id, bound } = session;
-  const stream = session.listen(null);
+  const stream = session.listen(null, principal());
   await sessions.close();
   await assertRejects(() => bound.get("u", () => Promise.reject(new Error("opened"))), SluiceError);
   assertEquals([sessions.size, stream.isOpen], [0, false]);
@@ -234,7 +236,7 @@ Deno.test("DownstreamSession.notify() sends on the newest stream alone", async (
   const { sessions } = setUp();
   const session = await sessions.open(principal(), null, STATE);
   session.notify('{"early":1}');
-  const [old, fresh] = [session.listen(null), session.listen(null)];
+  const [old, fresh] = [session.listen(null, principal()), session.listen(null, principal())];
   session.notify('{"n":1}');
   assertEquals(sessions.streamCount, 2);
   sessions.endStreams();
@@ -270,14 +272,34 @@ Deno.test("A session that has listened is known to, by whichever worker has it t
 Deno.test("DownstreamSession.listen() takes an event id of the worker before for what it is: not of this one's streams", async () => {
   const { sessions, find, worker } = setUp();
   const before = await sessions.open(principal(), null, STATE);
-  before.listen(null);
+  before.listen(null, principal());
   for (const message of ["1", "2", "3"]) before.notify(message);
   const after = await find(worker(), before.id);
   after.notify("4");
   after.log.open().send("of another call");
-  const stream = after.listen(before.log.eventId(0, 3));
+  const stream = after.listen(before.log.eventId(0, 3), principal());
   stream.close();
   const text = await new Response(stream.readable).text();
   assertEquals([...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data), ["4"]);
-  assertThrows(() => after.listen(before.log.eventId(1, 0)), SluiceError, "Last-Event-ID");
+  assertThrows(() => after.listen(before.log.eventId(1, 0), principal()), SluiceError, "Last-Event-ID");
+});
+
+Deno.test("DownstreamSession.listen() ends a stream when the token expires that opened it, and no other", async () => {
+  const { sessions, clock } = setUp();
+  const session = await sessions.open(principal(), null, STATE);
+  const expiring = (ms: number) => session.listen(null, principal({ expiresAt: clock.now() + ms }));
+  const [early, late, closed, eternal] = [
+    expiring(1_000),
+    expiring(60_000),
+    expiring(500),
+    expiring(Infinity),
+  ];
+  closed.close();
+  await clock.tick(999);
+  assertEquals([early, late, eternal].map(({ isOpen }) => isOpen), [true, true, true]);
+  await clock.tick(1);
+  assertEquals([early, late, eternal].map(({ isOpen }) => isOpen), [false, true, true]);
+  assertEquals(expiring(-1).isOpen, true, "the request was let in, and its stream ends at once");
+  await clock.tick(0);
+  assertEquals(sessions.streamCount, 2);
 });

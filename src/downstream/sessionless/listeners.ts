@@ -1,4 +1,5 @@
 // Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"). Each sends its client the notifications that it asked for.
+import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import {
   isObject,
@@ -9,6 +10,7 @@ import {
   resultText,
 } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
+import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { changedLists, LIST_CHANGED, type UpstreamChange } from "../client/list_changes.ts";
 
 /** The filter of a listen request; kinds that the client did not ask for are absent. */
@@ -57,8 +59,7 @@ export interface ListenerOptions {
   readonly id: string;
   /** The virtual server whose lists are listened to; null: everything. */
   readonly serverId: string | null;
-  /** Id of the request's token. */
-  readonly jti: string | null;
+  readonly principal: Pick<Principal, "jti" | "expiresAt">;
   readonly filter: ListenFilter;
   readonly stream: ListenStream;
 }
@@ -76,10 +77,10 @@ export class Listener {
   #isOpen = true;
 
   /** Sends the acknowledgement of the honoured filter. @param onEnd called once */
-  constructor({ id, serverId, jti, filter, stream }: ListenerOptions, onEnd: () => void) {
+  constructor({ id, serverId, principal, filter, stream }: ListenerOptions, onEnd: () => void) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.serverId = serverId;
-    this.jti = jti;
+    this.jti = principal.jti;
     this.ended = promise;
     this.#id = id;
     this.#methods = methodsOf(filter);
@@ -120,14 +121,24 @@ export class Listener {
 }
 
 export class Listeners {
+  readonly #expiry: TokenExpiry;
   readonly #open = new Set<Listener>();
+
+  constructor(expiry: TokenExpiry) {
+    this.#expiry = expiry;
+  }
 
   get size(): number {
     return this.#open.size;
   }
 
+  /** Opens a listener. It ends when the token expires. */
   open(options: ListenerOptions): Listener {
-    const listener = new Listener(options, () => this.#open.delete(listener));
+    const listener = new Listener(options, () => {
+      unwatch();
+      this.#open.delete(listener);
+    });
+    const unwatch = this.#expiry.watch(options.principal, () => listener.end());
     this.#open.add(listener);
     return listener;
   }

@@ -179,7 +179,7 @@ export class SessionlessRequests {
         const listener = listeners.open({
           id: idText(message),
           serverId: call.scope.server?.id ?? null,
-          jti: call.principal.jti,
+          principal: call.principal,
           filter,
           stream,
         });

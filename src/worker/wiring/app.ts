@@ -145,11 +145,12 @@ export async function createApp(
     taskIds,
     ids,
     pendingCalls,
+    expiry,
     listeners,
     sessionlessRequests,
   } = gateway;
   const sessions = new DownstreamSessions({
-    ...{ ids, records: cache, clock, place, taskIds },
+    ...{ ids, records: cache, clock, place, taskIds, expiry },
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,

@@ -10,6 +10,7 @@ import type { Config } from "../../config/schema.ts";
 import { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import { announceListChanges, type UpstreamChange } from "../../downstream/client/list_changes.ts";
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import { TokenExpiry } from "../../downstream/exchange/token_expiry.ts";
 import { Listeners } from "../../downstream/sessionless/listeners.ts";
 import { SessionlessRequests } from "../../downstream/sessionless/requests.ts";
 import { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
@@ -83,6 +84,7 @@ export interface Gateway {
   readonly duplex: DuplexSessions;
   readonly ids: SessionIds;
   readonly pendingCalls: PendingCalls;
+  readonly expiry: TokenExpiry;
   readonly listeners: Listeners;
   readonly sessionlessRequests: SessionlessRequests;
   /** Reads the registry again if it has changed. @throws {SluiceError} STORE_UNAVAILABLE */
@@ -179,7 +181,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     place: peers?.place ?? ALONE,
     predecessor: () => peers?.predecessor() ?? null,
   });
-  const listeners = new Listeners();
+  const expiry = new TokenExpiry(clock);
+  const listeners = new Listeners(expiry);
   const sessionlessRequests = new SessionlessRequests({
     dispatcher,
     catalog: () => catalog.now,
@@ -200,6 +203,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     countRefused,
     accessLog,
     clock,
+    expiry,
     maxJsonDepth: config.validationMaxJsonDepth,
     clientRequestTimeoutMs: timeoutMs,
     sessionless: {
@@ -241,6 +245,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     duplex,
     ids,
     pendingCalls,
+    expiry,
     listeners,
     sessionlessRequests,
     refreshCatalog,
@@ -248,6 +253,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     close: async () => {
       sync.close();
       pendingCalls.close();
+      expiry.close();
       await duplex.close();
       await pool.close();
       await outbound.close();

@@ -42,7 +42,7 @@ export class Maintenance {
     if (revoked.size === 0) return;
     sessions.endStreamsOf(revoked);
     listeners.endOf(revoked);
-    duplex.sweep();
+    duplex.endRevoked();
   }
 
   close(): void {
@@ -50,9 +50,8 @@ export class Maintenance {
   }
 
   #sweep(): void {
-    const { sessions, duplex, log } = this.#deps;
+    const { sessions, log } = this.#deps;
     sessions.sweep().catch((error) => log.error("sweep failed", { error }));
-    duplex.sweep();
   }
 
   #keepAlive(): void {
