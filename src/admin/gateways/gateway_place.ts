@@ -3,6 +3,7 @@ import type { GatewayRow } from "../../store/registry/rows.ts";
 import { launchUrl, readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import type { GatewayInput } from "../rest/schemas.ts";
+import { unmaskedUrl } from "../rest/shown_url.ts";
 
 export type Place = Pick<GatewayRow, "transport" | "url">;
 
@@ -51,7 +52,11 @@ function requestedUrl(
   const faults: Fault[] = given(input, LAUNCH_FIELDS).map((field) =>
     fault(["body", field], 'is only used with transport "STDIO"')
   );
-  const url = input.url ?? kept?.url;
+  const url = input.url === undefined ? kept?.url : unmaskedUrl(input.url, kept?.url ?? null);
+  if (url === null) {
+    const reason = "a mask in the query stands for a stored value, and none is stored";
+    return { place: { transport, url: "" }, faults: [...faults, fault(["body", "url"], reason)] };
+  }
   if (url === undefined) {
     return {
       place: { transport, url: "" },

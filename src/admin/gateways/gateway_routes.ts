@@ -48,7 +48,7 @@ const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
   stateKey: "gateway",
   entities: ({ gateways }) => gateways,
-  read: ({ deps }, row) => read(deps, row),
+  read: (call, row) => read(call, row),
 };
 
 export const deleteGateway = deleting(GATEWAY);
@@ -59,14 +59,15 @@ export async function listGateways(call: Call): Promise<AdminResponse> {
   const rows = selected(await call.deps.store.gateways.list(), call.principal, query);
   const { page, answer } = pageOf(rows, { key: "gateways", sortKey: "name", query });
   const counts = await call.deps.store.countDiscovered();
-  const shown = page.map(async (row) =>
-    gatewayRead(row, { counts: counts.get(row.id), credentials: await shownCredentials(call.deps, row) })
-  );
+  const shown = page.map(async (row) => {
+    const credentials = await shownCredentials(call.deps, row);
+    return gatewayRead(row, { counts: counts.get(row.id), credentials }, call.principal);
+  });
   return answer(await Promise.all(shown));
 }
 
 export async function getGateway(call: Call): Promise<AdminResponse> {
-  return ok(await read(call.deps, await visibleRow(call, "Gateway", call.deps.store.gateways)));
+  return ok(await read(call, await visibleRow(call, "Gateway", call.deps.store.gateways)));
 }
 
 /** Stores the gateway only after the upstream was reached and everything was listed. */
@@ -119,7 +120,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     return await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
   });
   await deps.catalogChanged();
-  return ok(await read(deps, (await deps.store.gateways.get(id))!, skipped));
+  return ok(await read(call, (await deps.store.gateways.get(id))!, skipped));
 }
 
 /** A changed place or changed credentials are tried before they are stored. */
@@ -161,7 +162,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     return discovery === null ? [] : (await store.saveDiscovery(row.id, discovery, naming)).skipped;
   });
   await deps.catalogChanged();
-  return ok(await read(deps, (await deps.store.gateways.get(row.id))!, skipped));
+  return ok(await read(call, (await deps.store.gateways.get(row.id))!, skipped));
 }
 
 /** Lists the upstream again. */
@@ -260,7 +261,11 @@ function written(credentials: Credentials | null): string | null {
   return credentials === null ? null : writeCredentials(credentials);
 }
 
-async function read(deps: AdminDeps, row: GatewayRow, skipped: readonly SkippedItem[] = []) {
+async function read(
+  { deps, principal }: Pick<Call, "deps" | "principal">,
+  row: GatewayRow,
+  skipped: readonly SkippedItem[] = [],
+) {
   const counts = (await deps.store.countDiscovered()).get(row.id);
-  return gatewayRead(row, { counts, credentials: await shownCredentials(deps, row), skipped });
+  return gatewayRead(row, { counts, credentials: await shownCredentials(deps, row), skipped }, principal);
 }

@@ -19,6 +19,7 @@ import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";
+import { shownUrl } from "./shown_url.ts";
 
 type Json = Record<string, unknown>;
 
@@ -32,12 +33,17 @@ export interface GatewayExtras {
   readonly skipped?: readonly SkippedItem[];
 }
 
-export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = [] }: GatewayExtras): Json {
+/** @param principal only administrators see the whole place of an upstream */
+export function gatewayRead(
+  row: GatewayRow,
+  { counts, credentials, skipped = [] }: GatewayExtras,
+  principal: Principal,
+): Json {
   return {
     ...entityRead(row),
     name: row.name,
     slug: row.slug,
-    url: row.url,
+    url: shownUrl(row.url, principal),
     description: row.description,
     transport: row.transport,
     capabilities: row.capabilities,
@@ -52,7 +58,7 @@ export function gatewayRead(row: GatewayRow, { counts, credentials, skipped = []
     caCertificate: row.caCertificate,
     sessionMode: row.sessionMode,
     ...credentialsRead(row.authType, credentials),
-    ...launchRead(row, credentials),
+    ...(principal.isAdmin ? launchRead(row, credentials) : {}),
     refreshIntervalSeconds: row.refreshIntervalSeconds,
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
@@ -80,7 +86,7 @@ export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: 
     title: definition.title ?? null,
     description: row.description ?? definition.description ?? null,
     originalDescription: definition.description ?? null,
-    url: gateway?.url ?? null,
+    url: gateway === undefined ? null : shownUrl(gateway.url, principal),
     integrationType: "MCP",
     requestType: gateway?.transport ?? null,
     inputSchema: definition.inputSchema ?? null,

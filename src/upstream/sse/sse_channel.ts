@@ -3,6 +3,7 @@
 import { type Clock, MAX_TIMER_MS } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
+import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 import { inTime } from "../resilience/deadline.ts";
@@ -122,7 +123,8 @@ class SseChannel implements Channel {
       throw this.#broken(`expected an event stream, received "${type}"`);
     }
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
-    throw this.#refused(status, text.replace(/\s+/g, " ").trim().slice(0, 200) || "no explanation");
+    const words = withoutSecretsOf(this.#target.url, text).replace(/\s+/g, " ").trim();
+    throw this.#refused(status, words.slice(0, 200) || "no explanation");
   }
 
   /** Reads the stream to its end. @throws the fault that kept the endpoint unknown */

@@ -13,6 +13,7 @@ import type {
   UpstreamConnection,
   UpstreamTransport,
 } from "../transport/transport.ts";
+import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import { HttpConnection, type ListenOptions } from "./http_connection.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { listenTo } from "./get_stream.ts";
@@ -296,7 +297,7 @@ export class HttpTransport implements UpstreamTransport {
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
     if (status === 401 || status === 403) throw new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status });
     const value = errorIn(text);
-    const reason = describe(value, text);
+    const reason = describe(value, text, this.target.url);
     const inSession = headers.some(([name]) => name === "mcp-session-id");
     // The specification has 404 for an ended session. Several servers answer 400 with words about the session.
     if (inSession && (status === 404 || (status === 400 && /session/i.test(reason)))) {
@@ -342,8 +343,9 @@ function errorIn(text: string): JsonObject | null {
 }
 
 /** The body of a failed response as one short line. */
-function describe(value: JsonObject | null, text: string): string {
+function describe(value: JsonObject | null, text: string, url: URL): string {
   const message = value !== null && isObject(value.error) ? value.error.message : undefined;
-  const words = (typeof message === "string" ? message : text).replace(/\s+/g, " ").trim();
+  const said = withoutSecretsOf(url, typeof message === "string" ? message : text);
+  const words = said.replace(/\s+/g, " ").trim();
   return words === "" ? "no explanation" : words.slice(0, 200);
 }

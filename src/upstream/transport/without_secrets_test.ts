@@ -1,0 +1,9 @@
+import { assertEquals } from "@std/assert";
+import { withoutSecretsOf } from "./without_secrets.ts";
+
+Deno.test("withoutSecretsOf() takes the values of the query and long parts of the path from an upstream's words", () => {
+  const url = new URL("https://h/s/0123456789abcdefghij/mcp?key=hush%20hush&v=2&sk-hush");
+  const words = "Cannot POST /s/0123456789abcdefghij/mcp?key=hush%20hush&v=2&sk-hush (key hush hush)";
+  assertEquals(withoutSecretsOf(url, words), "Cannot POST /s/***/mcp?key=***&v=2&*** (key ***)");
+  assertEquals(withoutSecretsOf(new URL("https://h/mcp"), "no /mcp here"), "no /mcp here");
+});
