@@ -21,6 +21,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
   const processes = new StdioProcesses({
     stdioEnabled: true,
     stdioAllowedCommands: [],
+    stdioAllowedVariables: [],
     stdioMaxProcesses: 10,
     stdioMaxProcessesPerUpstream: 10,
     maxLineBytes: 100_000,

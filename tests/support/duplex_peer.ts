@@ -38,6 +38,7 @@ export class DuplexPeer implements AsyncDisposable {
       processes: new StdioProcesses({
         stdioEnabled: false,
         stdioAllowedCommands: [],
+        stdioAllowedVariables: [],
         stdioMaxProcesses: 0,
         stdioMaxProcessesPerUpstream: 0,
         maxLineBytes: 1,

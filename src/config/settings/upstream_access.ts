@@ -203,6 +203,15 @@ export const PASSTHROUGH_SETTINGS = [
   }),
 ] as const;
 
+/** A relative path would name another program in each `cwd` that a registration chooses. */
+function command(item: string): string | undefined {
+  return item.startsWith("/") || !item.includes("/") ? item : undefined;
+}
+
+function variableName(item: string): string | undefined {
+  return /^[A-Za-z_]\w*$/.test(item) ? item : undefined;
+}
+
 export const STDIO_SETTINGS = [
   setting({
     name: "STDIO_ENABLED",
@@ -216,12 +225,26 @@ export const STDIO_SETTINGS = [
   }),
   setting({
     name: "STDIO_ALLOWED_COMMANDS",
-    kind: list("commands", (item) => item),
+    kind: list("commands (names without a slash, or absolute paths)", command),
     default: "[]",
     scope: "process",
     reloadable: false,
     state: "active",
-    doc: "Commands that may be registered, in exactly this spelling. Empty: every command.",
+    doc:
+      "Commands that may be registered, in exactly this spelling: absolute paths, or names that are looked " +
+      "up in the gateway's PATH. Empty: every command.",
+  }),
+  setting({
+    name: "STDIO_ALLOWED_VARIABLES",
+    kind: list("names of environment variables", variableName),
+    default: "[]",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Variables that the `env` of a registration may set while STDIO_ALLOWED_COMMANDS is not empty. List " +
+      "none that make an allowed program load code, such as BASH_ENV, NODE_OPTIONS or PYTHONPATH. PATH, LD_* " +
+      "and DYLD_* are always refused.",
   }),
   setting({
     name: "STDIO_MAX_PROCESSES",

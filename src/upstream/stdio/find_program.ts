@@ -1,6 +1,10 @@
 // Finds the file of a command, so that a missing program gives an error text instead of an exit code.
 
-/** Returns the program's absolute path; null: no executable file was found. */
+/**
+ * Returns the program's absolute path; null: no executable file was found.
+ * @param path PATH of the gateway: a name without a slash is looked up in its absolute folders only
+ * @param cwd the folder that a relative path starts from. An allow list of commands has no relative paths
+ */
 export function findProgram(
   command: string,
   { path, cwd }: { readonly path: string; readonly cwd: string },

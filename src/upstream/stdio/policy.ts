@@ -7,13 +7,12 @@ export interface StdioRules {
   readonly stdioEnabled: boolean;
   /** Commands exactly as registered; empty: any. */
   readonly stdioAllowedCommands: readonly string[];
+  /** Variables that a registration may set. Only used if `stdioAllowedCommands` is not empty. */
+  readonly stdioAllowedVariables: readonly string[];
 }
 
 /** @throws {SluiceError} COMMAND_DENIED, naming the setting that would allow it */
-export function checkLaunch(
-  { command }: Launch,
-  { stdioEnabled, stdioAllowedCommands }: StdioRules,
-): void {
+export function checkLaunch({ command }: Launch, { stdioEnabled, stdioAllowedCommands }: StdioRules): void {
   if (!stdioEnabled) {
     throw new SluiceError("COMMAND_DENIED", {
       reason: "stdio upstreams are disabled (STDIO_ENABLED=true enables them)",
@@ -22,6 +21,26 @@ export function checkLaunch(
   if (stdioAllowedCommands.length === 0 || stdioAllowedCommands.includes(command)) return;
   throw new SluiceError("COMMAND_DENIED", {
     reason: `"${command}" is not among STDIO_ALLOWED_COMMANDS (${stdioAllowedCommands.join(", ")})`,
+  });
+}
+
+/**
+ * Many programs load code that a variable names (`BASH_ENV`, `NODE_OPTIONS`, `PYTHONPATH`). No list of these variables is
+ * complete, so an allow list of commands comes with one of variables.
+ * @throws {SluiceError} COMMAND_DENIED, naming the setting that would allow them
+ */
+export function checkVariables(
+  names: readonly string[],
+  { stdioAllowedCommands, stdioAllowedVariables }: StdioRules,
+): void {
+  if (stdioAllowedCommands.length === 0) return;
+  const denied = names.filter((name) => isLoaderVariable(name) || !stdioAllowedVariables.includes(name));
+  if (denied.length === 0) return;
+  const allowed = stdioAllowedVariables.length === 0 ? "empty" : stdioAllowedVariables.join(", ");
+  throw new SluiceError("COMMAND_DENIED", {
+    reason:
+      `env may only set variables of STDIO_ALLOWED_VARIABLES (${allowed}) while STDIO_ALLOWED_COMMANDS ` +
+      `is set; not allowed: ${denied.join(", ")}`,
   });
 }
 

@@ -1,12 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
-import { checkLaunch, childEnvironment } from "./policy.ts";
+import { checkLaunch, checkVariables, childEnvironment } from "./policy.ts";
 
 const launch = (command: string) => ({ command, args: [], cwd: null });
 
 Deno.test("checkLaunch() refuses everything by default, and then all but the allowed commands", () => {
   const refusal = (command: string, stdioEnabled: boolean, stdioAllowedCommands: string[]) => {
-    const check = () => checkLaunch(launch(command), { stdioEnabled, stdioAllowedCommands });
+    const stdioAllowedVariables: string[] = [];
+    const check = () =>
+      checkLaunch(launch(command), { stdioEnabled, stdioAllowedCommands, stdioAllowedVariables });
     const { code, message } = assertThrows(check, SluiceError);
     assertEquals(code, "COMMAND_DENIED");
     return message;
@@ -16,8 +18,28 @@ Deno.test("checkLaunch() refuses everything by default, and then all but the all
   for (const command of ["node", "/usr/bin/npx", "npx ", "NPX", "./npx"]) {
     assertEquals(refusal(command, true, ["npx", "uvx"]).includes("STDIO_ALLOWED_COMMANDS"), true);
   }
-  checkLaunch(launch("npx"), { stdioEnabled: true, stdioAllowedCommands: ["npx", "uvx"] });
-  checkLaunch(launch("anything"), { stdioEnabled: true, stdioAllowedCommands: [] });
+  const rules = { stdioEnabled: true, stdioAllowedVariables: [] };
+  checkLaunch(launch("npx"), { ...rules, stdioAllowedCommands: ["npx", "uvx"] });
+  checkLaunch(launch("anything"), { ...rules, stdioAllowedCommands: [] });
+});
+
+Deno.test("checkVariables() allows only the listed variables while commands are restricted", () => {
+  const check = (names: string[], stdioAllowedVariables: string[], stdioAllowedCommands = ["bash"]) =>
+    checkVariables(names, { stdioEnabled: true, stdioAllowedCommands, stdioAllowedVariables });
+  for (
+    const [names, allowed] of [[["BASH_ENV"], []], [["KEY", "NODE_OPTIONS"], ["KEY"]], [["key"], ["KEY"]]]
+  ) {
+    const { code, message } = assertThrows(() => check(names!, allowed!), SluiceError);
+    assertEquals(code, "COMMAND_DENIED");
+    assertEquals([message.includes("STDIO_ALLOWED_VARIABLES"), message.endsWith(`: ${names!.at(-1)}`)], [
+      true,
+      true,
+    ]);
+  }
+  for (const name of ["PATH", "LD_PRELOAD"]) assertThrows(() => check([name], [name]), SluiceError);
+  check([], []);
+  check(["KEY"], ["KEY", "OTHER"]);
+  check(["BASH_ENV"], [], []);
 });
 
 Deno.test("childEnvironment() passes on what is on its list and the registration's own, and no secret of ours", () => {

@@ -6,7 +6,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { OpenChannel } from "../duplex/duplex_channel.ts";
 import { findProgram } from "./find_program.ts";
 import type { Launch } from "./launch.ts";
-import { checkLaunch, childEnvironment, type StdioRules } from "./policy.ts";
+import { checkLaunch, checkVariables, childEnvironment, type StdioRules } from "./policy.ts";
 import { spawnGroup } from "./process_group.ts";
 import { StdioChannel } from "./stdio_channel.ts";
 
@@ -53,6 +53,7 @@ export class StdioProcesses {
   opener(upstream: StdioUpstream): OpenChannel {
     return (_passed, receiver) => {
       checkLaunch(upstream.launch, this.#options);
+      checkVariables(Object.keys(upstream.env), this.#options);
       this.#requireRoom(upstream.name);
       const child = this.#spawn(upstream);
       this.#options.onStarted();
@@ -76,10 +77,11 @@ export class StdioProcesses {
   #spawn({ name, launch, env: own }: StdioUpstream): Deno.ChildProcess {
     const failed = (reason: string, cause?: unknown) =>
       new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: name, reason }, { cause });
-    const env = childEnvironment(own, this.#options.environment);
+    const { environment } = this.#options;
+    const env = childEnvironment(own, environment);
     const { command, args, cwd } = launch;
     if (cwd !== null && !isFolder(cwd)) throw failed(`the working directory "${cwd}" does not exist`);
-    const program = findProgram(command, { path: env.PATH ?? "", cwd: cwd ?? Deno.cwd() });
+    const program = findProgram(command, { path: environment("PATH") ?? "", cwd: cwd ?? Deno.cwd() });
     if (program === null) throw failed(`no executable program "${command}" was found`);
     try {
       return spawnGroup({ program, args, cwd: cwd ?? undefined, env });
