@@ -14,13 +14,15 @@ const ROOT = new URL("../", import.meta.url).pathname;
 const TIMES = `${ROOT}tests/times.json`;
 /** A test file that takes longer stands still. */
 const FILE_WITHIN_MS = 8 * 60_000;
+/** How many test files run at once. A file waits for half of its time: for servers, timeouts and recycled workers. */
+const JOBS = navigator.hardwareConcurrency + 1;
 const SLOWEST = 10;
 const DECODER = new TextDecoder();
 
 async function main(args: readonly string[]): Promise<number> {
   const times: Times = JSON.parse(await Deno.readTextFile(TIMES));
   const allFiles = testFiles("tests");
-  const plan = makePlan(args, allFiles, times, navigator.hardwareConcurrency);
+  const plan = makePlan(args, allFiles, times, JOBS);
   const { unit, integration, options } = plan;
   const missing = integration.length === 0 ? [] : await missingPrograms();
   if (missing.length > 0) {
