@@ -48,6 +48,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
       how?: Misbehaviour;
       name?: string;
       command?: string;
+      args?: string[];
       cwd?: string;
       env?: Record<string, string>;
     } = {},
@@ -116,6 +117,17 @@ Deno.test("A process that dies during the handshake says so with its exit code, 
   assertEquals(params.reason, "the process ended (exit code 3); its stderr is in the log");
   const said = stdio.log().filter(({ event }) => event === "upstream stderr");
   assertEquals(said.map(({ line, upstream }) => [line, upstream]), [["cannot go on", "up"]]);
+});
+
+Deno.test("A process that closes its output and ends later has ended by itself", async () => {
+  await using stdio = setUp();
+  const { mark } = stdio;
+  // Later than the gateway waits for the exit code of a process that has closed its output.
+  const command = { command: "/bin/sh", args: ["-c", "exec >&-; sleep 1; exit 7", mark] };
+  await assertRejects(() => stdio.open(command), SluiceError);
+  const ends = () => stdio.log().filter(({ event }) => event === "upstream process ended by itself");
+  await waitFor(() => ends().length > 0, { what: "the end to be in the log" });
+  assertEquals(ends().map(({ how }) => how), ["exit code 7"]);
 });
 
 Deno.test("A process that does not read or answer keeps a caller no longer than its deadline", async () => {

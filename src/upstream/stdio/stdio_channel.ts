@@ -31,6 +31,8 @@ export class StdioChannel implements Channel {
   readonly #log: Log;
   #unsentChars = 0;
   #ending: Promise<void> | undefined;
+  /** It closed a pipe before the gateway began to end it. */
+  #hasLeft = false;
 
   constructor(child: Deno.ChildProcess, receiver: Receiver, options: StdioChannelOptions) {
     this.#child = child;
@@ -90,12 +92,14 @@ export class StdioChannel implements Channel {
     await Promise.all([messages.stop(), errors.stop()]);
     await this.#input.abort().catch(() => {});
     const how = signal === null ? `exit code ${code}` : signal;
-    if (this.#ending === undefined) this.#log.warning("upstream process ended by itself", { how });
+    const endedByItself = this.#ending === undefined || (this.#hasLeft && signal === null);
+    if (endedByItself) this.#log.warning("upstream process ended by itself", { how });
     this.#receiver.ended(`the process ended (${how}); its stderr is in the log`);
   }
 
   /** Ends a process that has lost a pipe. If the process has just ended, its exit code is the better reason. */
   async #lostPipe(reason: string): Promise<void> {
+    this.#hasLeft ||= this.#ending === undefined;
     const hasEnded = await within(this.#options.clock, LAST_WORDS_MS, this.#child.status);
     if (hasEnded) await this.ended;
     else this.#receiver.ended(reason);
