@@ -15,6 +15,7 @@ import { Admission } from "../http/admission.ts";
 import { bodyReader } from "../http/body.ts";
 import type { ClientWatch } from "../http/client_watch.ts";
 import type { Endpoint } from "../http/handler.ts";
+import type { Log } from "../telemetry/log.ts";
 import type { Count, Metrics } from "../telemetry/metrics.ts";
 import { FORWARD_PATH, ForwardClient, NotDelivered, ReplicaGone } from "./forward_client.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
@@ -32,6 +33,7 @@ export interface ClusterDeps {
   readonly registration: ReplicaRegistration;
   readonly records: Cache;
   readonly clock: Clock;
+  readonly log: Log;
   readonly metrics: Metrics;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   /** This worker, which serves what it owns. */
@@ -68,10 +70,10 @@ export class Cluster {
   }
 
   private constructor(deps: ClusterDeps, caCertificate: string | undefined) {
-    const { config, signatures, replica, registration, records, clock, metrics, clients } = deps;
+    const { config, signatures, replica, registration, records, clock, log, metrics, clients } = deps;
     this.#deps = deps;
     const directory = this.#directory = new ReplicaDirectory({
-      ...{ records, signatures, clock, readElsewhere: deps.readElsewhere },
+      ...{ records, signatures, clock, log, readElsewhere: deps.readElsewhere },
       // A replica that waited for a silent Redis tries again when its last attempt has timed out.
       settleMs: config.replicaTtlMs + config.redisSocketTimeoutMs + config.redisSocketConnectTimeoutMs,
     });
@@ -157,13 +159,14 @@ export class Cluster {
     if (!isBoundTo(claims, ownerOf(request.principal, request.serverId))) throw notFound(owned);
     const { registration } = this.#deps;
     const { worker } = claims;
+    const onward = this.#passesTokens ? request : withoutToken(request);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await registration.confirm();
       if (registration.isInTrouble) this.#directory.recordsWereAway();
       const { replica, address } = await this.#find(claims, owned);
       if (address === null) return await this.#serveHere(worker, request, signal);
       try {
-        const reply = await this.#client.forward({ replica, address, worker }, request, signal);
+        const reply = await this.#client.forward({ replica, address, worker }, onward, signal);
         this.#count("answered");
         return reply;
       } catch (error) {
@@ -182,6 +185,12 @@ export class Cluster {
     });
   }
 
+  /** Can the caller's Authorization be passed upstream? */
+  get #passesTokens(): boolean {
+    const { enableHeaderPassthrough, enableSensitiveHeaderPassthrough } = this.#deps.config;
+    return enableHeaderPassthrough && enableSensitiveHeaderPassthrough;
+  }
+
   #serveHere(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const { workers, local } = this.#deps;
     return (workers.wayTo(worker) ?? local.serve)(request, signal);
@@ -194,6 +203,17 @@ export class Cluster {
     const address = replica === this.#deps.replica.now ? null : await this.#directory.find(replica);
     return { replica, address };
   }
+}
+
+/**
+ * The request without the token that this replica has verified: the owner needs the principal alone. The Authorization of a caller
+ * without a token of ours goes on, since it tells callers apart.
+ */
+function withoutToken(request: McpRequest): McpRequest {
+  if (request.principal.kind !== "user" || !request.headers.has("authorization")) return request;
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  return { ...request, headers };
 }
 
 /** The metric's label for a failed forward. A failure of the request itself counts as answered. */

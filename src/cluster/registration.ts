@@ -1,16 +1,16 @@
 // The registration of this process: a record that says that it lives and where. Every worker renews it.
 import { type Clock, repeat, within } from "../base/clock.ts";
-import { reasonOf, toSluiceError } from "../base/errors.ts";
+import { reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import { replicaAddress } from "./replica_address.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
-import { encodeRecord, replicaKey } from "./replica_record.ts";
+import { decodeRecord, encodeRecord, FOREIGN_HINT, replicaKey } from "./replica_record.ts";
 import type { ReplicaSignatures } from "./request_signature.ts";
 
 export interface RegistrationOptions {
-  readonly records: Pick<Cache, "compareAndSet" | "delete">;
+  readonly records: Pick<Cache, "get" | "compareAndSet" | "delete">;
   readonly signatures: ReplicaSignatures;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,6 +27,8 @@ export const RENEWALS_PER_TTL = 3;
 
 /** The longest that a request waits for a renewal, and the time after a failed one in which no request tries another. */
 const PATIENCE_MS = 1_000;
+
+const MAX_ATTEMPTS = 8;
 
 /** null: CACHE_TYPE keeps records that no other process reads, so there are no replicas. */
 export function registrationOf(
@@ -113,10 +115,8 @@ export class ReplicaRegistration {
       for (;;) {
         const key = replicaKey(replica.now);
         const record = encodeRecord(replica.now, { address, process: replica.seed }, signatures);
-        const renew = () => records.compareAndSet(key, record, record, ttlMs);
-        // Tried again after the insertion: another worker of this process may have registered the number between the two.
-        const isOurs = await renew() || await records.compareAndSet(key, null, record, ttlMs) ||
-          await renew();
+        const isOurs = await records.compareAndSet(key, record, record, ttlMs) ||
+          await this.#takePlace(key, record, replica.now);
         if (isOurs) break;
         const lost = replica.now;
         replica.advance();
@@ -136,6 +136,24 @@ export class ReplicaRegistration {
     } finally {
       stopListening();
     }
+  }
+
+  /**
+   * Stores the record unless the place is taken: others have declared this replica gone, or have its number.
+   * @returns whether the stored record is this process's own
+   */
+  async #takePlace(key: string, record: string, number: number): Promise<boolean> {
+    const { records, signatures, log, ttlMs } = this.#options;
+    // Another worker of this process may do the same at the same time, or another writer overwrite the record again.
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const stored = await records.get(key);
+      if (stored !== null && stored !== record) {
+        if (decodeRecord(number, stored, signatures).kind !== "foreign") return false;
+        log.warning("replica record of another writer replaced", { replica: number, hint: FOREIGN_HINT });
+      }
+      if (await records.compareAndSet(key, stored, record, ttlMs)) return true;
+    }
+    throw new SluiceError("CACHE_UNAVAILABLE", {}, { cause: "the replica's record changes all the time" });
   }
 
   /** Notes, while a renewal lasts longer than the patience, that the store of the records does not answer. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { replicaFixture, TTL_MS } from "../../tests/support/replica_fixture.ts";
-import { replicaKey } from "./replica_record.ts";
+import { encodeRecord, replicaKey } from "./replica_record.ts";
 
 Deno.test("ReplicaRegistration keeps its record as long as one worker of the process lives", async () => {
   const { clock, cache, replica } = replicaFixture();
@@ -18,9 +18,10 @@ Deno.test("ReplicaRegistration keeps its record as long as one worker of the pro
 });
 
 Deno.test("ReplicaRegistration takes another number where its own is another's", async () => {
-  const { cache, replica } = replicaFixture();
+  const { cache, signatures, replica } = replicaFixture();
   const first = replica("process").number.now;
-  await cache.put(replicaKey(first), '{"address":"http://elsewhere"}', TTL_MS);
+  const record = { address: "http://elsewhere", process: "another" };
+  await cache.put(replicaKey(first), encodeRecord(first, record, signatures), TTL_MS);
   const { registration, number, state } = replica("process");
   await registration.start();
   assertNotEquals(number.now, first);

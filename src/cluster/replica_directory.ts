@@ -3,13 +3,15 @@ import { BoundedMap } from "../base/bounded_map.ts";
 import { type Clock, within } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Cache } from "../cache/cache.ts";
-import { addressIn, GONE, replicaKey } from "./replica_record.ts";
+import type { Log } from "../telemetry/log.ts";
+import { decodeRecord, encodeGone, FOREIGN_HINT, replicaKey } from "./replica_record.ts";
 import type { ReplicaSignatures } from "./request_signature.ts";
 
 export interface DirectoryOptions {
   readonly records: Pick<Cache, "get" | "compareAndSet">;
   readonly signatures: ReplicaSignatures;
   readonly clock: Clock;
+  readonly log: Log;
   /** After an outage of the store of the records: the time within which every replica has registered again. */
   readonly settleMs: number;
   /** A replica's record as another worker of this process last read it; null: no worker has read it. */
@@ -41,6 +43,8 @@ export class ReplicaDirectory {
   readonly #options: DirectoryOptions;
   readonly #entries = new BoundedMap<number, Entry>({ maxEntries: MAX_REMEMBERED });
   readonly #gone = new BoundedMap<number, true>({ maxEntries: MAX_REMEMBERED });
+  /** Replicas whose record another writer has replaced. */
+  readonly #foreign = new BoundedMap<number, true>({ maxEntries: MAX_REMEMBERED });
   readonly #looking = new Map<number, Promise<string | null>>();
   #troubledAt = -Infinity;
 
@@ -87,13 +91,11 @@ export class ReplicaDirectory {
       if (found === null) throw error;
       return found;
     }
-    if (record === GONE) return this.#rememberGone(number);
     if (record !== null) {
-      const address = this.#remember(number, record);
-      if (address === null) {
-        throw unreachable(number, "has a record that no replica of this version has signed");
-      }
-      return address;
+      const state = decodeRecord(number, record, this.#options.signatures);
+      if (state.kind === "gone") return this.#rememberGone(number);
+      if (state.kind === "registered") return this.#remember(number, record, state.address);
+      return await this.#ignore(number, known);
     }
     // A store that was away may have lost the record of a replica that lives and will soon register again.
     if (this.#troubledAt + this.#options.settleMs > this.#options.clock.now()) {
@@ -101,6 +103,22 @@ export class ReplicaDirectory {
       throw unreachable(number, "is not registered now");
     }
     return await this.#declareGone(number, null) ? null : await this.#look(number, known);
+  }
+
+  /** Another writer's record proves nothing. The replica will put its own in that place. */
+  async #ignore(number: number, known: Entry | undefined): Promise<string> {
+    if (!this.#foreign.has(number)) {
+      this.#options.log.warning("replica record of another writer ignored", {
+        replica: number,
+        hint: FOREIGN_HINT,
+      });
+    }
+    this.#foreign.set(number, true);
+    const address = known?.address ?? await this.#findElsewhere(number);
+    if (address === null) {
+      throw unreachable(number, "has a record that no replica of this version has signed");
+    }
+    return address;
   }
 
   /** A replica's record as this worker last read it. */
@@ -122,22 +140,24 @@ export class ReplicaDirectory {
 
   /** @returns whether the replica's record was still `record` */
   async #declareGone(number: number, record: string | null): Promise<boolean> {
-    const isGone = await this.#options.records.compareAndSet(replicaKey(number), record, GONE, GONE_TTL_MS);
+    const { records, signatures } = this.#options;
+    const gone = encodeGone(number, signatures);
+    const isGone = await records.compareAndSet(replicaKey(number), record, gone, GONE_TTL_MS);
     if (isGone) this.#rememberGone(number);
     return isGone;
   }
 
   async #findElsewhere(number: number): Promise<string | null> {
-    const { readElsewhere, clock } = this.#options;
+    const { readElsewhere, clock, signatures } = this.#options;
     let found: string | null = null;
     await within(clock, ELSEWHERE_MS, readElsewhere(number).then((record) => void (found = record)));
-    return found === null ? null : this.#remember(number, found);
+    if (found === null) return null;
+    const state = decodeRecord(number, found, signatures);
+    return state.kind === "registered" ? this.#remember(number, found, state.address) : null;
   }
 
-  /** @returns the address in the record; null for a record that is not signed */
-  #remember(number: number, record: string): string | null {
-    const address = addressIn(number, record, this.#options.signatures);
-    if (address === null) return null;
+  #remember(number: number, record: string, address: string): string {
+    this.#foreign.delete(number);
     this.#entries.set(number, { record, address, readAt: this.#options.clock.now() });
     return address;
   }

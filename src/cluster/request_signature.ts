@@ -122,6 +122,11 @@ export class ReplicaSignatures {
     return isSameText(signature, this.signRecord(number, address, process));
   }
 
+  /** The signature of the text that declares a replica gone. */
+  signGone(number: number): string {
+    return this.#sign(["gone", FORWARD_FORMAT, number]);
+  }
+
   #signRequest({ replica, worker, at, nonce, digest }: Voucher): string {
     return this.#sign(["request", FORWARD_FORMAT, replica, worker, at, nonce, digest]);
   }

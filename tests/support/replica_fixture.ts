@@ -48,7 +48,7 @@ export function replicaFixture() {
     });
     const sibling = { recordOf: (_number: number): string | null => null };
     const directory = new ReplicaDirectory({
-      ...{ records, signatures, clock, settleMs: SETTLE_MS },
+      ...{ records, signatures, clock, log, settleMs: SETTLE_MS },
       readElsewhere: (number) => Promise.resolve(sibling.recordOf(number)),
     });
     const sessions = new SessionOwners({
@@ -63,5 +63,5 @@ export function replicaFixture() {
     const expiresAt = clock.now() / 1000 + 3_600;
     return { replica: number, worker: 0, expiresAt, name, binding: "b" };
   };
-  return { clock, cache, replica, session, logged: sink.lines };
+  return { clock, cache, signatures, replica, session, logged: sink.lines };
 }

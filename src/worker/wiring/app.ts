@@ -120,7 +120,7 @@ export async function createApp(
   const succession = new Succession({ worker, workerCount, isSuccessor, ports });
   const clients = new ClientWatch();
   const cluster = registration === null ? null : await Cluster.open({
-    ...{ config, clock, metrics, clients, signatures, replica, registration, local },
+    ...{ config, clock, log, metrics, clients, signatures, replica, registration, local },
     workers: succession,
     records: cache,
     readElsewhere: async (number) =>
