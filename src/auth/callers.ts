@@ -1,4 +1,5 @@
 // What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
+import type { Caller } from "../base/caller.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type Principal, tokenOf } from "./principal.ts";
 
@@ -7,16 +8,6 @@ export interface CallerLimits {
   readonly calls: number;
   /** MAX_STREAMS_PER_CALLER */
   readonly streams: number;
-}
-
-/** The counts of one caller: issuer and subject, whichever token proves them. */
-export interface Caller {
-  /** Requests and messages of batches. */
-  calls: number;
-  /** Responses that stay open. */
-  streams: number;
-  /** Connections and processes of upstreams. */
-  upstreamShares: number;
 }
 
 /** Above this number of callers, those without anything under way are forgotten. */
@@ -83,15 +74,15 @@ export class Callers {
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
-      this.#byToken.set(key, caller = { calls: 0, streams: 0, upstreamShares: 0 });
+      this.#byToken.set(key, caller = { calls: 0, streams: 0, connections: 0 });
     }
     this.#byPrincipal.set(principal, caller);
     return caller;
   }
 
   #forgetThoseAtRest(): void {
-    for (const [key, { calls, streams, upstreamShares }] of this.#byToken) {
-      if (calls === 0 && streams === 0 && upstreamShares === 0) this.#byToken.delete(key);
+    for (const [key, { calls, streams, connections }] of this.#byToken) {
+      if (calls === 0 && streams === 0 && connections === 0) this.#byToken.delete(key);
     }
     this.#byPrincipal = new WeakMap();
   }

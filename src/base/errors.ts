@@ -254,7 +254,7 @@ export const ERRORS = {
     503,
     -31519,
     "later",
-    'Cannot start a process for upstream "{upstream}": this worker runs {limit}, which is the limit ({setting})',
+    'Cannot start a process for upstream "{upstream}": {reason} ({setting})',
   ),
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),

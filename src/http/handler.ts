@@ -2,7 +2,8 @@
 // origin check, authentication, rate limits, access log, error responses. It knows no MCP method and no REST resource.
 //
 // This file is the way through it: route, admit, check the origin, authenticate, count, serve. Failures become responses here only.
-import type { Caller, Callers } from "../auth/callers.ts";
+import type { Callers } from "../auth/callers.ts";
+import type { Caller } from "../base/caller.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";

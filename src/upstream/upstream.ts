@@ -230,7 +230,13 @@ export class Upstream {
         (waiting) =>
           pool.lease(
             key,
-            (signal) => this.#opener.handshake({ passed, signal, clientCapabilities: declaredBy(call) }),
+            (signal) =>
+              this.#opener.handshake({
+                passed,
+                signal,
+                caller: call.caller,
+                clientCapabilities: declaredBy(call),
+              }),
             waiting,
           ),
       );
@@ -264,7 +270,7 @@ export class Upstream {
     const session = await inTime(
       deadlineOf(call),
       { upstream: this.name, phase: "open a session", signal: call.signal },
-      (signal) => opener.open({ passed, signal, clientCapabilities, client }),
+      (signal) => opener.open({ passed, signal, caller: call.caller, clientCapabilities, client }),
     );
     try {
       // The session serves this request only, so its log level can be set for it.

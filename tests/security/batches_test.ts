@@ -4,6 +4,7 @@ import { post, toolCall } from "../support/mcp_post.ts";
 import { atRest, metric } from "../support/metric.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { counterLaunch, processesWith } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const user = (sluice: Sluice, username: string) => sluice.token({ username, admin: false });
@@ -49,4 +50,45 @@ Deno.test("A batch in a session takes places as well", async () => {
   upstream.release();
   assertEquals((await batch).body.length, 50);
   await atRest(sluice);
+});
+
+Deno.test("A batch of slow calls leaves another caller connections to the same upstream", async () => {
+  await using upstream = SlowUpstream.start({ delayMs: Infinity });
+  await using sluice = await Sluice.start({ env: { WORKERS: "1" } });
+  await sluice.registerUpstream("up", upstream.url);
+  const [ann, eve] = [await user(sluice, "ann"), await user(sluice, "eve")];
+  const batch = post(sluice, batchOf(100), { token: eve, path: "/rpc" });
+  // Three quarters of HTTP_CLIENT_MAX_CONNECTIONS.
+  await waitFor(() => upstream.calls === 75, { what: "the batch's connections" });
+  const anns = post(sluice, toolCall("up-slow"), { token: ann, path: "/rpc" });
+  await waitFor(() => upstream.calls === 76, { what: "another caller's call" });
+  upstream.release();
+  assertEquals((await anns).body.result.content[0].text, "done");
+  assertEquals((await batch).body.length, 100);
+});
+
+Deno.test("A batch of calls to a process leaves another caller a process", async () => {
+  const mark = crypto.randomUUID();
+  const env = { WORKERS: "1", STDIO_ENABLED: "true", STDIO_MAX_PROCESSES_PER_UPSTREAM: "4" };
+  await using sluice = await Sluice.start({ env });
+  const { status } = await sluice.api("POST", "/gateways", {
+    name: "count",
+    transport: "STDIO",
+    ...counterLaunch(mark, "slow"),
+  });
+  assertEquals(status, 200);
+  const [ann, eve] = [await user(sluice, "ann"), await user(sluice, "eve")];
+  const increment = (id: number) => toolCall("count-increment", {}, id);
+  await waitFor(() => processesWith(mark).length === 0, { what: "the end of the discovery's process" });
+  const batch = post(sluice, Array.from({ length: 20 }, (_, n) => increment(n)), {
+    token: eve,
+    path: "/rpc",
+  });
+  await waitFor(() => processesWith(mark).length >= 3, { what: "the batch's processes" });
+  const anns = await post(sluice, increment(0), { token: ann, path: "/rpc" });
+  assertEquals(anns.body.result?.content[0].text, "1", JSON.stringify(anns.body.error));
+  const answers: { result?: unknown; error?: { data: { code: string } } }[] = (await batch).body;
+  assertEquals(answers.filter(({ result }) => result !== undefined).length, 3);
+  const refused = answers.flatMap(({ error }) => error === undefined ? [] : [error.data.code]);
+  assertEquals(new Set(refused), new Set(["STDIO_LIMIT_REACHED"]));
 });

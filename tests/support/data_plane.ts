@@ -1,4 +1,5 @@
 // The data plane of a worker around a fake upstream for each gateway: catalog, upstreams and dispatcher are the real ones.
+import { Callers } from "../../src/auth/callers.ts";
 import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
 import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
 import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
@@ -58,6 +59,7 @@ export async function dataPlane(
       toolTimeoutSetting: "TOOL_TIMEOUT",
       requestTimeoutMs: 30_000,
       taskIds: new TaskIds("secret"),
+      callers: new Callers({ calls: 1_000, streams: 1_000 }),
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },

@@ -13,8 +13,8 @@ export const HTTP_CLIENT_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Open outbound connections. One upstream may have four fifths of them. Further calls wait for a " +
-      "connection: at most HTTP_CLIENT_POOL_TIMEOUT, and at most as many calls as BACKPRESSURE allows.",
+    doc: "Open outbound connections. One upstream may have four fifths of them, one caller three quarters. " +
+      "Further calls wait for a connection, those of the caller with the fewest connections first: at most HTTP_CLIENT_POOL_TIMEOUT, and at most as many calls as BACKPRESSURE allows.",
   }),
   setting({
     name: "HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS",

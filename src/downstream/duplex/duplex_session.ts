@@ -3,7 +3,8 @@
 //
 // A request that claims 2026-07-28 in its `_meta` is served by that revision's rules. `initialize` begins a session of a revision with
 // sessions, which serves everything else. One channel may carry both.
-import type { Caller, Callers } from "../../auth/callers.ts";
+import type { Callers } from "../../auth/callers.ts";
+import type { Caller } from "../../base/caller.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";

@@ -1,5 +1,6 @@
 // Room `methods`: the handlers of MCP methods. `Dispatcher` calls them; they reach upstreams through `UpstreamCaller`.
 // This file sends one call to the upstream of an entry, with its deadline.
+import type { Callers } from "../../auth/callers.ts";
 import { tokenOf } from "../../auth/principal.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -28,19 +29,22 @@ export class UpstreamCaller {
   /** Converts between upstreams' task ids and those for clients. */
   readonly taskIds: TaskIds;
   readonly #upstreams: Upstreams;
+  readonly #callers: Pick<Callers, "of">;
 
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs, taskIds }: {
+    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs, taskIds, callers }: {
       readonly toolTimeoutMs: number;
       readonly toolTimeoutSetting: string;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
+      readonly callers: Pick<Callers, "of">;
     },
   ) {
     this.taskIds = taskIds;
     this.#upstreams = upstreams;
+    this.#callers = callers;
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: toolTimeoutSetting };
     this.#requestDeadline = {
       timeoutMs: requestTimeoutMs,
@@ -82,6 +86,7 @@ export class UpstreamCaller {
       revision: call.revision,
       clientCapabilities: call.clientCapabilities,
       token: tokenOf(call.principal),
+      caller: this.#callers.of(call.principal),
       received: call.received,
       timeoutMs,
       timeoutSetting,

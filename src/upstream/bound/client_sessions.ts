@@ -1,4 +1,5 @@
 // The sessions to one upstream that belong to downstream sessions. Each client has sessions of its own.
+import type { Caller } from "../../base/caller.ts";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
@@ -113,18 +114,24 @@ export class ClientSessions {
   ): UpstreamChannel | Promise<UpstreamChannel> {
     const opened = bound.opened(key);
     if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
-    const open = (signal: CancelSignal) => unlessAborted(this.#session(bound, key, passed), signal);
+    const open = (signal: CancelSignal) =>
+      unlessAborted(this.#session(bound, key, passed, call.caller), signal);
     const { upstream } = this.#options.transport;
     return inTime(deadlineOf(call), { upstream, phase: "open a session", signal: call.signal }, open);
   }
 
-  async #session(bound: BoundSessions, key: string, passed: HeaderList): Promise<UpstreamChannel> {
+  async #session(
+    bound: BoundSessions,
+    key: string,
+    passed: HeaderList,
+    caller: Caller | undefined,
+  ): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener } = this.#options;
     // A new session would lack the client's state without saying so. Therefore the loss is reported once.
     if (bound.client.workerLocal.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
-    const open = () => this.#open(bound, passed);
+    const open = () => this.#open(bound, passed, caller);
     let session = await bound.get(key, open);
     if (session.closed) {
       // The process or socket ended between two calls.
@@ -140,11 +147,12 @@ export class ClientSessions {
   }
 
   /** Opens a session with the client's capabilities and preferences. This also replaces an expired session. */
-  async #open(bound: BoundSessions, passed: HeaderList): Promise<UpstreamChannel> {
+  async #open(bound: BoundSessions, passed: HeaderList, caller?: Caller): Promise<UpstreamChannel> {
     const { upstreamId, opener, hasLogging } = this.#options;
     const { client } = bound;
     const session: UpstreamChannel = await opener.open({
       passed,
+      caller,
       clientCapabilities: client.capabilities,
       client: client.peerFor(upstreamId),
       onExpired: () => this.#replace(bound, passed, session),

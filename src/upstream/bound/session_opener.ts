@@ -13,7 +13,7 @@ import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 /** The options for a new session. */
 export type Opening = Pick<
   SessionOpenOptions,
-  "passed" | "signal" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
+  "passed" | "signal" | "caller" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
 >;
 
 export class SessionOpener {

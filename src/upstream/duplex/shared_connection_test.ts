@@ -124,7 +124,7 @@ Deno.test("SharedConnection says who did not return its greeting, and leaves not
 
 Deno.test("SharedConnection passes on why nothing could be opened", async () => {
   const { upstream, call } = setUp();
-  upstream.failure = new SluiceError("STDIO_LIMIT_REACHED", { upstream: "up", limit: 1, setting: "S" });
+  upstream.failure = new SluiceError("STDIO_LIMIT_REACHED", { upstream: "up", reason: "1", setting: "S" });
   const error = await failure(call());
   assertEquals([error.code, "ungreeted" in error], ["STDIO_LIMIT_REACHED", false]);
   upstream.failure = undefined;

@@ -1,5 +1,6 @@
 // Assigns connections to requests: idle connections by origin, one limit for all of them, and a fair queue.
 
+import type { ConnectionHolder } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -12,6 +13,8 @@ export interface PooledConnection extends Expiring {
   readonly isClosed: boolean;
   readonly keepAliveHintMs: number;
   reused: boolean;
+  /** The caller whose request the connection carries; undefined: idle, or no particular caller. */
+  holder: ConnectionHolder | undefined;
   /** The connection calls this once, when it has been closed. */
   onClosed: () => void;
   /** Makes the connection idle. */
@@ -35,6 +38,8 @@ export interface PoolOptions<C, T> {
 export interface AcquireOptions {
   readonly upstream: string;
   readonly signal?: CancelSignal;
+  /** The caller that the connection counts for; undefined: no limit by caller applies. */
+  readonly holder?: ConnectionHolder;
   /** Excludes idle connections. */
   readonly fresh?: boolean;
   /** Limits waiting and dialling. */
@@ -65,9 +70,16 @@ const SURPLUS_IDLE_MS = 1_000;
 const SHARE = 4;
 
 /**
- * Invariants: no request queues while a connection to its origin is idle, or while a slot is free that its origin may use. A
- * request that waits for a connection being opened takes the first free connection to its origin. Requests are served in order
- * of arrival.
+ * Likewise for a caller, over all origins: three quarters of all connections if it is the only one, and fewer if other callers are
+ * busy too. A caller without a connection may always have one, if any is free.
+ */
+const HOLDER_SHARE = 3;
+
+/**
+ * Invariants: no request of a caller below its share queues while a connection to its origin is idle, or while a slot is free that
+ * its origin may use. A request that waits for a connection being opened takes the first free connection to its origin. The queue
+ * is fair between callers: the next request is of the caller with the fewest connections. Requests of one caller are served in
+ * order of arrival.
  */
 export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection> {
   readonly #options: PoolOptions<C, T>;
@@ -101,10 +113,12 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     };
   }
 
-  /** Takes an idle connection for `key`. @returns undefined if there is none */
-  takeIdle(key: string): C | undefined {
+  /** Takes an idle connection for `key`. @returns undefined if there is none, or if the caller has its share */
+  takeIdle(key: string, holder?: ConnectionHolder): C | undefined {
+    if (!this.#mayHold(holder, 0)) return undefined;
     const connection = this.#idleByKey.get(key)?.pop();
     if (connection === undefined) return undefined;
+    if (holder !== undefined) hold(connection, holder);
     this.#idle.delete(connection);
     this.#options.deadlines.set(connection, Infinity);
     if (connection.reused) this.#reused++;
@@ -118,12 +132,13 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   acquire(target: T, options: AcquireOptions): Promise<C> {
     if (this.#isClosed) return Promise.reject(new SluiceError("SHUTTING_DOWN"));
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    const idle = options.fresh === true ? undefined : this.takeIdle(target.key);
+    const idle = options.fresh === true ? undefined : this.takeIdle(target.key, options.holder);
     if (idle !== undefined) return Promise.resolve(idle);
     return new Promise((resolve, reject) => {
       const waiter = new Waiter<T, C>(target, options, resolve, reject, (w) => this.#leave(w));
       this.#options.deadlines.watch(waiter);
-      if (this.#mayOpen(target.key, 0) && this.#makeRoom()) return this.#dial(waiter);
+      const may = this.#mayHold(options.holder, 0) && this.#mayOpen(target.key, 0);
+      if (may && this.#makeRoom()) return this.#dial(waiter);
       this.#queue.add(waiter);
       this.#options.deadlines.set(waiter, this.#options.poolTimeoutMs, options.deadline?.at);
       waiter.expire = () => waiter.fail(this.#waitedTooLong(options));
@@ -149,6 +164,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   /** Takes back a connection that may carry another request. */
   release(connection: C): void {
     if (connection.isClosed) return;
+    letGo(connection);
     const next = this.#nextFor(connection);
     if (next?.target.key === connection.key) {
       if (connection.reused) this.#reused++;
@@ -187,23 +203,43 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return this.#dialing.get(connection.key)?.values().next().value ?? this.#firstServable(connection);
   }
 
-  /** The first waiter in the queue that may have a new connection, or the returned one. */
+  /** Of the waiters that may have a new connection, or the returned one: the first of the caller with the fewest connections. */
   #firstServable(returned?: C): Waiter<T, C> | undefined {
     if (this.#queue.size === 0) return undefined;
+    const back = returned === undefined ? 0 : 1;
     const verdicts = new Map<string, boolean>();
-    for (const waiter of this.#queue) {
-      const { key } = waiter.target;
-      if (key === returned?.key) return waiter;
+    const mayOpen = (key: string) => {
       let may = verdicts.get(key);
-      if (may === undefined) verdicts.set(key, may = this.#mayOpen(key, returned === undefined ? 0 : 1));
-      if (may) return waiter;
+      if (may === undefined) verdicts.set(key, may = this.#mayOpen(key, back));
+      return may;
+    };
+    let found: Waiter<T, C> | undefined;
+    let fewest = Infinity;
+    for (const waiter of this.#queue) {
+      const { target: { key }, options: { holder } } = waiter;
+      const held = holder?.connections ?? 0;
+      if (held >= fewest || !this.#mayHold(holder, back)) continue;
+      if (key !== returned?.key && !mayOpen(key)) continue;
+      if (held === 0) return waiter;
+      [found, fewest] = [waiter, held];
     }
-    return undefined;
+    return found;
+  }
+
+  /** Connections in use or being opened, after `returned` of them are closed. */
+  #used(returned: number): number {
+    return this.#all.size - this.#idle.size + this.#dials.size - returned;
+  }
+
+  /** Whether a caller may use one more connection, after `returned` connections are closed. See HOLDER_SHARE. */
+  #mayHold(holder: ConnectionHolder | undefined, returned: number): boolean {
+    return holder === undefined ||
+      holder.connections < HOLDER_SHARE * (this.#options.maxConnections - this.#used(returned));
   }
 
   /** Whether an origin may use one more connection, after `returned` connections of others are closed. See SHARE. */
   #mayOpen(key: string, returned: number): boolean {
-    const used = this.#all.size - this.#idle.size + this.#dials.size - returned;
+    const used = this.#used(returned);
     let own = 0;
     for (const connection of this.#all) if (connection.key === key) own++;
     for (const dialled of this.#dials.values()) if (dialled === key) own++;
@@ -235,6 +271,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     // `dial` has its own time limit. Only the deadline of the exchange can be earlier.
     this.#options.deadlines.set(waiter, Infinity, deadline?.at);
     waiter.expire = () => waiter.fail(upstreamTimeout(upstream, "connect", deadline!));
+    waiter.reserve();
     const dial = new AbortController();
     waiter.dial = dial;
     this.#dials.set(dial, key);
@@ -259,6 +296,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
 
   #onClosed(connection: C): void {
     this.#all.delete(connection);
+    letGo(connection);
     if (this.#idle.delete(connection)) {
       const list = this.#idleByKey.get(connection.key)!;
       list.splice(list.indexOf(connection), 1);
@@ -288,12 +326,24 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 }
 
+function hold(connection: PooledConnection, holder: ConnectionHolder): void {
+  holder.connections++;
+  connection.holder = holder;
+}
+
+function letGo(connection: PooledConnection): void {
+  if (connection.holder === undefined) return;
+  connection.holder.connections--;
+  connection.holder = undefined;
+}
+
 /** A request that waits for a connection. Settled once. */
-class Waiter<T, C> implements Expiring {
+class Waiter<T, C extends PooledConnection> implements Expiring {
   deadlineAt = Infinity;
   expire: () => void = () => {};
   dial: AbortController | undefined;
   isSettled = false;
+  #isReserved = false;
   readonly target: T;
   readonly options: AcquireOptions;
   readonly #resolve: (connection: C) => void;
@@ -315,9 +365,18 @@ class Waiter<T, C> implements Expiring {
     options.signal?.addEventListener("abort", this.#onAbort);
   }
 
+  /** A connection is being opened for the request. It counts for the caller. */
+  reserve(): void {
+    if (this.options.holder === undefined) return;
+    this.#isReserved = true;
+    this.options.holder.connections++;
+  }
+
   /** Its own attempt to connect continues: the connection will serve another request. */
   succeed(connection: C): void {
-    if (this.#settle()) this.#resolve(connection);
+    if (!this.#settle()) return;
+    if (this.options.holder !== undefined) hold(connection, this.options.holder);
+    this.#resolve(connection);
   }
 
   fail(error: unknown): void {
@@ -330,6 +389,7 @@ class Waiter<T, C> implements Expiring {
     if (this.isSettled) return false;
     this.isSettled = true;
     this.options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#isReserved) this.options.holder!.connections--;
     this.#onSettled(this);
     return true;
   }

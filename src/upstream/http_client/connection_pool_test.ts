@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import type { ConnectionHolder } from "../../base/caller.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
@@ -11,6 +12,7 @@ class FakeConnection implements PooledConnection {
   isClosed = false;
   keepAliveHintMs = Infinity;
   reused = false;
+  holder: ConnectionHolder | undefined;
   failure: unknown;
   onClosed = () => {};
   readonly key: string;
@@ -392,4 +394,75 @@ Deno.test("ConnectionPool serves everybody in the end, whatever shares there are
     ),
     { numRuns: 200 },
   );
+});
+
+Deno.test("ConnectionPool leaves room beside a caller who asks for everything", async () => {
+  const { pool, dials, ask, release } = poolOf({ max: 8, keepalive: 8 });
+  const [eve, bob] = [{ connections: 0 }, { connections: 0 }];
+  const all = Array.from({ length: 20 }, () => ask(A, { holder: eve }));
+  assertEquals([dials.length, eve.connections, pool.stats.waiting], [6, 6, 14]);
+  const bobs = ask(A, { holder: bob });
+  assertEquals([dials.length, bob.connections], [7, 1]);
+  for (const dial of [...dials]) await dial.succeed();
+  assert(bobs.connection !== undefined);
+  await release(bobs.connection!);
+  assertEquals([pool.stats.idle, bob.connections], [1, 0], "the share of eve is no larger for it");
+  assertEquals(pool.takeIdle("a", eve), undefined);
+  const taken = pool.takeIdle("a", bob)!;
+  assertEquals([taken, bob.connections], [bobs.connection, 1]);
+  for (const { connection } of all.slice(0, 6)) await release(connection!);
+  assertEquals(eve.connections, 6);
+  pool.close();
+  await settled();
+  assertEquals([eve.connections, bob.connections], [0, 0]);
+});
+
+Deno.test("ConnectionPool serves the caller with the fewest connections next, and each in the order of its requests", async () => {
+  const { pool, dials, ask, open, release } = poolOf({ max: 4, keepalive: 4 });
+  const others = await Promise.all([open(A), open(A)]);
+  const [eve, bob] = [{ connections: 0 }, { connections: 0 }];
+  const eves = Array.from({ length: 5 }, () => ask(A, { holder: eve }));
+  const bobs = Array.from({ length: 2 }, () => ask(A, { holder: bob }));
+  for (const dial of dials.slice(2)) await dial.succeed();
+  assertEquals([eve.connections, bob.connections, pool.stats.waiting], [2, 0, 5]);
+  await release(others[0]!);
+  assert(bobs[0]!.connection !== undefined);
+  await release(others[1]!);
+  assert(bobs[1]!.connection !== undefined);
+  await release(eves[0]!.connection!);
+  assertEquals([eves[2]!.connection !== undefined, eves[3]!.connection], [true, undefined]);
+  pool.close();
+});
+
+Deno.test("ConnectionPool counts a caller's connections right whatever happens to requests and connections", async () => {
+  await fc.assert(fc.asyncProperty(
+    fc.array(fc.tuple(fc.nat(4), fc.nat(2), fc.nat(9)), { maxLength: 60 }),
+    async (steps) => {
+      const { pool, dials, ask, release } = poolOf({ max: 5, keepalive: 2 });
+      const holders = [{ connections: 0 }, { connections: 0 }, { connections: 0 }];
+      const asked: { asked: ReturnType<typeof ask>; stop: AbortController; isOver: boolean }[] = [];
+      for (const [step, who, at] of steps) {
+        const stop = new AbortController();
+        const one = asked.at(-at - 1);
+        const connection = one?.asked.connection;
+        if (step === 0) {
+          asked.push({ asked: ask(A, { holder: holders[who]!, signal: stop.signal }), stop, isOver: false });
+        } else if (step === 1) await dials.at(-at - 1)?.succeed();
+        else if (step === 2) await dials.at(-at - 1)?.fail();
+        else if (step === 3 && connection === undefined) one?.stop.abort(new Error("given up"));
+        else if (connection !== undefined && !one!.isOver) {
+          one!.isOver = true;
+          if (at % 2 === 0) await release(connection);
+          else connection.close();
+        }
+        await settled();
+        const held = holders.reduce((sum, { connections }) => sum + connections, 0);
+        const { open, idle } = pool.stats;
+        assert(held >= 0 && held <= open - idle, `${held} of ${open - idle}`);
+      }
+      pool.close();
+      await settled();
+      assertEquals(holders.map(({ connections }) => connections), [0, 0, 0]);
+    },
+  ));
 });

@@ -78,7 +78,7 @@ export class Http1Client implements HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { signal, upstream } = request;
     if (signal?.aborted) throw signal.reason;
-    const { deadline } = request;
+    const { deadline, holder } = request;
     if (deadline !== undefined && deadline.at <= this.#clock.now()) {
       throw upstreamTimeout(upstream, "answer", deadline);
     }
@@ -88,14 +88,14 @@ export class Http1Client implements HttpClient {
       const connection = await this.#pool.openApart(target, { upstream, signal, deadline });
       return await this.#exchange(connection, target, head, request);
     }
-    const idle = this.#pool.takeIdle(target.key);
+    const idle = this.#pool.takeIdle(target.key, holder);
     try {
-      const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline });
+      const connection = idle ?? await this.#pool.acquire(target, { upstream, signal, deadline, holder });
       return await this.#exchange(connection, target, head, request);
     } catch (error) {
       if (!isError(error, "UPSTREAM_CLOSED") || error.params.sent !== 0) throw error;
     }
-    const connection = await this.#pool.acquire(target, { upstream, signal, deadline, fresh: true });
+    const connection = await this.#pool.acquire(target, { upstream, signal, deadline, holder, fresh: true });
     return await this.#exchange(connection, target, head, request);
   }
 

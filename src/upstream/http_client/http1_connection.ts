@@ -1,5 +1,6 @@
 // One connection to an upstream: its socket, its read buffer, and the request that it carries.
 
+import type { ConnectionHolder } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Socket } from "../dial/socket.ts";
@@ -44,6 +45,7 @@ export class Connection implements ByteWindow, Expiring {
   checkedFor: string;
   /** Whether the connection has carried a request before the present one. */
   reused = false;
+  holder: ConnectionHolder | undefined = undefined;
   /** Time that the peer keeps an idle connection, as it said, ms. */
   keepAliveHintMs = Infinity;
   /** Called once, when the connection has been closed for any reason. */

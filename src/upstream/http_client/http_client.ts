@@ -4,6 +4,7 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Socket } from "../dial/socket.ts";
 import type { Headers } from "../http1/request_head.ts";
+import type { ConnectionHolder } from "../../base/caller.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 
 export interface HttpRequest {
@@ -21,6 +22,8 @@ export interface HttpRequest {
   readonly deadline?: Deadline;
   /** The response is an event stream that stays open for hours. The limits of calls do not count its connection. */
   readonly longLived?: boolean;
+  /** The caller that the connection counts for; undefined: nobody in particular. */
+  readonly holder?: ConnectionHolder;
   /** PEM certificates of authorities for this upstream, besides the system's. */
   readonly caCertificate?: string;
   /** The upstream's name, for error texts. */

@@ -157,7 +157,7 @@ export class StatelessChannel implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList,
   ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
-    const { timeoutMs, timeoutSetting, signal, paramHeaders = NONE } = call;
+    const { timeoutMs, timeoutSetting, signal, caller, paramHeaders = NONE } = call;
     // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
@@ -165,6 +165,7 @@ export class StatelessChannel implements UpstreamChannel {
     const reply = await this.#connection.request(id, requestText(id, method, params), {
       deadline: new Deadline(timeoutMs, timeoutSetting),
       signal,
+      caller,
       passed,
       paramHeaders,
       mirrored: this.#mirrored.of(method, params),

@@ -1,6 +1,7 @@
 // Room `session`: one channel to an upstream, in any revision. `open_session.ts` opens channels; other rooms see them as
 // `UpstreamChannel`.
 // This file is the interface: a channel is a session, or a connection that needs none.
+import type { Caller } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
@@ -16,6 +17,8 @@ export interface SessionCall {
   /** Start of `timeoutMs`, ms since the epoch; default: the time of the request. */
   readonly startedAt?: number;
   readonly signal?: CancelSignal;
+  /** Who calls; undefined: the gateway itself, or a caller that cannot be told apart. */
+  readonly caller?: Caller;
   /** Receives what the upstream sends on this call's stream. */
   readonly client?: ClientPeer;
   /** The client's revision; absent for the gateway's own requests. */

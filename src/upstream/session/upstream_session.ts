@@ -1,5 +1,6 @@
 // One session to an upstream of the revisions with sessions (up to 2025-11-25): handshake, request ids, cancellation, end.
 // Calls may run concurrently.
+import type { Caller } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
@@ -27,6 +28,8 @@ export interface SessionOpenOptions extends SessionPeers {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
   readonly signal?: CancelSignal;
+  /** Who the session is for, where connections and processes are shared out between callers. */
+  readonly caller?: Caller;
   /** The caller's headers for opening the session, kept for its lifetime. */
   readonly passed?: HeaderList;
   /** The capabilities of the client behind this session, as JSON text; default: none. */
@@ -97,9 +100,10 @@ export class UpstreamSession implements UpstreamChannel {
 
   /** Performs the handshake: `initialize`, then `notifications/initialized`. @throws {SluiceError} UPSTREAM_* */
   static async open(transport: UpstreamTransport, options: SessionOpenOptions): Promise<UpstreamSession> {
-    const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal } = options;
+    const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal, caller } =
+      options;
     const { upstream } = transport;
-    const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal };
+    const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal, caller };
     const incoming = new IncomingMessages(options);
     const connection = await transport.connect(passed, incoming.receive, exchange);
     incoming.connection = connection;
@@ -165,7 +169,7 @@ export class UpstreamSession implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList = [],
   ): Promise<RpcAnswer> {
-    const { signal, client, revision } = call;
+    const { signal, caller, client, revision } = call;
     // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
@@ -175,6 +179,7 @@ export class UpstreamSession implements UpstreamChannel {
       const reply = await this.#connection.request(id, text, {
         deadline,
         signal,
+        caller,
         passed,
         onMessage: (value, text) => this.#incoming.receiveDuring(value, text, { client, deadline, signal }),
         onDelay: client === undefined ? undefined : () => client.expectDelay?.(),

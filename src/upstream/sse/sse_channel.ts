@@ -88,7 +88,7 @@ class SseChannel implements Channel {
     });
   }
 
-  async send(text: string, { deadline, signal }: ExchangeOptions): Promise<void> {
+  async send(text: string, { deadline, signal, caller }: ExchangeOptions): Promise<void> {
     const { upstream, headers, caCertificate } = this.#target;
     const response = await this.#options.client.send({
       method: "POST",
@@ -98,6 +98,7 @@ class SseChannel implements Channel {
       signal,
       readTimeoutMs: deadline.ms,
       deadline,
+      holder: caller,
       caCertificate,
       upstream,
     });

@@ -1,5 +1,6 @@
 // Room `stdio`: upstreams that are child processes. `Transports` opens them through `StdioProcesses`.
 // This file starts the processes of one worker and keeps their number within the limits.
+import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -29,11 +30,22 @@ export interface StdioUpstream {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/**
+ * A caller may have this many times the processes that nobody has, for one upstream and for all: up to three quarters where it is
+ * alone.
+ */
+const CALLER_SHARE = 3;
+
+/** Whom a process was started for. */
+interface Started {
+  readonly upstream: string;
+  readonly caller: Caller | undefined;
+}
+
 export class StdioProcesses {
   readonly #options: StdioProcessesOptions;
-  /** Running and ending processes, by upstream. */
-  readonly #running = new Map<string, number>();
-  readonly #channels = new Set<StdioChannel>();
+  /** Running and ending processes. */
+  readonly #channels = new Map<StdioChannel, Started>();
 
   constructor(options: StdioProcessesOptions) {
     this.#options = options;
@@ -46,15 +58,15 @@ export class StdioProcesses {
 
   /** Resolves when all processes have ended. The caller must have ended them. */
   async idle(): Promise<void> {
-    while (this.#channels.size > 0) await Promise.all([...this.#channels].map(({ ended }) => ended));
+    while (this.#channels.size > 0) await Promise.all([...this.#channels.keys()].map(({ ended }) => ended));
   }
 
   /** Starts a process for each session. @throws {SluiceError} COMMAND_DENIED, STDIO_LIMIT_REACHED, UPSTREAM_CONNECT_FAILED */
   opener(upstream: StdioUpstream): OpenChannel {
-    return (_passed, receiver) => {
+    return (_passed, receiver, { caller }) => {
       checkLaunch(upstream.launch, this.#options);
       checkVariables(Object.keys(upstream.env), this.#options);
-      this.#requireRoom(upstream.name);
+      this.#requireRoom({ upstream: upstream.name, caller });
       const child = this.#spawn(upstream);
       this.#options.onStarted();
       const { maxLineBytes, clock, log } = this.#options;
@@ -64,12 +76,8 @@ export class StdioProcesses {
         clock,
         log,
       });
-      this.#channels.add(channel);
-      this.#count(upstream.name, 1);
-      void channel.ended.then(() => {
-        this.#channels.delete(channel);
-        this.#count(upstream.name, -1);
-      });
+      this.#channels.set(channel, { upstream: upstream.name, caller });
+      void channel.ended.then(() => this.#channels.delete(channel));
       return Promise.resolve(channel);
     };
   }
@@ -90,21 +98,34 @@ export class StdioProcesses {
     }
   }
 
-  #requireRoom(upstream: string): void {
+  /** @throws {SluiceError} STDIO_LIMIT_REACHED */
+  #requireRoom({ upstream, caller }: Started): void {
     const { stdioMaxProcesses, stdioMaxProcessesPerUpstream } = this.#options;
-    const refuse = (limit: number, setting: string) => {
-      throw new SluiceError("STDIO_LIMIT_REACHED", { upstream, limit, setting });
-    };
-    if (this.size >= stdioMaxProcesses) refuse(stdioMaxProcesses, "STDIO_MAX_PROCESSES");
-    if ((this.#running.get(upstream) ?? 0) >= stdioMaxProcessesPerUpstream) {
-      refuse(stdioMaxProcessesPerUpstream, "STDIO_MAX_PROCESSES_PER_UPSTREAM");
-    }
+    const all = [...this.#channels.values()];
+    this.#requireShare(all, { upstream, caller }, stdioMaxProcesses, "STDIO_MAX_PROCESSES");
+    const own = all.filter((started) => started.upstream === upstream);
+    this.#requireShare(
+      own,
+      { upstream, caller },
+      stdioMaxProcessesPerUpstream,
+      "STDIO_MAX_PROCESSES_PER_UPSTREAM",
+    );
   }
 
-  #count(upstream: string, change: 1 | -1): void {
-    const count = (this.#running.get(upstream) ?? 0) + change;
-    if (count === 0) this.#running.delete(upstream);
-    else this.#running.set(upstream, count);
+  #requireShare(
+    running: readonly Started[],
+    { upstream, caller }: Started,
+    limit: number,
+    setting: string,
+  ): void {
+    const refuse = (reason: string) => {
+      throw new SluiceError("STDIO_LIMIT_REACHED", { upstream, reason, setting });
+    };
+    if (running.length >= limit) refuse(`this worker runs ${limit}, which is the limit`);
+    const own = caller === undefined ? 0 : running.filter((started) => started.caller === caller).length;
+    if (own >= CALLER_SHARE * (limit - running.length)) {
+      refuse(`${own} of the ${limit} that this worker may run are for the same caller`);
+    }
   }
 }
 

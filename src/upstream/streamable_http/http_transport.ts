@@ -148,7 +148,7 @@ export class HttpTransport implements UpstreamTransport {
     method: "POST" | "DELETE",
     body: string | undefined,
     headers: HeaderList,
-    { deadline, signal, isLongLived = false }: RequestOptions,
+    { deadline, signal, caller, isLongLived = false }: RequestOptions,
   ): Promise<HttpResponse> {
     const { url, upstream, caCertificate } = this.target;
     return this.#client.send({
@@ -160,6 +160,7 @@ export class HttpTransport implements UpstreamTransport {
       readTimeoutMs: isLongLived ? LISTEN_SILENCE_MS : deadline.ms,
       deadline: isLongLived ? undefined : deadline,
       longLived: isLongLived,
+      holder: caller,
       caCertificate,
       upstream,
     });

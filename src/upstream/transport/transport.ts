@@ -1,5 +1,6 @@
 // Room `transport`: what sessions need from streamable HTTP, processes, event streams and WebSockets alike. Only interfaces
 // and shared timing; each transport has a room of its own.
+import type { Caller } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import type { Deadline } from "../resilience/deadline.ts";
@@ -9,6 +10,8 @@ export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>;
 export interface ExchangeOptions {
   readonly deadline: Deadline;
   readonly signal?: CancelSignal;
+  /** Who calls, where connections and processes are shared out between callers; undefined: nobody in particular. */
+  readonly caller?: Caller;
   /** Headers for this exchange, in addition to the connection's own. Transports without headers ignore them. */
   readonly passed?: HeaderList;
   /**

@@ -156,6 +156,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
 
   // Requests of clients.
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
+  const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
       toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
@@ -164,6 +165,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         : "TOOL_TIMEOUT",
       requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
       taskIds,
+      callers,
     }),
     {
       identity: { name: "sluice", version: VERSION },
@@ -173,7 +175,6 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     },
   );
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
-  const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
   const pendingCalls = new PendingCalls({

@@ -1,0 +1,14 @@
+// What one caller (issuer and subject of a token) has under way in a worker. Whoever shares something out between callers counts here.
+
+export interface Caller extends ConnectionHolder {
+  /** Requests and messages of batches. */
+  calls: number;
+  /** Responses that stay open. */
+  streams: number;
+}
+
+/** A caller as a pool of connections sees it. */
+export interface ConnectionHolder {
+  /** Outbound connections that carry the caller's requests, or are being opened for them. */
+  connections: number;
+}
