@@ -3,6 +3,7 @@
 // client is about to send, and connections that wait to be accepted.
 import type { Clock } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
+import { SluiceError } from "../base/errors.ts";
 import type { ListeningSockets } from "./kernel/listening_sockets.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
@@ -23,11 +24,16 @@ export interface RecycleDeps {
 /** Connections that were being opened when the old listener stopped arrive within this; no client has tried twice by then. */
 export const LAST_ARRIVALS_MS = 600;
 
-/** @throws {SluiceError} why the successor cannot start; the old worker serves on */
+/** @throws {SluiceError} why the successor cannot start; the old worker serves on. WORKER_GONE: the old worker died before the successor could */
 export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<void> {
   const { clock, makeSuccessor, introduce, listen, leaveMs, sockets, migratesConnections } = deps;
   const successor = makeSuccessor();
   await successor.prepared;
+  if (old.state === "dead") {
+    // The death of a worker that holds its slot is dealt with as any other: the slot gets a new worker, and needs no second one.
+    successor.terminate();
+    throw new SluiceError("WORKER_GONE");
+  }
   // From here on the old worker forwards requests for its sessions, and the successor queues them until it has the sessions.
   introduce(successor);
   // An old worker that dies during the hand-over leaves the stored records of its sessions, so the successor can serve them.
@@ -38,7 +44,7 @@ export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<voi
   await old.ask({ type: "retire" }).catch(() => {});
   await sleep(clock, leaveMs);
   // These channels keep the listener open until they end, so that the listener must accept connections as long.
-  await old.ask({ type: "end_channels" });
+  await old.ask({ type: "end_channels" }).catch(() => {});
   if (leaveMs > 0 && !migratesConnections && sockets !== null) {
     sockets.ignoreNewConnections(old.listeners);
     await sleep(clock, LAST_ARRIVALS_MS);
