@@ -18,6 +18,7 @@ import { prepare, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
+import { isolateStdio } from "./command_line/stdio_isolation.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
 import { welcome } from "./welcome.ts";
 
@@ -29,9 +30,11 @@ import { welcome } from "./welcome.ts";
 export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {
   // The demo upstream runs on localhost, which only the development defaults allow.
   const dev = args.dev || args.demo;
-  const { config: loaded, sources, warnings } = loadProcessConfig({ dev, overrides: args.overrides });
-  const port = args.takeover ? loaded.port : findFreePort(loaded.host, loaded.port);
-  const config: Config = { ...loaded, port };
+  const loaded = loadProcessConfig({ dev, overrides: args.overrides });
+  const { sources, warnings } = loaded;
+  const { host, port: wanted } = loaded.config;
+  const port = args.takeover ? wanted : findFreePort(host, wanted);
+  const config: Config = { ...loaded.config, port };
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
@@ -40,11 +43,12 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await checkCertificate(config, log);
 
   const secrets = await prepare(config, log);
+  await isolateStdio(loaded, sink);
 
   const stopping = stopSignal();
   const supervisor = new Supervisor({ config, secrets, log, sink, workerEntry });
   await supervisor.start();
-  const { host, workers, backpressure, maxStreams } = config;
+  const { workers, backpressure, maxStreams } = config;
   log.info("serving", {
     version: VERSION,
     host,

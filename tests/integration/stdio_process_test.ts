@@ -22,6 +22,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
     stdioEnabled: true,
     stdioAllowedCommands: [],
     stdioAllowedVariables: [],
+    account: null,
     stdioMaxProcesses: 10,
     stdioMaxProcessesPerUpstream: 10,
     maxLineBytes: 100_000,

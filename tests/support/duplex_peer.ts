@@ -39,6 +39,7 @@ export class DuplexPeer implements AsyncDisposable {
         stdioEnabled: false,
         stdioAllowedCommands: [],
         stdioAllowedVariables: [],
+        account: null,
         stdioMaxProcesses: 0,
         stdioMaxProcessesPerUpstream: 0,
         maxLineBytes: 1,

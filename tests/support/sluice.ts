@@ -10,6 +10,8 @@ import { waitFor } from "./wait_for.ts";
 export interface SluiceOptions {
   /** A compiled program; default: src/main.ts under the Deno that runs the test. */
   readonly program?: string;
+  /** The words in front of its command line: a program that becomes the gateway, such as setpriv. */
+  readonly launcher?: readonly string[];
   /** Another main module than src/main.ts: its path, from the root of the project where it is relative. */
   readonly main?: string;
   /** Further arguments of `serve`. */
@@ -114,7 +116,7 @@ export class Sluice implements AsyncDisposable {
 
   /** Starts one without waiting: for tests of start-up failures, which then await `exit()`. */
   static async spawn(options: SluiceOptions = {}): Promise<Sluice> {
-    const { program, main = "src/main.ts", args = [], env = {}, cwd } = options;
+    const { program, launcher = [], main = "src/main.ts", args = [], env = {}, cwd } = options;
     const port = Number(env.PORT ?? freePort());
     const workers = Number(env.WORKERS ?? 2);
     const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
@@ -127,8 +129,15 @@ export class Sluice implements AsyncDisposable {
       `${ROOT}deno.json`,
       new URL(main, `file://${ROOT}`).pathname,
     ];
-    const child = new Deno.Command(program ?? Deno.execPath(), {
-      args: [...(program === undefined ? fromSource : []), "serve", ...args],
+    const serve = [
+      program ?? Deno.execPath(),
+      ...(program === undefined ? fromSource : []),
+      "serve",
+      ...args,
+    ];
+    const [command, ...words] = [...launcher, ...serve];
+    const child = new Deno.Command(command!, {
+      args: words,
       cwd: folder,
       clearEnv: true,
       env: {

@@ -15,6 +15,7 @@ import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { prepare, warnOfSettings } from "../command_line/prepare.ts";
 import { serverMistakes } from "../command_line/server_flag.ts";
+import { isolateStdio } from "../command_line/stdio_isolation.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 import { usage } from "../command_line/usage.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -36,11 +37,13 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     return await (await import("./bridge.ts")).bridge({ server, url, tokenFile });
   }
   const stopping = stopSignal();
-  const { config, warnings } = loadProcessConfig({ dev: false, overrides: {} });
+  const loaded = loadProcessConfig({ dev: false, overrides: {} });
+  const { config, warnings } = loaded;
   const sink = stdoutSink(Deno.stderr);
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
   const secrets = await prepare(config, log);
+  await isolateStdio(loaded, sink);
   const store = await openStore(config, secrets, log);
   if (server !== null) {
     const mistakes = serverMistakes(server, localOperator(config), await store.registry.servers.list());

@@ -221,7 +221,19 @@ export const STDIO_SETTINGS = [
     reloadable: false,
     state: "active",
     doc: "Let administrators register upstreams that the gateway starts as processes. An administrator can " +
-      "then run commands as the gateway's user.",
+      "then run commands as the gateway's user, or as STDIO_USER.",
+  }),
+  setting({
+    name: "STDIO_USER",
+    kind: text("the name of a user", /^\S+$/),
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc: "User of the operating system that stdio upstreams run as, so that they cannot read the gateway's " +
+      "secrets. Without it, they run as the gateway's user. HOME, USER, LOGNAME and SHELL are that user's. Needs " +
+      "Linux, util-linux (`setpriv`), and a gateway that runs as root or with the ambient capabilities " +
+      "CAP_SETUID, CAP_SETGID and CAP_KILL.",
   }),
   setting({
     name: "STDIO_ALLOWED_COMMANDS",

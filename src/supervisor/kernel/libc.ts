@@ -9,6 +9,7 @@ const CALLS = {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
 } as const;
 
 export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
@@ -58,6 +59,17 @@ export function setOpenFilesLimit(
   { soft, hard }: { soft: bigint; hard: bigint },
 ): void {
   libc.setrlimit(RLIMIT_NOFILE, new BigUint64Array([soft, hard]));
+}
+
+const PR_SET_DUMPABLE = 4;
+
+/**
+ * Gives /proc/PID/environ and /proc/PID/mem of this process to root, so that other processes of the same user cannot read
+ * secrets there. The process itself keeps its access to /proc/self/fd. Core dumps and debuggers of that user end with it.
+ * Deleting a variable would not help: /proc/PID/environ shows the environment of the start.
+ */
+export function closeMemoryToOthers(libc: Pick<Libc, "prctl"> | null = openLibc()): void {
+  libc?.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n);
 }
 
 /** Finds this process's TCP sockets whose own port is `port`: listeners, and the connections that they accepted. */

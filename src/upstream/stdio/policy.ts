@@ -1,5 +1,6 @@
-// Decides which programs the gateway may start as upstreams. A registered program runs as the gateway's own user.
+// Decides which programs the gateway may start as upstreams, and with which environment.
 import { SluiceError } from "../../base/errors.ts";
+import type { Account } from "./account.ts";
 import type { Launch } from "./launch.ts";
 
 /** The STDIO_* settings with the same names in Config. */
@@ -62,16 +63,23 @@ const INHERITED = [
   "NODE_EXTRA_CA_CERTS",
 ];
 
-/** @param own the registration's variables, which take precedence */
+/**
+ * @param own the registration's variables, which take precedence
+ * @param account the user of the process; null: the gateway's own
+ */
 export function childEnvironment(
   own: Readonly<Record<string, string>>,
   lookUp: (name: string) => string | undefined,
+  account: Account | null,
 ): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => {
     const value = lookUp(name);
     return value === undefined ? [] : [[name, value]];
   });
-  return { ...Object.fromEntries(inherited), ...own };
+  const identity = account === null
+    ? {}
+    : { HOME: account.home, USER: account.name, LOGNAME: account.name, SHELL: account.shell };
+  return { ...Object.fromEntries(inherited), ...identity, ...own };
 }
 
 /** These variables choose the code that a program loads. With them, one allowed command could run any code. */

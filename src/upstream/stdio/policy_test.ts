@@ -52,6 +52,15 @@ Deno.test("childEnvironment() passes on what is on its list and the registration
     HTTPS_PROXY: "http://u:hush@proxy",
     NODE_OPTIONS: "--inspect",
   };
-  const found = childEnvironment({ API_KEY: "theirs", HOME: "/srv" }, (name) => ours[name]);
+  const found = childEnvironment({ API_KEY: "theirs", HOME: "/srv" }, (name) => ours[name], null);
   assertEquals(found, { PATH: "/bin", HOME: "/srv", API_KEY: "theirs" });
+  const account = { name: "mcp", uid: 7, gid: 7, home: "/home/mcp", shell: "/bin/bash" };
+  assertEquals(childEnvironment({ API_KEY: "theirs" }, (name) => ours[name], account), {
+    PATH: "/bin",
+    HOME: "/home/mcp",
+    USER: "mcp",
+    LOGNAME: "mcp",
+    SHELL: "/bin/bash",
+    API_KEY: "theirs",
+  });
 });

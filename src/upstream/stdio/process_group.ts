@@ -1,5 +1,6 @@
 // Starts a child process in a process group of its own, and ends the group as a whole.
 import { type Clock, within } from "../../base/clock.ts";
+import type { Account } from "./account.ts";
 
 /** Time for a process to end by itself, first after its input is closed, then after SIGTERM. */
 const GRACE_MS = 2_000;
@@ -8,7 +9,7 @@ const GRACE_MS = 2_000;
  * On Linux, util-linux's `setpriv` makes the kernel kill the process when its parent thread ends for any reason: a terminated
  * worker, or a gateway killed by SIGKILL. On other systems the process only sees the end of its input.
  */
-const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"];
+const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"];
 
 let hasSetpriv: boolean | undefined;
 
@@ -19,11 +20,13 @@ export interface Spawning {
   readonly cwd: string | undefined;
   /** The complete environment of the process. */
   readonly env: Readonly<Record<string, string>>;
+  /** The user of the process; null: the gateway's own. */
+  readonly account: Account | null;
 }
 
 /** @throws errors of Deno.Command */
-export function spawnGroup({ program, args, cwd, env }: Spawning): Deno.ChildProcess {
-  const [command, ...rest] = [...(diesWithParent() ? DIES_WITH_PARENT : []), program, ...args];
+export function spawnGroup({ program, args, cwd, env, account }: Spawning): Deno.ChildProcess {
+  const [command, ...rest] = [...launcher(account), program, ...args];
   return new Deno.Command(command!, {
     args: rest,
     cwd,
@@ -35,6 +38,14 @@ export function spawnGroup({ program, args, cwd, env }: Spawning): Deno.ChildPro
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** The command line in front of a program that makes its process die with the gateway and run as `account`. */
+export function launcher(account: Account | null): string[] {
+  if (account === null) return diesWithParent() ? [...DIES_WITH_PARENT, "--"] : [];
+  const { uid, gid } = account;
+  const identity = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--inh-caps=-all"];
+  return [...DIES_WITH_PARENT, ...identity, "--"];
 }
 
 /** Ends a process whose input is closed, and its group. Resolves when the process is gone. */
@@ -57,7 +68,7 @@ export function signalGroup(pid: number, signal: Deno.Signal): void {
 }
 
 function diesWithParent(): boolean {
-  return hasSetpriv ??= Deno.build.os === "linux" && tries([...DIES_WITH_PARENT, "true"]);
+  return hasSetpriv ??= Deno.build.os === "linux" && tries([...DIES_WITH_PARENT, "--", "true"]);
 }
 
 function tries([command, ...args]: readonly string[]): boolean {

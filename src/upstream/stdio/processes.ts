@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { OpenChannel } from "../duplex/duplex_channel.ts";
+import type { Account } from "./account.ts";
 import { findProgram } from "./find_program.ts";
 import type { Launch } from "./launch.ts";
 import { checkLaunch, checkVariables, childEnvironment, type StdioRules } from "./policy.ts";
@@ -19,6 +20,8 @@ export interface StdioProcessesOptions extends StdioRules {
   readonly log: Log;
   /** Reads a variable of the gateway's own environment. */
   readonly environment: (name: string) => string | undefined;
+  /** The user of the processes; null: the gateway's own. */
+  readonly account: Account | null;
   readonly onStarted: () => void;
 }
 
@@ -85,14 +88,14 @@ export class StdioProcesses {
   #spawn({ name, launch, env: own }: StdioUpstream): Deno.ChildProcess {
     const failed = (reason: string, cause?: unknown) =>
       new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: name, reason }, { cause });
-    const { environment } = this.#options;
-    const env = childEnvironment(own, environment);
+    const { environment, account } = this.#options;
+    const env = childEnvironment(own, environment, account);
     const { command, args, cwd } = launch;
     if (cwd !== null && !isFolder(cwd)) throw failed(`the working directory "${cwd}" does not exist`);
     const program = findProgram(command, { path: environment("PATH") ?? "", cwd: cwd ?? Deno.cwd() });
     if (program === null) throw failed(`no executable program "${command}" was found`);
     try {
-      return spawnGroup({ program, args, cwd: cwd ?? undefined, env });
+      return spawnGroup({ program, args, cwd: cwd ?? undefined, env, account });
     } catch (error) {
       throw failed(`"${command}" cannot be started: ${reasonOf(error)}`, error);
     }

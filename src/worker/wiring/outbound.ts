@@ -20,6 +20,7 @@ import type { HttpClient } from "../../upstream/http_client/http_client.ts";
 import { FetchClient } from "../../upstream/http_client/fetch_client.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
+import { stdioAccount } from "../../upstream/stdio/account.ts";
 import { checkLaunch } from "../../upstream/stdio/policy.ts";
 import { StdioProcesses } from "../../upstream/stdio/processes.ts";
 import { Transports, type TransportTarget } from "../../upstream/transports.ts";
@@ -69,6 +70,7 @@ export function createOutbound(
     clock: systemClock,
     log,
     environment: (name) => Deno.env.get(name),
+    account: stdioAccount(config),
     onStarted: metrics.counter(
       "sluice_stdio_processes_started_total",
       "Processes started for stdio upstreams",
