@@ -2,6 +2,7 @@
 import { BoundedMap } from "../base/bounded_map.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
+import { isNotYetValid } from "./jwt.ts";
 import type { Principal } from "./principal.ts";
 
 export interface AuthenticatorDeps {
@@ -28,14 +29,28 @@ export const ANONYMOUS: Principal = {
   jti: null,
 };
 
+/** A longer token is refused unread. ContextForge's token utility makes tokens of 400 to 800 characters. */
+const MAX_TOKEN_CHARS = 8_192;
+
+/** Room for 10,000 tokens of usual length. Callers with long tokens are verified more often, and take no more memory. */
+const MAX_CACHED_CHARS = 8 * 1024 * 1024;
+
 export class Authenticator {
   readonly #deps: AuthenticatorDeps;
-  /** Keys are whole header values. */
+  /** By the header in its usual spelling: "Bearer" and a blank before the token. */
   readonly #cache: BoundedMap<string, Principal>;
+  /** Foreign tokens, if tokens are not required. They have a cache of their own, so that they displace no verified token. */
+  readonly #foreign: BoundedMap<string, true>;
 
   constructor(deps: AuthenticatorDeps) {
     this.#deps = deps;
-    this.#cache = new BoundedMap({ maxEntries: deps.maxCachedTokens ?? 10_000 });
+    const bounds = {
+      maxEntries: deps.maxCachedTokens ?? 10_000,
+      maxWeight: MAX_CACHED_CHARS,
+      weightOf: (header: string) => header.length,
+    };
+    this.#cache = new BoundedMap(bounds);
+    this.#foreign = new BoundedMap(bounds);
   }
 
   /**
@@ -45,39 +60,53 @@ export class Authenticator {
    */
   authenticate(headers: Headers): Principal | Promise<Principal> {
     const value = headers.get("authorization");
-    if (value === null) {
-      if (!this.#deps.authRequired) return ANONYMOUS;
-      throw new SluiceError("UNAUTHENTICATED", { reason: "send Authorization: Bearer <token>" });
-    }
+    if (value === null) return this.#anonymous("send Authorization: Bearer <token>");
     const known = this.#cache.get(value);
-    if (known === undefined) return this.#verify(value);
-    if (known.expiresAt === null || known.expiresAt > this.#deps.clock.now()) {
-      return this.#unlessRevoked(known);
+    return known === undefined ? this.#authenticateAnew(value) : this.#ifCurrent(value, known);
+  }
+
+  /** Checks a header that the cache does not have: the token is new, or the header is spelled unusually. */
+  #authenticateAnew(value: string): Principal | Promise<Principal> {
+    const token = /^Bearer +(\S+)$/i.exec(value)?.[1];
+    if (token === undefined) return this.#anonymous("the scheme must be Bearer");
+    if (token.length > MAX_TOKEN_CHARS) {
+      return this.#anonymous(`the token is longer than ${MAX_TOKEN_CHARS} characters`);
     }
-    this.#cache.delete(value);
-    if (!this.#deps.authRequired) return ANONYMOUS;
-    throw new SluiceError("UNAUTHENTICATED", { reason: "the token has expired" });
+    const header = `Bearer ${token}`;
+    const known = this.#cache.get(header);
+    if (known !== undefined) return this.#ifCurrent(header, known);
+    return this.#foreign.has(header) ? ANONYMOUS : this.#verify(header, token);
   }
 
   /** A revoked token stays in the cache, so that further requests with it cost no verification. */
-  #unlessRevoked(principal: Principal): Principal {
+  #ifCurrent(header: string, principal: Principal): Principal {
+    const { expiresAt, jti } = principal;
+    if (expiresAt !== null && expiresAt <= this.#deps.clock.now()) {
+      this.#cache.delete(header);
+      return this.#anonymous("the token has expired");
+    }
     const revoked = this.#deps.revoked();
-    if (revoked.size === 0 || principal.jti === null || !revoked.has(principal.jti)) return principal;
-    if (!this.#deps.authRequired) return ANONYMOUS;
-    throw new SluiceError("UNAUTHENTICATED", { reason: "the token has been revoked" });
+    if (revoked.size === 0 || jti === null || !revoked.has(jti)) return principal;
+    return this.#anonymous("the token has been revoked");
   }
 
-  async #verify(value: string): Promise<Principal> {
-    const token = /^Bearer +(\S+)$/i.exec(value)?.[1];
-    if (token === undefined) {
-      if (!this.#deps.authRequired) return ANONYMOUS;
-      throw new SluiceError("UNAUTHENTICATED", { reason: "the scheme must be Bearer" });
-    }
-    const principal = await this.#deps.verify(token).catch((error) => {
+  async #verify(header: string, token: string): Promise<Principal> {
+    let principal: Principal;
+    try {
+      principal = await this.#deps.verify(token);
+    } catch (error) {
       if (this.#deps.authRequired) throw error;
+      // A token that is not valid yet may be ours, and is looked at again.
+      if (!isNotYetValid(error)) this.#foreign.set(header, true);
       return ANONYMOUS;
-    });
-    this.#cache.set(value, principal);
-    return this.#unlessRevoked(principal);
+    }
+    this.#cache.set(header, principal);
+    return this.#ifCurrent(header, principal);
+  }
+
+  /** @throws {SluiceError} UNAUTHENTICATED where a token is required */
+  #anonymous(reason: string): Principal {
+    if (!this.#deps.authRequired) return ANONYMOUS;
+    throw new SluiceError("UNAUTHENTICATED", { reason });
   }
 }

@@ -6,6 +6,7 @@ import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 
 function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const clock = new FakeClock();
+  const validFrom = clock.now() + 1_000;
   const verified: string[] = [];
   const revoked = new Set<string>();
   const authenticator = new Authenticator({
@@ -15,7 +16,12 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
     revoked: () => revoked,
     verify: (token) => {
       verified.push(token);
-      if (token === "bad") return Promise.reject(new SluiceError("UNAUTHENTICATED", { reason: "bad" }));
+      if (token.startsWith("bad")) {
+        return Promise.reject(new SluiceError("UNAUTHENTICATED", { reason: "bad" }));
+      }
+      if (token === "early" && clock.now() < validFrom) {
+        return Promise.reject(new SluiceError("UNAUTHENTICATED", { reason: "nbf", claim: "nbf" }));
+      }
       return Promise.resolve(
         principal({
           subject: token,
@@ -108,4 +114,41 @@ Deno.test("Authenticator.authenticate() where no token is required takes the bea
   assertEquals((await authenticate("Bearer a")).subject, "a");
   revoked.add("a");
   assertEquals(await authenticate("Bearer a"), ANONYMOUS);
+});
+
+Deno.test("Authenticator.authenticate() keeps one entry of a token, however its header is spelled", async () => {
+  const { verified, authenticate } = setUp({ maxCachedTokens: 2 });
+  await authenticate("Bearer other");
+  const principals = new Set();
+  for (const scheme of ["Bearer", "bearer", "BEARER", "bEaReR"]) {
+    for (const blanks of [" ", "  ", " ".repeat(1_000)]) {
+      principals.add(await authenticate(`${scheme}${blanks}a`));
+    }
+  }
+  await authenticate("Bearer other");
+  assertEquals([principals.size, verified], [1, ["other", "a"]]);
+});
+
+Deno.test("Authenticator.authenticate() refuses a token that is too long, unread", async () => {
+  const { verified, authenticate } = setUp();
+  await assertRejects(() => authenticate(`Bearer ${"a".repeat(8_193)}`), SluiceError, "longer than 8192");
+  assertEquals(await setUp({ authRequired: false }).authenticate(`Bearer ${"a".repeat(8_193)}`), ANONYMOUS);
+  assertEquals(verified, []);
+  assertEquals((await authenticate(`Bearer ${"a".repeat(8_192)}`)).kind, "user");
+});
+
+Deno.test("Authenticator.authenticate() where no token is required lets foreign tokens displace no other", async () => {
+  const { verified, authenticate } = setUp({ authRequired: false, maxCachedTokens: 2 });
+  await authenticate("Bearer a");
+  for (let i = 0; i < 3; i++) assertEquals(await authenticate(`Bearer bad${i}`), ANONYMOUS);
+  await authenticate("Bearer bad2");
+  await authenticate("Bearer a");
+  assertEquals(verified, ["a", "bad0", "bad1", "bad2"]);
+});
+
+Deno.test("Authenticator.authenticate() where no token is required looks again at a token that is not valid yet", async () => {
+  const { clock, authenticate } = setUp({ authRequired: false });
+  assertEquals(await authenticate("Bearer early"), ANONYMOUS);
+  await clock.tick(1_000);
+  assertEquals((await authenticate("Bearer early")).subject, "early");
 });

@@ -39,7 +39,7 @@ export class JwtVerifier {
       });
       claims = verified.payload;
     } catch (error) {
-      throw refused(describe(error));
+      throw refused(describe(error), error instanceof joseErrors.JWTClaimValidationFailed ? error.claim : "");
     }
     if (typeof claims.sub !== "string" || claims.sub === "") throw refused("the token has no subject");
     // Also where no id is required: an id that nobody can revoke would look like one that somebody can.
@@ -120,6 +120,12 @@ function wrongClaim(name: string): string {
   return `the token's "${name}" claim is wrong or missing`;
 }
 
-function refused(reason: string): SluiceError {
-  return new SluiceError("UNAUTHENTICATED", { reason });
+/** @param claim the claim for which the token is refused */
+function refused(reason: string, claim = ""): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason, claim });
+}
+
+/** Was a token refused because its time (`nbf`) has not come yet? */
+export function isNotYetValid(error: unknown): boolean {
+  return error instanceof SluiceError && error.params.claim === "nbf";
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SignJWT } from "jose";
 import { mintToken, type TokenOptions } from "../../tests/support/tokens.ts";
 import { SluiceError } from "../base/errors.ts";
-import { type JwtOptions, JwtVerifier } from "./jwt.ts";
+import { isNotYetValid, type JwtOptions, JwtVerifier } from "./jwt.ts";
 
 const SECRET = "a-secret-of-more-than-thirty-two-bytes";
 
@@ -67,6 +67,13 @@ Deno.test("JwtVerifier.verify() refuses what it cannot trust, and says why in wo
   for (const token of ["", "x", "a.b.c", "e30.e30."]) {
     assertEquals(await reasonFor(token), "the token cannot be read");
   }
+});
+
+Deno.test("isNotYetValid() tells a token of the future from others", async () => {
+  const verdict = async (claims: Record<string, unknown>) =>
+    isNotYetValid(await assertRejects(async () => await verify({ claims }), SluiceError));
+  assertEquals(await verdict({ nbf: 4_000_000_000, exp: 4_000_000_001 }), true);
+  assertEquals([await verdict({ iss: "somebody" }), await verdict({ exp: 1 })], [false, false]);
 });
 
 Deno.test("JwtVerifier.verify() takes the configured algorithm only, never none", async () => {
