@@ -63,6 +63,7 @@ export class Supervisor {
   #hasStarted = false;
   /** Counts the commands of `askOne()`, to spread them over the workers. */
   #turn = 0;
+  #onCannotAccept: () => void = () => {};
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
@@ -208,6 +209,8 @@ export class Supervisor {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
         onCounters: (worker, counters) => this.#noteCounters(worker, counters),
+        onCannotAccept: () => this.#onCannotAccept(),
+        onListeningAgain: (worker) => this.#findListeners(worker),
         onLog: (lines) => sink.write(lines),
         onFault: ({ index }, command, reason) =>
           this.#options.log.error("worker command failed", { worker: index, command, reason }),
@@ -248,6 +251,13 @@ export class Supervisor {
     });
     this.#listening = listening.catch(() => {});
     return listening;
+  }
+
+  /** The listening sockets that belong to no other worker. */
+  #findListeners(worker: WorkerHandle): void {
+    const others = [...this.#alive].filter((other) => other !== worker).flatMap(({ listeners }) => listeners);
+    const known = new Set(others.map(({ cookie }) => cookie));
+    worker.listeners = this.#sockets?.list().filter(({ cookie }) => !known.has(cookie)) ?? [];
   }
 
   #onState(worker: WorkerHandle, state: WorkerState): void {

@@ -27,6 +27,10 @@ export interface WorkerEvents {
   onFault(handle: WorkerHandle, command: string, reason: string): void;
   /** The worker has told its counters. */
   onCounters(handle: WorkerHandle, counters: MetricsSnapshot): void;
+  /** The worker could not accept a connection. */
+  onCannotAccept(handle: WorkerHandle): void;
+  /** The worker listens by another socket than before. */
+  onListeningAgain(handle: WorkerHandle): void;
   /** Lines for standard output. */
   onLog(lines: string): void;
 }
@@ -144,6 +148,10 @@ export class WorkerHandle {
         return this.#events.onLog(message.lines);
       case "wants_recycling":
         return this.#events.onWantsRecycling(this, message.reason);
+      case "cannot_accept":
+        return this.#events.onCannotAccept(this);
+      case "listening_again":
+        return this.#events.onListeningAgain(this);
       case "ask_all":
         return this.#events.onRequest(this, message);
     }

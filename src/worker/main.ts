@@ -62,7 +62,14 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<voi
 
 async function startListening(): Promise<void> {
   try {
-    listening = await listen(config, app.handle, { onError: app.onServerError });
+    listening = await listen(config, app.handle, {
+      onError: app.onServerError,
+      onAcceptFailed: (error) => {
+        app.onAcceptFailed(error);
+        send({ type: "cannot_accept" });
+      },
+      onListeningAgain: () => send({ type: "listening_again" }),
+    });
     send({ type: "ready" });
   } catch (error) {
     fail(error);

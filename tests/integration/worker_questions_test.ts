@@ -51,6 +51,8 @@ Deno.test({
       events: {
         onState: () => {},
         onRequest: () => {},
+        onCannotAccept: () => {},
+        onListeningAgain: () => {},
         onCounters: (_, counters) => told.push(answersIn(counters)),
         onLog: () => {},
         onWantsRecycling: () => {},

@@ -19,7 +19,13 @@ export type ListenConfig =
 export interface ListenHooks {
   /** The response to a fault of the HTTP server itself, e.g. a client that broke off. */
   readonly onError: (error: unknown) => Response;
+  /** The worker cannot accept connections, usually for lack of descriptors. Those that are open go on; it listens again soon. */
+  readonly onAcceptFailed: (error: unknown) => void;
+  readonly onListeningAgain: () => void;
 }
+
+/** Time after a failed accept until the worker listens again. Descriptors become free meanwhile. */
+const LISTEN_AGAIN_MS = 200;
 
 export interface Listening {
   readonly addr: Deno.NetAddr;
@@ -49,10 +55,35 @@ export async function listen(
 ): Promise<Listening> {
   const underWay = new RequestsUnderWay();
   const serving = new Set<Server>();
+  let isRetiring = false;
+  let isShutDown = false;
+  let hasFailed = false;
   const open = async (port: number): Promise<Server> => {
     const server = await openServer({ ...config, port }, handle, underWay, hooks);
     serving.add(server);
+    server.failed.then((error) => {
+      if (isShutDown || server.retiring && !isRetiring) return;
+      hasFailed = true;
+      hooks.onAcceptFailed(error);
+      void listenAgain();
+    });
     return server;
+  };
+  const listenAgain = async () => {
+    while (!isShutDown) {
+      await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
+      try {
+        current = await open(addr.port);
+      } catch {
+        // Descriptors are still short.
+        continue;
+      }
+      current.retiring = isRetiring;
+      // Too late: nobody else would close it.
+      if (isShutDown) void current.shutdown();
+      else hooks.onListeningAgain();
+      return;
+    }
   };
   let current = await open(config.port);
   const { addr } = current;
@@ -73,9 +104,15 @@ export async function listen(
       }
     },
     retire: () => {
+      isRetiring = true;
       for (const server of serving) server.retiring = true;
     },
-    shutdown: async () => void await Promise.all([...serving].map((server) => server.shutdown())),
+    shutdown: async () => {
+      isShutDown = true;
+      await Promise.all([...serving].map((server) => server.shutdown()));
+      // The connections of a server that has failed go on without it.
+      if (hasFailed) await underWay.whenNone();
+    },
   };
 }
 
@@ -83,6 +120,8 @@ interface Server {
   readonly addr: Deno.NetAddr;
   /** Its responses ask the client to close the connection. */
   retiring: boolean;
+  /** Resolves with the reason if the server takes no more connections, though nobody told it. */
+  readonly failed: Promise<unknown>;
   shutdown(): Promise<void>;
 }
 
@@ -103,10 +142,12 @@ async function openServer(
   let stopped: Promise<void> | null = null;
   const state = {
     retiring: false,
-    shutdown: () => stopped ??= opened.server.shutdown(),
+    // A server that has failed has nothing to shut down.
+    shutdown: () => stopped ??= opened.server.shutdown().catch(() => {}),
   };
   const opened = startServer();
-  return Object.assign(state, { addr: opened.addr });
+  const failed = new Promise<unknown>((resolve) => void opened.server.finished.catch(resolve));
+  return Object.assign(state, { addr: opened.addr, failed });
 
   function startServer(): { server: Deno.HttpServer<Deno.NetAddr>; addr: Deno.NetAddr } {
     try {

@@ -6,11 +6,20 @@ type ServeInfo = Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr" | "compl
 export class RequestsUnderWay {
   // Addresses are read only on demand: nearly all requests end before anybody asks for them.
   readonly #requests = new Map<ServeInfo, Request>();
+  #onNone = () => {};
 
   add(request: Request, info: ServeInfo): void {
     this.#requests.set(info, request);
-    const remove = () => this.#requests.delete(info);
+    const remove = () => {
+      this.#requests.delete(info);
+      if (this.#requests.size === 0) this.#onNone();
+    };
     info.completed.then(remove, remove);
+  }
+
+  /** Resolves once no request is under way. */
+  async whenNone(): Promise<void> {
+    if (this.#requests.size > 0) await new Promise<void>((resolve) => this.#onNone = resolve);
   }
 
   /** The remote ports of the requests' connections. */

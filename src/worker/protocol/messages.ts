@@ -127,6 +127,9 @@ export type FromWorker =
   | { readonly type: "wants_recycling"; readonly reason: string }
   /** The worker listens. */
   | { readonly type: "ready" }
+  /** The worker could not accept a connection. It listens again soon, by a new socket. */
+  | { readonly type: "cannot_accept" }
+  | { readonly type: "listening_again" }
   /** The worker cannot start; the process should end with this failure. */
   | {
     readonly type: "failed";

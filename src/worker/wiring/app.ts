@@ -4,6 +4,7 @@
 // This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. Parts that report
 // changes are declared early and take listeners, which are added at the end.
 import { sleep, systemClock } from "../../base/clock.ts";
+import { reasonOf } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
 import { Conflicts } from "../../catalog/conflicts.ts";
@@ -41,6 +42,8 @@ export interface App {
   readonly handle: Handle;
   /** The response to a fault of Deno.serve itself, e.g. a client that broke off. Perhaps nobody reads it. */
   readonly onServerError: (error: unknown) => Response;
+  /** The worker cannot accept connections for a moment. */
+  readonly onAcceptFailed: (error: unknown) => void;
   /** The other workers of this process. */
   readonly ports: Pick<WorkerPorts, "connect" | "disconnect" | "disconnectFormer">;
   /** The client of a request under way has left. */
@@ -199,6 +202,10 @@ export async function createApp(
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
   });
+  const countAcceptFailure = metrics.counter(
+    "sluice_accept_failures_total",
+    "Times that a worker could not accept a connection, usually for lack of descriptors",
+  );
   const countShed = metrics.counter(
     "sluice_callers_shed_total",
     "Callers whose client sessions were ended because memory was short",
@@ -238,6 +245,10 @@ export async function createApp(
     onServerError: (error) => {
       log.debug("connection failed", { error });
       return new Response(null, { status: 500 });
+    },
+    onAcceptFailed: (error) => {
+      log.warning("cannot accept connections, listening again soon", { reason: reasonOf(error) });
+      countAcceptFailure();
     },
     ports,
     clientGone: (request) => clients.gone(request),
