@@ -177,16 +177,33 @@ function renderJson(line: Record<string, unknown>): string {
 
 function renderText({ time, level, event, ...fields }: Record<string, unknown>): string {
   const rest = Object.entries(fields).filter(([, value]) => value !== undefined).map(([key, value]) =>
-    // Control characters are quoted as well: text from a client must not control an operator's terminal.
-    ` ${key}=${typeof value === "string" && !/[\s"\p{Cc}]/u.test(value) ? value : jsonOf(value)}`
+    ` ${key}=${typeof value === "string" && isPlain(value) ? value : jsonOf(value)}`
   );
   return `${time} ${level} ${event}${rest.join("")}\n`;
 }
 
-/** JSON text. DEL and the C1 control characters, which JSON does not escape, are escaped: terminals obey them. */
+/**
+ * Text of clients and upstreams must not control an operator's terminal, nor make a line look like another: control characters, line
+ * and paragraph separators, and format characters, which are invisible or turn the direction of writing.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
+const EVERY_UNPRINTABLE = new RegExp(UNPRINTABLE, "gu");
+
+/** Anything beside the printable characters of ASCII: most lines have nothing of the kind, and cost no more than this look. */
+const UNUSUAL = /[^ -~]/;
+
+/** Can the text stand without quotes? */
+function isPlain(text: string): boolean {
+  return !/[^!#-~]/.test(text) || !/[\s"]/.test(text) && !UNPRINTABLE.test(text);
+}
+
+/** JSON text, with escapes also for what JSON lets through. */
 function jsonOf(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\x7f-\x9f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  const text = JSON.stringify(value);
+  if (!UNUSUAL.test(text)) return text;
+  return text.replace(
+    EVERY_UNPRINTABLE,
+    (character) =>
+      character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""),
   );
 }

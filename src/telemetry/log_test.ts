@@ -47,9 +47,42 @@ Deno.test("createLog() as text quotes what could be mistaken for another field, 
     sink.lines[0],
     '2026-01-02T03:04:05.000Z INFO x a=plain b="two words=\\"" c="line\\nline" d="\\u001b[31m" f="\\u007f\\u009b31m"\n',
   );
-  const json = setUp();
-  json.log.info("x", { a: "\x9b31m" });
-  assertEquals([json.sink.lines[0]!.includes("\x9b"), JSON.parse(json.sink.lines[0]!).a], [false, "\x9b31m"]);
+});
+
+Deno.test("createLog() escapes in both formats whatever controls a terminal, breaks a line or is invisible", () => {
+  const tag = String.fromCodePoint(0xe0041);
+  const escapes: [character: string, escaped: string][] = [
+    ["\x00", "\\u0000"],
+    ["\x1b", "\\u001b"],
+    ["\x7f", "\\u007f"],
+    ["\x85", "\\u0085"],
+    ["\x9b", "\\u009b"],
+    ["\u2028", "\\u2028"],
+    ["\u2029", "\\u2029"],
+    ["\u061c", "\\u061c"],
+    ["\u200b", "\\u200b"],
+    ["\u200e", "\\u200e"],
+    ["\u202e", "\\u202e"],
+    ["\u2066", "\\u2066"],
+    ["\ufeff", "\\ufeff"],
+    [tag, "\\udb40\\udc41"],
+  ];
+  for (const format of ["json", "text"] as const) {
+    const { sink, log } = setUp({ format });
+    for (const [character, escaped] of escapes) {
+      log.info("x", { a: `<${character}>`, b: { c: [character] } });
+      const line = sink.lines.at(-1)!;
+      assertEquals([escaped, line.includes(`"<${escaped}>"`), line.includes(`{"c":["${escaped}"]}`)], [
+        escaped,
+        true,
+        true,
+      ]);
+      assertEquals([escaped, line.slice(0, -1).includes(character)], [escaped, false]);
+      if (format === "json") assertEquals(JSON.parse(line).a, `<${character}>`);
+    }
+    log.info("x", { a: "é…日本🎉" });
+    assertEquals(sink.lines.at(-1)!.includes("é…日本🎉"), true);
+  }
 });
 
 Deno.test("redact() masks what is named like a secret, at every depth and in pairs", () => {
