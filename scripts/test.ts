@@ -1,8 +1,8 @@
-// `deno task test`: all tests, unit first. Installs the programs that they need where it can.
+// `deno task test`: runs the unit tests, then the integration files side by side. Installs the programs that they need if it can.
 //
-//   deno task test [--quick] [--jobs=N] [PATH | OPTION OF deno test]...     e.g. deno task test src/auth --filter JWT
+//   deno task test [--quick] [--record] [--jobs=N] [PATH | OPTION OF deno test]...     deno task test src/auth --filter JWT
 //
-// At the end come the failures once more, the slowest tests, and `N passed, N failed`. The exit code is 0 only if nothing failed.
+// The last lines are the slowest tests, every failure once more, and `N passed, N failed`. The exit code is 0 only if nothing failed.
 
 import { startServersOfRun } from "../tests/support/cluster_servers.ts";
 import { installNpmPrograms } from "../tests/support/npm_programs.ts";
@@ -12,7 +12,7 @@ import { failures, readReport, type Report, slowest } from "./test_report.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const TIMES = `${ROOT}tests/times.json`;
-/** A test file that takes longer stands still. */
+/** A test file that takes longer is ended. */
 const FILE_WITHIN_MS = 15 * 60_000;
 /** How many test files run at once. A file waits for half of its time: for servers, timeouts and recycled workers. */
 const JOBS = navigator.hardwareConcurrency + 1;
@@ -71,7 +71,7 @@ async function denoTest(
   { file, env, isShownLater = false }: {
     readonly file?: string;
     readonly env?: Readonly<Record<string, string>>;
-    /** Print what it prints when it has ended: other files run at the same time. */
+    /** Print its output when it has ended, because other files run at the same time. */
     readonly isShownLater?: boolean;
   } = {},
 ): Promise<Report> {

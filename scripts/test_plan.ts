@@ -1,22 +1,22 @@
-// What a run of the tests is made of, from its arguments.
+// The plan of a test run: which tests, in which order, from the arguments.
 
 /** Seconds that each integration file took when times were recorded last. */
 export type Times = Readonly<Record<string, number>>;
 
 export interface Plan {
-  /** Files and folders of unit tests: run by one process. */
+  /** Files and folders of unit tests. One process runs them. */
   readonly unit: readonly string[];
-  /** Files of integration tests, which have a process each, in the order of their starts. */
+  /** Integration files in the order of their starts. Each has a process of its own. */
   readonly integration: readonly string[];
-  /** How many of them run at once. */
+  /** How many integration files run at once. */
   readonly jobs: number;
   /** Further options of `deno test`. */
   readonly options: readonly string[];
-  /** Whether the times of this run are to be recorded. */
+  /** Whether the run records its times. */
   readonly isRecorded: boolean;
 }
 
-/** A quick run has the integration files that took no longer than this, s. A file without a time is none of them. */
+/** A quick run takes the integration files up to this time, s. It leaves out files without a recorded time. */
 export const QUICK_S = 4;
 
 const UNIT = ["src", "scripts"];
@@ -51,7 +51,7 @@ export function makePlan(
   );
   return {
     unit: paths.filter(isUnit),
-    // The longest first: at the end all processes are busy until the last file.
+    // The longest files start first, so that no long file is left when the others have ended.
     integration: [...new Set(chosen)].filter((file) => !isQuick || seconds(file) <= QUICK_S)
       .sort((a, b) => seconds(a) === seconds(b) ? 0 : seconds(b) - seconds(a)),
     jobs: Number(givenJobs ?? jobs),

@@ -1,4 +1,4 @@
-// Results of tests: read from the JUnit reports that `deno test` writes, and summed up for the end of a run.
+// Test results: reads the JUnit reports that `deno test` writes, and lists the slowest and the failed tests.
 
 export interface Counts {
   readonly passed: number;
@@ -9,7 +9,7 @@ export interface Counts {
 export interface TestResult {
   /** Path of the file that the test stands in. */
   readonly file: string;
-  /** With the names of the tests that a step belongs to: `test > step`. */
+  /** A step's name begins with its test's: `test > step`. */
   readonly name: string;
   readonly seconds: number;
   /** The error's message; null where the test passed. */
@@ -17,11 +17,11 @@ export interface TestResult {
 }
 
 export interface Report extends Counts {
-  /** In the order of their ends. Tests that were left out are not here. */
+  /** Without the tests that were left out. */
   readonly results: readonly TestResult[];
 }
 
-/** `deno test` says of a test whose own body passed, and a step of it did not. */
+/** The message of a test that failed because a step failed. */
 const ONLY_A_STEP = /^\d+ test steps? failed$/;
 const MESSAGE_LINES = 12;
 
