@@ -2,29 +2,46 @@
 import { systemClock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type DescriptorConfig, maxClientConnections, ownOpenFilesLimit } from "./kernel/descriptors.ts";
 import { ConnectionWatch } from "./kernel/connection_watch.ts";
 import { openPeerSockets } from "./kernel/peer_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** @returns null if this system cannot list and close the workers' connections; the log says so */
 export function keepConnectionLimits(
-  { port, httpHeaderTimeoutMs, httpIdleTimeoutMs }: Pick<
-    Config,
-    "port" | "httpHeaderTimeoutMs" | "httpIdleTimeoutMs"
-  >,
-  supervisor: Pick<Supervisor, "askAll">,
+  config: Pick<Config, "port" | "httpHeaderTimeoutMs" | "httpIdleTimeoutMs"> & DescriptorConfig,
+  supervisor: Pick<Supervisor, "askAll" | "onCannotAccept" | "metrics">,
   log: Log,
 ): ConnectionWatch | null {
+  const { port, httpHeaderTimeoutMs, httpIdleTimeoutMs } = config;
   const sockets = openPeerSockets(port);
   if (sockets === null) {
     log.warning("HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT need Linux with glibc: not kept here");
     return null;
   }
-  return new ConnectionWatch({
+  const maxConnections = maxClientConnections(config, ownOpenFilesLimit());
+  const { metrics } = supervisor;
+  metrics.gauge("sluice_connections_open", "Connections of clients", () => sockets.list().length);
+  if (maxConnections < Infinity) {
+    const help = "Connections of clients above which those without a request are closed";
+    metrics.gauge("sluice_connections_limit", help, () => maxConnections);
+  }
+  const count = metrics.counter(
+    "sluice_connections_closed_total",
+    "Connections that the gateway closed, by reason: slow header; idle; unread answer; no room: descriptors were short",
+    ["reason"],
+  );
+  const watch = new ConnectionWatch({
     sockets,
     limits: { headerMs: httpHeaderTimeoutMs, idleMs: httpIdleTimeoutMs },
+    maxConnections,
     busyPeerPorts: async () => new Set((await supervisor.askAll({ type: "busy_peers" })).flat()),
     clock: systemClock,
-    onCut: (counts) => log.info("connections closed", Object.fromEntries(counts)),
+    onCut: (counts) => {
+      for (const [reason, closed] of counts) for (let n = 0; n < closed; n++) count(reason);
+      log.info("connections closed", Object.fromEntries(counts));
+    },
   });
+  supervisor.onCannotAccept(() => void watch.makeRoom());
+  return watch;
 }

@@ -63,14 +63,15 @@ export class Supervisor {
   #hasStarted = false;
   /** Counts the commands of `askOne()`, to spread them over the workers. */
   #turn = 0;
-  #onCannotAccept: () => void = () => {};
+  #makeRoom: () => void = () => {};
   #cutUnclaimed: () => Promise<void> | undefined = () => undefined;
   #standstillTimer: ReturnType<typeof setInterval> | undefined;
   #onAllDead: () => void = () => {};
   readonly #fail: (error: SluiceError) => void;
-  readonly #metrics = new Metrics();
+  /** What the main thread counts. */
+  readonly metrics = new Metrics();
   readonly #workerMetrics = new WorkerMetrics<WorkerHandle>();
-  readonly #count = this.#metrics.counter(
+  readonly #count = this.metrics.counter(
     "sluice_workers_ended_total",
     "Workers that ended, by reason: died; stood_still: blocked, and terminated; recycled",
     ["reason"],
@@ -88,7 +89,7 @@ export class Supervisor {
     this.failed = promise;
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
-    this.#metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
+    this.metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */
@@ -167,6 +168,11 @@ export class Supervisor {
     this.#cutUnclaimed = cutUnclaimed;
   }
 
+  /** @param makeRoom closes connections; runs when a worker cannot accept another */
+  onCannotAccept(makeRoom: () => void): void {
+    this.#makeRoom = makeRoom;
+  }
+
   /** Gives the workers new settings. Their number and their address stay. */
   async reconfigure(config: Config): Promise<void> {
     this.#options = { ...this.#options, config };
@@ -209,7 +215,7 @@ export class Supervisor {
         onState: (worker, state) => this.#onState(worker, state),
         onRequest: (worker, request) => void this.#serve(worker, request),
         onCounters: (worker, counters) => this.#noteCounters(worker, counters),
-        onCannotAccept: () => this.#onCannotAccept(),
+        onCannotAccept: () => this.#makeRoom(),
         onListeningAgain: (worker) => this.#findListeners(worker),
         onLog: (lines) => sink.write(lines),
         onFault: ({ index }, command, reason) =>
@@ -359,7 +365,7 @@ export class Supervisor {
     );
     const alive = answers.filter(({ worker }) => this.#alive.has(worker));
     return [
-      this.#metrics.snapshot(),
+      this.metrics.snapshot(),
       ...this.#workerMetrics.snapshots(alive.map(({ metrics }) => metrics)),
     ];
   }

@@ -1,6 +1,7 @@
 // Strangers who open connections until no descriptor is left: workers, sessions and connections of others outlive it.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { inSession, openSession, post } from "../support/mcp_post.ts";
+import { metric } from "../support/metric.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -56,6 +57,29 @@ Deno.test("Running out of descriptors kills no worker and no session", async () 
     assertEquals(sluice.log().filter(({ event }) => event === "worker died"), []);
     assertEquals(await sluice.stop(), 0);
   } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("While strangers hold all connections that they get, silent ones make room for users", async () => {
+  const folder = await Deno.makeTempDir();
+  const closers: (() => void)[] = [];
+  try {
+    const program = await limitedProgram(folder);
+    await using sluice = await Sluice.start({ program, env: { WORKERS: "2", BACKPRESSURE: "16" } });
+    const token = await sluice.token();
+    const ping = () => post(sluice, { jsonrpc: "2.0", id: 1, method: "ping" }, { token, path: "/rpc" });
+    for (let round = 1; round <= 4; round++) {
+      closers.push(await openSilent(sluice.port, MAX_FILES + 30));
+      await waitFor(async () => (await ping()).status === 200, { what: "an answer" });
+    }
+    const closed = () => metric(sluice, "sluice_connections_closed_total", "no room");
+    await waitFor(async () => await closed() > 0, { what: "the count" });
+    assert(await metric(sluice, "sluice_connections_open ") > 0);
+    assertEquals(await metric(sluice, "sluice_connections_limit "), MAX_FILES / 2);
+    assertEquals(sluice.log().filter(({ event }) => event === "worker died"), []);
+  } finally {
+    for (const close of closers) close();
     await Deno.remove(folder, { recursive: true });
   }
 });

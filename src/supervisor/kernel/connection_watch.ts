@@ -10,11 +10,13 @@ export interface WatchLimits {
   readonly idleMs: number;
 }
 
-export type CutReason = "slow header" | "idle" | "unread answer";
+export type CutReason = "slow header" | "idle" | "unread answer" | "no room";
 
 export interface ConnectionWatchOptions {
   readonly sockets: PeerSockets;
   readonly limits: WatchLimits;
+  /** Above this number connections that carry no request are closed. */
+  readonly maxConnections: number;
   /** The remote ports of all workers' connections with a request under way. Rejects if they are unknown. */
   readonly busyPeerPorts: () => Promise<ReadonlySet<number>>;
   readonly clock: Clock;
@@ -40,9 +42,12 @@ const LOOKS_PER_LIMIT = 4;
 /** A living worker has read what was sent to it within this. */
 const CLAIM_MS = 500;
 const [MIN_INTERVAL_MS, MAX_INTERVAL_MS] = [250, 5_000];
+/** Where there is no room, this part of all connections is closed at most. */
+const ROOM_SHARE = 0.25;
 
 export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
+  #makingRoom: Promise<void> | null = null;
   #watched = new Map<number, Watched>();
   /** Stops the checks. */
   readonly stop: () => void;
@@ -61,8 +66,9 @@ export class ConnectionWatch {
 
   /** Checks every connection once, and closes those over a limit. */
   async look(): Promise<void> {
-    const { sockets, clock, busyPeerPorts, onCut } = this.#options;
+    const { sockets, clock, busyPeerPorts, onCut, maxConnections } = this.#options;
     this.#update(sockets.list(), clock.now());
+    if (this.#watched.size > maxConnections) await this.makeRoom();
     const overdue = [...this.#watched.values()].filter((watched) => this.#reasonFor(watched) !== null);
     // The workers are asked only if a connection is over a limit. A connection with a long call is as well.
     if (overdue.length === 0) return;
@@ -80,6 +86,36 @@ export class ConnectionWatch {
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
     if (counts.size > 0) onCut(counts);
+  }
+
+  /** Descriptors are short: closes connections that carry no request, some of them at a time. */
+  makeRoom(): Promise<void> {
+    return this.#makingRoom ??= this.#cutSome().finally(() => this.#makingRoom = null);
+  }
+
+  /** Those that have never sent anything go first, then those of the client address with the most connections, then the oldest. */
+  async #cutSome(): Promise<void> {
+    const { sockets, clock, busyPeerPorts, onCut } = this.#options;
+    this.#update(sockets.list(), clock.now());
+    const byHost = new Map<string, number>();
+    for (const { socket: { peerHost } } of this.#watched.values()) {
+      byHost.set(peerHost, (byHost.get(peerHost) ?? 0) + 1);
+    }
+    // A worker that is blocked does not say which of its connections are busy: only silent ones certainly are not.
+    const busy = await busyPeerPorts().catch(() => null);
+    const isFree = ({ received, peerPort }: PeerSocket) =>
+      received === 0 || busy !== null && !busy.has(peerPort);
+    const candidates = [...this.#watched.values()].filter(({ socket }) => isFree(socket)).sort((a, b) =>
+      Number(a.socket.received > 0) - Number(b.socket.received > 0) ||
+      byHost.get(b.socket.peerHost)! - byHost.get(a.socket.peerHost)! ||
+      a.progressAt - b.progressAt
+    );
+    const chosen = candidates.slice(0, Math.ceil(this.#watched.size * ROOM_SHARE));
+    for (const { socket } of chosen) {
+      sockets.cut(socket, { unlessMoreCame: true });
+      this.#watched.delete(socket.fd);
+    }
+    if (chosen.length > 0) onCut(new Map([["no room", chosen.length]]));
   }
 
   /**
@@ -127,6 +163,7 @@ export class ConnectionWatch {
 
 const NOTHING_YET: PeerSocket = {
   fd: -1,
+  peerHost: "",
   peerPort: 0,
   received: 0,
   acknowledged: 0,

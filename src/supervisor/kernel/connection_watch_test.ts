@@ -24,6 +24,7 @@ class Scene {
     this.watch = new ConnectionWatch({
       sockets,
       limits: LIMITS,
+      maxConnections: 8,
       clock,
       busyPeerPorts: async () => {
         this.asked++;
@@ -38,7 +39,15 @@ class Scene {
 
   set(fd: number, changes: Partial<PeerSocket>): void {
     const before = this.sockets.get(fd) ??
-      { fd, peerPort: 50_000 + fd, received: 0, acknowledged: 0, hasUnsent: false, awaitsAnswer: false };
+      {
+        fd,
+        peerHost: "10.0.0.1",
+        peerPort: 50_000 + fd,
+        received: 0,
+        acknowledged: 0,
+        hasUnsent: false,
+        awaitsAnswer: false,
+      };
     this.sockets.set(fd, { ...before, ...changes });
   }
 
@@ -141,5 +150,38 @@ Deno.test("ConnectionWatch closes nothing when the workers do not answer", async
   await scene.pass(20);
   scene.failing = true;
   await assertRejects(() => scene.watch.look(), Error, "blocked");
+  assertEquals([...scene.sockets.keys()], [1]);
+});
+
+Deno.test("ConnectionWatch closes a part of the connections above its limit: silent ones, then those of whoever has most", async () => {
+  const scene = new Scene();
+  const others = { received: 10, acknowledged: 5 };
+  scene.set(1, { ...others, peerHost: "10.0.0.2" });
+  scene.set(2, { ...others });
+  scene.set(3, { ...others, peerPort: 77 });
+  scene.busy.add(77);
+  scene.set(4, { ...others });
+  for (let fd = 5; fd <= 8; fd++) scene.set(fd, {});
+  await scene.pass(1);
+  assertEquals([...scene.sockets.keys()], [1, 2, 3, 4, 5, 6, 7, 8]);
+  scene.set(9, {});
+  await scene.pass(1);
+  // A quarter of nine, rounded up: the oldest silent ones.
+  assertEquals([...scene.sockets.keys()], [1, 2, 3, 4, 8, 9]);
+  assertEquals(scene.cuts, ["3 no room at 1 s"]);
+  await scene.watch.makeRoom();
+  await scene.watch.makeRoom();
+  assertEquals([...scene.sockets.keys()], [1, 3, 4]);
+  for (let n = 0; n < 5; n++) await scene.watch.makeRoom();
+  assertEquals([...scene.sockets.keys()], [3]);
+});
+
+Deno.test("ConnectionWatch.makeRoom() closes silent connections alone while a worker does not say which are busy", async () => {
+  const scene = new Scene();
+  scene.failing = true;
+  scene.set(1, { received: 10 });
+  scene.set(2, {});
+  await scene.watch.makeRoom();
+  await scene.watch.makeRoom();
   assertEquals([...scene.sockets.keys()], [1]);
 });

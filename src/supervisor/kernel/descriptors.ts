@@ -36,6 +36,17 @@ export function descriptorsNeeded(config: DescriptorConfig): number {
   return config.workers * perWorker + PROCESS_OVERHEAD;
 }
 
+/**
+ * How many connections of clients the process can hold and still have descriptors for everything else.
+ * @param limit null: unlimited
+ */
+export function maxClientConnections(config: DescriptorConfig, limit: number | null): number {
+  if (limit === null) return Infinity;
+  const others = descriptorsNeeded({ ...config, backpressure: 0, maxStreams: 0 });
+  // Other descriptors are rarely all in use.
+  return Math.max(Math.floor(limit / 2), limit - others);
+}
+
 /** @param limit null: unlimited. @returns a sentence for the operator; null: the limit is high enough */
 export function descriptorWarning(config: DescriptorConfig, limit: number | null): string | null {
   const needed = descriptorsNeeded(config);
@@ -70,12 +81,18 @@ export function parseOpenFilesLimit(limits: string): number | null {
 
 /** Warnings for the operator. Empty without /proc, which only Linux has. */
 export function systemLimitWarnings(config: DescriptorConfig & Pick<Config, "backlog">): string[] {
-  const limits = readIfThere("/proc/self/limits");
+  const limit = ownOpenFilesLimit();
   const somaxconn = readIfThere("/proc/sys/net/core/somaxconn");
   return [
-    limits === null ? null : descriptorWarning(config, parseOpenFilesLimit(limits)),
+    descriptorWarning(config, limit),
     backlogWarning(config, somaxconn === null ? null : Number(somaxconn)),
   ].filter((warning) => warning !== null);
+}
+
+/** The soft limit of open files of this process; null: unlimited or unknown. */
+export function ownOpenFilesLimit(): number | null {
+  const limits = readIfThere("/proc/self/limits");
+  return limits === null ? null : parseOpenFilesLimit(limits);
 }
 
 function readIfThere(file: string): string | null {

@@ -4,6 +4,7 @@ import { type Libc, LITTLE_ENDIAN, openLibc, SocketScan } from "./libc.ts";
 /** The TCP_INFO of one accepted connection. */
 export interface PeerSocket {
   readonly fd: number;
+  readonly peerHost: string;
   readonly peerPort: number;
   /** Data received from the client since it connected, bytes. */
   readonly received: number;
@@ -72,15 +73,16 @@ class LinuxSockets implements PeerSockets {
 
   /** @returns null for a listener or a closed connection */
   #read(fd: number): PeerSocket | null {
-    const peerPort = this.#scan.portOf("getpeername", fd);
-    if (peerPort === null) return null;
+    const peer = this.#scan.peerOf(fd);
+    if (peer === null) return null;
     const info = this.#info;
     this.#length[0] = info.byteLength;
     if (this.#libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info.buffer, this.#length) !== 0) return null;
     if (this.#length[0] < AT.end || info.getUint8(AT.state) === CLOSED) return null;
     return {
       fd,
-      peerPort,
+      peerHost: peer.hostname,
+      peerPort: peer.port,
       received: Number(info.getBigUint64(AT.bytesReceived, LITTLE_ENDIAN)),
       acknowledged: Number(info.getBigUint64(AT.bytesAcked, LITTLE_ENDIAN)),
       awaitsAnswer:
