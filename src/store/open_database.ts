@@ -6,6 +6,7 @@ import { parseDatabaseUrl } from "./database_url.ts";
 import type { PoolSettings } from "./postgres/postgres_pool.ts";
 import type { PostgresTarget } from "./postgres/postgres_url.ts";
 import type { Database } from "./sql/sql.ts";
+import { modeWarning } from "./sqlite/file_mode.ts";
 import { openSqlite } from "./sqlite/sqlite.ts";
 
 /** The settings of SQLite and PostgreSQL. */
@@ -46,13 +47,16 @@ export async function openDatabase(databaseUrl: string, options: OpenOptions): P
   return await openPostgres(location, { ...postgresOptions(location, settings), warn, clock });
 }
 
-/** A warning if our settings do not fit those of a pooler; null if they fit, or if that is not known. */
+/**
+ * A warning if other users can read a database file, or if our settings do not fit those of a pooler; null if there is nothing to warn
+ * of, or if that is not known.
+ */
 export async function databaseWarning(
   databaseUrl: string,
   settings: DatabaseSettings,
 ): Promise<string | null> {
   const location = parseDatabaseUrl(databaseUrl);
-  if (location.kind === "sqlite") return null;
+  if (location.kind === "sqlite") return modeWarning(location.path);
   const { poolerWarning } = await import("./postgres/pooler.ts");
   return await poolerWarning(location, postgresOptions(location, settings));
 }

@@ -33,6 +33,7 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   if (fault !== null) throw cannotOpen(fault);
   if (await isDirectory(path)) throw cannotOpen("it is a directory. Name a file in DATABASE_URL");
   refuseForeignFile(path);
+  createIfMissing(path);
   let connection: Connection | undefined;
   try {
     connection = new Connection(path, new DatabaseSync(path), options);
@@ -43,6 +44,15 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     if (error instanceof SluiceError && error.code === "STORE_CANNOT_OPEN") throw error;
     const root = rootOf(error) ?? error;
     throw cannotOpen(isCannotOpen(root) ? await openFault(path) : faultOf(root), error);
+  }
+}
+
+/** SQLite makes the files beside the database with the mode of the database. A failure is reported by SQLite. */
+function createIfMissing(path: string): void {
+  try {
+    Deno.writeFileSync(path, new Uint8Array(), { createNew: true, mode: 0o600 });
+  } catch {
+    // The file exists, or SQLite cannot create it either.
   }
 }
 

@@ -6,6 +6,7 @@ import { type Database, sql } from "../sql/sql.ts";
 import { OUR_TABLES } from "../sql/foreign_database.ts";
 import { migrate } from "../sql/migrations.ts";
 import { CONTEXTFORGE_TABLES } from "../../../tests/support/contextforge_database.ts";
+import { modeWarning } from "./file_mode.ts";
 import { openSqlite } from "./sqlite.ts";
 
 storeContract("SQLite", openFresh).forEach((each) => Deno.test(each));
@@ -19,6 +20,27 @@ Deno.test("openSqlite() sets WAL, foreign keys and NORMAL synchronisation", asyn
     ["wal", 1, 1],
   );
   await dispose();
+});
+
+Deno.test("openSqlite() makes files that their owner alone can read, and changes no mode", async () => {
+  const directory = await Deno.makeTempDir();
+  const modes = () =>
+    Array.from(Deno.readDirSync(directory), ({ name }) => name).sort()
+      .map((name) => [name, (Deno.statSync(`${directory}/${name}`).mode! & 0o777).toString(8)]);
+  const path = `${directory}/x.db`;
+  const database = await openSqlite(path, { busyTimeoutMs: 100 });
+  await migrate(database);
+  assertEquals(modes(), [["x.db", "600"], ["x.db-shm", "600"], ["x.db-wal", "600"]]);
+  assertEquals(modeWarning(path), null);
+  await database.close();
+  await Deno.chmod(path, 0o640);
+  await (await openSqlite(path, { busyTimeoutMs: 100 })).close();
+  assertEquals(modes(), [["x.db", "640"]]);
+  assertEquals(
+    modeWarning(path),
+    `${path} is open to other users (mode 640); let its owner run: chmod 600 ${path} ${path}-wal ${path}-shm`,
+  );
+  await Deno.remove(directory, { recursive: true });
 });
 
 Deno.test("openSqlite() says which path it cannot open, and why", async () => {
