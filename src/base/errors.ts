@@ -226,7 +226,13 @@ export const ERRORS = {
     "never",
     'Upstream "{upstream}" needs input that it cannot get: {reason}',
   ),
-  UPSTREAM_DISABLED: row("upstream", 503, -31512, "never", 'Upstream "{upstream}" is switched off'),
+  UPSTREAM_DISABLED: row(
+    "upstream",
+    503,
+    -31512,
+    "never",
+    'Upstream "{upstream}" cannot be used: {reason}',
+  ),
   UPSTREAM_CIRCUIT_OPEN: row(
     "upstream",
     503,

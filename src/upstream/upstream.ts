@@ -2,7 +2,7 @@
 // downstream endpoint.
 // This file is one registered upstream. It chooses the session of a call: the shared stateless connection, the client's own
 // session, a pooled session, or a new one. It also handles sessions that have expired.
-import { isError } from "../base/errors.ts";
+import { isError, type SluiceError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
@@ -113,11 +113,18 @@ export class Upstream {
    * @throws {SluiceError} UPSTREAM_*: a 2026-07-28 upstream refuses the subscription
    */
   async listen(bound: BoundSessions): Promise<void> {
+    if (bound.isBarredFrom(this.id)) return;
     const { client } = bound;
     const hasSubscriptions = client.subscriptionsTo(this.id).size > 0;
     await this.#notifications.streamFor(bound)?.update(this.#deps.createTimeoutMs);
     if (!client.listening && !hasSubscriptions) return;
     for (const session of await this.#clients.of(bound)) session.listen();
+  }
+
+  /** Lets a client that listens hear the upstream again, after its sessions were closed by a change of the catalog. */
+  async reopen(bound: BoundSessions): Promise<void> {
+    if (this.#opener.stateless === null) await this.#clients.reopen(bound);
+    await this.listen(bound);
   }
 
   /**
@@ -159,8 +166,8 @@ export class Upstream {
   }
 
   /**
-   * Retires an upstream that was changed or deleted. Running calls finish. Sessions that they still open are not pooled,
-   * because the pool would lend them out with the old credentials.
+   * Retires an upstream that was changed. Running calls finish. Sessions that they still open are not pooled, because the pool
+   * would lend them out with the old credentials.
    */
   retire(): void {
     this.#retired = true;
@@ -169,7 +176,25 @@ export class Upstream {
     this.#deps.pool.closeUpstream(this.id);
   }
 
+  /** Closes the pooled sessions. Those that are in use are closed when they are returned. */
+  drainPool(): void {
+    this.#deps.pool.drain(({ upstreamId }) => upstreamId === this.id);
+  }
+
+  /**
+   * Ends everything that leads to an upstream that was disabled or deleted, except for the sessions of clients: see
+   * `BoundSessions.review`. Later calls fail with `reason`.
+   */
+  close(reason: SluiceError): void {
+    this.#retired = true;
+    this.#opener.close(reason);
+    this.#notifications.end();
+    this.#deps.pool.cutUpstream(this.id, reason);
+    this.#transport.close?.();
+  }
+
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
+    this.#opener.requireOpen();
     const passed = this.#profile.passthrough.select(call.received);
     const { stateless } = this.#opener;
     if (stateless !== null) return this.#callStateless(stateless, method, params, call, passed);

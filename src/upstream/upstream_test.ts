@@ -167,6 +167,82 @@ Deno.test("Upstream.request() uses no session that an upstream of the same id, b
   assertEquals([before.count("tools/call"), after.count("tools/call")], [1, 1]);
 });
 
+/** A call that is under way until its session is opened. */
+function slowOpening() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const parts = setUp(async ({ method }) => {
+    if (method === "notifications/initialized") await opened;
+    return undefined;
+  });
+  return { ...parts, open };
+}
+
+Deno.test("BoundSessions.review() closes the sessions to upstreams that the client may not use, also one that is being opened", async () => {
+  for (const isOpen of [true, false]) {
+    const { upstream, open, sessionsOf } = slowOpening();
+    const bound = new BoundSessions();
+    if (isOpen) open();
+    const called = upstream.request("tools/call", "{}", call(bound)).catch(({ code }) => code);
+    await settle();
+    bound.review(() => false);
+    assertEquals([bound.size, sessionsOf("DELETE")], [1, []]);
+    bound.review(() => true);
+    open();
+    await settle();
+    assertEquals([bound.size, sessionsOf("DELETE")], [0, ["s1"]]);
+    if (!isOpen) assertEquals(await called, "UPSTREAM_DISABLED");
+  }
+});
+
+Deno.test("BoundSessions.review() closes the sessions to a changed upstream after their running calls", async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  const { upstream, sessionsOf } = setUp(async ({ method }) => {
+    if (method === "tools/call") await answered;
+    return undefined;
+  });
+  const bound = new BoundSessions();
+  const called = upstream.request("tools/call", "{}", call(bound));
+  await settle();
+  upstream.retire();
+  assertEquals(bound.review(() => false), ["u"]);
+  await settle();
+  assertEquals([bound.size, sessionsOf("DELETE")], [0, []]);
+  answer();
+  assertEquals((await called).text, '{"ok":true}');
+  await settle();
+  assertEquals(sessionsOf("DELETE"), ["s1"]);
+});
+
+Deno.test("BoundSessions.review() names the upstreams that the client may use again, once", () => {
+  const bound = new BoundSessions();
+  const target = { upstreamId: "u", isRetired: () => false };
+  void bound.get("u", target, () => new Promise(() => {}));
+  assertEquals(bound.review(() => true), []);
+  assertEquals([bound.review(() => false), bound.review(() => false)], [["u"], []]);
+});
+
+Deno.test("Upstream.close() opens no session any more, and ends one that is being opened", async () => {
+  const disabled = new SluiceError("UPSTREAM_DISABLED", { upstream: "fake", reason: "it was deleted" });
+  const { upstream, open, count, sessionsOf } = slowOpening();
+  const called = upstream.request("tools/call", "{}", call(null)).catch((error) => error);
+  await settle();
+  upstream.close(disabled);
+  open();
+  assertEquals(await called, disabled);
+  await settle();
+  assertEquals([count("tools/call"), sessionsOf("DELETE")], [0, ["s1"]]);
+  for (const bound of [null, new BoundSessions()]) {
+    await assertRejects(
+      () => upstream.request("tools/call", "{}", call(bound)),
+      SluiceError,
+      "it was deleted",
+    );
+  }
+  assertEquals(count("initialize"), 1);
+});
+
 Deno.test("BoundSessions.get() forgets an opening that failed", async () => {
   let refuse = true;
   const { upstream, count } = setUp(({ method }) =>

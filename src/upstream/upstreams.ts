@@ -1,5 +1,5 @@
 // All registered upstreams of this worker, updated with each catalog.
-import { SluiceError, toSluiceError } from "../base/errors.ts";
+import { isError, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
@@ -23,23 +23,34 @@ export interface BoundTransfer {
 
 interface Entry {
   readonly fingerprint: string;
+  /** Who may see the upstream. */
+  readonly sharing: string;
   readonly upstream: Upstream | SluiceError;
 }
 
 export class Upstreams {
   readonly #deps: UpstreamsDeps;
   #entries = new Map<string, Entry>();
-  #switchedOff: ReadonlySet<string> = new Set();
 
   constructor(deps: UpstreamsDeps) {
     this.#deps = deps;
   }
 
-  /** Applies a new catalog. A changed upstream is recreated without its old sessions; unchanged ones stay warm. */
+  /** Applies a new catalog. */
   async update(rows: readonly GatewayRow[]): Promise<void> {
+    (await this.prepare(rows))();
+  }
+
+  /**
+   * Prepares a new catalog. A changed upstream is recreated without its old sessions; unchanged ones stay warm. A disabled or deleted
+   * one is cut off.
+   * @returns a function that applies the catalog, at once
+   */
+  async prepare(rows: readonly GatewayRow[]): Promise<() => void> {
     const entries = new Map<string, Entry>();
     for (const row of rows) {
       const fingerprint = JSON.stringify([
+        row.enabled,
         row.name,
         row.url,
         row.transport,
@@ -51,18 +62,27 @@ export class Upstreams {
         row.stateful,
         row.protocolVersion,
       ]);
+      const sharing = JSON.stringify([row.visibility, row.teamId, row.ownerEmail]);
       const known = this.#entries.get(row.id);
       if (known?.upstream instanceof Upstream) known.upstream.capabilities = row.capabilities;
-      entries.set(
-        row.id,
-        known?.fingerprint === fingerprint ? known : { fingerprint, upstream: await this.#make(row) },
-      );
+      const upstream = known?.fingerprint === fingerprint ? known.upstream : await this.#make(row);
+      entries.set(row.id, { fingerprint, sharing, upstream });
     }
-    for (const [id, entry] of this.#entries) {
-      if (entries.get(id) !== entry && entry.upstream instanceof Upstream) entry.upstream.retire();
-    }
+    return () => this.#apply(entries);
+  }
+
+  #apply(entries: Map<string, Entry>): void {
+    const before = this.#entries;
     this.#entries = entries;
-    this.#switchedOff = new Set(rows.filter(({ enabled }) => !enabled).map(({ id }) => id));
+    for (const [id, { upstream, sharing }] of before) {
+      if (!(upstream instanceof Upstream)) continue;
+      const after = entries.get(id);
+      if (after === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
+      else if (isError(after.upstream, "UPSTREAM_DISABLED")) upstream.close(after.upstream);
+      else if (after.upstream !== upstream) upstream.retire();
+      // The pool does not know which callers may still use the upstream.
+      else if (after.sharing !== sharing) upstream.drainPool();
+    }
   }
 
   /** Returns a downstream session's upstream sessions as plain data. */
@@ -91,6 +111,15 @@ export class Upstreams {
     await Promise.all(this.usable().map((upstream) => upstream.listen(bound).catch(() => {})));
   }
 
+  /** Applies a new catalog to a client's sessions. `isBarred` says which upstreams the client may not use. */
+  review(bound: BoundSessions, isBarred: (upstreamId: string) => boolean): void {
+    for (const upstreamId of bound.review(isBarred)) {
+      const upstream = this.#entries.get(upstreamId)?.upstream;
+      // An upstream that cannot be reached now is reached by the next call.
+      if (upstream instanceof Upstream) upstream.reopen(bound).catch(() => {});
+    }
+  }
+
   /** Sends a changed log level to the client's upstream sessions. */
   async setLogLevel(bound: BoundSessions): Promise<void> {
     await Promise.all(this.usable().map((upstream) => upstream.setLogLevel(bound)));
@@ -110,7 +139,7 @@ export class Upstreams {
 
   /** Upstreams that are enabled and have usable credentials. */
   usable(): Upstream[] {
-    return [...this.#entries].filter(([id]) => !this.#switchedOff.has(id)).map(([, { upstream }]) => upstream)
+    return [...this.#entries.values()].map(({ upstream }) => upstream)
       .filter((upstream) => upstream instanceof Upstream);
   }
 
@@ -120,7 +149,7 @@ export class Upstreams {
     return upstream instanceof SluiceError || upstream?.isDown === true;
   }
 
-  /** @throws {SluiceError} NOT_FOUND, or the reason why the credentials are unusable */
+  /** @throws {SluiceError} NOT_FOUND, UPSTREAM_DISABLED, or the reason why the credentials are unusable */
   get(gatewayId: string): Upstream {
     const upstream = this.#entries.get(gatewayId)?.upstream;
     if (upstream === undefined) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
@@ -130,6 +159,7 @@ export class Upstreams {
 
   async #make(row: GatewayRow): Promise<Upstream | SluiceError> {
     const { transports, shared, passthrough, targetOf, onUnusable } = this.#deps;
+    if (!row.enabled) return disabled(row.name, "it is switched off");
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
@@ -147,4 +177,8 @@ export class Upstreams {
       return failure;
     }
   }
+}
+
+function disabled(upstream: string, reason: string): SluiceError {
+  return new SluiceError("UPSTREAM_DISABLED", { upstream, reason });
 }

@@ -45,7 +45,9 @@ export async function requireUsable(
 ): Promise<void> {
   if (!row.enabled) throw new SluiceError("NOT_FOUND", { what: `${noun} ${row.id}` });
   const gateway = await gatewayOf(deps, row);
-  if (gateway?.enabled === false) throw new SluiceError("UPSTREAM_DISABLED", { upstream: gateway.name });
+  if (gateway?.enabled === false) {
+    throw new SluiceError("UPSTREAM_DISABLED", { upstream: gateway.name, reason: "it is switched off" });
+  }
 }
 
 interface SharingInput {

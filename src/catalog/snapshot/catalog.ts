@@ -18,13 +18,14 @@ export class Catalog {
   readonly gateways: readonly GatewayRow[];
   /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
+  readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
   readonly #scopes = new Map<string, Scope>();
 
   constructor(rows: CatalogRows) {
     this.version = rows.version;
     this.revokedTokens = new Set(rows.revokedTokens);
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
-    const gateways = new Map(registered.map((row) => [row.id, row]));
+    const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
     const prompts = new Collection(rows.prompts, gateways, namedEntry<PromptRow>);
     const isTemplate = ({ isTemplate }: { isTemplate: boolean }) => isTemplate;
@@ -74,6 +75,11 @@ export class Catalog {
   /** Returns the scope of a virtual server, or the whole catalog for null; undefined: no such server. */
   scope(serverId: string | null): Scope | undefined {
     return serverId === null ? this.all : this.#scopes.get(serverId);
+  }
+
+  /** A registered upstream, enabled or not. */
+  gateway(id: string): GatewayRow | undefined {
+    return this.#gatewaysById.get(id);
   }
 
   /** The enabled virtual servers. */

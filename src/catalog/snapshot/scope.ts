@@ -33,6 +33,7 @@ export class Scope implements ScopeParts {
   /** All upstreams of the catalog in registration order. */
   readonly #registered: readonly GatewayRow[];
   #capabilities: Capabilities | undefined;
+  #byGateway: ReadonlyMap<string, readonly Entry<EntityRow>[]> | undefined;
 
   constructor(parts: ScopeParts, registered: readonly GatewayRow[]) {
     this.server = parts.server;
@@ -53,6 +54,18 @@ export class Scope implements ScopeParts {
       index.allPublic
     );
     return allPublic ? this.#capabilities ??= this.#merge(() => true) : this.#merge(sees);
+  }
+
+  /** All entries of an upstream at this endpoint, including disabled ones. */
+  entriesOf(gatewayId: string): readonly Entry<EntityRow>[] {
+    const indexes: EntryIndex<Entry<EntityRow>>[] = [
+      this.tools,
+      this.resources,
+      this.templates,
+      this.prompts,
+    ];
+    this.#byGateway ??= Map.groupBy(indexes.flatMap(({ all }) => all), ({ gateway }) => gateway.id);
+    return this.#byGateway.get(gatewayId) ?? [];
   }
 
   #merge(sees: (row: EntityRow) => boolean): Capabilities {

@@ -23,6 +23,11 @@ export class ConnectionToken {
     this.#unwatch = deps.expiry.watch(principal, onExpired);
   }
 
+  /** The caller whose token it is. */
+  get principal(): Principal {
+    return this.#principal;
+  }
+
   /** Has the token expired, or was it revoked? */
   get isOver(): boolean {
     const { clock, catalog } = this.#deps;

@@ -10,6 +10,7 @@ import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { barrierTo, reachedScope } from "../../catalog/snapshot/reach.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { type Admission, REFUSED } from "../../http/admission.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
@@ -49,7 +50,7 @@ export const MAX_CALLS = 256;
 export interface DuplexDeps extends ConnectionTokenDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
-  readonly upstreams: Pick<Upstreams, "notify">;
+  readonly upstreams: Pick<Upstreams, "notify" | "review">;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly callers: Callers;
   readonly errors: ErrorReporter;
@@ -65,8 +66,11 @@ export interface DuplexDeps extends ConnectionTokenDeps {
   readonly sessionless: SessionlessCallsDeps;
 }
 
-/** Why the gateway closes a connection: it restarts, or the connection's token has expired or was revoked. */
-export type CloseReason = "restart" | "expired";
+/**
+ * Why the gateway closes a connection: it restarts, the connection's token has expired or was revoked, or the endpoint is disabled,
+ * deleted or hidden from the caller.
+ */
+export type CloseReason = "restart" | "expired" | "gone";
 
 /** The channel to the client. After its end both methods do nothing. */
 export interface DuplexChannel {
@@ -187,6 +191,16 @@ export class DuplexSession implements ListListener {
     return this.#token.isOver;
   }
 
+  /** Applies a new catalog: closes what leads to upstreams that the caller may not use, or the connection if its endpoint is gone. */
+  review(catalog: Catalog): void {
+    const reacher = { principal: this.#token.principal, serverId: this.#address.serverId };
+    if (this.#client !== null) {
+      const isBarred = (upstreamId: string) => barrierTo(catalog, reacher, upstreamId) !== null;
+      this.#deps.upstreams.review(this.#client.bound, isBarred);
+    }
+    if (reachedScope(catalog, reacher) === null) this.drain("gone");
+  }
+
   /** Takes no more requests, and closes when those under way are answered. */
   drain(why: CloseReason): void {
     this.#giveNotice(why);
@@ -272,8 +286,7 @@ export class DuplexSession implements ListListener {
    */
   async #respond(message: RequestMessage, sender: Sender): Promise<string | null> {
     const { admission, accessLog, callers } = this.#deps;
-    if (this.#closeReason === "expired") return this.#refuseUnread(message, sender, TOKEN_EXPIRED);
-    if (this.#closeReason === "restart") return this.#refuseUnread(message, sender, RESTARTING);
+    if (this.#closeReason !== null) return this.#refuseUnread(message, sender, CLOSING[this.#closeReason]);
     if (this.#isFull) return this.#refuseUnread(message, sender, CALLS_EXCEEDED);
     const ticket = admission.enter();
     if (ticket === REFUSED) return this.#refuseUnread(message, sender, OVERLOADED);
@@ -373,8 +386,11 @@ export class DuplexSession implements ListListener {
   }
 }
 
-const TOKEN_EXPIRED = new SluiceError("UNAUTHENTICATED", { reason: "the token has expired, or was revoked" });
-const RESTARTING = new SluiceError("SHUTTING_DOWN");
+const CLOSING: Readonly<Record<CloseReason, SluiceError>> = {
+  restart: new SluiceError("SHUTTING_DOWN"),
+  expired: new SluiceError("UNAUTHENTICATED", { reason: "the token has expired, or was revoked" }),
+  gone: new SluiceError("NOT_FOUND", { what: "Server" }),
+};
 const CALLS_EXCEEDED = new SluiceError("TOO_MANY_CALLS", { limit: MAX_CALLS });
 const OVERLOADED = new SluiceError("OVERLOADED");
 

@@ -1,5 +1,6 @@
 // The open duplex sessions of a worker. A transport opens them; the client, a drain or an expired token ends them.
 import { SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { type DuplexAddress, type DuplexChannel, type DuplexDeps, DuplexSession } from "./duplex_session.ts";
 
 export class DuplexSessions {
@@ -36,6 +37,11 @@ export class DuplexSessions {
   /** Closes sessions whose token was revoked. A timer closes those whose token has expired. */
   endRevoked(): void {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
+  }
+
+  /** Applies a new catalog to all sessions. */
+  review(catalog: Catalog): void {
+    for (const session of this.#sessions) session.review(catalog);
   }
 
   /** Drains the sessions that are open now; new ones are still accepted. Resolves when the drained ones have ended. */

@@ -33,6 +33,7 @@ const CLOSE = {
 const CLOSE_FRAMES: Readonly<Record<CloseReason, readonly [code: number, reason: string]>> = {
   restart: [CLOSE.serviceRestart, "the gateway restarts; connect again"],
   expired: [CLOSE.policyViolation, "the token has expired, or was revoked"],
+  gone: [CLOSE.policyViolation, "the server is not available any more"],
 };
 
 export class WebSocketEndpoint implements Endpoint {

@@ -36,7 +36,7 @@ export interface StreamableHttpDeps {
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly batchPlaces: BatchPlaces;
-  readonly upstreams: Pick<Upstreams, "listen" | "notify">;
+  readonly upstreams: Pick<Upstreams, "listen" | "notify" | "review">;
   /** Takes a client's message about a call or question that this worker does not know. Its predecessor may. */
   readonly onStray: (sessionName: string, text: string) => void;
 }
@@ -58,9 +58,7 @@ export class StreamableHttp {
    */
   async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
     checkVersionHeader(request.protocolVersion);
-    const session = claims === null
-      ? null
-      : await this.#deps.sessions.find(request.sessionId!, claims, request.principal, request.serverId);
+    const session = claims === null ? null : await this.#find(request, claims);
     switch (request.method) {
       case "POST":
         return await this.#post(request, session, signal);
@@ -70,6 +68,19 @@ export class StreamableHttp {
         await this.#deps.sessions.end(required(session));
         return { status: 204, headers: {}, body: null };
     }
+  }
+
+  async #find(
+    { sessionId, principal, serverId }: McpRequest,
+    claims: SessionClaims,
+  ): Promise<DownstreamSession> {
+    const { sessions, upstreams, catalog } = this.#deps;
+    const session = await sessions.find(sessionId!, claims, principal, serverId);
+    const isNew = session.principal === null;
+    session.principal = principal;
+    // Another worker opened the session. What the caller may use has not been checked here.
+    if (isNew) session.review(catalog(), upstreams);
+    return session;
   }
 
   async #post(
@@ -171,7 +182,8 @@ export class StreamableHttp {
     return reply.reply;
   }
 
-  #get({ acceptsStream, headers, principal }: McpRequest, session: DownstreamSession): McpReply {
+  #get({ acceptsStream, headers, principal, serverId }: McpRequest, session: DownstreamSession): McpReply {
+    this.#scope(principal, serverId);
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
     const stream = session.listen(headers.get("last-event-id"), principal);
     const { client } = session.bound;

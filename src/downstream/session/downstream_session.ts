@@ -3,11 +3,14 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { barrierTo, reachedScope } from "../../catalog/snapshot/reach.ts";
 import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import { ClientState } from "../../upstream/client/client_state.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
@@ -40,6 +43,8 @@ export class DownstreamSession implements CountedSession {
   readonly questions: ClientQuestions;
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
   readonly calls = new Map<string, Cancellation>();
+  /** The caller of the last request; null before the first one in this worker. */
+  principal: Principal | null = null;
   /** The stream of messages that belong to no call; GETs carry it. */
   readonly #common = this.log.open();
   readonly #timers = new Set<number>();
@@ -84,6 +89,15 @@ export class DownstreamSession implements CountedSession {
 
   get revision(): SessionRevision {
     return this.#state.revision;
+  }
+
+  /**
+   * Closes what leads to upstreams that the caller may not use.
+   * @returns false if the caller may not use the endpoint: everything is closed, and the session must end
+   */
+  review(catalog: Catalog, upstreams: Pick<Upstreams, "review">): boolean {
+    upstreams.review(this.bound, (upstreamId) => barrierTo(catalog, this, upstreamId) !== null);
+    return reachedScope(catalog, this) !== null;
   }
 
   get state(): PersistedSession {

@@ -7,6 +7,7 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Cache } from "../../cache/cache.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { receive } from "../client/client_messages.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
@@ -84,6 +85,7 @@ export class DownstreamSessions {
     const { name } = ids.open(id, clock.now())!;
     // Counted before the record is written: further sessions may be opened meanwhile.
     const session = this.#remember(this.#make({ id, name, owner, state }));
+    session.principal = principal;
     try {
       await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
     } catch (error) {
@@ -154,6 +156,18 @@ export class DownstreamSessions {
       else if (session.lastUsedAt < now - this.#options.idleMs) idle.push(session);
     }
     await Promise.all(idle.map((session) => this.end(session)));
+  }
+
+  /** Applies a new catalog to all sessions. Those whose endpoint is gone end, after their calls have been answered. */
+  review(catalog: Catalog, upstreams: Pick<Upstreams, "review">): void {
+    const { clock } = this.#options;
+    for (const session of this.#sessions.values()) {
+      if (!session.review(catalog, upstreams)) clock.setTimeout(() => this.#endSoon(session), 0);
+    }
+    // Their records belong to the successor.
+    for (const session of this.#released.values()) {
+      if (!session.review(catalog, upstreams)) clock.setTimeout(() => void session.end(), 0);
+    }
   }
 
   /** Releases all sessions to the successor. Their streams end, so that clients open them there. */

@@ -6,6 +6,9 @@ import { principal, settle } from "../../../tests/support/fakes.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { MemoryCache } from "../../cache/memory_cache.ts";
+import { catalogRows, serverRow } from "../../../tests/support/catalog_rows.ts";
+import { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import { UpstreamSession } from "../../upstream/session/upstream_session.ts";
 import { TokenExpiry } from "../exchange/token_expiry.ts";
 import { DownstreamSessions } from "./downstream_sessions.ts";
@@ -121,11 +124,52 @@ Deno.test("DownstreamSessions.end() ends the session for every worker, streams, 
   session.calls.set("1", call);
   const upstream = new FakeUpstream();
   const open = { clientInfo: { name: "x", version: "1" }, timeoutMs: 1, timeoutSetting: "X" };
-  await session.bound.get("u", () => UpstreamSession.open(upstream.transport(), open));
+  const target = { upstreamId: "u", isRetired: () => false };
+  await session.bound.get("u", target, () => UpstreamSession.open(upstream.transport(), open));
   await sessions.end(session);
   assertEquals([stream.isOpen, call.aborted, upstream.methods.at(-1)], [false, true, "DELETE"]);
   assertEquals([sessions.size, await records.list("")], [0, []]);
   for (const owner of [sessions, worker()]) assertEquals(await lost(owner, session.id), "SESSION_NOT_FOUND");
+});
+
+Deno.test("DownstreamSessions.review() ends the sessions whose endpoint is gone, after their calls are answered", async () => {
+  const { sessions, lost, find, clock, records } = setUp();
+  const at = (serverId: string | null) => sessions.open(principal(), serverId, STATE);
+  const [everything, open, hidden, off] = [
+    await at(null),
+    await at("open"),
+    await at("hidden"),
+    await at("off"),
+  ];
+  const streams = [everything, open, hidden, off].map((session) => session.listen(null, principal()));
+  const catalog = new Catalog(catalogRows({
+    servers: [
+      serverRow("open"),
+      serverRow("hidden", { visibility: "private" }),
+      serverRow("off", { enabled: false }),
+    ],
+  }));
+  const reviewed: BoundSessions[] = [];
+  sessions.review(catalog, { review: (bound) => void reviewed.push(bound) });
+  assertEquals(reviewed.length, 4);
+  assertEquals(streams.map(({ isOpen }) => isOpen), [true, true, true, true]);
+  await clock.tick(0);
+  assertEquals(streams.map(({ isOpen }) => isOpen), [true, true, false, false]);
+  assertEquals([sessions.size, (await records.list("")).length], [2, 2]);
+  assertEquals(await lost(sessions, off.id, principal(), "off"), "SESSION_NOT_FOUND");
+  assertEquals(await find(sessions, open.id, principal(), "open"), open);
+});
+
+Deno.test("DownstreamSessions.review() ends a session whose record cannot be deleted", async () => {
+  const { sessions, clock, records } = setUp();
+  const session = await sessions.open(principal(), "gone", STATE);
+  records.delete = () => Promise.reject(new Error("no cache"));
+  const catalog = new Catalog(catalogRows());
+  const stream = session.listen(null, principal());
+  sessions.review(catalog, { review: () => {} });
+  await clock.tick(0);
+  await settle();
+  assertEquals([stream.isOpen, sessions.size], [false, 0]);
 });
 
 Deno.test("DownstreamSessions.end() leaves no gap in which a request brings the session back", async () => {
@@ -227,7 +271,8 @@ Deno.test("DownstreamSessions.close() ends what hangs on the sessions and leaves
   const { id, bound } = session;
   const stream = session.listen(null, principal());
   await sessions.close();
-  await assertRejects(() => bound.get("u", () => Promise.reject(new Error("opened"))), SluiceError);
+  const target = { upstreamId: "u", isRetired: () => false };
+  await assertRejects(() => bound.get("u", target, () => Promise.reject(new Error("opened"))), SluiceError);
   assertEquals([sessions.size, stream.isOpen], [0, false]);
   assertEquals((await find(worker(), id)).id, id);
 });

@@ -1,6 +1,7 @@
 // Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"). Each sends its client the notifications that it asked for.
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { reachedScope } from "../../catalog/snapshot/reach.ts";
 import {
   isObject,
   type JsonObject,
@@ -12,6 +13,7 @@ import {
 import { META } from "../../mcp/revisions.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { changedLists, LIST_CHANGED, type UpstreamChange } from "../client/list_changes.ts";
+import type { Watching } from "./upstream_subscriptions.ts";
 
 /** The filter of a listen request; kinds that the client did not ask for are absent. */
 export interface ListenFilter {
@@ -59,7 +61,7 @@ export interface ListenerOptions {
   readonly id: string;
   /** The virtual server whose lists are listened to; null: everything. */
   readonly serverId: string | null;
-  readonly principal: Pick<Principal, "jti" | "expiresAt">;
+  readonly principal: Principal;
   readonly filter: ListenFilter;
   readonly stream: ListenStream;
 }
@@ -67,7 +69,9 @@ export interface ListenerOptions {
 /** One open `subscriptions/listen`. */
 export class Listener {
   readonly serverId: string | null;
-  readonly jti: string | null;
+  readonly principal: Principal;
+  /** The subscriptions at upstreams. */
+  watching: Watching | null = null;
   /** Resolves when the client has disconnected or the gateway has ended the listener. Nothing is sent afterwards. */
   readonly ended: Promise<void>;
   readonly #id: string;
@@ -80,7 +84,7 @@ export class Listener {
   constructor({ id, serverId, principal, filter, stream }: ListenerOptions, onEnd: () => void) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.serverId = serverId;
-    this.jti = principal.jti;
+    this.principal = principal;
     this.ended = promise;
     this.#id = id;
     this.#methods = methodsOf(filter);
@@ -152,6 +156,14 @@ export class Listeners {
     }
   }
 
+  /** Applies a new catalog: ends listeners whose endpoint is gone, and subscriptions that their callers may not have any more. */
+  review(catalog: Catalog): void {
+    for (const listener of [...this.#open]) {
+      if (reachedScope(catalog, listener) === null) listener.end();
+      else listener.watching?.review(catalog);
+    }
+  }
+
   keepAlive(): void {
     for (const listener of this.#open) listener.keepalive();
   }
@@ -164,7 +176,8 @@ export class Listeners {
   /** Ends the listeners that these tokens opened. */
   endOf(revoked: ReadonlySet<string>): void {
     for (const listener of [...this.#open]) {
-      if (listener.jti !== null && revoked.has(listener.jti)) listener.end();
+      const { jti } = listener.principal;
+      if (jti !== null && revoked.has(jti)) listener.end();
     }
   }
 }

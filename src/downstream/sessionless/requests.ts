@@ -185,7 +185,8 @@ export class SessionlessRequests {
         });
         const ended = new AbortController();
         void listener.ended.then(() => ended.abort());
-        void subscriptions.watch(watched, (text) => listener.notify(text), { call, signal: ended.signal });
+        const options = { call, signal: ended.signal, catalog: this.#deps.catalog() };
+        listener.watching = subscriptions.watch(watched, (text) => listener.notify(text), options);
         return listener;
       },
     };

@@ -1,6 +1,8 @@
 // Subscriptions of a 2026-07-28 client to resources and tasks: found in its scope, and subscribed to at their upstreams.
 import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { barrierTo } from "../../catalog/snapshot/reach.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberValue } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
@@ -24,10 +26,14 @@ export interface WatchOptions {
   readonly call: CallContext;
   /** Aborted when the listener has ended. */
   readonly signal: AbortSignal;
+  readonly catalog: Catalog;
 }
 
-/** Pause before subscribing again at a changed upstream, ms. */
-const PAUSE_MS = 1_000;
+/** The subscriptions of one listener. */
+export interface Watching {
+  /** Applies a new catalog: ends subscriptions that the caller may not have any more, and subscribes at changed upstreams. */
+  review(catalog: Catalog): void;
+}
 
 export class UpstreamSubscriptions {
   readonly #upstreams: Pick<Upstreams, "get">;
@@ -64,25 +70,41 @@ export class UpstreamSubscriptions {
     return { gatewayId: task.gateway.id, kind: "task", id: task.taskId };
   }
 
-  /** Subscribes until the signal is aborted. `onUpdate` takes notifications as JSON text. Never rejects. */
-  async watch(
+  /** Subscribes until the signal is aborted. `onUpdate` takes notifications as JSON text. */
+  watch(
     watched: readonly Watched[],
     onUpdate: (text: string) => void,
-    options: WatchOptions,
-  ): Promise<void> {
-    const byUpstream = Map.groupBy(watched, ({ gatewayId }) => gatewayId);
-    await Promise.all(
-      [...byUpstream].map(([gatewayId, own]) => this.#watchOne(gatewayId, own, onUpdate, options)),
-    );
+    { call, signal, catalog }: WatchOptions,
+  ): Watching {
+    const reacher = { principal: call.principal, serverId: call.scope.server?.id ?? null };
+    const subscriptions = [...Map.groupBy(watched, ({ gatewayId }) => gatewayId)].map(([gatewayId, own]) => ({
+      gatewayId,
+      subscribe: this.#subscriberTo(gatewayId, own, onUpdate, call, signal),
+      upstream: null as Upstream | null,
+      stop: new AbortController(),
+    }));
+    const review = (catalog: Catalog) => {
+      for (const subscription of subscriptions) {
+        const { gatewayId, subscribe } = subscription;
+        const upstream = barrierTo(catalog, reacher, gatewayId) === null ? this.#find(gatewayId) : null;
+        if (upstream === subscription.upstream) continue;
+        subscription.stop.abort(new SluiceError("REQUEST_CANCELLED"));
+        subscription.upstream = upstream;
+        subscription.stop = new AbortController();
+        if (upstream !== null) subscribe(upstream, subscription.stop.signal);
+      }
+    };
+    review(catalog);
+    return { review };
   }
 
-  /** Subscribes again after the upstream was changed. Stops if the upstream refuses. */
-  async #watchOne(
+  #subscriberTo(
     gatewayId: string,
     watched: readonly Watched[],
     onUpdate: (text: string) => void,
-    { call, signal }: WatchOptions,
-  ): Promise<void> {
+    call: CallContext,
+    ended: AbortSignal,
+  ): (upstream: Upstream, stop: AbortSignal) => void {
     const [uris, tasks] = (["resource", "task"] as const).map((wanted) =>
       watched.flatMap(({ kind, id }) => kind === wanted ? [id] : [])
     );
@@ -95,23 +117,18 @@ export class UpstreamSubscriptions {
       if (!isOf(filter, text)) return;
       onUpdate(renameInMessage(text, (taskId) => this.#taskIds.seal(owner, { gatewayId, taskId })));
     };
-    let last: Upstream | null = null;
-    while (!signal.aborted) {
-      const upstream = this.#find(gatewayId);
-      if (upstream === null || upstream === last) return;
-      last = upstream;
-      const subscription = upstream.subscribe(filter, hear, signal, call);
-      subscription.opened.catch(() => {});
-      await subscription.ended;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    }
+    return (upstream, stop) => {
+      const { opened } = upstream.subscribe(filter, hear, AbortSignal.any([stop, ended]), call);
+      // An upstream that refuses is asked again once it has changed.
+      opened.catch(() => {});
+    };
   }
 
   #find(gatewayId: string): Upstream | null {
     try {
       return this.#upstreams.get(gatewayId);
     } catch {
-      // The upstream was deleted, or its credentials cannot be read.
+      // The upstream's credentials cannot be read.
       return null;
     }
   }

@@ -2,12 +2,14 @@
 // This file sends one call to the upstream of an entry, with its deadline.
 import type { Callers } from "../../auth/callers.ts";
 import { tokenOf } from "../../auth/principal.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { HeaderList } from "../../upstream/transport/transport.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
+import { CallsUnderWay } from "../call/calls_under_way.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { TaskRelay } from "../tasks/task_relay.ts";
 
@@ -30,6 +32,7 @@ export class UpstreamCaller {
   readonly taskIds: TaskIds;
   readonly #upstreams: Upstreams;
   readonly #callers: Pick<Callers, "of">;
+  readonly #underWay = new CallsUnderWay();
 
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
@@ -71,7 +74,7 @@ export class UpstreamCaller {
   /**
    * @param entry of the upstream to call
    * @param params JSON text, sent unchanged
-   * @throws {SluiceError} UPSTREAM_*
+   * @throws {SluiceError} UPSTREAM_*; NOT_FOUND if the endpoint was deleted during the call
    */
   request(
     { gateway }: { readonly gateway: GatewayRow },
@@ -81,20 +84,27 @@ export class UpstreamCaller {
     { timeoutMs, timeoutSetting, paramHeaders }: CallLimits = this.#requestDeadline,
   ): Promise<RpcAnswer> {
     if (call.note !== undefined) call.note.upstream = gateway.name;
-    return this.#upstreams.get(gateway.id).request(method, params, {
-      bound: call.bound,
-      revision: call.revision,
-      clientCapabilities: call.clientCapabilities,
-      token: tokenOf(call.principal),
-      caller: this.#callers.of(call.principal),
-      received: call.received,
-      timeoutMs,
-      timeoutSetting,
-      startedAt: Date.now(),
-      signal: call.signal,
-      client: this.#clientFor(gateway, call),
-      paramHeaders,
-    });
+    const upstream = this.#upstreams.get(gateway.id);
+    return this.#underWay.run(call, gateway, (signal) =>
+      upstream.request(method, params, {
+        bound: call.bound,
+        revision: call.revision,
+        clientCapabilities: call.clientCapabilities,
+        token: tokenOf(call.principal),
+        caller: this.#callers.of(call.principal),
+        received: call.received,
+        timeoutMs,
+        timeoutSetting,
+        startedAt: Date.now(),
+        signal,
+        client: this.#clientFor(gateway, call),
+        paramHeaders,
+      }));
+  }
+
+  /** Ends the calls under way that a new catalog does not allow. */
+  review(catalog: Catalog): void {
+    this.#underWay.review(catalog);
   }
 
   /** The client as the upstream may see it. Without tasks on either side no boundary is needed. */

@@ -10,14 +10,29 @@ import type { ResourceStream } from "./resource_stream.ts";
 /** Limit per client. The oldest session is closed when a client exceeds it. */
 const MAX_SESSIONS = 256;
 
+/** The upstream that a session leads to. A changed upstream is another object with the same id. */
+export interface BoundUpstream {
+  readonly upstreamId: string;
+  /** Whether the upstream was changed, disabled or deleted since. */
+  readonly isRetired: () => boolean;
+}
+
+interface BoundSession {
+  readonly upstream: BoundUpstream;
+  readonly opening: Promise<UpstreamChannel>;
+  opened: UpstreamChannel | undefined;
+}
+
 export class BoundSessions {
-  readonly #sessions = new BoundedMap<string, Promise<UpstreamChannel>>({
+  readonly #sessions = new BoundedMap<string, BoundSession>({
     maxEntries: MAX_SESSIONS,
-    onEvict: (opening) => void opening.then((session) => session.close(), () => {}),
+    onEvict: ({ opening }) => void opening.then((session) => session.close(), () => {}),
   });
-  readonly #opened = new WeakMap<Promise<UpstreamChannel>, UpstreamChannel>();
   /** Resource streams to upstreams without sessions, by upstream id. */
   readonly #streams = new Map<string, ResourceStream>();
+  /** Upstreams that a review has closed and that are not open again. */
+  readonly #closed = new Set<string>();
+  #isBarred: (upstreamId: string) => boolean = () => false;
   #ended = false;
 
   /** @param client owner of these sessions */
@@ -31,33 +46,31 @@ export class BoundSessions {
    * Returns this client's session to an upstream. `key` names the upstream and the pinned headers. Concurrent callers wait
    * for the same opening.
    */
-  get(key: string, open: () => Promise<UpstreamChannel>): Promise<UpstreamChannel> {
+  get(key: string, upstream: BoundUpstream, open: () => Promise<UpstreamChannel>): Promise<UpstreamChannel> {
     if (this.#ended) return Promise.reject(new SluiceError("SESSION_NOT_FOUND"));
     const known = this.#sessions.get(key);
-    if (known !== undefined) return known;
-    const opening = open();
-    this.#sessions.set(key, opening);
-    opening.then((session) => this.#opened.set(opening, session), () => this.#forget(key, opening));
-    return opening;
+    if (known !== undefined) return known.opening;
+    const session: BoundSession = { upstream, opening: open(), opened: undefined };
+    this.#sessions.set(key, session);
+    session.opening.then((opened) => session.opened = opened, () => this.#forget(key, session));
+    return session.opening;
   }
 
   /** Returns the session that `get` would return without waiting. This is the warm path. */
   opened(key: string): UpstreamChannel | undefined {
-    const known = this.#sessions.get(key);
-    return known === undefined ? undefined : this.#opened.get(known);
+    return this.#sessions.get(key)?.opened;
   }
 
   /** Adds a session that another worker opened. A session that this worker already has takes precedence. */
-  adopt(key: string, session: UpstreamChannel): void {
+  adopt(key: string, upstream: BoundUpstream, session: UpstreamChannel): void {
     if (this.#ended || this.#sessions.has(key)) return;
-    const opened = Promise.resolve(session);
-    this.#sessions.set(key, opened);
-    this.#opened.set(opened, session);
+    this.#sessions.set(key, { upstream, opening: Promise.resolve(session), opened: session });
   }
 
-  /** All sessions by key, including those that are still being opened. */
-  entries(): Iterable<[key: string, opening: Promise<UpstreamChannel>]> {
-    return this.#sessions;
+  /** The sessions to an upstream, including those that are still being opened. */
+  to(upstream: BoundUpstream): Promise<UpstreamChannel>[] {
+    return [...this.#sessions.values()].filter((session) => session.upstream === upstream)
+      .map(({ opening }) => opening);
   }
 
   /** Returns the resource stream of an upstream; `make` creates a missing one. @throws {SluiceError} SESSION_NOT_FOUND */
@@ -77,7 +90,39 @@ export class BoundSessions {
   /** Removes a closed session, unless another one has replaced it. */
   async drop(key: string, session: UpstreamChannel): Promise<void> {
     const known = this.#sessions.get(key);
-    if (known !== undefined && await known.catch(() => null) === session) this.#forget(key, known);
+    if (known !== undefined && await known.opening.catch(() => null) === session) this.#forget(key, known);
+  }
+
+  /**
+   * Closes what leads to upstreams that the client may not use any more. Sessions to a changed upstream close after their running
+   * calls. Called after each change of the catalog.
+   * @returns the upstreams that a listening client has to hear again: changed ones, and those that it may use again
+   */
+  review(isBarred: (upstreamId: string) => boolean): string[] {
+    this.#isBarred = isBarred;
+    for (const [key, session] of [...this.#sessions]) {
+      const { upstream: { upstreamId, isRetired }, opening, opened } = session;
+      const isOut = isBarred(upstreamId);
+      if (!isOut && !isRetired()) continue;
+      this.#closed.add(upstreamId);
+      this.#forget(key, session);
+      const end = (channel: UpstreamChannel) => isOut ? void channel.close() : channel.retire?.();
+      if (opened !== undefined) end(opened);
+      else opening.then(end, () => {});
+    }
+    for (const [upstreamId, stream] of [...this.#streams]) {
+      if (!isBarred(upstreamId) && !stream.isGone) continue;
+      this.#closed.add(upstreamId);
+      this.closeStream(upstreamId);
+    }
+    const again = [...this.#closed].filter((upstreamId) => !isBarred(upstreamId));
+    for (const upstreamId of again) this.#closed.delete(upstreamId);
+    return again;
+  }
+
+  /** Whether the last review found that the client may not use the upstream. */
+  isBarredFrom(upstreamId: string): boolean {
+    return this.#ended || this.#isBarred(upstreamId);
   }
 
   /** Closes every upstream session, including those that are still being opened. Later calls fail with SESSION_NOT_FOUND. */
@@ -86,10 +131,10 @@ export class BoundSessions {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const upstreamId of [...this.#streams.keys()]) this.closeStream(upstreamId);
-    await Promise.all(all.map((opening) => opening.then((session) => session.close(), () => {})));
+    await Promise.all(all.map(({ opening }) => opening.then((session) => session.close(), () => {})));
   }
 
-  #forget(key: string, opening: Promise<UpstreamChannel>): void {
-    if (this.#sessions.get(key) === opening) this.#sessions.delete(key);
+  #forget(key: string, session: BoundSession): void {
+    if (this.#sessions.get(key) === session) this.#sessions.delete(key);
   }
 }

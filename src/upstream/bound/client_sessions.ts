@@ -2,7 +2,7 @@
 import type { Caller } from "../../base/caller.ts";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
-import type { BoundSessions } from "./bound_sessions.ts";
+import type { BoundSessions, BoundUpstream } from "./bound_sessions.ts";
 import { deadlineOf, type SessionTransfer, type UpstreamChannel } from "../session/upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
@@ -17,14 +17,11 @@ import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
 /** Longest wait for the GET stream of a new session. Some servers open the stream only when they have a message for it. */
 const MAX_STREAM_WAIT_MS = 500;
 
-export interface ClientSessionsOptions {
-  readonly upstreamId: string;
+export interface ClientSessionsOptions extends BoundUpstream {
   readonly transport: UpstreamTransport;
   readonly opener: SessionOpener;
   /** Whether the upstream supported log levels at its last discovery. */
   readonly hasLogging: () => boolean;
-  /** A retired upstream opens no replacement sessions. */
-  readonly isRetired: () => boolean;
 }
 
 export class ClientSessions {
@@ -61,8 +58,7 @@ export class ClientSessions {
 
   /** Returns the client's sessions to this upstream. */
   async of(bound: BoundSessions): Promise<UpstreamChannel[]> {
-    const own = [...bound.entries()].filter(([key]) => key.startsWith(this.#key));
-    const sessions = await Promise.all(own.map(([, opening]) => opening.catch(() => null)));
+    const sessions = await Promise.all(bound.to(this.#options).map((opening) => opening.catch(() => null)));
     return sessions.filter((session) => session !== null);
   }
 
@@ -84,7 +80,7 @@ export class ClientSessions {
     const session = UpstreamSession.resume(transport, transfer, peers);
     if (session === null) return;
     if (this.#isListening(client)) session.listen();
-    bound.adopt(this.#keyFor(passed), session);
+    bound.adopt(this.#keyFor(passed), this.#options, session);
   }
 
   /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */
@@ -132,11 +128,11 @@ export class ClientSessions {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
     const open = () => this.#open(bound, passed, caller);
-    let session = await bound.get(key, open);
+    let session = await bound.get(key, this.#options, open);
     if (session.closed) {
       // The process or socket ended between two calls.
       await bound.drop(key, session);
-      session = await bound.get(key, open);
+      session = await bound.get(key, this.#options, open);
     }
     if (session.isStateful) return session;
     // A connection to a stateless upstream is not kept, so that the upstream may start to use sessions later.
@@ -148,7 +144,7 @@ export class ClientSessions {
 
   /** Opens a session with the client's capabilities and preferences. This also replaces an expired session. */
   async #open(bound: BoundSessions, passed: HeaderList, caller?: Caller): Promise<UpstreamChannel> {
-    const { upstreamId, opener, hasLogging } = this.#options;
+    const { upstreamId, transport, opener, hasLogging } = this.#options;
     const { client } = bound;
     const session: UpstreamChannel = await opener.open({
       passed,
@@ -158,6 +154,13 @@ export class ClientSessions {
       onExpired: () => this.#replace(bound, passed, session),
     });
     if (!session.isStateful) return session;
+    if (bound.isBarredFrom(upstreamId)) {
+      void session.close();
+      throw new SluiceError("UPSTREAM_DISABLED", {
+        upstream: transport.upstream,
+        reason: "the caller may not use it",
+      });
+    }
     await Promise.all([
       restorePreferences(session, client, { upstreamId, hasLogging: hasLogging(), limits: opener.limits }),
       // A session that cannot move to another worker is recorded, so that the loss can be reported.
@@ -170,11 +173,17 @@ export class ClientSessions {
 
   /** Replaces a lost session of a client that listens. Such a client may make no call that would discover the loss. */
   async #replace(bound: BoundSessions, passed: HeaderList, lost: UpstreamChannel): Promise<void> {
-    if (!this.#isListening(bound.client) || this.#options.isRetired()) return;
-    const key = this.#keyFor(passed);
-    await bound.drop(key, lost);
+    if (!this.#isListening(bound.client)) return;
+    await bound.drop(this.#keyFor(passed), lost);
+    await this.reopen(bound, passed);
+  }
+
+  /** Opens a session for a client that listens, so that it receives messages before its next call. Never throws. */
+  async reopen(bound: BoundSessions, passed: HeaderList = []): Promise<void> {
+    const { upstreamId, isRetired } = this.#options;
+    if (!this.#isListening(bound.client) || isRetired() || bound.isBarredFrom(upstreamId)) return;
     // If the replacement fails, the next call opens a session.
-    await bound.get(key, () => this.#open(bound, passed)).catch(() => {});
+    await bound.get(this.#keyFor(passed), this.#options, () => this.#open(bound, passed)).catch(() => {});
   }
 
   #isListening(client: ClientState): boolean {

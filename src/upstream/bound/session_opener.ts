@@ -24,6 +24,7 @@ export class SessionOpener {
   readonly #transport: UpstreamTransport;
   readonly #deps: UpstreamDeps;
   #stateless: UpstreamChannel | null = null;
+  #closed: SluiceError | null = null;
 
   constructor({ id, statelessRevision }: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
     this.#upstreamId = id;
@@ -73,6 +74,17 @@ export class SessionOpener {
     this.#circuit().observed("silence");
   }
 
+  /** Opens no more sessions: openings that have begun fail with `reason`, and so do later ones. */
+  close(reason: SluiceError): void {
+    this.#closed = reason;
+    void this.#stateless?.close();
+  }
+
+  /** @throws {SluiceError} the reason of `close` */
+  requireOpen(): void {
+    if (this.#closed !== null) throw this.#closed;
+  }
+
   /** Opens a session outside the pool. @throws {SluiceError} UPSTREAM_* */
   async open(options: Opening): Promise<UpstreamChannel> {
     const attempt = this.#enter();
@@ -92,7 +104,12 @@ export class SessionOpener {
   async handshake(opening: Opening): Promise<UpstreamChannel> {
     const { onListChanged, limits } = this;
     const { clientInfo } = this.#deps;
+    this.requireOpen();
     const session = await openChannel(this.#transport, { onListChanged, ...opening, ...limits, clientInfo });
+    if (this.#closed !== null) {
+      void session.close();
+      throw this.#closed;
+    }
     if (!session.isStateful) this.#keepsNone(session.protocolVersion);
     return session;
   }

@@ -3,6 +3,7 @@
 // This file is the transport. Each session has a channel of its own; calls without a session share channels. No connection
 // can leave its worker.
 import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type {
   ExchangeOptions,
@@ -44,6 +45,7 @@ export class DuplexTransport implements UpstreamTransport {
   readonly #options: DuplexTransportOptions;
   readonly #connections = new Set<DuplexConnection>();
   #isRetired = false;
+  #isClosed = false;
 
   constructor(options: DuplexTransportOptions) {
     this.#options = options;
@@ -77,10 +79,16 @@ export class DuplexTransport implements UpstreamTransport {
     });
   }
 
-  /** The upstream was changed or deleted: open connections close after their running calls. */
+  /** The upstream was changed: open connections close after their running calls. */
   retire(): void {
     this.#isRetired = true;
     for (const connection of [...this.#connections]) connection.retire();
+  }
+
+  /** The upstream was disabled or deleted: open connections close, and no more are opened. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of [...this.#connections]) void connection.close();
   }
 
   async #connect(
@@ -89,7 +97,8 @@ export class DuplexTransport implements UpstreamTransport {
     exchange: ExchangeOptions,
     idleMs: number,
   ): Promise<DuplexConnection> {
-    const { open, connections } = this.#options;
+    const { open, connections, upstream } = this.#options;
+    if (this.#isClosed) throw new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 0 });
     const onEnded = () => {
       connections.delete(connection);
       this.#connections.delete(connection);

@@ -68,7 +68,7 @@ export class UpstreamNotifications {
     return bound.stream(id, make);
   }
 
-  /** Ends all subscriptions, because the upstream was changed or deleted. The listeners subscribe again at the new one. */
+  /** Ends all subscriptions, because the upstream was changed, disabled or deleted. Listeners subscribe again at a new one. */
   end(): void {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
   }
@@ -96,7 +96,7 @@ export class UpstreamNotifications {
           passed,
           signal,
           clientCapabilities,
-          client: { notify: onMessage },
+          client: { notify: (text) => signal.aborted || onMessage(text) },
           onExpired,
           ...(onListChanged === undefined ? {} : { onListChanged }),
         }),

@@ -8,6 +8,7 @@ import {
   outcome,
   unreachable,
 } from "../../../tests/support/pool_fixture.ts";
+import { SluiceError } from "../../base/errors.ts";
 import type { HealthMethod, HealthVerdict } from "./idle_check.ts";
 
 const KEY = keyOf("alice");
@@ -319,6 +320,28 @@ Deno.test("SessionPool.closeUpstream() forgets the upstream's breaker", async ()
   upstream.error = undefined;
   pool.closeUpstream("u1");
   assertEquals((await lease(KEY)).reused, false);
+});
+
+Deno.test("SessionPool.cutUpstream() closes the sessions to one upstream, lent ones too, and refuses its waiters", async () => {
+  const { pool, upstream, lease } = fixture({ maxPerKey: 2, maxTotalSessions: 4 });
+  const other = keyOf("bob", { upstreamId: "u2" });
+  const [idle, lent, theirs] = [await lease(keyOf("bob")), await lease(KEY), await lease(other)];
+  idle.release();
+  theirs.release();
+  upstream.held = true;
+  const waiting = [codeOf(lease(KEY)), codeOf(lease(KEY))];
+  await settled();
+  pool.cutUpstream("u1", new SluiceError("UPSTREAM_DISABLED", { upstream: "u", reason: "it was deleted" }));
+  assertEquals(await Promise.all(waiting), ["UPSTREAM_DISABLED", "UPSTREAM_DISABLED"]);
+  assertEquals([idle.session.ended, lent.session.ended, theirs.session.ended], [1, 1, 0]);
+  assert(upstream.openings[0].signal.aborted);
+  upstream.openings[0].succeed();
+  await settled();
+  assertEquals(upstream.alive, 1);
+  lent.release();
+  assertEquals(lent.session.ended, 1);
+  assertEquals(pool.tryLease(other)?.session, theirs.session);
+  assertEquals(pool.snapshot().pool_key_count, 1);
 });
 
 Deno.test("SessionPool.close() closes everything, refuses waiters and later callers", async () => {

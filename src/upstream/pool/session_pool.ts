@@ -125,18 +125,28 @@ export class SessionPool<S extends PoolSession> {
     this.drain((key) => key.upstreamId === upstreamId);
   }
 
+  /** Closes all sessions to an upstream that was disabled or deleted, leased ones too; waiting callers get `reason`. */
+  cutUpstream(upstreamId: string, reason: SluiceError): void {
+    this.#breakers.forget(upstreamId);
+    this.#end(({ key }) => key.upstreamId === upstreamId, reason);
+    this.#serveStarved();
+  }
+
   /** Closes everything, leased sessions too; waiting callers get SHUTTING_DOWN. Resolves when all sessions are closed. */
   async close(): Promise<void> {
     this.#closed = true;
-    const gone = new SluiceError("SHUTTING_DOWN");
-    for (const group of [...this.#lists.all()]) {
+    this.#end(() => true, new SluiceError("SHUTTING_DOWN"));
+    await Promise.all(this.#lists.closings);
+  }
+
+  #end(isMeant: (group: KeyGroup<S, Lease<S>>) => boolean, reason: SluiceError): void {
+    for (const group of [...this.#lists.all()].filter(isMeant)) {
       for (let caller = group.callers.shift(); caller !== undefined; caller = group.callers.shift()) {
-        caller.reject(gone);
+        caller.reject(reason);
       }
-      for (const entry of group.entries) this.#lists.discard(entry, gone);
+      for (const entry of group.entries) this.#lists.discard(entry, reason);
       this.#lists.dropIfEmpty(group);
     }
-    await Promise.all(this.#lists.closings);
   }
 
   snapshot(): PoolSnapshot {
@@ -269,7 +279,7 @@ export class SessionPool<S extends PoolSession> {
   }
 
   #returned(entry: PoolEntry<S, Lease<S>>, broken: boolean): void {
-    // The pool was closed meanwhile, and the session with it.
+    // The pool or the upstream was closed meanwhile, and the session with it.
     if (entry.state !== "leased") return;
     const { group } = entry;
     const nowMs = this.#clock.now();

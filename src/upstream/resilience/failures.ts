@@ -7,9 +7,10 @@ export function isUnreachable(error: unknown): boolean {
     (isError(error, "UPSTREAM_TIMEOUT") && error.params.phase === "connect");
 }
 
-/** The call did not leave the gateway: the failure says nothing about the upstream. */
+/** The call did not leave the gateway, or the gateway ended it: the failure says nothing about the upstream. */
 export function isOurDoing(error: unknown): boolean {
-  return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED");
+  return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED") ||
+    isError(error, "UPSTREAM_DISABLED");
 }
 
 /**
@@ -57,5 +58,6 @@ export function isRefusal(error: unknown): boolean {
 export function isBreakerFailure(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.row.source !== "upstream") return false;
   return error.code !== "UPSTREAM_AUTH_FAILED" && error.code !== "HTTP_POOL_TIMEOUT" &&
-    error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN";
+    error.code !== "STDIO_LIMIT_REACHED" && error.code !== "UPSTREAM_CIRCUIT_OPEN" &&
+    error.code !== "UPSTREAM_DISABLED";
 }

@@ -34,21 +34,32 @@ export class IncomingMessages {
   readonly #options: IncomingMessagesOptions;
   /** The upstream's requests that wait for the client, by the JSON text of their id. */
   readonly #asking = new Map<string, Cancellation>();
+  /** `calls`: only messages on a call's stream are received. */
+  #receives: "all" | "calls" | "nothing" = "all";
 
   constructor(options: IncomingMessagesOptions) {
     this.#options = options;
   }
 
   /** Receives a message outside any call. */
-  readonly receive: OnMessage = (value, text) => this.#receive(value, text, this.#options.client);
+  readonly receive: OnMessage = (value, text) => {
+    if (this.#receives === "all") this.#receive(value, text, this.#options.client);
+  };
 
-  /** Receives a message on a call's stream. */
+  /** Receives a message on a call's stream. A call that has been cancelled receives nothing more. */
   receiveDuring(value: JsonObject, text: string, call: Call): void {
+    if (this.#receives === "nothing" || call.signal?.aborted) return;
     this.#receive(value, text, call.client ?? this.#options.client, call);
   }
 
-  /** Cancels the requests to the client, because the session has ended. */
+  /** Drops later messages outside calls. */
+  retire(): void {
+    if (this.#receives === "all") this.#receives = "calls";
+  }
+
+  /** Drops later messages and cancels the requests to the client, because the session has ended. */
   close(): void {
+    this.#receives = "nothing";
     for (const asking of this.#asking.values()) asking.cancel(ended());
   }
 

@@ -170,7 +170,7 @@ export class StatelessChannel implements UpstreamChannel {
       paramHeaders,
       mirrored: this.#mirrored.of(method, params),
       // 2026-07-28 servers send no requests. A request that arrives anyway gets no answer.
-      onMessage: (value, text) => value.id === undefined && client?.notify(text),
+      onMessage: (value, text) => value.id === undefined && !signal?.aborted && client?.notify(text),
     });
     if ("result" in reply.value) {
       if (call.revision !== STATELESS_REVISION) this.#requireKnownType(reply.value.result);

@@ -31,7 +31,7 @@ export function openSubscription({ upstream, open, onMessage, signal }: Listenin
         if (value.method === ACKNOWLEDGED) {
           isAcknowledged = true;
           opened.resolve();
-        } else if (value.id === undefined) onMessage(withoutSubscriptionId(value, text));
+        } else if (value.id === undefined && !signal.aborted) onMessage(withoutSubscriptionId(value, text));
       });
       if (!("result" in reply.value)) {
         opened.reject(rejected(upstream, reply.value));

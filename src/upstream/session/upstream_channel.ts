@@ -101,6 +101,8 @@ export interface UpstreamChannel extends PoolSession {
    * continue.
    */
   stopListening?(): void;
+  /** Receives nothing more outside calls, and closes after the running calls. Absent if there is no session to close. */
+  retire?(): void;
   /** Subscribes with a request of its own; absent if subscriptions belong to the session. */
   readonly subscribe?: (filter: SubscriptionFilter, options: SubscribeOptions) => Subscription;
 }

@@ -49,6 +49,8 @@ export class UpstreamSession implements UpstreamChannel {
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
+  #running = 0;
+  #isRetired = false;
   #closed = false;
 
   private constructor(
@@ -174,6 +176,7 @@ export class UpstreamSession implements UpstreamChannel {
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const deadline = deadlineOf(call);
+    this.#running++;
     try {
       const text = requestText(id, method, revision === STATELESS_REVISION ? withoutClaims(params) : params);
       const reply = await this.#connection.request(id, text, {
@@ -192,7 +195,21 @@ export class UpstreamSession implements UpstreamChannel {
         this.#cancel(id, method, call.signal);
       }
       throw error;
+    } finally {
+      this.#running--;
+      if (this.#isRetired) this.#closeIfIdle();
     }
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+    this.#incoming.retire();
+    this.stopListening();
+    this.#closeIfIdle();
+  }
+
+  #closeIfIdle(): void {
+    if (this.#running === 0) void this.close();
   }
 
   async notify(text: string): Promise<void> {
@@ -230,7 +247,11 @@ export class UpstreamSession implements UpstreamChannel {
    */
   #cancel(requestId: number, method: string, signal: CancelSignal | undefined): void {
     if (method === "initialize") return;
-    const reason = signal?.aborted ? "the client cancelled the call" : "the call took too long";
+    const reason = !signal?.aborted
+      ? "the call took too long"
+      : isError(signal.reason, "UPSTREAM_DISABLED")
+      ? "the gateway no longer uses this server for the client"
+      : "the client cancelled the call";
     const params = JSON.stringify({ requestId, reason });
     const text = notificationText("notifications/cancelled", params);
     const sent = this.#connection.notify(text, unawaited()).catch(() => {}).then(() => {

@@ -123,6 +123,8 @@ export interface UpstreamTransport {
    * @param greeting sent first on each process or socket that the connection opens
    */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
-  /** The upstream was changed or deleted: processes and sockets end after their running calls. */
+  /** The upstream was changed: processes and sockets end after their running calls. */
   retire?(): void;
+  /** The upstream was disabled or deleted: processes and sockets end, and no more are opened. */
+  close?(): void;
 }

@@ -224,6 +224,7 @@ export async function createApp(
   // Listeners, then the start.
   conflicts?.update(catalog.now);
   catalog.onChange((before, after) => {
+    sessions.review(after, upstreams);
     announceListChanges(sessions, before, after);
     maintenance.endRevokedStreams();
     conflicts?.update(after);

@@ -144,36 +144,37 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     onUnusable: ({ name }, error: SluiceError) =>
       log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
   });
+  let applyUpstreams = () => {};
   const catalog = await LiveCatalog.open({
     read: async () => {
       const rows = await registry.readCatalog();
-      await upstreams.update(rows.gateways);
-      return new Catalog(rows);
+      const read = new Catalog(rows);
+      applyUpstreams = await upstreams.prepare(rows.gateways);
+      return read;
     },
     onFailure: (error) => log.error("catalog cannot be read, its former snapshot serves on", { error }),
   });
+  applyUpstreams();
   const refreshCatalog = async () => void await catalog.refresh(await registry.readCatalogVersion());
 
   // Requests of clients.
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
   const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
-  const dispatcher = new Dispatcher(
-    new UpstreamCaller(upstreams, {
-      toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
-      toolTimeoutSetting: config.toolTimeoutMs === null
-        ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
-        : "TOOL_TIMEOUT",
-      requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
-      taskIds,
-      callers,
-    }),
-    {
-      identity: { name: "sluice", version: VERSION },
-      paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
-      taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
-      toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
-    },
-  );
+  const caller = new UpstreamCaller(upstreams, {
+    toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
+    toolTimeoutSetting: config.toolTimeoutMs === null
+      ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
+      : "TOOL_TIMEOUT",
+    requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    taskIds,
+    callers,
+  });
+  const dispatcher = new Dispatcher(caller, {
+    identity: { name: "sluice", version: VERSION },
+    paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
+    taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
+    toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
+  });
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
@@ -214,7 +215,14 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     },
   });
 
-  // Changes: of the registry, and of an upstream's lists.
+  // Changes: of the registry, and of an upstream's lists. What a new catalog does not allow ends before anything else happens, calls
+  // first, so that they fail with the reason.
+  catalog.onChange((_before, after) => {
+    caller.review(after);
+    applyUpstreams();
+    duplex.review(after);
+    listeners.review(after);
+  });
   const announceChange = (before: Catalog, after: Catalog, said?: readonly UpstreamChange[]) => {
     announceListChanges(duplex, before, after, said);
     listeners.announce(before, after, said);
