@@ -101,11 +101,12 @@ export class RawWebSocket implements Disposable {
   }
 
   /** The code that the peer closes with; null where it breaks off. */
-  async closeCode(): Promise<number | null> {
+  async closeCode({ answersPings = false } = {}): Promise<number | null> {
     for (;;) {
       const found = await this.next();
       if (found === null) return null;
       if (found.opcode === CLOSE) return closeCode(found);
+      if (found.opcode === PING && answersPings) await this.send(frame(PONG, found.payload));
     }
   }
 
