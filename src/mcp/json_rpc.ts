@@ -309,6 +309,14 @@ function keyEquals(text: string, start: number, end: number, key: string): boole
 /** Whether a key is another spelling of `key`, in another case or with escapes. */
 function keyResembles(text: string, start: number, end: number, key: string): boolean {
   const written = text.slice(start, end);
-  if (written.length !== key.length && !written.includes("\\")) return false;
-  return String(JSON.parse(`"${written}"`)).toLowerCase() === key.toLowerCase();
+  if (written.length !== key.length && !/[\\\u0080-\uffff]/.test(written)) return false;
+  return foldCase(JSON.parse(`"${written}"`)) === foldCase(key);
+}
+
+/**
+ * Readers that ignore case also take other letters for those of ASCII: Go takes U+017F for "s" and U+212A for "k", others a dotless or
+ * dotted "i" (U+0131, U+0130, the latter with U+0307 after it in lower case).
+ */
+export function foldCase(key: string): string {
+  return key.toUpperCase().toLowerCase().replaceAll("\u0307", "");
 }

@@ -114,6 +114,24 @@ Deno.test("replaceSoleMember() refuses a key that another reader could take for 
   ) {
     assertThrows(() => replaceSoleMember(text, "name", '"c"'), SluiceError, "more than once", text);
   }
+  for (
+    const [other, key] of [
+      ["ta\u017fkId", "taskId"],
+      ["ta\\u017fkId", "taskId"],
+      ["TA\u017f\u212aID", "taskId"],
+      ["task\u0131d", "taskId"],
+      ["task\u0130d", "taskId"],
+      ["ur\u0130", "uri"],
+    ] as const
+  ) {
+    for (const text of [`{"${other}":"a","${key}":"b"}`, `{"${key}":"b","${other}":"a"}`]) {
+      assertThrows(() => replaceSoleMember(text, key, '"c"'), SluiceError, "more than once", text);
+    }
+  }
+  assertEquals(
+    replaceSoleMember('{"näme":1,"namé":2,"name":3}', "name", "4"),
+    '{"näme":1,"namé":2,"name":4}',
+  );
 });
 
 Deno.test("addMember() adds a member once", () => {

@@ -4,6 +4,7 @@ import { SluiceError } from "../base/errors.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
+import { asUpstreamError } from "./call/upstream_error.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
@@ -99,8 +100,10 @@ export class Dispatcher {
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
     try {
       const answer = await handler(call, message);
-      if (answer.failed && call.note !== undefined) call.note.code = codeOf(answer);
-      return answer;
+      if (!answer.failed) return answer;
+      // Handlers throw the gateway's own errors, so this one is the upstream's.
+      if (call.note !== undefined) call.note.code = codeOf(answer);
+      return { text: asUpstreamError(answer.text), failed: true };
     } catch (error) {
       return this.failure(call.signal?.aborted ? cancelled(error) : error, call);
     }
