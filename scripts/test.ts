@@ -6,6 +6,7 @@
 
 import { startServersOfRun } from "../tests/support/cluster_servers.ts";
 import { installNpmPrograms } from "../tests/support/npm_programs.ts";
+import { installPythonPackages } from "../tests/support/python_programs.ts";
 import { findProgram, hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
 import { makePlan, type Plan, type Times } from "./test_plan.ts";
 import { failures, readReport, type Report, slowest } from "./test_report.ts";
@@ -138,14 +139,27 @@ async function recordTimes(files: readonly string[], times: Times): Promise<void
 async function missingPrograms(): Promise<string[]> {
   const missing = await installPackages(PROGRAMS.filter(({ name }) => !hasProgram(name)));
   const names = missing.map(({ name, debianPackage }) => `${name} (apt-get install ${debianPackage})`);
-  const npm = findProgram("npm");
-  if (npm === null) return names;
+  const locked = [
+    await installLocked("npm", installNpmPrograms, "the programs of tests/programs"),
+    await installLocked("python3", installPythonPackages, "the Python packages of tests/programs"),
+  ];
+  return [...names, ...locked.flat()];
+}
+
+/** @returns what is missing still */
+async function installLocked(
+  program: string,
+  install: (path: string) => Promise<void>,
+  what: string,
+): Promise<string[]> {
+  const path = findProgram(program);
+  if (path === null) return []; // it is named as missing itself
   try {
-    await installNpmPrograms(npm);
-    return names;
+    await install(path);
+    return [];
   } catch (error) {
     console.error((error as Error).message);
-    return [...names, "the programs of tests/programs"];
+    return [what];
   }
 }
 

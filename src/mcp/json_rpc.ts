@@ -168,17 +168,20 @@ function eachMember(
 
 /** The texts of an array's elements; empty if the text is no array. `text` must be valid JSON. */
 export function elementTexts(text: string): string[] {
-  const elements: string[] = [];
+  return [...eachElement(text)];
+}
+
+/** The same one by one, for callers that may stop early. */
+export function* eachElement(text: string): Generator<string> {
   let at = skipSpace(text, 0);
-  if (text.charCodeAt(at) !== BRACKET_OPEN) return elements;
+  if (text.charCodeAt(at) !== BRACKET_OPEN) return;
   at = skipSpace(text, at + 1);
   while (at < text.length && text.charCodeAt(at) !== BRACKET_CLOSE) {
     const end = skipValue(text, at);
-    elements.push(text.slice(at, end));
+    yield text.slice(at, end);
     at = skipSpace(text, end);
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
   }
-  return elements;
 }
 
 /** Splits a peer's payload into messages with their own texts: one message, or those of a batch (2025-03-26, "Batching"). */
@@ -225,6 +228,36 @@ export function removeMember(text: string, key: string): string {
 }
 
 /**
+ * Rebuilds an object from its members. Time is linear, unlike many calls of `replaceMember`.
+ * @param map returns the new text of a value, or null to leave the member out
+ */
+export function mapMembers(text: string, map: (key: string, value: string) => string | null): string {
+  const kept: string[] = [];
+  let isSame = true;
+  eachMember(text, (keyStart, keyEnd, start, end) => {
+    const value = text.slice(start, end);
+    const mapped = map(JSON.parse(text.slice(keyStart, keyEnd)), value);
+    isSame &&= mapped === value;
+    if (mapped !== null) {
+      kept.push(mapped === value ? text.slice(keyStart, end) : `${text.slice(keyStart, start)}${mapped}`);
+    }
+  });
+  return isSame ? text : `{${kept.join(",")}}`;
+}
+
+/** Whether a number has more digits in a row. `text` must be valid JSON. */
+export function hasLongNumber(text: string, maxDigits: number): boolean {
+  let digits = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = skipString(text, at) - 1;
+    digits = code >= DIGIT_0 && code <= DIGIT_9 ? digits + 1 : 0;
+    if (digits > maxDigits) return true;
+  }
+  return false;
+}
+
+/**
  * Whether the text is nested deeper than `limit` objects and arrays. It is checked before parsing, so it may be invalid JSON.
  */
 export function exceedsDepth(text: string, limit: number): boolean {
@@ -252,6 +285,8 @@ function hasMoreBracketsThan(text: string, limit: number): boolean {
   return false;
 }
 
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;

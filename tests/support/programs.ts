@@ -7,7 +7,7 @@ export interface Program {
   readonly debianPackage: string;
 }
 
-/** Every program that a test needs, besides Deno and what npm_programs.ts installs. */
+/** Every program that a test needs, besides Deno and what npm_programs.ts and python_programs.ts install. */
 export const PROGRAMS: readonly Program[] = [
   { name: "hey", debianPackage: "hey" },
   { name: "h2load", debianPackage: "nghttp2-client" },
@@ -20,6 +20,8 @@ export const PROGRAMS: readonly Program[] = [
   { name: "redis-server", debianPackage: "redis-server" },
   { name: "tinyproxy", debianPackage: "tinyproxy-bin" },
   { name: "npm", debianPackage: "npm" },
+  { name: "python3", debianPackage: "python3" },
+  { name: "pip3", debianPackage: "python3-pip" },
   { name: "script", debianPackage: "bsdutils" },
 ];
 
