@@ -197,6 +197,13 @@ export const ERRORS = {
     "never",
     'Upstream "{upstream}" answered with more than {limit} bytes (MAX_UPSTREAM_RESPONSE_BYTES)',
   ),
+  UPSTREAM_LIST_TOO_LARGE: row(
+    "upstream",
+    502,
+    -31520,
+    "never",
+    'Upstream "{upstream}" lists more than {limit} in {method} ({setting})',
+  ),
   UPSTREAM_REJECTED: row(
     "upstream",
     502,

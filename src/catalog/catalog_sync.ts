@@ -5,6 +5,7 @@ import type { DiscoveryKinds, DiscoverySaved, Naming } from "../store/registry/s
 import type { Registry } from "../store/registry/registry.ts";
 import type { Discovery, GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
+import { logListFaults } from "./list_faults.ts";
 import { CoalescingQueue } from "./coalescing_queue.ts";
 
 export interface CatalogSyncDeps {
@@ -81,12 +82,8 @@ export class CatalogSync {
         const saved = await this.#discoverAndSave(row, kinds);
         if (saved !== null) {
           countRefresh(saved.hasChanges ? "changed" : "unchanged");
-          if (saved.hasChanges) {
-            for (const { kind, name, reason } of saved.skipped) {
-              log.warning("upstream entry skipped", { upstream: row.name, kind, name, reason });
-            }
-            await catalogChanged();
-          }
+          if (isNews(row, saved)) logListFaults(log, row.name, saved);
+          if (saved.hasChanges) await catalogChanged();
           return saved;
         }
         if (tries === MAX_TRIES) {
@@ -121,6 +118,11 @@ export class CatalogSync {
       this.#deps.log.error("refresh failure not saved", { error: failure })
     );
   }
+}
+
+/** Faults that the former refresh found too are not logged again. */
+function isNews({ skipped, listWarnings }: GatewayRow, saved: DiscoverySaved): boolean {
+  return JSON.stringify([skipped, listWarnings]) !== JSON.stringify([saved.skipped, saved.warnings]);
 }
 
 const ALL_KINDS: DiscoveryKinds = { tools: true, resources: true, prompts: true };

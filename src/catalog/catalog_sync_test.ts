@@ -85,14 +85,27 @@ Deno.test("CatalogSync.refresh() saves what the upstream offers now, and tells e
     assertEquals(counts, { unchanged: 1, changed: 1 });
   }));
 
-Deno.test("CatalogSync.refresh() warns of what must not be offered", () =>
+Deno.test("CatalogSync.refresh() warns of faulty entries and lists, once", () =>
   withSync(async ({ sync, registry, id, sink, upstream }) => {
-    const refusedTools = [{ name: "bad", reason: "its annotations" }];
-    upstream(() => Promise.resolve({ ...discovery({ tools: ["a", "b"] }), refusedTools }));
-    const { skipped } = await sync.refresh(id);
-    assertEquals(skipped, [{ kind: "tool", name: "bad", reason: "its annotations" }]);
-    const warned = sink.lines.map((line) => JSON.parse(line)).find(({ name }) => name === "bad");
-    assertEquals([warned.upstream, warned.reason], ["one", "its annotations"]);
+    const skipped = [{ kind: "tool", name: "bad", reason: "its annotations" }] as const;
+    const warnings = [
+      { list: "prompts/list", name: null, reason: "it broke" },
+      { list: "tools/list", name: "a", reason: "left out: its icons" },
+      ...Array.from({ length: 30 }, (_, i) => ({ list: "tools/list", name: `t${i}`, reason: "r" })),
+    ];
+    upstream(() => Promise.resolve({ ...discovery({ tools: ["a", "b"] }), skipped, warnings }));
+    const saved = await sync.refresh(id);
+    assertEquals([saved.skipped, saved.warnings], [skipped, warnings]);
+    await sync.refresh(id);
+    const lines = sink.lines.map((line) => JSON.parse(line));
+    const logged = (event: string) => lines.filter((line) => line.event === event);
+    const of = (event: string) => logged(event).map(({ upstream, name, reason }) => [upstream, name, reason]);
+    assertEquals(of("upstream entry skipped"), [["one", "bad", "its annotations"]]);
+    assertEquals(of("upstream list failed"), [["one", null, "it broke"]]);
+    assertEquals([logged("upstream entry repaired").length, logged("upstream entry repaired").at(-1).more], [
+      21,
+      11,
+    ]);
     assertEquals(await toolNames(registry), ["one-a", "one-b"]);
   }));
 

@@ -3,11 +3,17 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { FakeUpstream, type Received, refusal, result } from "../../tests/support/fake_upstream.ts";
 import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
 import { SluiceError } from "../base/errors.ts";
+import type { DiscoveredEntry } from "../store/registry/rows.ts";
 import { discover } from "./discover.ts";
 import { Upstreams } from "./upstreams.ts";
 import { httpTransports } from "../../tests/support/http_transports.ts";
 
-const OPTIONS = { clientInfo: { name: "sluice", version: "1" }, timeoutMs: 1_000 };
+const OPTIONS = {
+  clientInfo: { name: "sluice", version: "1" },
+  timeoutMs: 1_000,
+  limits: { maxEntries: 100, maxBytes: 100_000 },
+};
+const inputSchema = { type: "object" };
 const ALL = { tools: {}, resources: {}, prompts: {} };
 
 /** An upstream that answers lists from `pages`, by cursor (null: the first page). */
@@ -39,6 +45,11 @@ function rpcError(code: number, message: string): Error {
 
 const EMPTY = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
 
+/** The names of a list's entries; null: it failed. */
+function namesOf(entries: readonly DiscoveredEntry[] | null): string[] | null {
+  return entries?.map(({ key }) => key) ?? null;
+}
+
 async function failure(pages: (method: string, cursor: string | null) => unknown): Promise<SluiceError> {
   const upstream = upstreamWith(pages);
   const error = await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError);
@@ -47,22 +58,29 @@ async function failure(pages: (method: string, cursor: string | null) => unknown
 }
 
 Deno.test("discover() gives each object as the upstream has written it", async () => {
-  const tool = '{ "name":"a", "inputSchema":{"maximum":18446744073709551615, "2":1.0, "1":1e400} }';
+  const tool =
+    '{ "name":"a", "inputSchema":{"type":"object","maximum":18446744073709551615, "2":1.0, "1":1e400} }';
   const upstream = new FakeUpstream(({ method, id }) =>
     method === "tools/list" ? result(id, `{"tools":[ ${tool} ,{"name":"b"}]}`) : undefined
   );
-  assertEquals((await discover(upstream.transport(), OPTIONS)).tools, [tool, '{"name":"b"}']);
+  assertEquals((await discover(upstream.transport(), OPTIONS)).tools, [
+    { key: "a", text: tool, sessionText: null },
+    { key: "b", text: '{"inputSchema":{"type":"object"},"name":"b"}', sessionText: null },
+  ]);
 });
 
 Deno.test("discover() lists all pages in order, fields untouched, and ends the session", async () => {
   const upstream = upstreamWith((method, cursor) => {
     if (method !== "tools/list") return EMPTY;
-    if (cursor === null) return { tools: [{ name: "a", future: [1] }], nextCursor: "c1" };
+    if (cursor === null) return { tools: [{ name: "a", inputSchema, future: [1] }], nextCursor: "c1" };
     if (cursor === "c1") return { tools: [], nextCursor: "c2" };
-    return { tools: [{ name: "b" }], nextCursor: null };
+    return { tools: [{ name: "b", inputSchema }], nextCursor: null };
   });
   const found = await discover(upstream.transport(), OPTIONS);
-  assertEquals(found.tools, ['{"name":"a","future":[1]}', '{"name":"b"}']);
+  assertEquals(found.tools?.map(({ text }) => text), [
+    '{"name":"a","inputSchema":{"type":"object"},"future":[1]}',
+    '{"name":"b","inputSchema":{"type":"object"}}',
+  ]);
   assertEquals([found.capabilities, found.serverInfo, found.protocolVersion], [
     ALL,
     { name: "fake" },
@@ -98,7 +116,7 @@ Deno.test("discover() goes on behind an empty cursor of 2026-07-28", async () =>
   });
   upstream.revisions = "stateless";
   const { tools } = await discover(upstream.transport(), OPTIONS);
-  assertEquals(tools.map((tool) => JSON.parse(tool).name), ["a", "b"]);
+  assertEquals(namesOf(tools), ["a", "b"]);
 });
 
 Deno.test("discover() says what is wrong with a list", async () => {
@@ -106,7 +124,6 @@ Deno.test("discover() says what is wrong with a list", async () => {
     [{ tools: {} }, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
     [{}, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
     [null, "UPSTREAM_PROTOCOL_ERROR", 'no "tools" array'],
-    [{ tools: [{ name: "a" }, "b"] }, "UPSTREAM_PROTOCOL_ERROR", "is not an object"],
     [{ tools: [], nextCursor: 5 }, "UPSTREAM_PROTOCOL_ERROR", '"nextCursor" is not a string'],
     [{ tools: [], nextCursor: "again" }, "UPSTREAM_PROTOCOL_ERROR", "the same cursor came twice"],
     [rpcError(-32000, "not today"), "UPSTREAM_REJECTED", "not today"],
@@ -117,10 +134,102 @@ Deno.test("discover() says what is wrong with a list", async () => {
   }
 });
 
+const TWO: Record<string, unknown> = {
+  "tools/list": { tools: [{ name: "t", inputSchema }] },
+  "resources/list": { resources: [{ uri: "r:1", name: "r" }] },
+  "resources/templates/list": { resourceTemplates: [{ uriTemplate: "r:{x}", name: "r" }] },
+  "prompts/list": { prompts: [{ name: "p" }] },
+};
+
+Deno.test("discover() takes the lists that work, and names the one that does not", async () => {
+  const faults = [rpcError(-32603, "db down"), { prompts: null }, {}, null];
+  for (const broken of Object.keys(TWO)) {
+    for (const fault of faults) {
+      const upstream = upstreamWith((method) => method === broken ? fault : TWO[method]);
+      const found = await discover(upstream.transport(), OPTIONS);
+      const names = [found.tools, found.resources, found.resourceTemplates, found.prompts].map(namesOf);
+      const whole = [["t"], ["r:1"], ["r:{x}"], ["p"]];
+      assertEquals(names, Object.keys(TWO).map((method, i) => method === broken ? null : whole[i]!));
+      assertEquals(found.warnings.map(({ list, name }) => [list, name]), [[broken, null]]);
+    }
+  }
+});
+
+Deno.test("discover() leaves out entries that clients cannot read, names the first hundred, and goes on", async () => {
+  const tools = [null, "b", { description: "d" }, { name: "a", inputSchema: [] }, {
+    name: "ok",
+    inputSchema,
+  }];
+  const upstream = upstreamWith((method) =>
+    method === "tools/list"
+      ? { tools }
+      : method === "prompts/list"
+      ? { prompts: Array.from({ length: 100 }, () => null) }
+      : EMPTY
+  );
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals(namesOf(found.tools), ["ok"]);
+  assertEquals(found.skipped.slice(0, 4).map(({ kind, name }) => `${kind} ${name}`), [
+    "tool #1",
+    "tool #2",
+    "tool #3",
+    "tool a",
+  ]);
+  assertEquals(found.skipped.length, 100);
+});
+
+Deno.test("discover() has less patience after a list has timed out", async () => {
+  const upstream = new FakeUpstream(({ method, id }) => {
+    if (!method.includes("/list")) return undefined;
+    if (method !== "tools/list") return result(id, JSON.stringify(EMPTY));
+    const limit = { phase: "answer", timeoutMs: 30_000, setting: "X" };
+    throw new SluiceError("UPSTREAM_TIMEOUT", { upstream: "fake", ...limit });
+  });
+  upstream.capabilities = ALL;
+  const found = await discover(upstream.transport(), { ...OPTIONS, timeoutMs: 30_000 });
+  assertEquals([namesOf(found.tools), namesOf(found.prompts)], [null, []]);
+  const waits = upstream.received.filter(({ method }) => method.includes("/list"))
+    .map(({ http }) => http.deadline?.ms);
+  assertEquals(waits, [30_000, 5_000, 5_000, 5_000]);
+});
+
+for (
+  const [setting, limits] of [
+    ["MAX_UPSTREAM_LIST_ENTRIES", { maxEntries: 5, maxBytes: 10_000 }],
+    ["MAX_UPSTREAM_LIST_BYTES", { maxEntries: 100, maxBytes: 1_000 }],
+  ] as const
+) {
+  Deno.test(`discover() gives up at ${setting}, whichever list and page exceeds it`, async () => {
+    for (const large of Object.keys(TWO)) {
+      let page = 0;
+      const upstream = upstreamWith((method) => {
+        if (method !== large) return TWO[method];
+        const [key, entries] = Object.entries(TWO[method] as Record<string, unknown[]>)[0]!;
+        return { [key]: [...entries, ...entries], junk: "x".repeat(100), nextCursor: `c${page++}` };
+      });
+      const error = await assertRejects(
+        () => discover(upstream.transport(), { ...OPTIONS, limits }),
+        SluiceError,
+        setting,
+      );
+      assertEquals([error.code, page < 12], ["UPSTREAM_LIST_TOO_LARGE", true]);
+    }
+  });
+}
+
+Deno.test("discover() refuses a description without end", async () => {
+  const upstream = upstreamWith(() => EMPTY, {
+    tools: {},
+    experimental: { a: { b: "x".repeat(1_100_000) } },
+  });
+  await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "description of itself");
+});
+
 Deno.test("discover() does not follow cursors that never end", async () => {
   let page = 0;
   const error = await failure(() => ({ tools: [], nextCursor: `c${page++}` }));
-  assertEquals([error.message.includes("more than 1000 pages"), page], [true, 1_000]);
+  // The other three lists fail at their first page.
+  assertEquals([error.message.includes("more than 1000 pages"), page], [true, 1_003]);
 });
 
 Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no session", async () => {
@@ -139,7 +248,7 @@ Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no
     [found.protocolVersion, found.stateful, found.capabilities, found.serverInfo],
     ["2026-07-28", false, { tools: { listChanged: true } }, { name: "fake" }],
   );
-  assertEquals(found.tools, ['{"name":"a"}', '{"name":"b"}']);
+  assertEquals(namesOf(found.tools), ["a", "b"]);
   assertEquals(upstream.methods, ["server/discover", "tools/list", "tools/list"]);
 });
 
@@ -155,8 +264,9 @@ Deno.test("discover() leaves out tools with header annotations at fault, and say
   const upstream = upstreamWith(() => ({ ...EMPTY, tools }));
   upstream.revisions = "stateless";
   const found = await discover(upstream.transport(), OPTIONS);
-  assertEquals(found.tools.map((tool) => JSON.parse(tool).name), ["good"]);
-  assertEquals(found.refusedTools, [{
+  assertEquals(namesOf(found.tools), ["good"]);
+  assertEquals(found.skipped, [{
+    kind: "tool",
     name: "bad",
     reason: 'x-mcp-header of "list.items" is on no argument',
   }]);

@@ -22,7 +22,11 @@ import { discover } from "./discover.ts";
 import { probeUpstream } from "./health/probe.ts";
 import { Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
 
-const OPTIONS = { clientInfo: { name: "test", version: "1" }, timeoutMs: 300 };
+const OPTIONS = {
+  clientInfo: { name: "test", version: "1" },
+  timeoutMs: 300,
+  limits: { maxEntries: 100, maxBytes: 10_000 },
+};
 const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
 
 const dualScript: Script = (said, peer) =>

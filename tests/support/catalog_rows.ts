@@ -25,6 +25,8 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   protocolVersion: null,
   stateful: null,
   listTtlMs: null,
+  skipped: [],
+  listWarnings: [],
   reachable: true,
   lastSeen: null,
   lastCheckedAt: null,
@@ -85,7 +87,13 @@ export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): Gateway
 /** The tool `{gatewayId}-{originalName}`; its id is its name. */
 export function toolRow(gatewayId: string, originalName: string, given: Partial<ToolRow> = {}): ToolRow {
   const definition = `{"name":${JSON.stringify(originalName)},"inputSchema":{"type":"object"}}`;
-  return { ...named(gatewayId, originalName), definition, timeoutMs: null, ...given };
+  return {
+    ...named(gatewayId, originalName),
+    definition,
+    sessionDefinition: null,
+    timeoutMs: null,
+    ...given,
+  };
 }
 
 export function promptRow(

@@ -1,7 +1,7 @@
 // Rows and discoveries for tests, of which a test names only what matters to it.
 import { slugify } from "../../src/catalog/snapshot/tool_name.ts";
 import type { NewRow } from "../../src/store/registry/entities.ts";
-import type { Discovery, GatewayRow, ServerRow } from "../../src/store/registry/rows.ts";
+import type { DiscoveredEntry, Discovery, GatewayRow, ServerRow } from "../../src/store/registry/rows.ts";
 import { PLAIN_GATEWAY, PLAIN_SERVER } from "./catalog_rows.ts";
 
 const SHARED = {
@@ -48,9 +48,16 @@ export function discovery(
     resources: texts(resources, (uri) => ({ uri, name: `resource ${uri}` })),
     resourceTemplates: texts(templates, (uriTemplate) => ({ uriTemplate, name: `template ${uriTemplate}` })),
     prompts: texts(prompts, (name) => ({ name, arguments: [{ name: "who", required: true }] })),
+    skipped: [],
+    warnings: [],
   };
 }
 
-function texts(keys: readonly string[], objectOf: (key: string) => unknown): string[] {
-  return keys.map((key) => JSON.stringify(objectOf(key)));
+/** An entry whose text a test writes word by word. */
+export function entryOf(key: string, text: string): DiscoveredEntry {
+  return { key, text, sessionText: null };
+}
+
+function texts(keys: readonly string[], objectOf: (key: string) => unknown): DiscoveredEntry[] {
+  return keys.map((key) => entryOf(key, JSON.stringify(objectOf(key))));
 }

@@ -10,7 +10,7 @@ import type { EntityRow } from "../../src/store/registry/rows.ts";
 import { TOOLS } from "../../src/store/registry/tables.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
-import { discovery, newGateway, newServer } from "./registry_rows.ts";
+import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** A database of its own for one test. */
@@ -22,6 +22,8 @@ export interface FreshDatabase {
   /** Closes every connection and removes the database. */
   dispose(): Promise<void>;
 }
+
+const WARNINGS = [{ list: "prompts/list", name: null, reason: "it broke" }];
 
 const naming = createNaming({ separator: "-", maxLength: 64 });
 
@@ -157,6 +159,49 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     const error = await assertRejects(() => migrate(database, [good, bad]), SluiceError, "syntax error");
     assertEquals(error.code, "STORE_CANNOT_OPEN");
     assertEquals(await migrate(database, [good, mended]), ["mended"]);
+  });
+
+  test("migrate() makes the entries of a former version readable for every client", async ({ database }) => {
+    const step = MIGRATIONS.findIndex(({ name }) => name === "entries that clients can read");
+    await migrate(database, MIGRATIONS.slice(0, step));
+    const shared = sql`enabled, visibility, tags, created_at, updated_at, version, definition, position`;
+    const values = (definition: string) => sql`1, 'public', '[]', 't', 't', 1, ${definition}, 0`;
+    await database.run(
+      sql`INSERT INTO gateways (id, name, slug, url, transport, session_mode, capabilities, reachable, protocol_version,
+            enabled, visibility, tags, created_at, updated_at, version)
+          VALUES ('g', 'g', 'g', 'u', 'STREAMABLEHTTP', 'bound', '{}', 1, '2026-07-28', 1, 'public', '[]', 't', 't', 1)`,
+    );
+    const tools = {
+      a: '{"name":"a", "inputSchema":{}}',
+      b: '{"name":"b","inputSchema":[]}',
+      c: '{"name":"c", "inputSchema":{"type":"object"},"outputSchema":{"type":"null"}}',
+      d: '{"name":"d",  "inputSchema":{"type":"object"}}',
+    };
+    for (const [name, definition] of Object.entries(tools)) {
+      await database.run(
+        sql`INSERT INTO tools (id, gateway_id, name, original_name, ${shared})
+            VALUES (${name}, 'g', ${name}, ${name}, ${values(definition)})`,
+      );
+    }
+    for (const [uri, isTemplate] of [["r:1", 0], ["r:{x}", 1]] as const) {
+      await database.run(
+        sql`INSERT INTO resources (id, gateway_id, uri, name, is_template, ${shared})
+            VALUES (${uri}, 'g', ${uri}, ${uri}, ${isTemplate}, ${values('{"title":null}')})`,
+      );
+    }
+    await migrate(database);
+    const { tools: after, resources } = await createRegistry(database).readCatalog();
+    const wrapped = '{"type":"object","properties":{"result":{"type":"null"}},"required":["result"]}';
+    assertEquals(after.map(({ definition, sessionDefinition }) => [definition, sessionDefinition]), [
+      ['{"name":"a", "inputSchema":{"type":"object"}}', null],
+      ['{"name":"b","inputSchema":{"type":"object"}}', null],
+      [tools.c, `{"name":"c", "inputSchema":{"type":"object"},"outputSchema":${wrapped}}`],
+      [tools.d, null],
+    ]);
+    assertEquals(resources.map(({ definition }) => definition), [
+      '{"uri":"r:1","name":"r:1"}',
+      '{"uriTemplate":"r:{x}","name":"r:{x}"}',
+    ]);
   });
 
   test("migrate() refuses a database that a newer program wrote", async ({ database }) => {
@@ -371,14 +416,17 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
         '{ "name":"a","zeta":{"2":[1.0,null],"1":18446744073709551615},"inputSchema":{},"_meta":{"k":1e400} }';
       const saved = await registry.saveDiscovery(
         id,
-        { ...discovery({ resources: ["r:1"], templates: ["r:{x}"], prompts: ["p q"] }), tools: [tool] },
+        {
+          ...discovery({ resources: ["r:1"], templates: ["r:{x}"], prompts: ["p q"] }),
+          tools: [{ ...entryOf("a", tool), sessionText: "{}" }],
+        },
         naming,
       );
       assertEquals(saved.tools, { added: ["one-a"], updated: [], removed: [] });
       assertEquals(saved.resources.added, ["r:1", "r:{x}"]);
       assertEquals(saved.prompts.added, ["one-p-q"]);
       const [row] = await registry.tools.list();
-      assertEquals(row.definition, tool);
+      assertEquals([row.definition, row.sessionDefinition], [tool, "{}"]);
       assertEquals([row.visibility, row.teamId, row.gatewayId], ["team", "t1", id]);
       assertEquals((await registry.resources.list()).map(({ isTemplate }) => isTemplate), [false, true]);
       const gateway = await registry.gateways.get(id);
@@ -401,7 +449,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       const now = discovery({ tools: ["d", "c"] });
       const saved = await registry.saveDiscovery(
         id,
-        { ...now, tools: [...now.tools, '{"name":"a","description":"new"}'] },
+        { ...now, tools: [...now.tools!, entryOf("a", '{"name":"a","description":"new"}')] },
         naming,
       );
       assertEquals(saved.tools, { added: ["one-d"], updated: ["one-mine"], removed: ["one-b"] });
@@ -569,38 +617,64 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
       two.id,
       {
         ...discovery({ resources: ["r:1", "r:1"] }),
-        tools: ['{"name":"c"}', '{"name":"d"}', '{"name":"d"}', '{"title":"?"}'],
+        tools: ["c", "d", "d"].map((name) => entryOf(name, "{}")),
+        skipped: [{ kind: "tool", name: "#4", reason: "no name" }, {
+          kind: "prompt",
+          name: "p",
+          reason: "no name",
+        }],
       },
       naming,
     );
     assertEquals(saved.tools.added, ["a-b-d"]);
-    assertEquals(saved.skipped.map(({ kind, name }) => `${kind} ${name}`), [
-      "tool d",
-      "tool #4",
-      "tool c",
-      "resource r:1",
-    ]);
+    const said = ["tool #4", "prompt p", "tool d", "tool c", "resource r:1"];
+    assertEquals(saved.skipped.map(({ kind, name }) => `${kind} ${name}`), said);
+    assertEquals((await registry.gateways.get(two.id))?.skipped, saved.skipped);
+    await registry.saveDiscovery(two.id, { ...discovery({}), warnings: WARNINGS }, naming, {
+      tools: true,
+      resources: false,
+      prompts: false,
+    });
+    const { skipped, listWarnings } = (await registry.gateways.get(two.id))!;
+    assertEquals([skipped.map(({ kind }) => kind), listWarnings], [["prompt", "resource"], WARNINGS]);
+  });
+
+  registryTest("saveDiscovery() leaves alone what a list that failed had", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery(everything), naming);
+    const keys = async () => {
+      const { tools, resources, prompts } = await registry.readCatalog();
+      return [...tools, ...prompts].map(({ originalName }) => originalName).concat(
+        resources.map(({ uri }) => uri),
+      );
+    };
+    const nothing = { tools: null, resources: null, resourceTemplates: null, prompts: null };
+    const before = await keys();
+    const failed = { ...discovery({}), ...nothing, warnings: WARNINGS };
+    assertEquals((await registry.saveDiscovery(id, failed, naming)).hasChanges, false);
+    assertEquals(await keys(), before);
+    await registry.saveDiscovery(id, { ...failed, resources: [] }, naming);
+    assertEquals(await keys(), ["a", "b", "p", "r:{x}"]);
+    await registry.saveDiscovery(id, { ...failed, resourceTemplates: [] }, naming);
+    assertEquals(await keys(), ["a", "b", "p"]);
+    assertEquals((await registry.gateways.get(id))?.listWarnings, WARNINGS);
   });
 
   registryTest(
-    "a NUL character costs a text that character, an upstream's name its place, and nothing else",
+    "a NUL character costs a text that character, and nothing else",
     async (registry) => {
       const nul = "a\0b";
       const { id } = await registry.gateways.insert(newGateway({ name: "a", description: nul }));
       assertEquals((await registry.gateways.get(id))!.description, "a\uFFFDb");
       assertEquals(await registry.gateways.get(nul), null);
       const offered = {
-        ...discovery({ resources: [`r:${nul}`] }),
+        ...discovery({}),
         instructions: nul,
-        tools: [{ name: nul }, { name: "t", description: nul }].map((tool) => JSON.stringify(tool)),
-        resourceTemplates: [JSON.stringify({ uriTemplate: "r:{x}", name: nul })],
+        tools: [entryOf("t", JSON.stringify({ name: "t", description: nul }))],
+        resourceTemplates: [entryOf("r:{x}", JSON.stringify({ uriTemplate: "r:{x}", name: nul }))],
       };
       const saved = await registry.saveDiscovery(id, offered, naming);
-      assertEquals(saved.tools.added, ["a-t"]);
-      assertEquals(saved.skipped.map(({ kind, name }) => `${kind} ${name}`), [
-        "tool a\uFFFDb",
-        "resource r:a\uFFFDb",
-      ]);
+      assertEquals([saved.tools.added, saved.resources.added, saved.skipped], [["a-t"], ["r:{x}"], []]);
       const [{ definition }] = await registry.tools.list();
       assertEquals(JSON.parse(definition).description, nul);
       assertEquals((await registry.saveDiscovery(id, offered, naming)).hasChanges, false);

@@ -3,7 +3,6 @@
 import { SluiceError } from "../../base/errors.ts";
 import { createNaming, slugify } from "../../catalog/snapshot/tool_name.ts";
 import { newId, type NewRow, type RowChanges } from "../../store/registry/entities.ts";
-import type { SkippedItem } from "../../store/registry/save_discovery.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
 import { type Credentials, writeCredentials } from "../../upstream/credentials.ts";
@@ -23,7 +22,7 @@ import { type Place, requestedPlace } from "./gateway_place.ts";
 import { newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
 import { pageOf, readListQuery, selected } from "../rest/paging.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "../rest/schemas.ts";
-import { gatewayRead } from "../rest/shapes.ts";
+import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
 
 /** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
 const UNSUPPORTED_FIELDS = [
@@ -70,7 +69,7 @@ export async function getGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(call, await visibleRow(call, "Gateway", call.deps.store.gateways)));
 }
 
-/** Stores the gateway only after the upstream was reached and everything was listed. */
+/** Stores the gateway only after the upstream was reached and something was listed. */
 export async function createGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const raw = readFields(call, await call.body(), ["body"], GATEWAY_CREATE);
@@ -101,6 +100,8 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
     protocolVersion: null,
     stateful: null,
     listTtlMs: null,
+    skipped: [],
+    listWarnings: [],
     reachable: true,
     lastSeen: null,
     lastCheckedAt: null,
@@ -114,13 +115,13 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
   await deps.checkEgress(new URL(row.url));
   await refuseTaken(deps, deps.store, { id, row, credentials });
   const discovery = await deps.discover(discoverTarget(row, credentials));
-  const { skipped } = await deps.store.transaction(async (store) => {
+  await deps.store.transaction(async (store) => {
     await refuseTaken(deps, store, { id, row, credentials }); // again: another request may have registered it meanwhile
     await store.gateways.insert(row);
-    return await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
+    await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
   });
   await deps.catalogChanged();
-  return ok(await read(call, (await deps.store.gateways.get(id))!, skipped));
+  return ok(await read(call, (await deps.store.gateways.get(id))!));
 }
 
 /** A changed place or changed credentials are tried before they are stored. */
@@ -156,13 +157,13 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     discovery = await deps.discover(discoverTarget(after, credentials));
   }
   const naming = createNaming(deps.toolNames);
-  const skipped = await deps.store.transaction(async (store) => {
+  await deps.store.transaction(async (store) => {
     await store.gateways.update(row.id, changes);
     if (after.slug !== row.slug) await store.renameDiscovered(row.id, naming);
-    return discovery === null ? [] : (await store.saveDiscovery(row.id, discovery, naming)).skipped;
+    if (discovery !== null) await store.saveDiscovery(row.id, discovery, naming);
   });
   await deps.catalogChanged();
-  return ok(await read(call, (await deps.store.gateways.get(row.id))!, skipped));
+  return ok(await read(call, (await deps.store.gateways.get(row.id))!));
 }
 
 /** Lists the upstream again. */
@@ -190,6 +191,7 @@ export async function refreshGateway(call: Call): Promise<AdminResponse> {
     promptsUpdated: saved.prompts.updated.length,
     promptsRemoved: saved.prompts.removed.length,
     skippedTools: saved.skipped,
+    ...listWarningsRead(saved.warnings),
     durationMs: deps.now().getTime() - startedAt,
     refreshedAt: deps.now().toISOString(),
   });
@@ -261,11 +263,7 @@ function written(credentials: Credentials | null): string | null {
   return credentials === null ? null : writeCredentials(credentials);
 }
 
-async function read(
-  { deps, principal }: Pick<Call, "deps" | "principal">,
-  row: GatewayRow,
-  skipped: readonly SkippedItem[] = [],
-) {
+async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: GatewayRow) {
   const counts = (await deps.store.countDiscovered()).get(row.id);
-  return gatewayRead(row, { counts, credentials: await shownCredentials(deps, row), skipped }, principal);
+  return gatewayRead(row, { counts, credentials: await shownCredentials(deps, row) }, principal);
 }

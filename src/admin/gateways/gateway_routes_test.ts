@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
 import { ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
-import { discovery } from "../../../tests/support/registry_rows.ts";
+import { discovery, entryOf } from "../../../tests/support/registry_rows.ts";
 
 const URL_1 = "http://127.0.0.1:9000/mcp";
 const URL_2 = "http://127.0.0.1:9001/mcp";
@@ -220,10 +220,75 @@ Deno.test("POST /gateways seals credentials, uses them and never shows them", ()
 
 Deno.test("POST /gateways tells what of the upstream it could not take", () =>
   withAdminApi(async ({ call, upstreams }) => {
-    upstreams.set(URL_1, { ...discovery({}), tools: ['{"name":"a"}', '{"name":"a"}'] });
+    upstreams.set(URL_1, {
+      ...discovery({}),
+      tools: [entryOf("a", '{"name":"a"}'), entryOf("a", '{"name":"a"}')],
+    });
     const { body } = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
     assertEquals([body.toolCount, body.skippedTools[0].name], [1, "a"]);
     assertStringIncludes(body.skippedTools[0].reason, "twice");
+    assertEquals((await call("GET", `/gateways/${body.id}`)).body.skippedTools, body.skippedTools);
+  }));
+
+Deno.test("a list that fails is named in every answer about the gateway until it works, and its entries stay", () =>
+  withAdminApi(async ({ call, upstreams, store }) => {
+    const found = discovery({ tools: ["a"], prompts: ["p"], templates: ["r:{x}"], resources: ["r:1"] });
+    const warnings = [
+      { list: "prompts/list", name: null, reason: "it broke" },
+      { list: "tools/list", name: "a", reason: 'left out: "title" must be a string' },
+    ];
+    upstreams.set(URL_1, { ...found, prompts: null, warnings });
+    const { body: made } = await call("POST", "/gateways", { body: { name: "x", url: URL_1 } });
+    assertEquals([made.toolCount, made.promptCount, made.reachable], [1, 0, true]);
+    assertEquals(made.warnings, [
+      {
+        loc: ["prompts/list"],
+        msg: "the list failed, so its former entries stay: it broke",
+        type: "list_failed",
+      },
+      { loc: ["tools/list", "a"], msg: 'left out: "title" must be a string', type: "entry_repaired" },
+    ]);
+    const row = (await store.gateways.get(made.id))!;
+    await store.saveHealth(row, { reachable: true, lastError: null });
+    for (const path of [`/gateways/${made.id}`, "/gateways"]) {
+      const { body } = await call("GET", path);
+      const [shown] = [body].flat();
+      assertEquals([shown.lastError, shown.warnings], ["prompts/list: it broke", made.warnings]);
+    }
+    const put = { description: "d", warnings: made.warnings, skippedTools: [], nonsense: 1 };
+    const { body: changed } = await call("PUT", `/gateways/${made.id}`, { body: put });
+    assertEquals(changed.warnings.map(({ type }: { type: string }) => type), [
+      "list_failed",
+      "entry_repaired",
+      "unknown_field",
+    ]);
+
+    const refresh = async () =>
+      (await call("POST", `/gateways/${made.id}/tools/refresh?include_resources=true&include_prompts=true`))
+        .body;
+    upstreams.set(URL_1, found);
+    assertEquals(
+      [(await refresh()).promptsAdded, (await call("GET", `/gateways/${made.id}`)).body.lastError],
+      [
+        1,
+        null,
+      ],
+    );
+    upstreams.set(URL_1, {
+      ...discovery({ tools: ["b"] }),
+      prompts: null,
+      resourceTemplates: null,
+      warnings,
+    });
+    const again = await refresh();
+    assertEquals([again.promptsRemoved, again.resourcesRemoved, again.toolsAdded, again.warnings], [
+      0,
+      1,
+      1,
+      made.warnings,
+    ]);
+    const { prompts, resources } = await store.readCatalog();
+    assertEquals([prompts.length, resources.map(({ uri }) => uri)], [1, ["r:{x}"]]);
   }));
 
 Deno.test("PUT /gateways/{id} changes fields without connecting, and renames tools with the gateway", () =>
@@ -313,7 +378,10 @@ Deno.test("POST /gateways/{id}/tools/refresh takes over tools, and the rest when
   withAdminApi(async ({ call, upstreams, store }) => {
     upstreams.set(URL_1, discovery({ tools: ["a", "b"], resources: ["r:1"], prompts: ["p"] }));
     const { body: { id } } = await call("POST", "/gateways", { body: { name: "one", url: URL_1 } });
-    upstreams.set(URL_1, { ...discovery({ tools: ["c"] }), tools: ['{"name":"a"}', '{"name":"c"}'] });
+    upstreams.set(URL_1, {
+      ...discovery({ tools: ["c"] }),
+      tools: [entryOf("a", '{"name":"a"}'), entryOf("c", '{"name":"c"}')],
+    });
     const { body } = await call("POST", `/gateways/${id}/tools/refresh`);
     assertEquals([body.success, body.gatewayId], [true, id]);
     assertEquals([body.toolsAdded, body.toolsUpdated, body.toolsRemoved, body.resourcesRemoved], [

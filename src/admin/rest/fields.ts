@@ -40,6 +40,7 @@ const CHANGING_FIELDS: ReadonlySet<string> = new Set([
   "resource_count",
   "server_info",
   "skipped_tools",
+  "warnings",
   "stateful",
   "tool_count",
   "updated_at",
@@ -71,11 +72,12 @@ export function requireObject(value: unknown, loc: readonly (string | number)[])
   return Object.fromEntries(namedFields(value, loc).map(({ name, value }) => [name, value]));
 }
 
-/** Adds a member `warnings` to the answer, if there are warnings. */
+/** Adds to the member `warnings` of the answer, if there are warnings. */
 export function withWarnings(body: unknown, extra: readonly ExtraField[]): unknown {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
   const warnings = extra.flatMap((field) => warningAbout(field, body as Record<string, unknown>) ?? []);
-  return warnings.length === 0 ? body : { ...body, warnings };
+  const { warnings: others = [] } = body as { readonly warnings?: readonly Fault[] };
+  return warnings.length === 0 ? body : { ...body, warnings: [...others, ...warnings] };
 }
 
 /** null if the field would change nothing, for instance because a client sent back an answer. */

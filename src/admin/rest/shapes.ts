@@ -5,10 +5,10 @@ import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveredCounts } from "../../store/registry/registry.ts";
-import type { SkippedItem } from "../../store/registry/save_discovery.ts";
 import type {
   EntityRow,
   GatewayRow,
+  ListWarning,
   PromptRow,
   ResourceRow,
   ServerRow,
@@ -16,6 +16,7 @@ import type {
 } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
+import { type Fault, fault } from "./faults.ts";
 import { knownGateway } from "./lookup.ts";
 import { MASK } from "./schemas.ts";
 import type { KnownMembers } from "./server_names.ts";
@@ -29,14 +30,12 @@ export type ShownCredentials = Credentials | null;
 export interface GatewayExtras {
   readonly counts: DiscoveredCounts | undefined;
   readonly credentials: ShownCredentials;
-  /** Only after a registration or a refresh. */
-  readonly skipped?: readonly SkippedItem[];
 }
 
 /** @param principal only administrators see the whole place of an upstream */
 export function gatewayRead(
   row: GatewayRow,
-  { counts, credentials, skipped = [] }: GatewayExtras,
+  { counts, credentials }: GatewayExtras,
   principal: Principal,
 ): Json {
   return {
@@ -53,7 +52,7 @@ export function gatewayRead(
     stateful: row.stateful,
     reachable: row.reachable,
     lastSeen: row.lastSeen,
-    lastError: row.lastError,
+    lastError: row.lastError ?? failedLists(row),
     passthroughHeaders: row.passthroughHeaders,
     caCertificate: row.caCertificate,
     sessionMode: row.sessionMode,
@@ -65,7 +64,28 @@ export function gatewayRead(
     toolCount: counts?.tools ?? 0,
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,
-    skippedTools: skipped,
+    skippedTools: row.skipped,
+    ...listWarningsRead(row.listWarnings),
+  };
+}
+
+/** The reason why lists are missing or old, although the upstream can be reached. */
+function failedLists({ listWarnings }: GatewayRow): string | null {
+  const failed = listWarnings.filter(({ name }) => name === null).map(({ list, reason }) =>
+    `${list}: ${reason}`
+  );
+  return failed.length === 0 ? null : failed.join("; ");
+}
+
+/** The member `warnings` of an answer about a gateway, if there are any. */
+export function listWarningsRead(warnings: readonly ListWarning[]): { warnings?: Fault[] } {
+  if (warnings.length === 0) return {};
+  return {
+    warnings: warnings.map(({ list, name, reason }) =>
+      name === null
+        ? fault([list], `the list failed, so its former entries stay: ${reason}`, "list_failed")
+        : fault([list, name], reason, "entry_repaired")
+    ),
   };
 }
 

@@ -233,6 +233,27 @@ export const LIMIT_SETTINGS = [
     doc: "Largest response of an upstream.",
   }),
   setting({
+    name: "MAX_UPSTREAM_LIST_ENTRIES",
+    kind: int({ min: 1, max: 1_000_000 }),
+    default: "10000",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Most entries in a list of an upstream (tools, resources, templates or prompts). A refresh that finds more fails, and " +
+      "the former lists stay.",
+  }),
+  setting({
+    name: "MAX_UPSTREAM_LIST_BYTES",
+    kind: bytes({ min: 1024, max: 1_073_741_824 }),
+    default: "16777216",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Largest total of all pages of an upstream's lists. A refresh that finds more fails, and the former lists stay.",
+  }),
+  setting({
     name: "VALIDATION_MAX_JSON_DEPTH",
     kind: int({ min: 4, max: 1000 }),
     default: "30",

@@ -10,7 +10,17 @@ import {
 } from "./entities.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
 import { RemovedEntries, undecidedFields } from "./removed_entries.ts";
-import type { EntityRow, EntryKind, EntryRow, GatewayRow, PromptRow, ResourceRow, ToolRow } from "./rows.ts";
+import type {
+  DiscoveredEntry,
+  EntityRow,
+  EntryKind,
+  EntryRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  SkippedEntry,
+  ToolRow,
+} from "./rows.ts";
 import { type EntityTable, type EntryTable, RESOURCES } from "./tables.ts";
 
 /** A tool or prompt of an upstream that needs a unique name. */
@@ -30,15 +40,6 @@ export interface DiscoveryChanges {
   readonly updated: string[];
   readonly removed: string[];
 }
-
-/** An entry of an upstream's list that was not saved, and the reason. */
-export interface SkippedItem {
-  readonly kind: "tool" | "resource" | "prompt";
-  readonly name: string;
-  readonly reason: string;
-}
-
-type RawObject = Readonly<Record<string, unknown>>;
 
 /** The fields that tools and prompts share. */
 export interface NamedRow extends EntryRow {
@@ -61,83 +62,81 @@ export class Merge {
     private readonly tx: Database,
     private readonly gateway: GatewayRow,
     private readonly now: Date,
-    private readonly skipped: SkippedItem[],
+    private readonly skipped: SkippedEntry[],
   ) {}
 
   /** Merges tools or prompts. Their key is the original name; their name is unique in the registry. */
   async named<Row extends NamedRow>(
     entity: EntryTable<Row>,
     kind: "tool" | "prompt",
-    found: readonly string[],
+    found: readonly DiscoveredEntry[],
     naming: Naming,
-    create: (
-      shared: SharedFields,
-      item: { originalName: string; name: string; definition: string; position: number },
-    ) => NewRow<Row>,
+    create: (shared: SharedFields, item: NamedItem) => NewRow<Row>,
   ): Promise<DiscoveryChanges> {
-    const offered = this.#distinct(kind, found, (raw) => raw.name);
+    const offered = this.#distinct(kind, found);
     const stored = await this.#stored(entity, kind);
     const names = naming(this.gateway.slug, offered.map(({ key }) => stored.nameable(key)));
     const taken = await namesOfOthers(this.tx, entity, this.gateway.id, names);
     const changes = new Changes<Row>();
-    offered.forEach(({ key, definition }, i) => {
+    offered.forEach(({ key, text: definition, sessionText: sessionDefinition }, i) => {
       const row = stored.known.get(key);
       const name = names[i]!;
-      if (row !== undefined) {
-        const kept = taken.has(name) ? row.name : name;
-        if (row.definition !== definition || row.name !== kept) {
-          changes.updates.push({ row, changes: { name: kept, definition } as RowChanges<Row> });
-        }
-      } else if (taken.has(name)) {
+      if (row === undefined && taken.has(name)) {
         this.skipped.push({ kind, name: key, reason: `the name "${name}" belongs to another gateway` });
+        return;
+      }
+      const item = { originalName: key, name, definition, sessionDefinition };
+      if (row === undefined) {
+        const created = create(sharedFields(this.gateway), { ...item, position: stored.nextPosition() });
+        changes.add(created, stored.removed.get(key), this.now);
       } else {
-        const item = { originalName: key, name, definition, position: stored.nextPosition() };
-        changes.add(create(sharedFields(this.gateway), item), stored.removed.get(key), this.now);
+        changes.update(
+          row,
+          fromUpstream(create(sharedFields(this.gateway), {
+            ...item,
+            name: taken.has(name) ? row.name : name,
+            position: row.position,
+          })),
+        );
       }
     });
     return await this.#apply(stored, offered, changes, (row) => row.name);
   }
 
   /** Merges resources or resource templates. Their key is the URI, which other upstreams may use too. */
-  async resources(kind: "resource" | "template", found: readonly string[]): Promise<DiscoveryChanges> {
-    const isTemplate = kind === "template";
-    const offered = this.#distinct("resource", found, (raw) => isTemplate ? raw.uriTemplate : raw.uri);
+  async resources(
+    kind: "resource" | "template",
+    found: readonly DiscoveredEntry[],
+  ): Promise<DiscoveryChanges> {
+    const offered = this.#distinct(kind, found);
     const stored = await this.#stored(RESOURCES, kind);
     const changes = new Changes<ResourceRow>();
-    for (const { key: uri, raw, definition } of offered) {
+    for (const { key: uri, text: definition } of offered) {
       const row = stored.known.get(uri);
-      const name = typeof raw.name === "string" ? raw.name : uri;
+      const name = storable(JSON.parse(definition).name);
       if (row === undefined) {
-        const item = { uri, name, isTemplate, definition, position: stored.nextPosition() };
+        const item = {
+          uri,
+          name,
+          isTemplate: kind === "template",
+          definition,
+          position: stored.nextPosition(),
+        };
         changes.add({ ...sharedFields(this.gateway), ...item }, stored.removed.get(uri), this.now);
-      } else if (row.definition !== definition) {
-        changes.updates.push({ row, changes: { name, definition } });
+      } else {
+        changes.update(row, { name, definition });
       }
     }
     return await this.#apply(stored, offered, changes, (row) => row.uri);
   }
 
-  /** The listed objects by key. An object without a key, or with the key of an earlier one, is skipped. */
-  #distinct(kind: SkippedItem["kind"], found: readonly string[], keyOf: (raw: RawObject) => unknown) {
+  /** An entry with the key of an earlier one is left out. */
+  #distinct(kind: EntryKind, found: readonly DiscoveredEntry[]): DiscoveredEntry[] {
     const seen = new Set<string>();
-    return found.flatMap((definition, i) => {
-      const raw: RawObject = JSON.parse(definition);
-      const key = keyOf(raw);
-      if (typeof key !== "string" || key === "") {
-        this.skipped.push({ kind, name: `#${i + 1}`, reason: `the upstream's ${kind} has no name or URI` });
-        return [];
-      }
-      if (key !== storable(key)) {
-        const reason = "its name or URI contains a NUL character, which PostgreSQL cannot store";
-        this.skipped.push({ kind, name: storable(key), reason });
-        return [];
-      }
-      if (seen.has(key)) {
-        this.skipped.push({ kind, name: key, reason: "the upstream lists it twice; the first one is used" });
-        return [];
-      }
-      seen.add(key);
-      return [{ key, raw, definition }];
+    return found.filter(({ key }) => {
+      if (!seen.has(key)) return seen.add(key);
+      this.skipped.push({ kind, name: key, reason: "the upstream lists it twice; the first one is used" });
+      return false;
     });
   }
 
@@ -216,6 +215,12 @@ class Changes<Row extends EntryRow> {
   /** The ids of inserted rows that were there before. */
   readonly returned: string[] = [];
 
+  /** @param now of the fields that come from the upstream */
+  update(row: Row, now: Partial<Row>): void {
+    const isSame = Object.entries(now).every(([field, value]) => row[field as keyof Row] === value);
+    if (!isSame) this.updates.push({ row, changes: now as RowChanges<Row> });
+  }
+
   /** @param before the row when it vanished: the operator's fields come back with it */
   add(created: NewRow<Row>, before: Row | undefined, now: Date): void {
     const fresh = newRow<Row>(created, now);
@@ -233,8 +238,12 @@ class Changes<Row extends EntryRow> {
 
 /** The fields that come from the upstream's list. `position` stays as it was. */
 function fromUpstream<Row extends EntryRow>(created: NewRow<Row>): Partial<Row> {
-  const { name, definition } = created as unknown as { name: string; definition: string };
-  return { name, definition } as unknown as Partial<Row>;
+  const { name, definition, sessionDefinition } = created as unknown as Partial<ToolRow>;
+  return {
+    name,
+    definition,
+    ...(sessionDefinition === undefined ? {} : { sessionDefinition }),
+  } as unknown as Partial<Row>;
 }
 
 /** Sets temporary names first: two rows may exchange their names. */
@@ -281,10 +290,16 @@ function sharedFields(gateway: GatewayRow) {
   return { ...undecidedFields(gateway), gatewayId: gateway.id, createdBy: gateway.createdBy };
 }
 
-export function newTool(
-  shared: SharedFields,
-  item: { originalName: string; name: string; definition: string; position: number },
-): NewRow<ToolRow> {
+/** What the upstream says of a tool or prompt. */
+interface NamedItem {
+  readonly originalName: string;
+  readonly name: string;
+  readonly definition: string;
+  readonly sessionDefinition: string | null;
+  readonly position: number;
+}
+
+export function newTool(shared: SharedFields, item: NamedItem): NewRow<ToolRow> {
   return {
     ...shared,
     ...item,
@@ -297,7 +312,7 @@ export function newTool(
 
 export function newPrompt(
   shared: SharedFields,
-  item: { originalName: string; name: string; definition: string; position: number },
+  { sessionDefinition: _, ...item }: NamedItem,
 ): NewRow<PromptRow> {
   return { ...shared, ...item, customName: null, displayName: null, description: null };
 }

@@ -2,7 +2,7 @@
 // comes back as it was. The data plane and the REST API do not read them.
 import { chunks, TableEntities } from "./entities.ts";
 import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
-import type { EntryKind, EntryRow, GatewayRow } from "./rows.ts";
+import type { EntryKind, EntryRow, GatewayRow, ToolRow } from "./rows.ts";
 import { type EntryTable, GATEWAYS } from "./tables.ts";
 
 /** The members of a row that come from the upstream or from the store. All others are the operator's. */
@@ -19,6 +19,7 @@ const NOT_DECIDED: ReadonlySet<string> = new Set([
   "isTemplate",
   "name",
   "definition",
+  "sessionDefinition",
   "position",
 ]);
 
@@ -59,7 +60,7 @@ export class RemovedEntries<Row extends EntryRow> {
     private readonly max = MAX_PER_GATEWAY,
   ) {}
 
-  /** The rows as they were when they vanished, by key, without `definition`. */
+  /** The rows as they were when they vanished, by key, without their definitions. */
   async read(): Promise<Map<string, Row>> {
     const records = await this.tx.query<Tombstone>(
       sql`SELECT entry_key, visibility, team_id, owner_email, fields FROM removed_entries
@@ -79,7 +80,7 @@ export class RemovedEntries<Row extends EntryRow> {
     const decided = rows.filter((row) => memberships.has(row.id) || isDecided(row, this.gateway));
     for (const chunk of chunks(decided)) {
       const tuples = chunk.map((row) => {
-        const { definition: _, ...fields } = row;
+        const { definition: _, sessionDefinition: __, ...fields } = row as Row & Partial<ToolRow>;
         return sql`(${row.id}, ${this.gateway.id}, ${this.kind}, ${this.entity.keyOf(row)}, ${row.visibility},
           ${row.teamId}, ${row.ownerEmail}, ${JSON.stringify(fields)}, ${now.toISOString()})`;
       });

@@ -1,4 +1,5 @@
 // The rows of the registry, as the rest of the program reads them.
+import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
 
 export type Visibility = "public" | "team" | "private";
 
@@ -43,6 +44,10 @@ export interface GatewayRow extends EntityRow {
   readonly stateful: boolean | null;
   /** The shortest `ttlMs` of the upstream's lists; null if it announces none. */
   readonly listTtlMs: number | null;
+  /** The entries of the upstream's lists that were left out. */
+  readonly skipped: readonly SkippedEntry[];
+  /** What was wrong with the upstream's lists besides. */
+  readonly listWarnings: readonly ListWarning[];
   readonly reachable: boolean;
   readonly lastSeen: string | null;
   /** The time of the last health check, and the number of consecutive failures. */
@@ -54,14 +59,13 @@ export interface GatewayRow extends EntityRow {
   readonly refreshIntervalSeconds: number | null;
 }
 
-/** The kinds of entries that upstreams list. */
-export type EntryKind = "tool" | "resource" | "template" | "prompt";
+export type EntryKind = ListKind;
 
 /** An entry of an upstream's list: a tool, resource, template or prompt. */
 export interface EntryRow extends EntityRow {
   /** null if the entity belongs to no gateway. */
   readonly gatewayId: string | null;
-  /** The upstream's object as JSON text, with all its fields. */
+  /** The upstream's object as JSON text, with all its fields, except for repairs. */
   readonly definition: string;
   /**
    * The place among the gateway's entities, which never changes: first the order of the upstream's first list, then new entities.
@@ -70,7 +74,25 @@ export interface EntryRow extends EntityRow {
   readonly position: number;
 }
 
+/** An entry of an upstream's list that was left out, and the reason. */
+export interface SkippedEntry {
+  readonly kind: EntryKind;
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A list that could not be read, or an entry that lost a part. */
+export interface ListWarning {
+  /** The method of the list. */
+  readonly list: string;
+  /** The entry; null: the whole list failed, and the former entries stay. */
+  readonly name: string | null;
+  readonly reason: string;
+}
+
 export interface ToolRow extends EntryRow {
+  /** `definition` for clients of the revisions with sessions; null: the same. */
+  readonly sessionDefinition: string | null;
   readonly originalName: string;
   /** The unique name, `{gateway-slug}-{tool-slug}`. A virtual server can have another name for the tool. */
   readonly name: string;
@@ -132,7 +154,7 @@ export interface CatalogRows {
   readonly revokedTokens: readonly string[];
 }
 
-/** The lists of an upstream. Each object is the JSON text that the upstream sent, in the upstream's order. */
+/** The lists of an upstream in the upstream's order. A list is null if it could not be read. */
 export interface Discovery {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
@@ -140,10 +162,14 @@ export interface Discovery {
   readonly protocolVersion: string;
   readonly stateful: boolean;
   readonly listTtlMs: number | null;
-  readonly tools: readonly string[];
-  /** Tools that clients must not offer, and the reasons. `tools` does not contain them. */
-  readonly refusedTools?: readonly { readonly name: string; readonly reason: string }[];
-  readonly resources: readonly string[];
-  readonly resourceTemplates: readonly string[];
-  readonly prompts: readonly string[];
+  readonly tools: readonly DiscoveredEntry[] | null;
+  readonly resources: readonly DiscoveredEntry[] | null;
+  readonly resourceTemplates: readonly DiscoveredEntry[] | null;
+  readonly prompts: readonly DiscoveredEntry[] | null;
+  /** Entries that clients could not read. The lists do not contain them. */
+  readonly skipped: readonly SkippedEntry[];
+  readonly warnings: readonly ListWarning[];
 }
+
+/** An entry that every client can read (mcp/list_entries.ts). */
+export type DiscoveredEntry = Pick<ListEntry, "key" | "text" | "sessionText">;

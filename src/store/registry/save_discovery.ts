@@ -9,17 +9,16 @@ import {
   type Naming,
   newPrompt,
   newTool,
-  type SkippedItem,
   updateRows,
 } from "./discovery_merge.ts";
 import { raiseCatalogVersion, TableEntities } from "./entities.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
-import type { Discovery, GatewayRow } from "./rows.ts";
+import type { DiscoveredEntry, Discovery, EntryKind, GatewayRow, ListWarning, SkippedEntry } from "./rows.ts";
 import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";
 
-export type { DiscoveryChanges, Nameable, Naming, SkippedItem } from "./discovery_merge.ts";
+export type { DiscoveryChanges, Nameable, Naming } from "./discovery_merge.ts";
 
-/** The kinds to save. The default is all kinds; other kinds stay unchanged. */
+/** The kinds to save. The default is all kinds; other kinds, and lists that could not be read, stay unchanged. */
 export interface DiscoveryKinds {
   readonly tools?: boolean;
   readonly resources?: boolean;
@@ -30,10 +29,14 @@ export interface DiscoverySaved {
   readonly tools: DiscoveryChanges;
   readonly resources: DiscoveryChanges;
   readonly prompts: DiscoveryChanges;
-  readonly skipped: readonly SkippedItem[];
+  readonly skipped: readonly SkippedEntry[];
+  readonly warnings: readonly ListWarning[];
   /** Has the catalog version grown, because the data plane reads something that changed? */
   readonly hasChanges: boolean;
 }
+
+/** Limit of the skipped entries, and of the warnings, that stay with a gateway. */
+const MAX_KEPT = 100;
 
 /** Runs in `tx`. @throws {SluiceError} NOT_FOUND if there is no such gateway */
 export async function saveDiscovery(
@@ -47,19 +50,28 @@ export async function saveDiscovery(
   const gateways = new TableEntities(tx, GATEWAYS, () => now);
   const gateway = await gateways.get(gatewayId);
   if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
-  const refused = tools ? discovery.refusedTools ?? [] : [];
-  const skipped: SkippedItem[] = refused.map((tool) => ({ kind: "tool", ...tool }));
+  const found: [kind: EntryKind, entries: readonly DiscoveredEntry[] | null][] = [
+    ["tool", tools ? discovery.tools : null],
+    ["resource", resources ? discovery.resources : null],
+    ["template", resources ? discovery.resourceTemplates : null],
+    ["prompt", prompts ? discovery.prompts : null],
+  ];
+  const saving = new Map(found.filter(([, entries]) => entries !== null) as [EntryKind, DiscoveredEntry[]][]);
+  const skipped = discovery.skipped.filter(({ kind }) => saving.has(kind));
   const merge = new Merge(tx, gateway, now, skipped);
+  const merged = async (kind: EntryKind): Promise<DiscoveryChanges> => {
+    const entries = saving.get(kind);
+    if (entries === undefined) return nothing();
+    if (kind === "tool") return await merge.named(TOOLS, kind, entries, naming, newTool);
+    if (kind === "prompt") return await merge.named(PROMPTS, kind, entries, naming, newPrompt);
+    return await merge.resources(kind, entries);
+  };
   const saved = {
-    tools: tools ? await merge.named(TOOLS, "tool", discovery.tools, naming, newTool) : nothing(),
-    resources: resources
-      ? both(
-        await merge.resources("resource", discovery.resources),
-        await merge.resources("template", discovery.resourceTemplates),
-      )
-      : nothing(),
-    prompts: prompts ? await merge.named(PROMPTS, "prompt", discovery.prompts, naming, newPrompt) : nothing(),
+    tools: await merged("tool"),
+    resources: both(await merged("resource"), await merged("template")),
+    prompts: await merged("prompt"),
     skipped,
+    warnings: discovery.warnings,
   };
   const about = {
     capabilities: discovery.capabilities,
@@ -71,7 +83,14 @@ export async function saveDiscovery(
     reachable: true,
   };
   const time = now.toISOString();
-  const seen = { lastSeen: time, failedChecks: 0, lastError: null, lastRefreshAt: time };
+  const seen = {
+    lastSeen: time,
+    failedChecks: 0,
+    lastError: null,
+    lastRefreshAt: time,
+    skipped: [...gateway.skipped.filter(({ kind }) => !saving.has(kind)), ...skipped.slice(0, MAX_KEPT)],
+    listWarnings: discovery.warnings.slice(0, MAX_KEPT),
+  };
   const hasChanges = merge.hasChanges || !hasAll(gateway, about);
   if (hasChanges) await gateways.update(gatewayId, { ...about, ...seen });
   // The data plane does not read these fields, so the catalog version stays.

@@ -1,11 +1,14 @@
 // The database schema, as numbered steps. A released step is never edited; a change is a new step.
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
+import { repairStoredEntries } from "./repair_entries.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
 export interface Migration {
   readonly name: string;
   readonly statements: readonly SqlQuery[];
+  /** Runs after the statements, in their transaction. */
+  readonly run?: (tx: Database) => Promise<void>;
 }
 
 // The columns of every registered entity (EntityRow). Times are ISO texts, booleans are 0 or 1, and JSON is text, in both databases.
@@ -162,6 +165,15 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`CREATE INDEX removed_members_server_id ON removed_members (server_id)`,
     ],
   },
+  {
+    name: "entries that clients can read",
+    statements: [
+      sql`ALTER TABLE gateways ADD COLUMN skipped TEXT NOT NULL DEFAULT '[]'`,
+      sql`ALTER TABLE gateways ADD COLUMN list_warnings TEXT NOT NULL DEFAULT '[]'`,
+      sql`ALTER TABLE tools ADD COLUMN session_definition TEXT`,
+    ],
+    run: repairStoredEntries,
+  },
 ];
 
 /**
@@ -226,8 +238,9 @@ async function nextStep(tx: Database, migrations: readonly Migration[]): Promise
     });
   }
   if (version === migrations.length) return null;
-  const { name, statements } = migrations[version];
+  const { name, statements, run } = migrations[version];
   for (const statement of statements) await tx.run(statement);
+  await run?.(tx);
   await tx.run(
     sql`INSERT INTO schema_migrations (version, name, applied_at)
         VALUES (${version + 1}, ${name}, ${new Date().toISOString()})`,

@@ -6,11 +6,13 @@ import type { Config } from "../../config/schema.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
+import { logListFaults } from "../../catalog/list_faults.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
-import { discover } from "../../upstream/discover.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "../../version.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Readiness } from "../../admin/readiness.ts";
 
@@ -21,20 +23,20 @@ export interface AdminParts {
   readonly outbound: Outbound;
   readonly upstreams: Upstreams;
   readonly sync: CatalogSync;
+  readonly log: Log;
+  readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
   readonly ready: () => Promise<Readiness>;
   readonly startedAt: Date;
 }
 
 export function adminDeps(parts: AdminParts): AdminDeps {
-  const { config, registry, secretBox, outbound, sync, catalogChanged } = parts;
-  const { clientInfo } = outbound;
-  const timeoutMs = config.mcpSessionPoolTransportTimeoutMs;
+  const { config, registry, secretBox, outbound, sync, log, catalogChanged } = parts;
   return {
     store: registry,
     secretBox,
     checkEgress: outbound.check,
-    discover: ({ name, url, transport, headers, caCertificate, env }) => {
+    discover: async ({ name, url, transport, headers, caCertificate, env }) => {
       const target = {
         transport,
         upstream: name,
@@ -43,7 +45,9 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         caCertificate: caCertificate ?? undefined,
         env,
       };
-      return discover(outbound.transports.make(target), { clientInfo, timeoutMs });
+      const found = await parts.discover(target);
+      logListFaults(log, name, found);
+      return found;
     },
     refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
     catalogChanged,

@@ -172,7 +172,7 @@ export async function createApp(
     ...{ requests: sessionlessRequests, pendingCalls, dispatcher, maxJsonDepth },
   });
   const { handle, legacySse, webSocket } = createEndpoints({
-    ...{ place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo },
+    ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster, wayTo },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
   });
   local.register(

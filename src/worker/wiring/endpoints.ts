@@ -20,6 +20,7 @@ import { createHandler, type Endpoint, type Handle } from "../../http/handler.ts
 import { OriginGuard } from "../../http/origin_guard.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import type { Secrets } from "../../store/secrets.ts";
+import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
 import type { Gateway } from "./gateway.ts";
@@ -38,6 +39,7 @@ export interface EndpointsDeps {
   readonly secrets: Secrets;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly log: Log;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
   readonly link: SupervisorLink;
@@ -64,9 +66,11 @@ export interface Endpoints {
 }
 
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
-  const { place, config, secrets, clock, metrics, accessLog, link, gateway, clients, cluster, wayTo } = deps;
+  const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster, wayTo } =
+    deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter } = deps;
-  const { catalog, dispatcher, outbound, upstreams, sync, store: { registry, secretBox } } = gateway;
+  const { catalog, dispatcher, outbound, discover, upstreams, sync, store: { registry, secretBox } } =
+    gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
@@ -94,7 +98,17 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const admin = new AdminEndpoint(
     createAdminApi(adminDeps({
-      ...{ config, registry, secretBox, outbound, upstreams, sync, catalogChanged },
+      ...{
+        config,
+        log,
+        registry,
+        secretBox,
+        outbound,
+        upstreams,
+        sync,
+        discover,
+        catalogChanged,
+      },
       ready: () =>
         checkReadiness({
           database: () => registry.readCatalogVersion(),

@@ -32,6 +32,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { Upstreams } from "../../upstream/upstreams.ts";
 import { VERSION } from "../../version.ts";
+import { createDiscover, type Discover } from "./discovery.ts";
 import { createCatalogSync } from "./upstream_refresh.ts";
 import { ListAnnouncements } from "./list_announcements.ts";
 import type { Store } from "./open_store.ts";
@@ -72,6 +73,7 @@ export interface Gateway {
   readonly upstreams: Upstreams;
   readonly catalog: LiveCatalog;
   readonly sync: CatalogSync;
+  readonly discover: Discover;
   readonly listAnnouncements: ListAnnouncements;
   readonly dispatcher: Dispatcher;
   readonly taskIds: TaskIds;
@@ -230,7 +232,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   catalog.onChange(announceChange);
   const tellClients = (change: UpstreamChange) => announceChange(catalog.now, catalog.now, [change]);
   const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
-  const sync = createCatalogSync({ config, clock, log, metrics, registry, outbound, catalogChanged });
+  const discover = createDiscover(config, metrics, outbound);
+  const sync = createCatalogSync({
+    config,
+    clock,
+    log,
+    metrics,
+    registry,
+    outbound,
+    discover,
+    catalogChanged,
+  });
   const listAnnouncements = new ListAnnouncements({
     refresh: (gatewayId) => sync.listChanged(gatewayId),
     announce: peers?.announce ?? (async (change) => tellClients(change)),
@@ -244,6 +256,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     upstreams,
     catalog,
     sync,
+    discover,
     listAnnouncements,
     dispatcher,
     taskIds,

@@ -6,7 +6,7 @@ import type { Config } from "../../config/schema.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { discover } from "../../upstream/discover.ts";
+import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface CatalogSyncParts {
@@ -16,12 +16,13 @@ export interface CatalogSyncParts {
   readonly metrics: Metrics;
   readonly registry: Registry;
   readonly outbound: Outbound;
+  readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
 }
 
 export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
-  const { config, clock, log, metrics, registry, outbound, catalogChanged } = parts;
-  const { clientInfo, check, targetOf, transports } = outbound;
+  const { config, clock, log, metrics, registry, discover, catalogChanged } = parts;
+  const { check, targetOf } = parts.outbound;
   return new CatalogSync({
     registry,
     clock,
@@ -33,10 +34,7 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
     discover: async (row) => {
       const target = await targetOf(row);
       await check(new URL(row.url));
-      return await discover(transports.make(target), {
-        clientInfo,
-        timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
-      });
+      return await discover(target);
     },
     catalogChanged,
     countRefresh: metrics.counter(
