@@ -1,5 +1,6 @@
 // All tools, prompts, resources or templates of the registry in list order. Builds each entry once.
 import { memberText, replaceMember } from "../../mcp/json_rpc.ts";
+import { wrapsResults } from "../../mcp/session_tool.ts";
 import type { GatewayRow, PromptRow, ResourceRow, ToolOverride, ToolRow } from "../../store/registry/rows.ts";
 import { inListOrder, type Placed, type PlacedRow } from "./list_order.ts";
 import type { Entry } from "./entry_index.ts";
@@ -67,10 +68,23 @@ export function namedEntry<Row extends ToolRow | PromptRow>(
   { row, gateway }: Placed<Row>,
   { name = row.name, description = row.description ?? undefined }: Overrides,
 ): Entry<Row> {
-  let listText = setMember(row.definition, "name", name);
-  if (description !== undefined) listText = setMember(listText, "description", description);
-  if (row.displayName !== null) listText = setMember(listText, "title", row.displayName);
-  return entryOf({ row, gateway }, { key: name, originalKey: row.originalName, listText });
+  const listed = (definition: string) => {
+    let text = setMember(definition, "name", name);
+    if (description !== undefined) text = setMember(text, "description", description);
+    return row.displayName === null ? text : setMember(text, "title", row.displayName);
+  };
+  const sessionDefinition = "sessionDefinition" in row ? row.sessionDefinition : null;
+  return {
+    ...entryOf({ row, gateway }, {
+      key: name,
+      originalKey: row.originalName,
+      listText: listed(row.definition),
+    }),
+    ...(sessionDefinition === null ? {} : {
+      sessionListText: listed(sessionDefinition),
+      wrapsResults: wrapsResults(row.definition, sessionDefinition),
+    }),
+  };
 }
 
 export function resourceEntry({ row, gateway }: Placed<ResourceRow>): Entry<ResourceRow> {
@@ -91,6 +105,8 @@ function entryOf<Row extends PlacedRow>(
     isOn: row.enabled && gateway.enabled,
     ...overrides,
     originalKeyText: JSON.stringify(overrides.originalKey),
+    sessionListText: overrides.listText,
+    wrapsResults: false,
   };
 }
 

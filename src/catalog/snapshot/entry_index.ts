@@ -15,6 +15,10 @@ export interface Entry<Row extends EntityRow> extends Placed<Row & PlacedRow> {
   readonly originalKeyText: string;
   /** The entry's object in a list, as JSON text. */
   readonly listText: string;
+  /** The same for clients of the revisions with sessions. */
+  readonly sessionListText: string;
+  /** A tool whose results are wrapped for clients of the revisions with sessions (mcp/session_tool.ts). */
+  readonly wrapsResults: boolean;
 }
 
 export class EntryIndex<E extends Entry<EntityRow>> {
@@ -25,6 +29,7 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   /** True if all callers see all enabled entries. */
   readonly allPublic: boolean;
   #listText: string | undefined;
+  #sessionListText: string | undefined;
   #gateways: readonly GatewayRow[] | undefined;
   readonly #byKey = new Map<string, E>();
   readonly #byOriginal = new Map<string, E[]>();
@@ -70,6 +75,13 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   /** The enabled entries as the inside of a JSON array; computed once. */
   get listText(): string {
     return this.#listText ??= this.entries.map(({ listText }) => listText).join(",");
+  }
+
+  /** The same for clients of the revisions with sessions. */
+  get sessionListText(): string {
+    return this.#sessionListText ??= this.entries.every((entry) => entry.sessionListText === entry.listText)
+      ? this.listText
+      : this.entries.map(({ sessionListText }) => sessionListText).join(",");
   }
 
   /** The entries with this name or URI at their upstream, enabled or not. The one that was seen first comes first. */

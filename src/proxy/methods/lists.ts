@@ -63,15 +63,17 @@ interface Page {
 /** A page ends at an entry instead of a number, so that entries that come or go do not move the next page (list_order.ts). */
 function pageOf(
   index: EntryIndex<Entry<EntityRow>>,
-  { principal }: CallContext,
+  { principal, revision }: CallContext,
   list: ListOf,
   { cursors, pageSize }: ListPaging,
   cursor: unknown,
 ): Page {
   const { entries, allPublic } = index;
+  const forSessions = revision !== STATELESS_REVISION;
   const isWhole = pageSize === 0 || entries.length <= pageSize;
   if (cursor === undefined && isWhole && allPublic) {
-    return { items: index.listText, gateways: index.gateways, nextCursor: null };
+    const items = forSessions ? index.sessionListText : index.listText;
+    return { items, gateways: index.gateways, nextCursor: null };
   }
   const shown: Entry<EntityRow>[] = [];
   let isMore = false;
@@ -86,7 +88,7 @@ function pageOf(
     shown.push(entries[i]!);
   }
   return {
-    items: shown.map(({ listText }) => listText).join(","),
+    items: shown.map(({ listText, sessionListText }) => forSessions ? sessionListText : listText).join(","),
     gateways: shown.map(({ gateway }) => gateway),
     nextCursor: isMore ? cursors.seal(list, positionOf(shown.at(-1)!)) : null,
   };

@@ -73,7 +73,10 @@ function send(
   requirePermission(call.principal, "tools.execute");
   const deadline = deadlineOf(tool.row, caller.toolDeadline);
   const paramHeaders = paramHeadersFor(tool, args);
-  const limits = paramHeaders === undefined ? deadline : { ...deadline, paramHeaders };
+  const { wrapsResults } = tool;
+  const limits = paramHeaders === undefined && !wrapsResults
+    ? deadline
+    : { ...deadline, paramHeaders, wrapsResults };
   return caller.request(tool, call, "tools/call", text, limits);
 }
 

@@ -22,6 +22,8 @@ export interface CallDeadline {
 interface CallLimits extends CallDeadline {
   /** See call/param_headers.ts. */
   readonly paramHeaders?: HeaderList;
+  /** See SessionCall. */
+  readonly wrapsResults?: boolean;
 }
 
 export class UpstreamCaller {
@@ -81,7 +83,7 @@ export class UpstreamCaller {
     call: CallContext,
     method: string,
     params: string,
-    { timeoutMs, timeoutSetting, paramHeaders }: CallLimits = this.#requestDeadline,
+    { timeoutMs, timeoutSetting, paramHeaders, wrapsResults }: CallLimits = this.#requestDeadline,
   ): Promise<RpcAnswer> {
     if (call.note !== undefined) call.note.upstream = gateway.name;
     const upstream = this.#upstreams.get(gateway.id);
@@ -99,6 +101,7 @@ export class UpstreamCaller {
         signal,
         client: this.#clientFor(gateway, call),
         paramHeaders,
+        wrapsResults,
       }));
   }
 

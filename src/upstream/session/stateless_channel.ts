@@ -3,6 +3,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { claimIn, logLevelIn, withClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
 import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { sessionResult } from "../../mcp/session_tool.ts";
 import { withoutTasksExtension } from "../../mcp/tasks.ts";
 import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./upstream_channel.ts";
 import type { SubscriptionFilter } from "./upstream_channel.ts";
@@ -173,9 +174,13 @@ export class StatelessChannel implements UpstreamChannel {
       onMessage: (value, text) => value.id === undefined && !signal?.aborted && client?.notify(text),
     });
     if ("result" in reply.value) {
-      if (call.revision !== STATELESS_REVISION) this.#requireKnownType(reply.value.result);
-      const answer = { text: memberText(reply.text, "result")!, failed: false };
-      return { answer, result: reply.value.result };
+      const { result } = reply.value;
+      let text = memberText(reply.text, "result")!;
+      if (call.revision !== STATELESS_REVISION) {
+        this.#requireKnownType(result);
+        if (method === "tools/call") text = sessionResult(result, text, call.wrapsResults === true);
+      }
+      return { answer: { text, failed: false }, result };
     }
     this.#throwIfOurFault(method, reply, call);
     return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };

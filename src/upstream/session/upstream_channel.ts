@@ -29,6 +29,8 @@ export interface SessionCall {
   readonly bound?: { readonly client: ClientState } | null;
   /** `Mcp-Param-*` headers of the call, encoded, names in lower case (2026-07-28, transports, "Custom Headers"). */
   readonly paramHeaders?: HeaderList;
+  /** A call of a tool whose results are wrapped for clients of the revisions with sessions (mcp/session_tool.ts). */
+  readonly wrapsResults?: boolean;
 }
 
 /** The call's time limit, counted from the start of the call. */

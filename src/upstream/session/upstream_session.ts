@@ -6,6 +6,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../../mcp/json_rpc.ts";
 import { isSessionRevision, LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { sessionResult } from "../../mcp/session_tool.ts";
 import {
   deadlineOf,
   type SessionCall,
@@ -188,7 +189,12 @@ export class UpstreamSession implements UpstreamChannel {
         onDelay: client === undefined ? undefined : () => client.expectDelay?.(),
       });
       const failed = !("result" in reply.value);
-      return { text: memberText(reply.text, failed ? "error" : "result")!, failed };
+      const answer = memberText(reply.text, failed ? "error" : "result")!;
+      if (failed || call.wrapsResults !== true || revision === STATELESS_REVISION) {
+        return { text: answer, failed };
+      }
+      // An object is taken for the wrapped result that servers of both eras send in a session.
+      return { text: sessionResult(reply.value.result, answer, false), failed };
     } catch (error) {
       if (isError(error, "UPSTREAM_SESSION_EXPIRED")) this.#closed = true;
       else if (call.signal?.aborted || isError(error, "UPSTREAM_TIMEOUT")) {
