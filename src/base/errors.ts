@@ -353,6 +353,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 export type ErrorParams = Readonly<Record<string, string | number>>;
+type Details = { readonly cause?: unknown; readonly data?: unknown };
 
 /** A failure with a row in the catalogue. Compare `code`, and not the class, which `postMessage` does not preserve. */
 export class SluiceError extends Error {
@@ -361,15 +362,12 @@ export class SluiceError extends Error {
   /** Details for the client, such as all faults of a 422. Never a secret. */
   readonly data: unknown;
 
-  constructor(code: ErrorCode, params: ErrorParams = {}, options: { cause?: unknown; data?: unknown } = {}) {
-    super(
-      fill(ERRORS[code].text, params),
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+  constructor(code: ErrorCode, params: ErrorParams = {}, { cause, data }: Details = {}) {
+    super(fill(ERRORS[code].text, params), cause === undefined ? undefined : { cause });
     this.name = "SluiceError";
     this.code = code;
     this.params = params;
-    this.data = options.data;
+    this.data = data;
   }
 
   get row(): ErrorRow {
