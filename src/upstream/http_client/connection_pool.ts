@@ -115,7 +115,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
 
   /** Takes an idle connection for `key`. @returns undefined if there is none, or if the caller has its share */
   takeIdle(key: string, holder?: ConnectionHolder): C | undefined {
-    if (!this.#mayHold(holder, 0)) return undefined;
+    if (!this.#mayHold(holder, key, 0)) return undefined;
     const connection = this.#idleByKey.get(key)?.pop();
     if (connection === undefined) return undefined;
     if (holder !== undefined) hold(connection, holder);
@@ -137,7 +137,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return new Promise((resolve, reject) => {
       const waiter = new Waiter<T, C>(target, options, resolve, reject, (w) => this.#leave(w));
       this.#options.deadlines.watch(waiter);
-      const may = this.#mayHold(options.holder, 0) && this.#mayOpen(target.key, 0);
+      const may = this.#mayHold(options.holder, target.key, 0) && this.#mayOpen(target.key, 0);
       if (may && this.#makeRoom()) return this.#dial(waiter);
       this.#queue.add(waiter);
       this.#options.deadlines.set(waiter, this.#options.poolTimeoutMs, options.deadline?.at);
@@ -218,7 +218,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     for (const waiter of this.#queue) {
       const { target: { key }, options: { holder } } = waiter;
       const held = holder?.connections ?? 0;
-      if (held >= fewest || !this.#mayHold(holder, back)) continue;
+      if (held >= fewest || !this.#mayHold(holder, key, back)) continue;
       if (key !== returned?.key && !mayOpen(key)) continue;
       if (held === 0) return waiter;
       [found, fewest] = [waiter, held];
@@ -231,10 +231,22 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     return this.#all.size - this.#idle.size + this.#dials.size - returned;
   }
 
-  /** Whether a caller may use one more connection, after `returned` connections are closed. See HOLDER_SHARE. */
-  #mayHold(holder: ConnectionHolder | undefined, returned: number): boolean {
-    return holder === undefined ||
-      holder.connections < HOLDER_SHARE * (this.#options.maxConnections - this.#used(returned));
+  /**
+   * Whether a caller may use one more connection to `key`, after `returned` connections are closed. See HOLDER_SHARE. A caller beyond
+   * its share gets its first connection to an origin while two are free, so that an upstream that hangs does not cut it off from others.
+   */
+  #mayHold(holder: ConnectionHolder | undefined, key: string, returned: number): boolean {
+    if (holder === undefined) return true;
+    const free = this.#options.maxConnections - this.#used(returned);
+    return holder.connections < HOLDER_SHARE * free || (free > 1 && !this.#holds(holder, key));
+  }
+
+  #holds(holder: ConnectionHolder, key: string): boolean {
+    for (const connection of this.#all) {
+      if (connection.key === key && connection.holder === holder) return true;
+    }
+    for (const waiter of this.#dialing.get(key) ?? []) if (waiter.options.holder === holder) return true;
+    return false;
   }
 
   /** Whether an origin may use one more connection, after `returned` connections of others are closed. See SHARE. */
