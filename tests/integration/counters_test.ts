@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FastUpstream } from "../support/fast_upstream.ts";
 import { toolCall } from "../support/mcp_post.ts";
+import { paced } from "../support/pace.ts";
 import { Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { startLoad, type SteadyLoad } from "../support/steady_load.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -95,7 +96,10 @@ Deno.test("No counter falls while workers are recycled under load, and no count 
 
 Deno.test("No counter falls while workers die and stand still under load", async () => {
   await using upstream = FastUpstream.start();
-  const options = { main: "tests/support/faulty_serve.ts", env: { WORKER_TIMEOUT: "1" } };
+  const options = {
+    main: "tests/support/faulty_serve.ts",
+    env: { WORKER_TIMEOUT: String(Math.ceil(await paced(1))) },
+  };
   const [sluice, load] = await startLoaded(options, upstream);
   await using _ = sluice;
   const watch = watchCounters(sluice);

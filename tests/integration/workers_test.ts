@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { paced } from "../support/pace.ts";
 import { workerThreads } from "../support/process_stats.ts";
 import { Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { startLoad, type SteadyLoad } from "../support/steady_load.ts";
@@ -35,6 +36,9 @@ async function fault(sluice: Sluice, worker: number, kind: string): Promise<void
   await Deno.writeTextFile(`${sluice.cwd}/fault-${worker}`, kind);
 }
 
+/** Short, and long enough that a worker is not taken for blocked because the machine is busy. */
+const shortTimeout = async () => ({ WORKER_TIMEOUT: String(Math.ceil(await paced(1))) });
+
 const died = (sluice: Sluice) => events(sluice, "worker died").length;
 
 /** Every worker answers again: there is one report from each. */
@@ -45,7 +49,7 @@ async function allBack(sluice: Sluice, workers: number): Promise<void> {
 }
 
 Deno.test("A blocked worker is ended and replaced while the other serves", async () => {
-  await using sluice = await Sluice.start({ ...FAULTY, env: { WORKER_TIMEOUT: "1" } });
+  await using sluice = await Sluice.start({ ...FAULTY, env: await shortTimeout() });
   await load(sluice).then((serving) => serving.stop());
   await fault(sluice, 0, "block");
   await waitFor(() => died(sluice) === 1, { what: "the blocked worker to be ended" });
@@ -59,7 +63,7 @@ Deno.test("A blocked worker is ended and replaced while the other serves", async
 });
 
 Deno.test("A worker whose thread is blocked in a system call is replaced, and no connection waits for that thread", async () => {
-  await using sluice = await Sluice.start({ ...FAULTY, env: { WORKER_TIMEOUT: "1" } });
+  await using sluice = await Sluice.start({ ...FAULTY, env: await shortTimeout() });
   await load(sluice).then((serving) => serving.stop());
   await new Deno.Command("mkfifo", { args: [`${sluice.cwd}/pipe`] }).output();
   await fault(sluice, 0, "wait");
