@@ -1,27 +1,13 @@
 // Assigns connections to requests: idle connections by origin, one limit for all of them, and a fair queue.
 
 import type { ConnectionHolder } from "../../base/caller.ts";
-import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
-import { type Deadline, upstreamTimeout } from "../resilience/deadline.ts";
+import type { DeadlineTimer } from "../../base/deadline_timer.ts";
+import { upstreamTimeout } from "../resilience/deadline.ts";
+import { type AcquireOptions, hold, letGo, type PooledConnection, Waiter } from "./connection_waiter.ts";
 
-/** A connection as the pool sees it. The deadline timer watches it already. `expire` closes an idle connection. */
-export interface PooledConnection extends Expiring {
-  readonly key: string;
-  readonly isClosed: boolean;
-  readonly keepAliveHintMs: number;
-  reused: boolean;
-  /** The caller whose request the connection carries; undefined: idle, or no particular caller. */
-  holder: ConnectionHolder | undefined;
-  /** The connection calls this once, when it has been closed. */
-  onClosed: () => void;
-  /** Makes the connection idle. */
-  rest(): void;
-  close(): void;
-  abort(error: unknown): void;
-}
+export type { AcquireOptions, PooledConnection } from "./connection_waiter.ts";
 
 export interface PoolOptions<C, T> {
   /** Limit of connections in every state, including those that are being opened. */
@@ -33,17 +19,6 @@ export interface PoolOptions<C, T> {
   readonly clock: Clock;
   /** Opens a connection. Rejects soon after the signal is aborted. */
   readonly dial: (target: T, upstream: string, signal: AbortSignal) => Promise<C>;
-}
-
-export interface AcquireOptions {
-  readonly upstream: string;
-  readonly signal?: CancelSignal;
-  /** The caller that the connection counts for; undefined: no limit by caller applies. */
-  readonly holder?: ConnectionHolder;
-  /** Excludes idle connections. */
-  readonly fresh?: boolean;
-  /** Limits waiting and dialling. */
-  readonly deadline?: Deadline;
 }
 
 export interface PoolStats {
@@ -336,75 +311,4 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const dialing = this.#dialing.get(waiter.target.key);
     if (dialing?.delete(waiter) && dialing.size === 0) this.#dialing.delete(waiter.target.key);
   }
-}
-
-function hold(connection: PooledConnection, holder: ConnectionHolder): void {
-  holder.connections++;
-  connection.holder = holder;
-}
-
-function letGo(connection: PooledConnection): void {
-  if (connection.holder === undefined) return;
-  connection.holder.connections--;
-  connection.holder = undefined;
-}
-
-/** A request that waits for a connection. Settled once. */
-class Waiter<T, C extends PooledConnection> implements Expiring {
-  deadlineAt = Infinity;
-  expire: () => void = () => {};
-  dial: AbortController | undefined;
-  isSettled = false;
-  #isReserved = false;
-  readonly target: T;
-  readonly options: AcquireOptions;
-  readonly #resolve: (connection: C) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #onSettled: (waiter: Waiter<T, C>) => void;
-
-  constructor(
-    target: T,
-    options: AcquireOptions,
-    resolve: (connection: C) => void,
-    reject: (error: unknown) => void,
-    onSettled: (waiter: Waiter<T, C>) => void,
-  ) {
-    this.target = target;
-    this.options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#onSettled = onSettled;
-    options.signal?.addEventListener("abort", this.#onAbort);
-  }
-
-  /** A connection is being opened for the request. It counts for the caller. */
-  reserve(): void {
-    if (this.options.holder === undefined) return;
-    this.#isReserved = true;
-    this.options.holder.connections++;
-  }
-
-  /** Its own attempt to connect continues: the connection will serve another request. */
-  succeed(connection: C): void {
-    if (!this.#settle()) return;
-    if (this.options.holder !== undefined) hold(connection, this.options.holder);
-    this.#resolve(connection);
-  }
-
-  fail(error: unknown): void {
-    if (!this.#settle()) return;
-    this.#reject(error);
-    this.dial?.abort(error);
-  }
-
-  #settle(): boolean {
-    if (this.isSettled) return false;
-    this.isSettled = true;
-    this.options.signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#isReserved) this.options.holder!.connections--;
-    this.#onSettled(this);
-    return true;
-  }
-
-  readonly #onAbort = () => this.fail(this.options.signal!.reason);
 }
