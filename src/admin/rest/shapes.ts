@@ -89,6 +89,20 @@ export function listWarningsRead(warnings: readonly ListWarning[]): { warnings?:
   };
 }
 
+/** Names and texts of a tool or prompt: the operator's where he has set one, else those of its upstream. */
+function namesRead(row: ToolRow | PromptRow, definition: Json): Json {
+  return {
+    name: row.name,
+    originalName: row.originalName,
+    displayName: row.displayName ?? definition.title ?? null,
+    customName: row.customName ?? row.originalName,
+    customNameSlug: slugify(row.customName ?? row.originalName),
+    title: definition.title ?? null,
+    description: row.description ?? definition.description ?? null,
+    originalDescription: definition.description ?? null,
+  };
+}
+
 /**
  * @param from the tool's gateway; undefined if the tool has none
  * @param principal a caller who may not see the gateway learns only whether the tool can be reached
@@ -98,14 +112,7 @@ export function toolRead(row: ToolRow, from: GatewayRow | undefined, principal: 
   const definition = JSON.parse(row.definition) as Json;
   return {
     ...entityRead(row),
-    name: row.name,
-    originalName: row.originalName,
-    displayName: row.displayName ?? definition.title ?? null,
-    customName: row.customName ?? row.originalName,
-    customNameSlug: slugify(row.customName ?? row.originalName),
-    title: definition.title ?? null,
-    description: row.description ?? definition.description ?? null,
-    originalDescription: definition.description ?? null,
+    ...namesRead(row, definition),
     url: gateway === undefined ? null : shownUrl(gateway.url, principal),
     integrationType: "MCP",
     requestType: gateway?.transport ?? null,
@@ -145,14 +152,7 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
   const definition = JSON.parse(row.definition) as Json;
   return {
     ...entityRead(row),
-    name: row.name,
-    originalName: row.originalName,
-    displayName: row.displayName ?? definition.title ?? null,
-    customName: row.customName ?? row.originalName,
-    customNameSlug: slugify(row.customName ?? row.originalName),
-    title: definition.title ?? null,
-    description: row.description ?? definition.description ?? null,
-    originalDescription: definition.description ?? null,
+    ...namesRead(row, definition),
     template: null,
     arguments: definition.arguments ?? [],
     _meta: definition._meta ?? null,
