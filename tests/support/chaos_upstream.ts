@@ -1,5 +1,6 @@
 // A hostile upstream: an MCP server whose tools, one per mode, misbehave as they are called.
 
+import { serveOnLoopback } from "./loopback_server.ts";
 import { CHAOS_MODES, type ChaosMode, isChaosMode } from "./chaos_modes.ts";
 
 export interface ChaosOptions {
@@ -33,12 +34,7 @@ export class ChaosUpstream implements AsyncDisposable {
 
   private constructor({ port = 0, sessions = false }: ChaosOptions) {
     this.#givesSessions = sessions;
-    this.#server = Deno.serve({
-      hostname: "127.0.0.1",
-      port,
-      onListen: () => {},
-      onError: () => new Response(null, { status: 500 }),
-    }, (request) => this.#serve(request));
+    this.#server = serveOnLoopback((request) => this.#serve(request), port);
     this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
   }
 

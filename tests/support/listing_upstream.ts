@@ -1,4 +1,5 @@
 // An upstream whose lists a test writes word by word, in a revision with sessions (without a session id) or in 2026-07-28.
+import { serveOnLoopback } from "./loopback_server.ts";
 
 export interface ListRequest {
   readonly method: string;
@@ -39,15 +40,7 @@ export class ListingUpstream implements AsyncDisposable {
 
   constructor(options: ListingOptions = {}) {
     this.#options = options;
-    this.#server = Deno.serve(
-      {
-        hostname: "127.0.0.1",
-        port: 0,
-        onListen: () => {},
-        onError: () => new Response(null, { status: 500 }),
-      },
-      (request) => this.#serve(request),
-    );
+    this.#server = serveOnLoopback((request) => this.#serve(request));
     this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
   }
 

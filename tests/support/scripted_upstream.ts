@@ -1,4 +1,5 @@
 // A stateful upstream whose calls run until a test says otherwise, and which notes who was called and who was cancelled.
+import { serveOnLoopback } from "./loopback_server.ts";
 
 /** One tools/call as the upstream sees it. */
 export interface RunningCall {
@@ -21,15 +22,7 @@ export class ScriptedUpstream implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   private constructor() {
-    this.#server = Deno.serve(
-      {
-        hostname: "127.0.0.1",
-        port: 0,
-        onListen: () => {},
-        onError: () => new Response(null, { status: 500 }),
-      },
-      (request) => this.#serve(request),
-    );
+    this.#server = serveOnLoopback((request) => this.#serve(request));
     this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
   }
 

@@ -1,4 +1,5 @@
 // An upstream that takes its time and little else: stateless, and with as few answers at once as it is told. For load.
+import { serveOnLoopback } from "./loopback_server.ts";
 import { freePort } from "./free_port.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -33,12 +34,7 @@ export class SlowUpstream implements AsyncDisposable {
   private constructor(options: SlowOptions) {
     this.#options = options;
     this.#free = options.slots ?? Infinity;
-    this.#server = Deno.serve({
-      hostname: "127.0.0.1",
-      port: options.port ?? 0,
-      onListen: () => {},
-      onError: () => new Response(null, { status: 500 }),
-    }, (request) => this.#serve(request));
+    this.#server = serveOnLoopback((request) => this.#serve(request), options.port);
     this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
   }
 

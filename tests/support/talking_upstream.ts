@@ -1,4 +1,5 @@
 // An upstream with sessions that offers what a test says, speaks outside calls, and notes what it is told.
+import { serveOnLoopback } from "./loopback_server.ts";
 
 /** A message that reached the upstream, besides handshakes and lists. */
 export interface Told {
@@ -36,15 +37,7 @@ export class TalkingUpstream implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   constructor() {
-    this.#server = Deno.serve(
-      {
-        hostname: "127.0.0.1",
-        port: 0,
-        onListen: () => {},
-        onError: () => new Response(null, { status: 500 }),
-      },
-      (request) => this.#serve(request),
-    );
+    this.#server = serveOnLoopback((request) => this.#serve(request));
     this.url = `http://127.0.0.1:${this.#server.addr.port}/mcp`;
   }
 
