@@ -160,7 +160,8 @@ Deno.test("A worker that is short of memory ends the sessions of whoever keeps t
   const tell = async () => {
     const sessionId = await openSession(sluice, { token: bob });
     const { status } = await post(sluice, toolCall("up-tell"), { token: bob, headers: inSession(sessionId) });
-    assertEquals(status, 200);
+    // 404: the worker ended bob's sessions in between.
+    assert(status === 200 || status === 404, `${status}`);
   };
   const shed = () => sluice.log().filter(({ event }) => event === "sessions ended, memory is short");
   for (let n = 0; n < 600 && shed().length < 2; n++) await tell();
