@@ -23,6 +23,7 @@ import { declaredBy, PoolKeys } from "./pool/pool_keys.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
 import type { PoolKey } from "./pool/session_key.ts";
 import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";
+import { Tenants } from "./bound/tenants.ts";
 import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
 import { tellLogLevel } from "./bound/client_preferences.ts";
 
@@ -38,6 +39,7 @@ export class Upstream {
   readonly #deps: UpstreamDeps;
   readonly #retries = new RetryBudget();
   readonly #keys: PoolKeys;
+  readonly #tenants: Tenants;
   readonly #opener: SessionOpener;
   readonly #clients: ClientSessions;
   readonly #notifications: UpstreamNotifications;
@@ -64,6 +66,7 @@ export class Upstream {
       hasLogging: () => "logging" in this.capabilities,
       isRetired: () => this.#retired,
     });
+    this.#tenants = new Tenants(profile, deps.identities);
     this.#notifications = new UpstreamNotifications({
       id: this.id,
       name: this.name,
@@ -71,6 +74,7 @@ export class Upstream {
       stateless: () => opener.stateless,
       open: (opening) => opener.open(opening),
       limits: opener.limits,
+      tenantOf: (bound) => this.#tenants.ofSession(bound),
     });
   }
 
@@ -136,10 +140,12 @@ export class Upstream {
     filter: Pick<SubscriptionFilter, "resourceSubscriptions" | "taskIds">,
     onMessage: (text: string) => void,
     signal: AbortSignal,
-    { received, clientCapabilities }: Pick<UpstreamCall, "received" | "clientCapabilities">,
+    call: Pick<UpstreamCall, "token" | "received" | "clientCapabilities">,
   ): Subscription {
+    const { received, clientCapabilities } = call;
     const passed = this.#profile.passthrough.select(received);
-    return this.#notifications.subscribe(filter, { onMessage, clientCapabilities, passed }, signal);
+    const tenant = this.#tenants.of({ ...call, bound: null }, passed);
+    return this.#notifications.subscribe(filter, { onMessage, clientCapabilities, passed, tenant }, signal);
   }
 
   /**
@@ -196,6 +202,25 @@ export class Upstream {
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     this.#opener.requireOpen();
     const passed = this.#profile.passthrough.select(call.received);
+    const own = this.#transport.kind === "streamable-http" ? call : this.#asTenant(call, passed);
+    return this.#send(method, params, own, passed);
+  }
+
+  /** Gives the call the processes and sockets of its tenant. Those of a session end with it. */
+  #asTenant(call: UpstreamCall, passed: HeaderList): UpstreamCall {
+    const tenant = this.#tenants.of(call, passed);
+    if (tenant === call.bound?.tenant) {
+      call.bound.releaseAtEnd(this.id, () => this.#opener.stateless?.release?.(tenant));
+    }
+    return { ...call, tenant };
+  }
+
+  #send(
+    method: string,
+    params: string | undefined,
+    call: UpstreamCall,
+    passed: HeaderList,
+  ): Promise<RpcAnswer> {
     const { stateless } = this.#opener;
     if (stateless !== null) return this.#callStateless(stateless, method, params, call, passed);
     const shared = this.#profile.sessionMode === "shared";
@@ -235,7 +260,7 @@ export class Upstream {
       // again.
       if (!isUngreeted(error) && await opener.stillSpeaksStateless(session, call, passed)) throw error;
       opener.forget(session);
-      return this.#route(method, params, call);
+      return this.#send(method, params, call, passed);
     }
   }
 

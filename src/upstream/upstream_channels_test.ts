@@ -20,7 +20,7 @@ import { BoundSessions } from "./bound/bound_sessions.ts";
 import { ClientState } from "./client/client_state.ts";
 import { discover } from "./discover.ts";
 import { probeUpstream } from "./health/probe.ts";
-import { Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
+import { Upstream, type UpstreamCall, type UpstreamDeps, type UpstreamProfile } from "./upstream.ts";
 
 const OPTIONS = {
   clientInfo: { name: "test", version: "1" },
@@ -29,14 +29,21 @@ const OPTIONS = {
 };
 const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
 
+const METHODS_OF_TWO_CALLS = ["server/discover", "tools/call", "tools/call"];
+
 const dualScript: Script = (said, peer) =>
   said.method === "initialize" ? sessionScript(undefined)(said, peer) : statelessScript(said, peer);
 
 /** An upstream whose row names this revision; null: a revision with sessions. */
-function setUp(rowSays: string | null, script: Script, deps: Partial<UpstreamDeps> = {}) {
+function setUp(
+  rowSays: string | null,
+  script: Script,
+  deps: Partial<UpstreamDeps> = {},
+  profile: Partial<UpstreamProfile> = {},
+) {
   const fake = new FakePeers(systemClock, script);
   const upstream = new Upstream(
-    upstreamProfile({ statelessRevision: rowSays }),
+    upstreamProfile({ statelessRevision: rowSays, ...profile }),
     fake.transport({ openTimeoutMs: 300 }),
     upstreamDeps(deps),
   );
@@ -92,22 +99,31 @@ Deno.test("discover() says why nothing can be started, and starts nothing twice"
   assertEquals(tries, 1);
 });
 
-Deno.test("Upstream.request() has one process for all callers of a stateless upstream, with and without sessions", async () => {
+Deno.test("Upstream.request() has a process for each session and each caller of a stateless upstream", async () => {
   const { fake, upstream, ask } = setUp(STATELESS_REVISION, statelessScript);
   const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
-  await Promise.all([ask(), ask(), ...bound.map((one) => ask(one))]);
-  assertEquals([fake.peers.length, fake.last.methods.length, bound[0]!.size], [1, 5, 0]);
-  await Promise.all(bound.map((one) => one.end()));
-  assertEquals(fake.open, 1);
-  const declared = fake.last.heard.slice(1).map(({ params }) => params._meta[META.clientCapabilities]);
-  assertEquals(declared.toSorted((a, b) => JSON.stringify(a).length - JSON.stringify(b).length), [
-    {},
-    {},
-    { roots: {} },
-    { roots: {} },
-  ]);
+  const asBob = () =>
+    upstream.request("tools/call", '{"name":"t"}', call({ token: { issuer: "i", subject: "bob" } }));
+  await Promise.all([ask(), ask(), asBob(), asBob(), ...bound.flatMap((one) => [ask(one), ask(one)])]);
+  assertEquals(fake.peers.map(({ methods }) => methods), [1, 2, 3, 4].map(() => METHODS_OF_TWO_CALLS));
+  const declared = fake.peers.map(({ heard }) => heard[1]!.params._meta[META.clientCapabilities]);
+  assertEquals(declared, [{}, {}, { roots: {} }, { roots: {} }]);
+  await bound[0]!.end();
+  assertEquals(fake.peers.map(({ isOpen }) => isOpen), [true, true, false, true]);
+  bound[1]!.review(() => true);
+  await settle();
+  assertEquals(fake.peers.map(({ isOpen }) => isOpen), [true, true, false, false]);
+  await assertRejects(() => ask(bound[0]), SluiceError);
   upstream.retire();
-  assertEquals(fake.open, 0);
+  assertEquals([fake.peers.length, fake.open], [4, 0]);
+});
+
+Deno.test("Upstream.request() has one process for everybody where the operator has said so", async () => {
+  const { fake, ask } = setUp(STATELESS_REVISION, statelessScript, {}, { sessionMode: "shared" });
+  const bound = new BoundSessions();
+  await Promise.all([ask(), ask(bound)]);
+  await bound.end();
+  assertEquals(fake.peers.map(({ methods, isOpen }) => [methods, isOpen]), [[METHODS_OF_TWO_CALLS, true]]);
 });
 
 Deno.test("Upstream.request() speaks to an upstream in an older revision as its row says, without a probe", async () => {
@@ -139,7 +155,7 @@ Deno.test("Upstream.request() finds out that a stateless upstream speaks an olde
   }
 });
 
-Deno.test("Upstream.request() finds out that an upstream no longer knows initialize, and shares a process from then on", async () => {
+Deno.test("Upstream.request() finds out that an upstream no longer knows initialize, and needs no handshake from then on", async () => {
   const paths = [
     { bound: () => null, pooled: false },
     { bound: () => null, pooled: true },
@@ -154,7 +170,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
       fake.peers.flatMap(({ methods }) => methods).filter((method) => method === "initialize").length,
       1,
     );
-    await waitFor(() => fake.open === 1, { what: "nothing to be left but the shared process" });
+    await waitFor(() => fake.open === 1, { what: "nothing to be left but one process" });
     upstream.retire();
     await session?.end();
     assertEquals(fake.open, 0);

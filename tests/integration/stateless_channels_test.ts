@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { startGatewayWith } from "../conformance/gateway.ts";
-import { connectV1 } from "../support/mcp_clients.ts";
+import { connectV1, type McpClient } from "../support/mcp_clients.ts";
 import { metric } from "../support/metric.ts";
 import { serveStatelessWebSocket } from "../support/stateless_websocket.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -100,15 +100,21 @@ Deno.test("A 2026-07-28 client on a 2026-07-28 process behind two workers: all t
     assertEquals(asked.filter((what) => what.startsWith("Who? ")), ["Who? 0", "Who? 1", "Who? 2", "Who? 3"]);
   });
 
-  await t.step("one process for each worker, whoever calls", async () => {
+  await t.step("one process of a caller for each worker, and one for each session to its end", async () => {
     await Promise.all(Array.from({ length: 20 }, async () => {
       await using other = await connectSessionless(gateway.url);
       await other.call("process");
     }));
-    const older = await connectV1(gateway.url);
-    await older.callTool("process");
-    await older[Symbol.asyncDispose]();
-    await waitFor(() => processesWith(mark).length <= 2, { what: "no more than two processes" });
+    const of = async (client: McpClient) => (await client.callTool("process")).content[0].text;
+    const sessions = [await connectV1(gateway.url), await connectV1(gateway.url)];
+    const own = new Set(await Promise.all(sessions.map(of)));
+    assertEquals([own.size, own.has(await call("process"))], [2, false]);
+    for (const session of sessions) {
+      await session.terminate();
+      await session[Symbol.asyncDispose]();
+    }
+    // The third one tells the leader of changed lists.
+    await waitFor(() => processesWith(mark).length <= 3, { what: "no more than three processes" });
     const processes = await metric(gateway.sluice, "sluice_stdio_processes ");
     assertEquals(processes, processesWith(mark).length);
     assertEquals(await metric(gateway.sluice, "sluice_upstream_connections "), processes);
@@ -212,7 +218,7 @@ Deno.test("A process is spoken to in the other way once its program is another, 
     assert(/Tool increment not found/.test(await call("grown-increment")));
   }
   await waitFor(() => processesWith(mark).length === 1, {
-    what: "nothing to be left but the shared process",
+    what: "nothing to be left but the caller's process",
   });
 
   assertEquals((await register("shrunk")).protocolVersion, "2026-07-28");

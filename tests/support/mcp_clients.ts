@@ -39,9 +39,27 @@ export async function connectV1(url: string, { token }: ConnectOptions = {}): Pr
 }
 
 /** The v2 client in its default mode, which speaks the revisions with sessions. */
-export async function connectV2(url: string, { token }: ConnectOptions = {}): Promise<McpClient> {
+export function connectV2(url: string, options: ConnectOptions = {}): Promise<McpClient> {
+  return connectInMode("legacy", url, options);
+}
+
+/** The v2 client in the mode that prefers 2026-07-28 and falls back to sessions. */
+export function connectAuto(url: string, options: ConnectOptions = {}): Promise<McpClient> {
+  return connectInMode("auto", url, options);
+}
+
+/** The v2 client in revision 2026-07-28 alone. */
+export function connectStateless(url: string, options: ConnectOptions = {}): Promise<McpClient> {
+  return connectInMode({ pin: "2026-07-28" }, url, options);
+}
+
+async function connectInMode(
+  mode: "legacy" | "auto" | { pin: string },
+  url: string,
+  { token }: ConnectOptions,
+): Promise<McpClient> {
   const transport = new TransportV2(new URL(url), { requestInit: { headers: bearer(token) } });
-  const client = new ClientV2(CLIENT_INFO);
+  const client = new ClientV2(CLIENT_INFO, { versionNegotiation: { mode } });
   await client.connect(transport);
   return adapt(client, transport);
 }

@@ -1,4 +1,5 @@
 // Subscriptions of a 2026-07-28 client to resources and tasks: found in its scope, and subscribed to at their upstreams.
+import { tokenOf } from "../../auth/principal.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -113,12 +114,14 @@ export class UpstreamSubscriptions {
       ...(tasks!.length > 0 ? { taskIds: tasks! } : {}),
     };
     const owner = taskOwnerOf(call);
+    const { principal, received, clientCapabilities } = call;
+    const caller = { token: tokenOf(principal), received, clientCapabilities };
     const hear = (text: string) => {
       if (!isOf(filter, text)) return;
       onUpdate(renameInMessage(text, (taskId) => this.#taskIds.seal(owner, { gatewayId, taskId })));
     };
     return (upstream, stop) => {
-      const { opened } = upstream.subscribe(filter, hear, AbortSignal.any([stop, ended]), call);
+      const { opened } = upstream.subscribe(filter, hear, AbortSignal.any([stop, ended]), caller);
       // An upstream that refuses is asked again once it has changed.
       opened.catch(() => {});
     };

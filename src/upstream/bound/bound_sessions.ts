@@ -30,9 +30,12 @@ export class BoundSessions {
   });
   /** Resource streams to upstreams without sessions, by upstream id. */
   readonly #streams = new Map<string, ResourceStream>();
+  /** Closes the processes and sockets of this client at upstreams without sessions, by upstream id. */
+  readonly #releases = new Map<string, () => void>();
   /** Upstreams that a review has closed and that are not open again. */
   readonly #closed = new Set<string>();
   #isBarred: (upstreamId: string) => boolean = () => false;
+  #tenant: string | undefined;
   #ended = false;
 
   /** @param client owner of these sessions */
@@ -40,6 +43,17 @@ export class BoundSessions {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Names this client where an upstream without sessions keeps a process or socket for it. */
+  get tenant(): string {
+    return this.#tenant ??= `session ${crypto.randomUUID()}`;
+  }
+
+  /** Calls `release` when the client ends or may not use the upstream any more. @throws {SluiceError} SESSION_NOT_FOUND */
+  releaseAtEnd(upstreamId: string, release: () => void): void {
+    if (this.#ended) throw new SluiceError("SESSION_NOT_FOUND");
+    this.#releases.set(upstreamId, release);
   }
 
   /**
@@ -115,6 +129,11 @@ export class BoundSessions {
       this.#closed.add(upstreamId);
       this.closeStream(upstreamId);
     }
+    for (const [upstreamId, release] of [...this.#releases]) {
+      if (!isBarred(upstreamId)) continue;
+      this.#releases.delete(upstreamId);
+      release();
+    }
     const again = [...this.#closed].filter((upstreamId) => !isBarred(upstreamId));
     for (const upstreamId of again) this.#closed.delete(upstreamId);
     return again;
@@ -131,6 +150,8 @@ export class BoundSessions {
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const upstreamId of [...this.#streams.keys()]) this.closeStream(upstreamId);
+    for (const release of this.#releases.values()) release();
+    this.#releases.clear();
     await Promise.all(all.map(({ opening }) => opening.then((session) => session.close(), () => {})));
   }
 

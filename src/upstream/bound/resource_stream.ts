@@ -11,6 +11,8 @@ interface Streaming {
   readonly upstreamId: string;
   /** The caller's headers for opening the stream. */
   readonly passed: HeaderList;
+  /** See `SessionCall`. */
+  readonly tenant: string;
   /** Aborted when the upstream is changed or deleted. */
   readonly gone: AbortSignal;
 }
@@ -34,7 +36,7 @@ export class ResourceStream {
    * @throws {SluiceError} UPSTREAM_*
    */
   async update(withinMs: number): Promise<void> {
-    const { subscribe, client, upstreamId, passed, gone } = this.#streaming;
+    const { subscribe, client, upstreamId, passed, tenant, gone } = this.#streaming;
     const resourceSubscriptions = [...client.subscriptionsTo(upstreamId)];
     const uris = JSON.stringify(resourceSubscriptions);
     const before = this.#open;
@@ -47,6 +49,7 @@ export class ResourceStream {
           onMessage: (text) => client.peer?.notify(text),
           clientCapabilities: client.capabilities,
           passed,
+          tenant,
         });
         this.#open = { uris, stop, stream };
         // A refused stream may be requested again.

@@ -46,12 +46,12 @@ export class SessionOpener {
    */
   async stillSpeaksStateless(
     session: UpstreamChannel,
-    { signal }: Pick<SessionCall, "signal">,
+    { signal, tenant }: Pick<SessionCall, "signal" | "tenant">,
     passed: HeaderList,
   ): Promise<boolean> {
     if (session.protocolVersion !== STATELESS_REVISION) return false;
     try {
-      const asked = session.request("server/discover", undefined, { ...this.limits, signal }, passed);
+      const asked = session.request("server/discover", undefined, { ...this.limits, signal, tenant }, passed);
       const { text, failed } = await asked;
       return !failed && speaksStateless(JSON.parse(text));
     } catch {
@@ -121,12 +121,12 @@ export class SessionOpener {
    */
   async probe(
     session: UpstreamChannel,
-    { signal }: Pick<SessionCall, "signal">,
+    { signal, tenant }: Pick<SessionCall, "signal" | "tenant">,
     passed: HeaderList,
   ): Promise<void> {
     const attempt = this.#enter();
     try {
-      await session.checkReachable({ ...this.limits, signal }, passed);
+      await session.checkReachable({ ...this.limits, signal, tenant }, passed);
     } catch (error) {
       const failed = isUnreachable(error) || isError(error, "UPSTREAM_TIMEOUT");
       if (failed) attempt.failed();

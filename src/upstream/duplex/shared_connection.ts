@@ -1,6 +1,8 @@
-// The shared connection to an upstream of 2026-07-28: one process, or one socket per set of passed headers. A line is opened
-// on demand, and greeted before the first call.
+// The connection to an upstream of 2026-07-28: for each tenant a process, or a socket per set of passed headers. Such a server
+// may keep state in its process, although its revision has no sessions. A line is opened on demand, and greeted before the first
+// call.
 import { BoundedMap } from "../../base/bounded_map.ts";
+import type { Caller } from "../../base/caller.ts";
 import { Cancellation, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
@@ -33,14 +35,15 @@ export interface SharedOptions {
   readonly connect: (passed: HeaderList, exchange: ExchangeOptions) => Promise<DuplexConnection>;
 }
 
-/** The connection for all callers who pass the same headers. */
+/** The connection of a tenant, over sockets also of one set of passed headers. */
 interface Line {
+  readonly tenant: string;
   readonly opening: Promise<DuplexConnection>;
   readonly stop: Cancellation;
   opened: DuplexConnection | undefined;
 }
 
-/** Limit of lines; bounds memory. The least recently used line is retired. */
+/** Limit of lines; bounds processes, sockets and memory. The least recently used line is retired. */
 const MAX_LINES = 256;
 
 const NONE: HeaderList = Object.freeze([]);
@@ -49,7 +52,7 @@ export class SharedConnection implements UpstreamConnection {
   readonly sessionId = null;
   readonly isStateful = false;
   readonly #options: SharedOptions;
-  /** Keyed by the passed headers. */
+  /** Keyed by tenant and passed headers. */
   readonly #lines = new BoundedMap<string, Line>({
     maxEntries: MAX_LINES,
     ageFrom: "get",
@@ -74,7 +77,7 @@ export class SharedConnection implements UpstreamConnection {
   established(): void {}
 
   async request(id: number, body: string, options: RequestOptions): Promise<Reply> {
-    const line = this.#line(options.passed);
+    const line = this.#line(options);
     const connection = line.opened ?? await this.#wait(line.opening, options);
     try {
       const answer = connection.request(id, body, options);
@@ -89,29 +92,41 @@ export class SharedConnection implements UpstreamConnection {
 
   /** @throws {SluiceError} UPSTREAM_* */
   async notify(body: string, options: ExchangeOptions): Promise<void> {
-    const line = this.#line(options.passed);
+    const line = this.#line(options);
     await (line.opened ?? await this.#wait(line.opening, options)).notify(body, options);
   }
 
   /** Messages outside calls are subscribed to by a request. */
   listen(): void {}
 
+  release(tenant: string): void {
+    for (const [key, line] of [...this.#lines]) {
+      if (line.tenant !== tenant) continue;
+      this.#lines.delete(key);
+      void this.#end(line);
+    }
+  }
+
   /** Closes all lines, including those that are being opened. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const lines = [...this.#lines.values()];
     this.#lines.clear();
-    for (const { stop } of lines) stop.cancel(this.#gone());
-    await Promise.all(lines.map(({ opening }) => opening.then((connection) => connection.close(), () => {})));
+    await Promise.all(lines.map((line) => this.#end(line)));
   }
 
-  #line(passed: HeaderList = NONE): Line {
+  async #end({ stop, opening }: Line): Promise<void> {
+    stop.cancel(this.#gone());
+    await opening.then((connection) => connection.close(), () => {});
+  }
+
+  #line({ passed = NONE, tenant = "", caller }: ExchangeOptions): Line {
     if (this.#isClosed) throw this.#gone();
-    const key = this.#options.isLocal || passed.length === 0 ? "" : JSON.stringify(passed);
+    const key = this.#options.isLocal || passed.length === 0 ? tenant : tenant + JSON.stringify(passed);
     const known = this.#lines.get(key);
     if (known !== undefined && known.opened?.closed !== true) return known;
     const stop = new Cancellation();
-    const line: Line = { opening: this.#open(passed, stop), stop, opened: undefined };
+    const line: Line = { tenant, opening: this.#open(passed, caller, stop), stop, opened: undefined };
     this.#lines.set(key, line);
     line.opening.then((connection) => line.opened = connection, () => {
       if (this.#lines.get(key) === line) this.#lines.delete(key);
@@ -119,11 +134,15 @@ export class SharedConnection implements UpstreamConnection {
     return line;
   }
 
-  /** A caller that gives up does not stop the opening, because other callers may wait for it. */
-  async #open(passed: HeaderList, stop: Cancellation): Promise<DuplexConnection> {
+  /** A call that is given up does not stop the opening, because other calls may wait for it. */
+  async #open(
+    passed: HeaderList,
+    caller: Caller | undefined,
+    stop: Cancellation,
+  ): Promise<DuplexConnection> {
     const { clock, connect, greeting, isLocal, openTimeoutMs } = this.#options;
     const deadline = new Deadline(openTimeoutMs, "MCP_SESSION_POOL_CREATE_TIMEOUT", clock.now());
-    const connection = await connect(passed, { deadline, signal: stop });
+    const connection = await connect(passed, { deadline, signal: stop, caller });
     try {
       const greets = requestText(GREETING_ID, greeting.method, greeting.params);
       const { value } = await connection.request(GREETING_ID, greets, { deadline, signal: stop });
@@ -138,10 +157,7 @@ export class SharedConnection implements UpstreamConnection {
     }
   }
 
-  /**
-   * Subscribes to list changes of this process. The replica's list watch uses one worker's process, which does not see
-   * changes in the others.
-   */
+  /** Subscribes to list changes of this process. The replica's list watch uses a process of its own, which does not see them. */
   #follow(connection: DuplexConnection, following: Following | null): void {
     if (following === null) return;
     const { method, params, onMessage } = following;

@@ -25,6 +25,8 @@ interface ListenedTo {
   readonly stateless: () => UpstreamChannel | null;
   readonly open: (opening: Opening) => Promise<UpstreamChannel>;
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
+  /** See `SessionCall`. */
+  readonly tenantOf: (bound: BoundSessions) => string;
 }
 
 const NO_HEADERS: HeaderList = Object.freeze([]);
@@ -59,6 +61,7 @@ export class UpstreamNotifications {
         client: bound.client,
         upstreamId: id,
         passed,
+        tenant: this.#upstream.tenantOf(bound),
         gone: this.#gone.signal,
       });
     const stream = bound.stream(id, make);

@@ -14,7 +14,7 @@ const ALL_LISTS = {
   prompts: { listChanged: true },
   resources: { listChanged: true, subscribe: true },
 };
-const CALL = { received: new Headers(), clientCapabilities: '{"roots":{}}' };
+const CALL = { token: null, received: new Headers(), clientCapabilities: '{"roots":{}}' };
 const LIMITS = { timeoutMs: 1_000, timeoutSetting: "TOOL_TIMEOUT" };
 const OLDER = { token: null, revision: "2025-11-25" } as const;
 

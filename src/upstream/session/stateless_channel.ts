@@ -100,7 +100,7 @@ export class StatelessChannel implements UpstreamChannel {
   }
 
   subscribe = (filter: SubscriptionFilter, options: SubscribeOptions): Subscription => {
-    const { clientCapabilities = "{}", passed, onMessage, signal } = options;
+    const { clientCapabilities = "{}", passed, tenant, onMessage, signal } = options;
     const params = withClaims(`{"notifications":${JSON.stringify(filter)}}`, {
       clientCapabilities,
       clientInfo: this.#clientInfo,
@@ -117,6 +117,7 @@ export class StatelessChannel implements UpstreamChannel {
           isLongLived: true,
           signal,
           passed,
+          tenant,
           mirrored: this.#mirrored.of("subscriptions/listen", params),
           onMessage: take,
         });
@@ -131,6 +132,10 @@ export class StatelessChannel implements UpstreamChannel {
 
   transfer(): null {
     return null;
+  }
+
+  release(tenant: string): void {
+    this.#connection.release?.(tenant);
   }
 
   async close(): Promise<void> {
@@ -158,7 +163,7 @@ export class StatelessChannel implements UpstreamChannel {
     call: SessionCall,
     passed: HeaderList,
   ): Promise<{ readonly answer: RpcAnswer; readonly result: unknown }> {
-    const { timeoutMs, timeoutSetting, signal, caller, paramHeaders = NONE } = call;
+    const { timeoutMs, timeoutSetting, signal, caller, tenant, paramHeaders = NONE } = call;
     // Nothing has been sent, so there is nothing to cancel.
     signal?.throwIfAborted();
     const id = this.#nextId++;
@@ -167,6 +172,7 @@ export class StatelessChannel implements UpstreamChannel {
       deadline: new Deadline(timeoutMs, timeoutSetting),
       signal,
       caller,
+      tenant,
       passed,
       paramHeaders,
       mirrored: this.#mirrored.of(method, params),

@@ -19,6 +19,8 @@ export interface SessionCall {
   readonly signal?: CancelSignal;
   /** Who calls; undefined: the gateway itself, or a caller that cannot be told apart. */
   readonly caller?: Caller;
+  /** Whose state the call may use in a process or socket without a session; see `ExchangeOptions`. */
+  readonly tenant?: string;
   /** Receives what the upstream sends on this call's stream. */
   readonly client?: ClientPeer;
   /** The client's revision; absent for the gateway's own requests. */
@@ -63,6 +65,8 @@ export interface SubscribeOptions {
   /** The capabilities of the client behind the subscription, as JSON text; default: none. */
   readonly clientCapabilities?: string;
   readonly passed?: HeaderList;
+  /** As for calls. */
+  readonly tenant?: string;
 }
 
 export interface Subscription {
@@ -103,6 +107,8 @@ export interface UpstreamChannel extends PoolSession {
    * continue.
    */
   stopListening?(): void;
+  /** Closes the processes and sockets of a tenant that has ended. Absent if the channel has none. */
+  release?(tenant: string): void;
   /** Receives nothing more outside calls, and closes after the running calls. Absent if there is no session to close. */
   retire?(): void;
   /** Subscribes with a request of its own; absent if subscriptions belong to the session. */

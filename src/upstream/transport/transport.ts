@@ -12,6 +12,11 @@ export interface ExchangeOptions {
   readonly signal?: CancelSignal;
   /** Who calls, where connections and processes are shared out between callers; undefined: nobody in particular. */
   readonly caller?: Caller;
+  /**
+   * Whose state the other side may keep. Exchanges of different tenants never share a process or socket. Default: nobody's.
+   * Transports without processes and sockets ignore it.
+   */
+  readonly tenant?: string;
   /** Headers for this exchange, in addition to the connection's own. Transports without headers ignore them. */
   readonly passed?: HeaderList;
   /**
@@ -72,6 +77,8 @@ export interface UpstreamConnection {
   listen(onGone: () => void): Promise<void> | void;
   /** Makes `listen` ineffective, because another worker resumes the session. Absent if sessions cannot be resumed. */
   stopListening?(): void;
+  /** Closes the processes and sockets of a tenant that has ended. Absent if a connection serves one session. */
+  release?(tenant: string): void;
   /** Ends the session at the upstream, and the connection, within a few seconds. Never throws. */
   close(): Promise<void>;
 }
@@ -120,6 +127,7 @@ export interface UpstreamTransport {
   ): UpstreamConnection | null;
   /**
    * Returns a connection without a session, usable at once by everyone. Null: this transport always has sessions.
+   * Each tenant has processes and sockets of its own behind it.
    * @param greeting sent first on each process or socket that the connection opens
    */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
