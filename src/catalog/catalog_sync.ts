@@ -1,6 +1,7 @@
 // Updates the registry from what upstreams offer: runs discovery, saves the result, and announces the change.
 import type { Clock } from "../base/clock.ts";
-import { isError, reasonOf, SluiceError } from "../base/errors.ts";
+import { isError, SluiceError } from "../base/errors.ts";
+import { operatorText } from "../base/seen_answer.ts";
 import type { DiscoveryKinds, DiscoverySaved, Naming } from "../store/registry/save_discovery.ts";
 import type { Registry } from "../store/registry/registry.ts";
 import type { Discovery, GatewayRow } from "../store/registry/rows.ts";
@@ -93,7 +94,7 @@ export class CatalogSync {
         }
       } catch (error) {
         countRefresh("failed");
-        log.warning("upstream not refreshed", { upstream: row.name, reason: reasonOf(error) });
+        log.warning("upstream not refreshed", { upstream: row.name, reason: operatorText(error) });
         await this.#keepError(row, error);
         throw error;
       }
@@ -114,7 +115,7 @@ export class CatalogSync {
   async #keepError(row: GatewayRow, error: unknown): Promise<void> {
     if (!(error instanceof SluiceError)) return;
     if (error.row.source !== "upstream" && !isError(error, "EGRESS_DENIED")) return;
-    await this.#deps.registry.saveHealth(row, { lastError: error.message }).catch((failure) =>
+    await this.#deps.registry.saveHealth(row, { lastError: operatorText(error) }).catch((failure) =>
       this.#deps.log.error("refresh failure not saved", { error: failure })
     );
   }

@@ -1,5 +1,6 @@
 // Error responses: JSON-RPC error objects for the data plane, `{"detail": …}` for REST. The log line has the same correlation id.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
+import { operatorText } from "../base/seen_answer.ts";
 import { type CallNote, CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Count } from "../telemetry/metrics.ts";
@@ -60,9 +61,12 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The REST response in FastAPI's shape. `detail` lists every fault of a 422, and is one sentence otherwise. */
+/**
+ * The REST response in FastAPI's shape. `detail` lists every fault of a 422, and is one sentence otherwise, with what an
+ * upstream answered if that was the cause: whoever manages upstreams has to know it.
+ */
 export function restErrorResponse({ error, correlationId }: ReportedError): Response {
-  const body = { detail: error.data ?? error.message, code: error.code, correlationId };
+  const body = { detail: error.data ?? operatorText(error), code: error.code, correlationId };
   const headers = { [CORRELATION_HEADER]: correlationId, ...errorHeaders(error) };
   return Response.json(body, { status: error.row.http, headers });
 }

@@ -15,7 +15,8 @@ export class SseDecoder {
   /** The pieces of the current line. They are joined once, because repeated joining of a long line takes quadratic time. */
   #rest: string[] = [];
   #restChars = 0;
-  #endsInCr = false;
+  /** The last piece ended in CR. An LF at the start of the next piece belongs to it. */
+  #endedInCr = false;
   #data: string[] = [];
   #dataChars = 0;
   #event = "";
@@ -46,35 +47,34 @@ export class SseDecoder {
       this.#atStart = false;
       if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
     }
+    if (this.#endedInCr && text.startsWith("\n")) text = text.slice(1);
+    else if (text === "") return [];
+    this.#endedInCr = text.endsWith("\r");
     const events: SseEvent[] = [];
-    if (text === "") return events;
+    let lf = text.indexOf("\n");
+    let cr = text.indexOf("\r");
     let lineStart = 0;
-    // The remainder holds no whole line, except for a CR at its very end.
-    const searched = this.#endsInCr ? this.#restChars - 1 : this.#restChars;
-    if (this.#endsInCr || text.includes("\n") || text.includes("\r")) {
-      text = this.#rest.join("") + text;
-      this.#rest = [];
-      this.#restChars = 0;
-    }
-    const searchFrom = this.#rest.length > 0 ? text.length : searched;
-    let lf = text.indexOf("\n", searchFrom);
-    let cr = text.indexOf("\r", searchFrom);
     while (lf >= 0 || cr >= 0) {
       const lineEnd = cr < 0 ? lf : lf < 0 ? cr : Math.min(lf, cr);
-      // A final CR may be the first half of a CRLF, so it waits for the next piece.
-      if (lineEnd === cr && cr === text.length - 1) break;
-      this.#line(text.slice(lineStart, lineEnd), events);
+      const end = text.slice(lineStart, lineEnd);
+      this.#line(this.#rest.length === 0 ? end : this.#takeRest() + end, events);
       lineStart = lineEnd + (lineEnd === cr && lf === cr + 1 ? 2 : 1);
       if (lf >= 0 && lf < lineStart) lf = text.indexOf("\n", lineStart);
       if (cr >= 0 && cr < lineStart) cr = text.indexOf("\r", lineStart);
     }
     if (lineStart < text.length) this.#rest.push(text.slice(lineStart));
     this.#restChars += text.length - lineStart;
-    this.#endsInCr = lineStart < text.length && text.endsWith("\r");
     if (this.#restChars + this.#dataChars > this.#maxEventChars) {
       throw new RangeError(`an event is longer than ${this.#maxEventChars} characters`);
     }
     return events;
+  }
+
+  #takeRest(): string {
+    const rest = this.#rest.join("");
+    this.#rest = [];
+    this.#restChars = 0;
+    return rest;
   }
 
   #line(line: string, events: SseEvent[]): void {

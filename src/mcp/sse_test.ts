@@ -43,6 +43,16 @@ Deno.test("SseDecoder.push() gives the same events however the bytes are cut", (
   );
 });
 
+Deno.test("SseDecoder.push() gives an event whose lines end in CR as soon as it is whole", () => {
+  const decoder = new SseDecoder(1000);
+  const data = (text: string) => decoder.push(bytes(text)).map(({ data }) => data);
+  assertEquals(data("data: 1\r\r"), ["1"]);
+  assertEquals(data("data: 2\r"), []);
+  assertEquals(data("\n\r"), ["2"]);
+  assertEquals(data("\ndata: 3\n\n"), ["3"]);
+  assertEquals(data("\r"), []);
+});
+
 Deno.test("SseDecoder.push() refuses an event beyond its limit", () => {
   const decoder = new SseDecoder(10);
   decoder.push(bytes("data: 1234"));

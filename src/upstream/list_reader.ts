@@ -1,6 +1,7 @@
 // Reads the lists of an upstream page by page. Each page is judged as it arrives, and only the texts of sound entries stay in
 // memory. A list that fails does not take the others along.
 import { SluiceError } from "../base/errors.ts";
+import { operatorText } from "../base/seen_answer.ts";
 import { eachElement, isObject, memberText } from "../mcp/json_rpc.ts";
 import { isRefused, judgeEntry, type ListKind } from "../mcp/list_entries.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
@@ -162,7 +163,7 @@ class ListReader {
 
   listFailed({ method }: List, error: SluiceError): void {
     if (error.code === "UPSTREAM_TIMEOUT") this.#timeoutMs = Math.min(this.#timeoutMs, IMPATIENT_MS);
-    this.#warn({ list: method, name: null, reason: error.message });
+    this.#warn({ list: method, name: null, reason: operatorText(error) });
   }
 
   /** The result as text. Null: the upstream does not know the method. */

@@ -2,11 +2,12 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
-import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
+import type { HeaderList, TransportKind, UpstreamTransport } from "./transport/transport.ts";
 import type { OpenChannel } from "./duplex/duplex_channel.ts";
 import type { DuplexConnection } from "./duplex/duplex_connection.ts";
 import { DuplexTransport, type DuplexTransportOptions } from "./duplex/duplex_transport.ts";
 import type { ConnectSocket, HttpClient } from "./http_client/http_client.ts";
+import { Addresses } from "./http_client/redirects.ts";
 import { HttpTransport } from "./streamable_http/http_transport.ts";
 import { openSseChannel } from "./sse/sse_channel.ts";
 import { readLaunch } from "./stdio/launch.ts";
@@ -26,6 +27,8 @@ export interface TransportTarget {
 
 export interface TransportsOptions {
   readonly client: HttpClient;
+  /** Headers of every request over HTTP, unless the upstream's credentials or the caller bring their own. */
+  readonly agentHeaders: HeaderList;
   readonly processes: StdioProcesses;
   readonly maxResponseBytes: number;
   /** STDIO_IDLE_TIMEOUT; Infinity: never. */
@@ -47,6 +50,7 @@ const PING_AFTER_MS = 30_000;
 export class Transports {
   readonly #options: TransportsOptions;
   readonly #connections = new Set<DuplexConnection>();
+  readonly #addresses = new Addresses();
 
   constructor(options: TransportsOptions) {
     this.#options = options;
@@ -58,14 +62,21 @@ export class Transports {
   }
 
   make(target: TransportTarget): UpstreamTransport {
-    const { client, processes, maxResponseBytes, sharedIdleMs, stdioIdleMs } = this.#options;
+    const { client, agentHeaders, processes, maxResponseBytes, sharedIdleMs, stdioIdleMs } = this.#options;
     const { upstream, url } = target;
     switch (target.transport) {
       case "STREAMABLEHTTP":
-        return new HttpTransport(client, target, maxResponseBytes);
+        return new HttpTransport({
+          client,
+          target,
+          maxResponseBytes,
+          agentHeaders,
+          address: this.#addresses.of(url),
+          onStray: this.#strayOf("streamable-http", upstream),
+        });
       case "SSE":
         return this.#duplex("sse", target, url.href, {
-          open: openSseChannel(target, this.#options),
+          open: openSseChannel(target, { ...this.#options, address: this.#addresses.of(url) }),
           idleMs: Infinity,
           sharedIdleMs,
           pingAfterMs: PING_AFTER_MS,
@@ -104,7 +115,7 @@ export class Transports {
     address: string,
     rest: Pick<DuplexTransportOptions, "open" | "idleMs" | "sharedIdleMs" | "pingAfterMs">,
   ): DuplexTransport {
-    const { maxResponseBytes, openTimeoutMs, clock, log, countStray } = this.#options;
+    const { maxResponseBytes, openTimeoutMs, clock } = this.#options;
     return new DuplexTransport({
       ...rest,
       openTimeoutMs,
@@ -114,11 +125,16 @@ export class Transports {
       maxResponseBytes,
       clock,
       connections: this.#connections,
-      onStray: (what) => {
-        countStray(kind);
-        log.debug("stray message from upstream", { upstream, what });
-      },
+      onStray: this.#strayOf(kind, upstream),
     });
+  }
+
+  #strayOf(kind: TransportKind, upstream: string): (what: string) => void {
+    const { log, countStray } = this.#options;
+    return (what) => {
+      countStray(kind);
+      log.debug("stray message from upstream", { upstream, what });
+    };
   }
 }
 

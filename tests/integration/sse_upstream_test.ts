@@ -96,11 +96,15 @@ Deno.test("An SSE stream that is none, is refused, is silent or ends says what i
   await using peer = new DuplexPeer();
   const refusals: [get: () => Response, code: string, detail: unknown][] = [
     [() => new Response("who are you", { status: 401 }), "UPSTREAM_AUTH_FAILED", 401],
-    [() => new Response("gone\nfor good", { status: 410 }), "UPSTREAM_HTTP_ERROR", "gone for good"],
+    [
+      () => new Response("gone\nfor good", { status: 410 }),
+      "UPSTREAM_HTTP_ERROR",
+      "a body of type text/plain",
+    ],
     [
       () => Response.json({}),
       "UPSTREAM_PROTOCOL_ERROR",
-      'expected an event stream, received "application/json"',
+      "expected an event stream, received a body of type application/json",
     ],
   ];
   for (const [get, code, detail] of refusals) {

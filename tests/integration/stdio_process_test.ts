@@ -33,6 +33,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
     ...options,
   });
   const transports = new Transports({
+    agentHeaders: [],
     client: new FakeUpstream(),
     processes,
     maxResponseBytes: 100_000,

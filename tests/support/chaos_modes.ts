@@ -74,8 +74,11 @@ export const CHAOS_MODES = {
   unauthorized: () => new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } }),
   http_500: () => new Response("Internal Server Error", { status: 500 }),
   http_503: () => new Response("busy", { status: 503, headers: { "retry-after": "1" } }),
-  redirect: ({ request }: ChaosRequest) =>
-    new Response(null, { status: 307, headers: { location: new URL("/json/mcp", request.url).href } }),
+  /** To another origin. */
+  redirect: ({ request }: ChaosRequest) => {
+    const { port } = new URL(request.url);
+    return new Response(null, { status: 307, headers: { location: `http://localhost:${port}/json/mcp` } });
+  },
   /** Accepted, as if it were a notification. */
   accepted: () => new Response(null, { status: 202 }),
   empty: () => new Response("", { headers: JSON_TYPE }),

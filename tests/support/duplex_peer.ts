@@ -34,6 +34,7 @@ export class DuplexPeer implements AsyncDisposable {
     });
     const log = createLog({ level: "ERROR", format: "json", sink: new MemorySink() });
     this.transports = new Transports({
+      agentHeaders: [],
       client,
       processes: new StdioProcesses({
         stdioEnabled: false,

@@ -50,7 +50,7 @@ export class FakeUpstream implements HttpClient {
 
   transport(headers: [string, string][] = [], maxResponseBytes = 10_000): HttpTransport {
     const target = { upstream: "fake", url: new URL("http://fake.example/mcp"), headers };
-    return new HttpTransport(this, target, maxResponseBytes);
+    return new HttpTransport({ client: this, target, maxResponseBytes });
   }
 
   async send(http: HttpRequest): Promise<HttpResponse> {

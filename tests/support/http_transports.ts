@@ -4,5 +4,5 @@ import { HttpTransport } from "../../src/upstream/streamable_http/http_transport
 import type { Transports } from "../../src/upstream/transports.ts";
 
 export function httpTransports(client: HttpClient, maxResponseBytes: number): Pick<Transports, "make"> {
-  return { make: (target) => new HttpTransport(client, target, maxResponseBytes) };
+  return { make: (target) => new HttpTransport({ client, target, maxResponseBytes }) };
 }

@@ -168,7 +168,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
 
 /** Lists the upstream again. */
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
-  const { deps } = call;
+  const { deps, principal } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
   const startedAt = deps.now().getTime();
@@ -191,7 +191,7 @@ export async function refreshGateway(call: Call): Promise<AdminResponse> {
     promptsUpdated: saved.prompts.updated.length,
     promptsRemoved: saved.prompts.removed.length,
     skippedTools: saved.skipped,
-    ...listWarningsRead(saved.warnings),
+    ...listWarningsRead(saved.warnings, principal),
     durationMs: deps.now().getTime() - startedAt,
     refreshedAt: deps.now().toISOString(),
   });

@@ -3,6 +3,7 @@ import type { Principal } from "../../auth/principal.ts";
 import type { Placed } from "../../catalog/snapshot/list_order.ts";
 import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
+import { publicPart } from "../../base/seen_answer.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveredCounts } from "../../store/registry/registry.ts";
 import type {
@@ -52,7 +53,7 @@ export function gatewayRead(
     stateful: row.stateful,
     reachable: row.reachable,
     lastSeen: row.lastSeen,
-    lastError: row.lastError ?? failedLists(row),
+    lastError: shownText(row.lastError ?? failedLists(row), principal),
     passthroughHeaders: row.passthroughHeaders,
     caCertificate: row.caCertificate,
     sessionMode: row.sessionMode,
@@ -65,7 +66,7 @@ export function gatewayRead(
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,
     skippedTools: row.skipped,
-    ...listWarningsRead(row.listWarnings),
+    ...listWarningsRead(row.listWarnings, principal),
   };
 }
 
@@ -78,15 +79,24 @@ function failedLists({ listWarnings }: GatewayRow): string | null {
 }
 
 /** The member `warnings` of an answer about a gateway, if there are any. */
-export function listWarningsRead(warnings: readonly ListWarning[]): { warnings?: Fault[] } {
+export function listWarningsRead(
+  warnings: readonly ListWarning[],
+  principal: Principal,
+): { warnings?: Fault[] } {
   if (warnings.length === 0) return {};
   return {
-    warnings: warnings.map(({ list, name, reason }) =>
-      name === null
-        ? fault([list], `the list failed, so its former entries stay: ${reason}`, "list_failed")
-        : fault([list, name], reason, "entry_repaired")
-    ),
+    warnings: warnings.map(({ list, name, reason }) => {
+      const shown = shownText(reason, principal)!;
+      return name === null
+        ? fault([list], `the list failed, so its former entries stay: ${shown}`, "list_failed")
+        : fault([list, name], shown, "entry_repaired");
+    }),
   };
+}
+
+/** What an upstream answered can name the place of the upstream, which only administrators see whole. */
+function shownText(text: string | null, { isAdmin }: Principal): string | null {
+  return text === null || isAdmin ? text : publicPart(text);
 }
 
 /** Names and texts of a tool or prompt: the operator's where he has set one, else those of its upstream. */

@@ -2,6 +2,7 @@
 
 import { bool, headerName, int, list, seconds, setting, text } from "./setting.ts";
 
+const ACCEPT_ENCODING = /^(identity|(gzip|br|deflate)(, ?(gzip|br|deflate))*)$/;
 const PROXY_URL = /^https?:\/\/\S+$/i;
 
 export const HTTP_CLIENT_SETTINGS = [
@@ -89,6 +90,17 @@ export const HTTP_CLIENT_SETTINGS = [
       "Offer HTTP/2 to upstreams with https URLs, unless HTTPS_PROXY or ALL_PROXY is set. These upstreams are then " +
       "called by `fetch`: HTTP_CLIENT_MAX_CONNECTIONS and the connection metrics do not cover them. If a host name " +
       "changes its address after the egress check, only the upstream's certificate protects the request.",
+  }),
+  setting({
+    name: "HTTP_CLIENT_ACCEPT_ENCODING",
+    kind: text("content codings: identity, or some of gzip, br, deflate, with commas", ACCEPT_ENCODING),
+    default: "identity",
+    scope: "worker",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Accept-Encoding of requests to upstreams. Compression costs more time than it saves unless the way to an upstream is " +
+      "slow. Compressed answers are decoded in any case.",
   }),
   setting({
     name: "HTTP_PROXY",

@@ -4,6 +4,7 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { isError, reasonOf, type SluiceError } from "../../base/errors.ts";
+import { operatorText } from "../../base/seen_answer.ts";
 import type { GatewayHealth } from "../../store/registry/gateway_rows.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -113,21 +114,22 @@ export class HealthChecks {
   async #seen(row: GatewayRow, refusal: unknown): Promise<void> {
     const { log, save, onTurn } = this.#deps;
     const time = this.#time();
-    const lastError = refusal === null ? null : reasonOf(refusal);
+    const lastError = refusal === null ? null : operatorText(refusal);
     const health = { reachable: true, lastSeen: time, lastCheckedAt: time, failedChecks: 0, lastError };
     if (!await save(row, health) || row.reachable) return;
     log.info("upstream is reachable again", { upstream: row.name });
     onTurn(row, refusal === null ? "back" : "refusing");
   }
 
-  async #failed(row: GatewayRow, { message }: SluiceError): Promise<void> {
+  async #failed(row: GatewayRow, failure: SluiceError): Promise<void> {
     const { log, unhealthyThreshold, save, onTurn } = this.#deps;
     const failedChecks = row.failedChecks + 1;
     const isTooMany = unhealthyThreshold !== -1 && failedChecks >= unhealthyThreshold;
     const reachable = row.reachable && !isTooMany;
-    const health = { reachable, lastCheckedAt: this.#time(), failedChecks, lastError: message };
+    const lastError = operatorText(failure);
+    const health = { reachable, lastCheckedAt: this.#time(), failedChecks, lastError };
     if (!await save(row, health) || !row.reachable) return;
-    const fields = { upstream: row.name, failures: failedChecks, reason: message };
+    const fields = { upstream: row.name, failures: failedChecks, reason: lastError };
     if (!isTooMany) return log.info("health check failed", fields);
     log.warning("upstream is unreachable", fields);
     onTurn(row, "gone");

@@ -17,6 +17,8 @@ export class ResponseHead {
   /** The value of `content-length`; -1 without the header. */
   contentLength = -1;
   chunked = false;
+  /** The value of `content-encoding`; null without the header. */
+  contentCoding: string | null = null;
   /** The value of `keep-alive: timeout=`, ms; Infinity without it. */
   keepAliveHintMs = Infinity;
   #text: string;
@@ -102,8 +104,8 @@ export function parseResponseHead(bytes: Uint8Array, start: number, end: number)
     if (bytes[start + at] !== CR || bytes[start + at + 1] !== LF) {
       throw new ProtocolFault("a header value holds a control character");
     }
-    // Four headers frame a message. Other names are skipped by their length.
-    if (nameLength === 14 || nameLength === 17 || nameLength === 10) {
+    // Five headers frame or code a message. Other names are skipped by their length.
+    if (nameLength === 14 || nameLength === 17 || nameLength === 10 || nameLength === 16) {
       const name = text.slice(nameStart, valueStart - 1).toLowerCase();
       readFraming(head, name, trimBlanks(text.slice(valueStart, at)), isHttp11);
     }
@@ -148,6 +150,9 @@ function readFraming(head: ResponseHead, name: string, value: string, isHttp11: 
         throw new ProtocolFault("a transfer-encoding other than chunked");
       }
       head.chunked = true;
+      break;
+    case "content-encoding":
+      head.contentCoding = head.contentCoding === null ? value : `${head.contentCoding}, ${value}`;
       break;
     case "connection": {
       if (isHttp11 && value === "keep-alive") break;

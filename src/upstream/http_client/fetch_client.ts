@@ -3,6 +3,7 @@
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { decoded } from "./content_coding.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 import { targetOf } from "../dial/target.ts";
 import { tlsReason } from "../dial/tls.ts";
@@ -56,7 +57,10 @@ export class FetchClient implements HttpClient {
         signal: exchange.signal,
         client: this.#pool(caCertificate),
       });
-      return new FetchResponse(await exchange.waitFor(sent, "answer"), exchange, upstream);
+      const response = new FetchResponse(await exchange.waitFor(sent, "answer"), exchange, upstream);
+      // `fetch` has decoded gzip and br, and removed their header.
+      const coding = response.header("content-encoding");
+      return coding === null ? response : decoded(response, coding, upstream);
     } catch (error) {
       exchange.end();
       throw exchange.signal.aborted ? exchange.signal.reason : failureOf(error, upstream, hostname);

@@ -1,6 +1,7 @@
 // Receives one response over a connection: the head first, and the body on demand.
 
 import { SluiceError } from "../../base/errors.ts";
+import { decoded } from "./content_coding.ts";
 import type { HttpResponse } from "./http_client.ts";
 import { type BodyReader, bodyReader } from "../http1/body_reader.ts";
 import type { Connection } from "./http1_connection.ts";
@@ -31,7 +32,7 @@ export interface ReceiveOptions {
 }
 
 /** Waits for the head of the response. A failure closes the connection. @throws {SluiceError} */
-export async function receive(connection: Connection, options: ReceiveOptions): Promise<Http1Response> {
+export async function receive(connection: Connection, options: ReceiveOptions): Promise<HttpResponse> {
   let head: ResponseHead;
   try {
     head = await receiveHead(connection, options);
@@ -39,7 +40,9 @@ export async function receive(connection: Connection, options: ReceiveOptions): 
     throw fail(connection, options.upstream, error);
   }
   if (options.isForwarded) head.keepAlive &&= saysKeepAlive(head);
-  return new Http1Response(head, bodyReader(head, options.method), connection, options);
+  const response = new Http1Response(head, bodyReader(head, options.method), connection, options);
+  const { contentCoding } = head;
+  return contentCoding === null ? response : decoded(response, contentCoding, options.upstream);
 }
 
 async function receiveHead(connection: Connection, options: ReceiveOptions): Promise<ResponseHead> {
@@ -72,7 +75,7 @@ async function receiveHead(connection: Connection, options: ReceiveOptions): Pro
   }
 }
 
-export class Http1Response implements HttpResponse {
+class Http1Response implements HttpResponse {
   readonly status: number;
   readonly #head: ResponseHead;
   readonly #body: BodyReader | null;

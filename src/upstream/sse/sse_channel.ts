@@ -3,11 +3,14 @@
 import { type Clock, MAX_TIMER_MS } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { SseDecoder } from "../../mcp/sse.ts";
-import { withoutSecretsOf } from "../transport/without_secrets.ts";
+import { mergeHeaders } from "../transport/merge_headers.ts";
 import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 import { inTime } from "../resilience/deadline.ts";
-import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
+import { kindOf, seenAnswer } from "../http_client/answer_words.ts";
+import { failedAnswer, FAILURE_TEXT_BYTES } from "../http_client/failed_answer.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
+import { Address } from "../http_client/redirects.ts";
 
 export interface SseTarget {
   readonly upstream: string;
@@ -19,6 +22,10 @@ export interface SseTarget {
 
 interface SseOptions {
   readonly client: HttpClient;
+  /** Headers of every request, unless the target or a caller brings its own. */
+  readonly agentHeaders: HeaderList;
+  /** Where redirects of the event stream lead. */
+  readonly address: Address;
   readonly maxResponseBytes: number;
   readonly clock: Clock;
 }
@@ -26,12 +33,9 @@ interface SseOptions {
 /** The stream may be silent. Pings find out whether the server has gone. */
 const ANY_SILENCE_MS = MAX_TIMER_MS;
 
-const FAILURE_TEXT_BYTES = 4_096;
-
 export function openSseChannel(target: SseTarget, options: SseOptions): OpenChannel {
   return async (passed, receiver, exchange) => {
-    const replaced = new Set(passed.map(([name]) => name));
-    const headers = [...target.headers.filter(([name]) => !replaced.has(name)), ...passed];
+    const headers = mergeHeaders(options.agentHeaders, target.headers, passed);
     const channel = new SseChannel({ ...target, headers }, options, receiver);
     await channel.open(exchange);
     return channel;
@@ -43,7 +47,7 @@ class SseChannel implements Channel {
   readonly #options: SseOptions;
   readonly #receiver: Receiver;
   readonly #stop = new AbortController();
-  #endpoint: URL | undefined;
+  #endpoint: Address | undefined;
 
   constructor(target: SseTarget, options: SseOptions, receiver: Receiver) {
     this.#target = target;
@@ -56,22 +60,19 @@ class SseChannel implements Channel {
    * signal's reason
    */
   async open({ deadline, signal }: ExchangeOptions): Promise<void> {
-    const { upstream, url, headers, caCertificate } = this.#target;
-    const { clock, client } = this.#options;
+    const { upstream } = this.#target;
+    const { clock, address } = this.#options;
     const work = { upstream, phase: "open an event stream", signal, clock };
     await inTime(deadline, work, async (giveUp) => {
       giveUp.throwIfAborted();
       giveUp.addEventListener("abort", () => this.#stop.abort(giveUp.reason), { once: true });
       try {
-        const response = await client.send({
+        const response = await this.#sendTo(address, {
           method: "GET",
-          url,
-          headers: [["accept", "text/event-stream"], ...headers],
+          headers: [["accept", "text/event-stream"], ...this.#target.headers],
           signal: this.#stop.signal,
           readTimeoutMs: ANY_SILENCE_MS,
           longLived: true,
-          caCertificate,
-          upstream,
         });
         await this.#requireStream(response);
         await new Promise<void>((resolve, reject) => {
@@ -89,25 +90,27 @@ class SseChannel implements Channel {
   }
 
   async send(text: string, { deadline, signal, caller }: ExchangeOptions): Promise<void> {
-    const { upstream, headers, caCertificate } = this.#target;
-    const response = await this.#options.client.send({
+    const { upstream, headers } = this.#target;
+    const endpoint = this.#endpoint!;
+    const response = await this.#sendTo(endpoint, {
       method: "POST",
-      url: this.#endpoint!,
       headers: [["content-type", "application/json"], ...headers],
       body: text,
       signal,
       readTimeoutMs: deadline.ms,
       deadline,
       holder: caller,
-      caCertificate,
-      upstream,
     });
     const { status } = response;
     // The specification says 202; several servers answer 200.
     if (status >= 200 && status <= 299) return response.discard();
-    response.discard();
-    if (status === 404) throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
-    throw this.#refused(status, "no explanation");
+    const said = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
+    const asked = { upstream, url: endpoint.url, headers };
+    if (status === 404) {
+      const cause = seenAnswer(response, said, asked);
+      throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream }, { cause });
+    }
+    throw failedAnswer(response, said, asked);
   }
 
   close(): Promise<void> {
@@ -115,17 +118,26 @@ class SseChannel implements Channel {
     return Promise.resolve();
   }
 
+  async #sendTo(
+    address: Address,
+    request: Omit<HttpRequest, "url" | "upstream" | "caCertificate">,
+  ): Promise<HttpResponse> {
+    const { upstream, caCertificate } = this.#target;
+    const send = (url: URL) => this.#options.client.send({ ...request, url, upstream, caCertificate });
+    const response = await send(address.url);
+    return response.status < 300 ? response : await address.follow(response, send);
+  }
+
   async #requireStream(response: HttpResponse): Promise<void> {
     const { status } = response;
     const type = response.header("content-type")?.toLowerCase() ?? "";
     if (status === 200 && type.startsWith("text/event-stream")) return;
-    if (status === 200) {
-      response.discard();
-      throw this.#broken(`expected an event stream, received "${type}"`);
-    }
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
-    const words = withoutSecretsOf(this.#target.url, text).replace(/\s+/g, " ").trim();
-    throw this.#refused(status, words.slice(0, 200) || "no explanation");
+    const { upstream, headers } = this.#target;
+    const asked = { upstream, url: this.#options.address.url, headers };
+    if (status !== 200) throw failedAnswer(response, text, asked);
+    const params = { upstream, reason: `expected an event stream, received ${kindOf(response, text)}` };
+    throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", params, { cause: seenAnswer(response, text, asked) });
   }
 
   /** Reads the stream to its end. @throws the fault that kept the endpoint unknown */
@@ -136,7 +148,7 @@ class SseChannel implements Channel {
         for (const { event, data } of decoder.push(chunk)) {
           if (event === "message" && data !== "") this.#receiver.receive(data);
           else if (event === "endpoint") {
-            this.#endpoint = this.#endpointIn(data);
+            this.#endpoint = new Address(this.#endpointIn(data));
             onOpen();
           }
         }
@@ -151,7 +163,7 @@ class SseChannel implements Channel {
 
   /** The endpoint must have the stream's origin, because it receives our credentials. The SDKs check the same. */
   #endpointIn(data: string): URL {
-    const { url } = this.#target;
+    const { address: { url } } = this.#options;
     const endpoint = URL.parse(data, url);
     if (endpoint === null || endpoint.origin !== url.origin) {
       throw this.#broken("the endpoint has another origin than the event stream");
@@ -161,13 +173,6 @@ class SseChannel implements Channel {
       if (!endpoint.searchParams.has(name)) endpoint.searchParams.append(name, value);
     }
     return endpoint;
-  }
-
-  #refused(status: number, reason: string): SluiceError {
-    const { upstream } = this.#target;
-    return status === 401 || status === 403
-      ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
-      : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason });
   }
 
   #broken(reason: string): SluiceError {

@@ -13,9 +13,11 @@ import type {
   UpstreamConnection,
   UpstreamTransport,
 } from "../transport/transport.ts";
-import { withoutSecretsOf } from "../transport/without_secrets.ts";
+import { mergeHeaders } from "../transport/merge_headers.ts";
 import { HttpConnection, type ListenOptions } from "./http_connection.ts";
+import { errorResponseIn, failedAnswer, FAILURE_TEXT_BYTES, notJson } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
+import { Address } from "../http_client/redirects.ts";
 import { listenTo } from "./get_stream.ts";
 import { pauseBeforeResume } from "../transport/stream_reopening.ts";
 
@@ -29,21 +31,38 @@ export interface UpstreamTarget {
   readonly caCertificate?: string;
 }
 
-const FAILURE_TEXT_BYTES = 65_536;
-
 /** Limit of resumes in a row without a new event. An upstream that closes the stream more often has lost the call. */
 const MAX_FRUITLESS_RESUMES = 5;
+
+export interface HttpTransportOptions {
+  readonly client: HttpClient;
+  readonly target: UpstreamTarget;
+  readonly maxResponseBytes: number;
+  /** Headers of every request, unless the target or a caller brings its own. Default: none. */
+  readonly agentHeaders?: HeaderList;
+  /** Where the upstream's redirects lead. Default: known to this transport alone. */
+  readonly address?: Address;
+  /** Receives the fault of a message that is dropped, for the log. */
+  readonly onStray?: (what: string) => void;
+}
 
 export class HttpTransport implements UpstreamTransport {
   readonly kind = "streamable-http";
   readonly target: UpstreamTarget;
   readonly #client: HttpClient;
   readonly #maxResponseBytes: number;
+  readonly #agentHeaders: HeaderList;
+  readonly #address: Address;
+  readonly #onStray: (what: string) => void;
 
-  constructor(client: HttpClient, target: UpstreamTarget, maxResponseBytes: number) {
+  constructor(options: HttpTransportOptions) {
+    const { client, target, maxResponseBytes } = options;
     this.#client = client;
     this.target = target;
     this.#maxResponseBytes = maxResponseBytes;
+    this.#agentHeaders = options.agentHeaders ?? [];
+    this.#address = options.address ?? new Address(target.url);
+    this.#onStray = options.onStray ?? (() => {});
   }
 
   get upstream(): string {
@@ -88,14 +107,13 @@ export class HttpTransport implements UpstreamTransport {
     ];
     if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
     if (protocolVersion !== null) headers.push(["mcp-protocol-version", protocolVersion]);
-    const replaced = new Set(passed.map(([name]) => name));
-    const standing = this.target.headers.filter(([name]) => !replaced.has(name));
-    return Object.freeze([...headers, ...standing, ...passed]);
+    return Object.freeze([...headers, ...mergeHeaders(this.#agentHeaders, this.target.headers, passed)]);
   }
 
   /** Sends a request and waits for its response. @throws {SluiceError} UPSTREAM_* */
   async request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply> {
-    const response = await this.#send("POST", body, headers, options);
+    let response = await this.#send(this.#address.url, "POST", body, headers, options);
+    if (response.status > 299) response = await this.#follow(response, "POST", body, headers, options);
     const sessionId = response.header("mcp-session-id");
     if (response.status < 200 || response.status > 299) {
       const answer = await this.#failure(response, headers, id);
@@ -108,21 +126,24 @@ export class HttpTransport implements UpstreamTransport {
       response.discard();
       throw this.#broken(`the response to a request is HTTP ${response.status} without a body`);
     }
-    const answer = this.#take(await response.text(this.#maxResponseBytes), id, options.onMessage);
+    const text = await response.text(this.#maxResponseBytes);
+    const answer = this.#take(this.#parse(text, response, headers), text, id, options.onMessage);
     if (answer === null) throw this.#broken("the body is no response to the request");
     return { ...answer, sessionId };
   }
 
   /** Sends a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
   async notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void> {
-    const response = await this.#send("POST", body, headers, options);
+    let response = await this.#send(this.#address.url, "POST", body, headers, options);
+    if (response.status > 299) response = await this.#follow(response, "POST", body, headers, options);
     if (response.status < 200 || response.status > 299) await this.#failure(response, headers, null);
     else response.discard();
   }
 
   /** Ends a session. Any status is accepted: 405 means that the server does not let clients end sessions. */
   async terminate(headers: HeaderList, options: ExchangeOptions): Promise<void> {
-    const response = await this.#send("DELETE", undefined, headers, options);
+    let response = await this.#send(this.#address.url, "DELETE", undefined, headers, options);
+    if (response.status > 299) response = await this.#follow(response, "DELETE", undefined, headers, options);
     response.discard();
   }
 
@@ -138,19 +159,31 @@ export class HttpTransport implements UpstreamTransport {
     return listenTo({
       open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
       decoder: () => new SseDecoder(this.#maxResponseBytes),
-      onEvent: (data) => void this.#take(data, null, onMessage),
+      onEvent: (data) => void this.#takeEvent(data, null, onMessage),
       signal,
       onGone,
     });
   }
 
+  /** Sends the request again where a redirect leads. */
+  #follow(
+    response: HttpResponse,
+    method: "POST" | "DELETE",
+    body: string | undefined,
+    headers: HeaderList,
+    options: RequestOptions,
+  ): Promise<HttpResponse> {
+    return this.#address.follow(response, (url) => this.#send(url, method, body, headers, options));
+  }
+
   #send(
+    url: URL,
     method: "POST" | "DELETE",
     body: string | undefined,
     headers: HeaderList,
     { deadline, signal, caller, isLongLived = false }: RequestOptions,
   ): Promise<HttpResponse> {
-    const { url, upstream, caCertificate } = this.target;
+    const { upstream, caCertificate } = this.target;
     return this.#client.send({
       method,
       url,
@@ -167,28 +200,31 @@ export class HttpTransport implements UpstreamTransport {
   }
 
   /** Opens an event stream by GET, after the last event that has arrived. */
-  #openStream(
+  async #openStream(
     lastEventId: string | null,
     headers: HeaderList,
     { deadline, signal }: Partial<ExchangeOptions>,
   ): Promise<HttpResponse> {
-    const { url, upstream, caCertificate } = this.target;
+    const { upstream, caCertificate } = this.target;
     const standing = headers.filter(([name]) => name !== "content-type" && name !== "accept");
-    return this.#client.send({
-      method: "GET",
-      url,
-      headers: [
-        ["accept", "text/event-stream"],
-        ...standing,
-        ...(lastEventId === null ? [] : [["last-event-id", lastEventId]] as const),
-      ],
-      signal,
-      readTimeoutMs: deadline?.ms ?? LISTEN_SILENCE_MS,
-      deadline,
-      longLived: true,
-      caCertificate,
-      upstream,
-    });
+    const send = (url: URL) =>
+      this.#client.send({
+        method: "GET",
+        url,
+        headers: [
+          ["accept", "text/event-stream"],
+          ...standing,
+          ...(lastEventId === null ? [] : [["last-event-id", lastEventId]] as const),
+        ],
+        signal,
+        readTimeoutMs: deadline?.ms ?? LISTEN_SILENCE_MS,
+        deadline,
+        longLived: true,
+        caCertificate,
+        upstream,
+      });
+    const response = await send(this.#address.url);
+    return response.status < 300 ? response : await this.#address.follow(response, send);
   }
 
   /**
@@ -203,6 +239,7 @@ export class HttpTransport implements UpstreamTransport {
   ): Promise<{ value: JsonObject; text: string }> {
     let response = first;
     let lastEventId: string | null = null;
+    let isGarbled = false;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS_RESUMES; fruitless++) {
       const decoder = new SseDecoder(this.#maxResponseBytes);
       let failure: unknown = null;
@@ -212,8 +249,9 @@ export class HttpTransport implements UpstreamTransport {
             fruitless = 0;
             // An empty event only gives an id to resume from (2025-11-25, "priming event").
             if (event.event !== "message" || event.data === "") continue;
-            const answer = this.#take(event.data, id, options.onMessage);
-            if (answer !== null) return answer;
+            const answer = this.#takeEvent(event.data, id, options.onMessage);
+            if (answer === undefined) isGarbled = true;
+            else if (answer !== null) return answer;
           }
         }
       } catch (error) {
@@ -222,7 +260,10 @@ export class HttpTransport implements UpstreamTransport {
       }
       lastEventId = decoder.lastEventId ?? lastEventId;
       // A stream of revision 2026-07-28 cannot be resumed. Its request has mirrored headers, and its response is lost.
-      if (lastEventId === null || options.mirrored !== undefined) throw failure ?? this.#closed();
+      if (lastEventId === null || options.mirrored !== undefined) {
+        if (isGarbled) throw this.#broken("an event is no JSON-RPC message, and no response followed");
+        throw failure ?? this.#closed();
+      }
       options.onDelay?.();
       const rest = await this.#resume(lastEventId, decoder.retryMs, headers, options);
       if (rest === null) break;
@@ -264,14 +305,34 @@ export class HttpTransport implements UpstreamTransport {
     }
   }
 
-  /** @returns the response to request `id`, if the text contains it; `onMessage` receives all other messages */
+  /**
+   * Reads one event. An event that is no message is dropped, because the response may follow.
+   * @returns the response to request `id`; null: another message, which `onMessage` has received; undefined: no message
+   */
+  #takeEvent(
+    data: string,
+    id: number | null,
+    onMessage: OnMessage | undefined,
+  ): { value: JsonObject; text: string } | null | undefined {
+    try {
+      return this.#take(JSON.parse(data), data, id, onMessage);
+    } catch (error) {
+      const isMessage = !(error instanceof SyntaxError) && !isError(error, "UPSTREAM_PROTOCOL_ERROR");
+      if (isMessage) throw error;
+      this.#onStray("an event that is no JSON-RPC message");
+      return undefined;
+    }
+  }
+
+  /** @returns the response to request `id`, if the value contains it; `onMessage` receives all other messages */
   #take(
+    parsed: unknown,
     text: string,
     id: number | null,
     onMessage: OnMessage | undefined,
   ): { value: JsonObject; text: string } | null {
     let answer: { value: JsonObject; text: string } | null = null;
-    for (const [value, own] of piecesOf(this.#parse(text), text)) {
+    for (const [value, own] of piecesOf(parsed, text)) {
       if (!isObject(value)) throw this.#broken("the body is no JSON-RPC message");
       if (id !== null && isResponseTo(value, id)) answer = { value, text: own };
       else if (typeof value.method === "string") onMessage?.(value, own);
@@ -279,11 +340,11 @@ export class HttpTransport implements UpstreamTransport {
     return answer;
   }
 
-  #parse(text: string): unknown {
+  #parse(text: string, response: HttpResponse, headers: HeaderList): unknown {
     try {
       return JSON.parse(text);
     } catch {
-      throw this.#broken("the body is not JSON");
+      throw notJson(response, text, this.#asked(headers));
     }
   }
 
@@ -294,24 +355,25 @@ export class HttpTransport implements UpstreamTransport {
     id: number | null,
   ): Promise<{ value: JsonObject; text: string; refusedWith: number }> {
     const { status } = response;
-    const { upstream } = this.target;
     const text = await response.text(FAILURE_TEXT_BYTES).catch(() => "");
-    if (status === 401 || status === 403) throw new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status });
-    const value = errorIn(text);
-    const reason = describe(value, text, this.target.url);
+    const value = errorResponseIn(text);
+    const error = failedAnswer(response, text, this.#asked(headers));
     const inSession = headers.some(([name]) => name === "mcp-session-id");
     // The specification has 404 for an ended session. Several servers answer 400 with words about the session.
-    if (inSession && (status === 404 || (status === 400 && /session/i.test(reason)))) {
-      throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream });
+    if (inSession && (status === 404 || (status === 400 && /session/i.test(text.slice(0, 1_000))))) {
+      throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream: this.target.upstream }, {
+        cause: error.cause,
+      });
     }
-    if (value !== null && id !== null && value.id === id) return { value, text, refusedWith: status };
-    const code = isObject(value?.error) && typeof value.error.code === "number" ? value.error.code : null;
-    throw new SluiceError("UPSTREAM_HTTP_ERROR", {
-      upstream,
-      status,
-      reason,
-      ...(code === null ? {} : { code }),
-    });
+    const isRefused = error.code === "UPSTREAM_AUTH_FAILED";
+    if (!isRefused && value !== null && id !== null && value.id === id) {
+      return { value, text, refusedWith: status };
+    }
+    throw error;
+  }
+
+  #asked(headers: HeaderList) {
+    return { upstream: this.target.upstream, url: this.#address.url, headers };
   }
 
   #closed(): SluiceError {
@@ -332,21 +394,4 @@ function isEventStream(response: HttpResponse): boolean {
 
 function isResponseTo(value: JsonObject, id: number): boolean {
   return value.id === id && value.method === undefined && ("result" in value || "error" in value);
-}
-
-function errorIn(text: string): JsonObject | null {
-  try {
-    const value = JSON.parse(text);
-    return isObject(value) && isObject(value.error) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The body of a failed response as one short line. */
-function describe(value: JsonObject | null, text: string, url: URL): string {
-  const message = value !== null && isObject(value.error) ? value.error.message : undefined;
-  const said = withoutSecretsOf(url, typeof message === "string" ? message : text);
-  const words = said.replace(/\s+/g, " ").trim();
-  return words === "" ? "no explanation" : words.slice(0, 200);
 }

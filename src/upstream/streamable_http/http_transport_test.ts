@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   events,
   type FakeAnswer,
@@ -7,9 +7,11 @@ import {
   result,
 } from "../../../tests/support/fake_upstream.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { operatorText, publicPart } from "../../base/seen_answer.ts";
 import { requestText } from "../../mcp/json_rpc.ts";
 import type { Reply, RequestOptions } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
+import { HttpTransport } from "./http_transport.ts";
 
 interface Given {
   readonly sessionId?: string | null;
@@ -91,7 +93,8 @@ Deno.test("HttpTransport.request() says what is wrong with an answer that is non
     [json('{"id":7}'), "no response to the request"],
     [json('{"id":7,"method":"ping","result":{}}'), "no response to the request"],
     [{ status: 202 }, "HTTP 202"],
-    [events("{oops"), "is not JSON"],
+    [events("{oops"), "no JSON-RPC message"],
+    [{ headers: { "content-type": "text/html" }, body: "<p>hi" }, "not JSON, but an HTML page"],
   ];
   for (const [answer, words] of cases) {
     const error = await failure(answer);
@@ -147,9 +150,137 @@ Deno.test("HttpTransport.request() takes a JSON-RPC error with an HTTP status as
   assertEquals((await ask(json(body, 400))).text, body);
 });
 
-Deno.test("HttpTransport.request() quotes a failure's body short and in one line", async () => {
-  const error = await failure({ status: 500, body: `a\n\n b ${"x".repeat(5_000)}` });
-  assertEquals(error.params.reason, `a b ${"x".repeat(196)}`);
+Deno.test("HttpTransport.request() reads on after an event that is no message", async () => {
+  const response = '{"jsonrpc":"2.0","id":7,"result":{}}';
+  for (const noise of ["hello", "[DONE]", '{"a":', "5", "[1]"]) {
+    assertEquals((await ask(events(noise, response))).text, response, noise);
+  }
+});
+
+Deno.test("HttpTransport.request() tells everybody the kind of a failure, and operators what was seen", async () => {
+  const page = (status: number, headers: Record<string, string>, body: string): FakeAnswer => ({
+    status,
+    headers: { "content-type": "text/html; charset=utf-8", ...headers },
+    body,
+  });
+  const rpcError = '{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no  way"}}';
+  const cases: [FakeAnswer, string, string][] = [
+    [
+      { status: 500, body: "a\n\n b" },
+      "answered HTTP 500: a body without a type",
+      'HTTP 500, no content type: "a b"',
+    ],
+    [{ status: 503 }, "answered HTTP 503: no body", "HTTP 503, no content type, no body"],
+    [
+      page(
+        403,
+        {},
+        "<html><script>x()</script><title>Attention</title><p>error code: <b>1010</b>\u202e\u0007</p>",
+      ),
+      "answered HTTP 403: an HTML page",
+      'HTTP 403, text/html: "Attention error code: 1010"',
+    ],
+    [
+      page(401, { "www-authenticate": 'Basic realm="x"' }, "<h1>Authorization Required</h1>"),
+      "refused our credentials (HTTP 401)",
+      'HTTP 401, text/html, www-authenticate: Basic realm="x": "Authorization Required"',
+    ],
+    [
+      { status: 307, headers: { location: "https://other.example/mcp?key=hush-hush" } },
+      "answered HTTP 307: a redirect that the gateway does not follow",
+      "HTTP 307, no content type, location: https://other.example/mcp?key=***, no body",
+    ],
+    [
+      {
+        status: 403,
+        headers: { "content-type": "application/json" },
+        body: '{"error":"token hush-hush is bad"}',
+      },
+      "refused our credentials (HTTP 403)",
+      'HTTP 403, application/json: "{"error":"token *** is bad"}"',
+    ],
+    [
+      json(rpcError, 400),
+      "answered HTTP 400: no way",
+      `HTTP 400, application/json: "${rpcError.replace("  ", " ")}"`,
+    ],
+    [
+      page(200, {}, "<p>Please log in"),
+      "the body is not JSON, but an HTML page",
+      'HTTP 200, text/html: "Please log in"',
+    ],
+  ];
+  for (const [answer, words, seen] of cases) {
+    const transport = new FakeUpstream(() => answer).transport([["authorization", "Bearer hush-hush"]]);
+    const deadline = new Deadline(1_000, "TOOL_TIMEOUT");
+    const asked = transport.request(7, requestText(7, "tools/call", "{}"), transport.headersFor(null, null), {
+      deadline,
+    });
+    const error = await assertRejects(() => asked, SluiceError);
+    assertStringIncludes(error.message, words);
+    assertEquals(operatorText(error), `${error.message}; it answered: ${seen}`);
+    assertEquals(publicPart(operatorText(error)), error.message);
+  }
+});
+
+Deno.test("HttpTransport.request() quotes no more than the first words of a failure", async () => {
+  const error = await failure({ status: 500, body: "x".repeat(5_000) });
+  assertEquals(operatorText(error).length < 350, true);
+});
+
+Deno.test("HttpTransport.request() follows redirects within the origin with its method and body, and remembers where they lead", async () => {
+  const cases: [number, string, boolean][] = [
+    [307, "/mcp/", true],
+    [308, "http://fake.example/other", true],
+    [307, "mcp/", true],
+    [301, "/mcp/", true],
+    [302, "http://fake.example/mcp/", true],
+    [302, "/login", false],
+    [301, "/other", false],
+    [303, "/mcp/", false],
+    [307, "https://fake.example/mcp/", false],
+    [307, "http://fake.example:81/mcp/", false],
+    [308, "http://other.example/mcp", false],
+    [307, "http://user:pw@fake.example/mcp/", false],
+    [307, "http://", false],
+    [307, "/mcp", false],
+  ];
+  for (const [status, location, isFollowed] of cases) {
+    const upstream = new FakeUpstream(({ http }) =>
+      http.url.pathname === "/mcp" ? { status, headers: { location } } : undefined
+    );
+    const transport = upstream.transport();
+    const call = () =>
+      transport.request(7, requestText(7, "tools/call", "{}"), [], { deadline: new Deadline(1_000, "X") });
+    for (let calls = 0; calls < 2; calls++) {
+      if (isFollowed) assertEquals((await call()).value.id, 7, location);
+      else assertEquals((await assertRejects(call, SluiceError)).params.status, status, location);
+    }
+    const isLoop = location === "/mcp";
+    assertEquals(upstream.received.length, isFollowed ? 3 : isLoop ? 12 : 2, location);
+    for (const { http, method } of upstream.received) {
+      assertEquals([http.method, method, http.url.origin], ["POST", "tools/call", "http://fake.example"]);
+    }
+  }
+});
+
+Deno.test("HttpTransport.request() asks the registered address again when the remembered one is gone", async () => {
+  let at = "/one";
+  const upstream = new FakeUpstream(({ http }) => {
+    const { pathname, search } = http.url;
+    if (pathname === "/mcp") return { status: 307, headers: { location: at } };
+    return pathname === at && search === "?key=k" ? undefined : { status: 404 };
+  });
+  const target = { upstream: "fake", url: new URL("http://fake.example/mcp?key=k"), headers: [] };
+  const transport = new HttpTransport({ client: upstream, target, maxResponseBytes: 1_000 });
+  const call = () =>
+    transport.request(7, requestText(7, "ping", undefined), [], { deadline: new Deadline(1_000, "X") });
+  await call();
+  at = "/two";
+  await call();
+  await call();
+  const paths = upstream.received.map(({ http }) => http.url.pathname);
+  assertEquals(paths, ["/mcp", "/one", "/one", "/mcp", "/two", "/two"]);
 });
 
 Deno.test("HttpTransport sends the standing headers, the deadline and its setting", async () => {

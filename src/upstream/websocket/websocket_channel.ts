@@ -7,6 +7,7 @@ import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { SocketStream } from "../dial/socket.ts";
 import type { ConnectSocket } from "../http_client/http_client.ts";
 import { inTime } from "../resilience/deadline.ts";
+import { mergeHeaders } from "../transport/merge_headers.ts";
 import type { HeaderList } from "../transport/transport.ts";
 import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
 
@@ -19,6 +20,8 @@ export interface WebSocketTarget {
 }
 
 interface WebSocketOptions {
+  /** Headers of the handshake, unless the target or a caller brings its own. */
+  readonly agentHeaders: HeaderList;
   readonly maxResponseBytes: number;
   readonly connect: ConnectSocket;
 }
@@ -54,7 +57,7 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
 
 async function connect(
   { upstream, url, headers, caCertificate }: WebSocketTarget,
-  { maxResponseBytes, connect }: WebSocketOptions,
+  { maxResponseBytes, connect, agentHeaders }: WebSocketOptions,
   { protocols, passed, signal }: {
     readonly protocols: readonly string[];
     readonly passed: HeaderList;
@@ -65,7 +68,7 @@ async function connect(
   try {
     // The socket has TLS already if the URL wants it.
     return new WebSocket(url.href.replace(/^wss:/, "ws:"), [...protocols], {
-      headers: Object.fromEntries([...headers, ...passed, ["host", url.host]]),
+      headers: Object.fromEntries([...mergeHeaders(agentHeaders, headers, passed), ["host", url.host]]),
       createConnection: () => socket,
       maxPayload: maxResponseBytes,
       perMessageDeflate: false,

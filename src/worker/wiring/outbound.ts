@@ -78,6 +78,10 @@ export function createOutbound(
   });
   const transports = new Transports({
     client,
+    agentHeaders: [
+      ["user-agent", `sluice/${VERSION}`],
+      ["accept-encoding", config.httpClientAcceptEncoding],
+    ],
     processes,
     maxResponseBytes: config.maxUpstreamResponseBytes,
     stdioIdleMs: config.stdioIdleTimeoutMs === 0 ? Infinity : config.stdioIdleTimeoutMs,
