@@ -16,7 +16,7 @@ export class Conflicts {
     this.#log = log;
   }
 
-  /** Tools and prompts of virtual servers that were renamed because of a conflict. */
+  /** Tools and prompts that were renamed because of a conflict, counted per endpoint. */
   get names(): number {
     return this.#names.size;
   }
@@ -28,7 +28,7 @@ export class Conflicts {
 
   /** Examines a new catalog. Conflicts of the previous catalog are not logged again. */
   update({ all, scopes }: Catalog): void {
-    this.#names = this.#note("name conflict in a virtual server", this.#names, scopes.flatMap(namesIn));
+    this.#names = this.#note("name conflict at an endpoint", this.#names, [all, ...scopes].flatMap(namesIn));
     const search = newSearch();
     const uris = [all, ...scopes].flatMap((scope) => urisIn(scope, search));
     this.#uris = this.#note("resources with one URI", this.#uris, uris);
@@ -50,7 +50,7 @@ export class Conflicts {
 
 function namesIn({ server, conflicts }: Scope): Record<string, unknown>[] {
   return conflicts.map(({ kind, name, keptBy, renamed, renamedTo }) => ({
-    ...{ server: server!.name, kind, name, keptBy: keptBy.name, renamed: renamed.name, renamedTo },
+    ...{ server: server?.name ?? null, kind, name, keptBy: keptBy.name, renamed: renamed.name, renamedTo },
   }));
 }
 

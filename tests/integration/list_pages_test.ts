@@ -126,7 +126,7 @@ gatewayTest("a virtual server speaks the names it was given; two of one name are
   for (const replica of sluice.processes) {
     assertEquals(await metric(replica, "sluice_name_conflicts "), 1);
   }
-  const logged = sluice.log().filter(({ event }) => event === "name conflict in a virtual server");
+  const logged = sluice.log().filter(({ event }) => event === "name conflict at an endpoint");
   assertEquals(
     logged.map(({ name, renamed }) => [name, renamed]),
     sluice.processes.map(() => ["uno-tool-0", "uno-tool-0"]),

@@ -47,6 +47,9 @@ export const PLAIN_SERVER: Omit<NewRow<ServerRow>, keyof EntityRow | "name"> = {
   toolIds: [],
   resourceIds: [],
   promptIds: [],
+  gatewayIds: [],
+  memberTags: [],
+  excluded: [],
 };
 
 function entity(id: string): EntityRow {

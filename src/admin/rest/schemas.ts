@@ -144,6 +144,10 @@ const SERVER = {
   associated_tools: references,
   associated_resources: references,
   associated_prompts: references,
+  /** Not in ContextForge. Whole upstreams, everything with a tag, and what of both is left out. */
+  associated_gateways: references,
+  associated_tags: tags.nullable(),
+  excluded: references,
   ...SHARING,
 };
 

@@ -3,6 +3,13 @@ import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { inListOrder, type Placed } from "../../catalog/snapshot/list_order.ts";
+import {
+  type Entries,
+  growsByItself,
+  type MemberIds,
+  Membership,
+  type Selection,
+} from "../../catalog/snapshot/membership.ts";
 import { type NameConflict, nameMembers } from "../../catalog/snapshot/scope_names.ts";
 import { newSearch, type UriConflict, uriConflicts } from "../../catalog/snapshot/uri_conflicts.ts";
 import type { Registry } from "../../store/registry/registry.ts";
@@ -21,6 +28,8 @@ type Conflict = NameConflict<ToolRow | PromptRow>;
 export interface KnownMembers {
   /** Visible tools by id. */
   readonly tools: ReadonlyMap<string, ToolRow>;
+  /** Visible upstreams. */
+  readonly gateways: readonly GatewayRow[];
   /** Conflicts of names. The reader may see both members of each. */
   conflictsOf(server: ServerRow): readonly Conflict[];
   /** Conflicts of URIs. The reader may see both members of each. */
@@ -39,8 +48,11 @@ export async function readMembers(
     tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
     conflictsOf: (server) =>
       conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
-    uriConflictsOf: ({ resourceIds }) =>
-      uriConflicts(placedOf(members.resources.filter(isKnown), resourceIds, members), search),
+    uriConflictsOf: (server) => {
+      const { resourceIds } = members.idsOf(server);
+      return uriConflicts(placedOf(members.resources.filter(isKnown), resourceIds, members), search);
+    },
+    gateways: members.gateways.filter(isKnown),
   };
 }
 
@@ -71,30 +83,47 @@ export async function refuseNewConflicts(
   });
 }
 
-interface Members {
-  readonly tools: readonly ToolRow[];
-  readonly prompts: readonly PromptRow[];
-  readonly resources: readonly ResourceRow[];
-  readonly gateways: ReadonlyMap<string, GatewayRow>;
+/** The ids of a server's members, including those that whole upstreams and tags bring in. */
+export async function memberIdsOf(store: Registry, server: Selection): Promise<MemberIds> {
+  return growsByItself(server) ? new Membership(await readEntries(store, [server])).of(server) : server;
 }
 
-async function membersOf(
-  { tools, prompts, resources, gateways }: Registry,
-  servers: readonly ServerRow[],
-): Promise<Members> {
-  const union = (idsOf: (server: ServerRow) => readonly string[]) => [...new Set(servers.flatMap(idsOf))];
+interface Members extends Entries {
+  readonly gatewaysById: ReadonlyMap<string, GatewayRow>;
+  idsOf(server: ServerRow): MemberIds;
+}
+
+async function membersOf(store: Registry, servers: readonly ServerRow[]): Promise<Members> {
+  const entries = await readEntries(store, servers);
+  const membership = new Membership(entries);
   return {
-    tools: await tools.list({ ids: union(({ toolIds }) => toolIds) }),
-    prompts: await prompts.list({ ids: union(({ promptIds }) => promptIds) }),
-    resources: await resources.list({ ids: union(({ resourceIds }) => resourceIds) }),
-    gateways: new Map((await gateways.list()).map((row) => [row.id, row])),
+    ...entries,
+    gatewaysById: new Map(entries.gateways.map((row) => [row.id, row])),
+    idsOf: (server) => membership.of(server),
+  };
+}
+
+/** All upstreams with at least the members of these servers: all entries, if a server grows by itself. */
+async function readEntries(
+  { tools, prompts, resources, gateways }: Registry,
+  servers: readonly Selection[],
+): Promise<Entries> {
+  const needsAll = servers.some(growsByItself);
+  const wanted = (idsOf: (server: Selection) => readonly string[]) =>
+    needsAll ? {} : { ids: [...new Set(servers.flatMap(idsOf))] };
+  return {
+    tools: await tools.list(wanted(({ toolIds }) => toolIds)),
+    prompts: await prompts.list(wanted(({ promptIds }) => promptIds)),
+    resources: await resources.list(wanted(({ resourceIds }) => resourceIds)),
+    gateways: await gateways.list(),
   };
 }
 
 function conflictsOf(server: ServerRow, members: Members): readonly Conflict[] {
+  const { toolIds, promptIds } = members.idsOf(server);
   return nameMembers<ToolRow | PromptRow>(server, {
-    tools: ownOf(members.tools, server.toolIds, members),
-    prompts: ownOf(members.prompts, server.promptIds, members),
+    tools: ownOf(members.tools, toolIds, members),
+    prompts: ownOf(members.prompts, promptIds, members),
   }).conflicts;
 }
 
@@ -110,8 +139,8 @@ function ownOf<Row extends ToolRow | PromptRow>(
 function placedOf<Row extends ToolRow | PromptRow | ResourceRow>(
   rows: readonly Row[],
   ids: readonly string[],
-  { gateways }: Members,
+  { gatewaysById }: Members,
 ): Placed<Row>[] {
   const wanted = new Set(ids);
-  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gateways);
+  return inListOrder(rows.filter(({ id }) => wanted.has(id)), gatewaysById);
 }

@@ -175,9 +175,10 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
 /** The answer contains only the members that the reader may see. */
 export function serverRead(
   row: ServerRow,
-  { tools: known, conflictsOf, uriConflictsOf }: KnownMembers,
+  { tools: known, gateways, conflictsOf, uriConflictsOf }: KnownMembers,
 ): Json {
   const tools = row.toolIds.filter((id) => known.has(id));
+  const whole = gateways.filter(({ id }) => row.gatewayIds.includes(id));
   return {
     ...entityRead(row),
     name: row.name,
@@ -192,6 +193,10 @@ export function serverRead(
     associatedToolIds: tools,
     associatedResources: row.resourceIds,
     associatedPrompts: row.promptIds,
+    associatedGateways: whole.map(({ name }) => name),
+    associatedGatewayIds: whole.map(({ id }) => id),
+    associatedTags: row.memberTags,
+    excluded: row.excluded,
     associatedA2aAgents: [],
     oauthEnabled: false,
     oauthConfig: null,

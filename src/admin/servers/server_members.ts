@@ -1,24 +1,34 @@
 // Reads the members of a virtual server from a request, and the names and descriptions of its tools.
 import { canSee } from "../../auth/rbac.ts";
+import type { Selection } from "../../catalog/snapshot/membership.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, ServerRow, ToolOverride } from "../../store/registry/rows.ts";
 import type { Call } from "../rest/deps.ts";
 import { type Fault, fault } from "../rest/faults.ts";
 import type { ServerInput } from "../rest/schemas.ts";
+import { memberIdsOf } from "../rest/server_names.ts";
 
-type Members = Pick<ServerRow, "toolIds" | "resourceIds" | "promptIds">;
+/** A server without members. */
+export const NO_MEMBERS: Selection = {
+  toolIds: [],
+  resourceIds: [],
+  promptIds: [],
+  gatewayIds: [],
+  memberTags: [],
+  excluded: [],
+};
 
-/** The ids of the members in a request. A field that is not in the request stays undefined. */
+/** What a request says about the members. The result has no field that is not in the request. */
 export async function requestedMembers(
   { deps, principal }: Call,
   input: ServerInput,
   loc: readonly string[],
-): Promise<{ members: Partial<Members>; faults: Fault[] }> {
+): Promise<{ members: Partial<Selection>; faults: Fault[] }> {
   const faults: Fault[] = [];
-  const { tools, resources, prompts } = deps.store;
+  const { tools, resources, prompts, gateways } = deps.store;
   const resolve = async <Row extends EntityRow>(
     { field, noun, entities, keysOf }: {
-      field: "associated_tools" | "associated_resources" | "associated_prompts";
+      field: "associated_tools" | "associated_resources" | "associated_prompts" | "associated_gateways";
       noun: string;
       entities: Entities<Row>;
       keysOf: (row: Row) => readonly string[];
@@ -62,23 +72,38 @@ export async function requestedMembers(
       entities: prompts,
       keysOf: ({ name }) => [name],
     }),
+    gatewayIds: await resolve({
+      field: "associated_gateways",
+      noun: "gateway",
+      entities: gateways,
+      keysOf: ({ name, slug }) => [...new Set([name, slug])],
+    }),
+    memberTags: given(input.associated_tags),
+    excluded: given(input.excluded),
   };
-  return { members, faults };
+  const inRequest = Object.entries(members).filter(([, value]) => value !== undefined);
+  return { members: Object.fromEntries(inRequest), faults };
+}
+
+/** null, like an empty list, removes what was there. */
+function given(list: readonly string[] | null | undefined): readonly string[] | undefined {
+  return list === undefined ? undefined : [...new Set(list ?? [])];
 }
 
 /**
  * The names and descriptions that a request gives the server's tools, by id or name. null removes all; without the field the
  * result is undefined.
- * @param toolIds the server's tools after the request
+ * @param selection the server's members after the request
  */
 export async function requestedOverrides(
   { deps, principal }: Call,
   { tool_overrides: wanted }: ServerInput,
-  toolIds: readonly string[],
+  selection: Selection,
   loc: readonly string[],
 ): Promise<{ toolOverrides?: ServerRow["toolOverrides"]; faults: Fault[] }> {
   if (wanted === undefined) return { faults: [] };
   const faults: Fault[] = [];
+  const { toolIds } = await memberIdsOf(deps.store, selection);
   const tools = (await deps.store.tools.list({ ids: toolIds })).filter((tool) => canSee(principal, tool));
   const idOf = new Map(tools.flatMap(({ id, name }) => [[name, id], [id, id]]));
   const toolOverrides = new Map<string, ToolOverride>();

@@ -1,5 +1,6 @@
 // Room `servers`: handlers of virtual servers, each a selection of tools, resources and prompts. `routes.ts` loads them. This
 // file serves /servers.
+import type { MemberIds } from "../../catalog/snapshot/membership.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
@@ -9,8 +10,8 @@ import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } f
 import { pageOf, readListQuery, selected } from "../rest/paging.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { serverCreate, serverUpdate, serverWrapper } from "../rest/schemas.ts";
-import { requestedMembers, requestedOverrides } from "./server_members.ts";
-import { readMembers, refuseNewConflicts } from "../rest/server_names.ts";
+import { NO_MEMBERS, requestedMembers, requestedOverrides } from "./server_members.ts";
+import { memberIdsOf, readMembers, refuseNewConflicts } from "../rest/server_names.ts";
 import { promptRead, resourceRead, serverRead, toolRead } from "../rest/shapes.ts";
 
 /** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
@@ -56,7 +57,8 @@ export async function createServer(call: Call): Promise<AdminResponse> {
   const raw = { team_id: body.team_id, visibility: body.visibility, ...fields };
   const sound = soundFields(serverCreate, raw);
   const { members, faults } = await requestedMembers(call, sound, loc);
-  const overrides = await requestedOverrides(call, sound, members.toolIds ?? [], loc);
+  const selection = { ...NO_MEMBERS, ...members };
+  const overrides = await requestedOverrides(call, sound, selection, loc);
   const input = validated(serverCreate, raw, loc, [
     ...faults,
     ...overrides.faults,
@@ -75,9 +77,7 @@ export async function createServer(call: Call): Promise<AdminResponse> {
       instructions: input.instructions ?? null,
       enabled: true,
       ...newSharing(input, principal),
-      toolIds: members.toolIds ?? [],
-      resourceIds: members.resourceIds ?? [],
-      promptIds: members.promptIds ?? [],
+      ...selection,
     });
     await refuseNewConflicts(store, principal, { before: null, after: inserted });
     return inserted;
@@ -92,7 +92,7 @@ export async function updateServer(call: Call): Promise<AdminResponse> {
   const raw = readFields(call, await call.body(), ["body"], SERVER_UPDATE);
   const sound = soundFields(serverUpdate, raw);
   const { members, faults } = await requestedMembers(call, sound, ["body"]);
-  const overrides = await requestedOverrides(call, sound, members.toolIds ?? row.toolIds, ["body"]);
+  const overrides = await requestedOverrides(call, sound, { ...row, ...members }, ["body"]);
   const input = validated(serverUpdate, raw, ["body"], [
     ...faults,
     ...overrides.faults,
@@ -120,7 +120,7 @@ export async function updateServer(call: Call): Promise<AdminResponse> {
 }
 
 export async function listServerTools(call: Call): Promise<AdminResponse> {
-  const { toolIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  const { toolIds } = await serverMembers(call);
   const gateways = await gatewaysById(call.deps);
   const rows = await members(call, call.deps.store.tools, toolIds);
   return ok(
@@ -129,15 +129,20 @@ export async function listServerTools(call: Call): Promise<AdminResponse> {
 }
 
 export async function listServerResources(call: Call): Promise<AdminResponse> {
-  const { resourceIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  const { resourceIds } = await serverMembers(call);
   return ok((await members(call, call.deps.store.resources, resourceIds)).map(resourceRead));
 }
 
 export async function listServerPrompts(call: Call): Promise<AdminResponse> {
-  const { promptIds } = await visibleRow(call, "Server", call.deps.store.servers);
+  const { promptIds } = await serverMembers(call);
   const gateways = await gatewaysById(call.deps);
   const rows = await members(call, call.deps.store.prompts, promptIds);
   return ok(rows.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))));
+}
+
+async function serverMembers(call: Call): Promise<MemberIds> {
+  const { store } = call.deps;
+  return await memberIdsOf(store, await visibleRow(call, "Server", store.servers));
 }
 
 /** The server's members that the caller may see, in the server's order. */

@@ -176,6 +176,54 @@ Deno.test("POST /servers keeps naming, names of tools, serverInfo and instructio
     ]);
   }));
 
+Deno.test("A server with whole upstreams and tags has what they add later, less what is excluded", () =>
+  withTools(async ({ call, store, upstreams }) => {
+    const server = {
+      id: "s1",
+      name: "x",
+      associated_gateways: ["one"],
+      associated_tags: ["safe"],
+      excluded: ["b"],
+      tool_overrides: { "one-a": { name: "find" } },
+    };
+    const { status, body } = await call("POST", "/servers", { body: { server } });
+    const [gateway] = await store.gateways.list();
+    assertEquals([
+      status,
+      body.associatedGateways,
+      body.associatedGatewayIds,
+      body.associatedTags,
+      body.excluded,
+    ], [
+      201,
+      ["one"],
+      [gateway.id],
+      ["safe"],
+      ["b"],
+    ]);
+    assertEquals([body.associatedTools, body.associatedResources], [[], []]);
+    const shown = async (kind: string, key: string) =>
+      (await call("GET", `/servers/s1/${kind}`)).body.map((row: Record<string, string>) => row[key]);
+    assertEquals(await shown("tools", "name"), ["one-a"]);
+    assertEquals([await shown("resources", "uri"), await shown("prompts", "name")], [["r:1"], ["one-p"]]);
+    upstreams.set(URL_1, discovery({ tools: ["b", "c"], resources: ["r:1"], prompts: ["p"] }));
+    await call("POST", `/gateways/${gateway.id}/tools/refresh`);
+    assertEquals(await shown("tools", "name"), ["one-c"]);
+    assertEquals((await call("GET", "/servers/s1")).body.toolOverrides, {});
+    upstreams.set(URL_1, discovery({ tools: ["a", "b", "c"], resources: ["r:1"], prompts: ["p"] }));
+    await call("POST", `/gateways/${gateway.id}/tools/refresh`);
+    const [a] = await store.tools.list();
+    assertEquals((await call("GET", "/servers/s1")).body.toolOverrides, { [a.id]: { name: "find" } });
+    const same = await call("PUT", "/servers/s1", { body });
+    assertEquals([same.status, same.body.warnings], [200, undefined]);
+    const none = await call("PUT", "/servers/s1", {
+      body: { associated_gateways: [], associated_tags: null },
+    });
+    assertEquals([none.body.associatedGateways, await shown("tools", "name")], [[], []]);
+    const unknown = await call("PUT", "/servers/s1", { body: { associated_gateways: ["absent"] } });
+    assertEquals([unknown.status, unknown.body.detail[0].msg], [422, 'Unknown gateway: "absent"']);
+  }));
+
 Deno.test("PUT /servers/{id} drops the words for tools that leave the server, and only those", () =>
   withTwins(async ({ call, store }) => {
     const [a, b] = await store.tools.list();

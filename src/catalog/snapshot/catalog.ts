@@ -1,15 +1,18 @@
 // Room `snapshot`: one immutable state of the catalog. Everything here is computed from the store's rows, without I/O.
 // This file is the snapshot: everything that the data plane looks up.
-import type { CatalogRows, GatewayRow, PromptRow, ToolRow } from "../../store/registry/rows.ts";
+import type { CatalogRows, GatewayRow, PromptRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { Collection, namedEntry, type Overrides, resourceEntry, templateEntry } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
 import { nameMembers } from "./scope_names.ts";
 import { EntryIndex } from "./entry_index.ts";
+import { type MemberIds, Membership } from "./membership.ts";
 import { TemplateIndex } from "./template_index.ts";
 
 export type { Scope } from "./scope.ts";
 export type { Entry, EntryIndex } from "./entry_index.ts";
+
+const EVERYTHING = { toolIds: null, resourceIds: null, promptIds: null };
 
 export class Catalog {
   readonly version: number;
@@ -21,7 +24,8 @@ export class Catalog {
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
   readonly #scopes = new Map<string, Scope>();
 
-  constructor(rows: CatalogRows) {
+  /** @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own */
+  constructor(rows: CatalogRows, { naming = "prefixed" }: { readonly naming?: ServerRow["naming"] } = {}) {
     this.version = rows.version;
     this.revokedTokens = new Set(rows.revokedTokens);
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
@@ -35,40 +39,36 @@ export class Catalog {
       resourceEntry,
     );
     const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
-
     const names = (rows: readonly (ToolRow | PromptRow)[]) => new Set(rows.map(({ name }) => name));
     const [allToolNames, allPromptNames] = [names(rows.tools), names(rows.prompts)];
-    this.all = new Scope({
-      server: null,
-      tools: new EntryIndex(tools.entries(), allToolNames),
-      resources: new EntryIndex(resources.entries()),
-      templates: new TemplateIndex(templates.entries()),
-      prompts: new EntryIndex(prompts.entries(), allPromptNames),
-      conflicts: [],
-    }, registered);
-    for (const server of rows.servers) {
-      if (!server.enabled) continue;
-      const { toolIds, resourceIds, promptIds, toolOverrides } = server;
-      const { toolNames, promptNames, conflicts } = nameMembers(server, {
+
+    const scopeOf = (
+      server: ServerRow | null,
+      { toolIds, resourceIds, promptIds }: MemberIds | typeof EVERYTHING,
+    ): Scope => {
+      const words: Pick<ServerRow, "naming" | "toolOverrides"> = server ?? { naming, toolOverrides: {} };
+      const { toolNames, promptNames, conflicts } = nameMembers(words, {
         tools: tools.rowsOf(toolIds),
         prompts: prompts.rowsOf(promptIds),
       });
       const toolOverridesOf = (row: ToolRow): Overrides => ({
-        ...toolOverrides[row.id],
+        ...words.toolOverrides[row.id],
         ...otherName(row, toolNames),
       });
       const promptOverridesOf = (row: PromptRow): Overrides => otherName(row, promptNames);
-      this.#scopes.set(
-        server.id,
-        new Scope({
-          server,
-          tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf), allToolNames),
-          resources: new EntryIndex(resources.entriesOf(resourceIds)),
-          templates: new TemplateIndex(templates.entriesOf(resourceIds)),
-          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
-          conflicts,
-        }, registered),
-      );
+      return new Scope({
+        server,
+        tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf), allToolNames),
+        resources: new EntryIndex(resources.entriesOf(resourceIds)),
+        templates: new TemplateIndex(templates.entriesOf(resourceIds)),
+        prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
+        conflicts,
+      }, registered);
+    };
+    this.all = scopeOf(null, EVERYTHING);
+    const membership = new Membership(rows);
+    for (const server of rows.servers) {
+      if (server.enabled) this.#scopes.set(server.id, scopeOf(server, membership.of(server)));
     }
   }
 

@@ -159,6 +159,25 @@ Deno.test("Catalog gives a server's tools the operator's names and descriptions,
   assertEquals(JSON.parse(catalog.all.tools.entries[0].listText).description, "registry's");
 });
 
+Deno.test("Catalog gives the whole registry the upstreams' names where MCP_NAMING says so, with conflicts", () => {
+  const rows = catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "search"), toolRow("b", "search"), toolRow("b", "y")],
+    prompts: [promptRow("a", "ask")],
+    servers: [serverRow("s", { gatewayIds: ["b"] })],
+  });
+  const catalog = new Catalog(rows, { naming: "original" });
+  const { all } = catalog;
+  assertEquals(all.tools.entries.map(({ key }) => key), ["search", "b-search", "y"]);
+  assertEquals(all.prompts.entries.map(({ key }) => key), ["ask"]);
+  assertEquals(resolveTool(all, "search", anybody).gateway.id, "a");
+  assertEquals(all.conflicts.map(({ renamed, renamedTo }) => [renamed.id, renamedTo]), [[
+    "b-search",
+    "b-search",
+  ]]);
+  assertEquals(catalog.scope("s")!.tools.entries.map(({ key }) => key), ["b-search", "b-y"]);
+});
+
 Deno.test("Catalog keeps a name with the first registered, also while that one is off, and reports the conflict", () => {
   const rows = (enabled: boolean) =>
     catalogRows({

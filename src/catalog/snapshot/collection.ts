@@ -29,33 +29,25 @@ export class Collection<Row extends PlacedRow, E extends Entry<Row>> {
     this.#make = make;
   }
 
-  /** All entries in list order, including disabled ones. */
-  entries(): E[] {
-    return this.#entries(this.#placed, () => NO_OVERRIDES);
-  }
-
-  /** The entries with these ids in list order, including disabled ones. */
-  entriesOf(ids: readonly string[], overridesOf: (row: Row) => Overrides = () => NO_OVERRIDES): E[] {
-    return this.#entries(this.#pick(ids), overridesOf);
-  }
-
-  /** The rows with these ids in list order, including disabled ones. */
-  rowsOf(ids: readonly string[]): Row[] {
-    return this.#pick(ids).map(({ row }) => row);
-  }
-
-  #pick(ids: readonly string[]): Placed<Row>[] {
-    return ids.flatMap((id) => this.#index.get(id) ?? []).sort((a, b) => a - b).map((i) => this.#placed[i]!);
-  }
-
-  #entries(all: readonly Placed<Row>[], overridesOf: (row: Row) => Overrides): E[] {
-    return all.map((placed) => {
+  /** The entries with these ids in list order, including disabled ones. null: all entries. */
+  entriesOf(ids: readonly string[] | null, overridesOf: (row: Row) => Overrides = () => NO_OVERRIDES): E[] {
+    return this.#pick(ids).map((placed) => {
       const overrides = overridesOf(placed.row);
       const key = keyOf(placed.row.id, overrides);
       let entry = this.#made.get(key);
       if (entry === undefined) this.#made.set(key, entry = this.#make(placed, overrides));
       return entry;
     });
+  }
+
+  /** The rows with these ids in list order, including disabled ones. null: all rows. */
+  rowsOf(ids: readonly string[] | null): Row[] {
+    return this.#pick(ids).map(({ row }) => row);
+  }
+
+  #pick(ids: readonly string[] | null): readonly Placed<Row>[] {
+    if (ids === null) return this.#placed;
+    return ids.flatMap((id) => this.#index.get(id) ?? []).sort((a, b) => a - b).map((i) => this.#placed[i]!);
   }
 }
 

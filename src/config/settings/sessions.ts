@@ -97,6 +97,18 @@ export const SESSION_SETTINGS = [
       "cut and gets a hash at its end.",
   }),
   setting({
+    name: "MCP_NAMING",
+    kind: oneOf(["prefixed", "original"]),
+    default: "prefixed",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Names of tools and prompts at the endpoints that show everything (/mcp, /rpc, /sse, /ws): the registry's, which begin " +
+      "with the gateway's name, or the upstreams' own. If two upstreams have one name, the one that was registered first " +
+      "keeps it; the other keeps its prefixed name, which is logged. A virtual server has a field `naming` instead.",
+  }),
+  setting({
     name: "MCP_LIST_PAGE_SIZE",
     kind: int({ min: 0, max: 1_000_000, hint: "0: everything in one page" }),
     default: "1000",

@@ -77,7 +77,10 @@ export class RemovedEntries<Row extends EntryRow> {
   /** Keeps the rows about which an operator has decided something. Must run before they are deleted. */
   async add(rows: readonly Row[], now: Date): Promise<void> {
     const memberships = await this.#membershipsOf(rows);
-    const decided = rows.filter((row) => memberships.has(row.id) || isDecided(row, this.gateway));
+    const overridden = await this.#overridden();
+    const decided = rows.filter((row) =>
+      memberships.has(row.id) || overridden.has(row.id) || isDecided(row, this.gateway)
+    );
     for (const chunk of chunks(decided)) {
       const tuples = chunk.map((row) => {
         const { definition: _, sessionDefinition: __, ...fields } = row as Row & Partial<ToolRow>;
@@ -125,6 +128,15 @@ export class RemovedEntries<Row extends EntryRow> {
       for (const member of members) found.set(member.entry_id, [...found.get(member.entry_id) ?? [], member]);
     }
     return found;
+  }
+
+  /** The ids of tools that have a name or description of their own in a virtual server. */
+  async #overridden(): Promise<ReadonlySet<string>> {
+    if (this.kind !== "tool") return new Set();
+    const servers = await this.tx.query<{ tool_overrides: string }>(
+      sql`SELECT tool_overrides FROM servers WHERE tool_overrides <> '{}'`,
+    );
+    return new Set(servers.flatMap(({ tool_overrides: overrides }) => Object.keys(JSON.parse(overrides))));
   }
 
   async #dropOldest(): Promise<void> {

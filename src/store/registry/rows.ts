@@ -137,9 +137,16 @@ export interface ServerRow extends EntityRow {
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   /** null if the description is used. */
   readonly instructions: string | null;
+  /** The members that are chosen one by one. */
   readonly toolIds: readonly string[];
   readonly resourceIds: readonly string[];
   readonly promptIds: readonly string[];
+  /** Upstreams whose entries are all members, including those that the upstream adds later. */
+  readonly gatewayIds: readonly string[];
+  /** All entries with one of these tags are members, and all entries of upstreams with one. */
+  readonly memberTags: readonly string[];
+  /** Names and URIs that `gatewayIds` and `memberTags` do not bring in. */
+  readonly excluded: readonly string[];
 }
 
 /** Everything that the data plane reads, in one version. */

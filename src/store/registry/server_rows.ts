@@ -45,10 +45,15 @@ export class ServerEntities implements Entities<ServerRow> {
   update(id: string, changes: RowChanges<ServerRow>): Promise<ServerRow> {
     const { toolIds, resourceIds, promptIds, ...given } = changes;
     return this.#database.transaction(async (tx) => {
-      const toolOverrides = given.toolOverrides ?? (await this.#fields(tx).get(id))?.toolOverrides;
-      const fields = toolIds === undefined || toolOverrides === undefined
-        ? given
-        : { ...given, toolOverrides: withoutForeign(toolOverrides, toolIds) };
+      const before = await this.#fields(tx).get(id);
+      const fields = toolIds === undefined || before === null ? given : {
+        ...given,
+        toolOverrides: withoutForeign({
+          toolOverrides: given.toolOverrides ?? before.toolOverrides,
+          gatewayIds: given.gatewayIds ?? before.gatewayIds,
+          memberTags: given.memberTags ?? before.memberTags,
+        }, toolIds),
+      };
       const row = await this.#fields(tx).update(id, fields);
       await setMembers(tx, id, { toolIds, resourceIds, promptIds });
       return (await withMembers(tx, [row]))[0];
@@ -114,15 +119,22 @@ async function withMembers(tx: Database, rows: readonly ServerFields[]): Promise
   }
   return rows.map((row) => {
     const own = members.get(row.id)!;
-    return { ...row, ...own, toolOverrides: withoutForeign(row.toolOverrides, own.toolIds) };
+    return { ...row, ...own, toolOverrides: withoutForeign(row, own.toolIds) };
   });
 }
 
-/** Removes the overrides of tools that are no longer members. */
+/**
+ * Removes the overrides of tools that are no longer members. A server of whole upstreams keeps them all: a tool that its
+ * upstream drops may come back.
+ */
 function withoutForeign(
-  overrides: ServerRow["toolOverrides"],
+  { toolOverrides, gatewayIds, memberTags }: Pick<
+    ServerFields,
+    "toolOverrides" | "gatewayIds" | "memberTags"
+  >,
   toolIds: readonly string[],
 ): ServerRow["toolOverrides"] {
+  if (gatewayIds.length + memberTags.length > 0) return toolOverrides;
   const members = new Set(toolIds);
-  return Object.fromEntries(Object.entries(overrides).filter(([id]) => members.has(id)));
+  return Object.fromEntries(Object.entries(toolOverrides).filter(([id]) => members.has(id)));
 }

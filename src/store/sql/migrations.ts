@@ -174,6 +174,12 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
     run: repairStoredEntries,
   },
+  {
+    name: "whole upstreams in virtual servers",
+    statements: ["gateway_ids", "member_tags", "excluded"].map((column) =>
+      sql`ALTER TABLE servers ADD COLUMN ${sql.id(column)} TEXT NOT NULL DEFAULT '[]'`
+    ),
+  },
 ];
 
 /**

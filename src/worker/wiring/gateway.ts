@@ -150,7 +150,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const catalog = await LiveCatalog.open({
     read: async () => {
       const rows = await registry.readCatalog();
-      const read = new Catalog(rows);
+      const read = new Catalog(rows, { naming: config.mcpNaming });
       applyUpstreams = await upstreams.prepare(rows.gateways);
       return read;
     },

@@ -53,7 +53,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     gauge("sluice_redis_workers_connected", help, () => Number(redis.isUp));
   }
   if (conflicts !== null) {
-    const names = "Tools and prompts of virtual servers that lost their name to another";
+    const names = "Tools and prompts that lost their name to another one of their endpoint";
     gauge("sluice_name_conflicts", names, () => conflicts.names);
     const uris =
       "Resources and templates whose URIs another upstream answers for, at each endpoint that has both";

@@ -1,0 +1,98 @@
+// Finds the members of virtual servers: those that are chosen one by one, and those that whole upstreams and tags bring in.
+import type {
+  EntryRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
+
+export interface Entries {
+  readonly gateways: readonly GatewayRow[];
+  readonly tools: readonly ToolRow[];
+  /** Resources and templates. */
+  readonly resources: readonly ResourceRow[];
+  readonly prompts: readonly PromptRow[];
+}
+
+/** Ids, each at most once. */
+export interface MemberIds {
+  readonly toolIds: readonly string[];
+  readonly resourceIds: readonly string[];
+  readonly promptIds: readonly string[];
+}
+
+/** What an operator has chosen for a virtual server. */
+export type Selection = Pick<
+  ServerRow,
+  "toolIds" | "resourceIds" | "promptIds" | "gatewayIds" | "memberTags" | "excluded"
+>;
+
+/** Whether upstreams or tags bring in members, so that the members change with the registry. */
+export function growsByItself({ gatewayIds, memberTags }: Selection): boolean {
+  return gatewayIds.length > 0 || memberTags.length > 0;
+}
+
+export class Membership {
+  readonly #entries: Entries;
+  #tools: EntriesByOrigin<ToolRow> | undefined;
+  #resources: EntriesByOrigin<ResourceRow> | undefined;
+  #prompts: EntriesByOrigin<PromptRow> | undefined;
+
+  constructor(entries: Entries) {
+    this.#entries = entries;
+  }
+
+  /** The ids of a server's members. Exclusions do not apply to members that are chosen one by one. */
+  of(server: Selection): MemberIds {
+    if (!growsByItself(server)) return server;
+    const { gateways, tools, resources, prompts } = this.#entries;
+    const excluded = new Set(server.excluded);
+    const all = <Row extends EntryRow>(
+      ids: readonly string[],
+      entries: EntriesByOrigin<Row>,
+      namesOf: (row: Row) => readonly string[],
+    ) => {
+      const brought = entries.selectedBy(server).filter((row) =>
+        !namesOf(row).some((name) => excluded.has(name))
+      );
+      return [...new Set([...ids, ...brought.map(({ id }) => id)])];
+    };
+    const names = ({ name, originalName }: ToolRow | PromptRow) => [name, originalName];
+    return {
+      toolIds: all(server.toolIds, this.#tools ??= new EntriesByOrigin(tools, gateways), names),
+      resourceIds: all(
+        server.resourceIds,
+        this.#resources ??= new EntriesByOrigin(resources, gateways),
+        ({ uri, name }) => [uri, name],
+      ),
+      promptIds: all(server.promptIds, this.#prompts ??= new EntriesByOrigin(prompts, gateways), names),
+    };
+  }
+}
+
+/** The entries of one kind, by upstream and by tag. */
+class EntriesByOrigin<Row extends EntryRow> {
+  readonly #byGateway: ReadonlyMap<string | null, readonly Row[]>;
+  readonly #byTag = new Map<string, Row[]>();
+
+  constructor(rows: readonly Row[], gateways: readonly GatewayRow[]) {
+    this.#byGateway = Map.groupBy(rows, ({ gatewayId }) => gatewayId);
+    const tagsOf = new Map(gateways.map(({ id, tags }) => [id, tags]));
+    for (const row of rows) {
+      for (const tag of new Set([...row.tags, ...tagsOf.get(row.gatewayId ?? "") ?? []])) {
+        const tagged = this.#byTag.get(tag);
+        if (tagged === undefined) this.#byTag.set(tag, [row]);
+        else tagged.push(row);
+      }
+    }
+  }
+
+  selectedBy({ gatewayIds, memberTags }: Pick<ServerRow, "gatewayIds" | "memberTags">): Row[] {
+    return [
+      ...gatewayIds.flatMap((id) => this.#byGateway.get(id) ?? []),
+      ...memberTags.flatMap((tag) => this.#byTag.get(tag) ?? []),
+    ];
+  }
+}
