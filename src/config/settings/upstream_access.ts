@@ -87,9 +87,9 @@ export const HTTP_CLIENT_SETTINGS = [
     reloadable: false,
     state: "active",
     doc:
-      "Offer HTTP/2 to upstreams with https URLs, unless HTTPS_PROXY or ALL_PROXY is set. These upstreams are then " +
-      "called by `fetch`: HTTP_CLIENT_MAX_CONNECTIONS and the connection metrics do not cover them. If a host name " +
-      "changes its address after the egress check, only the upstream's certificate protects the request.",
+      "Offer HTTP/2 to upstreams with https URLs, unless HTTPS_PROXY or ALL_PROXY is set, or the environment has " +
+      "NO_PROXY. These upstreams are then called by `fetch`, over connections to checked addresses as everywhere. " +
+      "HTTP_CLIENT_MAX_CONNECTIONS and the connection metrics do not cover them.",
   }),
   setting({
     name: "HTTP_CLIENT_ACCEPT_ENCODING",

@@ -1,32 +1,28 @@
-// The HTTP client for HTTP/2, by `fetch`. Only for https URLs: `fetch` resolves the name again after the egress check, and then only the
-// verification of the upstream's certificate keeps the request from another server.
+// The HTTP client for HTTP/2, by `fetch`. `fetch` opens its connections through a relay of this process, so that each leads to a
+// checked address.
 
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { decoded } from "./content_coding.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
-import { targetOf } from "../dial/target.ts";
+import { SocksRelay, type SocksRelayOptions } from "../dial/socks_relay.ts";
+import { type Target, targetOf } from "../dial/target.ts";
 import { tlsReason } from "../dial/tls.ts";
 import { checkHeaders } from "../http1/request_head.ts";
 
-export interface FetchClientOptions {
+export interface FetchClientOptions extends SocksRelayOptions {
   /** Limit of idle connections for each host; HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS. */
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   /** The limit for connection and response together, because `fetch` does not tell them apart. */
   readonly readTimeoutMs: number;
-  /**
-   * The egress check of a URL. It is weaker than a check of the connected address, which `fetch` does not show.
-   * @throws {SluiceError} EGRESS_DENIED
-   */
-  readonly checkUrl: (url: URL, upstream: string) => Promise<void>;
-  readonly clock?: Clock;
 }
 
 /** Redirects are returned like any other response. HTTP_CLIENT_MAX_CONNECTIONS has no effect on `fetch`. */
 export class FetchClient implements HttpClient {
   readonly #options: FetchClientOptions;
   readonly #clock: Clock;
+  readonly #relay: SocksRelay;
   /** Connections by private CA. Upstreams with different authorities share no connection. */
   readonly #pools = new Map<string, Deno.HttpClient>();
   readonly #exchanges = new Set<Exchange>();
@@ -35,20 +31,20 @@ export class FetchClient implements HttpClient {
   constructor(options: FetchClientOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#relay = new SocksRelay(options);
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, headers, body, signal, upstream, caCertificate } = request;
     if (this.#isClosed) throw new SluiceError("SHUTTING_DOWN");
     if (signal?.aborted) throw signal.reason;
-    const { hostname } = targetOf(url, caCertificate);
+    const target = targetOf(url, caCertificate);
     checkHeaders(headers);
     const exchange = new Exchange(request, this.#options.readTimeoutMs, this.#clock, () => {
       this.#exchanges.delete(exchange);
     });
     this.#exchanges.add(exchange);
     try {
-      await exchange.waitFor(this.#options.checkUrl(url, upstream), "answer");
       const sent = fetch(url, {
         method,
         headers: headers.map(([name, value]): [string, string] => [name, value]),
@@ -63,15 +59,17 @@ export class FetchClient implements HttpClient {
       return coding === null ? response : decoded(response, coding, upstream);
     } catch (error) {
       exchange.end();
-      throw exchange.signal.aborted ? exchange.signal.reason : failureOf(error, upstream, hostname);
+      throw exchange.signal.aborted ? exchange.signal.reason : this.#failureOf(error, upstream, target);
     }
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     for (const exchange of [...this.#exchanges]) exchange.abort(new SluiceError("SHUTTING_DOWN"));
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
+    this.#relay.close();
   }
 
   #pool(caCertificate: string | undefined): Deno.HttpClient {
@@ -83,10 +81,39 @@ export class FetchClient implements HttpClient {
         poolMaxIdlePerHost: this.#options.maxKeepaliveConnections,
         poolIdleTimeout: this.#options.keepaliveExpiryMs,
         http2: true,
+        proxy: this.#relay.proxy,
       });
       this.#pools.set(key, pool);
     }
     return pool;
+  }
+
+  /** Classifies an error of `fetch` by its message. The message contains the URL with its query, so it is only the cause. */
+  #failureOf(error: unknown, upstream: string, { hostname, port }: Target): SluiceError {
+    const inner = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "";
+    const message = `${reasonOf(error)} ${inner}`;
+    const options = { cause: error };
+    if (/Requests to port \d+ are blocked/.test(message)) {
+      return new SluiceError(
+        "EGRESS_DENIED",
+        { reason: "The URL's port is one that HTTP clients refuse" },
+        options,
+      );
+    }
+    const detail = /client error \(Connect\): (.*)$/s.exec(message)?.[1].trim();
+    if (detail === undefined) return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, options);
+    if (/SOCKS/i.test(detail)) {
+      const failure = this.#relay.failureOf(hostname, port);
+      // The relay does not know the upstream's name.
+      if (failure !== undefined) {
+        return new SluiceError(failure.code, { ...failure.params, upstream }, options);
+      }
+    }
+    if (/certificate|fatal alert|corrupt message/.test(detail)) {
+      const reason = tlsReason(detail, hostname) ?? detail;
+      return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, options);
+    }
+    return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: detail }, options);
   }
 }
 
@@ -233,31 +260,4 @@ class FetchResponse implements HttpResponse {
     this.#response.body?.cancel().catch(() => {});
     this.#exchange.end();
   }
-}
-
-/** Classifies an error of `fetch` by its message. The message contains the URL with its query, so it is only the cause. */
-function failureOf(error: unknown, upstream: string, hostname: string): unknown {
-  if (error instanceof SluiceError) return error;
-  const inner = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "";
-  const message = `${reasonOf(error)} ${inner}`;
-  const options = { cause: error };
-  if (/Requests to port \d+ are blocked/.test(message)) {
-    return new SluiceError(
-      "EGRESS_DENIED",
-      { reason: "The URL's port is one that HTTP clients refuse" },
-      options,
-    );
-  }
-  const detail = /client error \(Connect\): (.*)$/s.exec(message)?.[1].trim();
-  if (detail === undefined) return new SluiceError("UPSTREAM_CLOSED", { upstream, sent: 1 }, options);
-  if (/certificate|fatal alert|corrupt message/.test(detail)) {
-    const reason = tlsReason(detail, hostname) ?? detail;
-    return new SluiceError("UPSTREAM_TLS_FAILED", { upstream, reason }, options);
-  }
-  const reason = /refused/.test(detail)
-    ? "connection refused"
-    : /dns error/.test(detail)
-    ? `cannot resolve "${hostname}"`
-    : detail;
-  return new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, options);
 }

@@ -5,13 +5,15 @@ import { type ErrorCode, SluiceError } from "../../base/errors.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
 import type { HttpRequest } from "./http_client.ts";
+import { isRelayInForce, SocksRelay } from "../dial/socks_relay.ts";
 
 function clientOf(options: Partial<FetchClientOptions> = {}) {
   const client = new FetchClient({
     maxKeepaliveConnections: 4,
     keepaliveExpiryMs: 5_000,
     readTimeoutMs: 5_000,
-    checkUrl: () => Promise.resolve(),
+    connectTimeoutMs: 5_000,
+    checkAddress: () => {},
     ...options,
   });
   return Object.assign(client, { [Symbol.dispose]: () => client.close() });
@@ -132,7 +134,9 @@ Deno.test("FetchClient.send() calls nothing that it must not, and gives failures
   let calls = 0;
   await using server = serve(() => new Response(String(calls++)));
   using guarded = clientOf({
-    checkUrl: () => Promise.reject(new SluiceError("EGRESS_DENIED", { reason: "no" })),
+    checkAddress: () => {
+      throw new SluiceError("EGRESS_DENIED", { reason: "no" });
+    },
   });
   await rejects(() => guarded.send(server.request("/")), "EGRESS_DENIED");
   using client = clientOf();
@@ -154,4 +158,55 @@ Deno.test("FetchClient.send() calls nothing that it must not, and gives failures
   client.close();
   await rejects(() => client.send(server.request("/")), "SHUTTING_DOWN");
   assertEquals(calls, 0);
+});
+
+Deno.test("FetchClient connects to the address that was checked, and checks each new connection of a name that moves", async () => {
+  await using server = serve((request) =>
+    new Response(new URL(request.url).hostname, { headers: { connection: "close" } })
+  );
+  const answers = [["127.0.0.1"], ["169.254.169.254"]];
+  const checked: string[] = [];
+  using client = clientOf({
+    resolve: () => Promise.resolve(answers.shift()!),
+    checkAddress: (hostname, ip) => {
+      checked.push(`${hostname} ${ip}`);
+      if (ip !== "127.0.0.1") throw new SluiceError("EGRESS_DENIED", { reason: "a metadata address" });
+    },
+  });
+  const url = new URL(server.request("/").url);
+  url.hostname = "moving.test";
+  const response = await client.send(server.request("/", { url }));
+  assertEquals(await response.text(100), "moving.test");
+  const denied = await rejects(() => client.send(server.request("/", { url })), "EGRESS_DENIED");
+  assertEquals(denied.params, { reason: "a metadata address", upstream: "up" });
+  assertEquals(checked, ["moving.test 127.0.0.1", "moving.test 169.254.169.254"]);
+});
+
+Deno.test("FetchClient: connections to its relay need the password, and end with the client", async () => {
+  await using server = serve(() => new Response("x"));
+  const relay = new SocksRelay({ connectTimeoutMs: 5_000, checkAddress: () => {} });
+  const { url: address } = relay.proxy as { url: string };
+  const { port } = new URL(address.replace("socks5", "http"));
+  const strangers = [{ username: "sluice", password: "guess" }, undefined].map((basicAuth) =>
+    Deno.createHttpClient({ proxy: { transport: "socks5", url: address, basicAuth } })
+  );
+  for (const client of strangers) {
+    await assertRejects(() => fetch(server.request("/").url, { client }), TypeError);
+    client.close();
+  }
+  const silent = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  await silent.write(Uint8Array.of(5, 1, 2));
+  assertEquals(await silent.read(new Uint8Array(2)), 2);
+  relay.close();
+  assertEquals(await silent.read(new Uint8Array(2)), null);
+  silent.close();
+});
+
+Deno.test("isRelayInForce() is false if the environment takes hosts from all proxies", () => {
+  const isInForce = (variables: { [name: string]: string | undefined }) =>
+    isRelayInForce((name) => variables[name]);
+  assertEquals(
+    [{}, { NO_PROXY: "" }, { NO_PROXY: "a.test" }, { no_proxy: "*" }].map(isInForce),
+    [true, true, false, false],
+  );
 });

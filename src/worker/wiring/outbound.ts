@@ -14,6 +14,7 @@ import {
   credentialsOwner,
 } from "../../upstream/credentials.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
+import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
 import type { PoolStats } from "../../upstream/http_client/connection_pool.ts";
 import type { Http1Client } from "../../upstream/http_client/http1_client.ts";
 import type { HttpClient } from "../../upstream/http_client/http_client.ts";
@@ -61,9 +62,9 @@ export function createOutbound(
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
     proxies,
   });
-  const client = config.httpClientHttp2Enabled && !proxies.hasTlsProxy
-    ? withHttp2(http1, config, guard)
-    : http1;
+  const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
+    isRelayInForce((name) => Deno.env.get(name));
+  const client = offersHttp2 ? withHttp2(http1, config, guard) : http1;
   const processes = new StdioProcesses({
     ...config,
     maxLineBytes: config.maxUpstreamResponseBytes,
@@ -129,13 +130,14 @@ export function createOutbound(
   };
 }
 
-/** HTTP/2 over TLS alone. Plain HTTP stays with our own client, with its limits and its check of each address. */
+/** HTTP/2 over TLS alone. Plain HTTP stays with our own client and its limits. */
 function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): HttpClient {
   const http2 = new FetchClient({
     maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
     keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
     readTimeoutMs: config.httpClientReadTimeoutMs,
-    checkUrl: async (url) => void await guard.checkUrl(url),
+    connectTimeoutMs: config.httpClientConnectTimeoutMs,
+    checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
   });
   return {
     send: (request) => (request.url.protocol === "https:" ? http2 : http1).send(request),
