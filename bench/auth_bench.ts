@@ -28,7 +28,7 @@ const headers = new Headers({ authorization: `Bearer ${token}` });
 await warm.authenticate(headers);
 
 const ids = new SessionIds(secret);
-const owner = { issuer: "mcpgateway", subject: "bench@example.com", serverId: null };
+const owner = { issuer: "mcpgateway", subject: "bench@example.com", reach: "", serverId: null };
 const id = ids.seal({ replica: 0, worker: 1, expiresAt: exp, owner });
 
 Deno.bench("token: seen before", { group: "token", baseline: true }, async () => {

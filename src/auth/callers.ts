@@ -1,7 +1,8 @@
 // What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
 import type { Caller } from "../base/caller.ts";
 import { SluiceError } from "../base/errors.ts";
-import { type Principal, tokenOf } from "./principal.ts";
+import type { Principal } from "./principal.ts";
+import { tokenOf } from "./token_reach.ts";
 
 export interface CallerLimits {
   /** MAX_CALLS_PER_CALLER */

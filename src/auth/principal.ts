@@ -17,10 +17,3 @@ export interface Principal {
   readonly expiresAt: number | null;
   readonly jti: string | null;
 }
-
-/** Issuer and subject of the verified token, which a renewed token shares; null for an anonymous caller. */
-export function tokenOf(
-  { kind, issuer, subject }: Principal,
-): { readonly issuer: string; readonly subject: string } | null {
-  return kind === "anonymous" ? null : { issuer: issuer ?? "", subject };
-}

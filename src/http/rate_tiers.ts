@@ -1,5 +1,6 @@
 // The rate limit tier of a request, and the caller that it counts for.
-import { type Principal, tokenOf } from "../auth/principal.ts";
+import type { Principal } from "../auth/principal.ts";
+import { tokenOf } from "../auth/token_reach.ts";
 import { parseAddress } from "../base/egress_guard_address.ts";
 
 /** ContextForge's names. A higher tier allows fewer requests. */

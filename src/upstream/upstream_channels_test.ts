@@ -103,7 +103,11 @@ Deno.test("Upstream.request() has a process for each session and each caller of 
   const { fake, upstream, ask } = setUp(STATELESS_REVISION, statelessScript);
   const bound = [1, 2].map(() => new BoundSessions(new ClientState({ capabilities: '{"roots":{}}' })));
   const asBob = () =>
-    upstream.request("tools/call", '{"name":"t"}', call({ token: { issuer: "i", subject: "bob" } }));
+    upstream.request(
+      "tools/call",
+      '{"name":"t"}',
+      call({ token: { issuer: "i", subject: "bob", reach: "" } }),
+    );
   await Promise.all([ask(), ask(), asBob(), asBob(), ...bound.flatMap((one) => [ask(one), ask(one)])]);
   assertEquals(fake.peers.map(({ methods }) => methods), [1, 2, 3, 4].map(() => METHODS_OF_TWO_CALLS));
   const declared = fake.peers.map(({ heard }) => heard[1]!.params._meta[META.clientCapabilities]);

@@ -23,8 +23,8 @@ Deno.test("Upstream.request() pooled gives each identity a session of its own", 
   const { ask, sessionsOf } = setUp();
   const callers: Parameters<typeof call>[0][] = [
     { token: ANN },
-    { token: { issuer: "i", subject: "bob" } },
-    { token: { issuer: "j", subject: "ann" } },
+    { token: { issuer: "i", subject: "bob", reach: "" } },
+    { token: { issuer: "j", subject: "ann", reach: "" } },
     { token: ANN, headers: { "x-tenant-id": "t1" } },
     { token: ANN, headers: { "x-tenant-id": "t2" } },
     { token: ANN, headers: { "x-user-id": "t1" } },
@@ -84,7 +84,7 @@ Deno.test("Upstream.request() bound stays out of the pool, though it is switched
 
 Deno.test("Upstream.request() shared pools all calls of one identity, though the pool is switched off", async () => {
   const { ask, sessionsOf } = setUp({ profile: { sessionMode: "shared" }, deps: { poolEnabled: false } });
-  const bob = { issuer: "i", subject: "bob" };
+  const bob = { issuer: "i", subject: "bob", reach: "" };
   const [one, two, his] = [new BoundSessions(), new BoundSessions(), new BoundSessions()];
   for (const bound of [one, two, null]) await ask({ bound });
   for (const bound of [his, null]) await ask({ bound, token: bob });

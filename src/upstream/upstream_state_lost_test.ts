@@ -57,7 +57,7 @@ function client(workerLocalBefore: string[] = []) {
 function increment(upstream: Upstream, bound: BoundSessions): Promise<string> {
   const call: UpstreamCall = {
     bound,
-    token: { issuer: "i", subject: "ann" },
+    token: { issuer: "i", subject: "ann", reach: "" },
     received: new Headers(),
     revision: "2025-11-25",
     timeoutMs: 1_000,

@@ -6,9 +6,9 @@ import { SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
 import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
 import type { McpReply, McpRequest } from "../exchange/mcp_exchange.ts";
-import { SessionIds } from "../session/session_id.ts";
+import { ownerOf, SessionIds } from "../session/session_id.ts";
 
-const OWNER = { issuer: "mcpgateway", subject: "ann@example.com", serverId: null };
+const OWNER = ownerOf(principal(), null);
 
 function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "{}" }) {
   const clock = new FakeClock();

@@ -24,7 +24,7 @@ import {
 } from "./session_id.ts";
 
 /** A session without its open connections, as plain data. */
-export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | "state">;
+export type SessionIdentity = Pick<DownstreamSession, "id" | "name" | "owner" | "principal" | "state">;
 
 export interface SessionsOptions {
   readonly ids: SessionIds;
@@ -84,8 +84,7 @@ export class DownstreamSessions {
     const id = ids.seal({ replica: replica.now, worker, expiresAt, owner });
     const { name } = ids.open(id, clock.now())!;
     // Counted before the record is written: further sessions may be opened meanwhile.
-    const session = this.#remember(this.#make({ id, name, owner, state }));
-    session.principal = principal;
+    const session = this.#remember(this.#make({ id, name, owner, principal, state }));
     try {
       await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
     } catch (error) {
@@ -106,11 +105,10 @@ export class DownstreamSessions {
     principal: Principal,
     serverId: string | null,
   ): Promise<DownstreamSession> {
-    const owner = ownerOf(principal, serverId);
     const known = this.#sessions.get(id);
-    // Checked first: another caller, or another endpoint, must not restore a session.
-    const isOwn = known === undefined ? isBoundTo(claims, owner) : isSameOwner(known.owner, owner);
-    const session = isOwn ? known ?? await this.#restore(id, claims, owner) : null;
+    const session = known !== undefined && isUsedBy(known, principal, serverId)
+      ? known
+      : await this.#ownedBy(ownerOf(principal, serverId), known, id, claims);
     if (session === null) throw new SluiceError("SESSION_NOT_FOUND");
     session.lastUsedAt = this.#options.clock.now();
     return session;
@@ -220,6 +218,17 @@ export class DownstreamSessions {
     yield* this.#sessions.values();
   }
 
+  async #ownedBy(
+    owner: SessionOwner,
+    known: DownstreamSession | undefined,
+    id: string,
+    claims: SessionClaims,
+  ): Promise<DownstreamSession | null> {
+    // Checked first: another caller, or another endpoint, must not restore a session.
+    const isOwn = known === undefined ? isBoundTo(claims, owner) : isSameOwner(known.owner, owner);
+    return isOwn ? known ?? await this.#restore(id, claims, owner) : null;
+  }
+
   async #restore(
     id: string,
     { name }: SessionClaims,
@@ -232,12 +241,12 @@ export class DownstreamSessions {
     const restored = this.#sessions.get(id);
     if (restored !== undefined) return restored;
     this.#makeRoom(owner);
-    return this.#remember(this.#make({ id, name, owner, state: JSON.parse(record) }));
+    return this.#remember(this.#make({ id, name, owner, principal: null, state: JSON.parse(record) }));
   }
 
-  #make({ id, name, owner, state }: SessionIdentity): DownstreamSession {
+  #make({ id, name, owner, principal, state }: SessionIdentity): DownstreamSession {
     const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry } = this.#options;
-    return new DownstreamSession(id, name, owner, state, clock.now(), {
+    const session = new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
       resumeWindowMs,
@@ -245,6 +254,8 @@ export class DownstreamSessions {
       expiry,
       persist: (session) => this.#persist(session),
     });
+    session.principal = principal;
+    return session;
   }
 
   async #persist(session: DownstreamSession): Promise<number> {
@@ -304,6 +315,16 @@ export function ownerRecordKey(name: string): string {
   return `owner:${name}`;
 }
 
+/** Did the same principal use the session last, at the same endpoint? Then its owner need not be compared. */
+function isUsedBy(
+  { principal: last, owner }: DownstreamSession,
+  principal: Principal,
+  serverId: string | null,
+): boolean {
+  return last === principal && owner.serverId === (serverId ?? principal.serverId);
+}
+
 function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {
-  return one.subject === other.subject && one.issuer === other.issuer && one.serverId === other.serverId;
+  return one.subject === other.subject && one.issuer === other.issuer && one.reach === other.reach &&
+    one.serverId === other.serverId;
 }

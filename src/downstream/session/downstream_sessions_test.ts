@@ -216,8 +216,8 @@ Deno.test("DownstreamSession.state names the upstreams whose processes end with 
 
   // Handed over, what is kept here ends as well.
   await restored.bound.client.workerLocal.add("u2");
-  const { name, owner, state } = restored;
-  const adopted = worker().adopt({ id, name, owner, state });
+  const { name, owner, principal: last, state } = restored;
+  const adopted = worker().adopt({ id, name, owner, principal: last, state });
   assertEquals(adopted.bound.client.workerLocal.takeLoss("u2"), true);
 });
 

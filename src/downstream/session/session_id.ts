@@ -1,6 +1,7 @@
 // The sealed id of a downstream session. Every worker can read the owner and the caller from it; nobody can forge one.
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Principal } from "../../auth/principal.ts";
+import { reachKey } from "../../auth/token_reach.ts";
 import { BoundedMap } from "../../base/bounded_map.ts";
 
 /** The contents of an id. */
@@ -13,7 +14,7 @@ export interface SessionClaims {
   readonly expiresAt: number;
   /** The random part, in hex: the session's key in the cache. */
   readonly name: string;
-  /** Hash of issuer, subject and virtual server. */
+  /** Hash of the `SessionOwner`. */
   readonly binding: string;
 }
 
@@ -28,6 +29,9 @@ export interface WorkerPlace {
 export interface SessionOwner {
   readonly issuer: string | null;
   readonly subject: string;
+  /** The limits of the tokens that may use the session; see `reachKey()`. */
+  readonly reach: string;
+  /** The virtual server of the path or of the token; null for the endpoint that shows everything. */
   readonly serverId: string | null;
 }
 
@@ -103,8 +107,9 @@ export class SessionIds {
 }
 
 /** The owner of sessions that this caller opens at this endpoint. */
-export function ownerOf({ issuer, subject }: Principal, serverId: string | null): SessionOwner {
-  return { issuer, subject, serverId };
+export function ownerOf(principal: Principal, serverId: string | null): SessionOwner {
+  const { issuer, subject } = principal;
+  return { issuer, subject, reach: reachKey(principal), serverId: serverId ?? principal.serverId };
 }
 
 /** Is the session this caller's, at this endpoint? */
@@ -112,9 +117,9 @@ export function isBoundTo(claims: SessionClaims, owner: SessionOwner): boolean {
   return claims.binding === bindingOf(owner).toHex();
 }
 
-function bindingOf({ issuer, subject, serverId }: SessionOwner): Uint8Array {
-  // JSON separates the three, whatever characters they contain.
-  const text = JSON.stringify([issuer, subject, serverId]);
+function bindingOf({ issuer, subject, reach, serverId }: SessionOwner): Uint8Array {
+  // JSON separates them, whatever characters they contain.
+  const text = JSON.stringify([issuer, subject, reach, serverId]);
   return new Uint8Array(createHash("sha256").update(text).digest()).subarray(0, BINDING_BYTES);
 }
 

@@ -12,11 +12,12 @@ const sealed = fc.record({
   owner: fc.record<SessionOwner>({
     issuer: fc.option(fc.string()),
     subject: fc.string(),
+    reach: fc.string(),
     serverId: fc.option(fc.string()),
   }),
 });
 
-const ANN: SessionOwner = { issuer: "i", subject: "ann", serverId: null };
+const ANN: SessionOwner = { issuer: "i", subject: "ann", reach: "", serverId: null };
 
 const seal = (ids: SessionIds, owner = ANN) =>
   ids.seal({ replica: 1, worker: 2, expiresAt: EXPIRES_AT, owner });
@@ -109,18 +110,20 @@ Deno.test("SessionIds.open() refuses an id from its expiry on, also one that it 
   assertEquals(ids.open(id, EXPIRES_AT * 1000), null);
 });
 
-Deno.test("isBoundTo() tells every other issuer, subject and server, also ones that look alike when joined", () => {
+Deno.test("isBoundTo() tells every other issuer, subject, token limits and server, also ones that look alike when joined", () => {
   const ids = new SessionIds("secret");
-  const claims = ids.open(seal(ids, { issuer: "a", subject: "b", serverId: "c" }), NOW_MS)!;
+  const owner = { issuer: "a", subject: "b", reach: "r", serverId: "c" };
+  const claims = ids.open(seal(ids, owner), NOW_MS)!;
   const others: SessionOwner[] = [
-    { issuer: "x", subject: "b", serverId: "c" },
-    { issuer: "a", subject: "x", serverId: "c" },
-    { issuer: "a", subject: "b", serverId: "x" },
-    { issuer: "a", subject: "b", serverId: null },
-    { issuer: null, subject: "b", serverId: "c" },
-    { issuer: "ab", subject: "", serverId: "c" },
-    { issuer: 'a","b', subject: "", serverId: "c" },
+    { ...owner, issuer: "x" },
+    { ...owner, subject: "x" },
+    { ...owner, reach: "x" },
+    { ...owner, serverId: "x" },
+    { ...owner, serverId: null },
+    { ...owner, issuer: null },
+    { ...owner, issuer: "ab", subject: "" },
+    { ...owner, issuer: 'a","b', subject: "" },
   ];
   for (const other of others) assertEquals(isBoundTo(claims, other), false);
-  assertEquals(isBoundTo(claims, { issuer: "a", subject: "b", serverId: "c" }), true);
+  assertEquals(isBoundTo(claims, owner), true);
 });

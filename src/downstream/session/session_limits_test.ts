@@ -6,7 +6,7 @@ type Named = CountedSession & { readonly name: string };
 
 function session(name: string, more: Partial<CountedSession> = {}, serverId: string | null = null): Named {
   const [subject] = name.split(" ");
-  const owner = { issuer: "i", subject: subject!, serverId };
+  const owner = { issuer: "i", subject: subject!, reach: "", serverId };
   return { name, owner, lastUsedAt: Number(name.split(" ")[1]), isBusy: false, keptChars: 1, ...more };
 }
 
@@ -14,7 +14,7 @@ function limits(perCaller: number, perWorker: number, ...sessions: Named[]) {
   const limits = new SessionLimits<Named>({ perCaller, perWorker });
   for (const each of sessions) limits.add(each);
   const room = (subject: string) =>
-    limits.makeRoom({ issuer: "i", subject, serverId: null }).map(({ name }) => name);
+    limits.makeRoom({ issuer: "i", subject, reach: "", serverId: null }).map(({ name }) => name);
   const code = (subject: string) => assertThrows(() => room(subject), SluiceError).code;
   return { limits, room, code };
 }

@@ -11,17 +11,25 @@ const OF_THE_TURN: ReadonlySet<string> = new Set(["_meta", "inputResponses", "re
 
 export class RetriedRequest {
   readonly method: string;
-  readonly owner: SessionOwner;
+  readonly #principal: Principal;
+  readonly #serverId: string | null;
   readonly #params: unknown;
+  #owner: SessionOwner | undefined;
   #digest: string | undefined;
 
   constructor({ method, params }: RequestMessage, principal: Principal, serverId: string | null) {
     this.method = method;
-    this.owner = ownerOf(principal, serverId);
+    this.#principal = principal;
+    this.#serverId = serverId;
     this.#params = params;
   }
 
-  /** Equal for the same method and parameters, however they are written. Computed on demand: few requests need it. */
+  /** Computed on demand, like the digest: few requests need them. */
+  get owner(): SessionOwner {
+    return this.#owner ??= ownerOf(this.#principal, this.#serverId);
+  }
+
+  /** Equal for the same method and parameters, however they are written. */
   get digest(): string {
     return this.#digest ??= createHash("sha256")
       .update(JSON.stringify([this.method, ...membersOf(this.#params).filter(isSalient)]))

@@ -67,6 +67,6 @@ export class UpstreamStates {
   }
 }
 
-function contextOf({ owner: { issuer, subject, serverId }, digest }: RetriedRequest): string {
-  return JSON.stringify([issuer, subject, serverId, digest]);
+function contextOf({ owner: { issuer, subject, reach, serverId }, digest }: RetriedRequest): string {
+  return JSON.stringify([issuer, subject, reach, serverId, digest]);
 }

@@ -1,5 +1,5 @@
 // Subscriptions of a 2026-07-28 client to resources and tasks: found in its scope, and subscribed to at their upstreams.
-import { tokenOf } from "../../auth/principal.ts";
+import { tokenOf } from "../../auth/token_reach.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";

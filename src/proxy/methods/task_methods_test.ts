@@ -111,6 +111,8 @@ Deno.test("A task id that is not this caller's, or not of this place, is told of
       ["aaa-1", {}],
       [taskId, { principal: principal({ subject: "bob@example.com" }) }],
       [taskId, { principal: principal({ issuer: "other" }) }],
+      [taskId, { principal: principal({ permissions: ["tools.execute"] }) }],
+      [taskId, { principal: principal({ teams: ["t1"] }) }],
       [taskId, { scope: catalog.scope("s")! }],
       [own, {}],
       [own, { scope: catalog.scope("t")! }],
@@ -130,22 +132,19 @@ Deno.test("A task id that is not this caller's, or not of this place, is told of
 
 Deno.test("A task cannot be reached any more where its upstream is no longer shown to the caller", async () => {
   const first = await setUp();
-  const taskId = await first.make("a-work");
-  const team = { visibility: "team", teamId: "t1" } as const;
-  const rows = catalogRows({
-    gateways: [gatewayRow("a", taskGateway(first.a))],
-    tools: [toolRow("a", "work", team)],
-  });
-  const { dispatcher, context } = await dataPlane(rows, { a: first.a.fake });
-  const get = async (teams: string[]) =>
-    JSON.parse(
-      await dispatcher.respond(
-        context({ principal: principal({ teams }) }),
-        requestOf(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tasks/get", params: { taskId } })),
-      ),
-    );
-  assertEquals((await get([])).error.message, NO_TASK);
-  assertEquals((await get(["t1"])).result.taskId, taskId);
+  const ann = principal({ teams: ["t1"] });
+  const taskId = await first.make("a-work", { principal: ann });
+  const get = async (teamId: string) => {
+    const rows = catalogRows({
+      gateways: [gatewayRow("a", taskGateway(first.a))],
+      tools: [toolRow("a", "work", { visibility: "team", teamId })],
+    });
+    const { dispatcher, context } = await dataPlane(rows, { a: first.a.fake });
+    const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tasks/get", params: { taskId } });
+    return JSON.parse(await dispatcher.respond(context({ principal: ann }), requestOf(message)));
+  };
+  assertEquals((await get("t2")).error.message, NO_TASK);
+  assertEquals((await get("t1")).result.taskId, taskId);
 });
 
 Deno.test("A second taskId cannot lead past the first", async () => {

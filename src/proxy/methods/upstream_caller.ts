@@ -1,7 +1,7 @@
 // Room `methods`: the handlers of MCP methods. `Dispatcher` calls them; they reach upstreams through `UpstreamCaller`.
 // This file sends one call to the upstream of an entry, with its deadline.
 import type { Callers } from "../../auth/callers.ts";
-import { tokenOf } from "../../auth/principal.ts";
+import { tokenOf } from "../../auth/token_reach.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";

@@ -2,12 +2,15 @@
 // `TaskRelay`.
 // This file makes the task ids for clients. Each names its upstream and is valid for one caller at one endpoint.
 import type { Principal } from "../../auth/principal.ts";
+import { reachKey } from "../../auth/token_reach.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { CallContext } from "../call/call_context.ts";
 import { Seal } from "../call/seal.ts";
 
 /** The owner of a task. Other callers, and other endpoints, cannot use the task's id. */
 export interface TaskOwner extends Pick<Principal, "issuer" | "subject"> {
+  /** The limits of the tokens that may use the task; see `reachKey()`. */
+  readonly reach: string;
   /** The virtual server; null: the whole catalog. */
   readonly serverId: string | null;
   /** Tasks of 2025-11-25 and of the extension have different shapes. */
@@ -48,11 +51,12 @@ export function taskOwnerOf({ principal, scope, revision }: CallContext): TaskOw
   return {
     issuer,
     subject,
+    reach: reachKey(principal),
     serverId: scope.server?.id ?? null,
     isSessionless: revision === STATELESS_REVISION,
   };
 }
 
-function contextOf({ issuer, subject, serverId, isSessionless }: TaskOwner): string {
-  return JSON.stringify([issuer, subject, serverId, isSessionless]);
+function contextOf({ issuer, subject, reach, serverId, isSessionless }: TaskOwner): string {
+  return JSON.stringify([issuer, subject, reach, serverId, isSessionless]);
 }

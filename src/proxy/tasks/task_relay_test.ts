@@ -7,7 +7,7 @@ import { TaskIds } from "./task_ids.ts";
 import { TaskRelay } from "./task_relay.ts";
 
 const IDS = new TaskIds("secret");
-const OWNER = { issuer: "i", subject: "ann", serverId: null, isSessionless: false };
+const OWNER = { issuer: "i", subject: "ann", reach: "", serverId: null, isSessionless: false };
 const RELATED = "io.modelcontextprotocol/related-task";
 
 function setUp(

@@ -50,9 +50,17 @@ export function poolKey(fields: Omit<PoolKey, "text">): PoolKey {
   return { url, identity, transport, upstreamId, capabilities, upstream, text };
 }
 
+/** The parts of a verified token that distinguish callers. */
+export interface VerifiedToken {
+  readonly issuer: string;
+  readonly subject: string;
+  /** The limits of the token, as a key: a narrowed token shares no session with a wider one of its subject. */
+  readonly reach: string;
+}
+
 export interface Caller {
-  /** The verified token's issuer and subject; null: no token was verified. */
-  readonly token: { readonly issuer: string; readonly subject: string } | null;
+  /** The verified token; null: no token was verified. */
+  readonly token: VerifiedToken | null;
   /** The request's headers as received; `Headers` satisfies it. */
   readonly received: { get(name: string): string | null };
   /** The caller's headers that are sent upstream, in a fixed order. */
@@ -110,9 +118,9 @@ export class IdentityHasher {
   #describe({ token, received, passed }: Caller): string {
     let text = "";
     if (token !== null) {
-      // Issuer and subject instead of the token: a renewed token would leave an unused key behind
+      // These fields instead of the token: a renewed token would leave an unused key behind
       // (https://github.com/IBM/mcp-context-forge/issues/3952, /3777). Subjects are unique only within an issuer.
-      text += "T" + framed(token.issuer) + framed(token.subject);
+      text += "T" + framed(token.issuer) + framed(token.subject) + framed(token.reach);
     } else {
       const authorization = received.get("authorization");
       // An unverified value still identifies a caller: Basic, an upstream's own key, or AUTH_REQUIRED=false.

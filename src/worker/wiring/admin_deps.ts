@@ -1,6 +1,7 @@
 // Makes the dependencies of the admin API from the worker's parts.
 import type { AdminDeps } from "../../admin/rest/deps.ts";
-import { type Principal, tokenOf } from "../../auth/principal.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { tokenOf } from "../../auth/token_reach.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import { isObject } from "../../mcp/json_rpc.ts";

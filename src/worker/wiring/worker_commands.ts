@@ -72,17 +72,20 @@ function releaseAll(
     sessions.release().map(async (session) => {
       // Before the state is read: sessions that are still being opened belong to it.
       const transfers = await upstreams.transfer(session.bound);
-      const { id, name, owner, state } = session;
-      return { session: { id, name, owner, state }, upstreams: transfers };
+      const { id, name, owner, principal, state } = session;
+      return { session: { id, name, owner, principal, state }, upstreams: transfers };
     }),
   );
 }
 
 function adoptAll(
-  { sessions, gateway: { upstreams } }: CommandDeps,
+  { sessions, gateway: { upstreams, catalog } }: CommandDeps,
   handovers: readonly SessionHandover[],
 ): void {
   for (const { session, upstreams: transfers } of handovers) {
-    upstreams.adopt(sessions.adopt(session).bound, transfers);
+    const adopted = sessions.adopt(session);
+    upstreams.adopt(adopted.bound, transfers);
+    // The catalog may have changed between the two workers.
+    adopted.review(catalog.now, upstreams);
   }
 }
