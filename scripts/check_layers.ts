@@ -8,7 +8,7 @@
 export const FLOORS: readonly (readonly string[])[] = [
   ["base", "telemetry"],
   ["mcp", "config"],
-  ["version.ts"],
+  ["version.ts", "client_config"],
   ["store", "cache"],
   ["upstream", "auth"],
   ["catalog", "http"],
@@ -38,12 +38,12 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["."],
   ],
   catalog: [["snapshot"], ["."]],
-  admin: [["rest"], ["gateways", "servers", "entities"], ["."]],
+  admin: [["rest"], ["gateways", "servers", "entities"], ["imports"], ["."]],
   proxy: [["call"], ["tasks"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["command_line"], ["stdio"], ["."]],
+  cli: [["command_line"], ["stdio", "import"], ["."]],
 };
 
 const MAX_LINES = 400;

@@ -37,8 +37,10 @@ export class AdminEndpoint {
     return this.#api.match(path) ? this.#guarded : null;
   }
 
-  async #serve({ request, path, principal }: Exchange): Promise<Response> {
+  async #serve(exchange: Exchange): Promise<Response> {
+    const { request, path, principal } = exchange;
     const { readBody, maxJsonDepth, cache } = this.#options;
+    const text = async () => hasBody(request) ? await readBody(request) : "";
     const { search, searchParams } = new URL(request.url);
     const admitted = this.#api.admit({
       method: request.method,
@@ -46,9 +48,10 @@ export class AdminEndpoint {
       query: searchParams,
       principal,
       body: async () => {
-        const text = hasBody(request) ? await readBody(request) : "";
-        return text === "" ? undefined : parseJson(text, maxJsonDepth);
+        const json = await text();
+        return json === "" ? undefined : parseJson(json, maxJsonDepth);
       },
+      text,
       signal: request.signal,
     });
     // Health and readiness, the routes without a permission, are never cached.
@@ -57,6 +60,10 @@ export class AdminEndpoint {
       return await answerRead({ request, target: path + search, principal, admitted, cache });
     }
     const { status, body, headers } = await admitted.answer();
+    if (body instanceof ReadableStream) {
+      exchange.isStream = true;
+      return new Response(body, { status, headers });
+    }
     return body === undefined || body === null
       ? new Response(null, { status, headers })
       : Response.json(body, { status, headers });

@@ -56,7 +56,8 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
         async answer() {
           const extra: ExtraField[] = [];
           const body = () => request.body();
-          const answer = await route.handler({ deps, params, query, principal, signal, body, extra });
+          const text = () => request.text();
+          const answer = await route.handler({ deps, params, query, principal, signal, body, text, extra });
           if (extra.length === 0) return answer;
           const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
           return { ...answer, body: withWarnings(answer.body, extra) };

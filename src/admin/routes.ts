@@ -10,6 +10,7 @@ const tools = () => import("./entities/tool_routes.ts");
 const resources = () => import("./entities/resource_routes.ts");
 const prompts = () => import("./entities/prompt_routes.ts");
 const servers = () => import("./servers/server_routes.ts");
+const imports = () => import("./imports/import_routes.ts");
 const tokens = () => import("./entities/token_routes.ts");
 
 export interface Route {
@@ -39,6 +40,8 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/gateways/{id}/state", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
+
+  route("POST", "/import/mcp-servers", "gateways.create", on(imports, "importMcpServers")),
 
   kept("/tools", "tools.read", on(tools, "listTools")),
   route("POST", "/tools", "tools.create", on(tools, "createTool")),

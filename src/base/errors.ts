@@ -279,13 +279,7 @@ export const ERRORS = {
     "never",
     "Worker {worker} ends again and again, the gateway gives up; the last cause: {cause}",
   ),
-  GATEWAY_UNREACHABLE: row(
-    "internal",
-    502,
-    -31548,
-    "never",
-    "Cannot reach the gateway at {url}: {reason}",
-  ),
+  GATEWAY_UNREACHABLE: row("internal", 502, -31548, "never", "Cannot use the gateway at {url}: {reason}"),
   OVERLOADED: row("internal", 503, -31530, "later", "The gateway is at capacity; retry later"),
   TOO_MANY_STREAMS: row(
     "internal",
@@ -338,6 +332,8 @@ export const ERRORS = {
   SECRETS_UNUSABLE: row("internal", 500, -31552, "never", "Cannot use the secrets file {path}: {reason}"),
   CANNOT_BACK_UP: row("internal", 500, -31553, "never", "Cannot back up to {file}: {reason}"),
   CANNOT_RESTORE: row("internal", 500, -31554, "never", "Cannot restore {file}: {reason}"),
+  CONFIG_TEXT_INVALID: row("downstream", 422, -32602, "never", "Cannot read the configuration: {reason}"),
+  CONFIG_FILE_UNUSABLE: row("internal", 500, -31555, "never", "Cannot use {file}: {reason}"),
   SECRET_UNREADABLE: row(
     "internal",
     500,

@@ -2,6 +2,7 @@
 // listening for changes of their lists, and the sweep of shared records.
 import type { Clock } from "../base/clock.ts";
 import { AutoRefresh } from "../catalog/auto_refresh.ts";
+import { PendingRegistrations } from "../catalog/pending_registrations.ts";
 import type { CatalogSync } from "../catalog/catalog_sync.ts";
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../store/leases.ts";
@@ -46,7 +47,7 @@ export interface LeaderJobs {
   start(): void;
   /** Leaves the lease to another worker. Resolves when the sessions that listened to upstreams are closed. */
   resign(): Promise<void>;
-  /** The registry has changed: the leader listens to the upstreams that can be used now. */
+  /** The registry has changed: the leader listens to the upstreams that can be used now, and tries those that are new. */
   upstreamsChanged(): void;
 }
 
@@ -56,6 +57,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   const { config, clock, log, metrics, leases, sweep } = deps;
   const checks = healthChecks(deps);
   const refreshes = autoRefresh(deps);
+  const registrations = pendingRegistrations(deps);
   let isLeader = false;
   let lists: ListWatch | null = null;
   let closing = Promise.resolve();
@@ -73,6 +75,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
     lead: (signal) => {
       isLeader = true;
       void checks.run(signal);
+      void registrations.run(signal);
       if (config.autoRefreshServers) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());
@@ -91,7 +94,10 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       await leadership.resign();
       await closing;
     },
-    upstreamsChanged: () => lists?.update(deps.upstreams()),
+    upstreamsChanged: () => {
+      lists?.update(deps.upstreams());
+      registrations.lookNow();
+    },
   };
 }
 
@@ -105,8 +111,12 @@ function healthChecks(
     timeoutMs: config.gatewayHealthCheckTimeoutMs,
     unhealthyThreshold: config.unhealthyThreshold,
     maxAtOnce: config.maxConcurrentHealthChecks,
-    // A stdio upstream has no process between its sessions, so there is nothing to check.
-    gateways: async () => (await registry.gateways.list()).filter(({ transport }) => transport !== "STDIO"),
+    // A stdio upstream has no process between its sessions, so there is nothing to check. One that was never listed is tried by its
+    // registration.
+    gateways: async () =>
+      (await registry.gateways.list()).filter(({ transport, registration }) =>
+        transport !== "STDIO" && registration === null
+      ),
     probe: async (row, signal) => {
       const transport = outbound.transports.make(await outbound.targetOf(row));
       const { clientInfo } = outbound;
@@ -133,5 +143,23 @@ function autoRefresh({ config, clock, log, registry, sync }: LeaderJobsDeps): Au
     intervalMs: config.gatewayAutoRefreshIntervalMs,
     gateways: () => registry.gateways.list(),
     refresh: (gatewayId) => sync.refresh(gatewayId),
+  });
+}
+
+function pendingRegistrations(
+  { config, clock, log, metrics, registry, sync }: LeaderJobsDeps,
+): PendingRegistrations {
+  return new PendingRegistrations({
+    clock,
+    log,
+    maxTries: config.registrationMaxTries,
+    gateways: () => registry.gateways.list(),
+    list: (gatewayId) => sync.refresh(gatewayId),
+    save: (row, registration) => registry.saveHealth(row, { registration }),
+    count: metrics.counter(
+      "sluice_registrations_total",
+      "Tries to list upstreams that were registered without waiting, by result: ready, failed, given_up",
+      ["result"],
+    ),
   });
 }

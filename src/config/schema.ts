@@ -5,6 +5,7 @@ import { INERT_SETTINGS } from "./settings/inert.ts";
 import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings/serving.ts";
 import { REPLICA_SETTINGS } from "./settings/clustering.ts";
 import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings/security.ts";
+import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import {
   HEALTH_SETTINGS,
@@ -29,6 +30,7 @@ const GROUPS = {
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,
   "Header passthrough": PASSTHROUGH_SETTINGS,
   "Upstreams started as processes": STDIO_SETTINGS,
+  "Registration of upstreams": REGISTRATION_SETTINGS,
   "Health and refresh of upstreams": HEALTH_SETTINGS,
   "Logging": LOG_SETTINGS,
   "Accepted without effect": INERT_SETTINGS,

@@ -16,6 +16,8 @@ export interface DiscoverOptions {
   /** For each request; MCP_SESSION_POOL_TRANSPORT_TIMEOUT. */
   readonly timeoutMs: number;
   readonly limits: ListLimits;
+  /** Called when the upstream has introduced itself. */
+  readonly onListing?: () => void;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function discover(transport: UpstreamTransport, options: DiscoverOp
   const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
   const call = { ...options, timeoutSetting, clientCapabilities: ANY_CLIENT };
   const { session, capabilities, serverInfo, instructions } = await introduce(transport, call);
+  options.onListing?.();
   try {
     const { upstream } = transport;
     const offered = isObject(capabilities) ? capabilities : {};

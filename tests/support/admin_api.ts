@@ -100,11 +100,13 @@ async function harness(store: Registry): Promise<AdminHarness> {
       deniedHosts.has(url.hostname)
         ? Promise.reject(new SluiceError("EGRESS_DENIED", { reason: `${url.hostname} is denied` }))
         : Promise.resolve(),
-    discover: (target) => {
+    discover: (target, onListing) => {
       discovered.push(target);
+      onListing?.();
       const found = upstreams.get(target.url) ?? discovery({});
       return found instanceof SluiceError ? Promise.reject(found) : Promise.resolve(found);
     },
+    variable: (name) => name === "ALLOWED" ? "from-the-environment" : undefined,
     catalogChanged: () => Promise.resolve(void changes++),
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     renderPrompt: (_principal, { originalName }, args) => Promise.resolve({ originalName, args }),
@@ -123,6 +125,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
           query: new URLSearchParams(search),
           principal: as,
           body: () => Promise.resolve(body),
+          text: () => Promise.resolve(typeof body === "string" ? body : JSON.stringify(body)),
           signal: new AbortController().signal,
         });
         const answer = await admitted.answer();

@@ -34,6 +34,8 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   lastError: null,
   lastRefreshAt: null,
   refreshIntervalSeconds: null,
+  registration: null,
+  source: null,
 };
 
 /** A virtual server without members. */

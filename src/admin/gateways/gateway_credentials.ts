@@ -17,7 +17,7 @@ import { type GatewayInput, MASK } from "../rest/schemas.ts";
 import type { ShownCredentials } from "../rest/shapes.ts";
 
 /** Headers of the connection or the protocol: they cannot carry credentials. */
-const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
+export const NOT_CREDENTIALS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "content-type",
@@ -60,7 +60,7 @@ export async function shownCredentials(deps: AdminDeps, row: GatewayRow): Promis
 }
 
 export async function sealCredentials(
-  { secretBox }: AdminDeps,
+  { secretBox }: Pick<AdminDeps, "secretBox">,
   gatewayId: string,
   credentials: Credentials | null,
 ): Promise<Pick<GatewayRow, "authType" | "authSecret">> {
@@ -73,6 +73,7 @@ export async function sealCredentials(
 export function discoverTarget(
   row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate">,
   credentials: Credentials | null,
+  isTransportOpen = false,
 ): DiscoverTarget {
   const auth = credentials === null
     ? buildAuthHeaders(null, null)
@@ -84,6 +85,7 @@ export function discoverTarget(
     headers: [...auth.headers],
     caCertificate: row.caCertificate,
     env: credentials?.type === "env" ? credentials.variables : {},
+    isTransportOpen,
   };
 }
 

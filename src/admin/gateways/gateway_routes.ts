@@ -1,15 +1,12 @@
 // Room `gateways`: handlers of registered upstreams, which ContextForge calls gateways. `routes.ts` loads them. This file
 // registers, reads, changes and deletes them; other files read place and credentials from requests.
-import { SluiceError } from "../../base/errors.ts";
 import { createNaming, slugify } from "../../catalog/snapshot/tool_name.ts";
-import { newId, type NewRow, type RowChanges } from "../../store/registry/entities.ts";
-import type { Registry } from "../../store/registry/registry.ts";
+import type { RowChanges } from "../../store/registry/entities.ts";
 import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
-import { type Credentials, writeCredentials } from "../../upstream/credentials.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
-import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
-import { type KnownFields, readFields } from "../rest/fields.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { type Fault, soundFields, validated } from "../rest/faults.ts";
+import { readFields } from "../rest/fields.ts";
 import {
   discoverTarget,
   mentionsCredentials,
@@ -18,30 +15,14 @@ import {
   sealCredentials,
   shownCredentials,
 } from "./gateway_credentials.ts";
+import { draftGateway, GATEWAY_CREATE, GATEWAY_UPDATE, unsupportedFaults } from "./gateway_draft.ts";
 import { type Place, requestedPlace } from "./gateway_place.ts";
-import { newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
+import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts";
+import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
+import { sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
 import { pageOf, readListQuery, selected } from "../rest/paging.ts";
-import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK, refreshQuery } from "../rest/schemas.ts";
+import { type GatewayInput, gatewayUpdate, refreshQuery, waitQuery } from "../rest/schemas.ts";
 import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
-
-/** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
-const UNSUPPORTED_FIELDS = [
-  "oauth_config",
-  "client_cert",
-  "client_key",
-  "identity_propagation",
-  "auth_value",
-];
-
-const JUDGED_FIELDS = [...UNSUPPORTED_FIELDS, "one_time_auth", "gateway_mode"];
-const WITHOUT_EFFECT = ["ca_certificate_sig", "signing_algorithm"];
-
-const GATEWAY_CREATE: KnownFields = {
-  schema: gatewayCreate,
-  judged: JUDGED_FIELDS,
-  withoutEffect: WITHOUT_EFFECT,
-};
-const GATEWAY_UPDATE: KnownFields = { ...GATEWAY_CREATE, schema: gatewayUpdate };
 
 const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
@@ -51,7 +32,16 @@ const GATEWAY: Noun<GatewayRow> = {
 };
 
 export const deleteGateway = deleting(GATEWAY);
-export const switchGateway = switching(GATEWAY);
+
+/** Enables or disables a gateway. One that has never been listed is tried, when it is enabled. */
+export async function switchGateway(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const { registration, id } = await visibleRow(call, "Gateway", deps.store.gateways);
+  if (registration !== null) {
+    await deps.store.gateways.update(id, { registration: firstTry(deps, registration.isTransportOpen) });
+  }
+  return await switching(GATEWAY)(call);
+}
 
 export async function listGateways(call: Call): Promise<AdminResponse> {
   const query = readListQuery(call);
@@ -69,66 +59,26 @@ export async function getGateway(call: Call): Promise<AdminResponse> {
   return ok(await read(call, await visibleRow(call, "Gateway", call.deps.store.gateways)));
 }
 
-/** Stores the gateway only after the upstream was reached and something was listed. */
+/**
+ * Stores the gateway after the upstream was reached and something was listed. With `?wait=false` it is stored at once, and tried
+ * afterwards.
+ */
 export async function createGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
+  const { wait } = validated(waitQuery, Object.fromEntries(call.query), ["query"]);
   const raw = readFields(call, await call.body(), ["body"], GATEWAY_CREATE);
-  const loose = soundFields(gatewayUpdate, raw);
-  const { place, faults: placeFaults } = requestedPlace(loose, null);
-  const { credentials, faults } = requestedCredentials(loose, null, place.transport);
-  const input = validated(gatewayCreate, raw, ["body"], [
-    // A field with a fault of its own is not also reported as missing.
-    ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),
-    ...faults,
-    ...unsupportedFaults(raw),
-    ...sharingFaults(raw, null, ["body"]),
-  ]);
-  const id = newId();
-  const row: NewRow<GatewayRow> = {
-    id,
-    name: input.name,
-    slug: slugify(input.name),
-    ...place,
-    description: input.description ?? null,
-    ...await sealCredentials(deps, id, credentials),
-    passthroughHeaders: input.passthrough_headers ?? null,
-    caCertificate: input.ca_certificate ?? null,
-    sessionMode: input.session_mode ?? "bound",
-    capabilities: {},
-    serverInfo: null,
-    instructions: null,
-    protocolVersion: null,
-    stateful: null,
-    listTtlMs: null,
-    skipped: [],
-    listWarnings: [],
-    reachable: true,
-    lastSeen: null,
-    lastCheckedAt: null,
-    failedChecks: 0,
-    lastError: null,
-    lastRefreshAt: null,
-    refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
-    enabled: true,
-    ...newSharing(input, principal),
-  };
-  await deps.checkEgress(new URL(row.url));
-  await refuseTaken(deps, deps.store, { id, row, credentials });
-  const discovery = await deps.discover(discoverTarget(row, credentials));
-  await deps.store.transaction(async (store) => {
-    await refuseTaken(deps, store, { id, row, credentials }); // again: another request may have registered it meanwhile
-    await store.gateways.insert(row);
-    await store.saveDiscovery(id, discovery, createNaming(deps.toolNames));
-  });
-  await deps.catalogChanged();
-  return ok(await read(call, (await deps.store.gateways.get(id))!));
+  const { fields, warnings } = understood(call, raw);
+  const draft = await draftGateway(deps, principal, fields);
+  await register(deps, draft, { wait });
+  return await answer(call, draft.row.id, warnings);
 }
 
 /** A changed place or changed credentials are tried before they are stored. */
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
-  const raw = readFields(call, await call.body(), ["body"], GATEWAY_UPDATE);
+  const given = readFields(call, await call.body(), ["body"], GATEWAY_UPDATE);
+  const { fields: raw, warnings } = understood(call, given);
   const loose = soundFields(gatewayUpdate, raw);
   const kept = mentionsCredentials(loose) ? await shownCredentials(deps, row) : null;
   const { place, faults: placeFaults } = requestedPlace(loose, row);
@@ -153,7 +103,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   if (isElsewhere) {
     const credentials = isSameSecret ? await openCredentials(deps, row) : asked.credentials;
     await deps.checkEgress(new URL(after.url));
-    await refuseTaken(deps, deps.store, { id: row.id, row: after, credentials });
+    await refuseTaken(deps, deps.store, { row: after, credentials });
     discovery = await deps.discover(discoverTarget(after, credentials));
   }
   const naming = createNaming(deps.toolNames);
@@ -163,7 +113,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     if (discovery !== null) await store.saveDiscovery(row.id, discovery, naming);
   });
   await deps.catalogChanged();
-  return ok(await read(call, (await deps.store.gateways.get(row.id))!));
+  return await answer(call, row.id, warnings);
 }
 
 /** Lists the upstream again. */
@@ -197,48 +147,6 @@ export async function refreshGateway(call: Call): Promise<AdminResponse> {
   });
 }
 
-/** @throws {SluiceError} CONFLICT if the name is in use, or the URL with the same credentials */
-async function refuseTaken(
-  deps: AdminDeps,
-  store: Registry,
-  { id, row, credentials }: {
-    id: string;
-    row: Pick<GatewayRow, "name" | "slug" | "url">;
-    credentials: Credentials | null;
-  },
-): Promise<void> {
-  for (const other of await store.gateways.list()) {
-    if (other.id === id) continue;
-    if (other.slug === row.slug) {
-      throw new SluiceError("CONFLICT", {
-        reason: `A gateway named "${other.name}" exists already (names are compared as "${row.slug}")`,
-      });
-    }
-    if (other.url !== row.url || other.authType !== (credentials?.type ?? null)) continue;
-    if (written(await shownCredentials(deps, other)) === written(credentials)) {
-      throw new SluiceError("CONFLICT", {
-        reason: `Gateway "${other.name}" has this URL and these credentials already`,
-      });
-    }
-  }
-}
-
-/** Faults for features of ContextForge that this version lacks. */
-function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
-  const faults: Fault[] = [];
-  for (const field of UNSUPPORTED_FIELDS) {
-    const value = raw[field];
-    if (value !== undefined && value !== null && value !== "" && value !== MASK) {
-      faults.push(notSupported(["body", field], field));
-    }
-  }
-  if (raw.one_time_auth === true) faults.push(notSupported(["body", "one_time_auth"], "one_time_auth"));
-  if (raw.gateway_mode === "direct_proxy") {
-    faults.push(notSupported(["body", "gateway_mode"], 'gateway_mode "direct_proxy"'));
-  }
-  return faults;
-}
-
 function fieldChanges(input: GatewayInput, place: Place): RowChanges<GatewayRow> {
   return {
     ...(input.name === undefined ? {} : { name: input.name, slug: slugify(input.name) }),
@@ -259,8 +167,18 @@ function defined<T extends object>(changes: T): { [Key in keyof T]: Exclude<T[Ke
   };
 }
 
-function written(credentials: Credentials | null): string | null {
-  return credentials === null ? null : writeCredentials(credentials);
+/** The fields of a request in one form, with the values of its variables. */
+function understood({ deps }: Call, raw: Readonly<Record<string, unknown>>): PlainFields {
+  const plain = plainFields(raw);
+  const { fields, warnings } = expandedFields(plain.fields, deps);
+  return { fields, warnings: [...plain.warnings, ...warnings] };
+}
+
+/** The gateway, with `warnings` about the request. */
+async function answer(call: Call, id: string, warnings: readonly Fault[]): Promise<AdminResponse> {
+  const shown = await read(call, (await call.deps.store.gateways.get(id))!);
+  const { warnings: others = [] } = shown as { readonly warnings?: readonly Fault[] };
+  return ok(warnings.length === 0 ? shown : { ...shown, warnings: [...others, ...warnings] });
 }
 
 async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: GatewayRow) {

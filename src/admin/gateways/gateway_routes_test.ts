@@ -40,6 +40,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       headers: [],
       caCertificate: null,
       env: {},
+      isTransportOpen: true,
     }]);
     assertEquals((await store.tools.list()).map(({ name }) => name), ["fast-time-a", "fast-time-get-time"]);
     assertEquals(changes(), 1);

@@ -17,6 +17,8 @@ export interface DiscoverTarget {
   readonly caCertificate: string | null;
   /** The environment variables of a process. They are secrets. */
   readonly env: Readonly<Record<string, string>>;
+  /** Streamable HTTP is tried first, then SSE. */
+  readonly isTransportOpen: boolean;
 }
 
 export interface AdminDeps {
@@ -24,8 +26,14 @@ export interface AdminDeps {
   readonly secretBox: SecretBox;
   /** Checks that an upstream may be reached at this URL, or started from a `stdio:` URL. @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
   checkEgress(url: URL): Promise<void>;
-  /** Connects to an upstream, initializes the session, and lists everything. @throws {SluiceError} UPSTREAM_* */
-  discover(target: DiscoverTarget): Promise<Discovery>;
+  /**
+   * Connects to an upstream, initializes the session, and lists everything.
+   * @param onListing called when the upstream has introduced itself
+   * @throws {SluiceError} UPSTREAM_*
+   */
+  discover(target: DiscoverTarget, onListing?: () => void): Promise<Discovery>;
+  /** A variable of the gateway's environment that registrations may use; undefined for any other. */
+  variable(name: string): string | undefined;
   /** Lists a registered upstream again, and saves the result. @throws {SluiceError} */
   refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved>;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
@@ -52,17 +60,20 @@ export interface AdminRequest {
   readonly principal: Principal;
   /** The parsed JSON body; undefined if there is none. */
   body(): Promise<unknown>;
+  /** The body as it came; "" if there is none. */
+  text(): Promise<string>;
   readonly signal: AbortSignal;
 }
 
 export interface AdminResponse {
   readonly status: number;
+  /** A value for JSON, or the bytes of a stream. */
   readonly body: unknown;
   readonly headers?: Record<string, string>;
 }
 
 /** The arguments of a handler. */
-export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" | "signal"> {
+export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" | "text" | "signal"> {
   readonly deps: AdminDeps;
   /** The decoded values of the path's `{names}`. */
   readonly params: Readonly<Record<string, string>>;

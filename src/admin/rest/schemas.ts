@@ -1,5 +1,6 @@
 // Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
+import { transportOf } from "../../client_config/server_entries.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
 
 /** Stands for a secret in answers. In a request it means the stored secret. */
@@ -38,7 +39,9 @@ const url = z.string().trim().max(2048).superRefine((value, context) => {
   }
 });
 
-const transport = z.string().transform((value) => value.toUpperCase().replace(/[-_ ]/g, ""))
+/** Also the words of clients' configuration files: http, streamable-http, ws. */
+const transport = z.string()
+  .transform((value) => transportOf(value) ?? value.toUpperCase().replace(/[-_ ]/g, ""))
   .pipe(z.enum(["STREAMABLEHTTP", "SSE", "WEBSOCKET", "STDIO"]));
 
 const argument = z.string().max(8192).refine(
@@ -194,6 +197,21 @@ export const listQuery = z.object({
 export type ListQuery = z.output<typeof listQuery>;
 
 export const stateQuery = z.object({ activate: flag.default(true) });
+
+export const importQuery = z.object({
+  dry_run: flag.default(false),
+  wait: flag.default(true),
+  /** Answer with a stream of JSON lines that tells the progress. */
+  progress: flag.default(false),
+});
+
+/** Members of the body of an import that are not the file's. */
+export const importOptions = z.object({
+  values: z.record(z.string(), z.string().max(8192)).default({}),
+  source: z.string().max(1024).default(""),
+});
+
+export const waitQuery = z.object({ wait: flag.default(true) });
 
 export const refreshQuery = z.object({
   include_resources: flag.default(false),

@@ -51,6 +51,7 @@ export function gatewayRead(
     instructions: row.instructions,
     protocolVersion: row.protocolVersion,
     stateful: row.stateful,
+    ...registrationRead(row),
     reachable: row.reachable,
     lastSeen: row.lastSeen,
     lastError: shownText(row.lastError ?? failedLists(row), principal),
@@ -58,7 +59,7 @@ export function gatewayRead(
     caCertificate: row.caCertificate,
     sessionMode: row.sessionMode,
     ...credentialsRead(row.authType, credentials),
-    ...(principal.isAdmin ? launchRead(row, credentials) : {}),
+    ...(principal.isAdmin ? { source: row.source, ...launchRead(row, credentials) } : {}),
     refreshIntervalSeconds: row.refreshIntervalSeconds,
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
@@ -68,6 +69,14 @@ export function gatewayRead(
     skippedTools: row.skipped,
     ...listWarningsRead(row.listWarnings, principal),
   };
+}
+
+/** The state of the registration, and when the upstream is tried again. */
+function registrationRead({ registration, enabled }: GatewayRow): Json {
+  if (registration === null) return { status: "ready", nextTryAt: null };
+  if (!enabled) return { status: "disabled", nextTryAt: null };
+  const { tries, nextTryAt } = registration;
+  return { status: tries === 0 ? "starting" : "failed", nextTryAt };
 }
 
 /** The reason why lists are missing or old, although the upstream can be reached. */

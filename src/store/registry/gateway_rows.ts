@@ -39,9 +39,12 @@ export class GatewayEntities extends TableEntities<GatewayRow> {
   }
 }
 
-/** The result of a health check or a refresh. Absent fields stay unchanged. */
+/** The result of a health check, a refresh or a try to register. Absent fields stay unchanged. */
 export type GatewayHealth = Partial<
-  Pick<GatewayRow, "reachable" | "lastSeen" | "lastCheckedAt" | "failedChecks" | "lastError">
+  Pick<
+    GatewayRow,
+    "reachable" | "lastSeen" | "lastCheckedAt" | "failedChecks" | "lastError" | "registration"
+  >
 >;
 
 /**

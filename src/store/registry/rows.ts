@@ -19,6 +19,19 @@ export interface EntityRow {
   readonly version: number;
 }
 
+/**
+ * A registration whose upstream has never been listed. The leader of the cluster tries it again and again.
+ * Without a next try it was given up; a refresh, or switching the gateway on again, starts anew.
+ */
+export interface PendingRegistration {
+  /** The tries that have failed. */
+  readonly tries: number;
+  /** ISO 8601; null: given up. */
+  readonly nextTryAt: string | null;
+  /** The registration names no transport: streamable HTTP is tried first, then SSE. */
+  readonly isTransportOpen: boolean;
+}
+
 /** A registered upstream MCP server. The REST API calls it gateway, as ContextForge does. */
 export interface GatewayRow extends EntityRow {
   readonly name: string;
@@ -57,6 +70,10 @@ export interface GatewayRow extends EntityRow {
   readonly lastError: string | null;
   readonly lastRefreshAt: string | null;
   readonly refreshIntervalSeconds: number | null;
+  /** null: the upstream has been listed. */
+  readonly registration: PendingRegistration | null;
+  /** Where the registration comes from: `import:FILE`, `mcp-config:FILE`; null: a request of its own. */
+  readonly source: string | null;
 }
 
 export type EntryKind = ListKind;
@@ -176,6 +193,8 @@ export interface Discovery {
   /** Entries that clients could not read. The lists do not contain them. */
   readonly skipped: readonly SkippedEntry[];
   readonly warnings: readonly ListWarning[];
+  /** The transport, where it was found by trial. */
+  readonly transport?: GatewayRow["transport"];
 }
 
 /** An entry that every client can read (mcp/list_entries.ts). */

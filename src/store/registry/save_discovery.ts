@@ -81,6 +81,8 @@ export async function saveDiscovery(
     stateful: discovery.stateful,
     listTtlMs: discovery.listTtlMs,
     reachable: true,
+    registration: null,
+    transport: discovery.transport ?? gateway.transport,
   };
   const time = now.toISOString();
   const seen = {

@@ -74,6 +74,8 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     lastError: "text",
     lastRefreshAt: "text",
     refreshIntervalSeconds: "integer",
+    registration: "json",
+    source: "text",
   }),
   noun: "Gateway",
   sortKey: "name",

@@ -180,6 +180,13 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`ALTER TABLE servers ADD COLUMN ${sql.id(column)} TEXT NOT NULL DEFAULT '[]'`
     ),
   },
+  {
+    name: "pending registrations",
+    statements: [
+      sql`ALTER TABLE gateways ADD COLUMN registration TEXT`,
+      sql`ALTER TABLE gateways ADD COLUMN source TEXT`,
+    ],
+  },
 ];
 
 /**

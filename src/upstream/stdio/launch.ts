@@ -24,3 +24,15 @@ export function readLaunch(url: string | URL): Launch {
     cwd: searchParams.get("cwd"),
   };
 }
+
+/** Programs that install a server before they start it. */
+const INSTALLERS: ReadonlySet<string> = new Set([
+  ...["npx", "pnpx", "bunx", "pnpm", "yarn", "uvx", "uv", "pipx", "docker", "podman", "deno", "go", "dnx"],
+]);
+
+/** May the start of this `stdio:` URL take as long as an installation? False for any other URL. */
+export function isInstaller(url: string): boolean {
+  if (!url.startsWith("stdio:")) return false;
+  const program = readLaunch(url).command.split(/[\\/]/).at(-1)!.replace(/\.(cmd|exe)$/i, "");
+  return INSTALLERS.has(program);
+}

@@ -37,7 +37,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     store: registry,
     secretBox,
     checkEgress: outbound.check,
-    discover: async ({ name, url, transport, headers, caCertificate, env }) => {
+    discover: async ({ name, url, transport, headers, caCertificate, env, isTransportOpen }, onListing) => {
       const target = {
         transport,
         upstream: name,
@@ -46,10 +46,11 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         caCertificate: caCertificate ?? undefined,
         env,
       };
-      const found = await parts.discover(target);
+      const found = await parts.discover(target, { isTransportOpen, onListing });
       logListFaults(log, name, found);
       return found;
     },
+    variable: (name) => config.registrationVariables.includes(name) ? Deno.env.get(name) : undefined,
     refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
     catalogChanged,
     readResource: (principal, { gatewayId, uri }, signal) =>

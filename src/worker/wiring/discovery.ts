@@ -1,5 +1,5 @@
 // How this worker reads what an upstream offers, and counts what was wrong with it.
-import { isError } from "../../base/errors.ts";
+import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Discovery } from "../../store/registry/rows.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -8,7 +8,17 @@ import type { TransportTarget } from "../../upstream/transports.ts";
 import type { Outbound } from "./outbound.ts";
 
 /** @throws {SluiceError} UPSTREAM_* */
-export type Discover = (target: TransportTarget) => Promise<Discovery>;
+export type Discover = (target: TransportTarget, trial?: Trial) => Promise<Discovery>;
+
+export interface Trial {
+  /** The target's streamable HTTP is a guess: SSE is tried if the upstream does not speak it. */
+  readonly isTransportOpen?: boolean;
+  /** Called when the upstream has introduced itself, and is asked for its lists. */
+  readonly onListing?: () => void;
+}
+
+/** What a server of the SSE transport answers to a POST, as it is the first try (2025-11-25, transports, "Backwards Compatibility"). */
+const NO_STREAMABLE_HTTP: ReadonlySet<unknown> = new Set([400, 404, 405, 406, 410, 415, 422, 501]);
 
 export function createDiscover(
   config: Config,
@@ -25,9 +35,10 @@ export function createDiscover(
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
   };
-  return async (target) => {
+  return async (target, { isTransportOpen = false, onListing } = {}) => {
+    const list = (each: TransportTarget) => discover(transports.make(each), { ...options, onListing });
     try {
-      const found = await discover(transports.make(target), options);
+      const found = await (isTransportOpen ? listEither(target, list) : list(target));
       for (const { name } of found.warnings) count(name === null ? "failed" : "repaired");
       for (const _ of found.skipped) count("skipped");
       return found;
@@ -36,4 +47,28 @@ export function createDiscover(
       throw error;
     }
   };
+}
+
+/** Tries streamable HTTP, then SSE. A failure of both is reported as the first, with the reason of the second. */
+async function listEither(
+  target: TransportTarget,
+  list: (target: TransportTarget) => Promise<Discovery>,
+): Promise<Discovery> {
+  try {
+    return await list(target);
+  } catch (error) {
+    if (!isOtherTransport(error)) throw error;
+    try {
+      return { ...await list({ ...target, transport: "SSE" }), transport: "SSE" };
+    } catch (second) {
+      const reason = `${error.params.reason}; and over SSE: ${reasonOf(second)}`;
+      throw new SluiceError(error.code, { ...error.params, reason }, { cause: error });
+    }
+  }
+}
+
+/** Does the failure say that the upstream is reachable, but speaks no streamable HTTP at this address? */
+function isOtherTransport(error: unknown): error is SluiceError {
+  if (isError(error, "UPSTREAM_HTTP_ERROR")) return NO_STREAMABLE_HTTP.has(error.params.status);
+  return isError(error, "UPSTREAM_PROTOCOL_ERROR");
 }

@@ -1,0 +1,110 @@
+// Reads a new gateway from a request: the row to store, and the credentials, before anything is tried.
+import type { Principal } from "../../auth/principal.ts";
+import { slugify } from "../../catalog/snapshot/tool_name.ts";
+import { newId, type NewRow } from "../../store/registry/entities.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import type { AdminDeps } from "../rest/deps.ts";
+import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
+import type { KnownFields } from "../rest/fields.ts";
+import { newSharing, sharingFaults } from "../rest/lookup.ts";
+import { gatewayCreate, gatewayUpdate, MASK } from "../rest/schemas.ts";
+import { requestedCredentials, sealCredentials } from "./gateway_credentials.ts";
+import { requestedPlace } from "./gateway_place.ts";
+
+/** Fields of ContextForge for features that the gateway lacks. A value that asks for the feature is refused. */
+const UNSUPPORTED_FIELDS = [
+  "oauth_config",
+  "client_cert",
+  "client_key",
+  "identity_propagation",
+  "auth_value",
+];
+
+const JUDGED_FIELDS = [...UNSUPPORTED_FIELDS, "one_time_auth", "gateway_mode", "type", "headers"];
+const WITHOUT_EFFECT = ["ca_certificate_sig", "signing_algorithm"];
+
+export const GATEWAY_CREATE: KnownFields = {
+  schema: gatewayCreate,
+  judged: JUDGED_FIELDS,
+  withoutEffect: WITHOUT_EFFECT,
+};
+export const GATEWAY_UPDATE: KnownFields = { ...GATEWAY_CREATE, schema: gatewayUpdate };
+
+/** A gateway that a request describes. */
+export interface GatewayDraft {
+  readonly row: NewRow<GatewayRow> & { readonly id: string };
+  readonly credentials: Credentials | null;
+  /** The request names no transport: it is found by trial. */
+  readonly isTransportOpen: boolean;
+}
+
+/**
+ * @param raw the fields by their snake_case names, as `plainFields` returns them
+ * @throws {SluiceError} VALIDATION_FAILED with all faults
+ */
+export async function draftGateway(
+  deps: Pick<AdminDeps, "secretBox">,
+  principal: Principal,
+  raw: Readonly<Record<string, unknown>>,
+): Promise<GatewayDraft> {
+  const loose = soundFields(gatewayUpdate, raw);
+  const { place, faults: placeFaults } = requestedPlace(loose, null);
+  const { credentials, faults } = requestedCredentials(loose, null, place.transport);
+  const input = validated(gatewayCreate, raw, ["body"], [
+    // A field with a fault of its own is not also reported as missing.
+    ...placeFaults.filter(({ loc, type }) => type !== "missing" || !(loc[1]! in raw)),
+    ...faults,
+    ...unsupportedFaults(raw),
+    ...sharingFaults(raw, null, ["body"]),
+  ]);
+  const id = newId();
+  const row = {
+    id,
+    name: input.name,
+    slug: slugify(input.name),
+    ...place,
+    description: input.description ?? null,
+    ...await sealCredentials(deps, id, credentials),
+    passthroughHeaders: input.passthrough_headers ?? null,
+    caCertificate: input.ca_certificate ?? null,
+    sessionMode: input.session_mode ?? "bound",
+    capabilities: {},
+    serverInfo: null,
+    instructions: null,
+    protocolVersion: null,
+    stateful: null,
+    listTtlMs: null,
+    skipped: [],
+    listWarnings: [],
+    reachable: true,
+    lastSeen: null,
+    lastCheckedAt: null,
+    failedChecks: 0,
+    lastError: null,
+    lastRefreshAt: null,
+    refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
+    registration: null,
+    source: null,
+    enabled: true,
+    ...newSharing(input, principal),
+  };
+  const isTransportOpen = input.transport === undefined && row.transport === "STREAMABLEHTTP";
+  return { row, credentials, isTransportOpen };
+}
+
+/** Faults for features of ContextForge that this version lacks. */
+export function unsupportedFaults(raw: Readonly<Record<string, unknown>>): Fault[] {
+  const faults: Fault[] = [];
+  for (const field of UNSUPPORTED_FIELDS) {
+    const value = raw[field];
+    if (value !== undefined && value !== null && value !== "" && value !== MASK) {
+      faults.push(notSupported(["body", field], field));
+    }
+  }
+  if (raw.one_time_auth === true) faults.push(notSupported(["body", "one_time_auth"], "one_time_auth"));
+  if (raw.gateway_mode === "direct_proxy") {
+    faults.push(notSupported(["body", "gateway_mode"], 'gateway_mode "direct_proxy"'));
+  }
+  return faults;
+}

@@ -1,0 +1,28 @@
+// Settings of registering upstreams.
+
+import { int, list, setting } from "./setting.ts";
+
+export const REGISTRATION_SETTINGS = [
+  setting({
+    name: "REGISTRATION_VARIABLES",
+    kind: list("names of environment variables", (item) => /^[A-Za-z_]\w*$/.test(item) ? item : undefined),
+    default: "",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Variables of the gateway's environment that registrations and imports may use as `${NAME}` in credentials and " +
+      "`env`. Whoever may register an upstream can read these variables.",
+  }),
+  setting({
+    name: "REGISTRATION_MAX_TRIES",
+    kind: int({ min: 1, max: 1_000 }),
+    default: "12",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Tries to list an upstream that was registered with `?wait=false`, before the gateway gives up. The pauses between " +
+      "them grow from 5 s to 10 min.",
+  }),
+] as const;
