@@ -2,7 +2,7 @@
 import { Authenticator } from "../src/auth/authenticate.ts";
 import { JwtVerifier } from "../src/auth/jwt.ts";
 import { systemClock } from "../src/base/clock.ts";
-import { mintToken } from "../src/cli/token.ts";
+import { mintToken } from "../src/cli/command_line/mint_token.ts";
 import { SessionIds } from "../src/downstream/session/session_id.ts";
 
 const secret = crypto.randomUUID() + crypto.randomUUID();

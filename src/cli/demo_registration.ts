@@ -8,7 +8,7 @@ import type { Secrets } from "../store/secrets.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
 import { localUrl } from "./command_line/local_url.ts";
-import { mintToken, tokenClaims } from "./token.ts";
+import { mintToken, tokenClaims } from "./command_line/mint_token.ts";
 
 /** Marks the registration, so that the next start finds it and leaves an upstream of the same name alone. */
 const TAG = "built-in-demo";

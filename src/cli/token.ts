@@ -1,6 +1,5 @@
 // `sluice token`: mints a bearer token with the claims of ContextForge's token utility, limited as the flags say.
 
-import { type JWTPayload, SignJWT } from "jose";
 import type { Principal } from "../auth/principal.ts";
 import { EVERY_PERMISSION, needsAdministrator, type Permission, PERMISSIONS } from "../auth/rbac.ts";
 import type { Config } from "../config/schema.ts";
@@ -11,12 +10,8 @@ import type { TokenArgs } from "./command_line/flags.ts";
 import { isMissing, openGatewayDatabase, type SigningKey, signingKey } from "./command_line/gateway_state.ts";
 import { programName } from "./command_line/program_name.ts";
 import { serverMistakes } from "./command_line/server_flag.ts";
+import { mintToken, tokenClaims } from "./command_line/mint_token.ts";
 import { didYouMean, usage } from "./command_line/usage.ts";
-
-/** The claims of a token, as flags give them; the limits may be left out. */
-export type TokenGrants =
-  & Pick<TokenArgs, "username" | "expMinutes" | "admin" | "teams">
-  & Partial<Pick<TokenArgs, "name" | "server" | "permissions">>;
 
 /**
  * Prints the token, and nothing else, on standard output. A terminal on standard error shows what the token opens.
@@ -76,37 +71,6 @@ export function grantsWithoutEffect(
     ...(teams === "all" ? ["--teams null is for administrators; add --admin"] : []),
     ...forAdministrators.map((name) => `--permissions ${name} is for administrators; add --admin`),
   ];
-}
-
-/** The claims to sign. `teams: null` with `is_admin` opens every entry, `teams: []` public entries only. */
-export function tokenClaims(
-  args: TokenGrants,
-  config: Pick<Config, "jwtIssuer" | "jwtAudience" | "platformAdminEmail">,
-  { nowMs, jti }: { nowMs: number; jti: string },
-): JWTPayload {
-  const { name = null, server = null, permissions = null, admin, expMinutes } = args;
-  const email = args.username ?? config.platformAdminEmail;
-  const iat = Math.floor(nowMs / 1000);
-  const isLimited = server !== null || permissions !== null;
-  return {
-    sub: email,
-    iat,
-    iss: config.jwtIssuer,
-    aud: config.jwtAudience,
-    jti,
-    ...(expMinutes > 0 ? { exp: iat + expMinutes * 60 } : {}),
-    teams: args.teams === "all" ? null : args.teams ?? (admin ? null : []),
-    ...(isLimited ? { scopes: { server_id: server, permissions: permissions ?? [] } } : {}),
-    is_admin: admin,
-    user: { email, full_name: name ?? "CLI User", is_admin: admin, auth_provider: "cli" },
-  };
-}
-
-/** Signs `claims` with the HMAC `algorithm` (HS256, HS384, HS512). */
-export function mintToken(claims: JWTPayload, secret: string, algorithm: string): Promise<string> {
-  return new SignJWT(claims)
-    .setProtectedHeader({ alg: algorithm, typ: "JWT" })
-    .sign(new TextEncoder().encode(secret));
 }
 
 function isPermission(text: string): text is Permission {

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import { grantsWithoutEffect, mintToken, mistakesIn, tokenClaims, type TokenGrants } from "./token.ts";
+import { mintToken, tokenClaims, type TokenGrants } from "./command_line/mint_token.ts";
+import { grantsWithoutEffect, mistakesIn } from "./token.ts";
 
 const CONFIG = {
   jwtIssuer: "mcpgateway",

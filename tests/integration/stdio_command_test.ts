@@ -317,9 +317,9 @@ Deno.test("`sluice stdio` ends on SIGTERM at once, with its upstream sessions cl
     [["--token-file", "x"], 2, /--token-file needs --url/],
     [["--url", "ftp://x"], 2, /--url must be an http/],
     [["--url", sluice.url, "--token-file", "/nowhere"], 2, /--token-file \/nowhere/],
-    [["--url", "http://127.0.0.1:1"], 1, /Cannot reach the gateway at http:\/\/127\.0\.0\.1:1/],
+    [["--url", "http://127.0.0.1:1"], 1, /Cannot use the gateway at http:\/\/127\.0\.0\.1:1/],
     // Without a token.
-    [["--url", sluice.url], 1, /Cannot reach the gateway/],
+    [["--url", sluice.url], 1, /Cannot use the gateway/],
   ];
   for (const [args, code, words] of mistakes) {
     await t.step(`exit code ${code}: stdio ${args.join(" ").replaceAll(sluice.url, "URL")}`, async () => {

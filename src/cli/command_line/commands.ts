@@ -5,6 +5,8 @@ export interface Flag {
   readonly value?: string;
   /** The flag's value is a whole number from 0 to this one. */
   readonly max?: number;
+  /** The flag may be given several times. */
+  readonly isRepeated?: true;
   readonly doc: string;
 }
 
@@ -42,6 +44,35 @@ export const COMMANDS = {
     flags: {
       server: { value: "ID", doc: "serve this virtual server (default: everything)" },
       url: { value: "URL", doc: "connect to the gateway at this address instead of running one" },
+      "token-file": { value: "FILE", doc: "file with the bearer token for --url" },
+    },
+  },
+  import: {
+    summary: "Register the servers of a client's configuration file.",
+    operand: "FILE",
+    notes: [
+      "FILE is a file of Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Gemini CLI or VS Code, with `mcpServers` or " +
+      "`servers`; comments are allowed. Each server is tried, and registered if it works. A second run registers what is new, " +
+      "and changes what FILE has changed. Servers that FILE disables are registered switched off, and not started.",
+      "Variables such as ${TOKEN} and ${env:TOKEN} have their values in this command's environment. The command names those " +
+      "without a value; give them by --input.",
+      "The gateway must be running. Run this command in its folder, or name its address and a token of an administrator.",
+    ],
+    examples: [
+      "sluice import ~/.cursor/mcp.json",
+      "sluice import .vscode/mcp.json --input github_token",
+    ],
+    flags: {
+      input: {
+        value: "NAME[=VALUE]",
+        isRepeated: true,
+        doc:
+          "value of the variable NAME, as in ${input:NAME}; without =VALUE it comes from the environment variable NAME; " +
+          "may be repeated",
+      },
+      "dry-run": { doc: "say what would be registered, and register nothing" },
+      json: { doc: "print the report as JSON" },
+      url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },
       "token-file": { value: "FILE", doc: "file with the bearer token for --url" },
     },
   },

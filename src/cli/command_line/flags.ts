@@ -17,13 +17,26 @@ export interface ServeArgs {
   readonly overrides: Readonly<Partial<Record<SettingName, string>>>;
 }
 
-export interface StdioArgs {
-  /** The id of the virtual server to serve; null: everything. */
-  readonly server: string | null;
-  /** The address of a running gateway to connect to; null: run one in this process. */
+/** A running gateway, as flags name it. */
+export interface GatewayArgs {
+  /** null: the gateway of this folder. */
   readonly url: string | null;
   /** The file with the token for `url`; null: no token is sent. */
   readonly tokenFile: string | null;
+}
+
+/** With `url` null, the command runs a gateway in its own process. */
+export interface StdioArgs extends GatewayArgs {
+  /** The id of the virtual server to serve; null: everything. */
+  readonly server: string | null;
+}
+
+export interface ImportArgs extends GatewayArgs {
+  readonly file: string;
+  /** As given: `NAME=VALUE`, or `NAME` for an environment variable. */
+  readonly inputs: readonly string[];
+  readonly dryRun: boolean;
+  readonly json: boolean;
 }
 
 export interface DemoArgs {
@@ -71,6 +84,7 @@ export interface ConfigArgs {
 export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "stdio"; readonly args: StdioArgs }
+  | { readonly command: "import"; readonly args: ImportArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
@@ -114,8 +128,8 @@ export function parseInvocation(args: readonly string[]): Invocation {
   return invocation(command, given);
 }
 
-/** The values by flag; the operand stands under its own name. */
-type Given = Readonly<Record<string, string | true>>;
+/** The values by flag, a list for one that may be repeated; the operand stands under its own name. */
+type Given = Readonly<Record<string, string | true | string[]>>;
 
 /** Reads the flags of one command. Every mistake is collected before it throws. */
 function readFlags(command: CommandName, args: readonly string[]): Given | "help" {
@@ -131,7 +145,7 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
       ) => [name, { type: flag.value ? "string" : "boolean" } as const]),
     ),
   });
-  const given: Record<string, string | true> = {};
+  const given: Record<string, string | true | string[]> = {};
   const mistakes: string[] = [];
   let unknownAt = -2;
   for (const token of tokens) {
@@ -147,13 +161,14 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
     if (flag === undefined) {
       unknownAt = token.index;
       mistakes.push(unknownFlag(command, rawName));
-    } else if (name in given) mistakes.push(`${rawName} is given twice`);
+    } else if (name in given && flag.isRepeated === undefined) mistakes.push(`${rawName} is given twice`);
     else if (flag.value === undefined && value !== undefined) mistakes.push(`${rawName} takes no value`);
     else if (flag.value !== undefined && !value) {
       mistakes.push(`${rawName} needs a value: ${rawName} ${flag.value}`);
     } else if (flag.max !== undefined && !isWholeNumber(value!, flag.max)) {
       mistakes.push(`${rawName} must be a whole number from 0 to ${flag.max}, not "${value}"`);
-    } else given[name] = value ?? true;
+    } else if (flag.isRepeated) given[name] = [...given[name] as string[] ?? [], value!];
+    else given[name] = value ?? true;
   }
   if (operand !== undefined && !(operand in given)) mistakes.push(`${operand} is missing`);
   if (mistakes.length > 0) throw usage(mistakes, command);
@@ -174,12 +189,17 @@ function invocation(command: CommandName, given: Given): Invocation {
         args: { demo: "demo" in given, dev: "dev" in given, takeover: "takeover" in given, overrides },
       };
     }
-    case "stdio": {
-      const args = { server: text("server"), url: text("url"), tokenFile: text("token-file") };
-      if (args.tokenFile !== null && args.url === null) throw usage(["--token-file needs --url"], command);
-      if (args.url !== null && !isHttpUrl(args.url)) {
-        throw usage([`--url must be an http:// or https:// address, not "${args.url}"`], command);
-      }
+    case "stdio":
+      return { command, args: { server: text("server"), ...gatewayOf(command, text) } };
+    case "import": {
+      const inputs = given.input ?? [];
+      const args = {
+        file: text(COMMANDS[command].operand)!,
+        inputs: inputs as string[],
+        dryRun: "dry-run" in given,
+        json: "json" in given,
+        ...gatewayOf(command, text),
+      };
       return { command, args };
     }
     case "demo": {
@@ -209,6 +229,16 @@ function invocation(command: CommandName, given: Given): Invocation {
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
   }
+}
+
+/** @throws {SluiceError} USAGE_INVALID */
+function gatewayOf(command: CommandName, text: (name: string) => string | null): GatewayArgs {
+  const [url, tokenFile] = [text("url"), text("token-file")];
+  if (tokenFile !== null && url === null) throw usage(["--token-file needs --url"], command);
+  if (url !== null && !isHttpUrl(url)) {
+    throw usage([`--url must be an http:// or https:// address, not "${url}"`], command);
+  }
+  return { url, tokenFile };
 }
 
 function listOf(text: string | null): string[] | null {

@@ -50,7 +50,7 @@ function table(rows: ReadonlyArray<readonly [left: string, right: string]>): str
 }
 
 /** `text` in lines of at most `columns`, broken between words. */
-function wrapped(text: string, columns: number): string[] {
+export function wrapped(text: string, columns: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1)!;

@@ -1,10 +1,10 @@
 // `sluice stdio --url`: a bridge from a desktop client on standard input and output to a running gateway, over its WebSocket.
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
-import { readFault } from "../../base/file_error.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { LineWriter, readLines } from "./lines.ts";
+import { readToken } from "../command_line/gateway_client.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 
 /** The gateway has a smaller limit, and reports it to the client. */
@@ -97,13 +97,4 @@ export function connectFault(words: string, hasToken: boolean): string {
     return `${reason}. Name the file of the certificate's authority in the environment variable DENO_CERT`;
   }
   return reason;
-}
-
-function readToken(file: string): string {
-  try {
-    return Deno.readTextFileSync(file).trim();
-  } catch (cause) {
-    const mistake = `--token-file ${file} cannot be read: ${readFault(cause)}`;
-    throw new SluiceError("USAGE_INVALID", { mistakes: mistake }, { data: [mistake], cause });
-  }
 }

@@ -1,0 +1,155 @@
+// Requests of a command to the REST API of a running gateway: the one of this folder, or the one that --url names.
+
+import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { readFault } from "../../base/file_error.ts";
+import { type Loaded, loadProcessConfig } from "../../config/load.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import { Proxies } from "../../upstream/dial/proxies.ts";
+import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
+import type { HttpResponse } from "../../upstream/http_client/http_client.ts";
+import { mintToken, tokenClaims } from "./mint_token.ts";
+import type { GatewayArgs } from "./flags.ts";
+import { signingKey } from "./gateway_state.ts";
+import { localUrl } from "./local_url.ts";
+import { programName } from "./program_name.ts";
+
+/** The address of a gateway, without a slash at its end, and an administrator's token for it. */
+export interface GatewayAccess {
+  readonly url: string;
+  /** null: none is sent. */
+  readonly token: string | null;
+  /** Is it the gateway of this folder, whose key signs the token? */
+  readonly isLocal: boolean;
+}
+
+export interface GatewayClient {
+  readonly url: string;
+  /** @returns the parsed answer. @throws {SluiceError} GATEWAY_UNREACHABLE */
+  ask(method: "GET" | "POST" | "PUT", path: string, body?: string): Promise<unknown>;
+  /** The values of an answer of JSON lines, as they arrive. @throws {SluiceError} as `ask` */
+  lines(method: "POST", path: string, body: string): AsyncIterable<unknown>;
+  close(): void;
+}
+
+const MAX_HEAD_BYTES = 65_536;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** The life of a token that a command uses for itself. */
+const TOKEN_MINUTES = 60;
+/** The longest silence of a gateway that works on a request. An import tells of each server when it has tried it. */
+const SILENCE_MS = 900_000;
+
+/** @throws {SluiceError} USAGE_INVALID, SETTINGS_INVALID, SECRETS_UNUSABLE */
+export async function gatewayAccess(args: GatewayArgs, loaded: Loaded): Promise<GatewayAccess> {
+  if (args.url !== null) {
+    const token = args.tokenFile === null ? null : readToken(args.tokenFile);
+    return { url: args.url.replace(/\/+$/, ""), token, isLocal: false };
+  }
+  const { config } = loaded;
+  const { key } = await signingKey(loaded);
+  const grants = { username: null, expMinutes: TOKEN_MINUTES, admin: true, teams: null };
+  const claims = tokenClaims(grants, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
+  return { url: localUrl(config), token: await mintToken(claims, key, config.jwtAlgorithm), isLocal: true };
+}
+
+/** Not `fetch`, which would send requests to this machine's own address to the proxy of the environment. */
+export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient> {
+  const loaded = loadProcessConfig({ dev: false, overrides: {} });
+  const access = await gatewayAccess(args, loaded);
+  const client = createHttp1Client(loaded.config, {
+    maxHeadBytes: MAX_HEAD_BYTES,
+    checkAddress: () => {},
+    ...(access.isLocal ? {} : { proxies: new Proxies(loaded.config) }),
+  });
+  const send = async (method: "GET" | "POST" | "PUT", path: string, body?: string): Promise<HttpResponse> => {
+    const headers: [string, string][] = [["content-type", "application/json"], [
+      "accept",
+      "application/json",
+    ]];
+    if (access.token !== null) headers.push(["authorization", `Bearer ${access.token}`]);
+    const request = {
+      ...{ method, headers, body, url: new URL(access.url + path) },
+      ...{ upstream: "the gateway", readTimeoutMs: SILENCE_MS, longLived: true },
+    };
+    const response = await client.send(request).catch((error) => {
+      throw unreachable(access, error);
+    });
+    if (response.status <= 299) return response;
+    throw refused(access, response.status, await response.text(MAX_ANSWER_BYTES));
+  };
+  return {
+    url: access.url,
+    ask: async (method, path, body) =>
+      JSON.parse(await (await send(method, path, body)).text(MAX_ANSWER_BYTES)),
+    lines: async function* (method, path, body) {
+      const response = await send(method, path, body);
+      const decoder = new TextDecoder();
+      let rest = "";
+      try {
+        for await (const chunk of response.chunks()) {
+          const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+          rest = lines.pop()!;
+          for (const line of lines) yield JSON.parse(line);
+        }
+      } catch (error) {
+        throw unreachable(access, error);
+      }
+    },
+    close: () => client.close(),
+  };
+}
+
+/** The token in a file. @throws {SluiceError} USAGE_INVALID */
+export function readToken(file: string): string {
+  try {
+    return Deno.readTextFileSync(file).trim();
+  } catch (cause) {
+    const mistake = `--token-file ${file} cannot be read: ${readFault(cause)}`;
+    throw new SluiceError("USAGE_INVALID", { mistakes: mistake }, { data: [mistake], cause });
+  }
+}
+
+function unreachable({ url, isLocal }: GatewayAccess, error: unknown): SluiceError {
+  const given = error instanceof SluiceError ? String(error.params.reason ?? error.message) : reasonOf(error);
+  const remedy = isLocal
+    ? `Start it with \`${programName()} serve\`, or name another one by --url`
+    : "Start the gateway, or correct --url";
+  const reason = isError(error, "UPSTREAM_CONNECT_FAILED")
+    ? `no gateway answers there (${given}). ${remedy}`
+    : isError(error, "UPSTREAM_TLS_FAILED")
+    ? `${given}. Name the host as its certificate does by --url, and the certificate's authority by DENO_CERT`
+    : given;
+  return new SluiceError("GATEWAY_UNREACHABLE", { url, reason }, { cause: error });
+}
+
+function refused({ url, token, isLocal }: GatewayAccess, status: number, text: string): SluiceError {
+  if (status === 401) {
+    const reason = isLocal
+      ? "it does not accept the key of this folder. Run the command in the gateway's folder and with its settings, or use " +
+        "--url with --token-file"
+      : token === null
+      ? "it needs a token. Name a file with an administrator's token by --token-file"
+      : "it does not accept the token. Put a valid token of an administrator into the file of --token-file";
+    return new SluiceError("GATEWAY_UNREACHABLE", { url, reason });
+  }
+  if (status === 404) {
+    return new SluiceError("GATEWAY_UNREACHABLE", {
+      url,
+      reason: "it is no Sluice gateway, or an older one (HTTP 404)",
+    });
+  }
+  return new SluiceError("GATEWAY_UNREACHABLE", { url, reason: detailOf(text) ?? `HTTP ${status}` });
+}
+
+/** The words of an error answer; null: it has none. */
+function detailOf(text: string): string | null {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const detail = isObject(answer) ? answer.detail ?? answer.message : undefined;
+    if (typeof detail === "string") return detail;
+    if (!Array.isArray(detail)) return null;
+    return detail.filter(isObject).map(({ loc, msg }) => `${Array.isArray(loc) ? loc.join(".") : ""}: ${msg}`)
+      .join("; ");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,103 @@
+// The report of an import, laid out for a terminal.
+
+import type { ImportOutcome, ImportResult } from "../../admin/imports/server_import.ts";
+import { wrapped } from "../command_line/help_text.ts";
+
+export interface ReportOptions {
+  /** As given on the command line. */
+  readonly file: string;
+  readonly isDryRun: boolean;
+  /** The shell command of this program. */
+  readonly program: string;
+  readonly hasColour: boolean;
+}
+
+const COLUMNS = 80;
+
+const HEADINGS: Readonly<Record<ImportOutcome, { word: string; planned: string; colour: number }>> = {
+  taken: { word: "registered", planned: "to register", colour: 32 },
+  changed: { word: "changed", planned: "to change", colour: 32 },
+  unchanged: { word: "unchanged", planned: "unchanged", colour: 0 },
+  left_out: { word: "left out", planned: "left out", colour: 33 },
+  failed: { word: "failed", planned: "failed", colour: 31 },
+};
+
+/** Does the gateway have what the entry describes? */
+export function isWhole({ outcome, reason }: Pick<ImportResult, "outcome" | "reason">): boolean {
+  return outcome !== "left_out" && outcome !== "failed" && reason === null;
+}
+
+/** A line for each server, its reasons, and what to do next. */
+export function importReport(results: readonly ImportResult[], options: ReportOptions): string {
+  const { file, isDryRun, hasColour } = options;
+  if (results.length === 0) return `${file} names no servers.`;
+  const names = Math.max(...results.map(({ name }) => name.length));
+  const state = ({ outcome }: ImportResult) => HEADINGS[outcome][isDryRun ? "planned" : "word"];
+  const states = Math.max(...results.map((result) => state(result).length));
+  const lines = results.flatMap((result) => {
+    const word = state(result).padEnd(states);
+    const { colour } = HEADINGS[result.outcome];
+    const shown = hasColour && colour > 0 ? `\x1b[${colour}m${word}\x1b[0m` : word;
+    return [
+      `  ${shown}  ${result.name.padEnd(names)}  ${summaryOf(result)}`.trimEnd(),
+      ...[...result.reason === null ? [] : [result.reason], ...result.warnings]
+        .flatMap((text) => wrapped(text, COLUMNS - states - 4))
+        .map((line) => `  ${" ".repeat(states)}  ${line}`),
+    ];
+  });
+  const counts = counted(results, isDryRun);
+  const unread = [...new Set(results.flatMap((result) => result.unread))].sort();
+  const notes = unread.length === 0
+    ? []
+    : ["", ...wrapped(`Fields without effect in a gateway: ${unread.join(", ")}.`, COLUMNS)];
+  return [
+    ...wrapped(`${isDryRun ? "Dry run, nothing was changed. " : ""}${counts}`, COLUMNS),
+    "",
+    ...lines,
+    ...notes,
+    ...nextSteps(results, options),
+  ].join("\n");
+}
+
+function counted(results: readonly ImportResult[], isDryRun: boolean): string {
+  const parts = (Object.keys(HEADINGS) as ImportOutcome[]).flatMap((outcome) => {
+    const amount = results.filter((result) => result.outcome === outcome).length;
+    return amount === 0 ? [] : [`${amount} ${HEADINGS[outcome][isDryRun ? "planned" : "word"]}`];
+  });
+  return `${results.length} server${results.length === 1 ? "" : "s"}: ${parts.join(", ")}.`;
+}
+
+function summaryOf({ toolCount, isDisabled }: ImportResult): string {
+  if (isDisabled) return "switched off, as in the file";
+  return toolCount === null ? "" : `${toolCount} tool${toolCount === 1 ? "" : "s"}`;
+}
+
+function nextSteps(
+  results: readonly ImportResult[],
+  { file, program, isDryRun }: ReportOptions,
+): string[] {
+  const missing = [...new Set(results.flatMap((result) => result.missing))];
+  const steps: string[] = [];
+  if (missing.length > 0) {
+    const inputs = missing.map((name) => `--input ${word(name)}=VALUE`).join(" ");
+    steps.push("Give the missing values:", `  ${program} import ${word(file)} ${inputs}`);
+  }
+  if (results.some(({ reason }) => reason?.includes("STDIO_ENABLED") === true)) {
+    steps.push(
+      ...wrapped(
+        "Start the gateway with STDIO_ENABLED=true, so that administrators may register commands.",
+        COLUMNS,
+      ),
+    );
+  }
+  if (results.some(({ outcome }) => outcome === "failed")) {
+    steps.push(...wrapped("Mend the cause of what failed, then import the file again.", COLUMNS));
+  }
+  if (isDryRun) steps.push("Register them:", `  ${program} import ${word(file)}`);
+  return steps.length === 0 ? [] : ["", ...steps];
+}
+
+/** For a shell. */
+function word(text: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
