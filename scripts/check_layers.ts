@@ -43,7 +43,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["command_line"], ["stdio", "import"], ["."]],
+  cli: [["command_line", "isolation"], ["stdio", "import"], ["."]],
 };
 
 const MAX_LINES = 400;

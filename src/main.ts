@@ -48,7 +48,8 @@ function versionText(): string {
 export function fail(error: unknown): number {
   for (const line of new Set(wordsOf(error).split("\n"))) console.error(`sluice: ${line}`);
   // An error without a row in the catalogue is a fault of this program: a report of it needs the stack.
-  if (!(error instanceof SluiceError) && error instanceof Error) console.error(error.stack);
+  const isExpected = error instanceof SluiceError || error instanceof Deno.errors.NotCapable;
+  if (!isExpected && error instanceof Error) console.error(error.stack);
   return isError(error, "USAGE_INVALID") || isError(error, "SETTINGS_INVALID") ? 2 : 1;
 }
 

@@ -4,6 +4,7 @@
 export function fileReason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotCapable) return "Deno's permission for it is missing";
   const message = error instanceof Error ? error.message : String(error);
   const [, words] = /^(.+?) \(os error \d+\)/.exec(message) ?? [];
   return words === undefined ? message : words.charAt(0).toLowerCase() + words.slice(1);

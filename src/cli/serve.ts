@@ -14,11 +14,18 @@ import { createLog, type Log, stdoutSink } from "../telemetry/log.ts";
 import { VERSION } from "../version.ts";
 import { startDemo } from "./demo_registration.ts";
 import type { ServeArgs } from "./command_line/flags.ts";
+import {
+  giveUpPermissions,
+  missingPermissionWarning,
+  needsOf,
+  requireBasicPermissions,
+  requirePermissions,
+} from "./isolation/permissions.ts";
 import { prepare, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
-import { isolateStdio } from "./command_line/stdio_isolation.ts";
+import { isolateStdio } from "./isolation/stdio_isolation.ts";
 import { stopSignal } from "./command_line/stop_signal.ts";
 import { welcome } from "./welcome.ts";
 
@@ -28,6 +35,7 @@ import { welcome } from "./welcome.ts";
  * @returns the exit code. @throws {SluiceError} if the gateway cannot start, or its workers keep dying
  */
 export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number> {
+  requireBasicPermissions();
   // The demo upstream runs on localhost, which only the development defaults allow.
   const dev = args.dev || args.demo;
   const loaded = loadProcessConfig({ dev, overrides: args.overrides });
@@ -38,6 +46,10 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const sink = stdoutSink();
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
+  const needs = needsOf(config);
+  requirePermissions(needs);
+  const missing = missingPermissionWarning();
+  if (missing !== null) log.warning("permissions", { warning: missing });
   raiseOpenFilesLimit();
   for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
   await checkCertificate(config, log);
@@ -47,6 +59,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
 
   const stopping = stopSignal();
   const supervisor = new Supervisor({ config, secrets, log, sink, workerEntry });
+  const program = Deno.stderr.isTerminal() ? programName() : null;
+  giveUpPermissions(needs, log);
   await supervisor.start();
   const { workers, backpressure, maxStreams } = config;
   log.info("serving", {
@@ -66,8 +80,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
   // The registration calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
-  if (Deno.stderr.isTerminal()) {
-    const program = programName();
+  if (program !== null) {
     console.error(welcome({ config, sources, program, folder: Deno.cwd(), hasDemo: demo !== null }));
   }
 

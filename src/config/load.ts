@@ -249,7 +249,8 @@ function readDotEnv(path: string): string | null {
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    // A gateway that lacks Deno's permission for the file refuses to start.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return null;
     throw unreadable(path, readFault(error));
   }
   // Some shells write UTF-16, of which the parser would find no name.
@@ -266,8 +267,9 @@ function mayEnter(folder: string): boolean {
   try {
     Deno.statSync(join(folder, "."));
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // A process that serves has given up looking at folders, but not at this file.
+    return error instanceof Deno.errors.NotCapable;
   }
 }
 

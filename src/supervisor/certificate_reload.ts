@@ -4,7 +4,6 @@ import { reasonOf } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import { expiryWarning, type KeyPair, readKeyPair } from "../worker/listen/certificate.ts";
-import { openListeningSockets } from "./kernel/listening_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /**
@@ -24,13 +23,13 @@ export async function checkCertificate(config: Config, log: Log): Promise<void> 
 /** Logs the outcome: every worker serves the new certificate, or the reason why one still serves the old one. */
 export async function reloadCertificate(
   config: Config,
-  supervisor: Pick<Supervisor, "askAll">,
+  supervisor: Pick<Supervisor, "askAll" | "sockets">,
   log: Log,
 ): Promise<void> {
   if (!config.ssl) return;
   try {
     warnOfExpiry(await readKeyPair(config), log);
-    const sockets = openListeningSockets(config.port);
+    const { sockets } = supervisor;
     const before = sockets?.list() ?? [];
     const failures = (await supervisor.askAll({ type: "reload_certificate" })).filter((reason) =>
       reason !== null

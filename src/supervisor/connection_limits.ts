@@ -2,8 +2,9 @@
 import { systemClock } from "../base/clock.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
-import { type DescriptorConfig, maxClientConnections, ownOpenFilesLimit } from "./kernel/descriptors.ts";
 import { ConnectionWatch } from "./kernel/connection_watch.ts";
+import { type DescriptorConfig, maxClientConnections } from "./kernel/descriptors.ts";
+import { ownOpenFilesLimit } from "./kernel/libc.ts";
 import { openPeerSockets } from "./kernel/peer_sockets.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -16,7 +17,9 @@ export function keepConnectionLimits(
   const { port, httpHeaderTimeoutMs, httpIdleTimeoutMs } = config;
   const sockets = openPeerSockets(port);
   if (sockets === null) {
-    log.warning("HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT need Linux with glibc: not kept here");
+    log.warning(
+      "HTTP_HEADER_TIMEOUT and HTTP_IDLE_TIMEOUT need Linux with glibc, and Deno's permission --allow-ffi: not kept here",
+    );
     return null;
   }
   const maxConnections = maxClientConnections(config, ownOpenFilesLimit());

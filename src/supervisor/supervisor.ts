@@ -49,7 +49,8 @@ export class Supervisor {
   readonly #alive = new Set<WorkerHandle>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #replicaSeed = crypto.randomUUID();
-  readonly #sockets: ReturnType<typeof openListeningSockets>;
+  /** null: this system does not let us see them. */
+  readonly sockets: ReturnType<typeof openListeningSockets>;
   #heartbeats: Heartbeats | undefined;
   /** null: the database is not a file. */
   readonly #checkpoints: WalCheckpoints | null;
@@ -79,7 +80,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#sockets = openListeningSockets(options.config.port);
+    this.sockets = openListeningSockets(options.config.port);
     const { log, config: { databaseUrl } } = options;
     const database = parseDatabaseUrl(databaseUrl);
     this.#checkpoints = database.kind === "sqlite"
@@ -181,7 +182,7 @@ export class Supervisor {
 
   /** Another process that listens on our port takes over. Connections that are being opened must not get lost between the two. */
   async #makeWayForSuccessor(): Promise<void> {
-    const sockets = this.#sockets;
+    const sockets = this.sockets;
     const own = sockets?.list() ?? [];
     if (sockets === null || listenersOf(this.#options.config.port) <= own.length) return;
     this.#options.log.info("another process serves the port, leaving it to that");
@@ -233,7 +234,7 @@ export class Supervisor {
    */
   #giveUp(worker: WorkerHandle, silentMs: number): void {
     this.#count("stood_still");
-    this.#sockets?.close(worker.listeners);
+    this.sockets?.close(worker.listeners);
     this.#standstillTimer ??= setInterval(() => {
       Promise.resolve(this.#cutUnclaimed()).catch(() => {});
     }, STANDSTILL_LOOK_MS);
@@ -250,10 +251,10 @@ export class Supervisor {
 
   #listen(worker: WorkerHandle): Promise<void> {
     const listening = this.#listening.then(async () => {
-      const before = new Set(this.#sockets?.list().map(({ cookie }) => cookie));
+      const before = new Set(this.sockets?.list().map(({ cookie }) => cookie));
       worker.send({ type: "listen" });
       await worker.ready;
-      worker.listeners = this.#sockets?.list().filter(({ cookie }) => !before.has(cookie)) ?? [];
+      worker.listeners = this.sockets?.list().filter(({ cookie }) => !before.has(cookie)) ?? [];
     });
     this.#listening = listening.catch(() => {});
     return listening;
@@ -263,7 +264,7 @@ export class Supervisor {
   #findListeners(worker: WorkerHandle): void {
     const others = [...this.#alive].filter((other) => other !== worker).flatMap(({ listeners }) => listeners);
     const known = new Set(others.map(({ cookie }) => cookie));
-    worker.listeners = this.#sockets?.list().filter(({ cookie }) => !known.has(cookie)) ?? [];
+    worker.listeners = this.sockets?.list().filter(({ cookie }) => !known.has(cookie)) ?? [];
   }
 
   #onState(worker: WorkerHandle, state: WorkerState): void {
@@ -331,7 +332,7 @@ export class Supervisor {
         },
         listen: (successor) => this.#listen(successor),
         leaveMs,
-        sockets: this.#sockets,
+        sockets: this.sockets,
         migratesConnections: migratesConnections(),
       });
       this.#count("recycled");

@@ -49,6 +49,7 @@ interface FailedStart {
   /** Makes what is wrong in `folder`, the working folder. @returns undoes what does not go with the folder */
   readonly arrange?: (folder: string) => Promise<() => void>;
   readonly args?: readonly string[];
+  readonly permissions?: readonly string[];
   readonly env?: (folder: string) => Record<string, string>;
   /** 1, or 2 where a setting is wrong in itself. */
   readonly code: number;
@@ -89,7 +90,8 @@ const FAILED_STARTS: readonly FailedStart[] = [
   },
   {
     name: "the database's folder is not writable",
-    // Not even for root.
+    // Not even for root. Deno lets a program into this folder only with all permissions.
+    permissions: ["-A"],
     env: () => ({ DATABASE_URL: "sqlite:////sys/mcp.db", JWT_SECRET_KEY: "" }),
     code: 1,
     text: () =>
@@ -228,12 +230,12 @@ const FAILED_STARTS: readonly FailedStart[] = [
 ];
 
 Deno.test("serve that cannot start says why and what to do, once, and ends with its exit code", async (t) => {
-  for (const { name, arrange, args, env, code, text } of FAILED_STARTS) {
+  for (const { name, arrange, args, permissions, env, code, text } of FAILED_STARTS) {
     await t.step(name, async () => {
       const folder = await Deno.makeTempDir({ prefix: "sluice_no_start_" });
       const undo = await arrange?.(folder);
       try {
-        await using sluice = await Sluice.spawn({ cwd: folder, args, env: env?.(folder) });
+        await using sluice = await Sluice.spawn({ cwd: folder, args, permissions, env: env?.(folder) });
         assertEquals(await sluice.exit(), code);
         assertEquals(sluice.stderr.lines, [`sluice: ${text(folder)}`]);
         assertEquals(sluice.log().filter(({ level }) => level === "ERROR"), []);

@@ -1,5 +1,6 @@
 // `sluice stdio`: the gateway as the one MCP server of a client that starts it, and as a bridge to one that runs already.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PERMISSION_FLAGS } from "../../scripts/permission_flags.ts";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { ChildOutput } from "../support/child_output.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
@@ -24,7 +25,16 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 function stdioCommand(cwd: string, ...args: string[]): StdioCommand {
   return {
     command: Deno.execPath(),
-    args: ["run", "-A", "--quiet", "--config", `${ROOT}deno.json`, `${ROOT}src/main.ts`, "stdio", ...args],
+    args: [
+      "run",
+      ...PERMISSION_FLAGS,
+      "--quiet",
+      "--config",
+      `${ROOT}deno.json`,
+      `${ROOT}src/main.ts`,
+      "stdio",
+      ...args,
+    ],
     env: {
       PATH: Deno.env.get("PATH") ?? "",
       HOME: Deno.env.get("HOME") ?? "/",

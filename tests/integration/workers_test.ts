@@ -8,7 +8,12 @@ import { Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { startLoad, type SteadyLoad } from "../support/steady_load.ts";
 import { waitFor } from "../support/wait_for.ts";
 
-const FAULTY: SluiceOptions = { main: "tests/support/faulty_serve.ts", args: ["--demo"] };
+/** Faults are files in the gateway's folder, which it may not read otherwise. */
+const FAULTY: SluiceOptions = {
+  main: "tests/support/faulty_serve.ts",
+  permissions: ["-A"],
+  args: ["--demo"],
+};
 
 function events(sluice: Sluice, event: string): Record<string, unknown>[] {
   return sluice.log().filter((line) => line.event === event);

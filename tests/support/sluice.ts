@@ -5,6 +5,7 @@ import { freePort } from "./free_port.ts";
 import { type Answer, askApi, registerUpstream } from "./gateway_api.ts";
 import { listeningSockets } from "./process_stats.ts";
 import { mintToken, type TokenOptions } from "./tokens.ts";
+import { PERMISSION_FLAGS } from "../../scripts/permission_flags.ts";
 import { waitFor } from "./wait_for.ts";
 
 export interface SluiceOptions {
@@ -12,6 +13,8 @@ export interface SluiceOptions {
   readonly program?: string;
   /** The words in front of its command line: a program that becomes the gateway, such as setpriv. */
   readonly launcher?: readonly string[];
+  /** From source: its permissions as flags of Deno; default: those of `deno task sluice`. */
+  readonly permissions?: readonly string[];
   /** Another main module than src/main.ts: its path, from the root of the project where it is relative. */
   readonly main?: string;
   /** Further arguments of `serve`. */
@@ -117,13 +120,14 @@ export class Sluice implements AsyncDisposable {
   /** Starts one without waiting: for tests of start-up failures, which then await `exit()`. */
   static async spawn(options: SluiceOptions = {}): Promise<Sluice> {
     const { program, launcher = [], main = "src/main.ts", args = [], env = {}, cwd } = options;
+    const { permissions = PERMISSION_FLAGS } = options;
     const port = Number(env.PORT ?? freePort());
     const workers = Number(env.WORKERS ?? 2);
     const secret = env.JWT_SECRET_KEY ?? crypto.randomUUID().repeat(2);
     const folder = cwd ?? await Deno.makeTempDir({ prefix: "sluice_test_" });
     const fromSource = [
       "run",
-      "-A",
+      ...permissions,
       "--quiet",
       "--config",
       `${ROOT}deno.json`,

@@ -13,9 +13,15 @@ import { Metrics } from "../../telemetry/metrics.ts";
 import { createGateway, type Gateway } from "../../worker/wiring/gateway.ts";
 import { openStore } from "../../worker/wiring/open_store.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
+import {
+  giveUpPermissions,
+  needsOf,
+  requireBasicPermissions,
+  requirePermissions,
+} from "../isolation/permissions.ts";
 import { prepare, warnOfSettings } from "../command_line/prepare.ts";
 import { serverMistakes } from "../command_line/server_flag.ts";
-import { isolateStdio } from "../command_line/stdio_isolation.ts";
+import { isolateStdio } from "../isolation/stdio_isolation.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 import { usage } from "../command_line/usage.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -36,14 +42,18 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   if (url !== null) {
     return await (await import("./bridge.ts")).bridge({ server, url, tokenFile });
   }
+  requireBasicPermissions();
   const stopping = stopSignal();
   const loaded = loadProcessConfig({ dev: false, overrides: {} });
   const { config, warnings } = loaded;
   const sink = stdoutSink(Deno.stderr);
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink });
   warnOfSettings(warnings, config, sink);
+  const needs = needsOf(config);
+  requirePermissions(needs);
   const secrets = await prepare(config, log);
   await isolateStdio(loaded, sink);
+  giveUpPermissions(needs, log);
   const store = await openStore(config, secrets, log);
   if (server !== null) {
     const mistakes = serverMistakes(server, localOperator(config), await store.registry.servers.list());

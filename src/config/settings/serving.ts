@@ -60,18 +60,20 @@ export const LISTEN_SETTINGS = [
     kind: text("a file name", /./),
     default: null,
     scope: "process",
-    reloadable: true,
+    reloadable: false,
     state: "active",
-    doc: "The PEM file of the server's certificate chain. SIGHUP reloads it.",
+    doc:
+      "The PEM file of the server's certificate chain. SIGHUP reads the file again; another name needs a restart.",
   }),
   setting({
     name: "KEY_FILE",
     kind: text("a file name", /./),
     default: null,
     scope: "process",
-    reloadable: true,
+    reloadable: false,
     state: "active",
-    doc: "The PEM file of the certificate's private key. SIGHUP reloads it.",
+    doc:
+      "The PEM file of the certificate's private key. SIGHUP reads the file again; another name needs a restart.",
   }),
   setting({
     name: "KEY_FILE_PASSWORD",

@@ -288,6 +288,8 @@ async function folderFault(folder: string): Promise<string | null> {
     if ((await Deno.stat(folder)).isDirectory) return null;
     return `${folder} is not a folder. Make it one, ${remedy}`;
   } catch (error) {
+    // The process gave up looking at folders when it had opened the database for the first time.
+    if (error instanceof Deno.errors.NotCapable) return null;
     if (error instanceof Deno.errors.NotFound) return `there is no folder ${folder}. Create it, ${remedy}`;
     return `the folder ${folder} cannot be entered: ${
       fileReason(error)

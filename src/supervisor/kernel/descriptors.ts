@@ -1,7 +1,14 @@
 // Compares the limits of the operating system with what the settings can need.
 import type { Config } from "../../config/schema.ts";
 import { MAX_LIMIT as AUTO_BACKPRESSURE } from "../../http/admission_gradient.ts";
-import { type Libc, openFilesLimit, openLibc, setOpenFilesLimit } from "./libc.ts";
+import {
+  type Libc,
+  openFilesLimit,
+  openLibc,
+  ownOpenFilesLimit,
+  readSystemFile,
+  setOpenFilesLimit,
+} from "./libc.ts";
 
 export type DescriptorConfig = Pick<
   Config,
@@ -73,32 +80,12 @@ export function raiseOpenFilesLimit(libc: Pick<Libc, "getrlimit" | "setrlimit"> 
   setOpenFilesLimit(libc, { soft: limit.hard, hard: limit.hard });
 }
 
-/** The soft limit of open files, from the text of /proc/self/limits; null: unlimited or unknown. */
-export function parseOpenFilesLimit(limits: string): number | null {
-  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-  return soft === undefined ? null : Number(soft);
-}
-
-/** Warnings for the operator. Empty without /proc, which only Linux has. */
+/** Warnings for the operator. Empty where the system's limits are unknown. */
 export function systemLimitWarnings(config: DescriptorConfig & Pick<Config, "backlog">): string[] {
   const limit = ownOpenFilesLimit();
-  const somaxconn = readIfThere("/proc/sys/net/core/somaxconn");
+  const somaxconn = readSystemFile("/proc/sys/net/core/somaxconn");
   return [
     descriptorWarning(config, limit),
     backlogWarning(config, somaxconn === null ? null : Number(somaxconn)),
   ].filter((warning) => warning !== null);
-}
-
-/** The soft limit of open files of this process; null: unlimited or unknown. */
-export function ownOpenFilesLimit(): number | null {
-  const limits = readIfThere("/proc/self/limits");
-  return limits === null ? null : parseOpenFilesLimit(limits);
-}
-
-function readIfThere(file: string): string | null {
-  try {
-    return Deno.readTextFileSync(file);
-  } catch {
-    return null;
-  }
 }

@@ -4,9 +4,9 @@ import {
   type DescriptorConfig,
   descriptorsNeeded,
   descriptorWarning,
-  parseOpenFilesLimit,
   raiseOpenFilesLimit,
 } from "./descriptors.ts";
+import { ownOpenFilesLimit } from "./libc.ts";
 
 const CONFIG: DescriptorConfig = {
   workers: 2,
@@ -54,13 +54,16 @@ Deno.test("backlogWarning() tells where the kernel allows less", () => {
   assertMatch(backlogWarning({ backlog: 2048 }, 128)!, /^BACKLOG=2048 is cut to 128 .*somaxconn/);
 });
 
-Deno.test("parseOpenFilesLimit() takes the soft limit", () => {
-  const head = "Limit                     Soft Limit           Hard Limit           Units     \n";
-  const line = (soft: string) =>
-    `${head}Max open files            ${soft}                 524288               files\n`;
-  assertEquals(parseOpenFilesLimit(line("1024")), 1024);
-  assertEquals(parseOpenFilesLimit(line("unlimited")), null);
-  assertEquals(parseOpenFilesLimit(""), null);
+Deno.test("ownOpenFilesLimit() takes the soft limit; null where there is none", () => {
+  const given = (soft: bigint) => ({
+    getrlimit: (_resource: number, into: AllowSharedBufferSource | null) => {
+      (into as BigUint64Array).set([soft, 524_288n]);
+      return 0;
+    },
+  });
+  assertEquals(ownOpenFilesLimit(given(1_024n)), 1_024);
+  assertEquals(ownOpenFilesLimit(given(2n ** 64n - 1n)), null);
+  assertEquals(ownOpenFilesLimit(null), null);
 });
 
 Deno.test("raiseOpenFilesLimit() makes the soft limit the hard one, once", () => {

@@ -10,6 +10,9 @@ const CALLS = {
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
 } as const;
 
 export type Libc = Deno.DynamicLibrary<typeof CALLS>["symbols"];
@@ -35,8 +38,14 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-/** @returns null without Linux, glibc, or the permission for it */
+let opened: Libc | null | undefined;
+
+/** Opens the library at the first call: its functions outlive the permission for it. @returns null without Linux, glibc, or the permission */
 export function openLibc(): Libc | null {
+  return opened === undefined ? opened = tryToOpen() : opened;
+}
+
+function tryToOpen(): Libc | null {
   if (Deno.build.os !== "linux") return null;
   try {
     return Deno.dlopen("libc.so.6", CALLS).symbols;
@@ -45,7 +54,37 @@ export function openLibc(): Libc | null {
   }
 }
 
+const [O_RDONLY, O_CLOEXEC] = [0, 0o2000000];
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * The text of a file in /proc. Deno lets a program read these only with all permissions (`-A`).
+ * @returns null without such a file, or where the library cannot be used
+ */
+export function readSystemFile(path: `/proc/${string}`): string | null {
+  const libc = openLibc();
+  const fd = libc?.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC) ?? -1;
+  if (libc === null || fd < 0) return null;
+  const decoder = new TextDecoder();
+  const piece = new Uint8Array(PIECE_BYTES);
+  let text = "";
+  for (;;) {
+    const read = Number(libc.read(fd, piece, BigInt(PIECE_BYTES)));
+    if (read <= 0) break;
+    text += decoder.decode(piece.subarray(0, read), { stream: true });
+  }
+  libc.close(fd);
+  return text;
+}
+
 const RLIMIT_NOFILE = 7;
+const RLIM_INFINITY = 2n ** 64n - 1n;
+
+/** The soft limit of open files of this process; null: unlimited or unknown. */
+export function ownOpenFilesLimit(libc: Pick<Libc, "getrlimit"> | null = openLibc()): number | null {
+  const soft = libc === null ? null : openFilesLimit(libc)?.soft ?? null;
+  return soft === null || soft === RLIM_INFINITY ? null : Number(soft);
+}
 
 /** How many files this process may have open now, and at most after setOpenFilesLimit(). */
 export function openFilesLimit(libc: Pick<Libc, "getrlimit">): { soft: bigint; hard: bigint } | null {

@@ -43,6 +43,8 @@ class LinuxListeners implements ListeningSockets {
   readonly #value = new DataView(new ArrayBuffer(8));
   readonly #length = new Uint32Array(1);
   readonly #filter = new DataView(new ArrayBuffer(DROP_SYN.length * 8));
+  /** A `struct sock_fprog` that points to the filter. Made at once: pointers need a permission that the process gives up. */
+  readonly #program = new DataView(new ArrayBuffer(16));
 
   constructor(port: number, libc: Libc) {
     this.#libc = libc;
@@ -54,6 +56,9 @@ class LinuxListeners implements ListeningSockets {
       this.#filter.setUint8(at + 3, ifFalse);
       this.#filter.setUint32(at + 4, operand, LITTLE_ENDIAN);
     });
+    this.#program.setUint16(0, DROP_SYN.length, LITTLE_ENDIAN);
+    const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#filter));
+    this.#program.setBigUint64(8, BigInt(address), LITTLE_ENDIAN);
   }
 
   list(): ListeningSocket[] {
@@ -64,14 +69,11 @@ class LinuxListeners implements ListeningSockets {
   }
 
   ignoreNewConnections(sockets: readonly ListeningSocket[]): void {
-    const program = new DataView(new ArrayBuffer(16));
-    program.setUint16(0, DROP_SYN.length, LITTLE_ENDIAN);
-    const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#filter));
-    program.setBigUint64(8, BigInt(address), LITTLE_ENDIAN);
     for (const { fd, cookie } of sockets) {
       // The descriptor may belong to another socket by now.
       if (this.#option(fd, SO_COOKIE, 8) !== cookie) continue;
-      this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program.buffer, program.byteLength);
+      const { buffer, byteLength } = this.#program;
+      this.#libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, buffer, byteLength);
     }
   }
 

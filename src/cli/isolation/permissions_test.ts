@@ -1,0 +1,42 @@
+import { assertEquals } from "@std/assert";
+import { loadConfig } from "../../config/load.ts";
+import { needsOf } from "./permissions.ts";
+
+const folder = Deno.cwd();
+
+function needs(environment: Record<string, string>) {
+  const { config } = loadConfig({ environment, dotEnv: null, dev: false, overrides: {}, cores: 2 });
+  return needsOf(config, null);
+}
+
+Deno.test("needsOf() names the database's files, and the settings files beside it and in the working folder", () => {
+  const database = ["", "-wal", "-shm", "-journal"].map((suffix) => `/data/gateway.db${suffix}`);
+  assertEquals(needs({ DATABASE_URL: "sqlite:////data/gateway.db" }), {
+    read: [`${folder}/.env`, "/data/.env", ...database],
+    write: database,
+    run: false,
+  });
+});
+
+Deno.test("needsOf() names certificates and authorities, for PostgreSQL's connection too", () => {
+  const files = {
+    CERT_FILE: "cert.pem",
+    KEY_FILE: "/tls/key.pem",
+    REDIS_SSL_CA_CERTS: "/tls/redis.pem",
+    REPLICA_SSL_CA_CERTS: "/tls/replica.pem",
+    PROXY_SSL_CA_CERTS: "/tls/proxy.pem",
+  };
+  const DATABASE_URL = "postgresql://u:p@h/d?sslmode=verify-full&sslrootcert=/tls/postgres.pem";
+  const authorities = ["/tls/redis.pem", "/tls/replica.pem", "/tls/proxy.pem"];
+  assertEquals(needs({ ...files, DATABASE_URL, SSL: "true" }), {
+    read: [`${folder}/.env`, "/tls/postgres.pem", `${folder}/cert.pem`, "/tls/key.pem", ...authorities],
+    write: [],
+    run: false,
+  });
+  assertEquals(needs({ ...files, DATABASE_URL }).read!.includes("/tls/key.pem"), false);
+});
+
+Deno.test("needsOf() leaves reading open where programs of upstreams are started", () => {
+  const { read, run } = needs({ STDIO_ENABLED: "true" });
+  assertEquals([read, run], [null, true]);
+});
