@@ -21,7 +21,10 @@ Deno.test("fileReason() names the reason without path and number", async () => {
     fileReason(new Deno.errors.PermissionDenied("Permission denied (os error 13): open '/x'")),
     "permission denied",
   );
-  assertEquals(fileReason(new Deno.errors.NotCapable("Requires read")), "Deno's permission for it is missing");
+  assertEquals(
+    fileReason(new Deno.errors.NotCapable("Requires read")),
+    "Deno's permission for it is missing",
+  );
   assertEquals(fileReason(new Error("something else")), "something else");
 });
 

@@ -98,6 +98,7 @@ Deno.test("No counter falls while workers die and stand still under load", async
   await using upstream = FastUpstream.start();
   const options = {
     main: "tests/support/faulty_serve.ts",
+    permissions: ["-A"],
     env: { WORKER_TIMEOUT: String(Math.ceil(await paced(1))) },
   };
   const [sluice, load] = await startLoaded(options, upstream);

@@ -260,7 +260,11 @@ Deno.test("No process outlives a gateway that is killed", async () => {
 });
 
 Deno.test("No process outlives a worker that dies, and its sessions go on with new ones", async () => {
-  await using sluice = await Sluice.start({ main: "tests/support/faulty_serve.ts", env: ENABLED });
+  await using sluice = await Sluice.start({
+    main: "tests/support/faulty_serve.ts",
+    permissions: ["-A"],
+    env: ENABLED,
+  });
   const token = await sluice.token();
   const mark = newMark();
   await registerCounter(sluice, mark);

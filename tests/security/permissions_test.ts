@@ -75,7 +75,10 @@ Deno.test("A gateway without a permission that its settings need names it, and d
     [{ permissions: without("net") }, /^sluice: Deno's permission --allow-net is missing: /m],
     [{ permissions: without("env") }, /^sluice: Deno's permission --allow-env is missing: /m],
     [{ permissions: without("sys") }, /--allow-sys=hostname is missing(.|\n)*--allow-sys=uid is missing/],
-    [{ permissions: [...without("read"), "--allow-read=src"] }, /^sluice: Deno's permission --allow-read=.*\/\.env is missing: /m],
+    [
+      { permissions: [...without("read"), "--allow-read=src"] },
+      /^sluice: Deno's permission --allow-read=.*\/\.env is missing: /m,
+    ],
     [{ permissions: without("write") }, /--allow-write=.*\/mcp\.db is missing: /],
     [
       { permissions: without("run"), env: { STDIO_ENABLED: "true" } },
