@@ -1,4 +1,5 @@
 // `sluice serve`: runs the gateway. It prepares settings, database and secrets, then starts the workers and the demo upstream.
+import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
@@ -23,6 +24,7 @@ import {
 } from "./isolation/permissions.ts";
 import { prepare, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
+import { McpConfigFile } from "./import/mcp_config_file.ts";
 import { programName } from "./command_line/program_name.ts";
 import { onReloadSignal } from "./command_line/reload_signal.ts";
 import { isolateStdio } from "./isolation/stdio_isolation.ts";
@@ -53,6 +55,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   raiseOpenFilesLimit();
   for (const warning of systemLimitWarnings(config)) log.warning("system limit", { warning });
   await checkCertificate(config, log);
+  const mcpConfig = config.mcpConfig === null ? null : McpConfigFile.open(config.mcpConfig);
 
   const secrets = await prepare(config, log);
   await isolateStdio(loaded, sink);
@@ -78,6 +81,8 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const reload = new Reload(config, { supervisor, log, load: { dev, overrides: args.overrides } });
   const ignoreReloads = onReloadSignal(() => reload.run());
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
+  const following = new AbortController();
+  await mcpConfig?.follow({ supervisor, log, clock: systemClock, signal: following.signal });
   // The registration calls the gateway's own address. Over HTTPS it would fail: the certificate need not name localhost.
   const demo = dev && !config.ssl ? await startDemo({ config, secrets, log }) : null;
   if (program !== null) {
@@ -89,6 +94,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   else log.info("stopping", { signal: end });
   ignoreReloads();
   ignoreSources?.();
+  following.abort();
   limits?.stop();
   departed?.stop();
   await stopWatching();

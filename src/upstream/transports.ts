@@ -23,6 +23,8 @@ export interface TransportTarget {
   readonly caCertificate?: string;
   /** Environment variables of the process, for STDIO. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The operator's own file names the command (MCP_CONFIG). */
+  readonly isOwn?: boolean;
 }
 
 export interface TransportsOptions {
@@ -89,7 +91,8 @@ export class Transports {
           pingAfterMs: PING_AFTER_MS,
         });
       case "STDIO": {
-        const open = processes.opener({ name: upstream, launch: readLaunch(url), env: target.env ?? {} });
+        const { env = {}, isOwn = false } = target;
+        const open = processes.opener({ name: upstream, launch: readLaunch(url), env, isOwn });
         // The address includes the name, because two registrations of one command may differ in their variables and fail
         // separately.
         const address = `${url.href}#${encodeURIComponent(upstream)}`;

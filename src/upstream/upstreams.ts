@@ -61,6 +61,7 @@ export class Upstreams {
         row.passthroughHeaders,
         row.stateful,
         row.protocolVersion,
+        row.source,
       ]);
       const sharing = JSON.stringify([row.visibility, row.teamId, row.ownerEmail]);
       const known = this.#entries.get(row.id);

@@ -126,7 +126,7 @@ Deno.test("`sluice import` says what is wrong with the file, the gateway and the
   // Commands are not allowed here: the report says how they would be.
   const denied = await runCli(["import", "one.json"], { cwd, env: here });
   assertEquals(denied.code, 1);
-  assertMatch(denied.out, /stdio upstreams are disabled[\s\S]*Start the gateway with STDIO_ENABLED=true/m);
+  assertMatch(denied.out, /stdio upstreams are disabled[\s\S]*serve --mcp-config one\.json$/m);
   const dry = await runCli(["import", "one.json", "--dry-run"], { cwd, env: here });
   assertMatch(dry.out, /^Dry run, nothing was changed\. 1 server: 1 left out\.$/m);
 
@@ -196,6 +196,86 @@ Deno.test("A registration that is not done survives a restart, and is given up a
     assertEquals([ready.transport, ready.lastError], ["SSE", null]);
     const waited = await second.api("POST", "/gateways", { name: "again", url: ready.url, description: "x" });
     assertEquals(waited.status, 409);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("`serve --mcp-config` starts the file's commands and no others, follows the file, and leaves alone what it did not register", async () => {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_import_" });
+  try {
+    const file = `${cwd}/mcp.json`;
+    const write = (mcpServers: Record<string, unknown>) =>
+      Deno.writeTextFile(file, `// mine\n${JSON.stringify({ mcpServers })}`);
+    const time = { ...npmProgram("time-mcp"), env: { TZ: "\${ZONE}" } };
+    const env = { JWT_SECRET_KEY: "k".repeat(40), LOG_LEVEL: "INFO" };
+    await write({
+      time,
+      "no value": { command: "x", args: ["\${NOWHERE}"] },
+      off: { command: "y", disabled: true },
+    });
+    {
+      await using sluice = await Sluice.start({
+        cwd,
+        args: ["--mcp-config", "mcp.json"],
+        env: { ...env, ZONE: "UTC" },
+      });
+      const list = async () => (await sluice.api("GET", "/gateways?include_inactive=true")).body;
+      const ready = (name: string) =>
+        waitFor(async () => {
+          const found = (await list()).find((each: Record<string, unknown>) => each.name === name);
+          return found?.status === "ready" && found;
+        }, { what: `${name} to be ready` });
+      const { id, source, env: variables } = await ready("time");
+      assertEquals([source, variables], [`mcp-config:${await Deno.realPath(cwd)}/mcp.json`, { TZ: "*****" }]);
+      assertEquals((await list()).map(({ name, status }: Record<string, string>) => [name, status]), [
+        ["off", "disabled"],
+        ["time", "ready"],
+      ]);
+      const tools = (await sluice.rpc("tools/list")).body.result.tools.map(({ name }: { name: string }) =>
+        name
+      );
+      assert(tools.includes("time-current-time"), tools.join());
+      for (let i = 0; i < 4; i++) {
+        const { body } = await sluice.rpc("tools/call", {
+          name: "time-current-time",
+          arguments: { format: "YYYY-MM" },
+        });
+        assertEquals(body.result?.isError ?? false, false, JSON.stringify(body));
+      }
+
+      // Nobody else may have a command started, nor change that of the file.
+      const denied = await sluice.api("POST", "/gateways", {
+        name: "own",
+        transport: "STDIO",
+        command: "true",
+      });
+      const changed = await sluice.api("PUT", `/gateways/${id}`, { command: "true" });
+      assertEquals([denied.status, changed.status], [403, 403]);
+      const claimed = { mcpServers: { own: { command: "true" } }, source: file };
+      const { body: report } = await sluice.api("POST", "/import/mcp-servers", claimed);
+      assertEquals(report.servers[0].outcome, "left_out");
+
+      await using counter = CounterUpstream.start();
+      await sluice.registerUpstream("mine", counter.url);
+      await write({ other: npmProgram("mcp-server-memory"), mine: { url: "http://127.0.0.1:9/mcp" } });
+      await ready("other");
+      assertEquals((await list()).map(({ name }: Record<string, string>) => name), ["mine", "other"]);
+      await Deno.writeTextFile(file, "{");
+      await waitFor(
+        () => sluice.log().some(({ event }) => String(event).startsWith("mcp config not applied")),
+        {
+          what: "the warning",
+        },
+      );
+      assertEquals((await list()).length, 2);
+      const leftOut = sluice.log().filter(({ event }) => event === "server of mcp config left out");
+      assertEquals(leftOut.map(({ server }) => server), ["no value", "mine"]);
+    }
+    // Without the file, its commands are as any other's.
+    await using later = await Sluice.start({ cwd, env });
+    const { body } = await later.rpc("tools/call", { name: "other-read-graph", arguments: {} });
+    assertStringIncludes(JSON.stringify(body), "STDIO_ENABLED");
   } finally {
     await Deno.remove(cwd, { recursive: true });
   }

@@ -1,6 +1,7 @@
 // POST /import/mcp-servers: takes the text of a client's configuration file, with comments as editors write them.
 import { SluiceError, toSluiceError } from "../../base/errors.ts";
 import { parseJsonc } from "../../client_config/jsonc.ts";
+import { importSource } from "../../client_config/entry_source.ts";
 import { readServerList, type ServerList } from "../../client_config/server_entries.ts";
 import type { LookUp } from "../../client_config/variables.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
@@ -22,7 +23,7 @@ export async function importMcpServers(call: Call): Promise<AdminResponse> {
   const { entries, defaults } = readServerList(body);
   const { values, source } = validated(importOptions, isObject(body) ? body : {}, ["body"]);
   const options: ImportOptions = {
-    source: `import:${source}`,
+    source: importSource(source),
     wait: query.wait,
     isDryRun: query.dry_run,
     lookUp: lookUpIn(values, defaults, (name) => deps.variable(name)),

@@ -2,7 +2,7 @@
 // This file decides what becomes of each entry, and does it: several at once, each whole or not at all.
 import { requireRestPermission } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
-import { toSluiceError } from "../../base/errors.ts";
+import { isError, toSluiceError } from "../../base/errors.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import {
   expandEntry,
@@ -10,6 +10,7 @@ import {
   isFaulty,
   type ServerEntry,
 } from "../../client_config/server_entries.ts";
+import { fileOfSource } from "../../client_config/entry_source.ts";
 import type { LookUp } from "../../client_config/variables.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { isInstaller } from "../../upstream/stdio/launch.ts";
@@ -137,7 +138,11 @@ async function importEntry(
     const ignored = warnings.map(({ loc, msg }) => `${loc.at(-1)} ${msg}`);
     const drafted = await draftGateway(deps, principal, fields);
     const draft = { ...drafted, row: { ...drafted.row, source: options.source, enabled: !entry.isDisabled } };
-    const done = await apply(deps, principal, draft, options);
+    // Another request or replica may have registered the same meanwhile: then it is there, and unchanged.
+    const done = await apply(deps, principal, draft, options).catch((error) => {
+      if (!isError(error, "CONFLICT")) throw error;
+      return apply(deps, principal, draft, options);
+    });
     return { ...nothing, ...done, isDisabled: entry.isDisabled, warnings: ignored };
   } catch (error) {
     const failure = toSluiceError(error);
@@ -201,11 +206,9 @@ async function isSame(deps: AdminDeps, before: GatewayRow, draft: GatewayDraft):
 }
 
 function takenBy({ name, source }: GatewayRow): string {
-  const [, kind, file] = /^(import|mcp-config):(.*)$/s.exec(source ?? "") ?? [];
-  const from = kind === undefined
+  const file = fileOfSource(source);
+  const from = file === null
     ? "was registered otherwise"
-    : file === ""
-    ? "comes from another import"
-    : `comes from ${file}`;
+    : `comes from ${file === "" ? "another import" : file}`;
   return `another server named "${name}" ${from}; rename the entry, or delete that gateway`;
 }

@@ -23,6 +23,11 @@ export interface Command {
 export const COMMANDS = {
   serve: {
     summary: "Run the gateway.",
+    notes: [
+      "With --mcp-config, the gateway may start the commands of FILE without STDIO_ENABLED. ${VAR} and ${input:VAR} in FILE are " +
+      "variables of the gateway's environment.",
+    ],
+    examples: ["sluice serve", "sluice serve --mcp-config ~/.cursor/mcp.json"],
     flags: {
       demo: {
         doc: "start a demo upstream and register it if the catalog is empty; uses the development defaults",
@@ -30,6 +35,11 @@ export const COMMANDS = {
       dev: {
         doc: "use the development defaults: upstreams on localhost are allowed, at least two workers run, " +
           "the demo upstream is registered",
+      },
+      "mcp-config": {
+        value: "FILE",
+        doc:
+          "register the servers of this configuration file of an MCP client, and follow its changes (MCP_CONFIG)",
       },
       takeover: {
         doc: "share the port with the gateway that serves it now; stop that gateway when this one is ready",

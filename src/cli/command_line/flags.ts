@@ -180,7 +180,14 @@ function invocation(command: CommandName, given: Given): Invocation {
   switch (command) {
     case "serve": {
       const overrides: Partial<Record<SettingName, string>> = {};
-      for (const [flag, setting] of [["host", "HOST"], ["port", "PORT"], ["workers", "WORKERS"]] as const) {
+      for (
+        const [flag, setting] of [
+          ["host", "HOST"],
+          ["port", "PORT"],
+          ["workers", "WORKERS"],
+          ["mcp-config", "MCP_CONFIG"],
+        ] as const
+      ) {
         const value = text(flag);
         if (value !== null) overrides[setting] = value;
       }

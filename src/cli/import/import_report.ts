@@ -85,9 +85,11 @@ function nextSteps(
   if (results.some(({ reason }) => reason?.includes("STDIO_ENABLED") === true)) {
     steps.push(
       ...wrapped(
-        "Start the gateway with STDIO_ENABLED=true, so that administrators may register commands.",
+        "Start the gateway with STDIO_ENABLED=true, so that administrators may register commands; or " +
+          "allow the commands of this file alone:",
         COLUMNS,
       ),
+      `  ${program} serve --mcp-config ${word(file)}`,
     );
   }
   if (results.some(({ outcome }) => outcome === "failed")) {

@@ -17,7 +17,7 @@ import { readableFiles } from "../../upstream/stdio/readable_files.ts";
  */
 export async function isolateStdio(loaded: Loaded, sink: LogSink): Promise<void> {
   const { config } = loaded;
-  if (!config.stdioEnabled) return;
+  if (!config.stdioEnabled && config.mcpConfig === null) return;
   closeMemoryToOthers();
   const account = stdioAccount(config);
   const warning = await exposureWarning(filesWithSecrets(loaded), account);

@@ -1,6 +1,6 @@
 // `sluice stdio`: runs the gateway as a stdio MCP server for a desktop client. It has no port and no workers. The one client is
 // this machine's operator; log and errors go to standard error.
-import type { Principal } from "../../auth/principal.ts";
+import { operatorOf } from "../../auth/principal.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { loadProcessConfig } from "../../config/load.ts";
@@ -56,7 +56,11 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
   giveUpPermissions(needs, log);
   const store = await openStore(config, secrets, log);
   if (server !== null) {
-    const mistakes = serverMistakes(server, localOperator(config), await store.registry.servers.list());
+    const mistakes = serverMistakes(
+      server,
+      operatorOf(config.platformAdminEmail),
+      await store.registry.servers.list(),
+    );
     if (mistakes.length > 0) throw usage(mistakes, "stdio");
   }
   const gateway = await createGateway({
@@ -95,7 +99,7 @@ async function serveClient(
     readonly lost: Promise<unknown>;
   },
 ): Promise<number> {
-  const sender = { principal: localOperator(config), received: new Headers() };
+  const sender = { principal: operatorOf(config.platformAdminEmail), received: new Headers() };
   // The operator learns of a virtual server that is switched off now, and not at every call.
   scopeFor(gateway.catalog.now, sender.principal, server);
   const session: DuplexSession = gateway.duplex.open(
@@ -137,20 +141,4 @@ function keepCatalogFresh(gateway: Gateway, log: Log): () => void {
     LOOK_AT_CATALOG_EVERY_MS,
   );
   return () => clearInterval(timer);
-}
-
-/** The person who starts a program on this machine has its operator's rights in it. */
-function localOperator({ platformAdminEmail }: Config): Principal {
-  return {
-    kind: "user",
-    subject: platformAdminEmail,
-    issuer: null,
-    email: platformAdminEmail,
-    isAdmin: true,
-    teams: null,
-    serverId: null,
-    permissions: null,
-    expiresAt: null,
-    jti: null,
-  };
 }

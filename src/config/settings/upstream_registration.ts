@@ -1,8 +1,19 @@
 // Settings of registering upstreams.
 
-import { int, list, setting } from "./setting.ts";
+import { int, list, setting, text } from "./setting.ts";
 
 export const REGISTRATION_SETTINGS = [
+  setting({
+    name: "MCP_CONFIG",
+    kind: text("the path of a file", /\S/),
+    default: null,
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Configuration file of an MCP client, for `sluice serve`. The gateway registers its servers and follows its changes. " +
+      "It may start the commands of this file without STDIO_ENABLED; other registrations need that.",
+  }),
   setting({
     name: "REGISTRATION_VARIABLES",
     kind: list("names of environment variables", (item) => /^[A-Za-z_]\w*$/.test(item) ? item : undefined),

@@ -14,9 +14,13 @@ export interface Account {
  * @throws {SluiceError} SETTINGS_INVALID if the user does not exist
  */
 export function stdioAccount(
-  { stdioEnabled, stdioUser }: { readonly stdioEnabled: boolean; readonly stdioUser: string | null },
+  { stdioEnabled, mcpConfig, stdioUser }: {
+    readonly stdioEnabled: boolean;
+    readonly mcpConfig: string | null;
+    readonly stdioUser: string | null;
+  },
 ): Account | null {
-  if (!stdioEnabled || stdioUser === null) return null;
+  if ((!stdioEnabled && mcpConfig === null) || stdioUser === null) return null;
   if (Deno.build.os !== "linux") {
     throw unusableUser(stdioUser, "only Linux can start processes as another user");
   }

@@ -11,9 +11,9 @@ Deno.test("parseAccounts() reads every complete line, and fills in a missing hom
 });
 
 Deno.test("stdioAccount() is only looked up for stdio upstreams, and must exist", () => {
-  assertEquals(stdioAccount({ stdioEnabled: true, stdioUser: null }), null);
-  assertEquals(stdioAccount({ stdioEnabled: false, stdioUser: "no-such-user" }), null);
-  const find = () => stdioAccount({ stdioEnabled: true, stdioUser: "no-such-user" });
+  assertEquals(stdioAccount({ stdioEnabled: true, mcpConfig: null, stdioUser: null }), null);
+  assertEquals(stdioAccount({ stdioEnabled: false, mcpConfig: null, stdioUser: "no-such-user" }), null);
+  const find = () => stdioAccount({ stdioEnabled: false, mcpConfig: "mcp.json", stdioUser: "no-such-user" });
   const { code, message } = assertThrows(find, SluiceError);
   assertEquals([code, message.startsWith("STDIO_USER=no-such-user: ")], ["SETTINGS_INVALID", true]);
 });

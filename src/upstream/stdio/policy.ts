@@ -12,9 +12,16 @@ export interface StdioRules {
   readonly stdioAllowedVariables: readonly string[];
 }
 
-/** @throws {SluiceError} COMMAND_DENIED, naming the setting that would allow it */
-export function checkLaunch({ command }: Launch, { stdioEnabled, stdioAllowedCommands }: StdioRules): void {
-  if (!stdioEnabled) {
+/**
+ * @param isOwn the operator's own file names the command (MCP_CONFIG), so STDIO_ENABLED does not matter
+ * @throws {SluiceError} COMMAND_DENIED, naming the setting that would allow it
+ */
+export function checkLaunch(
+  { command }: Launch,
+  { stdioEnabled, stdioAllowedCommands }: StdioRules,
+  isOwn = false,
+): void {
+  if (!stdioEnabled && !isOwn) {
     throw new SluiceError("COMMAND_DENIED", {
       reason: "stdio upstreams are disabled (STDIO_ENABLED=true enables them)",
     });

@@ -31,6 +31,8 @@ export interface StdioUpstream {
   readonly launch: Launch;
   /** The registration's own variables. They are secrets: must not be logged. */
   readonly env: Readonly<Record<string, string>>;
+  /** The operator's own file names the command. */
+  readonly isOwn: boolean;
 }
 
 /**
@@ -67,7 +69,7 @@ export class StdioProcesses {
   /** Starts a process for each session. @throws {SluiceError} COMMAND_DENIED, STDIO_LIMIT_REACHED, UPSTREAM_CONNECT_FAILED */
   opener(upstream: StdioUpstream): OpenChannel {
     return (_passed, receiver, { caller }) => {
-      checkLaunch(upstream.launch, this.#options);
+      checkLaunch(upstream.launch, this.#options, upstream.isOwn);
       checkVariables(Object.keys(upstream.env), this.#options);
       this.#requireRoom({ upstream: upstream.name, caller });
       const child = this.#spawn(upstream);

@@ -1,5 +1,6 @@
 // Room `protocol`: the messages between the supervisor and its workers, over node:worker_threads. They are plain data. Both sides and
 // every part of a worker may import this room; it holds types only.
+import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Config } from "../../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
@@ -43,6 +44,8 @@ export type AppCommand =
   | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
   /** End the open WebSockets and SSE sessions when their calls are answered. The result comes after that. */
   | { readonly type: "end_channels" }
+  /** Make the registry follow the configuration file of MCP_CONFIG. */
+  | { readonly type: "apply_config_file"; readonly content: ConfigFileContent }
   /** Close the pooled sessions of one upstream; null: of all. */
   | { readonly type: "drain_pool"; readonly upstreamId: string | null };
 
@@ -80,6 +83,7 @@ export interface CommandResults {
   readonly report: WorkerReport;
   /** null: the worker limits no rates. */
   readonly rate_counts: OwnCounts | null;
+  readonly apply_config_file: ConfigFileChanges;
   readonly end_channels: null;
   readonly drain_pool: { readonly closed: number; readonly pending: number };
   /** Remote ports. */

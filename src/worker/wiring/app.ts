@@ -3,6 +3,7 @@
 //
 // This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. Parts that report
 // changes are declared early and take listeners, which are added at the end.
+import { operatorOf } from "../../auth/principal.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
@@ -171,7 +172,7 @@ export async function createApp(
   const sessionlessHttp = new SessionlessHttp({
     ...{ requests: sessionlessRequests, pendingCalls, dispatcher, maxJsonDepth },
   });
-  const { handle, legacySse, webSocket } = createEndpoints({
+  const { handle, legacySse, webSocket, restDeps } = createEndpoints({
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster, wayTo },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
   });
@@ -257,6 +258,12 @@ export async function createApp(
     run: (command) =>
       runCommand(command, {
         ...{ worker, gateway, metrics, sessions, cluster, succession, leaderJobs, rateLimits },
+        applyConfigFile: async (content) => {
+          // Loaded on use, with an npm package.
+          const { applyConfigFile } = await import("../../admin/imports/config_file_sync.ts");
+          const deps = { ...restDeps, checkEgress: (url: URL) => outbound.check(url, true) };
+          return await applyConfigFile(deps, operatorOf(config.platformAdminEmail), content);
+        },
       }),
     resign: async () => await leaderJobs?.resign(),
     webSocketPorts: () => webSocket.peerPorts(),

@@ -1,5 +1,6 @@
 // Routing table of a worker: path to endpoint, and the edge in front of all endpoints.
 import { AdminEndpoint } from "../../admin/endpoint.ts";
+import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -60,6 +61,7 @@ export interface EndpointsDeps {
 }
 
 export interface Endpoints {
+  readonly restDeps: AdminDeps;
   readonly handle: Handle;
   readonly legacySse: LegacySse;
   readonly webSocket: WebSocketEndpoint;
@@ -96,28 +98,17 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     batchPlaces: { admission, callers },
     catalog: () => catalog.now,
   });
-  const admin = new AdminEndpoint(
-    createAdminApi(adminDeps({
-      ...{
-        config,
-        log,
-        registry,
-        secretBox,
-        outbound,
-        upstreams,
-        sync,
-        discover,
-        catalogChanged,
-      },
-      ready: () =>
-        checkReadiness({
-          database: () => registry.readCatalogVersion(),
-          ...(redis === null ? {} : { redis: () => redis.ping() }),
-        }),
-      startedAt: new Date(),
-    })),
-    { readBody, maxJsonDepth, cache: createResponseCache(config, registry, metrics) },
-  );
+  const restDeps = adminDeps({
+    ...{ config, log, registry, secretBox, outbound, upstreams, sync, discover, catalogChanged },
+    ready: () =>
+      checkReadiness({
+        database: () => registry.readCatalogVersion(),
+        ...(redis === null ? {} : { redis: () => redis.ping() }),
+      }),
+    startedAt: new Date(),
+  });
+  const cache = createResponseCache(config, registry, metrics);
+  const admin = new AdminEndpoint(createAdminApi(restDeps), { readBody, maxJsonDepth, cache });
   const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,
@@ -155,5 +146,5 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       "status",
     ]),
   });
-  return { handle, legacySse, webSocket };
+  return { handle, legacySse, webSocket, restDeps };
 }

@@ -2,6 +2,7 @@
 import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
 import { EgressGuard } from "../../base/egress_guard.ts";
+import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -31,8 +32,12 @@ export interface Outbound {
   readonly transports: Transports;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
-  /** Checks that the gateway may connect to this address or start this command. @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED */
-  readonly check: (url: URL) => Promise<void>;
+  /**
+   * Checks that the gateway may connect to this address or start this command. A command of the operator's own file (`isOwn`) needs
+   * no STDIO_ENABLED.
+   * @throws {SluiceError} EGRESS_DENIED, COMMAND_DENIED
+   */
+  readonly check: (url: URL, isOwn?: boolean) => Promise<void>;
   /** The name and version that the gateway sends to upstreams. */
   readonly clientInfo: { readonly name: string; readonly version: string };
   /** @throws {SluiceError} SECRET_UNREADABLE */
@@ -65,6 +70,7 @@ export function createOutbound(
   const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
     isRelayInForce((name) => Deno.env.get(name));
   const client = offersHttp2 ? withHttp2(http1, config, guard) : http1;
+  const ownSource = config.mcpConfig === null ? null : mcpConfigSource(config.mcpConfig);
   const processes = new StdioProcesses({
     ...config,
     maxLineBytes: config.maxUpstreamResponseBytes,
@@ -106,12 +112,12 @@ export function createOutbound(
   return {
     transports,
     connections: () => http1.stats,
-    check: async (url) => {
-      if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config);
+    check: async (url, isOwn) => {
+      if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config, isOwn);
       else await guard.checkUrl(url, proxies.resolveNameOf(url) ? null : undefined);
     },
     clientInfo: { name: "sluice", version: VERSION },
-    targetOf: async ({ id, name, url, transport, authType, authSecret, caCertificate }) => {
+    targetOf: async ({ id, name, url, transport, authType, authSecret, caCertificate, source }) => {
       const secret = authSecret === null ? null : await secretBox.open(authSecret, credentialsOwner(id));
       const auth = buildAuthHeaders(authType, secret);
       return {
@@ -121,6 +127,7 @@ export function createOutbound(
         headers: auth.headers,
         caCertificate: caCertificate ?? undefined,
         env: buildEnvironment(secret),
+        isOwn: ownSource !== null && source === ownSource,
       };
     },
     close: async () => {

@@ -33,7 +33,7 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
     }),
     discover: async (row) => {
       const target = await targetOf(row);
-      await check(new URL(row.url));
+      await check(new URL(row.url), target.isOwn);
       return await discover(target, { isTransportOpen: row.registration?.isTransportOpen });
     },
     catalogChanged,

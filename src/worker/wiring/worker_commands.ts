@@ -2,6 +2,7 @@
 import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AppCommand, CommandResults, SessionHandover } from "../protocol/messages.ts";
 import type { RateLimits } from "../../http/shared_rate_limits.ts";
@@ -21,6 +22,7 @@ export interface CommandDeps {
   readonly leaderJobs: LeaderJobs | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimits: RateLimits | null;
+  readonly applyConfigFile: (content: ConfigFileContent) => Promise<ConfigFileChanges>;
 }
 
 export async function runCommand(
@@ -57,6 +59,8 @@ export async function runCommand(
         succession.takeOver();
       }
       return null;
+    case "apply_config_file":
+      return await deps.applyConfigFile(command.content);
     case "end_channels":
       await duplex.drainOpen();
       return null;
