@@ -53,18 +53,20 @@ export function needsAdministrator(permission: Permission): boolean {
   return !OPEN_PERMISSIONS.has(permission);
 }
 
+/** Does the principal's token include `permission`? */
+export function includesPermission({ permissions }: Principal, permission: Permission): boolean {
+  return permissions === null || permissions.includes(EVERY_PERMISSION) || permissions.includes(permission);
+}
+
 /**
  * Checks that the principal has `permission`: its token includes it, and it is an administrator where one is needed.
  * @throws {SluiceError} FORBIDDEN
  */
 export function requirePermission(principal: Principal, permission: Permission): void {
-  const { permissions, isAdmin } = principal;
-  if (
-    permissions !== null && !permissions.includes(EVERY_PERMISSION) && !permissions.includes(permission)
-  ) {
+  if (!includesPermission(principal, permission)) {
     throw new SluiceError("FORBIDDEN", { reason: `the token does not include ${permission}` });
   }
-  if (needsAdministrator(permission) && !isAdmin) {
+  if (needsAdministrator(permission) && !principal.isAdmin) {
     throw new SluiceError("FORBIDDEN", { reason: `${permission} needs an administrator` });
   }
 }

@@ -61,12 +61,10 @@ export class CatalogSync {
   /**
    * Refreshes after a list-change notification. The first notification starts a refresh at once; a burst adds one more. Under
    * constant notifications the pauses grow to five seconds. Any worker may call it.
-   * @returns whether anything was new
    */
-  async listChanged(gatewayId: string): Promise<boolean> {
+  listChanged(gatewayId: string): void {
     // The failure has been logged.
-    const saved = await this.#queue.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => null);
-    return saved?.hasChanges === true;
+    this.#queue.ask(gatewayId, ALL_KINDS, { isGentle: true }).catch(() => {});
   }
 
   /** Starts no more refreshes; waiting ones fail. */

@@ -2,7 +2,7 @@
 import { Callers } from "../../src/auth/callers.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import { DuplexSessions } from "../../src/downstream/duplex/duplex_sessions.ts";
-import type { CloseReason } from "../../src/downstream/duplex/duplex_session.ts";
+import type { CloseReason } from "../../src/downstream/duplex/client_channel.ts";
 import { Admission } from "../../src/http/admission.ts";
 import type { RateLimiter } from "../../src/http/rate_limit.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";

@@ -1,6 +1,11 @@
-// Finds which lists of an endpoint a new catalog has changed, and sends the `list_changed` notifications to clients.
-import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
+// Finds which lists have changed for a client, and sends the `list_changed` notifications. A client hears of a change that it can see:
+// in its own list, at its endpoint, with its token.
+import type { Principal } from "../../auth/principal.ts";
+import { canSee, includesPermission, type Permission, visibilityKey } from "../../auth/rbac.ts";
+import type { Catalog, Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
+import { reachedScope } from "../../catalog/snapshot/reach.ts";
 import { notificationText } from "../../mcp/json_rpc.ts";
+import type { EntityRow } from "../../store/registry/rows.ts";
 
 export const LIST_CHANGED = {
   tools: "notifications/tools/list_changed",
@@ -10,66 +15,85 @@ export const LIST_CHANGED = {
 
 export type ListChangedMethod = typeof LIST_CHANGED[keyof typeof LIST_CHANGED];
 
-/** An upstream announced a changed list. Clients that see its entries are notified even if the catalog shows no difference. */
-export interface UpstreamChange {
-  readonly gatewayId: string;
-  readonly method: string;
-}
-
-/** A client with a session, over any transport. */
+/** A client that may hear of changed lists, over any transport. */
 export interface ListListener {
-  /** The virtual server of its endpoint; null: everything. */
+  /** The virtual server of its endpoint or token; null: everything. */
   readonly serverId: string | null;
-  /** Does it receive messages that belong to no call? */
-  readonly isListening: boolean;
+  /** Null: nobody has used the session in this worker yet. */
+  readonly principal: Principal | null;
+  /** Does the client receive this notification outside calls? */
+  hears(method: ListChangedMethod): boolean;
+  /** @param message JSON text */
   notify(message: string): void;
 }
 
-/** Notifies the clients that listen. @param said changes that upstreams announced */
+interface Kind {
+  readonly method: ListChangedMethod;
+  readonly permission: Permission;
+  readonly indexesIn: (scope: Scope) => readonly EntryIndex<Entry<EntityRow>>[];
+}
+
+const KINDS: readonly Kind[] = [
+  { method: LIST_CHANGED.tools, permission: "tools.read", indexesIn: ({ tools }) => [tools] },
+  { method: LIST_CHANGED.prompts, permission: "prompts.read", indexesIn: ({ prompts }) => [prompts] },
+  {
+    method: LIST_CHANGED.resources,
+    permission: "resources.read",
+    indexesIn: ({ resources, templates }) => [resources, templates],
+  },
+];
+
+/** Notifies the clients whose lists differ between two catalogs. */
 export function announceListChanges(
   listeners: Iterable<ListListener>,
   before: Catalog,
   after: Catalog,
-  said: readonly UpstreamChange[] = [],
 ): void {
+  // Clients that see the same entries of one endpoint share the comparison.
+  const changes = new Map<string, readonly Kind[]>();
   for (const listener of listeners) {
-    if (!listener.isListening) continue;
-    const { serverId } = listener;
-    for (const method of changedLists(before.scope(serverId), after.scope(serverId), said)) {
+    const { serverId, principal } = listener;
+    if (principal === null) continue;
+    const key = JSON.stringify([serverId, visibilityKey(principal)]);
+    let changed = changes.get(key);
+    if (changed === undefined) {
+      changes.set(key, changed = changedKinds(before, after, { serverId, principal }));
+    }
+    for (const { method, permission } of changed) {
+      if (!listener.hears(method) || !includesPermission(principal, permission)) continue;
       listener.notify(notificationText(method));
     }
   }
 }
 
-/** @param said changes that upstreams announced */
-export function changedLists(
-  before: Scope | undefined,
-  after: Scope | undefined,
-  said: readonly UpstreamChange[] = [],
-): ListChangedMethod[] {
-  const methods: ListChangedMethod[] = [];
-  const shows = (method: string) =>
-    said.some((change) =>
-      change.method === method && after !== undefined && gatewaysOf(after, method).has(change.gatewayId)
-    );
-  const note = (method: ListChangedMethod, isChanged: boolean) => {
-    if (isChanged || shows(method)) methods.push(method);
-  };
-  note(LIST_CHANGED.tools, before?.tools.listText !== after?.tools.listText);
-  note(LIST_CHANGED.prompts, before?.prompts.listText !== after?.prompts.listText);
-  note(
-    LIST_CHANGED.resources,
-    before?.resources.listText !== after?.resources.listText ||
-      before?.templates.listText !== after?.templates.listText,
-  );
-  return methods;
+function changedKinds(
+  before: Catalog,
+  after: Catalog,
+  reacher: { readonly serverId: string | null; readonly principal: Principal },
+): readonly Kind[] {
+  const scope = reachedScope(after, reacher);
+  if (scope === null) return [];
+  const former = reachedScope(before, reacher);
+  return KINDS.filter(({ indexesIn }) => {
+    const formerly = former === null ? [] : indexesIn(former);
+    return indexesIn(scope).some((index, i) => !isSameList(formerly[i], index, reacher.principal));
+  });
 }
 
-function gatewaysOf(scope: Scope, method: string): ReadonlySet<string> {
-  const indexes = method === LIST_CHANGED.tools
-    ? [scope.tools]
-    : method === LIST_CHANGED.prompts
-    ? [scope.prompts]
-    : [scope.resources, scope.templates];
-  return new Set(indexes.flatMap(({ gateways }) => gateways.map(({ id }) => id)));
+function isSameList(
+  before: EntryIndex<Entry<EntityRow>> | undefined,
+  after: EntryIndex<Entry<EntityRow>>,
+  principal: Principal,
+): boolean {
+  if (before?.allPublic && after.allPublic) return before.listText === after.listText;
+  const [formerly, now] = [visibleEntries(before, principal), visibleEntries(after, principal)];
+  return formerly.length === now.length &&
+    now.every(({ listText }, i) => listText === formerly[i]!.listText);
+}
+
+function visibleEntries(
+  index: EntryIndex<Entry<EntityRow>> | undefined,
+  principal: Principal,
+): readonly Entry<EntityRow>[] {
+  return index?.entries.filter(({ row }) => canSee(principal, row)) ?? [];
 }

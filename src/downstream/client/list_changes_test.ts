@@ -8,7 +8,11 @@ import {
 } from "../../../tests/support/catalog_rows.ts";
 import { mcpServer, messagesOf } from "../../../tests/support/mcp_server.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
-import { announceListChanges, changedLists } from "./list_changes.ts";
+import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { principal } from "../../../tests/support/fakes.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { ListAnnouncer } from "./list_announcer.ts";
+import { announceListChanges } from "./list_changes.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a"), gatewayRow("b")],
@@ -17,25 +21,79 @@ const ROWS = catalogRows({
   servers: [serverRow("s", { toolIds: ["a-one"] })],
 });
 const TOOLS = "notifications/tools/list_changed";
+const RESOURCES = "notifications/resources/list_changed";
 
-Deno.test("changedLists() names the lists that differ for an endpoint, each once", () => {
+/** A client that hears of everything. */
+function client(given: Partial<Principal> = {}, serverId: string | null = null) {
+  const heard: string[] = [];
+  return {
+    heard,
+    serverId,
+    principal: principal(given),
+    hears: () => true,
+    notify: (text: string) => void heard.push(JSON.parse(text).method),
+  };
+}
+
+Deno.test("announceListChanges() tells a client of each list that differs for its endpoint, token and teams", () => {
+  const team = { visibility: "team", teamId: "t1" } as const;
   const before = new Catalog(ROWS);
-  const after = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("b", "three")], resources: [] });
-  const said = [{ gatewayId: "b", method: TOOLS }];
-  assertEquals(changedLists(before.all, after.all, said), [TOOLS, "notifications/resources/list_changed"]);
-  assertEquals(changedLists(before.scope("s"), after.scope("s"), said), []);
-  assertEquals(changedLists(before.all, before.all), []);
+  const after = new Catalog({
+    ...ROWS,
+    tools: [...ROWS.tools, toolRow("b", "three", team)],
+    resources: [],
+    prompts: [],
+  });
+  const [everything, public_, narrowed, unread, small, nowhere] = [
+    client({ teams: ["t1"] }),
+    client({ teams: [] }),
+    client({ teams: ["t1"] }, "s"),
+    client({ teams: ["t1"], permissions: ["tools.read"] }),
+    client({ teams: null, isAdmin: true }, "s"),
+    client({}, "gone"),
+  ];
+  const all = [everything, public_, narrowed, unread, small, nowhere];
+  announceListChanges(all, before, after);
+  assertEquals(all.map(({ heard }) => heard), [[TOOLS, RESOURCES], [RESOURCES], [], [TOOLS], [], []]);
+  announceListChanges(
+    all,
+    after,
+    new Catalog({ ...ROWS, tools: after.all.tools.all.map(({ row }) => row), resources: [] }),
+  );
+  assertEquals(all.flatMap(({ heard }) => heard).length, 4, "another version of the same lists");
 });
 
-Deno.test("changedLists() passes an upstream's own word on to who shows that list of it", () => {
-  const catalog = new Catalog(ROWS);
-  const [all, small] = [catalog.all, catalog.scope("s")];
-  assertEquals(changedLists(all, all, [{ gatewayId: "b", method: TOOLS }]), [TOOLS]);
-  assertEquals(changedLists(small, small, [{ gatewayId: "b", method: TOOLS }]), []);
-  assertEquals(changedLists(small, small, [{ gatewayId: "a", method: TOOLS }]), [TOOLS]);
-  const resources = [{ gatewayId: "b", method: "notifications/resources/list_changed" }];
-  assertEquals(changedLists(all, all, resources), ["notifications/resources/list_changed"]);
-  assertEquals(changedLists(all, all, [{ gatewayId: "a", method: resources[0].method }]), []);
+Deno.test("announceListChanges() tells a client whose team gains or loses an entry that others keep", () => {
+  const shown = (teamId: string) =>
+    new Catalog({ ...ROWS, tools: [toolRow("a", "one", { visibility: "team", teamId })] });
+  const [one, two] = [client({ teams: ["t1"] }), client({ teams: ["t2"] })];
+  announceListChanges([one, two], shown("t1"), shown("t2"));
+  assertEquals([one.heard, two.heard], [[TOOLS], [TOOLS]]);
+});
+
+Deno.test("ListAnnouncer tells the first change at once, those of a storm together, and none that was taken back", async () => {
+  const clock = new FakeClock();
+  const announcer = new ListAnnouncer(clock);
+  const { heard, ...listener } = client();
+  announcer.add([listener]);
+  const catalogs = Array.from(
+    { length: 5 },
+    (_, n) => new Catalog({ ...ROWS, tools: Array.from({ length: n }, (_, i) => toolRow("a", `t${i}`)) }),
+  );
+  for (let n = 0; n < 4; n++) announcer.changed(catalogs[n]!, catalogs[n + 1]!);
+  assertEquals(heard, [TOOLS]);
+  await clock.tick(1_000);
+  assertEquals(heard, [TOOLS, TOOLS]);
+  announcer.changed(catalogs[4]!, catalogs[0]!);
+  announcer.changed(catalogs[0]!, catalogs[4]!);
+  await clock.tick(1_000);
+  assertEquals(heard, [TOOLS, TOOLS]);
+  await clock.tick(1_000);
+  assertEquals(clock.timers, 0);
+  announcer.changed(catalogs[4]!, catalogs[0]!);
+  assertEquals(heard, [TOOLS, TOOLS, TOOLS]);
+  announcer.close();
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("announceListChanges() tells listening sessions which lists have changed for them", async () => {

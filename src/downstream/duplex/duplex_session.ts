@@ -38,6 +38,7 @@ import { readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, enter, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
+import type { CloseReason, DuplexAddress, DuplexChannel } from "./client_channel.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
 import { noteRequest } from "../exchange/request_note.ts";
@@ -64,31 +65,6 @@ export interface DuplexDeps extends ConnectionTokenDeps {
   /** MCP_CLIENT_REQUEST_TIMEOUT */
   readonly clientRequestTimeoutMs: number;
   readonly sessionless: SessionlessCallsDeps;
-}
-
-/**
- * Why the gateway closes a connection: it restarts, the connection's token has expired or was revoked, or the endpoint is disabled,
- * deleted or hidden from the caller.
- */
-export type CloseReason = "restart" | "expired" | "gone";
-
-/** The channel to the client. After its end both methods do nothing. */
-export interface DuplexChannel {
-  /** Sends one message, or the response to a batch, as JSON text. */
-  send(text: string): void;
-  close(why: CloseReason): void;
-}
-
-/** The caller and endpoint of a connection. */
-export interface DuplexAddress {
-  readonly principal: Principal;
-  /** The virtual server in the path; null for the endpoint that shows everything. */
-  readonly serverId: string | null;
-  /** For the access log. */
-  readonly endpoint: string;
-  readonly path: string;
-  /** The client's address, for the access log; undefined on stdio. */
-  readonly client?: string;
 }
 
 /** The sender of a message: of this message where each is authenticated, else of the connection. */
@@ -141,8 +117,13 @@ export class DuplexSession implements ListListener {
     return this.#address.serverId ?? this.#address.principal.serverId;
   }
 
+  /** The caller of the connection, by its newest token. */
+  get principal(): Principal {
+    return this.#token.principal;
+  }
+
   /** A client of 2026-07-28 only receives what it listens to. */
-  get isListening(): boolean {
+  hears(): boolean {
     return this.#client !== null;
   }
 

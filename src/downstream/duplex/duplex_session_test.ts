@@ -39,7 +39,7 @@ Deno.test("DuplexSession wants initialize first, once, and answers ping before i
   assertEquals((await tell(request(2, "initialize", { protocolVersion: 5 }))).map(codeOf), [
     "INVALID_PARAMS",
   ]);
-  assertEquals([...sessions].map(({ isListening }) => isListening), [false]);
+  assertEquals([...sessions].map((session) => session.hears()), [false]);
   assertEquals((await initialize("2024-11-05")).result.protocolVersion, "2024-11-05");
   assertEquals((await tell(request(3, "initialize", { protocolVersion: "x" }))).map(codeOf), [
     "INVALID_REQUEST",

@@ -1,7 +1,8 @@
 // The open duplex sessions of a worker. A transport opens them; the client, a drain or an expired token ends them.
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
-import { type DuplexAddress, type DuplexChannel, type DuplexDeps, DuplexSession } from "./duplex_session.ts";
+import type { DuplexAddress, DuplexChannel } from "./client_channel.ts";
+import { type DuplexDeps, DuplexSession } from "./duplex_session.ts";
 
 export class DuplexSessions {
   readonly #deps: DuplexDeps;

@@ -51,7 +51,7 @@ function start(upstream = new FakeUpstream(), options: DuplexServerOptions = {})
 /** Tells both kinds of clients that the tools have changed, as a worker does. */
 function announce({ sessions, listeners, catalog }: Server): void {
   announceListChanges(sessions, catalog, CHANGED);
-  listeners.announce(catalog, CHANGED);
+  announceListChanges(listeners, catalog, CHANGED);
 }
 
 /** Ask, and wait for the answer: questions are gathered for a moment. */

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { CloseReason, DuplexChannel } from "./duplex_session.ts";
+import type { CloseReason, DuplexChannel } from "./client_channel.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { MAX_UNREAD_BYTES } from "../exchange/event_stream.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";

@@ -6,6 +6,7 @@ import { principal, settle } from "../../../tests/support/fakes.ts";
 import { messagesOf, textOf } from "../../../tests/support/mcp_server.ts";
 import { PENDING_FOR_MS } from "../../../tests/support/sessionless_parts.ts";
 import { type SessionlessAsk, sessionlessServer } from "../../../tests/support/sessionless_server.ts";
+import { announceListChanges } from "../client/list_changes.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { McpReply } from "../exchange/mcp_exchange.ts";
 
@@ -344,11 +345,8 @@ Deno.test("subscriptions/listen acknowledges first, tells what it was asked for,
   const notifications = { toolsListChanged: true, future: true };
   const listening = await ask("subscriptions/listen", { params: { notifications } });
   const changed = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")], resources: [] });
-  listeners.announce(catalog, changed);
-  listeners.announce(catalog, catalog, [{
-    gatewayId: "a",
-    method: "notifications/tools/list_changed",
-  }, { gatewayId: "b", method: "notifications/tools/list_changed" }]);
+  announceListChanges(listeners, catalog, changed);
+  announceListChanges(listeners, changed, changed);
   listeners.end();
   const _meta = { "io.modelcontextprotocol/subscriptionId": 1 };
   const tools = { jsonrpc: "2.0", method: "notifications/tools/list_changed", params: { _meta } };
@@ -358,7 +356,6 @@ Deno.test("subscriptions/listen acknowledges first, tells what it was asked for,
       method: "notifications/subscriptions/acknowledged",
       params: { _meta, notifications: { toolsListChanged: true } },
     },
-    tools,
     tools,
     { jsonrpc: "2.0", id: 1, result: { resultType: "complete", _meta } },
   ]);

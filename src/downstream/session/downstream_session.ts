@@ -17,6 +17,7 @@ import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
 import { EventStream } from "../exchange/event_stream.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { RecordWrites } from "./record_writes.ts";
+import type { ListListener } from "../client/list_changes.ts";
 import type { CountedSession } from "./session_limits.ts";
 import type { SessionOwner } from "./session_id.ts";
 
@@ -35,7 +36,7 @@ export interface SessionParts {
 /** What a session without any state takes, measured: 1.3 kB. */
 const BASE_CHARS = 1_300;
 
-export class DownstreamSession implements CountedSession {
+export class DownstreamSession implements CountedSession, ListListener {
   readonly bound: BoundSessions;
   /** The events that were sent to the client. */
   readonly log = new EventLog();
@@ -130,6 +131,10 @@ export class DownstreamSession implements CountedSession {
   /** Messages between two GET streams wait for the next one. */
   get isListening(): boolean {
     return this.bound.client.hasListened;
+  }
+
+  hears(): boolean {
+    return this.isListening;
   }
 
   /** Sends a message that belongs to no call, on one stream only (2025-11-25, transports, "Multiple Connections"). */

@@ -12,7 +12,7 @@ import {
 } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
-import { changedLists, LIST_CHANGED, type UpstreamChange } from "../client/list_changes.ts";
+import { LIST_CHANGED, type ListChangedMethod, type ListListener } from "../client/list_changes.ts";
 import type { Watching } from "./upstream_subscriptions.ts";
 
 /** The filter of a listen request; kinds that the client did not ask for are absent. */
@@ -67,7 +67,7 @@ export interface ListenerOptions {
 }
 
 /** One open `subscriptions/listen`. */
-export class Listener {
+export class Listener implements ListListener {
   readonly serverId: string | null;
   readonly principal: Principal;
   /** The subscriptions at upstreams. */
@@ -94,7 +94,7 @@ export class Listener {
     this.notify(notificationText("notifications/subscriptions/acknowledged", params));
   }
 
-  wants(method: string): boolean {
+  hears(method: ListChangedMethod): boolean {
     return this.#methods.has(method);
   }
 
@@ -147,13 +147,8 @@ export class Listeners {
     return listener;
   }
 
-  announce(before: Catalog, after: Catalog, said: readonly UpstreamChange[] = []): void {
-    for (const listener of this.#open) {
-      const { serverId } = listener;
-      for (const method of changedLists(before.scope(serverId), after.scope(serverId), said)) {
-        if (listener.wants(method)) listener.notify(notificationText(method));
-      }
-    }
+  [Symbol.iterator](): Iterator<Listener> {
+    return this.#open[Symbol.iterator]();
   }
 
   /** Applies a new catalog: ends listeners whose endpoint is gone, and subscriptions that their callers may not have any more. */

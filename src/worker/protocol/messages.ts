@@ -5,7 +5,6 @@ import type { Config } from "../../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { Secrets } from "../../store/secrets.ts";
-import type { UpstreamChange } from "../../downstream/client/list_changes.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
@@ -34,8 +33,6 @@ export type AppCommand =
   | { readonly type: "replica_record"; readonly replica: number }
   /** Take a client's message that concerns something under way in the worker that had its session before. */
   | { readonly type: "client_said"; readonly session: string; readonly text: string }
-  /** Tell clients of a change that the catalog does not show. */
-  | { readonly type: "announce"; readonly change: UpstreamChange }
   | { readonly type: "report" }
   /** Count the requests that the worker has admitted for these callers. */
   | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
@@ -78,7 +75,6 @@ export interface CommandResults {
   /** null: the store cannot be read now. */
   readonly catalog_version: number | null;
   readonly replica_record: string | null;
-  readonly announce: null;
   readonly client_said: null;
   readonly report: WorkerReport;
   /** null: the worker limits no rates. */

@@ -14,7 +14,6 @@ import { createLeaderJobs } from "../../cluster/leader_jobs.ts";
 import { registrationOf } from "../../cluster/registration.ts";
 import { ReplicaNumber } from "../../cluster/replica_number.ts";
 import { ReplicaSignatures } from "../../cluster/request_signature.ts";
-import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import { StreamableHttp } from "../../downstream/http/session_http.ts";
@@ -136,16 +135,13 @@ export async function createApp(
   // The parts that serve requests.
   const gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, rateLimiter, store },
-    peers: {
-      ...{ place, catalogChanged, wayTo, predecessor: succession.predecessor },
-      announce: (change) => link.askAll({ type: "announce", change }),
-    },
+    peers: { place, catalogChanged, wayTo, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
   const {
     admission,
     callers,
-    listAnnouncements,
+    listAnnouncer,
     taskIds,
     ids,
     pendingCalls,
@@ -201,7 +197,7 @@ export async function createApp(
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
-    onListChanged: (gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method),
+    onListChanged: (gatewayId) => sync.listChanged(gatewayId),
   });
   const countAcceptFailure = metrics.counter(
     "sluice_accept_failures_total",
@@ -224,9 +220,9 @@ export async function createApp(
 
   // Listeners, then the start.
   conflicts?.update(catalog.now);
-  catalog.onChange((before, after) => {
+  listAnnouncer.add(sessions);
+  catalog.onChange((_before, after) => {
     sessions.review(after, upstreams);
-    announceListChanges(sessions, before, after);
     maintenance.endRevokedStreams();
     conflicts?.update(after);
     leaderJobs?.upstreamsChanged();

@@ -8,7 +8,7 @@ import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
-import { announceListChanges, type UpstreamChange } from "../../downstream/client/list_changes.ts";
+import { ListAnnouncer } from "../../downstream/client/list_announcer.ts";
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { TokenExpiry } from "../../downstream/exchange/token_expiry.ts";
 import { Listeners } from "../../downstream/sessionless/listeners.ts";
@@ -34,7 +34,6 @@ import { Upstreams } from "../../upstream/upstreams.ts";
 import { VERSION } from "../../version.ts";
 import { createDiscover, type Discover } from "./discovery.ts";
 import { createCatalogSync } from "./upstream_refresh.ts";
-import { ListAnnouncements } from "./list_announcements.ts";
 import type { Store } from "./open_store.ts";
 import { createOutbound, type Outbound } from "./outbound.ts";
 import { createSessionPool, identityHasher } from "./upstream_sharing.ts";
@@ -58,8 +57,6 @@ export interface GatewayPeers {
   readonly place: WorkerPlace;
   /** The registry has changed: every worker reads it again, this one included. */
   catalogChanged(): Promise<void>;
-  /** Every worker, this one included, tells its clients of a change that no catalog shows. */
-  announce(change: UpstreamChange): Promise<unknown>;
   /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. */
   wayTo(claims: SessionClaims, owned: Owned): Serve | null;
   /** The way to the predecessor of this worker; null: there is none. */
@@ -74,7 +71,7 @@ export interface Gateway {
   readonly catalog: LiveCatalog;
   readonly sync: CatalogSync;
   readonly discover: Discover;
-  readonly listAnnouncements: ListAnnouncements;
+  readonly listAnnouncer: ListAnnouncer;
   readonly dispatcher: Dispatcher;
   readonly taskIds: TaskIds;
   readonly admission: Admission;
@@ -91,8 +88,6 @@ export interface Gateway {
   readonly sessionlessRequests: SessionlessRequests;
   /** Reads the registry again if it has changed. @throws {SluiceError} STORE_UNAVAILABLE */
   refreshCatalog(): Promise<void>;
-  /** Tells clients on duplex channels, and clients of `subscriptions/listen`, of a change that no catalog shows. */
-  tellClients(change: UpstreamChange): void;
   /** Closes everything but the store. */
   close(): Promise<void>;
 }
@@ -225,12 +220,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     duplex.review(after);
     listeners.review(after);
   });
-  const announceChange = (before: Catalog, after: Catalog, said?: readonly UpstreamChange[]) => {
-    announceListChanges(duplex, before, after, said);
-    listeners.announce(before, after, said);
-  };
-  catalog.onChange(announceChange);
-  const tellClients = (change: UpstreamChange) => announceChange(catalog.now, catalog.now, [change]);
+  const listAnnouncer = new ListAnnouncer(clock);
+  listAnnouncer.add(duplex);
+  listAnnouncer.add(listeners);
+  catalog.onChange((before, after) => listAnnouncer.changed(before, after));
   const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
   const discover = createDiscover(config, metrics, outbound);
   const sync = createCatalogSync({
@@ -243,11 +236,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     discover,
     catalogChanged,
   });
-  const listAnnouncements = new ListAnnouncements({
-    refresh: (gatewayId) => sync.listChanged(gatewayId),
-    announce: peers?.announce ?? (async (change) => tellClients(change)),
-  });
-  listChanges.add((gatewayId, method) => void listAnnouncements.listChanged(gatewayId, method));
+  listChanges.add((gatewayId) => sync.listChanged(gatewayId));
 
   return {
     store,
@@ -257,7 +246,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     catalog,
     sync,
     discover,
-    listAnnouncements,
+    listAnnouncer,
     dispatcher,
     taskIds,
     admission,
@@ -271,9 +260,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     listeners,
     sessionlessRequests,
     refreshCatalog,
-    tellClients,
     close: async () => {
       sync.close();
+      listAnnouncer.close();
       pendingCalls.close();
       expiry.close();
       await duplex.close();

@@ -1,5 +1,4 @@
 // Runs the commands for the application of a worker, which come from the supervisor or through it from another worker.
-import { announceListChanges } from "../../downstream/client/list_changes.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
@@ -34,10 +33,6 @@ export async function runCommand(
   switch (command.type) {
     case "read_catalog":
       return await catalog.refresh(command.version);
-    case "announce":
-      announceListChanges(sessions, catalog.now, catalog.now, [command.change]);
-      gateway.tellClients(command.change);
-      return null;
     case "client_said":
       return sessions.hear(command.session, command.text, upstreams);
     case "catalog_version":

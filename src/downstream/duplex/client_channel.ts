@@ -1,0 +1,27 @@
+// The channel between a duplex session and its client, which a transport provides, and the client's address.
+import type { Principal } from "../../auth/principal.ts";
+
+/**
+ * Why the gateway closes a connection: it restarts, the connection's token has expired or was revoked, or the endpoint is disabled,
+ * deleted or hidden from the caller.
+ */
+export type CloseReason = "restart" | "expired" | "gone";
+
+/** The channel to the client. After its end both methods do nothing. */
+export interface DuplexChannel {
+  /** Sends one message, or the response to a batch, as JSON text. */
+  send(text: string): void;
+  close(why: CloseReason): void;
+}
+
+/** The caller and endpoint of a connection. */
+export interface DuplexAddress {
+  readonly principal: Principal;
+  /** The virtual server in the path; null for the endpoint that shows everything. */
+  readonly serverId: string | null;
+  /** For the access log. */
+  readonly endpoint: string;
+  readonly path: string;
+  /** The client's address, for the access log; undefined on stdio. */
+  readonly client?: string;
+}
