@@ -12,6 +12,14 @@ import type {
   SubscriptionFilter,
   UpstreamChannel,
 } from "./session/upstream_channel.ts";
+import { unlessAborted } from "../base/cancellation.ts";
+import {
+  endOf,
+  failureInLostSession,
+  type Outcome,
+  SessionLoss,
+  type Suspicion,
+} from "./session/session_loss.ts";
 import type { RpcAnswer } from "./client/client_peer.ts";
 import { ClientSessions } from "./bound/client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
@@ -42,6 +50,7 @@ export class Upstream {
   readonly #tenants: Tenants;
   readonly #opener: SessionOpener;
   readonly #clients: ClientSessions;
+  readonly #losses = new SessionLoss();
   readonly #notifications: UpstreamNotifications;
   #retired = false;
 
@@ -65,6 +74,8 @@ export class Upstream {
       opener,
       hasLogging: () => "logging" in this.capabilities,
       isRetired: () => this.#retired,
+      losses: this.#losses,
+      onLost: () => deps.onSessionLost(this.name),
     });
     this.#tenants = new Tenants(profile, deps.identities);
     this.#notifications = new UpstreamNotifications({
@@ -290,21 +301,53 @@ export class Upstream {
             waiting,
           ),
       );
+      const { session } = lease;
+      let outcome: Outcome;
       try {
-        const { session } = lease;
         const answer = await session.request(method, params, call, session.isStateful ? undefined : passed);
-        // A stateless connection is not worth pooling.
-        lease.release(lease.session.isStateful ? "ok" : "broken");
-        return answer;
+        if (!answer.failed) {
+          // A stateless connection is not worth pooling.
+          lease.release(session.isStateful ? "ok" : "broken");
+          return answer;
+        }
+        outcome = { answer };
       } catch (error) {
-        lease.release(isOurDoing(error) ? "ok" : "broken");
-        // The upstream no longer knows this pooled session. Try the remaining ones, then a new one; allow that one to be lost
-        // once as well, in case the upstream is restarting.
-        if (!isError(error, "UPSTREAM_SESSION_EXPIRED") || !(lease.reused || mayBeNew)) throw error;
-        mayBeNew &&= lease.reused;
+        outcome = { error };
       }
+      const isExpired = "error" in outcome && isError(outcome.error, "UPSTREAM_SESSION_EXPIRED");
+      const suspicion = isExpired ? null : await this.#suspects(session, outcome, call);
+      const isSound = suspicion === null && session.isStateful &&
+        ("answer" in outcome || isOurDoing(outcome.error));
+      lease.release(isSound ? "ok" : "broken");
+      // A session that was opened for this call cannot have been lost by a restart that nobody noticed.
+      if (suspicion !== null && !lease.reused) this.#losses.disproved();
+      // The upstream no longer knows this pooled session. Try the remaining ones, then a new one; allow that one to be lost
+      // once as well, in case the upstream is restarting.
+      const isLost = isExpired || suspicion?.isUnexecuted === true;
+      if (!isLost || !(lease.reused || mayBeNew)) {
+        return endOf(suspicion === null ? outcome : failureInLostSession(outcome, this.name));
+      }
+      mayBeNew &&= lease.reused;
       if (this.#retired) return await this.#callOnce(method, params, call, passed);
     }
+  }
+
+  /** See `SessionLoss.suspects`; within the time of the call. */
+  async #suspects(
+    session: UpstreamChannel,
+    outcome: Outcome,
+    call: UpstreamCall,
+  ): Promise<Suspicion | null> {
+    if ("error" in outcome && isError(outcome.error, "UPSTREAM_SESSION_EXPIRED")) {
+      return { isUnexecuted: true };
+    }
+    if (call.signal?.aborted) return null;
+    const work = { upstream: this.name, phase: "answer a ping", signal: call.signal };
+    return await inTime(
+      deadlineOf(call),
+      work,
+      (giveUp) => unlessAborted(this.#losses.suspects(session, outcome), giveUp),
+    ).catch(() => null);
   }
 
   /** Runs a call in a session of its own, when the call has no downstream session and cannot use the pool. */

@@ -40,6 +40,7 @@ export function upstreamDeps(given: Partial<UpstreamDeps> = {}): UpstreamDeps {
       loginCookie: null,
     }),
     onListChanged: () => {},
+    onSessionLost: () => {},
     ...given,
   };
 }

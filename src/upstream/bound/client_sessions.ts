@@ -10,6 +10,7 @@ import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import type { SessionOpener } from "./session_opener.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { pause } from "../transport/stream_reopening.ts";
+import { endOf, failureInLostSession, type Outcome, type SessionLoss } from "../session/session_loss.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
 import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
@@ -22,6 +23,9 @@ export interface ClientSessionsOptions extends BoundUpstream {
   readonly opener: SessionOpener;
   /** Whether the upstream supported log levels at its last discovery. */
   readonly hasLogging: () => boolean;
+  readonly losses: SessionLoss;
+  /** Called when a session was found lost, and a new one is in its place. */
+  readonly onLost: () => void;
 }
 
 export class ClientSessions {
@@ -31,6 +35,7 @@ export class ClientSessions {
    * upstream id.
    */
   readonly #key = crypto.randomUUID();
+  readonly #replacements = new WeakMap<UpstreamChannel, Promise<UpstreamChannel | null>>();
 
   constructor(options: ClientSessionsOptions) {
     this.#options = options;
@@ -46,14 +51,99 @@ export class ClientSessions {
   ): Promise<RpcAnswer> {
     const key = this.#keyFor(passed);
     const session = await this.#sessionFor(call, bound, key, passed);
+    let outcome: Outcome;
     try {
-      return await session.request(method, params, call, session.isStateful ? undefined : passed);
+      const answer = await session.request(method, params, call, session.isStateful ? undefined : passed);
+      if (!answer.failed) return answer;
+      outcome = { answer };
     } catch (error) {
-      if (!isError(error, "UPSTREAM_SESSION_EXPIRED")) throw error;
-      await bound.drop(key, session);
-      const fresh = await this.#sessionFor(call, bound, key, passed);
-      return await fresh.request(method, params, call);
+      if (isError(error, "UPSTREAM_SESSION_EXPIRED")) {
+        await bound.drop(key, session);
+        const fresh = await this.#sessionFor(call, bound, key, passed);
+        return await fresh.request(method, params, call);
+      }
+      outcome = { error };
     }
+    const { fresh, failure } = await this.#recover(bound, { key, passed, session, call, outcome });
+    if (fresh !== null) return await fresh.request(method, params, call);
+    return endOf(failure);
+  }
+
+  /**
+   * Replaces the session of a failed call if the upstream has lost it. The replacement outlives a call that gives up.
+   * @returns the session for repeating the call, if it had no effect; else the failure of the call
+   */
+  async #recover(
+    bound: BoundSessions,
+    { key, passed, session, call, outcome }: {
+      readonly key: string;
+      readonly passed: HeaderList;
+      readonly session: UpstreamChannel;
+      readonly call: UpstreamCall;
+      readonly outcome: Outcome;
+    },
+  ): Promise<{ readonly fresh: UpstreamChannel | null; readonly failure: Outcome }> {
+    const { losses, transport: { upstream } } = this.#options;
+    const kept = { fresh: null, failure: outcome };
+    if (call.signal?.aborted) return kept;
+    const recovery = async () => {
+      const suspicion = await losses.suspects(session, outcome);
+      if (suspicion === null) return kept;
+      const fresh = await this.#replacement(bound, key, passed, session, call.caller);
+      if (fresh === null) return kept;
+      return {
+        fresh: suspicion.isUnexecuted ? fresh : null,
+        failure: failureInLostSession(outcome, upstream),
+      };
+    };
+    return await inTime(
+      deadlineOf(call),
+      { upstream, phase: "open a session", signal: call.signal },
+      (giveUp) => unlessAborted(recovery(), giveUp),
+    ).catch(() => kept);
+  }
+
+  /** Calls that lose their session together share its replacement. Null: the session is not lost. Never throws. */
+  #replacement(
+    bound: BoundSessions,
+    key: string,
+    passed: HeaderList,
+    lost: UpstreamChannel,
+    caller: Caller | undefined,
+  ): Promise<UpstreamChannel | null> {
+    let replacement = this.#replacements.get(lost);
+    if (replacement === undefined) {
+      replacement = this.#replaceLost(bound, key, passed, lost, caller).catch(() => null);
+      this.#replacements.set(lost, replacement);
+    }
+    return replacement;
+  }
+
+  async #replaceLost(
+    bound: BoundSessions,
+    key: string,
+    passed: HeaderList,
+    lost: UpstreamChannel,
+    caller: Caller | undefined,
+  ): Promise<UpstreamChannel | null> {
+    const { losses, onLost } = this.#options;
+    const fresh = await this.#open(bound, passed, caller).catch((error) => {
+      losses.disproved();
+      throw error;
+    });
+    if (!await losses.isProvenBy(fresh, lost)) {
+      this.#replacements.delete(lost);
+      void fresh.close();
+      return null;
+    }
+    onLost();
+    await bound.drop(key, lost);
+    void lost.close();
+    bound.adopt(key, this.#options, fresh);
+    const present = bound.opened(key);
+    // The client has ended, or another session has taken the place meanwhile.
+    if (present !== fresh) void fresh.close();
+    return present ?? null;
   }
 
   /** Returns the client's sessions to this upstream. */

@@ -19,6 +19,8 @@ export interface UpstreamDeps {
   readonly identities: IdentityHasher;
   /** Called when an upstream reports a changed list; `method` is the notification's method. */
   readonly onListChanged: (upstreamId: string, method: string) => void;
+  /** Called when an upstream has lost a client's session without saying so as the specification has it. */
+  readonly onSessionLost: (upstream: string) => void;
 }
 
 export interface UpstreamProfile {

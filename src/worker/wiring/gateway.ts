@@ -120,6 +120,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const outbound = createOutbound(config, { secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
   const listChanges = new Emitter<[upstreamId: string, method: string]>();
+  const countLost = metrics.counter(
+    "sluice_upstream_sessions_lost_total",
+    "Sessions that upstreams no longer knew, found by a ping because the answer did not say so",
+  );
   const upstreams = new Upstreams({
     transports: outbound.transports,
     shared: {
@@ -130,6 +134,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       breakers,
       identities: identityHasher(config, secrets),
       onListChanged: listChanges.emit,
+      onSessionLost: (upstream) => {
+        countLost();
+        log.info("upstream has lost a session, a new one is in its place", { upstream });
+      },
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
