@@ -16,24 +16,30 @@ export interface AdminEndpointOptions {
 const reads = () => import("./reads.ts");
 
 /** Load balancers ask these without a token. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(["/health", "/ready"]);
+const HEALTH_PATHS: ReadonlySet<string> = new Set(["/health", "/ready"]);
+
+/** Clients that look for a login page ask this without a token. */
+const REGISTRATION_PATH = "/register";
 
 export class AdminEndpoint {
   readonly #api: AdminApi;
   readonly #options: AdminEndpointOptions;
   readonly #guarded: Endpoint;
-  readonly #open: Endpoint;
+  readonly #health: Endpoint;
+  readonly #registration: Endpoint;
 
   constructor(api: AdminApi, options: AdminEndpointOptions) {
     this.#api = api;
     this.#options = options;
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#guarded = { name: "admin", speaks: "rest", serve };
-    this.#open = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
+    this.#health = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
+    this.#registration = { name: "register", speaks: "rest", open: true, serve };
   }
 
   route(path: string): Endpoint | null {
-    if (OPEN_PATHS.has(path)) return this.#open;
+    if (HEALTH_PATHS.has(path)) return this.#health;
+    if (path === REGISTRATION_PATH) return this.#registration;
     return this.#api.match(path) ? this.#guarded : null;
   }
 

@@ -44,11 +44,11 @@ Deno.test("AdminApi.admit() refuses unknown paths, methods and damaged encodings
     assertEquals((await call("PUT", "/resources/templates/list", { body: {} })).status, 405);
   }));
 
-Deno.test("AdminApi.admit() asks for a permission before every route but health and readiness", () =>
+Deno.test("AdminApi.admit() asks for a permission before every route but health, readiness and registration", () =>
   withAdminApi(async ({ call }) => {
     const nobody = { ...ADMIN, permissions: [] };
     for (const { method, path } of ROUTES) {
-      const open = ["/health", "/ready"].includes(path);
+      const open = ["/health", "/ready", "/register"].includes(path);
       const { status } = await call(method, path.replace("{id}", "x"), { as: nobody, body: {} });
       assertEquals(status === 403, !open, `${method} ${path}`);
     }

@@ -1,6 +1,7 @@
 // The routes of the REST API: method, path, permission and handler.
 import type { Permission } from "../auth/rbac.ts";
 import type { Handler } from "./rest/deps.ts";
+import { registerClient } from "./client_registration.ts";
 import { health, ready, version } from "./health_routes.ts";
 
 // Handlers are loaded on first use, with zod: a worker without admin requests saves the memory. `deno compile` embeds modules
@@ -31,6 +32,7 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/health", null, health),
   route("GET", "/ready", null, ready),
   route("GET", "/version", "admin.system_config", version),
+  route("POST", "/register", null, registerClient),
 
   route("GET", "/gateways", "gateways.read", on(gateways, "listGateways")),
   route("POST", "/gateways", "gateways.create", on(gateways, "createGateway")),

@@ -1,6 +1,6 @@
 // From the Authorization header to the principal. A token is verified once; until it expires, later requests look it up in a map.
 import { BoundedMap } from "../base/bounded_map.ts";
-import { SluiceError } from "../base/errors.ts";
+import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { isNotYetValid } from "./jwt.ts";
 import type { Principal } from "./principal.ts";
@@ -28,6 +28,10 @@ export const ANONYMOUS: Principal = {
   expiresAt: null,
   jti: null,
 };
+
+/** Refusals without an error code: the client sent no bearer token (RFC 6750, section 3.1). */
+const NO_TOKEN: ErrorParams = { reason: "send Authorization: Bearer <token>" };
+const OTHER_SCHEME: ErrorParams = { reason: "the scheme must be Bearer" };
 
 /** A longer token is refused unread. ContextForge's token utility makes tokens of 400 to 800 characters. */
 const MAX_TOKEN_CHARS = 8_192;
@@ -60,7 +64,7 @@ export class Authenticator {
    */
   authenticate(headers: Headers): Principal | Promise<Principal> {
     const value = headers.get("authorization");
-    if (value === null) return this.#anonymous("send Authorization: Bearer <token>");
+    if (value === null) return this.#anonymous(NO_TOKEN);
     const known = this.#cache.get(value);
     return known === undefined ? this.#authenticateAnew(value) : this.#ifCurrent(value, known);
   }
@@ -68,9 +72,9 @@ export class Authenticator {
   /** Checks a header that the cache does not have: the token is new, or the header is spelled unusually. */
   #authenticateAnew(value: string): Principal | Promise<Principal> {
     const token = /^Bearer +(\S+)$/i.exec(value)?.[1];
-    if (token === undefined) return this.#anonymous("the scheme must be Bearer");
+    if (token === undefined) return this.#anonymous(OTHER_SCHEME);
     if (token.length > MAX_TOKEN_CHARS) {
-      return this.#anonymous(`the token is longer than ${MAX_TOKEN_CHARS} characters`);
+      return this.#anonymous(invalid(`the token is longer than ${MAX_TOKEN_CHARS} characters`));
     }
     const header = `Bearer ${token}`;
     const known = this.#cache.get(header);
@@ -83,11 +87,11 @@ export class Authenticator {
     const { expiresAt, jti } = principal;
     if (expiresAt !== null && expiresAt <= this.#deps.clock.now()) {
       this.#cache.delete(header);
-      return this.#anonymous("the token has expired");
+      return this.#anonymous(invalid("the token has expired"));
     }
     const revoked = this.#deps.revoked();
     if (revoked.size === 0 || jti === null || !revoked.has(jti)) return principal;
-    return this.#anonymous("the token has been revoked");
+    return this.#anonymous(invalid("the token has been revoked"));
   }
 
   async #verify(header: string, token: string): Promise<Principal> {
@@ -104,9 +108,13 @@ export class Authenticator {
     return this.#ifCurrent(header, principal);
   }
 
-  /** @throws {SluiceError} UNAUTHENTICATED where a token is required */
-  #anonymous(reason: string): Principal {
+  /** @param refusal of the request where a token is required. @throws {SluiceError} UNAUTHENTICATED */
+  #anonymous(refusal: ErrorParams): Principal {
     if (!this.#deps.authRequired) return ANONYMOUS;
-    throw new SluiceError("UNAUTHENTICATED", { reason });
+    throw new SluiceError("UNAUTHENTICATED", refusal);
   }
+}
+
+function invalid(reason: string): ErrorParams {
+  return { reason, token: "invalid" };
 }

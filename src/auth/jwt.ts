@@ -122,7 +122,7 @@ function wrongClaim(name: string): string {
 
 /** @param claim the claim for which the token is refused */
 function refused(reason: string, claim = ""): SluiceError {
-  return new SluiceError("UNAUTHENTICATED", { reason, claim });
+  return new SluiceError("UNAUTHENTICATED", { reason, claim, token: "invalid" });
 }
 
 /** Was a token refused because its time (`nbf`) has not come yet? */

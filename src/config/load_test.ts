@@ -294,7 +294,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     environment: {
       APP_ROOT_PATH: "/gateway",
       LOG_REQUESTS: "true",
-      CORS_ENABLED: "true",
+      CORS_ALLOW_CREDENTIALS: "true",
       PLUGINS_ENABLED: "true",
       PLUGINS_CONFIG_FILE: "plugins.yaml",
       REQUIRE_USER_IN_DB: "1",
@@ -305,7 +305,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     },
   });
   assertEquals(ignored.map(({ name, kind }) => `${kind} ${name}`), [
-    "protection CORS_ENABLED",
+    "protection CORS_ALLOW_CREDENTIALS",
     "protection PLUGINS_ENABLED",
     "protection PLUGINS_CONFIG_FILE",
     "protection REQUIRE_USER_IN_DB",
@@ -315,7 +315,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     "contextforge TRUST_PROXY_AUTH",
   ]);
   assertEquals(warnings.map((warning) => warning.replace(/In ContextForge.*$/, "…")), [
-    "No effect: CORS_ENABLED (environment). …",
+    "No effect: CORS_ALLOW_CREDENTIALS (environment). …",
     "No effect: PLUGINS_ENABLED, PLUGINS_CONFIG_FILE (environment). …",
     "No effect: REQUIRE_USER_IN_DB (environment). …",
     "No effect: LOGLEVEL (environment). Did you mean LOG_LEVEL?",

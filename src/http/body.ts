@@ -1,9 +1,18 @@
 // Reads the body of a request as text, within limits of size and time.
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+
+const CONTENT_DECODERS: Readonly<
+  Record<string, (bytes: Uint8Array, limit: { maxOutputLength: number }) => Promise<Uint8Array>>
+> = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+
+/** The content codings that a request may have. */
+export const DECODED_CONTENT: readonly string[] = Object.keys(CONTENT_DECODERS);
 
 /** Reads the JSON text of a request. @throws {SluiceError} what readJsonText() throws; BODY_TIMEOUT */
 export type ReadBody = (request: Request) => Promise<string>;
@@ -51,24 +60,25 @@ class Reading implements Expiring {
   }
 }
 
-/** @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken off) */
+/**
+ * @param maxBytes of the body, as sent and as decoded
+ * @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_ENCODING, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken
+ *  off, or not in its coding)
+ */
 export async function readJsonText(request: Request, maxBytes: number): Promise<string> {
   const { headers } = request;
   const type = headers.get("content-type");
   if (type !== "application/json" && !isJsonType(type)) throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
   const encoding = headers.get("content-encoding");
-  if (encoding !== null && encoding !== "identity") throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
+  const decoded = encoding === null ? null : contentDecoder(encoding);
   const length = headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) {
     throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
   }
   try {
-    return decode(length === null ? await readUpTo(request, maxBytes) : await request.bytes());
+    const bytes = length === null ? await readUpTo(request, maxBytes) : await request.bytes();
+    return textOf(decoded === null ? bytes : await decoded(bytes, maxBytes));
   } catch (cause) {
-    // Compressed bytes are no text; asked for here, since nearly every request would be asked in vain.
-    if (headers.get("content-encoding") !== null) {
-      throw new SluiceError("UNSUPPORTED_MEDIA_TYPE", {}, { cause });
-    }
     // Wrong chunks, or a client that has hung up: not our fault.
     if (cause instanceof SluiceError) throw cause;
     throw new SluiceError("INVALID_REQUEST", { reason: "the body breaks off" }, { cause });
@@ -79,7 +89,27 @@ function isJsonType(type: string | null): boolean {
   return type !== null && /^application\/json\s*(;|$)/i.test(type);
 }
 
-function decode(bytes: Uint8Array): string {
+type ContentDecoder = (bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+
+/** @returns null for the coding `identity`. @throws {SluiceError} UNSUPPORTED_ENCODING */
+function contentDecoder(encoding: string): ContentDecoder | null {
+  const coding = encoding.trim().toLowerCase();
+  if (coding === "identity") return null;
+  if (!Object.hasOwn(CONTENT_DECODERS, coding)) {
+    throw new SluiceError("UNSUPPORTED_ENCODING", { decoded: DECODED_CONTENT.join(", ") });
+  }
+  return async (bytes, maxBytes) => {
+    try {
+      return await CONTENT_DECODERS[coding]!(bytes, { maxOutputLength: maxBytes });
+    } catch (cause) {
+      throw (cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+        ? new SluiceError("BODY_TOO_LARGE", { limit: maxBytes })
+        : new SluiceError("INVALID_REQUEST", { reason: `the body is not ${coding}` }, { cause });
+    }
+  };
+}
+
+function textOf(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {

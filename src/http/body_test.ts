@@ -69,6 +69,27 @@ Deno.test("readJsonText() takes JSON by its media type, whatever its case and pa
   }
 });
 
+function compressed(coding: "gzip" | "deflate", text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream(coding))).bytes();
+}
+
+Deno.test("readJsonText() decodes a compressed body up to the limit, and refuses other codings by name", async () => {
+  const given = async (coding: string, body: BodyInit) => ({ body, headers: { "content-encoding": coding } });
+  for (const coding of ["gzip", "deflate"] as const) {
+    const text = JSON.stringify("é".repeat(400));
+    const asked = await given(coding === "gzip" ? "GZIP" : coding, await compressed(coding, text));
+    assertEquals(await readJsonText(request(asked), 802), text);
+    assertEquals(await codeOf(asked, 801), "BODY_TOO_LARGE");
+    assertEquals(await codeOf(await given(coding, '{"a":1}')), "INVALID_REQUEST");
+    // The decoded size is bounded, whatever it would be.
+    const bomb = await compressed(coding, "0".repeat(30_000_000));
+    assertEquals(bomb.length < 40_000, true);
+    assertEquals(await codeOf(await given(coding, bomb), 40_000), "BODY_TOO_LARGE");
+  }
+  const error = await assertRejects(async () => await readJsonText(request(await given("br", "1")), 10));
+  assertEquals((error as Error).message, "Content-Encoding must be gzip, deflate, or left out");
+});
+
 Deno.test("readJsonText() refuses other media types and encoded bodies", async () => {
   for (const type of ["text/plain", "application/jsonx", "application/json-rpc", "x-application/json", ""]) {
     assertEquals(
@@ -77,10 +98,7 @@ Deno.test("readJsonText() refuses other media types and encoded bodies", async (
       type,
     );
   }
-  assertEquals(
-    await codeOf({ body: "1", headers: { "content-encoding": "gzip" } }),
-    "UNSUPPORTED_MEDIA_TYPE",
-  );
+  assertEquals(await codeOf({ body: "1", headers: { "content-encoding": "br" } }), "UNSUPPORTED_ENCODING");
 });
 
 Deno.test("readJsonText() calls what is not UTF-8 a parse error", async () => {

@@ -1,6 +1,7 @@
 // Error responses: JSON-RPC error objects for the data plane, `{"detail": …}` for REST. The log line has the same correlation id.
 import { ERRORS, type SluiceError, toSluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
+import { DECODED_CONTENT } from "./body.ts";
 import { type CallNote, CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Count } from "../telemetry/metrics.ts";
@@ -84,13 +85,15 @@ export function rpcErrorResponse(reported: ReportedError): Response {
   });
 }
 
-/** Headers that belong to a status: RFC 9110, sections 11.6.1, 10.2.1, 7.8 and 10.2.3; RFC 6585, section 4. */
+/** Headers that belong to a status: RFC 9110, sections 11.6.1, 10.2.1, 7.8, 10.2.3 and 12.5.3; RFC 6585, section 4. */
 export function errorHeaders(error: SluiceError): Record<string, string> {
   switch (error.code) {
     case "UNAUTHENTICATED":
-      return { "www-authenticate": 'Bearer realm="sluice"' };
+      return { "www-authenticate": challenge(error) };
     case "METHOD_NOT_ALLOWED":
       return { allow: String(error.params.allowed) };
+    case "UNSUPPORTED_ENCODING":
+      return { "accept-encoding": DECODED_CONTENT.join(", ") };
     case "UPGRADE_REQUIRED":
       return { upgrade: "websocket" };
     case "RATE_LIMITED":
@@ -98,4 +101,12 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
     default:
       return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};
   }
+}
+
+/** The challenge of RFC 6750, section 3: a request without a token learns no error code, one with a bad token learns why. */
+function challenge({ params }: SluiceError): string {
+  const realm = 'Bearer realm="sluice"';
+  if (params.token !== "invalid") return realm;
+  const reason = String(params.reason).replaceAll('"', "'").replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, "");
+  return `${realm}, error="invalid_token", error_description="${reason}"`;
 }

@@ -10,6 +10,7 @@ import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
+import type { Cors } from "./cors.ts";
 import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import type { RateLimiter } from "./rate_limit.ts";
@@ -71,6 +72,8 @@ export interface HandlerDeps {
   /** The principal of requests to open endpoints. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
+  /** null: CORS_ENABLED=false. */
+  readonly cors: Cors | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly errors: ErrorReporter;
@@ -83,19 +86,27 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { originGuard, rateLimiter, callers } = deps;
+  const { originGuard, cors, rateLimiter, callers } = deps;
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
     deps.countRefused(code);
     const response = refusalResponse(code, endpoint?.speaks ?? "rest");
     countAnswer(endpoint?.name ?? "none", String(response.status));
-    return response;
+    return cors === null ? response : cors.expose(response, request.headers.get("origin"));
   };
 
   return async (request, info) => {
     const path = pathOf(request.url);
     const endpoint = route(path);
+    // Before admission: the browser hides the 503 of an overload from the page if the preflight fails too.
+    if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
+      const preflight = cors.preflight(request);
+      if (preflight !== null) {
+        countAnswer(endpoint?.name ?? "none", String(preflight.status));
+        return preflight;
+      }
+    }
     if (admission.streamsAreFull && endpoint?.streamsOnGet && request.method === "GET") {
       return refuse(request, endpoint, "TOO_MANY_STREAMS");
     }
@@ -108,9 +119,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     let exchange: Exchange | undefined;
     let counted: Caller | undefined;
+    let origin: string | null = null;
     let response: Response;
     try {
-      if (!endpoint?.isInternal) originGuard.check(request);
+      if (!endpoint?.isInternal) origin = originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(request.headers);
       if (record !== null) noteCaller(record.note, principal);
@@ -124,6 +136,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
       response = endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported);
     }
+    if (origin !== null) cors?.expose(response, origin);
     countAnswer(endpoint?.name ?? "none", String(response.status));
     const streamEnd = exchange?.isStream ? exchange.connectionEnd ?? info.completed : null;
     if (isCounted) {

@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { limiterOf, MemorySink, principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
-import { SluiceError } from "../base/errors.ts";
+import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { AccessLog } from "./access_log.ts";
 import { Admission } from "./admission.ts";
+import { Cors } from "./cors.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
 import { OriginGuard } from "./origin_guard.ts";
@@ -43,7 +44,14 @@ function setUp(
     ...endpoint,
   };
   const refused: string[] = [];
+  const originGuard = new OriginGuard({
+    allowedOrigins: ["https://ui.example"],
+    allowedHosts: [],
+    listensOn: "0.0.0.0",
+  });
   const serveRequest = createHandler({
+    originGuard,
+    cors: new Cors({ allows: (origin) => originGuard.allows(origin), passedHeaders: [] }),
     admission,
     callers,
     accessLog,
@@ -52,11 +60,6 @@ function setUp(
     route: (path) => path === "/rpc" ? target : null,
     authenticate,
     anonymous: ANONYMOUS,
-    originGuard: new OriginGuard({
-      allowedOrigins: ["https://ui.example"],
-      allowedHosts: [],
-      listensOn: "0.0.0.0",
-    }),
     errors: new ErrorReporter(
       createLog({ level: "DEBUG", format: "json", sink }),
       (...labels) => failures.push(labels),
@@ -89,6 +92,49 @@ Deno.test("createHandler() answers a failure as its endpoint speaks", async () =
   const rest = await setUp({ authenticate: denied, endpoint: { speaks: "rest" } })
     .handle(new Request("http://gateway/rpc"));
   assertEquals([rest.status, (await rest.json()).detail], [401, "Authentication required: no token"]);
+});
+
+Deno.test("createHandler() tells why a token is refused, and a request without one nothing but the realm", async () => {
+  const challenge = async (params: ErrorParams) => {
+    const authenticate = () => {
+      throw new SluiceError("UNAUTHENTICATED", params);
+    };
+    const { headers } = await setUp({ authenticate }).handle(new Request("http://gateway/rpc"));
+    return headers.get("www-authenticate");
+  };
+  assertEquals(await challenge({ reason: "no token" }), 'Bearer realm="sluice"');
+  assertEquals(
+    await challenge({ reason: 'the token\'s "jti" claim is \\ wrong', token: "invalid" }),
+    'Bearer realm="sluice", error="invalid_token", error_description="the token\'s \'jti\' claim is  wrong"',
+  );
+});
+
+Deno.test("createHandler() answers a preflight before admission and token, and lets the page read every response", async () => {
+  const origin = "https://ui.example";
+  const full = new Admission({ requests: 0, streams: 0 });
+  const { handle, counted } = setUp({ authenticate: denied, admission: full });
+  const asks = { origin, "access-control-request-method": "POST" };
+  const preflight = await handle(new Request("http://gateway/rpc", { method: "OPTIONS", headers: asks }));
+  assertEquals([preflight.status, counted], [204, [["rpc", "204"]]]);
+  const readable = async (handle: (request: Request) => Promise<Response>, path = "/rpc") => {
+    const response = await handle(new Request(`http://gateway${path}`, { headers: { origin } }));
+    const { headers } = response;
+    return [response.status, headers.get("access-control-allow-origin"), headers.get("vary")];
+  };
+  assertEquals(await readable(handle), [503, origin, "Origin"]);
+  assertEquals(await readable(setUp({ authenticate: denied }).handle), [401, origin, "Origin"]);
+  assertEquals(await readable(setUp().handle, "/nothing"), [404, origin, "Origin"]);
+  assertEquals(await readable(setUp().handle), [200, origin, "Origin"]);
+
+  const none = await setUp().handle(new Request("http://gateway/rpc"));
+  assertEquals([none.headers.has("access-control-allow-origin"), none.headers.has("vary")], [false, false]);
+  const stranger = new Request("http://gateway/rpc", {
+    headers: { ...asks, origin: "https://evil.example" },
+  });
+  for (const method of ["OPTIONS", "POST"]) {
+    const { status, headers } = await setUp().handle(new Request(stranger, { method }));
+    assertEquals([status, headers.has("access-control-allow-origin")], [403, false], method);
+  }
 });
 
 Deno.test("createHandler() logs the client's address, the caller that its token proves, and why it failed", async () => {

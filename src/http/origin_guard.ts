@@ -29,20 +29,22 @@ export class OriginGuard {
       : null;
   }
 
-  /** @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED */
-  check({ headers, url }: { readonly headers: Headers; readonly url: string }): void {
+  /** @returns the Origin header; null: no web page sent the request. @throws {SluiceError} ORIGIN_DENIED, HOST_DENIED */
+  check({ headers, url }: { readonly headers: Headers; readonly url: string }): string | null {
     const origin = headers.get("origin");
-    if (origin !== null && this.#origins !== null && !this.#isAllowed(origin)) {
+    if (origin !== null && !this.allows(origin)) {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
-    if (this.#hosts === null) return;
+    if (this.#hosts === null) return origin;
     // HTTP/2 has the host in `:authority`, which Deno gives as part of the URL.
     const host = headers.get("host") ?? new URL(url).host;
     if (!this.#hosts.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
+    return origin;
   }
 
-  #isAllowed(origin: string): boolean {
-    return this.#origins!.has(origin.toLowerCase()) || isLoopback(origin);
+  /** May web pages of this origin call the gateway? */
+  allows(origin: string): boolean {
+    return this.#origins === null || this.#origins.has(origin.toLowerCase()) || isLoopback(origin);
   }
 }
 

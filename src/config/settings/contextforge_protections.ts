@@ -90,14 +90,14 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "true",
   ],
   [
-    "CSRF_*",
+    "CSRF_ENABLED CSRF_*",
     "protects logins by cookie from forged requests",
     "the gateway accepts no cookies, and refuses browsers whose origin is not in ALLOWED_ORIGINS",
   ],
   [
-    "CORS_ENABLED CORS_ALLOW_CREDENTIALS",
-    "sends CORS headers, so that web pages of other origins can call",
-    "the gateway sends no CORS headers; ALLOWED_ORIGINS only refuses other origins",
+    "CORS_ALLOW_CREDENTIALS",
+    "lets web pages of other origins send cookies",
+    "the gateway accepts no cookies; a page sends its token in the Authorization header",
     "false",
   ],
   [

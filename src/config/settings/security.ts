@@ -208,8 +208,19 @@ export const EGRESS_SETTINGS = [
     scope: "process",
     reloadable: true,
     state: "active",
-    doc: "Origins whose web pages may call the gateway from a browser. Requests from other origins get " +
-      "403.",
+    doc: "Origins whose web pages may call the gateway from a browser, besides those of this machine " +
+      "(localhost). Requests from other origins get 403.",
+  }),
+  setting({
+    name: "CORS_ENABLED",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc: "Answer the preflights of browsers and send CORS headers to pages of ALLOWED_ORIGINS. Cookies are " +
+      "never allowed: a page sends its token in the Authorization header. With false, a page can call only " +
+      "from the gateway's own origin.",
   }),
 ] as const;
 

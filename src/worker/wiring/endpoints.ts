@@ -17,6 +17,7 @@ import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { bodyReader } from "../../http/body.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
+import { Cors } from "../../http/cors.ts";
 import { createHandler, type Endpoint, type Handle } from "../../http/handler.ts";
 import { OriginGuard } from "../../http/origin_guard.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
@@ -132,14 +133,18 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     clock,
     revoked: () => catalog.now.revokedTokens,
   });
+  const originGuard = new OriginGuard({
+    allowedOrigins: config.allowedOrigins,
+    allowedHosts: config.allowedHosts,
+    listensOn: config.host,
+  });
   const handle = createHandler({
-    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter },
+    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, originGuard },
     authenticate: (headers) => authenticator.authenticate(headers),
     anonymous: ANONYMOUS,
-    originGuard: new OriginGuard({
-      allowedOrigins: config.allowedOrigins,
-      allowedHosts: config.allowedHosts,
-      listensOn: config.host,
+    cors: !config.corsEnabled ? null : new Cors({
+      allows: (origin) => originGuard.allows(origin),
+      passedHeaders: config.enableHeaderPassthrough ? config.defaultPassthroughHeaders : [],
     }),
     countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
       "endpoint",

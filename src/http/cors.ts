@@ -1,0 +1,80 @@
+// Lets web pages of allowed origins call the gateway and read its responses (Fetch standard, "HTTP CORS protocol":
+// https://fetch.spec.whatwg.org/#http-cors-protocol). The gateway takes no cookies: no response allows credentials.
+import { CORRELATION_HEADER } from "../telemetry/call_note.ts";
+
+/** Request headers of MCP clients and of this gateway that a page needs permission for. */
+const REQUEST_HEADERS = [
+  "authorization",
+  "content-type",
+  "mcp-session-id",
+  "mcp-protocol-version",
+  "last-event-id",
+  "mcp-method",
+  "mcp-name",
+  CORRELATION_HEADER,
+  "x-upstream-authorization",
+  "if-none-match",
+] as const;
+
+/** Tool arguments repeated in headers (MCP 2026-07-28, transports, "Custom Headers from Tool Parameters"). */
+const PARAM_HEADER = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/;
+
+/** Response headers that a page may read besides the safelisted ones. */
+const EXPOSED = ["Mcp-Session-Id", "WWW-Authenticate", "Retry-After", "X-Correlation-ID", "ETag"].join(", ");
+
+/** How long a browser may keep the response to a preflight. Chromium's limit. */
+const PREFLIGHT_MAX_AGE_S = 7_200;
+
+export interface CorsOptions {
+  /** May web pages of this origin call the gateway? */
+  readonly allows: (origin: string) => boolean;
+  /** Names of further request headers, which are passed to upstreams. */
+  readonly passedHeaders: readonly string[];
+}
+
+export class Cors {
+  readonly #allows: (origin: string) => boolean;
+  readonly #requestHeaders: string;
+
+  constructor({ allows, passedHeaders }: CorsOptions) {
+    this.#allows = allows;
+    const passed = passedHeaders.map((name) => name.toLowerCase());
+    this.#requestHeaders = [...new Set([...REQUEST_HEADERS, ...passed])].join(", ");
+  }
+
+  /** The response to a preflight from an allowed origin; null for any other OPTIONS request. A preflight has no token. */
+  preflight({ headers }: { readonly headers: Headers }): Response | null {
+    const origin = headers.get("origin");
+    if (origin === null || !headers.has("access-control-request-method") || !this.#allows(origin)) {
+      return null;
+    }
+    return new Response(null, {
+      status: 204,
+      headers: {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": "GET, POST, PUT, DELETE",
+        "access-control-allow-headers": this.#requestHeaders +
+          paramHeadersIn(headers.get("access-control-request-headers")),
+        "access-control-max-age": String(PREFLIGHT_MAX_AGE_S),
+        "vary": "Origin, Access-Control-Request-Headers",
+      },
+    });
+  }
+
+  /** Lets the page read the response. @param origin of the request; null: no web page sent it */
+  expose(response: Response, origin: string | null): Response {
+    // Browsers check no WebSocket handshake.
+    if (origin === null || response.status === 101 || !this.#allows(origin)) return response;
+    const { headers } = response;
+    headers.set("access-control-allow-origin", origin);
+    headers.set("access-control-expose-headers", EXPOSED);
+    headers.append("vary", "Origin");
+    return response;
+  }
+}
+
+/** The Mcp-Param-* headers that a preflight asks for. A pattern cannot allow them. */
+function paramHeadersIn(asked: string | null): string {
+  const names = (asked ?? "").toLowerCase().split(",").map((name) => name.trim());
+  return names.filter((name) => PARAM_HEADER.test(name)).map((name) => `, ${name}`).join("");
+}
