@@ -3,6 +3,7 @@
 
 import { dirname, join, resolve } from "node:path";
 import { parse } from "@std/dotenv";
+import { CREDENTIAL_HEADERS } from "../base/credential_headers.ts";
 import { SluiceError } from "../base/errors.ts";
 import { readFault } from "../base/file_error.ts";
 import { masked } from "./mask.ts";
@@ -118,7 +119,11 @@ export function loadConfig(input: LoadInput): Loaded {
     sources: sources as Record<SettingName, Source>,
     databaseDotEnv: databaseDotEnv?.path ?? null,
     ignored: byImportance(ignored),
-    warnings: [...guessable, ...warningsOf(sources, byImportance(ignored))],
+    warnings: [
+      ...guessable,
+      ...withheldHeaders(config as unknown as Config),
+      ...warningsOf(sources, byImportance(ignored)),
+    ],
   };
 }
 
@@ -215,6 +220,20 @@ function guessableSecrets(
     return `${describe(row, sources[row.name])} can be guessed, because it consists of words, sequences or ` +
       `repetitions; ${MAKE_SECRET}`;
   });
+}
+
+/** A sentence about headers of DEFAULT_PASSTHROUGH_HEADERS that are not passed, because another setting is missing. */
+function withheldHeaders(
+  { enableHeaderPassthrough, enableSensitiveHeaderPassthrough, defaultPassthroughHeaders }: Config,
+): string[] {
+  const say = (names: readonly string[], setting: string) =>
+    names.length === 0 ? [] : [
+      `DEFAULT_PASSTHROUGH_HEADERS: ${listed(names)} not passed to upstreams, because ${setting} is false`,
+    ];
+  if (!enableHeaderPassthrough) return say(defaultPassthroughHeaders, "ENABLE_HEADER_PASSTHROUGH");
+  if (enableSensitiveHeaderPassthrough) return [];
+  const credentials = defaultPassthroughHeaders.filter((name) => CREDENTIAL_HEADERS.has(name.toLowerCase()));
+  return say(credentials, "ENABLE_SENSITIVE_HEADER_PASSTHROUGH");
 }
 
 /** Does the gateway share a database server or Redis with others? Then more people reach it than those of one machine. */

@@ -292,7 +292,7 @@ Deno.test("loadConfig() refuses no environment that Kubernetes or another progra
 Deno.test("loadConfig() tells of ContextForge's settings in the environment, the protections first", () => {
   const { warnings, ignored } = load({
     environment: {
-      APP_ROOT_PATH: "/gateway",
+      UI_BASE_URL: "https://gateway.example",
       LOG_REQUESTS: "true",
       CORS_ALLOW_CREDENTIALS: "true",
       PLUGINS_ENABLED: "true",
@@ -310,7 +310,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     "protection PLUGINS_CONFIG_FILE",
     "protection REQUIRE_USER_IN_DB",
     "similar LOGLEVEL",
-    "contextforge APP_ROOT_PATH",
+    "contextforge UI_BASE_URL",
     "contextforge LOG_REQUESTS",
     "contextforge TRUST_PROXY_AUTH",
   ]);
@@ -319,7 +319,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     "No effect: PLUGINS_ENABLED, PLUGINS_CONFIG_FILE (environment). …",
     "No effect: REQUIRE_USER_IN_DB (environment). …",
     "No effect: LOGLEVEL (environment). Did you mean LOG_LEVEL?",
-    "Settings of ContextForge without effect here (environment): APP_ROOT_PATH, LOG_REQUESTS, TRUST_PROXY_AUTH",
+    "Settings of ContextForge without effect here (environment): UI_BASE_URL, LOG_REQUESTS, TRUST_PROXY_AUTH",
   ]);
   assertEquals(
     warnings[1].endsWith(
@@ -363,4 +363,20 @@ Deno.test("loadConfig() takes ContextForge's rate limits, and leaves aside those
     "RATE_LIMITING_REDIS_ENABLED",
   ]);
   assertEquals(load().config.rateLimitingEnabled, false);
+});
+
+Deno.test("loadConfig() warns of headers to pass on that another setting withholds", () => {
+  const warningsWith = (more: Record<string, string>) =>
+    load({ environment: { DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id, Authorization", ...more } }).warnings;
+  assertEquals(warningsWith({}), [
+    "DEFAULT_PASSTHROUGH_HEADERS: X-Tenant-Id, Authorization not passed to upstreams, because " +
+    "ENABLE_HEADER_PASSTHROUGH is false",
+  ]);
+  const enabled = { ENABLE_HEADER_PASSTHROUGH: "true" };
+  assertEquals(warningsWith(enabled), [
+    "DEFAULT_PASSTHROUGH_HEADERS: Authorization not passed to upstreams, because " +
+    "ENABLE_SENSITIVE_HEADER_PASSTHROUGH is false",
+  ]);
+  assertEquals(warningsWith({ ...enabled, ENABLE_SENSITIVE_HEADER_PASSTHROUGH: "true" }), []);
+  assertEquals(warningsWith({ ...enabled, DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id" }), []);
 });

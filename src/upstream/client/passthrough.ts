@@ -1,4 +1,5 @@
 // Selects the caller's headers that are sent upstream. Passed headers pin a session, so they are also part of the pool key.
+import { CREDENTIAL_HEADERS } from "../../base/credential_headers.ts";
 import type { HeaderList } from "../transport/transport.ts";
 
 export interface PassthroughRules {
@@ -45,13 +46,11 @@ const NEVER: ReadonlySet<string> = new Set([
 
 const NEVER_PREFIXES = ["content-", "mcp-", "sec-", "proxy-"];
 
-const SENSITIVE: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie"]);
-
 /** Whether a list may contain this header name (lower case). */
 export function isPassable(name: string, sensitive: boolean): boolean {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || NEVER.has(name)) return false;
   if (NEVER_PREFIXES.some((prefix) => name.startsWith(prefix))) return false;
-  return sensitive || !SENSITIVE.has(name);
+  return sensitive || !CREDENTIAL_HEADERS.has(name);
 }
 
 const NOTHING: HeaderList = Object.freeze([]);
