@@ -24,15 +24,15 @@ const warm = new Authenticator({
   clock: systemClock,
   revoked: () => new Set(),
 });
-const headers = new Headers({ authorization: `Bearer ${token}` });
-await warm.authenticate(headers);
+const authorization = `Bearer ${token}`;
+await warm.authenticate(authorization);
 
 const ids = new SessionIds(secret);
 const owner = { issuer: "mcpgateway", subject: "bench@example.com", reach: "", serverId: null };
 const id = ids.seal({ replica: 0, worker: 1, expiresAt: exp, owner });
 
 Deno.bench("token: seen before", { group: "token", baseline: true }, async () => {
-  await warm.authenticate(headers);
+  await warm.authenticate(authorization);
 });
 
 Deno.bench("token: verified by jose", { group: "token" }, async () => {

@@ -60,10 +60,10 @@ export class Authenticator {
   /**
    * If tokens are not required, a foreign token makes its bearer anonymous: the token may be meant for an upstream, which gets it by
    * header passthrough.
+   * @param value the Authorization header; null: there is none
    * @throws {SluiceError} UNAUTHENTICATED
    */
-  authenticate(headers: Headers): Principal | Promise<Principal> {
-    const value = headers.get("authorization");
+  authenticate(value: string | null): Principal | Promise<Principal> {
     if (value === null) return this.#anonymous(NO_TOKEN);
     const known = this.#cache.get(value);
     return known === undefined ? this.#authenticateAnew(value) : this.#ifCurrent(value, known);

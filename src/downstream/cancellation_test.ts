@@ -28,8 +28,12 @@ async function setUp() {
   return { ...server, a, answer: () => waiting.forEach((go) => go()) };
 }
 
-async function outcomeOf(reply: ReturnType<Awaited<ReturnType<typeof setUp>>["post"]>): Promise<string> {
-  const { error } = JSON.parse(await textOf(await reply));
+type Reply = ReturnType<Awaited<ReturnType<typeof setUp>>["post"]>;
+
+async function outcomeOf(reply: Reply): Promise<string> {
+  const text = await textOf(await reply);
+  if (text === "") return "no response";
+  const { error } = [JSON.parse(text)].flat()[0];
   return error === undefined ? "ok" : error.data.code;
 }
 
@@ -47,8 +51,43 @@ Deno.test("notifications/cancelled reaches its own call only", async () => {
   assertEquals((await post(cancel(1), { sessionId: ann })).status, 202);
   await settle(60);
   answer();
-  assertEquals(await Promise.all(calls.map(outcomeOf)), ["REQUEST_CANCELLED", "ok", "ok", "ok", "ok"]);
+  assertEquals(await Promise.all(calls.map(outcomeOf)), ["no response", "ok", "ok", "ok", "ok"]);
+  assertEquals((await calls[0]!).headers["content-type"], "text/event-stream");
   assertEquals(a.methods.filter((method) => method === "notifications/cancelled").length, 1);
+});
+
+Deno.test("notifications/cancelled is answered to a client that takes no stream, because HTTP needs a response", async () => {
+  const { post, initialize } = await setUp();
+  const sessionId = await initialize();
+  const reply = post(call(1), { sessionId, acceptsStream: false });
+  await settle(60);
+  await post(cancel(1), { sessionId });
+  assertEquals(await outcomeOf(reply), "REQUEST_CANCELLED");
+});
+
+Deno.test("a stream of a cancelled call ends without a response, and is not resumed", async () => {
+  const chatty = new FakeUpstream(({ method, http }) => {
+    if (method !== "tools/call") return undefined;
+    async function* body() {
+      yield `data: ${JSON.stringify(notification("notifications/message"))}\n\n`;
+      await new Promise((_, reject) =>
+        http.signal!.addEventListener("abort", () => reject(http.signal!.reason))
+      );
+    }
+    return { headers: { "content-type": "text/event-stream" }, body: body() };
+  });
+  const { post, send, initialize } = await mcpServer(ROWS, { a: chatty });
+  const sessionId = await initialize();
+  const reply = await post(call(1), { sessionId });
+  await post(cancel(1), { sessionId });
+  const text = await textOf(reply);
+  assertEquals([...text.matchAll(/^data: (.+)$/gm)].map(([, data]) => JSON.parse(data!).method), [
+    "notifications/message",
+  ]);
+  const lastEventId = [...text.matchAll(/^id: (.+)$/gm)].at(-1)![1]!;
+  const headers = new Headers({ "last-event-id": lastEventId });
+  const resumed = await send({ method: "GET", sessionId, headers });
+  assertEquals([resumed.status, resumed.body], [204, null]);
 });
 
 Deno.test("notifications/cancelled of a call that is over, of nothing, or without a session is taken and forgotten", async () => {
@@ -68,9 +107,17 @@ Deno.test("notifications/cancelled reaches a call with an id beyond 2^53, and on
   await settle(60);
   await send({ body: JSON.stringify(cancel("BIG")).replace('"BIG"', "12345678901234567890"), sessionId });
   await post(cancel(7), { sessionId });
-  const [single, batch] = await Promise.all(calls);
-  assertEquals(JSON.parse(await textOf(single!)).error.data.code, "REQUEST_CANCELLED");
-  assertEquals(JSON.parse(await textOf(batch!))[0].error.data.code, "REQUEST_CANCELLED");
+  assertEquals(await Promise.all(calls.map(outcomeOf)), ["no response", "no response"]);
+});
+
+Deno.test("a batch is answered without the calls that the client has cancelled", async () => {
+  const { post, answer, initialize } = await setUp();
+  const sessionId = await initialize("2025-03-26");
+  const batch = post([call(7), call(8)], { sessionId });
+  await settle(60);
+  await post(cancel(7), { sessionId });
+  answer();
+  assertEquals(JSON.parse(await textOf(await batch)).map(({ id }: { id: number }) => id), [8]);
 });
 
 Deno.test("a lost connection gives up its calls, in a session or without one, alone or in a batch", async () => {
@@ -82,8 +129,7 @@ Deno.test("a lost connection gives up its calls, in a session or without one, al
       const reply = post(message, given, gone.signal);
       await settle(60);
       gone.abort();
-      const body = JSON.parse(await textOf(await reply));
-      assertEquals([body].flat()[0].error.data.code, "REQUEST_CANCELLED");
+      assertEquals(await outcomeOf(reply), "no response");
       await settle();
       assertEquals(a.methods.includes("notifications/cancelled"), true);
     }
@@ -110,17 +156,17 @@ Deno.test("a client that leaves the stream of a batch gives its calls up", async
 
 Deno.test("a connection that was lost before its call began calls nobody", async () => {
   const { post, a } = await setUp();
-  assertEquals(await outcomeOf(post(call(1), {}, AbortSignal.abort())), "REQUEST_CANCELLED");
+  assertEquals(await outcomeOf(post(call(1), {}, AbortSignal.abort())), "no response");
   assertEquals(a.methods.includes("tools/call"), false);
 });
 
-Deno.test("DELETE gives up the session's calls", async () => {
+Deno.test("DELETE gives up the session's calls, which get no response", async () => {
   const { post, send, initialize } = await setUp();
   const sessionId = await initialize();
   const reply = post(call(1), { sessionId });
   await settle(60);
   await send({ method: "DELETE", sessionId });
-  assertEquals(await outcomeOf(reply), "SESSION_NOT_FOUND");
+  assertEquals(await outcomeOf(reply), "no response");
 });
 
 Deno.test("a session notes its calls while they last, and none that was refused", async () => {
@@ -151,5 +197,5 @@ Deno.test("of two calls with one id the later stays under way when the earlier e
   await settle(60);
   assertEquals(session!.calls.size, 1);
   await post(cancel(1), { sessionId });
-  assertEquals(await outcomeOf(second), "REQUEST_CANCELLED");
+  assertEquals(await outcomeOf(second), "no response");
 });

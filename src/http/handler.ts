@@ -5,7 +5,7 @@
 import type { Callers } from "../auth/callers.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Principal } from "../auth/principal.ts";
-import { SluiceError } from "../base/errors.ts";
+import { SluiceError, toSluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
 import type { AccessLog } from "./access_log.ts";
@@ -27,6 +27,8 @@ export interface Exchange {
   readonly caller?: string;
   /** Collects fields for the access log. */
   readonly note?: CallNote;
+  /** Why the caller is above one of its limits, for an endpoint with `answersOverLimit`. The body is unread. */
+  readonly overLimit?: SluiceError;
   /** An endpoint sets this when its response stays open. The request then counts as a stream until the response ends. */
   isStream?: boolean;
   /** An endpoint sets this when the connection outlives the response (a WebSocket). Settles when the connection ends. */
@@ -54,8 +56,12 @@ export interface Endpoint {
    * endpoint admits requests itself, after it has checked the signature.
    */
   readonly isInternal?: boolean;
+  /** Finds what stands in for the Authorization header of clients that cannot send one; null: nothing does. */
+  readonly authorizationIn?: (headers: Headers) => string | null;
   /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
+  /** Answers requests above a limit of their caller itself; otherwise they get 429. */
+  readonly answersOverLimit?: boolean;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
   serve(exchange: Exchange): Promise<Response>;
@@ -66,9 +72,11 @@ export interface HandlerDeps {
   readonly callers: Callers;
   /** null: DISABLE_ACCESS_LOG. */
   readonly accessLog: AccessLog | null;
+  /** APP_ROOT_PATH, which a path may begin with; empty: none. */
+  readonly rootPath: string;
   readonly route: (path: string) => Endpoint | null;
-  /** @throws {SluiceError} UNAUTHENTICATED */
-  readonly authenticate: (headers: Headers) => Principal | Promise<Principal>;
+  /** @param authorization the Authorization header. @throws {SluiceError} UNAUTHENTICATED */
+  readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
   /** The principal of requests to open endpoints. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
@@ -86,7 +94,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { originGuard, cors, rateLimiter, callers } = deps;
+  const { rootPath, originGuard, cors, rateLimiter, callers } = deps;
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
@@ -97,7 +105,7 @@ export function createHandler(deps: HandlerDeps): Handle {
   };
 
   return async (request, info) => {
-    const path = pathOf(request.url);
+    const path = pathOf(request.url, rootPath);
     const endpoint = route(path);
     // Before admission: the browser hides the 503 of an overload from the page if the preflight fails too.
     if (cors !== null && request.method === "OPTIONS" && !endpoint?.isInternal) {
@@ -124,13 +132,23 @@ export function createHandler(deps: HandlerDeps): Handle {
     try {
       if (!endpoint?.isInternal) origin = originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-      const principal = endpoint.open ? anonymous : await authenticate(request.headers);
+      const principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
       if (record !== null) noteCaller(record.note, principal);
-      if (isCounted) counted = countCall(callers, endpoint, principal, request);
-      const caller = rateLimiter === null
-        ? undefined
-        : count(rateLimiter, { tier: tierOf(endpoint, path), principal, request, info });
-      exchange = { request, path, principal, caller, note: record?.note, info, isStream: false };
+      let caller: string | undefined;
+      let overLimit: SluiceError | undefined;
+      try {
+        if (isCounted) counted = countCall(callers, endpoint, principal, request);
+        if (rateLimiter !== null) {
+          caller = count(rateLimiter, { tier: tierOf(endpoint, path), principal, info });
+        }
+      } catch (refusal) {
+        overLimit = toSluiceError(refusal);
+        if (!endpoint.answersOverLimit) {
+          discardBody(request);
+          throw overLimit;
+        }
+      }
+      exchange = { request, path, principal, caller, overLimit, note: record?.note, info, isStream: false };
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
@@ -159,34 +177,35 @@ function countCall(
   principal: Principal,
   request: Request,
 ): Caller | undefined {
-  try {
-    if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
-    return callers.enter(principal);
-  } catch (refusal) {
-    discardBody(request);
-    throw refusal;
-  }
+  if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
+  return callers.enter(principal);
 }
 
-interface Counted extends Pick<Exchange, "request" | "principal" | "info"> {
+function authorizationOf({ headers }: Request, endpoint: Endpoint): string | null {
+  return headers.get("authorization") ?? endpoint.authorizationIn?.(headers) ?? null;
+}
+
+interface Counted extends Pick<Exchange, "principal" | "info"> {
   readonly tier: Tier | null;
 }
 
 /** @returns the caller; undefined where no limit applies. @throws {SluiceError} RATE_LIMITED */
-function count(limiter: RateLimiter, { tier, principal, request, info }: Counted): string | undefined {
+function count(limiter: RateLimiter, { tier, principal, info }: Counted): string | undefined {
   if (tier === null) return undefined;
   const caller = callerOf(principal, info);
-  try {
-    limiter.take(tier, caller);
-    return caller;
-  } catch (refusal) {
-    discardBody(request);
-    throw refusal;
-  }
+  limiter.take(tier, caller);
+  return caller;
 }
 
-/** The path of an absolute URL. Builds no URL object, which would cost more than the rest of routing. */
-export function pathOf(url: string): string {
+/** The path of an absolute URL, below `rootPath`. Builds no URL object, which would cost more than the rest of routing. */
+export function pathOf(url: string, rootPath = ""): string {
+  const path = wholePathOf(url);
+  if (rootPath === "" || !path.startsWith(rootPath)) return path;
+  const rest = path.slice(rootPath.length);
+  return rest === "" ? "/" : rest.startsWith("/") ? rest : path;
+}
+
+function wholePathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";
   const query = url.indexOf("?", start);

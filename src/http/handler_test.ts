@@ -52,6 +52,7 @@ function setUp(
   const serveRequest = createHandler({
     originGuard,
     cors: new Cors({ allows: (origin) => originGuard.allows(origin), passedHeaders: [] }),
+    rootPath: "/root",
     admission,
     callers,
     accessLog,
@@ -81,6 +82,15 @@ Deno.test("createHandler() serves with the principal and the path without query 
   assertEquals([response.status, await response.text()], [200, "served"]);
   assertEquals([served[0]!.path, served[0]!.principal.subject], ["/rpc", "ann@example.com"]);
   assertEquals(counted, [["rpc", "200"]]);
+});
+
+Deno.test("createHandler() serves below its root path too, whether a proxy strips it or not", async () => {
+  const { handle, served } = setUp();
+  for (const path of ["/root/rpc", "/root/rpc/", "/rpc"]) await handle(new Request(`http://gateway${path}`));
+  assertEquals(served.map(({ path }) => path), ["/rpc", "/rpc", "/rpc"]);
+  for (const path of ["/root", "/rootrpc", "/root/root/rpc"]) {
+    assertEquals((await handle(new Request(`http://gateway${path}`))).status, 404, path);
+  }
 });
 
 Deno.test("createHandler() answers a failure as its endpoint speaks", async () => {

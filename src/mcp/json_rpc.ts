@@ -45,6 +45,8 @@ export function parseJson(text: string, maxDepth: number): unknown {
 export function classify(value: unknown, text: string): Message {
   if (!isObject(value)) throw invalid("a message is a JSON object");
   if (value.jsonrpc !== "2.0") throw invalid('"jsonrpc" must be "2.0"');
+  // Some clients write null for "no params".
+  if (value.params === null) return classify({ ...value, params: undefined }, removeMember(text, "params"));
   const { id, method, params } = value;
   if (method === undefined) {
     if (!("result" in value) && !("error" in value)) throw invalid('"method" is missing');
@@ -54,7 +56,7 @@ export function classify(value: unknown, text: string): Message {
     return { kind: "response", id: of, value, text };
   }
   if (typeof method !== "string") throw invalid('"method" must be a string');
-  if (params !== undefined && (params === null || typeof params !== "object")) {
+  if (params !== undefined && typeof params !== "object") {
     throw invalid('"params" must be an object or an array');
   }
   if (id === undefined) return { kind: "notification", method, params, text };

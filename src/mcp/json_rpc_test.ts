@@ -12,6 +12,7 @@ import {
   parseJson,
   replaceMember,
   replaceSoleMember,
+  type RequestMessage,
 } from "./json_rpc.ts";
 
 const request = (text: string) => classify(parseJson(text, 30), text);
@@ -36,13 +37,19 @@ Deno.test("classify() refuses what is no JSON-RPC 2.0 message", () => {
       '{"jsonrpc":"2.0","id":{},"method":"x"}',
       '{"jsonrpc":"2.0","id":1,"method":7}',
       '{"jsonrpc":"2.0","id":1,"method":"x","params":"p"}',
-      '{"jsonrpc":"2.0","id":1,"method":"x","params":null}',
       '{"jsonrpc":"2.0","id":1}',
       '{"jsonrpc":"2.0","result":{}}',
     ]
   ) {
     assertThrows(() => request(text), SluiceError, "Invalid request", text);
   }
+});
+
+Deno.test("classify() takes null for no params, and passes none on", () => {
+  const { params, text } = request(
+    '{"jsonrpc":"2.0", "id": 1.0,"params":null,"method":"x"}',
+  ) as RequestMessage;
+  assertEquals([params, text], [undefined, '{"jsonrpc":"2.0","id": 1.0,"method":"x"}']);
 });
 
 Deno.test("parseJson() refuses what is not JSON and what is nested too deep", () => {

@@ -175,6 +175,16 @@ Deno.test("Dispatcher.respond() calls a tool as a method only where the endpoint
   assertEquals(params, [called({ x: 1 }), called({ x: 1 }), called({})]);
 });
 
+Deno.test("Dispatcher.respond() takes null for no arguments, and passes none on", async () => {
+  const { ask, a } = await setUp();
+  assertEquals((await ask("tools/call", { name: "a-echo", arguments: null, _meta: {} })).result, {
+    ok: true,
+  });
+  await ask("prompts/get", { arguments: null, name: "a-ask" });
+  const sent = a.received.filter(({ method }) => method === "tools/call" || method === "prompts/get");
+  assertEquals(sent.map(({ params }) => params), [{ name: "echo", _meta: {} }, { name: "ask" }]);
+});
+
 Deno.test("Dispatcher.respond() refuses params of the wrong shape without asking the upstream", async () => {
   const { ask, a } = await setUp();
   const calls: [string, unknown][] = [
@@ -182,7 +192,6 @@ Deno.test("Dispatcher.respond() refuses params of the wrong shape without asking
     ["tools/call", []],
     ["tools/call", { name: 1 }],
     ["tools/call", { name: "a-echo", arguments: [] }],
-    ["tools/call", { name: "a-echo", arguments: null }],
     ["prompts/get", {}],
     ["resources/read", { uri: 1 }],
     ["completion/complete", {}],

@@ -117,7 +117,7 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answere
       while (!heard.includes(part)) heard += (await events.read()).value!;
     };
     await until("session_id=");
-    const address = /^data: (.*session_id=\S+)$/m.exec(heard)![1]!;
+    const address = `/${/^data: (.*session_id=\S+)$/m.exec(heard)![1]!}`;
     const ping = { jsonrpc: "2.0", id: "over-sse", method: "ping" };
     assertEquals((await post(other, ping, { token, path: address })).status, 202);
     await until('"id":"over-sse"');

@@ -130,11 +130,15 @@ Deno.test("The workers of one process count a caller's requests together, and re
         let letIn = 0;
         const last = await waitFor(async () => {
           const answer = await post(sluice, batch, options);
-          if (answer.status !== 200) return answer;
+          const { error } = Array.isArray(answer.body) ? answer.body[0] : answer.body;
+          if (error !== undefined) return { ...answer, error };
           assertEquals(answer.body.length, batch.length);
           letIn += batch.length;
         }, { what: "a batch too much", everyMs: 300 });
-        assertEquals([last.status, last.body.error.data.code], [429, "RATE_LIMITED"]);
+        assertEquals(last.error.data.code, "RATE_LIMITED");
+        // In a session each call gets an error of its own, since a 429 ends sessions of some clients.
+        if (options === rpc) assertEquals(last.status, 429);
+        else assertEquals([last.status, last.body.length], [200, batch.length]);
         assert(letIn >= LIMIT - batch.length && letIn <= mostSince(from), `${letIn} let in`);
       }
     },

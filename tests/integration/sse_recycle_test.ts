@@ -21,7 +21,7 @@ async function openSse(sluice: Sluice, token: string) {
     state.ended = true;
   })();
   const first = await waitFor(() => events[0], { what: "the endpoint" });
-  return { path: /^data: (.*)$/m.exec(first)![1]!, events, state, reading };
+  return { path: `/${/^data: (.*)$/m.exec(first)![1]!}`, events, state, reading };
 }
 
 Deno.test("SSE sessions take messages on any connection while their workers are recycled, and end with an end (timed)", async () => {

@@ -228,7 +228,7 @@ gatewayTest("200 WebSockets and 200 SSE streams leave no descriptor behind", asy
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
       const { value } = await reader.read();
       const endpoint = /^event: endpoint\ndata: (.*)$/m.exec(value!)![1]!;
-      const posted = await fetch(sluice.url + endpoint, {
+      const posted = await fetch(new URL(endpoint, `${sluice.url}/sse`), {
         method: "POST",
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
         body: JSON.stringify(INITIALIZE),

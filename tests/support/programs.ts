@@ -23,6 +23,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "python3", debianPackage: "python3" },
   { name: "pip3", debianPackage: "python3-pip" },
   { name: "script", debianPackage: "bsdutils" },
+  { name: "chromium", debianPackage: "chromium" },
 ];
 
 /** Debian keeps the PostgreSQL server's programs here, by version, and not on PATH. */

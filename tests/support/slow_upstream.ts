@@ -24,6 +24,8 @@ export class SlowUpstream implements AsyncDisposable {
   calls = 0;
   /** Those whose caller left before the answer. */
   abandoned = 0;
+  /** Calls of `talk` under way. */
+  talking = 0;
   readonly #options: SlowOptions;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #waiting: (() => void)[] = [];
@@ -100,6 +102,7 @@ export class SlowUpstream implements AsyncDisposable {
     const encoder = new TextEncoder();
     const event = (message: unknown) => encoder.encode(`data: ${JSON.stringify(message)}\n\n`);
     let isOpen = true;
+    this.talking++;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         const params = { level: "info", data: "hello" };
@@ -108,10 +111,12 @@ export class SlowUpstream implements AsyncDisposable {
           if (!isOpen) return;
           controller.enqueue(event({ jsonrpc: "2.0", id, result: DONE }));
           controller.close();
+          this.talking--;
         });
       },
       cancel: () => {
         isOpen = false;
+        this.talking--;
       },
     });
     return new Response(body, { headers: { "content-type": "text/event-stream" } });

@@ -19,11 +19,6 @@ export interface ForeignSetting {
 
 const OTHERS: readonly ForeignRow[] = [
   [
-    "APP_ROOT_PATH",
-    "is the path under which a proxy publishes the gateway",
-    "the gateway serves at /; let the proxy strip the path",
-  ],
-  [
     "APP_DOMAIN UI_BASE_URL",
     "is the public address",
     "ALLOWED_HOSTS and ALLOWED_ORIGINS name the public addresses",

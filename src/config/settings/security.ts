@@ -1,9 +1,8 @@
 // Settings of authentication, outbound addresses, and limits.
 
 import { z } from "zod";
-import { parseNetwork } from "../../base/egress_guard_address.ts";
 import { SECRET_RULE, secretFault } from "./secret_quality.ts";
-import { bool, bytes, int, type Kind, list, oneOf, setting, text } from "./setting.ts";
+import { bool, bytes, int, type Kind, list, network, oneOf, setting, text } from "./setting.ts";
 
 /** Short and published secrets are refused: with those, anybody could forge tokens. */
 const SECRET: Kind<string, null> = {
@@ -17,10 +16,6 @@ const SECRET: Kind<string, null> = {
     return z.NEVER;
   }),
 };
-
-function network(item: string): string | undefined {
-  return parseNetwork(item) === null ? undefined : item;
-}
 
 export const AUTH_SETTINGS = [
   setting({

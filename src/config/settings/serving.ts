@@ -1,6 +1,6 @@
 // Settings of listening, of workers, and of the log.
 
-import { bool, int, kind, mebibytes, oneOf, seconds, setting, text } from "./setting.ts";
+import { bool, int, kind, list, mebibytes, network, oneOf, seconds, setting, text } from "./setting.ts";
 
 /** WORKERS=auto is one worker per core, as in Granian, up to this number. */
 const MAX_AUTO_WORKERS = 16;
@@ -23,6 +23,31 @@ export const LISTEN_SETTINGS = [
     reloadable: false,
     state: "active",
     doc: "The port to listen on.",
+  }),
+  setting({
+    name: "APP_ROOT_PATH",
+    kind: kind(null, "a path like /gateway", (given) => {
+      const path = given.replace(/\/$/, "");
+      return path === "" || /^(\/[A-Za-z0-9._~-]+)+$/.test(path) ? path : undefined;
+    }),
+    default: "/",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "The path under which a reverse proxy publishes the gateway. The gateway serves with and without it, " +
+      "so the proxy may strip it or not.",
+  }),
+  setting({
+    name: "TRUSTED_PROXY_NETWORKS",
+    kind: list("networks like 10.20.0.0/16, or *", (item) => item === "*" ? item : network(item)),
+    default: "127.0.0.1,::1",
+    scope: "process",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Reverse proxies whose X-Forwarded-Prefix header is believed. The prefix goes into the address that " +
+      "an SSE client posts to.",
   }),
   setting({
     name: "BACKLOG",

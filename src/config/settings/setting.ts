@@ -2,6 +2,7 @@
 // tables.
 
 import { z } from "zod";
+import { parseNetwork } from "../../base/egress_guard_address.ts";
 
 /** The unit of the text. In Config, `s` and `ms` are milliseconds; `MiB` and `bytes` stay as written. */
 export type Unit = "s" | "ms" | "bytes" | "MiB" | null;
@@ -138,6 +139,11 @@ export function list<T extends string = string>(
     const values = words.map(accept);
     return values.includes(undefined) ? undefined : [...new Set(values as T[])];
   });
+}
+
+/** `item` if it is an IP address or a network like 10.0.0.0/8; undefined otherwise. */
+export function network(item: string): string | undefined {
+  return parseNetwork(item) === null ? undefined : item;
 }
 
 /** `item` if it is a valid header name (a token of RFC 9110); undefined otherwise. */

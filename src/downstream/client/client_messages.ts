@@ -3,7 +3,13 @@
 // This file takes responses, cancellations, progress, and notifications for upstreams.
 import type { Cancellation } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
-import { isObject, type JsonRpcId, type Message, type RequestMessage } from "../../mcp/json_rpc.ts";
+import {
+  isObject,
+  type JsonRpcId,
+  memberText,
+  type Message,
+  type RequestMessage,
+} from "../../mcp/json_rpc.ts";
 import { negotiateRevision } from "../../mcp/revisions.ts";
 import { clientDescription } from "../../proxy/methods/lifecycle.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
@@ -71,6 +77,11 @@ export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call:
     // If the client used one id twice, the entry belongs to another call by now.
     if (calls.get(key) === call) calls.delete(key);
   };
+}
+
+/** Does the body of a POST begin a session? Some clients repeat the id of an ended session there. */
+export function opensSession(body: string): boolean {
+  return body.includes('"initialize"') && memberText(body, "method") === '"initialize"';
 }
 
 /** The client that an `initialize` describes; null if the description is invalid. */

@@ -8,9 +8,11 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
+import { addressOf } from "../../http/rate_tiers.ts";
 import { countBatch } from "../exchange/batch.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
+import type { PublicPrefix } from "./public_prefix.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "../exchange/mcp_exchange.ts";
 import { noteRequest } from "../exchange/request_note.ts";
@@ -32,6 +34,7 @@ export interface LegacySseDeps {
   readonly readBody: ReadBody;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  readonly publicPrefix: PublicPrefix;
   /** The way to the worker, of this replica or another, that has the stream; null: this worker has it. */
   readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
   /** The way to this worker's predecessor, which keeps its streams to its end; null: there is none. */
@@ -40,6 +43,8 @@ export interface LegacySseDeps {
 
 interface OpenStream {
   readonly session: DuplexSession;
+  /** The virtual server in the path; null for /sse. */
+  readonly serverId: string | null;
   readonly stream: EventStream;
 }
 
@@ -77,7 +82,9 @@ export class LegacySse {
     const { sessionId, body, principal, caller, headers, note } = message;
     const open = this.#open.get(sessionId!);
     if (open === undefined) return await this.#askPredecessor(message);
-    const { session } = open;
+    const { session, serverId } = open;
+    const claims = this.#deps.ids.open(sessionId!, this.#deps.clock.now());
+    if (claims === null || !isBoundTo(claims, ownerOf(principal, serverId))) notFound();
     const said = session.read(body);
     if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
     if (note !== undefined && "method" in said) noteRequest(note, said);
@@ -100,7 +107,7 @@ export class LegacySse {
   }
 
   #openStream(exchange: Exchange): Response {
-    const { request, path, principal, note } = exchange;
+    const { request, path, principal, note, info } = exchange;
     const { ids, clock, place: { replica, worker }, sessions, catalog } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
@@ -123,10 +130,13 @@ export class LegacySse {
       send: (text) => stream.send(text),
       close: () => stream.close(),
     });
-    this.#open.set(id, { session, stream });
-    // A path, not a URL: only the client knows by which host name it reached the gateway.
-    const base = serverId === null ? "" : `/servers/${serverId}`;
-    stream.tell("endpoint", `${base}/message?session_id=${id}`);
+    this.#open.set(id, { session, stream, serverId });
+    const address = messageAddress(
+      request,
+      path,
+      this.#deps.publicPrefix.of(request.headers, addressOf(info)),
+    );
+    stream.tell("endpoint", `${address}?session_id=${id}`);
     exchange.isStream = true;
     return new Response(stream.readable, { headers: EVENT_STREAM_HEADERS });
   }
@@ -140,7 +150,10 @@ export class LegacySse {
     if (sessionId === null) throw new SluiceError("INVALID_REQUEST", { reason: "session_id is missing" });
     const serverId = serverAt(path, "message");
     const claims = ids.open(sessionId, clock.now());
-    if (claims === null || !isBoundTo(claims, ownerOf(principal, serverId))) notFound();
+    if (claims === null) notFound();
+    // A client that resolves a relative address against the host alone posts to /message, also for a virtual server. The owner of the
+    // stream checks the caller then.
+    if (serverId !== null && !isBoundTo(claims, ownerOf(principal, serverId))) notFound();
     if (note !== undefined) note.session = claims.name;
     const message: McpRequest = {
       isForSse: true,
@@ -161,6 +174,15 @@ export class LegacySse {
     const reply = forward === null ? await this.receive(message) : await forward(message, NEVER_CANCELLED);
     return new Response(reply.body, { status: reply.status, headers: reply.headers });
   }
+}
+
+/**
+ * Where the client posts its messages: the sibling of its own address, which the gateway need not know. Behind a known prefix it is a
+ * whole path, for clients that resolve addresses against the host alone.
+ */
+function messageAddress({ url }: Request, path: string, prefix: string | null): string {
+  if (prefix !== null) return `${prefix}${path.replace(/[^/]+$/, "")}message`;
+  return /^[^?]*\/(\?|$)/.test(url) ? "../message" : "message";
 }
 
 function notFound(): never {

@@ -10,6 +10,7 @@ import { readJsonText } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { LegacySse } from "./legacy_sse.ts";
+import { PublicPrefix } from "./public_prefix.ts";
 import type { McpReply, McpRequest } from "../exchange/mcp_exchange.ts";
 import { SessionIds } from "../session/session_id.ts";
 
@@ -49,6 +50,7 @@ async function worker(
     catalog: () => catalog,
     readBody: (request) => readJsonText(request, 1_000),
     rateLimiter,
+    publicPrefix: new PublicPrefix({ rootPath: "", trustedProxies: ["127.0.0.1"] }),
     elsewhere: (claims) =>
       claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),
     predecessor: () => handedOver ? null : (request) => handOn(worker, request),
@@ -70,7 +72,7 @@ async function worker(
       opened,
       response,
       first,
-      endpoint: /^data: (.*)$/m.exec(first)![1]!,
+      endpoint: pathAt(path, /^data: (.*)$/m.exec(first)![1]!),
       next,
       leave: () => reader.cancel(),
     };
@@ -87,6 +89,12 @@ async function worker(
   return { ...server, sse, forwarded, exchange, open, post, said };
 }
 
+/** What a client calls that reads `address` in the event stream at `path`. */
+function pathAt(path: string, address: string): string {
+  const { pathname, search } = new URL(address, `http://gateway${path}`);
+  return pathname + search;
+}
+
 async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
   return (await assertRejects(() => work, SluiceError)).code;
 }
@@ -95,7 +103,7 @@ Deno.test("LegacySse opens a stream that names its address for messages first, a
   const { open, said, sessions } = await worker();
   const { opened, response, first, endpoint, next } = await open();
   assertEquals([opened.isStream, response.headers.get("content-type")], [true, "text/event-stream"]);
-  assertEquals(first, `event: endpoint\ndata: ${endpoint}\n\n`);
+  assert(/^event: endpoint\ndata: message\?session_id=[a-z0-9]+\n\n$/.test(first), first);
   assert(/^\/message\?session_id=[a-z0-9]+$/.test(endpoint), endpoint);
   // With the one place that this worker has: the POST gives it back before the call takes it.
   assertEquals(await said(endpoint, INITIALIZE), 202);
@@ -104,6 +112,40 @@ Deno.test("LegacySse opens a stream that names its address for messages first, a
   const narrow = await open("/servers/s/sse");
   assert(narrow.endpoint.startsWith("/servers/s/message?session_id="), narrow.endpoint);
   assertEquals(sessions.size, 2);
+});
+
+Deno.test("LegacySse names an address that holds behind a path prefix, be it known or not", async () => {
+  const { sse, exchange, post } = await worker();
+  const addressAt = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await sse.streams.serve({
+      ...exchange(path, { headers }),
+      path: path.replace(/\/$/, ""),
+    });
+    const { value } = await response.body!.pipeThrough(new TextDecoderStream()).getReader().read();
+    return /^data: (.*)\?session_id=/m.exec(value!)![1]!;
+  };
+  assertEquals(await addressAt("/sse"), "message");
+  assertEquals(pathAt("/prefix/sse", await addressAt("/sse")), "/prefix/message");
+  assertEquals(
+    pathAt("/prefix/servers/s/sse/", await addressAt("/servers/s/sse/")),
+    "/prefix/servers/s/message",
+  );
+  const prefix = { "x-forwarded-prefix": "/prefix" };
+  assertEquals(await addressAt("/sse", prefix), "/prefix/message");
+  assertEquals(await addressAt("/servers/s/sse", prefix), "/prefix/servers/s/message");
+  assertEquals(await codeOf(post("/message?session_id=x", PING)), "SESSION_NOT_FOUND");
+});
+
+Deno.test("LegacySse takes messages for a virtual server's stream at /message too, from its owner", async () => {
+  const { open, post } = await worker();
+  const { endpoint } = await open("/servers/s/sse");
+  const query = endpoint.slice(endpoint.indexOf("?"));
+  assertEquals((await post(`/message${query}`, PING)).status, 202);
+  assertEquals(
+    await codeOf(post(`/message${query}`, PING, principal({ subject: "bob" }))),
+    "SESSION_NOT_FOUND",
+  );
+  assertEquals(await codeOf(post(`/servers/other/message${query}`, PING)), "SESSION_NOT_FOUND");
 });
 
 Deno.test("LegacySse ends the session with its stream", async () => {
@@ -151,12 +193,18 @@ Deno.test("LegacySse passes a message on to the worker that has the stream", asy
   await owner.clock.tick(0);
   assertEquals(await next(), 'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n');
   assertEquals(other.forwarded.map(([to]) => to), [1]);
-  // A stranger's goes nowhere.
+  // The owner of the stream refuses a stranger's.
   assertEquals(
     await codeOf(other.post(endpoint, PING, principal({ subject: "bob" }))),
     "SESSION_NOT_FOUND",
   );
-  assertEquals(other.forwarded.length, 1);
+  const narrow = await owner.open("/servers/s/sse");
+  const { length } = other.forwarded;
+  assertEquals(
+    await codeOf(other.post(narrow.endpoint, PING, principal({ subject: "bob" }))),
+    "SESSION_NOT_FOUND",
+  );
+  assertEquals(other.forwarded.length, length);
 });
 
 Deno.test("LegacySse: a worker that has handed over keeps its streams, and its successor passes on what comes for them", async () => {

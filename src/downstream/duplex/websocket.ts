@@ -19,6 +19,14 @@ export interface WebSocketDeps {
 /** The subprotocol that MCP clients ask for. */
 const SUBPROTOCOL = "mcp";
 
+const SUBPROTOCOLS = "sec-websocket-protocol";
+
+/**
+ * A further subprotocol that carries the token. Browsers cannot send an Authorization header with a WebSocket, and a URL would be
+ * logged. The gateway never selects this one, so that no response repeats the token.
+ */
+const BEARER_PREFIX = "bearer.";
+
 /** Time for a client to read its last messages and the close frame, ms. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -53,6 +61,11 @@ export class WebSocketEndpoint implements Endpoint {
     return [...this.#peerPorts];
   }
 
+  authorizationIn(headers: Headers): string | null {
+    const bearer = subprotocolsIn(headers).find((name) => name.startsWith(BEARER_PREFIX));
+    return bearer === undefined ? null : `Bearer ${bearer.slice(BEARER_PREFIX.length)}`;
+  }
+
   async serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal, caller, note, info } = exchange;
     const { sessions, catalog, maxMessageBytes } = this.#deps;
@@ -63,7 +76,9 @@ export class WebSocketEndpoint implements Endpoint {
     const serverId = serverAt(path, "ws");
     scopeFor(catalog(), principal, serverId);
     // Copied: the request is over once the connection is a WebSocket.
-    const sender = { principal, caller, received: new Headers(request.headers) };
+    const received = new Headers(request.headers);
+    received.delete(SUBPROTOCOLS);
+    const sender = { principal, caller, received };
     const { port } = info.remoteAddr;
     const { socket, response } = this.#upgrade(request);
     this.#peerPorts.add(port);
@@ -100,10 +115,9 @@ export class WebSocketEndpoint implements Endpoint {
   #upgrade(request: Request): Deno.WebSocketUpgrade {
     const { headers } = request;
     if (headers.get("sec-websocket-version") !== "13") throw new SluiceError("UPGRADE_REQUIRED");
-    const asked = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ?? [];
     try {
       return Deno.upgradeWebSocket(request, {
-        protocol: asked.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
+        protocol: subprotocolsIn(headers).includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
         // Deno pings after half of this time.
         idleTimeout: Math.ceil(2 * this.#deps.pingIntervalMs / 1000),
       });
@@ -111,6 +125,10 @@ export class WebSocketEndpoint implements Endpoint {
       throw new SluiceError("UPGRADE_REQUIRED", {}, { cause });
     }
   }
+}
+
+function subprotocolsIn(headers: Headers): string[] {
+  return headers.get(SUBPROTOCOLS)?.split(",").map((name) => name.trim()) ?? [];
 }
 
 interface ChannelEvents {

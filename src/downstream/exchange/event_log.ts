@@ -7,8 +7,17 @@ const MAX_KEPT_CHARS = 1024 * 1024;
 /** Events kept, since small ones take memory too. */
 const MAX_KEPT_EVENTS = 1_000;
 
+/** The first revision whose clients accept an event without a message (2025-11-25, "priming event"). Older SDKs fail on it. */
+export const PRIMED_SINCE = "2025-11-25";
+
 /** The `retry` value for clients, ms: their pause before they resume a broken stream. */
 export const RETRY_MS = 1_000;
+
+/**
+ * The same where the whole gateway stops. The official TypeScript client tries twice at this interval and then gives the stream up,
+ * so that a restart may take twice this time.
+ */
+export const RESTART_RETRY_MS = 6_000;
 
 interface Event {
   readonly seq: number;
@@ -25,6 +34,7 @@ export class LoggedStream {
   /** The last event that was sent on a connection. Later events wait for the next connection. */
   #sentSeq = 0;
   #ended = false;
+  #isWithdrawn = false;
 
   constructor(readonly number: number, log: EventLog) {
     this.#log = log;
@@ -36,6 +46,11 @@ export class LoggedStream {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Has the client cancelled the call? The stream ended without a response then, and must not be resumed. */
+  get isWithdrawn(): boolean {
+    return this.#isWithdrawn;
   }
 
   get kept(): readonly Event[] {
@@ -61,6 +76,12 @@ export class LoggedStream {
     for (const carrier of [...this.#carriers]) carrier.close();
   }
 
+  /** The same for a call that the client has cancelled. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+    this.end();
+  }
+
   /** Adds a connection. @param afterSeq the last event that the client has; null: all that were sent */
   carryOn(carrier: EventStream, afterSeq: number | null): void {
     this.#carriers.push(carrier);
@@ -76,6 +97,14 @@ export class LoggedStream {
 
   closeCarriers(which: (carrier: EventStream) => boolean = () => true): void {
     for (const carrier of this.#carriers.filter(which)) carrier.close();
+  }
+
+  /** Ends the connections; clients open them again after a pause. */
+  suspendCarriers(retryMs: number): void {
+    for (const carrier of [...this.#carriers]) {
+      carrier.retryAfter(retryMs);
+      carrier.close();
+    }
   }
 
   keepalive(): void {

@@ -43,6 +43,11 @@ export class EventStream {
     this.#write(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`);
   }
 
+  /** Asks the client to pause for `retryMs` before it opens the stream again. */
+  retryAfter(retryMs: number): void {
+    this.#write(`retry: ${retryMs}\n\n`);
+  }
+
   keepalive(): void {
     this.#write(SSE_KEEPALIVE);
   }

@@ -3,13 +3,10 @@
 import type { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ClientPeer } from "../../upstream/client/client_peer.ts";
-import type { LoggedStream } from "../exchange/event_log.ts";
+import { type LoggedStream, PRIMED_SINCE } from "../exchange/event_log.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import type { DownstreamSession } from "../session/downstream_session.ts";
-
-/** The first revision whose clients accept an empty event (2025-11-25, "priming event"). Older SDKs fail on it. */
-const PRIMED_SINCE = "2025-11-25";
 
 export class CallReply implements ClientPeer {
   /** Settles with status and headers. */
@@ -55,17 +52,29 @@ export class CallReply implements ClientPeer {
     this.#finish(`[${responses.join(",")}]`, 200, responses);
   }
 
+  /**
+   * The client has cancelled the call: the stream ends without a response (2025-11-25, cancellation, "Behavior").
+   * @param body sent to a client that accepts no stream, since HTTP needs a response
+   */
+  withdraw(body: string): void {
+    if (this.#carrier !== null) this.#end((stream) => stream.withdraw());
+    else if (!this.#request.acceptsStream) this.finish(body);
+    else this.#resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: "" });
+  }
+
   #finish(body: string, status: number, messages: readonly string[]): void {
     if (this.#carrier === null && (this.#request.acceptsJson || status !== 200)) {
       return this.#resolve({ status, headers: JSON_HEADERS, body });
     }
     for (const message of messages) this.#send(message);
-    if (this.#stream === null) this.#carrier!.close();
-    else {
-      const stream = this.#stream;
-      stream.end();
-      this.#session!.forgetLater(stream);
-    }
+    this.#end((stream) => stream.end());
+  }
+
+  #end(endLogged: (stream: LoggedStream) => void): void {
+    const stream = this.#stream;
+    if (stream === null) return this.#carrier!.close();
+    endLogged(stream);
+    this.#session!.forgetLater(stream);
   }
 
   notify(text: string): void {

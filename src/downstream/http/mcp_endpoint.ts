@@ -3,13 +3,26 @@
 //
 // This file reads a request to /mcp or /servers/{id}/mcp, finds the worker that owns its session, and writes the response.
 import type { CancelSignal } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
+import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
+import { discardBody } from "../../http/refusal.ts";
+import { classify, errorText, idText, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
+import { encodeSseEvent } from "../../mcp/sse.ts";
 import { noteBody } from "../../telemetry/call_note.ts";
-import type { McpReply, McpRequest, Owned, Serve } from "../exchange/mcp_exchange.ts";
+import { cancelledKey, opensSession } from "../client/client_messages.ts";
+import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
+import {
+  JSON_HEADERS,
+  type McpReply,
+  type McpRequest,
+  type Owned,
+  type Serve,
+} from "../exchange/mcp_exchange.ts";
+import { noteRequest } from "../exchange/request_note.ts";
 import { mayBeSessionless } from "../sessionless/request_claims.ts";
 import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
 import { serverAt } from "../exchange/visible_scope.ts";
@@ -31,12 +44,15 @@ export interface McpEndpointDeps {
   readonly pendingCalls: Pick<PendingCalls, "claimsOf">;
   /** The way to the worker, of this replica or another, that owns a session or pending call; null: this worker does. */
   readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
+  readonly maxJsonDepth: number;
+  readonly errors: ErrorReporter;
 }
 
 export class McpEndpoint implements Endpoint {
   readonly name = "mcp";
   readonly speaks = "json-rpc";
   readonly streamsOnGet = true;
+  readonly answersOverLimit = true;
   readonly #deps: McpEndpointDeps;
 
   constructor(deps: McpEndpointDeps) {
@@ -44,9 +60,15 @@ export class McpEndpoint implements Endpoint {
   }
 
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, path, principal, caller, note } = exchange;
+    const { request, path, principal, caller, overLimit, note } = exchange;
     const { clients, readBody } = this.#deps;
     const { headers, method } = request;
+    // An empty id means no session, as for several clients.
+    const sessionId = headers.get("mcp-session-id") || null;
+    if (overLimit !== undefined && !(method === "POST" && this.#isSession(sessionId))) {
+      discardBody(request);
+      throw overLimit;
+    }
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
     }
@@ -59,7 +81,7 @@ export class McpEndpoint implements Endpoint {
       principal,
       caller,
       serverId: serverIdIn(path),
-      sessionId: headers.get("mcp-session-id"),
+      sessionId,
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
@@ -68,10 +90,14 @@ export class McpEndpoint implements Endpoint {
     };
     const clientGone = clients.enter(request);
     try {
-      const reply = await this.#reply(mcpRequest, clientGone);
-      exchange.isStream = reply.body instanceof ReadableStream;
-      if (note !== undefined && typeof reply.body === "string") noteBody(note, reply.body);
-      return new Response(reply.body, { status: reply.status, headers: reply.headers });
+      const reply = overLimit === undefined
+        ? await this.#reply(mcpRequest, clientGone)
+        : await this.#replyOverLimit(overLimit, mcpRequest, clientGone);
+      return responseOf(reply, exchange);
+    } catch (error) {
+      // The further messages of a batch are counted once it is read.
+      if (sessionId === null || overLimit !== undefined || !isError(error, "RATE_LIMITED")) throw error;
+      return responseOf(await this.#replyOverLimit(error, mcpRequest, clientGone), exchange);
     } finally {
       clients.leave(clientGone);
     }
@@ -87,12 +113,50 @@ export class McpEndpoint implements Endpoint {
 
   #sessionReply(request: McpRequest, clientGone: CancelSignal): Promise<McpReply> {
     const { ids, clock, serveInSession, elsewhere } = this.#deps;
-    const { sessionId, note } = request;
+    const { sessionId, body, note } = request;
     const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
+    const forward = claims === null ? null : elsewhere(claims, "session");
+    if (sessionId !== null && (claims === null || forward !== null) && opensSession(body)) {
+      return serveInSession({ ...request, sessionId: null }, null, clientGone);
+    }
     if (sessionId !== null && claims === null) throw new SluiceError("SESSION_NOT_FOUND");
     if (note !== undefined && claims !== null) note.session = claims.name;
-    const forward = claims === null ? null : elsewhere(claims, "session");
     return forward === null ? serveInSession(request, claims, clientGone) : forward(request, clientGone);
+  }
+
+  #isSession(sessionId: string | null): boolean {
+    const { ids, clock } = this.#deps;
+    return sessionId !== null && ids.open(sessionId, clock.now()) !== null;
+  }
+
+  /**
+   * A call in a session that is above a limit of its caller fails as a JSON-RPC error with HTTP 200: a 429 ends the whole session of
+   * the official Python SDK 1.x. Responses and cancellations are always taken; other notifications are dropped, as on duplex channels.
+   */
+  #replyOverLimit(
+    overLimit: SluiceError,
+    request: McpRequest,
+    clientGone: CancelSignal,
+  ): Promise<McpReply> | McpReply {
+    const { maxJsonDepth, errors } = this.#deps;
+    const { body, headers, acceptsJson, note } = request;
+    const value = parseJson(body, maxJsonDepth);
+    const messages = piecesOf(value, body).map(([value, text]) => classify(value, text));
+    const calls = messages.filter((message) => message.kind === "request");
+    if (calls.length === 0) {
+      const isTaken = messages.some((message) =>
+        message.kind === "response" || cancelledKey(message) !== null
+      );
+      return isTaken ? this.#reply(request, clientGone) : { status: 202, headers: {}, body: null };
+    }
+    if (note !== undefined) noteRequest(note, calls[0]!);
+    const error = rpcErrorText(errors.report(overLimit, { note, received: headers }));
+    const answers = calls.map((call) => errorText(idText(call), error));
+    const text = Array.isArray(value) ? `[${answers.join(",")}]` : answers[0]!;
+    const retry = errorHeaders(overLimit);
+    return acceptsJson
+      ? { status: 200, headers: { ...JSON_HEADERS, ...retry }, body: text }
+      : { status: 200, headers: { ...EVENT_STREAM_HEADERS, ...retry }, body: encodeSseEvent(text) };
   }
 
   /** Without sessions, the `requestState` of an earlier response names the worker. */
@@ -106,6 +170,12 @@ export class McpEndpoint implements Endpoint {
       ? await serveSessionless(request, clientGone)
       : await forward(request, clientGone);
   }
+}
+
+function responseOf({ status, headers, body }: McpReply, exchange: Exchange): Response {
+  exchange.isStream = body instanceof ReadableStream;
+  if (exchange.note !== undefined && typeof body === "string") noteBody(exchange.note, body);
+  return new Response(body, { status, headers });
 }
 
 /** `/servers/{id}/mcp` -> id; null for `/mcp`. */

@@ -1,14 +1,21 @@
 import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
-import { principal, SERVED } from "../../../tests/support/fakes.ts";
+import { MemorySink, principal, SERVED } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
+import { ErrorReporter } from "../../http/error_response.ts";
+import { createLog } from "../../telemetry/log.ts";
 import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
 import type { McpReply, McpRequest } from "../exchange/mcp_exchange.ts";
 import { ownerOf, SessionIds } from "../session/session_id.ts";
 
 const OWNER = ownerOf(principal(), null);
+
+interface Given {
+  readonly body?: string;
+  readonly overLimit?: SluiceError;
+}
 
 function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "{}" }) {
   const clock = new FakeClock();
@@ -19,21 +26,27 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     ids,
     clock,
     clients: { enter: () => new Cancellation(), leave: () => {} },
-    readBody: (request) => readJsonText(request, 100),
+    readBody: (request) => readJsonText(request, 120),
     serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
     serveSessionless: () => Promise.resolve(null),
     pendingCalls: { claimsOf: () => null },
+    maxJsonDepth: 10,
+    errors: new ErrorReporter(
+      createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
+      () => {},
+    ),
     elsewhere: ({ worker }) =>
       worker === 0 ? null : (request) => (forwarded.push([worker, request]), Promise.resolve(reply)),
   });
-  const send = (method: string, headers: Record<string, string> = {}, path = "/mcp") => {
-    const body = method === "POST" ? '{"n":1.0}' : undefined;
+  const send = (method: string, headers: Record<string, string> = {}, path = "/mcp", given: Given = {}) => {
+    const body = method === "POST" ? given.body ?? '{"n":1.0}' : undefined;
     const all = { ...(method === "POST" ? { "content-type": "application/json" } : {}), ...headers };
     return endpoint.serve({
       request: new Request(`http://gateway${path}`, { method, headers: all, body }),
       path,
       principal: principal(),
       info: SERVED,
+      overLimit: given.overLimit,
     });
   };
   const seal = (worker: number) =>
@@ -77,12 +90,66 @@ Deno.test("McpEndpoint.serve() asks nobody for an id that is forged, foreign or 
   });
   const expired = seal(3);
   await clock.tick(60_000);
-  for (const id of ["", "x", foreign, expired, `${seal(3)}a`]) {
+  for (const id of ["x", foreign, expired, `${seal(3)}a`]) {
     for (const method of ["POST", "GET", "DELETE"]) {
       assertEquals(await codeOf(send(method, { "mcp-session-id": id })), "SESSION_NOT_FOUND", id);
     }
   }
   assertEquals([here, forwarded], [[], []]);
+});
+
+Deno.test("McpEndpoint.serve() takes an empty session id for none", async () => {
+  const { send, here } = setUp();
+  await send("POST", { "mcp-session-id": "" });
+  assertEquals(here.map(({ sessionId }) => sessionId), [null]);
+});
+
+Deno.test("McpEndpoint.serve() lets initialize open a session, whatever session id a client repeats there", async () => {
+  const { send, seal, here, forwarded, clock } = setUp();
+  const body = '{"jsonrpc":"2.0","id":0,"method":"initialize"}';
+  const expired = seal(0);
+  await clock.tick(60_000);
+  for (const id of ["x", expired, seal(3)]) {
+    assertEquals((await send("POST", { "mcp-session-id": id }, "/mcp", { body })).status, 200);
+  }
+  assertEquals([here.map(({ sessionId }) => sessionId), forwarded.length], [[null, null, null], 0]);
+  const other = body.replace("initialize", "tools/call").replace("}", ',"params":{"name":"initialize"}}');
+  assertEquals(
+    await codeOf(send("POST", { "mcp-session-id": "x" }, "/mcp", { body: other })),
+    "SESSION_NOT_FOUND",
+  );
+});
+
+Deno.test("McpEndpoint.serve() answers a session's calls above a limit as JSON-RPC errors, and takes what is none", async () => {
+  const { send, seal, here } = setUp();
+  const overLimit = new SluiceError("RATE_LIMITED", { limit: 5, settings: "X", waitS: 7 });
+  const inSession = { "mcp-session-id": seal(0) };
+  const limited = (message: unknown, headers: Record<string, string> = inSession) =>
+    send("POST", headers, "/mcp", { overLimit, body: JSON.stringify(message) });
+  const ping = { jsonrpc: "2.0", id: "p", method: "ping" };
+
+  const one = await limited(ping);
+  assertEquals([one.status, one.headers.get("retry-after")], [200, "7"]);
+  const { id, error } = await one.json();
+  assertEquals([id, error.data.code, error.message.includes("retry in 7 s")], ["p", "RATE_LIMITED", true]);
+  const batch = await (await limited([ping, { ...ping, id: 2 }])).json();
+  assertEquals(batch.map(({ id }: { id: unknown }) => id), ["p", 2]);
+  const stream = await limited(ping, { ...inSession, accept: "text/event-stream" });
+  assertEquals((await stream.text()).startsWith('data: {"jsonrpc":"2.0","id":"p","error":'), true);
+  assertEquals(here.length, 0);
+
+  // A notification for upstreams is dropped; an answer or a cancellation is not.
+  const note = (method: string) => ({ jsonrpc: "2.0", method, params: {} });
+  assertEquals((await limited(note("notifications/roots/list_changed"))).status, 202);
+  assertEquals(here.length, 0);
+  await limited(note("notifications/cancelled"));
+  await limited({ jsonrpc: "2.0", id: 1, result: {} });
+  assertEquals(here.length, 2);
+
+  // Without a session the whole request is refused.
+  assertEquals(await codeOf(limited(ping, {})), "RATE_LIMITED");
+  assertEquals(await codeOf(limited(ping, { "mcp-session-id": "x" })), "RATE_LIMITED");
+  assertEquals(await codeOf(send("GET", inSession, "/mcp", { overLimit })), "RATE_LIMITED");
 });
 
 Deno.test("McpEndpoint.serve() reads what the client accepts", async () => {
@@ -110,7 +177,7 @@ Deno.test("McpEndpoint.serve() serves POST, GET and DELETE, and refuses bodies t
     assertEquals(await codeOf(send(method)), "METHOD_NOT_ALLOWED");
   }
   assertEquals(await codeOf(send("POST", { "content-type": "text/plain" })), "UNSUPPORTED_MEDIA_TYPE");
-  assertEquals(await codeOf(send("POST", { "content-length": "101" })), "BODY_TOO_LARGE");
+  assertEquals(await codeOf(send("POST", { "content-length": "121" })), "BODY_TOO_LARGE");
 });
 
 Deno.test("McpEndpoint.serve() writes replies without a body", async () => {

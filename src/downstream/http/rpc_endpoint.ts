@@ -6,7 +6,18 @@ import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
-import { classify, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
+import {
+  classify,
+  errorText,
+  idText,
+  isObject,
+  memberText,
+  parseJson,
+  piecesOf,
+  removeMember,
+  replaceMember,
+  type RequestMessage,
+} from "../../mcp/json_rpc.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import { type CallNote, noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
@@ -72,7 +83,29 @@ export class RpcEndpoint implements Endpoint {
     const message = classify(value, text);
     if (message.kind !== "request") return accepted();
     if (call.note !== undefined) noteRequest(call.note, message);
-    return json(await this.#deps.dispatcher.respond(call, message), call.note);
+    return json(await this.#answer(message, call), call.note);
+  }
+
+  /** Serves a request at the endpoint, or at the virtual server that its `params.server_id` names, as in ContextForge. */
+  #answer(message: RequestMessage, call: CallContext): Promise<string> | string {
+    const { dispatcher, catalog } = this.#deps;
+    const { method, params } = message;
+    // The params of a tool that is called as a method are its arguments.
+    if (!isObject(params) || params.server_id === undefined || !dispatcher.knows(method, call.revision)) {
+      return dispatcher.respond(call, message);
+    }
+    const paramsText = removeMember(memberText(message.text, "params")!, "server_id");
+    const { server_id: serverId, ...rest } = params;
+    const unscoped = { ...message, params: rest, text: replaceMember(message.text, "params", paramsText) };
+    try {
+      if (serverId !== null && typeof serverId !== "string") {
+        throw new SluiceError("INVALID_PARAMS", { reason: '"server_id" must be a string' });
+      }
+      const scope = scopeFor(catalog(), call.principal, serverId || null);
+      return dispatcher.respond({ ...call, scope }, unscoped);
+    } catch (error) {
+      return errorText(idText(message), dispatcher.failure(error, call).text);
+    }
   }
 
   /** An invalid message of a batch gets its own error; the others are served. */
@@ -94,10 +127,7 @@ export class RpcEndpoint implements Endpoint {
     try {
       const message = classify(value, text);
       if (message.kind !== "request") return null;
-      return await this.#deps.dispatcher.respond(
-        { ...batch, note: noteMember(batch.note, message) },
-        message,
-      );
+      return await this.#answer(message, { ...batch, note: noteMember(batch.note, message) });
     } catch (error) {
       const note = noteMember(batch.note, null);
       const reported = this.#deps.errors.report(error, { note, received: batch.received });

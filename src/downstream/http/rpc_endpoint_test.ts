@@ -1,7 +1,7 @@
 import { batchPlaces } from "../../../tests/support/batch_places.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
-import { catalogRows, gatewayRow, toolRow } from "../../../tests/support/catalog_rows.ts";
+import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../../tests/support/data_plane.ts";
 import { FakeUpstream, refusal } from "../../../tests/support/fake_upstream.ts";
 import { limiterOf, principal, SERVED, settle } from "../../../tests/support/fakes.ts";
@@ -15,7 +15,8 @@ import { RpcEndpoint } from "./rpc_endpoint.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a")],
-  tools: [toolRow("a", "convert_time"), toolRow("a", "slow"), toolRow("a", "broken")],
+  tools: [toolRow("a", "convert_time"), toolRow("a", "slow"), toolRow("a", "broken"), toolRow("a", "own")],
+  servers: [serverRow("s", { toolIds: ["a-own"] })],
 });
 
 async function setUp(
@@ -66,6 +67,32 @@ Deno.test("RpcEndpoint.serve() answers with HTTP 200, also a call that failed", 
   assertEquals(await good.json(), { jsonrpc: "2.0", id: 1, result: { ok: true } });
   const failed = await post(request(2, "tools/call", { name: "nothing" }));
   assertEquals([failed.status, (await failed.json()).error.code], [200, -32602]);
+});
+
+Deno.test("RpcEndpoint.serve() serves the virtual server that server_id names, in a batch too, and nothing else", async () => {
+  const { post, a } = await setUp();
+  const ask = async (method: string, params: unknown) =>
+    await (await post(request(1, method, params))).json();
+  const namesIn = ({ result }: { result: { tools: { name: string }[] } }) =>
+    result.tools.map(({ name }) => name);
+  assertEquals(namesIn(await ask("tools/list", { server_id: "s" })), ["a-own"]);
+  for (const params of [{}, { server_id: null }, { server_id: "" }]) {
+    assertEquals(namesIn(await ask("tools/list", params)).length > 1, true);
+  }
+  const inside = await ask("tools/call", { name: "a-own", server_id: "s", arguments: { n: 1 } });
+  assertEquals(inside.result, { ok: true });
+  // The upstream does not see our member.
+  assertEquals(a.received.at(-1)!.params, { name: "own", arguments: { n: 1 } });
+  const outside = await ask("tools/call", { name: "a-convert_time", server_id: "s" });
+  assertEquals(outside.error.data.code, "TOOL_NOT_FOUND");
+  assertEquals((await ask("tools/list", { server_id: "gone" })).error.data.code, "NOT_FOUND");
+  assertEquals((await ask("tools/list", { server_id: 7 })).error.data.code, "INVALID_PARAMS");
+  const batch = await post([request(1, "tools/list", { server_id: "s" }), request(2, "tools/list")]);
+  const [one, all] = await batch.json();
+  assertEquals([namesIn(one), namesIn(all).length > 1], [["a-own"], true]);
+  // The params of a tool that is called as a method are its arguments.
+  await ask("convert_time", { server_id: "s" });
+  assertEquals(a.received.at(-1)!.params, { name: "convert_time", arguments: { server_id: "s" } });
 });
 
 Deno.test("RpcEndpoint.serve() takes a tool's name for a method", async () => {

@@ -2,7 +2,7 @@
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { classify, type Message, parseJson, type RequestMessage } from "../../mcp/json_rpc.ts";
 import {
@@ -18,7 +18,7 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import { type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
 import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply } from "./call_reply.ts";
-import { clientOf, enter, receive } from "../client/client_messages.ts";
+import { clientOf, enter, opensSession, receive } from "../client/client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
@@ -59,23 +59,30 @@ export class StreamableHttp {
   async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
     checkVersionHeader(request.protocolVersion);
     const session = claims === null ? null : await this.#find(request, claims);
-    switch (request.method) {
-      case "POST":
-        return await this.#post(request, session, signal);
-      case "GET":
-        return this.#get(request, required(session));
-      case "DELETE":
-        await this.#deps.sessions.end(required(session));
-        return { status: 204, headers: {}, body: null };
+    if (request.method === "POST") return await this.#post(request, session, signal);
+    if (session === null) {
+      // An unknown virtual server is the better reason.
+      this.#scope(request.principal, request.serverId);
+      throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
     }
+    if (request.method === "GET") return this.#get(request, session);
+    await this.#deps.sessions.end(session, "REQUEST_CANCELLED");
+    return { status: 204, headers: {}, body: null };
   }
 
+  /** @returns null for an `initialize`, which needs no session that has ended */
   async #find(
-    { sessionId, principal, serverId }: McpRequest,
+    { sessionId, principal, serverId, body }: McpRequest,
     claims: SessionClaims,
-  ): Promise<DownstreamSession> {
+  ): Promise<DownstreamSession | null> {
     const { sessions, upstreams, catalog } = this.#deps;
-    const session = await sessions.find(sessionId!, claims, principal, serverId);
+    let session: DownstreamSession;
+    try {
+      session = await sessions.find(sessionId!, claims, principal, serverId);
+    } catch (error) {
+      if (isError(error, "SESSION_NOT_FOUND") && opensSession(body)) return null;
+      throw error;
+    }
     const isNew = session.principal === null;
     session.principal = principal;
     // Another worker opened the session. What the caller may use has not been checked here.
@@ -126,7 +133,7 @@ export class StreamableHttp {
     const reply = new CallReply(request, session, call);
     const context = this.#context(request, session, { client: reply.client });
     this.#respond(context, message, session, { call, clientGone })
-      .then((body) => reply.finish(body))
+      .then((body) => isCancelled(call) ? reply.withdraw(body) : reply.finish(body))
       .catch((error) => reply.fail(error));
     return reply.reply;
   }
@@ -178,14 +185,21 @@ export class StreamableHttp {
     serveBatch(calls, request.principal, this.#deps.batchPlaces, ({ message, call }) => {
       const note = noteMember(request.note, message);
       return this.#respond({ ...context, note }, message, session, { call, clientGone });
-    }).then((bodies) => reply.finishBatch(bodies)).catch((error) => reply.fail(error));
+    }).then((bodies) => {
+      const wanted = bodies.filter((_, i) => !isCancelled(calls[i]!.call));
+      if (wanted.length > 0) reply.finishBatch(wanted);
+      else reply.withdraw(`[${bodies.join(",")}]`);
+    }).catch((error) => reply.fail(error));
     return reply.reply;
   }
 
   #get({ acceptsStream, headers, principal, serverId }: McpRequest, session: DownstreamSession): McpReply {
     this.#scope(principal, serverId);
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
-    const stream = session.listen(headers.get("last-event-id"), principal);
+    const lastEventId = headers.get("last-event-id");
+    // 204 ends the client's attempts to resume (WHATWG HTML, "Server-sent events").
+    if (session.isWithdrawn(lastEventId)) return { status: 204, headers: {}, body: null };
+    const stream = session.listen(lastEventId, principal);
     const { client } = session.bound;
     if (session.isCarried && !client.listening) {
       // If the records cannot be written now, the next change writes them.
@@ -218,11 +232,9 @@ export class StreamableHttp {
   }
 }
 
-function required(session: DownstreamSession | null): DownstreamSession {
-  if (session === null) {
-    throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
-  }
-  return session;
+/** Has the client itself cancelled the call, or ended its session? Then it expects no response. */
+function isCancelled({ aborted, reason }: CancelSignal): boolean {
+  return aborted && isError(reason, "REQUEST_CANCELLED");
 }
 
 function checkVersionHeader(version: string | null): asserts version is SessionRevision | null {

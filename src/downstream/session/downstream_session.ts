@@ -13,7 +13,7 @@ import { ClientState } from "../../upstream/client/client_state.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
-import { EventLog, type LoggedStream } from "../exchange/event_log.ts";
+import { EventLog, type LoggedStream, PRIMED_SINCE } from "../exchange/event_log.ts";
 import { EventStream } from "../exchange/event_stream.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { RecordWrites } from "./record_writes.ts";
@@ -163,6 +163,11 @@ export class DownstreamSession implements CountedSession, ListListener {
     return carrier;
   }
 
+  /** Does this Last-Event-ID belong to a call that the client has cancelled? Nothing will follow. */
+  isWithdrawn(lastEventId: string | null): boolean {
+    return lastEventId !== null && this.log.find(lastEventId)?.stream.isWithdrawn === true;
+  }
+
   /** Keeps a finished stream for a while, for a client that lost it. */
   forgetLater(stream: LoggedStream): void {
     this.#afterWindow(() => this.log.forget(stream));
@@ -175,17 +180,22 @@ export class DownstreamSession implements CountedSession, ListListener {
     });
   }
 
-  async end(): Promise<void> {
-    for (const call of this.calls.values()) call.cancel(new SluiceError("SESSION_NOT_FOUND"));
+  /** @param why the calls under way fail. One that the client itself has cancelled gets no response */
+  async end(why: "SESSION_NOT_FOUND" | "REQUEST_CANCELLED" = "SESSION_NOT_FOUND"): Promise<void> {
+    for (const call of this.calls.values()) call.cancel(new SluiceError(why));
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
     this.log.closeCarriers();
     await this.bound.end();
   }
 
-  /** Ends the GET streams: clients open them again, perhaps at another worker. Streams of calls go on. */
-  stopListening(): void {
-    this.#common.closeCarriers();
+  /**
+   * Ends the GET streams: clients open them again, perhaps at another worker. Streams of calls go on.
+   * @param retryMs their pause before that (2025-11-25, transports, "Sending Messages to the Server")
+   */
+  stopListening(retryMs: number): void {
+    if (this.revision >= PRIMED_SINCE) this.#common.suspendCarriers(retryMs);
+    else this.#common.closeCarriers();
   }
 
   #afterWindow(run: () => void): void {

@@ -11,6 +11,7 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { receive } from "../client/client_messages.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
+import { RESTART_RETRY_MS, RETRY_MS } from "../exchange/event_log.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { DownstreamSession } from "./downstream_session.ts";
 import { SessionLimits, type SessionLimitsOptions } from "./session_limits.ts";
@@ -114,7 +115,8 @@ export class DownstreamSessions {
     return session;
   }
 
-  async end(session: DownstreamSession): Promise<void> {
+  /** @param why see `DownstreamSession.end()` */
+  async end(session: DownstreamSession, why?: Parameters<DownstreamSession["end"]>[0]): Promise<void> {
     this.#ending.add(session);
     try {
       // The record is deleted first: a concurrent request would restore the session from it.
@@ -124,7 +126,7 @@ export class DownstreamSessions {
       this.#ending.delete(session);
     }
     this.#forget(session);
-    await session.end();
+    await session.end(why);
   }
 
   /**
@@ -173,7 +175,7 @@ export class DownstreamSessions {
     const all = [...this.#sessions.values()];
     for (const session of all) {
       this.#forget(session);
-      session.stopListening();
+      session.stopListening(RETRY_MS);
       this.#released.set(session.name, session);
     }
     return all;
@@ -196,8 +198,9 @@ export class DownstreamSessions {
     for (const { log } of this.#sessions.values()) log.keepalive();
   }
 
+  /** The gateway stops, and has no other worker for these sessions. */
   endStreams(): void {
-    for (const session of this.#sessions.values()) session.stopListening();
+    for (const session of this.#sessions.values()) session.stopListening(RESTART_RETRY_MS);
   }
 
   /** Ends the GET streams that these tokens opened. Calls under way are completed. */

@@ -47,7 +47,7 @@ export function listHandlers(
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };
     const index = list.indexIn(call.scope);
-    const page = pageOf(index, call, of, paging, isObject(params) ? params.cursor : undefined);
+    const page = pageOf(index, call, of, paging, isObject(params) ? params.cursor ?? undefined : undefined);
     const ttl = call.revision === STATELESS_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
     return { text: render(caller, list.key, page, ttl), failed: false };
   }]);

@@ -5,6 +5,7 @@ import { resolvePrompt, resolveResource } from "../../catalog/snapshot/resolver.
 import {
   isObject,
   memberText,
+  removeMember,
   replaceSoleMember,
   type RequestMessage,
   requireSoleMember,
@@ -25,8 +26,9 @@ export function getPrompt(
   }
   requirePermission(call.principal, "prompts.read");
   const prompt = resolvePrompt(call.scope, params.name, call.principal);
-  const text = memberText(message.text, "params")!;
-  return caller.request(prompt, call, "prompts/get", renamed(text, prompt.originalKeyText));
+  const text = renamed(memberText(message.text, "params")!, prompt.originalKeyText);
+  const asked = params.arguments === null ? removeMember(text, "arguments") : text;
+  return caller.request(prompt, call, "prompts/get", asked);
 }
 
 /** @throws {SluiceError} INVALID_PARAMS, FORBIDDEN, PROMPT_NOT_FOUND, RESOURCE_NOT_FOUND, UPSTREAM_* */

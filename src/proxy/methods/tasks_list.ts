@@ -55,7 +55,7 @@ export async function listTasks(
 ): Promise<RpcAnswer> {
   requirePermission(call.principal, "tools.execute");
   const gateways = visibleGateways(call.scope.tools, call.principal).filter(listsTasks);
-  const progress = progressOf(cursors, call, isObject(params) ? params.cursor : undefined);
+  const progress = progressOf(cursors, call, isObject(params) ? params.cursor ?? undefined : undefined);
   const asked = gateways.filter(({ id }) => progress === null || progress.has(id));
   const pages = await Promise.all(
     asked.map((gateway) => pageOf(caller, call, gateway, progress?.get(gateway.id))),

@@ -3,7 +3,13 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import type { Entry } from "../../catalog/snapshot/catalog.ts";
 import { resolveTool } from "../../catalog/snapshot/resolver.ts";
-import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
+import {
+  isObject,
+  memberText,
+  removeMember,
+  replaceSoleMember,
+  type RequestMessage,
+} from "../../mcp/json_rpc.ts";
 import type { ToolRow } from "../../store/registry/rows.ts";
 import { noteTool } from "../../telemetry/call_note.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
@@ -23,14 +29,16 @@ export function callTool(
   if (!isObject(params) || typeof params.name !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"name" must be a string' });
   }
-  if (params.arguments !== undefined && !isObject(params.arguments)) {
+  const args = params.arguments ?? undefined;
+  if (args !== undefined && !isObject(args)) {
     throw new SluiceError("INVALID_PARAMS", { reason: '"arguments" must be an object' });
   }
   const tool = resolveTool(call.scope, params.name, call.principal);
   const text = memberText(message.text, "params")!;
-  const renamed = replaceSoleMember(text, "name", tool.originalKeyText);
-  if (call.claimHeaders !== undefined) checkParamHeaders(tool, params.arguments, call.claimHeaders);
-  const answer = send(caller, call, tool, { text: renamed, args: params.arguments });
+  const named = replaceSoleMember(text, "name", tool.originalKeyText);
+  const renamed = params.arguments === null ? removeMember(named, "arguments") : named;
+  if (call.claimHeaders !== undefined) checkParamHeaders(tool, args, call.claimHeaders);
+  const answer = send(caller, call, tool, { text: renamed, args });
   // The answers of other calls are not searched for tasks.
   const mayMakeTask = params.task !== undefined || declaresTasksExtension(call.clientCapabilities);
   return mayMakeTask ? answer.then((answer) => taskMade(caller, call, tool.gateway.id, answer)) : answer;

@@ -6,6 +6,7 @@ import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
 import { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
+import { PublicPrefix } from "../../downstream/duplex/public_prefix.ts";
 import { McpEndpoint, serverIdIn } from "../../downstream/http/mcp_endpoint.ts";
 import { RpcEndpoint } from "../../downstream/http/rpc_endpoint.ts";
 import { serverAt } from "../../downstream/exchange/visible_scope.ts";
@@ -78,7 +79,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
-    ...{ ids, clock, clients, readBody, pendingCalls, elsewhere: wayTo },
+    ...{ ids, clock, clients, readBody, pendingCalls, maxJsonDepth, errors, elsewhere: wayTo },
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });
@@ -87,6 +88,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     sessions: duplex,
     catalog: () => catalog.now,
     predecessor: succession.predecessor,
+    publicPrefix: new PublicPrefix({
+      rootPath: config.appRootPath,
+      trustedProxies: config.trustedProxyNetworks,
+    }),
   });
   const webSocket = new WebSocketEndpoint({
     sessions: duplex,
@@ -140,7 +145,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const handle = createHandler({
     ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, originGuard },
-    authenticate: (headers) => authenticator.authenticate(headers),
+    rootPath: config.appRootPath,
+    authenticate: (authorization) => authenticator.authenticate(authorization),
     anonymous: ANONYMOUS,
     cors: !config.corsEnabled ? null : new Cors({
       allows: (origin) => originGuard.allows(origin),
