@@ -37,8 +37,6 @@ Deno.test({
           quietMs: 1_000,
         });
         const {
-          answered,
-          rowsAcknowledged,
           rowsLost,
           outOfTurn,
           failed,
@@ -53,10 +51,6 @@ Deno.test({
           ...{ sessionsLost, longestStallMs, healMs, noticedMs, readyMs },
         });
         assertEquals([rowsLost, outOfTurn], [[], []], said);
-        assert(
-          answered > 50 && rowsAcknowledged >= 3,
-          `${answered} answers, ${rowsAcknowledged} rows: ${said}`,
-        );
         await assertWithin(Math.max(healMs, readyMs), HEALED_WITHIN_MS, said);
         const { calls, writes } = longestStallMs;
         const faultMs = Math.max(HOLD_MS, noticedMs ?? 0);

@@ -44,14 +44,17 @@ gatewayTest(
   "The breaker opens at its threshold, lets one probe through, and closes",
   async (start, _, on) => {
     const threshold = 3;
+    // All workers are to fail often enough within that time.
+    const resetS = Math.ceil(await paced(3));
     for (const pool of valuesOn(on, ["true", "false"])) {
       await using upstream = new Door();
       await using sluice = await start({
         WORKERS: "1",
         MCP_SESSION_POOL_ENABLED: pool,
         MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: String(threshold),
-        // All workers are to fail often enough within that time.
-        MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: String(Math.ceil(await paced(3))),
+        MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET: String(resetS),
+        // A health check would ask, too.
+        HEALTH_CHECK_INTERVAL: "3600",
       });
       await sluice.registerUpstream("counter", upstream.url);
       const token = await sluice.token();
@@ -87,6 +90,7 @@ gatewayTest(
       upstream.isShut = false;
       await waitFor(async () => (await states()).every((state) => state === "half_open"), {
         what: "the reset",
+        deadlineMs: resetS * 1_000 + 60_000,
         everyMs: 100,
       });
       // All at once, and opening a session takes the upstream a while.

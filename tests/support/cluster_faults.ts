@@ -2,8 +2,9 @@
 import type { Cluster } from "./cluster.ts";
 import { type ClusterLoadResult, startClusterLoad } from "./cluster_load.ts";
 import type { Settings } from "./gateway.ts";
+import { metric } from "./metric.ts";
 import { paced } from "./pace.ts";
-import type { Answer } from "./sluice.ts";
+import type { Answer, Sluice } from "./sluice.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** Settings with which replicas notice soon that a server stands still, as soon as this machine allows. */
@@ -18,6 +19,8 @@ export interface Fault {
   readonly end: (cluster: Cluster) => Promise<void> | void;
   /** The others heal while it lasts: nothing has to come back for that. */
   readonly healsMeanwhile?: boolean;
+  /** The fault lasts until one of these replicas has taken a session over, however slow the machine is. */
+  readonly takenOverBy?: (cluster: Cluster) => readonly Sluice[];
   /** What no replica has meanwhile, as /ready calls it. Calls need neither of them. */
   readonly without?: "database" | "redis";
 }
@@ -31,6 +34,8 @@ export interface FaultResult extends ClusterLoadResult {
   /** From its end until /ready of every replica was 200, ms. */
   readonly readyMs: number;
 }
+
+const ENOUGH = { answered: 50, rows: 3 };
 
 const KILLED = 1;
 const STOPPED = 2;
@@ -46,6 +51,7 @@ export const FAULTS: readonly Fault[] = [
     name: "a replica standing still",
     begin: (cluster) => Deno.kill(cluster.replicas[STOPPED]!.pid, "SIGSTOP"),
     end: (cluster) => Deno.kill(cluster.replicas[STOPPED]!.pid, "SIGCONT"),
+    takenOverBy: (cluster) => cluster.replicas.filter((_, i) => i !== STOPPED),
   },
   {
     name: "PostgreSQL restarted",
@@ -100,6 +106,11 @@ export async function runFault(
   const name = fault.name.replaceAll(/[^A-Za-z0-9]+/g, "-");
   const load = await startClusterLoad(cluster, { clients, pauseMs, name });
   await pass(quietMs);
+  const heirs = fault.takenOverBy?.(cluster) ?? [];
+  const takenOver = async () =>
+    (await Promise.all(heirs.map((heir) => metric(heir, "sluice_sessions_taken_over_total"))))
+      .reduce((a, b) => a + b, 0);
+  const takenOverBefore = await takenOver();
   const begunAt = performance.now();
   await fault.begin(cluster);
   const held = pass(holdMs);
@@ -111,11 +122,21 @@ export async function runFault(
     `/ready to say that there is no ${without}`,
   );
   await held;
+  if (heirs.length > 0) {
+    await waitFor(async () => await takenOver() > takenOverBefore, { what: "a session to be taken over" });
+  }
   await fault.end(cluster);
   const endedAt = performance.now();
   const quiet = pass(quietMs);
   const ready = await everyReplica(cluster, ({ status }) => status === 200, "/ready to be 200 again");
   await quiet;
+  // However slow the machine is, the fault is judged by a load that is worth the name.
+  await waitFor(
+    () => load.progress.answered > ENOUGH.answered && load.progress.rowsAcknowledged >= ENOUGH.rows,
+    {
+      what: `${ENOUGH.answered} answers and ${ENOUGH.rows} rows`,
+    },
+  );
   const result = await load.stop();
   const from = fault.healsMeanwhile ? begunAt : endedAt;
   return {

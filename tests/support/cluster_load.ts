@@ -19,6 +19,8 @@ export interface ClusterLoadResult {
 }
 
 export interface ClusterLoad {
+  /** So far. */
+  readonly progress: Pick<ClusterLoadResult, "answered" | "rowsAcknowledged">;
   /** Ends it when every client has had an answer again. */
   stop(): Promise<ClusterLoadResult>;
 }
@@ -133,6 +135,9 @@ export async function startClusterLoad(
 
   const running = [...Array.from({ length: clients }, countInSession), writeRows()];
   return {
+    get progress() {
+      return { answered, rowsAcknowledged: acknowledged.length };
+    },
     async stop() {
       isGoing = false;
       await Promise.all(running);
