@@ -102,13 +102,13 @@ test(
     assertEquals(await server.connections(name), 5);
     const waiting = hold(database);
     const error = await assertRejects(() => waiting.begun, SluiceError, "pool limit reached");
-    assertEquals([error.code, error.params], ["STORE_POOL_TIMEOUT", { limit: 5, timeoutMs: 300 }]);
+    assertEquals([error.code, error.params], ["STORE_POOL_TIMEOUT", { limit: 5, timeoutMs: 2_000 }]);
     for (const { end } of holds) await end();
     await waitFor(async () => await server.connections(name) === 3, { what: "the overflow to be closed" });
     await Promise.all(Array.from({ length: 50 }, () => database.query(sql`SELECT pg_sleep(0.001)`)));
     await waitFor(async () => await server.connections(name) === 3, { what: "three connections" });
   },
-  { settings: { DB_POOL_SIZE: "3", DB_MAX_OVERFLOW: "2", DB_POOL_TIMEOUT: "0.3" } },
+  { settings: { DB_POOL_SIZE: "3", DB_MAX_OVERFLOW: "2", DB_POOL_TIMEOUT: "2" } },
 );
 
 test("PostgreSQL: DB_POOL_CLASS=null leaves no connection open", async ({ name, database }) => {
