@@ -9,6 +9,7 @@ import {
   findMember,
   idText,
   memberText,
+  memberTexts,
   parseJson,
   replaceMember,
   replaceSoleMember,
@@ -104,6 +105,14 @@ Deno.test("findMember() needs time in proportion to the text, however many membe
     assertEquals(memberText(text, "b"), "2");
     assertEquals(findMember(text, "params"), null);
   }, 10_000);
+});
+
+Deno.test("memberTexts() finds what memberText() finds", () => {
+  const text = '{ "a" : [1, {"b":2}] ,"\\u0062":"x","a":{ },"__proto__":1.0}';
+  const texts = memberTexts(text);
+  assertEquals([...texts], [["a", "{ }"], ["b", '"x"'], ["__proto__", "1.0"]]);
+  for (const [key, value] of texts) assertEquals(memberText(text, key), value);
+  assertEquals([...memberTexts("[1]")], []);
 });
 
 Deno.test("replaceSoleMember() refuses a key that another reader could take for another value", () => {

@@ -1,6 +1,12 @@
 // The claims of a 2026-07-28 request in `_meta`. Over HTTP its headers repeat them; whoever reads the body must compare the two.
 import { SluiceError } from "../../base/errors.ts";
-import { isObject, type JsonObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
+import {
+  isObject,
+  type JsonObject,
+  memberText,
+  memberTexts,
+  type RequestMessage,
+} from "../../mcp/json_rpc.ts";
 import { mayClaim } from "../../mcp/claims.ts";
 import { textOfHeader } from "../../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../../mcp/request_meta.ts";
@@ -85,6 +91,5 @@ export function inputResponses(message: RequestMessage): ReadonlyMap<string, str
   if (!isObject(responses) || !Object.values(responses).every(isObject)) {
     throw new SluiceError("INVALID_PARAMS", { reason: '"inputResponses" must be an object of objects' });
   }
-  const text = memberText(memberText(message.text, "params")!, "inputResponses")!;
-  return new Map(Object.keys(responses).map((key) => [key, memberText(text, key)!]));
+  return memberTexts(memberText(memberText(message.text, "params")!, "inputResponses")!);
 }

@@ -34,6 +34,9 @@ const RENUMBERED: Readonly<Record<string, string>> = {
 /** The requests whose result may require input ("Multi Round-Trip Requests", "Supported Requests"). */
 const MAY_ASK: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
+/** An error with more elicitations stays an error: no client shows so many. */
+const MAX_VISITS = 100;
+
 /**
  * Converts the URL elicitation error of an older upstream into an input-required result. The upstream keeps no state for it,
  * so the client repeats the call. Null: the error names no URL.
@@ -43,7 +46,9 @@ const MAY_ASK: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "reso
 function visitsFirst(error: string, clientCapabilities: string | undefined): RpcAnswer | null {
   const { data } = JSON.parse(error);
   const elicitations: unknown = isObject(data) ? data.elicitations : undefined;
-  if (!Array.isArray(elicitations) || elicitations.length === 0) return null;
+  if (!Array.isArray(elicitations) || elicitations.length === 0 || elicitations.length > MAX_VISITS) {
+    return null;
+  }
   if (memberText(memberText(clientCapabilities ?? "{}", "elicitation") ?? "{}", "url") === undefined) {
     const requiredCapabilities = { elicitation: { url: {} } };
     throw new SluiceError("MISSING_CLIENT_CAPABILITY", { capability: "elicitation.url" }, {

@@ -70,6 +70,8 @@ Deno.test("completed() asks for the visits that an older upstream wants first", 
     const requiredCapabilities = { elicitation: { url: {} } };
     assertEquals([code, data], ["MISSING_CLIENT_CAPABILITY", { requiredCapabilities }]);
   }
+  elicitations.push(...Array(100).fill(elicitations[0]));
+  assertEquals(answered("tools/call", '{"elicitation":{"url":{}}}').failed, true);
   // The results of other requests cannot require input.
   assertEquals(JSON.parse(answered("completion/complete", "{}").text).code, -32603);
 });

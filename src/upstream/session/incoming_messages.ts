@@ -21,6 +21,9 @@ interface Call {
   readonly signal: CancelSignal | undefined;
 }
 
+/** Limit of an upstream's requests that wait for the client, in one session. Further ones are answered by an error at once. */
+const MAX_ASKING = 100;
+
 /** Time limit for sending a message that nobody waits for, ms. */
 const UNAWAITED_TIMEOUT_MS = 5_000;
 
@@ -88,6 +91,7 @@ export class IncomingMessages {
     let answer: RpcAnswer | null;
     if (method === "ping") answer = { text: "{}", failed: false };
     else if (client?.request === undefined) answer = NOT_ASKABLE;
+    else if (this.#asking.size >= MAX_ASKING) answer = TOO_MANY_ASKED;
     else answer = await this.#ask(client, String(method), memberText(text, "params"), { id, call });
     if (answer === null) return;
     const body = answer.failed ? errorText(id, answer.text) : resultText(id, answer.text);
@@ -129,6 +133,14 @@ export const LIST_CHANGES: ReadonlySet<string> = new Set([
 ]);
 
 const INTERNAL_ERROR = -32603;
+
+const TOO_MANY_ASKED: RpcAnswer = {
+  text: JSON.stringify({
+    code: INTERNAL_ERROR,
+    message: `The client has ${MAX_ASKING} requests of this session to answer; wait for their responses`,
+  }),
+  failed: true,
+};
 
 function ended(): DOMException {
   return new DOMException("the answer is no longer needed", "AbortError");

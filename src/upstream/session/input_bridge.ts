@@ -3,7 +3,7 @@
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { type Clock, sleep, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { isObject, type JsonObject, memberText, replaceMember } from "../../mcp/json_rpc.ts";
+import { isObject, type JsonObject, memberText, memberTexts, replaceMember } from "../../mcp/json_rpc.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 
 export interface InputBridge {
@@ -25,6 +25,9 @@ export interface InputBridge {
 
 /** The limit of the official SDK. An upstream that wants more rounds is considered to be in a loop. */
 const MAX_ROUNDS = 8;
+
+/** Limit of the requests in one round. Each is sent to the client at once. */
+const MAX_REQUESTS = 100;
 
 /** Pause before a repetition without client input, ms. */
 const PACE_MS = 250;
@@ -65,7 +68,10 @@ async function answersTo(result: JsonObject, text: string, bridge: InputBridge):
   if (!isObject(result.inputRequests)) return null;
   const requests = Object.entries(result.inputRequests);
   if (requests.length === 0) return null;
-  const requestsText = memberText(text, "inputRequests")!;
+  if (requests.length > MAX_REQUESTS) {
+    throw needsInput(bridge, `it asked for more than ${MAX_REQUESTS} inputs at once`);
+  }
+  const texts = memberTexts(memberText(text, "inputRequests")!);
   // One failed request ends the call and cancels the others.
   const asking = new Cancellation();
   const giveUp = () => asking.cancel(bridge.signal!.reason);
@@ -73,7 +79,7 @@ async function answersTo(result: JsonObject, text: string, bridge: InputBridge):
   bridge.signal?.addEventListener("abort", giveUp, { once: true });
   try {
     const all = requests.map(async ([key, request]) => {
-      const params = memberText(memberText(requestsText, key)!, "params");
+      const params = memberText(texts.get(key)!, "params");
       return `${JSON.stringify(key)}:${await answerTo(request, params, asking, bridge)}`;
     });
     return `{${(await Promise.all(all)).join(",")}}`;

@@ -196,3 +196,17 @@ Deno.test("A sessionless client gets an input-required result as it came", async
   });
   assertEquals(answer, accepted(text));
 });
+
+Deno.test("The input bridge refuses an upstream that asks for too much at once, and asks the client nothing", async () => {
+  const questions = (count: number) =>
+    required(
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`q${i}`, { method: "roots/list" }])),
+    );
+  const answer = () => Promise.resolve(accepted('{"roots":[]}'));
+  const allowed = setUp([questions(100)], answer);
+  assertEquals((await allowed.call()).failed, false);
+  assertEquals(allowed.asked.length, 100);
+  const refused = setUp([questions(101)], answer);
+  const error = await assertRejects(refused.call, SluiceError, "it asked for more than 100 inputs at once");
+  assertEquals([error.code, refused.asked.length], ["UPSTREAM_NEEDS_INPUT", 0]);
+});

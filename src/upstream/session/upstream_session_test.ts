@@ -107,6 +107,35 @@ Deno.test("UpstreamSession.request() passes notifications on, answers ping, and 
   ]);
 });
 
+Deno.test("UpstreamSession.request() answers the upstream's requests beyond those that a client may have to answer", async () => {
+  const question = (id: number) => `{"jsonrpc":"2.0","id":${id},"method":"sampling/createMessage"}`;
+  const upstream = new FakeUpstream(({ method, id }) =>
+    method === "tools/call"
+      ? events(
+        ...Array.from({ length: 101 }, (_, i) => question(i)),
+        `{"jsonrpc":"2.0","id":${id},"result":{}}`,
+      )
+      : undefined
+  );
+  const session = await UpstreamSession.open(upstream.transport(), OPEN);
+  let asked = 0;
+  const request = () => {
+    asked++;
+    return new Promise<never>(() => {});
+  };
+  await session.request("tools/call", "{}", { ...CALL, client: { notify: () => {}, request } });
+  const answers = upstream.received.filter(({ method }) => method === "response");
+  assertEquals([asked, answers.length], [100, 1]);
+  assertEquals(JSON.parse(answers[0]!.http.body!), {
+    jsonrpc: "2.0",
+    id: 100,
+    error: {
+      code: -32603,
+      message: "The client has 100 requests of this session to answer; wait for their responses",
+    },
+  });
+});
+
 Deno.test("UpstreamSession.request() tells the upstream of a call that is given up, by its id", async () => {
   const upstream = new FakeUpstream(({ method }) =>
     method === "tools/call" ? new Promise(() => {}) : undefined
