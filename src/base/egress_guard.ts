@@ -152,9 +152,12 @@ function denied(target: string, why: string): SluiceError {
   return new SluiceError("EGRESS_DENIED", { reason: `refused "${target}": ${why}` });
 }
 
-/** Lower case, without brackets, and without trailing dots (the DNS root). */
+/**
+ * Lower case, without brackets, and without trailing dots (the DNS root). The expression looks at each run of dots once: a host
+ * name may have thousands.
+ */
 function canonicalHost(host: string): string {
-  return host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.+$/, "");
+  return host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/(?<!\.)\.+$/, "");
 }
 
 function shownUrl(url: URL): string {

@@ -14,6 +14,8 @@ export class ResponseHead {
   readonly status: number;
   /** Whether the connection may carry another request after the body. */
   keepAlive: boolean;
+  /** The head says `connection: close`, which outweighs `keep-alive` wherever that stands. */
+  closes = false;
   /** The value of `content-length`; -1 without the header. */
   contentLength = -1;
   chunked = false;
@@ -65,8 +67,10 @@ export class HeadScanner {
   scan(bytes: Uint8Array, start: number, end: number): number {
     if (this.#lineStart === 0) refuseOtherProtocol(bytes, start, end);
     for (;;) {
-      const lf = bytes.indexOf(LF, start + this.#at);
-      if (lf < 0 || lf >= end) {
+      // `indexOf` would also search the buffer behind `end`, and takes longer for short lines.
+      let lf = start + this.#at;
+      while (lf < end && bytes[lf] !== LF) lf++;
+      if (lf >= end) {
         this.#at = end - start;
         return -1;
       }
@@ -154,12 +158,13 @@ function readFraming(head: ResponseHead, name: string, value: string, isHttp11: 
     case "content-encoding":
       head.contentCoding = head.contentCoding === null ? value : `${head.contentCoding}, ${value}`;
       break;
-    case "connection": {
+    case "connection":
       if (isHttp11 && value === "keep-alive") break;
-      const options = head.header("connection")!.toLowerCase().split(/[\t ]*,[\t ]*/);
-      head.keepAlive = !options.includes("close") && (isHttp11 || options.includes("keep-alive"));
+      for (const option of value.toLowerCase().split(",").map(trimBlanks)) {
+        if (option === "close") head.closes = true;
+        if (option === "close" || option === "keep-alive") head.keepAlive = !head.closes;
+      }
       break;
-    }
     case "keep-alive": {
       const seconds = /(?:^|[,\s])timeout=([0-9]{1,6})/i.exec(value)?.[1];
       if (seconds !== undefined) head.keepAliveHintMs = Number(seconds) * 1000;

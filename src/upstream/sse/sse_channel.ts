@@ -33,6 +33,9 @@ interface SseOptions {
 /** The stream may be silent. Pings find out whether the server has gone. */
 const ANY_SILENCE_MS = MAX_TIMER_MS;
 
+/** Limit of the address for POSTs that the upstream names. */
+const MAX_ENDPOINT_CHARS = 8_192;
+
 export function openSseChannel(target: SseTarget, options: SseOptions): OpenChannel {
   return async (passed, receiver, exchange) => {
     const headers = mergeHeaders(options.agentHeaders, target.headers, passed);
@@ -164,6 +167,9 @@ class SseChannel implements Channel {
   /** The endpoint must have the stream's origin, because it receives our credentials. The SDKs check the same. */
   #endpointIn(data: string): URL {
     const { address: { url } } = this.#options;
+    if (data.length > MAX_ENDPOINT_CHARS) {
+      throw this.#broken(`the endpoint is longer than ${MAX_ENDPOINT_CHARS} characters`);
+    }
     const endpoint = URL.parse(data, url);
     if (endpoint === null || endpoint.origin !== url.origin) {
       throw this.#broken("the endpoint has another origin than the event stream");
