@@ -38,7 +38,7 @@ export function mergeCapabilities(
     resources: { ...resources, ...(subscribes ? { subscribe: true } : {}), listChanged: true },
     prompts: { ...objectOf(merged.prompts), listChanged: true },
     ...(completes ? { completions: objectOf(merged.completions) } : {}),
-    ...(tasks.length > 0 ? { tasks: tasks.reduce(union) } : {}),
+    ...(tasks.length > 0 ? { tasks: union(tasks) } : {}),
     ...Object.fromEntries(Object.entries(merged).filter(([key]) => !NOT_PASSED_ON.has(key))),
   };
 }
@@ -69,24 +69,32 @@ function withoutExtension(capabilities: Capabilities): Capabilities {
   return Object.keys(left).length === 0 ? others : { ...others, extensions: left };
 }
 
-/** Merges two objects deeply. The first value takes precedence. */
-function union(one: Capabilities, other: Capabilities): Capabilities {
-  const both = Object.entries(other).map(([key, value]) => {
-    const first = Object.hasOwn(one, key) ? one[key] : undefined;
-    return [key, isObject(first) && isObject(value) ? union(first, value) : first ?? value];
+/** Merges objects deeply. The first value takes precedence. */
+function union(all: readonly Capabilities[]): Capabilities {
+  return byMember(all, (values) => {
+    const [first = null, ...others] = values.slice(values.findIndex((value) => value !== null));
+    return isObject(first) ? union([first, ...others.filter(isObject)]) : first;
   });
-  return { ...one, ...Object.fromEntries(both) };
 }
 
 /** Merges objects one level deep. Deeper values, such as one extension's settings, come from one upstream. */
 function firstOfEach(all: readonly Capabilities[]): Capabilities {
-  const merged = new Map<string, unknown>();
-  for (const [key, value] of all.flatMap((capabilities) => Object.entries(capabilities))) {
-    const first = merged.get(key);
-    if (first === undefined) merged.set(key, value);
-    else if (isObject(first) && isObject(value)) merged.set(key, { ...value, ...first });
-  }
-  return Object.fromEntries(merged);
+  return byMember(
+    all,
+    ([first, ...others]) =>
+      isObject(first) ? byMember([first, ...others.filter(isObject)], ([value]) => value) : first,
+  );
+}
+
+/** Merges all values of a member at once: merging one object after the other copies the first ones again and again. */
+function byMember(
+  all: readonly Capabilities[],
+  merge: (values: readonly unknown[]) => unknown,
+): Capabilities {
+  const values = Map.groupBy(all.flatMap((each) => Object.entries(each)), ([key]) => key);
+  return Object.fromEntries(
+    [...values].map(([key, entries]) => [key, merge(entries.map(([, value]) => value))]),
+  );
 }
 
 function objectOf(value: unknown): Capabilities {

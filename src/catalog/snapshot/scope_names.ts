@@ -1,6 +1,6 @@
 // Assigns unique names to the tools and prompts of one virtual server, and records conflicts.
 import type { ServerRow } from "../../store/registry/rows.ts";
-import { withSuffix } from "./tool_name.ts";
+import { NameNumbers } from "./tool_name.ts";
 
 /** The shortest name limit of known clients. A registry with longer names is only used by clients that accept them. */
 const TAKEN_BY_ALL_CLIENTS = 60;
@@ -84,13 +84,12 @@ function share<Member extends NamedMember>(
   for (const member of members) {
     if (explicit(member) === undefined) claimOrWait(member, usual(member));
   }
+  const numbers = new NameNumbers();
   const conflicts = waiting.map(({ member, preferred: name }) => {
-    for (let n = 1; !claim(member, n === 1 ? member.name : numbered(member.name, n)); n++);
-    return { name, keptBy: owners.get(name)!, renamed: member, renamedTo: names.get(member.id)! };
+    const maxLength = Math.max(member.name.length, TAKEN_BY_ALL_CLIENTS);
+    let free = member.name;
+    while (!claim(member, free)) free = numbers.next(member.name, maxLength);
+    return { name, keptBy: owners.get(name)!, renamed: member, renamedTo: free };
   });
   return { names, conflicts };
-}
-
-function numbered(name: string, n: number): string {
-  return withSuffix(name, `-${n}`, Math.max(name.length, TAKEN_BY_ALL_CLIENTS));
 }

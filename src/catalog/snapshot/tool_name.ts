@@ -11,6 +11,8 @@ export interface ToolNameRules {
 /** Letters that Unicode decomposition leaves unchanged. */
 const SPELLED_OUT: Readonly<Record<string, string>> = { æ: "ae", œ: "oe", ß: "ss", ø: "o", ł: "l", đ: "d" };
 
+const MARKS = /\p{M}+/gu;
+
 /**
  * Converts a text to lower-case ASCII letters and digits. Runs of other characters become one "-", except at the ends.
  * Accents and the apostrophe of a contraction are dropped ("Don't Café" gives "dont-cafe"). A text without any of these gives
@@ -20,8 +22,10 @@ export function slugify(text: string): string {
   const slug = text.toLowerCase()
     .replace(/(\p{L})['’](?=\p{L})/gu, "$1")
     .replace(/[æœßøłđ]/g, (letter) => SPELLED_OUT[letter])
+    // Decomposition sorts a run of marks, in quadratic time. It only adds marks to letters.
+    .replace(MARKS, "")
     .normalize("NFKD")
-    .replace(/\p{M}+/gu, "")
+    .replace(MARKS, "")
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "");
   return slug === "" ? `x${hash(text)}` : slug;
@@ -45,7 +49,7 @@ export function toolName(
  * already has such a name keeps it, so that no call reaches another tool than before.
  */
 export function createNaming(rules: ToolNameRules): Naming {
-  const numbered = (name: string, n: number) => withSuffix(name, `-${n}`, rules.maxLength);
+  const { maxLength } = rules;
   return (gatewaySlug, items) => {
     const preferred = items.map(({ originalName, customName }) =>
       toolName(gatewaySlug, slugify(customName ?? originalName), rules)
@@ -58,28 +62,41 @@ export function createNaming(rules: ToolNameRules): Naming {
       taken.add(name);
     };
     items.forEach(({ currentName }, i) => {
-      if (currentName !== null && isVariant(currentName, preferred[i], numbered)) claim(i, currentName);
+      if (currentName !== null && isVariant(currentName, preferred[i], maxLength)) claim(i, currentName);
     });
     preferred.forEach((name, i) => claim(i, name));
-    const next = new Map<string, number>(); // by preferred name, so that thousands of equal names stay cheap
+    const numbers = new NameNumbers();
     preferred.forEach((name, i) => {
-      let n = next.get(name) ?? 2;
-      while (names[i] === undefined) claim(i, numbered(name, n++));
-      next.set(name, n);
+      while (names[i] === undefined) claim(i, numbers.next(name, maxLength));
     });
     return names as string[];
   };
 }
 
 /** Whether `name` is the preferred name or one of its numbered forms. */
-function isVariant(
-  name: string,
-  preferred: string,
-  numbered: (preferred: string, n: number) => string,
-): boolean {
+function isVariant(name: string, preferred: string, maxLength: number): boolean {
   if (name === preferred) return true;
   const number = /-([1-9][0-9]*)$/.exec(name)?.[1];
-  return number !== undefined && name === numbered(preferred, Number(number));
+  return number !== undefined && name === withSuffix(preferred, `-${number}`, maxLength);
+}
+
+/** Room for "-" and five digits. */
+const NUMBER_CHARS = 6;
+
+/**
+ * Numbers for names that are taken. Names with the same beginning share a counter: shortened for their numbers they would be equal,
+ * and each of thousands would try all numbers of the others.
+ */
+export class NameNumbers {
+  readonly #next = new Map<string, number>();
+
+  /** The name with "-2", "-3" and so on. The caller asks again if this one is taken too. */
+  next(name: string, maxLength: number): string {
+    const beginning = name.slice(0, maxLength - NUMBER_CHARS);
+    const number = this.#next.get(beginning) ?? 2;
+    this.#next.set(beginning, number + 1);
+    return withSuffix(name, `-${number}`, maxLength);
+  }
 }
 
 /** Appends a suffix, and shortens the name to fit. */

@@ -15,6 +15,21 @@ Deno.test("slugify() gives ContextForge's slugs", () => {
   assertEquals(slugify("Naïve Straße, Zürich"), "naive-strasse-zurich");
 });
 
+Deno.test("slugify() drops marks, whether they are part of a letter or stand by themselves", () => {
+  const character = fc.oneof(
+    fc.constantFrom("a", "é", "ǟ", "ﬀ", "각", "\uff9e", "\u0344", "\u0958", "\u1e9b"),
+    fc.constantFrom("\u0301", "\u0327", "\u0345", "\u093c", "\u20dd"),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+  );
+  fc.assert(fc.property(fc.array(character, { minLength: 1 }), (characters) => {
+    const text = characters.join("");
+    const decomposed = text.toLowerCase().normalize("NFKD").replace(/[\p{M}'’æœßøłđ]/gu, "");
+    const isPlain = !/['’æœßøłđ]/.test(text.toLowerCase());
+    const slug = decomposed.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+    if (isPlain && slug !== "") assertEquals(slugify(text), slug);
+  }));
+});
+
 Deno.test("slugify() gives a text without letters a slug of its own", () => {
   assertMatch(slugify("日本"), /^x[0-9a-f]{8}$/);
   assertEquals(slugify("日本"), slugify("日本"));

@@ -73,7 +73,8 @@ export function compileUriTemplate(template: string): UriTemplate {
     prefix,
     sample: parts.map((part) => typeof part === "string" ? part : `${part.lead ?? ""}x`).join(""),
     matches(uri, effort = newEffort()) {
-      if (uri.length > MAX_URI_CHARS || !uri.startsWith(prefix) || !uri.endsWith(suffix)) return false;
+      if (effort.steps < 0 || uri.length > MAX_URI_CHARS) return false;
+      if (!uri.startsWith(prefix) || !uri.endsWith(suffix)) return false;
       // reached[i]: the parts so far can produce the first i characters.
       let reached = new Uint8Array(uri.length + 1);
       let from = prefix.length;
