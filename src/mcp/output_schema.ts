@@ -190,9 +190,25 @@ function hasEnd(root: JsonObject, from: JsonObject, ending: Set<JsonObject>): bo
   return true;
 }
 
+/** Longer patterns count as not compilable: the engine takes quadratic time for a class of many characters. */
+const MAX_PATTERN_CHARS = 1_000;
+
+const ESCAPE = /\\(?:([pP]\{\w+(?:=\w+)?\})|[^])/g;
+
+/** The Unicode properties that occurred in patterns; there are some thousand. */
+const knownProperties = new Set<string>();
+
 function compiles(pattern: string): boolean {
+  if (pattern.length > MAX_PATTERN_CHARS) return false;
   try {
-    new RegExp(pattern, "u");
+    // A property takes a thousand times as long as another character, so each is compiled once. `\d` may stand where a property may.
+    const plain = pattern.replace(ESCAPE, (escape, property?: string) => {
+      if (property === undefined) return escape;
+      if (!knownProperties.has(property)) new RegExp(escape, "u");
+      knownProperties.add(property);
+      return "\\d";
+    });
+    new RegExp(plain, "u");
     return true;
   } catch {
     return false;

@@ -13,6 +13,8 @@ const ANNOTATION = "x-mcp-header";
 const PREFIX = "mcp-param-";
 /** RFC 9110, section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Limit of the annotations of a tool. Servers accept about a hundred headers in a request. */
+const MAX_ANNOTATIONS = 64;
 const TYPES: ReadonlySet<unknown> = new Set(["string", "integer", "boolean"]);
 
 /** Returns the annotations of a schema. A schema with an invalid annotation has none, because the others may be wrong too. */
@@ -37,6 +39,9 @@ interface Found {
 }
 
 function faultIn(found: readonly Found[]): string | null {
+  if (found.length > MAX_ANNOTATIONS) {
+    return `there are more than ${MAX_ANNOTATIONS} x-mcp-header annotations`;
+  }
   const seen = new Set<string>();
   for (const { name, type, path, isReachable } of found) {
     const at = path.join(".");

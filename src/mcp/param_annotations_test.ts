@@ -50,3 +50,10 @@ Deno.test("annotationFault() finds annotations that no chain of properties leads
     assertEquals(typeof annotationFault({ ...schema({}), [key]: { some: annotated } }), "string", key);
   }
 });
+
+Deno.test("annotationFault() refuses more annotations than a request has headers", () => {
+  const many = (count: number) =>
+    schema(Object.fromEntries(Array.from({ length: count }, (_, i) => [i, string(`h${i}`)])));
+  assertEquals(annotationFault(many(64)), null);
+  assertEquals(annotationFault(many(65)), "there are more than 64 x-mcp-header annotations");
+});
