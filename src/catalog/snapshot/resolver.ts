@@ -40,6 +40,16 @@ export function visibleGateways(
   return [...new Set(seen.map(({ gateway }) => gateway))];
 }
 
+/** The upstream with this id, if the caller sees an entry of it. */
+export function visibleGateway(
+  index: EntryIndex<Entry<EntityRow>>,
+  gatewayId: string,
+  principal: Principal,
+): GatewayRow | undefined {
+  return index.entries.find(({ gateway, row }) => gateway.id === gatewayId && canSee(principal, row))
+    ?.gateway;
+}
+
 /**
  * Finds an entry by the gateway's name, else by the upstream's name if only one entry has it. Disabled and hidden entries count:
  * otherwise a call for one of them would reach another upstream, with all its arguments.

@@ -61,7 +61,7 @@ export class LineWriter {
   readonly #onFailure: (error: unknown) => void;
   readonly #clock: Clock;
   readonly #encoder = new TextEncoder();
-  readonly #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #failed = false;
   /** The time when the client last read, or had nothing to read. */
@@ -99,13 +99,17 @@ export class LineWriter {
 
   async #write(): Promise<void> {
     try {
-      for (let bytes = this.#waiting[0]; bytes !== undefined; bytes = this.#waiting[0]) {
-        for (let sent = 0; sent < bytes.length;) {
-          sent += await this.#out.write(bytes.subarray(sent));
-          this.#tookAt = this.#clock.now();
+      while (this.#waiting.length > 0) {
+        // Taken from the end: `shift()` moves all other messages, and a slow client may leave a million.
+        const batch = this.#waiting.reverse();
+        this.#waiting = [];
+        for (let bytes = batch.pop(); bytes !== undefined; bytes = batch.pop()) {
+          for (let sent = 0; sent < bytes.length;) {
+            sent += await this.#out.write(bytes.subarray(sent));
+            this.#tookAt = this.#clock.now();
+          }
+          this.#waitingBytes -= bytes.length;
         }
-        this.#waiting.shift();
-        this.#waitingBytes -= bytes.length;
       }
     } catch (error) {
       this.#fail(error);

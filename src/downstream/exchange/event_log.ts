@@ -67,7 +67,7 @@ export class LoggedStream {
     this.#events.push(event);
     const carrier = this.#carriers.at(-1);
     if (carrier !== undefined) this.#sendOn(carrier, event);
-    this.#log.noteKept(message.length);
+    this.#log.noteKept(this, message.length);
   }
 
   /** The stream is complete. Its connections end; so does each later one after it got the rest. */
@@ -129,8 +129,9 @@ export class LoggedStream {
 export class EventLog {
   /** Part of every event id. The session may have had another worker, whose event ids must differ. */
   readonly #mark = crypto.randomUUID().slice(0, 8);
-  /** By number, oldest first. */
   readonly #streams = new Map<number, LoggedStream>();
+  /** Streams with kept events. A session may have thousands without, of calls that have just ended. */
+  readonly #keeping = new Set<LoggedStream>();
   #nextNumber = 0;
   #keptChars = 0;
   #keptEvents = 0;
@@ -160,6 +161,7 @@ export class EventLog {
   /** Drops a stream that nobody will resume. */
   forget(stream: LoggedStream): void {
     if (!this.#streams.delete(stream.number)) return;
+    this.#keeping.delete(stream);
     this.#keptEvents -= stream.kept.length;
     for (const { message } of stream.kept) this.#keptChars -= message.length;
   }
@@ -184,16 +186,19 @@ export class EventLog {
   }
 
   /** A stream calls this after it has kept an event. */
-  noteKept(chars: number): void {
+  noteKept(by: LoggedStream, chars: number): void {
+    this.#keeping.add(by);
     this.#keptChars += chars;
     this.#keptEvents++;
-    for (const stream of this.#streams.values()) {
-      while (this.#keptChars > MAX_KEPT_CHARS || this.#keptEvents > MAX_KEPT_EVENTS) {
+    for (const stream of this.#keeping) {
+      for (;;) {
+        if (this.#keptChars <= MAX_KEPT_CHARS && this.#keptEvents <= MAX_KEPT_EVENTS) return;
         const forgotten = stream.forgetOldest();
         if (forgotten < 0) break;
         this.#keptChars -= forgotten;
         this.#keptEvents--;
       }
+      this.#keeping.delete(stream);
     }
   }
 }

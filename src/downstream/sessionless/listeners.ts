@@ -1,5 +1,6 @@
 // Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"). Each sends its client the notifications that it asked for.
 import type { Principal } from "../../auth/principal.ts";
+import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { reachedScope } from "../../catalog/snapshot/reach.ts";
 import {
@@ -33,11 +34,26 @@ export interface ListenStream {
   keepalive(): void;
 }
 
-/** Reads the filter of a listen request. Unknown parts are not honoured; the acknowledgement lists the honoured ones. */
+/** Limits of one listen request. Each resource and task is looked up, and kept as long as the request. */
+const MAX_LISTENED = 1_000;
+const MAX_LISTENED_CHARS = 128 * 1024;
+
+/**
+ * Reads the filter of a listen request. Unknown parts are not honoured; the acknowledgement lists the honoured ones.
+ * @throws {SluiceError} INVALID_PARAMS for more resources and tasks than one request may name
+ */
 export function readFilter(params: unknown): ListenFilter {
   const wanted: JsonObject = isObject(params) && isObject(params.notifications) ? params.notifications : {};
   const uris = stringsIn(wanted.resourceSubscriptions);
   const taskIds = stringsIn(wanted.taskIds);
+  const named = [...uris, ...taskIds];
+  const chars = named.reduce((sum, { length }) => sum + length, 0);
+  if (named.length > MAX_LISTENED || chars > MAX_LISTENED_CHARS) {
+    throw new SluiceError("INVALID_PARAMS", {
+      reason: `a request listens to at most ${MAX_LISTENED} resources and tasks, which have at most ` +
+        `${MAX_LISTENED_CHARS} characters together`,
+    });
+  }
   return {
     ...(wanted.toolsListChanged === true ? { toolsListChanged: true } : {}),
     ...(wanted.promptsListChanged === true ? { promptsListChanged: true } : {}),

@@ -1,7 +1,7 @@
 // tasks/get, tasks/result, tasks/cancel and tasks/update: sent to the upstream that runs the task; the result carries our id.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { visibleGateways } from "../../catalog/snapshot/resolver.ts";
+import { visibleGateway } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { declaresTasksExtension, TASKS_EXTENSION } from "../../mcp/tasks.ts";
@@ -59,9 +59,10 @@ export function findTask(
   id: string,
 ): { readonly gateway: GatewayRow; readonly taskId: string } | null {
   const task = taskIds.open(taskOwnerOf(call), id);
+  if (task === null) return null;
   // A caller who no longer sees an upstream has no access to its tasks.
-  const gateway = visibleGateways(call.scope.tools, call.principal).find(({ id }) => id === task?.gatewayId);
-  return task === null || gateway === undefined ? null : { gateway, taskId: task.taskId };
+  const gateway = visibleGateway(call.scope.tools, task.gatewayId, call.principal);
+  return gateway === undefined ? null : { gateway, taskId: task.taskId };
 }
 
 async function askAboutTask(
