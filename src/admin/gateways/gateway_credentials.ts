@@ -170,6 +170,8 @@ function requestedAuth(
 
 function requestedHeaders(input: GatewayInput, kept: Credentials | null, faults: Fault[]) {
   const old = kept?.type === "authheaders" ? kept.headers : [];
+  // Of a repeated name the first one counts.
+  const byName = new Map(old.toReversed().map((header) => [header.key.toLowerCase(), header]));
   const { auth_header_key: key, auth_header_value: value } = input;
   const single = key !== undefined && key !== null ? [{ key, value: value ?? "" }] : [];
   const wanted = input.auth_headers ?? (single.length > 0 ? single : old);
@@ -187,7 +189,7 @@ function requestedHeaders(input: GatewayInput, kept: Credentials | null, faults:
       );
     }
     if (header.value !== MASK) return header;
-    const stored = old.find((each) => each.key.toLowerCase() === name);
+    const stored = byName.get(name);
     if (stored === undefined) {
       faults.push(
         fault(

@@ -74,10 +74,16 @@ export function requireObject(value: unknown, loc: readonly (string | number)[])
   return Object.fromEntries(namedFields(value, loc).map(({ name, value }) => [name, value]));
 }
 
+/** Limit of the fields that one answer warns of: each is compared with all known names. */
+const MAX_WARNED = 100;
+
 /** Adds to the member `warnings` of the answer, if there are warnings. */
 export function withWarnings(body: unknown, extra: readonly ExtraField[]): unknown {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
-  const warnings = extra.flatMap((field) => warningAbout(field, body as Record<string, unknown>) ?? []);
+  const warnings = extra.slice(0, MAX_WARNED)
+    .flatMap((field) => warningAbout(field, body as Record<string, unknown>) ?? []);
+  const more = extra.length - MAX_WARNED;
+  if (more > 0) warnings.push(fault(["body"], `${more} more unknown fields were ignored`, "unknown_field"));
   const { warnings: others = [] } = body as { readonly warnings?: readonly Fault[] };
   return warnings.length === 0 ? body : { ...body, warnings: [...others, ...warnings] };
 }

@@ -24,6 +24,15 @@ Deno.test("withWarnings() leaves answers that are no object, and those without a
   for (const body of [null, undefined, [1], { a: 1 }]) assertEquals(withWarnings(body, extra), body);
 });
 
+Deno.test("withWarnings() names a hundred fields, and counts the others", () => {
+  const extra: ExtraField[] = [];
+  const given = Object.fromEntries(Array.from({ length: 103 }, (_, i) => [`other_${i}`, 1]));
+  readFields({ extra }, given, ["body"], KNOWN);
+  const { warnings } = withWarnings({}, extra) as { warnings: { loc: unknown; msg: string }[] };
+  assertEquals([warnings.length, warnings[99]!.loc], [101, ["body", "other_99"]]);
+  assertEquals(warnings[100]!.msg, "3 more unknown fields were ignored");
+});
+
 Deno.test("withWarnings() suggests the field that was meant for every likely misspelling of it", () => {
   const nouns = { gatewayCreate, toolUpdate, resourceUpdate, promptUpdate, serverCreate };
   const typo = fc.constantFrom(...Object.values(nouns)).chain((schema) =>

@@ -20,11 +20,11 @@ export function selected<Row extends EntityRow & { readonly gatewayId?: string |
   query: ListQuery,
   isActive: (row: Row) => boolean = ({ enabled }) => enabled,
 ): Row[] {
-  const tags = query.tags?.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "") ?? [];
+  const tags = new Set(query.tags?.split(",").map((tag) => tag.trim()).filter((tag) => tag !== ""));
   return rows.filter((row) =>
     canSee(principal, row) &&
     (query.include_inactive || isActive(row)) &&
-    (tags.length === 0 || tags.some((tag) => row.tags.includes(tag))) &&
+    (tags.size === 0 || row.tags.some((tag) => tags.has(tag))) &&
     (query.gateway_id === undefined || row.gatewayId === query.gateway_id) &&
     (query.team_id === undefined || row.teamId === query.team_id) &&
     (query.visibility === undefined || row.visibility === query.visibility)

@@ -40,7 +40,11 @@ export async function requestedMembers(
     const byKey = new Map<string, string[]>();
     for (const row of (await entities.list()).filter((each) => canSee(principal, each))) {
       byKey.set(row.id, [row.id]);
-      for (const key of keysOf(row)) byKey.set(key, [...byKey.get(key) ?? [], row.id]);
+      for (const key of keysOf(row)) {
+        const same = byKey.get(key);
+        if (same === undefined) byKey.set(key, [row.id]);
+        else same.push(row.id);
+      }
     }
     return wanted.flatMap((key, i) => {
       const [id, ...others] = byKey.get(key) ?? [];
