@@ -7,10 +7,11 @@ import type { Config } from "../../config/schema.ts";
 import { sqliteFile } from "../../config/sqlite_file.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { startsPrograms } from "../../upstream/stdio/account.ts";
 
 /** The permissions that a running gateway needs besides the network and the environment. */
 export interface Needs {
-  /** Absolute paths; null: any file, because programs of upstreams can be anywhere. */
+  /** Absolute paths; null: any file. */
   readonly read: readonly string[] | null;
   /** Absolute paths. */
   readonly write: readonly string[];
@@ -28,6 +29,7 @@ type NeedsConfig = Pick<
   | "replicaSslCaCerts"
   | "proxySslCaCerts"
   | "stdioEnabled"
+  | "mcpConfig"
 >;
 
 /** What SQLite keeps beside a database file. */
@@ -37,6 +39,8 @@ const SQLITE_SUFFIXES = ["", "-wal", "-shm", "-journal"];
 const SYSTEM_FACTS = ["hostname", "networkInterfaces", "uid"] as const;
 
 const ROOT_FOLDER = "/";
+
+const STARTS_PROGRAMS = "upstreams are programs with STDIO_ENABLED=true or MCP_CONFIG";
 
 /** @param sources the folder of the modules that workers load; null: they are in the executable */
 export function needsOf(
@@ -57,11 +61,9 @@ export function needsOf(
     config.replicaSslCaCerts,
     config.proxySslCaCerts,
   ].filter((path) => path !== null).map((path) => resolve(path));
-  return {
-    read: config.stdioEnabled ? null : [...new Set(read)],
-    write: databaseFiles,
-    run: config.stdioEnabled,
-  };
+  // The file of MCP_CONFIG and the programs can be anywhere.
+  const run = startsPrograms(config);
+  return { read: run ? null : [...new Set(read)], write: databaseFiles, run };
 }
 
 /** Checks the permissions that no setting can do without. @throws {SluiceError} SETTINGS_INVALID naming the missing ones */
@@ -82,7 +84,7 @@ export function requirePermissions({ read, write, run }: Needs): void {
   refuse([
     ...(read ?? [ROOT_FOLDER]).map((path): Requirement => [
       `read=${path}`,
-      read === null ? "STDIO_ENABLED=true starts programs in any folder" : "the gateway reads it",
+      read === null ? `${STARTS_PROGRAMS}, which may be in any folder` : "the gateway reads it",
       { name: "read", path },
     ]),
     ...write.map((path): Requirement => [
@@ -90,7 +92,7 @@ export function requirePermissions({ read, write, run }: Needs): void {
       "the gateway keeps its database there",
       { name: "write", path },
     ]),
-    ...(run ? [["run", "STDIO_ENABLED=true starts programs", { name: "run" }] as const] : []),
+    ...(run ? [["run", STARTS_PROGRAMS, { name: "run" }] as const] : []),
   ]);
 }
 

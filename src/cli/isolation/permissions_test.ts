@@ -37,6 +37,8 @@ Deno.test("needsOf() names certificates and authorities, for PostgreSQL's connec
 });
 
 Deno.test("needsOf() leaves reading open where programs of upstreams are started", () => {
-  const { read, run } = needs({ STDIO_ENABLED: "true" });
-  assertEquals([read, run], [null, true]);
+  for (const [name, value] of [["STDIO_ENABLED", "true"], ["MCP_CONFIG", "/home/me/.mcp.json"]]) {
+    const { read, run } = needs({ [name!]: value! });
+    assertEquals([read, run], [null, true]);
+  }
 });

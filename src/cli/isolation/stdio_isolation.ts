@@ -7,7 +7,7 @@ import type { Setting } from "../../config/settings/setting.ts";
 import { secretsFile } from "../../store/secrets.ts";
 import { closeMemoryToOthers } from "../../supervisor/kernel/libc.ts";
 import { createLog, type LogSink } from "../../telemetry/log.ts";
-import { type Account, stdioAccount, unusableUser } from "../../upstream/stdio/account.ts";
+import { type Account, startsPrograms, stdioAccount, unusableUser } from "../../upstream/stdio/account.ts";
 import { readableFiles } from "../../upstream/stdio/readable_files.ts";
 
 /**
@@ -17,7 +17,7 @@ import { readableFiles } from "../../upstream/stdio/readable_files.ts";
  */
 export async function isolateStdio(loaded: Loaded, sink: LogSink): Promise<void> {
   const { config } = loaded;
-  if (!config.stdioEnabled && config.mcpConfig === null) return;
+  if (!startsPrograms(config)) return;
   closeMemoryToOthers();
   const account = stdioAccount(config);
   const warning = await exposureWarning(filesWithSecrets(loaded), account);

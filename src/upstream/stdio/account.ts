@@ -9,18 +9,25 @@ export interface Account {
   readonly shell: string;
 }
 
+/** Where commands of upstreams may come from. */
+export interface CommandSources {
+  readonly stdioEnabled: boolean;
+  readonly mcpConfig: string | null;
+}
+
+/** Can the gateway have upstreams that it starts as programs? */
+export function startsPrograms({ stdioEnabled, mcpConfig }: CommandSources): boolean {
+  return stdioEnabled || mcpConfig !== null;
+}
+
 /**
  * The account of STDIO_USER; null: stdio upstreams run as the gateway's own user.
  * @throws {SluiceError} SETTINGS_INVALID if the user does not exist
  */
 export function stdioAccount(
-  { stdioEnabled, mcpConfig, stdioUser }: {
-    readonly stdioEnabled: boolean;
-    readonly mcpConfig: string | null;
-    readonly stdioUser: string | null;
-  },
+  { stdioUser, ...sources }: CommandSources & { readonly stdioUser: string | null },
 ): Account | null {
-  if ((!stdioEnabled && mcpConfig === null) || stdioUser === null) return null;
+  if (!startsPrograms(sources) || stdioUser === null) return null;
   if (Deno.build.os !== "linux") {
     throw unusableUser(stdioUser, "only Linux can start processes as another user");
   }
