@@ -7,6 +7,7 @@ import { health, ready, version } from "./health_routes.ts";
 // Handlers are loaded on first use, with zod: a worker without admin requests saves the memory. `deno compile` embeds modules
 // with literal names only.
 const gateways = () => import("./gateways/gateway_routes.ts");
+const removed = () => import("./gateways/removed_routes.ts");
 const tools = () => import("./entities/tool_routes.ts");
 const resources = () => import("./entities/resource_routes.ts");
 const prompts = () => import("./entities/prompt_routes.ts");
@@ -42,6 +43,8 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/gateways/{id}/state", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway")),
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
+  route("GET", "/gateways/{id}/removed", "gateways.update", on(removed, "listRemoved")),
+  route("DELETE", "/gateways/{id}/removed/{entry}", "gateways.update", on(removed, "forgetRemoved")),
 
   route("POST", "/import/mcp-servers", "gateways.create", on(imports, "importMcpServers")),
 

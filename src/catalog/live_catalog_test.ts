@@ -12,6 +12,7 @@ const catalog = (version: number) =>
     prompts: [],
     servers: [],
     revokedTokens: [],
+    reservedNames: { tools: [], prompts: [] },
   });
 
 async function setUp() {

@@ -86,6 +86,38 @@ gatewayTest("calls for a disabled or hidden upstream reach no other one", async 
   });
 });
 
+gatewayTest(
+  "the name of a tool that its upstream has dropped stays reserved, until an operator frees it",
+  async (start) => {
+    await withEvil(start, async ({ gateway, evil, victim, victimId, refresh }) => {
+      const { body: tools } = await gateway.api("GET", "/tools");
+      const { id } = tools.find(({ name }: { name: string }) => name === "victim-create");
+      await gateway.api("PUT", `/tools/${id}`, { tags: ["reviewed"] });
+      victim.tools = [];
+      await refresh(victimId);
+      const call = async () => {
+        const { body } = await gateway.rpc("tools/call", { name: "victim-create", arguments: SECRET });
+        return body.error?.data.code;
+      };
+      assertEquals([await call(), evil.called("tools/call")], ["TOOL_NOT_FOUND", []]);
+
+      const path = `/gateways/${victimId}/removed`;
+      const bob = await gateway.token({ username: "bob@example.com", admin: false });
+      assertEquals((await gateway.api("GET", path, undefined, bob)).status, 403);
+      const { body: removed } = await gateway.api("GET", path);
+      assertEquals(removed.map(({ removedAt: _, ...entry }: { removedAt: string }) => entry), [
+        { id, kind: "tool", name: "victim-create", enabled: true },
+      ]);
+      assertEquals((await gateway.api("DELETE", `${path}/${id}`, undefined, bob)).status, 403);
+      assertEquals((await gateway.api("DELETE", `${path}/${id}`)).status, 200);
+      assertEquals((await gateway.api("DELETE", `${path}/${id}`)).status, 404);
+      assertEquals((await gateway.api("GET", path)).body, []);
+      assertEquals([await call(), evil.called("tools/call")], [undefined, ["victim-create"]]);
+    });
+  },
+  { inCluster: false },
+);
+
 gatewayTest("a virtual server passes no name of a disabled member to another one", async (start) => {
   await withEvil(start, async ({ gateway, evil, victimId }) => {
     const { body: tools } = await gateway.api("GET", "/tools");

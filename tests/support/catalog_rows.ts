@@ -138,6 +138,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     prompts: [],
     servers: [],
     revokedTokens: [],
+    reservedNames: { tools: [], prompts: [] },
     ...given,
   };
 }

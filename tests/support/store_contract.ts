@@ -566,6 +566,32 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals((await registry.servers.get(serverId))?.toolIds, []);
   });
 
+  registryTest("a dropped entry reserves its name, until an operator forgets it", async (registry) => {
+    const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
+    await registry.saveDiscovery(id, discovery({ tools: ["a", "b"], prompts: ["p"] }), naming);
+    const [tool] = await registry.tools.list({ gatewayId: id });
+    const [prompt] = await registry.prompts.list({ gatewayId: id });
+    await registry.tools.update(tool!.id, { tags: ["reviewed"] });
+    await registry.prompts.update(prompt!.id, { enabled: false });
+    await registry.saveDiscovery(id, discovery({}), naming);
+    const reserved = async () => (await registry.readCatalog()).reservedNames;
+    assertEquals(await reserved(), { tools: ["one-a"], prompts: ["one-p"] });
+    const removed = await registry.tombstones.list(id);
+    assertEquals(
+      removed.map(({ id, kind, name, enabled }) => [id, kind, name, enabled]).sort(),
+      [
+        [prompt!.id, "prompt", "one-p", false],
+        [tool!.id, "tool", "one-a", true],
+      ].sort(),
+    );
+    const version = await registry.readCatalogVersion();
+    assertEquals(await registry.tombstones.delete("other", tool!.id), false);
+    assertEquals(await registry.readCatalogVersion(), version);
+    assertEquals(await registry.tombstones.delete(id, tool!.id), true);
+    assertEquals(await registry.readCatalogVersion(), version + 1);
+    assertEquals(await reserved(), { tools: [], prompts: ["one-p"] });
+  });
+
   registryTest("what comes back does not take the name of another", async (registry) => {
     const { id } = await registry.gateways.insert(newGateway({ name: "one" }));
     await registry.saveDiscovery(id, discovery({ tools: ["a b", "a-b"] }), naming);

@@ -39,8 +39,10 @@ export class Catalog {
       resourceEntry,
     );
     const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
-    const names = (rows: readonly (ToolRow | PromptRow)[]) => new Set(rows.map(({ name }) => name));
-    const [allToolNames, allPromptNames] = [names(rows.tools), names(rows.prompts)];
+    const names = (rows: readonly (ToolRow | PromptRow)[], reserved: readonly string[]) =>
+      new Set([...rows.map(({ name }) => name), ...reserved]);
+    const allToolNames = names(rows.tools, rows.reservedNames.tools);
+    const allPromptNames = names(rows.prompts, rows.reservedNames.prompts);
 
     const scopeOf = (
       server: ServerRow | null,

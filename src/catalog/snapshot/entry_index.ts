@@ -37,7 +37,7 @@ export class EntryIndex<E extends Entry<EntityRow>> {
 
   /**
    * @param all in list order, including disabled entries
-   * @param registryNames the names of all rows of this kind in the registry
+   * @param registryNames the names of this kind in the registry, those of dropped entries included
    */
   constructor(all: readonly E[], registryNames: ReadonlySet<string> = NONE) {
     this.all = all;
@@ -62,7 +62,7 @@ export class EntryIndex<E extends Entry<EntityRow>> {
     return this.#byKey.get(key);
   }
 
-  /** Whether a row of the registry has this name, at this endpoint or elsewhere. */
+  /** Whether a row of the registry has this name, at this endpoint or elsewhere, or a dropped entry reserves it. */
   isRegistryName(name: string): boolean {
     return this.#registryNames.has(name);
   }

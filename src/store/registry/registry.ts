@@ -12,6 +12,7 @@ import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
+import { Tombstones } from "./tombstones.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type {
   CatalogRows,
@@ -37,6 +38,7 @@ export interface Registry {
   readonly prompts: Entities<PromptRow>;
   readonly servers: Entities<ServerRow>;
   readonly revokedTokens: RevokedTokens;
+  readonly tombstones: Tombstones;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -94,6 +96,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     prompts,
     servers,
     revokedTokens: new RevokedTokens(database),
+    tombstones: new Tombstones(database),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
@@ -112,6 +115,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           prompts: await snapshot.prompts.list(),
           servers: await snapshot.servers.list(),
           revokedTokens: await snapshot.revokedTokens.ids(),
+          reservedNames: await snapshot.tombstones.names(),
         };
       }, { readOnly: true }),
     readCatalogVersion: async () => {

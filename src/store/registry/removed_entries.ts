@@ -1,5 +1,5 @@
 // Tombstones: what an operator decided about entries that an upstream no longer lists. An entry that the upstream lists again
-// comes back as it was. The data plane and the REST API do not read them.
+// comes back as it was. This file writes and restores them; tombstones.ts reads them for operators and for the data plane.
 import { chunks, TableEntities } from "./entities.ts";
 import { type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { EntryKind, EntryRow, GatewayRow, ToolRow } from "./rows.ts";

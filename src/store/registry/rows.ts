@@ -166,6 +166,12 @@ export interface ServerRow extends EntityRow {
   readonly excluded: readonly string[];
 }
 
+/** Names of tools and prompts that their upstreams have dropped. */
+export interface ReservedNames {
+  readonly tools: readonly string[];
+  readonly prompts: readonly string[];
+}
+
 /** Everything that the data plane reads, in one version. */
 export interface CatalogRows {
   readonly version: number;
@@ -176,6 +182,7 @@ export interface CatalogRows {
   readonly servers: readonly ServerRow[];
   /** The ids (`jti`) of revoked tokens. */
   readonly revokedTokens: readonly string[];
+  readonly reservedNames: ReservedNames;
 }
 
 /** The lists of an upstream in the upstream's order. A list is null if it could not be read. */

@@ -1,0 +1,73 @@
+// The tombstones as operators see them. They also reserve the names of tools and prompts: a call by the registry name of an entry that
+// its upstream has dropped must not reach another upstream, which has that name for a tool of its own.
+import { type Database, sql } from "../sql/sql.ts";
+import { raiseCatalogVersion } from "./entities.ts";
+import type { EntryKind, ReservedNames } from "./rows.ts";
+
+/** An entry that its upstream no longer lists, and that an operator has decided something about. */
+export interface TombstoneRow {
+  /** The id of the entry, which it has again if it comes back. */
+  readonly id: string;
+  readonly kind: EntryKind;
+  /** The registry name of a tool or prompt, the URI of a resource or template. */
+  readonly name: string;
+  /** Whether the entry comes back enabled. */
+  readonly enabled: boolean;
+  /** ISO 8601, UTC. */
+  readonly removedAt: string;
+}
+
+export class Tombstones {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** The tombstones of one gateway, oldest first. */
+  async list(gatewayId: string): Promise<TombstoneRow[]> {
+    const records = await this.#database.query<TombstoneRecord>(
+      sql`SELECT entry_id, kind, entry_key, fields, removed_at FROM removed_entries
+          WHERE gateway_id = ${gatewayId} ORDER BY removed_at, entry_id`,
+    );
+    return records.map(({ entry_id: id, kind, entry_key: key, fields, removed_at: removedAt }) => {
+      const { name, enabled } = JSON.parse(fields);
+      return { id, kind, name: isNamed(kind) ? name : key, enabled, removedAt };
+    });
+  }
+
+  /** Drops the operator's decisions about an entry, and its name. @returns false if there is no such tombstone */
+  delete(gatewayId: string, id: string): Promise<boolean> {
+    return this.#database.transaction(async (tx) => {
+      const { changes } = await tx.run(
+        sql`DELETE FROM removed_entries WHERE gateway_id = ${gatewayId} AND entry_id = ${id}`,
+      );
+      if (changes > 0) await raiseCatalogVersion(tx);
+      return changes > 0;
+    });
+  }
+
+  /** The registry names that tombstones reserve. */
+  async names(): Promise<ReservedNames> {
+    const names = { tools: [] as string[], prompts: [] as string[] };
+    const records = await this.#database.query<Pick<TombstoneRecord, "kind" | "fields">>(
+      sql`SELECT kind, fields FROM removed_entries WHERE kind IN ('tool', 'prompt')`,
+    );
+    for (const { kind, fields } of records) {
+      names[kind === "tool" ? "tools" : "prompts"].push(JSON.parse(fields).name);
+    }
+    return names;
+  }
+}
+
+interface TombstoneRecord {
+  readonly entry_id: string;
+  readonly kind: EntryKind;
+  readonly entry_key: string;
+  readonly fields: string;
+  readonly removed_at: string;
+}
+
+function isNamed(kind: EntryKind): boolean {
+  return kind === "tool" || kind === "prompt";
+}
