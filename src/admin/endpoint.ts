@@ -1,4 +1,5 @@
 // The endpoints of the REST API. Health checks need no token.
+import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange } from "../http/handler.ts";
 import type { ResponseCache } from "../http/response_cache.ts";
@@ -8,6 +9,8 @@ import type { AdminApi } from "./router.ts";
 export interface AdminEndpointOptions {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
+  /** Reads of a caller share the database with others. */
+  readonly turns: CallerTurns;
   /** null if answers are not cached. */
   readonly cache: ResponseCache | null;
 }
@@ -45,7 +48,7 @@ export class AdminEndpoint {
 
   async #serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal } = exchange;
-    const { readBody, maxJsonDepth, cache } = this.#options;
+    const { readBody, maxJsonDepth, turns, cache } = this.#options;
     const text = async () => hasBody(request) ? await readBody(request) : "";
     const { search, searchParams } = new URL(request.url);
     const admitted = this.#api.admit({
@@ -63,7 +66,8 @@ export class AdminEndpoint {
     // Health and readiness, the routes without a permission, are never cached.
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {
       const { answerRead } = await reads();
-      return await answerRead({ request, target: path + search, principal, admitted, cache });
+      const read = { request, target: path + search, principal, admitted, cache };
+      return await turns.run(principal, () => answerRead(read));
     }
     const { status, body, headers } = await admitted.answer();
     if (body instanceof ReadableStream) {

@@ -1,3 +1,4 @@
+import { CallerTurns } from "../base/sharing/caller_turns.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { ADMIN, type AdminHarness, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
@@ -59,6 +60,7 @@ function withReads(run: (harness: Harness) => Promise<void>): Promise<void> {
       const endpoint = new AdminEndpoint(admin.api, {
         readBody: () => Promise.reject(new Error("a read has no body")),
         maxJsonDepth: 10,
+        turns: new CallerTurns(5),
         cache,
       });
       return async (path, { as = ADMIN, headers = {}, method = "GET" } = {}) => {

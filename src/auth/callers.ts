@@ -64,6 +64,14 @@ export class Callers {
     ended.then(leave, leave);
   }
 
+  /** Counts a call that goes on without a request, to be given back by `pending--`. @throws {SluiceError} TOO_MANY_PENDING_OF_CALLER */
+  enterPending(caller: Caller | undefined): void {
+    if (caller === undefined) return;
+    const limit = this.limits.streams;
+    if (caller.pending >= limit) throw new SluiceError("TOO_MANY_PENDING_OF_CALLER", { limit });
+    caller.pending++;
+  }
+
   get size(): number {
     return this.#byToken.size;
   }
@@ -75,15 +83,15 @@ export class Callers {
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
-      this.#byToken.set(key, caller = { calls: 0, streams: 0, connections: 0 });
+      this.#byToken.set(key, caller = { calls: 0, streams: 0, pending: 0, connections: 0 });
     }
     this.#byPrincipal.set(principal, caller);
     return caller;
   }
 
   #forgetThoseAtRest(): void {
-    for (const [key, { calls, streams, connections }] of this.#byToken) {
-      if (calls === 0 && streams === 0 && connections === 0) this.#byToken.delete(key);
+    for (const [key, { calls, streams, pending, connections }] of this.#byToken) {
+      if (calls + streams + pending + connections === 0) this.#byToken.delete(key);
     }
     this.#byPrincipal = new WeakMap();
   }

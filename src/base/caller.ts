@@ -5,6 +5,8 @@ export interface Caller extends ConnectionHolder {
   calls: number;
   /** Responses that stay open. */
   streams: number;
+  /** Calls that go on without a request: they wait for their client's input, or their client lost the stream. */
+  pending: number;
 }
 
 /** A caller as a pool of connections sees it. */

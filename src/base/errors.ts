@@ -1,22 +1,6 @@
 // Room `base`: errors, time, cancellation, and other parts without a domain. Every room may use them; they use no other room.
 // This file is the error catalogue. Each failure that a client or an operator can meet has one row, here and nowhere else.
-
-/** The cause of a failure: the caller, the upstream, or the gateway. */
-export type ErrorSource = "downstream" | "upstream" | "internal";
-
-/** Whether a client may retry the call. `if_unsent`: only if the request had not reached the upstream. */
-export type RetryAdvice = "never" | "later" | "if_unsent";
-
-export interface ErrorRow {
-  readonly source: ErrorSource;
-  /** The HTTP status if the failure is the whole response: over REST, or for a request that was not dispatched. */
-  readonly http: number;
-  /** The JSON-RPC error code. Codes of the gateway are outside -32768..-32000 (MCP 2026-07-28, basic, "Error Codes"). */
-  readonly rpc: number;
-  readonly retry: RetryAdvice;
-  /** The text for the client; `{name}` is replaced by the error's parameter. It never contains a cause or a secret. */
-  readonly text: string;
-}
+import { type ErrorRow, row } from "./error_row.ts";
 
 export const ERRORS = {
   PARSE_ERROR: row("downstream", 400, -32700, "never", "Cannot parse the request body as JSON"),
@@ -107,6 +91,20 @@ export const ERRORS = {
     -31433,
     "later",
     "The caller has {limit} streams open in this worker (MAX_STREAMS_PER_CALLER); close one, or retry later",
+  ),
+  TOO_MANY_PENDING_OF_CALLER: row(
+    "downstream",
+    429,
+    -31434,
+    "later",
+    "{limit} calls of the caller wait for input in this worker (MAX_STREAMS_PER_CALLER); answer one, or retry later",
+  ),
+  CLIENT_MEMORY_FULL: row(
+    "downstream",
+    429,
+    -31435,
+    "later",
+    "The gateway keeps as much for the caller as it may (MAX_CLIENT_MEMORY_MB); end a session, a stream or a pending call, or retry later",
   ),
   RATE_LIMITED: row(
     "downstream",
@@ -385,10 +383,6 @@ export function toSluiceError(error: unknown): SluiceError {
 /** The message of anything that was thrown, without a stack. For logs and for the parameter `reason`. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function row(source: ErrorSource, http: number, rpc: number, retry: RetryAdvice, text: string): ErrorRow {
-  return { source, http, rpc, retry, text };
 }
 
 function fill(text: string, params: ErrorParams): string {

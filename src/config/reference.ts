@@ -1,6 +1,7 @@
 // Renders the reference of settings and errors: .env.example and the README's tables.
 
-import { type ErrorRow, ERRORS } from "../base/errors.ts";
+import type { ErrorRow } from "../base/error_row.ts";
+import { ERRORS } from "../base/errors.ts";
 import { SETTING_GROUPS } from "./schema.ts";
 import type { Setting } from "./settings/setting.ts";
 

@@ -152,7 +152,12 @@ function talkative(): AsyncDisposable & { readonly url: string } {
 Deno.test("A worker that is short of memory ends the sessions of whoever keeps the most, and nobody else's", async () => {
   await using upstream = talkative();
   // What is kept is kept for the whole test.
-  const env = { WORKERS: "2", WORKER_MAX_HEAP_MB: "160", STREAM_RESUME_WINDOW: "600" };
+  const env = {
+    WORKERS: "2",
+    WORKER_MAX_HEAP_MB: "160",
+    MAX_CLIENT_MEMORY_MB: "1024",
+    STREAM_RESUME_WINDOW: "600",
+  };
   await using sluice = await Sluice.start({ env });
   await sluice.registerUpstream("up", upstream.url);
   const [ann, bob] = [await user(sluice, "ann"), await user(sluice, "bob")];
@@ -163,10 +168,38 @@ Deno.test("A worker that is short of memory ends the sessions of whoever keeps t
     // 404: the worker ended bob's sessions in between.
     assert(status === 200 || status === 404, `${status}`);
   };
-  const shed = () => sluice.log().filter(({ event }) => event === "sessions ended, memory is short");
+  const shed = () =>
+    sluice.log().filter(({ event }) => event === "a caller's sessions and streams ended, memory is short");
   for (let n = 0; n < 600 && shed().length < 2; n++) await tell();
   assertEquals(new Set(shed().map(({ subject }) => subject)), new Set(["bob"]));
   for (const each of anns) assertEquals(await lives(sluice, ann, each), true);
   assert(await metric(sluice, "sluice_callers_shed_total") >= 1);
   assertEquals(sluice.log().filter(({ event }) => event === "worker died"), []);
+});
+
+Deno.test("The events of a caller are bounded over all its sessions, and its sessions live on", async () => {
+  await using upstream = talkative();
+  const env = { WORKERS: "1", MAX_CLIENT_MEMORY_MB: "64", STREAM_RESUME_WINDOW: "600" };
+  await using sluice = await Sluice.start({ env });
+  await sluice.registerUpstream("up", upstream.url);
+  const [ann, bob] = [await user(sluice, "ann"), await user(sluice, "bob")];
+  const tell = async (token: string) => {
+    const sessionId = await openSession(sluice, { token });
+    const { status, body } = await post(sluice, toolCall("up-tell"), {
+      token,
+      headers: inSession(sessionId),
+    });
+    assertEquals([status, body.result], [200, { content: [] }]);
+    return sessionId;
+  };
+  const sessions: string[] = [];
+  for (let n = 0; n < 50; n++) sessions.push(await tell(bob));
+  // One caller alone has half of what there is.
+  const kept = () => metric(sluice, "sluice_client_memory_bytes ");
+  const bobs = await kept();
+  assert(bobs > 24_000_000 && bobs <= 32 * 1024 * 1024, `${bobs} bytes`);
+  assertEquals(await lives(sluice, bob, sessions[0]!), true);
+  await tell(ann);
+  assert(await kept() > bobs + 1_000_000, "ann's events are kept");
+  assertEquals(await metric(sluice, "sluice_callers_shed_total"), 0);
 });

@@ -39,7 +39,7 @@ export async function duplexServer(
   const admission = new Admission({ requests, streams: 10 });
   const refused: string[] = [];
   let { catalog } = plane;
-  const { expiry, ...sessionless } = sessionlessParts(plane, {
+  const { expiry, memory, ...sessionless } = sessionlessParts(plane, {
     clock,
     catalog: () => catalog,
     streamsAreFull: () => admission.streamsAreFull,
@@ -54,6 +54,7 @@ export async function duplexServer(
     rateLimiter,
     clock,
     expiry,
+    memory,
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
     sessionless: { ...sessionless, pendingElsewhere },

@@ -1,4 +1,6 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
+import { CallerTurns } from "../../src/base/sharing/caller_turns.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { batchPlaces } from "./batch_places.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
@@ -23,6 +25,7 @@ export async function mcpServer(
   const clock = new FakeClock();
   const ids = new SessionIds("secret");
   const records = new MemoryCache(clock);
+  const memory = new ClientMemory(Infinity);
   const sessions = new DownstreamSessions({
     ids,
     records,
@@ -34,6 +37,8 @@ export async function mcpServer(
     limits: { perCaller: 1_000, perWorker: 1_000 },
     taskIds: new TaskIds("secret"),
     expiry: new TokenExpiry(clock),
+    memory,
+    turns: new CallerTurns(5),
   });
   let catalog = plane.catalog;
   const strays: [session: string, text: string][] = [];
@@ -43,6 +48,7 @@ export async function mcpServer(
     catalog: () => catalog,
     maxJsonDepth: 20,
     rateLimiter,
+    memory,
     batchPlaces: batchPlaces(),
     upstreams: plane.upstreams,
     onStray: (session, text) => strays.push([session, text]),

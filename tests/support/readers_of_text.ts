@@ -12,6 +12,7 @@ import { shownUrl, unmaskedUrl } from "../../src/admin/rest/shown_url.ts";
 import { requestedMembers } from "../../src/admin/servers/server_members.ts";
 import { ANONYMOUS, Authenticator } from "../../src/auth/authenticate.ts";
 import { JwtVerifier } from "../../src/auth/jwt.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { EgressGuard } from "../../src/base/egress_guard.ts";
 import { parseAddress, parseNetwork } from "../../src/base/egress_guard_address.ts";
 import { SluiceError } from "../../src/base/errors.ts";
@@ -302,11 +303,11 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
   "EventLog.find()": text(
     HEADER,
     [["0-0-", "a", ""], ["", "0", "-0-a"]],
-    (value) => new EventLog().find(value),
+    (value) => new EventLog(new ClientMemory(Infinity), { issuer: null, subject: "ann" }).find(value),
   ),
   "LoggedStream.send()": entries(20_000, (count) => {
     // Each call of a session has a stream, which stays for a while.
-    const log = new EventLog();
+    const log = new EventLog(new ClientMemory(Infinity), { issuer: null, subject: "ann" });
     for (let i = 0; i < count; i++) log.open().send("x");
   }),
   "ListCursors.open()": text(

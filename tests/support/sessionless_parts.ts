@@ -1,4 +1,6 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
+import { Callers } from "../../src/auth/callers.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
 import type { Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { TokenExpiry } from "../../src/downstream/exchange/token_expiry.ts";
@@ -22,19 +24,36 @@ export function claimsOf(capabilities: unknown = {}): Record<string, unknown> {
   };
 }
 
+export interface SessionlessLimits {
+  readonly maxPending?: number;
+  readonly maxPendingOfCaller?: number;
+  /** In characters. */
+  readonly maxMemory?: number;
+  readonly predecessor?: () => Serve | null;
+}
+
 export function sessionlessParts(
   { dispatcher, upstreams }: Pick<DataPlane, "dispatcher" | "upstreams">,
-  { clock, catalog, streamsAreFull, worker = 0, maxPending = 100, predecessor = () => null }: {
+  {
+    clock,
+    catalog,
+    streamsAreFull,
+    worker = 0,
+    maxPending = 100,
+    maxPendingOfCaller = 100,
+    maxMemory = Infinity,
+    predecessor = () => null,
+  }: {
     readonly clock: FakeClock;
     readonly catalog: () => Catalog;
     readonly streamsAreFull: () => boolean;
     readonly worker?: number;
-    readonly maxPending?: number;
-    readonly predecessor?: () => Serve | null;
-  },
+  } & SessionlessLimits,
 ) {
   const expiry = new TokenExpiry(clock);
-  const listeners = new Listeners(expiry);
+  const memory = new ClientMemory(maxMemory);
+  const callers = new Callers({ calls: 1_000, streams: maxPendingOfCaller });
+  const listeners = new Listeners(expiry, memory);
   const pendingCalls = new PendingCalls({
     ids: new SessionIds("secret"),
     clock,
@@ -42,11 +61,13 @@ export function sessionlessParts(
     predecessor,
     timeoutMs: PENDING_FOR_MS,
     limit: maxPending,
+    callers,
+    memory,
   });
   const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
   const requests = new SessionlessRequests({
     ...{ dispatcher, catalog, pendingCalls, listeners, subscriptions, streamsAreFull },
     states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PENDING_FOR_MS }),
   });
-  return { expiry, listeners, pendingCalls, requests };
+  return { expiry, memory, callers, listeners, pendingCalls, requests };
 }

@@ -1,12 +1,12 @@
 // A worker's 2026-07-28 side without HTTP: the real SessionlessHttp around fake upstreams, asked by plain requests.
-import type { McpReply, McpRequest, Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
+import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { SessionlessHttp } from "../../src/downstream/http/sessionless_http.ts";
 import type { CatalogRows } from "../../src/store/registry/rows.ts";
 import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { mcpRequest } from "./mcp_server.ts";
-import { claimsOf, sessionlessParts } from "./sessionless_parts.ts";
+import { claimsOf, type SessionlessLimits, sessionlessParts } from "./sessionless_parts.ts";
 
 /** What every request says of its client; `claims` are further members of `_meta`. */
 export interface SessionlessAsk {
@@ -22,16 +22,14 @@ export interface SessionlessAsk {
 export async function sessionlessServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { maxPending, predecessor }: { readonly maxPending?: number; readonly predecessor?: () => Serve | null } =
-    {},
+  limits: SessionlessLimits = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
   let streamsAreFull = false;
-  const { listeners, pendingCalls, requests } = sessionlessParts(plane, {
+  const { listeners, pendingCalls, requests, callers, memory } = sessionlessParts(plane, {
     clock,
-    maxPending,
-    predecessor,
+    ...limits,
     catalog: () => plane.catalog,
     streamsAreFull: () => streamsAreFull,
   });
@@ -40,6 +38,7 @@ export async function sessionlessServer(
     pendingCalls,
     dispatcher: plane.dispatcher,
     maxJsonDepth: 20,
+    limits: { callers, memory },
   });
 
   const send = (body: string, given: Partial<McpRequest> = {}, gone = new AbortController().signal) =>

@@ -1,7 +1,7 @@
 // Newline-delimited messages on standard input and output (MCP, transports, "stdio").
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { MAX_UNREAD_BYTES } from "../../downstream/exchange/event_stream.ts";
+import { MAX_UNREAD_BYTES } from "../../downstream/exchange/bounded_body.ts";
 
 const LF = 0x0a;
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { settle } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { MAX_UNREAD_BYTES } from "../../downstream/exchange/event_stream.ts";
+import { MAX_UNREAD_BYTES } from "../../downstream/exchange/bounded_body.ts";
 import { LineWriter, readLines } from "./lines.ts";
 
 const encoder = new TextEncoder();

@@ -1,6 +1,7 @@
 // `sluice stdio`: runs the gateway as a stdio MCP server for a desktop client. It has no port and no workers. The one client is
 // this machine's operator; log and errors go to standard error.
 import { operatorOf } from "../../auth/principal.ts";
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { loadProcessConfig } from "../../config/load.ts";
@@ -71,6 +72,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     rateLimiter: null,
     store,
+    memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
     peers: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);

@@ -201,7 +201,8 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc: "Event streams and WebSockets that one caller may hold open in a worker. A further GET gets 429. " +
-      "Callers without a token have no limit of their own.",
+      "The same number of the caller's calls may wait for client input, or go on after their stream was " +
+      "lost. Callers without a token have no limit of their own.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",
@@ -261,9 +262,23 @@ export const WORKER_SETTINGS = [
     scope: "worker",
     reloadable: false,
     state: "active",
-    doc: "Limit of a worker's JavaScript heap. From 65 % of it on, the callers whose client sessions take " +
-      "the most memory lose them, until sessions take a fifth of the limit. From 80 % on, the worker is " +
-      "replaced. A worker beyond the limit ends, and the others go on; without a limit the process ends.",
+    doc:
+      "Limit of a worker's JavaScript heap. From 65 % of it on, the callers for whom the most is kept lose " +
+      "their sessions, streams and pending calls, until all callers take a fifth of the limit. From 80 % " +
+      "on, the worker is replaced. A worker beyond the limit ends, and the others go on; without a limit the process ends.",
+  }),
+  setting({
+    name: "MAX_CLIENT_MEMORY_MB",
+    kind: mebibytes({ min: 64, max: 1_048_576 }),
+    default: "256",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Memory of a worker for what it keeps for clients: sessions, subscriptions, events for streams that " +
+      "may be resumed, pending calls, and what clients have not read yet. A caller may use as much as is " +
+      "still free, so one alone gets half. Above that, the caller's events are dropped, then 429 is " +
+      "answered. Callers without a token count as one. Keep it below half of WORKER_MAX_HEAP_MB.",
   }),
   setting({
     name: "DEV_MODE",

@@ -6,6 +6,7 @@
 import type { Callers } from "../../auth/callers.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../../base/errors.ts";
@@ -52,6 +53,7 @@ export interface DuplexDeps extends ConnectionTokenDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify" | "review">;
+  readonly memory: ClientMemory;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly callers: Callers;
   readonly errors: ErrorReporter;
@@ -332,7 +334,10 @@ export class DuplexSession implements ListListener {
     if (this.#client !== null) throw new SluiceError("INVALID_REQUEST", { reason: "initialize came before" });
     const said = clientOf(message);
     if (said === null) return;
-    const state = new ClientState({ capabilities: said.clientCapabilities, peer: this.#peer });
+    const memory = this.#deps.memory.hold(this.#address.principal, {
+      end: () => this.#channel.close("restart"),
+    });
+    const state = new ClientState({ capabilities: said.clientCapabilities, peer: this.#peer, memory });
     // From here on the channel also carries messages that belong to no call.
     state.listening = true;
     this.#client = {

@@ -1,6 +1,7 @@
 // HTTP with SSE of MCP 2024-11-05, in ContextForge's shapes. GET /sse opens a session as an event stream; the first event names the
 // path for the client's messages. Each POST there is answered 202, and the JSON-RPC response comes as an event. The session ends with
 // its stream. A POST may reach any worker: the session's sealed id names the worker that has the stream.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
@@ -30,6 +31,7 @@ export interface LegacySseDeps {
   readonly clock: Clock;
   readonly place: WorkerPlace;
   readonly sessions: DuplexSessions;
+  readonly memory: ClientMemory;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
   /** null: RATE_LIMITING_ENABLED=false. */
@@ -108,7 +110,7 @@ export class LegacySse {
 
   #openStream(exchange: Exchange): Response {
     const { request, path, principal, note, info } = exchange;
-    const { ids, clock, place: { replica, worker }, sessions, catalog } = this.#deps;
+    const { ids, clock, place: { replica, worker }, sessions, catalog, memory } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
@@ -122,7 +124,7 @@ export class LegacySse {
       owner: ownerOf(principal, serverId),
     });
     if (note !== undefined) note.session = ids.open(id, clock.now())!.name;
-    const stream = new EventStream(() => {
+    const stream = new EventStream(memory.hold(principal), () => {
       this.#open.delete(id);
       void session.end();
     });

@@ -1,3 +1,4 @@
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
 import { duplexServer } from "../../../tests/support/duplex_client.ts";
@@ -43,6 +44,7 @@ async function worker(
     return await forward(request);
   };
   const sse = new LegacySse({
+    memory: new ClientMemory(Infinity),
     ids: new SessionIds("secret"),
     clock,
     place: { replica: { now: 0 }, worker },

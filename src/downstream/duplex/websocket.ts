@@ -1,15 +1,17 @@
 // MCP over a WebSocket: /ws and /servers/{id}/ws. Each text frame holds one JSON-RPC message. A session ends with its WebSocket.
 import { Buffer } from "node:buffer";
+import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { CloseReason, DuplexChannel } from "./client_channel.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
-import { MAX_UNREAD_BYTES } from "../exchange/event_stream.ts";
+import { countUnread, MAX_UNREAD_BYTES } from "../exchange/bounded_body.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
 
 export interface WebSocketDeps {
   readonly sessions: DuplexSessions;
+  readonly memory: ClientMemory;
   readonly catalog: () => Catalog;
   readonly maxMessageBytes: number;
   /** A client that is silent for this time is pinged, and disconnected if it stays silent for as long again. */
@@ -68,7 +70,7 @@ export class WebSocketEndpoint implements Endpoint {
 
   async serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal, caller, note, info } = exchange;
-    const { sessions, catalog, maxMessageBytes } = this.#deps;
+    const { sessions, catalog, memory, maxMessageBytes } = this.#deps;
     if (request.method !== "GET") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "GET" });
     }
@@ -85,7 +87,8 @@ export class WebSocketEndpoint implements Endpoint {
 
     const closed = Promise.withResolvers<void>();
     let closeTimer: ReturnType<typeof setTimeout> | undefined;
-    const channel = channelOf(socket, {
+    const unread = memory.hold(principal);
+    const channel = channelOf(socket, unread, {
       onCutOff: () => void session.end(),
       // A client that does not answer the close frame is not waited for.
       onClosing: () => closeTimer = setTimeout(() => void session.end(), CLOSE_TIMEOUT_MS),
@@ -103,6 +106,7 @@ export class WebSocketEndpoint implements Endpoint {
     socket.onclose = () => {
       clearTimeout(closeTimer);
       this.#peerPorts.delete(port);
+      unread.close();
       void session.end();
       closed.resolve();
     };
@@ -137,14 +141,20 @@ interface ChannelEvents {
   readonly onClosing: () => void;
 }
 
-function channelOf(socket: WebSocket, { onCutOff, onClosing }: ChannelEvents): DuplexChannel {
+function channelOf(
+  socket: WebSocket,
+  unread: Holding,
+  { onCutOff, onClosing }: ChannelEvents,
+): DuplexChannel {
   const close = (code: number, reason: string) => {
     if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
   };
   return {
     send: (text) => {
       if (socket.readyState !== WebSocket.OPEN) return;
-      if (socket.bufferedAmount > 0 && socket.bufferedAmount + text.length > MAX_UNREAD_BYTES) {
+      const { bufferedAmount } = socket;
+      const isTooMuch = bufferedAmount > 0 && bufferedAmount + text.length > MAX_UNREAD_BYTES;
+      if (isTooMuch || !countUnread(unread, bufferedAmount + text.length)) {
         close(CLOSE.policyViolation, "the client does not read");
         return onCutOff();
       }

@@ -1,8 +1,9 @@
 // The log of events that a session has sent. A client that lost a stream gets the rest by GET with Last-Event-ID (MCP 2025-11-25,
 // transports, "Resumability and Redelivery").
+import type { ClientMemory, Holding, MemoryOwner } from "../../base/sharing/client_memory.ts";
 import type { EventStream } from "./event_stream.ts";
 
-/** Characters kept for all streams of a session. The oldest events are dropped first. */
+/** Characters kept for all streams of a session. The oldest events are dropped first. The memory of the caller bounds them, too. */
 const MAX_KEPT_CHARS = 1024 * 1024;
 /** Events kept, since small ones take memory too. */
 const MAX_KEPT_EVENTS = 1_000;
@@ -64,10 +65,9 @@ export class LoggedStream {
 
   send(message: string): void {
     const event = { seq: this.#nextSeq++, message };
-    this.#events.push(event);
     const carrier = this.#carriers.at(-1);
     if (carrier !== undefined) this.#sendOn(carrier, event);
-    this.#log.noteKept(this, message.length);
+    if (this.#log.mayKeep(this, message.length)) this.#events.push(event);
   }
 
   /** The stream is complete. Its connections end; so does each later one after it got the rest. */
@@ -116,6 +116,11 @@ export class LoggedStream {
     return this.#events.shift()?.message.length ?? -1;
   }
 
+  /** Drops all events. */
+  forgetAll(): void {
+    this.#events.length = 0;
+  }
+
   get carrierCount(): number {
     return this.#carriers.length;
   }
@@ -132,9 +137,14 @@ export class EventLog {
   readonly #streams = new Map<number, LoggedStream>();
   /** Streams with kept events. A session may have thousands without, of calls that have just ended. */
   readonly #keeping = new Set<LoggedStream>();
+  readonly #memory: Holding;
   #nextNumber = 0;
-  #keptChars = 0;
   #keptEvents = 0;
+
+  /** @param owner the caller whose memory the events take; they are dropped before something else of that caller is refused */
+  constructor(memory: ClientMemory, owner: MemoryOwner) {
+    this.#memory = memory.hold(owner, { spare: () => this.#forgetAll() });
+  }
 
   open(): LoggedStream {
     const stream = new LoggedStream(this.#nextNumber++, this);
@@ -163,15 +173,11 @@ export class EventLog {
     if (!this.#streams.delete(stream.number)) return;
     this.#keeping.delete(stream);
     this.#keptEvents -= stream.kept.length;
-    for (const { message } of stream.kept) this.#keptChars -= message.length;
+    this.#memory.grow(-stream.kept.reduce((sum, { message }) => sum + message.length, 0));
   }
 
   keepalive(): void {
     for (const stream of this.#streams.values()) stream.keepalive();
-  }
-
-  get keptChars(): number {
-    return this.#keptChars;
   }
 
   get carrierCount(): number {
@@ -185,20 +191,37 @@ export class EventLog {
     for (const stream of this.#streams.values()) stream.closeCarriers(which);
   }
 
-  /** A stream calls this after it has kept an event. */
-  noteKept(by: LoggedStream, chars: number): void {
-    this.#keeping.add(by);
-    this.#keptChars += chars;
-    this.#keptEvents++;
+  /** Makes room for one more event of `by`, at the cost of older ones. @returns false if the event cannot be kept */
+  mayKeep(by: LoggedStream, chars: number): boolean {
+    if (chars > MAX_KEPT_CHARS) return false;
+    const isFull = () => this.#memory.chars + chars > MAX_KEPT_CHARS || this.#keptEvents >= MAX_KEPT_EVENTS;
     for (const stream of this.#keeping) {
-      for (;;) {
-        if (this.#keptChars <= MAX_KEPT_CHARS && this.#keptEvents <= MAX_KEPT_EVENTS) return;
+      while (isFull()) {
         const forgotten = stream.forgetOldest();
         if (forgotten < 0) break;
-        this.#keptChars -= forgotten;
+        this.#memory.grow(-forgotten);
         this.#keptEvents--;
       }
+      if (!isFull()) break;
       this.#keeping.delete(stream);
     }
+    if (!this.#memory.tryGrow(chars)) return false;
+    this.#keptEvents++;
+    this.#keeping.add(by);
+    return true;
+  }
+
+  /** The session has ended. */
+  close(): void {
+    this.closeCarriers();
+    this.#forgetAll();
+    this.#memory.close();
+  }
+
+  #forgetAll(): void {
+    for (const stream of this.#keeping) stream.forgetAll();
+    this.#keeping.clear();
+    this.#memory.grow(-this.#memory.chars);
+    this.#keptEvents = 0;
   }
 }

@@ -1,10 +1,15 @@
 import { assertEquals } from "@std/assert";
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { EventLog, type LoggedStream } from "./event_log.ts";
 import { EventStream } from "./event_stream.ts";
 
+const OWNER = { issuer: null, subject: "ann" };
+
+const memory = () => new ClientMemory(Infinity).hold(OWNER);
+
 /** A connection that carries the stream; read once it is closed. */
 function carry(stream: LoggedStream, afterSeq: number | null = null): EventStream {
-  const carrier = new EventStream(() => stream.drop(carrier));
+  const carrier = new EventStream(memory(), () => stream.drop(carrier));
   stream.carryOn(carrier, afterSeq);
   return carrier;
 }
@@ -16,7 +21,7 @@ async function read(carrier: EventStream): Promise<string[]> {
 }
 
 Deno.test("LoggedStream.send() keeps what nobody carries for the next connection, once", async () => {
-  const stream = new EventLog().open();
+  const stream = new EventLog(new ClientMemory(Infinity), OWNER).open();
   stream.send("1");
   const first = carry(stream);
   stream.send("2");
@@ -27,7 +32,7 @@ Deno.test("LoggedStream.send() keeps what nobody carries for the next connection
 });
 
 Deno.test("LoggedStream.carryOn() begins behind the event that the client has", async () => {
-  const stream = new EventLog().open();
+  const stream = new EventLog(new ClientMemory(Infinity), OWNER).open();
   const lost = carry(stream);
   for (const message of ["1", "2", "3"]) stream.send(message);
   await read(lost);
@@ -37,7 +42,7 @@ Deno.test("LoggedStream.carryOn() begins behind the event that the client has", 
 });
 
 Deno.test("EventLog.find() knows its own streams by their event ids, until they are forgotten", () => {
-  const log = new EventLog();
+  const log = new EventLog(new ClientMemory(Infinity), OWNER);
   const [, second] = [log.open(), log.open()];
   const id = log.eventId(1, 7);
   assertEquals(log.find(id), { stream: second, seq: 7 });
@@ -48,7 +53,10 @@ Deno.test("EventLog.find() knows its own streams by their event ids, until they 
 });
 
 Deno.test("EventLog.find() takes no event id of another log for its own, and begins the first stream anew for one", async () => {
-  const [before, log] = [new EventLog(), new EventLog()];
+  const [before, log] = [
+    new EventLog(new ClientMemory(Infinity), OWNER),
+    new EventLog(new ClientMemory(Infinity), OWNER),
+  ];
   const [common] = [log.open(), log.open()];
   assertEquals(log.find(before.eventId(1, 0)), null);
   common!.send("1");
@@ -58,7 +66,7 @@ Deno.test("EventLog.find() takes no event id of another log for its own, and beg
 });
 
 Deno.test("EventLog keeps so much and no more, the newest of all streams", async () => {
-  const log = new EventLog();
+  const log = new EventLog(new ClientMemory(Infinity), OWNER);
   const [old, fresh] = [log.open(), log.open()];
   for (let i = 0; i < 600; i++) old.send(`old ${i}`);
   for (let i = 0; i < 600; i++) fresh.send(`fresh ${i}`);
@@ -68,4 +76,22 @@ Deno.test("EventLog keeps so much and no more, the newest of all streams", async
   assertEquals(old.kept.length, 0);
   assertEquals(fresh.kept.length, 1);
   assertEquals(await read(carry(fresh)), [big]);
+});
+
+Deno.test("EventLog keeps events within its caller's share of the memory, and gives way to what cannot be dropped", async () => {
+  const memory = new ClientMemory(1_000);
+  const [older, log] = [new EventLog(memory, OWNER), new EventLog(memory, OWNER)];
+  const [old, stream] = [older.open(), log.open()];
+  const message = "x".repeat(100);
+  for (let n = 0; n < 3; n++) old.send(message);
+  for (let n = 0; n < 3; n++) stream.send(message);
+  // The events of the older session went for the sixth.
+  assertEquals([old.kept.length, stream.kept.length, memory.chars], [0, 3, 300]);
+  assertEquals([memory.hold(OWNER).tryGrow(500), stream.kept.length], [true, 0]);
+  const carrier = carry(stream);
+  stream.send("sent, not kept");
+  assertEquals([stream.kept.length, await read(carrier)], [0, ["sent, not kept"]]);
+  log.close();
+  older.close();
+  assertEquals(memory.chars, 500);
 });

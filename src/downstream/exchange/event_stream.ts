@@ -1,31 +1,28 @@
-// A response body of server-sent events, with a bound on what the client leaves unread.
+// A response body of server-sent events.
+import type { Holding } from "../../base/sharing/client_memory.ts";
 import { encodeSseEvent, SSE_KEEPALIVE } from "../../mcp/sse.ts";
-
-/** A client that leaves more unread is disconnected, so that memory is bounded. It can connect again. */
-export const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+import { BoundedBody } from "./bounded_body.ts";
 
 const encoder = new TextEncoder();
 
 export class EventStream {
-  readonly readable: ReadableStream<Uint8Array>;
-  #controller!: ReadableStreamDefaultController<Uint8Array>;
-  #open = true;
+  readonly #body: BoundedBody;
 
   /**
+   * @param memory of the caller, for what it leaves unread
    * @param onEnd called once, when either side has ended the stream
    * @param jti id of the token that opened the stream
    */
-  constructor(private readonly onEnd: () => void = () => {}, readonly jti: string | null = null) {
-    this.readable = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => this.#finish(),
-    }, { highWaterMark: MAX_UNREAD_BYTES, size: (chunk) => chunk!.length });
+  constructor(memory: Holding, onEnd: () => void = () => {}, readonly jti: string | null = null) {
+    this.#body = new BoundedBody(memory, onEnd);
+  }
+
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#body.readable;
   }
 
   get isOpen(): boolean {
-    return this.#open;
+    return this.#body.isOpen;
   }
 
   /** Sends one JSON-RPC message. */
@@ -53,26 +50,11 @@ export class EventStream {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#controller.close();
-    this.#finish();
+    this.#body.close();
   }
 
   #write(text: string): void {
-    if (!this.#open) return;
-    const bytes = encoder.encode(text);
-    if (
-      bytes.length > (this.#controller.desiredSize ?? 0) && this.#controller.desiredSize !== MAX_UNREAD_BYTES
-    ) {
-      this.#controller.error(new Error("the client does not read"));
-      this.#finish();
-    } else this.#controller.enqueue(bytes);
-  }
-
-  #finish(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.onEnd();
+    if (this.isOpen) this.#body.write(encoder.encode(text));
   }
 }
 

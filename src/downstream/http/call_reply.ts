@@ -1,12 +1,22 @@
 // The HTTP response to one call or one batch. It is JSON unless a message comes before the result; then it is an event stream from
 // that message on.
+import type { Callers } from "../../auth/callers.ts";
+import type { Caller } from "../../base/caller.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { SluiceError, toSluiceError } from "../../base/errors.ts";
 import type { ClientPeer } from "../../upstream/client/client_peer.ts";
 import { type LoggedStream, PRIMED_SINCE } from "../exchange/event_log.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import type { DownstreamSession } from "../session/downstream_session.ts";
+
+export interface CallReplyLimits {
+  readonly callers: Pick<Callers, "of" | "enterPending">;
+  readonly memory: ClientMemory;
+}
+
+type Asking = Pick<McpRequest, "acceptsJson" | "acceptsStream" | "principal">;
 
 export class CallReply implements ClientPeer {
   /** Settles with status and headers. */
@@ -14,9 +24,12 @@ export class CallReply implements ClientPeer {
   /** Takes the messages of upstreams during the call; undefined for a client that accepts no stream. */
   readonly client: ClientPeer | undefined;
   readonly request?: ClientPeer["request"];
-  readonly #request: Pick<McpRequest, "acceptsJson" | "acceptsStream">;
+  readonly #request: Asking;
   readonly #session: DownstreamSession | null;
   readonly #call: Cancellation;
+  readonly #limits: CallReplyLimits;
+  /** The caller for whom the call counts as pending since it lost its stream. */
+  #pendingOf: Caller | undefined;
   #carrier: EventStream | null = null;
   #stream: LoggedStream | null = null;
   #resolve!: (reply: McpReply) => void;
@@ -24,10 +37,12 @@ export class CallReply implements ClientPeer {
 
   /** @param call is cancelled when the client has disconnected and cannot resume */
   constructor(
-    request: Pick<McpRequest, "acceptsJson" | "acceptsStream">,
+    request: Asking,
     session: DownstreamSession | null,
     call: Cancellation,
+    limits: CallReplyLimits,
   ) {
+    this.#limits = limits;
     this.#request = request;
     this.#session = session;
     this.#call = call;
@@ -63,6 +78,7 @@ export class CallReply implements ClientPeer {
   }
 
   #finish(body: string, status: number, messages: readonly string[]): void {
+    this.#leave();
     if (this.#carrier === null && (this.#request.acceptsJson || status !== 200)) {
       return this.#resolve({ status, headers: JSON_HEADERS, body });
     }
@@ -87,6 +103,7 @@ export class CallReply implements ClientPeer {
 
   /** The call failed before its result. @param body the error response as JSON text, sent if a stream has begun */
   fail(error: unknown, body?: () => string): void {
+    this.#leave();
     if (this.#carrier !== null && body !== undefined) this.finish(body());
     else this.#reject(error);
   }
@@ -99,7 +116,12 @@ export class CallReply implements ClientPeer {
 
   #open(): EventStream {
     if (this.#carrier !== null) return this.#carrier;
-    const carrier = this.#carrier = new EventStream(() => this.#lost(carrier));
+    const { memory } = this.#limits;
+    const carrier: EventStream = new EventStream(
+      memory.hold(this.#request.principal),
+      () => this.#lost(carrier),
+    );
+    this.#carrier = carrier;
     if (this.#session !== null) {
       this.#stream = this.#session.log.open();
       this.#stream.carryOn(carrier, null);
@@ -112,12 +134,33 @@ export class CallReply implements ClientPeer {
   /** The client closed the stream; the request's own signal does not tell that. */
   #lost(carrier: EventStream): void {
     const stream = this.#stream;
-    const gone = () => this.#call.cancel(new SluiceError("REQUEST_CANCELLED"));
+    const gone = (why = new SluiceError("REQUEST_CANCELLED")) => this.#call.cancel(why);
     if (stream === null) return gone();
     stream.drop(carrier);
     if (stream.ended) return;
     // A disconnect is no cancellation if the stream can be resumed (2025-11-25, transports, "Sending Messages").
-    if (this.#session!.revision < PRIMED_SINCE) gone();
+    if (this.#session!.revision < PRIMED_SINCE) return gone();
+    const excess = this.#enterPending();
+    if (excess !== null) gone(excess);
     else this.#session!.ifStillLost(stream, gone);
+  }
+
+  /** The call goes on without a connection. Counts until its end. @returns why it may not */
+  #enterPending(): SluiceError | null {
+    if (this.#pendingOf !== undefined) return null;
+    const { callers } = this.#limits;
+    const caller = callers.of(this.#request.principal);
+    try {
+      callers.enterPending(caller);
+    } catch (error) {
+      return toSluiceError(error);
+    }
+    this.#pendingOf = caller;
+    return null;
+  }
+
+  #leave(): void {
+    if (this.#pendingOf !== undefined) this.#pendingOf.pending--;
+    this.#pendingOf = undefined;
   }
 }

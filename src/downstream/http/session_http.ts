@@ -1,4 +1,5 @@
 // Streamable HTTP of the revisions with sessions (2025-03-26 to 2025-11-25): serves the POST, GET or DELETE of a session.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -17,7 +18,7 @@ import type { Dispatcher } from "../../proxy/dispatch.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
 import { abortWith } from "../exchange/client_gone.ts";
-import { CallReply } from "./call_reply.ts";
+import { CallReply, type CallReplyLimits } from "./call_reply.ts";
 import { clientOf, enter, opensSession, receive } from "../client/client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
@@ -36,6 +37,7 @@ export interface StreamableHttpDeps {
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly batchPlaces: BatchPlaces;
+  readonly memory: ClientMemory;
   readonly upstreams: Pick<Upstreams, "listen" | "notify" | "review">;
   /** Takes a client's message about a call or question that this worker does not know. Its predecessor may. */
   readonly onStray: (sessionName: string, text: string) => void;
@@ -45,9 +47,11 @@ const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
 
 export class StreamableHttp {
   readonly #deps: StreamableHttpDeps;
+  readonly #limits: CallReplyLimits;
 
   constructor(deps: StreamableHttpDeps) {
     this.#deps = deps;
+    this.#limits = { callers: deps.batchPlaces.callers, memory: deps.memory };
   }
 
   /**
@@ -130,7 +134,7 @@ export class StreamableHttp {
     clientGone: CancelSignal,
   ): Promise<McpReply> {
     const call = new Cancellation();
-    const reply = new CallReply(request, session, call);
+    const reply = new CallReply(request, session, call, this.#limits);
     const context = this.#context(request, session, { client: reply.client });
     this.#respond(context, message, session, { call, clientGone })
       .then((body) => isCancelled(call) ? reply.withdraw(body) : reply.finish(body))
@@ -175,7 +179,7 @@ export class StreamableHttp {
     if (requests.length === 0) return ACCEPTED;
     if (request.note !== undefined) noteMethod(request.note, "batch");
     const all = new Cancellation();
-    const reply = new CallReply(request, session, all);
+    const reply = new CallReply(request, session, all, this.#limits);
     const context = this.#context(request, session, { client: reply.client });
     const calls = requests.map((message) => {
       const call = new Cancellation();

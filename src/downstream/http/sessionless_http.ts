@@ -18,11 +18,12 @@ import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { abortWith } from "../exchange/client_gone.ts";
-import { CallReply } from "./call_reply.ts";
+import { CallReply, type CallReplyLimits } from "./call_reply.ts";
 import { EVENT_STREAM_HEADERS, EventStream } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
 import { noteRequest } from "../exchange/request_note.ts";
+import type { Listener } from "../sessionless/listeners.ts";
 import type { Accepted, SessionlessRequests } from "../sessionless/requests.ts";
 
 export interface SessionlessHttpDeps {
@@ -30,6 +31,7 @@ export interface SessionlessHttpDeps {
   readonly pendingCalls: Pick<PendingCalls, "claimsOf" | "keptBefore">;
   readonly dispatcher: Pick<Dispatcher, "failure">;
   readonly maxJsonDepth: number;
+  readonly limits: CallReplyLimits;
 }
 
 /** HTTP status by JSON-RPC code (2026-07-28, transports, "Status Codes"). Errors with other codes come with 200. */
@@ -81,7 +83,7 @@ export class SessionlessHttp {
   ): Promise<McpReply> | McpReply {
     const accepted = this.#deps.requests.accept(message, context, request.serverId);
     return accepted.kind === "listen"
-      ? listen(accepted, request)
+      ? listen(accepted, request, this.#deps.limits)
       : this.#answer(accepted, message, context, request, signal);
   }
 
@@ -94,7 +96,7 @@ export class SessionlessHttp {
     clientGone: CancelSignal,
   ): Promise<McpReply> {
     const left = new Cancellation();
-    const reply = new CallReply(request, null, left);
+    const reply = new CallReply(request, null, left, this.#deps.limits);
     const stay = abortWith(clientGone, left);
     const failure = (error: unknown) => this.#deps.dispatcher.failure(error, context).text;
     accepted.answer({ signal: left, notify: (text) => reply.client?.notify(text) })
@@ -108,11 +110,20 @@ export class SessionlessHttp {
 /** The event stream of a listener. It ends when the client disconnects. */
 function listen(
   accepted: Extract<Accepted, { kind: "listen" }>,
-  { acceptsStream }: McpRequest,
+  { acceptsStream, principal }: McpRequest,
+  { memory }: CallReplyLimits,
 ): McpReply {
   if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
-  const stream = new EventStream(() => listener.leave());
-  const listener = accepted.open(stream);
+  let listener: Listener | null = null;
+  const stream = new EventStream(memory.hold(principal), () => listener?.leave());
+  try {
+    listener = accepted.open(stream);
+  } catch (error) {
+    stream.close();
+    throw error;
+  }
+  // The acknowledgement may already be more than the caller may leave unread.
+  if (!stream.isOpen) listener.leave();
   return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };
 }
 

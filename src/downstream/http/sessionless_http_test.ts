@@ -149,6 +149,23 @@ Deno.test("SessionlessHttp keeps no more calls for their clients than it may, an
   assertEquals([first.result.resultType, error.code, pendingCalls.size], ["input_required", -31550, 1]);
 });
 
+Deno.test("SessionlessHttp bounds the pending calls of a caller, in number and in characters; others may have theirs", async () => {
+  for (const [limits, code] of [[{ maxPendingOfCaller: 1 }, -31434], [{ maxMemory: 900 }, -31435]] as const) {
+    const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream() }, limits);
+    const first = await bodyOf(await ask("tools/call", CAN_ELICIT));
+    const { error } = await bodyOf(await ask("tools/call", CAN_ELICIT));
+    assertEquals([first.result.resultType, error.code, pendingCalls.size], ["input_required", code, 1]);
+    const bob = { given: { principal: principal({ subject: "bob" }) } };
+    const { result } = await bodyOf(await ask("tools/call", { ...CAN_ELICIT, ...bob }));
+    assertEquals([result?.resultType, pendingCalls.size], ["input_required", 2]);
+    const params = { ...ECHO, requestState: first.result.requestState, inputResponses: {} };
+    pendingCalls.giveUp(params.requestState);
+    const again = await bodyOf(await ask("tools/call", CAN_ELICIT));
+    assertEquals(again.result?.resultType, "input_required");
+    pendingCalls.close();
+  }
+});
+
 Deno.test("SessionlessHttp ends a call above what may wait on its stream, where that has begun", async () => {
   const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1 } };
   const { ask } = await sessionlessServer(ROWS, { a: askingUpstream({ notes: [progress] }) }, {

@@ -1,6 +1,7 @@
 // One session of a client: its streams, its calls under way, the requests of upstreams to it, and its own upstream sessions.
 import type { Principal } from "../../auth/principal.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -29,6 +30,9 @@ export interface SessionParts {
   readonly resumeWindowMs: number;
   readonly taskIds: TaskIds;
   readonly expiry: TokenExpiry;
+  readonly memory: ClientMemory;
+  /** Ends the session because memory is short. */
+  readonly onShed: (session: DownstreamSession) => void;
   /** Writes the state that outlives the worker. Resolves with the characters written. */
   readonly persist: (session: DownstreamSession) => Promise<number>;
 }
@@ -39,7 +43,7 @@ const BASE_CHARS = 1_300;
 export class DownstreamSession implements CountedSession, ListListener {
   readonly bound: BoundSessions;
   /** The events that were sent to the client. */
-  readonly log = new EventLog();
+  readonly log: EventLog;
   /** Requests of upstreams to the client. */
   readonly questions: ClientQuestions;
   /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
@@ -47,11 +51,12 @@ export class DownstreamSession implements CountedSession, ListListener {
   /** The caller of the last request; null before the first one in this worker. */
   principal: Principal | null = null;
   /** The stream of messages that belong to no call; GETs carry it. */
-  readonly #common = this.log.open();
+  readonly #common: LoggedStream;
   readonly #timers = new Set<number>();
   readonly #clock: Clock;
   readonly #resumeWindowMs: number;
   readonly #expiry: TokenExpiry;
+  readonly #memory: ClientMemory;
   readonly #state: PersistedSession;
 
   constructor(
@@ -60,13 +65,18 @@ export class DownstreamSession implements CountedSession, ListListener {
     readonly owner: SessionOwner,
     state: PersistedSession,
     public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, persist }: SessionParts,
+    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, onShed, persist }: SessionParts,
   ) {
     this.#expiry = expiry;
+    this.#memory = memory;
+    this.log = new EventLog(memory, owner);
+    this.#common = this.log.open();
     this.#resumeWindowMs = resumeWindowMs;
     this.#state = state;
     this.#clock = clock;
     this.questions = new ClientQuestions(clock, clientRequestTimeoutMs);
+    const kept = memory.hold(owner, { end: () => onShed(this) });
+    kept.grow(BASE_CHARS + (JSON.stringify(state.clientInfo)?.length ?? 0));
     const writes = new RecordWrites(clock, () => persist(this));
     this.bound = new BoundSessions(
       new ClientState({
@@ -78,6 +88,7 @@ export class DownstreamSession implements CountedSession, ListListener {
           request: (method, params, asking) =>
             this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
         },
+        memory: kept,
         tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
         onChange: () => writes.changed(),
       }),
@@ -117,12 +128,6 @@ export class DownstreamSession implements CountedSession, ListListener {
     return this.calls.size > 0 || this.log.carrierCount > 0;
   }
 
-  get keptChars(): number {
-    const { clientCapabilities, clientInfo } = this.#state;
-    const described = clientCapabilities.length + (JSON.stringify(clientInfo)?.length ?? 0);
-    return BASE_CHARS + described + this.bound.client.keptChars + this.log.keptChars;
-  }
-
   /** Does a GET carry the stream of messages that belong to no call? */
   get isCarried(): boolean {
     return this.#common.isCarried;
@@ -154,7 +159,7 @@ export class DownstreamSession implements CountedSession, ListListener {
       throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
     }
     const { stream, seq } = found;
-    const carrier = new EventStream(() => {
+    const carrier = new EventStream(this.#memory.hold(this.owner), () => {
       unwatch();
       stream.drop(carrier);
     }, principal.jti);
@@ -185,7 +190,7 @@ export class DownstreamSession implements CountedSession, ListListener {
     for (const call of this.calls.values()) call.cancel(new SluiceError(why));
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
-    this.log.closeCarriers();
+    this.log.close();
     await this.bound.end();
   }
 

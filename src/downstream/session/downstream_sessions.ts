@@ -4,6 +4,8 @@
 import { classify } from "../../mcp/json_rpc.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Cache } from "../../cache/cache.ts";
@@ -43,6 +45,9 @@ export interface SessionsOptions {
   readonly taskIds: TaskIds;
   readonly expiry: TokenExpiry;
   readonly limits: SessionLimitsOptions;
+  readonly memory: ClientMemory;
+  /** Records of a caller share the database, or Redis, with others. */
+  readonly turns: CallerTurns;
 }
 
 /** A session id expires after this time even in use, so that a stolen one does not work for ever. */
@@ -78,7 +83,7 @@ export class DownstreamSessions {
     serverId: string | null,
     state: PersistedSession,
   ): Promise<DownstreamSession> {
-    const { ids, records, clock, place: { replica, worker } } = this.#options;
+    const { ids, records, turns, clock, place: { replica, worker } } = this.#options;
     const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
     this.#makeRoom(owner);
@@ -87,7 +92,7 @@ export class DownstreamSessions {
     // Counted before the record is written: further sessions may be opened meanwhile.
     const session = this.#remember(this.#make({ id, name, owner, principal, state }));
     try {
-      await records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS);
+      await turns.run(owner, () => records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS));
     } catch (error) {
       this.#forget(session);
       throw error;
@@ -120,24 +125,16 @@ export class DownstreamSessions {
     this.#ending.add(session);
     try {
       // The record is deleted first: a concurrent request would restore the session from it.
-      await this.#options.records.delete(sessionRecordKey(session.name));
-      if (this.#isTakenOver(session)) await this.#options.records.delete(ownerRecordKey(session.name));
+      const { records, turns } = this.#options;
+      await turns.run(session.owner, async () => {
+        await records.delete(sessionRecordKey(session.name));
+        if (this.#isTakenOver(session)) await records.delete(ownerRecordKey(session.name));
+      });
     } finally {
       this.#ending.delete(session);
     }
     this.#forget(session);
     await session.end(why);
-  }
-
-  /**
-   * Memory is short: ends sessions until the others keep `maxChars` together, those of the greediest caller first.
-   * @returns what was ended, by caller
-   */
-  shed(maxChars: number): { readonly subject: string; readonly sessions: number; readonly chars: number }[] {
-    return this.#limits.shed(maxChars).map(({ subject, sessions, chars }) => {
-      for (const session of sessions) this.#endSoon(session);
-      return { subject, sessions: sessions.length, chars };
-    });
   }
 
   /** Writes all records again. The cache is back, perhaps empty. */
@@ -237,8 +234,8 @@ export class DownstreamSessions {
     { name }: SessionClaims,
     owner: SessionOwner,
   ): Promise<DownstreamSession | null> {
-    const { records } = this.#options;
-    const record = await records.get(sessionRecordKey(name));
+    const { records, turns } = this.#options;
+    const record = await turns.run(owner, () => records.get(sessionRecordKey(name)));
     if (record === null) return null;
     // A concurrent request may have restored it.
     const restored = this.#sessions.get(id);
@@ -248,13 +245,15 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, principal, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory } = this.#options;
     const session = new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
       resumeWindowMs,
       taskIds,
       expiry,
+      memory,
+      onShed: (ended) => this.#endSoon(ended),
       persist: (session) => this.#persist(session),
     });
     session.principal = principal;
@@ -262,7 +261,7 @@ export class DownstreamSessions {
   }
 
   async #persist(session: DownstreamSession): Promise<number> {
-    const { ids, records, clock, place: { replica } } = this.#options;
+    const { ids, records, turns, clock, place: { replica } } = this.#options;
     const { id, name, state } = session;
     // A call that is still under way must not write the record of a session that has ended or moved.
     if (this.#ending.has(session)) return 0;
@@ -272,8 +271,10 @@ export class DownstreamSessions {
     if (claims === null) return 0;
     const ttlMs = claims.expiresAt * 1000 - now;
     const record = JSON.stringify(state);
-    await records.put(sessionRecordKey(name), record, ttlMs);
-    if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
+    await turns.run(session.owner, async () => {
+      await records.put(sessionRecordKey(name), record, ttlMs);
+      if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
+    });
     return record.length;
   }
 

@@ -12,6 +12,8 @@ import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import { UpstreamSession } from "../../upstream/session/upstream_session.ts";
 import { TokenExpiry } from "../exchange/token_expiry.ts";
 import { DownstreamSessions } from "./downstream_sessions.ts";
+import { CallerTurns } from "../../base/sharing/caller_turns.ts";
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { SessionIds } from "./session_id.ts";
 
@@ -34,6 +36,8 @@ function setUp() {
       limits: { perCaller: 1_000, perWorker: 1_000 },
       taskIds: new TaskIds("secret"),
       expiry: new TokenExpiry(clock),
+      memory: new ClientMemory(Infinity),
+      turns: new CallerTurns(5),
     });
   const find = (
     sessions: DownstreamSessions,

@@ -9,8 +9,6 @@ export interface CountedSession {
   readonly lastUsedAt: number;
   /** Has it a call under way, or an open stream? Such a session never gives up its place. */
   readonly isBusy: boolean;
-  /** Characters that the gateway keeps for it. */
-  readonly keptChars: number;
 }
 
 export interface SessionLimitsOptions {
@@ -68,29 +66,6 @@ export class SessionLimits<S extends CountedSession> {
       end(oldest);
     }
     return ending;
-  }
-
-  /**
-   * The sessions that end so that the others keep `maxChars` together: all of the caller for whom the most is kept, then all of the
-   * next one.
-   */
-  shed(
-    maxChars: number,
-  ): { readonly subject: string; readonly sessions: readonly S[]; readonly chars: number }[] {
-    const callers = [...this.#byCaller.values()].map((own) => {
-      const sessions = [...own];
-      const chars = sessions.reduce((sum, { keptChars }) => sum + keptChars, 0);
-      return { subject: sessions[0]!.owner.subject, sessions, chars };
-    }).sort((one, other) => other.chars - one.chars);
-    let kept = callers.reduce((sum, { chars }) => sum + chars, 0);
-    const shed = [];
-    for (const caller of callers) {
-      if (kept <= maxChars) break;
-      kept -= caller.chars;
-      for (const session of caller.sessions) this.delete(session);
-      shed.push(caller);
-    }
-    return shed;
   }
 
   #oldestOfGreediest(): S | undefined {

@@ -7,7 +7,7 @@ type Named = CountedSession & { readonly name: string };
 function session(name: string, more: Partial<CountedSession> = {}, serverId: string | null = null): Named {
   const [subject] = name.split(" ");
   const owner = { issuer: "i", subject: subject!, reach: "", serverId };
-  return { name, owner, lastUsedAt: Number(name.split(" ")[1]), isBusy: false, keptChars: 1, ...more };
+  return { name, owner, lastUsedAt: Number(name.split(" ")[1]), isBusy: false, ...more };
 }
 
 function limits(perCaller: number, perWorker: number, ...sessions: Named[]) {
@@ -48,22 +48,4 @@ Deno.test("SessionLimits.makeRoom() ends an idle session of the caller with the 
 Deno.test("SessionLimits.makeRoom() refuses everybody when the worker is full of busy sessions", () => {
   const { code } = limits(9, 1, session("ann 1", { isBusy: true }));
   assertEquals(code("bob"), "OVERLOADED");
-});
-
-Deno.test("SessionLimits.shed() ends the sessions of whom the most is kept, until the others keep little enough", () => {
-  const { limits: all } = limits(
-    9,
-    9,
-    session("ann 1"),
-    session("ann 2"),
-    session("eve 1", { keptChars: 50 }),
-    session("bob 1", { keptChars: 60, isBusy: true }),
-    session("bob 2", { keptChars: 40 }),
-  );
-  const shed = (maxChars: number) =>
-    all.shed(maxChars).map(({ subject, sessions }) => [subject, sessions.length]);
-  assertEquals(shed(152), []);
-  assertEquals(shed(151), [["bob", 2]]);
-  assertEquals(shed(0), [["eve", 1], ["ann", 2]]);
-  assertEquals(shed(0), []);
 });

@@ -1,5 +1,6 @@
 // Open `subscriptions/listen` requests (2026-07-28, "Subscriptions"). Each sends its client the notifications that it asked for.
 import type { Principal } from "../../auth/principal.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { reachedScope } from "../../catalog/snapshot/reach.ts";
@@ -140,22 +141,33 @@ export class Listener implements ListListener {
   }
 }
 
+/** What a listener takes besides its filter, estimated. */
+const BASE_CHARS = 1_000;
+
 export class Listeners {
   readonly #expiry: TokenExpiry;
+  readonly #memory: ClientMemory;
   readonly #open = new Set<Listener>();
 
-  constructor(expiry: TokenExpiry) {
+  constructor(expiry: TokenExpiry, memory: ClientMemory) {
     this.#expiry = expiry;
+    this.#memory = memory;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Opens a listener. It ends when the token expires. */
+  /** Opens a listener. It ends when the token expires. @throws {SluiceError} CLIENT_MEMORY_FULL */
   open(options: ListenerOptions): Listener {
-    const listener = new Listener(options, () => {
+    const kept = this.#memory.hold(options.principal, { end: () => listener.end() });
+    if (!kept.tryGrow(BASE_CHARS + JSON.stringify(options.filter).length)) {
+      kept.close();
+      throw new SluiceError("CLIENT_MEMORY_FULL");
+    }
+    const listener: Listener = new Listener(options, () => {
       unwatch();
+      kept.close();
       this.#open.delete(listener);
     });
     const unwatch = this.#expiry.watch(options.principal, () => listener.end());

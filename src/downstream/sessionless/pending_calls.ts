@@ -1,5 +1,9 @@
 // Pending calls: their clients were asked for input and have not answered yet. The sealed `requestState` names the worker, so that the
 // client's next request finds the call from any worker.
+import type { Callers } from "../../auth/callers.ts";
+import type { Principal } from "../../auth/principal.ts";
+import type { Caller } from "../../base/caller.ts";
+import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Serve } from "../exchange/mcp_exchange.ts";
@@ -20,11 +24,16 @@ export interface PendingCallsOptions {
   readonly timeoutMs: number;
   /** MAX_STREAMS: a pending call costs what an open stream does. */
   readonly limit: number;
+  /** The same limit by caller. */
+  readonly callers: Pick<Callers, "of" | "enterPending">;
+  readonly memory: ClientMemory;
 }
 
 interface PendingCall {
   readonly call: InteractiveCall;
   readonly request: RetriedRequest;
+  readonly caller: Caller | undefined;
+  readonly kept: Holding;
   readonly timer: number;
 }
 
@@ -59,25 +68,31 @@ export class PendingCalls {
 
   /**
    * @returns the `requestState` by which the client's next request finds the call
-   * @throws {SluiceError} TOO_MANY_PARKED; the call has ended then
+   * @param chars what is kept for the call
+   * @throws {SluiceError} TOO_MANY_PARKED, TOO_MANY_PENDING_OF_CALLER, CLIENT_MEMORY_FULL; the call has ended then
    */
-  add(call: InteractiveCall, request: RetriedRequest): string {
-    const { ids, clock, place: { replica, worker }, timeoutMs, limit } = this.#options;
-    if (this.#calls.size >= limit) {
-      const error = new SluiceError("TOO_MANY_PARKED", { limit });
+  add(call: InteractiveCall, request: RetriedRequest, principal: Principal, chars: number): string {
+    const { ids, clock, place: { replica, worker }, timeoutMs } = this.#options;
+    let name = "";
+    const end = (error: SluiceError) => {
+      this.#remove(name);
+      call.cancellation.cancel(error);
+    };
+    let room: Pick<PendingCall, "caller" | "kept">;
+    try {
+      room = this.#makeRoom(principal, chars, () => end(new SluiceError("CLIENT_MEMORY_FULL")));
+    } catch (error) {
       call.cancellation.cancel(error);
       throw error;
     }
     const expiresAt = Math.ceil((clock.now() + timeoutMs) / 1000);
     const id = ids.seal({ replica: replica.now, worker, expiresAt, owner: request.owner });
-    const { name } = ids.open(id, clock.now())!;
-    const timer = clock.setTimeout(() => {
-      this.#calls.delete(name);
-      call.cancellation.cancel(
-        new SluiceError("CLIENT_DID_NOT_ANSWER", { method: request.method, timeoutMs }),
-      );
-    }, timeoutMs);
-    this.#calls.set(name, { call, request, timer });
+    name = ids.open(id, clock.now())!.name;
+    const timer = clock.setTimeout(
+      () => end(new SluiceError("CLIENT_DID_NOT_ANSWER", { method: request.method, timeoutMs })),
+      timeoutMs,
+    );
+    this.#calls.set(name, { ...room, call, request, timer });
     return OWN_STATE + id;
   }
 
@@ -88,28 +103,45 @@ export class PendingCalls {
     const isSame = pending !== undefined &&
       isBoundTo(claims!, request.owner) && pending.request.digest === request.digest;
     if (!isSame) throw stateRefused();
-    this.#options.clock.clearTimeout(pending.timer);
-    this.#calls.delete(claims!.name);
+    this.#remove(claims!.name);
     return pending.call;
   }
 
   /** The client cancels the pending call of this state. Unknown states are ignored. */
   giveUp(requestState: string): void {
     const name = this.claimsOf(requestState)?.name;
-    const pending = name === undefined ? undefined : this.#calls.get(name);
-    if (pending === undefined) return;
-    this.#options.clock.clearTimeout(pending.timer);
-    this.#calls.delete(name!);
-    pending.call.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
+    if (name !== undefined) this.#remove(name)?.cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
   }
 
   /** The worker ends: ends all pending calls. */
   close(): void {
-    for (const { call, timer } of this.#calls.values()) {
-      this.#options.clock.clearTimeout(timer);
-      call.cancellation.cancel(new SluiceError("SHUTTING_DOWN"));
+    for (const name of [...this.#calls.keys()]) {
+      this.#remove(name)!.cancellation.cancel(new SluiceError("SHUTTING_DOWN"));
     }
-    this.#calls.clear();
+  }
+
+  /** @throws {SluiceError} as `add()` */
+  #makeRoom(principal: Principal, chars: number, end: () => void): Pick<PendingCall, "caller" | "kept"> {
+    const { limit, callers, memory } = this.#options;
+    if (this.#calls.size >= limit) throw new SluiceError("TOO_MANY_PARKED", { limit });
+    const caller = callers.of(principal);
+    callers.enterPending(caller);
+    const kept = memory.hold(principal, { end });
+    if (kept.tryGrow(chars)) return { caller, kept };
+    kept.close();
+    if (caller !== undefined) caller.pending--;
+    throw new SluiceError("CLIENT_MEMORY_FULL");
+  }
+
+  #remove(name: string): InteractiveCall | undefined {
+    const pending = this.#calls.get(name);
+    if (pending === undefined) return undefined;
+    const { call, caller, kept, timer } = pending;
+    this.#calls.delete(name);
+    this.#options.clock.clearTimeout(timer);
+    kept.close();
+    if (caller !== undefined) caller.pending--;
+    return call;
   }
 }
 

@@ -144,7 +144,12 @@ export class SessionlessRequests {
             if (heard !== null) notify(heard);
           }, responses);
           if (said.kind === "answer") return said.answer;
-          const requestState = pendingCalls.add(interactive, request);
+          const requestState = pendingCalls.add(
+            interactive,
+            request,
+            call.principal,
+            keptFor(message, said.requests),
+          );
           const asks = { text: inputRequired(said.requests, requestState), failed: false };
           return { ...dispatcher.completed(call, message, asks), requestState };
         } finally {
@@ -191,6 +196,11 @@ export class SessionlessRequests {
       },
     };
   }
+}
+
+/** The request and the questions, in characters. */
+function keptFor({ text }: RequestMessage, questions: ReadonlyMap<string, InputRequest>): number {
+  return [...questions.values()].reduce((sum, { params = "" }) => sum + params.length, text.length);
 }
 
 function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {

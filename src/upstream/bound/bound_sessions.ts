@@ -147,6 +147,7 @@ export class BoundSessions {
   /** Closes every upstream session, including those that are still being opened. Later calls fail with SESSION_NOT_FOUND. */
   async end(): Promise<void> {
     this.#ended = true;
+    this.client.end();
     const all = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const upstreamId of [...this.#streams.keys()]) this.closeStream(upstreamId);

@@ -2,6 +2,7 @@
 // This file holds the client's preferences and declared capabilities. They outlive upstream sessions: each new session
 // receives them again.
 import { BoundedMap } from "../../base/bounded_map.ts";
+import type { Holding } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { WorkerLocalState } from "./worker_local_state.ts";
 import type { ClientPeer } from "./client_peer.ts";
@@ -35,6 +36,8 @@ export interface ClientStateOptions {
   readonly preferences?: ClientPreferences;
   /** Ids of upstreams that held state for the client in a worker that has ended. */
   readonly workerLocalBefore?: readonly string[];
+  /** Counts what the client makes this keep. Closed with the state. */
+  readonly memory?: Holding;
   /** Persists the state after a change. Resolves when the state of now is persisted. */
   readonly onChange?: () => Promise<void>;
 }
@@ -67,17 +70,18 @@ export class ClientState {
     maxWeight: MAX_CLIENT_TASK_CHARS,
     weightOf: (taskId, upstreamId) => taskId.length + upstreamId.length,
   });
+  readonly #memory: Holding | undefined;
   readonly #onChange: () => Promise<void>;
 
-  constructor(
-    { capabilities = "{}", peer, tasks, preferences, workerLocalBefore, onChange = () => Promise.resolve() }:
-      ClientStateOptions = {},
-  ) {
+  constructor(options: ClientStateOptions = {}) {
+    const { capabilities = "{}", peer, tasks, preferences, workerLocalBefore } = options;
+    const { memory, onChange = () => Promise.resolve() } = options;
     this.capabilities = capabilities;
     this.peer = peer;
     this.tasks = tasks?.(this);
     this.mayRunTasks = capabilities.includes('"tasks"');
     this.#onChange = onChange;
+    this.#memory = memory;
     this.workerLocal = new WorkerLocalState({ before: workerLocalBefore, onChange });
     this.#logLevel = preferences?.logLevel ?? null;
     this.#hasListened = preferences?.listens ?? false;
@@ -90,11 +94,12 @@ export class ClientState {
     for (const [taskId, owner] of Object.entries(preferences?.tasks ?? {})) {
       this.#taskOwners.set(taskId, owner);
     }
+    memory?.grow(capabilities.length + this.#subscriptionChars + this.#taskOwners.weight);
   }
 
-  /** Characters of what this keeps and a client can make grow. */
-  get keptChars(): number {
-    return this.#subscriptionChars + this.#taskOwners.weight;
+  /** The client has ended. */
+  end(): void {
+    this.#memory?.close();
   }
 
   get logLevel(): string | null {
@@ -142,7 +147,9 @@ export class ClientState {
 
   /** Records a task that the client runs for an upstream. A reused id belongs to the newer task. */
   async addTask(taskId: string, upstreamId: string): Promise<void> {
+    const before = this.#taskOwners.weight;
     this.#taskOwners.set(taskId, upstreamId);
+    this.#memory?.grow(this.#taskOwners.weight - before);
     await this.#onChange();
   }
 
@@ -150,7 +157,7 @@ export class ClientState {
     return this.#subscriptions.get(upstreamId) ?? NONE;
   }
 
-  /** @throws {SluiceError} INVALID_REQUEST if the client may not have this subscription as well */
+  /** @throws {SluiceError} INVALID_REQUEST, CLIENT_MEMORY_FULL if the client may not have this subscription as well */
   requireRoom(upstreamId: string, uri: string): void {
     const uris = this.subscriptionsTo(upstreamId);
     if (uris.has(uri)) return;
@@ -165,6 +172,7 @@ export class ClientState {
           `the URIs of a session's subscriptions have at most ${MAX_SUBSCRIPTION_CHARS} characters together`,
       });
     }
+    if (this.#memory?.mayGrow(uri.length) === false) throw new SluiceError("CLIENT_MEMORY_FULL");
   }
 
   /** @throws {SluiceError} like `requireRoom` */
@@ -175,6 +183,7 @@ export class ClientState {
     if (!uris.has(uri)) {
       uris.add(uri);
       this.#subscriptionChars += uri.length;
+      this.#memory?.grow(uri.length);
     }
     await this.#onChange();
   }
@@ -183,6 +192,7 @@ export class ClientState {
     const uris = this.#subscriptions.get(upstreamId);
     if (uris === undefined || !uris.delete(uri)) return;
     this.#subscriptionChars -= uri.length;
+    this.#memory?.grow(-uri.length);
     if (uris.size === 0) this.#subscriptions.delete(upstreamId);
     await this.#onChange();
   }

@@ -1,15 +1,15 @@
 // Decides when this worker should be replaced: after MAX_REQUESTS requests, or near the end of its heap. Before the heap is full, the
-// callers whose sessions take the most memory lose them, so that other callers and the successor do not bear the cost.
+// callers for whom the most is kept lose it, so that other callers and the successor do not bear the cost.
 import v8 from "node:v8";
 import type { Config } from "../../config/schema.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 
 const LOOK_EVERY_MS = 1_000;
 
-/** The share of WORKER_MAX_HEAP_MB in use at which sessions are ended, until the remaining ones keep KEPT_SHARE. */
+/** The share of WORKER_MAX_HEAP_MB in use at which callers lose what is kept for them, until KEPT_SHARE remains. */
 const SHED_SHARE = 0.65;
 
-/** The share of WORKER_MAX_HEAP_MB that sessions may keep then. The successor inherits as much. */
+/** The share of WORKER_MAX_HEAP_MB that may be kept then. The successor inherits as much. */
 const KEPT_SHARE = 0.2;
 
 /** The share in use at which a successor is needed: the rest must last until the successor serves. */
@@ -17,8 +17,8 @@ const RECYCLE_SHARE = 0.8;
 
 export interface RetirementDeps {
   readonly link: Pick<SupervisorLink, "wantsRecycling">;
-  /** Ends sessions, the greediest caller's first, until the remaining ones keep this many characters together. */
-  readonly shedSessions: (maxChars: number) => void;
+  /** Ends what is kept for callers, the greediest first, until this many characters remain. */
+  readonly shed: (maxChars: number) => void;
   readonly usedHeapBytes?: () => number;
 }
 
@@ -56,9 +56,9 @@ export class Retirement {
 
   /** Compares the heap with its limit; called by a timer. */
   look(maxHeapMb: number): void {
-    const { usedHeapBytes = () => v8.getHeapStatistics().used_heap_size, shedSessions } = this.#deps;
+    const { usedHeapBytes = () => v8.getHeapStatistics().used_heap_size, shed } = this.#deps;
     const usedMb = Math.round(usedHeapBytes() / MIB);
-    if (usedMb >= maxHeapMb * SHED_SHARE) shedSessions(maxHeapMb * KEPT_SHARE * MIB);
+    if (usedMb >= maxHeapMb * SHED_SHARE) shed(maxHeapMb * KEPT_SHARE * MIB);
     if (usedMb >= maxHeapMb * RECYCLE_SHARE) {
       this.#ask(`its heap has grown to ${usedMb} MiB (WORKER_MAX_HEAP_MB)`);
     }

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { Retirement } from "./retirement.ts";
 
-Deno.test("Retirement.look() ends sessions before it asks for a successor", () => {
+Deno.test("Retirement.look() sheds callers before it asks for a successor", () => {
   const events: unknown[] = [];
   let usedMb = 0;
   const retirement = new Retirement({ maxRequests: 0, maxRequestsJitter: 0, workerMaxHeapMb: 0 }, {
     link: { wantsRecycling: () => events.push("recycle") },
-    shedSessions: (maxChars) => events.push(maxChars),
+    shed: (maxChars) => events.push(maxChars),
     usedHeapBytes: () => usedMb * 1024 * 1024,
   });
   const look = (mb: number) => {

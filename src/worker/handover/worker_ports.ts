@@ -1,4 +1,5 @@
 // Carries requests to the other workers of the process and replies back, over a MessagePort to each.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import {
@@ -10,6 +11,7 @@ import {
   encodeRequest,
   serveEncoded,
 } from "../../cluster/envelope.ts";
+import { BoundedBody } from "../../downstream/exchange/bounded_body.ts";
 import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 
 /**
@@ -43,7 +45,7 @@ interface Pending {
   readonly request: McpRequest;
   readonly resolve: (reply: McpReply) => void;
   readonly reject: (error: unknown) => void;
-  stream: ReadableStreamDefaultController<Uint8Array> | null;
+  stream: BoundedBody | null;
 }
 
 interface Peer {
@@ -53,19 +55,18 @@ interface Peer {
   readonly serving: Map<number, Cancellation>;
 }
 
-/** A forwarded stream ends if more than this stays unread. */
-const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
-
 export class WorkerPorts {
   readonly #serve: Serve;
+  readonly #memory: ClientMemory;
   readonly #peers = new Map<number, Peer>();
   /** Workers that were replaced and still finish what they have begun, the oldest first. */
   readonly #former = new Map<number, Peer[]>();
   #nextId = 1;
 
   /** @param serve serves the requests of other workers */
-  constructor(serve: Serve) {
+  constructor(serve: Serve, memory: ClientMemory) {
     this.#serve = serve;
+    this.#memory = memory;
   }
 
   /** Adds a worker, or the successor of one: the former still answers the requests that it has. */
@@ -149,25 +150,21 @@ export class WorkerPorts {
     } catch (error) {
       // After the reply has begun, a failure can only break the stream off.
       if (pending.stream === null) pending.reject(error);
-      else pending.stream.error(error);
+      else pending.stream.fail(error);
     }
   }
 
   #openStream(peer: Peer, id: number, pending: Pending): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        pending.stream = controller;
-      },
-      cancel: () => this.#abandon(peer, id),
-    }, { highWaterMark: MAX_UNREAD_BYTES, size: (chunk) => chunk!.length });
+    const stream = new BoundedBody(this.#memory.hold(pending.request.principal), () => {
+      // The owner has not ended the stream: the client has left, or does not read.
+      if (peer.pending.has(id)) this.#abandon(peer, id);
+    });
+    pending.stream = stream;
+    return stream.readable;
   }
 
   #push(peer: Peer, { id, bytes }: Chunk): void {
-    const stream = peer.pending.get(id)?.stream;
-    if (stream === undefined || stream === null) return;
-    if ((stream.desiredSize ?? 0) > 0) return stream.enqueue(bytes);
-    stream.error(new Error("the client does not read"));
-    this.#abandon(peer, id);
+    peer.pending.get(id)?.stream?.write(bytes);
   }
 
   #abandon(peer: Peer, id: number): void {

@@ -1,3 +1,4 @@
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { principal } from "../../../tests/support/fakes.ts";
@@ -6,6 +7,8 @@ import { SluiceError } from "../../base/errors.ts";
 import type { McpReply, McpRequest } from "../../downstream/exchange/mcp_exchange.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
 import { WorkerPorts } from "./worker_ports.ts";
+
+const memory = new ClientMemory(Infinity);
 
 type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
@@ -28,8 +31,8 @@ const never = new AbortController().signal;
 /** Two workers: what the first forwards, the second serves. */
 async function withPair(serve: Serve, test: (asker: WorkerPorts, owner: WorkerPorts) => Promise<void>) {
   const { port1, port2 } = new MessageChannel();
-  const asker = new WorkerPorts(() => Promise.reject(new Error("not asked")));
-  const owner = new WorkerPorts(serve);
+  const asker = new WorkerPorts(() => Promise.reject(new Error("not asked")), memory);
+  const owner = new WorkerPorts(serve, memory);
   asker.connect(OWNER, port1);
   owner.connect(0, port2);
   try {
@@ -183,7 +186,7 @@ Deno.test("WorkerPorts.forward() asks nobody for a client that has gone already"
 
 Deno.test("WorkerPorts.forward() knows at once that it has no way to a worker", async () => {
   const error = await assertRejects(
-    () => new WorkerPorts(() => Promise.reject()).forward(7, REQUEST, never),
+    () => new WorkerPorts(() => Promise.reject(), memory).forward(7, REQUEST, never),
     SluiceError,
   );
   assertEquals(error.code, "WORKER_GONE");
@@ -229,7 +232,7 @@ Deno.test("WorkerPorts.connect() sends to the successor, and the former one stil
   await withPair(() => answers.shift()!, async (asker) => {
     const [old, lost] = [asker.forward(OWNER, REQUEST, never), asker.forward(OWNER, REQUEST, never)];
     const { port1, port2 } = new MessageChannel();
-    const successor = new WorkerPorts(serve);
+    const successor = new WorkerPorts(serve, memory);
     successor.connect(0, port2);
     asker.connect(OWNER, port1);
     assertEquals((await asker.forward(OWNER, REQUEST, never)).body, `new ${REQUEST.body}`);
@@ -280,8 +283,8 @@ Deno.test("WorkerPorts.forward() brings back what the owner notes while its stre
 
 Deno.test("WorkerPorts.disconnectFormer() tells a successor that waits for its predecessor", async () => {
   const { port1, port2 } = new MessageChannel();
-  const successor = new WorkerPorts(() => Promise.reject(new Error("not asked")));
-  const predecessor = new WorkerPorts(() => new Promise(() => {}));
+  const successor = new WorkerPorts(() => Promise.reject(new Error("not asked")), memory);
+  const predecessor = new WorkerPorts(() => new Promise(() => {}), memory);
   successor.connect(OWNER, port1);
   predecessor.connect(OWNER, port2);
   const waiting = successor.forward(OWNER, REQUEST, never);

@@ -4,6 +4,8 @@
 // This file is the composition root of a worker: a list of declarations, each of which uses only earlier ones. Parts that report
 // changes are declared early and take listeners, which are added at the end.
 import { operatorOf } from "../../auth/principal.ts";
+import { CallerTurns } from "../../base/sharing/caller_turns.ts";
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
@@ -68,6 +70,9 @@ export interface App {
 /** How often a worker that ends checks whether it is idle. */
 const LOOK_MS = 50;
 
+/** So many callers find database connections, whatever each of them does: one uses this part of a worker's at most. */
+const CALLERS_AT_ONCE = 3;
+
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE, SETTINGS_INVALID */
 export async function createApp(
   start: Extract<ToWorker, { type: "start" }>,
@@ -93,6 +98,16 @@ export async function createApp(
     log,
     name: `sluice-worker-${worker}`,
   });
+  const turns = new CallerTurns(
+    Math.max(1, Math.floor((config.dbPoolSize + config.dbMaxOverflow) / CALLERS_AT_ONCE)),
+  );
+  const memory = ClientMemory.ofMebibytes(
+    config.maxClientMemoryMb,
+    metrics.counter(
+      "sluice_client_memory_refusals_total",
+      "Times that a caller's share of MAX_CLIENT_MEMORY_MB was used up: an event was not kept, or a request was refused",
+    ),
+  );
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   // Changes that arrive during a reading share the next one.
   const readings = new CoalescingQueue<null, unknown>({
@@ -119,7 +134,7 @@ export async function createApp(
   const signatures = new ReplicaSignatures(secrets.authEncryptionSecret);
   const registration = registrationOf(config, { records: cache, signatures, clock, log, replica });
   const local = new LocalServer({ clock, registration });
-  const ports = new WorkerPorts(local.serve);
+  const ports = new WorkerPorts(local.serve, memory);
   const succession = new Succession({ worker, workerCount, isSuccessor, ports });
   const clients = new ClientWatch();
   const cluster = registration === null ? null : await Cluster.open({
@@ -134,7 +149,7 @@ export async function createApp(
 
   // The parts that serve requests.
   const gateway = await createGateway({
-    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store },
+    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory },
     peers: { place, catalogChanged, wayTo, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
@@ -150,7 +165,7 @@ export async function createApp(
     sessionlessRequests,
   } = gateway;
   const sessions = new DownstreamSessions({
-    ...{ ids, records: cache, clock, place, taskIds, expiry },
+    ...{ ids, records: cache, clock, place, taskIds, expiry, memory, turns },
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,
@@ -158,7 +173,7 @@ export async function createApp(
   });
   const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({
-    ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams },
+    ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams, memory },
     batchPlaces: { admission, callers },
     catalog: () => catalog.now,
     onStray: (session, text) => {
@@ -167,9 +182,11 @@ export async function createApp(
   });
   const sessionlessHttp = new SessionlessHttp({
     ...{ requests: sessionlessRequests, pendingCalls, dispatcher, maxJsonDepth },
+    limits: { callers, memory },
   });
   const { handle, legacySse, webSocket, restDeps } = createEndpoints({
-    ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster, wayTo },
+    ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
+    ...{ wayTo, memory, turns },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
   });
   local.register(
@@ -205,18 +222,20 @@ export async function createApp(
   );
   const countShed = metrics.counter(
     "sluice_callers_shed_total",
-    "Callers whose client sessions were ended because memory was short",
+    "Callers whose sessions, streams and pending calls were ended because memory was short",
   );
   const retirement = new Retirement(config, {
     link,
-    shedSessions: (maxChars) => {
-      for (const shed of sessions.shed(maxChars)) {
-        log.warning("sessions ended, memory is short", { ...shed });
+    shed: (maxChars) => {
+      for (const shed of memory.shed(maxChars)) {
+        log.warning("a caller's sessions and streams ended, memory is short", { ...shed });
         countShed();
       }
     },
   });
-  registerGauges(metrics, { admission, outbound, sessions, duplex, pendingCalls, redis, catalog, conflicts });
+  registerGauges(metrics, {
+    ...{ admission, outbound, sessions, duplex, pendingCalls, memory, redis, catalog, conflicts },
+  });
 
   // Listeners, then the start.
   conflicts?.update(catalog.now);

@@ -3,6 +3,8 @@ import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
+import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
 import { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
@@ -47,6 +49,8 @@ export interface EndpointsDeps {
   readonly accessLog: AccessLog | null;
   readonly link: SupervisorLink;
   readonly gateway: Gateway;
+  readonly memory: ClientMemory;
+  readonly turns: CallerTurns;
   readonly clients: ClientWatch;
   readonly streamableHttp: StreamableHttp;
   readonly sessionlessHttp: SessionlessHttp;
@@ -70,8 +74,8 @@ export interface Endpoints {
 }
 
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
-  const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster, wayTo } =
-    deps;
+  const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
+  const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter } = deps;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, store: { registry, secretBox } } =
     gateway;
@@ -84,7 +88,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     serveSessionless: sessionlessHttp.serve,
   });
   const legacySse = new LegacySse({
-    ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter },
+    ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, memory },
     sessions: duplex,
     catalog: () => catalog.now,
     predecessor: succession.predecessor,
@@ -95,6 +99,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const webSocket = new WebSocketEndpoint({
     sessions: duplex,
+    memory,
     catalog: () => catalog.now,
     maxMessageBytes: config.maxBodyBytes,
     pingIntervalMs: config.sseKeepaliveIntervalMs,
@@ -114,7 +119,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);
-  const admin = new AdminEndpoint(createAdminApi(restDeps), { readBody, maxJsonDepth, cache });
+  const admin = new AdminEndpoint(createAdminApi(restDeps), { readBody, maxJsonDepth, turns, cache });
   const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,

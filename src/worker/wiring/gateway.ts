@@ -1,5 +1,6 @@
 // The gateway without a listener: catalog, upstreams, dispatcher, sessionless requests, and sessions on duplex channels. A worker
 // adds HTTP, `sluice stdio` adds its standard input and output.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { systemClock } from "../../base/clock.ts";
 import { Emitter } from "../../base/emitter.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/errors.ts";
@@ -48,6 +49,7 @@ export interface GatewayParts {
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly store: Store;
+  readonly memory: ClientMemory;
   /** null: this process serves alone. */
   readonly peers: GatewayPeers | null;
 }
@@ -97,7 +99,7 @@ const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 
 /** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, secrets, log, metrics, accessLog, rateLimiter, store, peers } = parts;
+  const { config, secrets, log, metrics, accessLog, rateLimiter, store, memory, peers } = parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter(
@@ -184,12 +186,12 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const ids = new SessionIds(secrets.authEncryptionSecret);
   const timeoutMs = config.mcpClientRequestTimeoutMs;
   const pendingCalls = new PendingCalls({
-    ...{ ids, clock, timeoutMs, limit: config.maxStreams },
+    ...{ ids, clock, timeoutMs, callers, memory, limit: config.maxStreams },
     place: peers?.place ?? ALONE,
     predecessor: () => peers?.predecessor() ?? null,
   });
   const expiry = new TokenExpiry(clock);
-  const listeners = new Listeners(expiry);
+  const listeners = new Listeners(expiry, memory);
   const sessionlessRequests = new SessionlessRequests({
     dispatcher,
     catalog: () => catalog.now,
@@ -205,6 +207,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     upstreams,
     admission,
     callers,
+    memory,
     errors,
     rateLimiter,
     countRefused,

@@ -1,4 +1,5 @@
 // Gauges of a worker: each value is read when the metrics are requested.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
 import type { PendingCalls } from "../../downstream/sessionless/pending_calls.ts";
 import type { DownstreamSessions } from "../../downstream/session/downstream_sessions.ts";
@@ -14,6 +15,7 @@ export interface GaugedParts {
   readonly sessions: DownstreamSessions;
   readonly duplex: DuplexSessions;
   readonly pendingCalls: PendingCalls;
+  readonly memory: Pick<ClientMemory, "chars">;
   /** null: Redis is not used. */
   readonly redis: { readonly isUp: boolean } | null;
   readonly catalog: LiveCatalog;
@@ -22,7 +24,7 @@ export interface GaugedParts {
 }
 
 export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
-  const { admission, outbound: { connections }, sessions, duplex, pendingCalls, redis } = parts;
+  const { admission, outbound: { connections }, sessions, duplex, pendingCalls, memory, redis } = parts;
   const { catalog, conflicts } = parts;
   const gauge = (name: string, help: string, read: () => number) => metrics.gauge(name, help, read);
   gauge("sluice_requests_limit", "Requests that may be under way", () => admission.requestLimit);
@@ -47,6 +49,11 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
     "sluice_pending_calls",
     "Calls that wait for what their client was asked for",
     () => pendingCalls.size,
+  );
+  gauge(
+    "sluice_client_memory_bytes",
+    "What is kept for clients between and after their requests, as MAX_CLIENT_MEMORY_MB counts it",
+    () => memory.chars,
   );
   if (redis !== null) {
     const help = "Workers whose connection to Redis works";
