@@ -92,6 +92,16 @@ Deno.test("An SSE upstream that names an endpoint elsewhere gets nothing, and no
   assertEquals(thief.seen, []);
 });
 
+Deno.test("An SSE upstream names an endpoint of a limited length", async () => {
+  await using peer = new DuplexPeer();
+  await using server = serve({ onStream: (say) => say("endpoint", `/post?${"a&".repeat(4_094)}`) });
+  const { code, params } = await failureOf(peer.open({ transport: "SSE", url: server.url }));
+  assertEquals([code, params.reason], [
+    "UPSTREAM_PROTOCOL_ERROR",
+    "the endpoint is longer than 8192 characters",
+  ]);
+});
+
 Deno.test("An SSE stream that is none, is refused, is silent or ends says what it was", async () => {
   await using peer = new DuplexPeer();
   const refusals: [get: () => Response, code: string, detail: unknown][] = [
