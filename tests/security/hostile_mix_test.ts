@@ -68,6 +68,8 @@ Deno.test(`Hostile callers, upstreams and faults together: documented answers in
       MCP_CLIENT_REQUEST_TIMEOUT: String(TOOL_TIMEOUT_MS / 1_000),
       MAX_UPSTREAM_RESPONSE_BYTES: String(1024 * 1024),
       MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: "1000000",
+      // So many there are within the warm-up.
+      MAX_SESSIONS_PER_CALLER: "50",
       STREAM_RESUME_WINDOW: "0.5",
       DISABLE_ACCESS_LOG: "false",
       LOG_LEVEL: "DEBUG",

@@ -37,7 +37,14 @@ const ODD_BODIES: Readonly<Record<string, string>> = {
 };
 
 /** Every way in which it answers `tools/call`. */
-export const WAYS: readonly string[] = [...CHAOS, ...Object.keys(ODD_BODIES), "storm", "flood", "large"];
+export const WAYS: readonly string[] = [
+  ...CHAOS,
+  ...Object.keys(ODD_BODIES),
+  "storm",
+  "flood",
+  "large",
+  "repeat",
+];
 
 /** It keeps sessions, offers the tool `do`, a resource and a prompt, and notes the credentials that it is given. */
 export class HostileUpstream implements AsyncDisposable {
@@ -115,6 +122,11 @@ export class HostileUpstream implements AsyncDisposable {
     if (way === "flood") {
       const params = { level: "info", data: "x".repeat(1_000) };
       return events(message, { method: "notifications/message", params });
+    }
+    // As error pages do, with the address and the credential of the request.
+    if (way === "repeat") {
+      const words = `${request.url} ${request.headers.get("authorization")}`;
+      return new Response(`Cannot serve ${words}`, { status: 500 });
     }
     if (way === "large") return result(message, { content: [{ type: "text", text: "x".repeat(2_000_000) }] });
     const mode = CHAOS.find((known) => known === way) ?? "json";
