@@ -1,4 +1,6 @@
-// Reports names and URIs that several upstreams offer at one endpoint. Each conflict is logged once; a metric counts them.
+// Reports names and URIs that several upstreams offer at one endpoint. Each conflict is logged once while the process lives, and the
+// conflicts of two upstreams at an endpoint together; a metric counts them.
+import { BoundedMap } from "../base/bounded_map.ts";
 import type { Catalog, Scope } from "./snapshot/catalog.ts";
 import type { Effort } from "./snapshot/uri_template.ts";
 import { newSearch, uriConflicts } from "./snapshot/uri_conflicts.ts";
@@ -7,10 +9,15 @@ import type { Log } from "../telemetry/log.ts";
 /** Limit of log entries per catalog. */
 const MAX_LOGGED = 20;
 
+/** Limit of conflicts that are remembered as logged. */
+const MAX_REMEMBERED = 10_000;
+
 export class Conflicts {
   readonly #log: Pick<Log, "warning">;
-  #names: ReadonlySet<string> = new Set();
-  #uris: ReadonlySet<string> = new Set();
+  /** Conflicts that have been logged, by event and upstreams. They may go and come back with each change of the catalog. */
+  readonly #logged = new BoundedMap<string, true>({ maxEntries: MAX_REMEMBERED });
+  #names = 0;
+  #uris = 0;
 
   constructor(log: Pick<Log, "warning">) {
     this.#log = log;
@@ -18,33 +25,39 @@ export class Conflicts {
 
   /** Tools and prompts that were renamed because of a conflict, counted per endpoint. */
   get names(): number {
-    return this.#names.size;
+    return this.#names;
   }
 
   /** Resources and templates that another upstream's takes URIs from, counted per endpoint. */
   get uris(): number {
-    return this.#uris.size;
+    return this.#uris;
   }
 
-  /** Examines a new catalog. Conflicts of the previous catalog are not logged again. */
+  /** Examines a new catalog. */
   update({ all, scopes }: Catalog): void {
-    this.#names = this.#note("name conflict at an endpoint", this.#names, [all, ...scopes].flatMap(namesIn));
+    const names = scopes.flatMap(namesIn);
+    this.#names = names.length;
+    this.#note("name conflict in a virtual server", names, (fields) => fields);
     const search = newSearch();
     const uris = [all, ...scopes].flatMap((scope) => urisIn(scope, search));
-    this.#uris = this.#note("resources with one URI", this.#uris, uris);
+    this.#uris = uris.length;
+    this.#note("resources with one URI", uris, ({ server, keptBy, hidden }) => [server, keptBy, hidden]);
   }
 
+  /** Logs the new ones. Those with one key are logged as the first of them, with the number of the others. */
   #note(
     event: string,
-    known: ReadonlySet<string>,
     conflicts: readonly Record<string, unknown>[],
-  ): Set<string> {
-    const now = new Map(conflicts.map((fields) => [JSON.stringify(fields), fields]));
-    const news = [...now].filter(([key]) => !known.has(key));
-    for (const [, fields] of news.slice(0, MAX_LOGGED)) this.#log.warning(event, fields);
+    keyOf: (fields: Record<string, unknown>) => unknown,
+  ): void {
+    const groups = Map.groupBy(conflicts, (fields) => JSON.stringify([event, keyOf(fields)]));
+    const news = [...groups].filter(([key]) => !this.#logged.has(key));
+    for (const [key] of news) this.#logged.set(key, true);
+    for (const [, [first, ...others]] of news.slice(0, MAX_LOGGED)) {
+      this.#log.warning(event, others.length === 0 ? first : { ...first, others: others.length });
+    }
     const unsaid = news.length - MAX_LOGGED;
     if (unsaid > 0) this.#log.warning(event, { more: unsaid });
-    return new Set(now.keys());
   }
 }
 
