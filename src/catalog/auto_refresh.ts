@@ -1,14 +1,19 @@
-// Refreshes every upstream at its own interval (AUTO_REFRESH_SERVERS). The leader of the cluster runs it.
+// Refreshes upstreams at intervals: all of them (AUTO_REFRESH_SERVERS), and those that cannot tell of a change. The leader of the
+// cluster runs it.
 import { type Clock, sleep } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
+import { STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
+import { isEmpty, listFilter } from "../upstream/session/list_filter.ts";
 
 export interface AutoRefreshDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** For gateways without `refresh_interval_seconds`; GATEWAY_AUTO_REFRESH_INTERVAL. */
+  /** For gateways without `refresh_interval_seconds`; GATEWAY_AUTO_REFRESH_INTERVAL. Infinity: AUTO_REFRESH_SERVERS is off. */
   readonly intervalMs: number;
+  /** For gateways that cannot tell of a change; SILENT_UPSTREAM_REFRESH_INTERVAL. Infinity: never. */
+  readonly silentIntervalMs: number;
   readonly gateways: () => Promise<readonly GatewayRow[]>;
   /** Refreshes a gateway; logs the failure before it rejects. */
   readonly refresh: (gatewayId: string) => Promise<unknown>;
@@ -16,6 +21,9 @@ export interface AutoRefreshDeps {
 
 /** Pause between checks, ms. Intervals are at least 60 s. */
 const LOOK_MS = 5_000;
+
+/** An upstream's `ttlMs` lengthens its interval up to this time, ms. */
+const MAX_TTL_MS = 60 * 60_000;
 
 export class AutoRefresh {
   readonly #deps: AutoRefreshDeps;
@@ -54,11 +62,31 @@ export class AutoRefresh {
   }
 
   /** `lastRefreshAt` comes from the clock of the refreshing replica. A clock difference changes one interval by as much. */
-  #isDue({ id, lastRefreshAt, refreshIntervalSeconds }: GatewayRow): boolean {
-    const { clock, intervalMs } = this.#deps;
-    const everyMs = refreshIntervalSeconds === null ? intervalMs : refreshIntervalSeconds * 1_000;
+  #isDue(row: GatewayRow): boolean {
+    const { id, lastRefreshAt } = row;
+    const everyMs = this.#intervalOf(row);
+    if (everyMs === Infinity) return false;
     const refreshedAt = lastRefreshAt === null ? -Infinity : Date.parse(lastRefreshAt);
     const lastAt = Math.max(refreshedAt, this.#triedAt.get(id) ?? -Infinity);
-    return clock.now() - lastAt >= everyMs;
+    return this.#deps.clock.now() - lastAt >= everyMs;
   }
+
+  #intervalOf(row: GatewayRow): number {
+    const { intervalMs, silentIntervalMs } = this.#deps;
+    const { refreshIntervalSeconds, listTtlMs } = row;
+    const ownMs = intervalMs === Infinity || refreshIntervalSeconds === null
+      ? intervalMs
+      : refreshIntervalSeconds * 1_000;
+    if (!isSilent(row)) return ownMs;
+    return Math.min(ownMs, Math.max(silentIntervalMs, Math.min(listTtlMs ?? 0, MAX_TTL_MS)));
+  }
+}
+
+/**
+ * Whether the upstream cannot tell that its lists have changed: it keeps no session that a notification would arrive in, and does not
+ * offer `subscriptions/listen` for lists (2026-07-28, subscriptions). A process is asked by its own calls.
+ */
+function isSilent({ transport, stateful, protocolVersion, capabilities }: GatewayRow): boolean {
+  if (transport === "STDIO" || stateful !== false) return false;
+  return protocolVersion !== STATELESS_REVISION || isEmpty(listFilter(capabilities));
 }

@@ -7,7 +7,7 @@ import { MemorySink } from "../../tests/support/fakes.ts";
 import { newGateway } from "../../tests/support/registry_rows.ts";
 import { AutoRefresh } from "./auto_refresh.ts";
 
-function fixture() {
+function fixture(intervalMs = 300_000) {
   const clock = new FakeClock();
   const rows = new Map<string, GatewayRow>();
   const refreshed: string[] = [];
@@ -21,7 +21,8 @@ function fixture() {
   const refreshes = new AutoRefresh({
     clock,
     log: createLog({ level: "INFO", format: "json", sink: new MemorySink() }),
-    intervalMs: 300_000,
+    intervalMs,
+    silentIntervalMs: 60_000,
     gateways: () => Promise.resolve([...rows.values()]),
     refresh: (id) => {
       refreshed.push(`${id} ${(clock.now() - startedAt) / 1_000}`);
@@ -72,6 +73,27 @@ Deno.test("AutoRefresh: one that fails is asked again after its interval, not at
   const running = refreshes.run(ending.signal);
   await clock.tick(180_000);
   assertEquals(refreshed, ["a 60", "a 120", "a 180"]);
+  ending.abort();
+  await running;
+});
+
+Deno.test("AutoRefresh: an upstream without sessions that cannot tell of a change, though the others are not refreshed", async () => {
+  const { clock, refreshes, refreshed, add } = fixture(Infinity);
+  const listChanged = { tools: { listChanged: true } };
+  add("sessions", { stateful: true, protocolVersion: "2025-11-25" });
+  add("unknown", { stateful: null });
+  add("process", { stateful: false, protocolVersion: "2026-07-28", transport: "STDIO" });
+  add("tells", { stateful: false, protocolVersion: "2026-07-28", capabilities: listChanged });
+  add("silent", { stateful: false, protocolVersion: "2026-07-28", capabilities: { tools: {} } });
+  add("old", { stateful: false, protocolVersion: "2025-11-25", capabilities: listChanged });
+  add("slow", { stateful: false, protocolVersion: "2026-07-28", listTtlMs: 100_000 });
+  add("slowest", { stateful: false, protocolVersion: "2026-07-28", listTtlMs: 1e9 });
+  const ending = new AbortController();
+  const running = refreshes.run(ending.signal);
+  await clock.tick(120_000);
+  assertEquals(refreshed, ["silent 60", "old 60", "slow 100", "silent 120", "old 120"]);
+  await clock.tick(3_480_000);
+  assertEquals(refreshed.filter((each) => each.startsWith("slowest")), ["slowest 3600"]);
   ending.abort();
   await running;
 });

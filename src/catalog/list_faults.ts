@@ -14,7 +14,8 @@ export function logListFaults(log: Pick<Log, "warning">, upstream: string, fault
   const { skipped, warnings } = faults;
   logEach(log, "upstream entry skipped", upstream, skipped);
   logEach(log, "upstream list failed", upstream, warnings.filter(({ name }) => name === null));
-  logEach(log, "upstream entry repaired", upstream, warnings.filter(({ name }) => name !== null));
+  logEach(log, "upstream list undeclared", upstream, warnings.filter(({ name }) => name === ""));
+  logEach(log, "upstream entry repaired", upstream, warnings.filter(({ name }) => Boolean(name)));
 }
 
 function logEach(

@@ -76,7 +76,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
       isLeader = true;
       void checks.run(signal);
       void registrations.run(signal);
-      if (config.autoRefreshServers) void refreshes.run(signal);
+      if (refreshes !== null) void refreshes.run(signal);
       const watch = lists = new ListWatch({ onListChanged: deps.onListChanged });
       watch.update(deps.upstreams());
       const sweeps = setInterval(sweep, SWEEP_INTERVAL_MS);
@@ -136,11 +136,15 @@ function healthChecks(
   });
 }
 
-function autoRefresh({ config, clock, log, registry, sync }: LeaderJobsDeps): AutoRefresh {
+/** Null: the settings want none. */
+function autoRefresh({ config, clock, log, registry, sync }: LeaderJobsDeps): AutoRefresh | null {
+  const { autoRefreshServers, gatewayAutoRefreshIntervalMs, silentUpstreamRefreshIntervalMs } = config;
+  if (!autoRefreshServers && silentUpstreamRefreshIntervalMs === 0) return null;
   return new AutoRefresh({
     clock,
     log,
-    intervalMs: config.gatewayAutoRefreshIntervalMs,
+    intervalMs: autoRefreshServers ? gatewayAutoRefreshIntervalMs : Infinity,
+    silentIntervalMs: silentUpstreamRefreshIntervalMs || Infinity,
     gateways: () => registry.gateways.list(),
     refresh: (gatewayId) => sync.refresh(gatewayId),
   });

@@ -73,6 +73,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "HTTP_CLIENT_MAX_KEEPALIVE_CONNECTIONS",
     "STDIO_IDLE_TIMEOUT",
     "UNHEALTHY_THRESHOLD",
+    "SILENT_UPSTREAM_REFRESH_INTERVAL",
   ]);
 });
 

@@ -369,6 +369,17 @@ export const HEALTH_SETTINGS = [
     doc: "Time between two such refreshes of an upstream without a `refresh_interval_seconds` of its own.",
   }),
   setting({
+    name: "SILENT_UPSTREAM_REFRESH_INTERVAL",
+    kind: seconds({ min: 0, hint: "0: never" }),
+    default: "60",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Time between two readings of the lists of an upstream that cannot announce a change, because it keeps no sessions. " +
+      "A redeployed upstream is noticed within this time. An upstream's own `ttlMs` lengthens it, up to an hour.",
+  }),
+  setting({
     name: "LEADER_LEASE_TTL",
     aliases: ["REDIS_LEADER_TTL"],
     kind: seconds({ min: 1, max: 3600 }),
