@@ -78,6 +78,7 @@ export async function readLists(
     prompts: [],
   };
   const promised = LISTS.filter(({ capability }) => capability in capabilities);
+  if (promised.length === 0) return await readUndeclared(reader, found);
   const failures: unknown[] = [];
   for (const list of promised) {
     try {
@@ -90,6 +91,25 @@ export async function readLists(
     }
   }
   if (failures.length > 0 && failures.length === promised.length) throw failures[0];
+  return { ...found, skipped: reader.skipped, warnings: reader.warnings, listTtlMs: reader.listTtlMs };
+}
+
+/** Asks an upstream for its lists that declares none. Some servers declare `{}` and have tools. */
+async function readUndeclared(
+  reader: ListReader,
+  found: Record<List["key"], DiscoveredEntry[] | null>,
+): Promise<Lists> {
+  reader.hurry();
+  for (const list of LISTS) {
+    try {
+      const entries = found[list.key] = await reader.read(list);
+      if (entries.length > 0) reader.isUndeclared(list);
+    } catch (error) {
+      if (!isOfTheList(error)) throw error;
+      // The upstream has not promised the list.
+      found[list.key] = null;
+    }
+  }
   return { ...found, skipped: reader.skipped, warnings: reader.warnings, listTtlMs: reader.listTtlMs };
 }
 
@@ -161,8 +181,19 @@ class ListReader {
     throw broken(`more than ${MAX_PAGES} pages`);
   }
 
+  /** Waits no longer than a moment for each further answer. */
+  hurry(): void {
+    this.#timeoutMs = Math.min(this.#timeoutMs, IMPATIENT_MS);
+  }
+
+  isUndeclared({ method, capability }: List): void {
+    const reason =
+      `the upstream does not declare the capability "${capability}"; its list is used all the same`;
+    this.#warn({ list: method, name: "", reason });
+  }
+
   listFailed({ method }: List, error: SluiceError): void {
-    if (error.code === "UPSTREAM_TIMEOUT") this.#timeoutMs = Math.min(this.#timeoutMs, IMPATIENT_MS);
+    if (error.code === "UPSTREAM_TIMEOUT") this.hurry();
     this.#warn({ list: method, name: null, reason: operatorText(error) });
   }
 

@@ -1,4 +1,5 @@
 // Creates the transport of each registered upstream, and holds the options that all transports need.
+import { BoundedMap } from "../base/bounded_map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
@@ -53,6 +54,8 @@ export class Transports {
   readonly #options: TransportsOptions;
   readonly #connections = new Set<DuplexConnection>();
   readonly #addresses = new Addresses();
+  /** The latest tolerated fault of each upstream. */
+  readonly #toldOf = new BoundedMap<string, string>({ maxEntries: 1_000 });
 
   constructor(options: TransportsOptions) {
     this.#options = options;
@@ -75,6 +78,7 @@ export class Transports {
           agentHeaders,
           address: this.#addresses.of(url),
           onStray: this.#strayOf("streamable-http", upstream),
+          tolerated: (what) => this.#tolerated(upstream, what),
         });
       case "SSE":
         return this.#duplex("sse", target, url.href, {
@@ -129,7 +133,15 @@ export class Transports {
       clock,
       connections: this.#connections,
       onStray: this.#strayOf(kind, upstream),
+      tolerated: (what) => this.#tolerated(upstream, what),
     });
+  }
+
+  /** Each session of the upstream has the fault, so it is logged once. */
+  #tolerated(upstream: string, what: string): void {
+    if (this.#toldOf.get(upstream) === what) return;
+    this.#toldOf.set(upstream, what);
+    this.#options.log.warning("upstream has a fault that the gateway tolerates", { upstream, what });
   }
 
   #strayOf(kind: TransportKind, upstream: string): (what: string) => void {

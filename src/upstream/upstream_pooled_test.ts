@@ -147,8 +147,7 @@ Deno.test("Upstream.request() shakes hands once more where the session has expir
       const forgotten = new Set(["s1"]);
       const { ask, count, sessionsOf } = setUp({
         deps: { poolEnabled },
-        script: ({ method, sessionId }) =>
-          method === "notifications/initialized" && forgotten.has(sessionId!) ? { status: 404 } : undefined,
+        script: ({ sessionId }) => forgotten.has(sessionId ?? "") ? { status: 404 } : undefined,
       });
       assertEquals((await ask({ bound })).failed, false);
       assertEquals([sessionsOf("tools/call"), count("initialize")], [["s2"], 2]);

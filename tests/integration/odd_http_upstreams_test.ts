@@ -1,7 +1,8 @@
 // Upstreams whose HTTP is unusual but sound work; those that cannot work say why.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
-import { OddHttpUpstream } from "../support/odd_http_upstream.ts";
+import { OddHttpUpstream, sound } from "../support/odd_http_upstream.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { Sluice } from "../support/sluice.ts";
 
 /** Registers a kind and calls its tool `echo` over the pool and in a session. */
@@ -29,8 +30,16 @@ async function refused(sluice: Sluice, odd: OddHttpUpstream, kind: string, more 
 }
 
 Deno.test("Upstreams with unusual HTTP", async (t) => {
-  await using odd = new OddHttpUpstream();
-  await using sluice = await Sluice.start({ env: { MAX_UPSTREAM_RESPONSE_BYTES: "1000000" } });
+  let version = "old";
+  await using odd = new OddHttpUpstream({
+    redeployed: (asked) => {
+      if (asked.message.method !== "tools/list") return sound(asked);
+      const tools = [{ name: version, inputSchema: { type: "object" } }];
+      return sound({ ...asked, answer: { ...asked.answer, result: { tools } } });
+    },
+  });
+  const env = { MAX_UPSTREAM_RESPONSE_BYTES: "1000000", SILENT_UPSTREAM_REFRESH_INTERVAL: "2" };
+  await using sluice = await Sluice.start({ env });
 
   await t.step("compressed answers are decoded, asked for or not", async () => {
     const kinds = ["gzip", "deflate", "bare_deflate", "brotli", "gzip_events", "brotli_events", "unasked"];
@@ -97,6 +106,42 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
     });
     assertStringIncludes(detail, "HTTP 403");
     assertEquals(odd.headers.get("waf")!.get("user-agent"), "ours/2");
+  });
+
+  await t.step("a refused notifications/initialized is tolerated and logged", async () => {
+    for (const status of [400, 404, 500]) {
+      await works(sluice, odd, `notified_${status}`);
+      const faults = sluice.log().filter(({ event, upstream }) =>
+        event === "upstream has a fault that the gateway tolerates" && upstream === `notified_${status}`
+      );
+      assert(faults.length >= 1 && faults.length <= sluice.workers, JSON.stringify(faults));
+      assertStringIncludes(String(faults[0]!.what), `HTTP ${status}`);
+    }
+  });
+
+  await t.step("tools that no capability declares are listed, with a hint", async () => {
+    for (const kind of ["undeclared", "undeclared_others"]) {
+      const { warnings, lastError } = await sluice.registerUpstream(`${kind}_2`, odd.url(kind));
+      assertEquals(warnings.map(({ loc, type }: { loc: string[]; type: string }) => [loc, type]), [
+        [["tools/list"], "list_undeclared"],
+      ]);
+      assertEquals(lastError, null);
+    }
+    await works(sluice, odd, "undeclared", { auth_type: "bearer", auth_token: "of another caller" });
+  });
+
+  await t.step("a redeployed upstream without sessions is noticed", async () => {
+    const tools = async () => {
+      const { body } = await sluice.api("GET", "/tools?limit=0");
+      return body.map(({ name }: { name: string }) => name).filter((name: string) =>
+        name.startsWith("redeployed")
+      );
+    };
+    await sluice.registerUpstream("redeployed", odd.url("redeployed"));
+    assertEquals(await tools(), ["redeployed-old"]);
+    version = "new";
+    await waitFor(async () => (await tools()).includes("redeployed-new"), { what: "the new tool" });
+    assertEquals(await tools(), ["redeployed-new"]);
   });
 
   await t.step("words name the real cause, without secrets", async () => {

@@ -114,10 +114,22 @@ const ODD: Readonly<Record<string, OddAnswer>> = {
       headers: { "content-type": "text/plain" },
     }),
   busy_503: always(503, { "content-type": "text/html" }, "<title>503</title><h1>Backend fetch failed</h1>"),
+  // They declare no capability, and have a tool.
+  undeclared: declaring({}),
+  undeclared_others: declaring({ experimental: {}, logging: {} }),
   notified_400: refusingNotifications(400),
   notified_404: refusingNotifications(404),
   notified_500: refusingNotifications(500),
 };
+
+function declaring(capabilities: unknown): OddAnswer {
+  return (asked) => {
+    const { message: { method }, answer } = asked;
+    if (method !== "initialize") return sound(asked);
+    const result = { ...answer!.result as Record<string, unknown>, capabilities };
+    return sound({ ...asked, answer: { ...answer, result } });
+  };
+}
 
 function refusingNotifications(status: number): OddAnswer {
   return (asked) => asked.answer === null ? new Response("oops", { status }) : sound(asked);

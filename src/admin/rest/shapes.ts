@@ -98,6 +98,8 @@ export function listWarningsRead(
       const shown = shownText(reason, principal)!;
       return name === null
         ? fault([list], `the list failed, so its former entries stay: ${shown}`, "list_failed")
+        : name === ""
+        ? fault([list], shown, "list_undeclared")
         : fault([list, name], shown, "entry_repaired");
     }),
   };

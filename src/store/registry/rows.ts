@@ -102,7 +102,7 @@ export interface SkippedEntry {
 export interface ListWarning {
   /** The method of the list. */
   readonly list: string;
-  /** The entry; null: the whole list failed, and the former entries stay. */
+  /** The entry; null: the whole list failed, and the former entries stay; "": the whole list, which is used. */
   readonly name: string | null;
   readonly reason: string;
 }

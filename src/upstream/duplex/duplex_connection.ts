@@ -3,9 +3,10 @@ import { unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
-import { isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
+import { errorText, isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
 import type { ExchangeOptions, Reply, RequestOptions, UpstreamConnection } from "../transport/transport.ts";
+import { NOT_ASKABLE } from "../client/client_peer.ts";
 import { Deadline, inTime, upstreamTimeout } from "../resilience/deadline.ts";
 import type { Channel, Receiver } from "./duplex_channel.ts";
 import { type Dialect, type OpenCall, PING_ID } from "./dialect.ts";
@@ -203,7 +204,12 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #take(value: JsonObject, text: string): void {
     const { dialect, onStray } = this.#options;
     const stray = dialect.take(value, text, this.#pending);
-    if (stray !== undefined) onStray(stray);
+    if (stray === undefined) return;
+    onStray(stray);
+    // The upstream waits for the answer, and the call with it.
+    if (value.id !== undefined) {
+      this.#tell(errorText(memberText(text, "id")!, NOT_ASKABLE.text), this.#shortly());
+    }
   }
 
   #respond(value: JsonObject, text: string): void {

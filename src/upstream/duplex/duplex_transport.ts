@@ -34,6 +34,8 @@ export interface DuplexTransportOptions extends IdleLimits {
   readonly clock: Clock;
   readonly open: OpenChannel;
   readonly onStray: (what: string) => void;
+  /** See `UpstreamTransport.tolerated`. */
+  readonly tolerated?: (what: string) => void;
   /** All open connections of the worker, over any transport. The worker closes them when it ends. */
   readonly connections: Set<DuplexConnection>;
 }
@@ -42,6 +44,7 @@ export class DuplexTransport implements UpstreamTransport {
   readonly kind: TransportKind;
   readonly upstream: string;
   readonly address: string;
+  readonly tolerated: ((what: string) => void) | undefined;
   readonly #options: DuplexTransportOptions;
   readonly #connections = new Set<DuplexConnection>();
   #isRetired = false;
@@ -52,6 +55,7 @@ export class DuplexTransport implements UpstreamTransport {
     this.kind = options.kind;
     this.upstream = options.upstream;
     this.address = options.address;
+    this.tolerated = options.tolerated;
   }
 
   connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<DuplexConnection> {

@@ -54,14 +54,20 @@ Deno.test("StatelessDialect gives each subscription what names it, and nobody wh
   await Promise.all(all);
 });
 
-Deno.test("StatelessDialect answers no request of the upstream's", async () => {
+Deno.test("A request of an upstream of 2026-07-28 is refused at once", async () => {
   const { channel, call, heard } = setUp();
   const answer = call(1);
   await settled();
   for (const [id, method] of [[1, "sampling/createMessage"], ["x", "ping"]]) {
     channel.says({ jsonrpc: "2.0", id, method });
   }
-  assertEquals([channel.sent.length, heard[1], channel.strays.length], [1, [], 2]);
+  await settled();
+  assertEquals([heard[1], channel.strays.length], [[], 2]);
+  const error = { code: -32601, message: "Method not found" };
+  assertEquals(channel.sent.slice(1).map((sent) => typeof sent === "string" ? JSON.parse(sent) : sent), [
+    { jsonrpc: "2.0", id: 1, error },
+    { jsonrpc: "2.0", id: "x", error },
+  ]);
   channel.answers(1);
   await answer;
 });

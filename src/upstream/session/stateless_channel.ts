@@ -1,13 +1,14 @@
 // A channel to an upstream of 2026-07-28. It has no handshake and no session; each request carries everything.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { claimIn, logLevelIn, withClaims } from "../../mcp/claims.ts";
-import { isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
+import { errorText, isObject, type JsonObject, memberText, requestText } from "../../mcp/json_rpc.ts";
 import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { sessionResult } from "../../mcp/session_tool.ts";
 import { withoutTasksExtension } from "../../mcp/tasks.ts";
 import type { SessionCall, SubscribeOptions, Subscription, UpstreamChannel } from "./upstream_channel.ts";
 import type { SubscriptionFilter } from "./upstream_channel.ts";
-import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
+import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../client/client_peer.ts";
+import { unawaited } from "./incoming_messages.ts";
 import type { HeaderList, Reply, UpstreamConnection } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { isStatelessRefused, STATELESS_ERRORS } from "./refusals.ts";
@@ -176,8 +177,10 @@ export class StatelessChannel implements UpstreamChannel {
       passed,
       paramHeaders,
       mirrored: this.#mirrored.of(method, params),
-      // 2026-07-28 servers send no requests. A request that arrives anyway gets no answer.
-      onMessage: (value, text) => value.id === undefined && !signal?.aborted && client?.notify(text),
+      onMessage: (value, text) => {
+        if (value.id !== undefined) this.#refuse(text, passed);
+        else if (!signal?.aborted) client?.notify(text);
+      },
     });
     if ("result" in reply.value) {
       const { result } = reply.value;
@@ -190,6 +193,12 @@ export class StatelessChannel implements UpstreamChannel {
     }
     this.#throwIfOurFault(method, reply, call);
     return { answer: { text: memberText(reply.text, "error")!, failed: true }, result: undefined };
+  }
+
+  /** Refuses a request at once, because the upstream waits for the answer. 2026-07-28 servers send no requests. */
+  #refuse(request: string, passed: HeaderList): void {
+    const refusal = errorText(memberText(request, "id")!, NOT_ASKABLE.text);
+    this.#connection.notify(refusal, { ...unawaited(), passed }).catch(() => {});
   }
 
   /**

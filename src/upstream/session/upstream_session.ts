@@ -2,7 +2,8 @@
 // Calls may run concurrently.
 import type { Caller } from "../../base/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
-import { isError, SluiceError } from "../../base/errors.ts";
+import { type ErrorCode, isError, SluiceError } from "../../base/errors.ts";
+import { operatorText } from "../../base/seen_answer.ts";
 import { withoutClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject, memberText, notificationText, requestText } from "../../mcp/json_rpc.ts";
 import { isSessionRevision, LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
@@ -14,7 +15,13 @@ import {
   type UpstreamChannel,
 } from "./upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
-import type { HeaderList, Reply, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
+import type {
+  ExchangeOptions,
+  HeaderList,
+  Reply,
+  UpstreamConnection,
+  UpstreamTransport,
+} from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { IncomingMessages, type IncomingMessagesOptions, unawaited } from "./incoming_messages.ts";
 import { HEALTH_METHODS, type HealthMethod, type HealthVerdict, verdictOf } from "../pool/idle_check.ts";
@@ -36,6 +43,13 @@ export interface SessionOpenOptions extends SessionPeers {
   /** The capabilities of the client behind this session, as JSON text; default: none. */
   readonly clientCapabilities?: string;
 }
+
+/** What a server answers that refuses a notification. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "UPSTREAM_HTTP_ERROR",
+  "UPSTREAM_AUTH_FAILED",
+  "UPSTREAM_SESSION_EXPIRED",
+]);
 
 const IDS_LEFT_BEHIND = 1_000_000;
 
@@ -125,12 +139,29 @@ export class UpstreamSession implements UpstreamChannel {
           reason: `unsupported protocol version ${JSON.stringify(result.protocolVersion)}`,
         });
       }
-      await connection.notify(notificationText("notifications/initialized"), exchange);
+      await session.#announce(exchange, transport);
       return session;
     } catch (error) {
       // The caller does not wait for the unusable session to close.
       void (session ?? connection).close();
       throw error;
+    }
+  }
+
+  /**
+   * Tells the upstream that the session begins. Some servers refuse the notification and serve the session all the same, which a
+   * ping shows. @throws {SluiceError} UPSTREAM_*: the session does not work either
+   */
+  async #announce(exchange: ExchangeOptions, { tolerated }: UpstreamTransport): Promise<void> {
+    try {
+      await this.#connection.notify(notificationText("notifications/initialized"), exchange);
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !REFUSALS.has(error.code)) throw error;
+      const { deadline: { ms: timeoutMs, setting: timeoutSetting }, signal, caller } = exchange;
+      await this.request("ping", undefined, { timeoutMs, timeoutSetting, signal, caller }).catch(() => {
+        throw error;
+      });
+      tolerated?.(`it refuses notifications/initialized: ${operatorText(error)}`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { events, FakeUpstream, headerOf, result } from "../../../tests/support/fake_upstream.ts";
+import { events, FakeUpstream, headerOf, refusal, result } from "../../../tests/support/fake_upstream.ts";
 import { settle } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { UpstreamSession } from "./upstream_session.ts";
@@ -43,16 +43,34 @@ Deno.test("UpstreamSession.open() ends the session of an upstream whose revision
 
 Deno.test("UpstreamSession.open() ends a session that cannot be initialized to the end", async () => {
   const upstream = new FakeUpstream(({ method }) =>
-    method === "notifications/initialized" ? { status: 500 } : undefined
+    method === "notifications/initialized" || method === "ping" ? { status: 500 } : undefined
   );
   await assertRejects(() => UpstreamSession.open(upstream.transport(), OPEN), SluiceError, "HTTP 500");
   await settle();
   assertEquals(upstream.methods.at(-1), "DELETE");
 });
 
+Deno.test("UpstreamSession.open() tolerates a refused notification where the session works", async () => {
+  for (const status of [400, 401, 403, 404, 500]) {
+    const upstream = new FakeUpstream(({ method, id }) =>
+      method === "notifications/initialized"
+        ? { status, body: "oops" }
+        : method === "ping"
+        ? refusal(id, 200, { code: -32601, message: "no ping here" })
+        : undefined
+    );
+    const told: string[] = [];
+    const transport = Object.assign(upstream.transport(), { tolerated: (what: string) => told.push(what) });
+    const session = await UpstreamSession.open(transport, OPEN);
+    assertEquals((await session.request("tools/call", "{}", OPEN)).text, '{"ok":true}');
+    assertEquals([told.length, told[0]!.includes(`HTTP ${status}`)], [1, true]);
+    assertEquals(upstream.methods, ["initialize", "notifications/initialized", "ping", "tools/call"]);
+  }
+});
+
 Deno.test("UpstreamSession.open() passes on why the upstream refuses", async () => {
-  const refusal = { body: '{"id":0,"error":{"code":-1,"message":"no room"}}' };
-  const upstream = new FakeUpstream(() => refusal);
+  const noRoom = { body: '{"id":0,"error":{"code":-1,"message":"no room"}}' };
+  const upstream = new FakeUpstream(() => noRoom);
   const error = await assertRejects(() => UpstreamSession.open(upstream.transport(), OPEN), SluiceError);
   assertEquals([error.code, error.params.reason], ["UPSTREAM_REJECTED", "no room"]);
 });

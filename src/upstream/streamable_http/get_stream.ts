@@ -13,6 +13,9 @@ interface Listening {
   readonly onGone: () => void;
 }
 
+/** A stream that was open for this long, ms, is opened again without a growing pause. */
+const LIVED_MS = 10_000;
+
 /** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
   const { open, decoder: newDecoder, onEvent, signal, onGone } = listening;
@@ -20,6 +23,8 @@ export async function listenTo(listening: Listening): Promise<void> {
   let hasBeenOpen = false;
   const listen = async (): Promise<StreamEnd> => {
     const decoder = newDecoder();
+    const openedAt = Date.now();
+    let isFruitful = false;
     try {
       const response = await open(lastEventId);
       const type = (response.header("content-type") ?? "").toLowerCase();
@@ -34,10 +39,14 @@ export async function listenTo(listening: Listening): Promise<void> {
       hasBeenOpen = true;
       for await (const chunk of response.chunks()) {
         for (const { event, data } of decoder.push(chunk)) {
+          isFruitful = true;
           if (event === "message" && data !== "") onEvent(data);
         }
       }
-      return { outcome: "ended", retryMs: decoder.retryMs };
+      // A server that ends its streams on purpose sends an event or a retry first (2025-11-25, transports, "Listening for Messages
+      // from the Server"). One that ends them at once has no use for them.
+      const hasLived = isFruitful || decoder.retryMs !== null || Date.now() - openedAt >= LIVED_MS;
+      return { outcome: hasLived ? "ended" : "failed", retryMs: decoder.retryMs };
     } catch {
       // After a timeout, a lost connection or a broken event the stream is opened again. Calls report a real fault.
       return { outcome: "failed", retryMs: decoder.retryMs };

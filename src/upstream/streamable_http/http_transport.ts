@@ -44,6 +44,8 @@ export interface HttpTransportOptions {
   readonly address?: Address;
   /** Receives the fault of a message that is dropped, for the log. */
   readonly onStray?: (what: string) => void;
+  /** See `UpstreamTransport.tolerated`. */
+  readonly tolerated?: (what: string) => void;
 }
 
 export class HttpTransport implements UpstreamTransport {
@@ -54,15 +56,16 @@ export class HttpTransport implements UpstreamTransport {
   readonly #agentHeaders: HeaderList;
   readonly #address: Address;
   readonly #onStray: (what: string) => void;
+  readonly tolerated: ((what: string) => void) | undefined;
 
   constructor(options: HttpTransportOptions) {
-    const { client, target, maxResponseBytes } = options;
-    this.#client = client;
-    this.target = target;
-    this.#maxResponseBytes = maxResponseBytes;
+    this.#client = options.client;
+    this.target = options.target;
+    this.#maxResponseBytes = options.maxResponseBytes;
     this.#agentHeaders = options.agentHeaders ?? [];
-    this.#address = options.address ?? new Address(target.url);
+    this.#address = options.address ?? new Address(this.target.url);
     this.#onStray = options.onStray ?? (() => {});
+    this.tolerated = options.tolerated;
   }
 
   get upstream(): string {
@@ -317,8 +320,7 @@ export class HttpTransport implements UpstreamTransport {
     try {
       return this.#take(JSON.parse(data), data, id, onMessage);
     } catch (error) {
-      const isMessage = !(error instanceof SyntaxError) && !isError(error, "UPSTREAM_PROTOCOL_ERROR");
-      if (isMessage) throw error;
+      if (!(error instanceof SyntaxError) && !isError(error, "UPSTREAM_PROTOCOL_ERROR")) throw error;
       this.#onStray("an event that is no JSON-RPC message");
       return undefined;
     }

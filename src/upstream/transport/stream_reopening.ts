@@ -7,6 +7,8 @@ import type { ExchangeOptions } from "./transport.ts";
 /** Pause if the server has not requested one. */
 const DEFAULT_RETRY_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
+/** Shortest pause. A server that asks for none and ends each stream would be asked without end. */
+const MIN_RETRY_MS = 100;
 /** Longest pause on a server's request, limited only by timers (2025-11-25, transports: "MUST respect the retry field"). */
 const MAX_RETRY_MS = MAX_TIMER_MS;
 
@@ -27,7 +29,7 @@ export async function keepStreamOpen(listen: () => Promise<StreamEnd>, signal: A
     const { outcome, retryMs = null } = await listen();
     if (outcome === "refused") return;
     failures = outcome === "ended" ? 0 : failures + 1;
-    const pauseMs = Math.min(retryMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS);
+    const pauseMs = Math.max(MIN_RETRY_MS, Math.min(retryMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS));
     await pause(
       failures < 2
         ? pauseMs

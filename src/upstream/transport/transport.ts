@@ -131,6 +131,8 @@ export interface UpstreamTransport {
    * @param greeting sent first on each process or socket that the connection opens
    */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null;
+  /** Reports a fault of the upstream that the gateway tolerates, for the log. Absent: nobody listens. */
+  readonly tolerated?: (what: string) => void;
   /** The upstream was changed: processes and sockets end after their running calls. */
   retire?(): void;
   /** The upstream was disabled or deleted: processes and sockets end, and no more are opened. */

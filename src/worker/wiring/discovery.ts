@@ -27,7 +27,7 @@ export function createDiscover(
 ): Discover {
   const count = metrics.counter(
     "sluice_upstream_list_faults_total",
-    "What was wrong with lists of upstreams: a list failed, a list was too_large, an entry was skipped or repaired",
+    "What was wrong with lists of upstreams: a list failed, was too_large or undeclared, an entry was skipped or repaired",
     ["fault"],
   );
   const options = {
@@ -39,7 +39,9 @@ export function createDiscover(
     const list = (each: TransportTarget) => discover(transports.make(each), { ...options, onListing });
     try {
       const found = await (isTransportOpen ? listEither(target, list) : list(target));
-      for (const { name } of found.warnings) count(name === null ? "failed" : "repaired");
+      for (const { name } of found.warnings) {
+        count(name === null ? "failed" : name === "" ? "undeclared" : "repaired");
+      }
       for (const _ of found.skipped) count("skipped");
       return found;
     } catch (error) {

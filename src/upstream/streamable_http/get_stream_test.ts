@@ -1,0 +1,75 @@
+import { assertEquals } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
+import { SseDecoder } from "../../mcp/sse.ts";
+import type { HttpResponse } from "../http_client/http_client.ts";
+import { listenTo } from "./get_stream.ts";
+
+/** A stream that stays open for `openMs` after these texts. */
+class Stream implements HttpResponse {
+  readonly status = 200;
+
+  constructor(readonly texts: readonly string[], readonly openMs: number) {}
+
+  header(): string {
+    return "text/event-stream";
+  }
+
+  text(): Promise<string> {
+    throw new Error("nobody reads a stream at once");
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (const text of this.texts) yield new TextEncoder().encode(text);
+    if (this.openMs > 0) await new Promise((resolve) => setTimeout(resolve, this.openMs));
+  }
+
+  discard(): void {}
+}
+
+/** The times at which the stream is opened within `forMs`, in seconds. */
+async function openings(next: (count: number) => Stream, forMs: number) {
+  const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"], now: 0 });
+  const stop = new AbortController();
+  const times: number[] = [];
+  const events: string[] = [];
+  const listening = listenTo({
+    open: () => Promise.resolve(next(times.push(Math.round(Date.now() / 1_000)))),
+    decoder: () => new SseDecoder(1_000),
+    onEvent: (data) => void events.push(data),
+    signal: stop.signal,
+    onGone: () => {},
+  });
+  try {
+    await timers.tickAsync(forMs);
+  } finally {
+    stop.abort();
+    await timers.runAllAsync();
+    await listening;
+    timers.uninstall();
+  }
+  return { times, events };
+}
+
+Deno.test("listenTo() asks ever more seldom for streams that end at once, but at least twice a minute", async () => {
+  for (const texts of [[], [": hello\n\n"], ["data: not wh"]]) {
+    const { times } = await openings(() => new Stream(texts, 0), 600_000);
+    assertEquals(times.length >= 20 && times.length < 50, true, `${times}`);
+    assertEquals(times.filter((at) => at < 10).length < 6, true, `${times}`);
+  }
+});
+
+Deno.test("listenTo() asks soon again after a stream that lived", async () => {
+  const lived = await openings((count) => new Stream([], count === 6 ? 60_000 : 0), 200_000);
+  const ended = lived.times[5]! + 60;
+  const pauses = lived.times.slice(6, 8).map((at) => at - ended);
+  assertEquals(pauses, [1, 2]);
+  for (const texts of [["data: 1\n\n"], ["id: 1\ndata: \n\n"], ["retry: 1000\n\n"]]) {
+    const { times } = await openings(() => new Stream(texts, 0), 60_500);
+    assertEquals(times.length, 61, texts[0]);
+  }
+});
+
+Deno.test("listenTo() does not ask without a pause, whatever the server asks for", async () => {
+  const { times, events } = await openings(() => new Stream(["retry: 0\ndata: 1\n\n"], 0), 10_000);
+  assertEquals([times.length <= 101, events.length], [true, times.length]);
+});
