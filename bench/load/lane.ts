@@ -24,27 +24,34 @@ export class Lane {
     return new Lane(connection);
   }
 
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
+  }
+
   /** @throws {Error} where the peer closes early or asks for the end of the connection; the lane is then of no more use */
   async request(bytes: Uint8Array): Promise<LaneAnswer> {
-    for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
+    await this.write(bytes);
     let text = "";
-    for (;;) {
-      const head = text.indexOf("\r\n\r\n");
-      if (head >= 0) {
-        const lines = text.slice(0, head + 2);
-        const length = Number(/\r\ncontent-length: (\d+)/i.exec(lines)?.[1] ?? 0);
-        if (text.length >= head + 4 + length) {
-          if (/\r\nconnection: close/i.test(lines)) throw new Error("the connection is to be closed");
-          return { status: Number(text.slice(9, 12)), head: lines, body: text.slice(head + 4) };
-        }
-      }
+    let head = -1;
+    while (head < 0) {
       text += await this.#read();
+      head = text.indexOf("\r\n\r\n");
     }
+    const lines = text.slice(0, head + 2);
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(lines)?.[1] ?? 0);
+    const pieces = [text.slice(head + 4)];
+    for (let missing = length - pieces[0]!.length; missing > 0;) {
+      const piece = await this.#read();
+      pieces.push(piece);
+      missing -= piece.length;
+    }
+    if (/\r\nconnection: close/i.test(lines)) throw new Error("the connection is to be closed");
+    return { status: Number(text.slice(9, 12)), head: lines, body: pieces.join("") };
   }
 
   /** Sends a request whose answer is a stream. @returns its status, and a promise of its end */
   async openStream(bytes: Uint8Array): Promise<{ readonly status: number; readonly ended: Promise<void> }> {
-    for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
+    await this.write(bytes);
     let text = "";
     while (!text.includes("\r\n\r\n")) text += await this.#read();
     const ended = (async () => {
