@@ -44,7 +44,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["command_line", "isolation"], ["stdio", "import"], ["."]],
+  cli: [["command_line", "isolation"], ["stdio", "import", "connect"], ["."]],
 };
 
 const MAX_LINES = 400;

@@ -15,6 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/stdio/stdio.ts")).stdio(invocation.args);
     case "import":
       return await (await import("./cli/import/import.ts")).importFile(invocation.args);
+    case "connect":
+      return await (await import("./cli/connect/connect.ts")).connect(invocation.args);
     case "demo":
       return await (await import("./cli/demo.ts")).demo(invocation.args);
     case "token":

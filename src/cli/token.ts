@@ -4,12 +4,11 @@ import type { Principal } from "../auth/principal.ts";
 import { EVERY_PERMISSION, needsAdministrator, type Permission, PERMISSIONS } from "../auth/rbac.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
-import { createRegistry } from "../store/registry/registry.ts";
 import { verifierOf } from "../worker/wiring/token_verifier.ts";
 import type { TokenArgs } from "./command_line/flags.ts";
-import { isMissing, openGatewayDatabase, type SigningKey, signingKey } from "./command_line/gateway_state.ts";
+import { type SigningKey, signingKey } from "./command_line/gateway_state.ts";
 import { programName } from "./command_line/program_name.ts";
-import { serverMistakes } from "./command_line/server_flag.ts";
+import { checkServer } from "./command_line/server_flag.ts";
 import { mintToken, tokenClaims } from "./command_line/mint_token.ts";
 import { didYouMean, usage } from "./command_line/usage.ts";
 
@@ -30,7 +29,9 @@ export async function token(args: TokenArgs): Promise<number> {
   const principal = await verifierOf(config, { jwtSecretKey: signing.key })(minted);
   refuse(grantsWithoutEffect(args, principal));
   // A token that is signed with another key is for another gateway, whose servers are not known here.
-  if (args.server !== null && args.secret === null) await checkServer(args.server, principal, config);
+  if (args.server !== null && args.secret === null) {
+    await checkServer(args.server, principal, config, "token");
+  }
   console.log(minted);
   if (Deno.stderr.isTerminal()) console.error(description(args, principal, signing));
   return 0;
@@ -80,20 +81,6 @@ function isPermission(text: string): text is Permission {
 function unknownPermission(text: string): string {
   const guess = didYouMean(text, PERMISSIONS);
   return `unknown permission "${text}"${guess === "" ? `; known: ${PERMISSIONS.join(", ")}` : guess}`;
-}
-
-/** @throws {SluiceError} USAGE_INVALID if the gateway has no virtual server with this id, or would not show it to the bearer */
-async function checkServer(id: string, principal: Principal, config: Config): Promise<void> {
-  if (await isMissing(config.databaseUrl)) {
-    console.error(`sluice: --server ${id} is not checked, because the database is not here`);
-    return;
-  }
-  const database = await openGatewayDatabase(config);
-  try {
-    refuse(serverMistakes(id, principal, await createRegistry(database).servers.list()));
-  } finally {
-    await database.close();
-  }
 }
 
 /** Tells the person at the terminal whom the token is for, when it expires, what it opens, and how to revoke it. */

@@ -14,6 +14,8 @@ export interface Command {
   readonly summary: string;
   /** The name of the one word that the command takes besides its flags. */
   readonly operand?: string;
+  /** The operand may be left out. */
+  readonly isOperandOptional?: true;
   /** Sentences below the flags. */
   readonly notes?: readonly string[];
   readonly examples?: readonly string[];
@@ -54,7 +56,10 @@ export const COMMANDS = {
     flags: {
       server: { value: "ID", doc: "serve this virtual server (default: everything)" },
       url: { value: "URL", doc: "connect to the gateway at this address instead of running one" },
-      "token-file": { value: "FILE", doc: "file with the bearer token for --url" },
+      "token-file": {
+        value: "FILE",
+        doc: "file with the bearer token for --url (default: the variable SLUICE_TOKEN)",
+      },
     },
   },
   import: {
@@ -83,7 +88,42 @@ export const COMMANDS = {
       "dry-run": { doc: "say what would be registered, and register nothing" },
       json: { doc: "print the report as JSON" },
       url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },
-      "token-file": { value: "FILE", doc: "file with the bearer token for --url" },
+      "token-file": {
+        value: "FILE",
+        doc: "file with the bearer token for --url (default: the variable SLUICE_TOKEN)",
+      },
+    },
+  },
+  connect: {
+    summary: "Connect an MCP client: print or write its configuration.",
+    operand: "CLIENT",
+    isOperandOptional: true,
+    notes: [
+      "Without CLIENT the command lists the clients: Claude Code, Claude Desktop, VS Code, Cursor, Windsurf, Codex, Gemini CLI, " +
+      "opencode, the MCP Inspector, mcp-remote, Python and TypeScript.",
+      "The configuration holds a new token, which is no administrator's and shows public entries. Run this command in the " +
+      "gateway's folder, or give a token by --token-file.",
+    ],
+    examples: ["sluice connect cursor", "sluice connect claude-code --server clock --write"],
+    flags: {
+      server: {
+        value: "ID",
+        doc: "connect to this virtual server, and limit the token to it (default: everything)",
+      },
+      write: {
+        doc: "write the entry into the client's file; the rest of the file stays, and a copy of it is kept",
+      },
+      file: { value: "FILE", doc: "the client's file, where it is another one than usual" },
+      name: { value: "NAME", doc: "name of the entry (default: the virtual server's id, or sluice)" },
+      url: { value: "URL", doc: "address of the gateway as the client reaches it (default: this machine's)" },
+      "token-file": { value: "FILE", doc: "file with the token to use instead of a new one" },
+      username: { value: "EMAIL", doc: "the person that the token is for (default: this user at localhost)" },
+      exp: {
+        value: "MINUTES",
+        max: 100 * 365 * 24 * 60,
+        doc: "lifetime of the token (default: 43200, 30 days); 0: no expiry",
+      },
+      teams: { value: "A,B", doc: "let the token show entries of these team ids besides public ones" },
     },
   },
   token: {

@@ -39,6 +39,23 @@ export interface ImportArgs extends GatewayArgs {
   readonly json: boolean;
 }
 
+export interface ConnectArgs extends GatewayArgs {
+  /** As given; null: list the clients. */
+  readonly client: string | null;
+  /** The id of the virtual server to connect to; null: everything. */
+  readonly server: string | null;
+  readonly write: boolean;
+  /** The client's file; null: where the client keeps it. */
+  readonly file: string | null;
+  /** The name of the entry; null: after the virtual server. */
+  readonly name: string | null;
+  /** null: the user of the operating system. */
+  readonly username: string | null;
+  /** 0: the token never expires. */
+  readonly expMinutes: number;
+  readonly teams: TokenArgs["teams"];
+}
+
 export interface DemoArgs {
   readonly host: string;
   /** 0: any free port. */
@@ -85,6 +102,7 @@ export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "stdio"; readonly args: StdioArgs }
   | { readonly command: "import"; readonly args: ImportArgs }
+  | { readonly command: "connect"; readonly args: ConnectArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
@@ -96,6 +114,8 @@ export type Invocation =
 const DEMO_PORT = 9000;
 
 const EXP_MINUTES = 60;
+/** A client's file is written once. */
+const CONNECT_EXP_MINUTES = 30 * 24 * 60;
 
 /** The flags that stand in place of a command. */
 const GLOBAL_FLAGS = ["help", "version"];
@@ -133,7 +153,7 @@ type Given = Readonly<Record<string, string | true | string[]>>;
 
 /** Reads the flags of one command. Every mistake is collected before it throws. */
 function readFlags(command: CommandName, args: readonly string[]): Given | "help" {
-  const { flags, operand }: Command = COMMANDS[command];
+  const { flags, operand, isOperandOptional }: Command = COMMANDS[command];
   const { tokens } = parseArgs({
     args: args.map((arg, index) => lacksValue(flags, arg, args[index + 1]) ? `${arg}=` : arg),
     strict: false,
@@ -170,7 +190,9 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
     } else if (flag.isRepeated) given[name] = [...given[name] as string[] ?? [], value!];
     else given[name] = value ?? true;
   }
-  if (operand !== undefined && !(operand in given)) mistakes.push(`${operand} is missing`);
+  if (operand !== undefined && !isOperandOptional && !(operand in given)) {
+    mistakes.push(`${operand} is missing`);
+  }
   if (mistakes.length > 0) throw usage(mistakes, command);
   return given;
 }
@@ -209,6 +231,21 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
+    case "connect": {
+      const args = {
+        client: text(COMMANDS[command].operand),
+        server: text("server"),
+        write: "write" in given,
+        file: text("file"),
+        name: text("name"),
+        username: text("username"),
+        expMinutes: Number(text("exp") ?? CONNECT_EXP_MINUTES),
+        teams: listOf(text("teams")),
+        url: urlOf(command, text("url")),
+        tokenFile: text("token-file"),
+      };
+      return { command, args };
+    }
     case "demo": {
       return {
         command,
@@ -240,12 +277,15 @@ function invocation(command: CommandName, given: Given): Invocation {
 
 /** @throws {SluiceError} USAGE_INVALID */
 function gatewayOf(command: CommandName, text: (name: string) => string | null): GatewayArgs {
-  const [url, tokenFile] = [text("url"), text("token-file")];
+  const [url, tokenFile] = [urlOf(command, text("url")), text("token-file")];
   if (tokenFile !== null && url === null) throw usage(["--token-file needs --url"], command);
-  if (url !== null && !isHttpUrl(url)) {
-    throw usage([`--url must be an http:// or https:// address, not "${url}"`], command);
-  }
   return { url, tokenFile };
+}
+
+/** @throws {SluiceError} USAGE_INVALID */
+function urlOf(command: CommandName, url: string | null): string | null {
+  if (url === null || isHttpUrl(url)) return url;
+  throw usage([`--url must be an http:// or https:// address, not "${url}"`], command);
 }
 
 function listOf(text: string | null): string[] | null {

@@ -43,6 +43,37 @@ Deno.test("parseInvocation() reads serve and its overrides", () => {
   });
 });
 
+Deno.test("parseInvocation() reads import with repeated inputs, connect with and without a client, and the file of serve", () => {
+  const gateway = { url: null, tokenFile: null };
+  assertEquals(invocation("import f.json --input a=b=c --input d --dry-run"), {
+    command: "import",
+    args: { file: "f.json", inputs: ["a=b=c", "d"], dryRun: true, json: false, ...gateway },
+  });
+  const plain = {
+    ...{ client: null, server: null, write: false, file: null, name: null, username: null, teams: null },
+    ...{ expMinutes: 43_200, ...gateway },
+  };
+  assertEquals(invocation("connect"), { command: "connect", args: plain });
+  assertEquals(invocation("connect cursor --server s --write --exp 0 --url http://h --teams a,b"), {
+    command: "connect",
+    args: {
+      ...plain,
+      client: "cursor",
+      server: "s",
+      write: true,
+      expMinutes: 0,
+      url: "http://h",
+      teams: ["a", "b"],
+    },
+  });
+  assertEquals(invocation("serve --mcp-config f.json"), {
+    command: "serve",
+    args: { demo: false, dev: false, takeover: false, overrides: { MCP_CONFIG: "f.json" } },
+  });
+  assertEquals(mistakes("import"), ["FILE is missing"]);
+  assertEquals(mistakes("import f.json --url h"), ['--url must be an http:// or https:// address, not "h"']);
+});
+
 Deno.test("parseInvocation() reads token, demo, stdio, backup, restore, config and version", () => {
   assertEquals(invocation("token --username a@b.c --exp 0 --admin --secret S --teams x,,y"), {
     command: "token",

@@ -37,12 +37,12 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const TOKEN_MINUTES = 60;
 /** The longest silence of a gateway that works on a request. An import tells of each server when it has tried it. */
 const SILENCE_MS = 900_000;
+const HEALTH_MS = 2_000;
 
 /** @throws {SluiceError} USAGE_INVALID, SETTINGS_INVALID, SECRETS_UNUSABLE */
 export async function gatewayAccess(args: GatewayArgs, loaded: Loaded): Promise<GatewayAccess> {
   if (args.url !== null) {
-    const token = args.tokenFile === null ? null : readToken(args.tokenFile);
-    return { url: args.url.replace(/\/+$/, ""), token, isLocal: false };
+    return { url: args.url.replace(/\/+$/, ""), token: tokenFor(args.tokenFile), isLocal: false };
   }
   const { config } = loaded;
   const { key } = await signingKey(loaded);
@@ -96,6 +96,33 @@ export async function connectToGateway(args: GatewayArgs): Promise<GatewayClient
     },
     close: () => client.close(),
   };
+}
+
+/** Does a gateway answer at this address? */
+export async function answers(url: string): Promise<boolean> {
+  const { config } = loadProcessConfig({ dev: false, overrides: {} });
+  const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });
+  const request = {
+    method: "GET",
+    url: new URL(`${url}/health`),
+    headers: [],
+    upstream: "the gateway",
+  } as const;
+  try {
+    const response = await client.send({ ...request, readTimeoutMs: HEALTH_MS });
+    response.discard();
+    return response.status === 200;
+  } catch {
+    return false;
+  } finally {
+    client.close();
+  }
+}
+
+/** The token for --url: of --token-file, else of the variable SLUICE_TOKEN; null: none. @throws {SluiceError} USAGE_INVALID */
+export function tokenFor(tokenFile: string | null): string | null {
+  if (tokenFile !== null) return readToken(tokenFile);
+  return Deno.env.get("SLUICE_TOKEN")?.trim() || null;
 }
 
 /** The token in a file. @throws {SluiceError} USAGE_INVALID */

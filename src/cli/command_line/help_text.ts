@@ -26,11 +26,13 @@ export function overview(): string {
 
 /** The help of one command: its flags, notes and examples. */
 export function commandHelp(command: CommandName): string {
-  const { summary, operand, notes = [], examples = [], flags: its }: Command = COMMANDS[command];
+  const { summary, operand, isOperandOptional, notes = [], examples = [], flags: its }: Command =
+    COMMANDS[command];
+  const shown = operand === undefined ? "" : isOperandOptional ? ` [${operand}]` : ` ${operand}`;
   const flags = Object.entries(its)
     .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
   return [
-    `Usage: sluice ${command}${operand === undefined ? "" : ` ${operand}`} [FLAGS]`,
+    `Usage: sluice ${command}${shown} [FLAGS]`,
     "",
     summary,
     "",
@@ -41,7 +43,7 @@ export function commandHelp(command: CommandName): string {
 }
 
 /** Two columns that fit the terminal. */
-function table(rows: ReadonlyArray<readonly [left: string, right: string]>): string[] {
+export function table(rows: ReadonlyArray<readonly [left: string, right: string]>): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.flatMap(([left, right]) =>
     wrapped(right, TERMINAL_COLUMNS - width - 4)

@@ -27,6 +27,12 @@ export function programName(): string {
   });
 }
 
+/** The command line of this process with absolute paths, for a program that has another PATH and folder. */
+export function programWords(): string[] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  return [Deno.execPath(), "run", "-A", "--quiet", fileURLToPath(Deno.mainModule)];
+}
+
 /**
  * The executable's path, or its name if the shell finds it. From source: `deno task` in the project's folder, else `deno run`,
  * through npx if npx started Deno.

@@ -3,7 +3,10 @@
 import type { Principal } from "../../auth/principal.ts";
 import { canSee, type Visible } from "../../auth/rbac.ts";
 import type { ServerRow } from "../../store/registry/rows.ts";
-import { didYouMean } from "./usage.ts";
+import { createRegistry } from "../../store/registry/registry.ts";
+import type { Config } from "../../config/schema.ts";
+import { isMissing, openGatewayDatabase } from "./gateway_state.ts";
+import { didYouMean, usage } from "./usage.ts";
 
 /** Checks a `--server ID` against the virtual servers of the gateway. @returns at most one sentence */
 export function serverMistakes(
@@ -26,4 +29,27 @@ export function serverMistakes(
   return [
     `--server: the visibility of ${id} is "${server.visibility}", so the token would not open it; ${advice}`,
   ];
+}
+
+/**
+ * Checks `--server ID` of a command against the database of the gateway of this folder.
+ * @throws {SluiceError} USAGE_INVALID if the gateway has no such virtual server, or would not show it to the bearer
+ */
+export async function checkServer(
+  id: string,
+  principal: Principal,
+  config: Config,
+  command: string,
+): Promise<void> {
+  if (await isMissing(config.databaseUrl)) {
+    console.error(`sluice: --server ${id} is not checked, because the database is not here`);
+    return;
+  }
+  const database = await openGatewayDatabase(config);
+  try {
+    const mistakes = serverMistakes(id, principal, await createRegistry(database).servers.list());
+    if (mistakes.length > 0) throw usage(mistakes, command);
+  } finally {
+    await database.close();
+  }
 }

@@ -96,6 +96,7 @@ function nextSteps(
     steps.push(...wrapped("Mend the cause of what failed, then import the file again.", COLUMNS));
   }
   if (isDryRun) steps.push("Register them:", `  ${program} import ${word(file)}`);
+  else if (steps.length === 0) steps.push(`Connect a client: ${program} connect`);
   return steps.length === 0 ? [] : ["", ...steps];
 }
 

@@ -55,6 +55,8 @@ Deno.test("importReport() is short where all is well, and says what a dry run wo
     "1 server: 1 registered.",
     "",
     "  \x1b[32mregistered\x1b[0m  files  1 tool",
+    "",
+    "Connect a client: sluice connect",
   ]);
   assertEquals(importReport([{ ...RESULT, toolCount: null }], { ...OPTIONS, isDryRun: true }).split("\n"), [
     "Dry run, nothing was changed. 1 server: 1 to register.",

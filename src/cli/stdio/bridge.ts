@@ -4,7 +4,7 @@ import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { StdioArgs } from "../command_line/flags.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { LineWriter, readLines } from "./lines.ts";
-import { readToken } from "../command_line/gateway_client.ts";
+import { tokenFor } from "../command_line/gateway_client.ts";
 import { stopSignal } from "../command_line/stop_signal.ts";
 
 /** The gateway has a smaller limit, and reports it to the client. */
@@ -19,7 +19,8 @@ export async function bridge(
 ): Promise<number> {
   const stopping = stopSignal();
   const headers = new Headers();
-  if (tokenFile !== null) headers.set("authorization", `Bearer ${readToken(tokenFile)}`);
+  const token = tokenFor(tokenFile);
+  if (token !== null) headers.set("authorization", `Bearer ${token}`);
   const socket = new WebSocket(addressOf(url, server), { protocols: ["mcp"], headers });
   const lost = Promise.withResolvers<string>();
   const writer = new LineWriter(Deno.stdout, (error) => lost.resolve(reasonOf(error)));
@@ -28,7 +29,7 @@ export async function bridge(
     writer.send(data);
     open.heard(data);
   };
-  await opened(socket, { url, tokenFile });
+  await opened(socket, { url, hasToken: token !== null });
   const closed = new Promise<string>((resolve) => {
     socket.onclose = ({ code, reason }) => resolve(`the gateway closed the connection: ${code} ${reason}`);
   });
@@ -66,13 +67,13 @@ function addressOf(url: string, server: string | null): URL {
 /** @throws {SluiceError} GATEWAY_UNREACHABLE */
 function opened(
   socket: WebSocket,
-  { url, tokenFile }: Pick<StdioArgs, "tokenFile"> & { readonly url: string },
+  { url, hasToken }: { readonly url: string; readonly hasToken: boolean },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.onopen = () => resolve();
     socket.onerror = (event) => {
       const words = event instanceof ErrorEvent ? event.message : "the connection failed";
-      const reason = connectFault(words, tokenFile !== null);
+      const reason = connectFault(words, hasToken);
       reject(new SluiceError("GATEWAY_UNREACHABLE", { url: new URL(url).origin, reason }));
     };
   });

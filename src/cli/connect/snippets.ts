@@ -1,0 +1,54 @@
+// What `sluice connect` prints for clients without a file: a command, and programs on the official SDKs.
+
+import type { Connection } from "./connection.ts";
+
+export function inspectorCommand({ url, token }: Connection): string {
+  return [
+    "npx -y @modelcontextprotocol/inspector --cli",
+    quoted(url),
+    "--transport http",
+    ...(token === null ? [] : [`--header ${quoted(`Authorization: Bearer ${token}`)}`]),
+    "--method tools/list",
+  ].join(" \\\n  ");
+}
+
+export function pythonProgram({ url, token }: Connection): string {
+  const headers = token === null ? "{}" : `{"Authorization": ${JSON.stringify(`Bearer ${token}`)}}`;
+  return `import asyncio
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+URL = ${JSON.stringify(url)}
+HEADERS = ${headers}
+
+
+async def main() -> None:
+    timeout = httpx2.Timeout(30, read=300)
+    async with httpx2.AsyncClient(headers=HEADERS, timeout=timeout) as http:
+        async with Client(streamable_http_client(URL, http_client=http)) as client:
+            for tool in (await client.list_tools()).tools:
+                print(tool.name)
+
+
+asyncio.run(main())`;
+}
+
+export function typeScriptProgram({ url, token }: Connection): string {
+  const headers = token === null ? "{}" : `{ Authorization: ${JSON.stringify(`Bearer ${token}`)} }`;
+  return `import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+
+const client = new Client({ name: "my-client", version: "1.0.0" });
+const headers = ${headers};
+await client.connect(new StreamableHTTPClientTransport(new URL(${
+    JSON.stringify(url)
+  }), { requestInit: { headers } }));
+for (const tool of (await client.listTools()).tools) console.log(tool.name);
+await client.close();`;
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
