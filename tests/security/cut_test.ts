@@ -4,6 +4,7 @@ import { EventStreamClient } from "../support/event_stream_client.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { INITIALIZE, inSession, post, toolCall } from "../support/mcp_post.ts";
+import { metric } from "../support/metric.ts";
 import { SessionlessSocket } from "../support/sessionless_socket.ts";
 import { counterLaunch, processesWith } from "../support/stdio_upstream.ts";
 import { TalkingUpstream } from "../support/talking_upstream.ts";
@@ -36,10 +37,9 @@ async function bobsSession(gateway: Gateway, path: string, tool: string) {
   const say = (body: unknown) => post(gateway, body, { token, headers, path });
   const { body } = await say(toolCall(tool));
   assertEquals(body.error, undefined, JSON.stringify(body));
-  const stream = await EventStreamClient.open(gateway, path, {
-    headers: { authorization: `Bearer ${token}`, ...headers },
-  });
-  return { say, stream, token };
+  const listen = () =>
+    EventStreamClient.open(gateway, path, { headers: { authorization: `Bearer ${token}`, ...headers } });
+  return { say, listen, stream: await listen(), token };
 }
 
 for (const [how, cut] of Object.entries(CUTS)) {
@@ -100,6 +100,33 @@ for (const [how, cut] of Object.entries(CUTS)) {
     },
   );
 }
+
+gatewayTest("what waits for a client's next stream goes with its upstream", async (start) => {
+  await using gateway = await start();
+  for (const [n, cut] of [null, ...Object.values(CUTS)].entries()) {
+    await using upstream = new TalkingUpstream();
+    upstream.tools = ["act"];
+    const { id } = await gateway.registerUpstream(`up${n}`, upstream.url);
+    const bob = await bobsSession(gateway, "/mcp", `up${n}-act`);
+    await waitFor(() => upstream.streams > 0, { what: "the gateway to listen" });
+    await bob.stream[Symbol.asyncDispose]();
+    const streams = () => metric(gateway, "sluice_downstream_streams ");
+    await waitFor(async () => await streams() === 0, { what: "the gateway to notice" });
+    const answers = upstream.answers.length;
+    upstream.say(LOG);
+    upstream.say({ id: "later", ...SAMPLING });
+    upstream.say({ id: "read", method: "ping" });
+    await waitFor(() => upstream.answers.length > answers, { what: "the gateway to have read all" });
+    if (cut !== null) assertEquals(Math.trunc((await cut(gateway, id)).status / 100), 2);
+    await using next = await bob.listen();
+    const isTaken = () => next.messages.some(({ method }) => method === "notifications/cancelled");
+    if (cut !== null) await waitFor(isTaken, { what: "the question to be taken back" });
+    else await waitFor(() => next.messages.length >= 2, { what: "what has waited" });
+    const ofUpstream = next.messages.map(({ method }) => method)
+      .filter((method) => [LOG.method, SAMPLING.method].includes(method));
+    assertEquals(ofUpstream, cut === null ? [LOG.method, SAMPLING.method] : []);
+  }
+}, { inCluster: false });
 
 gatewayTest("the sessions of a deleted virtual server end, on every transport", async (start) => {
   await using upstream = new TalkingUpstream();

@@ -15,8 +15,8 @@ interface Question {
 }
 
 export interface Asking {
-  /** Sends a message to the client. */
-  readonly send: (text: string) => void;
+  /** Sends a message to the client. `isOurs`: the gateway's own message about the request. */
+  readonly send: (text: string, isOurs?: true) => void;
   /** Aborted when the response is no longer needed. */
   readonly signal: CancelSignal;
   /** Takes the client's progress notifications about the request, as JSON text. */
@@ -50,7 +50,7 @@ export class ClientQuestions {
       };
       const giveUp = (error: unknown, reason: string) => {
         settle();
-        send(notificationText("notifications/cancelled", JSON.stringify({ requestId: id, reason })));
+        send(notificationText("notifications/cancelled", JSON.stringify({ requestId: id, reason })), true);
         reject(error);
       };
       const onAbort = () => giveUp(signal.reason, "the server no longer waits for the answer");

@@ -23,6 +23,8 @@ export const RESTART_RETRY_MS = 6_000;
 interface Event {
   readonly seq: number;
   readonly message: string;
+  /** The upstream that sent the message; null: the gateway, or the answer to a call. */
+  readonly upstreamId: string | null;
 }
 
 /** One logical stream. It outlives the connections that carry it. */
@@ -63,8 +65,8 @@ export class LoggedStream {
     this.#carriers.at(-1)?.prime(this.#log.eventId(this.number, 0), RETRY_MS);
   }
 
-  send(message: string): void {
-    const event = { seq: this.#nextSeq++, message };
+  send(message: string, upstreamId: string | null = null): void {
+    const event = { seq: this.#nextSeq++, message, upstreamId };
     const carrier = this.#carriers.at(-1);
     if (carrier !== undefined) this.#sendOn(carrier, event);
     if (this.#log.mayKeep(this, message.length)) this.#events.push(event);
@@ -109,6 +111,16 @@ export class LoggedStream {
 
   keepalive(): void {
     for (const carrier of this.#carriers) carrier.keepalive();
+  }
+
+  /** Drops the events of some upstreams, sent or not. @returns the dropped ones */
+  forgetOf(isCutOff: (upstreamId: string) => boolean): readonly Event[] {
+    const { true: cut = [], false: kept = [] } = Object.groupBy(
+      this.#events,
+      ({ upstreamId }) => String(upstreamId !== null && isCutOff(upstreamId)) as "true" | "false",
+    );
+    if (cut.length > 0) this.#events.splice(0, Infinity, ...kept);
+    return cut;
   }
 
   /** Drops the oldest event. @returns its characters; -1 where there is none */
@@ -174,6 +186,16 @@ export class EventLog {
     this.#keeping.delete(stream);
     this.#keptEvents -= stream.kept.length;
     this.#memory.grow(-stream.kept.reduce((sum, { message }) => sum + message.length, 0));
+  }
+
+  /** Drops what upstreams have sent that the client may not hear of any more. */
+  forgetOf(isCutOff: (upstreamId: string) => boolean): void {
+    for (const stream of this.#keeping) {
+      const forgotten = stream.forgetOf(isCutOff);
+      this.#keptEvents -= forgotten.length;
+      this.#memory.grow(-forgotten.reduce((sum, { message }) => sum + message.length, 0));
+      if (stream.kept.length === 0) this.#keeping.delete(stream);
+    }
   }
 
   keepalive(): void {

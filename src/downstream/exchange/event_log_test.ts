@@ -95,3 +95,21 @@ Deno.test("EventLog keeps events within its caller's share of the memory, and gi
   older.close();
   assertEquals(memory.chars, 500);
 });
+
+Deno.test("EventLog.forgetOf() drops what upstreams have sent, waiting or not, and nothing of the gateway's", async () => {
+  const kept = new ClientMemory(Infinity);
+  const log = new EventLog(kept, OWNER);
+  const [common, call] = [log.open(), log.open()];
+  const lost = carry(common);
+  common.send("sent", "a");
+  await read(lost);
+  for (const [text, upstreamId] of [["1", "a"], ["2", "b"], ["3", null]] as const) {
+    common.send(text, upstreamId);
+  }
+  call.send("progress", "a");
+  call.send("result");
+  const before = kept.chars;
+  log.forgetOf((upstreamId) => upstreamId === "a");
+  assertEquals(before - kept.chars, "sent".length + "1".length + "progress".length);
+  assertEquals([await read(carry(common, 0)), await read(carry(call))], [["2", "3"], ["result"]]);
+});

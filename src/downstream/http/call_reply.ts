@@ -24,6 +24,8 @@ export class CallReply implements ClientPeer {
   /** Takes the messages of upstreams during the call; undefined for a client that accepts no stream. */
   readonly client: ClientPeer | undefined;
   readonly request?: ClientPeer["request"];
+  /** The upstream of the call. A batch may have several. */
+  #upstreamId: string | null = null;
   readonly #request: Asking;
   readonly #session: DownstreamSession | null;
   readonly #call: Cancellation;
@@ -53,7 +55,7 @@ export class CallReply implements ClientPeer {
     this.client = request.acceptsStream ? this : undefined;
     if (session !== null) {
       this.request = (method, params, { signal, onProgress }) =>
-        session.questions.ask(method, params, { send: (text) => this.#send(text), signal, onProgress });
+        session.questions.ask(method, params, { send: this.#sendFor(this.#upstreamId), signal, onProgress });
     }
   }
 
@@ -94,7 +96,24 @@ export class CallReply implements ClientPeer {
   }
 
   notify(text: string): void {
-    this.#send(text);
+    this.#send(text, this.#upstreamId);
+  }
+
+  /** The reply to a single call is its own peer, so that a warm call makes no other. */
+  from(upstreamId: string): ClientPeer {
+    if (this.#upstreamId === null || this.#upstreamId === upstreamId) {
+      this.#upstreamId = upstreamId;
+      return this;
+    }
+    const send = this.#sendFor(upstreamId);
+    const session = this.#session;
+    return {
+      notify: (text) => send(text),
+      ...(session === null ? {} : {
+        request: (method, params, asking) => session.questions.ask(method, params, { ...asking, send }),
+      }),
+      expectDelay: () => this.expectDelay(),
+    };
   }
 
   expectDelay(): void {
@@ -108,10 +127,14 @@ export class CallReply implements ClientPeer {
     else this.#reject(error);
   }
 
-  #send(message: string): void {
+  #sendFor(upstreamId: string | null): (text: string, isOurs?: true) => void {
+    return (text, isOurs) => this.#send(text, isOurs ? null : upstreamId);
+  }
+
+  #send(message: string, upstreamId: string | null = null): void {
     const carrier = this.#open();
     if (this.#stream === null) carrier.send(message);
-    else this.#stream.send(message);
+    else this.#stream.send(message, upstreamId);
   }
 
   #open(): EventStream {

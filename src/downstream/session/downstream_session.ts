@@ -10,6 +10,7 @@ import type { SessionRevision } from "../../mcp/revisions.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskRelay } from "../../proxy/tasks/task_relay.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
+import type { ClientPeer } from "../../upstream/client/client_peer.ts";
 import { ClientState } from "../../upstream/client/client_state.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
@@ -83,11 +84,7 @@ export class DownstreamSession implements CountedSession, ListListener {
         capabilities: state.clientCapabilities,
         preferences: state.wishes,
         workerLocalBefore: state.attachedTo,
-        peer: {
-          notify: (text) => this.notify(text),
-          request: (method, params, asking) =>
-            this.questions.ask(method, params, { ...asking, send: (text) => this.notify(text) }),
-        },
+        peer: this.#peer(null),
         memory: kept,
         tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
         onChange: () => writes.changed(),
@@ -108,7 +105,9 @@ export class DownstreamSession implements CountedSession, ListListener {
    * @returns false if the caller may not use the endpoint: everything is closed, and the session must end
    */
   review(catalog: Catalog, upstreams: Pick<Upstreams, "review">): boolean {
-    upstreams.review(this.bound, (upstreamId) => barrierTo(catalog, this, upstreamId) !== null);
+    const isBarred = (upstreamId: string) => barrierTo(catalog, this, upstreamId) !== null;
+    upstreams.review(this.bound, isBarred);
+    this.log.forgetOf(isBarred);
     return reachedScope(catalog, this) !== null;
   }
 
@@ -201,6 +200,16 @@ export class DownstreamSession implements CountedSession, ListListener {
   stopListening(retryMs: number): void {
     if (this.revision >= PRIMED_SINCE) this.#common.suspendCarriers(retryMs);
     else this.#common.closeCarriers();
+  }
+
+  /** The client outside calls, for the messages of one upstream; null: of any. */
+  #peer(upstreamId: string | null): ClientPeer {
+    const send = (text: string, isOurs?: true) => this.#common.send(text, isOurs ? null : upstreamId);
+    return {
+      notify: (text) => send(text),
+      request: (method, params, asking) => this.questions.ask(method, params, { ...asking, send }),
+      from: (id) => this.#peer(id),
+    };
   }
 
   #afterWindow(run: () => void): void {

@@ -112,8 +112,9 @@ export class UpstreamCaller {
 
   /** The client as the upstream may see it. Without tasks on either side no boundary is needed. */
   #clientFor({ id, capabilities }: GatewayRow, call: CallContext): ClientPeer | undefined {
-    const { client, bound } = call;
-    if (client === undefined) return undefined;
+    const { bound } = call;
+    if (call.client === undefined) return undefined;
+    const client = call.client.from?.(id) ?? call.client;
     if (!("tasks" in capabilities) && bound?.client.mayRunTasks !== true) return client;
     const tasks = bound?.client.tasks ?? new TaskRelay(this.taskIds, taskOwnerOf(call));
     return tasks.peerFor(id, client);

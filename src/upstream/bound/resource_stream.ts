@@ -39,6 +39,7 @@ export class ResourceStream {
     const { subscribe, client, upstreamId, passed, tenant, gone } = this.#streaming;
     const resourceSubscriptions = [...client.subscriptionsTo(upstreamId)];
     const uris = JSON.stringify(resourceSubscriptions);
+    const peer = client.peer?.from?.(upstreamId) ?? client.peer;
     const before = this.#open;
     if (before?.uris !== uris) {
       this.#open = null;
@@ -46,7 +47,7 @@ export class ResourceStream {
         const stop = new AbortController();
         const stream = subscribe({ resourceSubscriptions }, {
           signal: AbortSignal.any([stop.signal, gone]),
-          onMessage: (text) => client.peer?.notify(text),
+          onMessage: (text) => peer?.notify(text),
           clientCapabilities: client.capabilities,
           passed,
           tenant,

@@ -26,6 +26,11 @@ export interface ClientPeer {
    * @throws {SluiceError} CLIENT_DID_NOT_ANSWER; the signal's reason
    */
   readonly request?: (method: string, params: string | undefined, options: AskOptions) => Promise<RpcAnswer>;
+  /**
+   * The same client for the messages of one upstream: those that still wait when the upstream is cut off are dropped. Absent if no
+   * message waits.
+   */
+  from?(upstreamId: string): ClientPeer;
   /** Called when the upstream has closed a call's stream and will be polled: the answer will take a while. */
   expectDelay?(): void;
 }

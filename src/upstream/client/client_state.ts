@@ -137,7 +137,8 @@ export class ClientState {
 
   /** Returns the client as this upstream may see it. */
   peerFor(upstreamId: string): ClientPeer | undefined {
-    return this.peer && (this.tasks?.peerFor(upstreamId, this.peer) ?? this.peer);
+    const peer = this.peer?.from?.(upstreamId) ?? this.peer;
+    return peer && (this.tasks?.peerFor(upstreamId, peer) ?? peer);
   }
 
   /** Returns the upstream that the client runs a task for. */
