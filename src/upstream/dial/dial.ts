@@ -10,7 +10,14 @@ import { Deadline, inTime } from "../resilience/deadline.ts";
 import type { Proxy } from "./proxies.ts";
 import type { Socket } from "./socket.ts";
 import type { Target } from "./target.ts";
-import { startTls, startTlsWithin, tlsReason } from "./tls.ts";
+import {
+  authoritiesIn,
+  isAuthorityAsServer,
+  startTls,
+  startTlsPinned,
+  startTlsWithin,
+  tlsReason,
+} from "./tls.ts";
 import { openTunnel, TunnelRefused } from "./tunnel.ts";
 
 export interface DialOptions {
@@ -63,11 +70,25 @@ export async function dial(target: Target, request: DialRequest, options: DialOp
   const deadline = new Deadline(connectTimeoutMs, "HTTP_CLIENT_CONNECT_TIMEOUT", clock.now());
   return await inTime(deadline, { upstream, phase: "connect", signal, clock }, async (giveUp) => {
     const attempt = { target, upstream, signal: giveUp, until: deadline.at, options };
-    const { conn, ip } =
-      await (target.proxy === null ? direct(attempt) : throughProxy(target.proxy, attempt));
-    return { ip, socket: target.tls ? await secure(conn, alpnProtocols, attempt) : conn };
+    const connect = () => target.proxy === null ? direct(attempt) : throughProxy(target.proxy, attempt);
+    const isPinned = withPinnedServer.has(target);
+    const { conn, ip } = await connect();
+    if (!target.tls) return { ip, socket: conn };
+    try {
+      return { ip, socket: await secure(conn, alpnProtocols, attempt, isPinned) };
+    } catch (error) {
+      if (isPinned || target.caCertificate === undefined || !isAuthorityAsServer(error)) throw error;
+    }
+    // The registered certificate may be the server's own.
+    const again = await connect();
+    const socket = await secure(again.conn, alpnProtocols, attempt, true);
+    withPinnedServer.add(target);
+    return { ip: again.ip, socket };
   });
 }
+
+/** Targets whose server has the registered certificate itself. Further connections need no first try. */
+const withPinnedServer = new WeakSet<Target>();
 
 interface Connected {
   readonly conn: Deno.TcpConn | Deno.TlsConn;
@@ -211,14 +232,17 @@ async function connectTcp(
   return conn;
 }
 
+/** @param isPinned the server must have one of the registered certificates itself */
 async function secure(
   conn: Deno.TcpConn | Deno.TlsConn,
   alpnProtocols: readonly string[],
   { target, upstream, signal }: Attempt,
+  isPinned: boolean,
 ): Promise<Socket> {
   const { hostname, caCertificate } = target;
   try {
     const tls = { hostname, caCertificate, alpnProtocols };
+    if (isPinned) return await startTlsPinned(conn, authoritiesIn(caCertificate!), tls, signal);
     return "handshake" in conn ? await startTlsWithin(conn, tls, signal) : await startTls(conn, tls, signal);
   } catch (error) {
     if (signal.aborted) throw signal.reason;

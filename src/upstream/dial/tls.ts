@@ -1,5 +1,7 @@
 // TLS on a connection: Deno's on TCP, and node's within the TLS of a proxy, which Deno's does not support.
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { type Socket, SocketStream, StreamSocket } from "./socket.ts";
 
@@ -40,13 +42,69 @@ export async function startTlsWithin(
   { hostname, caCertificate, alpnProtocols }: TlsOptions,
   signal: CancelSignal,
 ): Promise<Socket> {
-  const { connect, rootCertificates } = await import("node:tls");
+  const { rootCertificates } = await import("node:tls");
+  const ca = caCertificate === undefined ? undefined : [...rootCertificates, caCertificate];
+  return (await startNodeTls(outer, { hostname, ca, alpnProtocols }, signal)).socket;
+}
+
+/**
+ * TLS with a server whose certificate is itself given, though it is marked as an authority (CA:TRUE, the default of
+ * `openssl req -x509`). Deno's TLS refuses such a certificate. Node's accepts it if it is among `ca`, byte for byte; it verifies
+ * that the server has the key, and the name. This function checks the certificate and its dates once more.
+ * @param certificates see `authoritiesIn`
+ * @throws {Error} the server has another certificate; see `startTlsWithin`
+ */
+export async function startTlsPinned(
+  outer: Socket,
+  certificates: readonly X509Certificate[],
+  { hostname, alpnProtocols }: Pick<TlsOptions, "hostname" | "alpnProtocols">,
+  signal: CancelSignal,
+): Promise<Socket> {
+  const ca = certificates.map(String);
+  const { stream, socket } = await startNodeTls(outer, { hostname, ca, alpnProtocols }, signal);
+  const { raw } = stream.getPeerCertificate();
+  const pinned = certificates.find((certificate) => raw !== undefined && certificate.raw.equals(raw));
+  const fault = pinned === undefined ? "self-signed certificate" : datesFault(pinned, Date.now());
+  if (fault === null) return socket;
+  socket.close();
+  throw new Error(fault);
+}
+
+/** The certificates in PEM text that are marked as authorities. */
+export function authoritiesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block)).filter(({ ca }) => ca);
+}
+
+/** Whether TLS failed only because the server's certificate is marked as an authority. */
+export function isAuthorityAsServer(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each.message.includes("CaUsedAsEndEntity")) return true;
+  }
+  return false;
+}
+
+function datesFault({ validFrom, validTo }: X509Certificate, now: number): string | null {
+  if (!(Date.parse(validFrom) <= now)) return "certificate is not yet valid";
+  return Date.parse(validTo) >= now ? null : "certificate has expired";
+}
+
+async function startNodeTls(
+  outer: Socket,
+  { hostname, ca, alpnProtocols }: {
+    readonly hostname: string;
+    readonly ca: string[] | undefined;
+    readonly alpnProtocols: readonly string[];
+  },
+  signal: CancelSignal,
+): Promise<{ readonly stream: TLSSocket; readonly socket: Socket }> {
+  const { connect } = await import("node:tls");
   const stream = connect({
     socket: new SocketStream(outer),
     host: withoutRoot(hostname),
     // A literal address is not sent as a server name. The certificate is then verified for `host`.
     servername: isIP(hostname) === 0 ? withoutRoot(hostname) : "",
-    ca: caCertificate === undefined ? undefined : [...rootCertificates, caCertificate],
+    ca,
     ALPNProtocols: [...alpnProtocols],
   });
   const socket = new StreamSocket(stream);
@@ -57,7 +115,7 @@ export async function startTlsWithin(
   });
   try {
     await unlessAborted(secured, signal);
-    return socket;
+    return { stream, socket };
   } catch (error) {
     socket.close();
     throw error;
@@ -69,8 +127,12 @@ const UPSTREAM_REMEDY = "register the upstream with the field ca_certificate (PE
 
 /** Translates a TLS error of Deno or node for the operator. @returns null if the connection ended before the handshake decided */
 export function tlsReason(message: string, hostname: string, remedy = UPSTREAM_REMEDY): string | null {
+  if (/CaUsedAsEndEntity/.test(message)) {
+    return `its certificate is marked as an authority (CA:TRUE), and is not itself trusted; ${remedy}, or give the upstream ` +
+      "a certificate with basicConstraints=CA:FALSE";
+  }
   if (
-    /UnknownIssuer|CaUsedAsEndEntity|BadSignature|self-signed certificate|unable to (get|verify)/.test(
+    /UnknownIssuer|BadSignature|self-signed certificate|unable to (get|verify)/.test(
       message,
     )
   ) {

@@ -1,6 +1,7 @@
 // Outbound connections of a worker: the HTTP client with its egress check, stdio processes, and the credentials for each upstream.
 import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
+import { BoundedMap } from "../../base/bounded_map.ts";
 import { EgressGuard } from "../../base/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
@@ -15,10 +16,11 @@ import {
   credentialsOwner,
 } from "../../upstream/credentials.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
+import { isAuthorityAsServer } from "../../upstream/dial/tls.ts";
 import { isRelayInForce } from "../../upstream/dial/socks_relay.ts";
 import type { PoolStats } from "../../upstream/http_client/connection_pool.ts";
 import type { Http1Client } from "../../upstream/http_client/http1_client.ts";
-import type { HttpClient } from "../../upstream/http_client/http_client.ts";
+import type { HttpClient, HttpRequest } from "../../upstream/http_client/http_client.ts";
 import { FetchClient } from "../../upstream/http_client/fetch_client.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
@@ -146,8 +148,23 @@ function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): Http
     connectTimeoutMs: config.httpClientConnectTimeoutMs,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
   });
+  /** Origins and trusted certificates of servers whose certificate `fetch` refuses because it is marked as an authority. */
+  const withPinnedServer = new BoundedMap<string, true>({ maxEntries: 1_000 });
+  const sendSecure = async (request: HttpRequest) => {
+    const key = `${request.url.origin}\n${request.caCertificate ?? ""}`;
+    if (withPinnedServer.has(key)) return await http1.send(request);
+    try {
+      return await http2.send(request);
+    } catch (error) {
+      if (request.caCertificate === undefined || !isAuthorityAsServer(error)) throw error;
+      // The request has not been sent.
+      const response = await http1.send(request);
+      withPinnedServer.set(key, true);
+      return response;
+    }
+  };
   return {
-    send: (request) => (request.url.protocol === "https:" ? http2 : http1).send(request),
+    send: (request) => request.url.protocol === "https:" ? sendSecure(request) : http1.send(request),
     close: () => {
       http2.close();
       http1.close();
