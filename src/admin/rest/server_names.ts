@@ -28,6 +28,8 @@ type Conflict = NameConflict<ToolRow | PromptRow>;
 export interface KnownMembers {
   /** Visible tools by id. */
   readonly tools: ReadonlyMap<string, ToolRow>;
+  /** The ids of visible resources, templates and prompts. */
+  readonly others: ReadonlySet<string>;
   /** Visible upstreams. */
   readonly gateways: readonly GatewayRow[];
   /** Conflicts of names. The reader may see both members of each. */
@@ -46,6 +48,7 @@ export async function readMembers(
   const search = newSearch();
   return {
     tools: new Map(members.tools.filter(isKnown).map((row) => [row.id, row])),
+    others: new Set([...members.resources, ...members.prompts].filter(isKnown).map(({ id }) => id)),
     conflictsOf: (server) =>
       conflictsOf(server, members).filter(({ keptBy, renamed }) => isKnown(keptBy) && isKnown(renamed)),
     uriConflictsOf: (server) => {

@@ -186,7 +186,7 @@ export function promptRead(row: PromptRow, gateway: GatewayRow | undefined): Jso
 /** The answer contains only the members that the reader may see. */
 export function serverRead(
   row: ServerRow,
-  { tools: known, gateways, conflictsOf, uriConflictsOf }: KnownMembers,
+  { tools: known, others, gateways, conflictsOf, uriConflictsOf }: KnownMembers,
 ): Json {
   const tools = row.toolIds.filter((id) => known.has(id));
   const whole = gateways.filter(({ id }) => row.gatewayIds.includes(id));
@@ -202,8 +202,8 @@ export function serverRead(
     instructions: row.instructions,
     associatedTools: tools.map((id) => known.get(id)!.name),
     associatedToolIds: tools,
-    associatedResources: row.resourceIds,
-    associatedPrompts: row.promptIds,
+    associatedResources: row.resourceIds.filter((id) => others.has(id)),
+    associatedPrompts: row.promptIds.filter((id) => others.has(id)),
     associatedGateways: whole.map(({ name }) => name),
     associatedGatewayIds: whole.map(({ id }) => id),
     associatedTags: row.memberTags,

@@ -378,10 +378,31 @@ Deno.test("GET /servers/{id} reports a template that matches what another upstre
 Deno.test("servers are switched and deleted, and hide members that one may not see", () =>
   withTools(async ({ call, store }) => {
     await call("POST", "/servers", {
-      body: { server: { id: "s1", name: "x", associated_tools: ["one-a", "one-b"] } },
+      body: {
+        server: {
+          id: "s1",
+          name: "x",
+          associated_tools: ["one-a", "one-b"],
+          associated_resources: ["r:1"],
+          associated_prompts: ["one-p"],
+        },
+      },
     });
     const [a] = await store.tools.list();
-    await store.tools.update(a.id, { visibility: "private" });
+    const [resource] = await store.resources.list();
+    const [prompt] = await store.prompts.list();
+    const hidden = { visibility: "private" } as const;
+    await store.tools.update(a.id, hidden);
+    const others = async (as: Principal) =>
+      [await call("GET", "/servers/s1", { as }), await call("GET", "/servers", { as })]
+        .map(({ body }) => Array.isArray(body) ? body[0] : body)
+        .map(({ associatedResources, associatedPrompts }) => [associatedResources, associatedPrompts]);
+    const both = [[resource.id], [prompt.id]];
+    assertEquals(await others(ALICE), [both, both]);
+    await store.resources.update(resource.id, hidden);
+    await store.prompts.update(prompt.id, hidden);
+    assertEquals(await others(ALICE), [[[], []], [[], []]]);
+    assertEquals(await others(ADMIN), [both, both]);
     const seen = await call("GET", "/servers/s1", { as: ALICE });
     assertEquals([seen.body.associatedTools, seen.body.associatedToolIds.length], [["one-b"], 1]);
     assertEquals((await call("GET", "/servers/s1/tools", { as: ALICE })).body.length, 1);
