@@ -141,13 +141,21 @@ interface ChannelEvents {
   readonly onClosing: () => void;
 }
 
-function channelOf(
-  socket: WebSocket,
+/** The part of a WebSocket that a channel uses. */
+type ChannelSocket = Pick<WebSocket, "readyState" | "bufferedAmount" | "send" | "close" | "addEventListener">;
+
+/** Exported for tests. */
+export function channelOf(
+  socket: ChannelSocket,
   unread: Holding,
   { onCutOff, onClosing }: ChannelEvents,
 ): DuplexChannel {
   const close = (code: number, reason: string) => {
     if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+    else if (socket.readyState === WebSocket.CONNECTING) {
+      // The answer to the handshake is on its way.
+      socket.addEventListener("open", () => socket.close(code, reason), { once: true });
+    }
   };
   return {
     send: (text) => {
@@ -161,7 +169,7 @@ function channelOf(
       socket.send(text);
     },
     close: (why) => {
-      if (socket.readyState === WebSocket.OPEN) onClosing();
+      if (socket.readyState === WebSocket.OPEN || socket.readyState === WebSocket.CONNECTING) onClosing();
       close(...CLOSE_FRAMES[why]);
     },
   };
