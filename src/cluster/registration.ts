@@ -6,7 +6,7 @@ import type { Config } from "../config/schema.ts";
 import type { Log } from "../telemetry/log.ts";
 import { replicaAddress } from "./replica_address.ts";
 import type { ReplicaNumber } from "./replica_number.ts";
-import { decodeRecord, encodeRecord, FOREIGN_HINT, replicaKey } from "./replica_record.ts";
+import { decodeRecord, encodeRecord, FOREIGN_HINT, periodAt, replicaKey } from "./replica_record.ts";
 import type { ReplicaSignatures } from "./request_signature.ts";
 
 export interface RegistrationOptions {
@@ -43,6 +43,8 @@ export function registrationOf(
 export class ReplicaRegistration {
   readonly #options: RegistrationOptions;
   #renewedAt = -Infinity;
+  /** The record that this worker wrote last. That of a new period takes its place without a read. */
+  #written: string | null = null;
   #triedAt = -Infinity;
   #renewing: Promise<void> | null = null;
   /** The store of the records does not answer: until this time no request waits for a renewal. */
@@ -114,9 +116,12 @@ export class ReplicaRegistration {
     try {
       for (;;) {
         const key = replicaKey(replica.now);
-        const record = encodeRecord(replica.now, { address, process: replica.seed }, signatures);
+        const own = { address, process: replica.seed, ...periodAt(clock.now(), ttlMs) };
+        const record = encodeRecord(replica.now, own, signatures);
         const isOurs = await records.compareAndSet(key, record, record, ttlMs) ||
+          this.#written !== null && await records.compareAndSet(key, this.#written, record, ttlMs) ||
           await this.#takePlace(key, record, replica.now);
+        this.#written = isOurs ? record : null;
         if (isOurs) break;
         const lost = replica.now;
         replica.advance();
@@ -143,13 +148,18 @@ export class ReplicaRegistration {
    * @returns whether the stored record is this process's own
    */
   async #takePlace(key: string, record: string, number: number): Promise<boolean> {
-    const { records, signatures, log, ttlMs } = this.#options;
+    const { records, signatures, log, ttlMs, clock, replica } = this.#options;
     // Another worker of this process may do the same at the same time, or another writer overwrite the record again.
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const stored = await records.get(key);
       if (stored !== null && stored !== record) {
-        if (decodeRecord(number, stored, signatures).kind !== "foreign") return false;
-        log.warning("replica record of another writer replaced", { replica: number, hint: FOREIGN_HINT });
+        const state = decodeRecord(number, stored, signatures, clock.now());
+        // The record of an earlier period gives way.
+        const isOwn = "process" in state && state.process === replica.seed;
+        if (state.kind === "gone" || state.kind === "registered" && !isOwn) return false;
+        if (!isOwn) {
+          log.warning("replica record of another writer replaced", { replica: number, hint: FOREIGN_HINT });
+        }
       }
       if (await records.compareAndSet(key, stored, record, ttlMs)) return true;
     }

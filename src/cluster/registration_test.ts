@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { replicaFixture, TTL_MS } from "../../tests/support/replica_fixture.ts";
-import { encodeRecord, replicaKey } from "./replica_record.ts";
+import { encodeRecord, periodAt, replicaKey } from "./replica_record.ts";
 
 Deno.test("ReplicaRegistration keeps its record as long as one worker of the process lives", async () => {
   const { clock, cache, replica } = replicaFixture();
@@ -18,9 +18,9 @@ Deno.test("ReplicaRegistration keeps its record as long as one worker of the pro
 });
 
 Deno.test("ReplicaRegistration takes another number where its own is another's", async () => {
-  const { cache, signatures, replica } = replicaFixture();
+  const { cache, clock, signatures, replica } = replicaFixture();
   const first = replica("process").number.now;
-  const record = { address: "http://elsewhere", process: "another" };
+  const record = { address: "http://elsewhere", process: "another", ...periodAt(clock.now(), TTL_MS) };
   await cache.put(replicaKey(first), encodeRecord(first, record, signatures), TTL_MS);
   const { registration, number, state } = replica("process");
   await registration.start();

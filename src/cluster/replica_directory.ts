@@ -92,17 +92,19 @@ export class ReplicaDirectory {
       return found;
     }
     if (record !== null) {
-      const state = decodeRecord(number, record, this.#options.signatures);
+      const { signatures, clock } = this.#options;
+      const state = decodeRecord(number, record, signatures, clock.now());
       if (state.kind === "gone") return this.#rememberGone(number);
       if (state.kind === "registered") return this.#remember(number, record, state.address);
-      return await this.#ignore(number, known);
+      if (state.kind === "foreign") return await this.#ignore(number, known);
+      // An outdated record is as good as none: a replica that lives has written another one since.
     }
     // A store that was away may have lost the record of a replica that lives and will soon register again.
     if (this.#troubledAt + this.#options.settleMs > this.#options.clock.now()) {
       if (known !== undefined) return known.address;
       throw unreachable(number, "is not registered now");
     }
-    return await this.#declareGone(number, null) ? null : await this.#look(number, known);
+    return await this.#declareGone(number, record) ? null : await this.#look(number, known);
   }
 
   /** Another writer's record proves nothing. The replica will put its own in that place. */
@@ -152,8 +154,9 @@ export class ReplicaDirectory {
     let found: string | null = null;
     await within(clock, ELSEWHERE_MS, readElsewhere(number).then((record) => void (found = record)));
     if (found === null) return null;
-    const state = decodeRecord(number, found, signatures);
-    return state.kind === "registered" ? this.#remember(number, found, state.address) : null;
+    const state = decodeRecord(number, found, signatures, clock.now());
+    // Another worker has read it while it was valid. No replica can renew its record while the store is away.
+    return "address" in state ? this.#remember(number, found, state.address) : null;
   }
 
   #remember(number: number, record: string, address: string): string {

@@ -46,6 +46,14 @@ export const SIGNATURE_WINDOW_MS = 30_000;
 
 const MAX_NONCE_CHARS = 64;
 
+/** What a replica's record says; see replica_record.ts. */
+interface SignedRecord {
+  readonly address: string;
+  readonly process: string;
+  readonly from: number;
+  readonly until: number;
+}
+
 type HeaderPairs = [name: string, value: string][];
 
 export class ReplicaSignatures {
@@ -114,12 +122,12 @@ export class ReplicaSignatures {
   }
 
   /** The signature of a replica's record, valid for that number alone. */
-  signRecord(number: number, address: string, process: string): string {
-    return this.#sign(["record", FORWARD_FORMAT, number, address, process]);
+  signRecord(number: number, { address, process, from, until }: SignedRecord): string {
+    return this.#sign(["record", FORWARD_FORMAT, number, address, process, from, until]);
   }
 
-  hasSignedRecord(signature: string, number: number, address: string, process: string): boolean {
-    return isSameText(signature, this.signRecord(number, address, process));
+  hasSignedRecord(signature: string, number: number, record: SignedRecord): boolean {
+    return isSameText(signature, this.signRecord(number, record));
   }
 
   /** The signature of the text that declares a replica gone. */
