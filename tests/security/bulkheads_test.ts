@@ -6,6 +6,7 @@ import { serveOnLoopback } from "../support/loopback_server.ts";
 import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
 import { assertWithin } from "../support/pace.ts";
+import { RawConnection } from "../support/raw_http.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { sharedServers } from "../support/shared_servers.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
@@ -250,4 +251,33 @@ Deno.test("bulkhead: log, which nobody reads, with lines of a caller and of a pr
     reader.close();
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("bulkhead: memory, with large answers that nobody reads", async () => {
+  await using large = largeUpstream();
+  await using sluice = await Sluice.start({ env: { WORKERS: "1", MAX_CLIENT_MEMORY_MB: "64" } });
+  await using bob = await bobs(sluice);
+  await sluice.registerUpstream("eves", large.url);
+  const body = JSON.stringify(toolCall("eves-large"));
+  const request = new TextEncoder().encode(
+    `POST /rpc HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${await user(sluice, "eve")}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  const connections: RawConnection[] = [];
+  const refused = () => metric(sluice, "sluice_errors_total", "CLIENT_MEMORY_FULL");
+  try {
+    for (let n = 0; n < 20 && await refused() === 0; n++) {
+      const connection = await RawConnection.open(sluice.port);
+      connections.push(connection);
+      await connection.send(request);
+    }
+    await waitFor(async () => await refused() > 0, { what: "an answer above eve's share" });
+    assert(await metric(sluice, "sluice_client_memory_bytes ") <= 32 * 1024 * 1024);
+    await bob.call();
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+  await waitFor(async () => await metric(sluice, "sluice_client_memory_bytes ") < 1_000_000, {
+    what: "the rest",
+  });
 });

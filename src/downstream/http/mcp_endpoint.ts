@@ -2,10 +2,12 @@
 // responses; sessions and the rules of the stateless revision are in the folders beside it.
 //
 // This file reads a request to /mcp or /servers/{id}/mcp, finds the worker that owns its session, and writes the response.
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ReadBody } from "../../http/body.ts";
+import { countRequest, jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
@@ -31,6 +33,7 @@ import type { SessionClaims, SessionIds } from "../session/session_id.ts";
 export interface McpEndpointDeps {
   readonly ids: SessionIds;
   readonly clock: Clock;
+  readonly memory: ClientMemory;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   /** Serves requests for sessions of this worker. */
@@ -61,7 +64,7 @@ export class McpEndpoint implements Endpoint {
 
   async serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal, caller, overLimit, note } = exchange;
-    const { clients, readBody } = this.#deps;
+    const { clients, readBody, memory } = this.#deps;
     const { headers, method } = request;
     // An empty id means no session, as for several clients.
     const sessionId = headers.get("mcp-session-id") || null;
@@ -88,16 +91,17 @@ export class McpEndpoint implements Endpoint {
       body: method === "POST" ? await readBody(request) : "",
       note,
     };
+    countRequest(memory, exchange, mcpRequest.body);
     const clientGone = clients.enter(request);
     try {
       const reply = overLimit === undefined
         ? await this.#reply(mcpRequest, clientGone)
         : await this.#replyOverLimit(overLimit, mcpRequest, clientGone);
-      return responseOf(reply, exchange);
+      return responseOf(reply, exchange, memory);
     } catch (error) {
       // The further messages of a batch are counted once it is read.
       if (sessionId === null || overLimit !== undefined || !isError(error, "RATE_LIMITED")) throw error;
-      return responseOf(await this.#replyOverLimit(error, mcpRequest, clientGone), exchange);
+      return responseOf(await this.#replyOverLimit(error, mcpRequest, clientGone), exchange, memory);
     } finally {
       clients.leave(clientGone);
     }
@@ -172,10 +176,11 @@ export class McpEndpoint implements Endpoint {
   }
 }
 
-function responseOf({ status, headers, body }: McpReply, exchange: Exchange): Response {
+function responseOf({ status, headers, body }: McpReply, exchange: Exchange, memory: ClientMemory): Response {
   exchange.isStream = body instanceof ReadableStream;
-  if (exchange.note !== undefined && typeof body === "string") noteBody(exchange.note, body);
-  return new Response(body, { status, headers });
+  if (typeof body !== "string") return new Response(body, { status, headers });
+  if (exchange.note !== undefined) noteBody(exchange.note, body);
+  return jsonResponse(memory, exchange, body, { status, headers });
 }
 
 /** `/servers/{id}/mcp` -> id; null for `/mcp`. */

@@ -1,3 +1,4 @@
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
@@ -23,6 +24,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
   const here: McpRequest[] = [];
   const forwarded: [number, McpRequest][] = [];
   const endpoint = new McpEndpoint({
+    memory: new ClientMemory(Infinity),
     ids,
     clock,
     clients: { enter: () => new Cancellation(), leave: () => {} },

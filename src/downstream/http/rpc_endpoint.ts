@@ -1,8 +1,10 @@
 // POST /rpc: JSON-RPC without a session, one message or a batch, in ContextForge's shape.
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import { countRequest, jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
@@ -19,7 +21,7 @@ import {
   type RequestMessage,
 } from "../../mcp/json_rpc.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
-import { type CallNote, noteBody, noteMethod } from "../../telemetry/call_note.ts";
+import { noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { type BatchPlaces, checkLength, countBatch, serveBatch } from "../exchange/batch.ts";
@@ -29,6 +31,7 @@ import { scopeFor } from "../exchange/visible_scope.ts";
 export interface RpcDeps {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
+  readonly memory: ClientMemory;
   readonly clients: Pick<ClientWatch, "enter" | "leave">;
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
@@ -48,12 +51,14 @@ export class RpcEndpoint implements Endpoint {
   }
 
   /** A failed call is a JSON-RPC error with HTTP 200. A request that is not JSON-RPC gets 400. */
-  async serve({ request, principal, caller, note }: Exchange): Promise<Response> {
-    const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
+  async serve(exchange: Exchange): Promise<Response> {
+    const { request, principal, caller, note } = exchange;
+    const { catalog, clients, readBody, maxJsonDepth, memory } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
     const text = await readBody(request);
+    countRequest(memory, exchange, text);
     const value = parseJson(text, maxJsonDepth);
     if (Array.isArray(value)) {
       checkLength(value);
@@ -72,18 +77,18 @@ export class RpcEndpoint implements Endpoint {
     };
     try {
       return Array.isArray(value)
-        ? await this.#batch(value, text, call)
-        : await this.#respond(value, text, call);
+        ? await this.#batch(value, text, call, exchange)
+        : await this.#respond(value, text, call, exchange);
     } finally {
       clients.leave(clientGone);
     }
   }
 
-  async #respond(value: unknown, text: string, call: CallContext): Promise<Response> {
+  async #respond(value: unknown, text: string, call: CallContext, exchange: Exchange): Promise<Response> {
     const message = classify(value, text);
     if (message.kind !== "request") return accepted();
     if (call.note !== undefined) noteRequest(call.note, message);
-    return json(await this.#answer(message, call), call.note);
+    return this.#json(await this.#answer(message, call), exchange);
   }
 
   /** Serves a request at the endpoint, or at the virtual server that its `params.server_id` names, as in ContextForge. */
@@ -109,7 +114,12 @@ export class RpcEndpoint implements Endpoint {
   }
 
   /** An invalid message of a batch gets its own error; the others are served. */
-  async #batch(values: readonly unknown[], text: string, call: CallContext): Promise<Response> {
+  async #batch(
+    values: readonly unknown[],
+    text: string,
+    call: CallContext,
+    exchange: Exchange,
+  ): Promise<Response> {
     if (call.note !== undefined) noteMethod(call.note, "batch");
     const pieces = piecesOf(values, text);
     const { batchPlaces } = this.#deps;
@@ -120,7 +130,7 @@ export class RpcEndpoint implements Endpoint {
       ([value, own]) => this.#member(value, own, call),
     );
     const given = answers.filter((answer) => answer !== null);
-    return given.length === 0 ? accepted() : json(`[${given.join(",")}]`, call.note);
+    return given.length === 0 ? accepted() : this.#json(`[${given.join(",")}]`, exchange);
   }
 
   async #member(value: unknown, text: string, batch: CallContext): Promise<string | null> {
@@ -134,11 +144,14 @@ export class RpcEndpoint implements Endpoint {
       return `{"jsonrpc":"2.0","id":null,"error":${rpcErrorText(reported)}}`;
     }
   }
-}
 
-function json(body: string, note: CallNote | undefined): Response {
-  if (note !== undefined) noteBody(note, body);
-  return new Response(body, { headers: { "content-type": "application/json" } });
+  /** @throws {SluiceError} CLIENT_MEMORY_FULL */
+  #json(body: string, exchange: Exchange): Response {
+    if (exchange.note !== undefined) noteBody(exchange.note, body);
+    return jsonResponse(this.#deps.memory, exchange, body, {
+      headers: { "content-type": "application/json" },
+    });
+  }
 }
 
 function accepted(): Response {

@@ -1,3 +1,4 @@
+import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { batchPlaces } from "../../../tests/support/batch_places.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
@@ -32,6 +33,7 @@ async function setUp(
   const gone = new Cancellation();
   const watch = { enter: () => gone, leave: () => {} };
   const endpoint = new RpcEndpoint({
+    memory: new ClientMemory(Infinity),
     dispatcher,
     catalog: () => catalog,
     clients: watch,

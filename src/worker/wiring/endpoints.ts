@@ -83,6 +83,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const maxJsonDepth = config.validationMaxJsonDepth;
   const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
   const mcp = new McpEndpoint({
+    memory,
     ...{ ids, clock, clients, readBody, pendingCalls, maxJsonDepth, errors, elsewhere: wayTo },
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
@@ -105,6 +106,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     pingIntervalMs: config.sseKeepaliveIntervalMs,
   });
   const rpc = new RpcEndpoint({
+    memory,
     ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
     batchPlaces: { admission, callers },
     catalog: () => catalog.now,

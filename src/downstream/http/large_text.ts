@@ -1,0 +1,65 @@
+// Large requests and responses. They count as memory of their caller: a client that does not read its responses would otherwise keep
+// as many of them as it opens connections.
+import { Buffer } from "node:buffer";
+import { SluiceError } from "../../base/errors.ts";
+import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
+import type { Exchange } from "../../http/handler.ts";
+
+/** Most requests and responses are smaller, and are not counted. */
+const UNCOUNTED_CHARS = 1024 * 1024;
+
+/** Characters that are encoded at once, so that other requests have their turn in between. */
+const PIECE_CHARS = 256 * 1024;
+
+const encoder = new TextEncoder();
+
+/** Counts the text of a request until it is answered. @throws {SluiceError} CLIENT_MEMORY_FULL */
+export function countRequest(memory: ClientMemory, { principal, info }: Exchange, text: string): void {
+  if (text.length <= UNCOUNTED_CHARS) return;
+  const kept = hold(memory, principal, text.length);
+  const close = () => kept.close();
+  info.completed.then(close, close);
+}
+
+/**
+ * A response of JSON text. A large one is encoded as the client reads it, and counted until then.
+ * @throws {SluiceError} CLIENT_MEMORY_FULL
+ */
+export function jsonResponse(
+  memory: ClientMemory,
+  { principal }: Exchange,
+  text: string,
+  init: { readonly status?: number; readonly headers: Readonly<Record<string, string>> },
+): Response {
+  if (text.length <= UNCOUNTED_CHARS) return new Response(text, init);
+  const headers = { ...init.headers, "content-length": String(Buffer.byteLength(text)) };
+  return new Response(inPieces(text, hold(memory, principal, text.length)), { ...init, headers });
+}
+
+function hold(memory: ClientMemory, owner: Exchange["principal"], chars: number): Holding {
+  const kept = memory.hold(owner);
+  if (kept.tryGrow(chars)) return kept;
+  kept.close();
+  throw new SluiceError("CLIENT_MEMORY_FULL");
+}
+
+function inPieces(text: string, kept: Holding): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      let end = Math.min(at + PIECE_CHARS, text.length);
+      // Both halves of a surrogate pair belong to one piece.
+      if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--;
+      controller.enqueue(encoder.encode(text.slice(at, end)));
+      at = end;
+      if (at < text.length) return;
+      kept.close();
+      controller.close();
+    },
+    cancel: () => kept.close(),
+  });
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff;
+}
