@@ -19,6 +19,8 @@ export class SocketStream extends Duplex {
   constructor(socket: Socket) {
     super();
     this.#socket = socket;
+    // Its user reports the error. A user that has left the stream would make it uncaught.
+    this.on("error", () => {});
   }
 
   override _read(): void {

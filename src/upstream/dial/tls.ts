@@ -62,12 +62,26 @@ export async function startTlsPinned(
 ): Promise<Socket> {
   const ca = certificates.map(String);
   const { stream, socket } = await startNodeTls(outer, { hostname, ca, alpnProtocols }, signal);
-  const { raw } = stream.getPeerCertificate();
+  const raw = peerCertificate(stream);
   const pinned = certificates.find((certificate) => raw !== undefined && certificate.raw.equals(raw));
-  const fault = pinned === undefined ? "self-signed certificate" : datesFault(pinned, Date.now());
+  const fault = raw === undefined
+    ? "CaUsedAsEndEntity"
+    : pinned === undefined
+    ? "self-signed certificate"
+    : datesFault(pinned, Date.now());
   if (fault === null) return socket;
   socket.close();
+  close(outer);
   throw new Error(fault);
+}
+
+/** The server's certificate; undefined: Deno below 2.8 does not tell it for a connection over a stream. */
+function peerCertificate(stream: TLSSocket): Uint8Array | undefined {
+  try {
+    return stream.getPeerCertificate().raw;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The certificates in PEM text that are marked as authorities. */
@@ -118,6 +132,7 @@ async function startNodeTls(
     return { stream, socket };
   } catch (error) {
     socket.close();
+    close(outer);
     throw error;
   }
 }
@@ -156,10 +171,10 @@ function withoutRoot(hostname: string): string {
   return hostname.replace(/\.$/, "");
 }
 
-function close(socket: Deno.Conn): void {
+function close(socket: Pick<Socket, "close">): void {
   try {
     socket.close();
   } catch {
-    // A failed `startTls` has already closed the socket.
+    // A failed handshake may have closed the socket.
   }
 }
