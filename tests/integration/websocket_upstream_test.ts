@@ -1,5 +1,6 @@
 // WebSocket upstreams that behave, and those that do not.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { operatorText } from "../../src/base/seen_answer.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { DuplexPeer, failureOf } from "../support/duplex_peer.ts";
 import { beforeTimer } from "../support/pace.ts";
@@ -36,6 +37,8 @@ Deno.test("A WebSocket upstream that refuses, hangs or is not there says what it
     await using server = serveWebSocket({ refuse: () => new Response("no", { status }) });
     const failure = await failureOf(peer.open({ transport: "WEBSOCKET", url: server.url }));
     assertEquals([failure.code, failure.params.status], [code, status]);
+    const said = await peer.open({ transport: "WEBSOCKET", url: server.url }).then(() => "", operatorText);
+    assertStringIncludes(said, `HTTP ${status}, text/plain: "no"`);
   }
   const gone = serveWebSocket();
   await gone[Symbol.asyncDispose]();

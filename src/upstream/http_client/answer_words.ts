@@ -2,7 +2,7 @@
 import { SeenAnswer } from "../../base/seen_answer.ts";
 import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import type { Headers } from "../http1/request_head.ts";
-import type { HttpResponse } from "./http_client.ts";
+import type { AnswerHead } from "./http_client.ts";
 
 /** Headers of an answer that tell why it is none. */
 const TELLING = ["location", "www-authenticate", "content-encoding"] as const;
@@ -21,7 +21,7 @@ export interface Asked {
 }
 
 /** What was seen, for operators: `HTTP 403, text/html: "Attention Required!"`. @param text the body, or its beginning */
-export function seenAnswer(response: HttpResponse, text: string, asked: Asked): SeenAnswer {
+export function seenAnswer(response: AnswerHead, text: string, asked: Asked): SeenAnswer {
   const hidden = (words: string) => withoutSecretsOf(asked.url, asked.headers, words);
   const facts = [`HTTP ${response.status}`, typeOf(response) || "no content type"];
   for (const name of TELLING) {
@@ -33,19 +33,19 @@ export function seenAnswer(response: HttpResponse, text: string, asked: Asked): 
 }
 
 /** What kind of body came in place of JSON, for everybody: "an HTML page". */
-export function kindOf(response: HttpResponse, text: string): string {
+export function kindOf(response: AnswerHead, text: string): string {
   if (text.trim() === "") return "no body";
   if (isHtml(response)) return "an HTML page";
   const type = typeOf(response);
   return /^[\w.+-]+\/[\w.+-]+$/.test(type) ? `a body of type ${type}` : "a body without a type";
 }
 
-export function isHtml(response: HttpResponse): boolean {
+export function isHtml(response: AnswerHead): boolean {
   return /^(text\/html|application\/xhtml\+xml)$/.test(typeOf(response));
 }
 
 /** The media type in lower case, without parameters; "" without one. */
-function typeOf(response: HttpResponse): string {
+function typeOf(response: AnswerHead): string {
   return (response.header("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase().slice(0, 100);
 }
 

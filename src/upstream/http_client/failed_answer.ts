@@ -4,7 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import { type Asked, isHtml, kindOf, seenAnswer } from "./answer_words.ts";
-import type { HttpResponse } from "./http_client.ts";
+import type { AnswerHead } from "./http_client.ts";
 
 /** Limit of a failed response's body. */
 export const FAILURE_TEXT_BYTES = 65_536;
@@ -27,7 +27,7 @@ export function errorResponseIn(text: string): JsonObject | null {
 }
 
 /** The error for a status other than 2xx. @param text the body */
-export function failedAnswer(response: HttpResponse, text: string, request: FailedRequest): SluiceError {
+export function failedAnswer(response: AnswerHead, text: string, request: FailedRequest): SluiceError {
   const { status } = response;
   const { upstream, url, headers } = request;
   const options = { cause: seenAnswer(response, text, request) };
@@ -49,14 +49,14 @@ export function failedAnswer(response: HttpResponse, text: string, request: Fail
 }
 
 /** The error for a body that should have been JSON. */
-export function notJson(response: HttpResponse, text: string, request: FailedRequest): SluiceError {
+export function notJson(response: AnswerHead, text: string, request: FailedRequest): SluiceError {
   const kind = isHtml(response) || text.trim() === "" ? `, but ${kindOf(response, text)}` : "";
   const params = { upstream: request.upstream, reason: `the body is not JSON${kind}` };
   return new SluiceError("UPSTREAM_PROTOCOL_ERROR", params, { cause: seenAnswer(response, text, request) });
 }
 
 /** A page comes from a firewall or a login in front of the server, which has not seen the credentials. */
-function refusesCredentials(response: HttpResponse): boolean {
+function refusesCredentials(response: AnswerHead): boolean {
   if (response.status !== 401 && response.status !== 403) return false;
   return !isHtml(response) || response.header("www-authenticate") !== null;
 }

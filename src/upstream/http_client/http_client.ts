@@ -30,14 +30,18 @@ export interface HttpRequest {
   readonly upstream: string;
 }
 
+/** The part of a response that tells its kind. */
+export interface AnswerHead {
+  readonly status: number;
+  /** @param name in lower case @returns the value, with repeated headers joined by ", "; null without the header */
+  header(name: string): string | null;
+}
+
 /**
  * A response whose head has arrived. The caller calls exactly one of `text`, `chunks` and `discard`, once. The connection returns
  * to its pool after the whole body has been read, and is closed otherwise.
  */
-export interface HttpResponse {
-  readonly status: number;
-  /** @param name in lower case @returns the value, with repeated headers joined by ", "; null without the header */
-  header(name: string): string | null;
+export interface HttpResponse extends AnswerHead {
   /** Reads the whole body. @throws {SluiceError} UPSTREAM_RESPONSE_TOO_LARGE, UPSTREAM_CLOSED, UPSTREAM_TIMEOUT */
   text(maxBytes: number): Promise<string>;
   /** The pieces of the body as they arrive. Leaving the loop early closes the connection. */

@@ -26,22 +26,26 @@ export function openSubscription({ upstream, open, onMessage, signal }: Listenin
   opened.promise.catch(() => {});
   const listen = async (): Promise<StreamEnd> => {
     let isAcknowledged = false;
+    let hasDelivered = false;
     try {
       const reply = await open((value, text) => {
         if (value.method === ACKNOWLEDGED) {
           isAcknowledged = true;
           opened.resolve();
-        } else if (value.id === undefined && !signal.aborted) onMessage(withoutSubscriptionId(value, text));
+        } else if (value.id === undefined && !signal.aborted) {
+          hasDelivered = true;
+          onMessage(withoutSubscriptionId(value, text));
+        }
       });
       if (!("result" in reply.value)) {
         opened.reject(rejected(upstream, reply.value));
         return { outcome: "refused" };
       }
       // The server ended the subscription, for example before a restart.
-      return { outcome: isAcknowledged ? "ended" : "failed" };
+      return { outcome: isAcknowledged ? "ended" : "failed", hasDelivered };
     } catch (error) {
       if (!isAcknowledged) opened.reject(error);
-      return { outcome: isRefusal(error) ? "refused" : isAcknowledged ? "ended" : "failed" };
+      return { outcome: isRefusal(error) ? "refused" : isAcknowledged ? "ended" : "failed", hasDelivered };
     }
   };
   const ended = keepStreamOpen(listen, signal).then(() => opened.reject(signal.reason));

@@ -44,7 +44,9 @@ export interface SessionOpenOptions extends SessionPeers {
   readonly clientCapabilities?: string;
 }
 
-/** What a server answers that refuses a notification. */
+const METHOD_NOT_FOUND = -32601;
+
+/** How a server refuses a message. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "UPSTREAM_HTTP_ERROR",
   "UPSTREAM_AUTH_FAILED",
@@ -181,7 +183,10 @@ export class UpstreamSession implements UpstreamChannel {
   }
 
   listen(): Promise<void> | void {
-    if (!this.closed) return this.#connection.listen(() => this.#expired());
+    if (this.closed) return;
+    return this.#connection.listen((isCertain) =>
+      isCertain ? this.#expired() : void this.#expiredIfRefused()
+    );
   }
 
   stopListening(): void {
@@ -270,6 +275,16 @@ export class UpstreamSession implements UpstreamChannel {
     // Cancellations go first. On another connection the end could overtake them, and the calls would run on.
     await Promise.all(this.#cancellations);
     await this.#connection.close();
+  }
+
+  /** Treats the session as lost if the upstream refuses a ping in it. Never throws. */
+  async #expiredIfRefused(): Promise<void> {
+    const { deadline: { ms: timeoutMs, setting: timeoutSetting } } = unawaited();
+    const isRefused = await this.request("ping", undefined, { timeoutMs, timeoutSetting }).then(
+      ({ failed, text }) => failed && JSON.parse(text).code !== METHOD_NOT_FOUND,
+      (error) => error instanceof SluiceError && REFUSALS.has(error.code),
+    );
+    if (isRefused) this.#expired();
   }
 
   #expired(): void {

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
 import { events, FakeUpstream, headerOf, refusal, result } from "../../../tests/support/fake_upstream.ts";
 import { settle } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -65,6 +66,40 @@ Deno.test("UpstreamSession.open() tolerates a refused notification where the ses
     assertEquals((await session.request("tools/call", "{}", OPEN)).text, '{"ok":true}');
     assertEquals([told.length, told[0]!.includes(`HTTP ${status}`)], [1, true]);
     assertEquals(upstream.methods, ["initialize", "notifications/initialized", "ping", "tools/call"]);
+  }
+});
+
+Deno.test("UpstreamSession.listen() finds a lost session when its stream is refused, unless it answers a ping", async () => {
+  for (
+    const [status, isAlive, isExpired] of [[404, false, true], [401, false, true], [401, true, false], [
+      405,
+      false,
+      false,
+    ]] as const
+  ) {
+    const timers = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    try {
+      let streams = 0;
+      const upstream = new FakeUpstream(({ http, method }) => {
+        if (http.method === "GET") {
+          return streams++ === 0
+            ? { headers: { "content-type": "text/event-stream" }, body: "data: {}\n\n" }
+            : { status };
+        }
+        return method === "ping" && !isAlive ? { status } : undefined;
+      });
+      let expired = 0;
+      const session = await UpstreamSession.open(upstream.transport(), {
+        ...OPEN,
+        onExpired: () => expired++,
+      });
+      void session.listen();
+      await timers.tickAsync(60_000);
+      assertEquals([streams, expired, session.closed], [2, +isExpired, isExpired], `${status} ${isAlive}`);
+      assertEquals(upstream.methods.includes("ping"), status === 401);
+    } finally {
+      timers.uninstall();
+    }
   }
 });
 

@@ -9,12 +9,12 @@ interface Listening {
   /** Receives the data of one event. If it throws, the stream ends and is opened again. */
   readonly onEvent: (data: string) => void;
   readonly signal: AbortSignal;
-  /** Called when the server no longer knows the session. */
-  readonly onGone: () => void;
+  /** Called when the server no longer knows the session, or perhaps not. */
+  readonly onGone: (isCertain: boolean) => void;
 }
 
-/** A stream that was open for this long, ms, is opened again without a growing pause. */
-const LIVED_MS = 10_000;
+/** What servers answer in a session that they no longer know. The specification has 404. */
+const LOST: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 422]);
 
 /** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
@@ -23,15 +23,14 @@ export async function listenTo(listening: Listening): Promise<void> {
   let hasBeenOpen = false;
   const listen = async (): Promise<StreamEnd> => {
     const decoder = newDecoder();
-    const openedAt = Date.now();
-    let isFruitful = false;
+    let hasDelivered = false;
     try {
       const response = await open(lastEventId);
       const type = (response.header("content-type") ?? "").toLowerCase();
       if (response.status !== 200 || !type.startsWith("text/event-stream")) {
         response.discard();
         // Servers without such a stream answer 404, too. The session is gone only if there was a stream before.
-        if (response.status === 404 && hasBeenOpen) onGone();
+        if (hasBeenOpen && LOST.has(response.status)) onGone(response.status === 404);
         // A server that is overloaded or restarting, or that still sees the stream of the previous worker, is asked again. Any
         // other answer means that the server has no such stream.
         return { outcome: response.status < 500 && response.status !== 409 ? "refused" : "failed" };
@@ -39,14 +38,11 @@ export async function listenTo(listening: Listening): Promise<void> {
       hasBeenOpen = true;
       for await (const chunk of response.chunks()) {
         for (const { event, data } of decoder.push(chunk)) {
-          isFruitful = true;
+          hasDelivered = true;
           if (event === "message" && data !== "") onEvent(data);
         }
       }
-      // A server that ends its streams on purpose sends an event or a retry first (2025-11-25, transports, "Listening for Messages
-      // from the Server"). One that ends them at once has no use for them.
-      const hasLived = isFruitful || decoder.retryMs !== null || Date.now() - openedAt >= LIVED_MS;
-      return { outcome: hasLived ? "ended" : "failed", retryMs: decoder.retryMs };
+      return { outcome: "ended", hasDelivered, retryMs: decoder.retryMs };
     } catch {
       // After a timeout, a lost connection or a broken event the stream is opened again. Calls report a real fault.
       return { outcome: "failed", retryMs: decoder.retryMs };

@@ -17,7 +17,7 @@ export interface ListenOptions {
   /** Called when the first stream is open, or could not be opened. */
   readonly onOpened: () => void;
   /** See `UpstreamConnection.listen`. */
-  readonly onGone: () => void;
+  readonly onGone: (isCertain: boolean) => void;
 }
 
 /** The requests of a connection, as `HttpTransport` sends them. The connection gives all headers. */
@@ -67,7 +67,7 @@ export class HttpConnection implements UpstreamConnection {
     return this.#transport.notify(body, this.#headersFor(options), options);
   }
 
-  listen(onGone: () => void): Promise<void> {
+  listen(onGone: (isCertain: boolean) => void): Promise<void> {
     if (this.sessionId === null) return Promise.resolve();
     if (this.#listening === null) {
       const { promise: opened, resolve } = Promise.withResolvers<void>();

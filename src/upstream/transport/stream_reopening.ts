@@ -12,23 +12,31 @@ const MIN_RETRY_MS = 100;
 /** Longest pause on a server's request, limited only by timers (2025-11-25, transports: "MUST respect the retry field"). */
 const MAX_RETRY_MS = MAX_TIMER_MS;
 
+/** A stream that was open for this long, ms, has served its purpose. */
+const LIVED_MS = 10_000;
+
 /** The end of one stream. `refused`: the server has no such stream, so it is not reopened. */
 export interface StreamEnd {
   readonly outcome: "ended" | "failed" | "refused";
+  /** The stream has delivered something. A server may end its streams on purpose then, so that clients poll. */
+  readonly hasDelivered?: boolean;
   /** The pause that the server requested. */
   readonly retryMs?: number | null;
 }
 
 /**
- * Opens streams until the signal is aborted or the server refuses. @param listen opens one and waits for its end; never
+ * Opens streams until the signal is aborted or the server refuses. The pauses grow after failures, and after streams that ended at once
+ * without a word. @param listen opens one and waits for its end; never
  * throws
  */
 export async function keepStreamOpen(listen: () => Promise<StreamEnd>, signal: AbortSignal): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
-    const { outcome, retryMs = null } = await listen();
+    const openedAt = Date.now();
+    const { outcome, hasDelivered = false, retryMs = null } = await listen();
     if (outcome === "refused") return;
-    failures = outcome === "ended" ? 0 : failures + 1;
+    const hasLived = hasDelivered || retryMs !== null || Date.now() - openedAt >= LIVED_MS;
+    failures = outcome === "ended" && hasLived ? 0 : failures + 1;
     const pauseMs = Math.max(MIN_RETRY_MS, Math.min(retryMs ?? DEFAULT_RETRY_MS, MAX_RETRY_MS));
     await pause(
       failures < 2

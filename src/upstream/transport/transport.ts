@@ -71,10 +71,10 @@ export interface UpstreamConnection {
   notify(body: string, options: ExchangeOptions): Promise<void>;
   /**
    * Starts to receive messages outside calls, if that takes a request (streamable HTTP's GET stream). Idempotent.
-   * @param onGone called if the stream shows that the upstream has lost the session
+   * @param onGone called if the stream shows that the upstream has lost the session, or that it may have
    * @returns resolves when the upstream has opened the stream, or has none. Never rejects
    */
-  listen(onGone: () => void): Promise<void> | void;
+  listen(onGone: (isCertain: boolean) => void): Promise<void> | void;
   /** Makes `listen` ineffective, because another worker resumes the session. Absent if sessions cannot be resumed. */
   stopListening?(): void;
   /** Closes the processes and sockets of a tenant that has ended. Absent if a connection serves one session. */

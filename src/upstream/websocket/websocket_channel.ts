@@ -2,9 +2,11 @@
 // has no such transport, but several bridges do. `Transports` opens it.
 // @ts-types="npm:@types/ws@8.18.2"
 import WebSocket from "ws";
+import type { IncomingMessage } from "node:http";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import { SocketStream } from "../dial/socket.ts";
+import { failedAnswer, type FailedRequest, FAILURE_TEXT_BYTES } from "../http_client/failed_answer.ts";
 import type { ConnectSocket } from "../http_client/http_client.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
@@ -39,7 +41,8 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
     const { upstream } = target;
     const open = async (giveUp: CancelSignal, protocols: readonly string[]) => {
       const socket = await connect(target, options, { protocols, passed, signal: giveUp });
-      await opened(socket, upstream, giveUp);
+      const headers = mergeHeaders(target.headers, passed);
+      await opened(socket, { upstream, url: target.url, headers }, giveUp);
       return new WebSocketChannel(socket, upstream, receiver);
     };
     return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
@@ -80,7 +83,8 @@ async function connect(
 }
 
 /** Resolves after the handshake. @throws {SluiceError} UPSTREAM_*; the signal's reason */
-function opened(socket: WebSocket, upstream: string, signal: CancelSignal): Promise<void> {
+function opened(socket: WebSocket, asked: FailedRequest, signal: CancelSignal): Promise<void> {
+  const { upstream } = asked;
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
       socket.terminate();
@@ -90,16 +94,42 @@ function opened(socket: WebSocket, upstream: string, signal: CancelSignal): Prom
     socket.on("error", (cause) => {
       fail(new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(cause) }, { cause }));
     });
-    socket.once("unexpected-response", (_request, { statusCode: status = 0 }) =>
-      fail(
-        status === 401 || status === 403
-          ? new SluiceError("UPSTREAM_AUTH_FAILED", { upstream, status })
-          : new SluiceError("UPSTREAM_HTTP_ERROR", { upstream, status, reason: "no WebSocket handshake" }),
-      ));
+    socket.once(
+      "unexpected-response",
+      (_request, answer) => void firstText(answer).then((text) => fail(noHandshake(answer, text, asked))),
+    );
     socket.once("open", resolve);
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
     if (signal.aborted) fail(signal.reason);
   });
+}
+
+/** The beginning of an answer's body. Never throws. */
+async function firstText(answer: IncomingMessage): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for await (const piece of answer) {
+      text += decoder.decode(piece, { stream: true });
+      if (text.length >= FAILURE_TEXT_BYTES) break;
+    }
+  } catch {
+    // The beginning is enough.
+  }
+  return text;
+}
+
+/** The error for an answer in place of the handshake. */
+function noHandshake(
+  { statusCode: status = 0, headers }: IncomingMessage,
+  text: string,
+  asked: FailedRequest,
+): SluiceError {
+  const header = (name: string) => headers[name]?.toString() ?? null;
+  const failure = failedAnswer({ status, header }, text, asked);
+  if (failure.code === "UPSTREAM_AUTH_FAILED") return failure;
+  const params = { upstream: asked.upstream, status, reason: "no WebSocket handshake" };
+  return new SluiceError("UPSTREAM_HTTP_ERROR", params, { cause: failure.cause });
 }
 
 class WebSocketChannel implements Channel {
