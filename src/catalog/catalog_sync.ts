@@ -92,7 +92,10 @@ export class CatalogSync {
         }
       } catch (error) {
         countRefresh("failed");
-        log.warning("upstream not refreshed", { upstream: row.name, reason: operatorText(error) });
+        // Who tries a pending registration logs it with the next try.
+        if (row.registration === null) {
+          log.warning("upstream not refreshed", { upstream: row.name, reason: operatorText(error) });
+        }
         await this.#keepError(row, error);
         throw error;
       }
@@ -112,7 +115,8 @@ export class CatalogSync {
 
   async #keepError(row: GatewayRow, error: unknown): Promise<void> {
     if (!(error instanceof SluiceError)) return;
-    if (error.row.source !== "upstream" && !isError(error, "EGRESS_DENIED")) return;
+    const isDenied = isError(error, "EGRESS_DENIED") || isError(error, "COMMAND_DENIED");
+    if (error.row.source !== "upstream" && !isDenied) return;
     await this.#deps.registry.saveHealth(row, { lastError: operatorText(error) }).catch((failure) =>
       this.#deps.log.error("refresh failure not saved", { error: failure })
     );

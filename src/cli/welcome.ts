@@ -56,6 +56,8 @@ ${hasDemo ? "Call a tool of the demo upstream:" : "List the tools of all upstrea
     -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
     -d '${JSON.stringify(hasDemo ? CONVERT_TIME : LIST_TOOLS)}'
 
+Register the servers of a client's file: ${program} import FILE
+Connect a client: ${program} connect
 See the other commands: ${program} --help
 `;
 }
