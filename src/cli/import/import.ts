@@ -47,7 +47,7 @@ async function importAt(
   const body = JSON.stringify({ ...document, values, source: path });
   const progress = new Progress(entries.map(({ name }) => name), {
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
-    columns: Deno.stderr.isTerminal() ? Deno.consoleSize().columns : null,
+    columns: columnsFor(entries.length),
   });
   const address = `/import/mcp-servers?progress=true&dry_run=${dryRun}`;
   try {
@@ -66,4 +66,11 @@ async function importAt(
     url: client.url,
     reason: "it ended the connection before its report. Run the command again: what is registered stays",
   });
+}
+
+/** The width of the terminal; null: there is none, or its height is less than `lines`, which could not be drawn again. */
+function columnsFor(lines: number): number | null {
+  if (!Deno.stderr.isTerminal()) return null;
+  const { columns, rows } = Deno.consoleSize();
+  return lines < rows ? columns : null;
 }
