@@ -27,14 +27,19 @@ Deno.test("serve names every wrong setting at once, with the nearest right name,
 
 Deno.test("serve warns of ContextForge's settings without effect at every LOG_LEVEL, the protections first", async () => {
   await using sluice = await Sluice.start({
-    env: { LOG_LEVEL: "ERROR", APP_ROOT_PATH: "/x", PLUGINS_ENABLED: "true", TRUST_PROXY_AUTH: "true" },
+    env: {
+      LOG_LEVEL: "ERROR",
+      PERFORMANCE_DEGRADATION_MULTIPLIER: "2",
+      PLUGINS_ENABLED: "true",
+      TRUST_PROXY_AUTH: "true",
+    },
   });
   const warnings = sluice.log().map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
   // The environment has no order.
   assertEquals([...warnings.slice(0, 2).sort(), ...warnings.slice(2)], [
     "No effect: PLUGINS_ENABLED (environment).",
     "No effect: TRUST_PROXY_AUTH (environment).",
-    "Settings of ContextForge without effect here (environment): APP_ROOT_PATH",
+    "Settings of ContextForge without effect here (environment): PERFORMANCE_DEGRADATION_MULTIPLIER",
   ]);
 });
 
