@@ -36,16 +36,30 @@ export class OriginGuard {
       throw new SluiceError("ORIGIN_DENIED", { origin: origin.slice(0, 200) });
     }
     if (this.#hosts === null) return origin;
-    // HTTP/2 has the host in `:authority`, which Deno gives as part of the URL.
-    const host = headers.get("host") ?? new URL(url).host;
-    if (!this.#hosts.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
+    // The URL has the authority of an absolute request target or of HTTP/2, which counts before a Host header (RFC 9110, section 7.2;
+    // RFC 9113, section 8.3.1), else that of the header.
+    const authority = authorityIn(url);
+    this.#checkHost(authority, this.#hosts);
+    const host = headers.get("host");
+    if (host !== null && host !== authority) this.#checkHost(host, this.#hosts);
     return origin;
+  }
+
+  #checkHost(host: string, known: ReadonlySet<string>): void {
+    if (!known.has(nameIn(host))) throw new SluiceError("HOST_DENIED", { host: host.slice(0, 200) });
   }
 
   /** May web pages of this origin call the gateway? */
   allows(origin: string): boolean {
     return this.#origins === null || this.#origins.has(origin.toLowerCase()) || isLoopback(origin);
   }
+}
+
+/** The host and port in an absolute URL. */
+function authorityIn(url: string): string {
+  const start = url.indexOf("//") + 2;
+  const end = url.indexOf("/", start);
+  return end < 0 ? url.slice(start) : url.slice(start, end);
 }
 
 /** The host name of a Host header without port, in lower case. */

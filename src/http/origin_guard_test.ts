@@ -4,7 +4,9 @@ import { OriginGuard, type OriginGuardOptions } from "./origin_guard.ts";
 
 function passes(
   headers: Record<string, string>,
-  { url = "http://unused/rpc", ...options }: Partial<OriginGuardOptions> & { url?: string } = {},
+  { url = `http://${headers.host || "localhost"}/rpc`, ...options }:
+    & Partial<OriginGuardOptions>
+    & { url?: string } = {},
 ): boolean {
   const guard = new OriginGuard({ allowedOrigins: [], allowedHosts: [], listensOn: "0.0.0.0", ...options });
   try {
@@ -51,6 +53,10 @@ Deno.test("OriginGuard.check() knows its own names where it listens on loopback 
   assertEquals(passes({}, { listensOn, url: "https://127.0.0.1:4444/rpc" }), true);
   assertEquals(passes({}, { listensOn, url: "http://[::1]:4444/rpc" }), true);
   assertEquals(passes({}, { listensOn, url: "https://evil.example:4444/rpc" }), false);
+  // Neither name wins over the other.
+  for (const [host, authority] of [["localhost", "evil.example"], ["evil.example", "localhost"]]) {
+    assertEquals(passes({ host: host! }, { listensOn, url: `http://${authority}/rpc` }), false);
+  }
 });
 
 Deno.test("OriginGuard.check() takes the hosts that it is told, and localhost", () => {
