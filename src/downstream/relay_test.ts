@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
+import { batchPlaces } from "../../tests/support/batch_places.ts";
 import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { mcpServer, messagesOf, request, textOf } from "../../tests/support/mcp_server.ts";
-import { settle } from "../../tests/support/fakes.ts";
+import { principal, settle } from "../../tests/support/fakes.ts";
 import type { McpReply } from "./exchange/mcp_exchange.ts";
 
 const ROWS = catalogRows({
@@ -146,8 +147,9 @@ Deno.test("a lost stream can be resumed by its event ids, and its call goes on m
   assertEquals(await late.then(() => "", ({ code }) => code), "INVALID_REQUEST");
 });
 
-Deno.test("a lost stream that nobody comes back for ends its call after a while", async () => {
-  const upstream = new FakeUpstream(({ method, http }) => {
+/** An upstream that sends a message during a call, and no result. */
+function telling(): FakeUpstream {
+  return new FakeUpstream(({ method, http }) => {
     if (method !== "tools/call") return undefined;
     async function* body() {
       yield 'data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n';
@@ -157,6 +159,10 @@ Deno.test("a lost stream that nobody comes back for ends its call after a while"
     }
     return { headers: { "content-type": "text/event-stream" }, body: body() };
   });
+}
+
+Deno.test("a lost stream that nobody comes back for ends its call after a while", async () => {
+  const upstream = telling();
   const { post, initialize, clock } = await mcpServer(ROWS, { a: upstream });
   const events = reader(await post(CALL, { sessionId: await initialize() }));
   await events.event();
@@ -166,6 +172,29 @@ Deno.test("a lost stream that nobody comes back for ends its call after a while"
   await clock.tick(1_000);
   await settle();
   assertEquals(upstream.methods.at(-1), "notifications/cancelled");
+});
+
+Deno.test("a caller has so many calls that go on without a stream; one above that ends when it loses its stream", async () => {
+  const upstream = telling();
+  const places = batchPlaces(1_000, 1_000, 1);
+  const { post, initialize, clock } = await mcpServer(ROWS, { a: upstream }, { places });
+  const sessionId = await initialize();
+  const lose = async (id: number) => {
+    const call = request(id, "tools/call", { name: "a-echo", arguments: {} });
+    const events = reader(await post(call, { sessionId }));
+    await events.event();
+    await events.leave();
+    await settle();
+    return upstream.methods.at(-1);
+  };
+  assertEquals([await lose(1), await lose(2)], ["tools/call", "notifications/cancelled"]);
+  // The first call ends, and another may go on in its place.
+  await clock.tick(30_000);
+  await settle();
+  const caller = places.callers.of(principal())!;
+  assertEquals(caller.pending, 0);
+  assertEquals(await lose(3), "tools/call");
+  await clock.tick(30_000);
 });
 
 Deno.test("log level and subscriptions reach the upstream, and once more the session that replaces an expired one", async () => {

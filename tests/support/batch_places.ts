@@ -3,9 +3,9 @@ import { Callers } from "../../src/auth/callers.ts";
 import type { BatchPlaces } from "../../src/downstream/exchange/batch.ts";
 import { Admission } from "../../src/http/admission.ts";
 
-export function batchPlaces(requests = 1_000, calls = 1_000): BatchPlaces {
+export function batchPlaces(requests = 1_000, calls = 1_000, streams = 1_000): BatchPlaces {
   return {
     admission: new Admission({ requests, streams: 1_000 }),
-    callers: new Callers({ calls, streams: 1_000 }),
+    callers: new Callers({ calls, streams }),
   };
 }

@@ -1,6 +1,7 @@
 // A worker's streamable HTTP side without HTTP: the real StreamableHttp around fake upstreams, asked by plain requests.
 import { CallerTurns } from "../../src/base/sharing/caller_turns.ts";
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
+import type { BatchPlaces } from "../../src/downstream/exchange/batch.ts";
 import { batchPlaces } from "./batch_places.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
@@ -19,7 +20,10 @@ import { principal } from "./fakes.ts";
 export async function mcpServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { rateLimiter = null }: { rateLimiter?: RateLimiter | null } = {},
+  { rateLimiter = null, places = batchPlaces() }: {
+    rateLimiter?: RateLimiter | null;
+    places?: BatchPlaces;
+  } = {},
 ) {
   const plane = await dataPlane(rows, fakes);
   const clock = new FakeClock();
@@ -49,7 +53,7 @@ export async function mcpServer(
     maxJsonDepth: 20,
     rateLimiter,
     memory,
-    batchPlaces: batchPlaces(),
+    batchPlaces: places,
     upstreams: plane.upstreams,
     onStray: (session, text) => strays.push([session, text]),
   });

@@ -74,6 +74,7 @@ export class CallReply implements ClientPeer {
    * @param body sent to a client that accepts no stream, since HTTP needs a response
    */
   withdraw(body: string): void {
+    this.#leave();
     if (this.#carrier !== null) this.#end((stream) => stream.withdraw());
     else if (!this.#request.acceptsStream) this.finish(body);
     else this.#resolve({ status: 200, headers: EVENT_STREAM_HEADERS, body: "" });
