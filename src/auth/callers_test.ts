@@ -11,7 +11,8 @@ Deno.test("Callers.enter() counts all tokens of one issuer and subject together,
   const refused = (who: ReturnType<typeof principal>) =>
     assertThrows(() => callers.enter(who), SluiceError).code;
   const one = callers.enter(principal())!;
-  assertEquals(callers.enter(principal({ jti: "another token" })), one);
+  const narrowed = principal({ jti: "another token", serverId: "s", permissions: ["tools.execute"] });
+  assertEquals(callers.enter(narrowed), one);
   assertEquals(refused(principal()), "TOO_MANY_CALLS_OF_CALLER");
   callers.enter(principal({ subject: "bob" }));
   callers.enter(principal({ issuer: "another" }));

@@ -27,7 +27,10 @@ Deno.test("/version, /metrics and the pool's metrics ask for a permission, as th
     ],
   ];
   for (const [name, options, expected] of kinds) {
-    assertEquals([name, ...await statuses(await sluice.token(options))], [name, ...expected]);
+    const token = await sluice.token(options);
+    assertEquals([name, ...await statuses(token)], [name, ...expected]);
+    const drained = await sluice.api("DELETE", "/admin/mcp-pool/sessions", undefined, token);
+    assertEquals([name, drained.status], [name, expected.at(-1)]);
   }
   assertEquals(await statuses(null), [401, 401, 401, 401]);
 
