@@ -2,7 +2,7 @@
 import { isObject } from "../../mcp/json_rpc.ts";
 
 /** A subscription ends with a notification; nobody waits for its response. */
-const LISTENS = "subscriptions/listen";
+export const LISTEN = "subscriptions/listen";
 
 export class OpenRequests {
   readonly #ids = new Set<string>();
@@ -12,7 +12,7 @@ export class OpenRequests {
   said(text: string): void {
     for (const { method, id, params } of messagesIn(text)) {
       if (method === "notifications/cancelled" && isObject(params)) this.#settled(params.requestId);
-      else if (typeof method === "string" && method !== LISTENS && id !== undefined) {
+      else if (typeof method === "string" && method !== LISTEN && id !== undefined) {
         this.#ids.add(JSON.stringify(id));
       }
     }
@@ -21,6 +21,10 @@ export class OpenRequests {
   /** Takes a message to the client. */
   heard(text: string): void {
     for (const { method, id } of messagesIn(text)) if (method === undefined) this.#settled(id);
+  }
+
+  has(id: unknown): boolean {
+    return this.#ids.has(JSON.stringify(id));
   }
 
   /** Resolves when no request is open. */

@@ -34,7 +34,7 @@ const CLOSE_WITHIN_MS = 1_500;
 
 /**
  * Serves until the end of standard input, SIGINT or SIGTERM, or until the client no longer reads standard output.
- * @returns the exit code: 1 if the client did not keep up, or the gateway behind `--url` closed the connection
+ * @returns the exit code: 1 if the client did not keep up
  * @throws {SluiceError} if the gateway cannot start
  */
 export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<number> {

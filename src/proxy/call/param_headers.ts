@@ -15,9 +15,14 @@ const NONE: readonly ParamAnnotation[] = [];
 
 /** Returns the headers of a call to this tool; undefined for most tools, which have none. */
 export function paramHeadersFor(tool: Entry<ToolRow>, args: unknown): HeaderList | undefined {
-  if (annotatedIn(tool) === NONE) return undefined;
+  const annotations = annotatedIn(tool);
+  return annotations === NONE ? undefined : headersFromArguments(annotations, args);
+}
+
+/** The headers that repeat the annotated arguments. */
+export function headersFromArguments(annotations: readonly ParamAnnotation[], args: unknown): HeaderList {
   const headers: [string, string][] = [];
-  for (const { header, path } of annotatedIn(tool)) {
+  for (const { header, path } of annotations) {
     const value = valueAt(args, path);
     if (value !== undefined) headers.push([header, headerText(value)]);
   }
