@@ -1,5 +1,6 @@
 // The ways out to upstreams besides a direct connection: through a forward proxy (our own, which can refuse and lie, and tinyproxy),
 // and over HTTP/2.
+import { createServer } from "node:tls";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
 import { Proxies, type ProxySettings } from "../../src/upstream/dial/proxies.ts";
@@ -11,7 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { clientOf, get, post, rejects, textOf } from "../support/http1_hostile.ts";
 import { metric } from "../support/metric.ts";
 import { canLeaveOut } from "../support/programs.ts";
-import { makeSelfSigned } from "../support/self_signed.ts";
+import { makeSelfSigned, openssl } from "../support/self_signed.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { serveWebSocket } from "../support/websocket_peer.ts";
@@ -151,6 +152,32 @@ Deno.test("A proxy over TLS carries requests, tunnels and TLS within them; its c
     "cannot open a TLS connection to the proxy of ALL_PROXY: its certificate is not signed by a known authority; " +
       "name its authority in PROXY_SSL_CA_CERTS",
   );
+});
+
+Deno.test("Behind a proxy over TLS no certificate is trusted that only names an authority", async () => {
+  // OpenSSL makes a certificate of version 1 where none of its extensions are asked for. It names itself as its issuer.
+  const [forgedKey, request, forged] = ["key", "csr", "pem"].map((name) => `${folder}/forged.${name}`);
+  const named = ["-subj", "/CN=proxied", "-keyout", forgedKey!, "-out", request!];
+  await openssl("req", "-new", "-nodes", "-newkey", "rsa:2048", ...named);
+  await openssl("x509", "-req", "-in", request!, "-signkey", forgedKey!, "-out", forged!, "-days", "2");
+  const server = createServer({
+    cert: Deno.readTextFileSync(forged!),
+    key: Deno.readTextFileSync(forgedKey!),
+  });
+  let requests = 0;
+  server.on("secureConnection", (socket) => {
+    socket.on("data", () => requests++);
+    socket.on("error", () => {});
+  });
+  server.on("tlsClientError", () => {});
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await using proxy = new ForwardProxy({ tls: { cert, key } });
+  using client = clientThrough(proxy.url(), { ca: cert, resolve: () => Promise.resolve(["127.0.0.1"]) });
+  const asked = post(`https://proxied:${port}/`, "secret", { caCertificate: cert });
+  await rejects(() => client.send(asked), "UPSTREAM_TLS_FAILED");
+  assertEquals(requests, 0);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 Deno.test("A proxy that refuses, or is not there, is named by its setting", async () => {

@@ -12,6 +12,33 @@ export interface Socket {
 
 const READ_BYTES = 16_384;
 
+const COPY_BYTES = 32 * 1024;
+
+export async function writeAll(socket: Socket, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
+}
+
+/** Copies until either side has ended. A socket that fails ends, too. Never throws. */
+export async function copy(from: Socket, to: Socket): Promise<void> {
+  const buffer = new Uint8Array(COPY_BYTES);
+  try {
+    for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
+      await writeAll(to, buffer.subarray(0, read));
+    }
+  } catch {
+    // The caller closes both sides.
+  }
+}
+
+/** Closes a socket that may be closed already. */
+export function closeSocket(socket: Pick<Socket, "close">): void {
+  try {
+    socket.close();
+  } catch {
+    // It is closed already.
+  }
+}
+
 /** A node stream over a socket. Destroying the stream closes the socket. */
 export class SocketStream extends Duplex {
   readonly #socket: Socket;
@@ -33,20 +60,12 @@ export class SocketStream extends Duplex {
   }
 
   override _write(bytes: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#writeAll(bytes).then(() => done(), done);
+    writeAll(this.#socket, bytes).then(() => done(), done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    try {
-      this.#socket.close();
-    } catch {
-      // The socket is closed already.
-    }
+    closeSocket(this.#socket);
     done(error);
-  }
-
-  async #writeAll(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) at += await this.#socket.write(bytes.subarray(at));
   }
 
   // Methods of a TCP socket that libraries call. They have no effect here.

@@ -5,7 +5,7 @@ import { BoundedMap } from "../../base/bounded_map.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { type SluiceError, toSluiceError } from "../../base/errors.ts";
 import { dial, type DialOptions } from "./dial.ts";
-import type { Socket } from "./socket.ts";
+import { closeSocket, copy, type Socket, writeAll } from "./socket.ts";
 import { targetOf } from "./target.ts";
 
 export type SocksRelayOptions =
@@ -21,8 +21,6 @@ const REPLY = { succeeded: 0, failed: 1 } as const;
 const PASSWORD_VERSION = 1;
 const ACCEPTED = 0;
 const REFUSED = 1;
-
-const BUFFER_BYTES = 32 * 1024;
 
 const ACCEPT_PAUSE_MS = 100;
 
@@ -81,7 +79,7 @@ export class SocksRelay {
   async #serve(client: Deno.TcpConn): Promise<void> {
     const { clock = systemClock, connectTimeoutMs } = this.#options;
     this.#open.add(client);
-    const timer = clock.setTimeout(() => close(client), connectTimeoutMs);
+    const timer = clock.setTimeout(() => closeSocket(client), connectTimeoutMs);
     let upstream: Socket | null = null;
     try {
       client.setNoDelay(true);
@@ -97,7 +95,7 @@ export class SocksRelay {
       for (const socket of [client, upstream]) {
         if (socket === null) continue;
         this.#open.delete(socket);
-        close(socket);
+        closeSocket(socket);
       }
     }
   }
@@ -172,28 +170,4 @@ async function readBytes(socket: Socket, count: number): Promise<Uint8Array<Arra
     at += read;
   }
   return bytes;
-}
-
-async function writeAll(socket: Socket, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
-}
-
-/** Resolves when either side has ended. */
-async function copy(from: Socket, to: Socket): Promise<void> {
-  const buffer = new Uint8Array(BUFFER_BYTES);
-  try {
-    for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
-      await writeAll(to, buffer.subarray(0, read));
-    }
-  } catch {
-    // A socket that fails ends the pair, like one that ends.
-  }
-}
-
-function close(socket: Socket): void {
-  try {
-    socket.close();
-  } catch {
-    // The socket is closed already.
-  }
 }

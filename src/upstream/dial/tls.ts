@@ -1,9 +1,10 @@
-// TLS on a connection: Deno's on TCP, and node's within the TLS of a proxy, which Deno's does not support.
+// TLS on a connection: Deno's, and node's for a server whose certificate is marked as an authority.
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
-import { type Socket, SocketStream, StreamSocket } from "./socket.ts";
+import { asTcp } from "./loopback.ts";
+import { closeSocket, type Socket, SocketStream, StreamSocket } from "./socket.ts";
 
 export interface TlsOptions {
   /** The name in the certificate. */
@@ -31,20 +32,21 @@ export async function startTls(
     await unlessAborted(socket.handshake(), signal);
     return socket;
   } catch (error) {
-    close(conn);
+    closeSocket(conn);
     throw error;
   }
 }
 
-/** The same within another connection that uses TLS. */
+/**
+ * The same within another connection that uses TLS. Node's TLS could do without the loopback interface, but in Deno 2.9 it accepts
+ * forged certificates of X.509 version 1, whose issuer it compares by name alone.
+ */
 export async function startTlsWithin(
   outer: Socket,
-  { hostname, caCertificate, alpnProtocols }: TlsOptions,
+  options: TlsOptions,
   signal: CancelSignal,
-): Promise<Socket> {
-  const { rootCertificates } = await import("node:tls");
-  const ca = caCertificate === undefined ? undefined : [...rootCertificates, caCertificate];
-  return (await startNodeTls(outer, { hostname, ca, alpnProtocols }, signal)).socket;
+): Promise<Deno.TlsConn> {
+  return await startTls(await asTcp(outer), options, signal);
 }
 
 /**
@@ -71,7 +73,7 @@ export async function startTlsPinned(
     : datesFault(pinned, Date.now());
   if (fault === null) return socket;
   socket.close();
-  close(outer);
+  closeSocket(outer);
   throw new Error(fault);
 }
 
@@ -107,7 +109,7 @@ async function startNodeTls(
   outer: Socket,
   { hostname, ca, alpnProtocols }: {
     readonly hostname: string;
-    readonly ca: string[] | undefined;
+    readonly ca: string[];
     readonly alpnProtocols: readonly string[];
   },
   signal: CancelSignal,
@@ -132,7 +134,7 @@ async function startNodeTls(
     return { stream, socket };
   } catch (error) {
     socket.close();
-    close(outer);
+    closeSocket(outer);
     throw error;
   }
 }
@@ -169,12 +171,4 @@ export function tlsReason(message: string, hostname: string, remedy = UPSTREAM_R
 /** Removes the dot of the DNS root, which names in certificates do not have. */
 function withoutRoot(hostname: string): string {
   return hostname.replace(/\.$/, "");
-}
-
-function close(socket: Pick<Socket, "close">): void {
-  try {
-    socket.close();
-  } catch {
-    // A failed handshake may have closed the socket.
-  }
 }
