@@ -21,6 +21,9 @@ import { nameMembers } from "../../src/catalog/snapshot/scope_names.ts";
 import { newSearch, uriConflicts } from "../../src/catalog/snapshot/uri_conflicts.ts";
 import { compileUriTemplate } from "../../src/catalog/snapshot/uri_template.ts";
 import { LineWriter, readLines } from "../../src/cli/stdio/lines.ts";
+import { parseJsonc } from "../../src/client_config/jsonc.ts";
+import { entryReferences, isFaulty, readServerList } from "../../src/client_config/server_entries.ts";
+import { expand, referencesIn } from "../../src/client_config/variables.ts";
 import { decodeEnd } from "../../src/cluster/envelope.ts";
 import { ReplicaSignatures } from "../../src/cluster/request_signature.ts";
 import { EventLog } from "../../src/downstream/exchange/event_log.ts";
@@ -128,6 +131,27 @@ function many<Row>(count: number, row: (i: number) => Row): Row[] {
 }
 
 export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
+  "parseJsonc() of an import": {
+    ...text(
+      BODY,
+      [
+        ...of("/*", "// a\n", "[", '{"a":', '"', ",", '\\"'),
+        ['{"mcpServers":{', (i) => `"s${i}":{"command":"x"},`, "}}"],
+        ['{"mcpServers":{"a":{"command":"x","args":[', '"${a}",', "]}}}"],
+      ],
+      (value) => {
+        for (const entry of readServerList(parseJsonc(value)).entries) {
+          if (!isFaulty(entry)) entryReferences(entry);
+        }
+      },
+    ),
+    frame: ['{"mcpServers":{"a":{"command":"', '"}}}'],
+  },
+  "expand() of an import": text(
+    BODY,
+    of("${", "${a", "${a:-", "${env:", ":-", "${input:a}", "${a:-b}"),
+    (value) => [expand(value, () => undefined, () => {}), referencesIn(value)],
+  ),
   "SseDecoder.push()": text(
     BODY,
     of("\r", "\n", "data:\r", "data: x\n", ":", "id: a\n\n"),
