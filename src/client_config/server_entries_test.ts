@@ -134,6 +134,7 @@ Deno.test("variables are replaced once, and those without a value are named", ()
   assertEquals(expanded.args, ["${workspaceFolder}/x", "$HOME", "80", ""]);
   assertEquals(expanded.env, { KEY: "${OTHER}", OTHER: "${OTHER}", KEY_AGAIN: "a-${OTHER}" });
   assertEquals(missing.map(({ name }) => name), ["workspaceFolder", "OTHER"]);
+  assertEquals(expandEntry(entry, () => "given").entry.args, ["given/x", "$HOME", "given", "given"]);
 });
 
 Deno.test("defaults of inputs come from the file", () => {

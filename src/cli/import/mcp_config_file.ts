@@ -68,7 +68,6 @@ export class McpConfigFile {
     try {
       this.#pending = readConfigFile(this.#path);
     } catch (error) {
-      this.#pending = null;
       log.warning("mcp config not applied, its servers stay as they were", { reason: reasonOf(error) });
     }
   }

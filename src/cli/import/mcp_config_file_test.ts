@@ -49,6 +49,8 @@ Deno.test("McpConfigFile applies the file at once and after each change, and kee
     answers = false;
     write({});
     await clock.tick(2_000);
+    Deno.writeTextFileSync(file, "");
+    await clock.tick(2_000);
     answers = true;
     await clock.tick(1_000);
     assertEquals(applied.at(-1)!.entries, []);
