@@ -152,11 +152,15 @@ async function openSse(gateway: Gateway, token: string) {
   let text = "";
   while (!/^data: \S+\r?\n/m.test(text)) text += (await reader.read()).value;
   return {
-    path: /^data: (\S+)$/m.exec(text)![1]!,
+    path: pathOf(new URL(/^data: (\S+)$/m.exec(text)![1]!, gateway.url)),
     [Symbol.asyncDispose]: async () => {
       await reader.cancel();
     },
   };
+}
+
+function pathOf({ pathname, search }: URL): string {
+  return pathname + search;
 }
 
 function sessionlessCall(more: Record<string, unknown> = {}) {
