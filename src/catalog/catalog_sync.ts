@@ -104,8 +104,12 @@ export class CatalogSync {
 
   /** @returns null if the gateway was changed meanwhile: the result may be outdated or another upstream's */
   async #discoverAndSave(row: GatewayRow, kinds: DiscoveryKinds): Promise<DiscoverySaved | null> {
-    const { registry, discover, naming } = this.#deps;
+    const { registry, discover, naming, log } = this.#deps;
     const found = await discover(row);
+    if (found.protocols.join() !== row.protocols.join()) {
+      const [before, after] = [row.protocols.join(", "), found.protocols.join(", ")];
+      log.info("upstream revisions changed", { upstream: row.name, before, after });
+    }
     return await registry.transaction(async (store) => {
       const now = await store.gateways.get(row.id);
       if (now === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${row.id}` });

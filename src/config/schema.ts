@@ -6,13 +6,9 @@ import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings/servi
 import { REPLICA_SETTINGS } from "./settings/clustering.ts";
 import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings/security.ts";
 import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
+import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
-import {
-  HEALTH_SETTINGS,
-  HTTP_CLIENT_SETTINGS,
-  PASSTHROUGH_SETTINGS,
-  STDIO_SETTINGS,
-} from "./settings/upstream_access.ts";
+import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
 import type { Setting, Unit } from "./settings/setting.ts";
 
 const GROUPS = {

@@ -9,6 +9,7 @@ import { Upstreams } from "./upstreams.ts";
 import { httpTransports } from "../../tests/support/http_transports.ts";
 
 const OPTIONS = {
+  stdioStart: { ms: 1_000, setting: "STDIO_START_TIMEOUT" },
   clientInfo: { name: "sluice", version: "1" },
   timeoutMs: 1_000,
   limits: { maxEntries: 100, maxBytes: 100_000 },
@@ -245,11 +246,59 @@ Deno.test("discover() speaks 2026-07-28 with an upstream that does, and needs no
   upstream.revisions = "stateless";
   const found = await discover(upstream.transport(), OPTIONS);
   assertEquals(
-    [found.protocolVersion, found.stateful, found.capabilities, found.serverInfo],
-    ["2026-07-28", false, { tools: { listChanged: true } }, { name: "fake" }],
+    [found.protocolVersion, found.protocols, found.stateful, found.capabilities, found.serverInfo],
+    ["2026-07-28", ["2026-07-28"], false, { tools: { listChanged: true } }, { name: "fake" }],
   );
   assertEquals(namesOf(found.tools), ["a", "b"]);
-  assertEquals(upstream.methods, ["server/discover", "tools/list", "tools/list"]);
+  assertEquals(upstream.methods, ["initialize", "server/discover", "tools/list", "tools/list"]);
+});
+
+Deno.test("discover() finds both kinds of revisions, and what is promised in either", async () => {
+  const upstream = upstreamWith(() => EMPTY, { logging: {} });
+  upstream.revisions = "both";
+  const found = await discover(upstream.transport(), OPTIONS);
+  assertEquals([found.protocolVersion, found.protocols, found.stateful], [
+    "2025-11-25",
+    ["2026-07-28", "2025-11-25"],
+    true,
+  ]);
+  assertEquals(upstream.methods.filter((method) => method === "DELETE").length, 1);
+});
+
+Deno.test("discover() keeps what is known of 2026-07-28 where the question gets no answer", async () => {
+  for (const protocols of [[], ["2025-11-25"], ["2026-07-28", "2025-11-25"]]) {
+    const upstream = new FakeUpstream(({ method }) => {
+      if (method !== "server/discover") return undefined;
+      throw new SluiceError("UPSTREAM_TIMEOUT", { upstream: "fake", phase: "answer", timeoutMs: 1 });
+    });
+    upstream.capabilities = {};
+    const found = await discover(upstream.transport(), OPTIONS, { protocol: "auto", protocols });
+    assertEquals(found.protocols, protocols.length === 2 ? protocols : ["2025-11-25"]);
+  }
+});
+
+Deno.test("discover() asks for the revision that the operator has decided, and for no other", async () => {
+  const known = { protocol: "2025-06-18", protocols: [] };
+  const upstream = upstreamWith(() => EMPTY);
+  upstream.revisions = "both";
+  upstream.protocolVersion = "2025-06-18";
+  assertEquals((await discover(upstream.transport(), OPTIONS, known)).protocols, ["2025-06-18"]);
+  const { protocolVersion } = upstream.received[0]!.params as { protocolVersion: string };
+  assertEquals([protocolVersion, upstream.methods.includes("server/discover")], ["2025-06-18", false]);
+
+  upstream.protocolVersion = "2025-11-25";
+  await assertRejects(
+    () => discover(upstream.transport(), OPTIONS, known),
+    SluiceError,
+    "protocol 2025-06-18",
+  );
+
+  const stateless = { protocol: "2026-07-28", protocols: [] };
+  const newer = await discover(upstream.transport(), OPTIONS, stateless);
+  assertEquals([newer.protocols, newer.stateful], [["2026-07-28"], false]);
+  upstream.revisions = "sessions";
+  const refusing = discover(upstream.transport(), OPTIONS, stateless);
+  await assertRejects(() => refusing, SluiceError, "does not speak 2026-07-28");
 });
 
 Deno.test("discover() leaves out tools with header annotations at fault, and says why", async () => {
@@ -301,17 +350,6 @@ Deno.test("discover() goes back to initialize where server/discover is answered 
   }
 });
 
-Deno.test("discover() asks once more, and longer, where initialize is what an upstream does not know", async () => {
-  let asked = 0;
-  const upstream = new FakeUpstream(({ method }) =>
-    method === "server/discover" && asked++ === 0 ? { status: 503 } : undefined
-  );
-  upstream.revisions = "stateless";
-  upstream.capabilities = {};
-  assertEquals((await discover(upstream.transport(), OPTIONS)).protocolVersion, "2026-07-28");
-  assertEquals(upstream.methods.slice(0, 3), ["server/discover", "initialize", "server/discover"]);
-});
-
 Deno.test("discover() tells what initialize was refused with where nothing suggests another revision", async () => {
   const upstream = new FakeUpstream(({ id, method }) =>
     method === "initialize"
@@ -326,7 +364,7 @@ Deno.test("discover() makes no second attempt where nothing listens", async () =
     throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "fake", reason: "refused" });
   });
   await assertRejects(() => discover(upstream.transport(), OPTIONS), SluiceError, "Cannot connect");
-  assertEquals(upstream.methods, ["server/discover"]);
+  assertEquals(upstream.methods, ["initialize"]);
 });
 
 const targetOf = (upstream: string) => ({

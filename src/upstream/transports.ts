@@ -38,8 +38,9 @@ export interface TransportsOptions {
   readonly stdioIdleMs: number;
   /** Idle time after which a shared event stream or WebSocket is closed; MCP_SESSION_POOL_IDLE_EVICTION. */
   readonly sharedIdleMs: number;
-  /** Time limit for opening a shared connection; MCP_SESSION_POOL_CREATE_TIMEOUT. */
+  /** Time limit for opening a connection without a session: MCP_SESSION_POOL_CREATE_TIMEOUT, for a process STDIO_START_TIMEOUT. */
   readonly openTimeoutMs: number;
+  readonly stdioStartTimeoutMs: number;
   /** For WebSockets. */
   readonly connect: ConnectSocket;
   readonly clock: Clock;
@@ -67,7 +68,17 @@ export class Transports {
   }
 
   make(target: TransportTarget): UpstreamTransport {
-    const { client, agentHeaders, processes, maxResponseBytes, sharedIdleMs, stdioIdleMs } = this.#options;
+    const {
+      client,
+      agentHeaders,
+      processes,
+      maxResponseBytes,
+      sharedIdleMs,
+      stdioIdleMs,
+      openTimeoutMs,
+      stdioStartTimeoutMs,
+    } = this.#options;
+    const openLimit = { ms: openTimeoutMs, setting: "MCP_SESSION_POOL_CREATE_TIMEOUT" };
     const { upstream, url } = target;
     switch (target.transport) {
       case "STREAMABLEHTTP":
@@ -83,6 +94,7 @@ export class Transports {
       case "SSE":
         return this.#duplex("sse", target, url.href, {
           open: openSseChannel(target, { ...this.#options, address: this.#addresses.of(url) }),
+          openLimit,
           idleMs: Infinity,
           sharedIdleMs,
           pingAfterMs: PING_AFTER_MS,
@@ -90,6 +102,7 @@ export class Transports {
       case "WEBSOCKET":
         return this.#duplex("websocket", target, url.href, {
           open: webSocketOpener(target, this.#options),
+          openLimit,
           idleMs: Infinity,
           sharedIdleMs,
           pingAfterMs: PING_AFTER_MS,
@@ -102,6 +115,7 @@ export class Transports {
         const address = `${url.href}#${encodeURIComponent(upstream)}`;
         return this.#duplex("stdio", target, address, {
           open,
+          openLimit: { ms: stdioStartTimeoutMs, setting: "STDIO_START_TIMEOUT" },
           idleMs: stdioIdleMs,
           sharedIdleMs: stdioIdleMs,
           pingAfterMs: Infinity,
@@ -120,12 +134,11 @@ export class Transports {
     kind: DuplexTransportOptions["kind"],
     { upstream }: TransportTarget,
     address: string,
-    rest: Pick<DuplexTransportOptions, "open" | "idleMs" | "sharedIdleMs" | "pingAfterMs">,
+    rest: Pick<DuplexTransportOptions, "open" | "openLimit" | "idleMs" | "sharedIdleMs" | "pingAfterMs">,
   ): DuplexTransport {
-    const { maxResponseBytes, openTimeoutMs, clock } = this.#options;
+    const { maxResponseBytes, clock } = this.#options;
     return new DuplexTransport({
       ...rest,
-      openTimeoutMs,
       kind,
       upstream,
       address,

@@ -1,41 +1,37 @@
 // Room `upstream`: the gateway's client side. It sends calls to registered MCP servers over any transport, and knows no
 // downstream endpoint.
-// This file is one registered upstream. It chooses the session of a call: the shared stateless connection, the client's own
-// session, a pooled session, or a new one. It also handles sessions that have expired.
+// This file is one registered upstream. It chooses the session of a call: none where none is needed, the client's own, the caller's,
+// a pooled one, or a new one. It also handles sessions that have expired.
 import { isError, type SluiceError } from "../base/errors.ts";
 import { logLevelIn } from "../mcp/claims.ts";
-import { STATELESS_REVISION } from "../mcp/revisions.ts";
+import { rankOf } from "../mcp/log_levels.ts";
+import { LATEST_SESSION_REVISION, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
 import type {
+  SessionCall,
   SessionTransfer,
   Subscription,
   SubscriptionFilter,
   UpstreamChannel,
 } from "./session/upstream_channel.ts";
-import { unlessAborted } from "../base/cancellation.ts";
-import {
-  endOf,
-  failureInLostSession,
-  type Outcome,
-  SessionLoss,
-  type Suspicion,
-} from "./session/session_loss.ts";
+import { SessionLoss } from "./session/session_loss.ts";
 import type { RpcAnswer } from "./client/client_peer.ts";
 import { ClientSessions } from "./bound/client_sessions.ts";
 import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
 import { SessionOpener } from "./bound/session_opener.ts";
-import { isOurDoing, isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
-import { inTime } from "./resilience/deadline.ts";
-import { deadlineOf } from "./session/upstream_channel.ts";
-import { declaredBy, PoolKeys } from "./pool/pool_keys.ts";
+import { isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
-import type { PoolKey } from "./pool/session_key.ts";
 import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";
-import { Tenants } from "./bound/tenants.ts";
+import type { CallerKey } from "./bound/caller_sessions.ts";
+import type { ForwardedCall, LiveCall } from "./bound/forwarded_call.ts";
+import { PooledCalls } from "./bound/pooled_calls.ts";
+import { EVERYBODY, Tenants } from "./bound/tenants.ts";
+import { capabilitiesOf, MAX_CAPABILITIES_CHARS } from "./pool/pool_keys.ts";
 import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
-import { tellLogLevel } from "./bound/client_preferences.ts";
 
 export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
+
+const NO_HEADERS = new Headers();
 
 export class Upstream {
   readonly id: string;
@@ -46,11 +42,12 @@ export class Upstream {
   readonly #profile: UpstreamProfile;
   readonly #deps: UpstreamDeps;
   readonly #retries = new RetryBudget();
-  readonly #keys: PoolKeys;
   readonly #tenants: Tenants;
+  readonly #isHttp: boolean;
   readonly #opener: SessionOpener;
   readonly #clients: ClientSessions;
   readonly #losses = new SessionLoss();
+  readonly #pooled: PooledCalls;
   readonly #notifications: UpstreamNotifications;
   #retired = false;
 
@@ -61,14 +58,9 @@ export class Upstream {
     this.capabilities = profile.capabilities;
     this.#transport = transport;
     this.#deps = deps;
-    this.#keys = new PoolKeys(deps.identities, {
-      url: transport.address,
-      transport: transport.kind,
-      upstreamId: this.id,
-      upstream: this.name,
-    });
+    this.#isHttp = transport.kind === "streamable-http";
     const opener = this.#opener = new SessionOpener(profile, transport, deps);
-    this.#clients = new ClientSessions({
+    const parts = {
       upstreamId: this.id,
       transport,
       opener,
@@ -76,13 +68,15 @@ export class Upstream {
       isRetired: () => this.#retired,
       losses: this.#losses,
       onLost: () => deps.onSessionLost(this.name),
-    });
-    this.#tenants = new Tenants(profile, deps.identities);
+    };
+    this.#clients = new ClientSessions(parts);
+    this.#pooled = new PooledCalls({ ...parts, deps });
+    this.#tenants = new Tenants(profile.isolation, deps.identities);
     this.#notifications = new UpstreamNotifications({
       id: this.id,
       name: this.name,
       capabilities: () => this.capabilities,
-      stateless: () => opener.stateless,
+      without: (revision) => opener.without(revision),
       open: (opening) => opener.open(opening),
       limits: opener.limits,
       tenantOf: (bound) => this.#tenants.ofSession(bound),
@@ -138,7 +132,7 @@ export class Upstream {
 
   /** Lets a client that listens hear the upstream again, after its sessions were closed by a change of the catalog. */
   async reopen(bound: BoundSessions): Promise<void> {
-    if (this.#opener.stateless === null) await this.#clients.reopen(bound);
+    if (this.#opener.without(LATEST_SESSION_REVISION) === null) await this.#clients.reopen(bound);
     await this.listen(bound);
   }
 
@@ -191,6 +185,7 @@ export class Upstream {
     this.#notifications.end();
     this.#transport.retire?.();
     this.#deps.pool.closeUpstream(this.id);
+    this.#deps.callers.review(this.id, false);
   }
 
   /** Closes the pooled sessions. Those that are in use are closed when they are returned. */
@@ -207,13 +202,14 @@ export class Upstream {
     this.#opener.close(reason);
     this.#notifications.end();
     this.#deps.pool.cutUpstream(this.id, reason);
+    this.#deps.callers.review(this.id, true);
     this.#transport.close?.();
   }
 
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {
     this.#opener.requireOpen();
     const passed = this.#profile.passthrough.select(call.received);
-    const own = this.#transport.kind === "streamable-http" ? call : this.#asTenant(call, passed);
+    const own = this.#isHttp ? call : this.#asTenant(call, passed);
     return this.#send(method, params, own, passed);
   }
 
@@ -221,7 +217,7 @@ export class Upstream {
   #asTenant(call: UpstreamCall, passed: HeaderList): UpstreamCall {
     const tenant = this.#tenants.of(call, passed);
     if (tenant === call.bound?.tenant) {
-      call.bound.releaseAtEnd(this.id, () => this.#opener.stateless?.release?.(tenant));
+      call.bound.releaseAtEnd(this.id, () => this.#opener.release(tenant));
     }
     return { ...call, tenant };
   }
@@ -232,18 +228,96 @@ export class Upstream {
     call: UpstreamCall,
     passed: HeaderList,
   ): Promise<RpcAnswer> {
-    const { stateless } = this.#opener;
-    if (stateless !== null) return this.#callStateless(stateless, method, params, call, passed);
-    const shared = this.#profile.sessionMode === "shared";
-    if (call.bound !== null && !shared) return this.#clients.call(call.bound, method, params, call, passed);
-    const isPooled = (shared || this.#deps.poolEnabled) && !this.#retired;
-    const key = isPooled && this.#logLevelOf(params, call) === null ? this.#keys.of(call, passed) : null;
-    return key !== null
-      ? this.#callPooled(key, method, params, call, passed)
-      : this.#callOnce(method, params, call, passed);
+    const channel = this.#opener.without(call.revision);
+    const isClients = call.bound !== null && this.#profile.isolation === "session";
+    if (channel !== null) {
+      if (isClients || this.#isHttp) return this.#callWithoutSession(channel, method, params, call, passed);
+    } else if (isClients) return this.#clients.call(call.bound!, method, params, call, passed);
+    else if (this.#retired || this.#mayPool(call)) return this.#pooled.call(method, params, call, passed);
+    const tenant = call.tenant ?? this.#tenants.of(call, passed);
+    // What everybody's session is asked could reach the wrong client. So it declares nothing.
+    const capabilities = tenant === EVERYBODY ? undefined : capabilitiesOf(call);
+    const key = { upstreamId: this.id, tenant, capabilities };
+    const way = this.#deps.owners.wayTo(key);
+    if (way === null) return this.#callAsTenant(key, method, params, call, passed);
+    const { revision, token, timeoutMs, timeoutSetting, startedAt, paramHeaders, wrapsResults } = call;
+    const clientCapabilities = call.bound?.client.capabilities ?? call.clientCapabilities;
+    const limits = { timeoutMs, timeoutSetting, startedAt, paramHeaders, wrapsResults };
+    const isAskable = call.client?.request !== undefined;
+    const caller = { token, revision, clientCapabilities, isAskable, passed };
+    return way({ ...key, ...limits, ...caller, method }, params, call);
   }
 
-  async #callStateless(
+  /**
+   * Serves a call that another worker has forwarded, because this one keeps the caller's sessions.
+   * @throws {SluiceError} like `request`
+   */
+  async serve(
+    forwarded: ForwardedCall,
+    params: string | undefined,
+    live: LiveCall & Pick<SessionCall, "caller">,
+  ): Promise<RpcAnswer> {
+    this.#opener.requireOpen();
+    const { method, passed, upstreamId, tenant, capabilities } = forwarded;
+    const call = { ...forwarded, ...live, bound: null, received: NO_HEADERS };
+    return await this.#callAsTenant({ upstreamId, tenant, capabilities }, method, params, call, passed);
+  }
+
+  #callAsTenant(
+    key: CallerKey,
+    method: string,
+    params: string | undefined,
+    call: UpstreamCall,
+    passed: HeaderList,
+  ): Promise<RpcAnswer> {
+    const channel = this.#opener.without(call.revision);
+    if (channel !== null) return this.#callWithoutSession(channel, method, params, call, passed);
+    const isTooLong = key.capabilities !== undefined && key.capabilities.length > MAX_CAPABILITIES_CHARS;
+    return isTooLong
+      ? this.#pooled.call(method, params, call, passed)
+      : this.#callAsCaller(key, method, params, call, passed);
+  }
+
+  /** Whether the pool, or a session for the call alone, serves a call that does not use its client's own session. */
+  #mayPool({ revision }: UpstreamCall): boolean {
+    if (!this.#isHttp) return false;
+    switch (this.#profile.isolation) {
+      case "session":
+        // In these revisions a call without a session expects nothing to be kept for it.
+        return revision !== STATELESS_REVISION;
+      case "caller":
+        return this.#deps.poolEnabled;
+      case "shared":
+        return false;
+    }
+  }
+
+  /** Uses the session of the caller, or of everybody. */
+  async #callAsCaller(
+    key: CallerKey,
+    method: string,
+    params: string | undefined,
+    call: UpstreamCall,
+    passed: HeaderList,
+  ): Promise<RpcAnswer> {
+    const isShared = key.tenant === EVERYBODY;
+    return await this.#deps.callers.run(key, isShared ? undefined : call.caller, async (own) => {
+      if (!isShared) await this.#tellLogLevel(own, params, call);
+      return await this.#clients.call(own, method, params, call, passed);
+    });
+  }
+
+  /** A request of 2026-07-28 names its own log level. The session gets the most talkative; clients hear what they have asked for. */
+  async #tellLogLevel(own: BoundSessions, params: string | undefined, call: UpstreamCall): Promise<void> {
+    if (call.revision !== STATELESS_REVISION || !("logging" in this.capabilities)) return;
+    const level = logLevelIn(params);
+    const { logLevel: before } = own.client;
+    if (level === null || (before !== null && rankOf(before) <= rankOf(level))) return;
+    await own.client.setLogLevel(level);
+    await this.#clients.tellLogLevel(own);
+  }
+
+  async #callWithoutSession(
     session: UpstreamChannel,
     method: string,
     params: string | undefined,
@@ -252,7 +326,7 @@ export class Upstream {
   ): Promise<RpcAnswer> {
     // The stream will use the headers of the subscription request.
     if (method === "resources/subscribe" && call.bound !== null) {
-      this.#notifications.streamFor(call.bound, passed);
+      this.#notifications.streamFor(call.bound, passed, call.tenant);
     }
     // Without sessions there is no handshake to count, so the circuit breaker counts the calls.
     const opener = this.#opener;
@@ -273,113 +347,5 @@ export class Upstream {
       opener.forget(session);
       return this.#send(method, params, call, passed);
     }
-  }
-
-  async #callPooled(
-    key: PoolKey,
-    method: string,
-    params: string | undefined,
-    call: UpstreamCall,
-    passed: HeaderList,
-  ): Promise<RpcAnswer> {
-    const { pool } = this.#deps;
-    let mayBeNew = true;
-    for (;;) {
-      const lease = pool.tryLease(key) ?? await inTime(
-        deadlineOf(call),
-        { upstream: this.name, phase: "provide a session for the call", signal: call.signal },
-        (waiting) =>
-          pool.lease(
-            key,
-            (signal) =>
-              this.#opener.handshake({
-                passed,
-                signal,
-                caller: call.caller,
-                clientCapabilities: declaredBy(call),
-              }),
-            waiting,
-          ),
-      );
-      const { session } = lease;
-      let outcome: Outcome;
-      try {
-        const answer = await session.request(method, params, call, session.isStateful ? undefined : passed);
-        if (!answer.failed) {
-          // A stateless connection is not worth pooling.
-          lease.release(session.isStateful ? "ok" : "broken");
-          return answer;
-        }
-        outcome = { answer };
-      } catch (error) {
-        outcome = { error };
-      }
-      const isExpired = "error" in outcome && isError(outcome.error, "UPSTREAM_SESSION_EXPIRED");
-      const suspicion = isExpired ? null : await this.#suspects(session, outcome, call);
-      const isSound = suspicion === null && session.isStateful &&
-        ("answer" in outcome || isOurDoing(outcome.error));
-      lease.release(isSound ? "ok" : "broken");
-      // A session that was opened for this call cannot have been lost by a restart that nobody noticed.
-      if (suspicion !== null && !lease.reused) this.#losses.disproved();
-      // The upstream no longer knows this pooled session. Try the remaining ones, then a new one; allow that one to be lost
-      // once as well, in case the upstream is restarting.
-      const isLost = isExpired || suspicion?.isUnexecuted === true;
-      if (!isLost || !(lease.reused || mayBeNew)) {
-        return endOf(suspicion === null ? outcome : failureInLostSession(outcome, this.name));
-      }
-      mayBeNew &&= lease.reused;
-      if (this.#retired) return await this.#callOnce(method, params, call, passed);
-    }
-  }
-
-  /** See `SessionLoss.suspects`; within the time of the call. */
-  async #suspects(
-    session: UpstreamChannel,
-    outcome: Outcome,
-    call: UpstreamCall,
-  ): Promise<Suspicion | null> {
-    if ("error" in outcome && isError(outcome.error, "UPSTREAM_SESSION_EXPIRED")) {
-      return { isUnexecuted: true };
-    }
-    if (call.signal?.aborted) return null;
-    const work = { upstream: this.name, phase: "answer a ping", signal: call.signal };
-    return await inTime(
-      deadlineOf(call),
-      work,
-      (giveUp) => unlessAborted(this.#losses.suspects(session, outcome), giveUp),
-    ).catch(() => null);
-  }
-
-  /** Runs a call in a session of its own, when the call has no downstream session and cannot use the pool. */
-  async #callOnce(
-    method: string,
-    params: string | undefined,
-    call: UpstreamCall,
-    passed: HeaderList,
-  ): Promise<RpcAnswer> {
-    const { client } = call;
-    const clientCapabilities = declaredBy(call);
-    const opener = this.#opener;
-    const session = await inTime(
-      deadlineOf(call),
-      { upstream: this.name, phase: "open a session", signal: call.signal },
-      (signal) => opener.open({ passed, signal, caller: call.caller, clientCapabilities, client }),
-    );
-    try {
-      // The session serves this request only, so its log level can be set for it.
-      const logLevel = this.#logLevelOf(params, call);
-      if (logLevel !== null) await tellLogLevel(session, logLevel, opener.limits);
-      return await session.request(method, params, call, session.isStateful ? undefined : passed);
-    } finally {
-      // The answer does not wait for the session to close.
-      if (session !== opener.stateless) void session.close();
-    }
-  }
-
-  /** The log level of a 2026-07-28 request, for an upstream where the level belongs to the session. */
-  #logLevelOf(params: string | undefined, { revision, bound }: UpstreamCall): string | null {
-    return revision === STATELESS_REVISION && bound === null && "logging" in this.capabilities
-      ? logLevelIn(params)
-      : null;
   }
 }

@@ -11,7 +11,6 @@ const PATHS: readonly [name: string, given: Given, bound: () => BoundSessions | 
   ["pooled", {}, () => null],
   ["per call", { deps: { poolEnabled: false } }, () => null],
   ["bound", {}, () => new BoundSessions()],
-  ["shared", { profile: { sessionMode: "shared" } }, () => new BoundSessions()],
 ];
 
 Deno.test("Upstream.request() opens the circuit at the threshold, fails fast, and closes it by one probe", async () => {

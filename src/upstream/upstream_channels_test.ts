@@ -10,21 +10,22 @@ import {
   statelessScript,
 } from "../../tests/support/fake_peers.ts";
 import { call } from "../../tests/support/pooled_upstream.ts";
-import { upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
+import { type GivenProfile, upstreamDeps, upstreamProfile } from "../../tests/support/upstream_deps.ts";
 import { waitFor } from "../../tests/support/wait_for.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
-import { META, STATELESS_REVISION } from "../mcp/revisions.ts";
+import { type AnyRevision, META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import { TASKS_EXTENSION } from "../mcp/tasks.ts";
 import { BoundSessions } from "./bound/bound_sessions.ts";
 import { ClientState } from "./client/client_state.ts";
 import { discover } from "./discover.ts";
 import { probeUpstream } from "./health/probe.ts";
-import { Upstream, type UpstreamCall, type UpstreamDeps, type UpstreamProfile } from "./upstream.ts";
+import { Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
 
 const OPTIONS = {
   clientInfo: { name: "test", version: "1" },
   timeoutMs: 300,
+  stdioStart: { ms: 300, setting: "STDIO_START_TIMEOUT" },
   limits: { maxEntries: 100, maxBytes: 10_000 },
 };
 const REFUSED = { error: { code: -32000, message: "Server not initialized" } };
@@ -39,12 +40,12 @@ function setUp(
   rowSays: string | null,
   script: Script,
   deps: Partial<UpstreamDeps> = {},
-  profile: Partial<UpstreamProfile> = {},
+  profile: GivenProfile = {},
 ) {
   const fake = new FakePeers(systemClock, script);
   const upstream = new Upstream(
     upstreamProfile({ statelessRevision: rowSays, ...profile }),
-    fake.transport({ openTimeoutMs: 300 }),
+    fake.transport({ openLimit: { ms: 300, setting: "A_SETTING" } }),
     upstreamDeps(deps),
   );
   const ask = async (bound: BoundSessions | null = null) =>
@@ -52,39 +53,85 @@ function setUp(
   return { fake, upstream, ask };
 }
 
-Deno.test("discover() finds a 2026-07-28 server on a channel, whether it knows older revisions or not", async () => {
-  for (const script of [statelessScript, dualScript]) {
+Deno.test("discover() asks a channel for initialize first, and for 2026-07-28 where that is refused, on the same one", async () => {
+  const fake = new FakePeers(systemClock, statelessScript);
+  const found = await discover(fake.transport(), OPTIONS);
+  assertEquals([found.protocolVersion, found.protocols, found.stateful], [
+    STATELESS_REVISION,
+    [STATELESS_REVISION],
+    false,
+  ]);
+  assertEquals([fake.peers.length, fake.open], [1, 0]);
+  assertEquals(fake.last.methods.slice(0, 2), ["initialize", "server/discover"]);
+});
+
+Deno.test("discover() finds that a server of both kinds serves one of them at a time, by its refusal", async () => {
+  const pinned: Script = (said, peer) => {
+    const isInitialized = peer.methods[0] === "initialize";
+    if (said.method !== "server/discover") return sessionScript(undefined)(said, peer);
+    return isInitialized ? { error: { code: -32600, message: "initialized" } } : { result: DISCOVERED };
+  };
+  for (const [script, started] of [[dualScript, 1], [pinned, 2]] as const) {
     const fake = new FakePeers(systemClock, script);
     const found = await discover(fake.transport(), OPTIONS);
-    assertEquals([found.protocolVersion, found.stateful], [STATELESS_REVISION, false]);
-    assertEquals([fake.peers.length, fake.open, fake.last.methods.includes("initialize")], [1, 0, false]);
+    const both = [STATELESS_REVISION, "2025-11-25"];
+    assertEquals([found.protocolVersion, found.protocols, found.stateful], ["2025-11-25", both, true]);
+    assertEquals([fake.peers.length, fake.open, fake.peers[0]!.methods[0]], [started, 0, "initialize"]);
+    // What is known costs no second process.
+    const again = new FakePeers(systemClock, script);
+    const known = { protocol: "auto", protocols: both };
+    assertEquals((await discover(again.transport(), OPTIONS, known)).protocols, both);
+    assertEquals(again.peers.length, 1);
   }
 });
 
-Deno.test("discover() shakes hands with an older server on a channel of its own, whatever the probe did to it", async () => {
-  const odd = [REFUSED, { result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
+Deno.test("discover() starts an older server once, whatever it does when it is asked for 2026-07-28", async () => {
+  const unknown = { error: { code: -32601, message: "Method not found" } };
+  const odd = [unknown, { result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
   for (const onProbe of [...odd, "exit" as const, undefined]) {
     const fake = new FakePeers(systemClock, sessionScript(onProbe));
     const found = await discover(fake.transport(), OPTIONS);
-    assertEquals([found.protocolVersion, found.stateful], ["2025-11-25", true]);
-    const [probed, spokenTo] = fake.peers;
-    assertEquals(probed!.methods[0], "server/discover");
-    assertEquals(spokenTo!.methods.slice(0, 2), ["initialize", "notifications/initialized"]);
-    assertEquals([fake.peers.length, fake.open], [2, 0]);
+    assertEquals([found.protocolVersion, found.protocols, found.stateful], [
+      "2025-11-25",
+      ["2025-11-25"],
+      true,
+    ]);
+    assertEquals([fake.peers.length, fake.open], [1, 0]);
+    assertEquals(fake.last.methods.slice(0, 2), ["initialize", "notifications/initialized"]);
   }
 });
 
-Deno.test("discover() asks a server again that was too slow for the probe and refuses the handshake", async () => {
-  let isSlow = true;
-  const fake = new FakePeers(systemClock, (said, peer) => {
-    if (said.method === "initialize") {
-      isSlow = false;
-      return { error: { code: -32600, message: "Invalid Request" } };
-    }
-    return isSlow ? undefined : statelessScript(said, peer);
-  });
-  assertEquals((await discover(fake.transport(), OPTIONS)).protocolVersion, STATELESS_REVISION);
-  assertEquals(fake.open, 0);
+Deno.test("discover() gives a process the whole time to start, and asks it nothing else meanwhile", async () => {
+  const fake = new FakePeers(systemClock, () => undefined);
+  const stdioStart = { ms: 50, setting: "STDIO_START_TIMEOUT" };
+  const options = { ...OPTIONS, timeoutMs: 10, stdioStart };
+  const error = await assertRejects(() => discover(fake.transport(), options), SluiceError);
+  assertEquals([error.code, error.params.timeoutMs, error.params.setting], [
+    "UPSTREAM_TIMEOUT",
+    50,
+    "STDIO_START_TIMEOUT",
+  ]);
+  assertEquals(fake.peers.map(({ methods }) => methods), [["initialize"]]);
+});
+
+Deno.test("Upstream.request() speaks to a server of both kinds in the client's kind of revisions", async () => {
+  const { fake, upstream } = setUp(null, dualScript, {}, { revisions: { sessions: true, stateless: true } });
+  const bound = new BoundSessions();
+  const ask = async (revision: AnyRevision) =>
+    await upstream.request(
+      "tools/call",
+      '{"name":"t"}',
+      call({ bound: revision === STATELESS_REVISION ? null : bound, revision }),
+    );
+  for (const revision of ["2025-11-25", STATELESS_REVISION, "2025-11-25", STATELESS_REVISION] as const) {
+    await ask(revision);
+  }
+  assertEquals(fake.peers.map(({ methods }) => methods), [
+    ["initialize", "notifications/initialized", "tools/call", "tools/call"],
+    METHODS_OF_TWO_CALLS,
+  ]);
+  upstream.retire();
+  await bound.end();
 });
 
 Deno.test("discover() says why nothing can be started, and starts nothing twice", async () => {
@@ -123,7 +170,7 @@ Deno.test("Upstream.request() has a process for each session and each caller of 
 });
 
 Deno.test("Upstream.request() has one process for everybody where the operator has said so", async () => {
-  const { fake, ask } = setUp(STATELESS_REVISION, statelessScript, {}, { sessionMode: "shared" });
+  const { fake, ask } = setUp(STATELESS_REVISION, statelessScript, {}, { isolation: "shared" });
   const bound = new BoundSessions();
   await Promise.all([ask(), ask(bound)]);
   await bound.end();
@@ -136,11 +183,7 @@ Deno.test("Upstream.request() speaks to an upstream in an older revision as its 
     for (let i = 0; i < 2; i++) assertEquals(await ask(), "tools/call");
     assertEquals(
       fake.peers.map(({ methods }) => methods),
-      [1, 2].map(() => [
-        "initialize",
-        "notifications/initialized",
-        "tools/call",
-      ]),
+      [["initialize", "notifications/initialized", "tools/call", "tools/call"]],
     );
   }
 });

@@ -82,15 +82,21 @@ Deno.test("Upstream.request() bound stays out of the pool, though it is switched
   assertEquals(pool.snapshot().total_sessions_created, 1);
 });
 
-Deno.test("Upstream.request() shared pools all calls of one identity, though the pool is switched off", async () => {
-  const { ask, sessionsOf } = setUp({ profile: { sessionMode: "shared" }, deps: { poolEnabled: false } });
-  const bob = { issuer: "i", subject: "bob", reach: "" };
-  const [one, two, his] = [new BoundSessions(), new BoundSessions(), new BoundSessions()];
-  for (const bound of [one, two, null]) await ask({ bound });
-  for (const bound of [his, null]) await ask({ bound, token: bob });
-  await ask({ bound: two });
-  assertEquals(sessionsOf("tools/call"), ["s1", "s1", "s1", "s2", "s2", "s1"]);
-  assertEquals([one.size, two.size, his.size], [0, 0, 0]);
+Deno.test("Upstream.request() gives all calls one session by caller, or one for everybody, as the operator decides", async () => {
+  const cases = [["caller", ["s1", "s1", "s1", "s2", "s2", "s1"]], ["shared", Array(6).fill("s1")]] as const;
+  for (const [isolation, expected] of cases) {
+    for (const poolEnabled of [false, true]) {
+      // The pool may give a caller several at the same time, and one after the other the same.
+      const { ask, sessionsOf } = setUp({ profile: { isolation }, deps: { poolEnabled } });
+      const bob = { issuer: "i", subject: "bob", reach: "" };
+      const [one, two, his] = [new BoundSessions(), new BoundSessions(), new BoundSessions()];
+      for (const bound of [one, two, null]) await ask({ bound });
+      for (const bound of [his, null]) await ask({ bound, token: bob });
+      await ask({ bound: two });
+      assertEquals(sessionsOf("tools/call"), expected);
+      assertEquals([one.size, two.size, his.size], [0, 0, 0]);
+    }
+  }
 });
 
 Deno.test("Upstream.request() pooled lets one call at a time into a session, and no more sessions than allowed", async () => {

@@ -132,7 +132,7 @@ Deno.test("Upstream.request() opens a session with what the client of the call c
   assertEquals(declared, [{ sampling: {} }, {}, { roots: {} }]);
 });
 
-Deno.test("Upstream.request() pools no session of a client that declares a book", async () => {
+Deno.test("Upstream.request() keeps no session of a client that declares a book", async () => {
   const { fake, upstream } = pooled();
   const clientCapabilities = JSON.stringify({ experimental: { book: "x".repeat(2_000) } });
   for (let i = 0; i < 2; i++) {
@@ -176,18 +176,19 @@ Deno.test("Upstream.request() puts a question of an older upstream to the sessio
   assertEquals(await answered.promise, { jsonrpc: "2.0", id: "q", result: { text: "hi" } });
 });
 
-Deno.test("Upstream.request() sets the log level that a sessionless request asks for in a session of its own", async () => {
+Deno.test("Upstream.request() gives a caller's session the most talkative log level that its requests have asked for", async () => {
   const { fake, upstream } = pooled({ profile: { capabilities: { logging: {} } } });
   const loud = `{"name":"t","_meta":{${CLAIMS},"${META.logLevel}":"debug"}}`;
-  await upstream.request("tools/call", loud, sessionlessCall());
-  await upstream.request("tools/call", PARAMS, sessionlessCall());
-  await settle();
-  const level = fake.received.find(({ method }) => method === "logging/setLevel")!;
-  assertEquals([level.params, level.sessionId], [{ level: "debug" }, "s1"]);
-  const calls = fake.received.filter(({ method }) => method === "tools/call").map(({ sessionId }) =>
-    sessionId
-  );
-  assertEquals([calls, fake.methods.filter((method) => method === "DELETE").length], [["s1", "s2"], 1]);
+  const quiet = loud.replace("debug", "error");
+  for (const params of [quiet, loud, quiet, PARAMS]) {
+    await upstream.request("tools/call", params, sessionlessCall());
+  }
+  const levels = fake.received.filter(({ method }) => method === "logging/setLevel");
+  assertEquals(levels.map(({ params, sessionId }) => [params, sessionId]), [
+    [{ level: "error" }, "s1"],
+    [{ level: "debug" }, "s1"],
+  ]);
+  assertEquals(fake.methods.filter((method) => method === "initialize").length, 1);
 });
 
 Deno.test("Upstream.request() with an open circuit asks a stateless upstream server/discover first", async () => {

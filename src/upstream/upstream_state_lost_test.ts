@@ -21,7 +21,7 @@ function processes(profile: Partial<UpstreamProfile> = {}) {
     clock: systemClock,
     idleMs: Infinity,
     sharedIdleMs: Infinity,
-    openTimeoutMs: 1_000,
+    openLimit: { ms: 1_000, setting: "A_SETTING" },
     pingAfterMs: Infinity,
     connections,
     onStray: () => {},
@@ -100,7 +100,7 @@ Deno.test("Upstream.request() says nothing of sessions that are opened anew over
   await increment(http, bound);
   assertEquals(kept, [], "such a session can move");
 
-  const shared = processes({ sessionMode: "shared" });
+  const shared = processes({ isolation: "shared" });
   const after = client(["u"]);
   assertEquals(await increment(shared.upstream, after.bound), '{"count":1}');
   assertEquals(after.kept, []);

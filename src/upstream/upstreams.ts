@@ -1,5 +1,7 @@
 // All registered upstreams of this worker, updated with each catalog.
 import { isError, SluiceError, toSluiceError } from "../base/errors.ts";
+import { isSessionRevision } from "../mcp/revisions.ts";
+import { spokenRevisions } from "../mcp/spoken_revisions.ts";
 import type { GatewayRow } from "../store/registry/rows.ts";
 import type { BoundSessions } from "./bound/bound_sessions.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
@@ -57,7 +59,9 @@ export class Upstreams {
         row.authType,
         row.authSecret,
         row.caCertificate,
-        row.sessionMode,
+        row.isolation,
+        row.protocol,
+        row.protocols,
         row.passthroughHeaders,
         row.stateful,
         row.protocolVersion,
@@ -164,10 +168,13 @@ export class Upstreams {
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
+      const revisions = spokenRevisions(row);
       const profile = {
         id: row.id,
-        sessionMode: row.sessionMode,
-        statelessRevision: row.stateful === false ? row.protocolVersion : null,
+        isolation: row.isolation,
+        revisions,
+        wantedRevision: isSessionRevision(row.protocol) ? row.protocol : null,
+        plainRevision: revisions.sessions && row.stateful === false ? row.protocolVersion : null,
         passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
         capabilities: row.capabilities,
       };

@@ -67,7 +67,8 @@ export function expectedFailures(
   upstream: UpstreamRevisions | "process",
 ): readonly ExpectedFailure[] {
   if (revision === "2025-11-25") {
-    return [LISTS_ARE_JSON, upstream === "sessions" ? CLIENT_KEEPS_ITS_STREAM : NOTHING_TO_RESUME];
+    const hasSessions = upstream === "sessions" || upstream === "both";
+    return [LISTS_ARE_JSON, hasSessions ? CLIENT_KEEPS_ITS_STREAM : NOTHING_TO_RESUME];
   }
   if (upstream === "process") return [KEYS_ARE_OURS];
   return upstream === "sessions" ? SESSIONLESS_CLIENT_OF_SESSION_UPSTREAM : [];

@@ -65,6 +65,7 @@ export async function createVirtualServer(sluice: Gateway, id: string): Promise<
       id,
       name: "conformance",
       naming: "original",
+      revisions: "all",
       associated_tools: idsOf(await all("/tools")),
       associated_resources: idsOf([...await all("/resources"), ...resourceTemplates]),
       associated_prompts: idsOf(await all("/prompts")),

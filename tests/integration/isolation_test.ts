@@ -1,8 +1,95 @@
-// Who meets whose state: upstreams that keep something for their client, and clients that must not find what is another's.
+// Who meets whose state: upstreams that keep something for their client, and clients that must find all that is theirs and nothing
+// else. Every cell of client, upstream and isolation.
 import { assertEquals } from "@std/assert";
-import { connectStateless, connectV1 } from "../support/mcp_clients.ts";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/mcp"
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/webStandardStreamableHttp"
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
+import { serveOnLoopback } from "../support/loopback_server.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { connectAuto, connectStateless, connectV1 } from "../support/mcp_clients.ts";
 import { Sluice } from "../support/sluice.ts";
-import { conformanceLaunch } from "../support/stdio_upstream.ts";
+import { conformanceLaunch, counterLaunch } from "../support/stdio_upstream.ts";
+
+type Isolation = "session" | "caller" | "shared";
+type Kind = "session" | "stateless" | "rpc";
+
+/** One who calls, and the calls. */
+interface Actor {
+  readonly user: string;
+  readonly kind: Kind;
+  readonly name: string;
+  increment(tool: string): Promise<number>;
+}
+
+const CALLS = 4;
+
+/** By whom an actor's counter is shared; null: each call has one of its own. */
+function holderOf({ user, kind, name }: Actor, isolation: Isolation, isProcess: boolean): string | null {
+  if (isolation === "shared") return "everybody";
+  if (isolation === "caller") return user;
+  if (kind === "session") return name;
+  return kind === "rpc" && !isProcess ? null : user;
+}
+
+async function actorsOf(sluice: Sluice, stack: AsyncDisposableStack): Promise<Actor[]> {
+  const actors: Actor[] = [];
+  for (const user of ["ann@example.com", "bob@example.com"]) {
+    const token = await sluice.token({ username: user, admin: false });
+    for (const kind of ["session", "session", "stateless", "stateless"] as const) {
+      const connect = kind === "session" ? connectV1 : connectStateless;
+      const client = stack.use(await connect(`${sluice.url}/mcp`, { token }));
+      actors.push({
+        user,
+        kind,
+        name: `${user} ${actors.length}`,
+        increment: async (tool) => Number((await client.callTool(tool)).content[0].text),
+      });
+    }
+    actors.push({
+      user,
+      kind: "rpc",
+      name: `${user} rpc`,
+      increment: async (tool) => {
+        const { body } = await sluice.rpc("tools/call", { name: tool }, token);
+        return Number(body.result.content[0].text);
+      },
+    });
+  }
+  return actors;
+}
+
+Deno.test("Nobody meets another's state, and everybody finds his own, in every cell of client, upstream and isolation", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const sluice = stack.use(await Sluice.start({ env: { STDIO_ENABLED: "true", MCP_REVISIONS: "all" } }));
+  const cells: { name: string; isolation: Isolation; isProcess: boolean }[] = [];
+  for (const isolation of ["session", "caller", "shared"] as const) {
+    const http = stack.use(CounterUpstream.start());
+    await sluice.registerUpstream(`http-${isolation}`, http.url, { isolation });
+    const launch = counterLaunch(`mark-${crypto.randomUUID()}`);
+    const registration = { name: `stdio-${isolation}`, transport: "STDIO", isolation, ...launch };
+    assertEquals((await sluice.api("POST", "/gateways", registration)).status, 200);
+    cells.push({ name: `http-${isolation}`, isolation, isProcess: false });
+    cells.push({ name: `stdio-${isolation}`, isolation, isProcess: true });
+  }
+  const actors = await actorsOf(sluice, stack);
+  for (const { name, isolation, isProcess } of cells) {
+    await t.step(name, async () => {
+      const told = new Map<string, number[]>();
+      await Promise.all(actors.map(async (actor) => {
+        for (let i = 0; i < CALLS; i++) {
+          const answer = await actor.increment(`${name}-increment`);
+          const holder = holderOf(actor, isolation, isProcess) ?? `call ${crypto.randomUUID()}`;
+          told.set(holder, [...told.get(holder) ?? [], answer]);
+        }
+      }));
+      for (const [holder, answers] of told) {
+        assertEquals(answers.toSorted((a, b) => a - b), answers.map((_, i) => i + 1), holder);
+      }
+    });
+  }
+});
 
 Deno.test("A 2026-07-28 process is never shared by two callers or two sessions, in either kind of revisions", async () => {
   await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true" } });
@@ -24,5 +111,92 @@ Deno.test("A 2026-07-28 process is never shared by two callers or two sessions, 
     all.push(await processesOf(username, connectStateless));
     for (let i = 0; i < 2; i++) all.push(await processesOf(username, connectV1));
   }
-  assertEquals(new Set(all.flat()).size, all.flat().length);
+  // Each has one, whichever worker its calls reach.
+  assertEquals([new Set(all.flat()).size, all.length], [6, 6]);
+  assertEquals(all.map(({ length }) => length), all.map(() => 1));
 });
+
+Deno.test("A client that prefers 2026-07-28 gets it where no upstream keeps state from it, else a session and its state", async () => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start();
+  const token = await sluice.token();
+  const { id } = await sluice.registerUpstream("counter", counter.url);
+  const count = async (path: string) => {
+    await using client = await connectAuto(sluice.url + path, { token });
+    const told = [];
+    for (let i = 0; i < 3; i++) told.push((await client.callTool("counter-increment")).content[0].text);
+    return [client.sessionId !== undefined, ...told];
+  };
+  assertEquals(await count("/mcp"), [true, "1", "2", "3"]);
+  const tools = (await sluice.api("GET", "/tools")).body.map(({ id }: { id: string }) => id);
+  for (const [revisions, hasSession] of [["auto", true], ["all", false], [["2025-06-18"], true]] as const) {
+    const server = {
+      id: `s-${hasSession}-${revisions}`,
+      name: `${revisions}`,
+      associated_tools: tools,
+      revisions,
+    };
+    const { status, body } = await sluice.api("POST", "/servers", { server });
+    assertEquals([status, body.revisions], [201, revisions]);
+    assertEquals(await count(`/servers/${server.id}/mcp`), [hasSession, "1", "2", "3"], `${revisions}`);
+  }
+  await sluice.api("PUT", `/gateways/${id}`, { isolation: "shared" });
+  assertEquals(await count("/mcp"), [false, "1", "2", "3"]);
+});
+
+Deno.test("What an upstream asks on its GET stream reaches the 2026-07-28 client of the running call, and nobody else", async () => {
+  await using upstream = serveAsking();
+  await using sluice = await Sluice.start({ env: { MCP_REVISIONS: "all", TOOL_TIMEOUT: "5" } });
+  await sluice.registerUpstream("asking", upstream.url);
+  const clients = await Promise.all(["ann", "bob"].map(async (name) => {
+    const client = new Client({ name, version: "1" }, {
+      versionNegotiation: { mode: { pin: "2026-07-28" } },
+      capabilities: { elicitation: {}, roots: {} },
+    });
+    client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name } }));
+    client.setRequestHandler("roots/list", () => ({ roots: [{ uri: `file:///${name}` }] }));
+    const token = await sluice.token({ username: `${name}@example.com`, admin: false });
+    const requestInit = { headers: { authorization: `Bearer ${token}` } };
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${sluice.url}/mcp`), { requestInit }));
+    return { name, client };
+  }));
+  await Promise.all(clients.map(async ({ name, client }) => {
+    for (let i = 0; i < 2; i++) {
+      const { content } = await client.callTool({ name: "asking-ask" });
+      assertEquals(JSON.parse((content as { text: string }[])[0]!.text), [name, `file:///${name}`]);
+    }
+    await client.close();
+  }));
+});
+
+/** An SDK server whose tool asks its client outside of the call's stream, as most tools written with the SDK do. */
+function serveAsking(): AsyncDisposable & { readonly url: string } {
+  const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
+  const open = async () => {
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => crypto.randomUUID(),
+      onsessioninitialized: (id) => void sessions.set(id, transport),
+    });
+    const mcp = new McpServer({ name: "asking", version: "1" });
+    mcp.registerTool("ask", {}, async () => {
+      const requestedSchema = { type: "object", properties: { name: { type: "string" } } } as const;
+      const said = await mcp.server.elicitInput({ message: "Who?", requestedSchema });
+      const { roots } = await mcp.server.listRoots();
+      return { content: [{ type: "text", text: JSON.stringify([said.content?.name, roots[0]?.uri]) }] };
+    });
+    await mcp.connect(transport);
+    return transport;
+  };
+  const server = serveOnLoopback(async (request) => {
+    const id = request.headers.get("mcp-session-id");
+    const transport = id === null ? await open() : sessions.get(id);
+    return transport?.handleRequest(request) ?? new Response(null, { status: 404 });
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/mcp`,
+    [Symbol.asyncDispose]: async () => {
+      for (const transport of sessions.values()) await transport.close();
+      await server.shutdown();
+    },
+  };
+}

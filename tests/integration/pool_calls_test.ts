@@ -23,7 +23,7 @@ gatewayTest("Listed headers go upstream and pin the session; our token never doe
   });
   await sluice.registerUpstream("bound", upstream.url);
   // Pooled in the worker that owns the conversation: which session a call without one meets is the worker's that takes it.
-  await sluice.registerUpstream("pooled", `${upstream.url}?pooled`, { session_mode: "shared" });
+  await sluice.registerUpstream("pooled", `${upstream.url}?pooled`, { isolation: "caller" });
   const token = await sluice.token();
   const call = async (tool: string, headers: Record<string, string>, path = "/mcp") => {
     const { body } = await post(sluice, toolCall(tool), { token, path, headers });

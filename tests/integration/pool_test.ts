@@ -87,7 +87,7 @@ for (const seed of [1, 2, 3]) {
     await sluice.registerUpstream("own", own.url);
     const shared = `${common.url}?key=hush-4`;
     assertEquals(
-      (await sluice.registerUpstream("common", shared, { session_mode: "shared" })).sessionMode,
+      (await sluice.registerUpstream("common", shared, { isolation: "caller" })).sessionMode,
       "shared",
     );
     await waitFor(() => own.liveSessions + common.liveSessions === 0, { what: "discovery to end" });
@@ -102,7 +102,7 @@ for (const seed of [1, 2, 3]) {
     }
 
     const prng = new Prng(seed);
-    /** What each who may see a counter was told by it: a conversation in `bound`, else the identity. */
+    /** What each who may see a counter was told by it: a conversation in its own session, else the identity. */
     const told = new Map<string, number[]>();
     let pooledCalls = 0;
     const calls = { own: 0, common: 0 };
@@ -250,11 +250,11 @@ async function endSession(sluice: Gateway, { token, headers, session }: Actor): 
 }
 
 /**
- * Callers that share a pool: those of one conversation, which one worker owns, at an upstream in `shared` mode. Without a session each
+ * Callers that share a pool: those of one conversation, which one worker owns, at an upstream with isolation `caller`. Without a session each
  * call would be its own worker's.
  */
 async function shareWorker(sluice: Gateway, upstream: CounterUpstream) {
-  await sluice.registerUpstream("counter", upstream.url, { session_mode: "shared" });
+  await sluice.registerUpstream("counter", upstream.url, { isolation: "caller" });
   await waitFor(() => upstream.liveSessions === 0, { what: "discovery to end" });
   const id = await openSession(sluice);
   return async (tool: string, args = {}) => {

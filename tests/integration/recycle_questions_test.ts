@@ -77,7 +77,8 @@ Deno.test("An answer to a question of before reaches the call that waits in the 
   assertEquals(question.method, "elicitation/create");
   await recycleAll();
   // The session's own stream ends when the session is given away.
-  while (!(await listening.body!.getReader().read()).done);
+  const listened = listening.body!.getReader();
+  while (!(await listened.read()).done);
   const answered = await send("POST", { jsonrpc: "2.0", id: question.id, result: ACCEPT }, session);
   assertEquals(answered.status, 202);
   const answer = await next();

@@ -36,7 +36,7 @@ function openSessions(sluice: Sluice, token: string, howMany: number): Promise<s
 
 async function lossIsSaid(one: Sluice, other: Sluice, token: string): Promise<void> {
   const mark = await registerCounter(one);
-  await registerCounter(one, { name: "common", session_mode: "shared" });
+  await registerCounter(one, { name: "common", isolation: "shared" });
   await known(other, "common-increment");
   const [used, unused] = [await openSessions(one, token, 6), await openSessions(one, token, 2)];
   const countAll = (replica: Sluice, ids: string[]) =>

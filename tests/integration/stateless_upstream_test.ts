@@ -43,7 +43,8 @@ async function startWithStdio(
   stack.defer(() => Deno.remove(state));
   const launch = conformanceLaunch("peer", revisions, ["--state", state]);
   const env = { STDIO_ENABLED: "true" };
-  const gateway = stack.use(await startGatewayWith({ transport: "STDIO", ...launch }, env, start));
+  const registration = { transport: "STDIO", protocol: "2026-07-28", ...launch };
+  const gateway = stack.use(await startGatewayWith(registration, env, start));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -63,7 +64,7 @@ async function startWith(
 const GATEWAYS: Readonly<Record<string, (start: StartGateway) => Promise<GatewayUnderTest>>> = {
   "over HTTP": (start) => startGateway("stateless", start),
   "over stdio": (start) => startWithStdio(start, "stateless"),
-  "of all revisions over stdio": (start) => startWithStdio(start, "both"),
+  "of all revisions over stdio, by the operator's decision": (start) => startWithStdio(start, "both"),
   "over WebSocket": (start) => startWith(start, "WEBSOCKET", serveStatelessWebSocket),
   "over SSE": (start) => startWith(start, "SSE", serveStatelessSse),
 };

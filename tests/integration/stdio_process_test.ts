@@ -40,6 +40,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
     stdioIdleMs: options.stdioIdleMs ?? Infinity,
     sharedIdleMs: Infinity,
     openTimeoutMs: 10_000,
+    stdioStartTimeoutMs: 10_000,
     connect: () => Promise.reject(new Error("no WebSockets here")),
     clock: systemClock,
     log,

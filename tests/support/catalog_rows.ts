@@ -18,7 +18,9 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   authSecret: null,
   passthroughHeaders: null,
   caCertificate: null,
-  sessionMode: "bound",
+  isolation: "session",
+  protocol: "auto",
+  protocols: [],
   capabilities: {},
   serverInfo: null,
   instructions: null,
@@ -46,6 +48,7 @@ export const PLAIN_SERVER: Omit<NewRow<ServerRow>, keyof EntityRow | "name"> = {
   toolOverrides: {},
   serverInfo: null,
   instructions: null,
+  revisions: "auto",
   toolIds: [],
   resourceIds: [],
   promptIds: [],
@@ -86,7 +89,16 @@ function named(gatewayId: string, originalName: string) {
 }
 
 export function gatewayRow(id: string, given: Partial<GatewayRow> = {}): GatewayRow {
-  return { ...entity(id), ...PLAIN_GATEWAY, name: id, slug: id, url: `http://${id}.example/mcp`, ...given };
+  const protocols = typeof given.protocolVersion === "string" ? [given.protocolVersion] : [];
+  return {
+    ...entity(id),
+    ...PLAIN_GATEWAY,
+    name: id,
+    slug: id,
+    url: `http://${id}.example/mcp`,
+    protocols,
+    ...given,
+  };
 }
 
 /** The tool `{gatewayId}-{originalName}`; its id is its name. */

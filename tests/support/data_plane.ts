@@ -50,7 +50,7 @@ export async function dataPlane(
     onUnusable: () => {},
   });
   await upstreams.update(given.gateways);
-  const catalog = new Catalog(given);
+  const catalog = new Catalog(given, { revisions: "all" });
   const log = new MemorySink();
   const errors = new ErrorReporter(createLog({ level: "DEBUG", format: "json", sink: log }), () => {});
   const dispatcher = new Dispatcher(

@@ -53,6 +53,7 @@ export class DuplexPeer implements AsyncDisposable {
       stdioIdleMs: Infinity,
       sharedIdleMs: Infinity,
       openTimeoutMs: 5_000,
+      stdioStartTimeoutMs: 5_000,
       connect: (url, request) => client.connect(url, request),
       clock: systemClock,
       log,

@@ -135,7 +135,7 @@ export class FakePeers {
       idleMs: Infinity,
       sharedIdleMs: Infinity,
       pingAfterMs: Infinity,
-      openTimeoutMs: 5_000,
+      openLimit: { ms: 5_000, setting: "A_SETTING" },
       clock: this.#clock,
       open,
       onStray: (what) => this.strays.push(what),

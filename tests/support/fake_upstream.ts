@@ -30,7 +30,7 @@ export class FakeUpstream implements HttpClient {
   stateful = true;
   protocolVersion = "2025-11-25";
   /** `stateless`: it speaks 2026-07-28 alone, and refuses all else as the revision has it. */
-  revisions: "sessions" | "stateless" = "sessions";
+  revisions: "sessions" | "stateless" | "both" = "sessions";
   /** What it says of itself. */
   capabilities: Record<string, unknown> = { tools: {} };
   #sessions = 0;
@@ -73,9 +73,11 @@ export class FakeUpstream implements HttpClient {
   close(): void {}
 
   #behave(request: Received): FakeAnswer {
-    return this.revisions === "stateless"
-      ? this.#behaveStateless(request)
-      : this.#behaveWithSessions(request);
+    const claims = request.params as { _meta?: Record<string, unknown> } | undefined;
+    const isStateless = this.revisions === "both"
+      ? claims?._meta?.[CLAIM] !== undefined
+      : this.revisions === "stateless";
+    return isStateless ? this.#behaveStateless(request) : this.#behaveWithSessions(request);
   }
 
   #behaveStateless({ method, id, params, http }: Received): FakeAnswer {

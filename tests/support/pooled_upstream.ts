@@ -6,16 +6,11 @@ import { isBreakerFailure } from "../../src/upstream/resilience/failures.ts";
 import { Passthrough } from "../../src/upstream/client/passthrough.ts";
 import type { PoolLimits } from "../../src/upstream/pool/pool_options.ts";
 import { SessionPool } from "../../src/upstream/pool/session_pool.ts";
-import {
-  Upstream,
-  type UpstreamCall,
-  type UpstreamDeps,
-  type UpstreamProfile,
-} from "../../src/upstream/upstream.ts";
+import { Upstream, type UpstreamCall, type UpstreamDeps } from "../../src/upstream/upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { FakeUpstream } from "./fake_upstream.ts";
 import { DEFAULT_LIMITS } from "./pool_fixture.ts";
-import { NO_PASSTHROUGH, upstreamDeps, upstreamProfile } from "./upstream_deps.ts";
+import { type GivenProfile, NO_PASSTHROUGH, upstreamDeps, upstreamProfile } from "./upstream_deps.ts";
 
 export const ANN = { issuer: "i", subject: "ann", reach: "" };
 /** Failures that open its circuit, and how long until the next probe. */
@@ -39,7 +34,7 @@ export function call(
 
 export interface Given {
   readonly script?: ConstructorParameters<typeof FakeUpstream>[0];
-  readonly profile?: Partial<UpstreamProfile>;
+  readonly profile?: GivenProfile;
   readonly deps?: Partial<UpstreamDeps>;
   readonly limits?: Partial<PoolLimits>;
 }

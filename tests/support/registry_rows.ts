@@ -42,6 +42,7 @@ export function discovery(
     serverInfo: { name: "fake", version: "1.0.0" },
     instructions: null,
     protocolVersion: "2025-11-25",
+    protocols: ["2025-11-25"],
     stateful: true,
     listTtlMs: null,
     tools: texts(tools, (name) => ({ name, description: `does ${name}`, inputSchema: { type: "object" } })),

@@ -71,7 +71,7 @@ export async function sealCredentials(
 
 /** The argument of `deps.discover` for an upstream. */
 export function discoverTarget(
-  row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate">,
+  row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate" | "protocol" | "protocols">,
   credentials: Credentials | null,
   isTransportOpen = false,
 ): DiscoverTarget {
@@ -86,6 +86,8 @@ export function discoverTarget(
     caCertificate: row.caCertificate,
     env: credentials?.type === "env" ? credentials.variables : {},
     isTransportOpen,
+    protocol: row.protocol,
+    protocols: row.protocols,
   };
 }
 

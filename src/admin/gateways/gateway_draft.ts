@@ -2,13 +2,13 @@
 import type { Principal } from "../../auth/principal.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import { newId, type NewRow } from "../../store/registry/entities.ts";
-import type { GatewayRow } from "../../store/registry/rows.ts";
+import type { GatewayRow, Isolation } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
 import type { KnownFields } from "../rest/fields.ts";
 import { newSharing, sharingFaults } from "../rest/lookup.ts";
-import { gatewayCreate, gatewayUpdate, MASK } from "../rest/schemas.ts";
+import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK } from "../rest/schemas.ts";
 import { requestedCredentials, sealCredentials } from "./gateway_credentials.ts";
 import { requestedPlace } from "./gateway_place.ts";
 
@@ -68,7 +68,9 @@ export async function draftGateway(
     ...await sealCredentials(deps, id, credentials),
     passthroughHeaders: input.passthrough_headers ?? null,
     caCertificate: input.ca_certificate ?? null,
-    sessionMode: input.session_mode ?? "bound",
+    isolation: requestedIsolation(input) ?? "session",
+    protocol: input.protocol ?? "auto",
+    protocols: [],
     capabilities: {},
     serverInfo: null,
     instructions: null,
@@ -91,6 +93,13 @@ export async function draftGateway(
   };
   const isTransportOpen = input.transport === undefined && row.transport === "STREAMABLEHTTP";
   return { row, credentials, isTransportOpen };
+}
+
+/** `session_mode` is the former name of the field, which clients send back as they have read it. */
+export function requestedIsolation(
+  { isolation, session_mode: former }: GatewayInput,
+): Isolation | undefined {
+  return isolation ?? (former === "bound" ? "session" : former);
 }
 
 /** Faults for features of ContextForge that this version lacks. */

@@ -15,7 +15,13 @@ import {
   sealCredentials,
   shownCredentials,
 } from "./gateway_credentials.ts";
-import { draftGateway, GATEWAY_CREATE, GATEWAY_UPDATE, unsupportedFaults } from "./gateway_draft.ts";
+import {
+  draftGateway,
+  GATEWAY_CREATE,
+  GATEWAY_UPDATE,
+  requestedIsolation,
+  unsupportedFaults,
+} from "./gateway_draft.ts";
 import { type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
@@ -98,13 +104,14 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   };
   const after = { ...row, ...defined(changes) };
   const isElsewhere = !isSameSecret || after.url !== row.url || after.transport !== row.transport ||
-    after.caCertificate !== row.caCertificate;
+    after.caCertificate !== row.caCertificate || after.protocol !== row.protocol;
   let discovery: Discovery | null = null;
   if (isElsewhere) {
     const credentials = isSameSecret ? await openCredentials(deps, row) : asked.credentials;
     await deps.checkEgress(new URL(after.url));
     await refuseTaken(deps, deps.store, { row: after, credentials });
-    discovery = await deps.discover(discoverTarget(after, credentials));
+    // What was known of another place is not known of this one.
+    discovery = await deps.discover(discoverTarget({ ...after, protocols: [] }, credentials));
   }
   const naming = createNaming(deps.toolNames);
   await deps.store.transaction(async (store) => {
@@ -154,7 +161,8 @@ function fieldChanges(input: GatewayInput, place: Place): RowChanges<GatewayRow>
     description: input.description,
     passthroughHeaders: input.passthrough_headers,
     caCertificate: input.ca_certificate,
-    sessionMode: input.session_mode,
+    isolation: requestedIsolation(input),
+    protocol: input.protocol,
     refreshIntervalSeconds: input.refresh_interval_seconds,
     ...sharingChanges(input),
   };

@@ -41,6 +41,8 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       caCertificate: null,
       env: {},
       isTransportOpen: true,
+      protocol: "auto",
+      protocols: [],
     }]);
     assertEquals((await store.tools.list()).map(({ name }) => name), ["fast-time-a", "fast-time-get-time"]);
     assertEquals(changes(), 1);

@@ -19,6 +19,9 @@ export interface DiscoverTarget {
   readonly env: Readonly<Record<string, string>>;
   /** Streamable HTTP is tried first, then SSE. */
   readonly isTransportOpen: boolean;
+  /** As in `GatewayRow`. */
+  readonly protocol: string;
+  readonly protocols: readonly string[];
 }
 
 export interface AdminDeps {

@@ -1,6 +1,7 @@
 // Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
 import { transportOf } from "../../client_config/server_entries.ts";
+import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
 
 /** Stands for a secret in answers. In a request it means the stored secret. */
@@ -87,8 +88,12 @@ const GATEWAY = {
   auth_query_param_value: secret,
   ca_certificate: z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
   refresh_interval_seconds: z.int().min(60).max(86_400 * 365).nullable().optional(),
-  /** Not in ContextForge. Whether clients share sessions to the upstream. */
+  /** Not in ContextForge. Whose calls may meet the same session, process or socket of the upstream. */
+  isolation: z.enum(["session", "caller", "shared"]).optional(),
+  /** The former name of `isolation`: bound is session. */
   session_mode: z.enum(["bound", "shared"]).optional(),
+  /** Not in ContextForge. The only revision to speak to the upstream. */
+  protocol: z.enum(["auto", ...SESSION_REVISIONS, STATELESS_REVISION]).optional(),
   ...SHARING,
 };
 
@@ -144,6 +149,11 @@ const SERVER = {
     websiteUrl: z.url({ protocol: /^https?$/ }).max(2048),
   }).partial().nullable().optional(),
   instructions: text,
+  /** Not in ContextForge. The revisions that this server offers to clients. */
+  revisions: z.union([
+    z.enum(["auto", "all"]),
+    z.array(z.enum([...SESSION_REVISIONS, STATELESS_REVISION])).min(1),
+  ]).optional(),
   associated_tools: references,
   associated_resources: references,
   associated_prompts: references,

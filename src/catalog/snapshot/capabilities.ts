@@ -1,6 +1,6 @@
 // Merges the capabilities of an endpoint's upstreams.
 import { isObject } from "../../mcp/json_rpc.ts";
-import { STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { spokenRevisions } from "../../mcp/spoken_revisions.ts";
 import { TASKS_EXTENSION } from "../../mcp/tasks.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 
@@ -43,9 +43,11 @@ export function mergeCapabilities(
   };
 }
 
-/** An upstream's capabilities in the revision it speaks. Tasks of 2025-11-25 and tasks of the extension are not bridged. */
-export function capabilitiesOf({ capabilities, protocolVersion }: GatewayRow): Capabilities {
-  return protocolVersion === STATELESS_REVISION ? withoutTasks(capabilities) : withoutExtension(capabilities);
+/** An upstream's capabilities in the revisions that it is spoken to in. Tasks of 2025-11-25 and tasks of the extension are not bridged. */
+export function capabilitiesOf(gateway: GatewayRow): Capabilities {
+  const { sessions, stateless } = spokenRevisions(gateway);
+  const own = sessions ? gateway.capabilities : withoutTasks(gateway.capabilities);
+  return stateless ? own : withoutExtension(own);
 }
 
 /** An endpoint's capabilities for clients of 2026-07-28, or of the revisions with sessions. */

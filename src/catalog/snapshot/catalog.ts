@@ -1,6 +1,13 @@
 // Room `snapshot`: one immutable state of the catalog. Everything here is computed from the store's rows, without I/O.
 // This file is the snapshot: everything that the data plane looks up.
-import type { CatalogRows, GatewayRow, PromptRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
+import type {
+  CatalogRows,
+  GatewayRow,
+  OfferedRevisions,
+  PromptRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
 import { Collection, namedEntry, type Overrides, resourceEntry, templateEntry } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
@@ -24,8 +31,17 @@ export class Catalog {
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
   readonly #scopes = new Map<string, Scope>();
 
-  /** @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own */
-  constructor(rows: CatalogRows, { naming = "prefixed" }: { readonly naming?: ServerRow["naming"] } = {}) {
+  /**
+   * @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own
+   * @param revisions MCP_REVISIONS, for the endpoints that show everything
+   */
+  constructor(
+    rows: CatalogRows,
+    { naming = "prefixed", revisions = "auto" }: {
+      readonly naming?: ServerRow["naming"];
+      readonly revisions?: OfferedRevisions;
+    } = {},
+  ) {
     this.version = rows.version;
     this.revokedTokens = new Set(rows.revokedTokens);
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
@@ -65,6 +81,7 @@ export class Catalog {
         templates: new TemplateIndex(templates.entriesOf(resourceIds)),
         prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
         conflicts,
+        offered: server?.revisions ?? revisions,
       }, registered);
     };
     this.all = scopeOf(null, EVERYTHING);

@@ -2,11 +2,13 @@
 import type {
   EntityRow,
   GatewayRow,
+  OfferedRevisions,
   PromptRow,
   ResourceRow,
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import { type EndpointRevisions, endpointRevisions } from "./endpoint_revisions.ts";
 import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
 import type { Entry, EntryIndex } from "./entry_index.ts";
@@ -20,9 +22,11 @@ export interface ScopeParts {
   readonly templates: TemplateIndex;
   readonly prompts: EntryIndex<Entry<PromptRow>>;
   readonly conflicts: readonly NameConflict[];
+  /** MCP_REVISIONS, or the virtual server's own. */
+  readonly offered: OfferedRevisions;
 }
 
-export class Scope implements ScopeParts {
+export class Scope implements Omit<ScopeParts, "offered"> {
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
@@ -30,6 +34,7 @@ export class Scope implements ScopeParts {
   readonly prompts: EntryIndex<Entry<PromptRow>>;
   /** Conflicts of tools or prompts with the same name. */
   readonly conflicts: readonly NameConflict[];
+  readonly revisions: EndpointRevisions;
   /** All upstreams of the catalog in registration order. */
   readonly #registered: readonly GatewayRow[];
   #capabilities: Capabilities | undefined;
@@ -43,6 +48,8 @@ export class Scope implements ScopeParts {
     this.prompts = parts.prompts;
     this.conflicts = parts.conflicts;
     this.#registered = registered;
+    const indexes = [this.tools, this.resources, this.templates, this.prompts];
+    this.revisions = endpointRevisions(parts.offered, indexes.flatMap(({ gateways }) => gateways));
   }
 
   /**

@@ -1,10 +1,36 @@
 // Settings of client sessions, and of the pool of upstream sessions.
 
-import { bool, headerName, int, list, oneOf, seconds, setting } from "./setting.ts";
+import { bool, headerName, int, type Kind, kind, list, oneOf, seconds, setting } from "./setting.ts";
 
 const HEALTH_METHODS = ["ping", "list_tools", "list_prompts", "list_resources", "skip"] as const;
 
+/** The revisions of mcp/revisions.ts, which ranks beside this folder. */
+const REVISIONS = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/** "auto", "all", or a list of revisions. */
+function revisions(): Kind<"auto" | "all" | readonly string[], null> {
+  const one = list("revisions", (item) => REVISIONS.find((revision) => revision === item));
+  return kind(null, `auto, all, or a list of revisions (${REVISIONS.join(", ")})`, (given) => {
+    const word = given.toLowerCase();
+    if (word === "auto" || word === "all") return word;
+    const { data = [] } = one.schema.safeParse(given);
+    return data.length > 0 ? data : undefined;
+  });
+}
+
 export const SESSION_SETTINGS = [
+  setting({
+    name: "MCP_REVISIONS",
+    kind: revisions(),
+    default: "auto",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Revisions that /mcp, /sse and /ws offer; a virtual server has its own field `revisions`. auto: all with sessions, " +
+      "and 2026-07-28 where every upstream speaks it, keeps no state, or has isolation shared. Other clients that prefer " +
+      "2026-07-28 fall back to a session, and keep their state. all: all, everywhere.",
+  }),
   setting({
     name: "SESSION_TTL",
     kind: seconds({ min: 1 }),

@@ -10,7 +10,7 @@ import {
   type Message,
   type RequestMessage,
 } from "../../mcp/json_rpc.ts";
-import { negotiateRevision } from "../../mcp/revisions.ts";
+import { type EndpointRevisions, negotiated } from "../../catalog/snapshot/endpoint_revisions.ts";
 import { clientDescription } from "../../proxy/methods/lifecycle.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
@@ -85,10 +85,11 @@ export function opensSession(body: string): boolean {
 }
 
 /** The client that an `initialize` describes; null if the description is invalid. */
-export function clientOf(message: RequestMessage): PersistedSession | null {
+export function clientOf(message: RequestMessage, revisions: EndpointRevisions): PersistedSession | null {
   try {
     const { protocolVersion, clientInfo, capabilities } = clientDescription(message);
-    return { revision: negotiateRevision(protocolVersion), clientInfo, clientCapabilities: capabilities };
+    const revision = negotiated(revisions, protocolVersion);
+    return revision === null ? null : { revision, clientInfo, clientCapabilities: capabilities };
   } catch (error) {
     if (isError(error, "INVALID_PARAMS")) return null;
     throw error;

@@ -28,6 +28,7 @@ import {
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { ASSUMED_REVISION, type SessionRevision } from "../../mcp/revisions.ts";
 import { type CallNote, correlationIdOf } from "../../telemetry/call_note.ts";
+import type { EndpointRevisions } from "../../catalog/snapshot/endpoint_revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
@@ -320,7 +321,7 @@ export class DuplexSession implements ListListener {
         return await this.#sessionless.serve(message, { ...sender, serverId, note: more.note }, more.signal);
       }
       const context = { ...this.#context(sender), ...more };
-      if (message.method === "initialize") this.#initialize(message);
+      if (message.method === "initialize") this.#initialize(message, context.scope.revisions);
       else if (this.#client === null && message.method !== "ping") {
         throw new SluiceError("INVALID_REQUEST", { reason: "the first request must be initialize" });
       }
@@ -330,9 +331,9 @@ export class DuplexSession implements ListListener {
     }
   }
 
-  #initialize(message: RequestMessage): void {
+  #initialize(message: RequestMessage, revisions: EndpointRevisions): void {
     if (this.#client !== null) throw new SluiceError("INVALID_REQUEST", { reason: "initialize came before" });
-    const said = clientOf(message);
+    const said = clientOf(message, revisions);
     if (said === null) return;
     const memory = this.#deps.memory.hold(this.#address.principal, {
       end: () => this.#channel.close("restart"),

@@ -2,6 +2,7 @@
 // that owns the session.
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { ForwardedCall } from "../../upstream/bound/forwarded_call.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
 
 export interface McpRequest {
@@ -11,6 +12,10 @@ export interface McpRequest {
   readonly caller?: string;
   /** A message for a session over SSE of 2024-11-05, not over streamable HTTP. */
   readonly isForSse?: true;
+  /** A call to an upstream session that the receiving worker keeps; the body has its params. */
+  readonly upstreamCall?: ForwardedCall & { readonly callId: string };
+  /** The client's answer to a question of such a call; the body has it. */
+  readonly upstreamAnswer?: { readonly callId: string; readonly question: number };
   /** The virtual server in the path; null for /mcp. */
   readonly serverId: string | null;
   readonly sessionId: string | null;
@@ -40,4 +45,4 @@ export interface McpReply {
 export type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
 /** What one worker of one replica has, and requests to any other must find. */
-export type Owned = "session" | "pending_call" | "sse_stream";
+export type Owned = "session" | "pending_call" | "sse_stream" | "upstream_call";

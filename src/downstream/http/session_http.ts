@@ -22,7 +22,7 @@ import { CallReply, type CallReplyLimits } from "./call_reply.ts";
 import { clientOf, enter, opensSession, receive } from "../client/client_messages.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
-import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
+import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 import type { DownstreamSession } from "../session/downstream_session.ts";
@@ -119,8 +119,9 @@ export class StreamableHttp {
   }
 
   async #initialize(message: RequestMessage, request: McpRequest): Promise<McpReply> {
-    const body = await this.#deps.dispatcher.respond(this.#context(request, null), message);
-    const client = clientOf(message);
+    const context = this.#context(request, null);
+    const body = await this.#deps.dispatcher.respond(context, message);
+    const client = clientOf(message, context.scope.revisions);
     // `initialize` failed: there is no session.
     if (client === null) return { status: 200, headers: JSON_HEADERS, body };
     const session = await this.#deps.sessions.open(request.principal, request.serverId, client);

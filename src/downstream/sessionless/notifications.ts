@@ -1,7 +1,7 @@
 // Notifications to a 2026-07-28 client during a call: those that the open request asked for.
 import { memberText, memberValue, replaceMember, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { metaText } from "../../mcp/request_meta.ts";
-import { rankOf } from "../../proxy/methods/logging.ts";
+import { rankOf } from "../../mcp/log_levels.ts";
 import { LIST_CHANGED } from "../client/list_changes.ts";
 
 /**

@@ -11,10 +11,10 @@ import { mayClaim } from "../../mcp/claims.ts";
 import { textOfHeader } from "../../mcp/header_text.ts";
 import { metaOf, metaText, NAMED_BY } from "../../mcp/request_meta.ts";
 import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
-import { rankOf } from "../../proxy/methods/logging.ts";
+import { rankOf } from "../../mcp/log_levels.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { McpRequest } from "../exchange/mcp_exchange.ts";
-import { unsupportedRevision } from "../exchange/unsupported_revision.ts";
+import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
 
 /** What a request claims about its client. */
 export interface RequestClaims {

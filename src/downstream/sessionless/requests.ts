@@ -9,6 +9,7 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { claimsRevision } from "../../mcp/request_meta.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
+import type { EndpointRevisions } from "../../catalog/snapshot/endpoint_revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { requireTasksExtension } from "../../proxy/methods/task_methods.ts";
@@ -22,6 +23,7 @@ import { checkRevision, inputResponses, readClaims, type RequestClaims } from ".
 import { heardBy } from "./notifications.ts";
 import type { PendingCalls } from "./pending_calls.ts";
 import { RetriedRequest } from "./retried_request.ts";
+import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 import type { UpstreamStates } from "./upstream_states.ts";
 import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
@@ -96,11 +98,12 @@ export class SessionlessRequests {
 
   /**
    * @param context of `contextOf()`; `serverId` as there
-   * @throws {SluiceError} METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
+   * @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
    *  `inputResponses()`, `PendingCalls.take()` and `UpstreamStates.toUpstream()` throw
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
     const { method } = message;
+    requireOffered(method, context.scope.revisions);
     if (method !== LISTEN && !this.#deps.dispatcher.knows(method, STATELESS_REVISION)) {
       // Another revision may have the method.
       if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
@@ -201,6 +204,15 @@ export class SessionlessRequests {
 /** The request and the questions, in characters. */
 function keptFor({ text }: RequestMessage, questions: ReadonlyMap<string, InputRequest>): number {
   return [...questions.values()].reduce((sum, { params = "" }) => sum + params.length, text.length);
+}
+
+/** @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, which makes clients of both kinds of revisions fall back to `initialize` */
+function requireOffered(
+  method: string,
+  { sessions, offersStateless, servesStateless }: EndpointRevisions,
+): void {
+  const isServed = method === "server/discover" ? offersStateless : servesStateless;
+  if (!isServed) throw unsupportedRevision(STATELESS_REVISION, sessions);
 }
 
 function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo } from "../../catalog/snapshot/reach.ts";
 import { resolveResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberValue } from "../../mcp/json_rpc.ts";
-import { STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { spokenRevisions } from "../../mcp/spoken_revisions.ts";
 import { TASK_NOTIFICATIONS } from "../../mcp/tasks.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import { type TaskIds, taskOwnerOf } from "../../proxy/tasks/task_ids.ts";
@@ -67,7 +67,7 @@ export class UpstreamSubscriptions {
     requirePermission(call.principal, "tools.execute");
     const task = findTask(this.#taskIds, call, id);
     // An upstream that returned to a revision with sessions does not report tasks of this one.
-    if (task?.gateway.protocolVersion !== STATELESS_REVISION) return null;
+    if (task === null || !spokenRevisions(task.gateway).stateless) return null;
     return { gatewayId: task.gateway.id, kind: "task", id: task.taskId };
   }
 

@@ -3,9 +3,11 @@ import type { Principal } from "../../auth/principal.ts";
 import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { isObject, memberText, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { negotiateRevision, STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import { forClient } from "../../catalog/snapshot/capabilities.ts";
+import { negotiated } from "../../catalog/snapshot/endpoint_revisions.ts";
+import { unsupportedRevision } from "../call/unsupported_revision.ts";
 import type { Scope } from "../../catalog/snapshot/scope.ts";
 import type { CallContext } from "../call/call_context.ts";
 
@@ -55,11 +57,13 @@ export class LifecycleMethods {
     this.#identity = identity;
   }
 
-  /** @throws {SluiceError} INVALID_PARAMS */
+  /** @throws {SluiceError} INVALID_PARAMS, UNSUPPORTED_PROTOCOL_VERSION */
   initialize({ scope, principal }: CallContext, message: RequestMessage): RpcAnswer {
-    const { protocolVersion } = clientDescription(message);
+    const { protocolVersion: requested } = clientDescription(message);
+    const protocolVersion = negotiated(scope.revisions, requested);
+    if (protocolVersion === null) throw unsupportedRevision(requested, [STATELESS_REVISION]);
     const result = {
-      protocolVersion: negotiateRevision(protocolVersion),
+      protocolVersion,
       ...this.#description(scope, principal, false),
       serverInfo: this.#serverInfo(scope),
     };

@@ -32,6 +32,15 @@ export interface PendingRegistration {
   readonly isTransportOpen: boolean;
 }
 
+/**
+ * session: each downstream session has upstream sessions of its own. caller: all sessions and calls of one caller share one.
+ * shared: everybody does.
+ */
+export type Isolation = "session" | "caller" | "shared";
+
+/** The revisions that an endpoint offers: by its upstreams, all, or these. */
+export type OfferedRevisions = "auto" | "all" | readonly string[];
+
 /** A registered upstream MCP server. The REST API calls it gateway, as ContextForge does. */
 export interface GatewayRow extends EntityRow {
   readonly name: string;
@@ -46,14 +55,19 @@ export interface GatewayRow extends EntityRow {
   readonly authSecret: string | null;
   readonly passthroughHeaders: readonly string[] | null;
   readonly caCertificate: string | null;
-  /** bound: each downstream session has upstream sessions of its own (default). shared: all sessions of an identity share them. */
-  readonly sessionMode: "bound" | "shared";
-  /** From the upstream's `initialize` result, as received. */
+  /** The operator's decision: whose calls may meet the same upstream session, process or socket. */
+  readonly isolation: Isolation;
+  /** The operator's decision: the only revision to speak to the upstream, or "auto" for those in `protocols`. */
+  readonly protocol: string;
+  /** The revisions that discovery found, newest first: one with sessions, 2026-07-28, or both. Empty if not known yet. */
+  readonly protocols: readonly string[];
+  /** From the upstream's `initialize` result, as received. If it speaks both kinds of revisions, those of `server/discover` too. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   readonly instructions: string | null;
+  /** The revision with sessions if the upstream speaks one, else 2026-07-28; null if not known yet. */
   readonly protocolVersion: string | null;
-  /** Does the upstream assign session ids (Mcp-Session-Id)? null if not known yet. */
+  /** Does the upstream keep state in that revision: a session id (Mcp-Session-Id), a process, a socket? null if not known yet. */
   readonly stateful: boolean | null;
   /** The shortest `ttlMs` of the upstream's lists; null if it announces none. */
   readonly listTtlMs: number | null;
@@ -154,6 +168,7 @@ export interface ServerRow extends EntityRow {
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   /** null if the description is used. */
   readonly instructions: string | null;
+  readonly revisions: OfferedRevisions;
   /** The members that are chosen one by one. */
   readonly toolIds: readonly string[];
   readonly resourceIds: readonly string[];
@@ -191,6 +206,7 @@ export interface Discovery {
   readonly serverInfo: Readonly<Record<string, unknown>> | null;
   readonly instructions: string | null;
   readonly protocolVersion: string;
+  readonly protocols: readonly string[];
   readonly stateful: boolean;
   readonly listTtlMs: number | null;
   readonly tools: readonly DiscoveredEntry[] | null;

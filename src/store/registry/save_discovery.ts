@@ -78,6 +78,7 @@ export async function saveDiscovery(
     serverInfo: discovery.serverInfo,
     instructions: discovery.instructions === null ? null : storable(discovery.instructions),
     protocolVersion: discovery.protocolVersion,
+    protocols: discovery.protocols,
     stateful: discovery.stateful,
     listTtlMs: discovery.listTtlMs,
     reachable: true,

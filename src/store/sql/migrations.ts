@@ -187,6 +187,19 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`ALTER TABLE gateways ADD COLUMN source TEXT`,
     ],
   },
+  {
+    name: "isolation and revisions",
+    statements: [
+      sql`ALTER TABLE gateways ADD COLUMN isolation TEXT NOT NULL DEFAULT 'session'`,
+      // Until now the sessions of a shared upstream were shared by the calls of one caller, never by everybody.
+      sql`UPDATE gateways SET isolation = 'caller' WHERE session_mode = 'shared'`,
+      sql`ALTER TABLE gateways DROP COLUMN session_mode`,
+      sql`ALTER TABLE gateways ADD COLUMN protocol TEXT NOT NULL DEFAULT 'auto'`,
+      sql`ALTER TABLE gateways ADD COLUMN protocols TEXT NOT NULL DEFAULT '[]'`,
+      sql`UPDATE gateways SET protocols = '["' || protocol_version || '"]' WHERE protocol_version IS NOT NULL`,
+      sql`ALTER TABLE servers ADD COLUMN revisions TEXT NOT NULL DEFAULT '"auto"'`,
+    ],
+  },
 ];
 
 /**

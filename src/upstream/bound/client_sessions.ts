@@ -3,20 +3,21 @@ import type { Caller } from "../../base/caller.ts";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { BoundSessions, BoundUpstream } from "./bound_sessions.ts";
-import { deadlineOf, type SessionTransfer, type UpstreamChannel } from "../session/upstream_channel.ts";
+import {
+  deadlineOf,
+  listenSoon,
+  type SessionTransfer,
+  type UpstreamChannel,
+} from "../session/upstream_channel.ts";
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import type { SessionOpener } from "./session_opener.ts";
 import { inTime } from "../resilience/deadline.ts";
-import { pause } from "../transport/stream_reopening.ts";
 import { endOf, failureInLostSession, type Outcome, type SessionLoss } from "../session/session_loss.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
 import type { UpstreamCall } from "./upstream_parts.ts";
 import { restorePreferences, tellLogLevel } from "./client_preferences.ts";
-
-/** Longest wait for the GET stream of a new session. Some servers open the stream only when they have a message for it. */
-const MAX_STREAM_WAIT_MS = 500;
 
 export interface ClientSessionsOptions extends BoundUpstream {
   readonly transport: UpstreamTransport;
@@ -200,8 +201,7 @@ export class ClientSessions {
   ): UpstreamChannel | Promise<UpstreamChannel> {
     const opened = bound.opened(key);
     if (opened !== undefined && !opened.closed && opened.isStateful) return opened;
-    const open = (signal: CancelSignal) =>
-      unlessAborted(this.#session(bound, key, passed, call.caller), signal);
+    const open = (signal: CancelSignal) => unlessAborted(this.#session(bound, key, passed, call), signal);
     const { upstream } = this.#options.transport;
     return inTime(deadlineOf(call), { upstream, phase: "open a session", signal: call.signal }, open);
   }
@@ -210,14 +210,14 @@ export class ClientSessions {
     bound: BoundSessions,
     key: string,
     passed: HeaderList,
-    caller: Caller | undefined,
+    call: UpstreamCall,
   ): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener } = this.#options;
     // A new session would lack the client's state without saying so. Therefore the loss is reported once.
     if (bound.client.workerLocal.takeLoss(upstreamId)) {
       throw new SluiceError("UPSTREAM_STATE_LOST", { upstream: transport.upstream });
     }
-    const open = () => this.#open(bound, passed, caller);
+    const open = () => this.#open(bound, passed, call.caller);
     let session = await bound.get(key, this.#options, open);
     if (session.closed) {
       // The process or socket ended between two calls.
@@ -227,9 +227,10 @@ export class ClientSessions {
     if (session.isStateful) return session;
     // A connection to a stateless upstream is not kept, so that the upstream may start to use sessions later.
     await bound.drop(key, session);
-    if (opener.stateless === null) return session;
+    const shared = opener.without(call.revision);
+    if (shared === null) return session;
     void session.close();
-    return opener.stateless;
+    return shared;
   }
 
   /** Opens a session with the client's capabilities and preferences. This also replaces an expired session. */
@@ -241,6 +242,7 @@ export class ClientSessions {
       caller,
       clientCapabilities: client.capabilities,
       client: client.peerFor(upstreamId),
+      isShared: client.standsFor === "everybody",
       onExpired: () => this.#replace(bound, passed, session),
     });
     if (!session.isStateful) return session;
@@ -256,8 +258,8 @@ export class ClientSessions {
       // A session that cannot move to another worker is recorded, so that the loss can be reported.
       session.transfer() === null ? client.workerLocal.add(upstreamId) : null,
     ]);
-    // Some servers ask the client on the GET stream and lose questions that they send before the stream is open.
-    if (client.listening) await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
+    // A caller is asked on the stream of a call, and on the GET stream during its calls.
+    if (client.listening || client.standsFor === "caller") await listenSoon(session);
     return session;
   }
 

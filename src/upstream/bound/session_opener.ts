@@ -1,8 +1,9 @@
-// Opens sessions to one upstream under its circuit breaker. It also holds the shared stateless connection, if the upstream
-// keeps no sessions. A handshake that finds the upstream stateless sets that connection for all later calls.
+// Opens sessions to one upstream under its circuit breaker. It also holds the connections that need no session: that of
+// 2026-07-28, and that of an upstream that keeps none in a revision with sessions. A handshake that finds such an upstream sets its
+// connection for all later calls.
 import { isError, SluiceError } from "../../base/errors.ts";
-import { STATELESS_REVISION } from "../../mcp/revisions.ts";
-import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
+import { type AnyRevision, STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { listenSoon, type SessionCall, type UpstreamChannel } from "../session/upstream_channel.ts";
 import type { Attempt, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable } from "../resilience/failures.ts";
@@ -11,10 +12,22 @@ import type { SessionOpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
 /** The options for a new session. */
-export type Opening = Pick<
-  SessionOpenOptions,
-  "passed" | "signal" | "caller" | "clientCapabilities" | "client" | "onListChanged" | "onExpired"
->;
+export type Opening =
+  & Pick<
+    SessionOpenOptions,
+    | "passed"
+    | "signal"
+    | "caller"
+    | "clientCapabilities"
+    | "client"
+    | "isShared"
+    | "onListChanged"
+    | "onExpired"
+  >
+  & {
+    /** Receive what the upstream asks outside of the calls' streams. */
+    readonly listens?: boolean;
+  };
 
 export class SessionOpener {
   /** Time limit of a handshake. */
@@ -23,21 +36,43 @@ export class SessionOpener {
   readonly #upstreamId: string;
   readonly #transport: UpstreamTransport;
   readonly #deps: UpstreamDeps;
+  readonly #wantedRevision: string | null;
+  /** Whether `initialize` is worth asking. */
+  #hasSessions: boolean;
   #stateless: UpstreamChannel | null = null;
+  #plain: UpstreamChannel | null = null;
   #closed: SluiceError | null = null;
 
-  constructor({ id, statelessRevision }: UpstreamProfile, transport: UpstreamTransport, deps: UpstreamDeps) {
+  constructor(
+    { id, revisions, plainRevision, wantedRevision }: UpstreamProfile,
+    transport: UpstreamTransport,
+    deps: UpstreamDeps,
+  ) {
     this.#upstreamId = id;
     this.#transport = transport;
     this.#deps = deps;
-    this.limits = { timeoutMs: deps.createTimeoutMs, timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT" };
+    this.#wantedRevision = wantedRevision;
+    this.#hasSessions = revisions.sessions;
+    this.limits = transport.kind === "stdio"
+      ? { timeoutMs: deps.stdioStartTimeoutMs, timeoutSetting: "STDIO_START_TIMEOUT" }
+      : { timeoutMs: deps.createTimeoutMs, timeoutSetting: "MCP_SESSION_POOL_CREATE_TIMEOUT" };
     this.onListChanged = (method) => deps.onListChanged(id, method);
-    if (statelessRevision !== null) this.#keepsNone(statelessRevision);
+    if (revisions.stateless) this.#needsNoSession(STATELESS_REVISION);
+    if (plainRevision !== null) this.#needsNoSession(plainRevision);
   }
 
-  /** The shared connection to an upstream without sessions. Everyone uses it, without a handshake. */
-  get stateless(): UpstreamChannel | null {
-    return this.#stateless;
+  /**
+   * The connection without a session for a client of this revision; null: the client needs a session. The upstream is spoken to in
+   * the client's kind of revisions where it has it, because servers of both kinds keep questions and state for one of them.
+   */
+  without(revision: AnyRevision): UpstreamChannel | null {
+    if (revision === STATELESS_REVISION) return this.#stateless ?? this.#plain;
+    return this.#hasSessions ? this.#plain : this.#stateless;
+  }
+
+  /** Closes the processes and sockets of a tenant that has ended. */
+  release(tenant: string): void {
+    this.#stateless?.release?.(tenant);
   }
 
   /**
@@ -59,9 +94,13 @@ export class SessionOpener {
     }
   }
 
-  /** Drops the shared connection, because the upstream now requires a session. */
-  forget(stateless: UpstreamChannel): void {
-    if (this.#stateless === stateless) this.#stateless = null;
+  /** Drops a connection without a session, because the upstream now requires one. */
+  forget(refused: UpstreamChannel): void {
+    if (this.#stateless === refused) this.#stateless = null;
+    else if (this.#plain === refused) this.#plain = null;
+    else return;
+    this.#hasSessions = true;
+    this.#deps.onRevisionRefused(this.#upstreamId);
   }
 
   /** The circuit breaker. It is undefined until a call has failed, so warm calls do not pay for one. */
@@ -78,6 +117,7 @@ export class SessionOpener {
   close(reason: SluiceError): void {
     this.#closed = reason;
     void this.#stateless?.close();
+    void this.#plain?.close();
   }
 
   /** @throws {SluiceError} the reason of `close` */
@@ -105,12 +145,20 @@ export class SessionOpener {
     const { onListChanged, limits } = this;
     const { clientInfo } = this.#deps;
     this.requireOpen();
-    const session = await openChannel(this.#transport, { onListChanged, ...opening, ...limits, clientInfo });
+    const { listens = false, ...rest } = opening;
+    const session = await openChannel(this.#transport, {
+      onListChanged,
+      wantedRevision: this.#wantedRevision,
+      ...rest,
+      ...limits,
+      clientInfo,
+    });
+    if (listens) await listenSoon(session);
     if (this.#closed !== null) {
       void session.close();
       throw this.#closed;
     }
-    if (!session.isStateful) this.#keepsNone(session.protocolVersion);
+    if (!session.isStateful) this.#foundNone(session.protocolVersion);
     return session;
   }
 
@@ -138,11 +186,22 @@ export class SessionOpener {
     attempt.succeeded();
   }
 
-  #keepsNone(revision: string): void {
+  /** A handshake has found that the upstream keeps no session, or has no handshake. */
+  #foundNone(revision: string): void {
+    if (revision === STATELESS_REVISION && this.#hasSessions) {
+      this.#hasSessions = false;
+      this.#deps.onRevisionRefused(this.#upstreamId);
+    }
+    this.#needsNoSession(revision);
+  }
+
+  #needsNoSession(revision: string): void {
     const { onListChanged } = this;
-    this.#stateless = channelWithoutSession(this.#transport, revision, this.#deps.clientInfo, {
+    const channel = channelWithoutSession(this.#transport, revision, this.#deps.clientInfo, {
       onListChanged,
     });
+    if (revision === STATELESS_REVISION) this.#stateless = channel;
+    else this.#plain = channel;
   }
 
   /** @throws {SluiceError} UPSTREAM_CIRCUIT_OPEN */

@@ -1,10 +1,10 @@
-// Decides whose state a call uses at an upstream that keeps state in a process or socket without telling so. Such a server speaks
-// 2026-07-28, where no session says what belongs together. It may be written for one user all the same.
+// Decides whose state a call may meet at an upstream. A server of 2026-07-28 in a process has tenants too: no session says what
+// belongs together, and it may be written for one user all the same.
 import type { Caller, IdentityHasher } from "../pool/session_key.ts";
 import type { ReceivedHeaders } from "../client/passthrough.ts";
 import type { HeaderList } from "../transport/transport.ts";
+import type { Isolation } from "../../store/registry/rows.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
-import type { UpstreamProfile } from "./upstream_parts.ts";
 
 /** The part of a call that says who makes it. */
 interface Calling {
@@ -14,25 +14,26 @@ interface Calling {
 }
 
 /** The tenant of everybody, by the operator's decision. */
-const EVERYBODY = "";
+export const EVERYBODY = "";
 
 export class Tenants {
-  readonly #isShared: boolean;
+  readonly #isolation: Isolation;
   readonly #identities: IdentityHasher;
 
-  constructor({ sessionMode }: Pick<UpstreamProfile, "sessionMode">, identities: IdentityHasher) {
-    this.#isShared = sessionMode === "shared";
+  constructor(isolation: Isolation, identities: IdentityHasher) {
+    this.#isolation = isolation;
     this.#identities = identities;
   }
 
-  /** Two calls may meet the same process or socket if and only if their tenants are equal. */
+  /** Two calls may meet the same session, process or socket if and only if their tenants are equal. */
   of({ bound, token, received }: Calling, passed: HeaderList): string {
-    if (bound !== null) return this.ofSession(bound);
-    return this.#isShared ? EVERYBODY : `caller ${this.#identities.identify({ token, received, passed })}`;
+    if (this.#isolation === "shared") return EVERYBODY;
+    if (bound !== null && this.#isolation === "session") return bound.tenant;
+    return `caller ${this.#identities.identify({ token, received, passed })}`;
   }
 
-  /** The tenant of a client with a session. */
+  /** The tenant of a client with a session, where nothing else is known of it. */
   ofSession(bound: BoundSessions): string {
-    return this.#isShared ? EVERYBODY : bound.tenant;
+    return this.#isolation === "shared" ? EVERYBODY : bound.tenant;
   }
 }

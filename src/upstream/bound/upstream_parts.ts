@@ -1,5 +1,9 @@
 // The parts and the call options of an `Upstream`.
 import type { AnyRevision } from "../../mcp/revisions.ts";
+import type { SpokenRevisions } from "../../mcp/spoken_revisions.ts";
+import type { Isolation } from "../../store/registry/rows.ts";
+import type { CallerSessions } from "./caller_sessions.ts";
+import type { CallOwners } from "./forwarded_call.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
@@ -10,27 +14,32 @@ import type { Caller, IdentityHasher } from "../pool/session_key.ts";
 /** Dependencies that all upstreams of a worker share. */
 export interface UpstreamDeps {
   readonly clientInfo: { readonly name: string; readonly version: string };
-  /** Time limit for the handshake of a new session. */
+  /** Time limit for the handshake of a new session; for a process STDIO_START_TIMEOUT. */
   readonly createTimeoutMs: number;
+  readonly stdioStartTimeoutMs: number;
   readonly pool: SessionPool<UpstreamChannel>;
   /** MCP_SESSION_POOL_ENABLED: calls without a downstream session share pooled sessions. */
   readonly poolEnabled: boolean;
+  readonly callers: CallerSessions;
+  readonly owners: CallOwners;
   readonly breakers: CircuitBreakers;
   readonly identities: IdentityHasher;
   /** Called when an upstream reports a changed list; `method` is the notification's method. */
   readonly onListChanged: (upstreamId: string, method: string) => void;
   /** Called when an upstream has lost a client's session without saying so as the specification has it. */
   readonly onSessionLost: (upstream: string) => void;
+  /** Called when an upstream has refused the kind of revisions that it is known to speak: it has to be asked again. */
+  readonly onRevisionRefused: (upstreamId: string) => void;
 }
 
 export interface UpstreamProfile {
   readonly id: string;
-  readonly sessionMode: "bound" | "shared";
-  /**
-   * The revision of an upstream without sessions, as registered. Null: the upstream keeps sessions, or discovery does not
-   * know.
-   */
-  readonly statelessRevision: string | null;
+  readonly isolation: Isolation;
+  readonly revisions: SpokenRevisions;
+  /** The revision that `initialize` asks for by the operator's decision; null: our newest. */
+  readonly wantedRevision: string | null;
+  /** The revision with sessions in which the upstream keeps none, as registered; null: it keeps some, or is not known to. */
+  readonly plainRevision: string | null;
   readonly passthrough: Passthrough;
   /** The capabilities as registered. */
   readonly capabilities: Readonly<Record<string, unknown>>;

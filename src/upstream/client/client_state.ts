@@ -32,6 +32,8 @@ export interface ClientStateOptions {
   readonly capabilities?: string;
   /** Receives what upstreams send outside any call. */
   readonly peer?: ClientPeer;
+  /** A caller without a session, who is asked during its calls only; or everybody, who is never asked. */
+  readonly standsFor?: "caller" | "everybody";
   readonly tasks?: (client: ClientState) => TaskBoundary;
   readonly preferences?: ClientPreferences;
   /** Ids of upstreams that held state for the client in a worker that has ended. */
@@ -59,6 +61,7 @@ export class ClientState {
   readonly workerLocal: WorkerLocalState;
   /** A false positive only costs checks for tasks that never come. */
   readonly mayRunTasks: boolean;
+  readonly standsFor: ClientStateOptions["standsFor"];
   /** Whether the client takes messages outside calls. Its upstream sessions then open a GET stream. */
   listening = false;
   #hasListened: boolean;
@@ -75,7 +78,8 @@ export class ClientState {
 
   constructor(options: ClientStateOptions = {}) {
     const { capabilities = "{}", peer, tasks, preferences, workerLocalBefore } = options;
-    const { memory, onChange = () => Promise.resolve() } = options;
+    const { standsFor, memory, onChange = () => Promise.resolve() } = options;
+    this.standsFor = standsFor;
     this.capabilities = capabilities;
     this.peer = peer;
     this.tasks = tasks?.(this);

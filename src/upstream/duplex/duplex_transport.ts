@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type {
+  ConnectOptions,
   ExchangeOptions,
   Greeting,
   HeaderList,
@@ -20,6 +21,7 @@ import type { Dialect } from "./dialect.ts";
 import { SessionDialect } from "./session_dialect.ts";
 import { StatelessDialect } from "./stateless_dialect.ts";
 import type { IdleLimits } from "./idle_watch.ts";
+import type { TimeLimit } from "../resilience/deadline.ts";
 import { SharedConnection } from "./shared_connection.ts";
 
 export interface DuplexTransportOptions extends IdleLimits {
@@ -29,8 +31,8 @@ export interface DuplexTransportOptions extends IdleLimits {
   readonly maxResponseBytes: number;
   /** Idle time after which a shared channel is closed, ms; Infinity: never. */
   readonly sharedIdleMs: number;
-  /** Time limit for opening a shared channel, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
-  readonly openTimeoutMs: number;
+  /** Time limit for opening a channel without a session. */
+  readonly openLimit: TimeLimit;
   readonly clock: Clock;
   readonly open: OpenChannel;
   readonly onStray: (what: string) => void;
@@ -58,8 +60,9 @@ export class DuplexTransport implements UpstreamTransport {
     this.tolerated = options.tolerated;
   }
 
-  connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<DuplexConnection> {
-    return this.#connect(passed, new SessionDialect(onMessage), exchange, this.#options.idleMs);
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ConnectOptions): Promise<DuplexConnection> {
+    const { isShared = false } = exchange;
+    return this.#connect(passed, new SessionDialect(onMessage, isShared), exchange, this.#options.idleMs);
   }
 
   /** Returns null, because a channel belongs to this process. */
@@ -70,12 +73,12 @@ export class DuplexTransport implements UpstreamTransport {
   /** Returns null for revisions with sessions, because there each channel is a session. */
   stateless(protocolVersion: string, greeting?: Greeting): UpstreamConnection | null {
     if (protocolVersion !== STATELESS_REVISION || greeting === undefined) return null;
-    const { kind, upstream, clock, openTimeoutMs, sharedIdleMs } = this.#options;
+    const { kind, upstream, clock, openLimit, sharedIdleMs } = this.#options;
     return new SharedConnection({
       upstream,
       greeting,
       clock,
-      openTimeoutMs,
+      openLimit,
       isLocal: kind === "stdio",
       isRetired: () => this.#isRetired,
       connect: (passed, exchange) =>

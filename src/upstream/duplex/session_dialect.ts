@@ -7,15 +7,22 @@ export class SessionDialect implements Dialect {
   readonly ping = `{"jsonrpc":"2.0","id":"${PING_ID}","method":"ping"}`;
   readonly #onMessage: OnMessage;
 
-  /** @param onMessage receives what the upstream sends outside calls */
-  constructor(onMessage: OnMessage) {
+  readonly #isShared: boolean;
+
+  /**
+   * @param onMessage receives what the upstream sends outside calls
+   * @param isShared calls of different callers use the channel
+   */
+  constructor(onMessage: OnMessage, isShared = false) {
     this.#onMessage = onMessage;
+    this.#isShared = isShared;
   }
 
   take(message: JsonObject, text: string, calls: OpenCalls): undefined {
     // The upstream's request belongs to an unknown call. The latest call's client answers it and that call's deadline is
-    // held. All calls of a connection have the same client.
-    const latest = message.id === undefined ? undefined : [...calls.values()].at(-1)?.options.onMessage;
+    // held. All calls of a connection are one caller's, unless it is shared.
+    const isAsked = message.id !== undefined && !this.#isShared;
+    const latest = isAsked ? [...calls.values()].at(-1)?.options.onMessage : undefined;
     (latest ?? this.#onMessage)(message, text);
   }
 

@@ -16,7 +16,7 @@ import type {
   RequestOptions,
   UpstreamConnection,
 } from "../transport/transport.ts";
-import { Deadline, inTime } from "../resilience/deadline.ts";
+import { Deadline, inTime, type TimeLimit } from "../resilience/deadline.ts";
 import { ungreeted } from "../resilience/failures.ts";
 import type { DuplexConnection } from "./duplex_connection.ts";
 
@@ -25,8 +25,8 @@ export interface SharedOptions {
   readonly upstream: string;
   readonly greeting: Greeting;
   readonly clock: Clock;
-  /** Time limit for opening and greeting, ms; MCP_SESSION_POOL_CREATE_TIMEOUT. */
-  readonly openTimeoutMs: number;
+  /** Time limit for opening and greeting. */
+  readonly openLimit: TimeLimit;
   /** The lines are processes. Other lines keep the headers that they were opened with. */
   readonly isLocal: boolean;
   /** The upstream was changed or deleted. Remaining calls still open lines, which close after them. */
@@ -140,8 +140,8 @@ export class SharedConnection implements UpstreamConnection {
     caller: Caller | undefined,
     stop: Cancellation,
   ): Promise<DuplexConnection> {
-    const { clock, connect, greeting, isLocal, openTimeoutMs } = this.#options;
-    const deadline = new Deadline(openTimeoutMs, "MCP_SESSION_POOL_CREATE_TIMEOUT", clock.now());
+    const { clock, connect, greeting, isLocal, openLimit } = this.#options;
+    const deadline = new Deadline(openLimit.ms, openLimit.setting, clock.now());
     const connection = await connect(passed, { deadline, signal: stop, caller });
     try {
       const greets = requestText(GREETING_ID, greeting.method, greeting.params);

@@ -2,6 +2,7 @@
 // `ListWatch` are the ways in.
 // This file subscribes at one upstream: with `subscriptions/listen` if it speaks 2026-07-28, else in a dedicated session.
 import { SluiceError } from "../../base/errors.ts";
+import { type AnyRevision, LATEST_SESSION_REVISION, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { BoundSessions } from "../bound/bound_sessions.ts";
 import type {
   SessionCall,
@@ -21,8 +22,8 @@ interface ListenedTo {
   readonly name: string;
   /** The capabilities at the last discovery. */
   readonly capabilities: () => Readonly<Record<string, unknown>>;
-  /** The shared connection to an upstream without sessions; null: it keeps sessions. */
-  readonly stateless: () => UpstreamChannel | null;
+  /** The connection without a session for a client of this revision; null: the client needs a session. */
+  readonly without: (revision: AnyRevision) => UpstreamChannel | null;
   readonly open: (opening: Opening) => Promise<UpstreamChannel>;
   readonly limits: Pick<SessionCall, "timeoutMs" | "timeoutSetting">;
   /** See `SessionCall`. */
@@ -47,13 +48,20 @@ export class UpstreamNotifications {
   lists(onListChanged: (method: string) => void, signal: AbortSignal): Subscription {
     const filter = listFilter(this.#upstream.capabilities());
     const onMessage = (text: string) => onListChanged(String(JSON.parse(text).method));
-    return this.subscribe(filter, { onMessage }, signal, onListChanged);
+    // Servers of both kinds of revisions promise more in a session. One that keeps no session has no stream for it there.
+    const hasStream = this.#upstream.without(LATEST_SESSION_REVISION) === null;
+    const subscribe = hasStream ? undefined : this.#subscriber();
+    return this.#subscribe(subscribe, filter, { onMessage }, signal, onListChanged);
   }
 
   /** Returns the resource stream of a client with a session; undefined if its own upstream sessions receive the updates. */
-  streamFor(bound: BoundSessions, passed: HeaderList = NO_HEADERS): ResourceStream | undefined {
-    const { id, stateless } = this.#upstream;
-    const subscribe = stateless()?.subscribe;
+  streamFor(
+    bound: BoundSessions,
+    passed: HeaderList = NO_HEADERS,
+    tenant = this.#upstream.tenantOf(bound),
+  ): ResourceStream | undefined {
+    const { id, without } = this.#upstream;
+    const subscribe = without(LATEST_SESSION_REVISION)?.subscribe;
     if (subscribe === undefined) return undefined;
     const make = () =>
       new ResourceStream({
@@ -61,7 +69,7 @@ export class UpstreamNotifications {
         client: bound.client,
         upstreamId: id,
         passed,
-        tenant: this.#upstream.tenantOf(bound),
+        tenant,
         gone: this.#gone.signal,
       });
     const stream = bound.stream(id, make);
@@ -76,20 +84,35 @@ export class UpstreamNotifications {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
   }
 
+  /** Subscribes for a client of 2026-07-28. */
+  subscribe(
+    filter: SubscriptionFilter,
+    options: Omit<SubscribeOptions, "signal">,
+    until: AbortSignal,
+  ): Subscription {
+    return this.#subscribe(this.#subscriber(), filter, options, until);
+  }
+
+  #subscriber(): UpstreamChannel["subscribe"] {
+    return this.#upstream.without(STATELESS_REVISION)?.subscribe;
+  }
+
   /**
+   * @param subscribe sends `subscriptions/listen`; undefined: the subscription gets a session
    * @param onListChanged receives list changes in a session; with `subscriptions/listen`, `options.onMessage` receives
    * everything
    */
-  subscribe(
+  #subscribe(
+    subscribe: UpstreamChannel["subscribe"],
     filter: SubscriptionFilter,
     options: Omit<SubscribeOptions, "signal">,
     until: AbortSignal,
     onListChanged?: (method: string) => void,
   ): Subscription {
     const signal = AbortSignal.any([until, this.#gone.signal]);
-    const { name, stateless, open, limits } = this.#upstream;
+    const { name, open, limits } = this.#upstream;
     const { onMessage, clientCapabilities, passed } = options;
-    return stateless()?.subscribe?.(filter, { ...options, signal }) ?? subscribeInSession({
+    return subscribe?.(filter, { ...options, signal }) ?? subscribeInSession({
       upstream: name,
       uris: filter.resourceSubscriptions ?? [],
       limits,

@@ -16,7 +16,7 @@ interface KeyedCall {
 const MAX_KEPT_KEYS = 10_000;
 
 /** Calls with longer capabilities get a session of their own, because thousands of keys are kept. */
-const MAX_CAPABILITIES_CHARS = 1_000;
+export const MAX_CAPABILITIES_CHARS = 1_000;
 
 export class PoolKeys {
   readonly #identities: IdentityHasher;
@@ -50,7 +50,19 @@ export class PoolKeys {
 
 /** The capabilities of a client without a session, as JSON text; undefined: none. */
 export function declaredBy({ bound, clientCapabilities }: KeyedCall): string | undefined {
-  return bound !== null || clientCapabilities === undefined || /^\{\s*\}$/.test(clientCapabilities)
-    ? undefined
-    : clientCapabilities;
+  return bound !== null ? undefined : someIn(clientCapabilities);
+}
+
+/** The capabilities of a client with or without a session, as JSON text; undefined: none. */
+export function capabilitiesOf(
+  { bound, clientCapabilities }: {
+    readonly bound: { readonly client: { readonly capabilities: string } } | null;
+    readonly clientCapabilities?: string;
+  },
+): string | undefined {
+  return someIn(bound?.client.capabilities ?? clientCapabilities);
+}
+
+function someIn(capabilities: string | undefined): string | undefined {
+  return capabilities === undefined || /^\{\s*\}$/.test(capabilities) ? undefined : capabilities;
 }

@@ -8,14 +8,16 @@ import type { OnMessage, UpstreamConnection } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
 
 export interface IncomingMessagesOptions {
-  /** Receives what the upstream sends outside any call. */
+  /** Receives what the upstream sends outside any call. Default: the client of a running call, if it is clear of which. */
   readonly client?: ClientPeer;
+  /** Calls of different callers use the session. What comes outside of their streams is for none of them. */
+  readonly isShared?: boolean;
   /** Receives the method of a `notifications/{tools,prompts,resources}/list_changed`. */
   readonly onListChanged?: (method: string) => void;
 }
 
-/** The call on whose stream a message arrived. */
-interface Call {
+/** A running call. */
+export interface RunningCall {
   readonly client: ClientPeer | undefined;
   readonly deadline: Deadline;
   readonly signal: CancelSignal | undefined;
@@ -37,6 +39,8 @@ export class IncomingMessages {
   readonly #options: IncomingMessagesOptions;
   /** The upstream's requests that wait for the client, by the JSON text of their id. */
   readonly #asking = new Map<string, Cancellation>();
+  /** The calls during which messages outside their streams may arrive, the latest last. */
+  readonly #running = new Set<RunningCall>();
   /** `calls`: only messages on a call's stream are received. */
   #receives: "all" | "calls" | "nothing" = "all";
 
@@ -46,11 +50,20 @@ export class IncomingMessages {
 
   /** Receives a message outside any call. */
   readonly receive: OnMessage = (value, text) => {
-    if (this.#receives === "all") this.#receive(value, text, this.#options.client);
+    if (this.#receives === "all") this.#receive(value, text, this.#options.client ?? this.#clientOf(value));
   };
 
+  /** Adds a call that the upstream may ask about outside of its stream. */
+  enter(call: RunningCall): void {
+    this.#running.add(call);
+  }
+
+  leave(call: RunningCall): void {
+    this.#running.delete(call);
+  }
+
   /** Receives a message on a call's stream. A call that has been cancelled receives nothing more. */
-  receiveDuring(value: JsonObject, text: string, call: Call): void {
+  receiveDuring(value: JsonObject, text: string, call: RunningCall): void {
     if (this.#receives === "nothing" || call.signal?.aborted) return;
     this.#receive(value, text, call.client ?? this.#options.client, call);
   }
@@ -66,7 +79,17 @@ export class IncomingMessages {
     for (const asking of this.#asking.values()) asking.cancel(ended());
   }
 
-  #receive(value: JsonObject, text: string, client: ClientPeer | undefined, call?: Call): void {
+  /**
+   * All calls of a session are one caller's. Any of its clients may be asked; a notification is for none of several.
+   */
+  #clientOf({ id }: JsonObject): ClientPeer | undefined {
+    if (this.#options.isShared === true) return undefined;
+    const clients = [...this.#running].flatMap(({ client }) => client ?? []);
+    if (id === undefined) return clients.length === 1 ? clients[0] : undefined;
+    return clients.findLast(({ request }) => request !== undefined);
+  }
+
+  #receive(value: JsonObject, text: string, client: ClientPeer | undefined, call?: RunningCall): void {
     if (value.id !== undefined) return void this.#answer(value, text, client, call);
     const method = String(value.method);
     if (LIST_CHANGES.has(method)) this.#options.onListChanged?.(method);
@@ -85,7 +108,7 @@ export class IncomingMessages {
     { method }: JsonObject,
     text: string,
     client: ClientPeer | undefined,
-    call: Call | undefined,
+    call: RunningCall | undefined,
   ): Promise<void> {
     const id = memberText(text, "id")!;
     let answer: RpcAnswer | null;
@@ -103,13 +126,15 @@ export class IncomingMessages {
     client: ClientPeer,
     method: string,
     params: string | undefined,
-    { id, call }: { readonly id: string; readonly call: Call | undefined },
+    { id, call }: { readonly id: string; readonly call: RunningCall | undefined },
   ): Promise<RpcAnswer | null> {
     const asking = new Cancellation();
     const giveUp = () => asking.cancel(call!.signal!.reason);
     this.#asking.set(id, asking);
     call?.signal?.addEventListener("abort", giveUp, { once: true });
-    call?.deadline.hold();
+    // Outside of a call's stream the question may belong to any of them.
+    const waiting = call === undefined ? [...this.#running] : [call];
+    for (const { deadline } of waiting) deadline.hold();
     try {
       return await client.request!(method, params, {
         signal: asking,
@@ -119,7 +144,7 @@ export class IncomingMessages {
       if (asking.aborted) return null;
       return { text: JSON.stringify({ code: INTERNAL_ERROR, message: reasonOf(error) }), failed: true };
     } finally {
-      call?.deadline.release();
+      for (const { deadline } of waiting) deadline.release();
       call?.signal?.removeEventListener("abort", giveUp);
       this.#asking.delete(id);
     }

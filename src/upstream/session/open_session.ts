@@ -5,7 +5,7 @@ import { withClaims } from "../../mcp/claims.ts";
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { UpstreamChannel } from "./upstream_channel.ts";
-import type { Greeting, UpstreamTransport } from "../transport/transport.ts";
+import type { Greeting, UpstreamConnection, UpstreamTransport } from "../transport/transport.ts";
 import { isInitializeRefused } from "./refusals.ts";
 import { isUngreeted } from "../resilience/failures.ts";
 import { LIST_CHANGES } from "./incoming_messages.ts";
@@ -70,6 +70,7 @@ export interface StatelessUpstream {
 
 /**
  * Asks whether an upstream speaks 2026-07-28 (2026-07-28, versioning). Null: it answered like an older server.
+ * @param open an open connection to ask over; default: a new one
  * @throws {SluiceError} UPSTREAM_*: the upstream gave no usable answer, so its revision is unknown
  */
 export async function probeStateless(
@@ -80,8 +81,11 @@ export async function probeStateless(
     readonly timeoutSetting: string;
     readonly signal?: CancelSignal;
   },
+  open?: UpstreamConnection,
 ): Promise<StatelessUpstream | null> {
-  const session = newStatelessChannel(transport, clientInfo);
+  const session = open === undefined
+    ? newStatelessChannel(transport, clientInfo)
+    : new StatelessChannel(open, { upstream: transport.upstream, clientInfo });
   if (session === null) return null;
   try {
     const answer = await session.request("server/discover", undefined, {

@@ -8,6 +8,7 @@ import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import type { HeaderList } from "../transport/transport.ts";
+import { pause } from "../transport/stream_reopening.ts";
 import type { PoolSession } from "../pool/pool_entry.ts";
 
 export interface SessionCall {
@@ -33,6 +34,14 @@ export interface SessionCall {
   readonly paramHeaders?: HeaderList;
   /** A call of a tool whose results are wrapped for clients of the revisions with sessions (mcp/session_tool.ts). */
   readonly wrapsResults?: boolean;
+}
+
+/** Longest wait for the GET stream of a new session. Some servers open the stream only when they have a message for it. */
+const MAX_STREAM_WAIT_MS = 500;
+
+/** Makes a new session listen. Some servers ask the client on the GET stream, and lose what they ask before it is open. */
+export async function listenSoon(session: Pick<UpstreamChannel, "listen">): Promise<void> {
+  await Promise.race([session.listen(), pause(MAX_STREAM_WAIT_MS, undefined)]);
 }
 
 /** The call's time limit, counted from the start of the call. */

@@ -23,6 +23,7 @@ import type {
   UpstreamTransport,
 } from "../transport/transport.ts";
 import { Deadline } from "../resilience/deadline.ts";
+import { isInitializeRefused } from "./refusals.ts";
 import { IncomingMessages, type IncomingMessagesOptions, unawaited } from "./incoming_messages.ts";
 import { HEALTH_METHODS, type HealthMethod, type HealthVerdict, verdictOf } from "../pool/idle_check.ts";
 
@@ -42,6 +43,10 @@ export interface SessionOpenOptions extends SessionPeers {
   readonly passed?: HeaderList;
   /** The capabilities of the client behind this session, as JSON text; default: none. */
   readonly clientCapabilities?: string;
+  /** The only revision to speak; null or undefined: our newest, or an older one that the upstream answers. */
+  readonly wantedRevision?: string | null;
+  /** Takes the open connection of an upstream that refuses `initialize`, in place of its end. */
+  readonly onRefused?: (connection: UpstreamConnection) => void;
 }
 
 const METHOD_NOT_FOUND = -32601;
@@ -66,6 +71,7 @@ export class UpstreamSession implements UpstreamChannel {
   /** Cancellations on their way to the upstream. */
   readonly #cancellations = new Set<Promise<void>>();
   #nextId = 1;
+  #isListening = false;
   #running = 0;
   #isRetired = false;
   #closed = false;
@@ -121,31 +127,47 @@ export class UpstreamSession implements UpstreamChannel {
   static async open(transport: UpstreamTransport, options: SessionOpenOptions): Promise<UpstreamSession> {
     const { clientInfo, passed = [], clientCapabilities = "{}", timeoutMs, timeoutSetting, signal, caller } =
       options;
+    const { wantedRevision = null, onRefused } = options;
     const { upstream } = transport;
     const exchange = { deadline: new Deadline(timeoutMs, timeoutSetting), signal, caller };
     const incoming = new IncomingMessages(options);
-    const connection = await transport.connect(passed, incoming.receive, exchange);
+    const connection = await transport.connect(passed, incoming.receive, {
+      ...exchange,
+      isShared: options.isShared,
+    });
     incoming.connection = connection;
     let session: UpstreamSession | undefined;
     try {
-      const reply = await connection.request(0, initializeText(clientCapabilities, clientInfo), {
-        ...exchange,
-        onMessage: incoming.receive,
-      });
+      const reply = await connection.request(
+        0,
+        initializeText(wantedRevision, clientCapabilities, clientInfo),
+        {
+          ...exchange,
+          onMessage: incoming.receive,
+        },
+      );
       const result = initializeResult(reply, upstream);
       connection.established(reply.sessionId, String(result.protocolVersion));
       session = new UpstreamSession(connection, result, incoming, options);
-      if (!isSessionRevision(result.protocolVersion)) {
+      const { protocolVersion } = result;
+      const isSpoken = wantedRevision === null
+        ? isSessionRevision(protocolVersion)
+        : protocolVersion === wantedRevision;
+      if (!isSpoken) {
+        const wanted = wantedRevision === null
+          ? ""
+          : `; the gateway is registered with protocol ${wantedRevision}`;
         throw new SluiceError("UPSTREAM_PROTOCOL_ERROR", {
           upstream,
-          reason: `unsupported protocol version ${JSON.stringify(result.protocolVersion)}`,
+          reason: `unsupported protocol version ${JSON.stringify(protocolVersion)}${wanted}`,
         });
       }
       await session.#announce(exchange, transport);
       return session;
     } catch (error) {
+      if (onRefused !== undefined && isInitializeRefused(error)) onRefused(connection);
       // The caller does not wait for the unusable session to close.
-      void (session ?? connection).close();
+      else void (session ?? connection).close();
       throw error;
     }
   }
@@ -184,6 +206,7 @@ export class UpstreamSession implements UpstreamChannel {
 
   listen(): Promise<void> | void {
     if (this.closed) return;
+    this.#isListening = true;
     return this.#connection.listen((isCertain) =>
       isCertain ? this.#expired() : void this.#expiredIfRefused()
     );
@@ -213,6 +236,8 @@ export class UpstreamSession implements UpstreamChannel {
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const deadline = deadlineOf(call);
+    const running = this.#isListening ? { client, deadline, signal } : undefined;
+    if (running !== undefined) this.#incoming.enter(running);
     this.#running++;
     try {
       const text = requestText(id, method, revision === STATELESS_REVISION ? withoutClaims(params) : params);
@@ -239,6 +264,7 @@ export class UpstreamSession implements UpstreamChannel {
       throw error;
     } finally {
       this.#running--;
+      if (running !== undefined) this.#incoming.leave(running);
       if (this.#isRetired) this.#closeIfIdle();
     }
   }
@@ -313,8 +339,12 @@ export class UpstreamSession implements UpstreamChannel {
   }
 }
 
-function initializeText(capabilities: string, clientInfo: SessionOpenOptions["clientInfo"]): string {
-  const version = JSON.stringify(LATEST_SESSION_REVISION);
+function initializeText(
+  revision: string | null,
+  capabilities: string,
+  clientInfo: SessionOpenOptions["clientInfo"],
+): string {
+  const version = JSON.stringify(revision ?? LATEST_SESSION_REVISION);
   const params = `{"protocolVersion":${version},"capabilities":${capabilities},"clientInfo":${
     JSON.stringify(clientInfo)
   }}`;

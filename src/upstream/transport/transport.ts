@@ -28,6 +28,11 @@ export interface ExchangeOptions {
   readonly paramHeaders?: HeaderList;
 }
 
+export interface ConnectOptions extends ExchangeOptions {
+  /** Calls of different callers will use the connection: a message that names no call belongs to none of them. */
+  readonly isShared?: boolean;
+}
+
 /** Receives a notification or request from the upstream. */
 export type OnMessage = (value: JsonObject, text: string) => void;
 
@@ -119,7 +124,7 @@ export interface UpstreamTransport {
    * @param onMessage receives what the upstream sends outside calls
    * @throws {SluiceError} UPSTREAM_*
    */
-  connect(passed: HeaderList, onMessage: OnMessage, exchange: ExchangeOptions): Promise<UpstreamConnection>;
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ConnectOptions): Promise<UpstreamConnection>;
   /** Resumes a session that another worker opened. Null: this transport cannot resume sessions. */
   resume(
     session: { readonly sessionId: string; readonly protocolVersion: string; readonly passed: HeaderList },

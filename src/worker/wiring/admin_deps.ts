@@ -37,7 +37,9 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     store: registry,
     secretBox,
     checkEgress: outbound.check,
-    discover: async ({ name, url, transport, headers, caCertificate, env, isTransportOpen }, onListing) => {
+    discover: async (asked, onListing) => {
+      const { name, url, transport, headers, caCertificate, env, isTransportOpen, protocol, protocols } =
+        asked;
       const target = {
         transport,
         upstream: name,
@@ -46,7 +48,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         caCertificate: caCertificate ?? undefined,
         env,
       };
-      const found = await parts.discover(target, { isTransportOpen, onListing });
+      const found = await parts.discover(target, { protocol, protocols }, { isTransportOpen, onListing });
       logListFaults(log, name, found);
       return found;
     },

@@ -30,11 +30,12 @@ import { Metrics, type MetricsSnapshot } from "../../telemetry/metrics.ts";
 import { LocalServer } from "../handover/local_server.ts";
 import { Retirement } from "../handover/retirement.ts";
 import { Succession } from "../handover/succession.ts";
+import { UpstreamCalls } from "../handover/upstream_calls.ts";
 import { WorkerPorts } from "../handover/worker_ports.ts";
 import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { createEndpoints } from "./endpoints.ts";
-import { createGateway } from "./gateway.ts";
+import { createGateway, type Gateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
 import { Maintenance } from "./maintenance.ts";
 import { openStore } from "./open_store.ts";
@@ -148,9 +149,14 @@ export async function createApp(
   const wayTo = cluster?.wayTo ?? ((claims) => succession.wayTo(claims.worker));
 
   // The parts that serve requests.
-  const gateway = await createGateway({
+  const upstreamCalls: UpstreamCalls = new UpstreamCalls({
+    ...{ workerCount, wayTo: succession.wayTo, predecessor: succession.predecessor },
+    callers: () => gateway.callers,
+    upstreams: () => gateway.upstreams,
+  });
+  const gateway: Gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory },
-    peers: { place, catalogChanged, wayTo, predecessor: succession.predecessor },
+    peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
   const {
@@ -196,6 +202,13 @@ export async function createApp(
       const claims = sessionId === null ? null : ids.open(sessionId, clock.now());
       return streamableHttp.serve(request, claims, signal);
     }),
+  );
+  const serveUpstreamCall = succession.whileOwning(upstreamCalls.serve);
+  local.register(
+    "upstream_call",
+    // An answer belongs to a call that has begun, also in a worker that has a successor.
+    (request, signal) =>
+      (request.upstreamAnswer === undefined ? serveUpstreamCall : upstreamCalls.serve)(request, signal),
   );
   local.register("pending_call", sessionlessHttp.serve);
   local.register("sse_stream", (message) => legacySse.receive(message));

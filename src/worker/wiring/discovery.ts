@@ -3,12 +3,16 @@ import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Discovery } from "../../store/registry/rows.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { discover } from "../../upstream/discover.ts";
+import { discover, type KnownRevisions } from "../../upstream/discover.ts";
 import type { TransportTarget } from "../../upstream/transports.ts";
 import type { Outbound } from "./outbound.ts";
 
 /** @throws {SluiceError} UPSTREAM_* */
-export type Discover = (target: TransportTarget, trial?: Trial) => Promise<Discovery>;
+export type Discover = (
+  target: TransportTarget,
+  known: KnownRevisions,
+  trial?: Trial,
+) => Promise<Discovery>;
 
 export interface Trial {
   /** The target's streamable HTTP is a guess: SSE is tried if the upstream does not speak it. */
@@ -33,10 +37,12 @@ export function createDiscover(
   const options = {
     clientInfo,
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    stdioStart: { ms: config.stdioStartTimeoutMs, setting: "STDIO_START_TIMEOUT" },
     limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
   };
-  return async (target, { isTransportOpen = false, onListing } = {}) => {
-    const list = (each: TransportTarget) => discover(transports.make(each), { ...options, onListing });
+  return async (target, { protocol, protocols }, { isTransportOpen = false, onListing } = {}) => {
+    const list = (each: TransportTarget) =>
+      discover(transports.make(each), { ...options, onListing }, { protocol, protocols });
     try {
       const found = await (isTransportOpen ? listEither(target, list) : list(target));
       for (const { name } of found.warnings) {

@@ -31,6 +31,8 @@ import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
 import type { Secrets } from "../../store/secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import { ALL_HERE, type CallOwners } from "../../upstream/bound/forwarded_call.ts";
+import { CallerSessions } from "../../upstream/bound/caller_sessions.ts";
 import { Upstreams } from "../../upstream/upstreams.ts";
 import { VERSION } from "../../version.ts";
 import { createDiscover, type Discover } from "./discovery.ts";
@@ -61,6 +63,8 @@ export interface GatewayPeers {
   catalogChanged(): Promise<void>;
   /** The way to the worker, of this replica or another, that owns what the claims name; null: this worker. */
   wayTo(claims: SessionClaims, owned: Owned): Serve | null;
+  /** The workers that keep the upstream sessions of callers. */
+  readonly callOwners: CallOwners;
   /** The way to the predecessor of this worker; null: there is none. */
   predecessor(): Serve | null;
 }
@@ -121,18 +125,34 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   // Upstreams and what they offer.
   const outbound = createOutbound(config, { secretBox, log, metrics });
   const { pool, breakers } = createSessionPool(config, clock);
+  const callerSessions = new CallerSessions({
+    clock,
+    idleMs: config.sessionTtlMs,
+    perCaller: config.maxSessionsPerCaller,
+    perWorker: config.maxSessions,
+    unrefTimer: Deno.unrefTimer,
+  });
+  metrics.gauge(
+    "sluice_caller_sessions",
+    "Upstream sessions and processes that callers have without a client session, by caller, upstream and capabilities",
+    () => callerSessions.size,
+  );
   const listChanges = new Emitter<[upstreamId: string, method: string]>();
   const countLost = metrics.counter(
     "sluice_upstream_sessions_lost_total",
     "Sessions that upstreams no longer knew, found by a ping because the answer did not say so",
   );
+  const refusals = new Emitter<[upstreamId: string]>();
   const upstreams = new Upstreams({
     transports: outbound.transports,
     shared: {
       clientInfo: outbound.clientInfo,
       createTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+      stdioStartTimeoutMs: config.stdioStartTimeoutMs,
       pool,
       poolEnabled: config.mcpSessionPoolEnabled,
+      callers: callerSessions,
+      owners: peers?.callOwners ?? ALL_HERE,
       breakers,
       identities: identityHasher(config, secrets),
       onListChanged: listChanges.emit,
@@ -140,6 +160,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         countLost();
         log.info("upstream has lost a session, a new one is in its place", { upstream });
       },
+      onRevisionRefused: refusals.emit,
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -155,7 +176,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const catalog = await LiveCatalog.open({
     read: async () => {
       const rows = await registry.readCatalog();
-      const read = new Catalog(rows, { naming: config.mcpNaming });
+      const read = new Catalog(rows, { naming: config.mcpNaming, revisions: config.mcpRevisions });
       applyUpstreams = await upstreams.prepare(rows.gateways);
       return read;
     },
@@ -247,6 +268,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     discover,
     catalogChanged,
   });
+  refusals.add((gatewayId) => void sync.refresh(gatewayId).catch(() => {}));
   listChanges.add((gatewayId) => sync.listChanged(gatewayId));
 
   return {
@@ -277,6 +299,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       pendingCalls.close();
       expiry.close();
       await duplex.close();
+      await callerSessions.close();
       await pool.close();
       await outbound.close();
     },

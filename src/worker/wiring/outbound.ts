@@ -96,6 +96,7 @@ export function createOutbound(
     stdioIdleMs: config.stdioIdleTimeoutMs === 0 ? Infinity : config.stdioIdleTimeoutMs,
     sharedIdleMs: config.mcpSessionPoolIdleEvictionMs,
     openTimeoutMs: config.mcpSessionPoolCreateTimeoutMs,
+    stdioStartTimeoutMs: config.stdioStartTimeoutMs,
     connect: (url, request) => http1.connect(url, request),
     clock: systemClock,
     log,

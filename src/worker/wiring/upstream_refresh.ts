@@ -34,7 +34,7 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
     discover: async (row) => {
       const target = await targetOf(row);
       await check(new URL(row.url), target.isOwn);
-      return await discover(target, { isTransportOpen: row.registration?.isTransportOpen });
+      return await discover(target, row, { isTransportOpen: row.registration?.isTransportOpen });
     },
     catalogChanged,
     countRefresh: metrics.counter(

@@ -1,0 +1,148 @@
+// The upstream sessions of callers: of calls without a downstream session, and of all calls where the operator lets a caller's
+// sessions, or everybody, share one. A caller has them at each upstream for each set of capabilities that it declares, because an
+// upstream may only ask for what the session declares.
+import type { Caller } from "../../base/caller.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { ClientState } from "../client/client_state.ts";
+import { BoundSessions } from "./bound_sessions.ts";
+import { EVERYBODY } from "./tenants.ts";
+
+export interface CallerSessionsOptions {
+  readonly clock: Clock;
+  /** Time without a call after which a caller's sessions end; SESSION_TTL. A process ends after STDIO_IDLE_TIMEOUT. */
+  readonly idleMs: number;
+  /** MAX_SESSIONS_PER_CALLER and MAX_SESSIONS. */
+  readonly perCaller: number;
+  readonly perWorker: number;
+  /** Lets the process end despite the timer (`Deno.unrefTimer`). */
+  readonly unrefTimer?: (id: number) => void;
+}
+
+/** Whose sessions at which upstream. */
+export interface CallerKey {
+  readonly upstreamId: string;
+  /** See Tenants. */
+  readonly tenant: string;
+  /** JSON text, of limited length because it is kept; undefined: none. */
+  readonly capabilities: string | undefined;
+}
+
+interface Entry {
+  readonly upstreamId: string;
+  readonly caller: Caller | undefined;
+  readonly bound: BoundSessions;
+  running: number;
+  lastUsedAt: number;
+}
+
+/** Bounds of the sweep interval, which is a tenth of the idle time. */
+const MIN_SWEEP_MS = 100;
+const MAX_SWEEP_MS = 30_000;
+
+export class CallerSessions {
+  readonly #options: CallerSessionsOptions;
+  /** The least recently used first. */
+  readonly #entries = new Map<string, Entry>();
+  #timer: number | undefined;
+  #closed = false;
+
+  constructor(options: CallerSessionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * Runs a call with the caller's sessions.
+   * @throws {SluiceError} TOO_MANY_SESSIONS, OVERLOADED: there is no room, and no idle session to end; what `call` throws
+   */
+  async run<T>(
+    key: CallerKey,
+    caller: Caller | undefined,
+    call: (bound: BoundSessions) => Promise<T>,
+  ): Promise<T> {
+    const text = JSON.stringify([key.upstreamId, key.tenant, key.capabilities]);
+    const entry = this.#entries.get(text) ?? this.#make(key, caller);
+    // The newest entry is the last one.
+    this.#entries.delete(text);
+    this.#entries.set(text, entry);
+    entry.running++;
+    try {
+      return await call(entry.bound);
+    } finally {
+      entry.running--;
+      entry.lastUsedAt = this.#options.clock.now();
+    }
+  }
+
+  /** Ends the sessions to an upstream that was changed, after their calls, or to one that is gone, at once. */
+  review(upstreamId: string, isGone: boolean): void {
+    for (const [text, entry] of [...this.#entries]) {
+      if (entry.upstreamId !== upstreamId) continue;
+      entry.bound.review(() => isGone);
+      if (isGone) this.#end(text, entry);
+    }
+  }
+
+  /** Ends all sessions. Resolves when they are closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    const all = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(all.map(({ bound }) => bound.end()));
+  }
+
+  #make({ upstreamId, tenant, capabilities }: CallerKey, caller: Caller | undefined): Entry {
+    if (this.#closed) throw new SluiceError("SHUTTING_DOWN");
+    this.#makeRoom(caller);
+    this.#arm();
+    const client = new ClientState({
+      capabilities,
+      standsFor: tenant === EVERYBODY ? "everybody" : "caller",
+    });
+    const lastUsedAt = this.#options.clock.now();
+    return { upstreamId, caller, bound: new BoundSessions(client), running: 0, lastUsedAt };
+  }
+
+  #makeRoom(caller: Caller | undefined): void {
+    const { perCaller, perWorker } = this.#options;
+    const all = [...this.#entries];
+    const own = caller === undefined ? [] : all.filter((entry) => entry[1].caller === caller);
+    if (own.length >= perCaller) {
+      this.#endIdle(own, () => new SluiceError("TOO_MANY_SESSIONS", { limit: perCaller }));
+    } else if (all.length >= perWorker) this.#endIdle(all, () => new SluiceError("OVERLOADED"));
+  }
+
+  /** Ends the least recently used of these that has no call. */
+  #endIdle(entries: readonly [string, Entry][], refusal: () => SluiceError): void {
+    const idle = entries.find(([, { running }]) => running === 0);
+    if (idle === undefined) throw refusal();
+    this.#end(...idle);
+  }
+
+  #end(text: string, entry: Entry): void {
+    if (this.#entries.get(text) === entry) this.#entries.delete(text);
+    void entry.bound.end();
+  }
+
+  #arm(): void {
+    if (this.#timer !== undefined) return;
+    const { clock, idleMs, unrefTimer } = this.#options;
+    const periodMs = Math.max(MIN_SWEEP_MS, Math.min(MAX_SWEEP_MS, idleMs / 10));
+    this.#timer = clock.setTimeout(() => this.#sweep(), periodMs);
+    unrefTimer?.(this.#timer);
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    const before = this.#options.clock.now() - this.#options.idleMs;
+    for (const [text, entry] of [...this.#entries]) {
+      if (entry.running === 0 && entry.lastUsedAt <= before) this.#end(text, entry);
+    }
+    if (this.#entries.size > 0 && !this.#closed) this.#arm();
+  }
+}

@@ -1,0 +1,239 @@
+// Calls to upstream sessions of callers, between the workers of this process. One worker keeps all sessions of a caller at an
+// upstream, so that all its calls meet the same state whichever worker they reach. A call is forwarded like a request of a client; its
+// reply is a stream of lines: what the upstream says meanwhile, then the answer.
+import type { Callers } from "../../auth/callers.ts";
+import type { Principal } from "../../auth/principal.ts";
+import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import { SluiceError } from "../../base/errors.ts";
+import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import { isObject, memberText } from "../../mcp/json_rpc.ts";
+import type { CallOwners, ForwardedCall, LiveCall } from "../../upstream/bound/forwarded_call.ts";
+import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { Upstreams } from "../../upstream/upstreams.ts";
+
+export interface UpstreamCallsOptions {
+  readonly workerCount: number;
+  /** The way to a worker; null: this worker. */
+  readonly wayTo: (worker: number) => Serve | null;
+  /** The way to this worker's predecessor, which finishes the calls that it serves; null: there is none. */
+  readonly predecessor: () => Serve | null;
+  readonly callers: () => Pick<Callers, "of">;
+  readonly upstreams: () => Pick<Upstreams, "get">;
+}
+
+/** A forwarded call in the worker that serves it: the questions that wait for the client, by number. */
+type Questions = Map<number, (answer: RpcAnswer) => void>;
+
+export class UpstreamCalls implements CallOwners {
+  readonly #options: UpstreamCallsOptions;
+  readonly #serving = new Map<string, Questions>();
+
+  constructor(options: UpstreamCallsOptions) {
+    this.#options = options;
+  }
+
+  wayTo({ upstreamId, tenant }: Pick<ForwardedCall, "upstreamId" | "tenant">) {
+    const { workerCount, wayTo } = this.#options;
+    const way = wayTo(workerOf(`${upstreamId} ${tenant}`, workerCount));
+    return way === null
+      ? null
+      : (call: ForwardedCall, params: string | undefined, live: LiveCall) => forward(way, call, params, live);
+  }
+
+  /** Serves a call, or an answer to a question of one, that another worker has forwarded. @throws {SluiceError} like `Upstream.request` */
+  readonly serve: Serve = (request, signal) => {
+    const { upstreamCall, upstreamAnswer, body } = request;
+    if (upstreamAnswer !== undefined) {
+      const { callId, question } = upstreamAnswer;
+      const questions = this.#serving.get(callId);
+      // The call began before this worker did.
+      const before = questions === undefined ? this.#options.predecessor() : null;
+      if (before !== null) return before(request, signal);
+      questions?.get(question)?.(JSON.parse(body));
+      return Promise.resolve({ status: 202, headers: {}, body: null });
+    }
+    return Promise.resolve(this.#call(upstreamCall!, request, signal));
+  };
+
+  #call(
+    call: NonNullable<McpRequest["upstreamCall"]>,
+    { principal, body }: McpRequest,
+    gone: CancelSignal,
+  ): McpReply {
+    const { upstreams, callers } = this.#options;
+    const { callId } = call;
+    const cancellation = new Cancellation();
+    gone.addEventListener("abort", () => cancellation.cancel(gone.reason), { once: true });
+    const questions: Questions = new Map();
+    this.#serving.set(callId, questions);
+    const encoder = new TextEncoder();
+    const lines = new ReadableStream<Uint8Array>({
+      start: async (controller) => {
+        const send = (text: string) => {
+          if (!cancellation.aborted) controller.enqueue(encoder.encode(`${text.replace(/[\r\n]+/g, " ")}\n`));
+        };
+        const live = {
+          client: clientBehind(send, call.isAskable ? questions : null),
+          signal: cancellation,
+          caller: callers().of(principal),
+        };
+        try {
+          const { text, failed } = await upstreams().get(call.upstreamId)
+            .serve(call, body === "" ? undefined : body, live);
+          send(failed ? `{"error":${text}}` : `{"result":${text}}`);
+          if (!cancellation.aborted) controller.close();
+        } catch (error) {
+          if (!cancellation.aborted) controller.error(error);
+        } finally {
+          this.#serving.delete(callId);
+        }
+      },
+      cancel: (reason) => cancellation.cancel(reason ?? new SluiceError("REQUEST_CANCELLED")),
+    });
+    return { status: 200, headers: {}, body: lines };
+  }
+}
+
+/** The client of a forwarded call as the upstream sees it. @param questions null: it cannot be asked */
+function clientBehind(send: (text: string) => void, questions: Questions | null): ClientPeer {
+  if (questions === null) return { notify: send };
+  let last = 0;
+  return {
+    notify: send,
+    request: (method, params, { signal }) =>
+      new Promise((resolve, reject) => {
+        const question = ++last;
+        const settle = () => {
+          questions.delete(question);
+          signal.removeEventListener("abort", onAbort);
+        };
+        const onAbort = () => {
+          settle();
+          send(`{"withdrawn":${question}}`);
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        questions.set(question, (answer) => (settle(), resolve(answer)));
+        const asked = params === undefined ? "" : `,"params":${params}`;
+        send(`{"question":${question},"method":${JSON.stringify(method)}${asked}}`);
+      }),
+  };
+}
+
+async function forward(
+  way: Serve,
+  call: ForwardedCall,
+  params: string | undefined,
+  { client, signal = new Cancellation() }: LiveCall,
+): Promise<RpcAnswer> {
+  const callId = crypto.randomUUID();
+  const request = requestOf(call.token, { upstreamCall: { ...call, callId } }, params ?? "");
+  const { body } = await way(request, signal);
+  if (body === null || typeof body === "string") throw new SluiceError("WORKER_GONE");
+  const asked = new Map<number, Cancellation>();
+  const ask = async (question: number, method: string, text: string | undefined) => {
+    const asking = new Cancellation();
+    asked.set(question, asking);
+    const answer = await answerOf(client, method, text, asking);
+    asked.delete(question);
+    if (asking.aborted) return;
+    const upstreamAnswer = { callId, question };
+    await way(requestOf(call.token, { upstreamAnswer }, JSON.stringify(answer)), new Cancellation());
+  };
+  try {
+    for await (const line of linesOf(body, signal)) {
+      const said: unknown = JSON.parse(line);
+      if (!isObject(said)) continue;
+      if ("result" in said) return { text: memberText(line, "result")!, failed: false };
+      if ("error" in said && said.jsonrpc === undefined) {
+        return { text: memberText(line, "error")!, failed: true };
+      }
+      if (typeof said.question === "number") {
+        // If the answer cannot be sent, the call fails with the stream.
+        void ask(said.question, String(said.method), memberText(line, "params")).catch(() => {});
+      } else if (typeof said.withdrawn === "number") {
+        asked.get(said.withdrawn)?.cancel(new SluiceError("REQUEST_CANCELLED"));
+      } else client?.notify(line);
+    }
+  } finally {
+    for (const asking of asked.values()) asking.cancel(new SluiceError("REQUEST_CANCELLED"));
+  }
+  signal.throwIfAborted();
+  throw new SluiceError("WORKER_GONE");
+}
+
+async function answerOf(
+  client: ClientPeer | undefined,
+  method: string,
+  params: string | undefined,
+  signal: CancelSignal,
+): Promise<RpcAnswer> {
+  if (client?.request === undefined) return NOT_ASKABLE;
+  try {
+    return await client.request(method, params, { signal, onProgress: () => {} });
+  } catch (error) {
+    const message = error instanceof SluiceError ? error.message : "the client gave no answer";
+    return { text: JSON.stringify({ code: -32603, message }), failed: true };
+  }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>, signal: CancelSignal): AsyncGenerator<string> {
+  const reader = body.getReader();
+  const leave = () => void reader.cancel(signal.reason).catch(() => {});
+  if (signal.aborted) leave();
+  signal.addEventListener("abort", leave, { once: true });
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      const lines = (rest + decoder.decode(piece.value, { stream: true })).split("\n");
+      rest = lines.pop()!;
+      yield* lines;
+    }
+  } finally {
+    signal.removeEventListener("abort", leave);
+    leave();
+  }
+}
+
+function requestOf(
+  token: ForwardedCall["token"],
+  what: Pick<McpRequest, "upstreamCall" | "upstreamAnswer">,
+  body: string,
+): McpRequest {
+  return {
+    ...what,
+    method: "POST",
+    principal: principalOf(token),
+    serverId: null,
+    sessionId: null,
+    headers: new Headers(),
+    protocolVersion: null,
+    acceptsStream: true,
+    acceptsJson: true,
+    body,
+  };
+}
+
+/** The caller, for the limits by caller. What it may do was decided where its request came in. */
+function principalOf(token: ForwardedCall["token"]): Principal {
+  return {
+    kind: token === null ? "anonymous" : "user",
+    subject: token?.subject ?? "",
+    issuer: token?.issuer ?? null,
+    email: "",
+    isAdmin: false,
+    teams: [],
+    serverId: null,
+    permissions: [],
+    expiresAt: null,
+    jti: null,
+  };
+}
+
+/** FNV-1a: equal in all workers, and even enough. */
+function workerOf(text: string, workerCount: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % workerCount;
+}
