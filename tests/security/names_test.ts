@@ -159,17 +159,11 @@ gatewayTest("a URI stays with the upstream that had it first, and overlaps are r
     });
     const kinds = server.conflicts.map(({ kind }: { kind: string }) => kind).sort();
     assertEquals(kinds, ["overlap", "resource", "template"]);
-    const warned = await waitFor(() => {
-      const said = gateway.log().filter(({ event, server }) =>
-        event === "resources with one URI" && server === null
+    // One line for the two upstreams: the first overlap that was found, then perhaps the number of the others.
+    const isWarned = () =>
+      gateway.log().some(({ event, server, keptBy, hidden }) =>
+        event === "resources with one URI" && server === null && keptBy === "victim" && hidden === "evil"
       );
-      return said.length >= 3 ? said : undefined;
-    }, { what: "the warnings" });
-    const told = new Set(warned.map(({ kind, keptBy, hidden }) => `${kind} ${keptBy} ${hidden}`));
-    assertEquals([...told].sort(), [
-      "overlap victim evil",
-      "resource victim evil",
-      "template victim evil",
-    ]);
+    await waitFor(isWarned, { what: "the warning" });
   });
 }, { inCluster: false });
