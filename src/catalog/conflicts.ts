@@ -35,9 +35,9 @@ export class Conflicts {
 
   /** Examines a new catalog. */
   update({ all, scopes }: Catalog): void {
-    const names = scopes.flatMap(namesIn);
+    const names = [all, ...scopes].flatMap(namesIn);
     this.#names = names.length;
-    this.#note("name conflict in a virtual server", names, (fields) => fields);
+    this.#note("name conflict at an endpoint", names, (fields) => fields);
     const search = newSearch();
     const uris = [all, ...scopes].flatMap((scope) => urisIn(scope, search));
     this.#uris = uris.length;

@@ -11,6 +11,7 @@ import { dataPlane, requestOf } from "../../tests/support/data_plane.ts";
 import { FakeUpstream } from "../../tests/support/fake_upstream.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
+import { Catalog } from "../catalog/snapshot/catalog.ts";
 import type { CallContext } from "./call/call_context.ts";
 
 const HIDDEN = { visibility: "team", teamId: "t1" } as const;
@@ -217,6 +218,40 @@ Deno.test("Dispatcher.respond() says of itself what initialize asks for", async 
   ]);
   assertEquals("completions" in small.capabilities, false);
   assertEquals((await ask("ping")).result, {});
+});
+
+Deno.test("Dispatcher.respond() passes on the instructions of upstreams that the caller sees, and the identity of a single one", async () => {
+  const { ask } = await setUp();
+  const serverInfo = { name: "upstream-a", version: "3" };
+  const catalog = new Catalog(catalogRows({
+    gateways: [
+      gatewayRow("a", {
+        instructions: "Ask a.",
+        serverInfo: { ...serverInfo, title: "A", icons: [], websiteUrl: 7 },
+      }),
+      gatewayRow("b", { instructions: "Ask b." }),
+      gatewayRow("c", { instructions: "x".repeat(70_000) }),
+      gatewayRow("d", { instructions: "Ask d.", ...HIDDEN }),
+    ],
+    tools: [toolRow("a", "x"), toolRow("b", "x"), toolRow("c", "x"), toolRow("d", "x", HIDDEN)],
+    servers: [
+      serverRow("one", { gatewayIds: ["a"] }),
+      serverRow("said", { gatewayIds: ["a", "b"], description: "Both." }),
+      serverRow("own", { gatewayIds: ["a"], instructions: "Mine.", serverInfo: { name: "mine" } }),
+    ],
+  }));
+  const initialize = async (id: string | null) =>
+    (await ask("initialize", { protocolVersion: "2025-11-25" }, { scope: catalog.scope(id)! })).result;
+  const one = await initialize("one");
+  assertEquals([one.instructions, one.serverInfo], ["Ask a.", { ...serverInfo, title: "one" }]);
+  const said = await initialize("said");
+  assertEquals(said.instructions, "Both.\n\n# a\n\nAsk a.\n\n# b\n\nAsk b.");
+  assertEquals(said.serverInfo, { name: "sluice", title: "said", version: "1.2.3" });
+  const own = await initialize("own");
+  assertEquals([own.instructions, own.serverInfo], ["Mine.", { name: "mine", title: "own", version: "3" }]);
+  const all = await initialize(null);
+  assertEquals(all.instructions, "# a\n\nAsk a.\n\n# b\n\nAsk b.");
+  assertEquals(all.serverInfo, { name: "sluice", version: "1.2.3" });
 });
 
 Deno.test("Dispatcher.respond() gives the tool's own limit, else the setting's", async () => {

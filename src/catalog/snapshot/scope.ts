@@ -57,32 +57,49 @@ export class Scope implements Omit<ScopeParts, "offered"> {
    * callers see all entries.
    */
   capabilities(sees: (row: EntityRow) => boolean): Capabilities {
-    const allPublic = [this.tools, this.resources, this.templates, this.prompts].every((index) =>
-      index.allPublic
-    );
-    return allPublic ? this.#capabilities ??= this.#merge(() => true) : this.#merge(sees);
+    return this.#isAllPublic ? this.#capabilities ??= this.#merge(() => true) : this.#merge(sees);
+  }
+
+  /** The upstreams that the caller sees and that have an entry which he sees, in registration order. */
+  upstreams(sees: (row: EntityRow) => boolean): readonly GatewayRow[] {
+    return this.#offering(this.#indexes, sees).filter(sees);
+  }
+
+  /** The only upstream, if everybody sees it and all its entries. */
+  get onlyUpstream(): GatewayRow | null {
+    if (!this.#isAllPublic) return null;
+    const [first, ...others] = this.#offering(this.#indexes, () => true);
+    return first?.visibility === "public" && others.length === 0 ? first : null;
   }
 
   /** All entries of an upstream at this endpoint, including disabled ones. */
   entriesOf(gatewayId: string): readonly Entry<EntityRow>[] {
-    const indexes: EntryIndex<Entry<EntityRow>>[] = [
-      this.tools,
-      this.resources,
-      this.templates,
-      this.prompts,
-    ];
-    this.#byGateway ??= Map.groupBy(indexes.flatMap(({ all }) => all), ({ gateway }) => gateway.id);
+    this.#byGateway ??= Map.groupBy(this.#indexes.flatMap(({ all }) => all), ({ gateway }) => gateway.id);
     return this.#byGateway.get(gatewayId) ?? [];
   }
 
+  get #indexes(): readonly EntryIndex<Entry<EntityRow>>[] {
+    return [this.tools, this.resources, this.templates, this.prompts];
+  }
+
+  get #isAllPublic(): boolean {
+    return this.#indexes.every((index) => index.allPublic);
+  }
+
+  #offering(
+    indexes: readonly EntryIndex<Entry<EntityRow>>[],
+    sees: (row: EntityRow) => boolean,
+  ): readonly GatewayRow[] {
+    const entries = indexes.flatMap((index) => index.entries).filter(({ row }) => sees(row));
+    const gateways = new Set(entries.map(({ gateway }) => gateway));
+    return this.#registered.filter((gateway) => gateways.has(gateway));
+  }
+
   #merge(sees: (row: EntityRow) => boolean): Capabilities {
-    const offeredBy = (...indexes: EntryIndex<Entry<EntityRow>>[]) => {
-      const entries = indexes.flatMap((index) => index.entries).filter(({ row }) => sees(row));
-      const gateways = new Set(entries.map(({ gateway }) => gateway));
-      return this.#registered.filter((gateway) => gateways.has(gateway)).map(capabilitiesOf);
-    };
+    const offeredBy = (...indexes: EntryIndex<Entry<EntityRow>>[]) =>
+      this.#offering(indexes, sees).map(capabilitiesOf);
     return mergeCapabilities({
-      all: offeredBy(this.tools, this.resources, this.templates, this.prompts),
+      all: offeredBy(...this.#indexes),
       withTools: offeredBy(this.tools),
       withResources: offeredBy(this.resources, this.templates),
       withArguments: offeredBy(this.prompts, this.templates),

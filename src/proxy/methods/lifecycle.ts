@@ -9,6 +9,7 @@ import { forClient } from "../../catalog/snapshot/capabilities.ts";
 import { negotiated } from "../../catalog/snapshot/endpoint_revisions.ts";
 import { unsupportedRevision } from "../call/unsupported_revision.ts";
 import type { Scope } from "../../catalog/snapshot/scope.ts";
+import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
 import type { CallContext } from "../call/call_context.ts";
 
 export interface ServerIdentity {
@@ -18,6 +19,12 @@ export interface ServerIdentity {
 
 /** Limit for `capabilities` and `clientInfo` together. The gateway keeps both for the whole session. */
 const MAX_CLIENT_DESCRIPTION_CHARS = 16 * 1024;
+
+const IDENTITY: ReadonlySet<string> = new Set(["name", "version", "websiteUrl"]);
+const MAX_IDENTITY_CHARS = 2_048;
+
+/** Limit for the instructions of an endpoint's upstreams together. */
+const MAX_UPSTREAM_INSTRUCTIONS_CHARS = 64 * 1024;
 
 /** What an `initialize` says of the client. */
 export interface ClientDescription {
@@ -88,15 +95,48 @@ export class LifecycleMethods {
   }
 
   #description(scope: Scope, principal: Principal, isSessionless: boolean) {
-    const { server } = scope;
-    const instructions = server?.instructions ?? server?.description;
+    const sees = (row: EntityRow) => canSee(principal, row);
+    const instructions = instructionsOf(scope, scope.upstreams(sees));
     return {
-      capabilities: forClient(scope.capabilities((row) => canSee(principal, row)), isSessionless),
-      ...(instructions ? { instructions } : {}),
+      capabilities: forClient(scope.capabilities(sees), isSessionless),
+      ...(instructions === "" ? {} : { instructions }),
     };
   }
 
-  #serverInfo({ server }: Scope) {
-    return { ...this.#identity, ...(server === null ? {} : { title: server.name, ...server.serverInfo }) };
+  /** A virtual server in front of one upstream has that one's identity, except for what the operator says. */
+  #serverInfo({ server, onlyUpstream }: Scope) {
+    if (server === null) return this.#identity;
+    return {
+      ...this.#identity,
+      ...identityOf(onlyUpstream?.serverInfo ?? null),
+      title: server.name,
+      ...server.serverInfo,
+    };
   }
+}
+
+/** The members of an upstream's `serverInfo` that are passed on. Every result of 2026-07-28 carries them, so they must be short. */
+function identityOf(serverInfo: GatewayRow["serverInfo"]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(serverInfo ?? {}).filter(([key, value]) =>
+      IDENTITY.has(key) && typeof value === "string" && value.length <= MAX_IDENTITY_CHARS
+    ),
+  );
+}
+
+/**
+ * The operator's instructions. Without any: the virtual server's description, then the upstreams' instructions. Several
+ * upstreams have a heading each. Those that would exceed the limit are left out.
+ */
+function instructionsOf({ server }: Scope, upstreams: readonly GatewayRow[]): string {
+  if (server?.instructions) return server.instructions;
+  const parts = server?.description ? [server.description] : [];
+  let chars = 0;
+  for (const { name, instructions } of upstreams) {
+    const length = instructions?.length ?? 0;
+    if (length === 0 || chars + length > MAX_UPSTREAM_INSTRUCTIONS_CHARS) continue;
+    chars += length;
+    parts.push(upstreams.length === 1 ? instructions! : `# ${name}\n\n${instructions}`);
+  }
+  return parts.join("\n\n");
 }
