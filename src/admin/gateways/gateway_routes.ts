@@ -123,16 +123,17 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
   return await answer(call, row.id, warnings);
 }
 
-/** Lists the upstream again. */
+/** Lists the upstream again. The first time everything is listed. */
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
   const row = await visibleRow(call, "Gateway", deps.store.gateways);
   const startedAt = deps.now().getTime();
+  const isFirst = row.registration !== null;
   const saved = await deps.refresh(row.id, {
     tools: true,
-    resources: kinds.include_resources,
-    prompts: kinds.include_prompts,
+    resources: isFirst || kinds.include_resources,
+    prompts: isFirst || kinds.include_prompts,
   });
   return ok({
     gatewayId: row.id,

@@ -186,10 +186,14 @@ Deno.test("POST /gateways?wait=false stores the gateway at once, and switching i
     assertEquals([failed.body.status, failed.body.lastError, failed.body.nextTryAt], ["failed", "no", null]);
     const on = await call("POST", `/gateways/${body.id}/state?activate=true`);
     assertEquals([on.body.gateway.status, typeof on.body.gateway.nextTryAt], ["starting", "string"]);
-    upstreams.set("http://slow.example/mcp", { ...discovery({ tools: ["t"] }), transport: "SSE" });
+    upstreams.set("http://slow.example/mcp", {
+      ...discovery({ tools: ["t"], prompts: ["p"] }),
+      transport: "SSE",
+    });
     await call("POST", `/gateways/${body.id}/tools/refresh`);
     const ready = await call("GET", `/gateways/${body.id}`);
-    assertEquals([ready.body.status, ready.body.transport, ready.body.toolCount], ["ready", "SSE", 1]);
+    assertEquals([ready.body.status, ready.body.transport], ["ready", "SSE"]);
+    assertEquals([ready.body.toolCount, ready.body.promptCount], [1, 1]);
   }));
 
 Deno.test("POST /gateways understands the words of configuration files, and expands the variables that it may", () =>
