@@ -31,7 +31,15 @@ async function refused(sluice: Sluice, odd: OddHttpUpstream, kind: string, more 
 
 Deno.test("Upstreams with unusual HTTP", async (t) => {
   let version = "old";
+  let isBroken = false;
   await using odd = new OddHttpUpstream({
+    breaking: (asked) =>
+      isBroken
+        ? new Response("<h1>Cannot reach internal-7</h1>", {
+          status: 502,
+          headers: { "content-type": "text/html" },
+        })
+        : sound(asked),
     redeployed: (asked) => {
       if (asked.message.method !== "tools/list") return sound(asked);
       const tools = [{ name: version, inputSchema: { type: "object" } }];
@@ -128,6 +136,28 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
       assertEquals(lastError, null);
     }
     await works(sluice, odd, "undeclared", { auth_type: "bearer", auth_token: "of another caller" });
+  });
+
+  await t.step("what an upstream answered is for administrators and the log, not for callers", async () => {
+    isBroken = false;
+    const { id } = await sluice.registerUpstream("breaking", odd.url("breaking"), { visibility: "public" });
+    isBroken = true;
+    const member = await sluice.token({ admin: false, username: "user@example.com" });
+    for (const token of [member, await sluice.token()]) {
+      const { body } = await post(sluice, toolCall("breaking-echo"), { path: "/rpc", token });
+      assertEquals(body.error.message, 'Upstream "breaking" answered HTTP 502: an HTML page');
+      assert(!JSON.stringify(body).includes("internal-7"), JSON.stringify(body));
+    }
+    const { status, body } = await sluice.api("POST", `/gateways/${id}/tools/refresh`);
+    assertEquals(status, 502);
+    assertStringIncludes(body.detail, 'it answered: HTTP 502, text/html: "Cannot reach internal-7"');
+    const shown = await sluice.api("GET", `/gateways/${id}`);
+    assertStringIncludes(shown.body.lastError, "internal-7");
+    const { lastError } = (await sluice.api("GET", `/gateways/${id}`, undefined, member)).body;
+    assertEquals(lastError, 'Upstream "breaking" answered HTTP 502: an HTML page');
+    await waitFor(() => sluice.log().some(({ cause }) => String(cause).includes("internal-7")), {
+      what: "the log",
+    });
   });
 
   await t.step("a redeployed upstream without sessions is noticed", async () => {

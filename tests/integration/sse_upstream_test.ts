@@ -12,7 +12,7 @@ interface Seen {
 
 /** A server whose stream the test writes, and whose POSTs it may answer otherwise. */
 function serve(
-  { onStream = (say) => say("endpoint", "/message?session=1"), onPost = () => undefined, get }: {
+  { onStream = (say) => say("endpoint", "/message?session=1"), onPost = () => undefined, get, redirect }: {
     onStream?: (say: (event: string, data: string) => void, end: () => void) => void;
     onPost?: (
       text: string,
@@ -20,6 +20,7 @@ function serve(
       end: () => void,
     ) => number | undefined;
     get?: () => Response;
+    redirect?: (url: URL) => Response | undefined;
   } = {},
 ) {
   const seen: Seen[] = [];
@@ -30,6 +31,8 @@ function serve(
     const url = new URL(request.url);
     const body = await request.text();
     seen.push({ method: request.method, path: url.pathname + url.search, headers: request.headers, body });
+    const elsewhere = redirect?.(url);
+    if (elsewhere !== undefined) return elsewhere;
     if (request.method === "GET") {
       if (get !== undefined) return get();
       const stream = new ReadableStream<Uint8Array>({
@@ -77,6 +80,47 @@ Deno.test("An SSE session POSTs to the endpoint that its stream names, with the 
   await session.close();
   assertEquals([session.closed, session.transfer()], [true, null]);
   await waitFor(() => server.state.streams === 0, { what: "the stream to be closed" });
+});
+
+Deno.test("An SSE session follows redirects of its stream and of its endpoint, and remembers them", async () => {
+  await using peer = new DuplexPeer();
+  const moved: Record<string, [number, string]> = {
+    "/sse": [308, "/events/"],
+    "/events/": [301, "/events"],
+    "/events/message": [307, "message/"],
+  };
+  await using server = serve({
+    onStream: (say) => say("endpoint", "events/message?session=1"),
+    redirect: ({ pathname }) => {
+      const [status, location] = moved[pathname] ?? [];
+      return location === undefined ? undefined : new Response(null, { status, headers: { location } });
+    },
+  });
+  server.url.searchParams.set("key", "k");
+  for (let sessions = 0; sessions < 2; sessions++) {
+    const session = await peer.open({ transport: "SSE", url: server.url });
+    assertEquals((await session.request("tools/call", "{}", CALL)).text, '{"ok":true}');
+    await session.close();
+  }
+  const paths = server.seen.map(({ method, path }) => `${method} ${path}`);
+  const posts = [
+    "POST /events/message?session=1&key=k",
+    ...Array(3).fill("POST /events/message/?session=1&key=k"),
+  ];
+  assertEquals(paths, [
+    "GET /sse?key=k",
+    "GET /events/?key=k",
+    "GET /events?key=k",
+    ...posts,
+    "GET /events?key=k",
+    ...posts,
+  ]);
+  const elsewhere = serve({
+    redirect: () => new Response(null, { status: 307, headers: { location: "http://localhost:1/" } }),
+  });
+  const failure = await failureOf(peer.open({ transport: "SSE", url: elsewhere.url }));
+  assertEquals([failure.code, failure.params.status, elsewhere.seen.length], ["UPSTREAM_HTTP_ERROR", 307, 1]);
+  await elsewhere[Symbol.asyncDispose]();
 });
 
 Deno.test("An SSE upstream that names an endpoint elsewhere gets nothing, and nor does that other place", async () => {

@@ -26,18 +26,20 @@ export class Address {
 
   /**
    * Sends a request again where a redirect leads, if `response` is one. A server that redirects has not executed the request.
-   * @param response of a request to `url`
+   * @param response of a request to `from`. The address may have changed meanwhile
    * @param send sends the same request, with its method and body, to another URL
    * @returns the response at the end; a redirect that must not be followed is returned as it is
    */
-  async follow(response: HttpResponse, send: (url: URL) => Promise<HttpResponse>): Promise<HttpResponse> {
-    let url = this.#url;
-    // The remembered address is gone, so the registered one is asked where it leads now.
-    if (url !== this.#registered && (response.status === 404 || response.status === 410)) {
-      response.discard();
-      url = this.#url = this.#registered;
-      response = await send(url);
-    }
+  async follow(
+    response: HttpResponse,
+    from: URL,
+    send: (url: URL) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    let url = from;
+    // The remembered address may be gone, so the next request asks the registered one where it leads now. This request is not sent
+    // again: a server may also answer 404 to a call that it has executed.
+    const isGone = response.status === 404 || response.status === 410;
+    if (isGone && this.#url === from) this.#url = this.#registered;
     for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
       const next = this.#destination(response, url);
       if (next === null) break;
@@ -45,7 +47,7 @@ export class Address {
       url = next;
       response = await send(url);
     }
-    if (url !== this.#url && !isRedirect(response)) this.#url = url;
+    if (url !== from && !isRedirect(response)) this.#url = url;
     return response;
   }
 

@@ -127,8 +127,9 @@ class SseChannel implements Channel {
   ): Promise<HttpResponse> {
     const { upstream, caCertificate } = this.#target;
     const send = (url: URL) => this.#options.client.send({ ...request, url, upstream, caCertificate });
-    const response = await send(address.url);
-    return response.status < 300 ? response : await address.follow(response, send);
+    const from = address.url;
+    const response = await send(from);
+    return response.status < 300 ? response : await address.follow(response, from, send);
   }
 
   async #requireStream(response: HttpResponse): Promise<void> {

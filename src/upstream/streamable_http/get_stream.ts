@@ -26,8 +26,7 @@ export async function listenTo(listening: Listening): Promise<void> {
     let hasDelivered = false;
     try {
       const response = await open(lastEventId);
-      const type = (response.header("content-type") ?? "").toLowerCase();
-      if (response.status !== 200 || !type.startsWith("text/event-stream")) {
+      if (response.status !== 200 || !isEventStream(response)) {
         response.discard();
         // Servers without such a stream answer 404, too. The session is gone only if there was a stream before.
         if (hasBeenOpen && LOST.has(response.status)) onGone(response.status === 404);
@@ -51,4 +50,8 @@ export async function listenTo(listening: Listening): Promise<void> {
     }
   };
   await keepStreamOpen(listen, signal);
+}
+
+export function isEventStream(response: HttpResponse): boolean {
+  return (response.header("content-type") ?? "").toLowerCase().startsWith("text/event-stream");
 }

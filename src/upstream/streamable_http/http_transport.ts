@@ -18,7 +18,7 @@ import { HttpConnection, type ListenOptions } from "./http_connection.ts";
 import { errorResponseIn, failedAnswer, FAILURE_TEXT_BYTES, notJson } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { Address } from "../http_client/redirects.ts";
-import { listenTo } from "./get_stream.ts";
+import { isEventStream, listenTo } from "./get_stream.ts";
 import { pauseBeforeResume } from "../transport/stream_reopening.ts";
 
 /** The address of an upstream, and the headers of every request to it. */
@@ -115,8 +115,12 @@ export class HttpTransport implements UpstreamTransport {
 
   /** Sends a request and waits for its response. @throws {SluiceError} UPSTREAM_* */
   async request(id: number, body: string, headers: HeaderList, options: RequestOptions): Promise<Reply> {
-    let response = await this.#send(this.#address.url, "POST", body, headers, options);
-    if (response.status > 299) response = await this.#follow(response, "POST", body, headers, options);
+    const { url } = this.#address;
+    let response = await this.#send(url, "POST", body, headers, options);
+    if (response.status > 299) {
+      const again = (to: URL) => this.#send(to, "POST", body, headers, options);
+      response = await this.#address.follow(response, url, again);
+    }
     const sessionId = response.header("mcp-session-id");
     if (response.status < 200 || response.status > 299) {
       const answer = await this.#failure(response, headers, id);
@@ -137,16 +141,24 @@ export class HttpTransport implements UpstreamTransport {
 
   /** Sends a notification or a response; the server answers 202. @throws {SluiceError} UPSTREAM_* */
   async notify(body: string, headers: HeaderList, options: ExchangeOptions): Promise<void> {
-    let response = await this.#send(this.#address.url, "POST", body, headers, options);
-    if (response.status > 299) response = await this.#follow(response, "POST", body, headers, options);
+    const { url } = this.#address;
+    let response = await this.#send(url, "POST", body, headers, options);
+    if (response.status > 299) {
+      const again = (to: URL) => this.#send(to, "POST", body, headers, options);
+      response = await this.#address.follow(response, url, again);
+    }
     if (response.status < 200 || response.status > 299) await this.#failure(response, headers, null);
     else response.discard();
   }
 
   /** Ends a session. Any status is accepted: 405 means that the server does not let clients end sessions. */
   async terminate(headers: HeaderList, options: ExchangeOptions): Promise<void> {
-    let response = await this.#send(this.#address.url, "DELETE", undefined, headers, options);
-    if (response.status > 299) response = await this.#follow(response, "DELETE", undefined, headers, options);
+    const { url } = this.#address;
+    let response = await this.#send(url, "DELETE", undefined, headers, options);
+    if (response.status > 299) {
+      const again = (to: URL) => this.#send(to, "DELETE", undefined, headers, options);
+      response = await this.#address.follow(response, url, again);
+    }
     response.discard();
   }
 
@@ -166,17 +178,6 @@ export class HttpTransport implements UpstreamTransport {
       signal,
       onGone,
     });
-  }
-
-  /** Sends the request again where a redirect leads. */
-  #follow(
-    response: HttpResponse,
-    method: "POST" | "DELETE",
-    body: string | undefined,
-    headers: HeaderList,
-    options: RequestOptions,
-  ): Promise<HttpResponse> {
-    return this.#address.follow(response, (url) => this.#send(url, method, body, headers, options));
   }
 
   #send(
@@ -226,8 +227,9 @@ export class HttpTransport implements UpstreamTransport {
         caCertificate,
         upstream,
       });
-    const response = await send(this.#address.url);
-    return response.status < 300 ? response : await this.#address.follow(response, send);
+    const from = this.#address.url;
+    const response = await send(from);
+    return response.status < 300 ? response : await this.#address.follow(response, from, send);
   }
 
   /**
@@ -389,10 +391,6 @@ export class HttpTransport implements UpstreamTransport {
 
 /** Silence after which a listening stream is opened again, ms. Comments count as sound. The peer may have vanished without a close. */
 const LISTEN_SILENCE_MS = 5 * 60_000;
-
-function isEventStream(response: HttpResponse): boolean {
-  return (response.header("content-type") ?? "").toLowerCase().startsWith("text/event-stream");
-}
 
 function isResponseTo(value: JsonObject, id: number): boolean {
   return value.id === id && value.method === undefined && ("result" in value || "error" in value);

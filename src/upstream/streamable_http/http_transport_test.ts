@@ -264,6 +264,19 @@ Deno.test("HttpTransport.request() follows redirects within the origin with its 
   }
 });
 
+Deno.test("HttpTransport.request() resolves a redirect against the address that it asked, though others have moved on", async () => {
+  const upstream = new FakeUpstream(({ http }) => {
+    const { pathname } = http.url;
+    if (pathname === "/mcp") return { status: 307, headers: { location: "mcp/" } };
+    return pathname === "/mcp/" ? undefined : { status: 404 };
+  });
+  const transport = upstream.transport();
+  const call = (id: number) =>
+    transport.request(id, requestText(id, "ping", undefined), [], { deadline: new Deadline(1_000, "X") });
+  const replies = await Promise.all([1, 2, 3].map(call));
+  assertEquals(replies.map(({ value }) => value.id), [1, 2, 3]);
+});
+
 Deno.test("HttpTransport.request() asks the registered address again when the remembered one is gone", async () => {
   let at = "/one";
   const upstream = new FakeUpstream(({ http }) => {
@@ -277,6 +290,7 @@ Deno.test("HttpTransport.request() asks the registered address again when the re
     transport.request(7, requestText(7, "ping", undefined), [], { deadline: new Deadline(1_000, "X") });
   await call();
   at = "/two";
+  assertEquals((await assertRejects(call, SluiceError)).params.status, 404);
   await call();
   await call();
   const paths = upstream.received.map(({ http }) => http.url.pathname);
