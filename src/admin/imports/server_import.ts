@@ -11,7 +11,7 @@ import {
   type ServerEntry,
 } from "../../client_config/server_entries.ts";
 import { fileOfSource } from "../../client_config/entry_source.ts";
-import type { LookUp } from "../../client_config/variables.ts";
+import { type LookUp, referencesIn } from "../../client_config/variables.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { isInstaller } from "../../upstream/stdio/launch.ts";
 import type { AdminDeps } from "../rest/deps.ts";
@@ -143,7 +143,7 @@ async function importEntry(
       if (!isError(error, "CONFLICT")) throw error;
       return apply(deps, principal, draft, options);
     });
-    return { ...nothing, ...done, isDisabled: entry.isDisabled, warnings: ignored };
+    return { ...nothing, ...done, isDisabled: entry.isDisabled, warnings: [...ignored, ...exposed(written)] };
   } catch (error) {
     const failure = toSluiceError(error);
     if (failure.row.source === "internal" && failure.code !== "SECRET_UNREADABLE") throw error;
@@ -152,6 +152,16 @@ async function importEntry(
       : failure.message;
     return { ...nothing, outcome: failure.row.source === "upstream" ? "failed" : "left_out", reason };
   }
+}
+
+/** Inputs of users are mostly secrets, and arguments are not kept as such. */
+function exposed({ args }: ServerEntry): string[] {
+  const names = new Set(
+    args.flatMap(referencesIn).filter(({ kind }) => kind === "input").map(({ name }) => name),
+  );
+  return [...names].map((name) =>
+    `the value of ${name} is an argument, so administrators and \`ps\` show it`
+  );
 }
 
 /** The entry as the body of a registration. */

@@ -100,12 +100,13 @@ Deno.test("POST /import/mcp-servers names variables without a value, and registe
           env: { KEY: "\${input:key}", REGION: "\${input:region}", OWN: "\${env:ALLOWED}" },
         },
         b: { command: "b", args: ["\${workspaceFolder}", "\${HOME}"] },
-        c: { command: "c", args: ["\${PORT:-80}"] },
+        c: { command: "c", args: ["\${PORT:-80}", "\${input:region}"] },
       },
     };
     const first = await call("POST", "/import/mcp-servers", { body: file });
     assertEquals(outcomes(first), ["a left_out", "b left_out", "c taken"]);
-    const [a, b] = first.body.servers;
+    const [a, b, c] = first.body.servers;
+    assertEquals(c.warnings, ["the value of region is an argument, so administrators and `ps` show it"]);
     assertEquals([a.missing, a.reason], [["key"], "the variable key has no value"]);
     assertEquals(b.reason, "the variables workspaceFolder, HOME have no value");
     const values = { key: "\${region:-x}", workspaceFolder: "/w", HOME: "/h" };
