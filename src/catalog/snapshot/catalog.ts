@@ -11,6 +11,7 @@ import type {
 import { Collection, namedEntry, type Overrides, resourceEntry, templateEntry } from "./collection.ts";
 import { inRegistrationOrder } from "./list_order.ts";
 import { Scope } from "./scope.ts";
+import { RegistryNames } from "./tool_name.ts";
 import { nameMembers } from "./scope_names.ts";
 import { EntryIndex } from "./entry_index.ts";
 import { type MemberIds, Membership } from "./membership.ts";
@@ -55,8 +56,9 @@ export class Catalog {
       resourceEntry,
     );
     const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
+    const slugs = registered.map(({ slug }) => slug);
     const names = (rows: readonly (ToolRow | PromptRow)[], reserved: readonly string[]) =>
-      new Set([...rows.map(({ name }) => name), ...reserved]);
+      new RegistryNames([...rows.map(({ name }) => name), ...reserved], slugs);
     const allToolNames = names(rows.tools, rows.reservedNames.tools);
     const allPromptNames = names(rows.prompts, rows.reservedNames.prompts);
 

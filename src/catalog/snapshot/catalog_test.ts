@@ -210,6 +210,19 @@ Deno.test("resolveTool() finds our name first, the upstream's where it means one
   assertEquals(failure(() => resolveTool(all, "nothing", anybody)).code, "TOOL_NOT_FOUND");
 });
 
+Deno.test("resolveTool() never takes a name that begins with another gateway's slug for an upstream's own", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [...GATEWAYS, gatewayRow("a-b")],
+    tools: [toolRow("b", "a-echo"), toolRow("b", "b-own"), toolRow("b", "a.dotted"), toolRow("b", "ab-x")],
+  }));
+  // Gateway "a" has no such tool, or has none any more.
+  for (const name of ["a-echo", "a.dotted"]) {
+    assertEquals(failure(() => resolveTool(all, name, anybody)).code, "TOOL_NOT_FOUND", name);
+  }
+  assertEquals(resolveTool(all, "b-own", anybody).key, "b-b-own");
+  assertEquals(resolveTool(all, "ab-x", anybody).key, "b-ab-x");
+});
+
 Deno.test("resolveTool() refuses an original name of several tools and names them, as far as the caller sees them", () => {
   const { all } = new Catalog(catalogRows({
     gateways: [...GATEWAYS, gatewayRow("c")],

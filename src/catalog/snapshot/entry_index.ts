@@ -1,6 +1,7 @@
 // The entries of one kind at one endpoint, in list order and by name. Disabled entries keep their names and URIs: nothing else
 // answers for them.
 import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
+import { RegistryNames } from "./tool_name.ts";
 import { byFirstSeen, type Placed, type PlacedRow } from "./list_order.ts";
 
 /** One tool, prompt, resource or template: its row, its gateway, and its text in lists. */
@@ -33,13 +34,13 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   #gateways: readonly GatewayRow[] | undefined;
   readonly #byKey = new Map<string, E>();
   readonly #byOriginal = new Map<string, E[]>();
-  readonly #registryNames: ReadonlySet<string>;
+  readonly #registryNames: RegistryNames;
 
   /**
    * @param all in list order, including disabled entries
-   * @param registryNames the names of this kind in the registry, those of dropped entries included
+   * @param registryNames for tools and prompts
    */
-  constructor(all: readonly E[], registryNames: ReadonlySet<string> = NONE) {
+  constructor(all: readonly E[], registryNames = NO_NAMES) {
     this.all = all;
     this.entries = all.filter(({ isOn }) => isOn);
     this.allPublic = this.entries.every(({ row }) => row.visibility === "public");
@@ -60,11 +61,6 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   /** The tool or prompt with this name, enabled or not. */
   get(key: string): E | undefined {
     return this.#byKey.get(key);
-  }
-
-  /** Whether a row of the registry has this name, at this endpoint or elsewhere, or a dropped entry reserves it. */
-  isRegistryName(name: string): boolean {
-    return this.#registryNames.has(name);
   }
 
   /** The upstreams of the enabled entries; computed once. */
@@ -88,6 +84,13 @@ export class EntryIndex<E extends Entry<EntityRow>> {
   byOriginal(originalKey: string): readonly E[] {
     return this.#byOriginal.get(originalKey) ?? [];
   }
+
+  /** The same without those for which the name belongs to another gateway. */
+  byOwnOriginal(name: string): readonly E[] {
+    return this.byOriginal(name).filter(({ gateway }) =>
+      !this.#registryNames.isOfAnother(name, gateway.slug)
+    );
+  }
 }
 
-const NONE: ReadonlySet<string> = new Set();
+const NO_NAMES = new RegistryNames([], []);

@@ -61,8 +61,7 @@ function resolveName<Row extends EntityRow>(
 ): Entry<Row> | undefined {
   const exact = index.get(name);
   if (exact !== undefined) return exact.isOn && canSee(principal, exact.row) ? exact : undefined;
-  if (index.isRegistryName(name)) return undefined;
-  const originals = index.byOriginal(name);
+  const originals = index.byOwnOriginal(name);
   const visible = originals.filter(({ row }) => canSee(principal, row));
   const usable = visible.filter(({ isOn }) => isOn);
   if (originals.length <= 1 || usable.length === 0) return usable[0];

@@ -73,6 +73,34 @@ export function createNaming(rules: ToolNameRules): Naming {
   };
 }
 
+/** The names of one kind that belong to a gateway of the registry, whether or not it has an entry of that name now. */
+export class RegistryNames {
+  readonly #names: ReadonlySet<string>;
+  readonly #slugs: ReadonlySet<string>;
+  readonly #slugLengths: readonly number[];
+
+  /**
+   * @param names of all entries, those of dropped entries included
+   * @param slugs of all gateways
+   */
+  constructor(names: Iterable<string>, slugs: Iterable<string>) {
+    this.#names = new Set(names);
+    this.#slugs = new Set(slugs);
+    this.#slugLengths = [...new Set([...this.#slugs].map(({ length }) => length))];
+  }
+
+  /**
+   * Whether a call for `name` must not reach an entry of gateway `slug` that has the name at its upstream only. Names that begin
+   * with another gateway's slug are that gateway's, also after it has dropped the entry.
+   */
+  isOfAnother(name: string, slug: string): boolean {
+    return this.#names.has(name) || this.#slugLengths.some((length) => {
+      const first = name.slice(0, length);
+      return /^[^a-z0-9]/.test(name.slice(length, length + 1)) && first !== slug && this.#slugs.has(first);
+    });
+  }
+}
+
 /** Whether `name` is the preferred name or one of its numbered forms. */
 function isVariant(name: string, preferred: string, maxLength: number): boolean {
   if (name === preferred) return true;
