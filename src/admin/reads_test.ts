@@ -7,6 +7,8 @@ import { discovery } from "../../tests/support/registry_rows.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError } from "../base/errors.ts";
+import type { RowChanges } from "../store/registry/entities.ts";
+import type { PromptRow } from "../store/registry/rows.ts";
 import { ResponseCache } from "../http/response_cache.ts";
 import { AdminEndpoint } from "./endpoint.ts";
 
@@ -22,6 +24,12 @@ const KEPT = [
   "/servers/s1/tools",
   "/servers/s1/resources",
   "/v1/servers/s1/prompts",
+  "/admin/tools?page=1",
+  "/admin/resources",
+  "/admin/prompts",
+  "/admin/servers",
+  "/tags?include_entities=true",
+  "/tags/x/entities",
 ];
 
 /** Reads with a permission that are not cached: gateways change without the catalog, and contents come from the upstream. */
@@ -30,6 +38,7 @@ const NOT_KEPT = [
   "/gateways/GATEWAY",
   "/resources/RESOURCE",
   "/prompts/PROMPT",
+  "/admin/gateways",
   "/tokens/revoked",
 ];
 
@@ -90,6 +99,9 @@ function withReads(run: (harness: Harness) => Promise<void>): Promise<void> {
     const [tool, other] = await admin.store.tools.list();
     const [resource] = await admin.store.resources.list();
     const [prompt] = await admin.store.prompts.list();
+    await admin.store.prompts.update(prompt.id, {
+      definition: JSON.stringify({ name: "p" }),
+    } as RowChanges<PromptRow>);
     const ids: Harness["ids"] = {
       GATEWAY: body.id,
       TOOL: tool.id,

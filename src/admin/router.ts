@@ -2,6 +2,7 @@
 // route of a request and checks permissions before a handler runs.
 import { requireRestPermission } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
+import { serverIdOf } from "../store/sql/server_ids.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
 import type { ExtraField } from "./rest/fields.ts";
 import { type Route, ROUTES } from "./routes.ts";
@@ -67,8 +68,10 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
   };
 }
 
+/** The id of a virtual server is in the registry's form. */
 function segmentsOf(path: string): string[] {
-  return path.replace(/^\/v1(?=\/)/, "").replace(/\/$/, "").split("/").slice(1);
+  const [first, ...others] = path.replace(/^\/v1(?=\/)/, "").replace(/\/$/, "").split("/").slice(1);
+  return first === "servers" ? [first, ...others.map(serverIdOf)] : [first, ...others];
 }
 
 function fits(pattern: readonly string[], segments: readonly string[]): boolean {

@@ -13,6 +13,7 @@ const resources = () => import("./entities/resource_routes.ts");
 const prompts = () => import("./entities/prompt_routes.ts");
 const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
+const tags = () => import("./entities/tag_routes.ts");
 const tokens = () => import("./entities/token_routes.ts");
 
 export interface Route {
@@ -45,6 +46,16 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
   route("GET", "/gateways/{id}/removed", "gateways.update", on(removed, "listRemoved")),
   route("DELETE", "/gateways/{id}/removed/{entry}", "gateways.update", on(removed, "forgetRemoved")),
+
+  // Lists in numbered pages, under ContextForge's paths for its user interface.
+  route("GET", "/admin/gateways", "gateways.read", on(gateways, "pageGateways")),
+  kept("/admin/tools", "tools.read", on(tools, "pageTools")),
+  kept("/admin/resources", "resources.read", on(resources, "pageResources")),
+  kept("/admin/prompts", "prompts.read", on(prompts, "pagePrompts")),
+  kept("/admin/servers", "servers.read", on(servers, "pageServers")),
+
+  kept("/tags", "tags.read", on(tags, "listTags")),
+  kept("/tags/{tag}/entities", "tags.read", on(tags, "listTagged")),
 
   route("POST", "/import/mcp-servers", "gateways.create", on(imports, "importMcpServers")),
 

@@ -2,6 +2,7 @@
 import { errors as joseErrors, jwtVerify } from "jose";
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { serverIdOf } from "../store/sql/server_ids.ts";
 import type { Principal } from "./principal.ts";
 import { isTokenId } from "./token_id.ts";
 
@@ -83,7 +84,7 @@ function scopesOf(claim: unknown): { serverId: string | null; permissions: reado
     throw refused("the token's permissions cannot be read");
   }
   return {
-    serverId: typeof serverId === "string" && serverId !== "" ? serverId : null,
+    serverId: typeof serverId === "string" && serverId !== "" ? serverIdOf(serverId) : null,
     permissions: stringsOf(permissions),
   };
 }

@@ -33,6 +33,7 @@ export const PERMISSIONS = [
   ...permissionsOf("prompts", ["read", "create", "update", "delete"]),
   ...permissionsOf("servers", ["read", "create", "update", "delete"]),
   ...permissionsOf("gateways", ["read", "create", "update", "delete"]),
+  ...permissionsOf("tags", ["read"]),
   "tokens.revoke",
   "admin.metrics",
   "admin.system_config",

@@ -69,6 +69,7 @@ Deno.test("requirePermission() leaves everything but reading and calling to admi
     "resources.read",
     "prompts.read",
     "servers.read",
+    "tags.read",
     "gateways.read",
   ];
   assertEquals(

@@ -59,7 +59,7 @@ export async function startGatewayWith(
 export async function createVirtualServer(sluice: Gateway, id: string): Promise<void> {
   const all = async (path: string) => (await sluice.api("GET", path)).body;
   const idsOf = (rows: readonly { readonly id: string }[]) => rows.map((row) => row.id);
-  const { resourceTemplates } = await all("/resources/templates/list");
+  const { resource_templates: templates } = await all("/resources/templates/list");
   const { status, body } = await sluice.api("POST", "/servers", {
     server: {
       id,
@@ -67,7 +67,7 @@ export async function createVirtualServer(sluice: Gateway, id: string): Promise<
       naming: "original",
       revisions: "all",
       associated_tools: idsOf(await all("/tools")),
-      associated_resources: idsOf([...await all("/resources"), ...resourceTemplates]),
+      associated_resources: idsOf([...await all("/resources"), ...templates]),
       associated_prompts: idsOf(await all("/prompts")),
     },
   });

@@ -228,7 +228,7 @@ Deno.test("`serve --mcp-config` starts the file's commands and no others, follow
         }, { what: `${name} to be ready` });
       const { id, source, env: variables } = await ready("time");
       assertEquals([source, variables], [`mcp-config:${await Deno.realPath(cwd)}/mcp.json`, { TZ: "*****" }]);
-      assertEquals((await list()).map(({ name, status }: Record<string, string>) => [name, status]), [
+      assertEquals((await list()).map(({ name, status }: Record<string, string>) => [name, status]).sort(), [
         ["off", "disabled"],
         ["time", "ready"],
       ]);

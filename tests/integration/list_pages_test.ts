@@ -117,7 +117,7 @@ gatewayTest("a virtual server speaks the names it was given; two of one name are
   await client.terminate();
 
   // A rename makes a conflict that no write to the server could refuse: it is logged, counted and shown.
-  const [one] = (await sluice.api("GET", "/gateways")).body;
+  const { body: one } = await sluice.api("GET", "/gateways/one");
   const words = { naming: "prefixed", tool_overrides: { "two-tool-1": { name: "uno-tool-0" } } };
   assertEquals((await sluice.api("PUT", "/servers/s", words)).status, 200);
   assertEquals((await sluice.api("PUT", `/gateways/${one.id}`, { name: "uno" })).status, 200);

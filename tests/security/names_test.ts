@@ -152,8 +152,8 @@ gatewayTest("a URI stays with the upstream that had it first, and overlaps are r
     ]]);
 
     const { body: resources } = await gateway.api("GET", "/resources");
-    const { body: { resourceTemplates } } = await gateway.api("GET", "/resources/templates/list");
-    const ids = [...resources, ...resourceTemplates].map(({ id }: { id: string }) => id);
+    const { body: { resource_templates: templates } } = await gateway.api("GET", "/resources/templates/list");
+    const ids = [...resources, ...templates].map(({ id }: { id: string }) => id);
     const { body: server } = await gateway.api("POST", "/servers", {
       server: { name: "s", associated_resources: ids },
     });

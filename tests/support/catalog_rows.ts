@@ -131,6 +131,7 @@ export function resourceRow(gatewayId: string, uri: string, given: Partial<Resou
     uri,
     name: uri,
     isTemplate,
+    ...{ customName: null, description: null, mimeType: null },
     definition: JSON.stringify({ [isTemplate ? "uriTemplate" : "uri"]: uri, name: uri }),
     position: 0,
     ...given,

@@ -6,7 +6,7 @@ import WebSocket from "ws";
 import { createAdminApi } from "../../src/admin/router.ts";
 import { readFields, withWarnings } from "../../src/admin/rest/fields.ts";
 import { validated } from "../../src/admin/rest/faults.ts";
-import { pageOf, readListQuery, selected } from "../../src/admin/rest/paging.ts";
+import { listed, readListQuery, selected } from "../../src/admin/rest/paging.ts";
 import { gatewayUpdate, jti, serverUpdate, tokenRevoke } from "../../src/admin/rest/schemas.ts";
 import { shownUrl, unmaskedUrl } from "../../src/admin/rest/shown_url.ts";
 import { requestedMembers } from "../../src/admin/servers/server_members.ts";
@@ -454,12 +454,11 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
       return selected(rows, ANONYMOUS, query);
     },
   ),
-  "pageOf()": text(
-    HEADER,
-    of("A", "="),
-    (value) =>
-      pageOf([toolRow("g", "t")], { key: "tools", sortKey: "name", query: { cursor: value } as never }),
-  ),
+  "listed()": text(HEADER, of("A", "=", "W"), (value) => {
+    const rows = [toolRow("g", "t")];
+    const list = listed("tools", () => Promise.resolve({ rows, show: (page) => [...page] }));
+    return list({ query: new URLSearchParams({ cursor: value }) } as never);
+  }),
   "readFields(), withWarnings()": text(BODY, [["{", (i) => `"tagz${i % 10}_${i}":1,`, '"z":0}']], (value) => {
     const extra: never[] = [];
     readFields({ extra }, JSON.parse(value), ["body"], { schema: serverUpdate });

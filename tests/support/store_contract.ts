@@ -204,6 +204,33 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     ]);
   });
 
+  test("migrate() gives servers of a former version ids in one form, with their members", async ({ database }) => {
+    const step = MIGRATIONS.findIndex(({ name }) => name === "one form of server ids");
+    await migrate(database, MIGRATIONS.slice(0, step));
+    const shared = sql`enabled, visibility, tags, created_at, updated_at, version`;
+    const values = sql`1, 'public', '[]', 't', 't', 1`;
+    const dashed = "550E8400-e29b-41d4-a716-446655440000";
+    const plain = "550e8400e29b41d4a716446655440000";
+    for (const id of [dashed, "my-server"]) {
+      await database.run(
+        sql`INSERT INTO servers (id, name, description, ${shared}) VALUES (${id}, ${`name of ${id}`}, 'd', ${values})`,
+      );
+      await database.run(
+        sql`INSERT INTO prompts (id, original_name, name, definition, position, ${shared})
+            VALUES (${`p ${id}`}, 'p', ${`p ${id}`}, '{}', 0, ${values})`,
+      );
+      await database.run(
+        sql`INSERT INTO server_prompts (server_id, prompt_id, position) VALUES (${id}, ${`p ${id}`}, 0)`,
+      );
+    }
+    await migrate(database);
+    const servers = await createRegistry(database).servers.list();
+    assertEquals(servers.map(({ id, name, description, promptIds }) => [id, name, description, promptIds]), [
+      [plain, `name of ${dashed}`, "d", [`p ${dashed}`]],
+      ["my-server", "name of my-server", "d", ["p my-server"]],
+    ]);
+  });
+
   test("migrate() refuses a database that a newer program wrote", async ({ database }) => {
     await migrate(database);
     const error = await assertRejects(() => migrate(database, []), SluiceError, "written by a newer Sluice");

@@ -4,18 +4,19 @@ import type { RowChanges } from "../../store/registry/entities.ts";
 import type { PromptRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { notSupported, refusal, validated } from "../rest/faults.ts";
+import { type Fault, fault, notSupported, refusal, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewayOf,
   gatewaysById,
+  isOnAt,
   requireUsable,
   sharingChanges,
   sharingFaults,
   upstreamFieldFaults,
   visibleRow,
 } from "../rest/lookup.ts";
-import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { promptArguments, promptUpdate } from "../rest/schemas.ts";
 import { promptRead } from "../rest/shapes.ts";
 import { customNameOf, ownWords } from "./tool_routes.ts";
@@ -34,34 +35,42 @@ const PROMPT: Noun<PromptRow> = {
 export const deletePrompt = deleting(PROMPT);
 export const switchPrompt = switching(PROMPT);
 
-export async function listPrompts(call: Call): Promise<AdminResponse> {
-  const { deps, principal } = call;
-  const query = readListQuery(call);
+const select: Select<PromptRow> = async ({ deps, principal }, query) => {
   const gateways = await gatewaysById(deps);
-  const rows = selected(
-    await deps.store.prompts.list(),
-    principal,
-    query,
-    ({ enabled, gatewayId }) => enabled && gateways.get(gatewayId ?? "")?.enabled !== false,
-  );
-  const { page, answer } = pageOf(rows, { key: "prompts", sortKey: "name", query });
-  return answer(page.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))));
-}
+  return {
+    rows: selected(await deps.store.prompts.list(), principal, query, isOnAt(gateways)),
+    show: (page) => page.map((row) => promptRead(row, gateways.get(row.gatewayId ?? ""))),
+  };
+};
 
-/** Renders the prompt without arguments. */
+export const listPrompts = listed("prompts", select);
+export const pagePrompts = paged("/admin/prompts", select);
+
+/** Renders the prompt without arguments. The path has the prompt's id or name. */
 export function getPrompt(call: Call): Promise<AdminResponse> {
   return render(call, {});
 }
 
-/** Renders the prompt. The body has the arguments by name; without a body there are none. */
+/** Renders the prompt: the body has the arguments by name, or is absent. The path has the prompt's id or name. */
 export async function renderPrompt(call: Call): Promise<AdminResponse> {
   return render(call, validated(promptArguments, await call.body() ?? {}, ["body"]));
 }
 
 async function render(call: Call, args: Record<string, string>): Promise<AdminResponse> {
-  const row = await visibleRow(call, "Prompt", call.deps.store.prompts);
+  const isNamed = ({ name }: PromptRow) => name === call.params.id;
+  const row = await visibleRow(call, "Prompt", call.deps.store.prompts, isNamed);
   await requireUsable(call.deps, "Prompt", row);
+  refuse(missingArguments(row, args));
   return ok(await call.deps.renderPrompt(call.principal, row, args, call.signal));
+}
+
+/** A fault for each required argument that is absent. */
+function missingArguments({ definition }: PromptRow, args: Record<string, string>): Fault[] {
+  const { arguments: declared = [] } = JSON.parse(definition) as {
+    arguments?: { readonly name: string; readonly required?: boolean }[];
+  };
+  return declared.filter(({ name, required }) => required === true && !Object.hasOwn(args, name))
+    .map(({ name }) => fault(["body", name], "Field required", "missing"));
 }
 
 export async function createPrompt(call: Call): Promise<AdminResponse> {

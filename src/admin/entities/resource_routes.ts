@@ -1,4 +1,4 @@
-// /resources: lists and reads resources and resource templates of the registered upstreams.
+// /resources: lists, reads and describes resources and resource templates of the registered upstreams.
 import type { ResourceRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
@@ -6,23 +6,22 @@ import { notSupported, refusal, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewaysById,
+  isOnAt,
   requireUsable,
   sharingChanges,
   sharingFaults,
   upstreamFieldFaults,
   visibleRow,
 } from "../rest/lookup.ts";
-import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { listed, newestFirst, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
 import { resourceUpdate } from "../rest/schemas.ts";
 import { resourceRead } from "../rest/shapes.ts";
+import { ownWords } from "./tool_routes.ts";
 
 const UPSTREAM_FIELDS = [
   "uri",
   "uri_template",
-  "name",
   "title",
-  "description",
-  "mime_type",
   "content",
   "size",
   "gateway_id",
@@ -44,20 +43,38 @@ const RESOURCE: Noun<ResourceRow> = {
 export const deleteResource = deleting(RESOURCE);
 export const switchResource = switching(RESOURCE);
 
-export function listResources(call: Call): Promise<AdminResponse> {
-  return list(call, "resources", ({ isTemplate }) => !isTemplate);
-}
+const selectResources = selecting(({ isTemplate }) => !isTemplate);
+const selectTemplates = selecting(({ isTemplate }) => isTemplate);
 
+export const listResources = listed("resources", selectResources);
+export const pageResources = paged("/admin/resources", selectResources);
+
+/** Templates are in one page, in the snake_case names of ContextForge's answer. */
 export async function listResourceTemplates(call: Call): Promise<AdminResponse> {
-  const { status, body } = await list(call, "resourceTemplates", ({ isTemplate }) => isTemplate);
-  return { status, body: Array.isArray(body) ? { resourceTemplates: body } : body };
+  const { rows } = await selectTemplates(call, readListQuery(call));
+  const templates = newestFirst(rows).map((row) => {
+    const { id, uriTemplate, name, description, mimeType, annotations, _meta } = resourceRead(row);
+    return { id, uri_template: uriTemplate, name, description, mime_type: mimeType, annotations, _meta };
+  });
+  return ok({ _meta: {}, next_cursor: null, resource_templates: templates });
 }
 
-/** The resource's content, read from the upstream. */
+/** The resource's content, read from the upstream. The answer is its first part; `contents` has all parts, if there are several. */
 export async function getResource(call: Call): Promise<AdminResponse> {
   const row = await visibleRow(call, "Resource", call.deps.store.resources);
   await requireUsable(call.deps, "Resource", row);
-  return ok(await call.deps.readResource(call.principal, row, call.signal));
+  const { contents } = await call.deps.readResource(call.principal, row, call.signal);
+  const { uri, mimeType, text, blob, _meta } = contents[0] ?? {};
+  return ok({
+    type: "resource",
+    id: row.id,
+    uri: uri ?? row.uri,
+    mime_type: mimeType ?? null,
+    text: text ?? null,
+    blob: blob ?? null,
+    ...(_meta === undefined ? {} : { _meta }),
+    ...(contents.length > 1 ? { contents } : {}),
+  });
 }
 
 export async function getResourceInfo(call: Call): Promise<AdminResponse> {
@@ -82,28 +99,25 @@ export async function updateResource(call: Call): Promise<AdminResponse> {
     ...upstreamFieldFaults(raw, resourceRead(row), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),
   ]);
+  const definition = JSON.parse(row.definition);
   const after = await deps.store.resources.update(row.id, {
     ...sharingChanges(input),
+    customName: ownWords(input.name, row.name),
+    description: ownWords(input.description, definition.description),
+    mimeType: ownWords(input.mime_type, definition.mimeType),
     modifiedBy: principal.email,
   });
   await deps.catalogChanged();
   return ok(resourceRead(after));
 }
 
-async function list(
-  call: Call,
-  key: string,
-  isWanted: (row: ResourceRow) => boolean,
-): Promise<AdminResponse> {
-  const { deps, principal } = call;
-  const query = readListQuery(call);
-  const gateways = await gatewaysById(deps);
-  const rows = selected(
-    (await deps.store.resources.list()).filter(isWanted),
-    principal,
-    query,
-    ({ enabled, gatewayId }) => enabled && gateways.get(gatewayId ?? "")?.enabled !== false,
-  );
-  const { page, answer } = pageOf(rows, { key, sortKey: "uri", query });
-  return answer(page.map(resourceRead));
+function selecting(isWanted: (row: ResourceRow) => boolean): Select<ResourceRow> {
+  return async ({ deps, principal }, query) => {
+    const gateways = await gatewaysById(deps);
+    const rows = (await deps.store.resources.list()).filter(isWanted);
+    return {
+      rows: selected(rows, principal, query, isOnAt(gateways)),
+      show: (page) => page.map(resourceRead),
+    };
+  };
 }

@@ -10,12 +10,13 @@ import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
   gatewayOf,
   gatewaysById,
+  isOnAt,
   sharingChanges,
   sharingFaults,
   upstreamFieldFaults,
   visibleRow,
 } from "../rest/lookup.ts";
-import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { toolUpdate } from "../rest/schemas.ts";
 import { toolRead } from "../rest/shapes.ts";
 
@@ -63,19 +64,16 @@ const TOOL: Noun<ToolRow> = {
 export const deleteTool = deleting(TOOL);
 export const switchTool = switching(TOOL);
 
-export async function listTools(call: Call): Promise<AdminResponse> {
-  const { deps, principal } = call;
-  const query = readListQuery(call);
+const select: Select<ToolRow> = async ({ deps, principal }, query) => {
   const gateways = await gatewaysById(deps);
-  const rows = selected(
-    await deps.store.tools.list(),
-    principal,
-    query,
-    ({ enabled, gatewayId }) => enabled && gateways.get(gatewayId ?? "")?.enabled !== false,
-  );
-  const { page, answer } = pageOf(rows, { key: "tools", sortKey: "name", query });
-  return answer(page.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), principal)));
-}
+  return {
+    rows: selected(await deps.store.tools.list(), principal, query, isOnAt(gateways)),
+    show: (page) => page.map((row) => toolRead(row, gateways.get(row.gatewayId ?? ""), principal)),
+  };
+};
+
+export const listTools = listed("tools", select);
+export const pageTools = paged("/admin/tools", select);
 
 export async function getTool(call: Call): Promise<AdminResponse> {
   const row = await visibleRow(call, "Tool", call.deps.store.tools);

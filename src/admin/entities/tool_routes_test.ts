@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type AdminHarness, ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
+import { ADMIN, type AdminHarness, ALICE, withAdminApi } from "../../../tests/support/admin_api.ts";
 import { discovery } from "../../../tests/support/registry_rows.ts";
 
 const URL_1 = "http://127.0.0.1:9000/mcp";
@@ -107,7 +107,48 @@ Deno.test("GET /tools pages by limit and cursor, also while rows come and go", (
       "query.include_inactive",
       "query.limit",
     ]);
-    assertEquals((await call("GET", "/tools?cursor=%7B%7D")).status, 422);
+  }));
+
+Deno.test("lists begin with the newest entities, and an empty, null or invalid cursor is none", () =>
+  withGateway(async ({ call, upstreams }) => {
+    upstreams.set("http://newer/mcp", discovery({ tools: ["z", "y"] }));
+    await call("POST", "/gateways", { body: { name: "newer", url: "http://newer/mcp" } });
+    const names = async (query: string) =>
+      (await call("GET", `/tools?${query}`)).body.map(({ name }: { name: string }) => name);
+    const all = ["newer-z", "newer-y", "one-a", "one-b", "one-c"];
+    for (const cursor of ["", "null", "%7B%7D", "eyJjcmVhdGVkX2F0IjogIjIwMjQifQ", "WzEsMiwzXQ"]) {
+      assertEquals(await names(`cursor=${cursor}`), all, cursor);
+    }
+    const { body } = await call("GET", "/tools?include_pagination=true&limit=2");
+    await call("POST", "/gateways", { body: { name: "newest", url: "http://newer/mcp", tags: ["a b"] } });
+    assertEquals(await names(`cursor=${body.nextCursor}`), all.slice(2));
+  }));
+
+Deno.test("GET /admin/tools, servers, gateways, resources and prompts have numbered pages", () =>
+  withGateway(async ({ call }) => {
+    await call("POST", "/servers", { body: { server: { name: "s" } } });
+    const { body } = await call("GET", "/admin/tools?page=2&per_page=2&include_inactive=true");
+    assertEquals(body.data.map(({ name }: { name: string }) => name), ["one-c"]);
+    assertEquals(body.pagination, {
+      page: 2,
+      per_page: 2,
+      total_items: 3,
+      total_pages: 2,
+      has_next: false,
+      has_prev: true,
+    });
+    const link = (page: number) => `/admin/tools?page=${page}&per_page=2&include_inactive=true`;
+    assertEquals(body.links, { self: link(2), first: link(1), last: link(2), next: null, prev: link(1) });
+    for (const [kind, amount] of [["servers", 1], ["gateways", 1], ["resources", 2], ["prompts", 2]]) {
+      const page = (await call("GET", `/admin/${kind}`)).body;
+      assertEquals([page.data.length, page.pagination.total_items, page.links.next], [amount, amount, null]);
+    }
+    assertEquals((await call("GET", "/admin/tools?page=9")).body.data, []);
+    assertEquals((await call("GET", "/admin/tools?page=0")).status, 422);
+    assertEquals(
+      (await call("GET", "/admin/gateways", { as: { ...ALICE, permissions: ["tools.read"] } })).status,
+      403,
+    );
   }));
 
 Deno.test("GET /tools filters by gateway and tags", () =>
@@ -115,7 +156,8 @@ Deno.test("GET /tools filters by gateway and tags", () =>
     await call("PUT", `/tools/${await idOf("tools", "one-a")}`, {
       body: { tags: ["x", { id: "y", label: "y" }] },
     });
-    assertEquals((await call("GET", "/tools?tags=y")).body[0].tags, ["x", "y"]);
+    const tags = [{ id: "x", label: "x" }, { id: "y", label: "y" }];
+    assertEquals((await call("GET", "/tools?tags=y")).body[0].tags, tags);
     assertEquals((await call("GET", `/tools?gateway_id=${gatewayId}`)).body.length, 3);
     assertEquals((await call("GET", "/tools?gateway_id=absent")).body.length, 0);
   }));
@@ -210,7 +252,7 @@ Deno.test("tools, resources and prompts are switched and deleted", () =>
     ) {
       const id = await idOf(kind, name);
       const { body } = await call("POST", `/${kind}/${id}/state?activate=false`);
-      assertEquals([body.status, body[key].enabled], ["success", false]);
+      assertEquals([body.status, body[key].enabled, body[key].created_by], ["success", false, ADMIN.email]);
       const listed = (await call("GET", `/${kind}`)).body.map((row: { id: string }) => row.id);
       assertEquals(listed.includes(id), false);
       assertEquals((await call("POST", `/${kind}/${id}/state?activate=false`, { as: ALICE })).status, 403);
@@ -223,23 +265,66 @@ Deno.test("resources are listed apart from templates, described and read", () =>
   withGateway(async ({ call, idOf }) => {
     const uris = (rows: { uri: string }[]) => rows.map(({ uri }) => uri);
     assertEquals(uris((await call("GET", "/resources")).body), ["r:1", "r:2"]);
-    const { body: { resourceTemplates } } = await call("GET", "/v1/resources/templates/list");
-    assertEquals([uris(resourceTemplates), resourceTemplates[0].uriTemplate], [["r:{x}"], "r:{x}"]);
+    const { body: { resource_templates: [template, ...more], ...rest } } = await call(
+      "GET",
+      "/v1/resources/templates/list",
+    );
+    assertEquals([template.uri_template, template.name, more], ["r:{x}", "template r:{x}", []]);
+    assertEquals(rest, { _meta: {}, next_cursor: null });
     const id = await idOf("resources", "r:1");
     assertEquals((await call("GET", `/resources/${id}`)).body, {
-      contents: [{ uri: "r:1", text: "content" }],
+      ...{ type: "resource", id, uri: "r:1", mime_type: null, text: "content", blob: null },
     });
     assertEquals((await call("GET", `/resources/${id}/info`)).body.name, "resource r:1");
-    const put = await call("PUT", `/resources/${id}`, { body: { tags: ["t"], name: "other" } });
-    assertEquals([put.status, put.body.detail[0].loc], [422, ["body", "name"]]);
-    assertEquals((await call("PUT", `/resources/${id}`, { body: { tags: ["t"] } })).body.tags, ["t"]);
+    const put = await call("PUT", `/resources/${id}`, {
+      body: { tags: ["t"], uri: "other:1", mime_type: "x" },
+    });
+    assertEquals([put.status, put.body.detail.map(({ loc }: { loc: string[] }) => loc[1]).sort()], [422, [
+      "mime_type",
+      "uri",
+    ]]);
+    const tagged = await call("PUT", `/resources/${id}`, { body: { tags: ["t"] } });
+    assertEquals(tagged.body.tags, [{ id: "t", label: "t" }]);
+  }));
+
+Deno.test("PUT /resources/{id} keeps the operator's words apart from the upstream's", () =>
+  withGateway(async ({ call, idOf, store, gatewayId, upstreams }) => {
+    const id = await idOf("resources", "r:1");
+    const words = async () => {
+      const { body } = await call("GET", `/resources/${id}/info`);
+      return [body.name, body.description, body.mimeType];
+    };
+    const own = { name: "Mine", description: "my words", mime_type: "text/plain; charset=utf-8" };
+    assertEquals((await call("PUT", `/resources/${id}`, { body: own })).status, 200);
+    upstreams.set(URL_1, discovery({ resources: [] }));
+    await call("POST", `/gateways/${gatewayId}/tools/refresh?include_resources=true`);
+    upstreams.set(URL_1, discovery({ resources: ["r:1"] }));
+    await call("POST", `/gateways/${gatewayId}/tools/refresh?include_resources=true`);
+    assertEquals(await words(), ["Mine", "my words", "text/plain; charset=utf-8"]);
+    const server = { name: "s", associated_resources: ["Mine"] };
+    assertEquals((await call("POST", "/servers", { body: { server } })).body.associatedResources, [id]);
+    const { body: read } = await call("GET", `/resources/${id}/info`);
+    assertEquals((await call("PUT", `/resources/${id}`, { body: read })).status, 200);
+    assertEquals(await words(), ["Mine", "my words", "text/plain; charset=utf-8"]);
+    await call("PUT", `/resources/${id}`, {
+      body: { name: "resource r:1", description: null, mime_type: null },
+    });
+    const row = (await store.resources.get(id))!;
+    assertEquals([row.customName, row.description, row.mimeType], [null, null, null]);
+    assertEquals(await words(), ["resource r:1", null, null]);
   }));
 
 Deno.test("prompts are rendered with and without arguments, and not while switched off", () =>
   withGateway(async ({ call, idOf, gatewayId }) => {
     const id = await idOf("prompts", "one-p");
-    assertEquals((await call("GET", `/prompts/${id}`)).body, { originalName: "p", args: {} });
-    assertEquals((await call("POST", `/prompts/${id}`, { body: { who: "me" } })).body.args, { who: "me" });
+    const without = await call("GET", `/prompts/${id}`);
+    assertEquals([without.status, without.body.detail], [422, [
+      { loc: ["body", "who"], msg: "Field required", type: "missing" },
+    ]]);
+    for (const path of [id, "one-p"]) {
+      const { body } = await call("POST", `/prompts/${path}`, { body: { who: "me" } });
+      assertEquals(body, { originalName: "p", args: { who: "me" } });
+    }
     assertEquals((await call("POST", `/prompts/${id}`, { body: { who: 1 } })).body.detail[0].loc, [
       "body",
       "who",
@@ -249,6 +334,7 @@ Deno.test("prompts are rendered with and without arguments, and not while switch
     assertEquals((await call("PUT", `/prompts/${id}`, { body: { custom_name: null } })).body.name, "one-p");
     await call("POST", `/gateways/${gatewayId}/state?activate=false`);
     assertEquals((await call("GET", `/prompts/${id}`)).status, 503);
+    assertEquals((await call("GET", "/prompts/one-p", { as: ALICE })).status, 503);
     await call("POST", `/gateways/${gatewayId}/state`);
     await call("POST", `/prompts/${id}/state?activate=false`);
     assertEquals((await call("GET", `/prompts/${id}`)).status, 404);

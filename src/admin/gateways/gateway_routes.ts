@@ -26,7 +26,7 @@ import { type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
 import { sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
-import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { type GatewayInput, gatewayUpdate, refreshQuery, waitQuery } from "../rest/schemas.ts";
 import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
 
@@ -49,20 +49,25 @@ export async function switchGateway(call: Call): Promise<AdminResponse> {
   return await switching(GATEWAY)(call);
 }
 
-export async function listGateways(call: Call): Promise<AdminResponse> {
-  const query = readListQuery(call);
-  const rows = selected(await call.deps.store.gateways.list(), call.principal, query);
-  const { page, answer } = pageOf(rows, { key: "gateways", sortKey: "name", query });
-  const counts = await call.deps.store.countDiscovered();
-  const shown = page.map(async (row) => {
-    const credentials = await shownCredentials(call.deps, row);
-    return gatewayRead(row, { counts: counts.get(row.id), credentials }, call.principal);
-  });
-  return answer(await Promise.all(shown));
-}
+const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
+  rows: selected(await deps.store.gateways.list(), principal, query),
+  async show(page) {
+    const counts = await deps.store.countDiscovered();
+    return await Promise.all(page.map(async (row) => {
+      const credentials = await shownCredentials(deps, row);
+      return gatewayRead(row, { counts: counts.get(row.id), credentials }, principal);
+    }));
+  },
+});
 
+export const listGateways = listed("gateways", select);
+export const pageGateways = paged("/admin/gateways", select);
+
+/** The path has the gateway's id, name or slug. @throws {SluiceError} NOT_FOUND, CONFLICT if several gateways have it */
 export async function getGateway(call: Call): Promise<AdminResponse> {
-  return ok(await read(call, await visibleRow(call, "Gateway", call.deps.store.gateways)));
+  const { params: { id }, deps: { store } } = call;
+  const isNamed = ({ name, slug }: GatewayRow) => name === id || slug === id;
+  return ok(await read(call, await visibleRow(call, "Gateway", store.gateways, isNamed)));
 }
 
 /**

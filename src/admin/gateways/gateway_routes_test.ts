@@ -16,7 +16,7 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       body: {
         name: "Fast Time",
         url: URL_1,
-        tags: ["x", "x"],
+        tags: ["Support Desk", { id: "x", label: "x" }, "support_desk"],
         passthrough_headers: ["X-Tenant-Id"],
         description: "d",
       },
@@ -29,7 +29,8 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       "STREAMABLEHTTP",
     ]);
     assertEquals([body.toolCount, body.resourceCount, body.promptCount, body.skippedTools], [2, 2, 1, []]);
-    assertEquals([body.enabled, body.reachable, body.visibility, body.tags], [true, true, "public", ["x"]]);
+    assertEquals([body.enabled, body.reachable, body.visibility], [true, true, "public"]);
+    assertEquals(body.tags, [{ id: "support-desk", label: "Support Desk" }, { id: "x", label: "x" }]);
     assertEquals([body.passthroughHeaders, body.protocolVersion], [["x-tenant-id"], "2025-11-25"]);
     assertEquals([body.authType, body.authValue, body.createdBy], [null, null, "admin@example.com"]);
     assertMatch(body.id, /^[0-9a-f]{32}$/);
@@ -96,7 +97,7 @@ Deno.test("POST /gateways warns of fields that it does not know or use, and take
     ]);
     const put = await call("PUT", `/gateways/${body.id}`, { body: { tgas: ["a"], tags: ["b"] } });
     assertEquals([put.body.tags, put.body.warnings.map(({ msg }: { msg: string }) => msg)], [
-      ["b"],
+      [{ id: "b", label: "b" }],
       ['"tgas" is not a known field, and was ignored; did you mean "tags"?'],
     ]);
   }));
@@ -118,7 +119,7 @@ Deno.test("POST /gateways says every fault at once", () =>
         url: "ftp://x",
         transport: "PIGEON",
         visibility: "team",
-        tags: "no list",
+        tags: 7,
         auth_type: "bearer",
         oauth_config: { a: 1 },
         refresh_interval_seconds: 1,
@@ -411,7 +412,7 @@ Deno.test("gateways are switched, listed, filtered and deleted", () =>
     const names = async (path: string) =>
       (await call("GET", path)).body.map(({ name }: { name: string }) => name);
     assertEquals(await names("/gateways"), ["two"]);
-    assertEquals(await names("/gateways?include_inactive=true"), ["one", "two"]);
+    assertEquals(await names("/gateways?include_inactive=true"), ["two", "one"]);
     assertEquals(await names("/gateways?include_inactive=true&tags=x,y"), ["one"]);
     assertEquals(await names("/tools"), []); // the gateway is disabled
     assertEquals(await names("/tools?include_inactive=true"), ["one-a"]);
@@ -419,6 +420,24 @@ Deno.test("gateways are switched, listed, filtered and deleted", () =>
     assertEquals((await call("DELETE", `/gateways/${one.id}`)).status, 200);
     assertEquals((await call("GET", `/gateways/${one.id}`)).status, 404);
     assertEquals((await store.tools.list()).length, 0);
+  }));
+
+Deno.test("GET /gateways/{id} takes a name or slug that only one gateway has, among those that the caller may see", () =>
+  withAdminApi(async ({ call, store }) => {
+    const register = async (name: string, more = {}) =>
+      (await call("POST", "/gateways", { body: { name, url: `http://127.0.0.1:9000/${name}`, ...more } }))
+        .body;
+    const one = await register("Fast Time");
+    for (const path of ["Fast%20Time", "fast-time", one.id]) {
+      assertEquals((await call("GET", `/gateways/${path}`)).body.id, one.id, path);
+    }
+    const hidden = await register("other", { visibility: "private" });
+    await store.gateways.update(hidden.id, { name: "fast-time" });
+    const { status, body } = await call("GET", "/gateways/fast-time");
+    assertEquals([status, body.detail.includes(one.id), body.detail.includes(hidden.id)], [409, true, true]);
+    assertEquals((await call("GET", "/gateways/fast-time", { as: ALICE })).body.id, one.id);
+    assertEquals((await call("GET", "/gateways/other", { as: ALICE })).status, 404);
+    assertEquals((await call("DELETE", "/gateways/Fast%20Time")).status, 404);
   }));
 
 Deno.test("gateways that one may not see are not found, and only administrators change any", () =>

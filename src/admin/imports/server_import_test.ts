@@ -39,7 +39,7 @@ Deno.test("POST /import/mcp-servers registers what a file names, once, and what 
     assertEquals(
       gateways.map((
         { name, enabled, status, source }: Record<string, unknown>,
-      ) => [name, enabled, status, source]),
+      ) => [name, enabled, status, source]).sort(),
       [
         ["files", true, "ready", "import:"],
         ["notes", true, "ready", "import:"],
@@ -186,7 +186,7 @@ Deno.test("POST /gateways?wait=false stores the gateway at once, and switching i
     const failed = await call("GET", `/gateways/${body.id}`);
     assertEquals([failed.body.status, failed.body.lastError, failed.body.nextTryAt], ["failed", "no", null]);
     const on = await call("POST", `/gateways/${body.id}/state?activate=true`);
-    assertEquals([on.body.gateway.status, typeof on.body.gateway.nextTryAt], ["starting", "string"]);
+    assertEquals([on.body.gateway.status, typeof on.body.gateway.next_try_at], ["starting", "string"]);
     upstreams.set("http://slow.example/mcp", {
       ...discovery({ tools: ["t"], prompts: ["p"] }),
       transport: "SSE",

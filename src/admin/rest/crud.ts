@@ -13,7 +13,7 @@ export interface Noun<Row extends EntityRow> {
   /** The member of a /state answer that contains the entity; null if the entity itself is the answer. */
   readonly stateKey: string | null;
   readonly entities: (store: Registry) => Entities<Row>;
-  readonly read: (call: Call, row: Row) => Promise<unknown>;
+  readonly read: (call: Call, row: Row) => Promise<Readonly<Record<string, unknown>>>;
 }
 
 export function deleting<Row extends EntityRow>({ word, entities }: Noun<Row>): Handler {
@@ -38,6 +38,15 @@ export function switching<Row extends EntityRow>({ word, stateKey, entities, rea
     const shown = await read(call, row);
     if (stateKey === null) return ok(shown);
     const message = `${word} ${id} ${activate ? "activated" : "deactivated"}`;
-    return ok({ status: "success", message, [stateKey]: shown });
+    return ok({ status: "success", message, [stateKey]: inSnakeCase(shown) });
   };
+}
+
+/** The fields of an entity by the names that ContextForge's /state answers have. */
+function inSnakeCase(shown: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(shown).map((
+      [name, value],
+    ) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
+  );
 }

@@ -41,7 +41,12 @@ export interface AdminDeps {
   refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved>;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
-  readResource(principal: Principal, row: ResourceRow, signal: AbortSignal): Promise<unknown>;
+  /** The parts of a resource, as the upstream answers them. */
+  readResource(
+    principal: Principal,
+    row: ResourceRow,
+    signal: AbortSignal,
+  ): Promise<{ readonly contents: readonly Readonly<Record<string, unknown>>[] }>;
   renderPrompt(
     principal: Principal,
     row: PromptRow,

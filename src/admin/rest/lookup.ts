@@ -3,26 +3,44 @@ import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entities } from "../../store/registry/entities.ts";
-import type { EntityRow, GatewayRow } from "../../store/registry/rows.ts";
+import type { EntityRow, EntryRow, GatewayRow } from "../../store/registry/rows.ts";
 import type { AdminDeps, Call } from "./deps.ts";
 import { type Fault, fault } from "./faults.ts";
 
-/** @throws {SluiceError} NOT_FOUND if there is no such row, or if the caller may not see it */
+/**
+ * @param isNamed whether the path's text is a name of the row; absent: the text is an id
+ * @throws {SluiceError} NOT_FOUND if there is no such row, or if the caller may not see it; CONFLICT if several have the name
+ */
 export async function visibleRow<Row extends EntityRow>(
-  { params, principal }: Call,
+  { params: { id }, principal }: Call,
   noun: string,
   entities: Entities<Row>,
+  isNamed?: (row: Row) => boolean,
 ): Promise<Row> {
-  const row = await entities.get(params.id);
-  if (row === null || !canSee(principal, row)) {
-    throw new SluiceError("NOT_FOUND", { what: `${noun} ${params.id}` });
+  const row = await entities.get(id);
+  if (row !== null && canSee(principal, row)) return row;
+  const named = isNamed === undefined
+    ? []
+    : (await entities.list()).filter((each) => isNamed(each) && canSee(principal, each));
+  if (named.length > 1) {
+    const ids = named.map((each) => each.id).join(", ");
+    throw new SluiceError("CONFLICT", {
+      reason: `Several ${noun.toLowerCase()}s have the name or slug "${id}"; use one of the ids ${ids}`,
+    });
   }
-  return row;
+  if (named.length === 0) throw new SluiceError("NOT_FOUND", { what: `${noun} ${id}` });
+  return named[0];
 }
 
 /** All gateways by id. A list of thousands of entities needs one query for them. */
 export async function gatewaysById({ store }: AdminDeps): Promise<Map<string, GatewayRow>> {
   return new Map((await store.gateways.list()).map((row) => [row.id, row]));
+}
+
+/** Whether an entry and its gateway are enabled. */
+export function isOnAt(gateways: ReadonlyMap<string, GatewayRow>) {
+  return ({ enabled, gatewayId }: Pick<EntryRow, "enabled" | "gatewayId">) =>
+    enabled && gateways.get(gatewayId ?? "")?.enabled !== false;
 }
 
 export async function gatewayOf(

@@ -1,30 +1,42 @@
-// Lists: visibility, filters, and pages.
+// Lists: visibility, filters, order, and pages.
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
-import { type AdminResponse, type Call, ok } from "./deps.ts";
-import { fault, refusal, validated } from "./faults.ts";
-import { type ListQuery, listQuery } from "./schemas.ts";
+import { tagId } from "../../store/registry/tag_id.ts";
+import { type Call, type Handler, ok } from "./deps.ts";
+import { validated } from "./faults.ts";
+import { type ListQuery, listQuery, pageQuery } from "./schemas.ts";
 
 const DEFAULT_PAGE = 50;
 
+/** A row of a list. The entries of an upstream have a position among each other. */
+type ListedRow = EntityRow & { readonly gatewayId?: string | null; readonly position?: number };
+
+/** The rows of a list that the caller may see and that the query selects, and how an answer shows some of them. */
+export interface Selection<Row extends ListedRow> {
+  readonly rows: readonly Row[];
+  readonly show: (page: readonly Row[]) => unknown[] | Promise<unknown[]>;
+}
+
+export type Select<Row extends ListedRow> = (call: Call, query: ListQuery) => Promise<Selection<Row>>;
+
 /** Reads the query parameters of a list. @throws {SluiceError} VALIDATION_FAILED */
-export function readListQuery({ query }: Call): ListQuery {
+export function readListQuery({ query }: Pick<Call, "query">): ListQuery {
   return validated(listQuery, Object.fromEntries(query), ["query"]);
 }
 
 /** The rows that the caller may see and that the query selects, in their order. */
-export function selected<Row extends EntityRow & { readonly gatewayId?: string | null }>(
+export function selected<Row extends ListedRow>(
   rows: readonly Row[],
   principal: Principal,
   query: ListQuery,
   isActive: (row: Row) => boolean = ({ enabled }) => enabled,
 ): Row[] {
-  const tags = new Set(query.tags?.split(",").map((tag) => tag.trim()).filter((tag) => tag !== ""));
+  const tags = new Set(query.tags?.split(",").map(tagId).filter((id) => id !== ""));
   return rows.filter((row) =>
     canSee(principal, row) &&
     (query.include_inactive || isActive(row)) &&
-    (tags.size === 0 || row.tags.some((tag) => tags.has(tag))) &&
+    (tags.size === 0 || row.tags.some((label) => tags.has(tagId(label)))) &&
     (query.gateway_id === undefined || row.gatewayId === query.gateway_id) &&
     (query.team_id === undefined || row.teamId === query.team_id) &&
     (query.visibility === undefined || row.visibility === query.visibility)
@@ -32,57 +44,97 @@ export function selected<Row extends EntityRow & { readonly gatewayId?: string |
 }
 
 /**
- * One page of a list: an array, or with include_pagination an object that also has the cursor of the next page. Without a
- * limit the array has all rows. A cursor contains the sort key of the last row, so that inserted and deleted rows do not shift
- * later pages.
+ * A list in parts that cursors join: an array, or with include_pagination an object that also has the cursor of the next part.
+ * Without a limit the array has all rows. A cursor is the place of the last row, so that inserted and deleted rows do not shift
+ * later parts; new rows come first, and a client that has begun does not meet them. A text that is no cursor counts as none, as in
+ * ContextForge.
+ * @param key the member that contains the entities
  */
-export function pageOf<Row extends EntityRow>(
-  rows: readonly Row[],
-  { key, sortKey, query }: { key: string; sortKey: keyof Row & string; query: ListQuery },
-): { page: readonly Row[]; answer: (items: readonly unknown[]) => AdminResponse } {
-  const rest = query.cursor === undefined ? rows : after(rows, sortKey, query.cursor);
-  const size = query.limit ?? (query.include_pagination ? DEFAULT_PAGE : 0);
-  const page = size === 0 ? rest : rest.slice(0, size);
-  const last = page.at(-1);
-  const nextCursor = last !== undefined && page.length < rest.length
-    ? encode([String(last[sortKey]), last.id])
-    : null;
-  return {
-    page,
-    answer: (items) => ok(query.include_pagination ? { [key]: items, nextCursor } : items),
+export function listed<Row extends ListedRow>(key: string, select: Select<Row>): Handler {
+  return async (call) => {
+    const query = readListQuery(call);
+    const { rows, show } = await select(call, query);
+    const start = query.cursor === undefined ? null : decode(query.cursor);
+    const ordered = newestFirst(rows);
+    const rest = start === null ? ordered : ordered.filter((row) => compare(start, placeOf(row)) < 0);
+    const size = query.limit ?? (query.include_pagination ? DEFAULT_PAGE : 0);
+    const page = size === 0 ? rest : rest.slice(0, size);
+    const items = await show(page);
+    if (!query.include_pagination) return ok(items);
+    const nextCursor = page.length < rest.length ? encode(placeOf(page.at(-1)!)) : null;
+    return ok({ [key]: items, nextCursor });
   };
 }
 
-function after<Row extends EntityRow>(
-  rows: readonly Row[],
-  sortKey: keyof Row & string,
-  cursor: string,
-): Row[] {
-  const [value, id] = decode(cursor);
-  return rows.filter((row) => {
-    const own = String(row[sortKey]);
-    return own > value || (own === value && row.id > id);
-  });
+/** A list in numbered pages, `?page=1&per_page=50`, with their number. @param path for the links to other pages */
+export function paged<Row extends ListedRow>(path: string, select: Select<Row>): Handler {
+  return async (call) => {
+    const { page, per_page: size } = validated(pageQuery, Object.fromEntries(call.query), ["query"]);
+    const { rows, show } = await select(call, readListQuery(call));
+    const pages = Math.ceil(rows.length / size);
+    const link = (number: number) => {
+      const query = new URLSearchParams(call.query);
+      query.set("page", String(number));
+      query.set("per_page", String(size));
+      return `${path}?${query}`;
+    };
+    return ok({
+      data: await show(newestFirst(rows).slice((page - 1) * size, page * size)),
+      pagination: {
+        page,
+        per_page: size,
+        total_items: rows.length,
+        total_pages: pages,
+        has_next: page < pages,
+        has_prev: page > 1,
+      },
+      links: {
+        self: link(page),
+        first: link(1),
+        last: link(Math.max(1, pages)),
+        next: page < pages ? link(page + 1) : null,
+        prev: page > 1 ? link(page - 1) : null,
+      },
+    });
+  };
 }
 
-function encode(position: [string, string]): string {
-  return new TextEncoder().encode(JSON.stringify(position)).toBase64({
+/** The place of a row in lists, which never changes: time of creation, position at its upstream, id. */
+type Place = readonly [createdAt: string, position: number, id: string];
+
+function placeOf({ createdAt, position = 0, id }: ListedRow): Place {
+  return [createdAt, position, id];
+}
+
+/** Newest first, as in ContextForge. The entries that an upstream listed at the same time keep its order. */
+export function newestFirst<Row extends ListedRow>(rows: readonly Row[]): Row[] {
+  return rows.toSorted((a, b) => compare(placeOf(a), placeOf(b)));
+}
+
+/** Negative: `a` comes first. */
+function compare(a: Place, b: Place): number {
+  if (a[0] !== b[0]) return a[0] > b[0] ? -1 : 1;
+  if (a[1] !== b[1]) return a[1] - b[1];
+  return a[2] === b[2] ? 0 : a[2] < b[2] ? -1 : 1;
+}
+
+function encode(place: Place): string {
+  return new TextEncoder().encode(JSON.stringify(place)).toBase64({
     alphabet: "base64url",
     omitPadding: true,
   });
 }
 
-function decode(cursor: string): [string, string] {
+/** null if the text is no cursor. */
+function decode(cursor: string): Place | null {
   try {
     const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
-    const position = JSON.parse(new TextDecoder().decode(bytes));
-    if (
-      Array.isArray(position) && position.length === 2 && position.every((each) => typeof each === "string")
-    ) {
-      return position as [string, string];
-    }
+    const place: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const kinds = ["string", "number", "string"];
+    const isPlace = Array.isArray(place) && place.length === kinds.length &&
+      kinds.every((kind, i) => typeof place[i] === kind);
+    return isPlace ? place as unknown as Place : null;
   } catch {
-    // A cursor that cannot be decoded is refused below.
+    return null; // neither base64 nor JSON
   }
-  throw refusal([fault(["query", "cursor"], "is not a cursor of this list")]);
 }

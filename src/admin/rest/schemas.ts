@@ -3,6 +3,8 @@ import { z } from "zod";
 import { transportOf } from "../../client_config/server_entries.ts";
 import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
+import { serverIdOf } from "../../store/sql/server_ids.ts";
+import { tagId } from "../../store/registry/tag_id.ts";
 
 /** Stands for a secret in answers. In a request it means the stored secret. */
 export const MASK = "*****";
@@ -24,11 +26,31 @@ const secret = z.string().max(8192).refine(
   .optional();
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be an HTTP header name");
 
-/** ContextForge writes tags as texts or as objects with a label. The texts are stored. */
-const tags = z.array(
-  z.union([z.string(), z.object({ label: z.string() }).transform(({ label }) => label)])
-    .pipe(z.string().trim().min(1).max(100)),
-).transform((all) => [...new Set(all)]).optional();
+/** Texts separated by commas, as an alternative to a list. */
+const commaSeparated = z.string().transform((joined) =>
+  joined.split(",").map((each) => each.trim()).filter((each) => each !== "")
+);
+
+function firstOfEachTag(labels: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return labels.filter((label) => {
+    const id = tagId(label);
+    return !seen.has(id) && seen.add(id);
+  });
+}
+
+/** Requests write tags as texts or, like answers, as objects with an id and a label. The labels are stored, one for each id. */
+const tags = z.preprocess(
+  (value) => typeof value === "string" ? commaSeparated.parse(value) : value,
+  z.array(
+    z.union([
+      z.string(),
+      z.object({ label: z.string() }).transform(({ label }) => label),
+      z.object({ id: z.string() }).transform(({ id }) => id),
+    ]).pipe(z.string().trim().min(1).max(100)),
+  ),
+)
+  .transform(firstOfEachTag).optional();
 
 const url = z.string().trim().max(2048).superRefine((value, context) => {
   const parsed = URL.canParse(value) ? new URL(value) : null;
@@ -118,15 +140,17 @@ export const promptUpdate = z.object({
   ...SHARING,
 });
 
-export const resourceUpdate = z.object(SHARING);
+export const resourceUpdate = z.object({
+  name: name.nullable().optional(),
+  description: text,
+  mime_type: z.string().trim().regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "must be a media type").max(255)
+    .nullable()
+    .optional(),
+  ...SHARING,
+});
 
 /** Ids or names, as a list or as a text separated by commas. */
-const references = z.union([
-  z.array(z.string().trim().min(1)),
-  z.string().transform((joined) =>
-    joined.split(",").map((each) => each.trim()).filter((each) => each !== "")
-  ),
-]).nullable().optional();
+const references = z.union([z.array(z.string().trim().min(1)), commaSeparated]).nullable().optional();
 
 /** MCP 2025-11-25, server/tools, "Tool Names". */
 const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, "must be 1 to 128 letters, digits, _, . or -");
@@ -166,7 +190,7 @@ const SERVER = {
 
 export const serverCreate = z.object({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "must be 1 to 64 letters, digits, - or _")
-    .nullable().optional(),
+    .transform(serverIdOf).nullable().optional(),
   ...SERVER,
 });
 /** ContextForge's clients wrap a new server: {"server": {...}, "team_id", "visibility"}. */
@@ -205,6 +229,18 @@ export const listQuery = z.object({
   visibility: z.enum(["public", "team", "private"]).optional(),
 });
 export type ListQuery = z.output<typeof listQuery>;
+
+/** Query parameters of lists in numbered pages. */
+export const pageQuery = z.object({
+  page: z.coerce.number().int().min(1).default(1),
+  per_page: z.coerce.number().int().min(1).max(500).default(50),
+});
+
+/** Query parameters of lists of tags. Unknown kinds of entities are ignored, as in ContextForge. */
+export const tagsQuery = z.object({
+  entity_types: commaSeparated.transform((kinds) => kinds.map((kind) => kind.toLowerCase())).optional(),
+  include_entities: flag.default(false),
+});
 
 export const stateQuery = z.object({ activate: flag.default(true) });
 

@@ -15,6 +15,7 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import { tagId } from "../../store/registry/tag_id.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { type Fault, fault } from "./faults.ts";
@@ -161,10 +162,10 @@ export function resourceRead(row: ResourceRow): Json {
     ...entityRead(row),
     uri: row.uri,
     uriTemplate: row.isTemplate ? row.uri : null,
-    name: row.name,
+    name: row.customName ?? row.name,
     title: definition.title ?? null,
-    description: definition.description ?? null,
-    mimeType: definition.mimeType ?? null,
+    description: row.description ?? definition.description ?? null,
+    mimeType: row.mimeType ?? definition.mimeType ?? null,
     size: definition.size ?? null,
     annotations: definition.annotations ?? null,
     _meta: definition._meta ?? null,
@@ -238,7 +239,7 @@ function entityRead(row: EntityRow): Json {
     teamId: row.teamId,
     team: null,
     ownerEmail: row.ownerEmail,
-    tags: row.tags,
+    tags: row.tags.map((label) => ({ id: tagId(label), label })),
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
     createdBy: row.createdBy,

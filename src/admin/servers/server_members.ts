@@ -68,7 +68,7 @@ export async function requestedMembers(
       field: "associated_resources",
       noun: "resource",
       entities: resources,
-      keysOf: ({ uri, name }) => [...new Set([uri, name])],
+      keysOf: ({ uri, name, customName }) => [...new Set([uri, name, customName ?? name])],
     }),
     promptIds: await resolve({
       field: "associated_prompts",

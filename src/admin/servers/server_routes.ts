@@ -7,7 +7,7 @@ import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
 import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
-import { pageOf, readListQuery, selected } from "../rest/paging.ts";
+import { listed, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { serverCreate, serverUpdate, serverWrapper } from "../rest/schemas.ts";
 import { NO_MEMBERS, requestedMembers, requestedOverrides } from "./server_members.ts";
@@ -36,14 +36,16 @@ const SERVER: Noun<ServerRow> = {
 export const deleteServer = deleting(SERVER);
 export const switchServer = switching(SERVER);
 
-export async function listServers(call: Call): Promise<AdminResponse> {
-  const { deps, principal } = call;
-  const query = readListQuery(call);
-  const rows = selected(await deps.store.servers.list(), principal, query);
-  const { page, answer } = pageOf(rows, { key: "servers", sortKey: "name", query });
-  const members = await readMembers(deps.store, principal, page);
-  return answer(page.map((row) => serverRead(row, members)));
-}
+const select: Select<ServerRow> = async ({ deps, principal }, query) => ({
+  rows: selected(await deps.store.servers.list(), principal, query),
+  async show(page) {
+    const members = await readMembers(deps.store, principal, page);
+    return page.map((row) => serverRead(row, members));
+  },
+});
+
+export const listServers = listed("servers", select);
+export const pageServers = paged("/admin/servers", select);
 
 export async function getServer(call: Call): Promise<AdminResponse> {
   return ok(await read(call, await visibleRow(call, "Server", call.deps.store.servers)));

@@ -44,6 +44,29 @@ Deno.test("POST /servers takes a chosen id and members by id or name", () =>
     assertEquals((await call("GET", "/servers/my-server_1/prompts")).body[0].name, "one-p");
   }));
 
+Deno.test("a virtual server whose id is a UUID is found with and without dashes, and in a token", () =>
+  withTools(async ({ call }) => {
+    const dashed = "550E8400-e29b-41d4-a716-446655440000";
+    const plain = "550e8400e29b41d4a716446655440000";
+    const server = { id: dashed, name: "moved", associated_tools: ["one-a"] };
+    assertEquals((await call("POST", "/servers", { body: { server } })).body.id, plain);
+    assertEquals(
+      (await call("POST", "/servers", { body: { server: { id: plain, name: "x" } } })).status,
+      409,
+    );
+    const bearer: Principal = { ...ADMIN, serverId: plain };
+    for (const id of [dashed, dashed.toLowerCase(), plain]) {
+      assertEquals((await call("GET", `/servers/${id}`, { as: bearer })).body.id, plain);
+      assertEquals((await call("GET", `/v1/servers/${id}/tools`)).body[0].name, "one-a");
+    }
+    assertEquals(
+      (await call("PUT", `/servers/${dashed}`, { body: { description: "d" } })).body.description,
+      "d",
+    );
+    assertEquals((await call("DELETE", `/servers/${dashed}`)).status, 200);
+    assertEquals((await call("GET", `/servers/${plain}`)).status, 404);
+  }));
+
 Deno.test("POST /servers names every unknown member together with every other fault", () =>
   withTools(async ({ call, store }) => {
     const { status, body } = await call("POST", "/servers", {
@@ -97,7 +120,8 @@ Deno.test("PUT /servers/{id} is flat and changes only what it names", () =>
       body: { server: { id: "s1", name: "x", associated_tools: ["one-a"] } },
     });
     const { body } = await call("PUT", "/servers/s1", { body: { description: "d", tags: ["t"] } });
-    assertEquals([body.description, body.tags, body.associatedTools], ["d", ["t"], ["one-a"]]);
+    assertEquals(body.tags, [{ id: "t", label: "t" }]);
+    assertEquals([body.description, body.associatedTools], ["d", ["one-a"]]);
     const swapped = await call("PUT", "/servers/s1", { body: { associated_tools: ["one-b"], name: "y" } });
     assertEquals([swapped.body.name, swapped.body.associatedTools], ["y", ["one-b"]]);
     assertEquals(

@@ -60,6 +60,18 @@ Deno.test("Catalog puts the operator's words in place of the upstream's", () => 
   assertEquals(JSON.parse(all.prompts.listText), { name: "a-ask", description: "ours" });
 });
 
+Deno.test("Catalog lists resources and templates in the operator's words, under the upstream's URI", () => {
+  const given = { customName: "Ours", description: "ours", mimeType: "text/plain" };
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    resources: [resourceRow("a", "r:1", given), resourceRow("a", "r:{x}", { mimeType: "text/plain" })],
+  }));
+  const words = { name: "Ours", description: "ours", mimeType: "text/plain" };
+  assertEquals(JSON.parse(all.resources.listText), { uri: "r:1", ...words });
+  const template = { uriTemplate: "r:{x}", name: "r:{x}", mimeType: "text/plain" };
+  assertEquals(JSON.parse(all.templates.listText), template);
+});
+
 Deno.test("Catalog tells resources from templates, and leaves both verbatim", () => {
   const { all } = new Catalog(catalogRows({
     gateways: GATEWAYS,

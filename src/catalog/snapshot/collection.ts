@@ -79,8 +79,18 @@ export function namedEntry<Row extends ToolRow | PromptRow>(
   };
 }
 
+/** Builds an entry from the upstream's definition, with the operator's name, description and media type. */
 export function resourceEntry({ row, gateway }: Placed<ResourceRow>): Entry<ResourceRow> {
-  return entryOf({ row, gateway }, { key: row.uri, originalKey: row.uri, listText: row.definition });
+  const words = Object.entries({
+    name: row.customName,
+    description: row.description,
+    mimeType: row.mimeType,
+  });
+  const listText = words.reduce(
+    (text, [member, value]) => value === null ? text : setMember(text, member, value),
+    row.definition,
+  );
+  return entryOf({ row, gateway }, { key: row.uri, originalKey: row.uri, listText });
 }
 
 export function templateEntry(placed: Placed<ResourceRow>): TemplateEntry {

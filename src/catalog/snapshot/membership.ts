@@ -7,6 +7,7 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import { tagId } from "../../store/registry/tag_id.ts";
 
 export interface Entries {
   readonly gateways: readonly GatewayRow[];
@@ -65,14 +66,14 @@ export class Membership {
       resourceIds: all(
         server.resourceIds,
         this.#resources ??= new EntriesByOrigin(resources, gateways),
-        ({ uri, name }) => [uri, name],
+        ({ uri, name, customName }) => [uri, name, customName ?? name],
       ),
       promptIds: all(server.promptIds, this.#prompts ??= new EntriesByOrigin(prompts, gateways), names),
     };
   }
 }
 
-/** The entries of one kind, by upstream and by tag. */
+/** The entries of one kind, by upstream and by the id of a tag. */
 class EntriesByOrigin<Row extends EntryRow> {
   readonly #byGateway: ReadonlyMap<string | null, readonly Row[]>;
   readonly #byTag = new Map<string, Row[]>();
@@ -81,7 +82,8 @@ class EntriesByOrigin<Row extends EntryRow> {
     this.#byGateway = Map.groupBy(rows, ({ gatewayId }) => gatewayId);
     const tagsOf = new Map(gateways.map(({ id, tags }) => [id, tags]));
     for (const row of rows) {
-      for (const tag of new Set([...row.tags, ...tagsOf.get(row.gatewayId ?? "") ?? []])) {
+      const labels = [...row.tags, ...tagsOf.get(row.gatewayId ?? "") ?? []];
+      for (const tag of new Set(labels.map(tagId))) {
         const tagged = this.#byTag.get(tag);
         if (tagged === undefined) this.#byTag.set(tag, [row]);
         else tagged.push(row);
@@ -92,7 +94,7 @@ class EntriesByOrigin<Row extends EntryRow> {
   selectedBy({ gatewayIds, memberTags }: Pick<ServerRow, "gatewayIds" | "memberTags">): Row[] {
     return [
       ...gatewayIds.flatMap((id) => this.#byGateway.get(id) ?? []),
-      ...memberTags.flatMap((tag) => this.#byTag.get(tag) ?? []),
+      ...memberTags.flatMap((label) => this.#byTag.get(tagId(label)) ?? []),
     ];
   }
 }

@@ -2,6 +2,7 @@
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
+import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { reachedScope } from "../../catalog/snapshot/reach.ts";
 
 /** @param serverId virtual server in the path; null for endpoints that show everything. @throws {SluiceError} FORBIDDEN, NOT_FOUND */
@@ -14,8 +15,8 @@ export function scopeFor(catalog: Catalog, principal: Principal, serverId: strin
   return scope;
 }
 
-/** `/servers/{id}/{last}` -> id; null for every other path. */
+/** `/servers/{id}/{last}` -> the id in the registry's form; null for every other path. */
 export function serverAt(path: string, last: string): string | null {
   const parts = /^\/servers\/([^/]+)\/([^/]+)$/.exec(path);
-  return parts !== null && parts[2] === last ? parts[1]! : null;
+  return parts !== null && parts[2] === last ? serverIdOf(parts[1]!) : null;
 }

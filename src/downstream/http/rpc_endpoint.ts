@@ -24,6 +24,7 @@ import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import { noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
+import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { type BatchPlaces, checkLength, countBatch, serveBatch } from "../exchange/batch.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
@@ -106,7 +107,7 @@ export class RpcEndpoint implements Endpoint {
       if (serverId !== null && typeof serverId !== "string") {
         throw new SluiceError("INVALID_PARAMS", { reason: '"server_id" must be a string' });
       }
-      const scope = scopeFor(catalog(), call.principal, serverId || null);
+      const scope = scopeFor(catalog(), call.principal, serverId ? serverIdOf(serverId) : null);
       return dispatcher.respond({ ...call, scope }, unscoped);
     } catch (error) {
       return errorText(idText(message), dispatcher.failure(error, call).text);

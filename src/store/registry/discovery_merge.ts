@@ -115,14 +115,10 @@ export class Merge {
       const row = stored.known.get(uri);
       const name = storable(JSON.parse(definition).name);
       if (row === undefined) {
-        const item = {
-          uri,
-          name,
-          isTemplate: kind === "template",
-          definition,
-          position: stored.nextPosition(),
-        };
-        changes.add({ ...sharedFields(this.gateway), ...item }, stored.removed.get(uri), this.now);
+        const isTemplate = kind === "template";
+        const item = { uri, name, isTemplate, definition, position: stored.nextPosition() };
+        const words = { customName: null, description: null, mimeType: null };
+        changes.add({ ...sharedFields(this.gateway), ...item, ...words }, stored.removed.get(uri), this.now);
       } else {
         changes.update(row, { name, definition });
       }

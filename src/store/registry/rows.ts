@@ -137,8 +137,13 @@ export interface ToolRow extends EntryRow {
 
 export interface ResourceRow extends EntryRow {
   readonly uri: string;
+  /** The upstream's name. */
   readonly name: string;
   readonly isTemplate: boolean;
+  /** The operator's name, description and media type in lists; null for the upstream's. */
+  readonly customName: string | null;
+  readonly description: string | null;
+  readonly mimeType: string | null;
 }
 
 export interface PromptRow extends EntryRow {

@@ -2,6 +2,7 @@
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { repairStoredEntries } from "./repair_entries.ts";
+import { rewriteServerIds } from "./server_ids.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
 export interface Migration {
@@ -199,6 +200,13 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`UPDATE gateways SET protocols = '["' || protocol_version || '"]' WHERE protocol_version IS NOT NULL`,
       sql`ALTER TABLE servers ADD COLUMN revisions TEXT NOT NULL DEFAULT '"auto"'`,
     ],
+  },
+  { name: "one form of server ids", statements: [], run: rewriteServerIds },
+  {
+    name: "words for resources",
+    statements: ["custom_name", "description", "mime_type"].map((column) =>
+      sql`ALTER TABLE resources ADD COLUMN ${sql.id(column)} TEXT`
+    ),
   },
 ];
 

@@ -55,8 +55,11 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     variable: (name) => config.registrationVariables.includes(name) ? Deno.env.get(name) : undefined,
     refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
     catalogChanged,
-    readResource: (principal, { gatewayId, uri }, signal) =>
-      askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal),
+    readResource: async (principal, { gatewayId, uri }, signal) => {
+      const result = await askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal);
+      const contents = isObject(result) && Array.isArray(result.contents) ? result.contents : [];
+      return { contents: contents.filter(isObject) };
+    },
     renderPrompt: (principal, { gatewayId, originalName }, args, signal) =>
       askUpstream(
         parts,
