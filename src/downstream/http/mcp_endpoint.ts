@@ -68,7 +68,7 @@ export class McpEndpoint implements Endpoint {
     const { headers, method } = request;
     // An empty id means no session, as for several clients.
     const sessionId = headers.get("mcp-session-id") || null;
-    if (overLimit !== undefined && !(method === "POST" && this.#isSession(sessionId))) {
+    if (overLimit !== undefined && (method === "GET" || !this.#isSession(sessionId))) {
       discardBody(request);
       throw overLimit;
     }
@@ -135,7 +135,8 @@ export class McpEndpoint implements Endpoint {
 
   /**
    * A call in a session that is above a limit of its caller fails as a JSON-RPC error with HTTP 200: a 429 ends the whole session of
-   * the official Python SDK 1.x. Responses and cancellations are always taken; other notifications are dropped, as on duplex channels.
+   * the official Python SDK 1.x. The end of the session, responses and cancellations are always taken; other notifications are
+   * dropped, as on duplex channels.
    */
   #replyOverLimit(
     overLimit: SluiceError,
@@ -143,7 +144,8 @@ export class McpEndpoint implements Endpoint {
     clientGone: CancelSignal,
   ): Promise<McpReply> | McpReply {
     const { maxJsonDepth, errors } = this.#deps;
-    const { body, headers, acceptsJson, note } = request;
+    const { method, body, headers, acceptsJson, note } = request;
+    if (method === "DELETE") return this.#reply(request, clientGone);
     const value = parseJson(body, maxJsonDepth);
     const messages = piecesOf(value, body).map(([value, text]) => classify(value, text));
     const calls = messages.filter((message) => message.kind === "request");

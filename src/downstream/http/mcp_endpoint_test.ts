@@ -146,7 +146,9 @@ Deno.test("McpEndpoint.serve() answers a session's calls above a limit as JSON-R
   assertEquals(here.length, 0);
   await limited(note("notifications/cancelled"));
   await limited({ jsonrpc: "2.0", id: 1, result: {} });
-  assertEquals(here.length, 2);
+  // It frees what the session holds.
+  await send("DELETE", inSession, "/mcp", { overLimit });
+  assertEquals(here.length, 3);
 
   // Without a session the whole request is refused.
   assertEquals(await codeOf(limited(ping, {})), "RATE_LIMITED");

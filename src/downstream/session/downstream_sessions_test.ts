@@ -298,6 +298,23 @@ Deno.test("DownstreamSession.notify() sends on the newest stream alone", async (
   assertEquals(await new Response(fresh.readable).text(), said);
 });
 
+Deno.test("GET streams end with a pause that fits: the successor is there, or the gateway restarts", async () => {
+  const cases = [
+    ["2025-11-25", "release", "retry: 1000\n\n"],
+    ["2025-11-25", "endStreams", "retry: 6000\n\n"],
+    // Clients of older revisions fail on an event without a message.
+    ["2025-06-18", "release", ""],
+    ["2025-06-18", "endStreams", ""],
+  ] as const;
+  for (const [revision, end, said] of cases) {
+    const { sessions } = setUp();
+    const session = await sessions.open(principal(), null, { ...STATE, revision });
+    const stream = session.listen(null, principal());
+    sessions[end]();
+    assertEquals(await new Response(stream.readable).text(), said, `${revision} ${end}`);
+  }
+});
+
 Deno.test("A session that has listened is known to, by whichever worker has it then", async () => {
   const { sessions, find, worker } = setUp();
   const [listener, other] = [
