@@ -10,6 +10,23 @@ import { spawnStdio, stdioCommand } from "../support/stdio_command.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const INITIALIZED = { jsonrpc: "2.0", method: "notifications/initialized" };
+const PONG_BODY = '{"jsonrpc":"2.0","id":1,"result":{}}';
+/** Keeps the connection open for a next request, as far as the client knows. */
+const PONG =
+  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${PONG_BODY.length}\r\n\r\n${PONG_BODY}`;
+
+/** A request with its body, which is JSON. */
+async function readRequest(connection: Deno.Conn): Promise<string> {
+  let text = "";
+  const bytes = new Uint8Array(4_096);
+  while (!/\r\n\r\n.*\}$/s.test(text)) {
+    const read = await connection.read(bytes);
+    if (read === null) break;
+    text += new TextDecoder().decode(bytes.subarray(0, read));
+  }
+  return text;
+}
+
 const textOf = (result: { content: { text: string }[] }) => result.content[0]!.text;
 
 Deno.test("`sluice stdio --url` goes on over restarts, lost sessions and new tokens", async (t) => {
@@ -142,6 +159,37 @@ Deno.test("`sluice stdio --url` hands the gateway's refusals to its client, and 
     const codes = bridge.messages().map(({ id, error }) => [id, error?.data.code ?? "result"]);
     assertEquals(codes, [[null, "PARSE_ERROR"], ["é", "result"]]);
   });
+  await Deno.remove(cwd, { recursive: true });
+});
+
+Deno.test("`sluice stdio --url` sends a call once, although the gateway breaks off without a response", async () => {
+  const calls: string[] = [];
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    const serve = async (connection: Deno.Conn) => {
+      for (
+        let request = await readRequest(connection);
+        request !== "";
+        request = await readRequest(connection)
+      ) {
+        if (!request.includes("tools/call")) await connection.write(new TextEncoder().encode(PONG));
+        else if (calls.push(request) > 0) break;
+      }
+      connection.close();
+    };
+    for await (const connection of listener) void serve(connection);
+  })();
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_bridge_" });
+  const bridge = spawnStdio(stdioCommand(cwd, "--url", `http://127.0.0.1:${listener.addr.port}`));
+  await bridge.say({ jsonrpc: "2.0", id: 1, method: "ping" });
+  await waitFor(() => bridge.messages().length === 1, { what: "the first answer" });
+  await bridge.say(toolCall("pay", {}, 2));
+  const { id, error } = await waitFor(() => bridge.messages()[1], { what: "the error" });
+  assertEquals([id, error.data.code, calls.length], [2, "GATEWAY_UNREACHABLE", 1]);
+  await bridge.writer.close();
+  assertEquals(await bridge.ended(), 0);
+  listener.close();
+  await serving;
   await Deno.remove(cwd, { recursive: true });
 });
 

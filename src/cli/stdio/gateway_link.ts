@@ -25,6 +25,15 @@ export const RESTART_MS = 20_000;
 /** Pause before a request is sent again. */
 export const AGAIN_MS = 500;
 
+/**
+ * `fetch` over a connection of its own for each request. Over a connection that was used before, Deno sends a request a second time if
+ * the server closes it before the response, although the server may have begun with the first.
+ */
+function fetchOnce(): typeof fetch {
+  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0, http2: false });
+  return (input, init) => fetch(input, { ...init, client });
+}
+
 export class GatewayLink {
   readonly origin: string;
   readonly #options: GatewayLinkOptions;
@@ -39,7 +48,7 @@ export class GatewayLink {
   constructor(options: GatewayLinkOptions) {
     this.#options = options;
     this.origin = options.url.origin;
-    this.#fetch = options.fetch ?? fetch;
+    this.#fetch = options.fetch ?? fetchOnce();
     this.#token = options.readToken();
   }
 
