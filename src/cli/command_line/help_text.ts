@@ -37,7 +37,7 @@ export function commandHelp(command: CommandName): string {
     summary,
     "",
     ...table(flags),
-    ...(notes.length > 0 ? ["", ...notes.flatMap((note) => wrapped(note, TERMINAL_COLUMNS))] : []),
+    ...notes.flatMap((note) => ["", ...wrapped(note, TERMINAL_COLUMNS)]),
     ...(examples.length > 0 ? ["", "Examples:", ...examples.map((line) => `  ${line}`)] : []),
   ].join("\n");
 }
