@@ -10,6 +10,7 @@ import {
 import type { GatewayRow, ServerRow, ToolRow } from "../../store/registry/rows.ts";
 import { principal } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { canSee } from "../../auth/rbac.ts";
 import { Catalog } from "./catalog.ts";
 import { resolvePrompt, resolveResource, resolveTool } from "./resolver.ts";
 
@@ -410,4 +411,44 @@ Deno.test("resolveResource() reads a shared URI from the first upstream that the
     assertEquals(resolveResource(all, uri, anybody).gateway.id, "b", uri);
     assertEquals(resolveResource(all, uri, member).gateway.id, "a", uri);
   }
+});
+
+Deno.test("resolveResource() reads {path*} as several segments where no template matches otherwise", () => {
+  const { all } = new Catalog(catalogRows({
+    gateways: [gatewayRow("a"), gatewayRow("b"), gatewayRow("off", { enabled: false })],
+    resources: [
+      resourceRow("a", "files://{path*}"),
+      resourceRow("a", "x://{id}"),
+      resourceRow("b", "files://deep/{+path}"),
+      resourceRow("off", "off://{path*}"),
+    ],
+  }));
+  assertEquals(resolveResource(all, "files://a", anybody).gateway.id, "a");
+  assertEquals(resolveResource(all, "files://a/b/c.txt", anybody).gateway.id, "a");
+  assertEquals(resolveResource(all, "files://deep/b/c.txt", anybody).gateway.id, "b");
+  for (const uri of ["x://a/b", "files://", "files://a?b", "off://a/b"]) {
+    assertEquals(failure(() => resolveResource(all, uri, anybody)).code, "RESOURCE_NOT_FOUND", uri);
+  }
+});
+
+Deno.test("Of resources with one URI the list has the one that answers, for each caller", () => {
+  const later = { createdAt: "2026-01-02T00:00:00Z" };
+  const { all } = new Catalog(catalogRows({
+    gateways: GATEWAYS,
+    tools: [toolRow("a", "echo", later), toolRow("b", "echo")],
+    resources: [
+      ...["x://1", "x://{id}"].flatMap((uri) => [resourceRow("a", uri), resourceRow("b", uri, later)]),
+      ...[resourceRow("a", "x://off", { enabled: false }), resourceRow("b", "x://off", later)],
+      ...[resourceRow("a", "x://team", HIDDEN), resourceRow("b", "x://team", later)],
+    ],
+  }));
+  const listed = (index: typeof all.resources, caller: typeof anybody) =>
+    index.entries.filter((entry) => index.lists(entry, ({ row }) => canSee(caller, row)))
+      .map(({ key, gateway }) => `${key} ${gateway.id}`);
+  assertEquals(listed(all.resources, anybody), ["x://1 a", "x://team b"]);
+  assertEquals(listed(all.resources, member), ["x://1 a", "x://team a"]);
+  assertEquals(all.resources.allPublic, false);
+  assertEquals([...all.templates.entries].map(({ gateway }) => gateway.id), ["a"]);
+  assertEquals(JSON.parse(`[${all.templates.listText}]`).length, 1);
+  assertEquals(all.tools.entries.length, 2);
 });

@@ -25,15 +25,17 @@ export interface Entry<Row extends EntityRow> extends Placed<Row & PlacedRow> {
 export class EntryIndex<E extends Entry<EntityRow>> {
   /** All entries in list order, including disabled ones. */
   readonly all: readonly E[];
-  /** The enabled entries in list order. */
+  /** The enabled entries in list order, without those that another hides from every caller. */
   readonly entries: readonly E[];
-  /** True if all callers see all enabled entries. */
+  /** True if all callers see all these entries. */
   readonly allPublic: boolean;
   #listText: string | undefined;
   #sessionListText: string | undefined;
   #gateways: readonly GatewayRow[] | undefined;
   readonly #byKey = new Map<string, E>();
   readonly #byOriginal = new Map<string, E[]>();
+  /** URIs of several entries. Tools and prompts have distinct names. */
+  readonly #sharedKeys = new Set<string>();
   readonly #registryNames: RegistryNames;
 
   /**
@@ -42,11 +44,10 @@ export class EntryIndex<E extends Entry<EntityRow>> {
    */
   constructor(all: readonly E[], registryNames = NO_NAMES) {
     this.all = all;
-    this.entries = all.filter(({ isOn }) => isOn);
-    this.allPublic = this.entries.every(({ row }) => row.visibility === "public");
     this.#registryNames = registryNames;
     const shared = new Set<E[]>();
     for (const entry of all) {
+      if (this.#byKey.has(entry.key)) this.#sharedKeys.add(entry.key);
       this.#byKey.set(entry.key, entry);
       const same = this.#byOriginal.get(entry.originalKey);
       if (same === undefined) this.#byOriginal.set(entry.originalKey, [entry]);
@@ -56,6 +57,14 @@ export class EntryIndex<E extends Entry<EntityRow>> {
       }
     }
     for (const same of shared) same.sort(byFirstSeen);
+    const isPublic = ({ row }: E) => row.visibility === "public";
+    this.entries = all.filter((entry) => entry.isOn && !this.#isHidden(entry, isPublic));
+    this.allPublic = this.entries.every(isPublic) && [...shared].every((same) => same.every(isPublic));
+  }
+
+  /** Whether the list has the entry for a caller who sees those for which `sees` is true. */
+  lists(entry: E, sees: (entry: E) => boolean): boolean {
+    return sees(entry) && !this.#isHidden(entry, sees);
   }
 
   /** The tool or prompt with this name, enabled or not. */
@@ -78,6 +87,12 @@ export class EntryIndex<E extends Entry<EntityRow>> {
     return this.#sessionListText ??= this.entries.every((entry) => entry.sessionListText === entry.listText)
       ? this.listText
       : this.entries.map(({ sessionListText }) => sessionListText).join(",");
+  }
+
+  /** Two resources with one URI cannot both be read: the one that was seen first answers, and hides the other. */
+  #isHidden(entry: E, sees: (entry: E) => boolean): boolean {
+    if (!this.#sharedKeys.has(entry.key)) return false;
+    return this.byOriginal(entry.key).find((other) => other === entry || sees(other)) !== entry;
   }
 
   /** The entries with this name or URI at their upstream, enabled or not. The one that was seen first comes first. */

@@ -18,15 +18,28 @@ export class TemplateIndex extends EntryIndex<TemplateEntry> {
     return this.#byPrecedence ??= this.all.toSorted(byPrecedence);
   }
 
-  /** The template that a URI belongs to, among those for which `sees` is true. It may be disabled. */
+  /**
+   * The template that a URI belongs to, among those for which `sees` is true. It may be disabled. If the URI is no expansion of any,
+   * the first whose lenient reading matches.
+   */
   matching(uri: string, sees: (entry: TemplateEntry) => boolean): TemplateEntry | undefined {
+    return this.#first(uri, sees, ({ template }) => template) ??
+      this.#first(uri, sees, ({ template }) => template.lenient);
+  }
+
+  #first(
+    uri: string,
+    sees: (entry: TemplateEntry) => boolean,
+    readingOf: (entry: TemplateEntry) => Pick<UriTemplate, "matches"> | null,
+  ): TemplateEntry | undefined {
     // Each upstream has an effort of its own, so that its templates cannot keep those of others from being tried.
     const efforts = new Map<GatewayRow, Effort>();
     return this.byPrecedence.find((entry) => {
-      if (!uri.startsWith(entry.template.prefix) || !sees(entry)) return false;
+      const reading = readingOf(entry);
+      if (reading === null || !uri.startsWith(entry.template.prefix) || !sees(entry)) return false;
       let effort = efforts.get(entry.gateway);
       if (effort === undefined) efforts.set(entry.gateway, effort = newEffort());
-      return entry.template.matches(uri, effort);
+      return reading.matches(uri, effort);
     });
   }
 }

@@ -8,6 +8,8 @@ export interface UriTemplate {
   readonly sample: string;
   /** Whether the URI is an expansion of the template. The answer is no if it takes more steps than `effort` has left. */
   matches(uri: string, effort?: Effort): boolean;
+  /** The template as FastMCP reads it, where `{path*}` takes several segments; null: the same as this one. */
+  readonly lenient: Pick<UriTemplate, "matches"> | null;
 }
 
 /** What matching may still cost. One part of a template takes a step for each character. */
@@ -42,6 +44,9 @@ const EXPANSIONS: Readonly<Record<string, Expansion>> = {
   "&": { lead: "&", endsAt: "#" },
 };
 
+/** `{path*}` as FastMCP and others read it. RFC 6570 encodes the slashes of a value, so such URIs are no expansions. */
+const SEVERAL_SEGMENTS: Expansion = { lead: null, endsAt: "?#" };
+
 /** Longer URIs match no template. */
 const MAX_URI_CHARS = 65_536;
 
@@ -58,39 +63,48 @@ export function newEffort(): Effort {
  * template and URI come from others and backtracking takes polynomial time. This takes parts × characters, within `Effort`.
  */
 export function compileUriTemplate(template: string): UriTemplate {
-  const parts = template.split(/(\{[^{}]*\})/).filter((part) => part !== "").map((part) => {
+  const texts = template.split(/(\{[^{}]*\})/).filter((part) => part !== "");
+  const parts = texts.map((part) => {
     const expression = /^\{([+#./;?&]?)[^{}]+\}$/.exec(part);
     return expression === null ? part : EXPANSIONS[expression[1]!]!;
   });
-  const [first = "", ...rest] = parts;
-  const prefix = typeof first === "string" ? first : "";
-  const steps = (typeof first === "string" ? rest : parts).map((part): Literal | Expansion =>
+  const segments = parts.map((part, i) => /^\{\w+\*\}$/.test(texts[i]!) ? SEVERAL_SEGMENTS : part);
+  return {
+    prefix: literalOf(parts[0]),
+    sample: parts.map((part) => typeof part === "string" ? part : `${part.lead ?? ""}x`).join(""),
+    matches: matcherOf(parts),
+    lenient: segments.includes(SEVERAL_SEGMENTS) ? { matches: matcherOf(segments) } : null,
+  };
+}
+
+function matcherOf(parts: readonly (string | Expansion)[]): UriTemplate["matches"] {
+  const prefix = literalOf(parts[0]);
+  const suffix = literalOf(parts.at(-1));
+  const steps = (prefix === "" ? parts : parts.slice(1)).map((part): Literal | Expansion =>
     typeof part === "string" ? { literal: part, borders: bordersOf(part) } : part
   );
-  const last = parts.at(-1);
-  const suffix = typeof last === "string" ? last : "";
-  return {
-    prefix,
-    sample: parts.map((part) => typeof part === "string" ? part : `${part.lead ?? ""}x`).join(""),
-    matches(uri, effort = newEffort()) {
-      if (effort.steps < 0 || uri.length > MAX_URI_CHARS) return false;
-      if (!uri.startsWith(prefix) || !uri.endsWith(suffix)) return false;
-      // reached[i]: the parts so far can produce the first i characters.
-      let reached = new Uint8Array(uri.length + 1);
-      let from = prefix.length;
-      reached[from] = 1;
-      for (const step of steps) {
-        effort.steps -= uri.length - from + 1;
-        if (effort.steps < 0) return false;
-        reached = "literal" in step
-          ? afterLiteral(uri, step, from, reached)
-          : afterExpansion(uri, step, from, reached);
-        from = reached.indexOf(1, from);
-        if (from === -1) return false;
-      }
-      return reached[uri.length] === 1;
-    },
+  return (uri, effort = newEffort()) => {
+    if (effort.steps < 0 || uri.length > MAX_URI_CHARS) return false;
+    if (!uri.startsWith(prefix) || !uri.endsWith(suffix)) return false;
+    // reached[i]: the parts so far can produce the first i characters.
+    let reached = new Uint8Array(uri.length + 1);
+    let from = prefix.length;
+    reached[from] = 1;
+    for (const step of steps) {
+      effort.steps -= uri.length - from + 1;
+      if (effort.steps < 0) return false;
+      reached = "literal" in step
+        ? afterLiteral(uri, step, from, reached)
+        : afterExpansion(uri, step, from, reached);
+      from = reached.indexOf(1, from);
+      if (from === -1) return false;
+    }
+    return reached[uri.length] === 1;
   };
+}
+
+function literalOf(part: string | Expansion | undefined): string {
+  return typeof part === "string" ? part : "";
 }
 
 /**

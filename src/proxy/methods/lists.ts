@@ -75,6 +75,7 @@ function pageOf(
     const items = forSessions ? index.sessionListText : index.listText;
     return { items, gateways: index.gateways, nextCursor: null };
   }
+  const sees = ({ row }: Entry<EntityRow>) => canSee(principal, row);
   const shown: Entry<EntityRow>[] = [];
   let isMore = false;
   for (
@@ -82,7 +83,7 @@ function pageOf(
     i < entries.length;
     i++
   ) {
-    if (!allPublic && !canSee(principal, entries[i]!.row)) continue;
+    if (!allPublic && !index.lists(entries[i]!, sees)) continue;
     isMore = pageSize > 0 && shown.length === pageSize;
     if (isMore) break;
     shown.push(entries[i]!);
