@@ -18,7 +18,11 @@ function line(input: Partial<LoadInput>, name: string): string {
 Deno.test("configText() has a line for every setting: value, origin, effect", () => {
   const text = configText(load({}));
   assertEquals(SETTINGS.filter(({ name }) => !text.includes(`\n  ${name} `)), []);
-  assertEquals(line({}, "TOOL_TIMEOUT"), "TOOL_TIMEOUT - default");
+  assertEquals(line({}, "TOOL_TIMEOUT"), "TOOL_TIMEOUT 60 s default");
+  assertEquals(
+    line({ dotEnv: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT=10" }, "TOOL_TIMEOUT"),
+    "TOOL_TIMEOUT 10 s .env as MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
+  );
   assertEquals(line({}, "WORKERS"), "WORKERS 2 default (auto)");
   assertEquals(line({ dev: true }, "SSRF_ALLOW_LOCALHOST"), "SSRF_ALLOW_LOCALHOST true development default");
   assertEquals(

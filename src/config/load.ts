@@ -104,7 +104,8 @@ export function loadConfig(input: LoadInput): Loaded {
     const source = sourceOf(setting, layers, input);
     sources[setting.name] = source;
     const value = source.text === null ? { value: null } : read(setting, source.text, input.cores);
-    if ("mistake" in value) mistakes.push(`${describe(setting, source)} ${value.mistake}`);
+    const isFollowed = source.name === (setting as Setting).follows; // its mistakes are reported where it is read
+    if ("mistake" in value && !isFollowed) mistakes.push(`${describe(setting, source)} ${value.mistake}`);
     const key = configKey(setting);
     if (key !== null && "value" in value) config[key] = value.value;
   }
@@ -188,6 +189,10 @@ function sourceOf(
     const entry = given.get(setting)?.[0];
     if (entry !== undefined) return { from, ...entry };
   }
+  const followed = setting.follows === undefined
+    ? null
+    : sourceOf(BY_NAME.get(setting.follows)!, layers, input);
+  if (followed !== null && followed.from !== "default") return { ...followed, name: setting.follows! };
   const { devDefault } = setting;
   if (input.dev && devDefault !== undefined) {
     const text = typeof devDefault === "string" ? devDefault : devDefault(input.cores);

@@ -24,7 +24,7 @@ Deno.test("loadConfig() gives the defaults where nothing is set", () => {
   const { config, sources, warnings, ignored } = load();
   assertEquals([config.host, config.port, config.workers], ["0.0.0.0", 4444, 4]);
   assertEquals([config.toolTimeoutMs, config.mcpSessionPoolTtlMs, config.dbSqliteBusyTimeoutMs], [
-    null,
+    60_000,
     300_000,
     5000,
   ]);
@@ -124,6 +124,26 @@ Deno.test("loadConfig() takes an empty value for not set", () => {
     null,
     "0.0.0.0",
   ]);
+});
+
+Deno.test("loadConfig() gives TOOL_TIMEOUT the value of MCP_SESSION_POOL_TRANSPORT_TIMEOUT, where only that is given", () => {
+  const rows: [text: string, toolMs: number, transportMs: number][] = [
+    ["", 60_000, 30_000],
+    ["MCP_SESSION_POOL_TRANSPORT_TIMEOUT=10", 10_000, 10_000],
+    ["MCP_SESSION_POOL_TRANSPORT_TIMEOUT=30", 30_000, 30_000],
+    ["TOOL_TIMEOUT=45", 45_000, 30_000],
+    ["TOOL_TIMEOUT=45\nMCP_SESSION_POOL_TRANSPORT_TIMEOUT=10", 45_000, 10_000],
+    ["TOOL_TIMEOUT=\nMCP_SESSION_POOL_TRANSPORT_TIMEOUT=10", 10_000, 10_000],
+  ];
+  for (const [dotEnv, toolMs, transportMs] of rows) {
+    const { config } = load({ dotEnv });
+    assertEquals(
+      [config.toolTimeoutMs, config.mcpSessionPoolTransportTimeoutMs],
+      [toolMs, transportMs],
+      dotEnv,
+    );
+  }
+  assertEquals(mistakes({ dotEnv: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT=-1" }).length, 1);
 });
 
 Deno.test("loadConfig() reports every mistake at once, with value, place and what would be right", () => {

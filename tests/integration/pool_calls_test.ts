@@ -92,43 +92,46 @@ async function timeoutOf(sluice: Gateway, ms: number): Promise<string> {
   return body.error.message;
 }
 
-gatewayTest("The tool's own timeout wins, then TOOL_TIMEOUT, then the pool's", async (start, _, on) => {
-  const short = "0.4";
-  const long = "60";
-  for (const pool of valuesOn(on, ["true", "false"])) {
-    await using upstream = CounterUpstream.start();
-    const env = { MCP_SESSION_POOL_ENABLED: pool };
-    {
-      await using sluice = await start({ ...env, MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short });
-      await sluice.registerUpstream("counter", upstream.url);
-      assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(MCP_SESSION_POOL_TRANSPORT_TIMEOUT/);
-      const tool = (await sluice.api("GET", "/tools")).body.find(({ name }: { name: string }) =>
-        name === "counter-hold"
-      );
-      const changed = await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 60_000 });
-      assertEquals([changed.status, changed.body.timeoutMs], [200, 60_000]);
-      assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
-      await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 300 });
-      assertMatch(await timeoutOf(sluice, 20_000), /within 300 ms \(the tool's timeout_ms/);
-    }
-    {
+gatewayTest(
+  "The tool's own timeout wins, then TOOL_TIMEOUT, then the pool's where it is set",
+  async (start, _, on) => {
+    const short = "0.4";
+    const long = "60";
+    for (const pool of valuesOn(on, ["true", "false"])) {
+      await using upstream = CounterUpstream.start();
+      const env = { MCP_SESSION_POOL_ENABLED: pool };
+      {
+        await using sluice = await start({ ...env, MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short });
+        await sluice.registerUpstream("counter", upstream.url);
+        assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(TOOL_TIMEOUT\)/);
+        const tool = (await sluice.api("GET", "/tools")).body.find(({ name }: { name: string }) =>
+          name === "counter-hold"
+        );
+        const changed = await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 60_000 });
+        assertEquals([changed.status, changed.body.timeoutMs], [200, 60_000]);
+        assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
+        await sluice.api("PUT", `/tools/${tool.id}`, { timeout_ms: 300 });
+        assertMatch(await timeoutOf(sluice, 20_000), /within 300 ms \(the tool's timeout_ms/);
+      }
+      {
+        await using sluice = await start({
+          ...env,
+          MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short,
+          TOOL_TIMEOUT: long,
+        });
+        await sluice.registerUpstream("counter", upstream.url);
+        assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
+      }
       await using sluice = await start({
         ...env,
-        MCP_SESSION_POOL_TRANSPORT_TIMEOUT: short,
-        TOOL_TIMEOUT: long,
+        MCP_SESSION_POOL_TRANSPORT_TIMEOUT: long,
+        TOOL_TIMEOUT: short,
       });
       await sluice.registerUpstream("counter", upstream.url);
-      assertEquals(await timeoutOf(sluice, 1_200), "no timeout");
+      assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(TOOL_TIMEOUT\)/);
     }
-    await using sluice = await start({
-      ...env,
-      MCP_SESSION_POOL_TRANSPORT_TIMEOUT: long,
-      TOOL_TIMEOUT: short,
-    });
-    await sluice.registerUpstream("counter", upstream.url);
-    assertMatch(await timeoutOf(sluice, 20_000), /within 400 ms \(TOOL_TIMEOUT\)/);
-  }
-});
+  },
+);
 
 /** A call that can be given up by closing its connection. */
 function startCall(

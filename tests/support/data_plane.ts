@@ -56,7 +56,6 @@ export async function dataPlane(
   const dispatcher = new Dispatcher(
     new UpstreamCaller(upstreams, {
       toolTimeoutMs: 60_000,
-      toolTimeoutSetting: "TOOL_TIMEOUT",
       requestTimeoutMs: 30_000,
       taskIds: new TaskIds("secret"),
       callers: new Callers({ calls: 1_000, streams: 1_000 }),

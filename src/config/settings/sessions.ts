@@ -96,12 +96,13 @@ export const SESSION_SETTINGS = [
   setting({
     name: "TOOL_TIMEOUT",
     kind: seconds(),
-    default: null,
+    default: "60",
+    follows: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
     scope: "process",
     reloadable: true,
     state: "active",
     doc: "Time that a tool call may take, including the wait for a session and a connection. A tool's own " +
-      "`timeout_ms` wins. Not set: MCP_SESSION_POOL_TRANSPORT_TIMEOUT.",
+      "`timeout_ms` wins. If only MCP_SESSION_POOL_TRANSPORT_TIMEOUT is set, that is the time of tool calls too.",
   }),
   setting({
     name: "GATEWAY_TOOL_NAME_SEPARATOR",
@@ -180,7 +181,9 @@ export const POOL_SETTINGS = [
     scope: "worker",
     reloadable: true,
     state: "active",
-    doc: "Time that an HTTP exchange on a pooled session may take.",
+    doc:
+      "Time that an exchange with an upstream may take: a list, a read, a prompt, and, if TOOL_TIMEOUT is not " +
+      "set, a tool call.",
   }),
   setting({
     name: "MCP_SESSION_POOL_HEALTH_CHECK_INTERVAL",

@@ -28,6 +28,8 @@ export interface Setting {
   readonly kind: Kind<unknown, Unit>;
   /** The default as text; null if the setting is not set by default. */
   readonly default: string | null;
+  /** Another setting: where it is given and this one is not, its value is this one's. */
+  readonly follows?: string;
   /** The default of `serve --dev`, if it differs. */
   readonly devDefault?: string | ((cores: number) => string);
   /** The value of the text "auto" on a machine with this number of cores. */

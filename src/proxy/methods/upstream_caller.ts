@@ -39,9 +39,8 @@ export class UpstreamCaller {
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, toolTimeoutSetting, requestTimeoutMs, taskIds, callers }: {
+    { toolTimeoutMs, requestTimeoutMs, taskIds, callers }: {
       readonly toolTimeoutMs: number;
-      readonly toolTimeoutSetting: string;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
       readonly callers: Pick<Callers, "of">;
@@ -50,7 +49,7 @@ export class UpstreamCaller {
     this.taskIds = taskIds;
     this.#upstreams = upstreams;
     this.#callers = callers;
-    this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: toolTimeoutSetting };
+    this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
     this.#requestDeadline = {
       timeoutMs: requestTimeoutMs,
       timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",

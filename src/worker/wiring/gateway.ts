@@ -189,10 +189,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
   const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
   const caller = new UpstreamCaller(upstreams, {
-    toolTimeoutMs: config.toolTimeoutMs ?? config.mcpSessionPoolTransportTimeoutMs,
-    toolTimeoutSetting: config.toolTimeoutMs === null
-      ? "MCP_SESSION_POOL_TRANSPORT_TIMEOUT; TOOL_TIMEOUT or the tool's timeout_ms allow more"
-      : "TOOL_TIMEOUT",
+    toolTimeoutMs: config.toolTimeoutMs,
     requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     taskIds,
     callers,
