@@ -95,8 +95,9 @@ function nextSteps(
   if (results.some(({ outcome }) => outcome === "failed")) {
     steps.push(...wrapped("Mend the cause of what failed, then import the file again.", COLUMNS));
   }
-  if (isDryRun) steps.push("Register them:", `  ${program} import ${word(file)}`);
-  else if (steps.length === 0) steps.push(`Connect a client: ${program} connect`);
+  const isPlanned = results.some(({ outcome }) => outcome === "taken" || outcome === "changed");
+  if (isDryRun && isPlanned) steps.push("Register them:", `  ${program} import ${word(file)}`);
+  else if (!isDryRun && steps.length === 0) steps.push(`Connect a client: ${program} connect`);
   return steps.length === 0 ? [] : ["", ...steps];
 }
 
