@@ -193,7 +193,7 @@ Deno.test("`sluice stdio --url` sends a call once, although the gateway breaks o
   await Deno.remove(cwd, { recursive: true });
 });
 
-Deno.test("SDK clients cancel, hear progress and listen over `sluice stdio --url`, also over a restart", async (t) => {
+Deno.test("Clients cancel, hear notifications and listen over `sluice stdio --url`, also over a restart", async (t) => {
   const cwd = await Deno.makeTempDir({ prefix: "sluice_bridge_" });
   const env = { PORT: String(freePort()), JWT_SECRET_KEY: crypto.randomUUID().repeat(2) };
   await using slow = SlowUpstream.start({ delayMs: Infinity });
@@ -203,7 +203,7 @@ Deno.test("SDK clients cancel, hear progress and listen over `sluice stdio --url
   await Deno.writeTextFile(tokenFile, await sluice.token());
   const command = stdioCommand(cwd, "--url", sluice.url, "--token-file", tokenFile);
   try {
-    await t.step("v2 of 2026-07-28", async () => {
+    await t.step("SDK v2 of 2026-07-28", async () => {
       await using client = await connectStdioSessionless(command, "stateless");
       const cancel = new AbortController();
       const call = client.callUntil(cancel.signal, "slow-slow").then(() => "answered", () => "cancelled");
@@ -224,7 +224,19 @@ Deno.test("SDK clients cancel, hear progress and listen over `sluice stdio --url
       await listening.close();
       assertEquals(await listening.closed, "local");
     });
-    await t.step("v1", async () => {
+    await t.step("notifications of a call come before its response", async () => {
+      const bridge = spawnStdio(command);
+      await bridge.say(INITIALIZE);
+      await bridge.say(INITIALIZED);
+      await bridge.say(toolCall("slow-talk", {}, 1));
+      await waitFor(() => bridge.messages().length === 2, { what: "the notification" });
+      slow.hangUp();
+      await waitFor(() => bridge.messages().length === 3, { what: "the response" });
+      assertEquals(bridge.messages().map(({ method, id }) => method ?? id), [0, "notifications/message", 1]);
+      await bridge.writer.close();
+      assertEquals(await bridge.ended(), 0);
+    });
+    await t.step("SDK v1", async () => {
       await using client = await connectStdioV1(command);
       assertEquals((await client.listTools()).tools.length, 2);
       slow.release();

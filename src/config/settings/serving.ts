@@ -323,8 +323,8 @@ export const LOG_SETTINGS = [
     reloadable: true,
     state: "active",
     doc: "With false, the log has a line for each request that is served, with caller, client address, " +
-      "tool and error code, and a line for each request of a batch. Requests refused by BACKPRESSURE or " +
-      "MAX_STREAMS have no line. Behind a proxy, `client` is the proxy.",
+      "tool and error code, and a line for each request of a batch. Preflights of browsers, and requests " +
+      "refused by BACKPRESSURE or MAX_STREAMS, have no line. Behind a proxy, `client` is the proxy.",
   }),
   setting({
     name: "AUDIT_TRAIL_ENABLED",
