@@ -27,7 +27,7 @@ export interface Exchange {
   readonly caller?: string;
   /** Collects fields for the access log. */
   readonly note?: CallNote;
-  /** Why the caller is above one of its limits, for an endpoint with `answersOverLimit`. The body is unread. */
+  /** The caller's rate limit is exceeded, at an endpoint with `answersOverLimit`. The body is unread. */
   readonly overLimit?: SluiceError;
   /** An endpoint sets this when its response stays open. The request then counts as a stream until the response ends. */
   isStream?: boolean;
@@ -60,7 +60,7 @@ export interface Endpoint {
   readonly authorizationIn?: (headers: Headers) => string | null;
   /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
-  /** Answers requests above a limit of their caller itself; otherwise they get 429. */
+  /** Answers requests above the rate limit of their caller itself; otherwise they get 429. */
   readonly answersOverLimit?: boolean;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
@@ -134,10 +134,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
       const principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
       if (record !== null) noteCaller(record.note, principal);
+      if (isCounted) counted = countCall(callers, endpoint, principal, request);
       let caller: string | undefined;
       let overLimit: SluiceError | undefined;
       try {
-        if (isCounted) counted = countCall(callers, endpoint, principal, request);
         if (rateLimiter !== null) {
           caller = count(rateLimiter, { tier: tierOf(endpoint, path), principal, info });
         }
@@ -177,8 +177,13 @@ function countCall(
   principal: Principal,
   request: Request,
 ): Caller | undefined {
-  if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
-  return callers.enter(principal);
+  try {
+    if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
+    return callers.enter(principal);
+  } catch (refusal) {
+    discardBody(request);
+    throw refusal;
+  }
 }
 
 function authorizationOf({ headers }: Request, endpoint: Endpoint): string | null {

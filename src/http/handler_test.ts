@@ -373,6 +373,18 @@ Deno.test("createHandler() refuses what is above the caller's rate, unread, and 
   assertEquals([counted.at(-1), failures], [["rpc", "429"], [["RATE_LIMITED", "downstream"]]]);
 });
 
+Deno.test("createHandler() leaves a rate limit to an endpoint that answers it, but never too many calls at once", async () => {
+  const callers = new Callers({ calls: 1, streams: 1 });
+  const rateLimiter = limiterOf(1);
+  const { handle, served } = setUp({ endpoint: { answersOverLimit: true }, rateLimiter, callers });
+  for (let i = 0; i < 2; i++) assertEquals((await handle(new Request("http://gateway/rpc"))).status, 200);
+  assertEquals(served.map(({ overLimit }) => overLimit?.code), [undefined, "RATE_LIMITED"]);
+  // Its body would be read without a place among the caller's calls.
+  callers.enter(principal());
+  const { status } = await handle(new Request("http://gateway/rpc"));
+  assertEquals([status, served.length], [429, 2]);
+});
+
 Deno.test("createHandler() gives a place back, and answers as REST does, where a rate is exceeded", async () => {
   const admission = new Admission(ROOMY);
   const { handle } = setUp({ rateLimiter: limiterOf(1), admission, endpoint: { speaks: "rest" } });

@@ -24,6 +24,7 @@ import {
   type Owned,
   type Serve,
 } from "../exchange/mcp_exchange.ts";
+import { checkLength } from "../exchange/batch.ts";
 import { noteRequest } from "../exchange/request_note.ts";
 import { mayBeSessionless } from "../sessionless/request_claims.ts";
 import { ownStateIn, type PendingCalls } from "../sessionless/pending_calls.ts";
@@ -134,7 +135,7 @@ export class McpEndpoint implements Endpoint {
   }
 
   /**
-   * A call in a session that is above a limit of its caller fails as a JSON-RPC error with HTTP 200: a 429 ends the whole session of
+   * A call in a session that is above the rate limit of its caller fails as a JSON-RPC error with HTTP 200: a 429 ends the whole session of
    * the official Python SDK 1.x. The end of the session, responses and cancellations are always taken; other notifications are
    * dropped, as on duplex channels.
    */
@@ -147,6 +148,7 @@ export class McpEndpoint implements Endpoint {
     const { method, body, headers, acceptsJson, note } = request;
     if (method === "DELETE") return this.#reply(request, clientGone);
     const value = parseJson(body, maxJsonDepth);
+    if (Array.isArray(value)) checkLength(value);
     const messages = piecesOf(value, body).map(([value, text]) => classify(value, text));
     const calls = messages.filter((message) => message.kind === "request");
     if (calls.length === 0) {

@@ -28,7 +28,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     ids,
     clock,
     clients: { enter: () => new Cancellation(), leave: () => {} },
-    readBody: (request) => readJsonText(request, 120),
+    readBody: (request) => readJsonText(request, 300),
     serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
     serveSessionless: () => Promise.resolve(null),
     pendingCalls: { claimsOf: () => null },
@@ -136,6 +136,8 @@ Deno.test("McpEndpoint.serve() answers a session's calls above a limit as JSON-R
   assertEquals([id, error.data.code, error.message.includes("retry in 7 s")], ["p", "RATE_LIMITED", true]);
   const batch = await (await limited([ping, { ...ping, id: 2 }])).json();
   assertEquals(batch.map(({ id }: { id: unknown }) => id), ["p", 2]);
+  const tooLong = await codeOf(limited(Array.from({ length: 101 }, () => 0)));
+  assertEquals(tooLong, "BATCH_TOO_LONG");
   const stream = await limited(ping, { ...inSession, accept: "text/event-stream" });
   assertEquals((await stream.text()).startsWith('data: {"jsonrpc":"2.0","id":"p","error":'), true);
   assertEquals(here.length, 0);
@@ -181,7 +183,7 @@ Deno.test("McpEndpoint.serve() serves POST, GET and DELETE, and refuses bodies t
     assertEquals(await codeOf(send(method)), "METHOD_NOT_ALLOWED");
   }
   assertEquals(await codeOf(send("POST", { "content-type": "text/plain" })), "UNSUPPORTED_MEDIA_TYPE");
-  assertEquals(await codeOf(send("POST", { "content-length": "121" })), "BODY_TOO_LARGE");
+  assertEquals(await codeOf(send("POST", { "content-length": "301" })), "BODY_TOO_LARGE");
 });
 
 Deno.test("McpEndpoint.serve() writes replies without a body", async () => {
