@@ -1,7 +1,6 @@
 // Outbound connections of a worker: the HTTP client with its egress check, stdio processes, and the credentials for each upstream.
 import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
-import { BoundedMap } from "../../base/bounded_map.ts";
 import { EgressGuard } from "../../base/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
@@ -149,23 +148,25 @@ function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): Http
     connectTimeoutMs: config.httpClientConnectTimeoutMs,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
   });
-  /** Origins and trusted certificates of servers whose certificate `fetch` refuses because it is marked as an authority. */
-  const withPinnedServer = new BoundedMap<string, true>({ maxEntries: 1_000 });
-  const sendSecure = async (request: HttpRequest) => {
-    const key = `${request.url.origin}\n${request.caCertificate ?? ""}`;
-    if (withPinnedServer.has(key)) return await http1.send(request);
+  /** URLs of servers whose certificate `fetch` refuses because it is marked as an authority. */
+  const withPinnedServer = new WeakSet<URL>();
+  const sendPinnable = async (request: HttpRequest) => {
     try {
       return await http2.send(request);
     } catch (error) {
-      if (request.caCertificate === undefined || !isAuthorityAsServer(error)) throw error;
-      // The request has not been sent.
-      const response = await http1.send(request);
-      withPinnedServer.set(key, true);
-      return response;
+      if (!isAuthorityAsServer(error)) throw error;
     }
+    // The request has not been sent.
+    const response = await http1.send(request);
+    withPinnedServer.add(request.url);
+    return response;
   };
   return {
-    send: (request) => request.url.protocol === "https:" ? sendSecure(request) : http1.send(request),
+    send: (request) => {
+      const { url, caCertificate } = request;
+      if (url.protocol !== "https:" || withPinnedServer.has(url)) return http1.send(request);
+      return caCertificate === undefined ? http2.send(request) : sendPinnable(request);
+    },
     close: () => {
       http2.close();
       http1.close();
