@@ -1,5 +1,5 @@
-// What an upstream answered in place of a valid answer, as the cause of an error. Operators read it, clients never do: it can name
-// internal addresses, and holds words of pages that were not made for them.
+// What an upstream said in place of a valid answer, as the cause of an error. Operators read it, clients never do: it can name
+// internal addresses, and holds words that were not made for them.
 import { reasonOf, SluiceError } from "./errors.ts";
 
 /** The message is one line, without secrets and control characters. */
@@ -7,18 +7,26 @@ export class SeenAnswer extends Error {
   override name = "SeenAnswer";
   /** The place where the gateway noticed it says nothing to operators. */
   override stack = undefined;
+
+  constructor(message: string, readonly where: keyof typeof MARKS = "answer") {
+    super(message);
+  }
 }
 
-const MARK = "; it answered: ";
+/** What stands before the upstream's words in an operator's text, by where the gateway found them. */
+const MARKS = {
+  answer: "; it answered: ",
+  stderr: "; the end of its stderr: ",
+};
 
 /** The text of a failure for operators: registration, `lastError`, log. */
 export function operatorText(error: unknown): string {
   if (!(error instanceof SluiceError) || !(error.cause instanceof SeenAnswer)) return reasonOf(error);
-  return `${error.message}${MARK}${error.cause.message}`;
+  return `${error.message}${MARKS[error.cause.where]}${error.cause.message}`;
 }
 
 /** The part of an operator's text that everybody may read who sees the upstream. */
 export function publicPart(text: string): string {
-  const end = text.indexOf(MARK);
-  return end < 0 ? text : text.slice(0, end);
+  const ends = Object.values(MARKS).map((mark) => text.indexOf(mark)).filter((at) => at >= 0);
+  return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
 }

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
+import { operatorText, publicPart } from "../../src/base/seen_answer.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { Deadline } from "../../src/upstream/resilience/deadline.ts";
 import { UpstreamSession } from "../../src/upstream/session/upstream_session.ts";
@@ -54,6 +55,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
       args?: string[];
       cwd?: string;
       env?: Record<string, string>;
+      timeoutMs?: number;
     } = {},
   ) => {
     const url = new URL(launchUrl({ ...counterLaunch(mark, how), cwd: null, ...launch }));
@@ -62,7 +64,7 @@ function setUp(options: Partial<StdioProcessesOptions> & { readonly stdioIdleMs?
   const open = (given: Parameters<typeof transport>[0] = {}) =>
     UpstreamSession.open(transport(given), {
       clientInfo: { name: "test", version: "1" },
-      timeoutMs: 5_000,
+      timeoutMs: given?.timeoutMs ?? 5_000,
       timeoutSetting: "A_SETTING",
     });
   return {
@@ -88,8 +90,7 @@ async function callTool(session: UpstreamSession, name: string): Promise<string>
 }
 
 async function failure(work: () => Promise<unknown>) {
-  const { code, params } = await assertRejects(work, SluiceError);
-  return { code, params };
+  return await assertRejects(work, SluiceError);
 }
 
 Deno.test("A stdio session is one process: it keeps its state, takes a body with line breaks, and ends with the session", async () => {
@@ -115,11 +116,46 @@ Deno.test("A process that ignores the end of its input and SIGTERM is killed, wi
 
 Deno.test("A process that dies during the handshake says so with its exit code, and its stderr is in the log", async () => {
   await using stdio = setUp();
-  const { code, params } = await failure(() => stdio.open({ how: "dies" }));
+  const error = await failure(() => stdio.open({ how: "dies", env: { KEY: "cannot" } }));
+  const { code, params, message } = error;
   assertEquals(code, "UPSTREAM_CONNECT_FAILED");
+  assertEquals(operatorText(error), `${message}; the end of its stderr: *** go on`);
+  assertEquals(publicPart(operatorText(error)), message);
+  const ends = stdio.log().filter(({ event }) => event === "upstream process ended by itself");
+  assertEquals(ends.map(({ level, how, stderr }) => [level, how, stderr]), [
+    ["ERROR", "exit code 3", "*** go on"],
+  ]);
   assertEquals(params.reason, "the process ended (exit code 3); its stderr is in the log");
   const said = stdio.log().filter(({ event }) => event === "upstream stderr");
   assertEquals(said.map(({ line, upstream }) => [line, upstream]), [["cannot go on", "up"]]);
+});
+
+Deno.test("A process that is silent on its output says on its standard error what it waits for", async () => {
+  await using stdio = setUp();
+  const command = {
+    command: "/bin/sh",
+    args: ["-c", "echo waiting for a login >&2; exec sleep 30", stdio.mark],
+  };
+  const error = await failure(() => stdio.open({ ...command, timeoutMs: 500 }));
+  assertEquals([error.code, operatorText(error).split("; ")[1]], [
+    "UPSTREAM_TIMEOUT",
+    "the end of its stderr: waiting for a login",
+  ]);
+});
+
+Deno.test("A command is looked up in the PATH of its registration", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.symlink("/bin/sh", `${folder}/own-sh`);
+  await using stdio = setUp();
+  const { code } = await failure(() => stdio.open({ command: "own-sh" }));
+  assertEquals(code, "UPSTREAM_CONNECT_FAILED");
+  const session = await stdio.open({
+    ...counterLaunch(stdio.mark),
+    command: "own-sh",
+    env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
+  });
+  await session.close();
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("A process that closes its output and ends later has ended by itself", async () => {

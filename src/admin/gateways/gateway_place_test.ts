@@ -69,7 +69,6 @@ Deno.test("POST /gateways refuses what does not go with its transport, and says 
       [{ transport: "STDIO", command: "sh", env: { PATH: "/tmp", LD_PRELOAD: "x", OK: "*****" } }, [
         "body.env.LD_PRELOAD value_error",
         "body.env.OK value_error",
-        "body.env.PATH value_error",
       ]],
       [{ transport: "STDIO", command: "", args: ["a\0b"], cwd: "x" }, [
         "body.args.0 value_error",

@@ -54,8 +54,8 @@ export const STDIO_SETTINGS = [
     state: "active",
     doc:
       "Variables that the `env` of a registration may set while STDIO_ALLOWED_COMMANDS is not empty. List " +
-      "none that make an allowed program load code, such as BASH_ENV, NODE_OPTIONS or PYTHONPATH. PATH, LD_* " +
-      "and DYLD_* are always refused.",
+      "none that make an allowed program load code, such as BASH_ENV, NODE_OPTIONS or PYTHONPATH. PATH is then " +
+      "refused; LD_* and DYLD_* always are.",
   }),
   setting({
     name: "STDIO_MAX_PROCESSES",

@@ -12,6 +12,8 @@ export interface Channel {
   send(text: string, exchange: ExchangeOptions): Promise<void>;
   /** Closes the channel and its process or socket, within a few seconds. Never throws. */
   close(): Promise<void>;
+  /** What a process wrote to its standard error last, in one line, without secrets; "": nothing. */
+  readonly lastWords?: string;
 }
 
 /** Receives a channel's events. */

@@ -2,6 +2,7 @@
 import { unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import { SeenAnswer } from "../../base/seen_answer.ts";
 import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
 import { errorText, isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
@@ -96,7 +97,7 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
         // is no fault, so the deadline is checked again later.
         if (this.#isHeld()) timer = clock.setTimeout(expire, deadline.ms);
         else if (waitMs > 0) timer = clock.setTimeout(expire, waitMs);
-        else giveUp(upstreamTimeout(this.#options.upstream, "answer", deadline));
+        else giveUp(this.#timeout(deadline));
       };
       const cancel = () => giveUp(signal!.reason);
       const settle: Pending["settle"] = (outcome) => {
@@ -269,10 +270,23 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   #gone(sent: 0 | 1): SluiceError {
     const { upstream } = this.#options;
     const reason = this.#end?.reason ?? "the connection is not open";
+    const said = this.#said();
     // Before the handshake there is no session to lose, so the upstream counts as unreachable.
     return this.#isEstablished
-      ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: new Error(reason) })
-      : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason });
+      ? new SluiceError("UPSTREAM_CLOSED", { upstream, sent }, { cause: said ?? new Error(reason) })
+      : new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason }, { cause: said });
+  }
+
+  #timeout(deadline: Deadline): SluiceError {
+    const error = upstreamTimeout(this.#options.upstream, "answer", deadline);
+    const said = this.#isEstablished ? undefined : this.#said();
+    return said === undefined ? error : new SluiceError(error.code, error.params, { cause: said });
+  }
+
+  /** What a process says of its failure. */
+  #said(): SeenAnswer | undefined {
+    const words = this.#channel?.lastWords ?? "";
+    return words === "" ? undefined : new SeenAnswer(words, "stderr");
   }
 }
 

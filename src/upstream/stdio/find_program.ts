@@ -2,7 +2,7 @@
 
 /**
  * Returns the program's absolute path; null: no executable file was found.
- * @param path PATH of the gateway: a name without a slash is looked up in its absolute folders only
+ * @param path PATH of the process: the registration's, else the gateway's. A name without a slash is looked up in its absolute folders only
  * @param cwd the folder that a relative path starts from. An allow list of commands has no relative paths
  */
 export function findProgram(

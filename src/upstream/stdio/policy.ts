@@ -42,7 +42,10 @@ export function checkVariables(
   { stdioAllowedCommands, stdioAllowedVariables }: StdioRules,
 ): void {
   if (stdioAllowedCommands.length === 0) return;
-  const denied = names.filter((name) => isLoaderVariable(name) || !stdioAllowedVariables.includes(name));
+  // PATH chooses the programs that an allowed one starts.
+  const denied = names.filter((name) =>
+    name === "PATH" || isLoaderVariable(name) || !stdioAllowedVariables.includes(name)
+  );
   if (denied.length === 0) return;
   const allowed = stdioAllowedVariables.length === 0 ? "empty" : stdioAllowedVariables.join(", ");
   throw new SluiceError("COMMAND_DENIED", {
@@ -89,7 +92,7 @@ export function childEnvironment(
   return { ...Object.fromEntries(inherited), ...identity, ...own };
 }
 
-/** These variables choose the code that a program loads. With them, one allowed command could run any code. */
+/** These variables make the system's loader put other code into any program. */
 export function isLoaderVariable(name: string): boolean {
-  return name === "PATH" || name.startsWith("LD_") || name.startsWith("DYLD_");
+  return name.startsWith("LD_") || name.startsWith("DYLD_");
 }

@@ -39,7 +39,7 @@ Deno.test("checkVariables() allows only the listed variables while commands are 
   for (const name of ["PATH", "LD_PRELOAD"]) assertThrows(() => check([name], [name]), SluiceError);
   check([], []);
   check(["KEY"], ["KEY", "OTHER"]);
-  check(["BASH_ENV"], [], []);
+  check(["BASH_ENV", "PATH"], [], []);
 });
 
 Deno.test("childEnvironment() passes on what is on its list and the registration's own, and no secret of ours", () => {

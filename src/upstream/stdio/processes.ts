@@ -6,6 +6,7 @@ import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { OpenChannel } from "../duplex/duplex_channel.ts";
 import type { Account } from "./account.ts";
+import { withoutValuesOf } from "../transport/without_secrets.ts";
 import { findProgram } from "./find_program.ts";
 import type { Launch } from "./launch.ts";
 import { checkLaunch, checkVariables, childEnvironment, type StdioRules } from "./policy.ts";
@@ -80,6 +81,7 @@ export class StdioProcesses {
         maxLineBytes,
         clock,
         log,
+        withoutSecrets: (words) => withoutValuesOf(upstream.env, words),
       });
       this.#channels.set(channel, { upstream: upstream.name, caller });
       void channel.ended.then(() => this.#channels.delete(channel));
@@ -94,7 +96,7 @@ export class StdioProcesses {
     const env = childEnvironment(own, environment, account);
     const { command, args, cwd } = launch;
     if (cwd !== null && !isFolder(cwd)) throw failed(`the working directory "${cwd}" does not exist`);
-    const program = findProgram(command, { path: environment("PATH") ?? "", cwd: cwd ?? Deno.cwd() });
+    const program = findProgram(command, { path: env.PATH ?? "", cwd: cwd ?? Deno.cwd() });
     if (program === null) throw failed(`no executable program "${command}" was found`);
     try {
       return spawnGroup({ program, args, cwd: cwd ?? undefined, env, account });

@@ -1,4 +1,5 @@
-// Logs a child process's standard error line by line, up to a rate limit.
+// Logs a child process's standard error line by line, up to a rate limit, and keeps its last lines: most programs name the cause of
+// their end there.
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { LineReader } from "./line_reader.ts";
@@ -9,10 +10,16 @@ const MAX_LINE_BYTES = 4_096;
 const MAX_LINES_PER_WINDOW = 100;
 const WINDOW_MS = 10_000;
 
+/** The last lines that are kept, and their characters together. */
+const MAX_LAST_LINES = 10;
+const MAX_LAST_CHARACTERS = 2_000;
+
 export class StderrLog {
   readonly #log: Pick<Log, "info" | "warning">;
   readonly #clock: Clock;
   readonly #lines: LineReader;
+  /** The newest last. */
+  readonly #last: string[] = [];
   #windowEndsAt = 0;
   #lineCount = 0;
   #lost = 0;
@@ -25,6 +32,12 @@ export class StderrLog {
       onLine: (line) => this.#write(line),
       onTooLong: () => this.#write(`(a line of more than ${MAX_LINE_BYTES} bytes)`),
     });
+  }
+
+  /** The last lines in one, without characters that a terminal or a page would obey. */
+  get lastWords(): string {
+    const words = this.#last.map(printable).filter((line) => line !== "").join(" | ");
+    return words.length > MAX_LAST_CHARACTERS ? `…${words.slice(-MAX_LAST_CHARACTERS)}` : words;
   }
 
   push(chunk: Uint8Array): void {
@@ -45,10 +58,24 @@ export class StderrLog {
     }
     if (this.#lineCount++ < MAX_LINES_PER_WINDOW) this.#log.info("upstream stderr", { line });
     else this.#lost++;
+    this.#last.push(line);
+    if (this.#last.length > MAX_LAST_LINES) this.#last.shift();
   }
 
+  /** The last of the lines over the limit are logged, when the window or the process has ended. */
   #tellLost(): void {
-    if (this.#lost > 0) this.#log.warning("upstream stderr lines dropped", { lines: this.#lost });
+    if (this.#lost === 0) return;
+    const late = this.#last.slice(-Math.min(this.#lost, MAX_LAST_LINES));
+    if (this.#lost > late.length) {
+      this.#log.warning("upstream stderr lines dropped", { lines: this.#lost - late.length });
+    }
+    for (const line of late) this.#log.info("upstream stderr", { line });
     this.#lost = 0;
   }
+}
+
+function printable(line: string): string {
+  // deno-lint-ignore no-control-regex
+  const plain = line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
+  return plain.toWellFormed().replace(/[\s\p{C}]+/gu, " ").trim();
 }

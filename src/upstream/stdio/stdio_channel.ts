@@ -18,6 +18,8 @@ export interface StdioChannelOptions {
   readonly maxLineBytes: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Takes secrets out of what the process has written. */
+  readonly withoutSecrets: (words: string) => string;
 }
 
 export class StdioChannel implements Channel {
@@ -29,6 +31,7 @@ export class StdioChannel implements Channel {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #encoder = new TextEncoder();
   readonly #log: Log;
+  readonly #stderr: StderrLog;
   #unsentChars = 0;
   #ending: Promise<void> | undefined;
   /** It closed a pipe before the gateway began to end it. */
@@ -39,8 +42,13 @@ export class StdioChannel implements Channel {
     this.#receiver = receiver;
     this.#options = options;
     this.#log = options.log.with({ upstream: options.upstream, pid: child.pid });
+    this.#stderr = new StderrLog(this.#log, options.clock);
     this.#input = child.stdin.getWriter();
     this.ended = this.#supervise();
+  }
+
+  get lastWords(): string {
+    return this.#options.withoutSecrets(this.#stderr.lastWords);
   }
 
   async send(text: string): Promise<void> {
@@ -83,7 +91,7 @@ export class StdioChannel implements Channel {
         onTooLong: (edges) => this.#receiver.lost(edges),
       }),
     );
-    const errors = follow(stderr, new StderrLog(this.#log, clock));
+    const errors = follow(stderr, this.#stderr);
     void messages.done.then(() => this.#lostPipe("the process closed its output"));
     const { code, signal } = await status;
     // Other processes of the group may hold the pipes open.
@@ -93,8 +101,16 @@ export class StdioChannel implements Channel {
     await this.#input.abort().catch(() => {});
     const how = signal === null ? `exit code ${code}` : signal;
     const endedByItself = this.#ending === undefined || (this.#hasLeft && signal === null);
-    if (endedByItself) this.#log.warning("upstream process ended by itself", { how });
+    if (endedByItself) this.#tellEnd(how, code === 0);
     this.#receiver.ended(`the process ended (${how}); its stderr is in the log`);
+  }
+
+  #tellEnd(how: string, isOrderly: boolean): void {
+    const event = "upstream process ended by itself";
+    const words = this.lastWords;
+    const fields = words === "" ? { how } : { how, stderr: words };
+    if (isOrderly) this.#log.warning(event, fields);
+    else this.#log.error(event, fields);
   }
 
   /** Ends a process that has lost a pipe. If the process has just ended, its exit code is the better reason. */

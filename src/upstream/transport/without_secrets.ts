@@ -32,9 +32,18 @@ export function withoutSecretsOf(
     ...[...values, ...sent].filter(({ length }) => length >= MIN_VALUE_CHARACTERS),
     ...pathname.split("/").filter(({ length }) => length >= MIN_SEGMENT_CHARACTERS),
   ];
+  return without(secrets, words);
+}
+
+/** The words of a process without the values of the variables that it was given. */
+export function withoutValuesOf(variables: Readonly<Record<string, string>>, words: string): string {
+  return without(Object.values(variables).filter(({ length }) => length >= MIN_VALUE_CHARACTERS), words);
+}
+
+function without(secrets: readonly string[], words: string): string {
   // A longer secret may contain a shorter one.
-  secrets.sort((one, other) => other.length - one.length);
-  return secrets.reduce((text, secret) => text.replaceAll(secret, "***"), words);
+  const longestFirst = secrets.toSorted((one, other) => other.length - one.length);
+  return longestFirst.reduce((text, secret) => text.replaceAll(secret, "***"), words);
 }
 
 /** A header's value, the token after its scheme, and the password of basic credentials. */
