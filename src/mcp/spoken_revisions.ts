@@ -8,16 +8,22 @@ export interface SpokenRevisions {
   readonly stateless: boolean;
 }
 
-/**
- * @param protocol the operator's decision: one revision, or "auto"
- * @param protocols the revisions that discovery found; none: not known yet, so `initialize` finds out
- */
+/** The fields of a registered upstream that decide it. */
+export interface SpeakingUpstream {
+  /** The operator's decision: one revision, or "auto". */
+  readonly protocol: string;
+  /** The revisions that discovery found; none: not known yet, so `initialize` finds out. */
+  readonly protocols: readonly string[];
+  readonly transport: string;
+  readonly isolation: string;
+}
+
 export function spokenRevisions(
-  { protocol, protocols }: { readonly protocol: string; readonly protocols: readonly string[] },
+  { protocol, protocols, transport, isolation }: SpeakingUpstream,
 ): SpokenRevisions {
   const all = protocol === "auto" ? protocols : [protocol];
-  return {
-    sessions: all.length === 0 || all.some(isSessionRevision),
-    stateless: all.includes(STATELESS_REVISION),
-  };
+  const sessions = all.length === 0 || all.some(isSessionRevision);
+  // A process or socket serves one kind. Several clients that are to share one are therefore served in one kind.
+  const isOne = transport !== "STREAMABLEHTTP" && isolation !== "session";
+  return { sessions, stateless: all.includes(STATELESS_REVISION) && !(isOne && sessions) };
 }

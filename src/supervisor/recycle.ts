@@ -37,8 +37,8 @@ export async function recycle(old: WorkerHandle, deps: RecycleDeps): Promise<voi
   // From here on the old worker forwards requests for its sessions, and the successor queues them until it has the sessions.
   introduce(successor);
   // An old worker that dies during the hand-over leaves the stored records of its sessions, so the successor can serve them.
-  const sessions = await old.ask({ type: "hand_over" }).catch(() => []);
-  await successor.ask({ type: "take_over", sessions }).catch(() => {});
+  const handover = await old.ask({ type: "hand_over" }).catch(() => ({ sessions: [], callers: [] }));
+  await successor.ask({ type: "take_over", handover }).catch(() => {});
   await listen(successor);
   // A failure changes nothing: the old worker is drained in any case, because a slot has one worker.
   await old.ask({ type: "retire" }).catch(() => {});

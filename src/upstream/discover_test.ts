@@ -386,6 +386,7 @@ function upstreams(
       passthrough: NO_PASSTHROUGH,
       targetOf: find,
       onUnusable: ({ name }) => unusable.push(name),
+      onShared: () => {},
     }),
   };
 }

@@ -331,6 +331,7 @@ Deno.test("Upstreams.update() leaves a changed upstream no session that was open
         headers: [["authorization", authSecret!]],
       }),
     onUnusable: () => {},
+    onShared: () => {},
   });
   const row = { ...gatewayRow("u"), authType: "bearer", authSecret: "old" };
   await upstreams.update([row]);

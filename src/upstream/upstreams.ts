@@ -16,6 +16,8 @@ export interface UpstreamsDeps {
   /** Builds the target from a row's sealed credentials; throws if they cannot be opened. */
   readonly targetOf: (row: GatewayRow) => Promise<TransportTarget>;
   readonly onUnusable: (row: GatewayRow, error: SluiceError) => void;
+  /** Called when an upstream is made whose state all callers share. */
+  readonly onShared: (row: GatewayRow) => void;
 }
 
 export interface BoundTransfer {
@@ -163,7 +165,7 @@ export class Upstreams {
   }
 
   async #make(row: GatewayRow): Promise<Upstream | SluiceError> {
-    const { transports, shared, passthrough, targetOf, onUnusable } = this.#deps;
+    const { transports, shared, passthrough, targetOf, onUnusable, onShared } = this.#deps;
     if (!row.enabled) return disabled(row.name, "it is switched off");
     try {
       const target = await targetOf(row);
@@ -178,6 +180,7 @@ export class Upstreams {
         passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
         capabilities: row.capabilities,
       };
+      if (row.isolation === "shared") onShared(row);
       return new Upstream(profile, transports.make(target), shared);
     } catch (error) {
       const failure = toSluiceError(error);

@@ -10,6 +10,7 @@ import { serveOnLoopback } from "../support/loopback_server.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { connectAuto, connectStateless, connectV1 } from "../support/mcp_clients.ts";
 import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { conformanceLaunch, counterLaunch } from "../support/stdio_upstream.ts";
 
 type Isolation = "session" | "caller" | "shared";
@@ -142,6 +143,22 @@ Deno.test("A client that prefers 2026-07-28 gets it where no upstream keeps stat
   }
   await sluice.api("PUT", `/gateways/${id}`, { isolation: "shared" });
   assertEquals(await count("/mcp"), [false, "1", "2", "3"]);
+});
+
+Deno.test("A caller's session over HTTP moves to the successors of recycled workers", async () => {
+  await using counter = CounterUpstream.start();
+  const env = { MCP_REVISIONS: "all", LOG_LEVEL: "INFO" };
+  await using sluice = await Sluice.start({ env });
+  await sluice.registerUpstream("counter", counter.url);
+  const token = await sluice.token();
+  await using client = await connectStateless(`${sluice.url}/mcp`, { token });
+  const count = async () => (await client.callTool("counter-increment")).content[0].text;
+  assertEquals([await count(), await count()], ["1", "2"]);
+  await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=20\n");
+  Deno.kill(sluice.pid, "SIGHUP");
+  const recycled = () => sluice.log().filter(({ event }) => event === "worker recycled").length;
+  await waitFor(() => recycled() === 2, { what: "both workers to be recycled" });
+  assertEquals([await count(), await count()], ["3", "4"]);
 });
 
 Deno.test("What an upstream asks on its GET stream reaches the 2026-07-28 client of the running call, and nobody else", async () => {

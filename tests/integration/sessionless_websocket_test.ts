@@ -43,7 +43,7 @@ gatewayTest("A client of 2026-07-28 uses WebSocket, whatever its upstreams speak
   await using older = await startConformanceUpstream("sessions");
   await using stateless = await startConformanceUpstream("stateless");
   await using slow = SlowUpstream.start({ delayMs: Infinity });
-  await using sluice = await start();
+  await using sluice = await start({ MCP_REVISIONS: "all" });
   await sluice.registerUpstream("old", older.url);
   await sluice.registerUpstream("new", stateless.url);
   await sluice.registerUpstream("slow", slow.url);

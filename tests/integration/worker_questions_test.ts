@@ -62,7 +62,7 @@ Deno.test({
     try {
       await handle.prepared;
       const error = await assertRejects(
-        () => handle.ask({ type: "take_over", sessions: null as never }),
+        () => handle.ask({ type: "take_over", handover: null as never }),
         SluiceError,
       );
       assertEquals([error.code, faults], ["INTERNAL", ["take_over"]]);

@@ -48,6 +48,7 @@ export async function dataPlane(
     targetOf: ({ name, url, transport }) =>
       Promise.resolve({ transport, upstream: name, url: new URL(url), headers: [] }),
     onUnusable: () => {},
+    onShared: () => {},
   });
   await upstreams.update(given.gateways);
   const catalog = new Catalog(given, { revisions: "all" });

@@ -231,6 +231,26 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     ]);
   });
 
+  test("migrate() keeps apart the callers of upstreams whose sessions were shared by one caller's calls", async ({ database }) => {
+    const step = MIGRATIONS.findIndex(({ name }) => name === "isolation and revisions");
+    await migrate(database, MIGRATIONS.slice(0, step));
+    const columns =
+      sql`id, name, slug, session_mode, protocol_version, url, transport, capabilities, reachable, enabled,
+      visibility, tags, created_at, updated_at, version`;
+    const rest = sql`'u', 'STREAMABLEHTTP', '{}', 1, 1, 'public', '[]', 't', 't', 1`;
+    for (const [id, mode, revision] of [["a", "bound", "2025-11-25"], ["b", "shared", null]] as const) {
+      await database.run(
+        sql`INSERT INTO gateways (${columns}) VALUES (${id}, ${id}, ${id}, ${mode}, ${revision}, ${rest})`,
+      );
+    }
+    await migrate(database);
+    const { gateways } = await createRegistry(database).readCatalog();
+    assertEquals(gateways.map(({ isolation, protocol, protocols }) => [isolation, protocol, protocols]), [
+      ["session", "auto", ["2025-11-25"]],
+      ["caller", "auto", []],
+    ]);
+  });
+
   test("migrate() refuses a database that a newer program wrote", async ({ database }) => {
     await migrate(database);
     const error = await assertRejects(() => migrate(database, []), SluiceError, "written by a newer Sluice");

@@ -5,7 +5,7 @@ import type { RowChanges } from "../../store/registry/entities.ts";
 import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
-import { type Fault, soundFields, validated } from "../rest/faults.ts";
+import { type Fault, fault, soundFields, validated } from "../rest/faults.ts";
 import { readFields } from "../rest/fields.ts";
 import {
   discoverTarget,
@@ -185,8 +185,15 @@ function defined<T extends object>(changes: T): { [Key in keyof T]: Exclude<T[Ke
 function understood({ deps }: Call, raw: Readonly<Record<string, unknown>>): PlainFields {
   const plain = plainFields(raw);
   const { fields, warnings } = expandedFields(plain.fields, deps);
-  return { fields, warnings: [...plain.warnings, ...warnings] };
+  const sharing = requestedIsolation(soundFields(gatewayUpdate, fields)) === "shared" ? [SHARED_BY_ALL] : [];
+  return { fields, warnings: [...plain.warnings, ...warnings, ...sharing] };
 }
+
+const SHARED_BY_ALL = fault(
+  ["body", "isolation"],
+  "all callers use one session of this upstream, and meet each other's state in it",
+  "shared_by_all_callers",
+);
 
 /** The gateway, with `warnings` about the request. */
 async function answer(call: Call, id: string, warnings: readonly Fault[]): Promise<AdminResponse> {

@@ -455,3 +455,41 @@ Deno.test("gateways that one may not see are not found, and only administrators 
     const narrowAdmin = { ...ALICE, isAdmin: true };
     assertEquals((await call("DELETE", `/gateways/${secret.id}`, { as: narrowAdmin })).status, 404);
   }));
+
+Deno.test("a gateway's isolation has a former name, and warns of one session for everybody", () =>
+  withAdminApi(async ({ call }) => {
+    const shown = (
+      { isolation, sessionMode, warnings = [] }: {
+        isolation: string;
+        sessionMode: string;
+        warnings?: { type: string }[];
+      },
+    ) => [isolation, sessionMode, ...warnings.map(({ type }) => type)];
+    const create = async (name: string, fields: Record<string, unknown>) =>
+      (await call("POST", "/gateways", { body: { name, url: `${URL_1}?${name}`, ...fields } })).body;
+    assertEquals(shown(await create("a", {})), ["session", "bound"]);
+    assertEquals(shown(await create("b", { session_mode: "bound" })), ["session", "bound"]);
+    assertEquals(shown(await create("c", { session_mode: "shared" })), [
+      "shared",
+      "shared",
+      "shared_by_all_callers",
+    ]);
+    const own = await create("d", { isolation: "caller", session_mode: "bound" });
+    assertEquals(shown(own), ["caller", "shared"], "the new name counts");
+    const put = async (body: Record<string, unknown>) =>
+      (await call("PUT", `/gateways/${own.id}`, { body })).body;
+    assertEquals(shown(await put({ description: "d" })), ["caller", "shared"]);
+    assertEquals(shown(await put({ isolation: "shared" })), ["shared", "shared", "shared_by_all_callers"]);
+    assertEquals((await call("PUT", `/gateways/${own.id}`, { body: { isolation: "all" } })).status, 422);
+  }));
+
+Deno.test("a gateway is asked again when its protocol is changed, and shows what it speaks", () =>
+  withAdminApi(async ({ call, discovered }) => {
+    const { body } = await call("POST", "/gateways", { body: { name: "a", url: URL_1 } });
+    assertEquals([body.protocol, body.protocols], ["auto", ["2025-11-25"]]);
+    const put = async (protocol: string) => await call("PUT", `/gateways/${body.id}`, { body: { protocol } });
+    assertEquals((await put("2026-07-28")).body.protocol, "2026-07-28");
+    assertEquals(discovered.map(({ protocol }) => protocol), ["auto", "2026-07-28"]);
+    assertEquals([(await put("2026-07-28")).status, discovered.length], [200, 2]);
+    assertEquals((await put("1999-01-01")).status, 422);
+  }));

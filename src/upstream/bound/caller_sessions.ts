@@ -29,7 +29,7 @@ export interface CallerKey {
 }
 
 interface Entry {
-  readonly upstreamId: string;
+  readonly key: CallerKey;
   readonly caller: Caller | undefined;
   readonly bound: BoundSessions;
   running: number;
@@ -64,7 +64,7 @@ export class CallerSessions {
     caller: Caller | undefined,
     call: (bound: BoundSessions) => Promise<T>,
   ): Promise<T> {
-    const text = JSON.stringify([key.upstreamId, key.tenant, key.capabilities]);
+    const text = textOf(key);
     const entry = this.#entries.get(text) ?? this.#make(key, caller);
     // The newest entry is the last one.
     this.#entries.delete(text);
@@ -81,10 +81,29 @@ export class CallerSessions {
   /** Ends the sessions to an upstream that was changed, after their calls, or to one that is gone, at once. */
   review(upstreamId: string, isGone: boolean): void {
     for (const [text, entry] of [...this.#entries]) {
-      if (entry.upstreamId !== upstreamId) continue;
+      if (entry.key.upstreamId !== upstreamId) continue;
       entry.bound.review(() => isGone);
       if (isGone) this.#end(text, entry);
     }
+  }
+
+  /**
+   * Gives all sessions away to the worker that succeeds this one. Running calls go on here. Sessions that cannot leave the worker end
+   * with it.
+   */
+  release(): { readonly key: CallerKey; readonly bound: BoundSessions }[] {
+    const all = [...this.#entries.values()];
+    this.#entries.clear();
+    return all.map(({ key, bound }) => ({ key, bound }));
+  }
+
+  /** Takes sessions over from the predecessor. @param adopt puts them in their place */
+  adopt(key: CallerKey, adopt: (bound: BoundSessions) => void): void {
+    const text = textOf(key);
+    if (this.#closed || this.#entries.has(text) || this.#entries.size >= this.#options.perWorker) return;
+    const entry = this.#entry(key, undefined);
+    this.#entries.set(text, entry);
+    adopt(entry.bound);
   }
 
   /** Ends all sessions. Resolves when they are closed. */
@@ -96,16 +115,21 @@ export class CallerSessions {
     await Promise.all(all.map(({ bound }) => bound.end()));
   }
 
-  #make({ upstreamId, tenant, capabilities }: CallerKey, caller: Caller | undefined): Entry {
+  #make(key: CallerKey, caller: Caller | undefined): Entry {
     if (this.#closed) throw new SluiceError("SHUTTING_DOWN");
     this.#makeRoom(caller);
+    return this.#entry(key, caller);
+  }
+
+  #entry(key: CallerKey, caller: Caller | undefined): Entry {
     this.#arm();
+    const { tenant, capabilities } = key;
     const client = new ClientState({
       capabilities,
       standsFor: tenant === EVERYBODY ? "everybody" : "caller",
     });
     const lastUsedAt = this.#options.clock.now();
-    return { upstreamId, caller, bound: new BoundSessions(client), running: 0, lastUsedAt };
+    return { key, caller, bound: new BoundSessions(client), running: 0, lastUsedAt };
   }
 
   #makeRoom(caller: Caller | undefined): void {
@@ -145,4 +169,8 @@ export class CallerSessions {
     }
     if (this.#entries.size > 0 && !this.#closed) this.#arm();
   }
+}
+
+function textOf({ upstreamId, tenant, capabilities }: CallerKey): string {
+  return JSON.stringify([upstreamId, tenant, capabilities]);
 }

@@ -167,10 +167,11 @@ export class ClientSessions {
     const { client } = bound;
     const { passed } = transfer;
     const onExpired = () => this.#replace(bound, passed, session!);
-    const peers = { client: client.peerFor(upstreamId), onListChanged, onExpired };
+    const isShared = client.standsFor === "everybody";
+    const peers = { client: client.peerFor(upstreamId), isShared, onListChanged, onExpired };
     const session = UpstreamSession.resume(transport, transfer, peers);
     if (session === null) return;
-    if (this.#isListening(client)) session.listen();
+    if (this.#isListening(client) || client.standsFor === "caller") session.listen();
     bound.adopt(this.#keyFor(passed), this.#options, session);
   }
 

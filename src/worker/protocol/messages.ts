@@ -7,6 +7,7 @@ import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
 import type { Secrets } from "../../store/secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
+import type { CallerKey } from "../../upstream/bound/caller_sessions.ts";
 import type { BoundTransfer } from "../../upstream/upstreams.ts";
 import type { PoolSnapshot } from "../../upstream/pool/pool_metrics.ts";
 
@@ -38,7 +39,7 @@ export type AppCommand =
   | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
   /** Give the sessions away, and forward requests for them: a successor is ready. */
   | { readonly type: "hand_over" }
-  | { readonly type: "take_over"; readonly sessions: readonly SessionHandover[] }
+  | { readonly type: "take_over"; readonly handover: Handover }
   /** End the open WebSockets and SSE sessions when their calls are answered. The result comes after that. */
   | { readonly type: "end_channels" }
   /** Make the registry follow the configuration file of MCP_CONFIG. */
@@ -59,6 +60,18 @@ export type ListenCommand =
   /** Close the listeners with earlier certificates. */
   | { readonly type: "close_retired" };
 
+/** Everything that a worker leaves to its successor. */
+export interface Handover {
+  readonly sessions: readonly SessionHandover[];
+  /** The upstream sessions of callers without a downstream session. */
+  readonly callers: readonly CallerHandover[];
+}
+
+export interface CallerHandover {
+  readonly key: CallerKey;
+  readonly upstreams: readonly BoundTransfer[];
+}
+
 /** A downstream session on its way to another worker. */
 export interface SessionHandover {
   readonly session: SessionIdentity;
@@ -67,7 +80,7 @@ export interface SessionHandover {
 
 export interface CommandResults {
   readonly metrics: MetricsSnapshot;
-  readonly hand_over: readonly SessionHandover[];
+  readonly hand_over: Handover;
   readonly take_over: null;
   readonly retire: null;
   /** The version that the worker has now; an older one if it could not read the store. */

@@ -74,6 +74,7 @@ export interface Gateway {
   readonly outbound: Outbound;
   readonly pool: ReturnType<typeof createSessionPool>["pool"];
   readonly upstreams: Upstreams;
+  readonly callerSessions: CallerSessions;
   readonly catalog: LiveCatalog;
   readonly sync: CatalogSync;
   readonly discover: Discover;
@@ -169,6 +170,12 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       overwrite: config.enableOverwriteBaseHeaders,
     },
     targetOf: outbound.targetOf,
+    onShared: ({ name }) => {
+      // All workers of a process would say the same.
+      if ((peers?.place.worker ?? 0) === 0) {
+        log.warning("upstream is shared: all callers meet the same state", { upstream: name });
+      }
+    },
     onUnusable: ({ name }, error: SluiceError) =>
       log.error("upstream cannot be used", { upstream: name, reason: reasonOf(error) }),
   });
@@ -273,6 +280,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     outbound,
     pool,
     upstreams,
+    callerSessions,
     catalog,
     sync,
     discover,

@@ -3,7 +3,7 @@ import type { DownstreamSessions } from "../../downstream/session/downstream_ses
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/config_file_sync.ts";
 import type { Gateway } from "./gateway.ts";
-import type { AppCommand, CommandResults, SessionHandover } from "../protocol/messages.ts";
+import type { AppCommand, CommandResults, Handover } from "../protocol/messages.ts";
 import type { RateLimits } from "../../http/shared_rate_limits.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { LeaderJobs } from "../../cluster/leader_jobs.ts";
@@ -49,7 +49,7 @@ export async function runCommand(
       return await releaseAll(deps);
     case "take_over":
       try {
-        adoptAll(deps, command.sessions);
+        adoptAll(deps, command.handover);
       } finally {
         succession.takeOver();
       }
@@ -64,27 +64,33 @@ export async function runCommand(
   }
 }
 
-function releaseAll(
-  { sessions, gateway: { upstreams } }: CommandDeps,
-): Promise<SessionHandover[]> {
-  return Promise.all(
-    sessions.release().map(async (session) => {
-      // Before the state is read: sessions that are still being opened belong to it.
-      const transfers = await upstreams.transfer(session.bound);
-      const { id, name, owner, principal, state } = session;
-      return { session: { id, name, owner, principal, state }, upstreams: transfers };
-    }),
-  );
+async function releaseAll(
+  { sessions, gateway: { upstreams, callerSessions } }: CommandDeps,
+): Promise<Handover> {
+  const released = sessions.release().map(async (session) => {
+    // Before the state is read: sessions that are still being opened belong to it.
+    const transfers = await upstreams.transfer(session.bound);
+    const { id, name, owner, principal, state } = session;
+    return { session: { id, name, owner, principal, state }, upstreams: transfers };
+  });
+  const callers = callerSessions.release().map(async ({ key, bound }) => ({
+    key,
+    upstreams: await upstreams.transfer(bound),
+  }));
+  return { sessions: await Promise.all(released), callers: await Promise.all(callers) };
 }
 
 function adoptAll(
-  { sessions, gateway: { upstreams, catalog } }: CommandDeps,
-  handovers: readonly SessionHandover[],
+  { sessions, gateway: { upstreams, callerSessions, catalog } }: CommandDeps,
+  handover: Handover,
 ): void {
-  for (const { session, upstreams: transfers } of handovers) {
+  for (const { session, upstreams: transfers } of handover.sessions) {
     const adopted = sessions.adopt(session);
     upstreams.adopt(adopted.bound, transfers);
     // The catalog may have changed between the two workers.
     adopted.review(catalog.now, upstreams);
+  }
+  for (const { key, upstreams: transfers } of handover.callers) {
+    if (transfers.length > 0) callerSessions.adopt(key, (bound) => upstreams.adopt(bound, transfers));
   }
 }
