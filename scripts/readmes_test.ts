@@ -2,7 +2,10 @@ import { assertEquals } from "@std/assert";
 import { FLOORS, ROOMS } from "./check_layers.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const PAGES = ["README.md", "src/README.md", "src/help/security.md", "bench/README.md", "tests/README.md"];
+const PAGES = [
+  ...["README.md", "src/README.md", "bench/README.md", "tests/README.md"],
+  ...["src/help/contextforge.md", "src/help/security.md"],
+];
 
 /** Paths of files in backticks, and relative targets of links, as the page's reader would follow them. */
 function pathsIn(text: string): string[] {

@@ -112,7 +112,7 @@ async function checkShapes(sluice: Gateway, values: Readonly<Record<string, stri
     "string",
   ]);
   const { resource_templates: templates } = await get("/resources/templates/list");
-  assert(templates.length > 0 && templates[0].uri_template.includes("{"));
+  assert(templates.length > 0 && templates[0].uriTemplate.includes("{"));
   const { entities } = (await get("/tags?include_entities=true"))[0];
   assertEquals(entities.map(({ name, type }: Record<string, string>) => [name, type]), [[
     "everything",

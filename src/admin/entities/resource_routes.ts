@@ -49,12 +49,12 @@ const selectTemplates = selecting(({ isTemplate }) => isTemplate);
 export const listResources = listed("resources", selectResources);
 export const pageResources = paged("/admin/resources", selectResources);
 
-/** Templates are in one page, in the snake_case names of ContextForge's answer. */
+/** All templates at once, in ContextForge's answer of two spellings. */
 export async function listResourceTemplates(call: Call): Promise<AdminResponse> {
   const { rows } = await selectTemplates(call, readListQuery(call));
   const templates = newestFirst(rows).map((row) => {
     const { id, uriTemplate, name, description, mimeType, annotations, _meta } = resourceRead(row);
-    return { id, uri_template: uriTemplate, name, description, mime_type: mimeType, annotations, _meta };
+    return { id, uriTemplate, name, description, mimeType, annotations, _meta };
   });
   return ok({ _meta: {}, next_cursor: null, resource_templates: templates });
 }

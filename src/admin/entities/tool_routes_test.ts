@@ -269,7 +269,7 @@ Deno.test("resources are listed apart from templates, described and read", () =>
       "GET",
       "/v1/resources/templates/list",
     );
-    assertEquals([template.uri_template, template.name, more], ["r:{x}", "template r:{x}", []]);
+    assertEquals([template.uriTemplate, template.name, more], ["r:{x}", "template r:{x}", []]);
     assertEquals(rest, { _meta: {}, next_cursor: null });
     const id = await idOf("resources", "r:1");
     assertEquals((await call("GET", `/resources/${id}`)).body, {
