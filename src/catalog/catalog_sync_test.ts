@@ -85,6 +85,26 @@ Deno.test("CatalogSync.refresh() saves what the upstream offers now, and tells e
     assertEquals(counts, { unchanged: 1, changed: 1 });
   }));
 
+Deno.test("CatalogSync.refresh() keeps what an upstream speaks, and logs each change of it", () =>
+  withSync(async ({ sync, registry, id, sink, changes, upstream }) => {
+    const speaking = (protocols: string[]) =>
+      upstream(() => Promise.resolve({ ...discovery({ tools: ["a"] }), protocols }));
+    const both = ["2026-07-28", "2025-11-25"];
+    for (const protocols of [["2025-11-25"], both, both, ["2025-11-25"]]) {
+      speaking(protocols);
+      await sync.refresh(id);
+      assertEquals((await registry.gateways.get(id))!.protocols, protocols);
+    }
+    const logged = sink.lines.map((line) => JSON.parse(line)).filter(({ event }) =>
+      event === "upstream revisions changed"
+    );
+    assertEquals(logged.map(({ upstream, before, after }) => [upstream, before, after]), [
+      ["one", "2025-11-25", "2026-07-28, 2025-11-25"],
+      ["one", "2026-07-28, 2025-11-25", "2025-11-25"],
+    ]);
+    assertEquals(changes(), 2);
+  }));
+
 Deno.test("CatalogSync.refresh() warns of faulty entries and lists, once", () =>
   withSync(async ({ sync, registry, id, sink, upstream }) => {
     const skipped = [{ kind: "tool", name: "bad", reason: "its annotations" }] as const;

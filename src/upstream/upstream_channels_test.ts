@@ -190,9 +190,12 @@ Deno.test("Upstream.request() speaks to an upstream in an older revision as its 
 
 Deno.test("Upstream.request() finds out that a stateless upstream speaks an older revision again, whatever it does to the greeting", async () => {
   for (const onProbe of [REFUSED, "exit" as const, undefined]) {
-    const { fake, ask } = setUp(STATELESS_REVISION, sessionScript(onProbe));
+    const refused: string[] = [];
+    const onRevisionRefused = (id: string) => void refused.push(id);
+    const { fake, ask } = setUp(STATELESS_REVISION, sessionScript(onProbe), { onRevisionRefused });
     const bound = new BoundSessions();
     for (let i = 0; i < 3; i++) assertEquals(await ask(bound), "tools/call");
+    assertEquals(refused, ["u"], "it is asked again what it speaks");
     // No call is sent before the greeting is answered, and the greeting is sent once.
     assertEquals(fake.peers.length, 2);
     assertEquals(fake.peers[0]!.methods.includes("tools/call"), false);
@@ -209,7 +212,9 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
     { bound: () => new BoundSessions(), pooled: false },
   ];
   for (const { bound, pooled } of paths) {
-    const { fake, upstream, ask } = setUp(null, statelessScript, { poolEnabled: pooled });
+    const refused: string[] = [];
+    const onRevisionRefused = (id: string) => void refused.push(id);
+    const { fake, upstream, ask } = setUp(null, statelessScript, { poolEnabled: pooled, onRevisionRefused });
     const session = bound();
     for (let i = 0; i < 3; i++) assertEquals(await ask(session), "tools/call");
     await settle();
@@ -217,6 +222,7 @@ Deno.test("Upstream.request() finds out that an upstream no longer knows initial
       fake.peers.flatMap(({ methods }) => methods).filter((method) => method === "initialize").length,
       1,
     );
+    assertEquals(refused, ["u"], "it is asked again what it speaks");
     await waitFor(() => fake.open === 1, { what: "nothing to be left but one process" });
     upstream.retire();
     await session?.end();

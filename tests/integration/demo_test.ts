@@ -148,7 +148,10 @@ Deno.test("serve --demo registers the demo upstream, also at the next start, and
       text: "m",
     }]);
     const { body: gateways } = await sluice.api("GET", "/gateways");
-    assertEquals([gateways.length, gateways[0].protocolVersion], [1, "2026-07-28"]);
+    assertEquals(
+      gateways.map(({ protocols }: { protocols: string[] }) => protocols),
+      [["2026-07-28", "2025-11-25"]],
+    );
   }
   await Deno.remove(cwd, { recursive: true });
 });

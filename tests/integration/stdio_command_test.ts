@@ -23,11 +23,15 @@ const textOf = (result: { content: { text: string }[] }) => result.content[0]!.t
 Deno.test("SDK clients and the Inspector start `sluice stdio` as their server, and reach the upstreams of the registry", async (t) => {
   await using upstream = await startConformanceUpstream("sessions");
   await using counter = CounterUpstream.start();
-  await using sluice = await Sluice.start();
+  await using sluice = await Sluice.start({ env: { MCP_REVISIONS: "all" } });
+  // `sluice stdio` has the settings of the file beside the database.
+  await Deno.writeTextFile(`${sluice.cwd}/.env`, "MCP_REVISIONS=all\n");
   await sluice.registerUpstream("up", upstream.url);
   const { body: tools } = await sluice.api("GET", "/tools");
   const chosen = tools.find((tool: { originalName: string }) => tool.originalName === "test_simple_text").id;
-  await sluice.api("POST", "/servers", { server: { id: "one", name: "One", associated_tools: [chosen] } });
+  await sluice.api("POST", "/servers", {
+    server: { id: "one", name: "One", associated_tools: [chosen], revisions: "all" },
+  });
 
   const clients = [
     ["v1", connectStdioV1],

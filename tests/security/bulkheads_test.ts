@@ -56,7 +56,11 @@ Deno.test("bulkhead: processes, of an upstream that starts as many as it may", a
     await waitFor(() => processesWith(mark).length === 0, { what: "the end of the discovery's process" });
   }
   const eve = { token: await user(sluice, "eve"), path: "/rpc" };
-  const batch = post(sluice, batchOf("eves-increment", 20), eve);
+  // She names another tenant each time, and each gets a process of its own.
+  const batch = Promise.all(Array.from({ length: 20 }, (_, n) => {
+    const headers = { "x-tenant-id": `${n}` };
+    return post(sluice, toolCall("eves-increment"), { ...eve, headers });
+  }));
   await waitFor(() => processesWith(marks.eves).length >= 4, { what: "eve's share of the processes" });
   const bob = { token: await user(sluice, "bob"), path: "/rpc" };
   const { body } = await post(sluice, toolCall("bobs-increment"), bob);
