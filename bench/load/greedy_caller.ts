@@ -5,6 +5,7 @@
 
 import { toolCall } from "../../tests/support/mcp_post.ts";
 import { claimsOf } from "../../tests/support/sessionless_parts.ts";
+import type { GreedyWay } from "./greedy_ways.ts";
 import { Lane, requestBytes } from "./lane.ts";
 
 const [port, token, chosen] = [Number(Deno.args[0]), Deno.args[1]!, Deno.args[2]?.split(",")];
@@ -67,12 +68,12 @@ class Churn extends Error {
   }
 }
 
-const WAYS: Readonly<Record<string, readonly [clients: number, Way]>> = {
+const WAYS: Readonly<Record<GreedyWay, readonly [clients: number, Way]>> = {
   "batches of 100 slow calls": [1, ask(slowBatch)],
   "batches of 100 lists": [4, ask(listBatch)],
   "calls": [16, ask(rpc(toolCall("up-steady")))],
   "large answers": [4, ask(rpc(toolCall("own-large")))],
-  "large answers, unread": [32, async (lane) => {
+  "unread large answers": [32, async (lane) => {
     await lane.write(rpc(toolCall("own-large")));
     await pause(10_000);
     throw new Churn(0);
@@ -136,6 +137,7 @@ async function goOn(name: string, way: Way): Promise<void> {
 
 for (const [name, [clients, way]] of Object.entries(WAYS)) {
   if (chosen?.includes(name) === false) continue;
+  answers[name] = {};
   for (let n = 0; n < clients; n++) void goOn(name, way);
 }
 setInterval(() => console.log(JSON.stringify(answers)), 1_000);
