@@ -110,6 +110,7 @@ export class Supervisor {
       throw error;
     }
     this.#hasStarted = true;
+    this.#checkpoints?.start();
     for (const slot of this.#slots) if (!this.#alive.has(slot.worker)) this.#replaceDead(slot);
     this.#heartbeats = new Heartbeats({
       clock: systemClock,

@@ -63,3 +63,23 @@ Deno.test("WalCheckpoints tries again while a reader holds an older state", () =
     reader.close();
     checkpoints.stop();
   }));
+
+Deno.test("WalCheckpoints copies what others write regularly, and begins the log again so that no writer has to sync it", () =>
+  withDatabase(async ({ path, database, rowsInCopy }) => {
+    const clock = new FakeClock();
+    const checkpoints = new WalCheckpoints({ path, clock, log });
+    checkpoints.start();
+    await clock.tick(1_200);
+    // How often the log has begun again; its first salt counts it.
+    const begun = () => new DataView(Deno.readFileSync(`${path}-wal`).buffer).getUint32(16);
+    database.exec("INSERT INTO t VALUES (1)");
+    const before = begun();
+    database.exec("INSERT INTO t VALUES (1)");
+    await clock.tick(1_200);
+    assertEquals([rowsInCopy(), begun()], [2, before + 1]);
+    database.exec("INSERT INTO t VALUES (1)");
+    assertEquals(begun(), before + 1);
+    checkpoints.stop();
+    await clock.tick(5_000);
+    assertEquals([rowsInCopy(), warned], [2, []]);
+  }));

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { CallerTurns } from "./caller_turns.ts";
 
 const owner = (subject: string) => ({ issuer: "i", subject });
@@ -38,4 +38,18 @@ Deno.test("CallerTurns.run() leaves the event loop between two pieces that never
   );
   assertEquals((await Promise.allSettled(pieces)).map(({ status }) => status), ["rejected", "fulfilled"]);
   assertEquals(events, ["eve's 1", "another's", "eve's 2"]);
+});
+
+Deno.test("CallerTurns.run() writes a caller's records at a bounded rate, and another's at once", async () => {
+  const turns = new CallerTurns(2);
+  const begun: string[] = [];
+  const write = (name: string, chars: number) =>
+    turns.run(owner(name), () => Promise.resolve(begun.push(name)), chars);
+  // Three records in two places: the third waits until the rate allows what the first has written.
+  const third = [1, 2, 3].map(() => write("eve", 50_000))[2]!;
+  const start = performance.now();
+  await write("bob", 100);
+  assertEquals(begun, ["eve", "eve", "bob"]);
+  await third;
+  assert(performance.now() - start >= 45, "the third record did not wait");
 });

@@ -92,7 +92,8 @@ export class DownstreamSessions {
     // Counted before the record is written: further sessions may be opened meanwhile.
     const session = this.#remember(this.#make({ id, name, owner, principal, state }));
     try {
-      await turns.run(owner, () => records.put(sessionRecordKey(name), JSON.stringify(state), MAX_AGE_MS));
+      const record = JSON.stringify(state);
+      await turns.run(owner, () => records.put(sessionRecordKey(name), record, MAX_AGE_MS), record.length);
     } catch (error) {
       this.#forget(session);
       throw error;
@@ -274,7 +275,7 @@ export class DownstreamSessions {
     await turns.run(session.owner, async () => {
       await records.put(sessionRecordKey(name), record, ttlMs);
       if (this.#isTakenOver(session)) await records.put(ownerRecordKey(name), String(replica.now), ttlMs);
-    });
+    }, record.length);
     return record.length;
   }
 

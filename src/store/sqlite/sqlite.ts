@@ -22,6 +22,12 @@ const BLOCKING_WAIT_MS = 5;
 const MAX_CACHED_STATEMENTS = 128;
 
 /**
+ * Pages of the write-ahead log above which a commit copies them into the file itself, and syncs both: 64 MiB. The supervisor does this
+ * long before (see `Checkpointer`), because a slow disk takes up to a second, in which a worker answers nobody.
+ */
+const MAX_LOG_PAGES = 16_384;
+
+/**
  * Opens the file for reading and writing, and creates it if there is none. A file of another program stays unchanged.
  * @throws {SluiceError} STORE_CANNOT_OPEN with the path and the reason
  */
@@ -67,6 +73,8 @@ class Connection {
     maxEntries: MAX_CACHED_STATEMENTS,
     ageFrom: "get",
   });
+  /** While the database is locked by another connection: settles when it is time to try again. */
+  #locked: Promise<void> | null = null;
   #isOpen = true;
 
   constructor(path: string, database: DatabaseSync, { busyTimeoutMs, clock = systemClock }: SqliteOptions) {
@@ -90,6 +98,7 @@ class Connection {
       });
     }
     this.execute("PRAGMA synchronous = NORMAL");
+    this.execute(`PRAGMA wal_autocheckpoint = ${MAX_LOG_PAGES}`);
     this.execute("PRAGMA foreign_keys = ON");
     await this.patiently(() => this.execute("BEGIN IMMEDIATE"));
     this.execute("PRAGMA user_version = 1"); // fails if the file is read-only, which BEGIN does not
@@ -119,7 +128,10 @@ class Connection {
       } catch (error) {
         const leftMs = deadline - this.#clock.now();
         if (!isBusy(rootOf(error)) || leftMs <= 0) throw error;
-        await sleep(this.#clock, Math.min(leftMs, backoffMs(tries, { baseMs: 2, maxMs: 50 })));
+        // One pause for all that wait: each attempt blocks the worker for a moment.
+        this.#locked ??= sleep(this.#clock, Math.min(leftMs, backoffMs(tries, { baseMs: 2, maxMs: 50 })))
+          .finally(() => this.#locked = null);
+        await this.#locked;
       }
     }
   }

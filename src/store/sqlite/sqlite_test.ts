@@ -11,13 +11,18 @@ import { openSqlite } from "./sqlite.ts";
 
 storeContract("SQLite", openFresh).forEach((each) => Deno.test(each));
 
-Deno.test("openSqlite() sets WAL, foreign keys and NORMAL synchronisation", async () => {
+Deno.test("openSqlite() sets WAL, foreign keys, NORMAL synchronisation, and leaves checkpoints to the supervisor", async () => {
   const { database, dispose } = await openFresh();
   const pragma = async (name: string) =>
     Object.values((await database.query<object>({ parts: [`PRAGMA ${name}`], values: [] }))[0])[0];
   assertEquals(
-    [await pragma("journal_mode"), await pragma("foreign_keys"), await pragma("synchronous")],
-    ["wal", 1, 1],
+    [
+      await pragma("journal_mode"),
+      await pragma("foreign_keys"),
+      await pragma("synchronous"),
+      await pragma("wal_autocheckpoint"),
+    ],
+    ["wal", 1, 1, 16_384],
   );
   await dispose();
 });
