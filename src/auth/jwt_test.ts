@@ -126,6 +126,9 @@ Deno.test("JwtVerifier.verify() takes a token's scopes", async () => {
   const scopes = { server_id: "s1", permissions: ["tools.read"], ip_restrictions: [], time_restrictions: {} };
   const { serverId, permissions } = await verify({ claims: { scopes } });
   assertEquals([serverId, permissions], ["s1", ["tools.read"]]);
+  const uuid = { server_id: "550E8400-E29B-41D4-A716-446655440000" };
+  const { serverId: plain } = await verify({ claims: { scopes: uuid } });
+  assertEquals(plain, "550e8400e29b41d4a716446655440000");
 });
 
 Deno.test("JwtVerifier.verify() refuses a token with a restriction that it cannot read or enforce", async () => {

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { GUIDE_REQUESTS, type GuideRequest } from "../support/contextforge_requests.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
+import { post } from "../support/mcp_post.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 
 /** The requests that are refused, by method and path, and why. */
@@ -59,6 +60,7 @@ gatewayTest(
     console.log(`${succeeded} of ${GUIDE_REQUESTS.length} requests of ContextForge's API guide succeed`);
     assert(succeeded >= LEAST, refused.join("\n"));
     await checkShapes(sluice, values);
+    await checkServerIds(sluice);
   },
   { inCluster: false },
 );
@@ -125,4 +127,32 @@ async function checkShapes(sluice: Gateway, values: Readonly<Record<string, stri
   assertEquals([newest.name, newest.tags], ["test-server", []]);
   const tool = (await get("/tools")).find(({ id }: { id: string }) => id === values.TOOL_ID);
   assertEquals([tool.gatewaySlug, tool.description], ["everything", "Updated tool description"]);
+}
+
+/** A virtual server whose id is a UUID is one server at every endpoint, with and without dashes. */
+async function checkServerIds(sluice: Gateway): Promise<void> {
+  const dashed = "550e8400-e29b-41d4-a716-446655440000";
+  const plain = dashed.replaceAll("-", "");
+  const server = { id: dashed, name: "moved", associated_tools: ["everything-echo"] };
+  assertEquals((await sluice.api("POST", "/servers", { server })).body.id, plain);
+  const namesIn = ({ result }: { result: { tools: { name: string }[] } }) =>
+    result.tools.map(({ name }) => name);
+  for (const id of [dashed, plain]) {
+    const token = await sluice.token({ admin: false, claims: { scopes: { server_id: id } } });
+    const list = (params: unknown) => ({ jsonrpc: "2.0", id: 1, method: "tools/list", params });
+    const { body: scoped } = await post(sluice, list({ server_id: id }), { token, path: "/rpc" });
+    assertEquals(namesIn(scoped), ["everything-echo"]);
+    for (const path of [`/servers/${dashed}/mcp`, `/servers/${plain}/mcp`]) {
+      const params = {
+        protocolVersion: "2025-11-25",
+        capabilities: {},
+        clientInfo: { name: "c", version: "1" },
+      };
+      const opened = await post(sluice, { ...list(params), method: "initialize" }, { token, path });
+      const headers = { "mcp-session-id": opened.sessionId! };
+      const { body } = await post(sluice, list({}), { token, path: `/servers/${id}/mcp`, headers });
+      assertEquals(namesIn(body), ["everything-echo"]);
+    }
+    assertEquals((await sluice.api("GET", `/servers/${dashed}/tools`, undefined, token)).status, 200);
+  }
 }

@@ -16,6 +16,7 @@ import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { EgressGuard } from "../../src/base/egress_guard.ts";
 import { parseAddress, parseNetwork } from "../../src/base/egress_guard_address.ts";
 import { SluiceError } from "../../src/base/errors.ts";
+import { tagId } from "../../src/store/registry/tag_id.ts";
 import { createNaming, slugify } from "../../src/catalog/snapshot/tool_name.ts";
 import { nameMembers } from "../../src/catalog/snapshot/scope_names.ts";
 import { newSearch, uriConflicts } from "../../src/catalog/snapshot/uri_conflicts.ts";
@@ -345,6 +346,7 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     "-",
     "a",
   ], ["", "\uff9e\u0327", ""]], slugify),
+  "tagId()": text(HEADER, of("a", " ", "_", "\u0130"), tagId),
   "createNaming()": entries(10_000, (count) =>
     NAMING(
       "gw",

@@ -196,6 +196,7 @@ Deno.test("serverIdIn() finds the virtual server of an address, in no other addr
   const cases: [string, string | null][] = [
     ["/mcp", null],
     ["/servers/a-b_1/mcp", "a-b_1"],
+    ["/servers/550E8400-e29b-41d4-a716-446655440000/mcp", "550e8400e29b41d4a716446655440000"],
     ["/servers//mcp", null],
     ["/servers/a/b/mcp", null],
     ["/servers/a/mcp/x", null],
