@@ -222,6 +222,7 @@ export class Upstream {
     return { ...call, tenant };
   }
 
+  /** Sends a call by the first way that fits: without a session, in the client's own, pooled, or in its caller's. */
   #send(
     method: string,
     params: string | undefined,
@@ -229,11 +230,14 @@ export class Upstream {
     passed: HeaderList,
   ): Promise<RpcAnswer> {
     const channel = this.#opener.without(call.revision);
-    const isClients = call.bound !== null && this.#profile.isolation === "session";
-    if (channel !== null) {
-      if (isClients || this.#isHttp) return this.#callWithoutSession(channel, method, params, call, passed);
-    } else if (isClients) return this.#clients.call(call.bound!, method, params, call, passed);
-    else if (this.#retired || this.#mayPool(call)) return this.#pooled.call(method, params, call, passed);
+    const own = this.#profile.isolation === "session" ? call.bound : null;
+    if (channel !== null && (own !== null || this.#isHttp)) {
+      return this.#callWithoutSession(channel, method, params, call, passed);
+    }
+    if (own !== null) return this.#clients.call(own, method, params, call, passed);
+    if (channel === null && (this.#retired || this.#mayPool(call))) {
+      return this.#pooled.call(method, params, call, passed);
+    }
     const tenant = call.tenant ?? this.#tenants.of(call, passed);
     // What everybody's session is asked could reach the wrong client. So it declares nothing.
     const capabilities = tenant === EVERYBODY ? undefined : capabilitiesOf(call);

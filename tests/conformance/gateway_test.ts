@@ -25,7 +25,7 @@ const LANES: readonly (readonly [Revision, UpstreamRevisions | "process"])[] = [
  * The cluster runs the suite before this upstream only: an upstream with sessions makes the replicas depend on each other most. The
  * gateway then keeps something for each client. A client of 2025-11-25 has a session and event streams, a client of 2026-07-28 has
  * calls that wait for its input. Most requests reach a replica that has neither. A stateless upstream leaves nothing to keep between
- * requests, and each worker has a process of its own.
+ * requests, and a caller's process is one replica's.
  */
 const IN_CLUSTER = "sessions";
 
