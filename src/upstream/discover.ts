@@ -2,6 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
+import { type ClientPeer, NOT_ASKABLE } from "./client/client_peer.ts";
 import type { Discovery } from "../store/registry/rows.ts";
 import { asksLater, type Description, introduce, type IntroduceOptions, unionOf } from "./introduction.ts";
 import { type ListLimits, readLists } from "./list_reader.ts";
@@ -27,6 +28,13 @@ const NOTHING_KNOWN: KnownRevisions = { protocol: "auto", protocols: [] };
 const ANY_CLIENT =
   '{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}';
 
+/** Some servers ask for the roots of every client that declares them, before they list anything. Discovery has none. */
+const CLIENT_WITHOUT_ROOTS: ClientPeer = {
+  notify: () => {},
+  request: (method) =>
+    Promise.resolve(method === "roots/list" ? { text: '{"roots":[]}', failed: false } : NOT_ASKABLE),
+};
+
 /** Limit of an upstream's description of itself, in characters of JSON. Capabilities reach every client of an endpoint. */
 const MAX_INTRODUCTION = 1_048_576;
 
@@ -40,7 +48,13 @@ export async function discover(
   known: KnownRevisions = NOTHING_KNOWN,
 ): Promise<Discovery> {
   const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
-  const call = { ...options, ...known, timeoutSetting, clientCapabilities: ANY_CLIENT };
+  const call = {
+    ...options,
+    ...known,
+    timeoutSetting,
+    clientCapabilities: ANY_CLIENT,
+    client: CLIENT_WITHOUT_ROOTS,
+  };
   const introduction = await introduce(transport, call);
   const { channel, session, serverInfo, instructions } = introduction;
   let { capabilities, stateless } = introduction;

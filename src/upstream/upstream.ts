@@ -161,9 +161,12 @@ export class Upstream {
     return this.#notifications.lists(onListChanged, signal);
   }
 
-  /** Whether the upstream reports changes of any list. */
+  /**
+   * Whether the upstream reports changes of any list to a listener without calls. A process has state of its own, so a change is heard
+   * in the processes that serve calls: one that only listened would cost its memory, and tell of itself.
+   */
   get promisesListChanges(): boolean {
-    return this.#notifications.promisesListChanges;
+    return this.#transport.kind !== "stdio" && this.#notifications.promisesListChanges;
   }
 
   /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */

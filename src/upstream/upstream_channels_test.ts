@@ -1,5 +1,6 @@
 // The revision spoken over channels (processes, sockets): it is detected, remembered, and detected again.
 import { assertEquals, assertRejects } from "@std/assert";
+import FakeTimers from "@sinonjs/fake-timers";
 import { settle } from "../../tests/support/fakes.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import {
@@ -384,4 +385,45 @@ Deno.test("A process is not offered a sessionless client for its tasks, and hear
   const { progressToken: _, ...heard } = fake.last.heard.at(-1)!.params._meta;
   const { progressToken: __, ...expected } = claims;
   assertEquals(heard, { ...expected, [META.clientCapabilities]: { extensions: { "a/b": {} } } });
+});
+
+Deno.test("discover() answers a question for the roots that it declares, and refuses the others", async () => {
+  const script: Script = (said, peer) => {
+    const reaction = sessionScript(REFUSED)(said, peer);
+    if (said.method === "notifications/initialized") {
+      peer.says({ id: "r", method: "roots/list" });
+      peer.says({ id: "s", method: "sampling/createMessage", params: {} });
+    }
+    return reaction;
+  };
+  const fake = new FakePeers(systemClock, script);
+  await discover(fake.transport(), OPTIONS);
+  const answers = fake.peers[0]!.heard.filter(({ id }) => typeof id === "string") as unknown[];
+  assertEquals(answers, [
+    { jsonrpc: "2.0", id: "r", result: { roots: [] } },
+    { jsonrpc: "2.0", id: "s", error: { code: -32601, message: "Method not found" } },
+  ]);
+});
+
+Deno.test("No process only listens for changes of lists; what one announces as it starts tells nothing new", async () => {
+  const changes: string[] = [];
+  const script: Script = (said, peer) => {
+    if (said.method === "notifications/initialized" || said.method === "tools/call") {
+      peer.says({ method: "notifications/tools/list_changed" });
+    }
+    return sessionScript(undefined)(said, peer);
+  };
+  const time = FakeTimers.install({ toFake: ["Date"], now: Date.now() });
+  const { upstream, ask } = setUp(null, script, { onListChanged: (_id, method) => changes.push(method) }, {
+    capabilities: { tools: { listChanged: true } },
+  });
+  assertEquals(upstream.promisesListChanges, false);
+  const bound = new BoundSessions();
+  await ask(bound);
+  assertEquals(changes, []);
+  time.setSystemTime(Date.now() + 2_000);
+  await ask(bound);
+  assertEquals(changes, ["notifications/tools/list_changed"]);
+  time.uninstall();
+  await bound.end();
 });

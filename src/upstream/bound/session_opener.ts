@@ -11,6 +11,9 @@ import { channelWithoutSession, openChannel, speaksStateless } from "../session/
 import type { SessionOpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
+/** Changes of lists that a process announces in this time after its handshake belong to its start: they tell nothing new. */
+const START_MS = 2_000;
+
 /** The options for a new session. */
 export type Opening =
   & Pick<
@@ -142,17 +145,22 @@ export class SessionOpener {
 
   /** Opens a session for the pool, which checks the circuit itself. @throws {SluiceError} UPSTREAM_* */
   async handshake(opening: Opening): Promise<UpstreamChannel> {
-    const { onListChanged, limits } = this;
+    const { limits } = this;
     const { clientInfo } = this.#deps;
     this.requireOpen();
     const { listens = false, ...rest } = opening;
+    const isProcess = this.#transport.kind === "stdio";
+    let startedAt = isProcess ? Infinity : 0;
     const session = await openChannel(this.#transport, {
-      onListChanged,
+      onListChanged: (method) => {
+        if (Date.now() >= startedAt) this.onListChanged(method);
+      },
       wantedRevision: this.#wantedRevision,
       ...rest,
       ...limits,
       clientInfo,
     });
+    if (isProcess) startedAt = Date.now() + START_MS;
     if (listens) await listenSoon(session);
     if (this.#closed !== null) {
       void session.close();
