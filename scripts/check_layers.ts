@@ -40,7 +40,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   catalog: [["snapshot"], ["."]],
   admin: [["rest"], ["gateways", "servers", "entities"], ["imports"], ["."]],
-  proxy: [["call"], ["tasks"], ["methods"], ["."]],
+  proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],

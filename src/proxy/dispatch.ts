@@ -16,6 +16,8 @@ import { subscribeResource, unsubscribeResource } from "./methods/resources_subs
 import { listTasks, type TaskListCursors } from "./methods/tasks_list.ts";
 import { taskHandlers } from "./methods/task_methods.ts";
 import { callTool, callToolAsMethod } from "./methods/tools_call.ts";
+import { noteLinks } from "./methods/noted_links.ts";
+import { mayHoldLinks } from "./resources/resource_links.ts";
 import type { UpstreamCaller } from "./methods/upstream_caller.ts";
 
 /** The part of a call that a failure report needs. */
@@ -30,6 +32,7 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
+  readonly #caller: UpstreamCaller;
   readonly #sessionMethods: ReadonlyMap<string, MethodHandler>;
   readonly #statelessMethods: ReadonlyMap<string, MethodHandler>;
   readonly #toolAsMethod: MethodHandler;
@@ -37,6 +40,7 @@ export class Dispatcher {
   readonly #toErrorObject: (error: unknown, call: FailedCall) => string;
 
   constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
+    this.#caller = caller;
     const lifecycle = new LifecycleMethods(identity);
     const shared: [method: string, handler: MethodHandler][] = [
       ...listHandlers(caller, paging),
@@ -100,7 +104,10 @@ export class Dispatcher {
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
     try {
       const answer = await handler(call, message);
-      if (!answer.failed) return answer;
+      if (!answer.failed) {
+        if (mayHoldLinks(message.method, answer.text)) await noteLinks(this.#caller, call, message, answer);
+        return answer;
+      }
       // Handlers throw the gateway's own errors, so this one is the upstream's.
       if (call.note !== undefined) call.note.code = codeOf(answer);
       return { text: asUpstreamError(answer.text), failed: true };

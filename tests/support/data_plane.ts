@@ -1,4 +1,7 @@
 // The data plane of a worker around a fake upstream for each gateway: catalog, upstreams and dispatcher are the real ones.
+import { systemClock } from "../../src/base/clock.ts";
+import { MemoryCache } from "../../src/cache/memory_cache.ts";
+import { ResourceLinks } from "../../src/proxy/resources/resource_links.ts";
 import { Callers } from "../../src/auth/callers.ts";
 import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
 import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
@@ -59,6 +62,7 @@ export async function dataPlane(
       toolTimeoutMs: 60_000,
       requestTimeoutMs: 30_000,
       taskIds: new TaskIds("secret"),
+      links: new ResourceLinks(new MemoryCache(systemClock)),
       callers: new Callers({ calls: 1_000, streams: 1_000 }),
     }),
     {

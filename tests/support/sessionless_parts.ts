@@ -1,4 +1,6 @@
 // What serves 2026-07-28 in a worker, whichever transport brings the requests: the real parts around a data plane.
+import { NO_CACHE } from "../../src/cache/cache.ts";
+import { ResourceLinks } from "../../src/proxy/resources/resource_links.ts";
 import { Callers } from "../../src/auth/callers.ts";
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import type { Catalog } from "../../src/catalog/snapshot/catalog.ts";
@@ -64,7 +66,11 @@ export function sessionlessParts(
     callers,
     memory,
   });
-  const subscriptions = new UpstreamSubscriptions(upstreams, new TaskIds("secret"));
+  const subscriptions = new UpstreamSubscriptions(
+    upstreams,
+    new TaskIds("secret"),
+    new ResourceLinks(NO_CACHE),
+  );
   const requests = new SessionlessRequests({
     ...{ dispatcher, catalog, pendingCalls, listeners, subscriptions, streamsAreFull },
     states: new UpstreamStates({ secret: "secret", clock, timeoutMs: PENDING_FOR_MS }),

@@ -11,7 +11,7 @@ export interface OfferedCapabilities {
   readonly all: readonly Capabilities[];
   /** Of upstreams with tools at this endpoint, from which tasks are made. */
   readonly withTools: readonly Capabilities[];
-  /** Of upstreams with resources or templates at this endpoint. */
+  /** Of upstreams with resources or templates at this endpoint, or with tools, which can name resources. */
   readonly withResources: readonly Capabilities[];
   /** Of upstreams with prompts or templates at this endpoint, whose arguments can be completed. */
   readonly withArguments: readonly Capabilities[];

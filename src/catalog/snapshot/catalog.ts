@@ -14,7 +14,7 @@ import { Scope } from "./scope.ts";
 import { RegistryNames } from "./tool_name.ts";
 import { nameMembers } from "./scope_names.ts";
 import { EntryIndex } from "./entry_index.ts";
-import { type MemberIds, Membership } from "./membership.ts";
+import { AppResources, type MemberIds, Membership } from "./membership.ts";
 import { TemplateIndex } from "./template_index.ts";
 
 export type { Scope } from "./scope.ts";
@@ -64,6 +64,7 @@ export class Catalog {
 
     const scopeOf = (
       server: ServerRow | null,
+      whole: Scope | undefined,
       { toolIds, resourceIds, promptIds }: MemberIds | typeof EVERYTHING,
     ): Scope => {
       const words: Pick<ServerRow, "naming" | "toolOverrides"> = server ?? { naming, toolOverrides: {} };
@@ -76,20 +77,28 @@ export class Catalog {
         ...otherName(row, toolNames),
       });
       const promptOverridesOf = (row: PromptRow): Overrides => otherName(row, promptNames);
-      return new Scope({
-        server,
-        tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf), allToolNames),
-        resources: new EntryIndex(resources.entriesOf(resourceIds)),
-        templates: new TemplateIndex(templates.entriesOf(resourceIds)),
-        prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
-        conflicts,
-        offered: server?.revisions ?? revisions,
-      }, registered);
+      return new Scope(
+        {
+          server,
+          tools: new EntryIndex(tools.entriesOf(toolIds, toolOverridesOf), allToolNames),
+          resources: new EntryIndex(resources.entriesOf(resourceIds)),
+          templates: new TemplateIndex(templates.entriesOf(resourceIds)),
+          prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
+          conflicts,
+          offered: server?.revisions ?? revisions,
+        },
+        registered,
+        whole,
+      );
     };
-    this.all = scopeOf(null, EVERYTHING);
+    this.all = scopeOf(null, undefined, EVERYTHING);
+    const appResources = new AppResources(rows);
     const membership = new Membership(rows);
     for (const server of rows.servers) {
-      if (server.enabled) this.#scopes.set(server.id, scopeOf(server, membership.of(server)));
+      if (!server.enabled) continue;
+      const members = membership.of(server);
+      const resourceIds = appResources.broughtBy(members, server);
+      this.#scopes.set(server.id, scopeOf(server, this.all, { ...members, resourceIds }));
     }
   }
 

@@ -1,4 +1,5 @@
 // Finds the members of virtual servers: those that are chosen one by one, and those that whole upstreams and tags bring in.
+import { appResourceOf } from "../../mcp/apps.ts";
 import type {
   EntryRow,
   GatewayRow,
@@ -96,5 +97,33 @@ class EntriesByOrigin<Row extends EntryRow> {
       ...gatewayIds.flatMap((id) => this.#byGateway.get(id) ?? []),
       ...memberTags.flatMap((label) => this.#byTag.get(tagId(label)) ?? []),
     ];
+  }
+}
+
+/** The resources that show the results of tools (MCP Apps). A virtual server with the tool has its resource, too. */
+export class AppResources {
+  /** The resource's ids by the tool's id. */
+  readonly #byTool = new Map<string, readonly ResourceRow[]>();
+
+  constructor({ tools, resources }: Pick<Entries, "tools" | "resources">) {
+    const apps = tools.flatMap((tool) => {
+      const uri = appResourceOf(tool.definition);
+      return uri === null ? [] : [{ tool, uri }];
+    });
+    if (apps.length === 0) return;
+    const byUri = Map.groupBy(resources, ({ uri }) => uri);
+    for (const { tool, uri } of apps) {
+      const own = (byUri.get(uri) ?? []).filter(({ gatewayId }) => gatewayId === tool.gatewayId);
+      this.#byTool.set(tool.id, own);
+    }
+  }
+
+  /** The ids of a virtual server's resources, with those of its tools. */
+  broughtBy({ toolIds, resourceIds }: MemberIds, { excluded }: Selection): readonly string[] {
+    const brought = toolIds.flatMap((id) => this.#byTool.get(id) ?? [])
+      .filter(({ uri, name }) => !excluded.includes(uri) && !excluded.includes(name));
+    return brought.length === 0
+      ? resourceIds
+      : [...new Set([...resourceIds, ...brought.map(({ id }) => id)])];
   }
 }

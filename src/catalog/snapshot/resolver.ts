@@ -21,13 +21,18 @@ export function resolvePrompt(scope: Scope, name: string, principal: Principal):
  * upstream meanwhile. @throws {SluiceError} RESOURCE_NOT_FOUND
  */
 export function resolveResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> {
+  const owner = findResource(scope, uri, principal);
+  if (owner === null) throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+  return owner;
+}
+
+/** Like `resolveResource`; null: nothing that the caller may see lists the URI. @throws {SluiceError} RESOURCE_NOT_FOUND */
+export function findResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> | null {
   const sees = ({ row }: Entry<ResourceRow>) => canSee(principal, row);
   const owner = scope.resources.byOriginal(uri).find(sees) ?? scope.templates.byOriginal(uri).find(sees) ??
     scope.templates.matching(uri, sees);
-  if (owner === undefined || !owner.isOn) {
-    throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
-  }
-  return owner;
+  if (owner?.isOn === false) throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+  return owner ?? null;
 }
 
 /** The upstreams of the entries that the caller sees, in list order. */

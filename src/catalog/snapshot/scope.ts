@@ -8,6 +8,7 @@ import type {
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
+import { appResourceOf } from "../../mcp/apps.ts";
 import { type EndpointRevisions, endpointRevisions } from "./endpoint_revisions.ts";
 import { type Capabilities, capabilitiesOf, mergeCapabilities } from "./capabilities.ts";
 import type { NameConflict } from "./scope_names.ts";
@@ -35,12 +36,18 @@ export class Scope implements Omit<ScopeParts, "offered"> {
   /** Conflicts of tools or prompts with the same name. */
   readonly conflicts: readonly NameConflict[];
   readonly revisions: EndpointRevisions;
+  /** The whole catalog. */
+  readonly whole: Scope;
   /** All upstreams of the catalog in registration order. */
   readonly #registered: readonly GatewayRow[];
   #capabilities: Capabilities | undefined;
   #byGateway: ReadonlyMap<string, readonly Entry<EntityRow>[]> | undefined;
 
-  constructor(parts: ScopeParts, registered: readonly GatewayRow[]) {
+  #apps: ReadonlyMap<string, readonly Entry<ToolRow>[]> | undefined;
+
+  /** @param whole undefined: this is the whole catalog */
+  constructor(parts: ScopeParts, registered: readonly GatewayRow[], whole?: Scope) {
+    this.whole = whole ?? this;
     this.server = parts.server;
     this.tools = parts.tools;
     this.resources = parts.resources;
@@ -78,6 +85,12 @@ export class Scope implements Omit<ScopeParts, "offered"> {
     return this.#byGateway.get(gatewayId) ?? [];
   }
 
+  /** The tools whose results are shown by the resource with this URI (MCP Apps), including disabled ones. */
+  toolsShowing(uri: string): readonly Entry<ToolRow>[] {
+    this.#apps ??= Map.groupBy(this.tools.all, ({ row }) => appResourceOf(row.definition) ?? "");
+    return uri === "" ? [] : this.#apps.get(uri) ?? [];
+  }
+
   get #indexes(): readonly EntryIndex<Entry<EntityRow>>[] {
     return [this.tools, this.resources, this.templates, this.prompts];
   }
@@ -101,7 +114,8 @@ export class Scope implements Omit<ScopeParts, "offered"> {
     return mergeCapabilities({
       all: offeredBy(...this.#indexes),
       withTools: offeredBy(this.tools),
-      withResources: offeredBy(this.resources, this.templates),
+      // A tool can give a link to a resource that no list has.
+      withResources: offeredBy(this.resources, this.templates, this.tools),
       withArguments: offeredBy(this.prompts, this.templates),
     });
   }

@@ -1,5 +1,6 @@
 // `sluice stdio`: runs the gateway as a stdio MCP server for a desktop client. It has no port and no workers. The one client is
 // this machine's operator; log and errors go to standard error.
+import { NO_CACHE } from "../../cache/cache.ts";
 import { operatorOf } from "../../auth/principal.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
@@ -73,6 +74,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     rateLimiter: null,
     store,
     memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
+    records: NO_CACHE,
     peers: null,
   });
   const stopLooking = keepCatalogFresh(gateway, log);

@@ -69,7 +69,9 @@ export class SessionlessHttp {
     if (note !== undefined) noteRequest(note, message);
     const from = { principal, serverId, note, received: headers, claimHeaders: headers };
     try {
-      return await this.#reply(message, requests.contextOf(from), request, signal);
+      const context = requests.contextOf(from);
+      if (message.method === "subscriptions/listen") await requests.prepare(message, context);
+      return await this.#reply(message, context, request, signal);
     } catch (error) {
       return refusal(message, error, dispatcher.failure(error, from));
     }

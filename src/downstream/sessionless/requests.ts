@@ -96,6 +96,13 @@ export class SessionlessRequests {
     };
   }
 
+  /** Reads what `accept()` has to know of a listener, and other workers may have noted. */
+  async prepare({ method, params }: RequestMessage, context: CallContext): Promise<void> {
+    if (method === LISTEN && readFilter(params).resourceSubscriptions !== undefined) {
+      await this.#deps.subscriptions.recallLinks(context);
+    }
+  }
+
   /**
    * @param context of `contextOf()`; `serverId` as there
    * @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,

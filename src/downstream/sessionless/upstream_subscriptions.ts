@@ -4,11 +4,13 @@ import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo } from "../../catalog/snapshot/reach.ts";
-import { resolveResource } from "../../catalog/snapshot/resolver.ts";
+import { findResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberValue } from "../../mcp/json_rpc.ts";
 import { spokenRevisions } from "../../mcp/spoken_revisions.ts";
 import { TASK_NOTIFICATIONS } from "../../mcp/tasks.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
+import type { ResourceLinks } from "../../proxy/resources/resource_links.ts";
+import { upstreamNaming } from "../../proxy/resources/unlisted.ts";
 import { type TaskIds, taskOwnerOf } from "../../proxy/tasks/task_ids.ts";
 import { renameInMessage } from "../../proxy/tasks/task_text.ts";
 import { findTask } from "../../proxy/methods/task_methods.ts";
@@ -39,20 +41,30 @@ export interface Watching {
 export class UpstreamSubscriptions {
   readonly #upstreams: Pick<Upstreams, "get">;
   readonly #taskIds: TaskIds;
+  readonly #links: ResourceLinks;
 
-  constructor(upstreams: Pick<Upstreams, "get">, taskIds: TaskIds) {
+  constructor(upstreams: Pick<Upstreams, "get">, taskIds: TaskIds, links: ResourceLinks) {
     this.#upstreams = upstreams;
     this.#taskIds = taskIds;
+    this.#links = links;
+  }
+
+  /** Reads which upstreams have given the caller links, as other workers have noted it. */
+  async recallLinks(call: CallContext): Promise<void> {
+    await this.#links.recall(call);
   }
 
   /**
    * @returns null if the upstream does not offer resource subscriptions
    * @throws {SluiceError} FORBIDDEN; INVALID_PARAMS for an unknown resource, as the revision requires
    */
-  findResource({ principal, scope }: CallContext, uri: string): Watched | null {
+  findResource(call: CallContext, uri: string): Watched | null {
+    const { principal, scope } = call;
     requirePermission(principal, "resources.read");
     try {
-      const { gateway } = resolveResource(scope, uri, principal);
+      const gateway = findResource(scope, uri, principal)?.gateway ??
+        upstreamNaming(call, uri, this.#links.known(call, uri));
+      if (gateway === undefined || gateway === null) throw new SluiceError("RESOURCE_NOT_FOUND", { uri });
       const { resources } = gateway.capabilities;
       if (!isObject(resources) || resources.subscribe !== true) return null;
       return { gatewayId: gateway.id, kind: "resource", id: uri };

@@ -1,7 +1,7 @@
-// resources/read: asks the upstream that lists the URI or has a matching template.
+// resources/read: asks the upstream that lists the URI or has a matching template, else one that may know it all the same.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { resolveResource } from "../../catalog/snapshot/resolver.ts";
+import { findResource } from "../../catalog/snapshot/resolver.ts";
 import {
   isObject,
   memberText,
@@ -10,6 +10,8 @@ import {
   requireSoleMember,
 } from "../../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import { askForUnlisted } from "../resources/unlisted_resources.ts";
 import type { CallContext } from "../call/call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -24,9 +26,14 @@ export function readResource(
     throw new SluiceError("INVALID_PARAMS", { reason: '"uri" must be a string' });
   }
   requirePermission(call.principal, "resources.read");
-  const resource = resolveResource(call.scope, params.uri, call.principal);
+  const { uri } = params;
+  const resource = findResource(call.scope, uri, call.principal);
   const text = memberText(message.text, "params")!;
   requireSoleMember(text, "uri");
+  if (resource === null) {
+    const ask = (gateway: GatewayRow) => caller.request({ gateway }, call, "resources/read", text);
+    return askForUnlisted(caller.links, call, uri, ask).then(({ answer }) => forCallerAlone(answer));
+  }
   const answer = caller.request(resource, call, "resources/read", text);
   return resource.row.visibility === "public" ? answer : answer.then(forCallerAlone);
 }

@@ -1,9 +1,11 @@
 // resources/subscribe and resources/unsubscribe: sent over the session's own upstream session, which receives the updates.
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { resolveResource } from "../../catalog/snapshot/resolver.ts";
+import { findResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, type RequestMessage, requireSoleMember } from "../../mcp/json_rpc.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
+import type { GatewayRow } from "../../store/registry/rows.ts";
+import { askForUnlisted, type UnlistedAnswer } from "../resources/unlisted_resources.ts";
 import type { CallContext } from "../call/call_context.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -13,15 +15,18 @@ export async function subscribeResource(
   call: CallContext,
   message: RequestMessage,
 ): Promise<RpcAnswer> {
-  const { uri, resource, text, client } = subscription(call, message);
-  client.requireRoom(resource.gateway.id, uri);
-  const answer = await caller.request(resource, call, "resources/subscribe", text);
+  const { uri, text, client } = subscription(call, message);
+  const ask = (gateway: GatewayRow) => {
+    client.requireRoom(gateway.id, uri);
+    return caller.request({ gateway }, call, "resources/subscribe", text);
+  };
+  const { gateway, answer } = await asked(caller, call, uri, ask);
   if (!answer.failed) {
-    await client.subscribe(resource.gateway.id, uri);
+    await client.subscribe(gateway.id, uri);
     try {
-      await caller.listen(call.bound!, resource.gateway.id);
+      await caller.listen(call.bound!, gateway.id);
     } catch (error) {
-      await client.unsubscribe(resource.gateway.id, uri);
+      await client.unsubscribe(gateway.id, uri);
       throw error;
     }
   }
@@ -34,13 +39,26 @@ export async function unsubscribeResource(
   call: CallContext,
   message: RequestMessage,
 ): Promise<RpcAnswer> {
-  const { uri, resource, text, client } = subscription(call, message);
-  const answer = await caller.request(resource, call, "resources/unsubscribe", text);
+  const { uri, text, client } = subscription(call, message);
+  const ask = (gateway: GatewayRow) => caller.request({ gateway }, call, "resources/unsubscribe", text);
+  const { gateway, answer } = await asked(caller, call, uri, ask);
   if (!answer.failed) {
-    await client.unsubscribe(resource.gateway.id, uri);
-    await caller.listen(call.bound!, resource.gateway.id);
+    await client.unsubscribe(gateway.id, uri);
+    await caller.listen(call.bound!, gateway.id);
   }
   return answer;
+}
+
+/** Asks the upstream that lists the URI, else those that may know it. */
+async function asked(
+  caller: UpstreamCaller,
+  call: CallContext,
+  uri: string,
+  ask: (gateway: GatewayRow) => Promise<RpcAnswer>,
+): Promise<UnlistedAnswer> {
+  const listed = findResource(call.scope, uri, call.principal);
+  if (listed === null) return await askForUnlisted(caller.links, call, uri, ask);
+  return { gateway: listed.gateway, answer: await ask(listed.gateway) };
 }
 
 function subscription(call: CallContext, { params, text }: RequestMessage) {
@@ -52,8 +70,7 @@ function subscription(call: CallContext, { params, text }: RequestMessage) {
   }
   requirePermission(call.principal, "resources.read");
   const { uri } = params;
-  const resource = resolveResource(call.scope, uri, call.principal);
   const paramsText = memberText(text, "params")!;
   requireSoleMember(paramsText, "uri");
-  return { uri, resource, text: paramsText, client: call.bound.client };
+  return { uri, text: paramsText, client: call.bound.client };
 }

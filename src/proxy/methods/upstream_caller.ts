@@ -10,6 +10,7 @@ import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { CallContext } from "../call/call_context.ts";
 import { CallsUnderWay } from "../call/calls_under_way.ts";
+import type { ResourceLinks } from "../resources/resource_links.ts";
 import { type TaskIds, taskOwnerOf } from "../tasks/task_ids.ts";
 import { TaskRelay } from "../tasks/task_relay.ts";
 
@@ -32,6 +33,8 @@ export class UpstreamCaller {
   readonly #requestDeadline: CallDeadline;
   /** Converts between upstreams' task ids and those for clients. */
   readonly taskIds: TaskIds;
+  /** Knows whose the links are that tools have returned. */
+  readonly links: ResourceLinks;
   readonly #upstreams: Upstreams;
   readonly #callers: Pick<Callers, "of">;
   readonly #underWay = new CallsUnderWay();
@@ -39,14 +42,16 @@ export class UpstreamCaller {
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, requestTimeoutMs, taskIds, callers }: {
+    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers }: {
       readonly toolTimeoutMs: number;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
+      readonly links: ResourceLinks;
       readonly callers: Pick<Callers, "of">;
     },
   ) {
     this.taskIds = taskIds;
+    this.links = links;
     this.#upstreams = upstreams;
     this.#callers = callers;
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };

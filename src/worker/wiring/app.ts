@@ -155,7 +155,7 @@ export async function createApp(
     upstreams: () => gateway.upstreams,
   });
   const gateway: Gateway = await createGateway({
-    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory },
+    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records: cache },
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;

@@ -4,6 +4,7 @@ import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { systemClock } from "../../base/clock.ts";
 import { Emitter } from "../../base/emitter.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/errors.ts";
+import type { Cache } from "../../cache/cache.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import { LiveCatalog } from "../../catalog/live_catalog.ts";
@@ -25,6 +26,7 @@ import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import { Dispatcher } from "../../proxy/dispatch.ts";
 import { ListCursors } from "../../proxy/call/list_cursor.ts";
+import { ResourceLinks } from "../../proxy/resources/resource_links.ts";
 import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskListCursors } from "../../proxy/methods/tasks_list.ts";
 import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
@@ -52,6 +54,8 @@ export interface GatewayParts {
   readonly rateLimiter: RateLimiter | null;
   readonly store: Store;
   readonly memory: ClientMemory;
+  /** Shared by the workers, if this process does not serve alone. */
+  readonly records: Cache;
   /** null: this process serves alone. */
   readonly peers: GatewayPeers | null;
 }
@@ -104,7 +108,7 @@ const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 
 /** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, secrets, log, metrics, accessLog, rateLimiter, store, memory, peers } = parts;
+  const { config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records, peers } = parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter(
@@ -194,11 +198,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
 
   // Requests of clients.
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
+  const links = new ResourceLinks(records);
   const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
   const caller = new UpstreamCaller(upstreams, {
     toolTimeoutMs: config.toolTimeoutMs,
     requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,
     taskIds,
+    links,
     callers,
   });
   const dispatcher = new Dispatcher(caller, {
@@ -223,7 +229,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     pendingCalls,
     states: new UpstreamStates({ secret: secrets.authEncryptionSecret, clock, timeoutMs }),
     listeners,
-    subscriptions: new UpstreamSubscriptions(upstreams, taskIds),
+    subscriptions: new UpstreamSubscriptions(upstreams, taskIds, links),
     streamsAreFull: () => admission.streamsAreFull,
   });
   const duplex = new DuplexSessions({
