@@ -145,7 +145,7 @@ function run(
   { isLoad, stdout }: { readonly isLoad: boolean; readonly stdout: "null" | "piped" },
 ): Deno.ChildProcess {
   const command = [Deno.execPath(), "run", "-A", "--quiet", script, ...args];
-  const [program, ...rest] = isLoad ? ["nice", "-n", "10", ...command] : command;
+  const [program, ...rest] = isLoad ? ["chrt", "--other", "0", "nice", "-n", "10", ...command] : command;
   return new Deno.Command(program!, { args: rest, cwd: ROOT, stdin: "null", stdout }).spawn();
 }
 

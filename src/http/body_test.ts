@@ -165,3 +165,15 @@ Deno.test("bodyReader() lets a failure after the deadline go unnoticed", async (
   body.breakOff();
   await settled();
 });
+
+Deno.test("readJsonText() leaves the event loop between two large texts, and does not hold a small one back", async () => {
+  const order: string[] = [];
+  const read = async (name: string, chars: number) => {
+    await readJsonText(request({ body: `"${"x".repeat(chars)}"` }), 1024 * 1024, "eve");
+    if (order.push(name) === 1) setTimeout(() => order.push("another's"), 0);
+  };
+  await Promise.all([read("large 1", 500_000), read("large 2", 500_000)]);
+  assertEquals(order, ["large 1", "another's", "large 2"]);
+  await Promise.all([read("large 3", 500_000), read("large 4", 500_000), read("small", 10)]);
+  assertEquals(order.indexOf("small") < order.indexOf("large 4"), true);
+});

@@ -168,7 +168,7 @@ export class LegacySse {
       protocolVersion: null,
       acceptsStream: false,
       acceptsJson: true,
-      body: await readBody(request),
+      body: await readBody(request, principal),
       note,
     };
     // A stream stays in the worker that opened it, even when a successor has that worker's sessions.

@@ -89,7 +89,7 @@ export class McpEndpoint implements Endpoint {
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
-      body: method === "POST" ? await readBody(request) : "",
+      body: method === "POST" ? await readBody(request, principal) : "",
       note,
     };
     countRequest(memory, exchange, mcpRequest.body);

@@ -58,7 +58,7 @@ export class RpcEndpoint implements Endpoint {
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
-    const text = await readBody(request);
+    const text = await readBody(request, principal);
     countRequest(memory, exchange, text);
     const value = parseJson(text, maxJsonDepth);
     if (Array.isArray(value)) {

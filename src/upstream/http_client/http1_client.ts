@@ -137,7 +137,7 @@ export class Http1Client implements HttpClient {
     head: Uint8Array,
     request: HttpRequest,
   ): Promise<HttpResponse> {
-    const { upstream, method, body, signal, deadline, readTimeoutMs, longLived } = request;
+    const { upstream, method, body, signal, deadline, readTimeoutMs, longLived, holder } = request;
     const { writeTimeoutMs, maxHeadBytes, readTimeoutMs: silenceMs } = this.#options;
     const onFree = longLived === true ? closeConnection : this.#onFree;
     try {
@@ -164,6 +164,7 @@ export class Http1Client implements HttpClient {
     const received = receive(connection, {
       upstream,
       method,
+      holder,
       maxHeadBytes,
       readTimeoutMs: silenceMs,
       onFree,

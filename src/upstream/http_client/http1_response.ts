@@ -1,6 +1,8 @@
 // Receives one response over a connection: the head first, and the body on demand.
 
+import type { ConnectionHolder } from "../../base/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { decoded } from "./content_coding.ts";
 import type { HttpResponse } from "./http_client.ts";
 import { type BodyReader, bodyReader } from "../http1/body_reader.ts";
@@ -19,6 +21,8 @@ const decoder = new TextDecoder();
 export interface ReceiveOptions {
   readonly upstream: string;
   readonly method: string;
+  /** The caller whose turn it has to be before a large body is decoded; undefined: nobody in particular. */
+  readonly holder: ConnectionHolder | undefined;
   readonly maxHeadBytes: number;
   /** Longest pause within a body; HTTP_CLIENT_READ_TIMEOUT. */
   readonly readTimeoutMs: number;
@@ -121,6 +125,7 @@ class Http1Response implements HttpResponse {
         }
         if (!await this.#more(body)) break;
       }
+      if (total > LARGE_BYTES) await loopTurns.next(this.#options.holder);
       const text = decoder.decode(gathered?.bytes ?? only);
       this.#finish();
       return text;
