@@ -341,11 +341,11 @@ export class Upstream {
     if (circuit !== undefined && circuit.state !== "closed") await opener.probe(session, call, passed);
     try {
       const answer = await session.request(method, params, call, passed);
-      circuit?.observed("answer");
+      if (circuit !== undefined) opener.answered();
       return answer;
     } catch (error) {
       if (!wantsHandshake(error)) {
-        if (isUnreachable(error)) opener.silent();
+        if (isUnreachable(error)) opener.silent(error);
         throw error;
       }
       // The upstream may have been replaced by one with sessions. Its refusal then executed nothing, and the call is sent

@@ -236,6 +236,12 @@ Deno.test("An upstream that dies in every handshake is left alone after a while"
   }
   assertEquals([codes[0], codes.at(-1)], ["UPSTREAM_CONNECT_FAILED", "UPSTREAM_CIRCUIT_OPEN"]);
   assertEquals(await Deno.readTextFile(`${folder}/starts`), "started\n".repeat(3));
+  // What its own calls see is what operators are shown.
+  const shown = await waitFor(async () => {
+    const { body } = await sluice.api("GET", "/gateways");
+    return body[0].reachable === false && body[0];
+  }, { what: "the upstream to be shown as unreachable" });
+  assert(shown.lastError.endsWith("; the end of its stderr: broken"), shown.lastError);
   await Deno.remove(folder, { recursive: true });
 });
 

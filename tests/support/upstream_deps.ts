@@ -54,6 +54,7 @@ export function upstreamDeps(given: Partial<UpstreamDeps> = {}): UpstreamDeps {
     onListChanged: () => {},
     onSessionLost: () => {},
     onRevisionRefused: () => {},
+    onProcess: () => {},
     ...given,
   };
 }

@@ -112,8 +112,15 @@ export class SessionOpener {
   }
 
   /** Counts an unanswered call without a session as a failure, like a failed handshake. */
-  silent(): void {
+  silent(failure: unknown): void {
     this.#circuit().observed("silence");
+    this.#saw(failure);
+  }
+
+  /** Counts an answered call without a session. */
+  answered(): void {
+    this.circuit?.observed("answer");
+    this.#saw(null);
   }
 
   /** Opens no more sessions: openings that have begun fail with `reason`, and so do later ones. */
@@ -159,7 +166,11 @@ export class SessionOpener {
       ...rest,
       ...limits,
       clientInfo,
+    }).catch((error) => {
+      if (isBreakerFailure(error) && !opening.signal?.aborted) this.#saw(error);
+      throw error;
     });
+    this.#saw(null);
     if (isProcess) startedAt = Date.now() + START_MS;
     if (listens) await listenSoon(session);
     if (this.#closed !== null) {
@@ -192,6 +203,11 @@ export class SessionOpener {
       throw error;
     }
     attempt.succeeded();
+  }
+
+  /** Health checks ask all other upstreams. @param failure null: a process works */
+  #saw(failure: unknown): void {
+    if (this.#transport.kind === "stdio") this.#deps.onProcess(this.#upstreamId, failure);
   }
 
   /** A handshake has found that the upstream keeps no session, or has no handshake. */

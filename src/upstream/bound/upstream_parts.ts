@@ -30,6 +30,8 @@ export interface UpstreamDeps {
   readonly onSessionLost: (upstream: string) => void;
   /** Called when an upstream has refused the kind of revisions that it is known to speak: it has to be asked again. */
   readonly onRevisionRefused: (upstreamId: string) => void;
+  /** A process of the upstream works (null), or has failed. */
+  readonly onProcess: (upstreamId: string, failure: unknown) => void;
 }
 
 export interface UpstreamProfile {

@@ -35,6 +35,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { ALL_HERE, type CallOwners } from "../../upstream/bound/forwarded_call.ts";
 import { CallerSessions } from "../../upstream/bound/caller_sessions.ts";
+import { ObservedHealth } from "../../upstream/health/observed_health.ts";
 import { Upstreams } from "../../upstream/upstreams.ts";
 import { VERSION } from "../../version.ts";
 import { createDiscover, type Discover } from "./discovery.ts";
@@ -148,6 +149,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     "Sessions that upstreams no longer knew, found by a ping because the answer did not say so",
   );
   const refusals = new Emitter<[upstreamId: string]>();
+  const processes = new Emitter<[upstreamId: string, failure: unknown]>();
   const upstreams = new Upstreams({
     transports: outbound.transports,
     shared: {
@@ -166,6 +168,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
         log.info("upstream has lost a session, a new one is in its place", { upstream });
       },
       onRevisionRefused: refusals.emit,
+      onProcess: processes.emit,
     },
     passthrough: {
       enabled: config.enableHeaderPassthrough,
@@ -280,6 +283,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   });
   refusals.add((gatewayId) => void sync.refresh(gatewayId).catch(() => {}));
   listChanges.add((gatewayId) => sync.listChanged(gatewayId));
+  const observed = new ObservedHealth({
+    ...{ clock, log, unhealthyThreshold: config.unhealthyThreshold },
+    gateway: (id) => catalog.now.gateway(id),
+    save: (row, health) => registry.saveHealth(row, health),
+    onTurn: () => void catalogChanged().catch((error) => log.error("catalog not read again", { error })),
+  });
+  processes.add((upstreamId, failure) => observed.saw(upstreamId, failure));
 
   return {
     store,
