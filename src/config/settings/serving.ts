@@ -258,7 +258,7 @@ export const WORKER_SETTINGS = [
   setting({
     name: "WORKER_MAX_HEAP_MB",
     kind: mebibytes({ min: 0, max: 1_048_576, hint: "0: no ceiling" }),
-    default: "1024",
+    default: "2048",
     scope: "worker",
     reloadable: false,
     state: "active",
