@@ -24,7 +24,7 @@ const SEPARATOR = "\0";
 
 export class Metrics {
   readonly #families = new Map<string, Family>();
-  readonly #gauges: { readonly family: Family; readonly read: () => number }[] = [];
+  readonly #gauges: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
 
   /** Declares a counter. @returns counts one for the label values that it is called with */
   counter(name: string, help: string, labels: readonly string[] = []): Count {
@@ -37,20 +37,34 @@ export class Metrics {
 
   /** Declares a number that is read on demand. The values of all workers are added up. */
   gauge(name: string, help: string, read: () => number): void {
-    this.#gauges.push({
-      family: this.#declare(name, { kind: "gauge", help, labels: [], values: new Map() }),
-      read,
-    });
+    this.#declareGauge(name, { help, labels: [] }, () => new Map([["", read()]]));
+  }
+
+  /** Declares numbers by one label. */
+  gaugeBy(label: string, name: string, help: string, read: () => ReadonlyMap<string, number>): void {
+    this.#declareGauge(name, { help, labels: [label] }, read);
   }
 
   snapshot(): MetricsSnapshot {
-    for (const { family, read } of this.#gauges) family.values.set("", read());
+    for (const { family: { values }, read } of this.#gauges) {
+      values.clear();
+      for (const [labelValues, value] of read()) values.set(labelValues, value);
+    }
     return [...this.#families].map(snapshotOf);
   }
 
   /** The same without gauges. */
   counters(): MetricsSnapshot {
     return [...this.#families].filter(([, { kind }]) => kind === "counter").map(snapshotOf);
+  }
+
+  #declareGauge(
+    name: string,
+    described: Pick<Family, "help" | "labels">,
+    read: () => ReadonlyMap<string, number>,
+  ): void {
+    const family = this.#declare(name, { kind: "gauge", ...described, values: new Map() });
+    this.#gauges.push({ family, read });
   }
 
   #declare(name: string, family: Family): Family {

@@ -196,6 +196,10 @@ gatewayTest("Each session has its own process; a crashed one is replaced at the 
     "1",
   ]);
   assertEquals(processesWith(mark).length, 2);
+  // Each replica tells its own.
+  const count = async () => String((await sluice.api("GET", "/metrics")).body);
+  const counted = /^sluice_upstream_processes\{upstream="counter"\} [12]$/m;
+  await waitFor(async () => counted.test(await count()), { what: "the upstream's processes to be counted" });
 
   const { error } = await call(one, "counter-crash");
   assertEquals([error.code, error.data.code], [-31503, "UPSTREAM_CLOSED"]);

@@ -62,6 +62,12 @@ export class StdioProcesses {
     return this.#channels.size;
   }
 
+  /** The number of processes by the upstream's name. */
+  byUpstream(): ReadonlyMap<string, number> {
+    const groups = Map.groupBy(this.#channels.values(), ({ upstream }) => upstream);
+    return new Map([...groups].map(([upstream, { length }]) => [upstream, length]));
+  }
+
   /** Resolves when all processes have ended. The caller must have ended them. */
   async idle(): Promise<void> {
     while (this.#channels.size > 0) await Promise.all([...this.#channels.keys()].map(({ ended }) => ended));

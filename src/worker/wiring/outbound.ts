@@ -106,6 +106,12 @@ export function createOutbound(
     ),
   });
   metrics.gauge("sluice_stdio_processes", "Running processes of stdio upstreams", () => processes.size);
+  metrics.gaugeBy(
+    "upstream",
+    "sluice_upstream_processes",
+    "Running processes by upstream",
+    () => processes.byUpstream(),
+  );
   metrics.gauge(
     "sluice_upstream_connections",
     "Open connections over stdio, SSE and WebSocket: sessions, and what calls without one share",
