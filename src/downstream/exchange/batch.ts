@@ -2,6 +2,7 @@
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
@@ -50,17 +51,22 @@ export function countBatch(
 export interface BatchPlaces {
   readonly admission: Pick<Admission, "enterMore" | "leaveMore">;
   readonly callers: Callers;
+  readonly memory: ClientMemory;
 }
+
+/** Answers of a batch that are smaller together are not counted. */
+const UNCOUNTED_CHARS = 1024 * 1024;
 
 /**
  * Serves the messages of a batch. The batch has one place of its own; as many messages run at once as it gets further places, in the
- * worker and for its caller.
+ * worker and for its caller. The answers are kept until the last one is there, and count as memory of the caller.
  * @param serve never rejects
+ * @throws {SluiceError} CLIENT_MEMORY_FULL: the answers are too large together. No further message is served
  */
-export async function serveBatch<T, R>(
+export async function serveBatch<T, R extends string | null>(
   messages: readonly T[],
   principal: Principal,
-  { admission, callers }: BatchPlaces,
+  { admission, callers, memory }: BatchPlaces,
   serve: (message: T) => Promise<R>,
 ): Promise<R[]> {
   const caller = callers.of(principal);
@@ -71,17 +77,26 @@ export async function serveBatch<T, R>(
   const places = admission.enterMore(allowed);
   if (caller !== undefined) caller.calls += places;
   const answers = new Array<R>(messages.length);
+  const kept = memory.hold(principal);
+  let chars = 0;
+  let isTooLarge = false;
   let next = 0;
   const run = async () => {
     while (next < messages.length) {
       const at = next++;
-      answers[at] = await serve(messages[at]!);
+      const answer = answers[at] = await serve(messages[at]!);
+      chars += answer?.length ?? 0;
+      if (chars <= UNCOUNTED_CHARS || kept.tryGrow(chars - kept.chars)) continue;
+      next = messages.length;
+      isTooLarge = true;
     }
   };
   try {
     await Promise.all(Array.from({ length: places + 1 }, run));
+    if (isTooLarge) throw new SluiceError("CLIENT_MEMORY_FULL");
     return answers;
   } finally {
+    kept.close();
     admission.leaveMore(places);
     if (caller !== undefined) caller.calls -= places;
   }

@@ -180,7 +180,7 @@ export async function createApp(
   const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({
     ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams, memory },
-    batchPlaces: { admission, callers },
+    batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
     onStray: (session, text) => {
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });

@@ -108,7 +108,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const rpc = new RpcEndpoint({
     memory,
     ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
-    batchPlaces: { admission, callers },
+    batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
   });
   const restDeps = adminDeps({
