@@ -7,6 +7,7 @@ import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { counterLaunch, groupMembers, processesWith } from "../support/stdio_upstream.ts";
+import { mcpSession } from "../support/mcp_session.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const ENABLED = { STDIO_ENABLED: "true" };
@@ -301,4 +302,28 @@ Deno.test("No process outlives a worker that dies, and its sessions go on with n
   assertEquals(again, counts.map((count) => count === "2" ? "3" : "1"));
   const surviving = counts.filter((count) => count === "2").length;
   await waitFor(() => left() === surviving, { what: `${surviving} processes to be left of those before` });
+});
+
+Deno.test("A program that may run only once serves the clients of every worker, if everybody shares it", async () => {
+  await using sluice = await Sluice.start({ env: { ...ENABLED, WORKERS: "2" } });
+  const folder = await Deno.makeTempDir({ prefix: "sluice_stdio_" });
+  const script = `${folder}/once.sh`;
+  await Deno.writeTextFile(
+    script,
+    `mkdir ${folder}/lock || exit 1\ntrap 'rmdir ${folder}/lock' EXIT\n/bin/sh "$@"\n`,
+  );
+  const { args } = counterLaunch(newMark());
+  const { status } = await registerCounter(sluice, args[2]!, {
+    args: [script, ...args],
+    isolation: "shared",
+  });
+  assertEquals(status, 200);
+  const counts: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    const ask = await mcpSession(`${sluice.url}/mcp`, await sluice.token());
+    counts.push(textOf(await ask("tools/call", { name: "counter-increment", arguments: {} })));
+    counts.push(textOf((await sluice.rpc("tools/call", { name: "counter-increment" })).body));
+  }
+  assertEquals(counts, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+  await Deno.remove(folder, { recursive: true });
 });
