@@ -105,7 +105,8 @@ export class Dispatcher {
     try {
       const answer = await handler(call, message);
       if (!answer.failed) {
-        if (mayHoldLinks(message.method, answer.text)) await noteLinks(this.#caller, call, message, answer);
+        const method = handler === this.#toolAsMethod ? "tools/call" : message.method;
+        if (mayHoldLinks(method, answer.text)) await noteLinks(this.#caller, call, message, answer);
         return answer;
       }
       // Handlers throw the gateway's own errors, so this one is the upstream's.

@@ -16,13 +16,15 @@ export async function noteLinks(
   { text }: RpcAnswer,
 ): Promise<void> {
   const uris = linksIn(text);
-  if (uris.length === 0 || !isObject(params)) return;
+  if (uris.length === 0) return;
   const { scope, principal } = call;
+  const { name, taskId } = isObject(params) ? params : {};
   const upstreamOf: Readonly<Record<string, () => GatewayRow | undefined>> = {
-    "tools/call": () => resolveTool(scope, String(params.name), principal).gateway,
-    "prompts/get": () => resolvePrompt(scope, String(params.name), principal).gateway,
-    "tasks/result": () => findTask(taskIds, call, String(params.taskId))?.gateway,
+    "tools/call": () => resolveTool(scope, String(name), principal).gateway,
+    "prompts/get": () => resolvePrompt(scope, String(name), principal).gateway,
+    "tasks/result": () => findTask(taskIds, call, String(taskId))?.gateway,
   };
-  const gateway = upstreamOf[method]?.();
+  const toolAsMethod = () => resolveTool(scope, method, principal).gateway;
+  const gateway = (upstreamOf[method] ?? toolAsMethod)();
   if (gateway !== undefined) await links.note(call, gateway.id, uris);
 }
