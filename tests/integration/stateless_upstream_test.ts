@@ -83,7 +83,8 @@ async function meet(t: Deno.TestContext, starting: Promise<GatewayUnderTest>): P
     const { body } = await gateway.sluice.api("GET", "/gateways");
     assertEquals([body.length, body[0].stateful, body[0].protocolVersion], [1, false, "2026-07-28"]);
     await using one = await connect(gateway);
-    assertEquals(one.client.getServerVersion()!.name, "sluice");
+    // The virtual server has one upstream, and so that one's name.
+    assertEquals(one.client.getServerVersion()!.name, "conformance-upstream");
     const { tools } = await one.client.listTools();
     assert(tools.some(({ name }) => name === "test_simple_text"));
     assertEquals((await one.call("test_simple_text")).isError, undefined);
