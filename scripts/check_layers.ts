@@ -38,7 +38,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["health"],
     ["."],
   ],
-  catalog: [["snapshot"], ["."]],
+  catalog: [["snapshot"], ["overlay"], ["."]],
   admin: [["rest"], ["gateways", "servers", "entities"], ["imports"], ["."]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],

@@ -12,7 +12,7 @@ const catalog = (version: number) =>
     prompts: [],
     servers: [],
     revokedTokens: [],
-    reservedNames: { tools: [], prompts: [] },
+    removed: [],
   });
 
 async function setUp() {

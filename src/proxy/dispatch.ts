@@ -1,9 +1,11 @@
 // Room `proxy`: MCP methods, independent of HTTP and sessions. Endpoints call `Dispatcher`.
 // This file maps a method to its handler, and the handler's answer or failure to the response.
-import { SluiceError } from "../base/errors.ts";
+import { type ErrorCode, SluiceError } from "../base/errors.ts";
+import type { Scope } from "../catalog/snapshot/catalog.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
+import type { ListName } from "../upstream/list_reader.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
@@ -113,6 +115,8 @@ export class Dispatcher {
       if (call.note !== undefined) call.note.code = codeOf(answer);
       return { text: asUpstreamError(answer.text), failed: true };
     } catch (error) {
+      const scope = call.signal?.aborted ? null : await foundLater(error, call);
+      if (scope !== null) return await this.#serve({ ...call, scope, lists: null }, message);
       return this.failure(call.signal?.aborted ? cancelled(error) : error, call);
     }
   }
@@ -135,6 +139,21 @@ function codeOf({ text }: RpcAnswer): number {
 /** A cancelled call is reported as such, whatever error its signal caused. */
 function cancelled(error: unknown): unknown {
   return error instanceof SluiceError ? error : new SluiceError("REQUEST_CANCELLED", {}, { cause: error });
+}
+
+/** Errors of names that the scope does not have, and the lists where they may be. */
+const MISSED: Partial<Record<ErrorCode, ListName>> = {
+  TOOL_NOT_FOUND: "tools",
+  PROMPT_NOT_FOUND: "prompts",
+  RESOURCE_NOT_FOUND: "resources",
+};
+
+/** The scope in which a name may be found that was not: the client's own sessions may list it by now. Null: there is none. */
+async function foundLater(error: unknown, call: CallContext): Promise<Scope | null> {
+  const list = error instanceof SluiceError ? MISSED[error.code] : undefined;
+  if (list === undefined) return null;
+  const { name, uri } = (error as SluiceError).params;
+  return await (call.lists?.ask(call, list, String(name ?? uri)) ?? null);
 }
 
 const unknownMethod: MethodHandler = (_call, { method }) => {

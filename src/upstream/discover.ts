@@ -2,7 +2,6 @@
 import { SluiceError } from "../base/errors.ts";
 import { isObject } from "../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
-import { type ClientPeer, NOT_ASKABLE } from "./client/client_peer.ts";
 import type { Discovery } from "../store/registry/rows.ts";
 import { asksLater, type Description, introduce, type IntroduceOptions, unionOf } from "./introduction.ts";
 import { type ListLimits, readLists } from "./list_reader.ts";
@@ -21,25 +20,13 @@ export type KnownRevisions = Pick<IntroduceOptions, "protocol" | "protocols">;
 
 const NOTHING_KNOWN: KnownRevisions = { protocol: "auto", protocols: [] };
 
-/**
- * Capabilities that some client may have. Servers offer certain tools only to clients that declare them. A client's own
- * session declares the client's real capabilities.
- */
-const ANY_CLIENT =
-  '{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}';
-
-/** Some servers ask for the roots of every client that declares them, before they list anything. Discovery has none. */
-const CLIENT_WITHOUT_ROOTS: ClientPeer = {
-  notify: () => {},
-  request: (method) =>
-    Promise.resolve(method === "roots/list" ? { text: '{"roots":[]}', failed: false } : NOT_ASKABLE),
-};
-
 /** Limit of an upstream's description of itself, in characters of JSON. Capabilities reach every client of an endpoint. */
 const MAX_INTRODUCTION = 1_048_576;
 
 /**
- * Connects, finds the revisions, reads the lists and closes the session. A list that fails is null, and named in `warnings`.
+ * Connects, finds the revisions, reads the lists and closes the session. A list that fails is null, and named in `warnings`. The
+ * session declares no capabilities of a client, since nobody answers what they allow: the lists have what every client can use. A
+ * client's own session may list more.
  * @throws {SluiceError} UPSTREAM_*
  */
 export async function discover(
@@ -48,13 +35,7 @@ export async function discover(
   known: KnownRevisions = NOTHING_KNOWN,
 ): Promise<Discovery> {
   const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
-  const call = {
-    ...options,
-    ...known,
-    timeoutSetting,
-    clientCapabilities: ANY_CLIENT,
-    client: CLIENT_WITHOUT_ROOTS,
-  };
+  const call = { ...options, ...known, timeoutSetting };
   const introduction = await introduce(transport, call);
   const { channel, session, serverInfo, instructions } = introduction;
   let { capabilities, stateless } = introduction;

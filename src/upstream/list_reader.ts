@@ -21,9 +21,12 @@ export type Lists = Pick<
   "tools" | "resources" | "resourceTemplates" | "prompts" | "skipped" | "warnings" | "listTtlMs"
 >;
 
+/** The capabilities that promise lists. */
+export type ListName = "tools" | "resources" | "prompts";
+
 interface List {
   readonly kind: ListKind;
-  readonly capability: string;
+  readonly capability: ListName;
   readonly method: string;
   /** The member of the result that holds the array. */
   readonly key: "tools" | "resources" | "resourceTemplates" | "prompts";
@@ -92,6 +95,27 @@ export async function readLists(
   }
   if (failures.length > 0 && failures.length === promised.length) throw failures[0];
   return { ...found, skipped: reader.skipped, warnings: reader.warnings, listTtlMs: reader.listTtlMs };
+}
+
+/**
+ * Reads what one capability promises: for resources their templates too.
+ * @throws {SluiceError} UPSTREAM_*
+ */
+export async function readListsOf(
+  name: ListName,
+  session: UpstreamChannel,
+  { upstream, call, limits }: {
+    readonly upstream: string;
+    readonly call: SessionCall;
+    readonly limits: ListLimits;
+  },
+): Promise<ReadonlyMap<ListKind, DiscoveredEntry[]>> {
+  const reader = new ListReader(session, upstream, call, limits);
+  const found = new Map<ListKind, DiscoveredEntry[]>();
+  for (const list of LISTS) {
+    if (list.capability === name) found.set(list.kind, await reader.read(list));
+  }
+  return found;
 }
 
 /** Asks an upstream for its lists that declares none. Some servers declare `{}` and have tools. */

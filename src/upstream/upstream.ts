@@ -21,6 +21,8 @@ import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
 import { SessionOpener } from "./bound/session_opener.ts";
 import { isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
+import type { ListName } from "./list_reader.ts";
+import { listFilter } from "./session/list_filter.ts";
 import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";
 import type { CallerKey } from "./bound/caller_sessions.ts";
 import type { ForwardedCall, LiveCall } from "./bound/forwarded_call.ts";
@@ -32,6 +34,15 @@ import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstre
 export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
 
 const NO_HEADERS = new Headers();
+
+/** A client's own session to an upstream. */
+export interface OwnSession {
+  readonly upstream: Upstream;
+  /** Undefined: it is not open. */
+  readonly opened: UpstreamChannel | undefined;
+  /** @throws {SluiceError} UPSTREAM_* */
+  readonly open: () => Promise<UpstreamChannel>;
+}
 
 export class Upstream {
   readonly id: string;
@@ -67,6 +78,7 @@ export class Upstream {
       hasLogging: () => "logging" in this.capabilities,
       isRetired: () => this.#retired,
       losses: this.#losses,
+      isWatched: () => this.promisesListChanges,
       onLost: () => deps.onSessionLost(this.name),
     };
     this.#clients = new ClientSessions(parts);
@@ -167,6 +179,25 @@ export class Upstream {
    */
   get promisesListChanges(): boolean {
     return this.#transport.kind !== "stdio" && this.#notifications.promisesListChanges;
+  }
+
+  /** The client's own session for such a call; null: another one serves it. */
+  ownSession(call: UpstreamCall): OwnSession | null {
+    const { bound } = call;
+    if (bound === null || this.#retired || this.#profile.isolation !== "session") return null;
+    if (this.#opener.without(call.revision) !== null || bound.isBarredFrom(this.id)) return null;
+    const passed = this.#profile.passthrough.select(call.received);
+    return {
+      upstream: this,
+      opened: this.#clients.opened(bound, passed),
+      open: () => this.#clients.open(bound, passed, call),
+    };
+  }
+
+  /** Whether the client's session receives the upstream's reports of changes of this list. */
+  reports(list: ListName, { client }: BoundSessions): boolean {
+    const canReceive = !this.#isHttp || client.listening;
+    return canReceive && listFilter(this.capabilities)[`${list}ListChanged`];
   }
 
   /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */

@@ -387,24 +387,6 @@ Deno.test("A process is not offered a sessionless client for its tasks, and hear
   assertEquals(heard, { ...expected, [META.clientCapabilities]: { extensions: { "a/b": {} } } });
 });
 
-Deno.test("discover() answers a question for the roots that it declares, and refuses the others", async () => {
-  const script: Script = (said, peer) => {
-    const reaction = sessionScript(REFUSED)(said, peer);
-    if (said.method === "notifications/initialized") {
-      peer.says({ id: "r", method: "roots/list" });
-      peer.says({ id: "s", method: "sampling/createMessage", params: {} });
-    }
-    return reaction;
-  };
-  const fake = new FakePeers(systemClock, script);
-  await discover(fake.transport(), OPTIONS);
-  const answers = fake.peers[0]!.heard.filter(({ id }) => typeof id === "string") as unknown[];
-  assertEquals(answers, [
-    { jsonrpc: "2.0", id: "r", result: { roots: [] } },
-    { jsonrpc: "2.0", id: "s", error: { code: -32601, message: "Method not found" } },
-  ]);
-});
-
 Deno.test("No process only listens for changes of lists; what one announces as it starts tells nothing new", async () => {
   const changes: string[] = [];
   const script: Script = (said, peer) => {

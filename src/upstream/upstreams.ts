@@ -7,7 +7,7 @@ import type { BoundSessions } from "./bound/bound_sessions.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
 import type { SessionTransfer } from "./session/upstream_channel.ts";
 import type { Transports, TransportTarget } from "./transports.ts";
-import { Upstream, type UpstreamDeps } from "./upstream.ts";
+import { type OwnSession, Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
 
 export interface UpstreamsDeps {
   readonly transports: Pick<Transports, "make">;
@@ -148,6 +148,12 @@ export class Upstreams {
   usable(): Upstream[] {
     return [...this.#entries.values()].map(({ upstream }) => upstream)
       .filter((upstream) => upstream instanceof Upstream);
+  }
+
+  /** The client's own session for a call to an upstream; null: another one serves it, or none can. */
+  ownSession(gatewayId: string, call: UpstreamCall): OwnSession | null {
+    const upstream = this.#entries.get(gatewayId)?.upstream;
+    return upstream instanceof Upstream && !upstream.isDown ? upstream.ownSession(call) : null;
   }
 
   /** Whether calls to an upstream fail at once: its circuit breaker is open, or its credentials are unusable. */

@@ -8,6 +8,7 @@ import { canLeaveOut } from "../support/programs.ts";
 import { RedisServer } from "../support/redis.ts";
 import type { Sluice } from "../support/sluice.ts";
 import { known, withTwo } from "../support/two_replicas.ts";
+import { UnlockingUpstream } from "../support/unlocking_upstream.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -73,9 +74,11 @@ Deno.test("Of two replicas each answers for the other's sessions; when one dies,
 
 Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answered at another replica", async () => {
   await using upstream = await startEverything();
+  await using asking = UnlockingUpstream.start({ asks: true });
   await withTwo(async (one, other, token) => {
     await one.registerUpstream("everything", upstream.url);
-    await known(other, "everything-echo");
+    await one.registerUpstream("asking", asking.url);
+    await known(other, "asking-ask");
 
     const bearer = { authorization: `Bearer ${token}` };
     const id = await openSession(one, { token });
@@ -123,7 +126,7 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answere
     await until('"id":"over-sse"');
     await events.cancel();
 
-    const name = "everything-trigger-elicitation-request";
+    const name = "asking-ask";
     const ask = async (replica: Sluice, more: Record<string, unknown>) => {
       const _meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -146,7 +149,7 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answere
     const [key] = Object.keys(asked.inputRequests);
     const answer = {
       requestState: asked.requestState,
-      inputResponses: { [key!]: { action: "accept", content: { name: "ann", check: true } } },
+      inputResponses: { [key!]: { action: "accept", content: { name: "ann" } } },
     };
     const { result } = await ask(other, answer);
     assert(JSON.stringify(result).includes("ann"), JSON.stringify(result));

@@ -12,7 +12,7 @@ interface Tool {
 const RPC_HEADERS = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 
 /** tools/list by raw fetch, so that no SDK drops fields: from an endpoint that may keep sessions. */
-async function rawTools(url: string, token?: string): Promise<Tool[]> {
+async function rawTools(url: string, token?: string, capabilities = {}): Promise<Tool[]> {
   const headers: Record<string, string> = {
     ...RPC_HEADERS,
     ...(token ? { authorization: `Bearer ${token}` } : {}),
@@ -27,8 +27,7 @@ async function rawTools(url: string, token?: string): Promise<Tool[]> {
   };
   const params = {
     protocolVersion: "2025-11-25",
-    // Of a client that can be asked everything: the server has more tools for such.
-    capabilities: { roots: {}, sampling: {}, elicitation: { form: {}, url: {} } },
+    capabilities,
     clientInfo: { name: "raw", version: "1" },
   };
   await post({ jsonrpc: "2.0", id: 1, method: "initialize", params });
@@ -45,6 +44,8 @@ gatewayTest(NAME, async (start, t) => {
   const token = await sluice.token();
   const gateway = await sluice.registerUpstream("everything", upstream.url);
   const direct = await rawTools(upstream.url);
+  // The server has more tools for a client that can be asked everything.
+  const capable = { roots: {}, sampling: {}, elicitation: { form: {}, url: {} } };
 
   await t.step("registration reports what it found", () => {
     assertEquals(gateway.toolCount, direct.length);
@@ -58,6 +59,13 @@ gatewayTest(NAME, async (start, t) => {
     assertEquals(listed, direct.map((tool) => ({ ...tool, name: `everything-${slug(tool.name)}` })));
     const byRpc = await sluice.rpc("tools/list");
     assertEquals(byRpc.body.result.tools, listed);
+    const more = await rawTools(upstream.url, undefined, capable);
+    assert(more.length > direct.length);
+    const byName = (tools: Tool[]) => tools.toSorted((a, b) => a.name < b.name ? -1 : 1);
+    assertEquals(
+      byName(await rawTools(`${sluice.url}/mcp`, token, capable)),
+      byName(more.map((tool) => ({ ...tool, name: `everything-${slug(tool.name)}` }))),
+    );
   });
 
   await t.step("tools/call works by /rpc, by both names and as a method", async () => {

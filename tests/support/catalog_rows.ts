@@ -151,7 +151,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     prompts: [],
     servers: [],
     revokedTokens: [],
-    reservedNames: { tools: [], prompts: [] },
+    removed: [],
     ...given,
   };
 }

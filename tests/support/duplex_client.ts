@@ -13,6 +13,7 @@ import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { principal, settle } from "./fakes.ts";
 import { request } from "./mcp_server.ts";
+import { ownListsDeps } from "./own_lists.ts";
 import { claimsOf, sessionlessParts } from "./sessionless_parts.ts";
 
 export interface DuplexServerOptions {
@@ -55,6 +56,7 @@ export async function duplexServer(
     clock,
     expiry,
     memory,
+    lists: ownListsDeps({ clock, memory, catalog: () => catalog, upstreams: plane.upstreams }),
     maxJsonDepth: 20,
     clientRequestTimeoutMs: 60_000,
     sessionless: { ...sessionless, pendingElsewhere },

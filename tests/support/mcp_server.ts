@@ -15,6 +15,7 @@ import { dataPlane } from "./data_plane.ts";
 import type { FakeUpstream } from "./fake_upstream.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { TaskIds } from "../../src/proxy/tasks/task_ids.ts";
+import { ownListsDeps } from "./own_lists.ts";
 import { principal } from "./fakes.ts";
 
 export async function mcpServer(
@@ -30,6 +31,7 @@ export async function mcpServer(
   const ids = new SessionIds("secret");
   const records = new MemoryCache(clock);
   const memory = new ClientMemory(Infinity);
+  let catalog = plane.catalog;
   const sessions = new DownstreamSessions({
     ids,
     records,
@@ -42,9 +44,9 @@ export async function mcpServer(
     taskIds: new TaskIds("secret"),
     expiry: new TokenExpiry(clock),
     memory,
+    lists: ownListsDeps({ clock, memory, catalog: () => catalog, upstreams: plane.upstreams }),
     turns: new CallerTurns(5),
   });
-  let catalog = plane.catalog;
   const strays: [session: string, text: string][] = [];
   const http = new StreamableHttp({
     dispatcher: plane.dispatcher,

@@ -621,8 +621,9 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     await registry.tools.update(tool!.id, { tags: ["reviewed"] });
     await registry.prompts.update(prompt!.id, { enabled: false });
     await registry.saveDiscovery(id, discovery({}), naming);
-    const reserved = async () => (await registry.readCatalog()).reservedNames;
-    assertEquals(await reserved(), { tools: ["one-a"], prompts: ["one-p"] });
+    const removedNames = async () =>
+      (await registry.readCatalog()).removed.map(({ kind, row }) => `${kind} ${row.name}`).sort();
+    assertEquals(await removedNames(), ["prompt one-p", "tool one-a"]);
     const removed = await registry.tombstones.list(id);
     assertEquals(
       removed.map(({ id, kind, name, enabled }) => [id, kind, name, enabled]).sort(),
@@ -636,7 +637,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await registry.readCatalogVersion(), version);
     assertEquals(await registry.tombstones.delete(id, tool!.id), true);
     assertEquals(await registry.readCatalogVersion(), version + 1);
-    assertEquals(await reserved(), { tools: [], prompts: ["one-p"] });
+    assertEquals(await removedNames(), ["prompt one-p"]);
   });
 
   registryTest("what comes back does not take the name of another", async (registry) => {

@@ -5,6 +5,7 @@ import type {
   GatewayRow,
   OfferedRevisions,
   PromptRow,
+  RemovedEntry,
   ServerRow,
   ToolRow,
 } from "../../store/registry/rows.ts";
@@ -27,6 +28,10 @@ export class Catalog {
   readonly all: Scope;
   /** All registered upstreams in registration order. */
   readonly gateways: readonly GatewayRow[];
+  /** Of tools and prompts, at the endpoints that show everything. */
+  readonly naming: ServerRow["naming"];
+  /** What operators have decided about entries that upstreams no longer list. */
+  readonly removed: readonly RemovedEntry[];
   /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
@@ -44,6 +49,8 @@ export class Catalog {
     } = {},
   ) {
     this.version = rows.version;
+    this.naming = naming;
+    this.removed = rows.removed;
     this.revokedTokens = new Set(rows.revokedTokens);
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
     const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));
@@ -57,10 +64,12 @@ export class Catalog {
     );
     const templates = new Collection(rows.resources.filter(isTemplate), gateways, templateEntry);
     const slugs = registered.map(({ slug }) => slug);
-    const names = (rows: readonly (ToolRow | PromptRow)[], reserved: readonly string[]) =>
-      new RegistryNames([...rows.map(({ name }) => name), ...reserved], slugs);
-    const allToolNames = names(rows.tools, rows.reservedNames.tools);
-    const allPromptNames = names(rows.prompts, rows.reservedNames.prompts);
+    const names = (kind: "tool" | "prompt", rows: readonly (ToolRow | PromptRow)[]) => {
+      const removed = this.removed.filter((entry) => entry.kind === kind);
+      return new RegistryNames([...rows, ...removed.map(({ row }) => row)].map(({ name }) => name), slugs);
+    };
+    const allToolNames = names("tool", rows.tools);
+    const allPromptNames = names("prompt", rows.prompts);
 
     const scopeOf = (
       server: ServerRow | null,

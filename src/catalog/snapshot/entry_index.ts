@@ -67,6 +67,11 @@ export class EntryIndex<E extends Entry<EntityRow>> {
     return sees(entry) && !this.#isHidden(entry, sees);
   }
 
+  /** The same index with other entries. @param all as for the constructor */
+  with(all: readonly E[]): EntryIndex<E> {
+    return new EntryIndex(all, this.#registryNames);
+  }
+
   /** The tool or prompt with this name, enabled or not. */
   get(key: string): E | undefined {
     return this.#byKey.get(key);

@@ -36,6 +36,27 @@ export function growsByItself({ gatewayIds, memberTags }: Selection): boolean {
   return gatewayIds.length > 0 || memberTags.length > 0;
 }
 
+/** The names by which `excluded` may mean an entry. */
+function namesOf(row: ToolRow | ResourceRow | PromptRow): readonly string[] {
+  return "uri" in row ? [row.uri, row.name, row.customName ?? row.name] : [row.name, row.originalName];
+}
+
+/** Whether an upstream or a tag brings this entry into the server. */
+export function bringsIn(
+  { gatewayIds, memberTags, excluded }: Selection,
+  row: ToolRow | ResourceRow | PromptRow,
+  gateway: GatewayRow,
+): boolean {
+  if (namesOf(row).some((name) => excluded.includes(name))) return false;
+  return gatewayIds.includes(gateway.id) ||
+    [...row.tags, ...gateway.tags].some((tag) => memberTags.includes(tag));
+}
+
+/** Whether the server takes whatever the upstream lists. */
+export function takesAllOf({ gatewayIds, memberTags }: Selection, gateway: GatewayRow): boolean {
+  return gatewayIds.includes(gateway.id) || gateway.tags.some((tag) => memberTags.includes(tag));
+}
+
 export class Membership {
   readonly #entries: Entries;
   #tools: EntriesByOrigin<ToolRow> | undefined;
@@ -51,25 +72,19 @@ export class Membership {
     if (!growsByItself(server)) return server;
     const { gateways, tools, resources, prompts } = this.#entries;
     const excluded = new Set(server.excluded);
-    const all = <Row extends EntryRow>(
+    const all = <Row extends ToolRow | ResourceRow | PromptRow>(
       ids: readonly string[],
       entries: EntriesByOrigin<Row>,
-      namesOf: (row: Row) => readonly string[],
     ) => {
       const brought = entries.selectedBy(server).filter((row) =>
         !namesOf(row).some((name) => excluded.has(name))
       );
       return [...new Set([...ids, ...brought.map(({ id }) => id)])];
     };
-    const names = ({ name, originalName }: ToolRow | PromptRow) => [name, originalName];
     return {
-      toolIds: all(server.toolIds, this.#tools ??= new EntriesByOrigin(tools, gateways), names),
-      resourceIds: all(
-        server.resourceIds,
-        this.#resources ??= new EntriesByOrigin(resources, gateways),
-        ({ uri, name, customName }) => [uri, name, customName ?? name],
-      ),
-      promptIds: all(server.promptIds, this.#prompts ??= new EntriesByOrigin(prompts, gateways), names),
+      toolIds: all(server.toolIds, this.#tools ??= new EntriesByOrigin(tools, gateways)),
+      resourceIds: all(server.resourceIds, this.#resources ??= new EntriesByOrigin(resources, gateways)),
+      promptIds: all(server.promptIds, this.#prompts ??= new EntriesByOrigin(prompts, gateways)),
     };
   }
 }

@@ -38,6 +38,7 @@ export class Scope implements Omit<ScopeParts, "offered"> {
   readonly revisions: EndpointRevisions;
   /** The whole catalog. */
   readonly whole: Scope;
+  readonly #parts: ScopeParts;
   /** All upstreams of the catalog in registration order. */
   readonly #registered: readonly GatewayRow[];
   #capabilities: Capabilities | undefined;
@@ -54,9 +55,19 @@ export class Scope implements Omit<ScopeParts, "offered"> {
     this.templates = parts.templates;
     this.prompts = parts.prompts;
     this.conflicts = parts.conflicts;
+    this.#parts = parts;
     this.#registered = registered;
     const indexes = [this.tools, this.resources, this.templates, this.prompts];
     this.revisions = endpointRevisions(parts.offered, indexes.flatMap(({ gateways }) => gateways));
+  }
+
+  /** The same endpoint with other entries. */
+  with(entries: Partial<Pick<ScopeParts, "tools" | "resources" | "templates" | "prompts">>): Scope {
+    return new Scope(
+      { ...this.#parts, ...entries },
+      this.#registered,
+      this.whole === this ? undefined : this.whole,
+    );
   }
 
   /**

@@ -13,6 +13,10 @@ export interface TemplateEntry extends Entry<ResourceRow> {
 export class TemplateIndex extends EntryIndex<TemplateEntry> {
   #byPrecedence: readonly TemplateEntry[] | undefined;
 
+  override with(all: readonly TemplateEntry[]): TemplateIndex {
+    return new TemplateIndex(all);
+  }
+
   /** All templates, including disabled ones, in the order in which they claim URIs. */
   get byPrecedence(): readonly TemplateEntry[] {
     return this.#byPrecedence ??= this.all.toSorted(byPrecedence);

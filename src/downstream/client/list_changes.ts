@@ -25,6 +25,8 @@ export interface ListListener {
   hears(method: ListChangedMethod): boolean;
   /** @param message JSON text */
   notify(message: string): void;
+  /** Follows the new catalog itself, because its own sessions list other things. @returns false: it sees what others see */
+  follows?(catalog: Catalog): boolean;
 }
 
 interface Kind {
@@ -53,16 +55,28 @@ export function announceListChanges(
   const changes = new Map<string, readonly Kind[]>();
   for (const listener of listeners) {
     const { serverId, principal } = listener;
-    if (principal === null) continue;
+    if (principal === null || listener.follows?.(after) === true) continue;
     const key = JSON.stringify([serverId, visibilityKey(principal)]);
     let changed = changes.get(key);
     if (changed === undefined) {
       changes.set(key, changed = changedKinds(before, after, { serverId, principal }));
     }
-    for (const { method, permission } of changed) {
-      if (!listener.hears(method) || !includesPermission(principal, permission)) continue;
-      listener.notify(notificationText(method));
-    }
+    notifyOf(changed, listener);
+  }
+}
+
+/** Notifies one client whose lists differ between two scopes. */
+export function announceScopeChange(listener: ListListener, before: Scope, after: Scope): void {
+  if (before !== after && listener.principal !== null) {
+    notifyOf(changedIn(before, after, listener.principal), listener);
+  }
+}
+
+function notifyOf(changed: readonly Kind[], listener: ListListener): void {
+  const { principal } = listener;
+  for (const { method, permission } of changed) {
+    if (principal === null || !listener.hears(method) || !includesPermission(principal, permission)) continue;
+    listener.notify(notificationText(method));
   }
 }
 
@@ -72,11 +86,13 @@ function changedKinds(
   reacher: { readonly serverId: string | null; readonly principal: Principal },
 ): readonly Kind[] {
   const scope = reachedScope(after, reacher);
-  if (scope === null) return [];
-  const former = reachedScope(before, reacher);
+  return scope === null ? [] : changedIn(reachedScope(before, reacher), scope, reacher.principal);
+}
+
+function changedIn(former: Scope | null, scope: Scope, principal: Principal): readonly Kind[] {
   return KINDS.filter(({ indexesIn }) => {
     const formerly = former === null ? [] : indexesIn(former);
-    return indexesIn(scope).some((index, i) => !isSameList(formerly[i], index, reacher.principal));
+    return indexesIn(scope).some((index, i) => !isSameList(formerly[i], index, principal));
   });
 }
 

@@ -43,6 +43,7 @@ import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts
 import type { CloseReason, DuplexAddress, DuplexChannel } from "./client_channel.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
+import { OwnLists, type OwnListsDeps } from "../client/own_lists.ts";
 import { noteRequest } from "../exchange/request_note.ts";
 import type { Listener } from "../sessionless/listeners.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
@@ -55,6 +56,7 @@ export interface DuplexDeps extends ConnectionTokenDeps {
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify" | "review">;
   readonly memory: ClientMemory;
+  readonly lists: OwnListsDeps;
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly callers: Callers;
   readonly errors: ErrorReporter;
@@ -91,7 +93,7 @@ export class DuplexSession implements ListListener {
   readonly #sessionless: SessionlessCalls;
   readonly #calls = new Map<string, Cancellation>();
   /** As of `initialize`. */
-  #client: ClientSide & { readonly revision: SessionRevision } | null = null;
+  #client: ClientSide & { readonly revision: SessionRevision; readonly lists: OwnLists } | null = null;
   #underWay = 0;
   /** Set while the session drains: it takes no requests, and closes when those under way are answered. */
   #closeReason: CloseReason | null = null;
@@ -132,6 +134,10 @@ export class DuplexSession implements ListListener {
 
   notify(message: string): void {
     this.#channel.send(message);
+  }
+
+  follows(catalog: Catalog): boolean {
+    return this.#client?.lists.follow(catalog) ?? false;
   }
 
   /** Takes a text of the client. Faults are reported on the channel. */
@@ -181,6 +187,7 @@ export class DuplexSession implements ListListener {
     if (this.#client !== null) {
       const isBarred = (upstreamId: string) => barrierTo(catalog, reacher, upstreamId) !== null;
       this.#deps.upstreams.review(this.#client.bound, isBarred);
+      this.#client.lists.review(catalog);
     }
     if (reachedScope(catalog, reacher) === null) this.drain("gone");
   }
@@ -341,21 +348,25 @@ export class DuplexSession implements ListListener {
     const state = new ClientState({ capabilities: said.clientCapabilities, peer: this.#peer, memory });
     // From here on the channel also carries messages that belong to no call.
     state.listening = true;
+    const bound = new BoundSessions(state);
     this.#client = {
       revision: said.revision,
-      bound: new BoundSessions(state),
+      bound,
+      lists: new OwnLists(this.#deps.lists, this, bound, this.#address.principal),
       questions: this.#questions,
       calls: this.#calls,
     };
   }
 
   #context({ principal, received }: Sender): CallContext {
+    const scope = scopeFor(this.#deps.catalog(), principal, this.#address.serverId);
     return {
       principal,
-      scope: scopeFor(this.#deps.catalog(), principal, this.#address.serverId),
+      scope: this.#client?.lists.over(scope) ?? scope,
       revision: this.#client?.revision ?? ASSUMED_REVISION,
       toolsAsMethods: false,
       bound: this.#client?.bound ?? null,
+      lists: this.#client?.lists ?? null,
       received,
       client: this.#peer,
     };

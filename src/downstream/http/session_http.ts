@@ -219,13 +219,15 @@ export class StreamableHttp {
     session: DownstreamSession | null,
     more: Pick<CallContext, "client"> = {},
   ): CallContext {
+    const scope = this.#scope(principal, serverId);
     return {
       principal,
-      scope: this.#scope(principal, serverId),
+      scope: session?.lists.over(scope) ?? scope,
       revision: session?.revision ??
         (isSessionRevision(protocolVersion) ? protocolVersion : ASSUMED_REVISION),
       toolsAsMethods: false,
       bound: session?.bound ?? null,
+      lists: session?.lists ?? null,
       received: headers,
       note,
       ...more,

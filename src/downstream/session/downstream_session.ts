@@ -20,6 +20,7 @@ import { EventStream } from "../exchange/event_stream.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
 import { RecordWrites } from "./record_writes.ts";
 import type { ListListener } from "../client/list_changes.ts";
+import { OwnLists, type OwnListsDeps } from "../client/own_lists.ts";
 import type { CountedSession } from "./session_limits.ts";
 import type { SessionOwner } from "./session_id.ts";
 
@@ -32,6 +33,7 @@ export interface SessionParts {
   readonly taskIds: TaskIds;
   readonly expiry: TokenExpiry;
   readonly memory: ClientMemory;
+  readonly lists: OwnListsDeps;
   /** Ends the session because memory is short. */
   readonly onShed: (session: DownstreamSession) => void;
   /** Writes the state that outlives the worker. Resolves with the characters written. */
@@ -43,6 +45,8 @@ const BASE_CHARS = 1_300;
 
 export class DownstreamSession implements CountedSession, ListListener {
   readonly bound: BoundSessions;
+  /** What the client's upstream sessions list in place of the catalog. */
+  readonly lists: OwnLists;
   /** The events that were sent to the client. */
   readonly log: EventLog;
   /** Requests of upstreams to the client. */
@@ -66,8 +70,9 @@ export class DownstreamSession implements CountedSession, ListListener {
     readonly owner: SessionOwner,
     state: PersistedSession,
     public lastUsedAt: number,
-    { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, onShed, persist }: SessionParts,
+    parts: SessionParts,
   ) {
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, onShed, persist } = parts;
     this.#expiry = expiry;
     this.#memory = memory;
     this.log = new EventLog(memory, owner);
@@ -90,6 +95,7 @@ export class DownstreamSession implements CountedSession, ListListener {
         onChange: () => writes.changed(),
       }),
     );
+    this.lists = new OwnLists(parts.lists, this, this.bound, owner);
   }
 
   get serverId(): string | null {
@@ -108,6 +114,7 @@ export class DownstreamSession implements CountedSession, ListListener {
     const isBarred = (upstreamId: string) => barrierTo(catalog, this, upstreamId) !== null;
     upstreams.review(this.bound, isBarred);
     this.log.forgetOf(isBarred);
+    this.lists.review(catalog);
     return reachedScope(catalog, this) !== null;
   }
 
@@ -139,6 +146,10 @@ export class DownstreamSession implements CountedSession, ListListener {
 
   hears(): boolean {
     return this.isListening;
+  }
+
+  follows(catalog: Catalog): boolean {
+    return this.lists.follow(catalog);
   }
 
   /** Sends a message that belongs to no call, on one stream only (2025-11-25, transports, "Multiple Connections"). */

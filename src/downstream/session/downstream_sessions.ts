@@ -12,6 +12,7 @@ import type { Cache } from "../../cache/cache.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { receive } from "../client/client_messages.ts";
+import type { OwnListsDeps } from "../client/own_lists.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
 import { RESTART_RETRY_MS, RETRY_MS } from "../exchange/event_log.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
@@ -46,6 +47,7 @@ export interface SessionsOptions {
   readonly expiry: TokenExpiry;
   readonly limits: SessionLimitsOptions;
   readonly memory: ClientMemory;
+  readonly lists: OwnListsDeps;
   /** Records of a caller share the database, or Redis, with others. */
   readonly turns: CallerTurns;
 }
@@ -246,7 +248,7 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, principal, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, lists } = this.#options;
     const session = new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
@@ -254,6 +256,7 @@ export class DownstreamSessions {
       taskIds,
       expiry,
       memory,
+      lists,
       onShed: (ended) => this.#endSoon(ended),
       persist: (session) => this.#persist(session),
     });

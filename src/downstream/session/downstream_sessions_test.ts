@@ -2,6 +2,7 @@ import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeUpstream } from "../../../tests/support/fake_upstream.ts";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { ownListsDeps } from "../../../tests/support/own_lists.ts";
 import { principal, settle } from "../../../tests/support/fakes.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -37,6 +38,7 @@ function setUp() {
       taskIds: new TaskIds("secret"),
       expiry: new TokenExpiry(clock),
       memory: new ClientMemory(Infinity),
+      lists: ownListsDeps(),
       turns: new CallerTurns(5),
     });
   const find = (

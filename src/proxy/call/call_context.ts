@@ -6,9 +6,20 @@ import type { Scope } from "../../catalog/snapshot/catalog.ts";
 import type { RequestMessage } from "../../mcp/json_rpc.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
+import type { ListName } from "../../upstream/list_reader.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";
+
+/** What the client's own upstream sessions list, where that may differ from the catalog. */
+export interface SessionLists {
+  /**
+   * Asks the sessions whose lists may differ.
+   * @param missed a name or URI of the client that the scope does not have; null: the client lists
+   * @returns the scope then; null: there is nothing to ask
+   */
+  ask(call: CallContext, list: ListName, missed: string | null): Promise<Scope> | null;
+}
 
 export interface CallContext {
   readonly principal: Principal;
@@ -19,6 +30,8 @@ export interface CallContext {
   readonly toolsAsMethods: boolean;
   /** The downstream session's own upstream sessions; null for a call without a session. */
   readonly bound: BoundSessions | null;
+  /** Absent for a call without a session. */
+  readonly lists?: SessionLists | null;
   /** The capabilities of a client without a session, as JSON text. */
   readonly clientCapabilities?: string;
   /** The headers of the request; `Headers` satisfies it. */

@@ -9,6 +9,7 @@ import { LIST_TTL_MS } from "../call/sessionless_result.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { CallContext, MethodHandler } from "../call/call_context.ts";
 import type { ListCursors, ListOf } from "../call/list_cursor.ts";
+import type { ListName } from "../../upstream/list_reader.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** The key in a list's `_meta` that names upstreams whose entries are unusable now. */
@@ -23,16 +24,28 @@ export interface ListPaging {
 interface List {
   /** The member of the result that holds the array. */
   readonly key: string;
+  readonly name: ListName;
   readonly permission: Permission;
   readonly indexIn: (scope: Scope) => EntryIndex<Entry<EntityRow>>;
 }
 
 const LISTS: Readonly<Record<string, List>> = {
-  "tools/list": { key: "tools", permission: "tools.read", indexIn: ({ tools }) => tools },
-  "prompts/list": { key: "prompts", permission: "prompts.read", indexIn: ({ prompts }) => prompts },
-  "resources/list": { key: "resources", permission: "resources.read", indexIn: ({ resources }) => resources },
+  "tools/list": { key: "tools", name: "tools", permission: "tools.read", indexIn: ({ tools }) => tools },
+  "prompts/list": {
+    key: "prompts",
+    name: "prompts",
+    permission: "prompts.read",
+    indexIn: ({ prompts }) => prompts,
+  },
+  "resources/list": {
+    key: "resources",
+    name: "resources",
+    permission: "resources.read",
+    indexIn: ({ resources }) => resources,
+  },
   "resources/templates/list": {
     key: "resourceTemplates",
+    name: "resources",
     permission: "resources.read",
     indexIn: ({ templates }) => templates,
   },
@@ -46,10 +59,16 @@ export function listHandlers(
   return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };
-    const index = list.indexIn(call.scope);
-    const page = pageOf(index, call, of, paging, isObject(params) ? params.cursor ?? undefined : undefined);
-    const ttl = call.revision === STATELESS_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
-    return { text: render(caller, list.key, page, ttl), failed: false };
+    const cursor = isObject(params) ? params.cursor ?? undefined : undefined;
+    const answer = (scope: Scope) => {
+      const index = list.indexIn(scope);
+      const page = pageOf(index, call, of, paging, cursor);
+      const ttl = call.revision === STATELESS_REVISION ? `,"ttlMs":${ttlMsOf(index)}` : "";
+      return { text: render(caller, list.key, page, ttl), failed: false };
+    };
+    // Further pages belong to the list of the first one.
+    const asked = cursor === undefined ? call.lists?.ask(call, list.name, null) ?? null : null;
+    return asked === null ? answer(call.scope) : asked.then(answer);
   }]);
 }
 

@@ -115,7 +115,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           prompts: await snapshot.prompts.list(),
           servers: await snapshot.servers.list(),
           revokedTokens: await snapshot.revokedTokens.ids(),
-          reservedNames: await snapshot.tombstones.names(),
+          removed: await snapshot.tombstones.all(),
         };
       }, { readOnly: true }),
     readCatalogVersion: async () => {

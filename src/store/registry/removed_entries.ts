@@ -66,12 +66,7 @@ export class RemovedEntries<Row extends EntryRow> {
       sql`SELECT entry_key, visibility, team_id, owner_email, fields FROM removed_entries
           WHERE gateway_id = ${this.gateway.id} AND kind = ${this.kind} ORDER BY removed_at, entry_id`,
     );
-    return new Map(records.map((record) => [record.entry_key, {
-      ...JSON.parse(record.fields),
-      visibility: record.visibility,
-      teamId: record.team_id,
-      ownerEmail: record.owner_email,
-    }]));
+    return new Map(records.map((record) => [record.entry_key, rowOf<Row>(record)]));
   }
 
   /** Keeps the rows about which an operator has decided something. Must run before they are deleted. */
@@ -155,12 +150,21 @@ export class RemovedEntries<Row extends EntryRow> {
   }
 }
 
-interface Tombstone {
-  readonly entry_key: string;
+/** The columns that hold a row. Accounts and teams that are deleted or renamed change some of them. */
+export interface TombstoneFields {
   readonly visibility: string;
   readonly team_id: string | null;
   readonly owner_email: string | null;
   readonly fields: string;
+}
+
+interface Tombstone extends TombstoneFields {
+  readonly entry_key: string;
+}
+
+/** The row as it was when it vanished, without its definitions. */
+export function rowOf<Row>({ fields, visibility, team_id, owner_email }: TombstoneFields): Row {
+  return { ...JSON.parse(fields), visibility, teamId: team_id, ownerEmail: owner_email };
 }
 
 interface Member {

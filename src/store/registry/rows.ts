@@ -186,10 +186,16 @@ export interface ServerRow extends EntityRow {
   readonly excluded: readonly string[];
 }
 
-/** Names of tools and prompts that their upstreams have dropped. */
-export interface ReservedNames {
-  readonly tools: readonly string[];
-  readonly prompts: readonly string[];
+/** An entry that its upstream no longer lists, and that an operator has decided something about. */
+export interface RemovedEntry {
+  readonly gatewayId: string;
+  readonly kind: EntryKind;
+  /** The upstream's name, or the URI. */
+  readonly key: string;
+  /** The row as it was, without the upstream's definition. */
+  readonly row: Omit<ToolRow | ResourceRow | PromptRow, "definition" | "sessionDefinition">;
+  /** The virtual servers for which it was chosen. */
+  readonly serverIds: readonly string[];
 }
 
 /** Everything that the data plane reads, in one version. */
@@ -202,7 +208,8 @@ export interface CatalogRows {
   readonly servers: readonly ServerRow[];
   /** The ids (`jti`) of revoked tokens. */
   readonly revokedTokens: readonly string[];
-  readonly reservedNames: ReservedNames;
+  /** The names of those tools and prompts are reserved. */
+  readonly removed: readonly RemovedEntry[];
 }
 
 /** The lists of an upstream in the upstream's order. A list is null if it could not be read. */

@@ -2,7 +2,8 @@
 // its upstream has dropped must not reach another upstream, which has that name for a tool of its own.
 import { type Database, sql } from "../sql/sql.ts";
 import { raiseCatalogVersion } from "./entities.ts";
-import type { EntryKind, ReservedNames } from "./rows.ts";
+import { rowOf, type TombstoneFields } from "./removed_entries.ts";
+import type { EntryKind, RemovedEntry } from "./rows.ts";
 
 /** An entry that its upstream no longer lists, and that an operator has decided something about. */
 export interface TombstoneRow {
@@ -47,16 +48,25 @@ export class Tombstones {
     });
   }
 
-  /** The registry names that tombstones reserve. */
-  async names(): Promise<ReservedNames> {
-    const names = { tools: [] as string[], prompts: [] as string[] };
-    const records = await this.#database.query<Pick<TombstoneRecord, "kind" | "fields">>(
-      sql`SELECT kind, fields FROM removed_entries WHERE kind IN ('tool', 'prompt')`,
+  /** All of them, with the virtual servers that have chosen them. */
+  async all(): Promise<RemovedEntry[]> {
+    const records = await this.#database.query<FullRecord>(
+      sql`SELECT entry_id, gateway_id, kind, entry_key, visibility, team_id, owner_email, fields FROM removed_entries`,
     );
-    for (const { kind, fields } of records) {
-      names[kind === "tool" ? "tools" : "prompts"].push(JSON.parse(fields).name);
-    }
-    return names;
+    if (records.length === 0) return [];
+    const members = Map.groupBy(
+      await this.#database.query<{ entry_id: string; server_id: string }>(
+        sql`SELECT entry_id, server_id FROM removed_members`,
+      ),
+      (member) => member.entry_id,
+    );
+    return records.map((record) => ({
+      gatewayId: record.gateway_id,
+      kind: record.kind,
+      key: record.entry_key,
+      row: rowOf(record),
+      serverIds: members.get(record.entry_id)?.map((member) => member.server_id) ?? [],
+    }));
   }
 }
 
@@ -66,6 +76,13 @@ interface TombstoneRecord {
   readonly entry_key: string;
   readonly fields: string;
   readonly removed_at: string;
+}
+
+interface FullRecord extends TombstoneFields {
+  readonly entry_id: string;
+  readonly gateway_id: string;
+  readonly kind: EntryKind;
+  readonly entry_key: string;
 }
 
 function isNamed(kind: EntryKind): boolean {

@@ -17,6 +17,16 @@ export interface BoundUpstream {
   readonly isRetired: () => boolean;
 }
 
+/** Follows what a client's own sessions list. */
+export interface OwnListsWatch {
+  /** A session has reported changed lists; `method` is the notification's method. */
+  changed(upstreamId: string, method: string, session: UpstreamChannel): void;
+  /** A session was opened, perhaps in place of one that was lost. */
+  opened(upstreamId: string, session: UpstreamChannel): void;
+  /** The client has ended. */
+  end(): void;
+}
+
 interface BoundSession {
   readonly upstream: BoundUpstream;
   readonly opening: Promise<UpstreamChannel>;
@@ -34,6 +44,8 @@ export class BoundSessions {
   readonly #releases = new Map<string, () => void>();
   /** Upstreams that a review has closed and that are not open again. */
   readonly #closed = new Set<string>();
+  /** Null: what these sessions report of lists concerns everybody. */
+  lists: OwnListsWatch | null = null;
   #isBarred: (upstreamId: string) => boolean = () => false;
   #tenant: string | undefined;
   #ended = false;
@@ -147,6 +159,7 @@ export class BoundSessions {
   /** Closes every upstream session, including those that are still being opened. Later calls fail with SESSION_NOT_FOUND. */
   async end(): Promise<void> {
     this.#ended = true;
+    this.lists?.end();
     this.client.end();
     const all = [...this.#sessions.values()];
     this.#sessions.clear();

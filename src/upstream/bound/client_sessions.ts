@@ -12,7 +12,7 @@ import {
 import type { RpcAnswer } from "../client/client_peer.ts";
 import type { ClientState } from "../client/client_state.ts";
 import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
-import type { SessionOpener } from "./session_opener.ts";
+import { type SessionOpener, START_MS } from "./session_opener.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { endOf, failureInLostSession, type Outcome, type SessionLoss } from "../session/session_loss.ts";
 import { UpstreamSession } from "../session/upstream_session.ts";
@@ -25,6 +25,8 @@ export interface ClientSessionsOptions extends BoundUpstream {
   /** Whether the upstream supported log levels at its last discovery. */
   readonly hasLogging: () => boolean;
   readonly losses: SessionLoss;
+  /** Whether a session of the gateway's own hears of changed lists. Else those of clients stand in for it. */
+  readonly isWatched: () => boolean;
   /** Called when a session was found lost, and a new one is in its place. */
   readonly onLost: () => void;
 }
@@ -147,6 +149,17 @@ export class ClientSessions {
     return present ?? null;
   }
 
+  /** Returns the client's session for calls with these headers, if it is open. */
+  opened(bound: BoundSessions, passed: HeaderList): UpstreamChannel | undefined {
+    const session = bound.opened(this.#keyFor(passed));
+    return session?.closed === false && session.isStateful ? session : undefined;
+  }
+
+  /** Returns the client's session for calls with these headers, or opens it. @throws {SluiceError} UPSTREAM_* */
+  async open(bound: BoundSessions, passed: HeaderList, call: UpstreamCall): Promise<UpstreamChannel> {
+    return await this.#sessionFor(call, bound, this.#keyFor(passed), passed);
+  }
+
   /** Returns the client's sessions to this upstream. */
   async of(bound: BoundSessions): Promise<UpstreamChannel[]> {
     const sessions = await Promise.all(bound.to(this.#options).map((opening) => opening.catch(() => null)));
@@ -163,10 +176,11 @@ export class ClientSessions {
 
   /** Resumes a session from the data that `transfer` returned. */
   adopt(bound: BoundSessions, transfer: SessionTransfer): void {
-    const { upstreamId, transport, opener: { onListChanged } } = this.#options;
+    const { upstreamId, transport } = this.#options;
     const { client } = bound;
     const { passed } = transfer;
     const onExpired = () => this.#replace(bound, passed, session!);
+    const onListChanged = (method: string) => this.#listChanged(bound, method, session!);
     const isShared = client.standsFor === "everybody";
     const peers = { client: client.peerFor(upstreamId), isShared, onListChanged, onExpired };
     const session = UpstreamSession.resume(transport, transfer, peers);
@@ -238,15 +252,25 @@ export class ClientSessions {
   async #open(bound: BoundSessions, passed: HeaderList, caller?: Caller): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener, hasLogging } = this.#options;
     const { client } = bound;
+    // Some servers report changed lists while the session opens.
+    const early = new Set<string>();
+    let opened: UpstreamChannel | null = null;
+    let startedAt = Infinity;
     const session: UpstreamChannel = await opener.open({
       passed,
+      onListChanged: (method) =>
+        opened === null ? void early.add(method) : this.#listChanged(bound, method, opened, startedAt),
       caller,
       clientCapabilities: client.capabilities,
       client: client.peerFor(upstreamId),
       isShared: client.standsFor === "everybody",
       onExpired: () => this.#replace(bound, passed, session),
     });
-    if (!session.isStateful) return session;
+    startedAt = Date.now();
+    if (!session.isStateful) {
+      for (const method of early) opener.onListChanged(method);
+      return session;
+    }
     if (bound.isBarredFrom(upstreamId)) {
       void session.close();
       throw new SluiceError("UPSTREAM_DISABLED", {
@@ -261,7 +285,18 @@ export class ClientSessions {
     ]);
     // A caller is asked on the stream of a call, and on the GET stream during its calls.
     if (client.listening || client.standsFor === "caller") await listenSoon(session);
+    opened = session;
+    bound.lists?.opened(upstreamId, session);
+    for (const method of early) this.#listChanged(bound, method, session, startedAt);
     return session;
+  }
+
+  /** What a process announces as it starts tells nothing new of the upstream. A client has its own list all the same. */
+  #listChanged(bound: BoundSessions, method: string, session: UpstreamChannel, startedAt = 0): void {
+    const { upstreamId, transport, opener, isWatched } = this.#options;
+    const isStarting = transport.kind === "stdio" && Date.now() < startedAt + START_MS;
+    if (!isStarting && (bound.lists === null || !isWatched())) opener.onListChanged(method);
+    bound.lists?.changed(upstreamId, method, session);
   }
 
   /** Replaces a lost session of a client that listens. Such a client may make no call that would discover the loss. */

@@ -12,7 +12,7 @@ import type { SessionOpenOptions } from "../session/upstream_session.ts";
 import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
 /** Changes of lists that a process announces in this time after its handshake belong to its start: they tell nothing new. */
-const START_MS = 2_000;
+export const START_MS = 2_000;
 
 /** The options for a new session. */
 export type Opening =

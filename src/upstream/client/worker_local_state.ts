@@ -30,6 +30,11 @@ export class WorkerLocalState {
     await this.#keep();
   }
 
+  /** Whether the client lost its state at the upstream and has not been told. */
+  hasLost(upstreamId: string): boolean {
+    return this.#lost.has(upstreamId);
+  }
+
   /** Returns whether the client lost its state at the upstream; true only once. */
   takeLoss(upstreamId: string): boolean {
     const isLost = this.#lost.delete(upstreamId);

@@ -92,6 +92,8 @@ export interface UpstreamChannel extends PoolSession {
   readonly protocolVersion: string;
   /** False: the upstream keeps no session for us. */
   readonly isStateful: boolean;
+  /** Grows with each request. Absent for a connection without a session. */
+  readonly requestCount?: number;
   /**
    * Calls a method; `params` is JSON text.
    * @param passed the caller's headers for this call, if the upstream keeps no session

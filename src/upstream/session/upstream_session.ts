@@ -198,6 +198,10 @@ export class UpstreamSession implements UpstreamChannel {
     return this.#connection.isStateful;
   }
 
+  get requestCount(): number {
+    return this.#nextId;
+  }
+
   transfer(): SessionTransfer | null {
     const { sessionId } = this;
     if (this.#closed || sessionId === null) return null;

@@ -172,6 +172,7 @@ export async function createApp(
   } = gateway;
   const sessions = new DownstreamSessions({
     ...{ ids, records: cache, clock, place, taskIds, expiry, memory, turns },
+    lists: gateway.ownLists,
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,
     resumeWindowMs: config.streamResumeWindowMs,

@@ -10,6 +10,9 @@ import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
+import type { OwnListsDeps } from "../../downstream/client/own_lists.ts";
+import { UniformLists } from "../../downstream/client/uniform_lists.ts";
+import { createNaming } from "../../catalog/snapshot/tool_name.ts";
 import { ListAnnouncer } from "../../downstream/client/list_announcer.ts";
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { TokenExpiry } from "../../downstream/exchange/token_expiry.ts";
@@ -84,6 +87,8 @@ export interface Gateway {
   readonly sync: CatalogSync;
   readonly discover: Discover;
   readonly listAnnouncer: ListAnnouncer;
+  /** For sessions over streamable HTTP. */
+  readonly ownLists: OwnListsDeps;
   readonly dispatcher: Dispatcher;
   readonly taskIds: TaskIds;
   readonly admission: Admission;
@@ -235,7 +240,25 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     subscriptions: new UpstreamSubscriptions(upstreams, taskIds, links),
     streamsAreFull: () => admission.streamsAreFull,
   });
+  const naming = createNaming({
+    separator: config.gatewayToolNameSeparator,
+    maxLength: config.gatewayToolNameMaxLength,
+  });
+  const uniformLists = new UniformLists();
+  const ownLists: OwnListsDeps = {
+    ...{ clock, upstreams, naming, callers, memory },
+    catalog: () => catalog.now,
+    uniform: uniformLists,
+    limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
+    timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+    countRead: metrics.counter(
+      "sluice_session_list_reads_total",
+      "Lists read in a client's own upstream session, by result: same as the registry, own, failed, refused for lack of client memory",
+      ["result"],
+    ),
+  };
   const duplex = new DuplexSessions({
+    lists: ownLists,
     dispatcher,
     catalog: () => catalog.now,
     upstreams,
@@ -264,6 +287,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     applyUpstreams();
     duplex.review(after);
     listeners.review(after);
+    uniformLists.keep(after.gateways);
   });
   const listAnnouncer = new ListAnnouncer(clock);
   listAnnouncer.add(duplex);
@@ -272,7 +296,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
   const discover = createDiscover(config, metrics, outbound);
   const sync = createCatalogSync({
-    config,
+    naming,
     clock,
     log,
     metrics,
@@ -301,6 +325,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     sync,
     discover,
     listAnnouncer,
+    ownLists,
     dispatcher,
     taskIds,
     admission,

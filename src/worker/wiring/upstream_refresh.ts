@@ -1,8 +1,7 @@
 // Makes the refresh of upstreams: it reads their lists again, saves them, and tells the other workers.
 import type { Clock } from "../../base/clock.ts";
 import { CatalogSync } from "../../catalog/catalog_sync.ts";
-import { createNaming } from "../../catalog/snapshot/tool_name.ts";
-import type { Config } from "../../config/schema.ts";
+import type { Naming } from "../../store/registry/save_discovery.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -10,27 +9,24 @@ import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface CatalogSyncParts {
-  readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly registry: Registry;
   readonly outbound: Outbound;
   readonly discover: Discover;
+  readonly naming: Naming;
   readonly catalogChanged: () => Promise<void>;
 }
 
 export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
-  const { config, clock, log, metrics, registry, discover, catalogChanged } = parts;
+  const { clock, log, metrics, registry, discover, catalogChanged } = parts;
   const { check, targetOf } = parts.outbound;
   return new CatalogSync({
     registry,
     clock,
     log,
-    naming: createNaming({
-      separator: config.gatewayToolNameSeparator,
-      maxLength: config.gatewayToolNameMaxLength,
-    }),
+    naming: parts.naming,
     discover: async (row) => {
       const target = await targetOf(row);
       await check(new URL(row.url), target.isOwn);
