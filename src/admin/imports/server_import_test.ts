@@ -28,7 +28,9 @@ Deno.test("POST /import/mcp-servers registers what a file names, once, and what 
     assertEquals(notes.warnings, ["Accept is set by the gateway itself, and was ignored"]);
     assertEquals([old.isDisabled, old.toolCount], [true, null]);
     assertEquals(
-      discovered.map(({ name, headers, env, isTransportOpen }) => ({ name, headers, env, isTransportOpen })),
+      // They are tried side by side.
+      discovered.map(({ name, headers, env, isTransportOpen }) => ({ name, headers, env, isTransportOpen }))
+        .sort((a, b) => a.name < b.name ? -1 : 1),
       [
         { name: "files", headers: [], env: { KEY: "secret-1" }, isTransportOpen: false },
         { name: "notes", headers: [["authorization", "Bearer secret-2"]], env: {}, isTransportOpen: true },
