@@ -17,10 +17,15 @@ function driveDirectly(url: string): Promise<void> {
   return drive(url, context, isLegacy ? "legacy" : "auto");
 }
 
-/** The client keeps to sessions, so that what 2026-07-28 asks of a client is the gateway's own work. */
+/**
+ * The client keeps to sessions, so that what 2026-07-28 asks of a client is the gateway's own work. The suite judges every request by
+ * one revision, so the gateway is told which the upstream speaks, and does not ask for the other kind as well.
+ */
 async function driveThroughGateway(url: string): Promise<void> {
   await using sluice = await Sluice.start({ env: { AUTH_REQUIRED: "false" } });
-  await sluice.registerUpstream("suite", url);
+  await sluice.registerUpstream("suite", url, {
+    protocol: Deno.env.get("MCP_CONFORMANCE_PROTOCOL_VERSION") ?? "auto",
+  });
   await createVirtualServer(sluice, "suite");
   await drive(`${sluice.url}/servers/suite/mcp`, context, "legacy");
 }
