@@ -199,7 +199,7 @@ Deno.test("What no replica has signed for this one now is refused unserved", asy
       ["sluice-worker", "2"],
       ["sluice-nonce", "m"],
       ["sluice-time", "x"],
-      ["sluice-time", String(Date.now() + 1)],
+      ["sluice-time", String(Date.now() + 1_000)],
       ["sluice-digest", "0".repeat(64)],
       ["sluice-signature", "\u00e9".repeat(64)],
     ] as const
