@@ -1,5 +1,5 @@
 // What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
-import type { Caller } from "../base/caller.ts";
+import { type Caller, callerKey } from "../base/sharing/caller.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
 import { tokenOf } from "./token_reach.ts";
@@ -79,7 +79,7 @@ export class Callers {
   #find(principal: Principal): Caller | undefined {
     const token = tokenOf(principal);
     if (token === null) return undefined;
-    const key = `${token.issuer}\n${token.subject}`;
+    const key = callerKey(token);
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();

@@ -3,7 +3,7 @@
 //
 // This file is the way through it: route, admit, check the origin, authenticate, count, serve. Failures become responses here only.
 import type { Callers } from "../auth/callers.ts";
-import type { Caller } from "../base/caller.ts";
+import type { Caller } from "../base/sharing/caller.ts";
 import type { Principal } from "../auth/principal.ts";
 import { SluiceError, toSluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";

@@ -1,4 +1,5 @@
 // The rate limit tier of a request, and the caller that it counts for.
+import { callerKey } from "../base/sharing/caller.ts";
 import type { Principal } from "../auth/principal.ts";
 import { tokenOf } from "../auth/token_reach.ts";
 import { parseAddress } from "../base/egress_guard_address.ts";
@@ -36,7 +37,7 @@ const TIER_BY_SEGMENT: ReadonlyMap<string, Tier> = new Map([
  */
 export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno.NetAddr }): string {
   const token = tokenOf(principal);
-  if (token !== null) return `${token.issuer}\n${token.subject}`;
+  if (token !== null) return callerKey(token);
   const client = addressOf(info);
   if (!client.includes(":")) return client;
   const address = parseAddress(client);

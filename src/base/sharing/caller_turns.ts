@@ -1,11 +1,6 @@
 // Work of callers on something that all of them share, a few pieces at a time for each caller: its other pieces wait, and those of
 // other callers do not.
-
-/** Whose work it is: issuer and subject of a token. Callers without a token count as one. */
-export interface TurnOwner {
-  readonly issuer: string | null;
-  readonly subject: string;
-}
+import { type CallerIdentity, callerKey } from "./caller.ts";
 
 interface Turns {
   running: number;
@@ -31,8 +26,8 @@ export class CallerTurns {
    * Does the work when it is the caller's turn. Pieces of one caller begin in the order of the calls.
    * @param chars written by the work: its place stays taken for as long as they take at the rate of one caller
    */
-  async run<T>({ issuer, subject }: TurnOwner, work: () => Promise<T>, chars = 0): Promise<T> {
-    const key = `${issuer ?? ""}\n${subject}`;
+  async run<T>(caller: CallerIdentity, work: () => Promise<T>, chars = 0): Promise<T> {
+    const key = callerKey(caller);
     let turns = this.#callers.get(key);
     if (turns === undefined) this.#callers.set(key, turns = { running: 0, waiting: [], paidAt: 0 });
     const { waiting } = turns;

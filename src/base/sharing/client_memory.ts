@@ -4,11 +4,7 @@
 // callers: a caller may keep as much as is still free (a "dynamic threshold", Choudhury and Hahne 1998). A caller alone gets half of
 // the budget, each of two greedy ones a third, and a newcomer always finds room.
 
-/** Whose memory it is: issuer and subject of a token. Callers without a token count as one. */
-export interface MemoryOwner {
-  readonly issuer: string | null;
-  readonly subject: string;
-}
+import { type CallerIdentity, callerKey } from "./caller.ts";
 
 export interface HoldingOptions {
   /** Ends what is kept. Called if memory is short and no other caller keeps as much. */
@@ -86,11 +82,11 @@ export class ClientMemory {
   }
 
   /** Begins to count something that is kept. It has to be closed. */
-  hold({ issuer, subject }: MemoryOwner, options: HoldingOptions = {}): Holding {
-    const key = `${issuer ?? ""}\n${subject}`;
+  hold(owner: CallerIdentity, options: HoldingOptions = {}): Holding {
+    const key = callerKey(owner);
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      account = new Account(subject, this.#budget, () => this.#accounts.delete(key));
+      account = new Account(owner.subject, this.#budget, () => this.#accounts.delete(key));
       this.#accounts.set(key, account);
     }
     return new Holding(account, options);

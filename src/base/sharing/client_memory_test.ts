@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { ClientMemory, type MemoryOwner } from "./client_memory.ts";
+import type { CallerIdentity } from "./caller.ts";
+import { ClientMemory } from "./client_memory.ts";
 
-const owner = (subject: string): MemoryOwner => ({ issuer: "i", subject });
+const owner = (subject: string): CallerIdentity => ({ issuer: "i", subject });
 
 const [ann, bob, eve] = [owner("ann"), owner("bob"), owner("eve")];
 
@@ -40,7 +41,7 @@ Deno.test("ClientMemory drops what can be spared, the oldest first, before it re
 Deno.test("ClientMemory.shed() ends everything of the caller for whom the most is kept, until the others keep little enough", () => {
   const memory = new ClientMemory(Infinity);
   const ended: string[] = [];
-  const keep = (owner: MemoryOwner, name: string, chars: number) =>
+  const keep = (owner: CallerIdentity, name: string, chars: number) =>
     memory.hold(owner, { end: () => ended.push(name) }).grow(chars);
   keep(ann, "ann 1", 2);
   keep(eve, "eve 1", 50);

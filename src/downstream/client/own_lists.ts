@@ -2,7 +2,8 @@
 // anew when a session reports changes, when the client lists, and when it names something unknown. So nothing of it has to move with the
 // session to another worker.
 import type { Clock } from "../../base/clock.ts";
-import type { ClientMemory, Holding, MemoryOwner } from "../../base/sharing/client_memory.ts";
+import type { CallerIdentity } from "../../base/sharing/caller.ts";
+import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { Callers } from "../../auth/callers.ts";
 import { tokenOf } from "../../auth/token_reach.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -86,7 +87,7 @@ export class OwnLists implements SessionLists, OwnListsWatch {
   #told: Scope | null = null;
   #ended = false;
 
-  constructor(deps: OwnListsDeps, listener: ListListener, bound: BoundSessions, owner: MemoryOwner) {
+  constructor(deps: OwnListsDeps, listener: ListListener, bound: BoundSessions, owner: CallerIdentity) {
     this.#deps = deps;
     this.#listener = listener;
     this.#bound = bound;

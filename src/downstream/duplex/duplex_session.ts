@@ -4,7 +4,7 @@
 // A request that claims 2026-07-28 in its `_meta` is served by that revision's rules. `initialize` begins a session of a revision with
 // sessions, which serves everything else. One channel may carry both.
 import type { Callers } from "../../auth/callers.ts";
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation } from "../../base/cancellation.ts";

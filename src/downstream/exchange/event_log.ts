@@ -1,6 +1,7 @@
 // The log of events that a session has sent. A client that lost a stream gets the rest by GET with Last-Event-ID (MCP 2025-11-25,
 // transports, "Resumability and Redelivery").
-import type { ClientMemory, Holding, MemoryOwner } from "../../base/sharing/client_memory.ts";
+import type { CallerIdentity } from "../../base/sharing/caller.ts";
+import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { EventStream } from "./event_stream.ts";
 
 /** Characters kept for all streams of a session. The oldest events are dropped first. The memory of the caller bounds them, too. */
@@ -154,7 +155,7 @@ export class EventLog {
   #keptEvents = 0;
 
   /** @param owner the caller whose memory the events take; they are dropped before something else of that caller is refused */
-  constructor(memory: ClientMemory, owner: MemoryOwner) {
+  constructor(memory: ClientMemory, owner: CallerIdentity) {
     this.#memory = memory.hold(owner, { spare: () => this.#forgetAll() });
   }
 

@@ -1,7 +1,7 @@
 // The HTTP response to one call or one batch. It is JSON unless a message comes before the result; then it is an event stream from
 // that message on.
 import type { Callers } from "../../auth/callers.ts";
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError, toSluiceError } from "../../base/errors.ts";

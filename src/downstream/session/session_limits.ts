@@ -1,5 +1,6 @@
 // How many sessions a caller and a worker may have. A session above a limit takes the place of an idle one: of the same caller, or
 // of the caller with the most sessions.
+import { callerKey } from "../../base/sharing/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { SessionOwner } from "./session_id.ts";
 
@@ -28,7 +29,7 @@ export class SessionLimits<S extends CountedSession> {
   }
 
   add(session: S): void {
-    const caller = callerOf(session.owner);
+    const caller = callerKey(session.owner);
     const own = this.#byCaller.get(caller);
     if (own === undefined) this.#byCaller.set(caller, new Set([session]));
     else own.add(session);
@@ -36,7 +37,7 @@ export class SessionLimits<S extends CountedSession> {
   }
 
   delete(session: S): void {
-    const caller = callerOf(session.owner);
+    const caller = callerKey(session.owner);
     const own = this.#byCaller.get(caller);
     if (own === undefined || !own.delete(session)) return;
     if (own.size === 0) this.#byCaller.delete(caller);
@@ -54,7 +55,7 @@ export class SessionLimits<S extends CountedSession> {
       this.delete(session);
       ending.push(session);
     };
-    const own = this.#byCaller.get(callerOf(owner));
+    const own = this.#byCaller.get(callerKey(owner));
     while (own !== undefined && own.size >= perCaller) {
       const oldest = leastRecentlyUsed(own);
       if (oldest === undefined) throw new SluiceError("TOO_MANY_SESSIONS", { limit: perCaller });
@@ -84,9 +85,4 @@ function leastRecentlyUsed<S extends CountedSession>(sessions: Iterable<S>): S |
     if (!session.isBusy && (oldest === undefined || session.lastUsedAt < oldest.lastUsedAt)) oldest = session;
   }
   return oldest;
-}
-
-/** Whichever virtual server the sessions are of. */
-function callerOf({ issuer, subject }: SessionOwner): string {
-  return `${issuer ?? ""}\n${subject}`;
 }

@@ -2,7 +2,7 @@
 // client's next request finds the call from any worker.
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";

@@ -1,7 +1,7 @@
 // The upstream sessions of callers: of calls without a downstream session, and of all calls where the operator lets a caller's
 // sessions, or everybody, share one. A caller has them at each upstream for each set of capabilities that it declares, because an
 // upstream may only ask for what the session declares.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { ClientState } from "../client/client_state.ts";

@@ -1,5 +1,5 @@
 // The sessions to one upstream that belong to downstream sessions. Each client has sessions of its own.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { BoundSessions, BoundUpstream } from "./bound_sessions.ts";

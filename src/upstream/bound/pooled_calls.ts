@@ -123,9 +123,6 @@ export class PooledCalls {
     outcome: Outcome,
     call: UpstreamCall,
   ): Promise<Suspicion | null> {
-    if ("error" in outcome && isError(outcome.error, "UPSTREAM_SESSION_EXPIRED")) {
-      return { isUnexecuted: true };
-    }
     if (call.signal?.aborted) return null;
     const { transport: { upstream }, losses } = this.#options;
     const work = { upstream, phase: "answer a ping", signal: call.signal };

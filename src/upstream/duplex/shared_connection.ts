@@ -2,7 +2,7 @@
 // may keep state in its process, although its revision has no sessions. A line is opened on demand, and greeted before the first
 // call.
 import { BoundedMap } from "../../base/bounded_map.ts";
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import { Cancellation, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, SluiceError } from "../../base/errors.ts";

@@ -1,6 +1,6 @@
 // Assigns connections to requests: idle connections by origin, one limit for all of them, and a fair queue.
 
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { DeadlineTimer } from "../../base/deadline_timer.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";

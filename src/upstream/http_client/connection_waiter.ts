@@ -1,5 +1,5 @@
 // A request that waits for a connection of the pool, and the connection that it gets.
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Expiring } from "../../base/deadline_timer.ts";
 import type { Deadline } from "../resilience/deadline.ts";

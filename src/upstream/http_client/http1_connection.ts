@@ -1,6 +1,6 @@
 // One connection to an upstream: its socket, its read buffer, and the request that it carries.
 
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Socket } from "../dial/socket.ts";

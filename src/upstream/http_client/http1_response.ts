@@ -1,6 +1,6 @@
 // Receives one response over a connection: the head first, and the body on demand.
 
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { decoded } from "./content_coding.ts";

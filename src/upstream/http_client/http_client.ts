@@ -4,7 +4,7 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Socket } from "../dial/socket.ts";
 import type { Headers } from "../http1/request_head.ts";
-import type { ConnectionHolder } from "../../base/caller.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 
 export interface HttpRequest {

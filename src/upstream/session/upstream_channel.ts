@@ -1,7 +1,7 @@
 // Room `session`: one channel to an upstream, in any revision. `open_session.ts` opens channels; other rooms see them as
 // `UpstreamChannel`.
 // This file is the interface: a channel is a session, or a connection that needs none.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { ClientPeer, RpcAnswer } from "../client/client_peer.ts";

@@ -1,6 +1,6 @@
 // One session to an upstream of the revisions with sessions (up to 2025-11-25): handshake, request ids, cancellation, end.
 // Calls may run concurrently.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { type ErrorCode, isError, SluiceError } from "../../base/errors.ts";
 import { operatorText } from "../../base/seen_answer.ts";

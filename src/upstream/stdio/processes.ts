@@ -1,6 +1,6 @@
 // Room `stdio`: upstreams that are child processes. `Transports` opens them through `StdioProcesses`.
 // This file starts the processes of one worker and keeps their number within the limits.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";

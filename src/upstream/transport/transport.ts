@@ -1,6 +1,6 @@
 // Room `transport`: what sessions need from streamable HTTP, processes, event streams and WebSockets alike. Only interfaces
 // and shared timing; each transport has a room of its own.
-import type { Caller } from "../../base/caller.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { JsonObject } from "../../mcp/json_rpc.ts";
 import type { Deadline } from "../resilience/deadline.ts";
