@@ -1,5 +1,5 @@
 // The routes of the REST API: method, path, permission and handler.
-import type { Permission } from "../auth/rbac.ts";
+import type { Permission } from "../auth/permission_table.ts";
 import type { Handler } from "./rest/deps.ts";
 import { registerClient } from "./client_registration.ts";
 import { health, ready, version } from "./health_routes.ts";

@@ -1,6 +1,7 @@
 // Decides which entries a caller sees and which permissions it has. Pure functions of rows and principals.
 import { SluiceError } from "../base/errors.ts";
 import type { EntityRow } from "../store/registry/rows.ts";
+import { EVERY_PERMISSION, needsAdministrator, type Permission } from "./permission_table.ts";
 import type { Principal } from "./principal.ts";
 
 /** The fields of an entry that decide who sees it. */
@@ -24,34 +25,6 @@ export function visibilityKey({ kind, isAdmin, teams, email }: Principal): strin
   if (teams === null) return isAdmin ? "everything" : "public";
   if (teams.length === 0) return "public";
   return JSON.stringify([kind === "user" ? email : null, ...new Set(teams.toSorted())]);
-}
-
-/** The permissions that the gateway asks for, under ContextForge's names. A token can be limited to some of them. */
-export const PERMISSIONS = [
-  ...permissionsOf("tools", ["read", "create", "update", "delete", "execute"]),
-  ...permissionsOf("resources", ["read", "create", "update", "delete"]),
-  ...permissionsOf("prompts", ["read", "create", "update", "delete"]),
-  ...permissionsOf("servers", ["read", "create", "update", "delete"]),
-  ...permissionsOf("gateways", ["read", "create", "update", "delete"]),
-  ...permissionsOf("tags", ["read"]),
-  "tokens.revoke",
-  "admin.metrics",
-  "admin.system_config",
-] as const;
-
-export type Permission = typeof PERMISSIONS[number];
-
-/** The entry of a token's permissions that stands for all of them. */
-export const EVERY_PERMISSION = "*";
-
-/** Reading and calling: the permissions that need no administrator. */
-const OPEN_PERMISSIONS: ReadonlySet<Permission> = new Set(
-  PERMISSIONS.filter((permission) => /\.(read|execute)$/.test(permission)),
-);
-
-/** Can only an administrator use `permission`? */
-export function needsAdministrator(permission: Permission): boolean {
-  return !OPEN_PERMISSIONS.has(permission);
 }
 
 /** Does the principal's token include `permission`? */
@@ -85,11 +58,4 @@ export function requireRestPermission(
   requirePermission(principal, permission);
   if (principal.serverId === null || principal.serverId === serverId) return;
   throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${principal.serverId} only` });
-}
-
-function permissionsOf<const Kind extends string, const Action extends string>(
-  kind: Kind,
-  actions: readonly Action[],
-) {
-  return actions.map((action): `${Kind}.${Action}` => `${kind}.${action}`);
 }

@@ -2,16 +2,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
-import {
-  canSee,
-  needsAdministrator,
-  type Permission,
-  PERMISSIONS,
-  requirePermission,
-  requireRestPermission,
-  visibilityKey,
-  type Visible,
-} from "./rbac.ts";
+import { needsAdministrator, type Permission, PERMISSIONS } from "./permission_table.ts";
+import { canSee, requirePermission, requireRestPermission, visibilityKey, type Visible } from "./rbac.ts";
 
 const PUBLIC: Visible = { visibility: "public", teamId: null, ownerEmail: "b@x" };
 const TEAM_1: Visible = { visibility: "team", teamId: "t1", ownerEmail: "b@x" };

@@ -1,7 +1,8 @@
 // What a token may reach, as a key. A token can be narrowed to a virtual server, to permissions or to teams. A narrowed token must not
 // use what another token of the same subject has opened, nor lend its own to that token.
 import type { Principal } from "./principal.ts";
-import { EVERY_PERMISSION, visibilityKey } from "./rbac.ts";
+import { EVERY_PERMISSION } from "./permission_table.ts";
+import { visibilityKey } from "./rbac.ts";
 
 /** The verified token of a caller. A renewed token with the same limits is equal. */
 export interface VerifiedToken {

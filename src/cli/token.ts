@@ -1,7 +1,7 @@
 // `sluice token`: mints a bearer token with the claims of ContextForge's token utility, limited as the flags say.
 
 import type { Principal } from "../auth/principal.ts";
-import { EVERY_PERMISSION, needsAdministrator, type Permission, PERMISSIONS } from "../auth/rbac.ts";
+import { EVERY_PERMISSION, isPermission, needsAdministrator, PERMISSIONS } from "../auth/permission_table.ts";
 import type { Config } from "../config/schema.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { verifierOf } from "../worker/wiring/token_verifier.ts";
@@ -72,10 +72,6 @@ export function grantsWithoutEffect(
     ...(teams === "all" ? ["--teams null is for administrators; add --admin"] : []),
     ...forAdministrators.map((name) => `--permissions ${name} is for administrators; add --admin`),
   ];
-}
-
-function isPermission(text: string): text is Permission {
-  return (PERMISSIONS as readonly string[]).includes(text);
 }
 
 function unknownPermission(text: string): string {

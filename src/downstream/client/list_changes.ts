@@ -1,7 +1,8 @@
 // Finds which lists have changed for a client, and sends the `list_changed` notifications. A client hears of a change that it can see:
 // in its own list, at its endpoint, with its token.
 import type { Principal } from "../../auth/principal.ts";
-import { canSee, includesPermission, type Permission, visibilityKey } from "../../auth/rbac.ts";
+import type { Permission } from "../../auth/permission_table.ts";
+import { canSee, includesPermission, visibilityKey } from "../../auth/rbac.ts";
 import type { Catalog, Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { reachedScope } from "../../catalog/snapshot/reach.ts";
 import { notificationText } from "../../mcp/json_rpc.ts";

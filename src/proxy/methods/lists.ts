@@ -1,5 +1,6 @@
 // tools/list, prompts/list, resources/list and resources/templates/list: the endpoint's entries for this caller, by page.
-import { canSee, type Permission, requirePermission } from "../../auth/rbac.ts";
+import type { Permission } from "../../auth/permission_table.ts";
+import { canSee, requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";

@@ -1,0 +1,116 @@
+// The table of permissions, under ContextForge's names, and the built-in roles that grant them. The checks of routes and MCP methods,
+// the words of `sluice token`, and the tests of who may do what all read this table.
+
+interface PermissionRow {
+  /** What the permission allows, as a verb phrase. */
+  readonly allows: string;
+  /** A caller without a user record has the permission without being an administrator. */
+  readonly isOpen?: true;
+}
+
+const TABLE = {
+  "tools.read": { allows: "list tools", isOpen: true },
+  "tools.create": { allows: "add tools" },
+  "tools.update": { allows: "change tools, switch them on and off" },
+  "tools.delete": { allows: "delete tools" },
+  "tools.execute": { allows: "call tools, and manage the tasks of these calls", isOpen: true },
+  "resources.read": { allows: "list, read and subscribe to resources", isOpen: true },
+  "resources.create": { allows: "add resources" },
+  "resources.update": { allows: "change resources, switch them on and off" },
+  "resources.delete": { allows: "delete resources" },
+  "prompts.read": { allows: "list and render prompts", isOpen: true },
+  "prompts.create": { allows: "add prompts" },
+  "prompts.update": { allows: "change prompts, switch them on and off" },
+  "prompts.delete": { allows: "delete prompts" },
+  "servers.read": { allows: "list virtual servers", isOpen: true },
+  "servers.create": { allows: "add virtual servers" },
+  "servers.update": { allows: "change virtual servers, switch them on and off" },
+  "servers.delete": { allows: "delete virtual servers" },
+  "gateways.read": { allows: "list upstreams", isOpen: true },
+  "gateways.create": { allows: "register upstreams" },
+  "gateways.update": { allows: "change and refresh upstreams, switch them on and off" },
+  "gateways.delete": { allows: "delete upstreams" },
+  "tags.read": { allows: "list tags", isOpen: true },
+  "tokens.revoke": { allows: "revoke tokens of everybody" },
+  "admin.metrics": { allows: "read metrics" },
+  "admin.system_config": { allows: "read diagnostics, drain the session pool" },
+} as const satisfies Readonly<Record<string, PermissionRow>>;
+
+export type Permission = keyof typeof TABLE;
+
+export const PERMISSIONS = Object.keys(TABLE) as Permission[];
+
+/** The entry of a token's or role's permissions that stands for all of them. */
+export const EVERY_PERMISSION = "*";
+
+export function isPermission(text: string): text is Permission {
+  return Object.hasOwn(TABLE, text);
+}
+
+/** Does a caller without a user record need to be an administrator to use `permission`? */
+export function needsAdministrator(permission: Permission): boolean {
+  return !("isOpen" in TABLE[permission]);
+}
+
+/** Where a role counts: everywhere, for the entries of one team, or for one virtual server. */
+export type RoleScope = "global" | "team" | "server";
+
+export interface Role {
+  readonly name: string;
+  readonly description: string;
+  /** The scope that the role is made for. An administrator can assign it in any scope. */
+  readonly scope: RoleScope;
+  /** May contain EVERY_PERMISSION. */
+  readonly permissions: readonly string[];
+}
+
+const READ: readonly Permission[] = [
+  "tools.read",
+  "resources.read",
+  "prompts.read",
+  "servers.read",
+  "gateways.read",
+  "tags.read",
+];
+
+const WRITE: readonly Permission[] = (["tools", "resources", "prompts", "servers", "gateways"] as const)
+  .flatMap((kind): Permission[] => [`${kind}.create`, `${kind}.update`, `${kind}.delete`]);
+
+/**
+ * ContextForge's roles of the same names (1.0.8, `bootstrap_default_roles`), as far as their permissions are in the table.
+ * `tags.read` is added to all: tags are parts of the entries that a role can read.
+ */
+export const BUILT_IN_ROLES = {
+  platform_admin: {
+    name: "platform_admin",
+    description: "Everything, for everybody's entries",
+    scope: "global",
+    permissions: [EVERY_PERMISSION],
+  },
+  team_admin: {
+    name: "team_admin",
+    description: "Use and change the entries of a team",
+    scope: "team",
+    permissions: [...READ, "tools.execute", ...WRITE],
+  },
+  developer: {
+    name: "developer",
+    description: "Use and change the entries of a team",
+    scope: "team",
+    permissions: [...READ, "tools.execute", ...WRITE],
+  },
+  viewer: {
+    name: "viewer",
+    description: "Read the entries of a team and call its tools",
+    scope: "team",
+    permissions: [...READ, "tools.execute"],
+  },
+  platform_viewer: {
+    name: "platform_viewer",
+    description: "Read entries, without calling tools",
+    scope: "global",
+    permissions: READ,
+  },
+} as const satisfies Readonly<Record<string, Role>>;
+
+export type BuiltInRole = keyof typeof BUILT_IN_ROLES;
