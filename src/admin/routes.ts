@@ -1,5 +1,6 @@
-// The routes of the REST API: method, path, permission and handler.
+// The routes of the REST API: method, path, permission, handler and operation.
 import type { Permission } from "../auth/permission_table.ts";
+import type { OperationName } from "./openapi/operations.ts";
 import type { Handler } from "./rest/deps.ts";
 import { registerClient } from "./client_registration.ts";
 import { health, ready, version } from "./health_routes.ts";
@@ -28,13 +29,15 @@ export interface Route {
    */
   readonly isKept: boolean;
   readonly handler: Handler;
+  /** The entry that describes the route in the OpenAPI document (openapi/operations.ts). */
+  readonly operation: OperationName;
 }
 
 export const ROUTES: readonly Route[] = [
-  route("GET", "/health", null, health),
-  route("GET", "/ready", null, ready),
-  route("GET", "/version", "admin.system_config", version),
-  route("POST", "/register", null, registerClient),
+  route("GET", "/health", null, { handler: health, operation: "getHealth" }),
+  route("GET", "/ready", null, { handler: ready, operation: "getReadiness" }),
+  route("GET", "/version", "admin.system_config", { handler: version, operation: "getVersion" }),
+  route("POST", "/register", null, { handler: registerClient, operation: "registerClient" }),
 
   route("GET", "/gateways", "gateways.read", on(gateways, "listGateways")),
   route("POST", "/gateways", "gateways.create", on(gateways, "createGateway")),
@@ -42,7 +45,7 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/gateways/{id}", "gateways.update", on(gateways, "updateGateway")),
   route("DELETE", "/gateways/{id}", "gateways.delete", on(gateways, "deleteGateway")),
   route("POST", "/gateways/{id}/state", "gateways.update", on(gateways, "switchGateway")),
-  route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway")),
+  route("POST", "/gateways/{id}/toggle", "gateways.update", on(gateways, "switchGateway", "toggleGateway")),
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
   route("GET", "/gateways/{id}/removed", "gateways.update", on(removed, "listRemoved")),
   route("DELETE", "/gateways/{id}/removed/{entry}", "gateways.update", on(removed, "forgetRemoved")),
@@ -65,7 +68,7 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/tools/{id}", "tools.update", on(tools, "updateTool")),
   route("DELETE", "/tools/{id}", "tools.delete", on(tools, "deleteTool")),
   route("POST", "/tools/{id}/state", "tools.update", on(tools, "switchTool")),
-  route("POST", "/tools/{id}/toggle", "tools.update", on(tools, "switchTool")),
+  route("POST", "/tools/{id}/toggle", "tools.update", on(tools, "switchTool", "toggleTool")),
 
   kept("/resources", "resources.read", on(resources, "listResources")),
   route("POST", "/resources", "resources.create", on(resources, "createResource")),
@@ -75,7 +78,12 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/resources/{id}", "resources.update", on(resources, "updateResource")),
   route("DELETE", "/resources/{id}", "resources.delete", on(resources, "deleteResource")),
   route("POST", "/resources/{id}/state", "resources.update", on(resources, "switchResource")),
-  route("POST", "/resources/{id}/toggle", "resources.update", on(resources, "switchResource")),
+  route(
+    "POST",
+    "/resources/{id}/toggle",
+    "resources.update",
+    on(resources, "switchResource", "toggleResource"),
+  ),
 
   kept("/prompts", "prompts.read", on(prompts, "listPrompts")),
   route("POST", "/prompts", "prompts.create", on(prompts, "createPrompt")),
@@ -84,7 +92,7 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/prompts/{id}", "prompts.update", on(prompts, "updatePrompt")),
   route("DELETE", "/prompts/{id}", "prompts.delete", on(prompts, "deletePrompt")),
   route("POST", "/prompts/{id}/state", "prompts.update", on(prompts, "switchPrompt")),
-  route("POST", "/prompts/{id}/toggle", "prompts.update", on(prompts, "switchPrompt")),
+  route("POST", "/prompts/{id}/toggle", "prompts.update", on(prompts, "switchPrompt", "togglePrompt")),
 
   kept("/servers", "servers.read", on(servers, "listServers")),
   route("POST", "/servers", "servers.create", on(servers, "createServer")),
@@ -92,31 +100,38 @@ export const ROUTES: readonly Route[] = [
   route("PUT", "/servers/{id}", "servers.update", on(servers, "updateServer")),
   route("DELETE", "/servers/{id}", "servers.delete", on(servers, "deleteServer")),
   route("POST", "/servers/{id}/state", "servers.update", on(servers, "switchServer")),
-  route("POST", "/servers/{id}/toggle", "servers.update", on(servers, "switchServer")),
+  route("POST", "/servers/{id}/toggle", "servers.update", on(servers, "switchServer", "toggleServer")),
   kept("/servers/{id}/tools", "servers.read", on(servers, "listServerTools")),
   kept("/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
   kept("/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
 
   // ContextForge has a path for a token's owner and one for administrators. Here both are for administrators.
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
-  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken")),
+  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken", "revokeTokenAsAdmin")),
   route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
 ];
+
+/** A handler and the operation that it carries out. */
+type Served = Pick<Route, "handler" | "operation">;
 
 function route(
   method: Route["method"],
   path: string,
   permission: Permission | null,
-  handler: Handler,
+  served: Served,
 ): Route {
-  return { method, path, permission, isKept: false, handler };
+  return { method, path, permission, isKept: false, ...served };
 }
 
-function kept(path: string, permission: Permission, handler: Handler): Route {
-  return { ...route("GET", path, permission, handler), isKept: true };
+function kept(path: string, permission: Permission, served: Served): Route {
+  return { ...route("GET", path, permission, served), isKept: true };
 }
 
-/** A handler in a module that is loaded on its first call. */
-function on<Name extends string>(load: () => Promise<Readonly<Record<Name, Handler>>>, name: Name): Handler {
-  return async (call) => await (await load())[name](call);
+/** A handler in a module that is loaded on its first call. The operation has the handler's name, unless another is given. */
+function on<Name extends OperationName>(
+  load: () => Promise<Readonly<Record<Name, Handler>>>,
+  name: Name,
+  operation: OperationName = name,
+): Served {
+  return { handler: async (call) => await (await load())[name](call), operation };
 }

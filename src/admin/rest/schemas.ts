@@ -149,6 +149,11 @@ export const resourceUpdate = z.object({
   ...SHARING,
 });
 
+/** Bodies of requests that are always refused. */
+export const unsupportedTool = z.object({ tool: z.looseObject({}) });
+export const unsupportedResource = z.object({ resource: z.looseObject({}) });
+export const unsupportedPrompt = z.object({ prompt: z.looseObject({}) });
+
 /** Ids or names, as a list or as a text separated by commas. */
 const references = z.union([z.array(z.string().trim().min(1)), commaSeparated]).nullable().optional();
 
@@ -199,6 +204,8 @@ export const serverWrapper = z.object({
   team_id: SHARING.team_id,
   visibility: SHARING.visibility,
 });
+/** The body of a request with its fields: the wrapper's fields are the server's where it has none. */
+export const serverBody = serverWrapper.extend({ server: serverCreate });
 export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 
@@ -256,6 +263,9 @@ export const importOptions = z.object({
   values: z.record(z.string(), z.string().max(8192)).default({}),
   source: z.string().max(1024).default(""),
 });
+
+/** The body of an import: a client's file, with members of its own. */
+export const importBody = z.looseObject(importOptions.shape);
 
 export const waitQuery = z.object({ wait: flag.default(true) });
 

@@ -1,0 +1,162 @@
+// The operations of /gateways and /import.
+import type { ErrorCode } from "../../base/errors.ts";
+import {
+  gatewayCreate,
+  gatewayUpdate,
+  importBody,
+  importQuery,
+  listQuery,
+  pageQuery,
+  refreshQuery,
+  stateQuery,
+  waitQuery,
+} from "../rest/schemas.ts";
+import { listOf, pageOf, success, switched } from "./answers.ts";
+import { gateway, importReport, refreshed, removedEntry } from "./gateway_answers.ts";
+import { operations } from "./operation.ts";
+
+const ID = { id: "The id of the gateway." };
+
+/** How an upstream fails that the gateway connects to. */
+export const UPSTREAM_FAILURES: readonly ErrorCode[] = [
+  "UPSTREAM_CONNECT_FAILED",
+  "UPSTREAM_TLS_FAILED",
+  "UPSTREAM_CLOSED",
+  "UPSTREAM_TIMEOUT",
+  "UPSTREAM_HTTP_ERROR",
+  "UPSTREAM_AUTH_FAILED",
+  "UPSTREAM_PROTOCOL_ERROR",
+  "UPSTREAM_RESPONSE_TOO_LARGE",
+  "UPSTREAM_REJECTED",
+  "HTTP_POOL_TIMEOUT",
+  "STDIO_LIMIT_REACHED",
+];
+
+const DISCOVERY: readonly ErrorCode[] = [
+  ...UPSTREAM_FAILURES,
+  "UPSTREAM_LIST_TOO_LARGE",
+  "CONFLICT",
+  "EGRESS_DENIED",
+  "COMMAND_DENIED",
+];
+
+const SWITCH = "The default of `activate` is true. Clients no longer see the entries of a disabled gateway.";
+
+export const gatewayOperations = {
+  ...operations("Gateways", {
+    listGateways: {
+      summary: "List gateways",
+      description: "Newest first. The list has the gateways that the caller may see.",
+      query: listQuery,
+      answers: { 200: listOf("gateways", gateway) },
+    },
+    createGateway: {
+      summary: "Register an upstream",
+      description:
+        "The gateway connects to the upstream, and lists its tools, resources and prompts. It stores " +
+        "nothing if that fails. With `wait=false`, it stores the registration at once, and connects afterwards.\n\n" +
+        "Field names in camelCase are accepted too. An unknown field is ignored, with a warning in the answer.",
+      query: waitQuery,
+      body: {
+        schema: gatewayCreate,
+        example: {
+          name: "time",
+          url: "https://mcp.example.com/mcp",
+          auth_type: "bearer",
+          auth_token: "TOKEN",
+        },
+      },
+      answers: { 200: gateway },
+      errors: DISCOVERY,
+    },
+    getGateway: {
+      summary: "Read a gateway",
+      path: { id: "The id, name or slug of the gateway." },
+      answers: { 200: gateway },
+      errors: ["CONFLICT"],
+    },
+    updateGateway: {
+      summary: "Change a gateway",
+      description:
+        "Only the fields of the body change. A new address, transport, certificate, protocol or credential is " +
+        "tried first: the gateway stores nothing if the upstream cannot be listed.\n\n" +
+        "The mask `*****` in the place of a secret keeps the stored secret.",
+      path: ID,
+      body: { schema: gatewayUpdate, example: { description: "Time zones of the world" } },
+      answers: { 200: gateway },
+      errors: [...DISCOVERY, "SECRET_UNREADABLE"],
+    },
+    deleteGateway: {
+      summary: "Delete a gateway",
+      description: "The upstream's tools, resources and prompts are deleted with it.",
+      path: ID,
+      answers: { 200: success },
+    },
+    switchGateway: {
+      summary: "Enable or disable a gateway",
+      description: SWITCH,
+      path: ID,
+      query: stateQuery,
+      answers: { 200: switched("gateway", gateway) },
+    },
+    toggleGateway: {
+      summary: "Enable or disable a gateway, by the former path",
+      description: SWITCH,
+      path: ID,
+      query: stateQuery,
+      answers: { 200: switched("gateway", gateway) },
+    },
+    refreshGateway: {
+      summary: "List an upstream again",
+      description:
+        "Tools are always listed, resources and prompts on request. Everything is listed the first time.",
+      path: ID,
+      query: refreshQuery,
+      answers: { 200: refreshed },
+      errors: [
+        ...UPSTREAM_FAILURES,
+        "UPSTREAM_LIST_TOO_LARGE",
+        "EGRESS_DENIED",
+        "COMMAND_DENIED",
+        "SECRET_UNREADABLE",
+      ],
+    },
+    listRemoved: {
+      summary: "List entries that an upstream no longer lists",
+      description:
+        "The gateway keeps the name, and what an operator has decided about the entry. An entry that comes " +
+        "back has the same id, name and settings again.",
+      path: ID,
+      answers: { 200: removedEntry.array() },
+    },
+    forgetRemoved: {
+      summary: "Forget an entry that an upstream no longer lists",
+      description: "The name of the entry becomes free.",
+      path: { ...ID, entry: "The id of the entry." },
+      answers: { 200: success },
+    },
+    pageGateways: {
+      summary: "List gateways in numbered pages",
+      query: listQuery.extend(pageQuery.shape),
+      answers: { 200: pageOf(gateway) },
+    },
+  }),
+  ...operations("Import", {
+    importMcpServers: {
+      summary: "Register the servers of a configuration file",
+      description:
+        "The body is the text of the file, as Claude Desktop, Claude Code, Cursor, VS Code and other clients " +
+        "write it. Comments are allowed. Each entry is registered whole or not at all; the report names every reason.\n\n" +
+        "With `progress=true`, the answer is a stream of JSON lines with the member `event`: `phase` and `result` of each " +
+        "entry, then `report`; or `failed` with `code` and `detail`.",
+      query: importQuery,
+      body: {
+        schema: importBody,
+        example: { mcpServers: { time: { type: "http", url: "https://mcp.example.com/mcp" } } },
+      },
+      answers: { 200: importReport },
+      mediaTypes: { 200: ["application/json", "application/x-ndjson"] },
+      errors: ["CONFIG_TEXT_INVALID"],
+    },
+  }),
+};

@@ -1,0 +1,16 @@
+// All operations of the route table, by name.
+import { entryOperations } from "./entry_operations.ts";
+import { gatewayOperations } from "./gateway_operations.ts";
+import { gatewayStateOperations } from "./gateway_state_operations.ts";
+import type { Operation } from "./operation.ts";
+import { serverOperations } from "./server_operations.ts";
+
+export const OPERATIONS = {
+  ...gatewayOperations,
+  ...entryOperations,
+  ...serverOperations,
+  ...gatewayStateOperations,
+} as const satisfies Readonly<Record<string, Operation>>;
+
+/** The operation ids of the OpenAPI document. */
+export type OperationName = keyof typeof OPERATIONS;
