@@ -24,7 +24,7 @@ export async function backup({ file: given, force }: BackupArgs): Promise<number
   // Checks that a gateway has used the database.
   await (await openGatewayDatabase(loaded.config)).close();
   const hasSecrets = await readSecrets(loaded.config.databaseUrl, { warn: console.error }) !== null;
-  writeBackup(path, file, hasSecrets ? await Deno.readTextFile(secretsPath) : null);
+  await writeBackup(path, file, hasSecrets ? await Deno.readTextFile(secretsPath) : null);
 
   console.log(`Backed up ${path} to ${given}: ${describe(readBackup(file))}.`);
   console.log(

@@ -1,5 +1,6 @@
 // The program as a shell starts it: run to its end, or in a terminal of its own.
 
+import { PERMISSION_FLAGS } from "../../scripts/permission_flags.ts";
 import { ChildOutput } from "./child_output.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -8,7 +9,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export const FROM_SOURCE: readonly string[] = [
   Deno.execPath(),
   "run",
-  "-A",
+  ...PERMISSION_FLAGS,
   "--quiet",
   "--config",
   `${ROOT}deno.json`,

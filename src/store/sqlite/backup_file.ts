@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
-import { pathToFileURL } from "node:url";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { fileReason } from "../../base/file_error.ts";
 import { VERSION } from "../../version.ts";
@@ -25,6 +24,13 @@ export interface Backup {
 /** The table that makes a database a backup. The database that is restored from it has no such table. */
 const TABLE = "sluice_backup";
 
+/** The byte of a database file that says how to read it, and its value with a write-ahead log (sqlite.org/fileformat2.html, 1.3). */
+const READ_VERSION = 19;
+const WRITE_AHEAD_LOG = 2;
+
+/** As many pages as the database has. */
+const ALL_PAGES = -1;
+
 /** How long a copy waits for the lock of another process. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -37,10 +43,10 @@ const IN_USE_TIMEOUT_MS = 500;
  * @param secrets the text of the secrets file; null: there is none
  * @throws {SluiceError} CANNOT_BACK_UP
  */
-export function writeBackup(path: string, file: string, secrets: string | null): void {
+export async function writeBackup(path: string, file: string, secrets: string | null): Promise<void> {
   const draft = draftOf(file);
   try {
-    copyDatabase(open(path), draft);
+    await copyDatabase(open(path), draft);
     withDatabase(open(draft), (copy) => {
       copy.exec(`CREATE TABLE ${TABLE} (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)`);
       const insert = copy.prepare(`INSERT INTO ${TABLE} (name, value) VALUES (?, ?)`);
@@ -62,8 +68,7 @@ export function writeBackup(path: string, file: string, secrets: string | null):
  */
 export function readBackup(file: string): Backup {
   try {
-    Deno.openSync(file).close();
-    return withDatabase(openImmutable(file), (copy) => check(copy, file));
+    return withDatabase(openBackup(file), (copy) => check(copy, file));
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     if (isNoDatabase(error)) throw noBackup(file);
@@ -80,11 +85,11 @@ export async function restoreDatabase(file: string, path: string): Promise<void>
   const draft = draftOf(path);
   try {
     const isThere = canWriteOver(path, file);
-    copyDatabase(openImmutable(file), draft);
+    await copyDatabase(openBackup(file), draft);
     const copy = open(draft);
     try {
       // The secrets must leave no trace in the database.
-      copy.exec(`PRAGMA secure_delete = ON; DROP TABLE ${TABLE}; VACUUM`);
+      copy.exec(`PRAGMA secure_delete = ON; DROP TABLE ${TABLE}`);
       if (isThere) await backup(copy, path);
     } finally {
       copy.close();
@@ -135,12 +140,19 @@ function check(copy: DatabaseSync, file: string): Backup {
   };
 }
 
-/** Closes `source`. SQLite writes into an empty file and leaves its mode. */
-function copyDatabase(source: DatabaseSync, to: string): void {
-  withDatabase(source, () => {
+/**
+ * Closes `source`. All pages are copied in one step, so that writers cannot make the copy begin anew. `VACUUM INTO` would attach
+ * a database, which Deno forbids to a process without all permissions.
+ */
+async function copyDatabase(source: DatabaseSync, to: string): Promise<void> {
+  try {
     createPrivately(to);
-    source.prepare("VACUUM INTO ?").run(to);
-  });
+    await backup(source, to, { rate: ALL_PAGES });
+  } finally {
+    source.close();
+  }
+  // The header is copied too. With a write-ahead log, the copy would not be one file.
+  withDatabase(open(to), (copy) => copy.exec("PRAGMA journal_mode = DELETE"));
 }
 
 /** A link, because a rename would replace a database that a gateway has made at this moment. */
@@ -155,11 +167,17 @@ function open(path: string): DatabaseSync {
   return database;
 }
 
-/** Without locks and without files beside it: a backup may lie where nothing can be written. */
-function openImmutable(file: string): DatabaseSync {
-  const url = pathToFileURL(file);
-  url.searchParams.set("immutable", "1");
-  return new DatabaseSync(url, { readOnly: true });
+/**
+ * Opens a backup to read it. The file is the whole backup: a database with a write-ahead log is none, and SQLite would make files
+ * beside it.
+ * @throws {SluiceError} CANNOT_RESTORE
+ */
+function openBackup(file: string): DatabaseSync {
+  const header = new Uint8Array(20);
+  using opened = Deno.openSync(file);
+  opened.readSync(header);
+  if (header[READ_VERSION] === WRITE_AHEAD_LOG) throw noBackup(file);
+  return new DatabaseSync(file, { readOnly: true });
 }
 
 function withDatabase<T>(database: DatabaseSync, use: (database: DatabaseSync) => T): T {

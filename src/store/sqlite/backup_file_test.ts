@@ -55,12 +55,12 @@ function reasonOfRestoring(file: string): string {
 Deno.test("writeBackup() copies an open database and the secrets into one private file", () =>
   withFolder(async (folder) => {
     const database = await openGateway(`${folder}/mcp.db`, "a", "b");
-    writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
+    await writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
     const { createdAt, ...said } = readBackup(`${folder}/backup.db`);
     assertEquals(said, { madeBy: VERSION, secrets: SECRETS, upstreams: 0, tools: 0, servers: 0 });
     assert(Math.abs(Date.parse(createdAt) - Date.now()) < 60_000, createdAt);
     assertEquals(mode(`${folder}/backup.db`), "600");
-    writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, null);
+    await writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, null);
     assertEquals(readBackup(`${folder}/backup.db`).secrets, null);
     await database.close();
     assertEquals(names(folder), ["backup.db", "mcp.db"]);
@@ -69,7 +69,7 @@ Deno.test("writeBackup() copies an open database and the secrets into one privat
 Deno.test("restoreDatabase() makes a database, replaces one, and leaves no secret in it", () =>
   withFolder(async (folder) => {
     await (await openGateway(`${folder}/mcp.db`, "a")).close();
-    writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
+    await writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
     assert(holds(`${folder}/backup.db`, "hunter2"));
     await Deno.mkdir(`${folder}/new`);
     for (let time = 0; time < 2; time++) {
@@ -87,7 +87,7 @@ Deno.test("restoreDatabase() makes a database, replaces one, and leaves no secre
 Deno.test("restoreDatabase() refuses while the database is open, and changes nothing", () =>
   withFolder(async (folder) => {
     const database = await openGateway(`${folder}/mcp.db`, "a");
-    writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
+    await writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
     await createRegistry(database).revokedTokens.revoke({
       jti: "b",
       reason: null,
@@ -108,7 +108,7 @@ Deno.test("restoreDatabase() refuses while the database is open, and changes not
 Deno.test("restoreDatabase() replaces a database that is damaged", () =>
   withFolder(async (folder) => {
     await (await openGateway(`${folder}/mcp.db`, "a")).close();
-    writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
+    await writeBackup(`${folder}/mcp.db`, `${folder}/backup.db`, SECRETS);
     const whole = await Deno.readFile(`${folder}/mcp.db`);
     const holed = whole.slice().fill(0xff, 4_096, 8_192);
     for (
@@ -129,7 +129,7 @@ Deno.test("readBackup() refuses what is no backup, what is damaged, and a schema
     await Deno.writeTextFile(file, "nothing ".repeat(1_000));
     assertEquals(reasonOfRestoring(file), noBackup);
     assertEquals(reasonOfRestoring(`${folder}/mcp.db`), noBackup);
-    writeBackup(`${folder}/mcp.db`, file, SECRETS);
+    await writeBackup(`${folder}/mcp.db`, file, SECRETS);
     const whole = await Deno.readFile(file);
     await Deno.writeFile(file, whole.slice(0, whole.length - 4_096));
     assertStringIncludes(reasonOfRestoring(file), "it is damaged");
@@ -146,13 +146,13 @@ Deno.test("readBackup() refuses what is no backup, what is damaged, and a schema
 Deno.test("writeBackup() says in words why it cannot write, and leaves nothing", () =>
   withFolder(async (folder) => {
     await (await openGateway(`${folder}/mcp.db`)).close();
-    const refused = (file: string) => {
-      const error = assertThrows(() => writeBackup(`${folder}/mcp.db`, file, null), SluiceError);
+    const refused = async (file: string) => {
+      const error = await assertRejects(() => writeBackup(`${folder}/mcp.db`, file, null), SluiceError);
       assertEquals(error.code, "CANNOT_BACK_UP");
       return error.params.reason;
     };
-    assertEquals(refused(`${folder}/none/b.db`), `there is no folder ${folder}/none`);
+    assertEquals(await refused(`${folder}/none/b.db`), `there is no folder ${folder}/none`);
     await Deno.mkdir(`${folder}/b.db`);
-    assertEquals(refused(`${folder}/b.db`), "it is a directory");
+    assertEquals(await refused(`${folder}/b.db`), "it is a directory");
     assertEquals(names(folder), ["b.db", "mcp.db"]);
   }));
