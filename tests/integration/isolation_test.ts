@@ -6,10 +6,16 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/webStandardStreamableHttp"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/client/sse"
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { serveOnLoopback } from "../support/loopback_server.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { connectAuto, connectStateless, connectV1 } from "../support/mcp_clients.ts";
+import { post } from "../support/mcp_post.ts";
+import { claimsOf } from "../support/sessionless_parts.ts";
+import { SessionlessSocket } from "../support/sessionless_socket.ts";
 import { Sluice } from "../support/sluice.ts";
+import { spawnStdio, stdioCommand } from "../support/stdio_command.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { conformanceLaunch, counterLaunch } from "../support/stdio_upstream.ts";
 
@@ -143,6 +149,70 @@ Deno.test("A client that prefers 2026-07-28 gets it where no upstream keeps stat
   }
   await sluice.api("PUT", `/gateways/${id}`, { isolation: "shared" });
   assertEquals(await count("/mcp"), [false, "1", "2", "3"]);
+});
+
+Deno.test("An endpoint that does not offer 2026-07-28 refuses all its requests, over HTTP, WebSocket, SSE and stdio", async () => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start();
+  const token = await sluice.token();
+  const tokenFile = `${sluice.cwd}/token`;
+  await Deno.writeTextFile(tokenFile, token, { mode: 0o600 });
+  await using socket = await SessionlessSocket.connect(sluice.url, token);
+  const asked = [
+    ["server/discover", {}],
+    ["tools/list", {}],
+    ["tools/call", { name: "counter-increment" }],
+    ["subscriptions/listen", { notifications: { toolsListChanged: true } }],
+  ] as const;
+  const requests = asked.map(([method, params], id) => {
+    return { jsonrpc: "2.0" as const, id, method, params: { ...params, _meta: claimsOf() } };
+  });
+  const ways: Record<string, (request: typeof requests[number]) => Promise<{ error: unknown }>> = {
+    HTTP: async (request) => {
+      const { method, params } = request;
+      const name = "name" in params ? { "mcp-name": params.name } : undefined;
+      const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": method, ...name };
+      const { status, body } = await post(sluice, request, { token, headers });
+      assertEquals(status, 400);
+      return body;
+    },
+    WebSocket: ({ method, params }) => socket.ask(method, params),
+    SSE: async (request) => {
+      const requestInit = { headers: { authorization: `Bearer ${token}` } };
+      const sse = new SSEClientTransport(new URL(`${sluice.url}/sse`), { requestInit });
+      const answer = new Promise<{ error: unknown }>((resolve) =>
+        sse.onmessage = (message) => resolve({ error: undefined, ...message })
+      );
+      await sse.start();
+      await sse.send(request);
+      return await answer.finally(() => sse.close());
+    },
+    stdio: async (request) => {
+      const command = stdioCommand(sluice.cwd, "--url", sluice.url, "--token-file", tokenFile);
+      const bridge = spawnStdio(command);
+      await bridge.say(request);
+      const answer = await waitFor(() => bridge.messages()[0], { what: "the bridge to answer" });
+      await bridge.writer.close();
+      await bridge.ended();
+      return answer;
+    },
+  };
+  const discovered = await socket.ask("server/discover");
+  assertEquals(discovered.result.supportedVersions, ["2026-07-28"], "no upstream keeps a state");
+  await sluice.registerUpstream("counter", counter.url);
+  const supported = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+  for (const [way, ask] of Object.entries(ways)) {
+    // Each start of a bridge takes most of a second.
+    for (const request of way === "stdio" ? requests.slice(2) : requests) {
+      const { error } = await ask(request);
+      const { code, data } = error as { code: number; data: Record<string, unknown> };
+      assertEquals(
+        [code, data.supported, data.requested],
+        [-32022, supported, "2026-07-28"],
+        `${way} ${request.method}`,
+      );
+    }
+  }
 });
 
 Deno.test("A caller's session over HTTP moves to the successors of recycled workers", async () => {

@@ -11,13 +11,11 @@ import type { GatewayRow, OfferedRevisions } from "../../store/registry/rows.ts"
 export interface EndpointRevisions {
   /** Those that `initialize` negotiates, newest first; empty: it is refused. */
   readonly sessions: readonly SessionRevision[];
-  /** Whether `server/discover` is answered. Clients that ask it and are refused fall back to `initialize`. */
-  readonly offersStateless: boolean;
   /**
-   * Whether requests of 2026-07-28 are served. "auto" serves them even where it does not offer the revision: a client that has begun
-   * so must not fail because somebody registers an upstream. The caller's state is kept all the same.
+   * Whether requests of 2026-07-28 are served. A refused client learns the offered revisions from the error, and falls back to
+   * `initialize` (2026-07-28, basic, "Version Negotiation").
    */
-  readonly servesStateless: boolean;
+  readonly stateless: boolean;
 }
 
 /** @param upstreams of the endpoint that are switched on */
@@ -25,14 +23,12 @@ export function endpointRevisions(
   offered: OfferedRevisions,
   upstreams: Iterable<GatewayRow>,
 ): EndpointRevisions {
-  if (offered === "all") return { sessions: SESSION_REVISIONS, offersStateless: true, servesStateless: true };
+  if (offered === "all") return { sessions: SESSION_REVISIONS, stateless: true };
   if (offered === "auto") {
-    const offersStateless = [...upstreams].every(needsNoSession);
-    return { sessions: SESSION_REVISIONS, offersStateless, servesStateless: true };
+    return { sessions: SESSION_REVISIONS, stateless: [...upstreams].every(needsNoSession) };
   }
-  const isOffered = offered.includes(STATELESS_REVISION);
   const sessions = SESSION_REVISIONS.filter((revision) => offered.includes(revision));
-  return { sessions, offersStateless: isOffered, servesStateless: isOffered };
+  return { sessions, stateless: offered.includes(STATELESS_REVISION) };
 }
 
 /** The revision for a client that asks for `requested`: that one, else the newest offered one; null: none is offered. */

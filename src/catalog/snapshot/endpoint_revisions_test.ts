@@ -26,8 +26,8 @@ Deno.test("endpointRevisions() of auto offers 2026-07-28 where no upstream takes
     const rows = upstreams.map((given, i) => gatewayRow(`${i}`, given));
     const found = endpointRevisions("auto", rows);
     assertEquals(
-      [found.offersStateless, found.servesStateless, found.sessions],
-      [offers, true, SESSION_REVISIONS],
+      [found.stateless, found.sessions],
+      [offers, SESSION_REVISIONS],
       JSON.stringify(upstreams),
     );
   }
@@ -36,12 +36,12 @@ Deno.test("endpointRevisions() of auto offers 2026-07-28 where no upstream takes
 Deno.test("endpointRevisions() follows the operator's choice whatever the upstreams speak", () => {
   const rows = [gatewayRow("a", SESSION)];
   const of = (offered: "all" | string[]) => {
-    const { sessions, offersStateless, servesStateless } = endpointRevisions(offered, rows);
-    return [sessions, offersStateless, servesStateless];
+    const { sessions, stateless } = endpointRevisions(offered, rows);
+    return [sessions, stateless];
   };
-  assertEquals(of("all"), [SESSION_REVISIONS, true, true]);
-  assertEquals(of(["2026-07-28"]), [[], true, true]);
-  assertEquals(of(["2025-03-26", "2025-06-18"]), [["2025-06-18", "2025-03-26"], false, false]);
+  assertEquals(of("all"), [SESSION_REVISIONS, true]);
+  assertEquals(of(["2026-07-28"]), [[], true]);
+  assertEquals(of(["2025-03-26", "2025-06-18"]), [["2025-06-18", "2025-03-26"], false]);
 });
 
 Deno.test("negotiated() takes the client's revision if it is offered, else the newest that is", () => {

@@ -7,8 +7,8 @@ import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { idText, isObject, type RequestMessage } from "../../mcp/json_rpc.ts";
-import { claimsRevision } from "../../mcp/request_meta.ts";
-import { STATELESS_REVISION } from "../../mcp/revisions.ts";
+import { claimsRevision, metaOf } from "../../mcp/request_meta.ts";
+import { META, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type { EndpointRevisions } from "../../catalog/snapshot/endpoint_revisions.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -109,8 +109,11 @@ export class SessionlessRequests {
    *  `inputResponses()`, `PendingCalls.take()` and `UpstreamStates.toUpstream()` throw
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
-    const { method } = message;
-    requireOffered(method, context.scope.revisions);
+    const { method, params } = message;
+    const state = isObject(params) ? params.requestState : undefined;
+    const isContinued = this.#deps.pendingCalls.isOwn(state);
+    // A call that waits for its client's answer ends as it began, whatever upstream is registered meanwhile.
+    if (!isContinued) requireOffered(context.scope.revisions, params);
     if (method !== LISTEN && !this.#deps.dispatcher.knows(method, STATELESS_REVISION)) {
       // Another revision may have the method.
       if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
@@ -214,12 +217,10 @@ function keptFor({ text }: RequestMessage, questions: ReadonlyMap<string, InputR
 }
 
 /** @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, which makes clients of both kinds of revisions fall back to `initialize` */
-function requireOffered(
-  method: string,
-  { sessions, offersStateless, servesStateless }: EndpointRevisions,
-): void {
-  const isServed = method === "server/discover" ? offersStateless : servesStateless;
-  if (!isServed) throw unsupportedRevision(STATELESS_REVISION, sessions);
+function requireOffered({ sessions, stateless }: EndpointRevisions, params: unknown): void {
+  if (stateless) return;
+  const claimed = metaOf(params)?.[META.protocolVersion];
+  throw unsupportedRevision(typeof claimed === "string" ? claimed : STATELESS_REVISION, sessions);
 }
 
 function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {
