@@ -16,9 +16,10 @@ export interface DiscoverOptions extends Pick<IntroduceOptions, "clientInfo" | "
 }
 
 /** What is known or decided about an upstream before it is asked. */
-export type KnownRevisions = Pick<IntroduceOptions, "protocol" | "protocols">;
+export type KnownRevisions = Pick<IntroduceOptions, "protocol" | "protocols" | "serverInfo">;
 
-const NOTHING_KNOWN: KnownRevisions = { protocol: "auto", protocols: [] };
+/** Of an upstream that is registered or changed: it is asked everything. */
+export const NOTHING_FOUND: Omit<KnownRevisions, "protocol"> = { protocols: [], serverInfo: null };
 
 /** Limit of an upstream's description of itself, in characters of JSON. Capabilities reach every client of an endpoint. */
 const MAX_INTRODUCTION = 1_048_576;
@@ -32,11 +33,13 @@ const MAX_INTRODUCTION = 1_048_576;
 export async function discover(
   transport: UpstreamTransport,
   options: DiscoverOptions,
-  known: KnownRevisions = NOTHING_KNOWN,
+  known: KnownRevisions = { protocol: "auto", ...NOTHING_FOUND },
 ): Promise<Discovery> {
   const timeoutSetting = "MCP_SESSION_POOL_TRANSPORT_TIMEOUT";
   const call = { ...options, ...known, timeoutSetting };
+  const began = performance.now();
   const introduction = await introduce(transport, call);
+  const startMs = performance.now() - began;
   const { channel, session, serverInfo, instructions } = introduction;
   let { capabilities, stateless } = introduction;
   options.onListing?.();
@@ -46,7 +49,7 @@ export async function discover(
     const offered = isObject(capabilities) ? capabilities : {};
     const lists = await readLists(channel, offered, { upstream, call, limits: options.limits });
     if (stateless === null && session !== null) {
-      const later = await asksLater(session, transport, call);
+      const later = await asksLater(session, transport, call, startMs);
       stateless = later.stateless;
       if (later.discovered !== undefined) {
         capabilities = unionOf(capabilities, later.discovered.capabilities);

@@ -4,7 +4,7 @@ import { FakeUpstream, type Received, refusal, result } from "../../tests/suppor
 import { catalogRows, gatewayRow } from "../../tests/support/catalog_rows.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { DiscoveredEntry } from "../store/registry/rows.ts";
-import { discover } from "./discover.ts";
+import { discover, NOTHING_FOUND } from "./discover.ts";
 import { Upstreams } from "./upstreams.ts";
 import { httpTransports } from "../../tests/support/http_transports.ts";
 
@@ -272,13 +272,17 @@ Deno.test("discover() keeps what is known of 2026-07-28 where the question gets 
       throw new SluiceError("UPSTREAM_TIMEOUT", { upstream: "fake", phase: "answer", timeoutMs: 1 });
     });
     upstream.capabilities = {};
-    const found = await discover(upstream.transport(), OPTIONS, { protocol: "auto", protocols });
+    const found = await discover(upstream.transport(), OPTIONS, {
+      protocol: "auto",
+      protocols,
+      serverInfo: null,
+    });
     assertEquals(found.protocols, protocols.length === 2 ? protocols : ["2025-11-25"]);
   }
 });
 
 Deno.test("discover() asks for the revision that the operator has decided, and for no other", async () => {
-  const known = { protocol: "2025-06-18", protocols: [] };
+  const known = { protocol: "2025-06-18", ...NOTHING_FOUND };
   const upstream = upstreamWith(() => EMPTY);
   upstream.revisions = "both";
   upstream.protocolVersion = "2025-06-18";
@@ -293,7 +297,7 @@ Deno.test("discover() asks for the revision that the operator has decided, and f
     "protocol 2025-06-18",
   );
 
-  const stateless = { protocol: "2026-07-28", protocols: [] };
+  const stateless = { protocol: "2026-07-28", ...NOTHING_FOUND };
   const newer = await discover(upstream.transport(), OPTIONS, stateless);
   assertEquals([newer.protocols, newer.stateful], [["2026-07-28"], false]);
   upstream.revisions = "sessions";

@@ -3,7 +3,7 @@
 import { isError, SluiceError } from "../base/errors.ts";
 import { withClaims } from "../mcp/claims.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
-import { isSessionRevision, META, STATELESS_REVISION } from "../mcp/revisions.ts";
+import { isSessionRevision, LATEST_SESSION_REVISION, META, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { TimeLimit } from "./resilience/deadline.ts";
 import { isOurDoing, isUnreachable } from "./resilience/failures.ts";
 import {
@@ -22,6 +22,8 @@ export interface IntroduceOptions extends SessionOpenOptions {
   /** The operator's decision, and the former findings; as in `GatewayRow`. */
   readonly protocol: string;
   readonly protocols: readonly string[];
+  /** The program that was found then. */
+  readonly serverInfo: unknown;
 }
 
 /** An upstream's description of itself, as received. */
@@ -83,13 +85,15 @@ export async function introduce(
 }
 
 /**
- * Asks a server on a channel for 2026-07-28, in the process that has been initialized. A server that serves one kind of revisions at
- * a time says so; then another process is asked, unless the answer is known. Closes the session. Never throws.
+ * Asks a server on a channel for 2026-07-28, in the process that has been initialized. A process that serves one kind of revisions at
+ * a time refuses; then another one is asked, unless the answer is known. Closes the session. Never throws.
+ * @param startMs time that the process took to start and answer
  */
 export async function asksLater(
   session: UpstreamSession,
   transport: UpstreamTransport,
   options: IntroduceOptions,
+  startMs: number,
 ): Promise<{ readonly stateless: boolean; readonly discovered?: JsonObject }> {
   const wasKnown = options.protocols.includes(STATELESS_REVISION);
   const { timeoutMs, clientInfo } = options;
@@ -106,13 +110,37 @@ export async function asksLater(
   if (!answer.failed) {
     return speaksStateless(said) ? { stateless: true, discovered: said } : { stateless: false };
   }
-  if (isObject(said) && said.code === METHOD_NOT_FOUND) return { stateless: false };
-  if (wasKnown) return { stateless: true };
+  if (isObject(said) && said.code === METHOD_NOT_FOUND) {
+    if (!mayHideStateless(session, options)) return { stateless: false };
+  } else if (wasKnown) return { stateless: true };
+  // The program is installed by now. One that does not answer an unknown first request keeps the registration waiting no longer.
   const { ms, setting } = options.stdioStart;
-  const start = { ...options, timeoutMs: ms, timeoutSetting: setting };
+  const start = {
+    ...options,
+    timeoutMs: Math.min(ms, MAX_PROBE_MS + 2 * startMs),
+    timeoutSetting: setting,
+  };
   const found = await probeStateless(transport, start).catch(() => null);
   await found?.session.close();
-  return { stateless: found !== null };
+  return { stateless: found !== null, discovered: found?.discovered };
+}
+
+/**
+ * Whether a process that does not know `server/discover` may be of a program that does: the TypeScript SDK's `serveStdio` decides by
+ * the first message. Such a program speaks the latest revision with sessions. What was asked of it once holds until it has another
+ * name or version.
+ */
+function mayHideStateless(
+  { protocolVersion, initialized }: UpstreamSession,
+  { protocols, serverInfo }: Pick<IntroduceOptions, "protocols" | "serverInfo">,
+): boolean {
+  if (protocolVersion !== LATEST_SESSION_REVISION) return false;
+  if (protocols.length === 0 || protocols.includes(STATELESS_REVISION)) return true;
+  return programOf(serverInfo) !== programOf(initialized.serverInfo);
+}
+
+function programOf(serverInfo: unknown): string {
+  return isObject(serverInfo) ? JSON.stringify([serverInfo.name, serverInfo.version]) : "";
 }
 
 async function statelessOnly(

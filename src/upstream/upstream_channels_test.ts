@@ -66,29 +66,34 @@ Deno.test("discover() asks a channel for initialize first, and for 2026-07-28 wh
   assertEquals(fake.last.methods.slice(0, 2), ["initialize", "server/discover"]);
 });
 
+const NOT_KNOWN = { code: -32601, message: "Method not found" };
+
+/** A server of both kinds whose process serves the one that it is asked first. `refusal`: what it says to the other. */
+const pinnedScript = (refusal: unknown): Script => (said, peer) => {
+  const isInitialized = peer.methods[0] === "initialize";
+  if (said.method !== "server/discover") return sessionScript(undefined)(said, peer);
+  return isInitialized ? { error: refusal } : { result: DISCOVERED };
+};
+
 Deno.test("discover() finds that a server of both kinds serves one of them at a time, by its refusal", async () => {
-  const pinned: Script = (said, peer) => {
-    const isInitialized = peer.methods[0] === "initialize";
-    if (said.method !== "server/discover") return sessionScript(undefined)(said, peer);
-    return isInitialized ? { error: { code: -32600, message: "initialized" } } : { result: DISCOVERED };
-  };
-  for (const [script, started] of [[dualScript, 1], [pinned, 2]] as const) {
+  const initialized = pinnedScript({ code: -32600, message: "initialized" });
+  const cases = [[dualScript, 1, 1], [initialized, 2, 1], [pinnedScript(NOT_KNOWN), 2, 2]] as const;
+  for (const [script, started, startedAgain] of cases) {
     const fake = new FakePeers(systemClock, script);
     const found = await discover(fake.transport(), OPTIONS);
     const both = [STATELESS_REVISION, "2025-11-25"];
     assertEquals([found.protocolVersion, found.protocols, found.stateful], ["2025-11-25", both, true]);
     assertEquals([fake.peers.length, fake.open, fake.peers[0]!.methods[0]], [started, 0, "initialize"]);
-    // What is known costs no second process.
+    // What is known costs no second process, unless the process denies it.
     const again = new FakePeers(systemClock, script);
-    const known = { protocol: "auto", protocols: both };
+    const known = { protocol: "auto", protocols: both, serverInfo: found.serverInfo };
     assertEquals((await discover(again.transport(), OPTIONS, known)).protocols, both);
-    assertEquals(again.peers.length, 1);
+    assertEquals(again.peers.length, startedAgain);
   }
 });
 
 Deno.test("discover() starts an older server once, whatever it does when it is asked for 2026-07-28", async () => {
-  const unknown = { error: { code: -32601, message: "Method not found" } };
-  const odd = [unknown, { result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
+  const odd = [{ result: {} }, { result: { ...DISCOVERED, supportedVersions: ["2099-01-01"] } }];
   for (const onProbe of [...odd, "exit" as const, undefined]) {
     const fake = new FakePeers(systemClock, sessionScript(onProbe));
     const found = await discover(fake.transport(), OPTIONS);
@@ -99,6 +104,28 @@ Deno.test("discover() starts an older server once, whatever it does when it is a
     ]);
     assertEquals([fake.peers.length, fake.open], [1, 0]);
     assertEquals(fake.last.methods.slice(0, 2), ["initialize", "notifications/initialized"]);
+  }
+});
+
+Deno.test("discover() asks a second process of a program that does not know server/discover, once for each version of the program", async () => {
+  const script = sessionScript({ error: NOT_KNOWN });
+  const old: Script = (said, peer) =>
+    said.method === "initialize"
+      ? { result: { protocolVersion: "2025-06-18", capabilities: {} } }
+      : script(said, peer);
+  const known = { protocol: "auto", protocols: ["2025-11-25"] };
+  const cases = [
+    ["at first", script, undefined, 2],
+    ["the same program", script, { ...known, serverInfo: { name: "old" } }, 1],
+    ["another version", script, { ...known, serverInfo: { name: "old", version: "0.9" } }, 2],
+    ["a program that is older than 2026-07-28 by two revisions", old, undefined, 1],
+  ] as const;
+  for (const [what, script, known, started] of cases) {
+    const fake = new FakePeers(systemClock, script);
+    const { protocols } = await discover(fake.transport(), OPTIONS, known);
+    assertEquals([protocols.length, fake.peers.length, fake.open], [1, started, 0], what);
+    // The second process is asked nothing that it would understand.
+    if (started === 2) assertEquals(fake.last.methods, ["server/discover"], what);
   }
 });
 

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { startGatewayWith } from "../conformance/gateway.ts";
-import { connectV1, type McpClient } from "../support/mcp_clients.ts";
+import { connectAuto, connectV1, type McpClient } from "../support/mcp_clients.ts";
 import { metric } from "../support/metric.ts";
 import { serveStatelessWebSocket } from "../support/stateless_websocket.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -186,6 +186,31 @@ Deno.test("A process of an older revision works, whatever it does when it is ask
       assertEquals(started, 1, "a call costs no probe");
     });
   }
+});
+
+Deno.test("A program whose process speaks the kind of revisions that it hears first is found to speak both, and is spoken to in the client's", async () => {
+  await using sluice = await Sluice.start({ env: ENABLED });
+  const token = await sluice.token();
+  const script = new URL("../support/stdio_of_both_kinds.ts", import.meta.url).pathname;
+  const register = async (name: string, more: Record<string, unknown> = {}) => {
+    const args = ["run", "-A", "--quiet", script, newMark()];
+    const gateway = { name, transport: "STDIO", command: Deno.execPath(), args, ...more };
+    return (await sluice.api("POST", "/gateways", gateway)).body;
+  };
+  const { id, protocols } = await register("both");
+  assertEquals(protocols, ["2026-07-28", "2025-11-25"]);
+  const counted = async (connect: typeof connectV1) => {
+    await using client = await connect(`${sluice.url}/mcp`, { token });
+    const said = [];
+    for (let i = 0; i < 2; i++) said.push((await client.callTool("both-count")).content[0].text);
+    return said;
+  };
+  assertEquals([await counted(connectV1), await counted(connectAuto)], [
+    ["legacy 1", "legacy 2"],
+    ["modern 1", "modern 2"],
+  ]);
+  assertEquals((await sluice.api("POST", `/gateways/${id}/tools/refresh`)).status, 200);
+  assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.protocols, protocols);
 });
 
 Deno.test("A process is spoken to in the other way once its program is another, in either direction", async () => {

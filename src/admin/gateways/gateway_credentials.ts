@@ -71,7 +71,7 @@ export async function sealCredentials(
 
 /** The argument of `deps.discover` for an upstream. */
 export function discoverTarget(
-  row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate" | "protocol" | "protocols">,
+  row: Pick<GatewayRow, "name" | "url" | "transport" | "caCertificate" | "protocol">,
   credentials: Credentials | null,
   isTransportOpen = false,
 ): DiscoverTarget {
@@ -87,7 +87,6 @@ export function discoverTarget(
     env: credentials?.type === "env" ? credentials.variables : {},
     isTransportOpen,
     protocol: row.protocol,
-    protocols: row.protocols,
   };
 }
 

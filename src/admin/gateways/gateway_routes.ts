@@ -116,7 +116,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     await deps.checkEgress(new URL(after.url));
     await refuseTaken(deps, deps.store, { row: after, credentials });
     // What was known of another place is not known of this one.
-    discovery = await deps.discover(discoverTarget({ ...after, protocols: [] }, credentials));
+    discovery = await deps.discover(discoverTarget(after, credentials));
   }
   const naming = createNaming(deps.toolNames);
   await deps.store.transaction(async (store) => {

@@ -43,7 +43,6 @@ Deno.test("POST /gateways connects, stores everything and answers like ContextFo
       env: {},
       isTransportOpen: true,
       protocol: "auto",
-      protocols: [],
     }]);
     assertEquals((await store.tools.list()).map(({ name }) => name), ["fast-time-a", "fast-time-get-time"]);
     assertEquals(changes(), 1);

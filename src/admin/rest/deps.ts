@@ -21,7 +21,6 @@ export interface DiscoverTarget {
   readonly isTransportOpen: boolean;
   /** As in `GatewayRow`. */
   readonly protocol: string;
-  readonly protocols: readonly string[];
 }
 
 export interface AdminDeps {

@@ -13,6 +13,7 @@ import type { SecretBox } from "../../store/secret_box.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "../../version.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { NOTHING_FOUND } from "../../upstream/discover.ts";
 import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Readiness } from "../../admin/readiness.ts";
@@ -38,8 +39,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     secretBox,
     checkEgress: outbound.check,
     discover: async (asked, onListing) => {
-      const { name, url, transport, headers, caCertificate, env, isTransportOpen, protocol, protocols } =
-        asked;
+      const { name, url, transport, headers, caCertificate, env, isTransportOpen, protocol } = asked;
       const target = {
         transport,
         upstream: name,
@@ -48,7 +48,10 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         caCertificate: caCertificate ?? undefined,
         env,
       };
-      const found = await parts.discover(target, { protocol, protocols }, { isTransportOpen, onListing });
+      const found = await parts.discover(target, { protocol, ...NOTHING_FOUND }, {
+        isTransportOpen,
+        onListing,
+      });
       logListFaults(log, name, found);
       return found;
     },

@@ -40,9 +40,9 @@ export function createDiscover(
     stdioStart: { ms: config.stdioStartTimeoutMs, setting: "STDIO_START_TIMEOUT" },
     limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
   };
-  return async (target, { protocol, protocols }, { isTransportOpen = false, onListing } = {}) => {
-    const list = (each: TransportTarget) =>
-      discover(transports.make(each), { ...options, onListing }, { protocol, protocols });
+  return async (target, { protocol, protocols, serverInfo }, { isTransportOpen = false, onListing } = {}) => {
+    const known = { protocol, protocols, serverInfo };
+    const list = (each: TransportTarget) => discover(transports.make(each), { ...options, onListing }, known);
     try {
       const found = await (isTransportOpen ? listEither(target, list) : list(target));
       for (const { name } of found.warnings) {
