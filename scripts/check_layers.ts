@@ -8,7 +8,7 @@
 export const FLOORS: readonly (readonly string[])[] = [
   ["base", "telemetry"],
   ["mcp", "config"],
-  ["version.ts", "client_config"],
+  ["version.ts", "client_config", "help"],
   ["store", "cache"],
   ["upstream", "auth"],
   ["catalog", "http"],
@@ -44,7 +44,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["command_line", "isolation"], ["stdio", "import", "connect"], ["."]],
+  cli: [["command_line", "isolation"], ["stdio", "import", "connect", "help"], ["."]],
 };
 
 const MAX_LINES = 400;

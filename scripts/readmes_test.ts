@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { TOPICS } from "../src/help/topics.ts";
 import { FLOORS, ROOMS } from "./check_layers.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const PAGES = [
   ...["README.md", "src/README.md", "bench/README.md", "tests/README.md"],
-  ...["src/help/contextforge.md", "src/help/security.md"],
+  ...TOPICS.map(({ name }) => `src/help/${name}.md`),
 ];
 
 /** Paths of files in backticks, and relative targets of links, as the page's reader would follow them. */

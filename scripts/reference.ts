@@ -1,12 +1,20 @@
-// Writes what is generated from the code: .env.example, and the README's tables between their markers.
-// `--check` writes nothing and exits 1 where something is out of date.
+// Writes what is generated from the code: .env.example, and parts of the manual's pages between their markers. What stands around
+// these parts is written by hand. `--check` writes nothing and exits 1 where something is out of date.
 
-import { envExample, errorTable, settingsTable } from "../src/config/reference.ts";
+import { errorsPart } from "./reference/errors.ts";
+import { envExample, settingsPart } from "./reference/settings.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-interface Outdated {
+/** The generated parts: page of src/help -> its text. The markers have the name of the page. */
+const PARTS: Readonly<Record<string, () => string>> = {
+  settings: settingsPart,
+  errors: errorsPart,
+};
+
+interface Generated {
   readonly file: string;
+  readonly before: string | null;
   readonly text: string;
 }
 
@@ -20,8 +28,10 @@ export function replacePart(text: string, name: string, part: string): string | 
 
 async function main(isCheck: boolean): Promise<number> {
   const faults: string[] = [];
-  const outdated = [await envFile(), await readme(faults)].filter((entry) => entry !== null);
-  for (const { file, text } of outdated) {
+  const env = { file: ".env.example", before: await readIfThere(".env.example"), text: envExample() };
+  const pages = await Promise.all(Object.entries(PARTS).map(([name, part]) => page(name, part(), faults)));
+  for (const { file, before, text } of [env, ...pages]) {
+    if (text === before) continue;
     if (isCheck) faults.push(`${file} is out of date; run: deno task reference`);
     else {
       await Deno.writeTextFile(new URL(file, ROOT), text);
@@ -32,25 +42,12 @@ async function main(isCheck: boolean): Promise<number> {
   return faults.length > 0 ? 1 : 0;
 }
 
-async function envFile(): Promise<Outdated | null> {
-  const text = envExample();
-  return text === await readIfThere(".env.example") ? null : { file: ".env.example", text };
-}
-
-async function readme(faults: string[]): Promise<Outdated | null> {
-  const before = await readIfThere("README.md");
-  if (before === null) {
-    faults.push("README.md is missing");
-    return null;
-  }
-  let text = before;
-  for (const [name, part] of [["settings", settingsTable()], ["errors", errorTable()]]) {
-    const replaced = replacePart(text, name, part);
-    if (replaced === null) {
-      faults.push(`README.md lacks the lines <!-- ${name}:begin --> and <!-- ${name}:end -->`);
-    } else text = replaced;
-  }
-  return text === before ? null : { file: "README.md", text };
+async function page(name: string, part: string, faults: string[]): Promise<Generated> {
+  const file = `src/help/${name}.md`;
+  const before = await readIfThere(file);
+  const text = before && replacePart(before, name, part);
+  if (text === null) faults.push(`${file} lacks the lines <!-- ${name}:begin --> and <!-- ${name}:end -->`);
+  return { file, before, text: text ?? before ?? "" };
 }
 
 async function readIfThere(file: string): Promise<string | null> {

@@ -29,12 +29,14 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/restore.ts")).restore(invocation.args);
     case "config":
       return (await import("./cli/show_config.ts")).config(invocation.args);
+    case "help":
+      return await (await import("./cli/help/help.ts")).help(invocation.args);
     case "version":
       console.log(versionText());
       return 0;
-    case "help":
-      console.log(invocation.text);
-      return 0;
+    case "usage":
+      (invocation.exitCode === 0 ? console.log : console.error)(invocation.text);
+      return invocation.exitCode;
   }
 }
 

@@ -1,4 +1,5 @@
 // The table of commands: their flags, and the texts of their help.
+import type { TopicName } from "../../help/topics.ts";
 
 export interface Flag {
   /** The name of its value in the help; absent: the flag takes no value. */
@@ -16,6 +17,10 @@ export interface Command {
   readonly operand?: string;
   /** The operand may be left out. */
   readonly isOperandOptional?: true;
+  /** The operand may be several words. */
+  readonly isOperandRepeated?: true;
+  /** The page of the manual that says more. */
+  readonly topic?: TopicName;
   /** Sentences below the flags. */
   readonly notes?: readonly string[];
   readonly examples?: readonly string[];
@@ -25,6 +30,7 @@ export interface Command {
 export const COMMANDS = {
   serve: {
     summary: "Run the gateway.",
+    topic: "deploy",
     notes: [
       "With --mcp-config, the gateway may start the commands of FILE without STDIO_ENABLED. ${VAR} and ${input:VAR} in FILE are " +
       "variables of the gateway's environment.",
@@ -53,6 +59,7 @@ export const COMMANDS = {
   },
   stdio: {
     summary: "Run as a stdio MCP server for a desktop client.",
+    topic: "clients",
     flags: {
       server: { value: "ID", doc: "serve this virtual server (default: everything)" },
       url: { value: "URL", doc: "connect to the gateway at this address instead of running one" },
@@ -64,6 +71,7 @@ export const COMMANDS = {
   },
   import: {
     summary: "Register the servers of a client's configuration file.",
+    topic: "upstreams",
     operand: "FILE",
     notes: [
       "FILE is a file of Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Gemini CLI or VS Code, with `mcpServers` or " +
@@ -96,6 +104,7 @@ export const COMMANDS = {
   },
   connect: {
     summary: "Connect an MCP client: print or write its configuration.",
+    topic: "clients",
     operand: "CLIENT",
     isOperandOptional: true,
     notes: [
@@ -128,6 +137,7 @@ export const COMMANDS = {
   },
   token: {
     summary: "Print a bearer token for the gateway.",
+    topic: "tokens",
     notes: [
       "Run this command in the gateway's folder, or with the gateway's DATABASE_URL or JWT_SECRET_KEY.",
     ],
@@ -159,6 +169,7 @@ export const COMMANDS = {
   },
   "token revoke": {
     summary: "Revoke a token on every worker and replica.",
+    topic: "tokens",
     operand: "TOKEN|JTI",
     notes: [
       "TOKEN is checked before it is revoked: it must be complete and signed by this gateway.",
@@ -171,6 +182,7 @@ export const COMMANDS = {
   },
   backup: {
     summary: "Copy the database and the secrets into one file.",
+    topic: "backup",
     operand: "FILE",
     notes: [
       "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.",
@@ -184,6 +196,7 @@ export const COMMANDS = {
   },
   restore: {
     summary: "Restore a backup in the place of the database and the secrets.",
+    topic: "backup",
     operand: "FILE",
     notes: [
       "Stop the gateway first. FILE is checked before anything is changed. For a PostgreSQL database, the command prints the " +
@@ -196,6 +209,7 @@ export const COMMANDS = {
   },
   config: {
     summary: "Show every setting: its value, its source, its effect.",
+    topic: "settings",
     flags: {
       json: { doc: "print JSON" },
       dev: { doc: "show the development defaults of `serve --dev`" },
@@ -207,6 +221,24 @@ export const COMMANDS = {
       host: { value: "HOST", doc: "listen on this address (default: 127.0.0.1)" },
       port: { value: "N", max: 65_535, doc: "listen on this port; 0: any free one (default: 9000)" },
     },
+  },
+  help: {
+    summary: "Read the manual: a topic, a command, or a search.",
+    operand: "TOPIC",
+    isOperandOptional: true,
+    isOperandRepeated: true,
+    notes: [
+      "TOPIC is a topic, a section of one (TOPIC#SECTION), or a command. In a terminal, the text is shown by $PAGER, or less.",
+    ],
+    examples: ["sluice help tokens", "sluice help token revoke", "sluice help --search certificate"],
+    flags: {
+      list: { doc: "list all topics" },
+      search: { value: "WORD", doc: "find WORD, and the words that follow, in all topics" },
+    },
+  },
+  version: {
+    summary: "Show version, commit, Deno and protocol revisions.",
+    flags: {},
   },
 } as const satisfies Record<string, Command>;
 

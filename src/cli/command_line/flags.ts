@@ -92,6 +92,14 @@ export interface BackupArgs {
   readonly force: boolean;
 }
 
+export interface HelpArgs {
+  /** A topic, a section of one, or a command; null: none. */
+  readonly subject: string | null;
+  /** The words to find; empty: no search. */
+  readonly words: readonly string[];
+  readonly list: boolean;
+}
+
 export interface ConfigArgs {
   readonly json: boolean;
   readonly dev: boolean;
@@ -108,8 +116,9 @@ export type Invocation =
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
+  | { readonly command: "help"; readonly args: HelpArgs }
   | { readonly command: "version" }
-  | { readonly command: "help"; readonly text: string };
+  | { readonly command: "usage"; readonly text: string; readonly exitCode: number };
 
 const DEMO_PORT = 9000;
 
@@ -128,23 +137,20 @@ export function parseInvocation(args: readonly string[]): Invocation {
   const [first, ...rest] = args;
   switch (first) {
     case undefined:
-      throw usage(["no command given"]);
+      return { command: "usage", text: overview(), exitCode: 2 };
     case "--version":
     case "-V":
-    case "version":
       return rest.length === 0 ? { command: "version" } : fail(unexpected(rest));
     case "--help":
     case "-h":
-      return rest.length === 0 ? { command: "help", text: overview() } : fail(unexpected(rest));
-    case "help":
-      return help(rest);
+      return rest.length === 0 ? usageOf(overview()) : fail(unexpected(rest));
   }
   if (!isCommand(first)) throw usage([unknownCommand(first)]);
   const two = `${first} ${rest[0]}`;
   const [command, words] = isCommand(two) ? [two, rest.slice(1)] : [first, rest];
   if (isMistypedPair(two)) throw usage([unknownCommand(two)]);
   const given = readFlags(command, words);
-  if (given === "help") return { command: "help", text: commandHelp(command) };
+  if (given === "help") return usageOf(commandHelp(command));
   return invocation(command, given);
 }
 
@@ -153,7 +159,7 @@ type Given = Readonly<Record<string, string | true | string[]>>;
 
 /** Reads the flags of one command. Every mistake is collected before it throws. */
 function readFlags(command: CommandName, args: readonly string[]): Given | "help" {
-  const { flags, operand, isOperandOptional }: Command = COMMANDS[command];
+  const { flags, operand, isOperandOptional, isOperandRepeated }: Command = COMMANDS[command];
   const { tokens } = parseArgs({
     args: args.map((arg, index) => lacksValue(flags, arg, args[index + 1]) ? `${arg}=` : arg),
     strict: false,
@@ -171,7 +177,9 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
   for (const token of tokens) {
     // The word after an unknown flag may be that flag's value, so it is not a mistake of its own.
     if (token.kind === "positional" && token.index !== unknownAt + 1) {
-      if (operand === undefined || operand in given) mistakes.push(unexpected([token.value]));
+      if (operand === undefined || operand in given && !isOperandRepeated) {
+        mistakes.push(unexpected([token.value]));
+      } else if (isOperandRepeated) given[operand] = [...given[operand] as string[] ?? [], token.value];
       else given[operand] = token.value;
     }
     if (token.kind !== "option") continue;
@@ -272,6 +280,17 @@ function invocation(command: CommandName, given: Given): Invocation {
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
     case "config":
       return { command, args: { json: "json" in given, dev: "dev" in given } };
+    case "help": {
+      const operands = (given[COMMANDS[command].operand] ?? []) as string[];
+      const word = text("search");
+      const subject = word === null && operands.length > 0 ? operands.join(" ") : null;
+      return {
+        command,
+        args: { subject, words: word === null ? [] : [word, ...operands], list: "list" in given },
+      };
+    }
+    case "version":
+      return { command };
   }
 }
 
@@ -297,13 +316,8 @@ function teamsOf(text: string | null): TokenArgs["teams"] {
   return text === "none" ? [] : listOf(text);
 }
 
-function help(rest: readonly string[]): Invocation {
-  const two = rest.slice(0, 2).join(" ");
-  const [command, ...more] = isCommand(two) ? [two, ...rest.slice(2)] : rest;
-  if (command === undefined) return { command: "help", text: overview() };
-  if (!isCommand(command)) throw usage([unknownCommand(command)]);
-  if (more.length > 0) throw usage([unexpected(more)]);
-  return { command: "help", text: commandHelp(command) };
+function usageOf(text: string): Invocation {
+  return { command: "usage", text, exitCode: 0 };
 }
 
 /** Is `arg` a flag that needs a value, and is the next word a flag or absent? Then the parser must not take that word. */
@@ -336,7 +350,7 @@ function unknownCommand(word: string): string {
   if (word.startsWith("-")) {
     return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
   }
-  return `unknown command "${word}"${didYouMean(word, [...Object.keys(COMMANDS), "help", "version"])}`;
+  return `unknown command "${word}"${didYouMean(word, Object.keys(COMMANDS))}`;
 }
 
 function unknownFlag(command: CommandName, rawName: string): string {

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
+import { COMMANDS } from "./commands.ts";
 import { parseInvocation } from "./flags.ts";
 
 /** The mistakes in a command line, without the line that points to the help. */
@@ -107,18 +108,31 @@ Deno.test("parseInvocation() reads token, demo, stdio, backup, restore, config a
     assertEquals(invocation(`${command} --force a.db`), { command, args: { file: "a.db", force: true } });
   }
   for (const line of ["--version", "-V", "version"]) assertEquals(invocation(line), { command: "version" });
+  const help = { subject: null, words: [], list: false };
+  const rows = [
+    ["help", help],
+    ["help help", { ...help, subject: "help" }],
+    ["help serve", { ...help, subject: "serve" }],
+    ["help token revoke", { ...help, subject: "token revoke" }],
+    ["help security#limits", { ...help, subject: "security#limits" }],
+    ["help --list", { ...help, list: true }],
+    ["help --search private ca", { ...help, words: ["private", "ca"] }],
+    ["help ca --search private", { ...help, words: ["private", "ca"] }],
+  ] as const;
+  for (const [line, args] of rows) assertEquals([line, invocation(line)], [line, { command: "help", args }]);
 });
 
 Deno.test("parseInvocation() gives help for the program and for each command", () => {
-  for (const line of ["--help", "-h", "help"]) assertEquals(helpText(line).includes("COMMAND [FLAGS]"), true);
-  for (const line of ["serve --help", "serve -h", "help serve", "serve --nonsense --help"]) {
+  for (const line of ["--help", "-h"]) assertEquals(helpText(line).includes("COMMAND [FLAGS]"), true);
+  for (const line of ["serve --help", "serve -h", "serve --nonsense --help"]) {
     assertEquals([line, helpText(line).startsWith("Usage: sluice serve")], [line, true]);
   }
+  assertEquals(parseInvocation([]), { command: "usage", text: helpText("--help"), exitCode: 2 });
 });
 
 Deno.test("parseInvocation() gives help that fits a terminal of 80 columns and names every command and flag", () => {
   const overview = helpText("--help");
-  for (const command of ["serve", "stdio", "token", "token revoke", "backup", "restore", "config", "demo"]) {
+  for (const command of Object.keys(COMMANDS)) {
     assertEquals(overview.includes(`\n  ${command} `), true);
     const help = helpText(`${command} --help`);
     for (const line of [...overview.split("\n"), ...help.split("\n")]) {
@@ -132,12 +146,11 @@ Deno.test("parseInvocation() gives help that fits a terminal of 80 columns and n
 
 Deno.test("parseInvocation() names every mistake, with the nearest right name", () => {
   const rows: ReadonlyArray<[line: string, mistakes: readonly string[]]> = [
-    ["", ["no command given"]],
     ["servee", ['unknown command "servee"; did you mean serve?']],
     ["tokn --admin", ['unknown command "tokn"; did you mean token?']],
     ["frobnicate", ['unknown command "frobnicate"']],
     ["--verison", ["unknown flag --verison; did you mean --version?"]],
-    ["help srve", ['unknown command "srve"; did you mean serve?']],
+    ["help --serach x", ["unknown flag --serach; did you mean --search?"]],
     ["--version now", ['unexpected "now"']],
     ["serve --prot 1 --demos extra more", [
       "unknown flag --prot; did you mean --port?",
@@ -177,7 +190,7 @@ Deno.test("parseInvocation() points to the help of the command in question", () 
 
 function helpText(line: string): string {
   const result = invocation(line);
-  return result.command === "help" ? result.text : "";
+  return result.command === "usage" ? result.text : "";
 }
 
 Deno.test("parseInvocation() reads token revoke with its one operand", () => {
@@ -191,7 +204,8 @@ Deno.test("parseInvocation() reads token revoke with its one operand", () => {
   assertEquals(mistakes("token revoke a b"), ['unexpected "b"']);
   assertEquals(mistakes("token revok a"), ['unknown command "token revok"; did you mean token revoke?']);
   assertEquals(mistakes("token something"), ['unexpected "something"']);
-  for (const line of ["token revoke --help", "help token revoke"]) {
-    assertEquals(helpText(line).startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"), true);
-  }
+  assertEquals(
+    helpText("token revoke --help").startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"),
+    true,
+  );
 });

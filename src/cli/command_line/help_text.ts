@@ -1,10 +1,11 @@
 // The help texts, laid out for a terminal.
 
+import { TOPICS } from "../../help/topics.ts";
 import { type Command, type CommandName, COMMANDS } from "./commands.ts";
 
 const TERMINAL_COLUMNS = 80;
 
-/** The help of the program: its commands. */
+/** The help of the program: the first step, its commands, the topics of the manual. */
 export function overview(): string {
   const commands = (Object.keys(COMMANDS) as CommandName[])
     .map((name) => [name, COMMANDS[name].summary] as const);
@@ -16,29 +17,34 @@ export function overview(): string {
     ...table(commands),
     "",
     ...table([
-      ["--help, COMMAND --help", "show this text, or the flags of a command"],
-      ["--version", "show version, commit, Deno and protocol revisions"],
+      ["COMMAND --help", "show the flags of a command"],
+      ["help TOPIC", `read a topic of the manual: ${TOPICS.map(({ name }) => name).join(", ")}`],
+      ["help --search WORD", "find a word in all topics"],
     ]),
     "",
-    "Settings come from the environment and .env; `sluice config` shows them all.",
+    ...wrapped(
+      "First steps: `sluice serve --demo` runs a gateway with a demo tool. In a terminal it shows how to get a token and call the " +
+        "tool. Settings come from the environment and .env; `sluice config` shows them all.",
+      TERMINAL_COLUMNS,
+    ),
   ].join("\n");
 }
 
-/** The help of one command: its flags, notes and examples. */
+/** The help of one command: its flags, notes, examples, and where to read more. */
 export function commandHelp(command: CommandName): string {
-  const { summary, operand, isOperandOptional, notes = [], examples = [], flags: its }: Command =
+  const { summary, operand, isOperandOptional, topic, notes = [], examples = [], flags: its }: Command =
     COMMANDS[command];
   const shown = operand === undefined ? "" : isOperandOptional ? ` [${operand}]` : ` ${operand}`;
   const flags = Object.entries(its)
     .map(([name, flag]) => [flag.value ? `--${name} ${flag.value}` : `--${name}`, flag.doc] as const);
   return [
-    `Usage: sluice ${command}${shown} [FLAGS]`,
+    `Usage: sluice ${command}${shown}${flags.length > 0 ? " [FLAGS]" : ""}`,
     "",
     summary,
-    "",
-    ...table(flags),
+    ...(flags.length > 0 ? ["", ...table(flags)] : []),
     ...notes.flatMap((note) => ["", ...wrapped(note, TERMINAL_COLUMNS)]),
     ...(examples.length > 0 ? ["", "Examples:", ...examples.map((line) => `  ${line}`)] : []),
+    ...(topic === undefined ? [] : ["", `The manual has more: sluice help ${topic}`]),
   ].join("\n");
 }
 
@@ -51,7 +57,7 @@ export function table(rows: ReadonlyArray<readonly [left: string, right: string]
   );
 }
 
-/** `text` in lines of at most `columns`, broken between words. */
+/** `text` in lines of at most `columns`, broken between words; a no-break space holds two words together. */
 export function wrapped(text: string, columns: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
@@ -60,5 +66,5 @@ export function wrapped(text: string, columns: number): string[] {
     else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;
     else lines.push(word);
   }
-  return lines;
+  return lines.map((line) => line.replaceAll("\u00a0", " "));
 }

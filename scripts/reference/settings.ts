@@ -1,9 +1,7 @@
-// Renders the reference of settings and errors: .env.example and the README's tables.
+// Renders the reference of settings: .env.example and the manual's tables.
 
-import type { ErrorRow } from "../base/error_row.ts";
-import { ERRORS } from "../base/errors.ts";
-import { SETTING_GROUPS } from "./schema.ts";
-import type { Setting } from "./settings/setting.ts";
+import { SETTING_GROUPS } from "../../src/config/schema.ts";
+import type { Setting } from "../../src/config/settings/setting.ts";
 
 /** The text of .env.example: every setting but the inert ones, commented out, at its default. */
 export function envExample(): string {
@@ -27,11 +25,11 @@ export function envExample(): string {
   return `${[...head, ...lines].join("\n")}\n`;
 }
 
-/** The README's table of settings: one heading and one table per group. */
-export function settingsTable(): string {
+/** One heading and one table per group. */
+export function settingsPart(): string {
   return SETTING_GROUPS.map(({ title, settings }) =>
     [
-      `#### ${title}`,
+      `## ${title}`,
       "",
       "| Setting | Default | Meaning |",
       "|---|---|---|",
@@ -40,18 +38,6 @@ export function settingsTable(): string {
       ),
     ].join("\n")
   ).join("\n\n");
-}
-
-/** The README's table of errors. */
-export function errorTable(): string {
-  const rows = Object.entries<ErrorRow>(ERRORS).map(([code, row]) =>
-    `| \`${code}\` | ${row.source} | ${row.http} | ${row.rpc} | ${row.retry} | ${cell(row.text)} |`
-  );
-  return [
-    "| Error | Source | HTTP | JSON-RPC | Retry | Text |",
-    "|---|---|---|---|---|---|",
-    ...rows,
-  ].join("\n");
 }
 
 function sentence({ doc, kind, state }: Setting): string {
@@ -67,7 +53,8 @@ function sentence({ doc, kind, state }: Setting): string {
 }
 
 function names({ name, aliases = [] }: Setting): string {
-  return [`\`${name}\``, ...aliases.map((alias) => `(\`${alias}\`)`)].join("<br>");
+  const also = aliases.map((alias) => `\`${alias}\``).join(", ");
+  return `\`${name}\`${also === "" ? "" : ` (also ${also})`}`;
 }
 
 function shownDefault(setting: Setting): string {
@@ -76,5 +63,5 @@ function shownDefault(setting: Setting): string {
 }
 
 function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
+  return text.replaceAll("|", "\\|").replaceAll("<", "\\<").replaceAll("\n", " ");
 }

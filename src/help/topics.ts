@@ -1,0 +1,98 @@
+// Floor `help`: the manual. Its pages are Markdown; this file is their index. A page is loaded when it is read, so `serve` keeps
+// none in memory.
+
+/** The pages in the order of the index. `deno compile` embeds modules with literal names only. */
+const PAGES = {
+  upstreams: [
+    "put MCP servers behind the gateway; credentials, health",
+    () => import("./upstreams.md", { with: { type: "text" } }),
+  ],
+  clients: [
+    "connect MCP clients: desktop programs, editors, SDKs, web pages",
+    () => import("./clients.md", { with: { type: "text" } }),
+  ],
+  tokens: [
+    "give people access, limit it, take it back",
+    () => import("./tokens.md", { with: { type: "text" } }),
+  ],
+  servers: [
+    "compose virtual servers; names and lists",
+    () => import("./servers.md", { with: { type: "text" } }),
+  ],
+  api: [
+    "the REST API: every route, permission and field",
+    () => import("./api.md", { with: { type: "text" } }),
+  ],
+  settings: [
+    "every setting, its default and meaning",
+    () => import("./settings.md", { with: { type: "text" } }),
+  ],
+  errors: [
+    "every error code, its meaning and remedy",
+    () => import("./errors.md", { with: { type: "text" } }),
+  ],
+  metrics: [
+    "every metric, and what to do when it moves",
+    () => import("./metrics.md", { with: { type: "text" } }),
+  ],
+  deploy: [
+    "run it for real: executable, container, restarts, upgrades",
+    () => import("./deploy.md", { with: { type: "text" } }),
+  ],
+  replicas: [
+    "several processes on one database; PostgreSQL, Redis",
+    () => import("./replicas.md", { with: { type: "text" } }),
+  ],
+  sizing: [
+    "workers, memory, pools: what a machine serves",
+    () => import("./sizing.md", { with: { type: "text" } }),
+  ],
+  network: [
+    "TLS, reverse proxies, private CAs, outbound proxies",
+    () => import("./network.md", { with: { type: "text" } }),
+  ],
+  backup: [
+    "back up, restore, upgrade, roll back",
+    () => import("./backup.md", { with: { type: "text" } }),
+  ],
+  limits: [
+    "overload, rate limits, what does not work yet",
+    () => import("./limits.md", { with: { type: "text" } }),
+  ],
+  protocol: [
+    "MCP revisions, transports, sessions, tasks",
+    () => import("./protocol.md", { with: { type: "text" } }),
+  ],
+  contextforge: [
+    "move from ContextForge: what works, what differs",
+    () => import("./contextforge.md", { with: { type: "text" } }),
+  ],
+  troubleshooting: [
+    "from the symptom to the cause and the remedy",
+    () => import("./troubleshooting.md", { with: { type: "text" } }),
+  ],
+  security: [
+    "whom the gateway trusts, defaults, checks, limits",
+    () => import("./security.md", { with: { type: "text" } }),
+  ],
+} as const;
+
+export type TopicName = keyof typeof PAGES;
+
+export interface Topic {
+  readonly name: TopicName;
+  /** One line, without a capital and a full stop. */
+  readonly summary: string;
+}
+
+export const TOPICS: readonly Topic[] = (Object.keys(PAGES) as TopicName[])
+  .map((name) => ({ name, summary: PAGES[name][0] }));
+
+export function isTopic(word: string): word is TopicName {
+  return Object.hasOwn(PAGES, word);
+}
+
+/** The Markdown of a page. */
+export async function readTopic(name: TopicName): Promise<string> {
+  return (await PAGES[name][1]()).default;
+}
