@@ -26,7 +26,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."]],
   config: [["settings"], ["."]],
-  store: [["sql"], ["postgres", "sqlite", "registry"], ["."]],
+  store: [["sql"], ["postgres", "sqlite", "people"], ["registry"], ["."]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],

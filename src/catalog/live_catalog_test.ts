@@ -13,6 +13,7 @@ const catalog = (version: number) =>
     servers: [],
     revokedTokens: [],
     removed: [],
+    people: null,
   });
 
 async function setUp() {

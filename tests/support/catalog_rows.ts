@@ -152,6 +152,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     servers: [],
     revokedTokens: [],
     removed: [],
+    people: null,
     ...given,
   };
 }

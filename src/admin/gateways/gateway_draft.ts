@@ -1,7 +1,8 @@
 // Reads a new gateway from a request: the row to store, and the credentials, before anything is tried.
 import type { Principal } from "../../auth/principal.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
-import { newId, type NewRow } from "../../store/registry/entities.ts";
+import type { NewRow } from "../../store/registry/entities.ts";
+import { newId } from "../../store/sql/new_id.ts";
 import type { GatewayRow, Isolation } from "../../store/registry/rows.ts";
 import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";

@@ -1,13 +1,6 @@
 // Merges the lists of an upstream into the registry, kind by kind: rows are added, changed and removed.
-import {
-  chunks,
-  newId,
-  type NewRow,
-  newRow,
-  type RowChanges,
-  TableEntities,
-  updateStatement,
-} from "./entities.ts";
+import { chunks, type NewRow, newRow, type RowChanges, TableEntities, updateStatement } from "./entities.ts";
+import { newId } from "../sql/new_id.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
 import { RemovedEntries, undecidedFields } from "./removed_entries.ts";
 import type {

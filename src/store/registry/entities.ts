@@ -1,5 +1,7 @@
 // Create, read, update and delete for all tables of the registry.
 import { SluiceError } from "../../base/errors.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
+import { newId } from "../sql/new_id.ts";
 import { ConstraintError, type Database, sql, type SqlQuery } from "../sql/sql.ts";
 import type { EntityRow } from "./rows.ts";
 import type { EntityTable } from "./tables.ts";
@@ -138,16 +140,6 @@ export function updateStatement<Row extends EntityRow>(
     { ...changes, updatedAt: now.toISOString() } as unknown as Partial<Row>,
   );
   return sql`UPDATE ${table.id} SET ${assignments}, version = version + 1 WHERE id = ${id} RETURNING *`;
-}
-
-/** Raises the catalog version. Called in every transaction that changes something for the data plane. */
-export async function raiseCatalogVersion(tx: Database): Promise<void> {
-  await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
-}
-
-/** 32 hex digits, as in ContextForge. */
-export function newId(): string {
-  return crypto.randomUUID().replaceAll("-", "");
 }
 
 /** Sorts in place. The order of the database would depend on its collation. */

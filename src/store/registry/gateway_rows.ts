@@ -1,5 +1,6 @@
 // Gateways: registered upstreams. Their tools, resources and prompts have the gateway's visibility unless an operator changed it.
-import { raiseCatalogVersion, type RowChanges, TableEntities } from "./entities.ts";
+import { type RowChanges, TableEntities } from "./entities.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type { GatewayRow } from "./rows.ts";
 import { GATEWAYS, PROMPTS, RESOURCES, TOOLS } from "./tables.ts";

@@ -1,5 +1,5 @@
 // Room `registry`: gateways, their tools, resources and prompts, virtual servers, and revoked tokens. The REST API writes them;
-// the catalog reads them all at once. Other rooms use `Registry` and the rows.
+// the catalog reads them all at once, with users, teams and roles. Other rooms use `Registry` and the rows.
 import {
   type DiscoveryKinds,
   type DiscoverySaved,
@@ -10,6 +10,7 @@ import {
 import type { Entities } from "./entities.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
+import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -39,6 +40,7 @@ export interface Registry {
   readonly servers: Entities<ServerRow>;
   readonly revokedTokens: RevokedTokens;
   readonly tombstones: Tombstones;
+  readonly people: PeopleStore;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -71,8 +73,11 @@ export interface Registry {
   /** The number of tools, resources and prompts by gateway id. Gateways without any are absent. */
   countDiscovered(): Promise<Map<string, DiscoveredCounts>>;
 
-  /** A consistent snapshot of everything. */
-  readCatalog(): Promise<CatalogRows>;
+  /**
+   * A consistent snapshot of everything.
+   * @param knownPeople the version of users, teams and roles that the reader has; they are read only if it is another
+   */
+  readCatalog(knownPeople?: number): Promise<CatalogRows>;
   /** Grows with every change that concerns the data plane. */
   readCatalogVersion(): Promise<number>;
 
@@ -97,6 +102,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     servers,
     revokedTokens: new RevokedTokens(database),
     tombstones: new Tombstones(database),
+    people: createPeopleStore(database, now),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
@@ -104,7 +110,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     renameDiscovered: (gatewayId, naming) =>
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
     countDiscovered: () => countDiscovered(database),
-    readCatalog: () =>
+    readCatalog: (knownPeople) =>
       database.transaction(async (tx) => {
         const snapshot = createRegistry(tx, now);
         return {
@@ -116,6 +122,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           servers: await snapshot.servers.list(),
           revokedTokens: await snapshot.revokedTokens.ids(),
           removed: await snapshot.tombstones.all(),
+          people: await snapshot.people.readVersion() === knownPeople ? null : await snapshot.people.read(),
         };
       }, { readOnly: true }),
     readCatalogVersion: async () => {

@@ -1,7 +1,7 @@
 // Revoked tokens, by their id (`jti`). They are read with the catalog, so a revocation reaches workers and replicas like a change
 // of the catalog.
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { raiseCatalogVersion } from "./entities.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql } from "../sql/sql.ts";
 
 export interface RevokedTokenRow {

@@ -1,4 +1,5 @@
 // The rows of the registry, as the rest of the program reads them.
+import type { PeopleRows } from "../people/person_rows.ts";
 import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
 
 export type Visibility = "public" | "team" | "private";
@@ -210,6 +211,8 @@ export interface CatalogRows {
   readonly revokedTokens: readonly string[];
   /** The names of those tools and prompts are reserved. */
   readonly removed: readonly RemovedEntry[];
+  /** null: as the reader knows them. */
+  readonly people: PeopleRows | null;
 }
 
 /** The lists of an upstream in the upstream's order. A list is null if it could not be read. */

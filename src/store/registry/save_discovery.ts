@@ -11,7 +11,8 @@ import {
   newTool,
   updateRows,
 } from "./discovery_merge.ts";
-import { raiseCatalogVersion, TableEntities } from "./entities.ts";
+import { TableEntities } from "./entities.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
 import type { DiscoveredEntry, Discovery, EntryKind, GatewayRow, ListWarning, SkippedEntry } from "./rows.ts";
 import { type EntityTable, GATEWAYS, PROMPTS, TOOLS } from "./tables.ts";

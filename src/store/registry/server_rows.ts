@@ -1,14 +1,8 @@
 // Virtual servers: their rows, and the tables of their tools, resources and prompts.
 import { ConstraintError, type Database, sql } from "../sql/sql.ts";
 import { SluiceError } from "../../base/errors.ts";
-import {
-  type Entities,
-  type ListFilter,
-  type NewRow,
-  raiseCatalogVersion,
-  type RowChanges,
-  TableEntities,
-} from "./entities.ts";
+import { type Entities, type ListFilter, type NewRow, type RowChanges, TableEntities } from "./entities.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { MEMBERSHIP } from "./removed_entries.ts";
 import type { ServerRow } from "./rows.ts";
 import { type ServerFields, SERVERS } from "./tables.ts";

@@ -1,7 +1,7 @@
 // The tombstones as operators see them. They also reserve the names of tools and prompts: a call by the registry name of an entry that
 // its upstream has dropped must not reach another upstream, which has that name for a tool of its own.
 import { type Database, sql } from "../sql/sql.ts";
-import { raiseCatalogVersion } from "./entities.ts";
+import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { rowOf, type TombstoneFields } from "./removed_entries.ts";
 import type { EntryKind, RemovedEntry } from "./rows.ts";
 

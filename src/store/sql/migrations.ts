@@ -208,6 +208,75 @@ export const MIGRATIONS: readonly Migration[] = [
       sql`ALTER TABLE resources ADD COLUMN ${sql.id(column)} TEXT`
     ),
   },
+  {
+    name: "users, teams and roles",
+    statements: [
+      sql`ALTER TABLE catalog_version ADD COLUMN people_version INTEGER NOT NULL DEFAULT 0`,
+      sql`CREATE TABLE users (
+        id TEXT NOT NULL PRIMARY KEY,
+        email TEXT NOT NULL UNIQUE,
+        full_name TEXT,
+        password_hash TEXT,
+        is_admin INTEGER NOT NULL,
+        is_active INTEGER NOT NULL,
+        password_change_required INTEGER NOT NULL,
+        failed_attempts INTEGER NOT NULL,
+        locked_until BIGINT,
+        tokens_valid_from BIGINT,
+        last_login TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)`,
+      sql`CREATE TABLE teams (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        slug TEXT NOT NULL UNIQUE,
+        description TEXT,
+        is_personal INTEGER NOT NULL,
+        visibility TEXT NOT NULL,
+        max_members INTEGER,
+        created_by TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)`,
+      sql`CREATE TABLE team_members (
+        team_id TEXT NOT NULL REFERENCES teams (id) ON DELETE CASCADE,
+        user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        joined_at TEXT NOT NULL,
+        PRIMARY KEY (team_id, user_id))`,
+      sql`CREATE INDEX team_members_user_id ON team_members (user_id)`,
+      sql`CREATE TABLE team_invitations (
+        id TEXT NOT NULL PRIMARY KEY,
+        team_id TEXT NOT NULL REFERENCES teams (id) ON DELETE CASCADE,
+        email TEXT NOT NULL,
+        role TEXT NOT NULL,
+        invited_by TEXT NOT NULL,
+        invited_at TEXT NOT NULL,
+        expires_at BIGINT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE)`,
+      sql`CREATE INDEX team_invitations_team_id ON team_invitations (team_id)`,
+      sql`CREATE TABLE roles (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        description TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        permissions TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)`,
+      // A role is the name of a built-in role, or the id of a row of `roles`.
+      sql`CREATE TABLE role_assignments (
+        id TEXT NOT NULL PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        role_id TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        scope_id TEXT NOT NULL,
+        granted_by TEXT NOT NULL,
+        granted_at TEXT NOT NULL,
+        UNIQUE (user_id, role_id, scope, scope_id))`,
+      sql`CREATE TABLE one_time_tokens (
+        purpose TEXT NOT NULL PRIMARY KEY, token_hash TEXT NOT NULL, expires_at BIGINT NOT NULL)`,
+    ],
+  },
 ];
 
 /**

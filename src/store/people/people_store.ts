@@ -1,0 +1,65 @@
+// Room `people`: users, teams and their members, roles and who has them. The REST API and the command line write them; workers read
+// what decides who may do what all at once. Other rooms use `PeopleStore` and the rows.
+import { type Database, sql } from "../sql/sql.ts";
+import type { PeopleRows } from "./person_rows.ts";
+import { ROLES, USERS } from "./person_tables.ts";
+import { OneTimeTokens } from "./one_time_tokens.ts";
+import { Roles } from "./roles.ts";
+import { Teams } from "./teams.ts";
+import { Users } from "./users.ts";
+
+export interface PeopleStore {
+  readonly users: Users;
+  readonly teams: Teams;
+  readonly roles: Roles;
+  readonly oneTimeTokens: OneTimeTokens;
+  /** What decides who may do what. Reads within one transaction to be consistent. */
+  read(): Promise<PeopleRows>;
+  readVersion(): Promise<number>;
+}
+
+export function createPeopleStore(database: Database, now: () => Date): PeopleStore {
+  const readVersion = async () => {
+    const [row] = await database.query<{ people_version: number }>(
+      sql`SELECT people_version FROM catalog_version`,
+    );
+    return Number(row.people_version);
+  };
+  return {
+    users: new Users(database, now),
+    teams: new Teams(database, now),
+    roles: new Roles(database, now),
+    oneTimeTokens: new OneTimeTokens(database),
+    readVersion,
+    async read() {
+      const users = await database.query<Record<string, unknown>>(
+        sql`SELECT id, email, is_admin, is_active, tokens_valid_from FROM users`,
+      );
+      const members = await database.query<{ team_id: string; user_id: string; role: "owner" | "member" }>(
+        sql`SELECT team_id, user_id, role FROM team_members ORDER BY team_id, user_id`,
+      );
+      const roles = await database.query<Record<string, unknown>>(sql`SELECT id, permissions FROM roles`);
+      const assignments = await database.query<
+        { user_id: string; role_id: string; scope: "global" | "team" | "server"; scope_id: string }
+      >(sql`SELECT user_id, role_id, scope, scope_id FROM role_assignments ORDER BY id`);
+      return {
+        version: await readVersion(),
+        users: users.map((record) => {
+          const { id, email, isAdmin, isActive, tokensValidFrom } = USERS.decode(record);
+          return { id, email, isAdmin, isActive, tokensValidFrom };
+        }),
+        members: members.map(({ team_id, user_id, role }) => ({ teamId: team_id, userId: user_id, role })),
+        roles: roles.map((record) => {
+          const { id, permissions } = ROLES.decode(record);
+          return { id, permissions };
+        }),
+        assignments: assignments.map(({ user_id, role_id, scope, scope_id }) => ({
+          userId: user_id,
+          roleId: role_id,
+          scope,
+          scopeId: scope_id,
+        })),
+      };
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// The tables of users, teams and roles.
+import { Table } from "../sql/table.ts";
+import type { AssignmentRow, InvitationRow, MemberRow, RoleRow, TeamRow, UserRow } from "./person_rows.ts";
+
+export const USERS = new Table<UserRow>("users", {
+  id: "text",
+  email: "text",
+  fullName: "text",
+  passwordHash: "text",
+  isAdmin: "boolean",
+  isActive: "boolean",
+  passwordChangeRequired: "boolean",
+  failedAttempts: "integer",
+  lockedUntil: "integer",
+  tokensValidFrom: "integer",
+  lastLogin: "text",
+  createdAt: "text",
+  updatedAt: "text",
+});
+
+export const TEAMS = new Table<TeamRow>("teams", {
+  id: "text",
+  name: "text",
+  slug: "text",
+  description: "text",
+  isPersonal: "boolean",
+  visibility: "text",
+  maxMembers: "integer",
+  createdBy: "text",
+  createdAt: "text",
+  updatedAt: "text",
+});
+
+export const MEMBERS = new Table<MemberRow>("team_members", {
+  teamId: "text",
+  userId: "text",
+  role: "text",
+  joinedAt: "text",
+});
+
+export const INVITATIONS = new Table<InvitationRow>("team_invitations", {
+  id: "text",
+  teamId: "text",
+  email: "text",
+  role: "text",
+  invitedBy: "text",
+  invitedAt: "text",
+  expiresAt: "integer",
+  tokenHash: "text",
+});
+
+export const ROLES = new Table<RoleRow>("roles", {
+  id: "text",
+  name: "text",
+  description: "text",
+  scope: "text",
+  permissions: "json",
+  createdBy: "text",
+  createdAt: "text",
+  updatedAt: "text",
+});
+
+export const ASSIGNMENTS = new Table<AssignmentRow>("role_assignments", {
+  id: "text",
+  userId: "text",
+  roleId: "text",
+  scope: "text",
+  scopeId: "text",
+  grantedBy: "text",
+  grantedAt: "text",
+});

@@ -1,0 +1,115 @@
+// Custom roles, and the assignments of custom and built-in roles to users.
+import { SluiceError } from "../../base/errors.ts";
+import { raisePeopleVersion } from "../sql/catalog_version.ts";
+import { newId } from "../sql/new_id.ts";
+import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import type { AssignmentRow, RoleRow } from "./person_rows.ts";
+import { ASSIGNMENTS, ROLES } from "./person_tables.ts";
+
+/** What workers keep in memory is bounded: so many custom roles, and so many assignments of a user. */
+export const MAX_ROLES = 1_000;
+export const MAX_ASSIGNMENTS_PER_USER = 1_000;
+
+export type NewRole = Omit<RoleRow, "id" | "createdAt" | "updatedAt">;
+export type NewAssignment = Omit<AssignmentRow, "id" | "grantedAt">;
+
+export class Roles {
+  constructor(private readonly database: Database, private readonly now: () => Date) {}
+
+  /** @throws {SluiceError} CONFLICT if the name is in use, or if there are MAX_ROLES */
+  async insert(given: NewRole): Promise<RoleRow> {
+    const time = this.now().toISOString();
+    const row: RoleRow = { ...given, id: newId(), createdAt: time, updatedAt: time };
+    await this.#write(`A role named "${given.name}" exists already`, async (tx) => {
+      const [{ amount }] = await tx.query<{ amount: number }>(sql`SELECT COUNT(*) AS amount FROM roles`);
+      if (Number(amount) >= MAX_ROLES) {
+        throw new SluiceError("CONFLICT", {
+          reason: `There are ${MAX_ROLES} custom roles; delete one first`,
+        });
+      }
+      for (const statement of ROLES.inserts([row])) await tx.run(statement);
+    });
+    return row;
+  }
+
+  /** @throws {SluiceError} NOT_FOUND, CONFLICT */
+  async update(
+    id: string,
+    changes: Partial<Pick<RoleRow, "name" | "description" | "permissions">>,
+  ): Promise<RoleRow> {
+    return await this.#write(`A role named "${changes.name}" exists already`, async (tx) => {
+      const assignments = ROLES.assignments({ ...changes, updatedAt: this.now().toISOString() });
+      const records = await tx.query<Record<string, unknown>>(
+        sql`UPDATE roles SET ${assignments} WHERE id = ${id} RETURNING *`,
+      );
+      if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: `Role ${id}` });
+      return ROLES.decode(records[0]);
+    });
+  }
+
+  /** Deletes a role and its assignments. @returns false if there was no such role */
+  async delete(id: string): Promise<boolean> {
+    return await this.database.transaction(async (tx) => {
+      await tx.run(sql`DELETE FROM role_assignments WHERE role_id = ${id}`);
+      const { changes } = await tx.run(sql`DELETE FROM roles WHERE id = ${id}`);
+      if (changes > 0) await raisePeopleVersion(tx);
+      return changes > 0;
+    });
+  }
+
+  /** The custom roles, by name. */
+  async list(): Promise<RoleRow[]> {
+    const records = await this.database.query<Record<string, unknown>>(sql`SELECT * FROM roles`);
+    return records.map((record) => ROLES.decode(record)).sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** @throws {SluiceError} CONFLICT if the user has this role there, or MAX_ASSIGNMENTS_PER_USER */
+  async assign(given: NewAssignment): Promise<AssignmentRow> {
+    const row: AssignmentRow = { ...given, id: newId(), grantedAt: this.now().toISOString() };
+    await this.#write("The user has this role there already", async (tx) => {
+      const [{ amount }] = await tx.query<{ amount: number }>(
+        sql`SELECT COUNT(*) AS amount FROM role_assignments WHERE user_id = ${given.userId}`,
+      );
+      if (Number(amount) >= MAX_ASSIGNMENTS_PER_USER) {
+        throw new SluiceError("CONFLICT", {
+          reason: `The user has ${MAX_ASSIGNMENTS_PER_USER} roles; revoke one first`,
+        });
+      }
+      for (const statement of ASSIGNMENTS.inserts([row])) await tx.run(statement);
+    });
+    return row;
+  }
+
+  /** @returns false if the user did not have the role there */
+  async revoke({ userId, roleId, scope, scopeId }: Omit<NewAssignment, "grantedBy">): Promise<boolean> {
+    return await this.database.transaction(async (tx) => {
+      const { changes } = await tx.run(
+        sql`DELETE FROM role_assignments WHERE user_id = ${userId} AND role_id = ${roleId}
+            AND scope = ${scope} AND scope_id = ${scopeId}`,
+      );
+      if (changes > 0) await raisePeopleVersion(tx);
+      return changes > 0;
+    });
+  }
+
+  /** The assignments of a user, the oldest first. */
+  async assignmentsOf(userId: string): Promise<AssignmentRow[]> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM role_assignments WHERE user_id = ${userId} ORDER BY granted_at, id`,
+    );
+    return records.map((record) => ASSIGNMENTS.decode(record));
+  }
+
+  async #write<T>(conflict: string, write: (tx: Database) => Promise<T>): Promise<T> {
+    try {
+      return await this.database.transaction(async (tx) => {
+        // First, because it makes concurrent writes wait: counts and limits hold until the commit.
+        await raisePeopleVersion(tx);
+        return await write(tx);
+      });
+    } catch (error) {
+      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
+      throw new SluiceError("CONFLICT", { reason: conflict }, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,287 @@
+// Teams, their members, and invitations to them. Every shared team keeps an owner.
+import { SluiceError } from "../../base/errors.ts";
+import { NOW_MS } from "../sql/database_clock.ts";
+import { raisePeopleVersion } from "../sql/catalog_version.ts";
+import { newId } from "../sql/new_id.ts";
+import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
+import { INVITATIONS, MEMBERS, TEAMS } from "./person_tables.ts";
+
+export type NewTeam = Pick<TeamRow, "name" | "description" | "visibility" | "maxMembers" | "createdBy">;
+export type TeamChanges = Partial<Pick<TeamRow, "name" | "description" | "visibility" | "maxMembers">>;
+export type NewInvitation = Omit<InvitationRow, "id" | "invitedAt" | "expiresAt">;
+
+/** A member of a team, with the user's address and name. */
+export interface ShownMember extends MemberRow {
+  readonly email: string;
+  readonly fullName: string | null;
+}
+
+export class Teams {
+  constructor(private readonly database: Database, private readonly now: () => Date) {}
+
+  /**
+   * Creates a team with its first owner.
+   * @param owner null: an administrator without a user record creates the team, which has no member yet
+   * @param maxPerUser limit of the shared teams that one user can own
+   * @throws {SluiceError} CONFLICT if a team has the name, or if the owner has too many
+   */
+  async insert(
+    given: NewTeam,
+    owner: { readonly id: string; readonly maxTeams: number } | null,
+  ): Promise<TeamRow> {
+    const time = this.now().toISOString();
+    const row: TeamRow = {
+      ...given,
+      id: newId(),
+      slug: slugOf(given.name),
+      isPersonal: false,
+      createdAt: time,
+      updatedAt: time,
+    };
+    await this.#write(
+      `A team named "${given.name}" exists already (names are compared as "${row.slug}")`,
+      async (tx) => {
+        if (owner !== null && await countOwned(tx, owner.id) >= owner.maxTeams) {
+          throw new SluiceError("CONFLICT", {
+            reason: `You own ${owner.maxTeams} teams, the limit of MAX_TEAMS_PER_USER`,
+          });
+        }
+        for (const statement of TEAMS.inserts([row])) await tx.run(statement);
+        if (owner === null) return;
+        const member: MemberRow = { teamId: row.id, userId: owner.id, role: "owner", joinedAt: time };
+        for (const statement of MEMBERS.inserts([member])) await tx.run(statement);
+      },
+    );
+    return row;
+  }
+
+  async get(id: string): Promise<TeamRow | null> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM teams WHERE id = ${id}`,
+    );
+    return records.length === 0 ? null : TEAMS.decode(records[0]);
+  }
+
+  /**
+   * Teams by name, then id.
+   * @param memberId only the teams of this user, the personal one too; absent: all shared teams
+   */
+  async list(memberId?: string): Promise<TeamRow[]> {
+    const records = await this.database.query<Record<string, unknown>>(
+      memberId === undefined
+        ? sql`SELECT * FROM teams WHERE is_personal = 0`
+        : sql`SELECT teams.* FROM teams JOIN team_members ON team_members.team_id = teams.id
+              WHERE team_members.user_id = ${memberId}`,
+    );
+    return records.map((record) => TEAMS.decode(record)).sort((a, b) =>
+      a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1
+    );
+  }
+
+  /** @throws {SluiceError} NOT_FOUND, CONFLICT */
+  async update(id: string, changes: TeamChanges): Promise<TeamRow> {
+    const slug = changes.name === undefined ? undefined : slugOf(changes.name);
+    return await this.#write(`A team named "${changes.name}" exists already`, async (tx) => {
+      const assignments = TEAMS.assignments({ ...changes, slug, updatedAt: this.now().toISOString() });
+      const records = await tx.query<Record<string, unknown>>(
+        sql`UPDATE teams SET ${assignments} WHERE id = ${id} RETURNING *`,
+      );
+      if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: `Team ${id}` });
+      return TEAMS.decode(records[0]);
+    });
+  }
+
+  /** Deletes the team with its memberships, invitations and role assignments. Its entries stay, for administrators. */
+  async delete(id: string): Promise<boolean> {
+    return await this.database.transaction(async (tx) => {
+      await tx.run(sql`DELETE FROM role_assignments WHERE scope = 'team' AND scope_id = ${id}`);
+      const { changes } = await tx.run(sql`DELETE FROM teams WHERE id = ${id}`);
+      if (changes > 0) await raisePeopleVersion(tx);
+      return changes > 0;
+    });
+  }
+
+  /** The members of a team, by email address. */
+  async members(teamId: string): Promise<ShownMember[]> {
+    const records = await this.database.query<
+      Record<string, unknown> & { email: string; full_name: string | null }
+    >(
+      sql`SELECT team_members.*, users.email, users.full_name FROM team_members
+          JOIN users ON users.id = team_members.user_id WHERE team_members.team_id = ${teamId}`,
+    );
+    return records
+      .map((record) => ({ ...MEMBERS.decode(record), email: record.email, fullName: record.full_name }))
+      .sort((a, b) => a.email < b.email ? -1 : 1);
+  }
+
+  /** The number of members by team. */
+  async countMembers(): Promise<Map<string, number>> {
+    const rows = await this.database.query<{ team_id: string; amount: number }>(
+      sql`SELECT team_id, COUNT(*) AS amount FROM team_members GROUP BY team_id`,
+    );
+    return new Map(rows.map(({ team_id, amount }) => [team_id, Number(amount)]));
+  }
+
+  /** @param limit of the team's members. @throws {SluiceError} CONFLICT if the user is a member, or the team is full */
+  async addMember(teamId: string, userId: string, role: TeamRole, limit: number): Promise<void> {
+    await this.#write(
+      "The user is a member of the team already",
+      (tx) => this.#add(tx, teamId, userId, role, limit),
+    );
+  }
+
+  /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would have no owner */
+  async changeMember(teamId: string, userId: string, role: TeamRole): Promise<void> {
+    await this.#write("", async (tx) => {
+      const { changes } = await tx.run(
+        sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId}`,
+      );
+      if (changes === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
+      await requireOwner(tx, teamId);
+    });
+  }
+
+  /** Also takes away the roles that the user was assigned in the team. @throws {SluiceError} NOT_FOUND, CONFLICT */
+  async removeMember(teamId: string, userId: string): Promise<void> {
+    await this.#write("", async (tx) => {
+      const { changes } = await tx.run(
+        sql`DELETE FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
+      );
+      if (changes === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
+      await requireOwner(tx, teamId);
+      await tx.run(
+        sql`DELETE FROM role_assignments WHERE user_id = ${userId} AND scope = 'team' AND scope_id = ${teamId}`,
+      );
+    });
+  }
+
+  /**
+   * Invites an address, and drops an older invitation of it and invitations that have expired.
+   * @param limit of the team's open invitations. @throws {SluiceError} CONFLICT
+   */
+  async invite(given: NewInvitation, ttlMs: number, limit: number): Promise<InvitationRow> {
+    return await this.database.transaction(async (tx) => {
+      const now = NOW_MS[tx.dialect];
+      await tx.run(
+        sql`DELETE FROM team_invitations WHERE team_id = ${given.teamId}
+            AND (email = ${given.email} OR expires_at <= ${now})`,
+      );
+      const [{ amount }] = await tx.query<{ amount: number }>(
+        sql`SELECT COUNT(*) AS amount FROM team_invitations WHERE team_id = ${given.teamId}`,
+      );
+      if (Number(amount) >= limit) {
+        throw new SluiceError("CONFLICT", {
+          reason: `The team has ${limit} open invitations; cancel one first`,
+        });
+      }
+      const row: InvitationRow = {
+        ...given,
+        id: newId(),
+        invitedAt: this.now().toISOString(),
+        expiresAt: this.now().getTime() + ttlMs,
+      };
+      for (const statement of INVITATIONS.inserts([row])) await tx.run(statement);
+      return row;
+    });
+  }
+
+  /** The invitations that can be accepted, by email address. */
+  async invitations(teamId: string): Promise<InvitationRow[]> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM team_invitations WHERE team_id = ${teamId}
+          AND expires_at > ${NOW_MS[this.database.dialect]}`,
+    );
+    return records.map((record) => INVITATIONS.decode(record)).sort((a, b) => a.email < b.email ? -1 : 1);
+  }
+
+  async invitation(id: string): Promise<InvitationRow | null> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM team_invitations WHERE id = ${id}`,
+    );
+    return records.length === 0 ? null : INVITATIONS.decode(records[0]);
+  }
+
+  /** @returns false if there was no such invitation */
+  async cancel(id: string): Promise<boolean> {
+    const { changes } = await this.database.run(sql`DELETE FROM team_invitations WHERE id = ${id}`);
+    return changes > 0;
+  }
+
+  /**
+   * Uses an invitation up, and makes its user a member.
+   * @param limitOf the limit of the team's members
+   * @throws {SluiceError} NOT_FOUND if no such invitation is open for the user, CONFLICT
+   */
+  async accept(
+    tokenHash: string,
+    user: { readonly id: string; readonly email: string },
+    limitOf: (team: TeamRow) => number,
+  ): Promise<MemberRow> {
+    return await this.#write("You are a member of the team already", async (tx) => {
+      const records = await tx.query<Record<string, unknown>>(
+        sql`DELETE FROM team_invitations WHERE token_hash = ${tokenHash} AND email = ${user.email}
+            AND expires_at > ${NOW_MS[tx.dialect]} RETURNING *`,
+      );
+      if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: "Invitation" });
+      const { teamId, role } = INVITATIONS.decode(records[0]);
+      const [team] = await tx.query<Record<string, unknown>>(sql`SELECT * FROM teams WHERE id = ${teamId}`);
+      return await this.#add(tx, teamId, user.id, role, limitOf(TEAMS.decode(team)));
+    });
+  }
+
+  async #add(
+    tx: Database,
+    teamId: string,
+    userId: string,
+    role: TeamRole,
+    limit: number,
+  ): Promise<MemberRow> {
+    const [{ amount }] = await tx.query<{ amount: number }>(
+      sql`SELECT COUNT(*) AS amount FROM team_members WHERE team_id = ${teamId}`,
+    );
+    if (Number(amount) >= limit) {
+      throw new SluiceError("CONFLICT", { reason: `The team has ${limit} members, its limit` });
+    }
+    const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString() };
+    for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
+    return row;
+  }
+
+  async #write<T>(conflict: string, write: (tx: Database) => Promise<T>): Promise<T> {
+    try {
+      return await this.database.transaction(async (tx) => {
+        // First, because it makes concurrent writes wait: counts and limits hold until the commit.
+        await raisePeopleVersion(tx);
+        return await write(tx);
+      });
+    } catch (error) {
+      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
+      throw new SluiceError("CONFLICT", { reason: conflict }, { cause: error });
+    }
+  }
+}
+
+async function countOwned(tx: Database, userId: string): Promise<number> {
+  const [{ amount }] = await tx.query<{ amount: number }>(
+    sql`SELECT COUNT(*) AS amount FROM team_members JOIN teams ON teams.id = team_members.team_id
+        WHERE team_members.user_id = ${userId} AND team_members.role = 'owner' AND teams.is_personal = 0`,
+  );
+  return Number(amount);
+}
+
+async function requireOwner(tx: Database, teamId: string): Promise<void> {
+  const owners = await tx.query(
+    sql`SELECT user_id FROM team_members WHERE team_id = ${teamId} AND role = 'owner' LIMIT 1`,
+  );
+  if (owners.length === 0) {
+    throw new SluiceError("CONFLICT", {
+      reason: "The team would have no owner; make another member the owner first",
+    });
+  }
+}
+
+function slugOf(name: string): string {
+  const slug = name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "-").replaceAll(/^-+|-+$/g, "");
+  return slug === "" ? newId() : slug;
+}

@@ -1,0 +1,154 @@
+// Users: who they are, and how they log in. A user gets a personal team, which ends with the user.
+import { SluiceError } from "../../base/errors.ts";
+import { raisePeopleVersion } from "../sql/catalog_version.ts";
+import { newId } from "../sql/new_id.ts";
+import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import type { UserRow } from "./person_rows.ts";
+import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
+
+export type NewUser =
+  & Pick<UserRow, "email" | "fullName" | "passwordHash" | "isAdmin" | "isActive" | "passwordChangeRequired">
+  & { readonly id?: string };
+
+/** The fields of a login. They concern the login alone, so workers read nothing again. */
+export type LoginChanges = Partial<
+  Pick<UserRow, "failedAttempts" | "lockedUntil" | "lastLogin" | "passwordHash">
+>;
+
+export type UserChanges =
+  & LoginChanges
+  & Partial<
+    Pick<UserRow, "fullName" | "isAdmin" | "isActive" | "passwordChangeRequired" | "tokensValidFrom">
+  >;
+
+export interface UserPage {
+  readonly limit: number;
+  /** The email address after which the page begins. */
+  readonly after?: string;
+}
+
+export class Users {
+  constructor(private readonly database: Database, private readonly now: () => Date) {}
+
+  /** @throws {SluiceError} CONFLICT if the email address is in use */
+  async insert(given: NewUser): Promise<UserRow> {
+    const time = this.now().toISOString();
+    const email = normalEmail(given.email);
+    const row: UserRow = {
+      ...given,
+      id: given.id ?? newId(),
+      email,
+      failedAttempts: 0,
+      lockedUntil: null,
+      tokensValidFrom: null,
+      lastLogin: null,
+      createdAt: time,
+      updatedAt: time,
+    };
+    const teamId = newId();
+    const statements = [
+      ...USERS.inserts([row]),
+      ...TEAMS.inserts([{
+        id: teamId,
+        name: `${given.fullName ?? email}'s team`,
+        slug: `personal-${row.id}`,
+        description: null,
+        isPersonal: true,
+        visibility: "private",
+        maxMembers: 1,
+        createdBy: email,
+        createdAt: time,
+        updatedAt: time,
+      }]),
+      ...MEMBERS.inserts([{ teamId, userId: row.id, role: "owner", joinedAt: time }]),
+    ];
+    try {
+      await this.database.transaction(async (tx) => {
+        for (const statement of statements) await tx.run(statement);
+        await raisePeopleVersion(tx);
+      });
+    } catch (error) {
+      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
+      throw new SluiceError("CONFLICT", { reason: `A user with the email address ${email} exists already` }, {
+        cause: error,
+      });
+    }
+    return row;
+  }
+
+  async get(email: string): Promise<UserRow | null> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM users WHERE email = ${normalEmail(email)}`,
+    );
+    return records.length === 0 ? null : USERS.decode(records[0]);
+  }
+
+  /** In the order of their email addresses, by code units. */
+  async list({ limit, after = "" }: UserPage): Promise<UserRow[]> {
+    // The order of the database would depend on its collation: the keys are compared as bytes.
+    const key = this.database.dialect === "postgres" ? sql`email COLLATE "C"` : sql`email`;
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM users WHERE ${key} > ${after} ORDER BY ${key} LIMIT ${limit}`,
+    );
+    return records.map((record) => USERS.decode(record));
+  }
+
+  async count(): Promise<number> {
+    const [row] = await this.database.query<{ amount: number }>(sql`SELECT COUNT(*) AS amount FROM users`);
+    return Number(row.amount);
+  }
+
+  /** @throws {SluiceError} NOT_FOUND */
+  async update(email: string, changes: UserChanges): Promise<UserRow> {
+    return await this.database.transaction(async (tx) => {
+      const row = await this.#update(tx, email, changes);
+      if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
+      await raisePeopleVersion(tx);
+      return row;
+    });
+  }
+
+  /** Notes the outcome of a login. A user that is gone stays gone. */
+  async noteLogin(email: string, changes: LoginChanges): Promise<void> {
+    await this.#update(this.database, email, changes);
+  }
+
+  /**
+   * Counts a wrong password, in one statement: concurrent logins count each.
+   * @returns the number of wrong passwords since the last login
+   */
+  async countFailure(email: string): Promise<number> {
+    const [row] = await this.database.query<{ failed_attempts: number }>(
+      sql`UPDATE users SET failed_attempts = failed_attempts + 1 WHERE email = ${normalEmail(email)}
+          RETURNING failed_attempts`,
+    );
+    return row === undefined ? 0 : Number(row.failed_attempts);
+  }
+
+  /** Deletes the user, the personal team and all memberships. @returns false if there was no such user */
+  async delete(email: string): Promise<boolean> {
+    return await this.database.transaction(async (tx) => {
+      await tx.run(
+        sql`DELETE FROM teams WHERE is_personal = 1 AND id IN (
+              SELECT team_id FROM team_members JOIN users ON users.id = team_members.user_id
+              WHERE users.email = ${normalEmail(email)})`,
+      );
+      const { changes } = await tx.run(sql`DELETE FROM users WHERE email = ${normalEmail(email)}`);
+      if (changes > 0) await raisePeopleVersion(tx);
+      return changes > 0;
+    });
+  }
+
+  async #update(tx: Database, email: string, changes: UserChanges): Promise<UserRow | null> {
+    const assignments = USERS.assignments({ ...changes, updatedAt: this.now().toISOString() });
+    const records = await tx.query<Record<string, unknown>>(
+      sql`UPDATE users SET ${assignments} WHERE email = ${normalEmail(email)} RETURNING *`,
+    );
+    return records.length === 0 ? null : USERS.decode(records[0]);
+  }
+}
+
+/** Email addresses are compared without regard to case and outer blanks, as in ContextForge. */
+export function normalEmail(email: string): string {
+  return email.trim().toLowerCase();
+}

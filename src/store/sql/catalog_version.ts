@@ -1,0 +1,12 @@
+// The version of what workers keep in memory. A worker reads the database again when the number has grown.
+import { type Database, sql } from "./sql.ts";
+
+/** Raises the version. Called in every transaction that changes the registry, a revocation, or who may do what. */
+export async function raiseCatalogVersion(tx: Database): Promise<void> {
+  await tx.run(sql`UPDATE catalog_version SET version = version + 1`);
+}
+
+/** Raises the version, and that of users, teams and roles, which workers read on their own. */
+export async function raisePeopleVersion(tx: Database): Promise<void> {
+  await tx.run(sql`UPDATE catalog_version SET version = version + 1, people_version = people_version + 1`);
+}

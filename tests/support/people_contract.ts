@@ -1,0 +1,210 @@
+// What the store promises of users, teams and roles, whichever database is under it.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SluiceError } from "../../src/base/errors.ts";
+import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
+import type { NewUser } from "../../src/store/people/users.ts";
+import type { FreshDatabase } from "./store_contract.ts";
+
+export type RegistryTest = (
+  criterion: string,
+  run: (registry: Registry, fresh: FreshDatabase) => Promise<void>,
+) => void;
+
+export function newUser(email: string, given: Partial<NewUser> = {}): NewUser {
+  return {
+    email,
+    fullName: null,
+    passwordHash: null,
+    isAdmin: false,
+    isActive: true,
+    passwordChangeRequired: false,
+    ...given,
+  };
+}
+
+const team = (name: string, createdBy = "ann@x") => ({
+  name,
+  createdBy,
+  description: null,
+  visibility: "private" as const,
+  maxMembers: null,
+});
+
+async function refused(act: () => Promise<unknown>, code: string, text = ""): Promise<void> {
+  assertEquals((await assertRejects(act, SluiceError, text)).code, code);
+}
+
+export function peopleContract(registryTest: RegistryTest): void {
+  registryTest(
+    "users have one row by email address in any case, and a personal team until they go",
+    async (registry) => {
+      const { users, teams } = registry.people;
+      const ann = await users.insert(newUser(" Ann@X ", { fullName: "Ann" }));
+      assertEquals([ann.email, (await users.get("ANN@x"))?.id], ["ann@x", ann.id]);
+      await refused(() => users.insert(newUser("ann@x")), "CONFLICT", "ann@x exists already");
+      const [own] = await teams.list(ann.id);
+      assertEquals([own.isPersonal, own.name, (await teams.list()).length], [true, "Ann's team", 0]);
+      await users.insert(newUser("_b@x"));
+      await users.insert(newUser("Zoe@x"));
+      assertEquals((await users.list({ limit: 2 })).map(({ email }) => email), ["_b@x", "ann@x"]);
+      assertEquals((await users.list({ limit: 2, after: "ann@x" })).map(({ email }) => email), ["zoe@x"]);
+      assert(await users.delete("ANN@X"));
+      assertEquals([await users.delete("ann@x"), await teams.get(own.id), await users.count()], [
+        false,
+        null,
+        2,
+      ]);
+    },
+  );
+
+  registryTest(
+    "users.countFailure() counts each of many wrong passwords, and changes no version",
+    async (registry) => {
+      const { users, readVersion } = registry.people;
+      await users.insert(newUser("ann@x"));
+      const before = [await readVersion(), await registry.readCatalogVersion()];
+      await Promise.all(Array.from({ length: 5 }, () => users.countFailure("ann@x")));
+      assertEquals(await users.countFailure("ann@x"), 6);
+      await users.noteLogin("ann@x", { failedAttempts: 0, lockedUntil: null, lastLogin: "2026-01-01" });
+      const ann = await users.get("ann@x");
+      assertEquals([ann?.failedAttempts, ann?.lastLogin], [0, "2026-01-01"]);
+      assertEquals([await readVersion(), await registry.readCatalogVersion()], before);
+      assertEquals(await users.countFailure("nobody@x"), 0);
+    },
+  );
+
+  registryTest(
+    "users, teams and roles are one change of the catalog each, and read only if they have changed",
+    async (registry) => {
+      const { users, teams, roles } = registry.people;
+      const versions = async () => [await registry.people.readVersion(), await registry.readCatalogVersion()];
+      const grows = async (act: () => Promise<unknown>) => {
+        const [people, all] = await versions();
+        await act();
+        assertEquals(await versions(), [people + 1, all + 1]);
+      };
+      let ann = "";
+      let ours = "";
+      await grows(async () => ann = (await users.insert(newUser("ann@x", { isAdmin: true }))).id);
+      await grows(async () => ours = (await teams.insert(team("Ours"), { id: ann, maxTeams: 2 })).id);
+      await grows(() => users.update("ann@x", { isActive: false, tokensValidFrom: 1_790_000_000_000 }));
+      const auditor = {
+        name: "auditor",
+        description: "",
+        scope: "global",
+        permissions: ["tools.read"],
+      } as const;
+      const role = await roles.insert({ ...auditor, createdBy: "ann@x" });
+      const grant = { userId: ann, roleId: role.id, scope: "team", scopeId: ours } as const;
+      await grows(() => roles.assign({ ...grant, grantedBy: "ann@x" }));
+      const rows = await registry.readCatalog();
+      const personal = (await teams.list(ann)).find(({ isPersonal }) => isPersonal)!.id;
+      assertEquals(rows.people, {
+        version: await registry.people.readVersion(),
+        users: [{
+          id: ann,
+          email: "ann@x",
+          isAdmin: true,
+          isActive: false,
+          tokensValidFrom: 1_790_000_000_000,
+        }],
+        members: [personal, ours].toSorted().map((teamId) => ({ teamId, userId: ann, role: "owner" })),
+        roles: [{ id: role.id, permissions: ["tools.read"] }],
+        assignments: [grant],
+      });
+      assertEquals((await registry.readCatalog(rows.people!.version)).people, null);
+      await grows(() => roles.delete(role.id));
+      assertEquals(await roles.assignmentsOf(ann), []);
+      assertEquals((await registry.readCatalog(rows.people!.version)).people?.assignments, []);
+    },
+  );
+
+  registryTest(
+    "teams keep an owner, and their limits hold for concurrent writes",
+    async (registry, { another }) => {
+      const other = createRegistry(await another());
+      const { users, teams } = registry.people;
+      const ids = [];
+      for (const name of ["ann", "bob", "cid", "dan"]) {
+        ids.push(
+          (await users.insert(newUser(`${name}@x`))).id,
+        );
+      }
+      const [ann, bob, cid, dan] = ids;
+      const ours = await teams.insert(team("Ours"), { id: ann, maxTeams: 1 });
+      await refused(() => teams.insert(team("ours "), { id: bob, maxTeams: 1 }), "CONFLICT", "compared as");
+      await refused(
+        () => teams.insert(team("Second"), { id: ann, maxTeams: 1 }),
+        "CONFLICT",
+        "MAX_TEAMS_PER_USER",
+      );
+      const added = await Promise.allSettled(
+        [bob, cid, dan].map((id, i) =>
+          (i === 1 ? other : registry).people.teams.addMember(ours.id, id, "member", 2)
+        ),
+      );
+      assertEquals(added.filter(({ status }) => status === "fulfilled").length, 1);
+      const [{ email }] = (await teams.members(ours.id)).filter(({ role }) => role === "member");
+      const second = (await users.get(email))!.id;
+      await refused(
+        () => teams.addMember(ours.id, second, "member", 9),
+        "CONFLICT",
+        "member of the team already",
+      );
+      await refused(() => teams.removeMember(ours.id, ann), "CONFLICT", "no owner");
+      await refused(() => teams.changeMember(ours.id, ann, "member"), "CONFLICT", "no owner");
+      await teams.changeMember(ours.id, second, "owner");
+      const left = await Promise.allSettled([
+        teams.removeMember(ours.id, ann),
+        other.people.teams.removeMember(ours.id, second),
+      ]);
+      assertEquals(left.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+      assertEquals((await teams.countMembers()).get(ours.id), 1);
+      assert(await teams.delete(ours.id));
+      assertEquals(await teams.get(ours.id), null);
+    },
+  );
+
+  registryTest("an invitation is for its address, once, and while it is valid", async (registry) => {
+    const { users, teams } = registry.people;
+    const ann = await users.insert(newUser("ann@x"));
+    const bob = await users.insert(newUser("bob@x"));
+    const ours = await teams.insert(team("Ours"), { id: ann.id, maxTeams: 9 });
+    const invitation = { teamId: ours.id, email: "bob@x", role: "member", invitedBy: "ann@x" } as const;
+    await teams.invite({ ...invitation, tokenHash: "old" }, 60_000, 1);
+    await teams.invite({ ...invitation, tokenHash: "new" }, 60_000, 1);
+    await refused(
+      () => teams.invite({ ...invitation, email: "cid@x", tokenHash: "c" }, 60_000, 1),
+      "CONFLICT",
+      "1 open invitations",
+    );
+    for (const [hash, user] of [["old", bob], ["new", ann], ["nothing", bob]] as const) {
+      await refused(() => teams.accept(hash, user, () => 9), "NOT_FOUND");
+    }
+    assertEquals((await teams.accept("new", bob, () => 9)).role, "member");
+    await refused(() => teams.accept("new", bob, () => 9), "NOT_FOUND");
+    await teams.invite({ ...invitation, email: "cid@x", tokenHash: "late" }, -1, 9);
+    assertEquals(await teams.invitations(ours.id), []);
+  });
+
+  registryTest(
+    "a one-time token is handed out by one process, and used once",
+    async (registry, { another }) => {
+      const other = createRegistry(await another());
+      const offered = await Promise.all(
+        [registry, other].map(({ people }, i) => people.oneTimeTokens.offer("setup", `hash${i}`, 60_000)),
+      );
+      assertEquals(offered.toSorted(), [false, true]);
+      const hash = `hash${offered.indexOf(true)}`;
+      assertEquals(await registry.people.oneTimeTokens.use("setup", "guess"), false);
+      assertEquals(await registry.people.oneTimeTokens.use("other", hash), false);
+      const used = await Promise.all(
+        [registry, other].map(({ people }) => people.oneTimeTokens.use("setup", hash)),
+      );
+      assertEquals(used.toSorted(), [false, true]);
+      assert(await registry.people.oneTimeTokens.offer("setup", "brief", -1));
+      assertEquals(await registry.people.oneTimeTokens.use("setup", "brief"), false);
+      assert(await registry.people.oneTimeTokens.offer("setup", "next", 60_000));
+    },
+  );
+}
