@@ -25,7 +25,7 @@ import {
 import { type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
-import { sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
+import { isGatewayNamed, sharingChanges, sharingFaults, visibleGateway } from "../rest/lookup.ts";
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { type GatewayInput, gatewayUpdate, refreshQuery, waitQuery } from "../rest/schemas.ts";
 import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
@@ -34,6 +34,7 @@ const GATEWAY: Noun<GatewayRow> = {
   word: "Gateway",
   stateKey: "gateway",
   entities: ({ gateways }) => gateways,
+  isNamed: isGatewayNamed,
   read: (call, row) => read(call, row),
 };
 
@@ -42,7 +43,7 @@ export const deleteGateway = deleting(GATEWAY);
 /** Enables or disables a gateway. One that has never been listed is tried, when it is enabled. */
 export async function switchGateway(call: Call): Promise<AdminResponse> {
   const { deps } = call;
-  const { registration, id } = await visibleRow(call, "Gateway", deps.store.gateways);
+  const { registration, id } = await visibleGateway(call);
   if (registration !== null) {
     await deps.store.gateways.update(id, { registration: firstTry(deps, registration.isTransportOpen) });
   }
@@ -63,11 +64,8 @@ const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
 export const listGateways = listed("gateways", select);
 export const pageGateways = paged("/admin/gateways", select);
 
-/** The path has the gateway's id, name or slug. @throws {SluiceError} NOT_FOUND, CONFLICT if several gateways have it */
 export async function getGateway(call: Call): Promise<AdminResponse> {
-  const { params: { id }, deps: { store } } = call;
-  const isNamed = ({ name, slug }: GatewayRow) => name === id || slug === id;
-  return ok(await read(call, await visibleRow(call, "Gateway", store.gateways, isNamed)));
+  return ok(await read(call, await visibleGateway(call)));
 }
 
 /**
@@ -87,7 +85,7 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
 /** A changed place or changed credentials are tried before they are stored. */
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleRow(call, "Gateway", deps.store.gateways);
+  const row = await visibleGateway(call);
   const given = readFields(call, await call.body(), ["body"], GATEWAY_UPDATE);
   const { fields: raw, warnings } = understood(call, given);
   const loose = soundFields(gatewayUpdate, raw);
@@ -132,7 +130,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
-  const row = await visibleRow(call, "Gateway", deps.store.gateways);
+  const row = await visibleGateway(call);
   const startedAt = deps.now().getTime();
   const isFirst = row.registration !== null;
   const saved = await deps.refresh(row.id, {

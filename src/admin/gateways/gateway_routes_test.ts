@@ -436,7 +436,28 @@ Deno.test("GET /gateways/{id} takes a name or slug that only one gateway has, am
     assertEquals([status, body.detail.includes(one.id), body.detail.includes(hidden.id)], [409, true, true]);
     assertEquals((await call("GET", "/gateways/fast-time", { as: ALICE })).body.id, one.id);
     assertEquals((await call("GET", "/gateways/other", { as: ALICE })).status, 404);
-    assertEquals((await call("DELETE", "/gateways/Fast%20Time")).status, 404);
+    assertEquals((await call("DELETE", "/gateways/fast-time")).status, 409);
+    assertEquals((await store.gateways.list()).length, 2);
+  }));
+
+Deno.test("a gateway is changed, refreshed, switched and deleted by its name or slug", () =>
+  withAdminApi(async ({ call }) => {
+    await call("POST", "/gateways", { body: { name: "My Time", url: URL_1 } });
+    for (const name of ["My%20Time", "my-time"]) {
+      const paths = [
+        ["PUT", `/gateways/${name}`],
+        ["POST", `/gateways/${name}/state?activate=false`],
+        ["POST", `/gateways/${name}/state`],
+        ["POST", `/gateways/${name}/tools/refresh`],
+        ["GET", `/gateways/${name}/removed`],
+      ] as const;
+      for (const [method, path] of paths) {
+        const { status } = await call(method, path, method === "PUT" ? { body: { description: name } } : {});
+        assertEquals([method, path, status], [method, path, 200]);
+      }
+    }
+    assertEquals((await call("DELETE", "/gateways/my-time")).status, 200);
+    assertEquals((await call("GET", "/gateways")).body, []);
   }));
 
 Deno.test("gateways that one may not see are not found, and only administrators change any", () =>

@@ -13,13 +13,15 @@ export interface Noun<Row extends EntityRow> {
   /** The member of a /state answer that contains the entity; null if the entity itself is the answer. */
   readonly stateKey: string | null;
   readonly entities: (store: Registry) => Entities<Row>;
+  /** Whether the path may have `text` in place of the row's id; absent: only the id. */
+  readonly isNamed?: (row: Row, text: string) => boolean;
   readonly read: (call: Call, row: Row) => Promise<Readonly<Record<string, unknown>>>;
 }
 
-export function deleting<Row extends EntityRow>({ word, entities }: Noun<Row>): Handler {
+export function deleting<Row extends EntityRow>({ word, entities, isNamed }: Noun<Row>): Handler {
   return async (call) => {
     const { store } = call.deps;
-    const { id } = await visibleRow(call, word, entities(store));
+    const { id } = await visibleRow(call, word, entities(store), isNamed);
     await entities(store).delete(id);
     await call.deps.catalogChanged();
     return ok({ status: "success", message: `${word} ${id} deleted` });
@@ -27,11 +29,13 @@ export function deleting<Row extends EntityRow>({ word, entities }: Noun<Row>): 
 }
 
 /** Enables or disables an entity: `?activate=true|false`. The default is true. */
-export function switching<Row extends EntityRow>({ word, stateKey, entities, read }: Noun<Row>): Handler {
+export function switching<Row extends EntityRow>(
+  { word, stateKey, entities, isNamed, read }: Noun<Row>,
+): Handler {
   return async (call) => {
     const { store } = call.deps;
     const { activate } = validated(stateQuery, Object.fromEntries(call.query), ["query"]);
-    const { id } = await visibleRow(call, word, entities(store));
+    const { id } = await visibleRow(call, word, entities(store), isNamed);
     const changes = { enabled: activate, modifiedBy: call.principal.email };
     const row = await entities(store).update(id, changes as Parameters<Entities<Row>["update"]>[1]);
     await call.deps.catalogChanged();

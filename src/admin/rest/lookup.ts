@@ -15,13 +15,13 @@ export async function visibleRow<Row extends EntityRow>(
   { params: { id }, principal }: Call,
   noun: string,
   entities: Entities<Row>,
-  isNamed?: (row: Row) => boolean,
+  isNamed?: (row: Row, text: string) => boolean,
 ): Promise<Row> {
   const row = await entities.get(id);
   if (row !== null && canSee(principal, row)) return row;
   const named = isNamed === undefined
     ? []
-    : (await entities.list()).filter((each) => isNamed(each) && canSee(principal, each));
+    : (await entities.list()).filter((each) => isNamed(each, id) && canSee(principal, each));
   if (named.length > 1) {
     const ids = named.map((each) => each.id).join(", ");
     throw new SluiceError("CONFLICT", {
@@ -30,6 +30,18 @@ export async function visibleRow<Row extends EntityRow>(
   }
   if (named.length === 0) throw new SluiceError("NOT_FOUND", { what: `${noun} ${id}` });
   return named[0];
+}
+
+/**
+ * The gateway whose id, name or slug the path has.
+ * @throws {SluiceError} NOT_FOUND, CONFLICT if several gateways have the name
+ */
+export function visibleGateway(call: Call): Promise<GatewayRow> {
+  return visibleRow(call, "Gateway", call.deps.store.gateways, isGatewayNamed);
+}
+
+export function isGatewayNamed({ name, slug }: GatewayRow, text: string): boolean {
+  return name === text || slug === text;
 }
 
 /** All gateways by id. A list of thousands of entities needs one query for them. */
