@@ -222,8 +222,8 @@ export const ERRORS = {
     503,
     -31518,
     "later",
-    'Upstream "{upstream}" has lost the state of this session: its process or connection ended with the worker or replica ' +
-      "that ran it. The call was not sent; the next call starts with new state",
+    'Upstream "{upstream}" has lost the state that it kept for this client: its process or connection ended with the worker or ' +
+      "replica that ran it. The call was not sent; the next call starts with new state",
   ),
   UPSTREAM_NEEDS_INPUT: row(
     "upstream",

@@ -58,7 +58,7 @@ async function lossIsSaid(one: Sluice, other: Sluice, token: string): Promise<vo
   const [first, ...rest] = used as [string, ...string[]];
   const { body } = await post(other, toolCall("counter-increment"), { token, headers: inSession(first) });
   assertEquals([body.error.code, body.error.data.code], [-31518, "UPSTREAM_STATE_LOST"]);
-  assert(body.error.message.includes('Upstream "counter" has lost the state of this session'));
+  assert(body.error.message.includes('Upstream "counter" has lost the state that it kept for this client'));
   assertEquals(await countAll(other, rest), rest.map(() => "UPSTREAM_STATE_LOST"));
   assertEquals(await countAll(other, used), used.map(() => "1"));
   assertEquals(await countAll(other, used), used.map(() => "2"));
@@ -105,6 +105,21 @@ Deno.test("A session whose worker is recycled hears once that its process has en
   await (await recycleAll(sluice)).finished();
   assertEquals(await countAll(), used.map(() => "UPSTREAM_STATE_LOST"));
   assertEquals(await countAll(), used.map(() => "1"));
+});
+
+Deno.test("A caller without a session whose worker is recycled hears once that its process has ended, and those who share one do not", async () => {
+  await using sluice = await Sluice.start({ env: { ...ENABLED, LOG_LEVEL: "INFO" } });
+  const token = await sluice.token();
+  await registerCounter(sluice);
+  await registerCounter(sluice, { name: "common", isolation: "shared" });
+  const countBoth = () =>
+    Promise.all(["counter", "common"].map(async (upstream) => {
+      const { body } = await sluice.rpc("tools/call", { name: `${upstream}-increment` }, token);
+      return body.error?.data.code ?? body.result.content[0].text;
+    }));
+  assertEquals([await countBoth(), await countBoth()], [["1", "1"], ["2", "2"]]);
+  await (await recycleAll(sluice)).finished();
+  assertEquals([await countBoth(), await countBoth()], [["UPSTREAM_STATE_LOST", "1"], ["1", "2"]]);
 });
 
 Deno.test("A session that is handed over while its process starts hears of that one's end, too", async () => {

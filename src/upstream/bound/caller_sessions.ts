@@ -89,7 +89,7 @@ export class CallerSessions {
 
   /**
    * Gives all sessions away to the worker that succeeds this one. Running calls go on here. Sessions that cannot leave the worker end
-   * with it.
+   * with it, and their caller is told (WorkerLocalState).
    */
   release(): { readonly key: CallerKey; readonly bound: BoundSessions }[] {
     const all = [...this.#entries.values()];
@@ -97,11 +97,19 @@ export class CallerSessions {
     return all.map(({ key, bound }) => ({ key, bound }));
   }
 
-  /** Takes sessions over from the predecessor. @param adopt puts them in their place */
-  adopt(key: CallerKey, adopt: (bound: BoundSessions) => void): void {
+  /**
+   * Takes sessions over from the predecessor.
+   * @param workerLocalBefore upstreams whose sessions ended with the predecessor. Nobody is told of what everybody shares.
+   * @param adopt puts the others in their place
+   */
+  adopt(
+    key: CallerKey,
+    workerLocalBefore: readonly string[],
+    adopt: (bound: BoundSessions) => void,
+  ): void {
     const text = textOf(key);
     if (this.#closed || this.#entries.has(text) || this.#entries.size >= this.#options.perWorker) return;
-    const entry = this.#entry(key, undefined);
+    const entry = this.#entry(key, undefined, key.tenant === EVERYBODY ? [] : workerLocalBefore);
     this.#entries.set(text, entry);
     adopt(entry.bound);
   }
@@ -121,12 +129,17 @@ export class CallerSessions {
     return this.#entry(key, caller);
   }
 
-  #entry(key: CallerKey, caller: Caller | undefined): Entry {
+  #entry(
+    key: CallerKey,
+    caller: Caller | undefined,
+    workerLocalBefore: readonly string[] = [],
+  ): Entry {
     this.#arm();
     const { tenant, capabilities } = key;
     const client = new ClientState({
       capabilities,
       standsFor: tenant === EVERYBODY ? "everybody" : "caller",
+      workerLocalBefore,
     });
     const lastUsedAt = this.#options.clock.now();
     return { key, caller, bound: new BoundSessions(client), running: 0, lastUsedAt };

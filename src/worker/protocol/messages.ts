@@ -70,6 +70,8 @@ export interface Handover {
 export interface CallerHandover {
   readonly key: CallerKey;
   readonly upstreams: readonly BoundTransfer[];
+  /** Ids of upstreams whose processes or sockets for the caller end with the worker. */
+  readonly workerLocal: readonly string[];
 }
 
 /** A downstream session on its way to another worker. */

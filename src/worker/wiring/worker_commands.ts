@@ -73,10 +73,10 @@ async function releaseAll(
     const { id, name, owner, principal, state } = session;
     return { session: { id, name, owner, principal, state }, upstreams: transfers };
   });
-  const callers = callerSessions.release().map(async ({ key, bound }) => ({
-    key,
-    upstreams: await upstreams.transfer(bound),
-  }));
+  const callers = callerSessions.release().map(async ({ key, bound }) => {
+    const transfers = await upstreams.transfer(bound);
+    return { key, upstreams: transfers, workerLocal: bound.client.workerLocal.upstreamIds };
+  });
   return { sessions: await Promise.all(released), callers: await Promise.all(callers) };
 }
 
@@ -90,7 +90,8 @@ function adoptAll(
     // The catalog may have changed between the two workers.
     adopted.review(catalog.now, upstreams);
   }
-  for (const { key, upstreams: transfers } of handover.callers) {
-    if (transfers.length > 0) callerSessions.adopt(key, (bound) => upstreams.adopt(bound, transfers));
+  for (const { key, upstreams: transfers, workerLocal } of handover.callers) {
+    if (transfers.length + workerLocal.length === 0) continue;
+    callerSessions.adopt(key, workerLocal, (bound) => upstreams.adopt(bound, transfers));
   }
 }
