@@ -13,6 +13,8 @@ import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import type { Discovery } from "../../src/store/registry/rows.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import type { Route } from "../../src/admin/routes.ts";
+import { assertDescribed, assertDescribedError } from "./described_answers.ts";
 import { MemorySink } from "./fakes.ts";
 import { discovery } from "./registry_rows.ts";
 
@@ -34,7 +36,7 @@ export interface AdminHarness {
   /** How often the catalog was said to have changed. */
   changes(): number;
   readonly api: AdminApi;
-  /** As the HTTP handler answers: failures by their catalogue row. */
+  /** As the HTTP handler answers: failures by their catalogue row. Each answer has to be as its operation describes it. */
   call(method: string, path: string, given?: { body?: unknown; as?: Principal }): Promise<Answer>;
   /** Another API on the same store, with another secret. */
   withSecret(secret: string): Promise<AdminHarness["call"]>;
@@ -75,6 +77,15 @@ export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>
   }
 }
 
+const VERSION = {
+  app: { name: "sluice", version: "0.1.0", commit: "dev" },
+  platform: { deno: "2.9.6", os: "linux", arch: "x86_64" },
+  mcp: { revisions: ["2026-07-28"] },
+  workers: 2,
+  database: { kind: "sqlite" },
+  startedAt: "2026-09-21T20:53:20.000Z",
+};
+
 async function harness(store: Registry): Promise<AdminHarness> {
   const upstreams = new Map<string, Discovery | SluiceError>();
   const discovered: DiscoverTarget[] = [];
@@ -109,15 +120,17 @@ async function harness(store: Registry): Promise<AdminHarness> {
     variable: (name) => name === "ALLOWED" ? "from-the-environment" : undefined,
     catalogChanged: () => Promise.resolve(void changes++),
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
-    renderPrompt: (_principal, { originalName }, args) => Promise.resolve({ originalName, args }),
+    renderPrompt: (_principal, { originalName }, args) =>
+      Promise.resolve({ originalName, args, messages: [] }),
     toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
-    version: () => ({ app: { name: "sluice" } }),
+    version: () => VERSION,
     now: () => new Date(1_790_000_000_000),
   });
   const callOn = (api: AdminApi): AdminHarness["call"] => {
     return async (method, path, { body, as = ADMIN } = {}) => {
       const [pathname, search] = path.split("?");
+      let route: Route | undefined;
       try {
         const admitted = api.admit({
           method,
@@ -128,10 +141,15 @@ async function harness(store: Registry): Promise<AdminHarness> {
           text: () => Promise.resolve(typeof body === "string" ? body : JSON.stringify(body)),
           signal: new AbortController().signal,
         });
+        route = admitted.route;
         const answer = await admitted.answer();
-        return { status: answer.status, body: JSON.parse(JSON.stringify(answer.body)) };
+        if (answer.body instanceof ReadableStream) return answer;
+        const shown = JSON.parse(JSON.stringify(answer.body));
+        assertDescribed(route, answer.status, shown);
+        return { status: answer.status, body: shown };
       } catch (error) {
         if (!(error instanceof SluiceError)) throw error;
+        if (route !== undefined) assertDescribedError(route, error);
         return { status: error.row.http, body: { detail: error.data ?? error.message } };
       }
     };

@@ -323,7 +323,7 @@ Deno.test("prompts are rendered with and without arguments, and not while switch
     ]]);
     for (const path of [id, "one-p"]) {
       const { body } = await call("POST", `/prompts/${path}`, { body: { who: "me" } });
-      assertEquals(body, { originalName: "p", args: { who: "me" } });
+      assertEquals(body, { originalName: "p", args: { who: "me" }, messages: [] });
     }
     assertEquals((await call("POST", `/prompts/${id}`, { body: { who: 1 } })).body.detail[0].loc, [
       "body",
