@@ -4,7 +4,7 @@ import type { EntityRow } from "../../store/registry/rows.ts";
 import { tagId } from "../../store/registry/tag_id.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
-import { tagsQuery } from "../rest/schemas.ts";
+import { tagsQuery } from "../rest/queries.ts";
 import { promptRead, resourceRead, toolRead } from "../rest/shapes.ts";
 
 const KINDS = ["tools", "resources", "prompts", "servers", "gateways"] as const;

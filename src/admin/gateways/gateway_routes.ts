@@ -27,7 +27,8 @@ import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
 import { isGatewayNamed, sharingChanges, sharingFaults, visibleGateway } from "../rest/lookup.ts";
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
-import { type GatewayInput, gatewayUpdate, refreshQuery, waitQuery } from "../rest/schemas.ts";
+import { refreshQuery, waitQuery } from "../rest/queries.ts";
+import { type GatewayInput, gatewayUpdate } from "../rest/schemas.ts";
 import { gatewayRead, listWarningsRead } from "../rest/shapes.ts";
 
 const GATEWAY: Noun<GatewayRow> = {

@@ -7,7 +7,8 @@ import type { LookUp } from "../../client_config/variables.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
-import { importOptions, importQuery } from "../rest/schemas.ts";
+import { importQuery } from "../rest/queries.ts";
+import { importOptions } from "../rest/schemas.ts";
 import { type ImportOptions, type ImportResult, importServers } from "./server_import.ts";
 
 /**

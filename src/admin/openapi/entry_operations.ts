@@ -1,12 +1,9 @@
 // The operations of /tools, /resources, /prompts and /tags.
+import { listQuery, pageQuery, stateQuery, tagsQuery } from "../rest/queries.ts";
 import {
-  listQuery,
-  pageQuery,
   promptArguments,
   promptUpdate,
   resourceUpdate,
-  stateQuery,
-  tagsQuery,
   toolUpdate,
   unsupportedPrompt,
   unsupportedResource,

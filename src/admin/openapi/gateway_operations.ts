@@ -1,16 +1,7 @@
 // The operations of /gateways and /import.
 import type { ErrorCode } from "../../base/errors.ts";
-import {
-  gatewayCreate,
-  gatewayUpdate,
-  importBody,
-  importQuery,
-  listQuery,
-  pageQuery,
-  refreshQuery,
-  stateQuery,
-  waitQuery,
-} from "../rest/schemas.ts";
+import { importQuery, listQuery, pageQuery, refreshQuery, stateQuery, waitQuery } from "../rest/queries.ts";
+import { gatewayCreateBody, gatewayUpdateBody, importBody } from "../rest/schemas.ts";
 import { listOf, pageOf, success, switched } from "./answers.ts";
 import { gateway, importReport, refreshed, removedEntry } from "./gateway_answers.ts";
 import { operations } from "./operation.ts";
@@ -58,7 +49,7 @@ export const gatewayOperations = {
         "Field names in camelCase are accepted too. An unknown field is ignored, with a warning in the answer.",
       query: waitQuery,
       body: {
-        schema: gatewayCreate,
+        schema: gatewayCreateBody,
         example: {
           name: "time",
           url: "https://mcp.example.com/mcp",
@@ -82,7 +73,7 @@ export const gatewayOperations = {
         "tried first: the gateway stores nothing if the upstream cannot be listed.\n\n" +
         "The mask `*****` in the place of a secret keeps the stored secret.",
       path: ID,
-      body: { schema: gatewayUpdate, example: { description: "Time zones of the world" } },
+      body: { schema: gatewayUpdateBody, example: { description: "Time zones of the world" } },
       answers: { 200: gateway },
       errors: [...DISCOVERY, "SECRET_UNREADABLE"],
     },

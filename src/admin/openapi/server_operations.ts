@@ -1,5 +1,6 @@
 // The operations of /servers.
-import { listQuery, pageQuery, serverBody, serverUpdate, stateQuery } from "../rest/schemas.ts";
+import { listQuery, pageQuery, stateQuery } from "../rest/queries.ts";
+import { serverBody, serverUpdate } from "../rest/schemas.ts";
 import { listOf, pageOf, success } from "./answers.ts";
 import { prompt, resource, tool } from "./entry_answers.ts";
 import { operations } from "./operation.ts";

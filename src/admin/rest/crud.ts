@@ -5,7 +5,7 @@ import type { EntityRow } from "../../store/registry/rows.ts";
 import { type Call, type Handler, ok } from "./deps.ts";
 import { validated } from "./faults.ts";
 import { visibleRow } from "./lookup.ts";
-import { stateQuery } from "./schemas.ts";
+import { stateQuery } from "./queries.ts";
 
 export interface Noun<Row extends EntityRow> {
   /** The name of the kind of entity, as in "Gateway 1234 deleted". */

@@ -9,3 +9,11 @@ export function field<Schema extends z.ZodType>(
 ): Schema {
   return schema.meta(example === undefined ? { description } : { description, examples: [example] });
 }
+
+/** The JSON Schema of what clients write, for a schema that reads it with functions. The document shows it in place of zod's. */
+export function writtenAs<Schema extends z.ZodType>(
+  schema: Schema,
+  written: z.core.JSONSchema.BaseSchema,
+): Schema {
+  return schema.meta({ written });
+}

@@ -5,7 +5,7 @@ import type { EntityRow } from "../../store/registry/rows.ts";
 import { tagId } from "../../store/registry/tag_id.ts";
 import { type Call, type Handler, ok } from "./deps.ts";
 import { validated } from "./faults.ts";
-import { type ListQuery, listQuery, pageQuery } from "./schemas.ts";
+import { type ListQuery, listQuery, pageQuery } from "./queries.ts";
 
 const DEFAULT_PAGE = 50;
 

@@ -1,158 +1,195 @@
 // Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
-import { transportOf } from "../../client_config/server_entries.ts";
 import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
-import { tagId } from "../../store/registry/tag_id.ts";
+import { field } from "./described.ts";
+import {
+  argument,
+  commaSeparated,
+  CONTROL,
+  headerName,
+  name,
+  secret,
+  SHARING,
+  shortText,
+  tags,
+  text,
+  transport,
+  url,
+} from "./values.ts";
 
 /** Stands for a secret in answers. In a request it means the stored secret. */
 export const MASK = "*****";
 
-// deno-lint-ignore no-control-regex -- control characters are what it refuses
-const CONTROL = /[\x00-\x1f\x7f]/;
-
-const name = z.string().trim().min(1).max(255).refine(
-  (text) => !CONTROL.test(text),
-  "must not contain control characters",
-);
-const text = z.string().max(8192).nullable().optional();
-const shortText = z.string().max(255).nullable().optional();
-const secret = z.string().max(8192).refine(
-  (value) => !CONTROL.test(value),
-  "must not contain control characters",
-)
-  .nullable()
-  .optional();
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be an HTTP header name");
-
-/** Texts separated by commas, as an alternative to a list. */
-const commaSeparated = z.string().transform((joined) =>
-  joined.split(",").map((each) => each.trim()).filter((each) => each !== "")
-);
-
-function firstOfEachTag(labels: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return labels.filter((label) => {
-    const id = tagId(label);
-    return !seen.has(id) && seen.add(id);
-  });
-}
-
-/** Requests write tags as texts or, like answers, as objects with an id and a label. The labels are stored, one for each id. */
-const tags = z.preprocess(
-  (value) => typeof value === "string" ? commaSeparated.parse(value) : value,
-  z.array(
-    z.union([
-      z.string(),
-      z.object({ label: z.string() }).transform(({ label }) => label),
-      z.object({ id: z.string() }).transform(({ id }) => id),
-    ]).pipe(z.string().trim().min(1).max(100)),
+const CREDENTIALS = {
+  auth_type: field(
+    z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable().optional(),
+    "The kind of credentials for the upstream. `oauth` is refused: it is not supported.",
+    "bearer",
   ),
-)
-  .transform(firstOfEachTag).optional();
-
-const url = z.string().trim().max(2048).superRefine((value, context) => {
-  const parsed = URL.canParse(value) ? new URL(value) : null;
-  // The scheme is checked later, with the transport. Answers show a command as a stdio: URL, which clients send back.
-  if (parsed === null || !/^(https?|wss?|stdio):$/.test(parsed.protocol)) {
-    context.addIssue({ code: "custom", message: "must be an http or https URL" });
-  } else if (parsed.username !== "" || parsed.password !== "") {
-    context.addIssue({ code: "custom", message: "must not contain credentials; use auth_type" });
-  }
-});
-
-/** Also the words of clients' configuration files: http, streamable-http, ws. */
-const transport = z.string()
-  .transform((value) => transportOf(value) ?? value.toUpperCase().replace(/[-_ ]/g, ""))
-  .pipe(z.enum(["STREAMABLEHTTP", "SSE", "WEBSOCKET", "STDIO"]));
-
-const argument = z.string().max(8192).refine(
-  (value) => !value.includes("\0"),
-  "must not contain a NUL character",
-);
-
-const SHARING = {
-  tags,
-  visibility: z.enum(["public", "team", "private"]).optional(),
-  team_id: shortText,
-  owner_email: shortText,
+  auth_username: field(secret, "The user name, with `basic`."),
+  auth_password: field(secret, "The password, with `basic`."),
+  auth_token: field(secret, "The token, with `bearer`.", "TOKEN"),
+  auth_header_key: field(
+    headerName.nullable().optional(),
+    "The name of a single header, with `authheaders`.",
+  ),
+  auth_header_value: field(secret, "The value of that header."),
+  auth_headers: field(
+    z.array(
+      z.object({
+        key: field(headerName, "The name of the header.", "X-API-Key"),
+        value: field(
+          z.string().refine((value) => !CONTROL.test(value)),
+          "The value of the header.",
+          "SECRET",
+        ),
+      }),
+    )
+      .nullable().optional(),
+    "The headers, with `authheaders`.",
+  ),
+  auth_query_param_key: field(secret, "The name of the query parameter, with `query_param`."),
+  auth_query_param_value: field(secret, "The value of the query parameter, with `query_param`."),
 };
 
 const GATEWAY = {
-  name,
-  /** Required with every transport but STDIO. */
-  url: url.optional(),
-  description: text,
-  transport: transport.optional(),
-  /** Not in ContextForge. The command of a process, its folder and its variables, for transport STDIO. */
-  command: name.optional(),
-  args: z.array(argument).max(256).optional(),
-  cwd: z.string().max(4096).startsWith("/", "must be an absolute path").nullable().optional(),
-  env: z.record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable"),
-    argument,
-  )
-    .nullable().optional(),
-  passthrough_headers: z.array(headerName.transform((header) => header.toLowerCase())).nullable().optional(),
-  auth_type: z.enum(["none", "", "basic", "bearer", "authheaders", "query_param", "oauth"]).nullable()
-    .optional(),
-  auth_username: secret,
-  auth_password: secret,
-  auth_token: secret,
-  auth_header_key: headerName.nullable().optional(),
-  auth_header_value: secret,
-  auth_headers: z.array(
-    z.object({ key: headerName, value: z.string().refine((value) => !CONTROL.test(value)) }),
-  )
-    .nullable().optional(),
-  auth_query_param_key: secret,
-  auth_query_param_value: secret,
-  ca_certificate: z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
-  refresh_interval_seconds: z.int().min(60).max(86_400 * 365).nullable().optional(),
-  /** Not in ContextForge. Whose calls may meet the same session, process or socket of the upstream. */
-  isolation: z.enum(["session", "caller", "shared"]).optional(),
-  /** The former name of `isolation`: bound is session. */
-  session_mode: z.enum(["bound", "shared"]).optional(),
-  /** Not in ContextForge. The only revision to speak to the upstream. */
-  protocol: z.enum(["auto", ...SESSION_REVISIONS, STATELESS_REVISION]).optional(),
+  name: field(
+    name,
+    "The name of the gateway. Its slug begins the names of the upstream's tools and prompts.",
+    "time",
+  ),
+  url: field(
+    url.optional(),
+    "The address of the upstream. Required with every transport but `STDIO`. Credentials belong into the `auth_` fields.",
+    "https://mcp.example.com/mcp",
+  ),
+  description: field(text, "A description for people.", "Time zones"),
+  transport: field(
+    transport.optional(),
+    "`STREAMABLEHTTP`, `SSE`, `WEBSOCKET`, `STDIO`, or a word of configuration files, such as `http`. " +
+      "Without it, streamable HTTP is tried, then SSE.",
+    "STREAMABLEHTTP",
+  ),
+  // Not in ContextForge: command, args, cwd, env.
+  command: field(
+    name.optional(),
+    "The program of a `STDIO` upstream. Must be allowed by `STDIO_ALLOWED_COMMANDS`.",
+  ),
+  args: field(
+    z.array(argument).max(256).optional(),
+    "The arguments of the program. Do not put secrets here.",
+  ),
+  cwd: field(
+    z.string().max(4096).startsWith("/", "must be an absolute path").nullable().optional(),
+    "The working directory of the program. The default is the gateway's own.",
+  ),
+  env: field(
+    z.record(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of an environment variable"),
+      argument,
+    )
+      .nullable().optional(),
+    "The environment variables of the program. The place for its secrets.",
+  ),
+  passthrough_headers: field(
+    z.array(headerName.transform((header) => header.toLowerCase())).nullable().optional(),
+    "Headers of clients that the gateway passes to this upstream.",
+  ),
+  ...CREDENTIALS,
+  ca_certificate: field(
+    z.string().max(65536).includes("-----BEGIN CERTIFICATE-----").nullable().optional(),
+    "The CA certificate that verifies the upstream, PEM.",
+  ),
+  refresh_interval_seconds: field(
+    z.int().min(60).max(86_400 * 365).nullable().optional(),
+    "How often the upstream is listed again, in seconds. Null: the gateway's default.",
+  ),
+  // Not in ContextForge.
+  isolation: field(
+    z.enum(["session", "caller", "shared"]).optional(),
+    "Who shares a session, process or socket of the upstream: one client session, one caller, or everybody. " +
+      "The default is `session`.",
+  ),
+  session_mode: field(
+    z.enum(["bound", "shared"]).optional(),
+    "The former name of `isolation`: `bound` is `session`.",
+  ),
+  // Not in ContextForge.
+  protocol: field(
+    z.enum(["auto", ...SESSION_REVISIONS, STATELESS_REVISION]).optional(),
+    "The only MCP revision to speak to the upstream. The default, `auto`, is every revision that both sides know.",
+  ),
   ...SHARING,
 };
 
 export const gatewayCreate = z.object(GATEWAY);
 export const gatewayUpdate = gatewayCreate.partial();
+
+/** Words of configuration files that a registration understands too. */
+const FILE_WORDS = {
+  type: field(z.string().optional(), "The same as `transport`, as configuration files write it."),
+  headers: field(
+    z.record(z.string(), z.string()).optional(),
+    "Headers for the upstream, as configuration files write them: the same as `auth_headers`.",
+  ),
+};
+export const gatewayCreateBody = gatewayCreate.extend(FILE_WORDS);
+export const gatewayUpdateBody = gatewayUpdate.extend(FILE_WORDS);
+
 export type GatewayInput = z.output<typeof gatewayUpdate>;
 
+const WORDS = {
+  custom_name: field(
+    name.nullable().optional(),
+    "The name after the gateway's slug. Null: the upstream's name.",
+    "now",
+  ),
+  display_name: field(shortText, "The title for people. Null: the upstream's title."),
+  description: field(text, "The description for models. Null: the upstream's description.", "Tells the time"),
+};
+
 export const toolUpdate = z.object({
-  name: name.optional(),
-  custom_name: name.nullable().optional(),
-  display_name: shortText,
-  description: text,
-  timeout_ms: z.int().min(1).max(86_400_000).nullable().optional(),
+  name: field(name.optional(), "The same as `custom_name`. The current name changes nothing."),
+  ...WORDS,
+  timeout_ms: field(
+    z.int().min(1).max(86_400_000).nullable().optional(),
+    "The time limit of a call in milliseconds. Null: the gateway's default.",
+    30_000,
+  ),
   ...SHARING,
 });
 
 export const promptUpdate = z.object({
-  name: name.optional(),
-  custom_name: name.nullable().optional(),
-  display_name: shortText,
-  description: text,
+  name: field(name.optional(), "The same as `custom_name`. The current name changes nothing."),
+  ...WORDS,
   ...SHARING,
 });
 
 export const resourceUpdate = z.object({
-  name: name.nullable().optional(),
-  description: text,
-  mime_type: z.string().trim().regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "must be a media type").max(255)
-    .nullable()
-    .optional(),
+  name: field(name.nullable().optional(), "The name in lists. Null: the upstream's name.", "Notes"),
+  description: field(text, "The description in lists. Null: the upstream's description."),
+  mime_type: field(
+    z.string().trim().regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "must be a media type").max(255)
+      .nullable()
+      .optional(),
+    "The media type in lists. Null: the upstream's media type.",
+    "text/markdown",
+  ),
   ...SHARING,
 });
 
+const SINGLE = "The tool as ContextForge's clients describe it. Always refused.";
+
 /** Bodies of requests that are always refused. */
-export const unsupportedTool = z.object({ tool: z.looseObject({}) });
-export const unsupportedResource = z.object({ resource: z.looseObject({}) });
-export const unsupportedPrompt = z.object({ prompt: z.looseObject({}) });
+export const unsupportedTool = z.object({ tool: field(z.looseObject({}), SINGLE) });
+export const unsupportedResource = z.object({
+  resource: field(z.looseObject({}), SINGLE.replace("tool", "resource")),
+});
+export const unsupportedPrompt = z.object({
+  prompt: field(z.looseObject({}), SINGLE.replace("tool", "prompt")),
+});
 
 /** Ids or names, as a list or as a text separated by commas. */
 const references = z.union([z.array(z.string().trim().min(1)), commaSeparated]).nullable().optional();
@@ -161,41 +198,65 @@ const references = z.union([z.array(z.string().trim().min(1)), commaSeparated]).
 const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, "must be 1 to 128 letters, digits, _, . or -");
 
 const SERVER = {
-  name,
-  description: text,
-  icon: z.string().max(2048).nullable().optional(),
-  /** Not in ContextForge. Names of tools and prompts on this server, and its answer to `initialize`. */
-  naming: z.enum(["prefixed", "original"]).optional(),
-  tool_overrides: z.record(
-    z.string(),
-    z.strictObject({ name: toolName.nullable().optional(), description: text }),
-  ).nullable().optional(),
-  server_info: z.strictObject({
-    name,
-    title: name,
-    version: name,
-    description: z.string().max(8192),
-    websiteUrl: z.url({ protocol: /^https?$/ }).max(2048),
-  }).partial().nullable().optional(),
-  instructions: text,
-  /** Not in ContextForge. The revisions that this server offers to clients. */
-  revisions: z.union([
-    z.enum(["auto", "all"]),
-    z.array(z.enum([...SESSION_REVISIONS, STATELESS_REVISION])).min(1),
-  ]).optional(),
-  associated_tools: references,
-  associated_resources: references,
-  associated_prompts: references,
-  /** Not in ContextForge. Whole upstreams, everything with a tag, and what of both is left out. */
-  associated_gateways: references,
-  associated_tags: tags.nullable(),
-  excluded: references,
+  name: field(name, "The name of the virtual server.", "Travel"),
+  description: field(text, "A description for people and models.", "Tools for travellers"),
+  icon: field(z.string().max(2048).nullable().optional(), "The address of an icon."),
+  // Not in ContextForge: naming, tool_overrides, server_info, instructions, revisions.
+  naming: field(
+    z.enum(["prefixed", "original"]).optional(),
+    "Whether members have their names from the registry (`prefixed`, the default) or from their upstreams (`original`).",
+    "prefixed",
+  ),
+  tool_overrides: field(
+    z.record(
+      z.string(),
+      z.strictObject({
+        name: field(toolName.nullable().optional(), "The name of the tool on this server.", "now"),
+        description: field(text, "The description of the tool on this server."),
+      }),
+    ).nullable().optional(),
+    "Names and descriptions of tools on this server, by the tool's id or name.",
+  ),
+  server_info: field(
+    z.strictObject({
+      name: field(name, "The name of the server.", "travel"),
+      title: field(name, "The title of the server for people.", "Travel"),
+      version: field(name, "The version of the server.", "1.0"),
+      description: field(z.string().max(8192), "What the server is for."),
+      websiteUrl: field(z.url({ protocol: /^https?$/ }).max(2048), "The address of the server's web site."),
+    }).partial().nullable().optional(),
+    "Members of `serverInfo` that replace those of the gateway.",
+  ),
+  instructions: field(text, "The instructions for models. Null: the description."),
+  revisions: field(
+    z.union([
+      z.enum(["auto", "all"]),
+      z.array(z.enum([...SESSION_REVISIONS, STATELESS_REVISION])).min(1),
+    ]).optional(),
+    "The MCP revisions that the server offers: those of its upstreams (`auto`, the default), `all`, or a list.",
+    "auto",
+  ),
+  associated_tools: field(references, "Tools by id or name: a list, or one text with commas.", [
+    "time-convert-time",
+  ]),
+  associated_resources: field(references, "Resources and templates by id, URI or name."),
+  associated_prompts: field(references, "Prompts by id or name."),
+  // Not in ContextForge: whole upstreams, everything with a tag, and what of both is left out.
+  associated_gateways: field(
+    references,
+    "Gateways by id or name. All their entries are members, also those that the upstream adds later.",
+  ),
+  associated_tags: field(tags.nullable(), "Tags. Entries and gateways with one of them are members."),
+  excluded: field(references, "Names and URIs that gateways and tags do not bring in."),
   ...SHARING,
 };
 
 export const serverCreate = z.object({
-  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "must be 1 to 64 letters, digits, - or _")
-    .transform(serverIdOf).nullable().optional(),
+  id: field(
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "must be 1 to 64 letters, digits, - or _")
+      .transform(serverIdOf).nullable().optional(),
+    "The id of the virtual server, which is part of its address. The default is a new id.",
+  ),
   ...SERVER,
 });
 /** ContextForge's clients wrap a new server: {"server": {...}, "team_id", "visibility"}. */
@@ -204,8 +265,8 @@ export const serverWrapper = z.object({
   team_id: SHARING.team_id,
   visibility: SHARING.visibility,
 });
-/** The body of a request with its fields: the wrapper's fields are the server's where it has none. */
-export const serverBody = serverWrapper.extend({ server: serverCreate });
+/** The wrapper with the fields of the server, which win over the wrapper's own. */
+export const serverBody = serverWrapper.extend({ server: field(serverCreate, "The virtual server.") });
 export const serverUpdate = z.object(SERVER).partial();
 export type ServerInput = z.output<typeof serverUpdate>;
 
@@ -214,62 +275,39 @@ export const jti = z.string().refine(isTokenId, `must be ${TOKEN_ID_RULE}`);
 
 /** `expires_at` is not in ContextForge. A revocation is deleted after the token expires. */
 export const tokenRevoke = z.object({
-  reason: z.string().max(255).nullable().optional(),
-  expires_at: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
+  reason: field(z.string().max(255).nullable().optional(), "Why the token is revoked.", "lost laptop"),
+  expires_at: field(
+    z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
+    "When the token expires. Without it, the revocation is kept for ever.",
+    "2026-12-31T00:00:00Z",
+  ),
 });
 
 export const promptArguments = z.record(z.string(), z.string());
 
-const flag = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))
-  .transform((value) => ["true", "1", "yes", "on"].includes(value));
-
-/** Query parameters of lists. */
-export const listQuery = z.object({
-  include_inactive: flag.default(false),
-  include_pagination: flag.default(false),
-  /** 0 means no limit, as in ContextForge. */
-  limit: z.coerce.number().int().min(0).max(1_000_000).optional(),
-  cursor: z.string().optional(),
-  tags: z.string().optional(),
-  gateway_id: z.string().optional(),
-  team_id: z.string().optional(),
-  visibility: z.enum(["public", "team", "private"]).optional(),
-});
-export type ListQuery = z.output<typeof listQuery>;
-
-/** Query parameters of lists in numbered pages. */
-export const pageQuery = z.object({
-  page: z.coerce.number().int().min(1).default(1),
-  per_page: z.coerce.number().int().min(1).max(500).default(50),
-});
-
-/** Query parameters of lists of tags. Unknown kinds of entities are ignored, as in ContextForge. */
-export const tagsQuery = z.object({
-  entity_types: commaSeparated.transform((kinds) => kinds.map((kind) => kind.toLowerCase())).optional(),
-  include_entities: flag.default(false),
-});
-
-export const stateQuery = z.object({ activate: flag.default(true) });
-
-export const importQuery = z.object({
-  dry_run: flag.default(false),
-  wait: flag.default(true),
-  /** Answer with a stream of JSON lines that tells the progress. */
-  progress: flag.default(false),
-});
-
 /** Members of the body of an import that are not the file's. */
 export const importOptions = z.object({
-  values: z.record(z.string(), z.string().max(8192)).default({}),
-  source: z.string().max(1024).default(""),
+  values: field(
+    z.record(z.string(), z.string().max(8192)).default({}),
+    "Values of the file's variables, by name. They win over the gateway's environment.",
+  ),
+  source: field(
+    z.string().max(1024).default(""),
+    "Where the file lies. A later import of the same file may change what this one has registered.",
+    "/home/me/mcp.json",
+  ),
 });
 
 /** The body of an import: a client's file, with members of its own. */
-export const importBody = z.looseObject(importOptions.shape);
-
-export const waitQuery = z.object({ wait: flag.default(true) });
-
-export const refreshQuery = z.object({
-  include_resources: flag.default(false),
-  include_prompts: flag.default(false),
+export const importBody = z.looseObject({
+  mcpServers: field(
+    z.record(z.string(), z.unknown()).optional(),
+    "The servers by name, as Claude Desktop, Claude Code, Cursor and others write them.",
+    { time: { type: "http", url: "https://mcp.example.com/mcp" } },
+  ),
+  servers: field(
+    z.record(z.string(), z.unknown()).optional(),
+    "The servers by name, as VS Code writes them.",
+  ),
+  ...importOptions.shape,
 });

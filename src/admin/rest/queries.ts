@@ -1,0 +1,66 @@
+// Schemas of query parameters. The names are ContextForge's.
+import { z } from "zod";
+import { field, writtenAs } from "./described.ts";
+import { commaSeparated } from "./values.ts";
+
+const truth = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "yes", "no", "on", "off"]))
+  .transform((value) => ["true", "1", "yes", "on"].includes(value));
+
+/** A parameter that is true or false. Other words for both are accepted too. */
+function flag(defaultValue: boolean, description: string) {
+  return field(
+    writtenAs(truth, { type: "boolean", default: defaultValue }).default(defaultValue),
+    description,
+  );
+}
+
+/** Query parameters of lists. */
+export const listQuery = z.object({
+  include_inactive: flag(false, "Whether the list has disabled entities too."),
+  include_pagination: flag(false, "Whether the answer is an object with the cursor of the next part."),
+  /** 0 means no limit, as in ContextForge. */
+  limit: field(
+    z.coerce.number().int().min(0).max(1_000_000).optional(),
+    "The number of entities in one part; 0 for no limit. The default is no limit, and 50 with `include_pagination=true`.",
+  ),
+  cursor: field(z.string().optional(), "Where the part begins: `nextCursor` of the part before."),
+  tags: field(z.string().optional(), "Only entities with one of these tags, separated by commas."),
+  gateway_id: field(z.string().optional(), "Only entities of this gateway."),
+  team_id: field(z.string().optional(), "Only entities of this team."),
+  visibility: field(z.enum(["public", "team", "private"]).optional(), "Only entities with this visibility."),
+});
+export type ListQuery = z.output<typeof listQuery>;
+
+/** Query parameters of lists in numbered pages. */
+export const pageQuery = z.object({
+  page: field(z.coerce.number().int().min(1).default(1), "The number of the page, from 1."),
+  per_page: field(z.coerce.number().int().min(1).max(500).default(50), "The size of a page."),
+});
+
+/** Query parameters of lists of tags. Unknown kinds of entities are ignored, as in ContextForge. */
+export const tagsQuery = z.object({
+  entity_types: field(
+    commaSeparated.transform((kinds) => kinds.map((kind) => kind.toLowerCase())).optional(),
+    "Only these kinds, separated by commas: `tools`, `resources`, `prompts`, `servers`, `gateways`.",
+  ),
+  include_entities: flag(false, "Whether the answer has the entities of each tag."),
+});
+
+export const stateQuery = z.object({
+  activate: flag(true, "Whether the entity is enabled (true) or disabled (false)."),
+});
+
+export const importQuery = z.object({
+  dry_run: flag(false, "Say what would be registered, and register nothing."),
+  wait: flag(true, "Try each server before it is registered. With false, the servers are tried afterwards."),
+  progress: flag(false, "Answer with a stream of JSON lines that tells the progress."),
+});
+
+export const waitQuery = z.object({
+  wait: flag(true, "Try the upstream before it is registered. With false, it is tried afterwards."),
+});
+
+export const refreshQuery = z.object({
+  include_resources: flag(false, "Whether resources and resource templates are listed too."),
+  include_prompts: flag(false, "Whether prompts are listed too."),
+});
