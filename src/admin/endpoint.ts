@@ -49,7 +49,7 @@ export class AdminEndpoint {
   async #serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal } = exchange;
     const { readBody, maxJsonDepth, turns, cache } = this.#options;
-    const text = async () => hasBody(request) ? await readBody(request, principal) : "";
+    const text = async () => hasBody(request) ? await readBody(request, exchange) : "";
     const { search, searchParams } = new URL(request.url);
     const admitted = this.#api.admit({
       method: request.method,

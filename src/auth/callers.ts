@@ -1,5 +1,7 @@
 // What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
-import { type Caller, callerKey } from "../base/sharing/caller.ts";
+import type { Caller } from "../base/sharing/caller.ts";
+import { callerKey } from "../base/sharing/caller_identity.ts";
+import type { ClientMemory } from "../base/sharing/client_memory.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
 import { tokenOf } from "./token_reach.ts";
@@ -19,10 +21,12 @@ export class Callers {
   readonly #byToken = new Map<string, Caller>();
   /** A principal is the same object for every request with its token, so that a warm request needs no text as a key. */
   #byPrincipal = new WeakMap<Principal, Caller>();
+  readonly #memory: Pick<ClientMemory, "ownerFor">;
   readonly #maxAtRest: number;
 
-  constructor(limits: CallerLimits, maxAtRest = MAX_AT_REST) {
+  constructor(limits: CallerLimits, memory: Pick<ClientMemory, "ownerFor">, maxAtRest = MAX_AT_REST) {
     this.limits = limits;
+    this.#memory = memory;
     this.#maxAtRest = maxAtRest;
   }
 
@@ -83,7 +87,8 @@ export class Callers {
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
-      this.#byToken.set(key, caller = { calls: 0, streams: 0, pending: 0, connections: 0 });
+      caller = { ...this.#memory.ownerFor(token), calls: 0, streams: 0, pending: 0, connections: 0 };
+      this.#byToken.set(key, caller);
     }
     this.#byPrincipal.set(principal, caller);
     return caller;

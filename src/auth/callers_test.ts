@@ -1,13 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { principal } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
+import { ClientMemory } from "../base/sharing/client_memory.ts";
 import { ANONYMOUS } from "./authenticate.ts";
 import { Callers } from "./callers.ts";
 
 const LIMITS = { calls: 2, streams: 1 };
 
 Deno.test("Callers.enter() counts all tokens of one issuer and subject together, and others apart", () => {
-  const callers = new Callers(LIMITS);
+  const callers = new Callers(LIMITS, new ClientMemory(Infinity));
   const refused = (who: ReturnType<typeof principal>) =>
     assertThrows(() => callers.enter(who), SluiceError).code;
   const one = callers.enter(principal())!;
@@ -21,13 +22,13 @@ Deno.test("Callers.enter() counts all tokens of one issuer and subject together,
 });
 
 Deno.test("Callers.enter() does not limit callers that it cannot tell apart", () => {
-  const callers = new Callers(LIMITS);
+  const callers = new Callers(LIMITS, new ClientMemory(Infinity));
   for (let n = 0; n < 10; n++) assertEquals(callers.enter(ANONYMOUS), undefined);
   callers.requireStream(ANONYMOUS);
 });
 
 Deno.test("Callers.leaveAsStream() keeps the place as a call where the caller has as many streams as it may", async () => {
-  const callers = new Callers(LIMITS);
+  const callers = new Callers(LIMITS, new ClientMemory(Infinity));
   const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const caller = callers.enter(principal())!;
   callers.leaveAsStream(caller, first.promise);
@@ -43,7 +44,7 @@ Deno.test("Callers.leaveAsStream() keeps the place as a call where the caller ha
 });
 
 Deno.test("Callers forget who has nothing under way, and nobody else", () => {
-  const callers = new Callers(LIMITS, 3);
+  const callers = new Callers(LIMITS, new ClientMemory(Infinity), 3);
   const busy = callers.enter(principal({ subject: "busy" }))!;
   for (let n = 0; n < 100; n++) callers.of(principal({ subject: `user ${n}` }));
   assertEquals([callers.size <= 3, callers.of(principal({ subject: "busy" })) === busy], [true, true]);

@@ -5,6 +5,9 @@ import { gunzip, inflate } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
+import { Arrival, UNCOUNTED_BYTES } from "../base/arrival.ts";
+import type { CallerIdentity } from "../base/sharing/caller_identity.ts";
+import type { ClientMemory } from "../base/sharing/client_memory.ts";
 import { LARGE_BYTES, loopTurns } from "../base/sharing/loop_turns.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -18,11 +21,20 @@ const CONTENT_DECODERS: Readonly<
 /** The content codings that a request may have. */
 export const DECODED_CONTENT: readonly string[] = Object.keys(CONTENT_DECODERS);
 
+/** Who sends a request, and when it is answered. */
+export interface Sender {
+  readonly principal: CallerIdentity;
+  /** `completed` settles when the response is sent, or cannot be sent any more. */
+  readonly info: { readonly completed: Promise<unknown> };
+}
+
 /**
- * Reads the JSON text of a request. A large one is decoded, and then parsed, when it is the turn of `caller`.
- * @throws {SluiceError} what readJsonText() throws; BODY_TIMEOUT
+ * Reads the JSON text of a request. A large one counts as memory of its sender while it arrives and until it is answered, and is
+ * decoded, and then parsed, when it is the sender's turn.
+ * @param sender default: a replica, whose requests are counted where clients sent them
+ * @throws {SluiceError} what readJsonText() throws; BODY_TIMEOUT, CLIENT_MEMORY_FULL
  */
-export type ReadBody = (request: Request, caller?: unknown) => Promise<string>;
+export type ReadBody = (request: Request, sender?: Sender) => Promise<string>;
 
 export interface BodyLimits {
   readonly maxBytes: number;
@@ -30,27 +42,34 @@ export interface BodyLimits {
   readonly timeoutMs: number;
 }
 
-export function bodyReader({ maxBytes, timeoutMs }: BodyLimits, clock: Clock): ReadBody {
+/** @param memory default: nothing is counted */
+export function bodyReader(
+  { maxBytes, timeoutMs }: BodyLimits,
+  clock: Clock,
+  memory?: Pick<ClientMemory, "ownerFor">,
+): ReadBody {
   const timer = new DeadlineTimer(clock);
-  return (request, caller) => withinTime(timer, timeoutMs, readJsonText(request, maxBytes, caller));
-}
-
-/** What `body` resolves to, or its failure. @throws {SluiceError} BODY_TIMEOUT */
-function withinTime<T>(timer: DeadlineTimer, timeoutMs: number, body: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const reading = new Reading(timer, timeoutMs, reject);
-    body.then((value) => {
-      timer.forget(reading);
-      resolve(value);
-    }, (error) => {
-      timer.forget(reading);
-      reject(error);
+  return (request, sender) =>
+    new Promise((resolve, reject) => {
+      const reading = new Reading(timer, timeoutMs, reject);
+      const counted = sender === undefined || memory === undefined ? undefined : { memory, sender, reading };
+      readJsonText(request, maxBytes, counted).then((text) => {
+        timer.forget(reading);
+        resolve(text);
+      }, (error) => {
+        timer.forget(reading);
+        reject(error);
+      });
     });
-  });
 }
 
+/** One body under its time limit. */
 class Reading implements Expiring {
   deadlineAt = Infinity;
+  /** Breaks off the body of a request that has failed. Small bodies are left to the end of their connection. */
+  cancelBody: (() => void) | undefined;
+  /** Why the request has failed. */
+  failure: SluiceError | undefined;
 
   constructor(
     readonly timer: DeadlineTimer,
@@ -62,17 +81,30 @@ class Reading implements Expiring {
   }
 
   expire(): void {
-    this.timer.forget(this);
-    this.reject(new SluiceError("BODY_TIMEOUT", { timeoutMs: this.timeoutMs }));
+    this.stop(new SluiceError("BODY_TIMEOUT", { timeoutMs: this.timeoutMs }));
   }
+
+  stop(error: SluiceError): void {
+    this.timer.forget(this);
+    this.failure = error;
+    this.reject(error);
+    this.cancelBody?.();
+  }
+}
+
+interface Counted {
+  readonly memory: Pick<ClientMemory, "ownerFor">;
+  readonly sender: Sender;
+  readonly reading: Reading;
 }
 
 /**
  * @param maxBytes of the body, as sent and as decoded
+ * @param counted who a large body counts for; default: nobody
  * @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_ENCODING, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken
- *  off, or not in its coding)
+ *  off, or not in its coding), CLIENT_MEMORY_FULL
  */
-export async function readJsonText(request: Request, maxBytes: number, caller?: unknown): Promise<string> {
+export async function readJsonText(request: Request, maxBytes: number, counted?: Counted): Promise<string> {
   const { headers } = request;
   const type = headers.get("content-type");
   if (type !== "application/json" && !isJsonType(type)) throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
@@ -83,16 +115,42 @@ export async function readJsonText(request: Request, maxBytes: number, caller?: 
     throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
   }
   try {
-    const bytes = length === null ? await readUpTo(request, maxBytes) : await request.bytes();
-    const plain = decoded === null ? bytes : await decoded(bytes, maxBytes);
-    if (plain.length > LARGE_BYTES) await loopTurns.next(caller);
-    return textOf(plain);
+    const isSmall = decoded === null && length !== null && Number(length) <= UNCOUNTED_BYTES;
+    return isSmall ? textOf(await request.bytes()) : await readLarge(request, maxBytes, decoded, counted);
   } catch (cause) {
     // Wrong chunks, or a client that has hung up: not our fault.
     if (cause instanceof SluiceError) throw cause;
     throw new SluiceError("INVALID_REQUEST", { reason: "the body breaks off" }, { cause });
   }
 }
+
+/** Reads a body that may be large. It stays counted until the request is answered. */
+async function readLarge(
+  request: Request,
+  maxBytes: number,
+  decoded: ContentDecoder | null,
+  counted: Counted | undefined,
+): Promise<string> {
+  const owner = counted?.memory.ownerFor(counted.sender.principal);
+  const arrival = new Arrival(owner, () => counted!.reading.stop(new SluiceError("CLIENT_MEMORY_FULL")));
+  const end = () => arrival.end();
+  try {
+    const bytes = await readUpTo(request, maxBytes, arrival, counted?.reading);
+    if (decoded !== null) arrival.keeps(bytes.length + Math.min(maxBytes, bytes.length * MAX_EXPANSION));
+    const plain = decoded === null ? bytes : await decoded(bytes, maxBytes);
+    arrival.keeps(plain.length);
+    if (plain.length > LARGE_BYTES) await loopTurns.next(counted?.sender.principal);
+    const text = textOf(plain);
+    counted?.sender.info.completed.then(end, end);
+    return text;
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+/** Neither coding makes more of a byte (RFC 1951: 258 bytes of two bits). */
+const MAX_EXPANSION = 1_032;
 
 function isJsonType(type: string | null): boolean {
   return type !== null && /^application\/json\s*(;|$)/i.test(type);
@@ -128,14 +186,31 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** A chunked body says its size only by ending. */
-async function readUpTo(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readUpTo(
+  request: Request,
+  maxBytes: number,
+  arrival: Arrival,
+  reading: Reading | undefined,
+): Promise<Uint8Array> {
+  const reader = request.body?.getReader();
+  if (reader === undefined) return new Uint8Array();
+  const cancel = () => void reader.cancel().catch(() => {});
+  if (reading !== undefined) reading.cancelBody = cancel;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
-    chunks.push(chunk);
+  try {
+    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
+      size += value.length;
+      if (size > maxBytes) throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
+      arrival.keeps(size);
+      chunks.push(value);
+    }
+  } catch (error) {
+    cancel();
+    throw error;
   }
+  if (reading?.failure !== undefined) throw reading.failure;
+  if (chunks.length === 1) return chunks[0]!;
   const all = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {

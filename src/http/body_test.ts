@@ -1,5 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../base/errors.ts";
+import { ClientMemory } from "../base/sharing/client_memory.ts";
+import { principal, SERVED } from "../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../tests/support/fake_clock.ts";
 import { bodyReader, readJsonText } from "./body.ts";
 
@@ -169,11 +171,79 @@ Deno.test("bodyReader() lets a failure after the deadline go unnoticed", async (
 Deno.test("readJsonText() leaves the event loop between two large texts, and does not hold a small one back", async () => {
   const order: string[] = [];
   const read = async (name: string, chars: number) => {
-    await readJsonText(request({ body: `"${"x".repeat(chars)}"` }), 1024 * 1024, "eve");
+    await readJsonText(request({ body: `"${"x".repeat(chars)}"` }), 1024 * 1024);
     if (order.push(name) === 1) setTimeout(() => order.push("another's"), 0);
   };
   await Promise.all([read("large 1", 500_000), read("large 2", 500_000)]);
   assertEquals(order, ["large 1", "another's", "large 2"]);
   await Promise.all([read("large 3", 500_000), read("large 4", 500_000), read("small", 10)]);
   assertEquals(order.indexOf("small") < order.indexOf("large 4"), true);
+});
+
+/** A reader that counts for eve, and what is counted. */
+function counting(maxChars: number) {
+  const memory = new ClientMemory(maxChars);
+  const clock = new FakeClock();
+  const readBody = bodyReader({ maxBytes: 1_000_000, timeoutMs: 1_000 }, clock, memory);
+  const answered = Promise.withResolvers<void>();
+  const sender = {
+    principal: principal({ subject: "eve" }),
+    info: { ...SERVED, completed: answered.promise },
+  };
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  let isCancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    start: (given) => void (controller = given),
+    cancel: () => void (isCancelled = true),
+  });
+  const send = async (chars: number) => {
+    controller.enqueue(bytes("1".repeat(chars)));
+    await settled();
+  };
+  const text = readBody(request({ body }), sender);
+  const end = () => controller.close();
+  return { memory, clock, text, send, end, answered, isCancelled: () => isCancelled };
+}
+
+Deno.test("bodyReader() counts a large body while it arrives, and until it is answered", async () => {
+  const { memory, text, send, end, answered } = counting(1_000_000);
+  await send(60_000);
+  assertEquals(memory.chars, 0);
+  await send(60_000);
+  assertEquals(memory.chars, 120_000);
+  end();
+  assertEquals([(await text).length, memory.chars], [120_000, 120_000]);
+  answered.resolve();
+  await settled();
+  assertEquals(memory.chars, 0);
+});
+
+Deno.test("bodyReader() refuses what the sender has no memory for, and gives back what a failed body had", async () => {
+  const ends: [code: string, end: (given: ReturnType<typeof counting>) => unknown][] = [
+    ["CLIENT_MEMORY_FULL", ({ send }) => send(100_000)],
+    ["CLIENT_MEMORY_FULL", ({ memory }) => memory.shed(0)],
+    ["BODY_TIMEOUT", ({ clock }) => clock.tick(1_000)],
+  ];
+  for (const [code, end] of ends) {
+    const given = counting(300_000);
+    const failure = assertRejects(() => given.text, SluiceError);
+    await given.send(100_000);
+    assertEquals(given.memory.chars, 100_000);
+    await end(given);
+    assertEquals((await failure).code, code);
+    await given.clock.tick(1_000);
+    assertEquals([given.memory.chars, given.isCancelled(), given.clock.timers], [0, true, 0], code);
+  }
+});
+
+Deno.test("bodyReader() counts what a compressed body becomes", async () => {
+  const memory = new ClientMemory(1_000_000);
+  const readBody = bodyReader({ maxBytes: 1_000_000, timeoutMs: 1_000 }, new FakeClock(), memory);
+  const answered = Promise.withResolvers<void>();
+  const sender = { principal: principal(), info: { ...SERVED, completed: answered.promise } };
+  const body = await compressed("gzip", "1".repeat(400_000));
+  const read = () => readBody(request({ body, headers: { "content-encoding": "gzip" } }), sender);
+  await read();
+  assertEquals(memory.chars, 400_000);
+  assertEquals((await assertRejects(read, SluiceError)).code, "CLIENT_MEMORY_FULL");
 });

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { limiterOf, MemorySink, principal, SERVED, settle } from "../../tests/support/fakes.ts";
 import { ANONYMOUS } from "../auth/authenticate.ts";
 import { type ErrorParams, SluiceError } from "../base/errors.ts";
+import { ClientMemory } from "../base/sharing/client_memory.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { AccessLog } from "./access_log.ts";
@@ -28,7 +29,7 @@ function setUp(
     endpoint = {},
     authenticate = () => principal(),
     admission = new Admission(ROOMY),
-    callers = new Callers({ calls: 512, streams: 512 }),
+    callers = new Callers({ calls: 512, streams: 512 }, new ClientMemory(Infinity)),
     rateLimiter = null,
     accessLog = null,
   }: Given = {},
@@ -374,7 +375,7 @@ Deno.test("createHandler() refuses what is above the caller's rate, unread, and 
 });
 
 Deno.test("createHandler() leaves a rate limit to an endpoint that answers it, but never too many calls at once", async () => {
-  const callers = new Callers({ calls: 1, streams: 1 });
+  const callers = new Callers({ calls: 1, streams: 1 }, new ClientMemory(Infinity));
   const rateLimiter = limiterOf(1);
   const { handle, served } = setUp({ endpoint: { answersOverLimit: true }, rateLimiter, callers });
   for (let i = 0; i < 2; i++) assertEquals((await handle(new Request("http://gateway/rpc"))).status, 200);
@@ -419,7 +420,7 @@ Deno.test("createHandler() counts nothing of what has no valid token", async () 
 
 Deno.test("createHandler() refuses a caller's further request where so many are under way, and nobody else's", async () => {
   const admission = new Admission(ROOMY);
-  const callers = new Callers({ calls: 2, streams: 2 });
+  const callers = new Callers({ calls: 2, streams: 2 }, new ClientMemory(Infinity));
   let who = "bob";
   const gate = Promise.withResolvers<void>();
   const { handle, served } = setUp({
@@ -445,7 +446,7 @@ Deno.test("createHandler() refuses a caller's further request where so many are 
 });
 
 Deno.test("createHandler() refuses a caller's further stream where so many are open", async () => {
-  const callers = new Callers({ calls: 5, streams: 1 });
+  const callers = new Callers({ calls: 5, streams: 1 }, new ClientMemory(Infinity));
   const end = Promise.withResolvers<void>();
   const serve = (exchange: Exchange) => {
     exchange.isStream = true;

@@ -1,5 +1,5 @@
 // The rate limit tier of a request, and the caller that it counts for.
-import { callerKey } from "../base/sharing/caller.ts";
+import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { Principal } from "../auth/principal.ts";
 import { tokenOf } from "../auth/token_reach.ts";
 import { parseAddress } from "../base/egress_guard_address.ts";

@@ -41,6 +41,11 @@ export class SseDecoder {
     return this.#committedId;
   }
 
+  /** What has arrived of an event that is not whole yet, characters. */
+  get keptChars(): number {
+    return this.#restChars + this.#dataChars;
+  }
+
   push(chunk: Uint8Array): SseEvent[] {
     let text = this.#decoder.decode(chunk, { stream: true });
     if (this.#atStart && text.length > 0) {
@@ -64,7 +69,7 @@ export class SseDecoder {
     }
     if (lineStart < text.length) this.#rest.push(text.slice(lineStart));
     this.#restChars += text.length - lineStart;
-    if (this.#restChars + this.#dataChars > this.#maxEventChars) {
+    if (this.keptChars > this.#maxEventChars) {
       throw new RangeError(`an event is longer than ${this.#maxEventChars} characters`);
     }
     return events;

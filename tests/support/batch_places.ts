@@ -10,9 +10,10 @@ export function batchPlaces(
   streams = 1_000,
   memoryChars = 64 * 1024 * 1024,
 ): BatchPlaces {
+  const memory = new ClientMemory(memoryChars);
   return {
     admission: new Admission({ requests, streams: 1_000 }),
-    callers: new Callers({ calls, streams }),
-    memory: new ClientMemory(memoryChars),
+    callers: new Callers({ calls, streams }, memory),
+    memory,
   };
 }

@@ -3,6 +3,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import { ResourceLinks } from "../../src/proxy/resources/resource_links.ts";
 import { Callers } from "../../src/auth/callers.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { NO_PASSTHROUGH, upstreamDeps } from "./upstream_deps.ts";
 import { ErrorReporter, rpcErrorText } from "../../src/http/error_response.ts";
 import { Catalog } from "../../src/catalog/snapshot/catalog.ts";
@@ -63,7 +64,7 @@ export async function dataPlane(
       requestTimeoutMs: 30_000,
       taskIds: new TaskIds("secret"),
       links: new ResourceLinks(new MemoryCache(systemClock)),
-      callers: new Callers({ calls: 1_000, streams: 1_000 }),
+      callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },

@@ -49,7 +49,7 @@ export async function duplexServer(
     ...plane,
     catalog: () => catalog,
     admission,
-    callers: new Callers({ calls: 1_000, streams: 1_000 }),
+    callers: new Callers({ calls: 1_000, streams: 1_000 }, memory),
     countRefused: (code) => refused.push(code),
     accessLog: null,
     rateLimiter,

@@ -1,5 +1,7 @@
 // Stand-ins for what the modules get injected: callers, and a log that keeps its lines.
 import type { Clock } from "../../src/base/clock.ts";
+import type { Caller } from "../../src/base/sharing/caller.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import type { ServedInfo } from "../../src/http/handler.ts";
 import { RateLimiter } from "../../src/http/rate_limit.ts";
@@ -27,6 +29,12 @@ export function principal(given: Partial<Principal> = {}): Principal {
     jti: null,
     ...given,
   };
+}
+
+/** A caller without anything under way. */
+export function callerAtRest(memory: ClientMemory = new ClientMemory(Infinity)): Caller {
+  const owner = memory.ownerFor({ issuer: null, subject: "ann@example.com" });
+  return { ...owner, calls: 0, streams: 0, pending: 0, connections: 0 };
 }
 
 /** One limit for everybody, on a clock that stands still unless another is given. */

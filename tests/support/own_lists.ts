@@ -18,7 +18,7 @@ export function ownListsDeps(given: Partial<OwnListsDeps> = {}): OwnListsDeps {
     naming: createNaming({ separator: "-", maxLength: 60 }),
     limits: { maxEntries: 1_000, maxBytes: 1_000_000 },
     timeoutMs: 30_000,
-    callers: new Callers({ calls: 1_000, streams: 1_000 }),
+    callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
     memory: new ClientMemory(Infinity),
     countRead: () => {},
     ...given,

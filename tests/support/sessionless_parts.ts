@@ -54,7 +54,7 @@ export function sessionlessParts(
 ) {
   const expiry = new TokenExpiry(clock);
   const memory = new ClientMemory(maxMemory);
-  const callers = new Callers({ calls: 1_000, streams: maxPendingOfCaller });
+  const callers = new Callers({ calls: 1_000, streams: maxPendingOfCaller }, memory);
   const listeners = new Listeners(expiry, memory);
   const pendingCalls = new PendingCalls({
     ids: new SessionIds("secret"),

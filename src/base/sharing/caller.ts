@@ -1,15 +1,5 @@
 // What one caller (issuer and subject of a token) has under way in a worker. Whoever shares something out between callers counts here.
-
-/** Who a caller is. Callers without a token share one identity. */
-export interface CallerIdentity {
-  readonly issuer: string | null;
-  readonly subject: string;
-}
-
-/** The caller as a key of maps. Subjects are unique only within an issuer. */
-export function callerKey({ issuer, subject }: CallerIdentity): string {
-  return `${issuer ?? ""}\n${subject}`;
-}
+import type { MemoryOwner } from "./client_memory.ts";
 
 export interface Caller extends ConnectionHolder {
   /** Requests and messages of batches. */
@@ -20,8 +10,8 @@ export interface Caller extends ConnectionHolder {
   pending: number;
 }
 
-/** A caller as a pool of connections sees it. */
-export interface ConnectionHolder {
+/** A caller as the connections to upstreams see it. */
+export interface ConnectionHolder extends MemoryOwner {
   /** Outbound connections that carry the caller's requests, or are being opened for them. */
   connections: number;
 }

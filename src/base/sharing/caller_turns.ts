@@ -1,6 +1,6 @@
 // Work of callers on something that all of them share, a few pieces at a time for each caller: its other pieces wait, and those of
 // other callers do not.
-import { type CallerIdentity, callerKey } from "./caller.ts";
+import { type CallerIdentity, callerKey } from "./caller_identity.ts";
 
 interface Turns {
   running: number;

@@ -1,16 +1,22 @@
 // Room `sharing`: what a worker shares out between its callers.
 //
-// This file: what a worker keeps for its clients between and after their requests. One budget covers every kind of it, and is shared out between
+// This file: what a worker keeps for its clients before, between and after their requests. One budget covers every kind of it, and is shared out between
 // callers: a caller may keep as much as is still free (a "dynamic threshold", Choudhury and Hahne 1998). A caller alone gets half of
 // the budget, each of two greedy ones a third, and a newcomer always finds room.
 
-import { type CallerIdentity, callerKey } from "./caller.ts";
+import { type CallerIdentity, callerKey } from "./caller_identity.ts";
 
 export interface HoldingOptions {
   /** Ends what is kept. Called if memory is short and no other caller keeps as much. */
   readonly end?: () => void;
   /** Drops what the client can do without. Called before something else of the same caller is refused. */
   readonly spare?: () => void;
+}
+
+/** One caller, as what is kept for it is counted. */
+export interface MemoryOwner {
+  /** Begins to count something that is kept. It has to be closed. */
+  hold(options?: HoldingOptions): Holding;
 }
 
 /** What was ended for one caller. */
@@ -90,6 +96,11 @@ export class ClientMemory {
       this.#accounts.set(key, account);
     }
     return new Holding(account, options);
+  }
+
+  /** The memory of one caller, to be kept with it. */
+  ownerFor(caller: CallerIdentity): MemoryOwner {
+    return { hold: (options) => this.hold(caller, options) };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { CallerIdentity } from "./caller.ts";
+import type { CallerIdentity } from "./caller_identity.ts";
 import { ClientMemory } from "./client_memory.ts";
 
 const owner = (subject: string): CallerIdentity => ({ issuer: "i", subject });

@@ -276,9 +276,10 @@ export const WORKER_SETTINGS = [
     state: "active",
     doc:
       "Memory of a worker for what it keeps for clients: sessions, subscriptions, events for streams that " +
-      "may be resumed, pending calls, and what clients have not read yet. A caller may use as much as is " +
-      "still free, so one alone gets half. Above that, the caller's events are dropped, then 429 is " +
-      "answered. Callers without a token count as one. Keep it below half of WORKER_MAX_HEAP_MB.",
+      "may be resumed, pending calls, requests and answers above 64 KiB while they arrive and until they " +
+      "are read. A caller may use as much as is still free, so one alone gets half. Above that, the " +
+      "caller's events are dropped, then 429 is answered. Callers without a token count as one; what " +
+      "arrives from upstreams for them is not counted. Keep it below half of WORKER_MAX_HEAP_MB.",
   }),
   setting({
     name: "DEV_MODE",

@@ -2,7 +2,7 @@
 // anew when a session reports changes, when the client lists, and when it names something unknown. So nothing of it has to move with the
 // session to another worker.
 import type { Clock } from "../../base/clock.ts";
-import type { CallerIdentity } from "../../base/sharing/caller.ts";
+import type { CallerIdentity } from "../../base/sharing/caller_identity.ts";
 import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { Callers } from "../../auth/callers.ts";
 import { tokenOf } from "../../auth/token_reach.ts";

@@ -143,7 +143,8 @@ export class LegacySse {
     return new Response(stream.readable, { headers: EVENT_STREAM_HEADERS });
   }
 
-  async #post({ request, path, principal, caller, note }: Exchange): Promise<Response> {
+  async #post(exchange: Exchange): Promise<Response> {
+    const { request, path, principal, caller, note } = exchange;
     const { ids, clock, readBody, elsewhere } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -168,7 +169,7 @@ export class LegacySse {
       protocolVersion: null,
       acceptsStream: false,
       acceptsJson: true,
-      body: await readBody(request, principal),
+      body: await readBody(request, exchange),
       note,
     };
     // A stream stays in the worker that opened it, even when a successor has that worker's sessions.

@@ -2,6 +2,7 @@
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { UNCOUNTED_BYTES } from "../../base/arrival.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
@@ -54,9 +55,6 @@ export interface BatchPlaces {
   readonly memory: ClientMemory;
 }
 
-/** Answers of a batch that are smaller together are not counted. */
-const UNCOUNTED_CHARS = 1024 * 1024;
-
 /**
  * Serves the messages of a batch. The batch has one place of its own; as many messages run at once as it gets further places, in the
  * worker and for its caller. The answers are kept until the last one is there, and count as memory of the caller.
@@ -86,7 +84,7 @@ export async function serveBatch<T, R extends string | null>(
       const at = next++;
       const answer = answers[at] = await serve(messages[at]!);
       chars += answer?.length ?? 0;
-      if (chars <= UNCOUNTED_CHARS || kept.tryGrow(chars - kept.chars)) continue;
+      if (chars <= UNCOUNTED_BYTES || kept.tryGrow(chars - kept.chars)) continue;
       next = messages.length;
       isTooLarge = true;
     }

@@ -1,6 +1,6 @@
 // The log of events that a session has sent. A client that lost a stream gets the rest by GET with Last-Event-ID (MCP 2025-11-25,
 // transports, "Resumability and Redelivery").
-import type { CallerIdentity } from "../../base/sharing/caller.ts";
+import type { CallerIdentity } from "../../base/sharing/caller_identity.ts";
 import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { EventStream } from "./event_stream.ts";
 

@@ -1,39 +1,38 @@
-// Large requests and responses. They count as memory of their caller: a client that does not read its responses would otherwise keep
-// as many of them as it opens connections.
+// Large responses. They count as memory of their caller: a client that does not read its responses would otherwise keep as many of
+// them as it opens connections.
 import { Buffer } from "node:buffer";
 import { SluiceError } from "../../base/errors.ts";
+import { UNCOUNTED_BYTES } from "../../base/arrival.ts";
 import type { ClientMemory, Holding } from "../../base/sharing/client_memory.ts";
 import type { Exchange } from "../../http/handler.ts";
 
-/** Most requests and responses are smaller, and are not counted. */
-const UNCOUNTED_CHARS = 1024 * 1024;
+/** Larger texts are encoded piece by piece. */
+const WHOLE_CHARS = 1024 * 1024;
 
 /** Characters that are encoded at once, so that other requests have their turn in between. */
 const PIECE_CHARS = 256 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Counts the text of a request until it is answered. @throws {SluiceError} CLIENT_MEMORY_FULL */
-export function countRequest(memory: ClientMemory, { principal, info }: Exchange, text: string): void {
-  if (text.length <= UNCOUNTED_CHARS) return;
-  const kept = hold(memory, principal, text.length);
-  const close = () => kept.close();
-  info.completed.then(close, close);
-}
-
 /**
- * A response of JSON text. A large one is encoded as the client reads it, and counted until then.
+ * A response of JSON text. A large one is counted until the client has read it; a very large one is encoded meanwhile.
  * @throws {SluiceError} CLIENT_MEMORY_FULL
  */
 export function jsonResponse(
   memory: ClientMemory,
-  { principal }: Exchange,
+  { principal, info }: Exchange,
   text: string,
   init: { readonly status?: number; readonly headers: Readonly<Record<string, string>> },
 ): Response {
-  if (text.length <= UNCOUNTED_CHARS) return new Response(text, init);
+  if (text.length <= UNCOUNTED_BYTES) return new Response(text, init);
+  const kept = hold(memory, principal, text.length);
+  if (text.length <= WHOLE_CHARS) {
+    const close = () => kept.close();
+    info.completed.then(close, close);
+    return new Response(text, init);
+  }
   const headers = { ...init.headers, "content-length": String(Buffer.byteLength(text)) };
-  return new Response(inPieces(text, hold(memory, principal, text.length)), { ...init, headers });
+  return new Response(inPieces(text, kept), { ...init, headers });
 }
 
 function hold(memory: ClientMemory, owner: Exchange["principal"], chars: number): Holding {

@@ -3,7 +3,7 @@ import { principal, SERVED } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Exchange } from "../../http/handler.ts";
-import { countRequest, jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./large_text.ts";
 
 const JSON_TYPE = { headers: { "content-type": "application/json" } };
 
@@ -29,11 +29,11 @@ Deno.test("jsonResponse() counts a large text until it is read, and refuses what
   assertEquals(response.headers.get("content-length"), String(bytes.length));
 });
 
-Deno.test("countRequest() counts a large text until the response is sent", async () => {
+Deno.test("jsonResponse() counts a text that it sends whole until the response is sent", async () => {
   const memory = new ClientMemory(8_000_000);
   const { promise, resolve } = Promise.withResolvers<void>();
-  countRequest(memory, exchangeOf("eve", promise), "x".repeat(2_000_000));
-  assertEquals(memory.chars, 2_000_000);
+  const response = jsonResponse(memory, exchangeOf("eve", promise), "x".repeat(200_000), JSON_TYPE);
+  assertEquals([(await response.text()).length, memory.chars], [200_000, 200_000]);
   resolve();
   await promise;
   assertEquals(memory.chars, 0);

@@ -7,7 +7,7 @@ import type { CancelSignal } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ReadBody } from "../../http/body.ts";
-import { countRequest, jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
@@ -89,10 +89,9 @@ export class McpEndpoint implements Endpoint {
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
       ...accepts,
-      body: method === "POST" ? await readBody(request, principal) : "",
+      body: method === "POST" ? await readBody(request, exchange) : "",
       note,
     };
-    countRequest(memory, exchange, mcpRequest.body);
     const clientGone = clients.enter(request);
     try {
       const reply = overLimit === undefined

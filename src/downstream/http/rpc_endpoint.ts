@@ -4,7 +4,7 @@ import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
-import { countRequest, jsonResponse } from "./large_text.ts";
+import { jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
@@ -54,12 +54,11 @@ export class RpcEndpoint implements Endpoint {
   /** A failed call is a JSON-RPC error with HTTP 200. A request that is not JSON-RPC gets 400. */
   async serve(exchange: Exchange): Promise<Response> {
     const { request, principal, caller, note } = exchange;
-    const { catalog, clients, readBody, maxJsonDepth, memory } = this.#deps;
+    const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
     }
-    const text = await readBody(request, principal);
-    countRequest(memory, exchange, text);
+    const text = await readBody(request, exchange);
     const value = parseJson(text, maxJsonDepth);
     if (Array.isArray(value)) {
       checkLength(value);

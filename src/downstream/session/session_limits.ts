@@ -1,6 +1,6 @@
 // How many sessions a caller and a worker may have. A session above a limit takes the place of an idle one: of the same caller, or
 // of the caller with the most sessions.
-import { callerKey } from "../../base/sharing/caller.ts";
+import { callerKey } from "../../base/sharing/caller_identity.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { SessionOwner } from "./session_id.ts";
 

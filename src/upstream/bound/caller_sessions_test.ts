@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { callerAtRest } from "../../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
 import { CallerSessions, type CallerSessionsOptions } from "./caller_sessions.ts";
 
-const CALLER = { calls: 0, streams: 0, pending: 0, connections: 0 };
+const CALLER = callerAtRest();
 
 function setUp(options: Partial<CallerSessionsOptions> = {}) {
   const clock = new FakeClock();

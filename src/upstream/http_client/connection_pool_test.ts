@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { Deadline } from "../resilience/deadline.ts";
+import { callerAtRest } from "../../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
@@ -398,7 +399,7 @@ Deno.test("ConnectionPool serves everybody in the end, whatever shares there are
 
 Deno.test("ConnectionPool leaves room beside a caller who asks for everything", async () => {
   const { pool, dials, ask, release } = poolOf({ max: 8, keepalive: 8 });
-  const [eve, bob] = [{ connections: 0 }, { connections: 0 }];
+  const [eve, bob] = [callerAtRest(), callerAtRest()];
   const all = Array.from({ length: 20 }, () => ask(A, { holder: eve }));
   assertEquals([dials.length, eve.connections, pool.stats.waiting], [6, 6, 14]);
   const bobs = ask(A, { holder: bob });
@@ -420,7 +421,7 @@ Deno.test("ConnectionPool leaves room beside a caller who asks for everything", 
 Deno.test("ConnectionPool serves the caller with the fewest connections next, and each in the order of its requests", async () => {
   const { pool, dials, ask, open, release } = poolOf({ max: 4, keepalive: 4 });
   const others = await Promise.all([open(A), open(A)]);
-  const [eve, bob] = [{ connections: 0 }, { connections: 0 }];
+  const [eve, bob] = [callerAtRest(), callerAtRest()];
   const eves = Array.from({ length: 5 }, () => ask(A, { holder: eve }));
   const bobs = Array.from({ length: 2 }, () => ask(A, { holder: bob }));
   for (const dial of dials.slice(2)) await dial.succeed();
@@ -439,7 +440,7 @@ Deno.test("ConnectionPool counts a caller's connections right whatever happens t
     fc.array(fc.tuple(fc.nat(4), fc.nat(2), fc.nat(9)), { maxLength: 60 }),
     async (steps) => {
       const { pool, dials, ask, release } = poolOf({ max: 5, keepalive: 2 });
-      const holders = [{ connections: 0 }, { connections: 0 }, { connections: 0 }];
+      const holders = [callerAtRest(), callerAtRest(), callerAtRest()];
       const asked: { asked: ReturnType<typeof ask>; stop: AbortController; isOver: boolean }[] = [];
       for (const [step, who, at] of steps) {
         const stop = new AbortController();

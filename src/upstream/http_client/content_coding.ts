@@ -2,23 +2,24 @@
 // compress without being asked. A body is decoded piece by piece, so that a small body cannot become a large one in memory.
 import type { Transform } from "node:stream";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { type ArrivingText, textOf } from "./arriving_text.ts";
 import type { HttpResponse } from "./http_client.ts";
 
 /** The response with its body decoded. @param coding the value of `content-encoding` */
-export function decoded(response: HttpResponse, coding: string, upstream: string): HttpResponse {
+export function decoded(response: HttpResponse, coding: string, arriving: ArrivingText): HttpResponse {
   const name = coding.trim().toLowerCase();
-  return name === "" || name === "identity" ? response : new DecodedResponse(response, name, upstream);
+  return name === "" || name === "identity" ? response : new DecodedResponse(response, name, arriving);
 }
 
 class DecodedResponse implements HttpResponse {
   readonly #coded: HttpResponse;
   readonly #coding: string;
-  readonly #upstream: string;
+  readonly #arriving: ArrivingText;
 
-  constructor(coded: HttpResponse, coding: string, upstream: string) {
+  constructor(coded: HttpResponse, coding: string, arriving: ArrivingText) {
     this.#coded = coded;
     this.#coding = coding;
-    this.#upstream = upstream;
+    this.#arriving = arriving;
   }
 
   get status(): number {
@@ -29,19 +30,8 @@ class DecodedResponse implements HttpResponse {
     return this.#coded.header(name);
   }
 
-  async text(maxBytes: number): Promise<string> {
-    const decoder = new TextDecoder();
-    const parts: string[] = [];
-    let length = 0;
-    for await (const piece of this.chunks()) {
-      length += piece.length;
-      if (length > maxBytes) {
-        throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream: this.#upstream, limit: maxBytes });
-      }
-      parts.push(decoder.decode(piece, { stream: true }));
-    }
-    parts.push(decoder.decode());
-    return parts.join("");
+  text(maxBytes: number): Promise<string> {
+    return textOf(this.chunks(), maxBytes, this.#arriving);
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -114,7 +104,7 @@ class DecodedResponse implements HttpResponse {
 
   #broken(reason: string, cause?: unknown): SluiceError {
     const options = cause === undefined ? {} : { cause: new Error(reasonOf(cause)) };
-    return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.#upstream, reason }, options);
+    return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.#arriving.upstream, reason }, options);
   }
 }
 

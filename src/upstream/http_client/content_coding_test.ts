@@ -54,23 +54,29 @@ Deno.test("decoded() gives the text of every coding, however it is cut", async (
   for (const [coding, encode] of CODINGS) {
     for (const size of [1, 100, 1_000_000]) {
       const coded = new Coded(cut(encode(TEXT), size));
-      const text = await decoded(coded, coding, "up").text(1_000_000);
+      const text = await decoded(coded, coding, { upstream: "up" }).text(1_000_000);
       assertEquals([text === TEXT, coded.isLeft], [true, true], `${coding} in pieces of ${size}`);
     }
-    assertEquals(await decoded(new Coded([]), coding, "up").text(10), "");
+    assertEquals(await decoded(new Coded([]), coding, { upstream: "up" }).text(10), "");
   }
 });
 
 Deno.test("decoded() leaves a response without a coding as it is", () => {
   const plain = new Coded([]);
-  assertEquals([decoded(plain, "identity", "up"), decoded(plain, "", "up")], [plain, plain]);
+  assertEquals([decoded(plain, "identity", { upstream: "up" }), decoded(plain, "", { upstream: "up" })], [
+    plain,
+    plain,
+  ]);
 });
 
 Deno.test("decoded() stops reading a body that becomes too large", async () => {
   const bomb = gzipSync(new Uint8Array(100_000_000), { level: 9 });
   for (const limit of [10, 1_000_000]) {
     const coded = new Coded(cut(bomb, 1_000));
-    const error = await assertRejects(() => decoded(coded, "gzip", "up").text(limit), SluiceError);
+    const error = await assertRejects(
+      () => decoded(coded, "gzip", { upstream: "up" }).text(limit),
+      SluiceError,
+    );
     assertEquals([error.code, error.params.limit, coded.isLeft], [
       "UPSTREAM_RESPONSE_TOO_LARGE",
       limit,
@@ -95,7 +101,7 @@ Deno.test("decoded() gives each event of a stream as it comes, and leaves when i
   }
   const coded = new Coded(events());
   let text = "";
-  for await (const piece of decoded(coded, "gzip", "up").chunks()) {
+  for await (const piece of decoded(coded, "gzip", { upstream: "up" }).chunks()) {
     text += new TextDecoder().decode(piece);
     if (text.includes("data: 2")) break;
   }
@@ -105,7 +111,8 @@ Deno.test("decoded() gives each event of a stream as it comes, and leaves when i
 
 Deno.test("decoded() gives what came of a body that breaks off", async () => {
   const whole = gzipSync(TEXT);
-  const text = await decoded(new Coded([whole.subarray(0, whole.length - 20)]), "gzip", "up").text(1_000_000);
+  const text = await decoded(new Coded([whole.subarray(0, whole.length - 20)]), "gzip", { upstream: "up" })
+    .text(1_000_000);
   assertEquals([TEXT.startsWith(text), text.length > 1_000], [true, true]);
 });
 
@@ -117,7 +124,7 @@ Deno.test("decoded() names a coding that it does not know, or that the body does
     ["br", new TextEncoder().encode('{"jsonrpc":"2.0"}'), "not valid br"],
   ];
   for (const [coding, body, words] of cases) {
-    const asked = () => decoded(new Coded([body]), coding, "up").text(100);
+    const asked = () => decoded(new Coded([body]), coding, { upstream: "up" }).text(100);
     const error = await assertRejects(asked, SluiceError);
     assertEquals(error.code, "UPSTREAM_PROTOCOL_ERROR");
     assertStringIncludes(error.message, words);
@@ -131,6 +138,8 @@ Deno.test("decoded() passes on why a body could not be received", async () => {
     await Promise.resolve();
     throw lost;
   }
-  const error = await assertRejects(() => decoded(new Coded(failing()), "gzip", "up").text(100));
+  const error = await assertRejects(() =>
+    decoded(new Coded(failing()), "gzip", { upstream: "up" }).text(100)
+  );
   assertEquals(error, lost);
 });

@@ -4,6 +4,7 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { decoded } from "./content_coding.ts";
+import { textOf } from "./arriving_text.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
 import { SocksRelay, type SocksRelayOptions } from "../dial/socks_relay.ts";
 import { type Target, targetOf } from "../dial/target.ts";
@@ -53,10 +54,10 @@ export class FetchClient implements HttpClient {
         signal: exchange.signal,
         client: this.#pool(caCertificate),
       });
-      const response = new FetchResponse(await exchange.waitFor(sent, "answer"), exchange, upstream);
+      const response = new FetchResponse(await exchange.waitFor(sent, "answer"), exchange, request);
       // `fetch` has decoded gzip and br, and removed their header.
       const coding = response.header("content-encoding");
-      return coding === null ? response : decoded(response, coding, upstream);
+      return coding === null ? response : decoded(response, coding, request);
     } catch (error) {
       exchange.end();
       throw exchange.signal.aborted ? exchange.signal.reason : this.#failureOf(error, upstream, target);
@@ -206,12 +207,12 @@ class FetchResponse implements HttpResponse {
   readonly status: number;
   readonly #response: Response;
   readonly #exchange: Exchange;
-  readonly #upstream: string;
+  readonly #request: HttpRequest;
 
-  constructor(response: Response, exchange: Exchange, upstream: string) {
+  constructor(response: Response, exchange: Exchange, request: HttpRequest) {
     this.#response = response;
     this.#exchange = exchange;
-    this.#upstream = upstream;
+    this.#request = request;
     this.status = response.status;
     if (response.body === null) exchange.end();
   }
@@ -220,19 +221,15 @@ class FetchResponse implements HttpResponse {
     return this.#response.headers.get(name);
   }
 
-  async text(maxBytes: number): Promise<string> {
-    const decoder = new TextDecoder();
-    let text = "";
-    let length = 0;
+  text(maxBytes: number): Promise<string> {
+    return textOf(this.#withoutStalls(), maxBytes, this.#request);
+  }
+
+  async *#withoutStalls(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of this.chunks()) {
-      length += chunk.length;
-      if (length > maxBytes) {
-        throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream: this.#upstream, limit: maxBytes });
-      }
-      text += decoder.decode(chunk, { stream: true });
       this.#exchange.limitStalls();
+      yield chunk;
     }
-    return text + decoder.decode();
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -248,7 +245,9 @@ class FetchResponse implements HttpResponse {
       isWhole = true;
     } catch (error) {
       if (this.#exchange.signal.aborted) throw this.#exchange.signal.reason;
-      throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent: 1 }, { cause: error });
+      throw new SluiceError("UPSTREAM_CLOSED", { upstream: this.#request.upstream, sent: 1 }, {
+        cause: error,
+      });
     } finally {
       // A failed or aborted body cannot be cancelled, and need not be.
       if (!isWhole) await reader.cancel().catch(() => {});

@@ -2,6 +2,7 @@
 
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { Arrival, UNCOUNTED_BYTES } from "../../base/arrival.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { decoded } from "./content_coding.ts";
 import type { HttpResponse } from "./http_client.ts";
@@ -21,7 +22,7 @@ const decoder = new TextDecoder();
 export interface ReceiveOptions {
   readonly upstream: string;
   readonly method: string;
-  /** The caller whose turn it has to be before a large body is decoded; undefined: nobody in particular. */
+  /** The caller that a large body counts for, and whose turn it has to be before it is decoded; undefined: nobody in particular. */
   readonly holder: ConnectionHolder | undefined;
   readonly maxHeadBytes: number;
   /** Longest pause within a body; HTTP_CLIENT_READ_TIMEOUT. */
@@ -46,7 +47,7 @@ export async function receive(connection: Connection, options: ReceiveOptions): 
   if (options.isForwarded) head.keepAlive &&= saysKeepAlive(head);
   const response = new Http1Response(head, bodyReader(head, options.method), connection, options);
   const { contentCoding } = head;
-  return contentCoding === null ? response : decoded(response, contentCoding, options.upstream);
+  return contentCoding === null ? response : decoded(response, contentCoding, options);
 }
 
 async function receiveHead(connection: Connection, options: ReceiveOptions): Promise<ResponseHead> {
@@ -102,6 +103,7 @@ class Http1Response implements HttpResponse {
   async text(maxBytes: number): Promise<string> {
     const body = this.#body;
     if (body === null) return "";
+    let arrival: Arrival | undefined;
     try {
       // Most bodies arrive in one piece with their head. Such a piece is decoded without a copy.
       let only: Uint8Array | undefined;
@@ -113,6 +115,7 @@ class Http1Response implements HttpResponse {
         if (piece !== null) {
           total += piece.length;
           if (total > maxBytes) throw this.#tooLarge(maxBytes);
+          if (total > UNCOUNTED_BYTES) (arrival ??= this.#arrival()).keeps(total);
           if (only === undefined && gathered === undefined) only = piece;
           else (gathered ??= new Gathered(only!, body.remaining)).add(piece);
           continue;
@@ -131,7 +134,14 @@ class Http1Response implements HttpResponse {
       return text;
     } catch (error) {
       throw fail(this.#connection, this.#options.upstream, error);
+    } finally {
+      arrival?.end();
     }
+  }
+
+  #arrival(): Arrival {
+    const giveUp = () => this.#connection.abort(new SluiceError("CLIENT_MEMORY_FULL"));
+    return new Arrival(this.#options.holder, giveUp);
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {

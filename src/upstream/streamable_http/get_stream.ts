@@ -1,11 +1,11 @@
 // A session's GET stream. It is resumed where it broke off.
-import type { SseDecoder } from "../../mcp/sse.ts";
+import type { EventReader } from "../http_client/event_reader.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
 import { keepStreamOpen, type StreamEnd } from "../transport/stream_reopening.ts";
 
 interface Listening {
   readonly open: (lastEventId: string | null) => Promise<HttpResponse>;
-  readonly decoder: () => SseDecoder;
+  readonly reader: () => EventReader;
   /** Receives the data of one event. If it throws, the stream ends and is opened again. */
   readonly onEvent: (data: string) => void;
   readonly signal: AbortSignal;
@@ -18,11 +18,11 @@ const LOST: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 422]);
 
 /** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
-  const { open, decoder: newDecoder, onEvent, signal, onGone } = listening;
+  const { open, reader: newReader, onEvent, signal, onGone } = listening;
   let lastEventId: string | null = null;
   let hasBeenOpen = false;
   const listen = async (): Promise<StreamEnd> => {
-    const decoder = newDecoder();
+    const reader = newReader();
     let hasDelivered = false;
     try {
       const response = await open(lastEventId);
@@ -36,17 +36,20 @@ export async function listenTo(listening: Listening): Promise<void> {
       }
       hasBeenOpen = true;
       for await (const chunk of response.chunks()) {
-        for (const { event, data } of decoder.push(chunk)) {
+        for (const event of reader.push(chunk)) {
           hasDelivered = true;
-          if (event === "message" && data !== "") onEvent(data);
+          if (event.event !== "message" || event.data === "") continue;
+          await reader.turnFor(event);
+          onEvent(event.data);
         }
       }
-      return { outcome: "ended", hasDelivered, retryMs: decoder.retryMs };
+      return { outcome: "ended", hasDelivered, retryMs: reader.retryMs };
     } catch {
       // After a timeout, a lost connection or a broken event the stream is opened again. Calls report a real fault.
-      return { outcome: "failed", retryMs: decoder.retryMs };
+      return { outcome: "failed", retryMs: reader.retryMs };
     } finally {
-      lastEventId = decoder.lastEventId ?? lastEventId;
+      reader.end();
+      lastEventId = reader.lastEventId ?? lastEventId;
     }
   };
   await keepStreamOpen(listen, signal);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import FakeTimers from "@sinonjs/fake-timers";
-import { SseDecoder } from "../../mcp/sse.ts";
+import { EventReader } from "../http_client/event_reader.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
 import { listenTo } from "./get_stream.ts";
 
@@ -34,7 +34,7 @@ async function openings(next: (count: number) => Stream, forMs: number) {
   const events: string[] = [];
   const listening = listenTo({
     open: () => Promise.resolve(next(times.push(Math.round(Date.now() / 1_000)))),
-    decoder: () => new SseDecoder(1_000),
+    reader: () => new EventReader({ upstream: "up", maxResponseBytes: 1_000, caller: undefined }),
     onEvent: (data) => void events.push(data),
     signal: stop.signal,
     onGone: () => {},

@@ -3,7 +3,6 @@
 // stream. It has no session state: the session gives the headers.
 import { isError, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, piecesOf } from "../../mcp/json_rpc.ts";
-import { SseDecoder } from "../../mcp/sse.ts";
 import type {
   ExchangeOptions,
   HeaderList,
@@ -15,6 +14,7 @@ import type {
 } from "../transport/transport.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
 import { HttpConnection, type ListenOptions } from "./http_connection.ts";
+import { EventReader } from "../http_client/event_reader.ts";
 import { errorResponseIn, failedAnswer, FAILURE_TEXT_BYTES, notJson } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
 import { Address } from "../http_client/redirects.ts";
@@ -173,7 +173,7 @@ export class HttpTransport implements UpstreamTransport {
   ): Promise<void> {
     return listenTo({
       open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
-      decoder: () => new SseDecoder(this.#maxResponseBytes),
+      reader: () => this.#eventReader(undefined),
       onEvent: (data) => void this.#takeEvent(data, null, onMessage),
       signal,
       onGone,
@@ -246,14 +246,16 @@ export class HttpTransport implements UpstreamTransport {
     let lastEventId: string | null = null;
     let isGarbled = false;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS_RESUMES; fruitless++) {
-      const decoder = new SseDecoder(this.#maxResponseBytes);
+      const reader = this.#eventReader(options.caller);
       let failure: unknown = null;
       try {
         for await (const chunk of response.chunks()) {
-          for (const event of this.#decode(decoder, chunk)) {
+          for (const event of reader.push(chunk)) {
             fruitless = 0;
             // An empty event only gives an id to resume from (2025-11-25, "priming event").
             if (event.event !== "message" || event.data === "") continue;
+            const turn = reader.turnFor(event);
+            if (turn !== undefined) await turn;
             const answer = this.#takeEvent(event.data, id, options.onMessage);
             if (answer === undefined) isGarbled = true;
             else if (answer !== null) return answer;
@@ -262,15 +264,17 @@ export class HttpTransport implements UpstreamTransport {
       } catch (error) {
         if (!isError(error, "UPSTREAM_CLOSED")) throw error;
         failure = error;
+      } finally {
+        reader.end();
       }
-      lastEventId = decoder.lastEventId ?? lastEventId;
+      lastEventId = reader.lastEventId ?? lastEventId;
       // A stream of revision 2026-07-28 cannot be resumed. Its request has mirrored headers, and its response is lost.
       if (lastEventId === null || options.mirrored !== undefined) {
         if (isGarbled) throw this.#broken("an event is no JSON-RPC message, and no response followed");
         throw failure ?? this.#closed();
       }
       options.onDelay?.();
-      const rest = await this.#resume(lastEventId, decoder.retryMs, headers, options);
+      const rest = await this.#resume(lastEventId, reader.retryMs, headers, options);
       if (rest === null) break;
       response = rest;
     }
@@ -299,15 +303,12 @@ export class HttpTransport implements UpstreamTransport {
     return null;
   }
 
-  #decode(decoder: SseDecoder, chunk: Uint8Array) {
-    try {
-      return decoder.push(chunk);
-    } catch (cause) {
-      throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", {
-        upstream: this.target.upstream,
-        limit: this.#maxResponseBytes,
-      }, { cause });
-    }
+  #eventReader(caller: RequestOptions["caller"]): EventReader {
+    return new EventReader({
+      upstream: this.target.upstream,
+      maxResponseBytes: this.#maxResponseBytes,
+      caller,
+    });
   }
 
   /**

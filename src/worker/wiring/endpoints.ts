@@ -81,7 +81,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
   const maxJsonDepth = config.validationMaxJsonDepth;
-  const readBody = bodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.httpBodyTimeoutMs }, clock);
+  const { maxBodyBytes: maxBytes, httpBodyTimeoutMs: timeoutMs } = config;
+  const readBody = bodyReader({ maxBytes, timeoutMs }, clock, memory);
   const mcp = new McpEndpoint({
     memory,
     ...{ ids, clock, clients, readBody, pendingCalls, maxJsonDepth, errors, elsewhere: wayTo },

@@ -207,7 +207,10 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   // Requests of clients.
   const taskIds = new TaskIds(secrets.authEncryptionSecret);
   const links = new ResourceLinks(records);
-  const callers = new Callers({ calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller });
+  const callers = new Callers(
+    { calls: config.maxCallsPerCaller, streams: config.maxStreamsPerCaller },
+    memory,
+  );
   const caller = new UpstreamCaller(upstreams, {
     toolTimeoutMs: config.toolTimeoutMs,
     requestTimeoutMs: config.mcpSessionPoolTransportTimeoutMs,

@@ -52,7 +52,7 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   );
   gauge(
     "sluice_client_memory_bytes",
-    "What is kept for clients between and after their requests, as MAX_CLIENT_MEMORY_MB counts it",
+    "What is kept for clients, as MAX_CLIENT_MEMORY_MB counts it",
     () => memory.chars,
   );
   if (redis !== null) {

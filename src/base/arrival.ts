@@ -1,0 +1,40 @@
+// A text while it arrives: a request's body, or an upstream's answer. The part that has arrived counts as memory of its caller.
+import { SluiceError } from "./errors.ts";
+import type { Holding, MemoryOwner } from "./sharing/client_memory.ts";
+
+/**
+ * Smaller texts are not counted, bytes. MAX_CALLS_PER_CALLER bounds their number, and most calls have no larger one.
+ */
+export const UNCOUNTED_BYTES = 64 * 1024;
+
+export class Arrival {
+  readonly #owner: MemoryOwner | undefined;
+  readonly #onShed: () => void;
+  #counted: Holding | undefined;
+
+  /**
+   * @param owner undefined: nothing is counted
+   * @param onShed called if memory is short, and what arrives is to be given up
+   */
+  constructor(owner: MemoryOwner | undefined, onShed: () => void = () => {}) {
+    this.#owner = owner;
+    this.#onShed = onShed;
+  }
+
+  /** @param bytes of the text that have arrived and are kept. @throws {SluiceError} CLIENT_MEMORY_FULL */
+  keeps(bytes: number): void {
+    if (this.#counted === undefined) {
+      if (bytes <= UNCOUNTED_BYTES || this.#owner === undefined) return;
+      this.#counted = this.#owner.hold({ end: this.#onShed });
+    }
+    const by = bytes - this.#counted.chars;
+    if (by <= 0) this.#counted.grow(by);
+    else if (!this.#counted.tryGrow(by)) throw new SluiceError("CLIENT_MEMORY_FULL");
+  }
+
+  /** The text is not kept any more. */
+  end(): void {
+    this.#counted?.close();
+    this.#counted = undefined;
+  }
+}
