@@ -1,0 +1,63 @@
+// Every command block of the manual runs, as its reader would run it.
+
+import { assertEquals } from "@std/assert";
+import { readTopic, TOPICS } from "../../src/help/topics.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { commandBlocks } from "../support/manual_blocks.ts";
+import { ManualShell } from "../support/manual_shell.ts";
+
+/** Pages whose blocks run at the same time. Most of a page's time is waiting. */
+const PAGES_AT_ONCE = 3;
+
+Deno.test("every command block of the manual runs, and shows what the page shows", async () => {
+  const topics = await Promise.all(
+    TOPICS.map(async ({ name }) => [`src/help/${name}.md`, await readTopic(name)] as const),
+  );
+  const wanted = Deno.env.get("MANUAL_PAGE") ?? "";
+  const waiting = topics.filter(([page]) => page.includes(wanted));
+  await using upstream = CounterUpstream.start();
+  const failures: string[] = [];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [page, markdown] = next;
+      failures.push(...await runPage(page, markdown, upstream.url));
+    }
+  };
+  await Promise.all(Array.from({ length: PAGES_AT_ONCE }, work));
+  assertEquals(failures.join("\n\n"), "");
+});
+
+Deno.test("a block is refused if a command fails, an answer is an error, or the output is not as shown", async () => {
+  const page = (code: string, below = "") => `# Page\n\n\`\`\`sh\n${code}\n\`\`\`\n${below}`;
+  const shown = (lang: string, text: string) => `\n\`\`\`${lang}\n${text}\n\`\`\`\n`;
+  const rows: ReadonlyArray<[markdown: string, fault: string | null]> = [
+    [page("mkdir a && cd a\nB=c") + page('[ "$(basename $PWD) $B" = "a c" ]'), null],
+    [page("false\ntrue"), "exit code 1"],
+    [page("echo $UNSET_VARIABLE"), "exit code 1"],
+    [page("false | true"), "exit code 1"],
+    [page("curl -s http://127.0.0.1:4444/"), "exit code 7"],
+    [page(`echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}'`), "the answer is an error"],
+    [page("echo one", shown("text", "two")), 'the output lacks the line "two"'],
+    [page("echo '{\"a\": 1}'", shown("json", '{"b": 1}')), "the output differs from the shown one at $.b"],
+    [page("if true; then").replace("```sh", "<!-- run: not, needs more -->\n```sh"), "syntax error"],
+    [page("true").replace("```sh", "<!-- run: fails -->\n```sh"), "exit code 0"],
+    [page("echo no").replace("```sh", "<!-- run: server 4444 -->\n```sh"), "the server has ended"],
+  ];
+  for (const [markdown, expected] of rows) {
+    const [fault = null] = await runPage("page", markdown, "http://127.0.0.1:1/mcp");
+    const isExpected = expected === null ? fault === null : fault?.includes(expected) === true;
+    assertEquals([markdown, isExpected || fault], [markdown, true]);
+  }
+});
+
+/** Stops at the first failure of the page: the blocks build on each other. */
+async function runPage(page: string, markdown: string, upstream: string): Promise<string[]> {
+  const blocks = commandBlocks(markdown);
+  if (blocks.length === 0) return [];
+  await using shell = await ManualShell.open(blocks, upstream);
+  for (const block of blocks) {
+    const fault = await shell.run(block);
+    if (fault !== null) return [`${page}:\n${block.code}\n=> ${fault}`];
+  }
+  return [];
+}

@@ -1,0 +1,51 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { commandBlocks } from "./manual_blocks.ts";
+
+Deno.test("commandBlocks() reads blocks, the comments above them and the output below", () => {
+  const page = `# Page
+
+<!-- run: server 4444 -->
+\`\`\`sh
+sluice serve
+\`\`\`
+
+1. In a list:
+
+   \`\`\`sh
+   sluice token
+   \`\`\`
+
+   \`\`\`text
+   eyJ…
+   \`\`\`
+
+<!-- run: not, needs Docker -->
+\`\`\`sh
+docker compose up
+\`\`\`
+
+Between.
+
+\`\`\`json
+{}
+\`\`\`
+
+<!-- run: fails -->
+
+\`\`\`sh
+false
+\`\`\`
+`;
+  assertEquals(commandBlocks(page), [
+    { code: "sluice serve", mode: { kind: "server", port: 4444 }, shown: null },
+    { code: "sluice token", mode: { kind: "runs" }, shown: { lang: "text", text: "eyJ…" } },
+    { code: "docker compose up", mode: { kind: "not", reason: "needs Docker" }, shown: null },
+    { code: "false", mode: { kind: "fails" }, shown: null },
+  ]);
+});
+
+Deno.test("commandBlocks() refuses comments that it does not know, have no reason or no block", () => {
+  for (const comment of ["run: not", "run: server", "run: later", "run: fails"]) {
+    assertThrows(() => commandBlocks(`<!-- ${comment} -->\n\nText.\n`), Error, "run: ");
+  }
+});
