@@ -9,12 +9,12 @@ import { waitFor } from "../support/wait_for.ts";
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 const STARTS = [
-  { how: "serve", command: shellWords(...FROM_SOURCE, "serve"), cwd: null, program: "deno run -A " },
+  { how: "serve", command: shellWords(...FROM_SOURCE, "serve"), cwd: null, program: "deno run --no-prompt " },
   {
     how: "serve --demo",
     command: shellWords(...FROM_SOURCE, "serve", "--demo"),
     cwd: null,
-    program: "deno run -A ",
+    program: "deno run --no-prompt ",
   },
   {
     how: "the task serve",

@@ -3,6 +3,19 @@
 import { basename, delimiter, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** The command of the task `sluice` in deno.json: `-A` would give the program more permissions. */
+const RUN = [
+  "run",
+  "--no-prompt",
+  "--allow-net",
+  "--allow-env",
+  "--allow-sys=hostname,networkInterfaces,uid",
+  "--allow-read=/",
+  "--allow-write=/",
+  "--allow-run",
+  "--allow-ffi",
+];
+
 export interface Started {
   /** Is the program the compiled executable? */
   readonly standalone: boolean;
@@ -30,7 +43,7 @@ export function programName(): string {
 /** The command line of this process with absolute paths, for a program that has another PATH and folder. */
 export function programWords(): string[] {
   if (Deno.build.standalone) return [Deno.execPath()];
-  return [Deno.execPath(), "run", "-A", "--quiet", fileURLToPath(Deno.mainModule)];
+  return [Deno.execPath(), ...RUN, "--quiet", fileURLToPath(Deno.mainModule)];
 }
 
 /**
@@ -46,9 +59,9 @@ export function programNameOf(started: Started): string {
   const installed = found === null ? quoted(execPath) : name;
   const deno = environment.npm_lifecycle_event === "npx" ? `npx --yes deno@${denoVersion}` : installed;
   const main = fileURLToPath(mainModule);
-  // `deno task` sets INIT_CWD and runs in the folder of deno.json.
-  const isTask = environment.INIT_CWD !== undefined && folder === dirname(dirname(main));
-  return isTask ? `${deno} task --quiet sluice` : `${deno} run -A ${quoted(main)}`;
+  // `deno task` runs in the folder of deno.json: from another folder it would find another database.
+  const isAtHome = folder === dirname(dirname(main));
+  return isAtHome ? `${deno} task --quiet sluice` : [deno, ...RUN, quoted(main)].join(" ");
 }
 
 /** The path of the program that a shell runs by this name, links resolved; null: the shell finds none. */

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { PERMISSION_FLAGS } from "../../../scripts/permission_flags.ts";
 import { programNameOf, type Started } from "./program_name.ts";
 
 const FROM_SOURCE: Started = {
@@ -36,13 +37,13 @@ Deno.test("programNameOf() is the executable's path, or its name if the shell fi
 Deno.test("programNameOf() from source is the task in the project's folder, and the module elsewhere", async () => {
   const bin = await Deno.makeTempDir();
   await Deno.writeTextFile(`${bin}/deno`, "");
-  const task = { PATH: bin, INIT_CWD: "/srv/sluice/src" };
-  assertEquals(named({ environment: task }), "deno task --quiet sluice");
-  assertEquals(named({ environment: task, folder: "/home/me" }), "deno run -A /srv/sluice/src/main.ts");
-  assertEquals(named({ environment: { PATH: bin } }), "deno run -A /srv/sluice/src/main.ts");
-  assertEquals(named({}), "/opt/deno/bin/deno run -A /srv/sluice/src/main.ts");
+  const environment = { PATH: bin };
+  assertEquals(named({ environment }), "deno task --quiet sluice");
+  const elsewhere = `run ${PERMISSION_FLAGS.join(" ")} /srv/sluice/src/main.ts`;
+  assertEquals(named({ environment, folder: "/home/me" }), `deno ${elsewhere}`);
+  assertEquals(named({ folder: "/home/me" }), `/opt/deno/bin/deno ${elsewhere}`);
   assertEquals(
-    named({ environment: { ...task, npm_lifecycle_event: "npx" } }),
+    named({ environment: { ...environment, npm_lifecycle_event: "npx" } }),
     "npx --yes deno@2.9.6 task --quiet sluice",
   );
   await Deno.remove(bin, { recursive: true });
