@@ -173,7 +173,7 @@ Deno.test("An endpoint that does not offer 2026-07-28 refuses all its requests, 
       const name = "name" in params ? { "mcp-name": params.name } : undefined;
       const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": method, ...name };
       const { status, body } = await post(sluice, request, { token, headers });
-      assertEquals(status, method === "server/discover" ? 404 : 400);
+      assertEquals(status, 400);
       return body;
     },
     WebSocket: ({ method, params }) => socket.ask(method, params),
@@ -208,7 +208,7 @@ Deno.test("An endpoint that does not offer 2026-07-28 refuses all its requests, 
       const { code, data } = error as { code: number; data: Record<string, unknown> };
       assertEquals(
         [code, data.supported, data.requested],
-        [request.method === "server/discover" ? -32601 : -32022, supported, "2026-07-28"],
+        [-32022, supported, "2026-07-28"],
         `${way} ${request.method}`,
       );
     }

@@ -145,10 +145,10 @@ export class ManualShell implements AsyncDisposable {
   }
 
   #substitute(code: string): string {
-    return code.replaceAll(EXAMPLE_UPSTREAM, this.#upstream).replaceAll(
+    return code.replaceAll(
       /((?:127\.0\.0\.1|localhost|\[::1\]):|\bPORT=|--port[ =])(\d{4,5})\b/g,
       (_, before, port) => before + this.#port(Number(port)),
-    );
+    ).replaceAll(EXAMPLE_UPSTREAM, this.#upstream);
   }
 
   #port(shown: number): number {

@@ -12,6 +12,7 @@ export const PROGRAMS: readonly Program[] = [
   { name: "hey", debianPackage: "hey" },
   { name: "h2load", debianPackage: "nghttp2-client" },
   { name: "curl", debianPackage: "curl" },
+  { name: "jq", debianPackage: "jq" },
   { name: "openssl", debianPackage: "openssl" },
   { name: "ss", debianPackage: "iproute2" },
   { name: "nginx", debianPackage: "nginx-light" },

@@ -113,7 +113,7 @@ export class SessionlessRequests {
     const state = isObject(params) ? params.requestState : undefined;
     const isContinued = this.#deps.pendingCalls.isOwn(state);
     // A call that waits for its client's answer ends as it began, whatever upstream is registered meanwhile.
-    if (!isContinued) requireOffered(context.scope.revisions, message);
+    if (!isContinued) requireOffered(context.scope.revisions, params);
     if (method !== LISTEN && !this.#deps.dispatcher.knows(method, STATELESS_REVISION)) {
       // Another revision may have the method.
       if (claimsRevision(message.params)) checkRevision(message, context.claimHeaders);
@@ -216,20 +216,11 @@ function keptFor({ text }: RequestMessage, questions: ReadonlyMap<string, InputR
   return [...questions.values()].reduce((sum, { params = "" }) => sum + params.length, text.length);
 }
 
-/**
- * @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION; METHOD_NOT_FOUND for `server/discover`, as from a server that knows only
- *  revisions with sessions. Each client that asks falls back to `initialize` then, while some take -32022 for a server that speaks
- *  none of their revisions.
- */
-function requireOffered(
-  { sessions, stateless }: EndpointRevisions,
-  { method, params }: RequestMessage,
-): void {
+/** @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, which makes clients of both kinds of revisions fall back to `initialize` */
+function requireOffered({ sessions, stateless }: EndpointRevisions, params: unknown): void {
   if (stateless) return;
   const claimed = metaOf(params)?.[META.protocolVersion];
-  const refusal = unsupportedRevision(typeof claimed === "string" ? claimed : STATELESS_REVISION, sessions);
-  if (method !== "server/discover") throw refusal;
-  throw new SluiceError("METHOD_NOT_FOUND", { method }, { data: refusal.data });
+  throw unsupportedRevision(typeof claimed === "string" ? claimed : STATELESS_REVISION, sessions);
 }
 
 function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {
