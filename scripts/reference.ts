@@ -2,6 +2,7 @@
 // these parts is written by hand. `--check` writes nothing and exits 1 where something is out of date.
 
 import { errorsPart } from "./reference/errors.ts";
+import { metricsPart } from "./reference/metrics.ts";
 import { envExample, settingsPart } from "./reference/settings.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -10,6 +11,7 @@ const ROOT = new URL("../", import.meta.url);
 const PARTS: Readonly<Record<string, () => string>> = {
   settings: settingsPart,
   errors: errorsPart,
+  metrics: metricsPart,
 };
 
 interface Generated {

@@ -1,6 +1,7 @@
 // Renders the reference of errors: a section for each code.
 
 import type { ErrorRow, ErrorSource, RetryAdvice } from "../../src/base/error_row.ts";
+import { REMEDIES } from "./remedies.ts";
 import { type ErrorCode, ERRORS } from "../../src/base/errors.ts";
 
 const GROUPS: ReadonlyArray<readonly [source: ErrorSource, title: string]> = [
@@ -28,9 +29,8 @@ export function errorsPart(): string {
 function section(code: ErrorCode, { http, rpc, retry, text }: ErrorRow): string {
   return [
     `### ${code}`,
-    "",
     `HTTP ${http}, JSON-RPC ${rpc}. ${RETRY[retry]}`,
-    "",
     `> ${text.replaceAll("<", "\\<")}`,
-  ].join("\n");
+    REMEDIES[code],
+  ].join("\n\n");
 }

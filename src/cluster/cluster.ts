@@ -77,10 +77,7 @@ export class Cluster {
       // A replica that waited for a silent Redis tries again when its last attempt has timed out.
       settleMs: config.replicaTtlMs + config.redisSocketTimeoutMs + config.redisSocketConnectTimeoutMs,
     });
-    const countTakenOver = metrics.counter(
-      "sluice_sessions_taken_over_total",
-      "Sessions taken over from replicas that are gone",
-    );
+    const countTakenOver = metrics.counter("sluice_sessions_taken_over_total");
     this.#sessions = new SessionOwners({
       ...{ records, directory, clock, self: replica },
       onTakenOver: () => countTakenOver(),
@@ -93,23 +90,10 @@ export class Cluster {
       alpnProtocols: [],
     });
     this.#client = new ForwardClient({ http, signatures, directory, clock, caCertificate });
-    this.#count = metrics.counter(
-      "sluice_replica_forwards_total",
-      "Requests forwarded to other replicas, by result. gone: the replica no longer existed, the request was served elsewhere; " +
-        "untrusted: the replica's certificate was refused",
-      ["result"],
-    );
+    this.#count = metrics.counter("sluice_replica_forwards_total");
     const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
-    metrics.gauge(
-      "sluice_replica_requests_in_flight",
-      "Requests under way that other replicas have forwarded; sluice_requests_in_flight does not count them",
-      () => admission.requestsInFlight,
-    );
-    metrics.gauge(
-      "sluice_replica_streams_open",
-      "Event streams that other replicas have asked for; sluice_streams_open does not count them",
-      () => admission.streamCount,
-    );
+    metrics.gauge("sluice_replica_requests_in_flight", () => admission.requestsInFlight);
+    metrics.gauge("sluice_replica_streams_open", () => admission.streamCount);
     this.#endpoint = new ForwardEndpoint({
       ...{ signatures, clock, replica, registration, admission, clients },
       serve: (worker, request, signal) => this.#serveHere(worker, request, signal),

@@ -61,11 +61,7 @@ export function createLeaderJobs(deps: LeaderJobsDeps): LeaderJobs {
   let isLeader = false;
   let lists: ListWatch | null = null;
   let closing = Promise.resolve();
-  metrics.gauge(
-    "sluice_leader",
-    "1: this process holds the lease for the jobs of the cluster",
-    () => +isLeader,
-  );
+  metrics.gauge("sluice_leader", () => +isLeader);
   const leadership = new Leadership({
     leases,
     clock,
@@ -128,11 +124,7 @@ function healthChecks(
       // The upstream may offer something else after an outage. A failed refresh is logged.
       if (turn === "back") sync.refresh(id).catch(() => {});
     },
-    count: metrics.counter(
-      "sluice_upstream_checks_total",
-      "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the failure was ours",
-      ["result"],
-    ),
+    count: metrics.counter("sluice_upstream_checks_total"),
   });
 }
 
@@ -160,10 +152,6 @@ function pendingRegistrations(
     gateways: () => registry.gateways.list(),
     list: (gatewayId) => sync.refresh(gatewayId),
     save: (row, registration) => registry.saveHealth(row, { registration }),
-    count: metrics.counter(
-      "sluice_registrations_total",
-      "Tries to list upstreams that were registered without waiting, by result: ready, failed, given_up",
-      ["result"],
-    ),
+    count: metrics.counter("sluice_registrations_total"),
   });
 }

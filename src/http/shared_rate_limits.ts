@@ -58,15 +58,9 @@ export class RateLimits {
         low: { rpm: config.rateLimitLowRpm, burst: config.rateLimitLowBurst },
       },
       clock,
-      countLimited: metrics.counter("sluice_rate_limited_total", "Requests refused by a rate limit", [
-        "tier",
-      ]),
+      countLimited: metrics.counter("sluice_rate_limited_total"),
     });
-    metrics.gauge(
-      "sluice_rate_limit_callers",
-      "Callers whose requests are counted, in each worker",
-      () => this.limiter.size,
-    );
+    metrics.gauge("sluice_rate_limit_callers", () => this.limiter.size);
   }
 
   /** Starts the exchange: through the cache where replicas share it, else among the workers of the process. */

@@ -24,16 +24,9 @@ export function keepConnectionLimits(
   }
   const maxConnections = maxClientConnections(config, ownOpenFilesLimit());
   const { metrics } = supervisor;
-  metrics.gauge("sluice_connections_open", "Connections of clients", () => sockets.list().length);
-  if (maxConnections < Infinity) {
-    const help = "Connections of clients above which those without a request are closed";
-    metrics.gauge("sluice_connections_limit", help, () => maxConnections);
-  }
-  const count = metrics.counter(
-    "sluice_connections_closed_total",
-    "Connections that the gateway closed, by reason: slow header; idle; unread answer; no room: descriptors were short",
-    ["reason"],
-  );
+  metrics.gauge("sluice_connections_open", () => sockets.list().length);
+  if (maxConnections < Infinity) metrics.gauge("sluice_connections_limit", () => maxConnections);
+  const count = metrics.counter("sluice_connections_closed_total");
   const watch = new ConnectionWatch({
     sockets,
     limits: { headerMs: httpHeaderTimeoutMs, idleMs: httpIdleTimeoutMs },

@@ -72,11 +72,7 @@ export class Supervisor {
   /** What the main thread counts. */
   readonly metrics = new Metrics();
   readonly #workerMetrics = new WorkerMetrics<WorkerHandle>();
-  readonly #count = this.metrics.counter(
-    "sluice_workers_ended_total",
-    "Workers that ended, by reason: died; stood_still: blocked, and terminated; recycled",
-    ["reason"],
-  );
+  readonly #count = this.metrics.counter("sluice_workers_ended_total");
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -90,7 +86,7 @@ export class Supervisor {
     this.failed = promise;
     this.#fail = resolve;
     const ready = () => [...this.#alive].filter(({ state }) => state === "ready").length;
-    this.metrics.gauge("sluice_workers_ready", "Workers that serve", ready);
+    this.metrics.gauge("sluice_workers_ready", ready);
   }
 
   /** Resolves when every worker listens. @throws {SluiceError} why one of them cannot start */

@@ -4,8 +4,8 @@ import { WorkerMetrics } from "./worker_metrics.ts";
 
 function worker() {
   const metrics = new Metrics();
-  const count = metrics.counter("answers_total", "Answers", ["status"]);
-  metrics.gauge("sessions", "Sessions", () => 1);
+  const count = metrics.counter("sluice_upstream_checks_total");
+  metrics.gauge("sluice_pending_calls", () => 1);
   return { count, tell: () => structuredClone(metrics.snapshot()) };
 }
 
@@ -27,9 +27,9 @@ Deno.test("WorkerMetrics keeps what workers have counted that ended, and not the
   all.update("second", second.tell());
   const both = [first.tell(), second.tell()];
   assertEquals(await shown(all, both), [
-    "sessions 2",
-    'answers_total{status="200"} 2',
-    'answers_total{status="404"} 1',
+    "sluice_pending_calls 2",
+    'sluice_upstream_checks_total{result="200"} 2',
+    'sluice_upstream_checks_total{result="404"} 1',
   ]);
   all.end("first");
   all.end("second");
@@ -37,9 +37,9 @@ Deno.test("WorkerMetrics keeps what workers have counted that ended, and not the
   all.update("third", third.tell());
   const alone = [third.tell()];
   assertEquals(await shown(all, alone), [
-    "sessions 1",
-    'answers_total{status="200"} 3',
-    'answers_total{status="404"} 1',
+    "sluice_pending_calls 1",
+    'sluice_upstream_checks_total{result="200"} 3',
+    'sluice_upstream_checks_total{result="404"} 1',
   ]);
 });
 
@@ -50,8 +50,8 @@ Deno.test("WorkerMetrics counts a worker once, however often it tells its counte
     one.count("200");
     all.update("one", one.tell());
   }
-  assertEquals(await shown(all), ['answers_total{status="200"} 3']);
+  assertEquals(await shown(all), ['sluice_upstream_checks_total{result="200"} 3']);
   all.end("one");
   all.end("one");
-  assertEquals(await shown(all), ['answers_total{status="200"} 3']);
+  assertEquals(await shown(all), ['sluice_upstream_checks_total{result="200"} 3']);
 });

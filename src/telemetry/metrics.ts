@@ -1,22 +1,23 @@
 // The counters and gauges of one worker. Counting is cheap. The sum over all workers, as Prometheus text, is made on demand.
 import type { Counter, Gauge } from "prom-client";
+import {
+  type CounterName,
+  type GaugeName,
+  type MetricName,
+  type MetricRow,
+  METRICS,
+} from "./metric_table.ts";
 
-interface Family {
-  readonly kind: "counter" | "gauge";
-  readonly help: string;
-  readonly labels: readonly string[];
+interface Family extends MetricRow {
   /** The values by label values, which are joined by NUL. */
   readonly values: Map<string, number>;
 }
 
 /** One worker's numbers as plain data, which can be sent to the supervisor. */
-export type MetricsSnapshot = readonly {
+export type MetricsSnapshot = readonly (MetricRow & {
   readonly name: string;
-  readonly kind: "counter" | "gauge";
-  readonly help: string;
-  readonly labels: readonly string[];
   readonly values: readonly (readonly [labelValues: string, value: number])[];
-}[];
+})[];
 
 export type Count = (...labelValues: string[]) => void;
 
@@ -26,23 +27,23 @@ export class Metrics {
   readonly #families = new Map<string, Family>();
   readonly #gauges: { readonly family: Family; readonly read: () => ReadonlyMap<string, number> }[] = [];
 
-  /** Declares a counter. @returns counts one for the label values that it is called with */
-  counter(name: string, help: string, labels: readonly string[] = []): Count {
-    const { values } = this.#declare(name, { kind: "counter", help, labels, values: new Map() });
+  /** Begins a counter. @returns counts one for the label values that it is called with */
+  counter(name: CounterName): Count {
+    const { values } = this.#begin(name);
     return (...labelValues) => {
       const key = labelValues.length === 1 ? labelValues[0]! : labelValues.join(SEPARATOR);
       values.set(key, (values.get(key) ?? 0) + 1);
     };
   }
 
-  /** Declares a number that is read on demand. The values of all workers are added up. */
-  gauge(name: string, help: string, read: () => number): void {
-    this.#declareGauge(name, { help, labels: [] }, () => new Map([["", read()]]));
+  /** Begins a number that is read on demand. */
+  gauge(name: GaugeName, read: () => number): void {
+    this.gaugeBy(name, () => new Map([["", read()]]));
   }
 
-  /** Declares numbers by one label. */
-  gaugeBy(label: string, name: string, help: string, read: () => ReadonlyMap<string, number>): void {
-    this.#declareGauge(name, { help, labels: [label] }, read);
+  /** Begins numbers by the one label of the gauge. */
+  gaugeBy(name: GaugeName, read: () => ReadonlyMap<string, number>): void {
+    this.#gauges.push({ family: this.#begin(name), read });
   }
 
   snapshot(): MetricsSnapshot {
@@ -58,17 +59,9 @@ export class Metrics {
     return [...this.#families].filter(([, { kind }]) => kind === "counter").map(snapshotOf);
   }
 
-  #declareGauge(
-    name: string,
-    described: Pick<Family, "help" | "labels">,
-    read: () => ReadonlyMap<string, number>,
-  ): void {
-    const family = this.#declare(name, { kind: "gauge", ...described, values: new Map() });
-    this.#gauges.push({ family, read });
-  }
-
-  #declare(name: string, family: Family): Family {
-    if (this.#families.has(name)) throw new Error(`metric ${name} is declared twice`);
+  #begin(name: MetricName): Family {
+    if (this.#families.has(name)) throw new Error(`metric ${name} is begun twice`);
+    const family: Family = { ...METRICS[name], values: new Map() };
     this.#families.set(name, family);
     return family;
   }

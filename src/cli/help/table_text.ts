@@ -9,7 +9,7 @@ const GAP = 2;
 /** A narrower column of sentences is hard to read. */
 const NARROWEST_TEXT = 18;
 /** A row of more lines is easier to read as a paragraph. */
-const TALLEST_ROW = 9;
+const TALLEST_ROW = 5;
 
 /** Lines of at most `columns`. A word longer than its line is not broken. */
 export function tableLines(

@@ -104,10 +104,7 @@ export async function createApp(
   );
   const memory = ClientMemory.ofMebibytes(
     config.maxClientMemoryMb,
-    metrics.counter(
-      "sluice_client_memory_refusals_total",
-      "Times that a caller's share of MAX_CLIENT_MEMORY_MB was used up: an event was not kept, or a request was refused",
-    ),
+    metrics.counter("sluice_client_memory_refusals_total"),
   );
   const sweepCache = () => cache.sweep().catch((error) => log.error("cache sweep failed", { error }));
   // Changes that arrive during a reading share the next one.
@@ -230,14 +227,8 @@ export async function createApp(
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId) => sync.listChanged(gatewayId),
   });
-  const countAcceptFailure = metrics.counter(
-    "sluice_accept_failures_total",
-    "Times that a worker could not accept a connection, usually for lack of descriptors",
-  );
-  const countShed = metrics.counter(
-    "sluice_callers_shed_total",
-    "Callers whose sessions, streams and pending calls were ended because memory was short",
-  );
+  const countAcceptFailure = metrics.counter("sluice_accept_failures_total");
+  const countShed = metrics.counter("sluice_callers_shed_total");
   const retirement = new Retirement(config, {
     link,
     shed: (maxChars) => {

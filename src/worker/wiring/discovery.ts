@@ -29,11 +29,7 @@ export function createDiscover(
   metrics: Metrics,
   { clientInfo, transports }: Pick<Outbound, "clientInfo" | "transports">,
 ): Discover {
-  const count = metrics.counter(
-    "sluice_upstream_list_faults_total",
-    "What was wrong with lists of upstreams: a list failed, was too_large or undeclared, an entry was skipped or repaired",
-    ["fault"],
-  );
+  const count = metrics.counter("sluice_upstream_list_faults_total");
   const options = {
     clientInfo,
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,

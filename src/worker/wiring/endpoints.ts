@@ -160,10 +160,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       allows: (origin) => originGuard.allows(origin),
       passedHeaders: config.enableHeaderPassthrough ? config.defaultPassthroughHeaders : [],
     }),
-    countAnswer: metrics.counter("sluice_http_answers_total", "Answers by endpoint and HTTP status", [
-      "endpoint",
-      "status",
-    ]),
+    countAnswer: metrics.counter("sluice_http_answers_total"),
   });
   return { handle, legacySse, webSocket, restDeps };
 }

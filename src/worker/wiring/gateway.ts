@@ -117,16 +117,8 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records, peers } = parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
-  const countError = metrics.counter(
-    "sluice_errors_total",
-    "Failures by code of the error table and by whose fault",
-    ["code", "source"],
-  );
-  const countUnread = metrics.counter(
-    "sluice_requests_refused_total",
-    "Requests refused unread, at BACKPRESSURE (OVERLOADED), MAX_STREAMS (TOO_MANY_STREAMS), or on a channel that is full or ends",
-    ["code"],
-  );
+  const countError = metrics.counter("sluice_errors_total");
+  const countUnread = metrics.counter("sluice_requests_refused_total");
   const countRefused = (code: ErrorCode) => {
     countUnread(code);
     countError(code, ERRORS[code].source);
@@ -143,16 +135,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     perWorker: config.maxSessions,
     unrefTimer: Deno.unrefTimer,
   });
-  metrics.gauge(
-    "sluice_caller_sessions",
-    "Upstream sessions and processes that callers have without a client session, by caller, upstream and capabilities",
-    () => callerSessions.size,
-  );
+  metrics.gauge("sluice_caller_sessions", () => callerSessions.size);
   const listChanges = new Emitter<[upstreamId: string, method: string]>();
-  const countLost = metrics.counter(
-    "sluice_upstream_sessions_lost_total",
-    "Sessions that upstreams no longer knew, found by a ping because the answer did not say so",
-  );
+  const countLost = metrics.counter("sluice_upstream_sessions_lost_total");
   const refusals = new Emitter<[upstreamId: string]>();
   const processes = new Emitter<[upstreamId: string, failure: unknown]>();
   const upstreams = new Upstreams({
@@ -254,11 +239,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     uniform: uniformLists,
     limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
     timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
-    countRead: metrics.counter(
-      "sluice_session_list_reads_total",
-      "Lists read in a client's own upstream session, by result: same as the registry, own, failed, refused for lack of client memory",
-      ["result"],
-    ),
+    countRead: metrics.counter("sluice_session_list_reads_total"),
   };
   const duplex = new DuplexSessions({
     lists: ownLists,

@@ -79,10 +79,7 @@ export function createOutbound(
     log,
     environment: (name) => Deno.env.get(name),
     account: stdioAccount(config),
-    onStarted: metrics.counter(
-      "sluice_stdio_processes_started_total",
-      "Processes started for stdio upstreams",
-    ),
+    onStarted: metrics.counter("sluice_stdio_processes_started_total"),
   });
   const transports = new Transports({
     client,
@@ -99,24 +96,11 @@ export function createOutbound(
     connect: (url, request) => http1.connect(url, request),
     clock: systemClock,
     log,
-    countStray: metrics.counter(
-      "sluice_upstream_stray_messages_total",
-      "What came from upstreams that was no message, or belonged to no call",
-      ["transport"],
-    ),
+    countStray: metrics.counter("sluice_upstream_stray_messages_total"),
   });
-  metrics.gauge("sluice_stdio_processes", "Running processes of stdio upstreams", () => processes.size);
-  metrics.gaugeBy(
-    "upstream",
-    "sluice_upstream_processes",
-    "Running processes by upstream",
-    () => processes.byUpstream(),
-  );
-  metrics.gauge(
-    "sluice_upstream_connections",
-    "Open connections over stdio, SSE and WebSocket: sessions, and what calls without one share",
-    () => transports.connectionCount,
-  );
+  metrics.gauge("sluice_stdio_processes", () => processes.size);
+  metrics.gaugeBy("sluice_upstream_processes", () => processes.byUpstream());
+  metrics.gauge("sluice_upstream_connections", () => transports.connectionCount);
   return {
     transports,
     connections: () => http1.stats,

@@ -15,18 +15,14 @@ export function createResponseCache(
   metrics: Metrics,
 ): ResponseCache | null {
   if (!config.registryCacheEnabled || config.cacheType === "none") return null;
-  const count = metrics.counter(
-    "sluice_response_cache_answers_total",
-    "Reads of the registry that may be answered from memory, by whether they were: HIT, MISS",
-    ["status"],
-  );
+  const count = metrics.counter("sluice_response_cache_answers_total");
   const cache = new ResponseCache({
     version: () => registry.readCatalogVersion(),
     maxEntries: MAX_ENTRIES,
     maxBytes: MAX_BYTES,
     count,
   });
-  metrics.gauge("sluice_response_cache_entries", "Answers that are kept", () => cache.size);
-  metrics.gauge("sluice_response_cache_bytes", "Bytes of the answers that are kept", () => cache.bytes);
+  metrics.gauge("sluice_response_cache_entries", () => cache.size);
+  metrics.gauge("sluice_response_cache_bytes", () => cache.bytes);
   return cache;
 }

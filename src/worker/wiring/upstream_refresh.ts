@@ -33,10 +33,6 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
       return await discover(target, row, { isTransportOpen: row.registration?.isTransportOpen });
     },
     catalogChanged,
-    countRefresh: metrics.counter(
-      "sluice_upstream_refreshes_total",
-      "Refreshes of what an upstream offers, by result: changed, unchanged, failed",
-      ["result"],
-    ),
+    countRefresh: metrics.counter("sluice_upstream_refreshes_total"),
   });
 }

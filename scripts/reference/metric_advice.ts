@@ -1,0 +1,84 @@
+// What an operator does when a metric moves. The manual's page of metrics shows it below the metric's row.
+
+import type { MetricName } from "../../src/telemetry/metric_table.ts";
+
+export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
+  sluice_http_answers_total: "The rate of requests. Alert on the share of `5..` statuses.",
+  sluice_errors_total:
+    "Look the code up in [Errors](errors.md). The log line of the failure has its correlation id.",
+  sluice_requests_in_flight:
+    "If it nears `sluice_requests_limit`, requests are about to be refused: calls are slow, or there are too many.",
+  sluice_requests_limit: "It moves only with `BACKPRESSURE=auto`, down when latency grows.",
+  sluice_requests_refused_total:
+    "The gateway is full. Find slow upstreams first; then raise `WORKERS`, `BACKPRESSURE` or `MAX_STREAMS`, or add a replica.",
+  sluice_rate_limited_total:
+    "A caller sends more than its tier allows. Raise the tier's `RATE_LIMIT_…` settings, or talk to the caller.",
+  sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",
+  sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",
+  sluice_streams_limit: "It moves only when workers start or end.",
+  sluice_downstream_sessions:
+    "If it grows without end, clients open sessions and never end them; they expire after 24 hours. `MAX_SESSIONS` bounds them.",
+  sluice_downstream_streams:
+    "Clients that listen. A sudden fall means that a proxy or the network cut connections.",
+  sluice_downstream_channels: "A sudden fall means that a proxy or the network cut connections.",
+  sluice_pending_calls:
+    "People or clients do not answer questions of upstreams. Such a call ends after `MCP_CLIENT_REQUEST_TIMEOUT`.",
+  sluice_client_memory_bytes:
+    "If it nears `MAX_CLIENT_MEMORY_MB` in a worker, clients leave answers unread. Raise the setting, or find the caller.",
+  sluice_client_memory_refusals_total:
+    "A caller keeps too much: its client does not read its streams. Restart that client, or raise `MAX_CLIENT_MEMORY_MB`.",
+  sluice_callers_shed_total:
+    "A worker was near its heap limit. The log names the callers. Raise `WORKER_MAX_HEAP_MB`, or add workers.",
+  sluice_connections_open:
+    "If it nears `sluice_connections_limit`, raise the limit of open files (`ulimit -n`).",
+  sluice_connections_limit: "It follows from the limit of open files.",
+  sluice_connections_closed_total:
+    "`slow header` in numbers is an attack or a broken client. `no room` asks for a higher limit of open files.",
+  sluice_accept_failures_total: "Raise the limit of open files (`ulimit -n`, `LimitNOFILE`).",
+  sluice_upstreams_unreachable: "Alert above 0. `GET /gateways` shows which upstream, and its `lastError`.",
+  sluice_upstream_checks_total:
+    "`failed` means an upstream that does not answer. `refused` means that it wants other credentials.",
+  sluice_upstream_refreshes_total:
+    "`changed` again and again means an upstream whose lists never settle. The log has the reason of `failed`.",
+  sluice_registrations_total:
+    "After `given_up`, mend the upstream and refresh it: `POST /gateways/{id}/tools/refresh`.",
+  sluice_upstream_list_faults_total:
+    "The log names the upstream and the entry. Its author has to mend the list.",
+  sluice_session_list_reads_total:
+    "`failed` means that clients see the registry's list in place of their own. `refused` asks for more `MAX_CLIENT_MEMORY_MB`.",
+  sluice_caller_sessions:
+    "It follows the number of active callers. They end after `SESSION_TTL`, processes after `STDIO_IDLE_TIMEOUT`.",
+  sluice_upstream_sessions_lost_total:
+    "An upstream forgets sessions: it restarts, or several of it stand behind one address without sticky routing.",
+  sluice_upstream_stray_messages_total:
+    "An upstream writes something else to its channel, such as logs to standard output. The log has the text.",
+  sluice_upstream_connections: "It follows sessions and processes. Nothing needs to be done.",
+  sluice_outbound_connections_open: "Compare it with `HTTP_CLIENT_MAX_CONNECTIONS` for each worker.",
+  sluice_outbound_connections_idle: "Connections that are ready for the next call. Nothing needs to be done.",
+  sluice_outbound_calls_waiting:
+    "Above 0 for long: raise `HTTP_CLIENT_MAX_CONNECTIONS`, or find the slow upstream.",
+  sluice_stdio_processes: "Compare it with `STDIO_MAX_PROCESSES` for each worker.",
+  sluice_upstream_processes:
+    "Compare it with `STDIO_MAX_PROCESSES_PER_UPSTREAM` for each worker. `isolation` decides how many an upstream needs.",
+  sluice_stdio_processes_started_total:
+    "If it grows faster than the sessions, a program ends again and again. The log has its last lines.",
+  sluice_name_conflicts: "`conflicts` in `GET /servers/{id}` names them. Rename one, or exclude it.",
+  sluice_uri_conflicts:
+    "`conflicts` in `GET /servers/{id}` names them. Exclude one of the upstreams' entries.",
+  sluice_response_cache_answers_total: "Few `HIT`s mean that the registry changes all the time.",
+  sluice_response_cache_entries: "It is at most 1,000 for each worker.",
+  sluice_response_cache_bytes: "It is at most 32 MiB for each worker.",
+  sluice_workers_ready: "Alert below `WORKERS` for more than a minute.",
+  sluice_workers_ended_total:
+    "`recycled` is planned. Alert on `died` and `stood_still`; the log has the reason.",
+  sluice_leader: "Alert if the sum over all replicas is not 1 for longer than `LEADER_LEASE_TTL`.",
+  sluice_redis_workers_connected:
+    "Alert below `WORKERS`: new sessions fail with [`CACHE_UNAVAILABLE`](errors.md#cache_unavailable).",
+  sluice_sessions_taken_over_total:
+    "A replica has stopped or died. Without a deployment, look for the reason.",
+  sluice_replica_forwards_total:
+    "`failed` means a replica that others do not reach: check `REPLICA_ADDRESS`. `untrusted`: check `REPLICA_SSL_CA_CERTS`.",
+  sluice_replica_requests_in_flight:
+    "Requests come to another replica than the session's. Sticky routing saves that step, and is not needed.",
+  sluice_replica_streams_open: "The same for event streams.",
+};

@@ -1,0 +1,18 @@
+// Renders the reference of metrics: a section for each.
+
+import { METRIC_ADVICE } from "./metric_advice.ts";
+import { type MetricName, type MetricRow, METRICS } from "../../src/telemetry/metric_table.ts";
+
+export function metricsPart(): string {
+  return (Object.entries(METRICS) as [MetricName, MetricRow][]).map(([name, { kind, help, labels }]) =>
+    [
+      `### ${name}`,
+      "",
+      `${kind === "counter" ? "Counter" : "Gauge"}${
+        labels.length === 0 ? "" : ` by ${labels.map((label) => `\`${label}\``).join(", ")}`
+      }. ${help}.`,
+      "",
+      METRIC_ADVICE[name],
+    ].join("\n")
+  ).join("\n\n");
+}

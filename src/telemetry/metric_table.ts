@@ -1,0 +1,147 @@
+// The table of metrics. Every metric that a gateway exports has one row, here and nowhere else.
+
+export interface MetricRow {
+  /** A counter never falls. A gauge is read when the metrics are asked for. The values of all workers are added up. */
+  readonly kind: "counter" | "gauge";
+  /** The meaning, and the values of labels with few of them. */
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+export const METRICS = {
+  sluice_http_answers_total: counter("Answers by endpoint and HTTP status", ["endpoint", "status"]),
+  sluice_errors_total: counter(
+    "Failures by code of the error table and by cause: downstream, upstream, internal",
+    [
+      "code",
+      "source",
+    ],
+  ),
+  sluice_requests_in_flight: gauge("Requests under way"),
+  sluice_requests_limit: gauge("Requests that may be under way at once, in all workers (BACKPRESSURE)"),
+  sluice_requests_refused_total: counter(
+    "Requests refused unread, at BACKPRESSURE (OVERLOADED), MAX_STREAMS (TOO_MANY_STREAMS), or on a channel that is full or ends",
+    ["code"],
+  ),
+  sluice_rate_limited_total: counter("Requests refused by a rate limit, by tier: low, medium, high", [
+    "tier",
+  ]),
+  sluice_rate_limit_callers: gauge("Callers whose requests are counted, in each worker"),
+
+  sluice_streams_open: gauge(
+    "Event streams, WebSockets, and requests subscriptions/listen on one connection, open now",
+  ),
+  sluice_streams_limit: gauge("Streams that may be open at once, in all workers (MAX_STREAMS)"),
+  sluice_downstream_sessions: gauge("Open sessions of clients over streamable HTTP"),
+  sluice_downstream_streams: gauge("Open GET streams of these sessions"),
+  sluice_downstream_channels: gauge("Open sessions of clients over SSE of 2024-11-05 and WebSocket"),
+  sluice_pending_calls: gauge("Calls that wait for input from their client"),
+  sluice_client_memory_bytes: gauge("Memory that is kept for clients, as MAX_CLIENT_MEMORY_MB counts it"),
+  sluice_client_memory_refusals_total: counter(
+    "Times that a caller's share of MAX_CLIENT_MEMORY_MB was used up: an event was not kept, or a request was refused",
+  ),
+  sluice_callers_shed_total: counter(
+    "Callers whose sessions, streams and pending calls were ended because memory was short",
+  ),
+
+  sluice_connections_open: gauge("Connections of clients"),
+  sluice_connections_limit: gauge("Connections of clients above which those without a request are closed"),
+  sluice_connections_closed_total: counter(
+    "Connections that the gateway closed, by reason: slow header; idle; unread answer; no room: descriptors were short",
+    ["reason"],
+  ),
+  sluice_accept_failures_total: counter(
+    "Times that a worker could not accept a connection, usually for lack of descriptors",
+  ),
+
+  sluice_upstreams_unreachable: gauge("Upstreams that the health checks do not reach"),
+  sluice_upstream_checks_total: counter(
+    "Health checks of upstreams by result; refused: it answered 401 or 403; not_checked: the gateway could not check",
+    ["result"],
+  ),
+  sluice_upstream_refreshes_total: counter(
+    "Refreshes of upstreams' lists, by result: changed, unchanged, failed",
+    [
+      "result",
+    ],
+  ),
+  sluice_registrations_total: counter(
+    "Tries to list upstreams that were registered without waiting, by result: ready, failed, given_up",
+    ["result"],
+  ),
+  sluice_upstream_list_faults_total: counter(
+    "Faults in lists of upstreams: a list failed, was too_large or undeclared; an entry was skipped or repaired",
+    ["fault"],
+  ),
+  sluice_session_list_reads_total: counter(
+    "Lists read in a client's own upstream session, by result: same as the registry, own, failed, refused for lack of client memory",
+    ["result"],
+  ),
+  sluice_caller_sessions: gauge(
+    "Upstream sessions and processes that callers have without a client session, by caller, upstream and capabilities",
+  ),
+  sluice_upstream_sessions_lost_total: counter(
+    "Sessions that upstreams no longer knew, found by a ping because the answer did not say so",
+  ),
+  sluice_upstream_stray_messages_total: counter(
+    "Texts from upstreams that were no message, or belonged to no call",
+    [
+      "transport",
+    ],
+  ),
+  sluice_upstream_connections: gauge("Open connections to upstreams over stdio, SSE and WebSocket"),
+  sluice_outbound_connections_open: gauge("Outbound HTTP connections, idle ones included"),
+  sluice_outbound_connections_idle: gauge("Outbound HTTP connections without a call"),
+  sluice_outbound_calls_waiting: gauge("Calls that wait for an outbound HTTP connection"),
+  sluice_stdio_processes: gauge("Running processes of stdio upstreams"),
+  sluice_upstream_processes: gauge("Running processes of stdio upstreams, by upstream", ["upstream"]),
+  sluice_stdio_processes_started_total: counter("Processes started for stdio upstreams"),
+
+  sluice_name_conflicts: gauge("Tools and prompts that lost their name to another one of their endpoint"),
+  sluice_uri_conflicts: gauge(
+    "Resources and templates hidden by another one with the same URI, at each endpoint",
+  ),
+  sluice_response_cache_answers_total: counter(
+    "Reads of the registry that may be cached, by status: HIT, MISS",
+    [
+      "status",
+    ],
+  ),
+  sluice_response_cache_entries: gauge("Cached answers to reads of the registry"),
+  sluice_response_cache_bytes: gauge("Bytes of these answers"),
+
+  sluice_workers_ready: gauge("Workers that serve"),
+  sluice_workers_ended_total: counter(
+    "Workers that ended, by reason: died; stood_still: blocked, and terminated; recycled",
+    ["reason"],
+  ),
+  sluice_leader: gauge("1: this process holds the lease for the jobs of the cluster"),
+  sluice_redis_workers_connected: gauge("Workers whose connection to Redis works; only with Redis"),
+  sluice_sessions_taken_over_total: counter("Sessions taken over from replicas that are gone"),
+  sluice_replica_forwards_total: counter(
+    "Requests forwarded to other replicas, by result: answered; failed; gone: the replica no longer existed, the request was " +
+      "served elsewhere; untrusted: the replica's certificate was refused",
+    ["result"],
+  ),
+  sluice_replica_requests_in_flight: gauge(
+    "Requests under way that other replicas have forwarded; sluice_requests_in_flight does not count them",
+  ),
+  sluice_replica_streams_open: gauge(
+    "Event streams that other replicas have asked for; sluice_streams_open does not count them",
+  ),
+} as const satisfies Record<string, MetricRow>;
+
+export type MetricName = keyof typeof METRICS;
+type NameOf<Kind extends MetricRow["kind"]> = {
+  [Name in MetricName]: (typeof METRICS)[Name]["kind"] extends Kind ? Name : never;
+}[MetricName];
+export type CounterName = NameOf<"counter">;
+export type GaugeName = NameOf<"gauge">;
+
+function counter(help: string, labels: readonly string[] = []): MetricRow & { kind: "counter" } {
+  return { kind: "counter", help, labels };
+}
+
+function gauge(help: string, labels: readonly string[] = []): MetricRow & { kind: "gauge" } {
+  return { kind: "gauge", help, labels };
+}
