@@ -28,18 +28,17 @@ const PREFLIGHT_MAX_AGE_S = 7_200;
 export interface CorsOptions {
   /** May web pages of this origin call the gateway? */
   readonly allows: (origin: string) => boolean;
-  /** Names of further request headers, which are passed to upstreams. */
-  readonly passedHeaders: readonly string[];
+  /** Is a request header of this name (lower case) passed to some upstream? */
+  readonly passes: (name: string) => boolean;
 }
 
 export class Cors {
   readonly #allows: (origin: string) => boolean;
-  readonly #requestHeaders: string;
+  readonly #passes: (name: string) => boolean;
 
-  constructor({ allows, passedHeaders }: CorsOptions) {
+  constructor({ allows, passes }: CorsOptions) {
     this.#allows = allows;
-    const passed = passedHeaders.map((name) => name.toLowerCase());
-    this.#requestHeaders = [...new Set([...REQUEST_HEADERS, ...passed])].join(", ");
+    this.#passes = passes;
   }
 
   /** The response to a preflight from an allowed origin; null for any other OPTIONS request. A preflight has no token. */
@@ -53,8 +52,7 @@ export class Cors {
       headers: {
         "access-control-allow-origin": origin,
         "access-control-allow-methods": "GET, POST, PUT, DELETE",
-        "access-control-allow-headers": this.#requestHeaders +
-          paramHeadersIn(headers.get("access-control-request-headers")),
+        "access-control-allow-headers": this.#headersFor(headers.get("access-control-request-headers")),
         "access-control-max-age": String(PREFLIGHT_MAX_AGE_S),
         "vary": "Origin, Access-Control-Request-Headers",
       },
@@ -71,10 +69,14 @@ export class Cors {
     headers.append("vary", "Origin");
     return response;
   }
-}
 
-/** The Mcp-Param-* headers that a preflight asks for. A pattern cannot allow them. */
-function paramHeadersIn(asked: string | null): string {
-  const names = (asked ?? "").toLowerCase().split(",").map((name) => name.trim());
-  return names.filter((name) => PARAM_HEADER.test(name)).map((name) => `, ${name}`).join("");
+  /**
+   * Mcp-Param-* headers and headers for upstreams are allowed where a preflight asks for them: no pattern can allow the former, and
+   * nobody without a token needs a list of the latter.
+   */
+  #headersFor(asked: string | null): string {
+    const names = (asked ?? "").toLowerCase().split(",").map((name) => name.trim());
+    const further = names.filter((name) => PARAM_HEADER.test(name) || this.#passes(name));
+    return [...new Set([...REQUEST_HEADERS, ...further])].join(", ");
+  }
 }

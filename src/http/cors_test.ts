@@ -4,7 +4,7 @@ import { Cors } from "./cors.ts";
 const ORIGIN = "https://ui.example";
 const cors = new Cors({
   allows: (origin) => origin === ORIGIN,
-  passedHeaders: ["X-Tenant-Id", "Authorization"],
+  passes: (name) => name === "x-tenant-id" || name === "authorization",
 });
 
 function preflight(headers: Record<string, string>): Response | null {
@@ -12,7 +12,7 @@ function preflight(headers: Record<string, string>): Response | null {
 }
 
 Deno.test("Cors.preflight() allows MCP's headers, those passed upstream, and the tool parameters that are asked for", () => {
-  const asked = "authorization,mcp-param-region, Mcp-Param-Zone,mcp-param-,x-evil,mcp-param-a b";
+  const asked = "authorization,mcp-param-region, X-Tenant-Id,Mcp-Param-Zone,mcp-param-,x-evil,mcp-param-a b";
   const { status, headers } = preflight({
     origin: ORIGIN,
     "access-control-request-method": "POST",
@@ -23,7 +23,7 @@ Deno.test("Cors.preflight() allows MCP's headers, those passed upstream, and the
   assertEquals(
     headers.get("access-control-allow-headers"),
     "authorization, content-type, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name, " +
-      "x-correlation-id, x-upstream-authorization, if-none-match, x-tenant-id, mcp-param-region, mcp-param-zone",
+      "x-correlation-id, x-upstream-authorization, if-none-match, mcp-param-region, x-tenant-id, mcp-param-zone",
   );
   assertEquals(headers.get("vary"), "Origin, Access-Control-Request-Headers");
   assertEquals(headers.has("access-control-allow-credentials"), false);

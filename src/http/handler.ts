@@ -5,7 +5,7 @@
 import type { Callers } from "../auth/callers.ts";
 import type { Caller } from "../base/sharing/caller.ts";
 import type { Principal } from "../auth/principal.ts";
-import { SluiceError, toSluiceError } from "../base/errors.ts";
+import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
 import type { AccessLog } from "./access_log.ts";
@@ -15,7 +15,14 @@ import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error
 import type { OriginGuard } from "./origin_guard.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 import { addressOf, callerOf, type Tier, tierOf } from "./rate_tiers.ts";
-import { discardBody, type RefusalCode, refusalResponse } from "./refusal.ts";
+import {
+  discardBody,
+  inSessionOf,
+  type RefusalCode,
+  refusalResponse,
+  REFUSALS,
+  type SessionRefusals,
+} from "./refusal.ts";
 
 /** A request that was admitted and authenticated. */
 export interface Exchange {
@@ -60,7 +67,7 @@ export interface Endpoint {
   readonly authorizationIn?: (headers: Headers) => string | null;
   /** Served at any load: operators need health and metrics most during an overload. */
   readonly alwaysAnswered?: boolean;
-  /** Answers requests above the rate limit of their caller itself; otherwise they get 429. */
+  /** Has sessions, and answers requests above the rate limit of their caller itself; otherwise they get 429. */
   readonly answersOverLimit?: boolean;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
@@ -88,20 +95,38 @@ export interface HandlerDeps {
   /** Counts responses by endpoint and HTTP status. */
   readonly countAnswer: Count;
   readonly countRefused: (code: RefusalCode) => void;
+  readonly sessionRefusals: SessionRefusals;
 }
 
 export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { rootPath, originGuard, cors, rateLimiter, callers } = deps;
+  const { rootPath, originGuard, cors, rateLimiter, callers, sessionRefusals } = deps;
+
+  const refused = (
+    { headers }: Request,
+    endpoint: Endpoint | null,
+    code: RefusalCode,
+    response: Response,
+  ): Response => {
+    deps.countRefused(code);
+    countAnswer(endpoint?.name ?? "none", String(response.status));
+    return cors === null ? response : cors.expose(response, headers.get("origin"));
+  };
 
   const refuse = (request: Request, endpoint: Endpoint | null, code: RefusalCode): Response => {
     discardBody(request);
-    deps.countRefused(code);
-    const response = refusalResponse(code, endpoint?.speaks ?? "rest");
-    countAnswer(endpoint?.name ?? "none", String(response.status));
-    return cors === null ? response : cors.expose(response, request.headers.get("origin"));
+    return refused(request, endpoint, code, refusalResponse(code, endpoint?.speaks ?? "rest"));
+  };
+
+  const refuseOverload = async (request: Request, endpoint: Endpoint | null): Promise<Response> => {
+    const inSession = endpoint?.answersOverLimit
+      ? await sessionRefusals.refuse(request, REFUSALS.OVERLOADED)
+      : null;
+    return inSession === null
+      ? refuse(request, endpoint, "OVERLOADED")
+      : refused(request, endpoint, "OVERLOADED", inSession);
   };
 
   return async (request, info) => {
@@ -120,7 +145,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     }
     const isCounted = !endpoint?.alwaysAnswered && !endpoint?.isInternal;
     const ticket = isCounted ? admission.enter() : 0;
-    if (ticket === REFUSED) return refuse(request, endpoint, "OVERLOADED");
+    if (ticket === REFUSED) return await refuseOverload(request, endpoint);
 
     const record = accessLog === null
       ? null
@@ -152,7 +177,13 @@ export function createHandler(deps: HandlerDeps): Handle {
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
-      response = endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported);
+      const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
+      const inSession = isUnread && endpoint.answersOverLimit
+        ? await sessionRefusals.refuse(request, inSessionOf(reported))
+        : null;
+      if (isUnread && inSession === null) discardBody(request);
+      response = inSession ??
+        (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
     }
     if (origin !== null) cors?.expose(response, origin);
     countAnswer(endpoint?.name ?? "none", String(response.status));
@@ -170,20 +201,18 @@ export function createHandler(deps: HandlerDeps): Handle {
   };
 }
 
+/** What countCall() throws: the body is unread. */
+const UNREAD: ReadonlySet<ErrorCode> = new Set(["TOO_MANY_CALLS_OF_CALLER", "TOO_MANY_STREAMS_OF_CALLER"]);
+
 /** @throws {SluiceError} TOO_MANY_CALLS_OF_CALLER, TOO_MANY_STREAMS_OF_CALLER */
 function countCall(
   callers: Callers,
   { streamsOnGet }: Endpoint,
   principal: Principal,
-  request: Request,
+  { method }: Request,
 ): Caller | undefined {
-  try {
-    if (streamsOnGet && request.method === "GET") callers.requireStream(principal);
-    return callers.enter(principal);
-  } catch (refusal) {
-    discardBody(request);
-    throw refusal;
-  }
+  if (streamsOnGet && method === "GET") callers.requireStream(principal);
+  return callers.enter(principal);
 }
 
 function authorizationOf({ headers }: Request, endpoint: Endpoint): string | null {

@@ -11,6 +11,7 @@ import { Cors } from "./cors.ts";
 import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
 import { OriginGuard } from "./origin_guard.ts";
+import { SessionRefusals } from "./refusal.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 
 interface Given {
@@ -52,13 +53,14 @@ function setUp(
   });
   const serveRequest = createHandler({
     originGuard,
-    cors: new Cors({ allows: (origin) => originGuard.allows(origin), passedHeaders: [] }),
+    cors: new Cors({ allows: (origin) => originGuard.allows(origin), passes: () => false }),
     rootPath: "/root",
     admission,
     callers,
     accessLog,
     rateLimiter,
     countRefused: (code) => refused.push(code),
+    sessionRefusals: new SessionRefusals((request) => request.text()),
     route: (path) => path === "/rpc" ? target : null,
     authenticate,
     anonymous: ANONYMOUS,
@@ -273,6 +275,31 @@ Deno.test("createHandler() refuses what is above the limit unread, unauthenticat
   assertEquals((await handle(post())).status, 200);
 });
 
+Deno.test("createHandler() refuses a request of a session with its id and HTTP 200, and every other at the limit with 503", async () => {
+  const admission = new Admission({ requests: 0, streams: 1 });
+  const { handle, counted, refused } = setUp({ admission, endpoint: { answersOverLimit: true } });
+  const ask = async (body: string, headers: Record<string, string> = { "mcp-session-id": "s" }) => {
+    const length = { "content-length": String(body.length) };
+    const response = await handle(
+      new Request("http://gateway/rpc", { method: "POST", headers: { ...length, ...headers }, body }),
+    );
+    return [response.status, response.headers.get("retry-after"), (await response.json()).id];
+  };
+  const call = '{"jsonrpc":"2.0","id":123456789012345678901,"method":"tools/call"}';
+  assertEquals(await ask(call), [200, "1", Number("123456789012345678901")]);
+  const others: [body: string, headers?: Record<string, string>][] = [
+    ['{"jsonrpc":"2.0","method":"notifications/initialized"}'],
+    ["no JSON"],
+    [call, {}],
+    [call, { "mcp-session-id": "s", "content-length": "65537" }],
+    [call, { "mcp-session-id": "s", accept: "text/event-stream" }],
+  ];
+  for (const [body, headers] of others) {
+    assertEquals(await ask(body, headers), [503, "1", null], JSON.stringify([body, headers]));
+  }
+  assertEquals([refused.length, counted.map(([, status]) => status).join()], [6, "200,503,503,503,503,503"]);
+});
+
 Deno.test("createHandler() refuses as REST where the endpoint speaks that, or where there is none", async () => {
   const admission = new Admission({ requests: 1, streams: 1 });
   admission.enter();
@@ -380,10 +407,20 @@ Deno.test("createHandler() leaves a rate limit to an endpoint that answers it, b
   const { handle, served } = setUp({ endpoint: { answersOverLimit: true }, rateLimiter, callers });
   for (let i = 0; i < 2; i++) assertEquals((await handle(new Request("http://gateway/rpc"))).status, 200);
   assertEquals(served.map(({ overLimit }) => overLimit?.code), [undefined, "RATE_LIMITED"]);
-  // Its body would be read without a place among the caller's calls.
+  // The endpoint would read its body without a place among the caller's calls.
   callers.enter(principal());
   const { status } = await handle(new Request("http://gateway/rpc"));
   assertEquals([status, served.length], [429, 2]);
+  const body = '{"jsonrpc":"2.0","id":7,"method":"ping"}';
+  const headers = { "mcp-session-id": "s", "content-length": String(body.length) };
+  const inSession = await handle(new Request("http://gateway/rpc", { method: "POST", headers, body }));
+  const { id, error } = await inSession.json();
+  assertEquals([inSession.status, id, error.data.code, served.length], [
+    200,
+    7,
+    "TOO_MANY_CALLS_OF_CALLER",
+    2,
+  ]);
 });
 
 Deno.test("createHandler() gives a place back, and answers as REST does, where a rate is exceeded", async () => {

@@ -24,8 +24,9 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
     env: { BACKPRESSURE: "8", WORKERS: "2", HTTP_CLIENT_MAX_CONNECTIONS: "100" },
   });
   await sluice.registerUpstream("up", upstream.url);
-  await atRest(sluice);
   const token = await sluice.token();
+  const session = await openSession(sluice, { token });
+  await atRest(sluice);
   const request = rawPost(token, JSON.stringify(toolCall("up-slow")));
 
   // All connections first: how the kernel spreads them over the workers is then settled, and the load comes all at once.
@@ -45,6 +46,12 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
   assertEquals(health.filter(({ status }) => status === "healthy").length, 20);
   // Those that are refused do not wait for those that are let in, of whom none is answered yet.
   await waitFor(() => answered === 184, { what: "the refusals" });
+  // A 503 would end the session of some clients.
+  const { status, body: refusal } = await post(sluice, toolCall("up-slow", {}, 5), {
+    token,
+    headers: inSession(session),
+  });
+  assertEquals([status, refusal.id, refusal.error.data.code], [200, 5, "OVERLOADED"]);
   upstream.release();
   const answers = await load;
 
@@ -64,8 +71,8 @@ Deno.test("serve above BACKPRESSURE answers 503 at once, and /health; what it le
   const after = await Promise.all(connections.slice(0, 4).map(call));
   assertEquals(after.map(({ status }) => status), [200, 200, 200, 200]);
   for (const connection of connections) connection.close();
-  assertEquals(await metric(sluice, "sluice_requests_refused_total{", "OVERLOADED"), 184);
-  assertEquals(await metric(sluice, "sluice_errors_total{", "OVERLOADED"), 184);
+  assertEquals(await metric(sluice, "sluice_requests_refused_total{", "OVERLOADED"), 185);
+  assertEquals(await metric(sluice, "sluice_errors_total{", "OVERLOADED"), 185);
   assertEquals(await metric(sluice, "sluice_requests_limit "), 16);
   await atRest(sluice);
   assertEquals(sluice.log().filter(({ level }) => level === "WARNING" || level === "ERROR"), []);

@@ -22,7 +22,7 @@ const ROWS = catalogRows({
   gateways: [gatewayRow("a", { capabilities: { resources: { subscribe: true } } })],
   tools: [toolRow("a", "echo"), toolRow("a", "other")],
   resources: [resourceRow("a", "x://1")],
-  servers: [serverRow("s", { toolIds: ["a-echo"] })],
+  servers: [serverRow("s", { toolIds: ["a-echo"], revisions: "all" })],
 });
 const ECHO = { name: "a-echo", arguments: {} };
 const CAN_ELICIT = { elicitation: {} };

@@ -4,7 +4,7 @@
 // This file reads a request to /mcp or /servers/{id}/mcp, finds the worker that owns its session, and writes the response.
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
-import { isError, SluiceError } from "../../base/errors.ts";
+import { SluiceError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ReadBody } from "../../http/body.ts";
 import { jsonResponse } from "./large_text.ts";
@@ -12,7 +12,7 @@ import type { ClientWatch } from "../../http/client_watch.ts";
 import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import { discardBody } from "../../http/refusal.ts";
-import { classify, errorText, idText, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
+import { classify, errorText, idText, type Message, parseJson, piecesOf } from "../../mcp/json_rpc.ts";
 import { encodeSseEvent } from "../../mcp/sse.ts";
 import { noteBody } from "../../telemetry/call_note.ts";
 import { cancelledKey, opensSession } from "../client/client_messages.ts";
@@ -99,9 +99,13 @@ export class McpEndpoint implements Endpoint {
         : await this.#replyOverLimit(overLimit, mcpRequest, clientGone);
       return responseOf(reply, exchange, memory);
     } catch (error) {
+      if (overLimit !== undefined || !isPassing(error) || !this.#isSession(sessionId)) throw error;
       // The further messages of a batch are counted once it is read.
-      if (sessionId === null || overLimit !== undefined || !isError(error, "RATE_LIMITED")) throw error;
-      return responseOf(await this.#replyOverLimit(error, mcpRequest, clientGone), exchange, memory);
+      const reply = error.code === "RATE_LIMITED"
+        ? await this.#replyOverLimit(error, mcpRequest, clientGone)
+        : this.#refusalOf(mcpRequest, error);
+      if (reply === null) throw error;
+      return responseOf(reply, exchange, memory);
     } finally {
       clients.leave(clientGone);
     }
@@ -134,36 +138,46 @@ export class McpEndpoint implements Endpoint {
   }
 
   /**
-   * A call in a session that is above the rate limit of its caller fails as a JSON-RPC error with HTTP 200: a 429 ends the whole session of
-   * the official Python SDK 1.x. The end of the session, responses and cancellations are always taken; other notifications are
-   * dropped, as on duplex channels.
+   * Takes what must be taken of a session above a limit of its caller: its end, responses and cancellations. Calls are refused, and
+   * other notifications are dropped, as on duplex channels.
    */
   #replyOverLimit(
     overLimit: SluiceError,
     request: McpRequest,
     clientGone: CancelSignal,
   ): Promise<McpReply> | McpReply {
-    const { maxJsonDepth, errors } = this.#deps;
-    const { method, body, headers, acceptsJson, note } = request;
-    if (method === "DELETE") return this.#reply(request, clientGone);
-    const value = parseJson(body, maxJsonDepth);
-    if (Array.isArray(value)) checkLength(value);
-    const messages = piecesOf(value, body).map(([value, text]) => classify(value, text));
-    const calls = messages.filter((message) => message.kind === "request");
-    if (calls.length === 0) {
-      const isTaken = messages.some((message) =>
-        message.kind === "response" || cancelledKey(message) !== null
-      );
-      return isTaken ? this.#reply(request, clientGone) : { status: 202, headers: {}, body: null };
-    }
+    if (request.method === "DELETE") return this.#reply(request, clientGone);
+    const refusal = this.#refusalOf(request, overLimit);
+    if (refusal !== null) return refusal;
+    const isTaken = this.#messagesOf(request).some((message) =>
+      message.kind === "response" || cancelledKey(message) !== null
+    );
+    return isTaken ? this.#reply(request, clientGone) : { status: 202, headers: {}, body: null };
+  }
+
+  /**
+   * Refuses calls in a session as JSON-RPC errors with HTTP 200: a 429 or 503 ends the whole session of the official Python SDK 1.x.
+   * Null: the request has no call.
+   */
+  #refusalOf(request: McpRequest, refusal: SluiceError): McpReply | null {
+    const { body, headers, acceptsJson, note } = request;
+    const calls = this.#messagesOf(request).filter((message) => message.kind === "request");
+    if (calls.length === 0) return null;
     if (note !== undefined) noteRequest(note, calls[0]!);
-    const error = rpcErrorText(errors.report(overLimit, { note, received: headers }));
+    const error = rpcErrorText(this.#deps.errors.report(refusal, { note, received: headers }));
     const answers = calls.map((call) => errorText(idText(call), error));
-    const text = Array.isArray(value) ? `[${answers.join(",")}]` : answers[0]!;
-    const retry = errorHeaders(overLimit);
+    const text = isBatch(body) ? `[${answers.join(",")}]` : answers[0]!;
+    const retry = errorHeaders(refusal);
     return acceptsJson
       ? { status: 200, headers: { ...JSON_HEADERS, ...retry }, body: text }
       : { status: 200, headers: { ...EVENT_STREAM_HEADERS, ...retry }, body: encodeSseEvent(text) };
+  }
+
+  #messagesOf({ method, body }: McpRequest): Message[] {
+    if (method !== "POST") return [];
+    const value = parseJson(body, this.#deps.maxJsonDepth);
+    if (Array.isArray(value)) checkLength(value);
+    return piecesOf(value, body).map(([value, text]) => classify(value, text));
   }
 
   /** Without sessions, the `requestState` of an earlier response names the worker. */
@@ -177,6 +191,15 @@ export class McpEndpoint implements Endpoint {
       ? await serveSessionless(request, clientGone)
       : await forward(request, clientGone);
   }
+}
+
+/** May the request be taken later, as it is? */
+function isPassing(error: unknown): error is SluiceError {
+  return error instanceof SluiceError && (error.row.http === 429 || error.row.http === 503);
+}
+
+function isBatch(body: string): boolean {
+  return body.trimStart().startsWith("[");
 }
 
 function responseOf({ status, headers, body }: McpReply, exchange: Exchange, memory: ClientMemory): Response {

@@ -5,6 +5,8 @@ import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
+import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
 import { LegacySse } from "../../downstream/duplex/legacy_sse.ts";
@@ -22,7 +24,9 @@ import { bodyReader } from "../../http/body.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import { Cors } from "../../http/cors.ts";
 import { createHandler, type Endpoint, type Handle } from "../../http/handler.ts";
+import { isPassable } from "../../upstream/client/passthrough.ts";
 import { OriginGuard } from "../../http/origin_guard.ts";
+import { MAX_REFUSED_BYTES, REFUSED_BODY_MS, SessionRefusals } from "../../http/refusal.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import type { Secrets } from "../../store/secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -158,9 +162,27 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     anonymous: ANONYMOUS,
     cors: !config.corsEnabled ? null : new Cors({
       allows: (origin) => originGuard.allows(origin),
-      passedHeaders: config.enableHeaderPassthrough ? config.defaultPassthroughHeaders : [],
+      passes: passedHeaders(config, catalog),
     }),
+    sessionRefusals: new SessionRefusals(
+      bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),
+    ),
     countAnswer: metrics.counter("sluice_http_answers_total"),
   });
   return { handle, legacySse, webSocket, restDeps };
+}
+
+/** Whether a request header (lower case) is passed to some upstream, by the catalog of now. */
+function passedHeaders(config: Config, catalog: LiveCatalog): (name: string) => boolean {
+  const { enableHeaderPassthrough, defaultPassthroughHeaders, enableSensitiveHeaderPassthrough } = config;
+  if (!enableHeaderPassthrough) return () => false;
+  const namesIn = ({ gateways }: Catalog) =>
+    new Set(
+      gateways.flatMap(({ passthroughHeaders }) => passthroughHeaders ?? defaultPassthroughHeaders)
+        .map((name) => name.toLowerCase())
+        .filter((name) => isPassable(name, enableSensitiveHeaderPassthrough)),
+    );
+  let names = namesIn(catalog.now);
+  catalog.onChange((_before, after) => void (names = namesIn(after)));
+  return (name) => names.has(name);
 }
