@@ -1,4 +1,5 @@
 // A token that was seen before against one that must be verified; a sealed session id likewise.
+import { NOBODY } from "../src/auth/people.ts";
 import { Authenticator } from "../src/auth/authenticate.ts";
 import { JwtVerifier } from "../src/auth/jwt.ts";
 import { systemClock } from "../src/base/clock.ts";
@@ -23,6 +24,7 @@ const warm = new Authenticator({
   verify: (text) => verifier.verify(text),
   clock: systemClock,
   revoked: () => new Set(),
+  people: () => NOBODY,
 });
 const authorization = `Bearer ${token}`;
 await warm.authenticate(authorization);

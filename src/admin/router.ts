@@ -58,7 +58,9 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
           const extra: ExtraField[] = [];
           const body = () => request.body();
           const text = () => request.text();
-          const answer = await route.handler({ deps, params, query, principal, signal, body, text, extra });
+          const { permission } = route;
+          const call = { deps, permission, params, query, principal, signal, body, text, extra };
+          const answer = await route.handler(call);
           if (extra.length === 0) return answer;
           const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
           return { ...answer, body: withWarnings(answer.body, extra) };

@@ -3,6 +3,7 @@ import { BoundedMap } from "../base/bounded_map.ts";
 import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { isNotYetValid } from "./jwt.ts";
+import type { People } from "./people.ts";
 import type { Principal } from "./principal.ts";
 
 export interface AuthenticatorDeps {
@@ -12,7 +13,17 @@ export interface AuthenticatorDeps {
   readonly clock: Clock;
   /** The ids (`jti`) of revoked tokens. */
   readonly revoked: () => ReadonlySet<string>;
+  /** The users, teams and roles of now. */
+  readonly people: () => People;
   readonly maxCachedTokens?: number;
+}
+
+/** A verified token, and its caller as the user records of one moment make it. */
+interface Known {
+  readonly verified: Principal;
+  people: People;
+  /** The same object as long as the caller's record stays as it is. An error: the records refuse the caller. */
+  caller: Principal | SluiceError;
 }
 
 /** The caller without a token, if tokens are not required: sees public entries, may change nothing. */
@@ -27,6 +38,9 @@ export const ANONYMOUS: Principal = {
   permissions: null,
   expiresAt: null,
   jti: null,
+  issuedAt: null,
+  isLogin: false,
+  grants: null,
 };
 
 /** Refusals without an error code: the client sent no bearer token (RFC 6750, section 3.1). */
@@ -42,7 +56,7 @@ const MAX_CACHED_CHARS = 8 * 1024 * 1024;
 export class Authenticator {
   readonly #deps: AuthenticatorDeps;
   /** By the header in its usual spelling: "Bearer" and a blank before the token. */
-  readonly #cache: BoundedMap<string, Principal>;
+  readonly #cache: BoundedMap<string, Known>;
   /** Foreign tokens, if tokens are not required. They have a cache of their own, so that they displace no verified token. */
   readonly #foreign: BoundedMap<string, true>;
 
@@ -83,35 +97,60 @@ export class Authenticator {
   }
 
   /** A revoked token stays in the cache, so that further requests with it cost no verification. */
-  #ifCurrent(header: string, principal: Principal): Principal {
-    const { expiresAt, jti } = principal;
+  #ifCurrent(header: string, known: Known): Principal {
+    const { expiresAt, jti } = known.verified;
     if (expiresAt !== null && expiresAt <= this.#deps.clock.now()) {
       this.#cache.delete(header);
       return this.#anonymous(invalid("the token has expired"));
     }
     const revoked = this.#deps.revoked();
-    if (revoked.size === 0 || jti === null || !revoked.has(jti)) return principal;
-    return this.#anonymous(invalid("the token has been revoked"));
+    if (revoked.size > 0 && jti !== null && revoked.has(jti)) {
+      return this.#anonymous(invalid("the token has been revoked"));
+    }
+    const people = this.#deps.people();
+    if (known.people !== people) renew(known, people);
+    const { caller } = known;
+    return caller instanceof SluiceError ? this.#anonymous(caller.params) : caller;
   }
 
   async #verify(header: string, token: string): Promise<Principal> {
-    let principal: Principal;
+    let verified: Principal;
     try {
-      principal = await this.#deps.verify(token);
+      verified = await this.#deps.verify(token);
     } catch (error) {
       if (this.#deps.authRequired) throw error;
       // A token that is not valid yet may be ours, and is looked at again.
       if (!isNotYetValid(error)) this.#foreign.set(header, true);
       return ANONYMOUS;
     }
-    this.#cache.set(header, principal);
-    return this.#ifCurrent(header, principal);
+    const people = this.#deps.people();
+    const known: Known = { verified, people, caller: callerOf(verified, people) };
+    this.#cache.set(header, known);
+    return this.#ifCurrent(header, known);
   }
 
   /** @param refusal of the request where a token is required. @throws {SluiceError} UNAUTHENTICATED */
   #anonymous(refusal: ErrorParams): Principal {
     if (!this.#deps.authRequired) return ANONYMOUS;
     throw new SluiceError("UNAUTHENTICATED", refusal);
+  }
+}
+
+/** Finds the caller anew, after users, teams or roles have changed. */
+function renew(known: Known, people: People): void {
+  known.people = people;
+  const { caller } = known;
+  if (caller instanceof SluiceError || people.isOutdated(caller)) {
+    known.caller = callerOf(known.verified, people);
+  }
+}
+
+function callerOf(verified: Principal, people: People): Principal | SluiceError {
+  try {
+    return people.resolve(verified);
+  } catch (error) {
+    if (error instanceof SluiceError) return error;
+    throw error;
   }
 }
 

@@ -1,19 +1,24 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal } from "../../tests/support/fakes.ts";
+import { peopleOf, userOf } from "../../tests/support/people_rows.ts";
 import { SluiceError } from "../base/errors.ts";
+import type { PeopleRows } from "../store/people/person_rows.ts";
 import { ANONYMOUS, Authenticator } from "./authenticate.ts";
+import { NOBODY } from "./people.ts";
 
 function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const clock = new FakeClock();
   const validFrom = clock.now() + 1_000;
   const verified: string[] = [];
   const revoked = new Set<string>();
+  let people = NOBODY;
   const authenticator = new Authenticator({
     authRequired,
     clock,
     maxCachedTokens,
     revoked: () => revoked,
+    people: () => people,
     verify: (token) => {
       verified.push(token);
       if (token.startsWith("bad")) {
@@ -25,6 +30,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
       return Promise.resolve(
         principal({
           subject: token,
+          email: token,
           jti: token,
           expiresAt: token === "eternal" ? null : clock.now() + 1_000,
         }),
@@ -33,7 +39,10 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   });
   const authenticate = async (authorization?: string) =>
     await authenticator.authenticate(authorization ?? null);
-  return { clock, verified, revoked, authenticator, authenticate };
+  return {
+    ...{ clock, verified, revoked, authenticator, authenticate },
+    setPeople: (rows: Partial<PeopleRows>) => people = peopleOf(rows),
+  };
 }
 
 Deno.test("Authenticator.authenticate() verifies a token once", async () => {
@@ -151,4 +160,31 @@ Deno.test("Authenticator.authenticate() where no token is required looks again a
   assertEquals(await authenticate("Bearer early"), ANONYMOUS);
   await clock.tick(1_000);
   assertEquals((await authenticate("Bearer early")).subject, "early");
+});
+
+Deno.test("Authenticator.authenticate() finds the caller anew when its record has changed, and verifies nothing again", async () => {
+  const { verified, authenticate, setPeople } = setUp();
+  const first = await authenticate("Bearer a");
+  setPeople({ users: [userOf("b")] });
+  assertEquals([await authenticate("Bearer a") === first, first.grants], [true, null]);
+  setPeople({ users: [userOf("a"), userOf("b")] });
+  const known = await authenticate("Bearer a");
+  assertEquals(known.grants?.everywhere.includes("tools.read"), true);
+  setPeople({ users: [userOf("a")] });
+  assertEquals(await authenticate("Bearer a") === known, true);
+  setPeople({ users: [userOf("a", { isAdmin: true })] });
+  assertEquals([(await authenticate("Bearer a")).isAdmin, known.isAdmin], [true, false]);
+  setPeople({ users: [userOf("a", { isActive: false })] });
+  for (const token of ["a", "a"]) {
+    await assertRejects(async () => await authenticate(`Bearer ${token}`), SluiceError, "deactivated");
+  }
+  setPeople({ users: [userOf("a")] });
+  assertEquals((await authenticate("Bearer a")).email, "a");
+  assertEquals(verified, ["a"]);
+});
+
+Deno.test("Authenticator.authenticate() where no token is required takes a user who is deactivated for nobody", async () => {
+  const { authenticate, setPeople } = setUp({ authRequired: false });
+  setPeople({ users: [userOf("a", { isActive: false })] });
+  assertEquals(await authenticate("Bearer a"), ANONYMOUS);
 });

@@ -57,14 +57,18 @@ export class JwtVerifier {
       kind: "user",
       subject,
       issuer: typeof claims.iss === "string" ? claims.iss : null,
-      email: typeof claims.email === "string" ? claims.email : subject,
+      // The subject of ContextForge's API tokens is an id, and the person is `user.email`.
+      email: [claims.email, user.email].find((email) => typeof email === "string") ?? subject,
       isAdmin,
       // Missing and [] open public entries only; null opens every entry, for an administrator.
-      teams: claims.teams === null && isAdmin ? null : teamIds(claims.teams),
+      teams: claims.teams === null ? null : teamIds(claims.teams),
       serverId: scopes.serverId,
       permissions: scopes.permissions,
       expiresAt: typeof claims.exp === "number" ? claims.exp * 1000 : null,
       jti: isTokenId(claims.jti) ? claims.jti : null,
+      issuedAt: typeof claims.iat === "number" ? claims.iat * 1000 : null,
+      isLogin: claims.token_use === "session",
+      grants: null,
     };
   }
 }

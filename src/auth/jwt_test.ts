@@ -31,7 +31,10 @@ async function reasonFor(token: string, given: Partial<JwtOptions> = {}): Promis
 }
 
 Deno.test("JwtVerifier.verify() reads a token of ContextForge's utility", async () => {
-  const principal = await verify({ username: "ann@example.com", claims: { jti: "j1", exp: 4_000_000_000 } });
+  const principal = await verify({
+    username: "ann@example.com",
+    claims: { jti: "j1", iat: 1_000, exp: 4_000_000_000 },
+  });
   assertEquals(principal, {
     kind: "user",
     subject: "ann@example.com",
@@ -43,7 +46,18 @@ Deno.test("JwtVerifier.verify() reads a token of ContextForge's utility", async 
     permissions: null,
     expiresAt: 4_000_000_000_000,
     jti: "j1",
+    issuedAt: 1_000_000,
+    isLogin: false,
+    grants: null,
   });
+});
+
+Deno.test("JwtVerifier.verify() reads who logged in from ContextForge's login and API tokens", async () => {
+  const { email, isLogin, subject } = await verify({
+    username: "0b5e6a3c-0000-4000-8000-000000000000",
+    claims: { token_use: "session", user: { email: "ann@example.com" } },
+  });
+  assertEquals([email, isLogin, subject], ["ann@example.com", true, "0b5e6a3c-0000-4000-8000-000000000000"]);
 });
 
 Deno.test("JwtVerifier.verify() refuses what it cannot trust, and says why in words", async () => {
@@ -112,11 +126,11 @@ Deno.test("JwtVerifier.verify() makes an administrator of a claim or of the plat
   for (const value of ["true", 1, {}]) assertEquals(await isAdmin({ claims: { is_admin: value } }), false);
 });
 
-Deno.test("JwtVerifier.verify() sees everything only for an administrator whose teams are null", async () => {
+Deno.test("JwtVerifier.verify() reads the teams of a token, in both of ContextForge's forms", async () => {
   const teams = async (admin: boolean, claim: unknown) =>
     (await verify({ admin, claims: { teams: claim } })).teams;
   assertEquals(await teams(true, null), null);
-  assertEquals(await teams(false, null), []);
+  assertEquals(await teams(false, null), null); // which canSee() and People.resolve() understand
   assertEquals(await teams(true, undefined), []);
   assertEquals(await teams(true, []), []);
   assertEquals(await teams(false, ["t1", { id: "t2" }, 3, { name: "x" }]), ["t1", "t2"]);

@@ -16,12 +16,35 @@ export interface Principal {
   /** When the token expires, ms since the epoch; null: never. */
   readonly expiresAt: number | null;
   readonly jti: string | null;
+  /** When the token was issued, ms since the epoch; null: not known. */
+  readonly issuedAt: number | null;
+  /** The token of a login: its teams are those of the user record. */
+  readonly isLogin: boolean;
+  /** What the roles of the user record grant; null: the caller has no user record. */
+  readonly grants: Grants | null;
+}
+
+/** Permissions by the scope of the roles that grant them. Each list may contain EVERY_PERMISSION. */
+export interface Grants {
+  readonly everywhere: readonly string[];
+  /** For the entries of teams that the token includes. */
+  readonly inTeams: readonly ScopedGrant[];
+  /** For virtual servers, and what is called at their endpoints. */
+  readonly onServers: readonly ScopedGrant[];
+  /** Stays equal while the user record, its memberships and its roles stay as they are. */
+  readonly standing: string;
+}
+
+/** The same permissions in several teams, or on several virtual servers. */
+export interface ScopedGrant {
+  readonly ids: readonly string[];
+  readonly permissions: readonly string[];
 }
 
 /** The person who runs this machine's gateway: an administrator without a token. */
 export function operatorOf(email: string): Principal {
   return {
     ...{ kind: "user", subject: email, issuer: null, email, isAdmin: true, teams: null, serverId: null },
-    ...{ permissions: null, expiresAt: null, jti: null },
+    ...{ permissions: null, expiresAt: null, jti: null, issuedAt: null, isLogin: false, grants: null },
   };
 }

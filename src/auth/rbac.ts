@@ -2,7 +2,7 @@
 import { SluiceError } from "../base/errors.ts";
 import type { EntityRow } from "../store/registry/rows.ts";
 import { EVERY_PERMISSION, needsAdministrator, type Permission } from "./permission_table.ts";
-import type { Principal } from "./principal.ts";
+import type { Principal, ScopedGrant } from "./principal.ts";
 
 /** The fields of an entry that decide who sees it. */
 export type Visible = Pick<EntityRow, "visibility" | "teamId" | "ownerEmail">;
@@ -33,16 +33,97 @@ export function includesPermission({ permissions }: Principal, permission: Permi
 }
 
 /**
- * Checks that the principal has `permission`: its token includes it, and it is an administrator where one is needed.
+ * Checks that the principal has `permission` for something: its token includes it, and a role grants it somewhere. Without a user
+ * record the caller needs no role, and is an administrator where the table of permissions wants one.
+ * @param serverId the virtual server of the endpoint or path; null: none. A role for one virtual server counts there only.
  * @throws {SluiceError} FORBIDDEN
  */
-export function requirePermission(principal: Principal, permission: Permission): void {
+export function requirePermission(
+  principal: Principal,
+  permission: Permission,
+  serverId: string | null = null,
+): void {
   if (!includesPermission(principal, permission)) {
     throw new SluiceError("FORBIDDEN", { reason: `the token does not include ${permission}` });
   }
-  if (needsAdministrator(permission) && !principal.isAdmin) {
+  if (principal.isAdmin) return;
+  const { grants, email } = principal;
+  if (grants === null) {
+    if (!needsAdministrator(permission)) return;
     throw new SluiceError("FORBIDDEN", { reason: `${permission} needs an administrator` });
   }
+  if (has(grants.everywhere, permission) || grantsAny(grants.inTeams, permission)) return;
+  if (serverId !== null && grantsFor(grants.onServers, serverId, permission)) return;
+  throw new SluiceError("FORBIDDEN", { reason: `no role of ${email} grants ${permission} here` });
+}
+
+/**
+ * Checks that the principal, which has `permission` for something, has it for this entry: as the owner, by a role everywhere, in the
+ * entry's team, or on the virtual server.
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function requireChange(
+  principal: Principal,
+  permission: Permission,
+  { id, teamId, ownerEmail }: Visible & Pick<EntityRow, "id">,
+): void {
+  const { isAdmin, grants, email } = principal;
+  if (isAdmin || grants === null || has(grants.everywhere, permission)) return;
+  if (ownerEmail !== null && ownerEmail === email) return;
+  if (teamId !== null && grantsFor(grants.inTeams, teamId, permission)) return;
+  if (grantsFor(grants.onServers, id, permission)) return;
+  const where = teamId === null ? "an entry of somebody else" : `the team ${teamId}`;
+  throw new SluiceError("FORBIDDEN", { reason: `no role of ${email} grants ${permission} for ${where}` });
+}
+
+/**
+ * Checks that the principal may put an entry into a team, or make it belong to no team.
+ * @param teamId null: no team
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function requirePlace(principal: Principal, permission: Permission, teamId: string | null): void {
+  const { isAdmin, grants, email } = principal;
+  if (isAdmin || grants === null || has(grants.everywhere, permission)) return;
+  if (teamId !== null && grantsFor(grants.inTeams, teamId, permission)) return;
+  const where = teamId === null ? "entries without a team" : `the team ${teamId}`;
+  throw new SluiceError("FORBIDDEN", { reason: `no role of ${email} grants ${permission} for ${where}` });
+}
+
+/**
+ * The team of a new entry. Without a team in the request it is the only one in which the principal may create the entry; a principal
+ * who may create it everywhere needs none.
+ * @param asked null: the request names no team
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function placeOf(principal: Principal, permission: Permission, asked: string | null): string | null {
+  const { isAdmin, grants } = principal;
+  if (asked === null && !isAdmin && grants !== null && !has(grants.everywhere, permission)) {
+    const teams = grants.inTeams.flatMap(({ ids, permissions }) => has(permissions, permission) ? ids : []);
+    if (teams.length === 1) return teams[0];
+    if (teams.length > 1) {
+      throw new SluiceError("FORBIDDEN", {
+        reason: `send team_id: ${permission} is granted in the teams ${teams.join(", ")}`,
+      });
+    }
+  }
+  requirePlace(principal, permission, asked);
+  return asked;
+}
+
+/** Checks that the principal may give an entry to `owner`. @throws {SluiceError} FORBIDDEN */
+export function requireOwner(principal: Principal, permission: Permission, owner: unknown): void {
+  const { isAdmin, grants, email } = principal;
+  if (isAdmin || grants === null || has(grants.everywhere, permission)) return;
+  if (owner === undefined || owner === null || owner === email) return;
+  throw new SluiceError("FORBIDDEN", { reason: `${email} cannot make an entry belong to somebody else` });
+}
+
+/**
+ * Checks that the principal may decide which programs run on the gateway's machine, and read its environment.
+ * @throws {SluiceError} FORBIDDEN
+ */
+export function requireOperator({ isAdmin }: Principal, what: string): void {
+  if (!isAdmin) throw new SluiceError("FORBIDDEN", { reason: `${what} needs an administrator` });
 }
 
 /**
@@ -55,7 +136,19 @@ export function requireRestPermission(
   permission: Permission,
   serverId: string | null,
 ): void {
-  requirePermission(principal, permission);
+  requirePermission(principal, permission, serverId);
   if (principal.serverId === null || principal.serverId === serverId) return;
   throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${principal.serverId} only` });
+}
+
+function has(permissions: readonly string[], permission: Permission): boolean {
+  return permissions.includes(permission) || permissions.includes(EVERY_PERMISSION);
+}
+
+function grantsAny(grants: readonly ScopedGrant[], permission: Permission): boolean {
+  return grants.some(({ permissions }) => has(permissions, permission));
+}
+
+function grantsFor(grants: readonly ScopedGrant[], id: string, permission: Permission): boolean {
+  return grants.some(({ ids, permissions }) => ids.includes(id) && has(permissions, permission));
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { principal as fake } from "../../tests/support/fakes.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { Principal } from "./principal.ts";
 import { needsAdministrator, type Permission, PERMISSIONS } from "./permission_table.ts";
@@ -98,17 +99,5 @@ function refused(act: () => void): void {
 }
 
 function principal(given: Partial<Principal>): Principal {
-  return {
-    kind: "user",
-    subject: "a@x",
-    issuer: "mcpgateway",
-    email: "a@x",
-    isAdmin: false,
-    teams: [],
-    serverId: null,
-    permissions: null,
-    expiresAt: null,
-    jti: null,
-    ...given,
-  };
+  return fake({ subject: "a@x", email: "a@x", ...given });
 }

@@ -5,8 +5,8 @@ import { Emitter } from "../base/emitter.ts";
 import type { Catalog } from "./snapshot/catalog.ts";
 
 export interface LiveCatalogOptions {
-  /** Reads a whole snapshot. */
-  readonly read: () => Promise<Catalog>;
+  /** Reads a whole snapshot. @param former what need not be read again if it has not changed; null: the first reading */
+  readonly read: (former: Catalog | null) => Promise<Catalog>;
   /** Called when a snapshot could not be read. The previous one stays in use. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -25,7 +25,7 @@ export class LiveCatalog {
 
   /** @throws {SluiceError} STORE_UNAVAILABLE */
   static async open(options: LiveCatalogOptions): Promise<LiveCatalog> {
-    return new LiveCatalog(options, await options.read());
+    return new LiveCatalog(options, await options.read(null));
   }
 
   get now(): Catalog {
@@ -48,7 +48,7 @@ export class LiveCatalog {
     if (this.#now.version === version) return version;
     try {
       const before = this.#now;
-      this.#now = await this.#options.read();
+      this.#now = await this.#options.read(before);
       this.#changes.emit(before, this.#now);
     } catch (error) {
       this.#options.onFailure(error);

@@ -317,7 +317,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
       CORS_ALLOW_CREDENTIALS: "true",
       PLUGINS_ENABLED: "true",
       PLUGINS_CONFIG_FILE: "plugins.yaml",
-      REQUIRE_USER_IN_DB: "1",
+      AUTH_HEADER_NAME: "X-Token",
       TRUST_PROXY_AUTH: "false",
       SSO_ENABLED: "",
       ENVIRONMENT: "production",
@@ -328,7 +328,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
     "protection CORS_ALLOW_CREDENTIALS",
     "protection PLUGINS_ENABLED",
     "protection PLUGINS_CONFIG_FILE",
-    "protection REQUIRE_USER_IN_DB",
+    "protection AUTH_HEADER_NAME",
     "similar LOGLEVEL",
     "contextforge UI_BASE_URL",
     "contextforge LOG_REQUESTS",
@@ -337,7 +337,7 @@ Deno.test("loadConfig() tells of ContextForge's settings in the environment, the
   assertEquals(warnings.map((warning) => warning.replace(/In ContextForge.*$/, "…")), [
     "No effect: CORS_ALLOW_CREDENTIALS (environment). …",
     "No effect: PLUGINS_ENABLED, PLUGINS_CONFIG_FILE (environment). …",
-    "No effect: REQUIRE_USER_IN_DB (environment). …",
+    "No effect: AUTH_HEADER_NAME (environment). …",
     "No effect: LOGLEVEL (environment). Did you mean LOG_LEVEL?",
     "Settings of ContextForge without effect here (environment): UI_BASE_URL, LOG_REQUESTS, TRUST_PROXY_AUTH",
   ]);

@@ -53,6 +53,9 @@ export const ADMIN: Principal = {
   permissions: null,
   expiresAt: null,
   jti: null,
+  issuedAt: null,
+  isLogin: false,
+  grants: null,
 };
 
 export const ALICE: Principal = {

@@ -27,6 +27,9 @@ export function principal(given: Partial<Principal> = {}): Principal {
     permissions: null,
     expiresAt: null,
     jti: null,
+    issuedAt: null,
+    isLogin: false,
+    grants: null,
     ...given,
   };
 }

@@ -11,6 +11,7 @@ import { gatewayUpdate, jti, serverUpdate, tokenRevoke } from "../../src/admin/r
 import { shownUrl, unmaskedUrl } from "../../src/admin/rest/shown_url.ts";
 import { requestedMembers } from "../../src/admin/servers/server_members.ts";
 import { ANONYMOUS, Authenticator } from "../../src/auth/authenticate.ts";
+import { NOBODY } from "../../src/auth/people.ts";
 import { JwtVerifier } from "../../src/auth/jwt.ts";
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { EgressGuard } from "../../src/base/egress_guard.ts";
@@ -273,6 +274,7 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
         authRequired: false,
         clock: { now: () => 0, setTimeout: () => 0, clearTimeout: () => {} },
         revoked: () => new Set(),
+        people: () => NOBODY,
         verify: () => Promise.resolve(ANONYMOUS),
       }).authenticate(value),
   ),

@@ -7,9 +7,11 @@ import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refusal, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
+  changeableRow,
   gatewayOf,
   gatewaysById,
   isOnAt,
+  requireMove,
   requireUsable,
   sharingChanges,
   sharingFaults,
@@ -85,9 +87,10 @@ export async function createPrompt(call: Call): Promise<AdminResponse> {
 
 export async function updatePrompt(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleRow(call, "Prompt", deps.store.prompts);
+  const row = await changeableRow(call, "Prompt", deps.store.prompts);
   const gateway = await gatewayOf(deps, row);
   const raw = readFields(call, await call.body(), ["body"], PROMPT_UPDATE);
+  requireMove(call, raw, row);
   const input = validated(promptUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, promptRead(row, gateway), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

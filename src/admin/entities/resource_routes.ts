@@ -5,8 +5,10 @@ import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { notSupported, refusal, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
+  changeableRow,
   gatewaysById,
   isOnAt,
+  requireMove,
   requireUsable,
   sharingChanges,
   sharingFaults,
@@ -93,8 +95,9 @@ export async function createResource(call: Call): Promise<AdminResponse> {
 
 export async function updateResource(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleRow(call, "Resource", deps.store.resources);
+  const row = await changeableRow(call, "Resource", deps.store.resources);
   const raw = readFields(call, await call.body(), ["body"], RESOURCE_UPDATE);
+  requireMove(call, raw, row);
   const input = validated(resourceUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, resourceRead(row), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

@@ -8,9 +8,11 @@ import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refusal, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields, requireObject } from "../rest/fields.ts";
 import {
+  changeableRow,
   gatewayOf,
   gatewaysById,
   isOnAt,
+  requireMove,
   sharingChanges,
   sharingFaults,
   upstreamFieldFaults,
@@ -103,9 +105,10 @@ export async function createTool(call: Call): Promise<AdminResponse> {
 
 export async function updateTool(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleRow(call, "Tool", deps.store.tools);
+  const row = await changeableRow(call, "Tool", deps.store.tools);
   const gateway = await gatewayOf(deps, row);
   const raw = readFields(call, await call.body(), ["body"], TOOL_UPDATE);
+  requireMove(call, raw, row);
   const input = validated(toolUpdate, raw, ["body"], [
     ...upstreamFieldFaults(raw, toolRead(row, gateway, principal), UPSTREAM_FIELDS),
     ...sharingFaults(raw, row, ["body"]),

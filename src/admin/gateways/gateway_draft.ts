@@ -1,5 +1,6 @@
 // Reads a new gateway from a request: the row to store, and the credentials, before anything is tried.
 import type { Principal } from "../../auth/principal.ts";
+import { requireOperator } from "../../auth/rbac.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { NewRow } from "../../store/registry/entities.ts";
 import { newId } from "../../store/sql/new_id.ts";
@@ -8,7 +9,7 @@ import type { Credentials } from "../../upstream/credentials.ts";
 import type { AdminDeps } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
 import type { KnownFields } from "../rest/fields.ts";
-import { newSharing, sharingFaults } from "../rest/lookup.ts";
+import { newSharing, placed, sharingFaults } from "../rest/lookup.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK } from "../rest/schemas.ts";
 import { requestedCredentials, sealCredentials } from "./gateway_credentials.ts";
 import { requestedPlace } from "./gateway_place.ts";
@@ -41,16 +42,18 @@ export interface GatewayDraft {
 }
 
 /**
- * @param raw the fields by their snake_case names, as `plainFields` returns them
- * @throws {SluiceError} VALIDATION_FAILED with all faults
+ * @param fields by their snake_case names, as `plainFields` returns them
+ * @throws {SluiceError} VALIDATION_FAILED with all faults, FORBIDDEN
  */
 export async function draftGateway(
   deps: Pick<AdminDeps, "secretBox">,
   principal: Principal,
-  raw: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, unknown>>,
 ): Promise<GatewayDraft> {
+  const raw = placed(principal, "gateways.create", fields);
   const loose = soundFields(gatewayUpdate, raw);
   const { place, faults: placeFaults } = requestedPlace(loose, null);
+  if (place.transport === "STDIO") requireOperator(principal, "an upstream that is a program");
   const { credentials, faults } = requestedCredentials(loose, null, place.transport);
   const input = validated(gatewayCreate, raw, ["body"], [
     // A field with a fault of its own is not also reported as missing.

@@ -23,9 +23,17 @@ import {
   unsupportedFaults,
 } from "./gateway_draft.ts";
 import { type Place, requestedPlace } from "./gateway_place.ts";
-import { expandedFields, type PlainFields, plainFields } from "./plain_fields.ts";
+import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
-import { isGatewayNamed, sharingChanges, sharingFaults, visibleGateway } from "../rest/lookup.ts";
+import { requireOperator } from "../../auth/rbac.ts";
+import {
+  changeableGateway,
+  isGatewayNamed,
+  requireMove,
+  sharingChanges,
+  sharingFaults,
+  visibleGateway,
+} from "../rest/lookup.ts";
 import { listed, paged, type Select, selected } from "../rest/paging.ts";
 import { refreshQuery, waitQuery } from "../rest/queries.ts";
 import { type GatewayInput, gatewayUpdate } from "../rest/schemas.ts";
@@ -44,7 +52,7 @@ export const deleteGateway = deleting(GATEWAY);
 /** Enables or disables a gateway. One that has never been listed is tried, when it is enabled. */
 export async function switchGateway(call: Call): Promise<AdminResponse> {
   const { deps } = call;
-  const { registration, id } = await visibleGateway(call);
+  const { registration, id } = await changeableGateway(call);
   if (registration !== null) {
     await deps.store.gateways.update(id, { registration: firstTry(deps, registration.isTransportOpen) });
   }
@@ -86,12 +94,14 @@ export async function createGateway(call: Call): Promise<AdminResponse> {
 /** A changed place or changed credentials are tried before they are stored. */
 export async function updateGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleGateway(call);
+  const row = await changeableGateway(call);
   const given = readFields(call, await call.body(), ["body"], GATEWAY_UPDATE);
   const { fields: raw, warnings } = understood(call, given);
+  requireMove(call, raw, row);
   const loose = soundFields(gatewayUpdate, raw);
   const kept = mentionsCredentials(loose) ? await shownCredentials(deps, row) : null;
   const { place, faults: placeFaults } = requestedPlace(loose, row);
+  if (place.transport === "STDIO") requireOperator(principal, "a change of an upstream that is a program");
   const asked = mentionsCredentials(loose) ? requestedCredentials(loose, kept, place.transport) : null;
   const input = validated(gatewayUpdate, raw, ["body"], [
     ...placeFaults,
@@ -131,7 +141,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
 export async function refreshGateway(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
   const kinds = validated(refreshQuery, Object.fromEntries(call.query), ["query"]);
-  const row = await visibleGateway(call);
+  const row = await changeableGateway(call);
   const startedAt = deps.now().getTime();
   const isFirst = row.registration !== null;
   const saved = await deps.refresh(row.id, {
@@ -181,9 +191,9 @@ function defined<T extends object>(changes: T): { [Key in keyof T]: Exclude<T[Ke
 }
 
 /** The fields of a request in one form, with the values of its variables. */
-function understood({ deps }: Call, raw: Readonly<Record<string, unknown>>): PlainFields {
+function understood({ deps, principal }: Call, raw: Readonly<Record<string, unknown>>): PlainFields {
   const plain = plainFields(raw);
-  const { fields, warnings } = expandedFields(plain.fields, deps);
+  const { fields, warnings } = expandedFields(plain.fields, variablesFor(principal, deps));
   const sharing = requestedIsolation(soundFields(gatewayUpdate, fields)) === "shared" ? [SHARED_BY_ALL] : [];
   return { fields, warnings: [...plain.warnings, ...warnings, ...sharing] };
 }

@@ -5,6 +5,7 @@ import { importSource } from "../../client_config/entry_source.ts";
 import { readServerList, type ServerList } from "../../client_config/server_entries.ts";
 import type { LookUp } from "../../client_config/variables.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
+import { variablesFor } from "../gateways/plain_fields.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { validated } from "../rest/faults.ts";
 import { importQuery } from "../rest/queries.ts";
@@ -27,7 +28,7 @@ export async function importMcpServers(call: Call): Promise<AdminResponse> {
     source: importSource(source),
     wait: query.wait,
     isDryRun: query.dry_run,
-    lookUp: lookUpIn(values, defaults, (name) => deps.variable(name)),
+    lookUp: lookUpIn(values, defaults, variablesFor(principal, deps).variable),
     signal: call.signal,
   };
   const report = (results: readonly ImportResult[]) => ({ dryRun: query.dry_run, servers: results });

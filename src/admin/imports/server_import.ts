@@ -1,6 +1,6 @@
 // Room `imports`: registers the servers of a client's configuration file, for the REST API and for `serve --mcp-config`.
 // This file decides what becomes of each entry, and does it: several at once, each whole or not at all.
-import { requireRestPermission } from "../../auth/rbac.ts";
+import { requireChange, requireRestPermission } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { isError, toSluiceError } from "../../base/errors.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
@@ -190,7 +190,10 @@ async function apply(
     return { outcome: "left_out", gatewayId: before.id, toolCount: null, reason: takenBy(before) };
   }
   const outcome = before === null ? "taken" : "changed";
-  if (before !== null) requireRestPermission(principal, "gateways.update", null);
+  if (before !== null) {
+    requireRestPermission(principal, "gateways.update", null);
+    requireChange(principal, "gateways.update", before);
+  }
   if (isDryRun) {
     await deps.checkEgress(new URL(row.url));
     return { outcome, gatewayId: before?.id ?? null, toolCount: null, reason: null };

@@ -4,7 +4,7 @@ import type { Registry } from "../../store/registry/registry.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import { type Call, type Handler, ok } from "./deps.ts";
 import { validated } from "./faults.ts";
-import { visibleRow } from "./lookup.ts";
+import { changeableRow } from "./lookup.ts";
 import { stateQuery } from "./queries.ts";
 
 export interface Noun<Row extends EntityRow> {
@@ -21,7 +21,7 @@ export interface Noun<Row extends EntityRow> {
 export function deleting<Row extends EntityRow>({ word, entities, isNamed }: Noun<Row>): Handler {
   return async (call) => {
     const { store } = call.deps;
-    const { id } = await visibleRow(call, word, entities(store), isNamed);
+    const { id } = await changeableRow(call, word, entities(store), isNamed);
     await entities(store).delete(id);
     await call.deps.catalogChanged();
     return ok({ status: "success", message: `${word} ${id} deleted` });
@@ -35,7 +35,7 @@ export function switching<Row extends EntityRow>(
   return async (call) => {
     const { store } = call.deps;
     const { activate } = validated(stateQuery, Object.fromEntries(call.query), ["query"]);
-    const { id } = await visibleRow(call, word, entities(store), isNamed);
+    const { id } = await changeableRow(call, word, entities(store), isNamed);
     const changes = { enabled: activate, modifiedBy: call.principal.email };
     const row = await entities(store).update(id, changes as Parameters<Entities<Row>["update"]>[1]);
     await call.deps.catalogChanged();

@@ -1,5 +1,6 @@
 // Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
 // the interfaces to the rest of the program.
+import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
@@ -82,6 +83,8 @@ export interface AdminResponse {
 /** The arguments of a handler. */
 export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" | "text" | "signal"> {
   readonly deps: AdminDeps;
+  /** The permission of the route, which the caller has for something; null: the route needs none. */
+  readonly permission: Permission | null;
   /** The decoded values of the path's `{names}`. */
   readonly params: Readonly<Record<string, string>>;
   /** Fields of the body that the handler does not know; the answer warns of them. */

@@ -1,6 +1,7 @@
 // Finds the row that a path names, if the caller may see it, and handles the fields that several entities share.
-import { canSee } from "../../auth/rbac.ts";
+import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
+import { canSee, placeOf, requireChange, requireOwner, requirePlace } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entities } from "../../store/registry/entities.ts";
 import type { EntityRow, EntryRow, GatewayRow } from "../../store/registry/rows.ts";
@@ -33,11 +34,31 @@ export async function visibleRow<Row extends EntityRow>(
 }
 
 /**
+ * The same, if the caller may change the row. A row that the caller may not see is answered like an unknown one.
+ * @throws {SluiceError} NOT_FOUND, CONFLICT, FORBIDDEN
+ */
+export async function changeableRow<Row extends EntityRow>(
+  call: Call,
+  noun: string,
+  entities: Entities<Row>,
+  isNamed?: (row: Row, text: string) => boolean,
+): Promise<Row> {
+  const row = await visibleRow(call, noun, entities, isNamed);
+  if (call.permission !== null) requireChange(call.principal, call.permission, row);
+  return row;
+}
+
+/**
  * The gateway whose id, name or slug the path has.
  * @throws {SluiceError} NOT_FOUND, CONFLICT if several gateways have the name
  */
 export function visibleGateway(call: Call): Promise<GatewayRow> {
   return visibleRow(call, "Gateway", call.deps.store.gateways, isGatewayNamed);
+}
+
+/** The same, if the caller may change the gateway. @throws {SluiceError} NOT_FOUND, CONFLICT, FORBIDDEN */
+export function changeableGateway(call: Call): Promise<GatewayRow> {
+  return changeableRow(call, "Gateway", call.deps.store.gateways, isGatewayNamed);
 }
 
 export function isGatewayNamed({ name, slug }: GatewayRow, text: string): boolean {
@@ -85,6 +106,33 @@ interface SharingInput {
   readonly visibility?: EntityRow["visibility"];
   readonly team_id?: string | null;
   readonly owner_email?: string | null;
+}
+
+/**
+ * The fields of a new entity with the team that it belongs to.
+ * @throws {SluiceError} FORBIDDEN if the caller may not create it there, or for this owner
+ */
+export function placed(
+  principal: Principal,
+  permission: Permission,
+  raw: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const { team_id: team, owner_email: owner } = raw;
+  requireOwner(principal, permission, owner);
+  return { ...raw, team_id: placeOf(principal, permission, typeof team === "string" ? team : null) };
+}
+
+/** Checks a change of team and owner. @throws {SluiceError} FORBIDDEN */
+export function requireMove(
+  { principal, permission }: Call,
+  { team_id: team, owner_email: owner }: Readonly<Record<string, unknown>>,
+  row: EntityRow,
+): void {
+  if (permission === null) return;
+  if (team !== undefined && team !== row.teamId) {
+    requirePlace(principal, permission, typeof team === "string" ? team : null);
+  }
+  if (owner !== row.ownerEmail) requireOwner(principal, permission, owner);
 }
 
 /** Owner, visibility and tags of a new entity. */

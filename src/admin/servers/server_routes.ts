@@ -6,7 +6,16 @@ import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
-import { gatewaysById, newSharing, sharingChanges, sharingFaults, visibleRow } from "../rest/lookup.ts";
+import {
+  changeableRow,
+  gatewaysById,
+  newSharing,
+  placed,
+  requireMove,
+  sharingChanges,
+  sharingFaults,
+  visibleRow,
+} from "../rest/lookup.ts";
 import { listed, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { serverCreate, serverUpdate, serverWrapper } from "../rest/schemas.ts";
@@ -56,7 +65,11 @@ export async function createServer(call: Call): Promise<AdminResponse> {
   const body = readFields(call, await call.body(), ["body"], SERVER_WRAPPER);
   const loc = ["body", "server"];
   const fields = readFields(call, body.server, loc, SERVER_CREATE);
-  const raw = { team_id: body.team_id, visibility: body.visibility, ...fields };
+  const raw = placed(principal, "servers.create", {
+    team_id: body.team_id,
+    visibility: body.visibility,
+    ...fields,
+  });
   const sound = soundFields(serverCreate, raw);
   const { members, faults } = await requestedMembers(call, sound, loc);
   const selection = { ...NO_MEMBERS, ...members };
@@ -91,8 +104,9 @@ export async function createServer(call: Call): Promise<AdminResponse> {
 
 export async function updateServer(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const row = await visibleRow(call, "Server", deps.store.servers);
+  const row = await changeableRow(call, "Server", deps.store.servers);
   const raw = readFields(call, await call.body(), ["body"], SERVER_UPDATE);
+  requireMove(call, raw, row);
   const sound = soundFields(serverUpdate, raw);
   const { members, faults } = await requestedMembers(call, sound, ["body"]);
   const overrides = await requestedOverrides(call, sound, { ...row, ...members }, ["body"]);

@@ -1,5 +1,7 @@
 // Room `snapshot`: one immutable state of the catalog. Everything here is computed from the store's rows, without I/O.
 // This file is the snapshot: everything that the data plane looks up.
+import { NOBODY, type People } from "../../auth/people.ts";
+import type { Principal } from "../../auth/principal.ts";
 import type {
   CatalogRows,
   GatewayRow,
@@ -34,24 +36,29 @@ export class Catalog {
   readonly removed: readonly RemovedEntry[];
   /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
+  /** Users, teams and roles. The same object as long as they have not changed. */
+  readonly people: People;
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
   readonly #scopes = new Map<string, Scope>();
 
   /**
    * @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own
    * @param revisions MCP_REVISIONS, for the endpoints that show everything
+   * @param people those of `rows`, or the former ones if `rows` have none
    */
   constructor(
     rows: CatalogRows,
-    { naming = "prefixed", revisions = "auto" }: {
+    { naming = "prefixed", revisions = "auto", people = NOBODY }: {
       readonly naming?: ServerRow["naming"];
       readonly revisions?: OfferedRevisions;
+      readonly people?: People;
     } = {},
   ) {
     this.version = rows.version;
     this.naming = naming;
     this.removed = rows.removed;
     this.revokedTokens = new Set(rows.revokedTokens);
+    this.people = people;
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
     const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
@@ -114,6 +121,12 @@ export class Catalog {
   /** Returns the scope of a virtual server, or the whole catalog for null; undefined: no such server. */
   scope(serverId: string | null): Scope | undefined {
     return serverId === null ? this.all : this.#scopes.get(serverId);
+  }
+
+  /** Was the caller's token revoked, or have the rights of its user changed since the caller was found? */
+  hasLapsed(principal: Principal): boolean {
+    const { jti } = principal;
+    return (jti !== null && this.revokedTokens.has(jti)) || this.people.isOutdated(principal);
   }
 
   /** A registered upstream, enabled or not. */

@@ -29,12 +29,6 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "false",
   ],
   [
-    "REQUIRE_USER_IN_DB",
-    "refuses tokens of users that the database does not have",
-    "the database has no users: a valid token suffices until it is revoked",
-    "false",
-  ],
-  [
     "VALIDATE_TOKEN_ENVIRONMENT EMBED_ENVIRONMENT_IN_TOKENS DERIVE_KEY_PER_ENVIRONMENT",
     "binds tokens to one environment",
     "the claim `env` is not read; give each environment its own JWT_SECRET_KEY",

@@ -89,6 +89,17 @@ export const AUTH_SETTINGS = [
       "1 to 255 characters is always refused.",
   }),
   setting({
+    name: "REQUIRE_USER_IN_DB",
+    kind: bool(),
+    default: "false",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Refuse tokens whose user has no record here, other than PLATFORM_ADMIN_EMAIL. With false, such a token " +
+      "has the rights that its claims say.",
+  }),
+  setting({
     name: "AUTH_ENCRYPTION_SECRET",
     kind: SECRET,
     default: null,

@@ -28,12 +28,11 @@ export class ConnectionToken {
     return this.#principal;
   }
 
-  /** Has the token expired, or was it revoked? */
+  /** Has the token expired, was it revoked, or have the rights of its user changed? */
   get isOver(): boolean {
     const { clock, catalog } = this.#deps;
-    const { expiresAt, jti } = this.#principal;
-    return (expiresAt !== null && expiresAt <= clock.now()) ||
-      (jti !== null && catalog().revokedTokens.has(jti));
+    const { expiresAt } = this.#principal;
+    return (expiresAt !== null && expiresAt <= clock.now()) || catalog().hasLapsed(this.#principal);
   }
 
   /** Takes over a newer token of the client, where each message brings one. */

@@ -176,7 +176,7 @@ export class DuplexSession implements ListListener {
     void this.#respond(said, sender).then((answer) => this.#answer(answer));
   }
 
-  /** Has the connection's token expired, or was it revoked? */
+  /** Has the connection's token expired, was it revoked, or have the rights of its user changed? */
   get hasExpired(): boolean {
     return this.#token.isOver;
   }
@@ -386,7 +386,9 @@ export class DuplexSession implements ListListener {
 
 const CLOSING: Readonly<Record<CloseReason, SluiceError>> = {
   restart: new SluiceError("SHUTTING_DOWN"),
-  expired: new SluiceError("UNAUTHENTICATED", { reason: "the token has expired, or was revoked" }),
+  expired: new SluiceError("UNAUTHENTICATED", {
+    reason: "the token has expired or was revoked, or the rights of its user have changed",
+  }),
   gone: new SluiceError("NOT_FOUND", { what: "Server" }),
 };
 const CALLS_EXCEEDED = new SluiceError("TOO_MANY_CALLS", { limit: MAX_CALLS });

@@ -1,3 +1,4 @@
+import { peopleOf, userOf } from "../../../tests/support/people_rows.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
 import { duplexServer } from "../../../tests/support/duplex_client.ts";
@@ -304,13 +305,31 @@ Deno.test("DuplexSession ends with its token's revocation, unless a message has 
   replaceCatalog(new Catalog({ ...ROWS, revokedTokens: ["bad"] }));
   assertEquals((await busy!.tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
   assertEquals((await renewed!.tell(request(1, "ping"), mine("new")))[0].result, {});
-  sessions.endRevoked();
+  sessions.endLapsed();
   assertEquals([silent, busy, renewed, other].map((client) => client!.closeReasons), [
     ["expired"],
     ["expired"],
     [],
     [],
   ]);
+});
+
+Deno.test("DuplexSession ends when the record of its user changes, comes or goes, and no other", async () => {
+  const { connect, sessions, replaceCatalog } = await duplexServer(ROWS, { a: new FakeUpstream() });
+  const withPeople = (rows: Parameters<typeof peopleOf>[0]) => new Catalog(ROWS, { people: peopleOf(rows) });
+  const first = withPeople({ users: [userOf("ann"), userOf("bob")] });
+  replaceCatalog(first);
+  const clients = ["ann", "bob", "cid"].map((email) =>
+    connect({ principal: first.people.resolve(principal({ subject: email, email })) })
+  );
+  for (const client of clients) await client.initialize();
+  replaceCatalog(withPeople({ users: [userOf("ann"), userOf("bob", { isActive: false })] }));
+  sessions.endLapsed();
+  assertEquals(clients.map(({ closeReasons }) => closeReasons), [[], ["expired"], []]);
+  replaceCatalog(withPeople({ users: [userOf("ann"), userOf("cid")] }));
+  assertEquals((await clients[2].tell(request(1, "ping"))).map(codeOf), ["UNAUTHENTICATED"]);
+  sessions.endLapsed();
+  assertEquals(clients.map(({ closeReasons }) => closeReasons), [[], ["expired"], ["expired"]]);
 });
 
 Deno.test("DuplexSession counts requests one by one among their caller's, and says which are too many", async () => {

@@ -35,8 +35,8 @@ export class DuplexSessions {
     if (this.#isClosing) throw new SluiceError("SHUTTING_DOWN");
   }
 
-  /** Closes sessions whose token was revoked. A timer closes those whose token has expired. */
-  endRevoked(): void {
+  /** Closes sessions of revoked tokens and changed users. A timer closes those whose token has expired. */
+  endLapsed(): void {
     for (const session of this.#sessions) if (session.hasExpired) session.drain("expired");
   }
 

@@ -398,8 +398,8 @@ Deno.test("Listeners end with the token that has opened them, revoked or expired
   ];
   for (const client of [bad, good]) await client.ask("l", "subscriptions/listen", LISTEN_TO_TOOLS);
   replaceCatalog(new Catalog({ ...ROWS, revokedTokens: ["bad"] }));
-  listeners.endOf(new Set(["bad"]));
-  sessions.endRevoked();
+  listeners.endOf(({ jti }) => jti === "bad");
+  sessions.endLapsed();
   assertEquals([bad.sent.slice(1), bad.closeReasons], [[ended("l"), cancelled("l")], ["expired"]]);
   assertEquals([good.sent.length, good.closeReasons], [1, []]);
   await clock.tick(999);

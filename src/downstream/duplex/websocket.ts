@@ -42,7 +42,10 @@ const CLOSE = {
 
 const CLOSE_FRAMES: Readonly<Record<CloseReason, readonly [code: number, reason: string]>> = {
   restart: [CLOSE.serviceRestart, "the gateway restarts; connect again"],
-  expired: [CLOSE.policyViolation, "the token has expired, or was revoked"],
+  expired: [
+    CLOSE.policyViolation,
+    "the token has expired or was revoked, or the rights of its user have changed",
+  ],
   gone: [CLOSE.policyViolation, "the server is not available any more"],
 };
 

@@ -1,4 +1,5 @@
 // A response body of server-sent events.
+import type { Principal } from "../../auth/principal.ts";
 import type { Holding } from "../../base/sharing/client_memory.ts";
 import { encodeSseEvent, SSE_KEEPALIVE } from "../../mcp/sse.ts";
 import { BoundedBody } from "./bounded_body.ts";
@@ -11,9 +12,9 @@ export class EventStream {
   /**
    * @param memory of the caller, for what it leaves unread
    * @param onEnd called once, when either side has ended the stream
-   * @param jti id of the token that opened the stream
+   * @param opener the caller whose request opened the stream; null: a call opened it
    */
-  constructor(memory: Holding, onEnd: () => void = () => {}, readonly jti: string | null = null) {
+  constructor(memory: Holding, onEnd: () => void = () => {}, readonly opener: Principal | null = null) {
     this.#body = new BoundedBody(memory, onEnd);
   }
 

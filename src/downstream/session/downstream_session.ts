@@ -163,7 +163,7 @@ export class DownstreamSession implements CountedSession, ListListener {
    * @param principal of the request
    * @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event
    */
-  listen(lastEventId: string | null, principal: Pick<Principal, "jti" | "expiresAt">): EventStream {
+  listen(lastEventId: string | null, principal: Principal): EventStream {
     const found = lastEventId === null ? { stream: this.#common, seq: null } : this.log.find(lastEventId);
     if (found === null) {
       throw new SluiceError("INVALID_REQUEST", { reason: "the Last-Event-ID is unknown or too old" });
@@ -172,7 +172,7 @@ export class DownstreamSession implements CountedSession, ListListener {
     const carrier = new EventStream(this.#memory.hold(this.owner), () => {
       unwatch();
       stream.drop(carrier);
-    }, principal.jti);
+    }, principal);
     const unwatch = this.#expiry.watch(principal, () => carrier.close());
     stream.carryOn(carrier, seq);
     return carrier;

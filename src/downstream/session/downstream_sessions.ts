@@ -203,10 +203,10 @@ export class DownstreamSessions {
     for (const session of this.#sessions.values()) session.stopListening(RESTART_RETRY_MS);
   }
 
-  /** Ends the GET streams that these tokens opened. Calls under way are completed. */
-  endStreamsOf(revoked: ReadonlySet<string>): void {
+  /** Ends the GET streams of these callers. Calls under way are completed. */
+  endStreamsOf(hasLapsed: (principal: Principal) => boolean): void {
     for (const { log } of this.#sessions.values()) {
-      log.closeCarriers(({ jti }) => jti !== null && revoked.has(jti));
+      log.closeCarriers(({ opener }) => opener !== null && hasLapsed(opener));
     }
   }
 

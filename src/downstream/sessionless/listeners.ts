@@ -196,12 +196,9 @@ export class Listeners {
     for (const listener of [...this.#open]) listener.end();
   }
 
-  /** Ends the listeners that these tokens opened. */
-  endOf(revoked: ReadonlySet<string>): void {
-    for (const listener of [...this.#open]) {
-      const { jti } = listener.principal;
-      if (jti !== null && revoked.has(jti)) listener.end();
-    }
+  /** Ends the listeners of these callers. */
+  endOf(hasLapsed: (principal: Principal) => boolean): void {
+    for (const listener of [...this.#open]) if (hasLapsed(listener.principal)) listener.end();
   }
 }
 

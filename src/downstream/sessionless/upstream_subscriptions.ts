@@ -76,7 +76,7 @@ export class UpstreamSubscriptions {
 
   /** @returns null for an unknown task, and for another caller's. @throws {SluiceError} FORBIDDEN */
   findTask(call: CallContext, id: string): Watched | null {
-    requirePermission(call.principal, "tools.execute");
+    requirePermission(call.principal, "tools.execute", call.scope.server?.id);
     const task = findTask(this.#taskIds, call, id);
     // An upstream that returned to a revision with sessions does not report tasks of this one.
     if (task === null || !spokenRevisions(task.gateway).stateless) return null;

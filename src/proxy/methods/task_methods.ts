@@ -70,7 +70,7 @@ async function askAboutTask(
   call: CallContext,
   { method, params, text }: RequestMessage,
 ): Promise<RpcAnswer> {
-  requirePermission(call.principal, "tools.execute");
+  requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   if (call.revision === STATELESS_REVISION) requireTasksExtension(call.clientCapabilities);
   const given = isObject(params) ? params.taskId : undefined;
   if (typeof given !== "string") {

@@ -53,7 +53,7 @@ export async function listTasks(
   call: CallContext,
   { params }: RequestMessage,
 ): Promise<RpcAnswer> {
-  requirePermission(call.principal, "tools.execute");
+  requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   const gateways = visibleGateways(call.scope.tools, call.principal).filter(listsTasks);
   const progress = progressOf(cursors, call, isObject(params) ? params.cursor ?? undefined : undefined);
   const asked = gateways.filter(({ id }) => progress === null || progress.has(id));

@@ -78,7 +78,7 @@ function send(
   tool: Entry<ToolRow>,
   { text, args }: { readonly text: string; readonly args: unknown },
 ): Promise<RpcAnswer> {
-  requirePermission(call.principal, "tools.execute");
+  requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   const deadline = deadlineOf(tool.row, caller.toolDeadline);
   const paramHeaders = paramHeadersFor(tool, args);
   const { wrapsResults } = tool;

@@ -228,6 +228,9 @@ function principalOf(token: ForwardedCall["token"]): Principal {
     permissions: [],
     expiresAt: null,
     jti: null,
+    issuedAt: null,
+    isLogin: false,
+    grants: null,
   };
 }
 

@@ -247,7 +247,7 @@ export async function createApp(
   listAnnouncer.add(sessions);
   catalog.onChange((_before, after) => {
     sessions.review(after, upstreams);
-    maintenance.endRevokedStreams();
+    maintenance.endLapsedStreams();
     conflicts?.update(after);
     leaderJobs?.upstreamsChanged();
   });

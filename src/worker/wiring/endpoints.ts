@@ -149,6 +149,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     verify: verifierOf(config, secrets),
     clock,
     revoked: () => catalog.now.revokedTokens,
+    people: () => catalog.now.people,
   });
   const originGuard = new OriginGuard({
     allowedOrigins: config.allowedOrigins,

@@ -24,6 +24,7 @@ import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts"
 import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_subscriptions.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { Callers } from "../../auth/callers.ts";
+import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
@@ -178,9 +179,13 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   });
   let applyUpstreams = () => {};
   const catalog = await LiveCatalog.open({
-    read: async () => {
-      const rows = await registry.readCatalog();
-      const read = new Catalog(rows, { naming: config.mcpNaming, revisions: config.mcpRevisions });
+    read: async (former) => {
+      const rows = await registry.readCatalog(former?.people.version);
+      const people = rows.people === null ? former?.people : new People(rows.people, {
+        platformAdminEmail: config.platformAdminEmail,
+        requireUser: config.requireUserInDb,
+      });
+      const read = new Catalog(rows, { naming: config.mcpNaming, revisions: config.mcpRevisions, people });
       applyUpstreams = await upstreams.prepare(rows.gateways);
       return read;
     },

@@ -1,4 +1,5 @@
-// Periodic maintenance of a worker: ends idle sessions, keeps streams alive, ends the streams of revoked tokens.
+// Periodic maintenance of a worker: ends idle sessions, keeps streams alive, ends the streams of callers whose rights have lapsed.
+import type { Principal } from "../../auth/principal.ts";
 import type { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
 import type { DuplexSessions } from "../../downstream/duplex/duplex_sessions.ts";
@@ -35,14 +36,14 @@ export class Maintenance {
     ];
   }
 
-  /** Ends the streams and channels that revoked tokens have opened. */
-  endRevokedStreams(): void {
+  /** Ends the streams and channels of revoked tokens, and of users whose rights have changed: clients open them again. */
+  endLapsedStreams(): void {
     const { catalog, sessions, listeners, duplex } = this.#deps;
-    const revoked = catalog.now.revokedTokens;
-    if (revoked.size === 0) return;
-    sessions.endStreamsOf(revoked);
-    listeners.endOf(revoked);
-    duplex.endRevoked();
+    const { now } = catalog;
+    const hasLapsed = (principal: Principal) => now.hasLapsed(principal);
+    sessions.endStreamsOf(hasLapsed);
+    listeners.endOf(hasLapsed);
+    duplex.endLapsed();
   }
 
   close(): void {
@@ -57,7 +58,7 @@ export class Maintenance {
   #keepAlive(): void {
     const { sessions, listeners, legacySse } = this.#deps;
     // A request that was admitted before its token was revoked may have opened its stream afterwards.
-    this.endRevokedStreams();
+    this.endLapsedStreams();
     sessions.keepStreamsAlive();
     listeners.keepAlive();
     legacySse.keepStreamsAlive();

@@ -1,0 +1,177 @@
+// Who may do what, in memory: the users, teams and roles of the database, as one immutable snapshot. A caller with a user record has
+// what the record's roles grant, and the token only narrows that. A caller without a record has the rights of its token, so that
+// tokens of `sluice token` and of other issuers need no records.
+import { SluiceError } from "../base/errors.ts";
+import type { PeopleRows, StandingRow } from "../store/people/person_rows.ts";
+import { BUILT_IN_ROLES, EVERY_PERMISSION, type RoleScope } from "./permission_table.ts";
+import type { Grants, Principal, ScopedGrant } from "./principal.ts";
+
+export interface PeopleOptions {
+  /** This user is always an administrator (PLATFORM_ADMIN_EMAIL). */
+  readonly platformAdminEmail: string;
+  /** Tokens of callers without a user record are refused (REQUIRE_USER_IN_DB). */
+  readonly requireUser: boolean;
+}
+
+interface Person {
+  readonly row: StandingRow;
+  readonly memberships: PeopleRows["members"][number][];
+  readonly assignments: PeopleRows["assignments"][number][];
+  /** Made when the person first calls. */
+  rights?: Rights;
+}
+
+/** What the records grant, before a token narrows it. */
+interface Rights extends Grants {
+  readonly isAdmin: boolean;
+  readonly teams: readonly string[];
+}
+
+/** Every user has this role everywhere, as in ContextForge (DEFAULT_USER_ROLE). */
+const ROLE_OF_USERS = BUILT_IN_ROLES.platform_viewer;
+
+/** Members of a team have these roles in it, as in ContextForge (DEFAULT_TEAM_OWNER_ROLE, DEFAULT_TEAM_MEMBER_ROLE). */
+const ROLE_OF_MEMBERS = { owner: BUILT_IN_ROLES.team_admin, member: BUILT_IN_ROLES.viewer } as const;
+
+export class People {
+  readonly version: number;
+  readonly #options: PeopleOptions;
+  readonly #byEmail = new Map<string, Person>();
+  readonly #byId = new Map<string, Person>();
+  readonly #customRoles: ReadonlyMap<string, readonly string[]>;
+
+  constructor({ version, users, members, roles, assignments }: PeopleRows, options: PeopleOptions) {
+    this.version = version;
+    this.#options = options;
+    this.#customRoles = new Map(roles.map(({ id, permissions }) => [id, permissions]));
+    for (const row of users) {
+      const person: Person = { row, memberships: [], assignments: [] };
+      this.#byEmail.set(row.email, person);
+      this.#byId.set(row.id, person);
+    }
+    for (const member of members) this.#byId.get(member.userId)?.memberships.push(member);
+    for (const assignment of assignments) this.#byId.get(assignment.userId)?.assignments.push(assignment);
+  }
+
+  /**
+   * The caller of a verified token, with what its user record grants.
+   * @throws {SluiceError} UNAUTHENTICATED if the user is not active, was logged out everywhere, or has no record but needs one
+   */
+  resolve(verified: Principal): Principal {
+    const person = this.#personOf(verified);
+    if (person === undefined) {
+      if (!this.#needsRecord(verified)) return verified;
+      throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
+    }
+    const { email, isActive, tokensValidFrom } = person.row;
+    if (!isActive) throw refused("the token's user is deactivated");
+    if (tokensValidFrom !== null && (verified.issuedAt ?? 0) < tokensValidFrom) {
+      throw refused("the token is older than the user's last change of password or logout; log in again");
+    }
+    const { teams: memberOf, inTeams, ...rights } = this.#rightsOf(person);
+    const isAdmin = rights.isAdmin || email === this.#options.platformAdminEmail.toLowerCase();
+    const teams = teamsOf(verified, memberOf, isAdmin);
+    const { everywhere, onServers, standing } = rights;
+    const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, standing };
+    return { ...verified, subject: email, email, isAdmin, teams, grants };
+  }
+
+  /** Has the caller's record changed since it was resolved, or has the caller a record now? The operator has no token, and no record. */
+  isOutdated(principal: Principal): boolean {
+    if (principal.kind === "anonymous" || principal.issuer === null) return false;
+    const person = this.#personOf(principal);
+    const standing = person === undefined ? null : this.#rightsOf(person).standing;
+    if (standing !== (principal.grants?.standing ?? null)) return true;
+    return person === undefined && this.#needsRecord(principal);
+  }
+
+  #needsRecord({ kind, subject }: Principal): boolean {
+    return kind === "user" && this.#options.requireUser && subject !== this.#options.platformAdminEmail;
+  }
+
+  /** ContextForge's login tokens have the user's id as their subject. */
+  #personOf({ kind, email, subject }: Principal): Person | undefined {
+    if (kind === "anonymous") return undefined;
+    return this.#byEmail.get(email.toLowerCase()) ?? this.#byId.get(subject.replaceAll("-", ""));
+  }
+
+  #rightsOf(person: Person): Rights {
+    return person.rights ??= this.#makeRights(person);
+  }
+
+  #makeRights({ row, memberships, assignments }: Person): Rights {
+    const granted = (scope: RoleScope, scopeId = "") =>
+      assignments.filter((each) => each.scope === scope && each.scopeId === scopeId)
+        .flatMap(({ roleId }) => this.#permissionsOf(roleId));
+    const everywhere = distinct([...ROLE_OF_USERS.permissions, ...granted("global")]);
+    // A role in a team counts as long as its holder is a member.
+    const inTeams = grouped(memberships.map(({ teamId, role }) => [
+      teamId,
+      distinct([...ROLE_OF_MEMBERS[role].permissions, ...granted("team", teamId)]),
+    ]));
+    const servers = assignments.filter(({ scope }) => scope === "server").map(({ scopeId }) => scopeId);
+    const onServers = grouped(distinct(servers).map((id) => [id, distinct(granted("server", id))]));
+    const isAdmin = row.isAdmin || everywhere.includes(EVERY_PERMISSION);
+    const standing = JSON.stringify([
+      row.isActive,
+      row.tokensValidFrom,
+      isAdmin,
+      everywhere,
+      inTeams,
+      onServers,
+    ]);
+    return {
+      isAdmin,
+      teams: memberships.map(({ teamId }) => teamId),
+      everywhere,
+      inTeams,
+      onServers,
+      standing,
+    };
+  }
+
+  /** An assignment of a role that is gone grants nothing. */
+  #permissionsOf(roleId: string): readonly string[] {
+    return isBuiltIn(roleId) ? BUILT_IN_ROLES[roleId].permissions : this.#customRoles.get(roleId) ?? [];
+  }
+}
+
+/** For a gateway whose database has no users. */
+export const NOBODY = new People(
+  { version: 0, users: [], members: [], roles: [], assignments: [] },
+  { platformAdminEmail: "", requireUser: false },
+);
+
+/** The teams whose entries the caller sees: those of the token, as far as the user is a member of them. */
+function teamsOf(
+  { isLogin, teams }: Principal,
+  memberOf: readonly string[],
+  isAdmin: boolean,
+): readonly string[] | null {
+  if (isAdmin) return isLogin ? null : teams;
+  return isLogin ? memberOf : memberOf.filter((id) => teams?.includes(id) === true);
+}
+
+/** One grant for each list of permissions: most members of many teams have the same role in most of them. */
+function grouped(grants: readonly (readonly [id: string, permissions: readonly string[]])[]): ScopedGrant[] {
+  const groups = Map.groupBy(grants, ([, permissions]) => JSON.stringify(permissions));
+  return [...groups.values()].map((same) => ({ ids: same.map(([id]) => id), permissions: same[0][1] }));
+}
+
+function within(grants: readonly ScopedGrant[], teams: readonly string[]): ScopedGrant[] {
+  return grants
+    .map(({ ids, permissions }) => ({ ids: ids.filter((id) => teams.includes(id)), permissions }))
+    .filter(({ ids }) => ids.length > 0);
+}
+
+function isBuiltIn(roleId: string): roleId is keyof typeof BUILT_IN_ROLES {
+  return Object.hasOwn(BUILT_IN_ROLES, roleId);
+}
+
+function distinct(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
+
+function refused(reason: string): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason, token: "invalid" });
+}

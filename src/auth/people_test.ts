@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { principal } from "../../tests/support/fakes.ts";
+import { grantOf, memberOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
+import { SluiceError } from "../base/errors.ts";
+import { ANONYMOUS } from "./authenticate.ts";
+import { operatorOf, type Principal } from "./principal.ts";
+import { requireChange, requirePermission } from "./rbac.ts";
+
+const tokenOf = (email: string, given: Partial<Principal> = {}) =>
+  principal({ subject: email, email, ...given });
+
+function may(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    assertEquals(error instanceof SluiceError && error.code, "FORBIDDEN");
+    return false;
+  }
+}
+
+Deno.test("People.resolve() leaves a caller without a record as its token says", () => {
+  const people = peopleOf({ users: [userOf("ann@x")] });
+  for (const given of [{}, { isAdmin: true, teams: null }, { teams: ["t1"], permissions: ["tools.read"] }]) {
+    const token = tokenOf("bob@x", given);
+    assertEquals(people.resolve(token), token);
+  }
+  assertEquals(people.resolve(ANONYMOUS), ANONYMOUS);
+});
+
+Deno.test("People.resolve() with REQUIRE_USER_IN_DB refuses callers without a record, other than the platform's administrator", () => {
+  const people = peopleOf({ users: [userOf("ann@x")] }, { requireUser: true });
+  assertThrows(() => people.resolve(tokenOf("bob@x", { isAdmin: true })), SluiceError, "REQUIRE_USER_IN_DB");
+  assertThrows(
+    () => people.resolve(tokenOf("bob@x", { email: "root@x" })),
+    SluiceError,
+    "REQUIRE_USER_IN_DB",
+  );
+  assertEquals(people.resolve(tokenOf("root@x")).subject, "root@x");
+  assertEquals(people.resolve(ANONYMOUS), ANONYMOUS);
+  assert(people.resolve(tokenOf("ann@x")).grants !== null);
+});
+
+Deno.test("People.resolve() takes administration from the record, never from the token", () => {
+  const users = [userOf("ann@x"), userOf("ada@x", { isAdmin: true }), userOf("pat@x"), userOf("root@x")];
+  const people = peopleOf({ users, assignments: [grantOf("pat@x", "platform_admin")] });
+  const isAdmin = (email: string, claim: boolean) =>
+    people.resolve(tokenOf(email, { isAdmin: claim })).isAdmin;
+  assertEquals(["ann@x", "ada@x", "pat@x", "root@x"].map((email) => isAdmin(email, true)), [
+    false,
+    true,
+    true,
+    true,
+  ]);
+  assertEquals(["ann@x", "ada@x", "pat@x", "root@x"].map((email) => isAdmin(email, false)), [
+    false,
+    true,
+    true,
+    true,
+  ]);
+});
+
+Deno.test("People.resolve() finds the person of ContextForge's tokens, whose subject is an id", () => {
+  const id = "0123456789abcdef0123456789abcdef";
+  const people = peopleOf({ users: [userOf("ann@x", { id })] });
+  const uuid = "01234567-89ab-cdef-0123-456789abcdef";
+  for (const token of [tokenOf(uuid), principal({ subject: uuid, email: "Ann@X" })]) {
+    const { subject, email } = people.resolve(token);
+    assertEquals([subject, email], ["ann@x", "ann@x"]);
+  }
+});
+
+Deno.test("People.resolve() refuses a user who is not active, and tokens from before a change of password", () => {
+  const people = peopleOf({
+    users: [userOf("off@x", { isActive: false }), userOf("new@x", { tokensValidFrom: 1_000 })],
+  });
+  assertThrows(() => people.resolve(tokenOf("off@x", { isAdmin: true })), SluiceError, "deactivated");
+  for (const issuedAt of [null, 999]) {
+    assertThrows(() => people.resolve(tokenOf("new@x", { issuedAt })), SluiceError, "log in again");
+  }
+  assertEquals(people.resolve(tokenOf("new@x", { issuedAt: 1_000 })).email, "new@x");
+});
+
+Deno.test("People.resolve() lets a token's teams narrow the memberships, and a login have all of them", () => {
+  const people = peopleOf({
+    users: [userOf("ann@x"), userOf("ada@x", { isAdmin: true })],
+    members: [memberOf("t1", "ann@x"), memberOf("t2", "ann@x", "owner")],
+  });
+  const teams = (email: string, given: Partial<Principal>) => people.resolve(tokenOf(email, given)).teams;
+  assertEquals(teams("ann@x", { teams: [] }), []);
+  assertEquals(teams("ann@x", { teams: null }), []);
+  assertEquals(teams("ann@x", { teams: null, isAdmin: true }), []);
+  assertEquals(teams("ann@x", { teams: ["t2", "t3"] }), ["t2"]);
+  assertEquals(teams("ann@x", { isLogin: true }), ["t1", "t2"]);
+  assertEquals(teams("ada@x", { teams: null }), null);
+  assertEquals(teams("ada@x", { teams: [] }), []);
+  assertEquals(teams("ada@x", { isLogin: true }), null);
+});
+
+Deno.test("Roles grant everywhere, in a team of the token, or on a virtual server", () => {
+  const people = peopleOf({
+    users: ["none", "member", "owner", "dev", "former", "guest", "custom"].map((name) => userOf(`${name}@x`)),
+    members: [memberOf("t1", "member@x"), memberOf("t1", "owner@x", "owner"), memberOf("t1", "dev@x")],
+    roles: [{ id: "r1", permissions: ["servers.update"] }],
+    assignments: [
+      grantOf("dev@x", "developer", "team", "t1"),
+      grantOf("former@x", "developer", "team", "t1"),
+      grantOf("guest@x", "viewer", "server", "s1"),
+      grantOf("custom@x", "r1"),
+      grantOf("custom@x", "gone"),
+    ],
+  });
+  const caller = (name: string, teams: readonly string[] = ["t1"]) =>
+    people.resolve(tokenOf(`${name}@x`, { teams }));
+  const who = (ask: (name: string) => boolean) =>
+    ["none", "member", "owner", "dev", "former", "guest", "custom"].filter(ask);
+  const needs = (
+    name: string,
+    ...rest: [permission: "tools.read" | "tools.execute" | "tools.update", server?: string]
+  ) => may(() => requirePermission(caller(name), ...rest));
+  assertEquals(who((name) => needs(name, "tools.read")).length, 7);
+  assertEquals(who((name) => needs(name, "tools.execute")), ["member", "owner", "dev"]);
+  assertEquals(who((name) => needs(name, "tools.execute", "s1")), ["member", "owner", "dev", "guest"]);
+  assertEquals(who((name) => needs(name, "tools.update")), ["owner", "dev"]);
+  // A token that leaves the team out leaves out what the team's roles grant.
+  assertEquals(may(() => requirePermission(caller("dev", []), "tools.update")), false);
+
+  const row = { id: "s1", visibility: "public", teamId: "t1", ownerEmail: "member@x" } as const;
+  const changes = (name: string, given: Partial<{ id: string; teamId: string | null }>) =>
+    may(() => requireChange(caller(name), "servers.update", { ...row, ...given }));
+  assertEquals(who((name) => changes(name, {})), ["member", "owner", "dev", "custom"]);
+  assertEquals(who((name) => changes(name, { teamId: "t2" })), ["member", "custom"]);
+  assertEquals(who((name) => changes(name, { teamId: null })), ["member", "custom"]);
+});
+
+Deno.test("People.isOutdated() tells callers whose record came, went or changed from all others", () => {
+  const before = peopleOf({ users: [userOf("ann@x"), userOf("bob@x")], members: [memberOf("t1", "ann@x")] });
+  const [ann, bob] = ["ann@x", "bob@x"].map((email) => before.resolve(tokenOf(email, { teams: ["t1"] })));
+  const cid = before.resolve(tokenOf("cid@x"));
+  const outdated = (after: Parameters<typeof peopleOf>[0], options = {}) =>
+    [ann, bob, cid, ANONYMOUS, operatorOf("ann@x")].map((each) => peopleOf(after, options).isOutdated(each));
+  const users = [userOf("ann@x"), userOf("bob@x")];
+  const members = [memberOf("t1", "ann@x")];
+  assertEquals(outdated({ users, members }), [false, false, false, false, false]);
+  assertEquals(outdated({ users, members: [] }), [true, false, false, false, false]);
+  assertEquals(outdated({ users: [users[0], userOf("bob@x", { isActive: false })], members }), [
+    ...[false, true, false, false, false],
+  ]);
+  assertEquals(outdated({ users: [users[0]], members }), [false, true, false, false, false]);
+  assertEquals(outdated({ users: [...users, userOf("cid@x")], members }), [false, false, true, false, false]);
+  assertEquals(outdated({ users, members }, { requireUser: true }), [false, false, true, false, false]);
+});
+
+Deno.test("A caller with many roles in many teams stays small", () => {
+  const teams = Array.from({ length: 50 }, (_, i) => `team-${i}-0123456789abcdef01234567`);
+  const people = peopleOf({ users: [userOf("ann@x")], members: teams.map((id) => memberOf(id, "ann@x")) });
+  const text = JSON.stringify(people.resolve(tokenOf("ann@x", { isLogin: true })));
+  assert(text.length < 16_384, String(text.length));
+});

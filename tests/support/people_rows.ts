@@ -1,0 +1,27 @@
+// Users, teams and roles in memory for tests; a test names only what matters to it.
+import { People, type PeopleOptions } from "../../src/auth/people.ts";
+import type { PeopleRows, StandingRow } from "../../src/store/people/person_rows.ts";
+
+export function peopleOf(rows: Partial<PeopleRows>, options: Partial<PeopleOptions> = {}): People {
+  return new People(
+    { version: 1, users: [], members: [], roles: [], assignments: [], ...rows },
+    { platformAdminEmail: "root@x", requireUser: false, ...options },
+  );
+}
+
+export function userOf(email: string, given: Partial<StandingRow> = {}): StandingRow {
+  return { id: `id-${email}`, email, isAdmin: false, isActive: true, tokensValidFrom: null, ...given };
+}
+
+export function memberOf(teamId: string, email: string, role: "owner" | "member" = "member") {
+  return { teamId, userId: `id-${email}`, role };
+}
+
+export function grantOf(
+  email: string,
+  roleId: string,
+  scope: "global" | "team" | "server" = "global",
+  scopeId = "",
+) {
+  return { userId: `id-${email}`, roleId, scope, scopeId };
+}
