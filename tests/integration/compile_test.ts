@@ -36,6 +36,11 @@ Deno.test("The compiled program serves, mints tokens, registers an upstream and 
     );
   });
 
+  await t.step("help has the manual", async () => {
+    const { code, stdout } = await new Deno.Command(program, { args: ["help", "tokens"], cwd }).output();
+    assertEquals([code, new TextDecoder().decode(stdout).startsWith("TOKENS\n\n")], [0, true]);
+  });
+
   await t.step("serve --demo, token, /rpc", async () => {
     await using sluice = await Sluice.start({ program, cwd, args: ["--demo"], env: { JWT_SECRET_KEY: "" } });
     const minted = await new Deno.Command(program, { args: ["token", "--admin", "--exp", "5"], cwd })

@@ -1,7 +1,7 @@
 // Runs the command blocks of a page as its reader would, in an empty folder with the program on the PATH.
 
-import { PERMISSION_FLAGS } from "../../scripts/permission_flags.ts";
 import { ChildOutput } from "./child_output.ts";
+import { FROM_SOURCE, shellWords } from "./cli.ts";
 import { freePort } from "./free_port.ts";
 import type { CommandBlock } from "./manual_blocks.ts";
 import { missingLine, missingMember } from "./shape.ts";
@@ -175,18 +175,7 @@ async function stop({ child }: Server): Promise<void> {
 /** The program from source, or the executable that SLUICE_EXECUTABLE names. */
 function sluiceScript(): string {
   const executable = Deno.env.get("SLUICE_EXECUTABLE");
-  const words = executable === undefined
-    ? [
-      Deno.execPath(),
-      "run",
-      ...PERMISSION_FLAGS,
-      "--quiet",
-      "--config",
-      `${ROOT}deno.json`,
-      `${ROOT}src/main.ts`,
-    ]
-    : [executable];
-  return `#!/bin/sh\nexec ${words.map((word) => `'${word}'`).join(" ")} "$@"\n`;
+  return `#!/bin/sh\nexec ${shellWords(...executable === undefined ? FROM_SOURCE : [executable])} "$@"\n`;
 }
 
 /** `npx` without a registry: the programs of tests/programs, in whatever version. */

@@ -57,10 +57,16 @@ export function table(rows: ReadonlyArray<readonly [left: string, right: string]
   );
 }
 
-/** `text` in lines of at most `columns`, broken between words; a no-break space holds two words together. */
+/**
+ * `text` in lines of at most `columns`, broken between words; a no-break space holds two words together. A word that is longer than
+ * a line is broken.
+ */
 export function wrapped(text: string, columns: number): string[] {
   const lines = [""];
-  for (const word of text.split(" ")) {
+  const parts = new RegExp(`.{1,${columns}}`, "gu");
+  for (
+    const word of text.split(" ").flatMap((whole) => whole.length > columns ? whole.match(parts)! : [whole])
+  ) {
     const line = lines.at(-1)!;
     if (line === "") lines[lines.length - 1] = word;
     else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;

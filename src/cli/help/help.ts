@@ -105,10 +105,12 @@ function excerpt(text: string, [word]: readonly string[], columns: number): stri
 
 function terminalStyle(): TerminalStyle {
   const isTerminal = Deno.stdout.isTerminal();
-  const columns = isTerminal
-    ? Math.max(FEWEST_COLUMNS, Math.min(COLUMNS, Deno.consoleSize().columns))
-    : COLUMNS;
-  return { columns, bold: isTerminal && !Deno.noColor ? (text) => `\x1b[1m${text}\x1b[22m` : (text) => text };
+  // A terminal that does not know its size says 0.
+  const columns = isTerminal && Deno.consoleSize().columns || COLUMNS;
+  return {
+    columns: Math.max(FEWEST_COLUMNS, Math.min(COLUMNS, columns)),
+    bold: isTerminal && !Deno.noColor ? (text) => `\x1b[1m${text}\x1b[22m` : (text) => text,
+  };
 }
 
 function isCommand(word: string): word is CommandName {

@@ -71,7 +71,12 @@ Deno.test("pageText() shows a table in columns if it fits, else as a paragraph f
       "  y  two",
     ],
   );
-  const long = "A_NAME_THAT_IS_LONG_FOR_SUCH_A_TERMINAL";
+  assertEquals(shown(`| a | b |\n|---|---|\n| x | ${"y".repeat(40)} |`), [
+    "  *x*",
+    `    ${"y".repeat(36)}`,
+    "    yyyy",
+  ]);
+  const long = "A_NAME_THAT_IS_LONG_FOR_A_TERMINAL";
   assertEquals(
     shown(`| setting | default | what |\n|---|---|---|\n| \`${long}\` | \`1\` | a text |\n| b | | two |`),
     [

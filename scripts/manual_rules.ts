@@ -1,0 +1,185 @@
+// The rules for README.md and the pages of the manual: what they name exists, links resolve, they fit a terminal and read well.
+
+import type { Token, Tokens } from "marked";
+import { ROUTES } from "../src/admin/routes.ts";
+import { ERRORS } from "../src/base/errors.ts";
+import { pageText } from "../src/cli/help/page_text.ts";
+import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
+import { SETTINGS } from "../src/config/schema.ts";
+import { type Page, parsePage, plainText } from "../src/help/page.ts";
+import { METRICS } from "../src/telemetry/metric_table.ts";
+
+/** Variables and words of other programs. */
+const FOREIGN_NAMES: ReadonlySet<string> = new Set([
+  ...[
+    "SLUICE_TOKEN",
+    "TOKEN",
+    "NO_COLOR",
+    "PAGER",
+    "HOME",
+    "PATH",
+    "TMPDIR",
+    "DENO_CERT",
+    "DENO_DIR",
+    "NODE_EXTRA_CA_CERTS",
+  ],
+  ...[
+    "BASH_ENV",
+    "NODE_OPTIONS",
+    "PGPASSWORD",
+    "CLIENT_IDLE_TIMEOUT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+  ],
+]);
+
+/** Paths beside the routes of the REST API. */
+const ENDPOINTS: readonly string[] = [
+  ...["/", "/rpc", "/mcp", "/sse", "/message", "/ws", "/metrics", "/metrics/prometheus", "/internal/forward"],
+  ...["/servers/{id}/mcp", "/servers/{id}/sse", "/servers/{id}/message", "/servers/{id}/ws"],
+  ...["/admin/mcp-pool/metrics", "/admin/mcp-pool/sessions", "/openapi.json", "/docs"],
+];
+
+/** Routes of ContextForge that a page names as missing here. */
+const FOREIGN_ROUTES: ReadonlySet<string> = new Set(["POST /tokens"]);
+
+/** Flags of other programs that a page may name. */
+const FOREIGN_FLAGS =
+  /^--(allow-\w+|without|network|name|rm|build-arg|header|transport|method|cli|volume|env-file|requirements)$/;
+
+/** Code stands four columns in: what is longer would be broken by a terminal of 80 columns. */
+export const CODE_COLUMNS = 76;
+const COLUMNS = 80;
+export const WORDS_PER_SENTENCE = 25;
+
+/** Every token of a page, nested ones among them. */
+export function tokensOf(page: Page): Token[] {
+  const walk = (token: Token): Token[] => {
+    const { tokens = [] } = token as { tokens?: Token[] };
+    const { items = [] } = token as Partial<Tokens.List>;
+    const { header = [], rows = [] } = token as Partial<Tokens.Table>;
+    const cells = [...header, ...rows.flat()].flatMap((cell) => cell.tokens);
+    return [token, ...[...tokens, ...items, ...cells].flatMap(walk)];
+  };
+  return page.blocks.flatMap(walk);
+}
+
+/** Texts in backticks that look like a setting or an error code, and are none. */
+export function unknownNames(page: Page): string[] {
+  const known = new Set([
+    ...SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
+    ...Object.keys(ERRORS),
+    ...FOREIGN_NAMES,
+  ]);
+  const isKnown = (name: string) =>
+    known.has(name) || name.endsWith("_") && [...known].some((each) => each.startsWith(name));
+  return codeSpans(page)
+    .flatMap((text) => /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)(?:[=*…].*)?$/.exec(text)?.[1] ?? [])
+    .filter((name) => !isKnown(name));
+}
+
+/** `sluice_…` anywhere that is no metric, nor the beginning of one. */
+export function unknownMetrics(markdown: string): string[] {
+  const names = Object.keys(METRICS);
+  return [...markdown.matchAll(/\bsluice_[a-z_]+/g)].map(([name]) => name)
+    .filter((name) => !names.some((known) => known === name || name.endsWith("_") && known.startsWith(name)));
+}
+
+/** Texts in backticks such as `GET /path` that the gateway does not have. */
+export function unknownRoutes(page: Page): string[] {
+  const shape = (path: string) =>
+    path.replace(/^\/v1(?=\/)/, "").replaceAll(/\{[^}]*\}|…/g, "{}").replace(/(?<=.)\/$/, "");
+  const known = new Map<string, string[]>(ENDPOINTS.map((path) => [shape(path), []]));
+  for (const { method, path } of ROUTES) known.set(shape(path), [...known.get(shape(path)) ?? [], method]);
+  return codeSpans(page).filter((text) => {
+    const [, methods, path] =
+      /^((?:(?:GET|HEAD|POST|PUT|PATCH|DELETE)(?:, )?)+) (\/[^?[\s]*)(?:\[?\?\S*)?$/.exec(text) ?? [];
+    if (path === undefined || FOREIGN_ROUTES.has(text)) return false;
+    const allowed = known.get(shape(path));
+    if (allowed === undefined) return true;
+    return allowed.length > 0 &&
+      methods!.split(", ").some((method) => method !== "HEAD" && !allowed.includes(method));
+  });
+}
+
+/** Commands `sluice …` that the program does not have, or whose flags it does not have; bare flags that no command has. */
+export function unknownCommands(page: Page): string[] {
+  const lines = tokensOf(page).filter((token): token is Tokens.Code =>
+    token.type === "code" && token.lang === "sh"
+  )
+    .flatMap(({ text }) => text.replaceAll("\\\n", " ").split("\n"));
+  const invocations = [...codeSpans(page), ...lines].flatMap((text) =>
+    [...text.matchAll(/(?<![\w./-])sluice ((?:[^|;&)>"`]|\$\{)*)/g)].map(([, words]) => words!.trim())
+  );
+  const flags = new Set(Object.values<Command>(COMMANDS).flatMap((command) => Object.keys(command.flags)));
+  return [
+    ...invocations.filter((words) => !isInvocation(words.split(/\s+/))).map((words) => `sluice ${words}`),
+    ...codeSpans(page).flatMap((text) => /^(--[a-z][\w-]*)(?:[ =].*)?$/.exec(text)?.[1] ?? [])
+      .filter((flag) =>
+        !flags.has(flag.slice(2)) && !FOREIGN_FLAGS.test(flag) && !/^--(help|version)$/.test(flag)
+      ),
+  ];
+}
+
+function isInvocation(words: readonly string[]): boolean {
+  const [first = "", second = ""] = words;
+  if (/^(--help|-h|--version|COMMAND)$/.test(first)) return true;
+  const name = Object.hasOwn(COMMANDS, `${first} ${second}`) ? `${first} ${second}` : first;
+  if (!Object.hasOwn(COMMANDS, name)) return false;
+  const { flags }: Command = COMMANDS[name as keyof typeof COMMANDS];
+  return words.filter((word) => word.startsWith("--"))
+    .every((word) => word === "--help" || Object.hasOwn(flags, word.slice(2).split("=")[0]!));
+}
+
+/** Links within the repository whose file or heading is not there. @param read the text of a file; null: no such file */
+export function brokenLinks(path: string, page: Page, read: (path: string) => string | null): string[] {
+  return tokensOf(page).filter((token): token is Tokens.Link => token.type === "link").map(({ href }) => href)
+    .filter((href) => {
+      if (/^\w+:/.test(href)) return false;
+      const [file, anchor] = href.split("#") as [string, string | undefined];
+      const target = file === "" ? path : new URL(file, `file:///${path}`).pathname.slice(1);
+      const text = read(target);
+      if (text === null) return true;
+      return anchor !== undefined && !parsePage(text).headings.some(({ slug }) => slug === anchor);
+    });
+}
+
+/** Lines that a terminal of 80 columns would break, as `sluice help` shows them; HTML, which it would not show. */
+export function unfitLines(page: Page): string[] {
+  const shown = pageText("topic", page.blocks, { columns: COLUMNS, bold: (text) => text });
+  const html = tokensOf(page).filter(({ type, raw }) => type === "html" && !/^<!--.*-->\s*$/s.test(raw));
+  return [...shown.split("\n").filter((line) => line.length > COLUMNS), ...html.map(({ raw }) => raw.trim())];
+}
+
+/** The average length of the sentences in paragraphs and lists, in words. */
+export function wordsPerSentence(page: Page): number {
+  const texts = tokensOf(page).filter(({ type }) => type === "paragraph" || type === "text")
+    .map((token) => (token as Tokens.Text).tokens).filter((tokens) => tokens !== undefined).map(plainText);
+  const sentences = texts.flatMap((text) => text.split(/(?<=[.!?:;])\s+/)).filter((text) =>
+    text.trim() !== ""
+  );
+  const words = sentences.map((sentence) => sentence.trim().split(/\s+/).length);
+  return words.length === 0 ? 0 : words.reduce((sum, count) => sum + count, 0) / words.length;
+}
+
+/** Blocks of JSON that are none. `…` may stand for any value or member. */
+export function brokenJson(page: Page): string[] {
+  return tokensOf(page).filter((token): token is Tokens.Code =>
+    token.type === "code" && token.lang === "json"
+  )
+    .map(({ text }) => text).filter((text) => {
+      try {
+        JSON.parse(text);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+}
+
+function codeSpans(page: Page): string[] {
+  return tokensOf(page).filter(({ type }) => type === "codespan").map((token) =>
+    (token as Tokens.Codespan).text
+  );
+}

@@ -1,0 +1,143 @@
+import { assertEquals } from "@std/assert";
+import { ERRORS } from "../src/base/errors.ts";
+import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
+import { SETTINGS } from "../src/config/schema.ts";
+import { parsePage } from "../src/help/page.ts";
+import { readTopic, TOPICS } from "../src/help/topics.ts";
+import { METRICS } from "../src/telemetry/metric_table.ts";
+import * as rules from "./manual_rules.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const README = "README.md";
+
+const pages = new Map([
+  [README, read(README)!],
+  ...await Promise.all(
+    TOPICS.map(async ({ name }) => [`src/help/${name}.md`, await readTopic(name)] as const),
+  ),
+]);
+
+function read(path: string): string | null {
+  try {
+    return Deno.statSync(new URL(path, ROOT)).isFile ? Deno.readTextFileSync(new URL(path, ROOT)) : "";
+  } catch {
+    return null;
+  }
+}
+
+/** The faults of all pages, each with its page. */
+function faults(
+  rule: (page: ReturnType<typeof parsePage>, path: string, markdown: string) => string[],
+): string[] {
+  return [...pages].flatMap(([path, markdown]) =>
+    rule(parsePage(markdown), path, markdown).map((fault) => `${path}: ${fault}`)
+  );
+}
+
+Deno.test("every topic is a file, and every file a topic", () => {
+  const files = [...Deno.readDirSync(new URL("src/help", ROOT))].map(({ name }) => name).filter((name) =>
+    name.endsWith(".md")
+  );
+  assertEquals(files.sort(), TOPICS.map(({ name }) => `${name}.md`).sort());
+});
+
+Deno.test("settings.md has every setting, errors.md every code, metrics.md every metric", () => {
+  const lacks = (topic: string, names: readonly string[], mark: (name: string) => string) =>
+    names.filter((name) => !pages.get(`src/help/${topic}.md`)!.includes(mark(name)));
+  const settings = SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  assertEquals(lacks("settings", settings, (name) => `\`${name}\``), []);
+  assertEquals(lacks("errors", Object.keys(ERRORS), (name) => `\n### ${name}\n`), []);
+  assertEquals(lacks("metrics", Object.keys(METRICS), (name) => `\n### ${name}\n`), []);
+});
+
+Deno.test("the page that a command's help points to names the command", () => {
+  const silent = Object.entries<Command>(COMMANDS).filter(([name, { topic }]) =>
+    topic !== undefined && !pages.get(`src/help/${topic}.md`)!.includes(`sluice ${name}`)
+  );
+  assertEquals(silent.map(([name, { topic }]) => `sluice ${name} in ${topic}.md`), []);
+});
+
+Deno.test("the README and the manual name nothing that the program does not have", () => {
+  assertEquals(faults((page) => rules.unknownNames(page)), [], "settings and error codes");
+  assertEquals(faults((_page, _path, markdown) => rules.unknownMetrics(markdown)), [], "metrics");
+  assertEquals(faults((page) => rules.unknownRoutes(page)), [], "routes");
+  assertEquals(faults((page) => rules.unknownCommands(page)), [], "commands and flags");
+});
+
+Deno.test("the manual fits a terminal of 80 columns", () => {
+  assertEquals(faults((page, path) => path === README ? [] : rules.unfitLines(page)), []);
+});
+
+Deno.test("the sentences of the README and the manual are short, and their JSON is JSON", () => {
+  const long = faults((page) => {
+    const words = rules.wordsPerSentence(page);
+    return words < rules.WORDS_PER_SENTENCE ? [] : [`${words.toFixed(1)} words a sentence`];
+  });
+  assertEquals(long, []);
+  assertEquals(faults((page) => rules.brokenJson(page)), []);
+});
+
+Deno.test("every metric of the table is begun by some part of the program", () => {
+  const sources = (folder: string): string[] =>
+    [...Deno.readDirSync(new URL(folder, ROOT))].flatMap(({ name, isDirectory }) => {
+      if (isDirectory) return sources(`${folder}${name}/`);
+      return /(?<!_test)\.ts$/.test(name) && name !== "metric_table.ts" ? [read(`${folder}${name}`)!] : [];
+    });
+  const text = sources("src/").join("\n");
+  assertEquals(Object.keys(METRICS).filter((name) => !text.includes(`"${name}"`)), []);
+});
+
+Deno.test("the rules find what they are for", () => {
+  const found = (rule: (page: ReturnType<typeof parsePage>) => string[], markdown: string) =>
+    rule(parsePage(markdown));
+  assertEquals(
+    found(
+      rules.unknownNames,
+      "`PORT` `PROT_X` `RATE_LIMIT_*` `UPSTREAM_GONE` `UPSTREAM_TIMEOUT` `SSL_X=1` `HTTP`",
+    ),
+    ["PROT_X", "UPSTREAM_GONE", "SSL_X"],
+  );
+  assertEquals(rules.unknownMetrics("sluice_leader sluice_leaders sluice_replica_"), ["sluice_leaders"]);
+  assertEquals(
+    found(
+      rules.unknownRoutes,
+      "`GET /tools` `PATCH /tools` `POST /v1/gateways?wait=false` `GET /toolz` `PUT /tools/{id}`",
+    ),
+    ["PATCH /tools", "GET /toolz"],
+  );
+  assertEquals(
+    found(
+      rules.unknownCommands,
+      "`sluice serve --demo` `sluice serv` `sluice token --adimn` `--takeover` `--takeoff`\n\n" +
+        "```sh\nTOKEN=$(sluice token revoke x --now)\nsluice help tokens | cat --all\n```\n",
+    ),
+    ["sluice serv", "sluice token --adimn", "sluice token revoke x --now", "--takeoff"],
+  );
+  const files = new Map([["src/help/a.md", "# A\n\n## Here\n"], ["LICENSE", ""]]);
+  const links =
+    "[a](a.md) [b](b.md) [h](a.md#here) [n](a.md#nowhere) [s](#self) [l](../../LICENSE) [w](https://x.example)";
+  assertEquals(
+    rules.brokenLinks(
+      "src/help/c.md",
+      parsePage(`# Self\n\n${links}`),
+      (path) => path === "src/help/c.md" ? "# Self\n" : files.get(path) ?? null,
+    ),
+    ["b.md", "a.md#nowhere"],
+  );
+  assertEquals(
+    found(
+      rules.unfitLines,
+      `\`\`\`sh\n${"x".repeat(rules.CODE_COLUMNS)}\n${"y".repeat(77)}\n\`\`\`\n\n<b>z</b>`,
+    ),
+    [
+      `    ${"y".repeat(77)}`,
+      "<b>",
+      "</b>",
+    ],
+  );
+  assertEquals(
+    rules.wordsPerSentence(parsePage("One two. Three four five six.\n\n- Seven eight nine.\n")),
+    3,
+  );
+  assertEquals(found(rules.brokenJson, '```json\n{"a": "…"}\n```\n\n```json\n{a}\n```\n'), ["{a}"]);
+});

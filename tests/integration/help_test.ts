@@ -1,0 +1,82 @@
+// The manual at a shell: piped, and in a terminal with a pager.
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { FROM_SOURCE, runCli, shellWords, Terminal } from "../support/cli.ts";
+
+const cwd = Deno.makeTempDirSync({ prefix: "sluice_help_" });
+globalThis.addEventListener("unload", () => Deno.removeSync(cwd));
+
+const BOLD = "\x1b[1m";
+
+/** What a terminal shows of `sluice help …`, and the exit code. */
+async function inTerminal(args: readonly string[], env: Record<string, string>): Promise<[number, string]> {
+  await using terminal = new Terminal(shellWords(...FROM_SOURCE, "help", ...args), { cwd, env });
+  return [await terminal.ended(), terminal.text];
+}
+
+Deno.test("sluice, --help and help show the commands and the topics; without a command the exit code is 2", async () => {
+  const bare = await runCli([], { cwd });
+  assertEquals([bare.code, bare.out], [2, ""]);
+  for (const args of [["--help"], ["-h"], ["help"]]) {
+    assertEquals([args, (await runCli(args, { cwd })).out], [args, bare.err]);
+  }
+  assertStringIncludes(bare.err, "\n  help TOPIC ");
+  assertStringIncludes(bare.err, " troubleshooting, security\n");
+});
+
+Deno.test("sluice help prints topics, sections and commands as plain text into a pipe", async () => {
+  const help = async (...args: string[]) => await runCli(["help", ...args], { cwd });
+  const { code, out } = await help("security");
+  assertEquals([code, out.startsWith("SECURITY\n\n  This page "), out.includes("\x1b")], [0, true, false]);
+  assertMatch((await help("security#limits")).out, /^Limits\n\n/);
+  assertMatch((await help("token", "revoke")).out, /^Usage: sluice token revoke /);
+  assertMatch((await help("backup")).out, /\nFlags of the command: sluice backup --help\n$/);
+  assertMatch((await help("--list")).out, /\n {2}tokens +give people access/);
+});
+
+Deno.test("sluice help --search shows topic, heading, place and the command that opens it", async () => {
+  const found = await runCli(["help", "--search", "upstream_circuit_open"], { cwd });
+  assertEquals(found.code, 0);
+  assertStringIncludes(
+    found.out,
+    "errors: UPSTREAM_CIRCUIT_OPEN\n  Read it: sluice help errors#upstream_circuit_open\n",
+  );
+  assertMatch(
+    found.out,
+    /\nsecurity: Limits\n {4}.*UPSTREAM_CIRCUIT_OPEN.*\n {2}Read it: sluice help security#limits\n/,
+  );
+  const nothing = await runCli(["help", "--search", "frobnicate", "twice"], { cwd });
+  assertEquals([nothing.code, nothing.out], [1, ""]);
+  assertStringIncludes(nothing.err, 'the manual has no place with "frobnicate" and "twice"');
+});
+
+Deno.test("sluice help suggests topics, commands and sections near an unknown one, and names all", async () => {
+  const { code, out, err } = await runCli(["help", "securty"], { cwd });
+  assertEquals([code, out], [2, ""]);
+  assertStringIncludes(err, 'no topic or command "securty"; did you mean security?');
+  assertStringIncludes(err, " contextforge,");
+  assertStringIncludes(err, "sluice help --search securty");
+  const section = await runCli(["help", "security#limit"], { cwd });
+  assertEquals(section.code, 2);
+  assertStringIncludes(section.err, 'the topic security has no section "limit"; did you mean limits?');
+});
+
+Deno.test("sluice help in a terminal goes through the pager, with bold headings unless NO_COLOR is set", async () => {
+  const paged = { TERM: "xterm", PAGER: "sed 's/^/paged: /'" };
+  const [code, text] = await inTerminal(["security#replicas"], { ...paged, NO_COLOR: "" });
+  assertEquals(code, 0);
+  assertStringIncludes(text, `paged: ${BOLD}Replicas`);
+  assertEquals((await inTerminal(["security#replicas"], paged))[1].includes(BOLD), false);
+  // A pager that is not there, one that stops reading, and a terminal that can do nothing.
+  const all = await Promise.all([
+    inTerminal(["security"], { ...paged, PAGER: "no-such-pager" }),
+    inTerminal(["security"], { ...paged, PAGER: "head -n 1" }),
+    inTerminal(["security"], { ...paged, TERM: "dumb" }),
+  ]);
+  assertEquals(all.map(([exitCode]) => exitCode), [0, 0, 0]);
+  assertEquals(all.map(([, shown]) => [shown.includes("SECURITY"), shown.includes("Reporting a weakness")]), [
+    [true, true],
+    [true, false],
+    [true, true],
+  ]);
+});
