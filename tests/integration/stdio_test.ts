@@ -325,5 +325,11 @@ Deno.test("A program that may run only once serves the clients of every worker, 
     counts.push(textOf((await sluice.rpc("tools/call", { name: "counter-increment" })).body));
   }
   assertEquals(counts, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+  // Each worker that is asked counts the processes of all.
+  const told = await Promise.all(Array.from({ length: 6 }, async () => {
+    const [listed] = (await sluice.api("GET", "/gateways")).body;
+    return [listed.processCount, (await sluice.api("GET", `/gateways/${listed.id}`)).body.processCount];
+  }));
+  assertEquals(told, told.map(() => [1, 1]));
   await Deno.remove(folder, { recursive: true });
 });

@@ -123,6 +123,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
     variable: (name) => name === "ALLOWED" ? "from-the-environment" : undefined,
     catalogChanged: () => Promise.resolve(void changes++),
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
+    processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
     toolNames: { separator: "-", maxLength: 64 },

@@ -4,7 +4,7 @@ import { createNaming, slugify } from "../../catalog/snapshot/tool_name.ts";
 import type { RowChanges } from "../../store/registry/entities.ts";
 import type { Discovery, GatewayRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
-import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { type AdminDeps, type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, soundFields, validated } from "../rest/faults.ts";
 import { readFields } from "../rest/fields.ts";
 import {
@@ -63,9 +63,11 @@ const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
   rows: selected(await deps.store.gateways.list(), principal, query),
   async show(page) {
     const counts = await deps.store.countDiscovered();
+    const processCount = await processCounts(deps, page);
     return await Promise.all(page.map(async (row) => {
       const credentials = await shownCredentials(deps, row);
-      return gatewayRead(row, { counts: counts.get(row.id), credentials }, principal);
+      const extras = { counts: counts.get(row.id), credentials, processCount: processCount(row) };
+      return gatewayRead(row, extras, principal);
     }));
   },
 });
@@ -213,5 +215,17 @@ async function answer(call: Call, id: string, warnings: readonly Fault[]): Promi
 
 async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: GatewayRow) {
   const counts = (await deps.store.countDiscovered()).get(row.id);
-  return gatewayRead(row, { counts, credentials: await shownCredentials(deps, row) }, principal);
+  const credentials = await shownCredentials(deps, row);
+  const processCount = (await processCounts(deps, [row]))(row);
+  return gatewayRead(row, { counts, credentials, processCount }, principal);
+}
+
+/** The running processes of each of these gateways in this replica; null: its upstream is no process. */
+async function processCounts(
+  { processes }: Pick<AdminDeps, "processes">,
+  rows: readonly GatewayRow[],
+): Promise<(row: GatewayRow) => number | null> {
+  const isProcess = ({ transport }: GatewayRow) => transport === "STDIO";
+  const counts = rows.some(isProcess) ? await processes() : null;
+  return (row) => isProcess(row) ? counts?.get(row.name) ?? 0 : null;
 }

@@ -127,6 +127,11 @@ export const gateway = z.strictObject({
   ),
   lastRefreshAt: timeOrNull("When the upstream was last listed."),
   gatewayMode: field(z.literal("cache"), "Always `cache`: a field of ContextForge.", "cache"),
+  processCount: field(
+    z.int().nullable(),
+    "How many processes of the upstream run in this replica; null if its transport is not `STDIO`.",
+    null,
+  ),
   toolCount: count("How many tools the upstream has.", 2),
   resourceCount: count("How many resources and templates the upstream has.", 0),
   promptCount: count("How many prompts the upstream has.", 0),

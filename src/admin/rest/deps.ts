@@ -53,6 +53,8 @@ export interface AdminDeps {
     args: Record<string, string>,
     signal: AbortSignal,
   ): Promise<unknown>;
+  /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
+  processes(): Promise<ReadonlyMap<string, number>>;
   readonly toolNames: ToolNameRules;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics without secrets. */

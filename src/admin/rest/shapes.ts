@@ -32,12 +32,14 @@ export type ShownCredentials = Credentials | null;
 export interface GatewayExtras {
   readonly counts: DiscoveredCounts | undefined;
   readonly credentials: ShownCredentials;
+  /** Null: the upstream has no processes. */
+  readonly processCount: number | null;
 }
 
 /** @param principal only administrators see the whole place of an upstream */
 export function gatewayRead(
   row: GatewayRow,
-  { counts, credentials }: GatewayExtras,
+  { counts, credentials, processCount }: GatewayExtras,
   principal: Principal,
 ): Json {
   return {
@@ -68,6 +70,7 @@ export function gatewayRead(
     refreshIntervalSeconds: row.refreshIntervalSeconds,
     lastRefreshAt: row.lastRefreshAt,
     gatewayMode: "cache",
+    processCount,
     toolCount: counts?.tools ?? 0,
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,

@@ -35,6 +35,8 @@ export type AppCommand =
   /** Take a client's message that concerns something under way in the worker that had its session before. */
   | { readonly type: "client_said"; readonly session: string; readonly text: string }
   | { readonly type: "report" }
+  /** Count the processes of stdio upstreams. */
+  | { readonly type: "processes" }
   /** Count the requests that the worker has admitted for these callers. */
   | { readonly type: "rate_counts"; readonly names: readonly CountName[] }
   /** Give the sessions away, and forward requests for them: a successor is ready. */
@@ -92,6 +94,8 @@ export interface CommandResults {
   readonly replica_record: string | null;
   readonly client_said: null;
   readonly report: WorkerReport;
+  /** By the upstream's name. */
+  readonly processes: ReadonlyMap<string, number>;
   /** null: the worker limits no rates. */
   readonly rate_counts: OwnCounts | null;
   readonly apply_config_file: ConfigFileChanges;

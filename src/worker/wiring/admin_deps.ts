@@ -28,6 +28,7 @@ export interface AdminParts {
   readonly log: Log;
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
+  readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
   readonly startedAt: Date;
 }
@@ -72,6 +73,13 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         { name: originalName, arguments: args },
         signal,
       ),
+    processes: async () => {
+      const sum = new Map<string, number>();
+      for (const counts of await parts.processes()) {
+        for (const [name, count] of counts) sum.set(name, (sum.get(name) ?? 0) + count);
+      }
+      return sum;
+    },
     toolNames: {
       separator: config.gatewayToolNameSeparator,
       maxLength: config.gatewayToolNameMaxLength,

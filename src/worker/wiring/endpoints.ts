@@ -123,6 +123,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         database: () => registry.readCatalogVersion(),
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
+    processes: () => link.askAll({ type: "processes" }),
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);

@@ -33,6 +33,8 @@ export interface Outbound {
   readonly transports: Transports;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
+  /** The running processes by the upstream's name. */
+  readonly processes: () => ReadonlyMap<string, number>;
   /**
    * Checks that the gateway may connect to this address or start this command. A command of the operator's own file (`isOwn`) needs
    * no STDIO_ENABLED.
@@ -104,6 +106,7 @@ export function createOutbound(
   return {
     transports,
     connections: () => http1.stats,
+    processes: () => processes.byUpstream(),
     check: async (url, isOwn) => {
       if (url.protocol === "stdio:") checkLaunch(readLaunch(url), config, isOwn);
       else await guard.checkUrl(url, proxies.resolveNameOf(url) ? null : undefined);

@@ -41,6 +41,8 @@ export async function runCommand(
       return cluster?.recordOf(command.replica) ?? null;
     case "report":
       return { worker, metrics: metrics.snapshot(), pool: pool.snapshot() };
+    case "processes":
+      return gateway.outbound.processes();
     case "rate_counts":
       return rateLimits?.ownOf(command.names) ?? null;
     case "hand_over":
