@@ -4,6 +4,8 @@ import { type Clock, MAX_TIMER_MS } from "./clock.ts";
 export interface Expiring {
   /** Wall clock, ms; Infinity if there is no deadline. Only `DeadlineTimer` writes it. */
   deadlineAt: number;
+  /** The place among the entries of the timer; -1: not watched. Only `DeadlineTimer` writes it. */
+  slot: number;
   /** Called when the deadline has passed. `deadlineAt` is Infinity again by then. */
   expire(): void;
 }
@@ -14,7 +16,8 @@ export interface Expiring {
  */
 export class DeadlineTimer {
   readonly #clock: Clock;
-  readonly #watched = new Set<Expiring>();
+  // An array, because most entries come and go with a call: see LinkedList.
+  readonly #watched: Expiring[] = [];
   #timer: number | undefined;
   #firesAt = Infinity;
 
@@ -23,12 +26,16 @@ export class DeadlineTimer {
   }
 
   watch(entry: Expiring): void {
-    this.#watched.add(entry);
+    if (entry.slot < 0) entry.slot = this.#watched.push(entry) - 1;
   }
 
   forget(entry: Expiring): void {
     entry.deadlineAt = Infinity;
-    this.#watched.delete(entry);
+    if (entry.slot < 0) return;
+    // The last entry takes the place.
+    const last = this.#watched.pop()!;
+    if (last !== entry) this.#watched[last.slot = entry.slot] = last;
+    entry.slot = -1;
   }
 
   /** Sets the deadline of a watched entry to `ms` from now or to `latestAt`, whichever is earlier. Infinity removes it. */

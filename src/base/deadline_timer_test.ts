@@ -5,6 +5,7 @@ import { DeadlineTimer } from "./deadline_timer.ts";
 function entryOf(name: string, log: string[], then = () => {}) {
   return {
     deadlineAt: Infinity,
+    slot: -1,
     expire() {
       log.push(name);
       then();

@@ -66,6 +66,7 @@ export function bodyReader(
 /** One body under its time limit. */
 class Reading implements Expiring {
   deadlineAt = Infinity;
+  slot = -1;
   /** Breaks off the body of a request that has failed. Small bodies are left to the end of their connection. */
   cancelBody: (() => void) | undefined;
   /** Why the request has failed. */

@@ -1,9 +1,30 @@
 // Cancels the calls of clients that disconnect before the response.
 import { Cancellation } from "../base/cancellation.ts";
 import { SluiceError } from "../base/errors.ts";
+import { type Linked, LinkedList } from "../base/linked_list.ts";
 
 /** A call is watched after this time at the earliest, after twice this time at the latest. */
 const LOOK_EVERY_MS = 100;
+
+/** A call that is cancelled with REQUEST_CANCELLED when its client disconnects. */
+export class WatchedCall extends Cancellation implements Linked<WatchedCall> {
+  readonly request: Request;
+  /** Where the watch keeps the call; null after its end. */
+  list: LinkedList<WatchedCall> | null = null;
+  previous: WatchedCall | undefined = undefined;
+  next: WatchedCall | undefined = undefined;
+
+  constructor(request: Request) {
+    super();
+    this.request = request;
+  }
+
+  moveTo(list: LinkedList<WatchedCall> | null): void {
+    this.list?.remove(this);
+    this.list = list;
+    list?.push(this);
+  }
+}
 
 /**
  * Reading `request.signal` costs half as much as a whole call, and most calls end before a client could leave. A call therefore gets a
@@ -11,28 +32,27 @@ const LOOK_EVERY_MS = 100;
  */
 export class ClientWatch {
   /** Calls begun since the last tick, calls of the tick before, and calls whose signal is read. */
-  #young = new Map<Cancellation, Request>();
-  #old = new Map<Cancellation, Request>();
-  readonly #asked = new Map<Cancellation, Request>();
+  #young = new LinkedList<WatchedCall>();
+  #old = new LinkedList<WatchedCall>();
+  readonly #asked = new LinkedList<WatchedCall>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** Begins a call, which is cancelled with REQUEST_CANCELLED when its client disconnects. Ends with `leave`. */
-  enter(request: Request): Cancellation {
-    const cancellation = new Cancellation();
-    this.#young.set(cancellation, request);
+  /** Begins a call. It ends with `leave`. */
+  enter(request: Request): WatchedCall {
+    const call = new WatchedCall(request);
+    call.moveTo(this.#young);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
-    return cancellation;
+    return call;
   }
 
-  leave(cancellation: Cancellation): void {
-    if (this.#young.delete(cancellation) || this.#old.delete(cancellation)) return;
-    this.#asked.delete(cancellation);
+  leave(call: WatchedCall): void {
+    call.moveTo(null);
   }
 
   /** The supervisor saw the client of this request disconnect; the request's signal does not always tell. */
   gone(request: Request): void {
     for (const calls of [this.#young, this.#old, this.#asked]) {
-      for (const [cancellation, its] of calls) if (its === request) cancel(cancellation);
+      for (const call of [...calls]) if (call.request === request) cancel(call);
     }
   }
 
@@ -42,20 +62,21 @@ export class ClientWatch {
   }
 
   #look(): void {
-    for (const [cancellation, request] of this.#old) {
-      const { signal } = request;
-      this.#asked.set(cancellation, request);
+    for (const call of this.#old) {
+      const { signal } = call.request;
+      call.moveTo(this.#asked);
       // Once a response has begun, its stream decides what a disconnect means: the call may go on.
-      const onGone = () => this.#asked.has(cancellation) && cancel(cancellation);
+      const onGone = () => call.list !== null && cancel(call);
       if (signal.aborted) onGone();
       else signal.addEventListener("abort", onGone, { once: true });
     }
+    const emptied = this.#old;
     this.#old = this.#young;
-    this.#young = new Map();
-    if (this.#old.size === 0) this.close();
+    this.#young = emptied;
+    if (this.#old.length === 0) this.close();
   }
 }
 
-function cancel(cancellation: Cancellation): void {
-  cancellation.cancel(new SluiceError("REQUEST_CANCELLED"));
+function cancel(call: WatchedCall): void {
+  call.cancel(new SluiceError("REQUEST_CANCELLED"));
 }

@@ -2,6 +2,7 @@
 import type { Principal } from "../../src/auth/principal.ts";
 import { mergeCapabilities } from "../../src/catalog/snapshot/capabilities.ts";
 import { take } from "../../src/downstream/client/client_messages.ts";
+import { RunningCalls } from "../../src/downstream/client/running_calls.ts";
 import { ClientQuestions } from "../../src/downstream/client/client_questions.ts";
 import { inputResponses, readClaims } from "../../src/downstream/sessionless/request_claims.ts";
 import { readFilter } from "../../src/downstream/sessionless/listeners.ts";
@@ -155,7 +156,7 @@ export const READERS_OF_MESSAGES: Readonly<Record<string, Reader>> = {
   "ClientQuestions.answer()": object((text) => {
     const questions = new ClientQuestions(new FakeClock(), 1_000);
     const response = `{"jsonrpc":"2.0","id":"x","result":${text}}`;
-    return take({ questions, calls: new Map() }, classify(JSON.parse(response), response) as never);
+    return take({ questions, calls: new RunningCalls() }, classify(JSON.parse(response), response) as never);
   }),
   "ProgressTokens": object((text) => {
     const call = request(`{"_meta":{"progressToken":1},"a":${text}}`);

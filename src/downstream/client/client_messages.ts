@@ -1,21 +1,15 @@
 // Messages of a client besides its requests. This folder holds what all transports of clients have in common.
 //
 // This file takes responses, cancellations, progress, and notifications for upstreams.
-import type { Cancellation } from "../../base/cancellation.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
-import {
-  isObject,
-  type JsonRpcId,
-  memberText,
-  type Message,
-  type RequestMessage,
-} from "../../mcp/json_rpc.ts";
+import { isObject, memberText, type Message, type RequestMessage } from "../../mcp/json_rpc.ts";
 import { type EndpointRevisions, negotiated } from "../../catalog/snapshot/endpoint_revisions.ts";
 import { clientDescription } from "../../proxy/methods/lifecycle.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { ClientQuestions } from "./client_questions.ts";
 import type { PersistedSession } from "./persisted_session.ts";
+import type { RunningCalls } from "./running_calls.ts";
 
 const CANCELLED = "notifications/cancelled";
 
@@ -24,8 +18,7 @@ export interface ClientSide {
   readonly bound: BoundSessions;
   /** Requests of upstreams to the client. */
   readonly questions: ClientQuestions;
-  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
-  readonly calls: Map<string, Cancellation>;
+  readonly calls: RunningCalls;
 }
 
 /**
@@ -50,7 +43,7 @@ export function take(
   if (message.kind === "response") return questions.answer(message);
   switch (message.method) {
     case CANCELLED: {
-      const call = calls.get(cancelledKey(message)!);
+      const call = calls.find(cancelledId(message));
       call?.cancel(new SluiceError("REQUEST_CANCELLED"));
       return call !== undefined;
     }
@@ -66,17 +59,11 @@ export function take(
 /** The key of the request that a message cancels; null: it is no cancellation. */
 export function cancelledKey(message: Message): string | null {
   if (message.kind !== "notification" || message.method !== CANCELLED) return null;
-  return callKey(isObject(message.params) ? message.params.requestId : undefined);
+  return callKey(cancelledId(message));
 }
 
-/** Registers a call as under way. @returns a function that removes it */
-export function enter({ calls }: Pick<ClientSide, "calls">, id: JsonRpcId, call: Cancellation): () => void {
-  const key = callKey(id);
-  calls.set(key, call);
-  return () => {
-    // If the client used one id twice, the entry belongs to another call by now.
-    if (calls.get(key) === call) calls.delete(key);
-  };
+function cancelledId({ params }: Extract<Message, { kind: "notification" }>): unknown {
+  return isObject(params) ? params.requestId : undefined;
 }
 
 /** Does the body of a POST begin a session? Some clients repeat the id of an ended session there. */

@@ -7,7 +7,6 @@ import type { Callers } from "../../auth/callers.ts";
 import type { Caller } from "../../base/sharing/caller.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
-import { Cancellation } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -37,12 +36,13 @@ import { ClientState } from "../../upstream/client/client_state.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { readBatch } from "../exchange/batch.ts";
-import { cancelledKey, clientOf, type ClientSide, enter, take } from "../client/client_messages.ts";
+import { cancelledKey, clientOf, type ClientSide, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
 import type { CloseReason, DuplexAddress, DuplexChannel } from "./client_channel.ts";
 import { SessionlessCalls, type SessionlessCallsDeps } from "./sessionless_calls.ts";
 import type { ListListener } from "../client/list_changes.ts";
+import { RunningCall, RunningCalls } from "../client/running_calls.ts";
 import { OwnLists, type OwnListsDeps } from "../client/own_lists.ts";
 import { noteRequest } from "../exchange/request_note.ts";
 import type { Listener } from "../sessionless/listeners.ts";
@@ -91,7 +91,7 @@ export class DuplexSession implements ListListener {
   readonly #peer: ClientPeer;
   readonly #questions: ClientQuestions;
   readonly #sessionless: SessionlessCalls;
-  readonly #calls = new Map<string, Cancellation>();
+  readonly #calls = new RunningCalls();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision; readonly lists: OwnLists } | null = null;
   #underWay = 0;
@@ -205,7 +205,7 @@ export class DuplexSession implements ListListener {
     this.#over.resolve();
     this.#token.close();
     this.#sessionless.end();
-    for (const call of this.#calls.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
+    this.#calls.cancelAll(() => new SluiceError("REQUEST_CANCELLED"));
     await this.#client?.bound.end();
   }
 
@@ -289,8 +289,8 @@ export class DuplexSession implements ListListener {
       return this.#refuseUnread(message, sender, toSluiceError(error));
     }
     this.#underWay++;
-    const call = new Cancellation();
-    const leave = enter({ calls: this.#calls }, message.id, call);
+    const call = new RunningCall(message.id);
+    this.#calls.enter(call);
     const record = accessLog?.beginCall(this.#address, sender);
     if (record !== undefined) noteRequest(record.note, message);
     let listener: Listener | null = null;
@@ -303,7 +303,7 @@ export class DuplexSession implements ListListener {
       record?.answered(served);
       return call.aborted ? null : served;
     } finally {
-      leave();
+      this.#calls.leave(call);
       this.#underWay--;
       if (listener === null) {
         admission.leave(ticket);

@@ -15,6 +15,7 @@ export class TokenExpiry {
     if (expiresAt === null) return () => {};
     const entry = {
       deadlineAt: Infinity,
+      slot: -1,
       expire: () => {
         this.#timer.forget(entry);
         onExpired();

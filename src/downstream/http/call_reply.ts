@@ -23,7 +23,6 @@ export class CallReply implements ClientPeer {
   readonly reply: Promise<McpReply>;
   /** Takes the messages of upstreams during the call; undefined for a client that accepts no stream. */
   readonly client: ClientPeer | undefined;
-  readonly request?: ClientPeer["request"];
   /** The upstream of the call. A batch may have several. */
   #upstreamId: string | null = null;
   readonly #request: Asking;
@@ -53,10 +52,17 @@ export class CallReply implements ClientPeer {
       this.#reject = reject;
     });
     this.client = request.acceptsStream ? this : undefined;
-    if (session !== null) {
-      this.request = (method, params, { signal, onProgress }) =>
-        session.questions.ask(method, params, { send: this.#sendFor(this.#upstreamId), signal, onProgress });
-    }
+  }
+
+  /**
+   * A getter: V8 allocates a function that is assigned to a property in the old generation. Each call would then keep all its objects
+   * until the next full collection.
+   */
+  get request(): ClientPeer["request"] {
+    const session = this.#session;
+    if (session === null) return undefined;
+    return (method, params, { signal, onProgress }) =>
+      session.questions.ask(method, params, { send: this.#sendFor(this.#upstreamId), signal, onProgress });
   }
 
   /** Sends the JSON-RPC response, as text. @param status used if no stream has begun */

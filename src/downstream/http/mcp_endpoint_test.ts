@@ -1,10 +1,10 @@
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
-import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { MemorySink, principal, SERVED } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
+import { WatchedCall } from "../../http/client_watch.ts";
 import { ErrorReporter } from "../../http/error_response.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { McpEndpoint, serverIdIn } from "./mcp_endpoint.ts";
@@ -27,7 +27,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     memory: new ClientMemory(Infinity),
     ids,
     clock,
-    clients: { enter: () => new Cancellation(), leave: () => {} },
+    clients: { enter: (request) => new WatchedCall(request), leave: () => {} },
     readBody: (request) => readJsonText(request, 300),
     serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
     serveSessionless: () => Promise.resolve(null),

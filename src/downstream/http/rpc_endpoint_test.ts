@@ -1,6 +1,5 @@
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { batchPlaces } from "../../../tests/support/batch_places.ts";
-import { Cancellation } from "../../base/cancellation.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
 import { dataPlane } from "../../../tests/support/data_plane.ts";
@@ -9,6 +8,7 @@ import { limiterOf, principal, SERVED, settle } from "../../../tests/support/fak
 import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { readJsonText } from "../../http/body.ts";
+import { WatchedCall } from "../../http/client_watch.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
@@ -30,7 +30,7 @@ async function setUp(
   });
   a.stateful = false;
   const { catalog, dispatcher, errors } = await dataPlane(ROWS, { a });
-  const gone = new Cancellation();
+  const gone = new WatchedCall(new Request("http://gateway/rpc"));
   const watch = { enter: () => gone, leave: () => {} };
   const endpoint = new RpcEndpoint({
     memory: new ClientMemory(Infinity),

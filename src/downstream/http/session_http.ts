@@ -19,7 +19,8 @@ import type { Upstreams } from "../../upstream/upstreams.ts";
 import { type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
 import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply, type CallReplyLimits } from "./call_reply.ts";
-import { clientOf, enter, opensSession, receive } from "../client/client_messages.ts";
+import { clientOf, opensSession, receive } from "../client/client_messages.ts";
+import { RunningCall } from "../client/running_calls.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
 import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
@@ -134,7 +135,7 @@ export class StreamableHttp {
     session: DownstreamSession | null,
     clientGone: CancelSignal,
   ): Promise<McpReply> {
-    const call = new Cancellation();
+    const call = new RunningCall(message.id);
     const reply = new CallReply(request, session, call, this.#limits);
     const context = this.#context(request, session, { client: reply.client });
     this.#respond(context, message, session, { call, clientGone })
@@ -151,15 +152,15 @@ export class StreamableHttp {
     context: CallContext,
     message: RequestMessage,
     session: DownstreamSession | null,
-    { call, clientGone }: { readonly call: Cancellation; readonly clientGone: CancelSignal },
+    { call, clientGone }: { readonly call: RunningCall; readonly clientGone: CancelSignal },
   ): Promise<string> {
     const stay = abortWith(clientGone, call);
-    const leave = session === null ? undefined : enter(session, message.id, call);
+    session?.calls.enter(call);
     try {
       return await this.#deps.dispatcher.respond({ ...context, signal: call }, message);
     } finally {
       stay();
-      leave?.();
+      session?.calls.leave(call);
     }
   }
 
@@ -183,7 +184,7 @@ export class StreamableHttp {
     const reply = new CallReply(request, session, all, this.#limits);
     const context = this.#context(request, session, { client: reply.client });
     const calls = requests.map((message) => {
-      const call = new Cancellation();
+      const call = new RunningCall(message.id);
       all.addEventListener("abort", () => call.cancel(all.reason));
       return { message, call };
     });

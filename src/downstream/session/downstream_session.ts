@@ -1,6 +1,5 @@
 // One session of a client: its streams, its calls under way, the requests of upstreams to it, and its own upstream sessions.
 import type { Principal } from "../../auth/principal.ts";
-import type { Cancellation } from "../../base/cancellation.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -15,6 +14,7 @@ import { ClientState } from "../../upstream/client/client_state.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import type { PersistedSession } from "../client/persisted_session.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
+import { RunningCalls } from "../client/running_calls.ts";
 import { EventLog, type LoggedStream, PRIMED_SINCE } from "../exchange/event_log.ts";
 import { EventStream } from "../exchange/event_stream.ts";
 import type { TokenExpiry } from "../exchange/token_expiry.ts";
@@ -51,8 +51,7 @@ export class DownstreamSession implements CountedSession, ListListener {
   readonly log: EventLog;
   /** Requests of upstreams to the client. */
   readonly questions: ClientQuestions;
-  /** Calls under way, by JSON-RPC id as text, for `notifications/cancelled`. */
-  readonly calls = new Map<string, Cancellation>();
+  readonly calls = new RunningCalls();
   /** The caller of the last request; null before the first one in this worker. */
   principal: Principal | null = null;
   /** The stream of messages that belong to no call; GETs carry it. */
@@ -197,7 +196,7 @@ export class DownstreamSession implements CountedSession, ListListener {
 
   /** @param why the calls under way fail. One that the client itself has cancelled gets no response */
   async end(why: "SESSION_NOT_FOUND" | "REQUEST_CANCELLED" = "SESSION_NOT_FOUND"): Promise<void> {
-    for (const call of this.calls.values()) call.cancel(new SluiceError(why));
+    this.calls.cancelAll(() => new SluiceError(why));
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
     this.log.close();

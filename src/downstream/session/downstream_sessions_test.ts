@@ -1,4 +1,4 @@
-import { Cancellation } from "../../base/cancellation.ts";
+import { RunningCall } from "../client/running_calls.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeUpstream } from "../../../tests/support/fake_upstream.ts";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
@@ -126,8 +126,8 @@ Deno.test("DownstreamSessions.end() ends the session for every worker, streams, 
   const { sessions, lost, worker, records } = setUp();
   const session = await sessions.open(principal(), null, STATE);
   const stream = session.listen(null, principal());
-  const call = new Cancellation();
-  session.calls.set("1", call);
+  const call = new RunningCall(1);
+  session.calls.enter(call);
   const upstream = new FakeUpstream();
   const open = { clientInfo: { name: "x", version: "1" }, timeoutMs: 1, timeoutSetting: "X" };
   const target = { upstreamId: "u", isRetired: () => false };
@@ -248,12 +248,13 @@ Deno.test("DownstreamSessions.sweep() leaves busy sessions, and counts their idl
   const listening = await sessions.open(principal(), null, STATE);
   const calling = await sessions.open(principal(), null, STATE);
   const stream = listening.listen(null, principal());
-  calling.calls.set("1", new Cancellation());
+  const call = new RunningCall(1);
+  calling.calls.enter(call);
   await clock.tick(10 * IDLE_MS);
   await sessions.sweep();
   assertEquals(sessions.size, 2);
   stream.close();
-  calling.calls.clear();
+  calling.calls.leave(call);
   await clock.tick(IDLE_MS);
   await sessions.sweep();
   assertEquals(sessions.size, 2, "a client that lost its connection may come back");

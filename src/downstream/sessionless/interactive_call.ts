@@ -26,6 +26,8 @@ interface Question extends InputRequest {
 /** Time to collect questions for one response, ms: upstreams send several questions as separate messages. */
 const GATHER_MS = 15;
 
+const IGNORED = () => {};
+
 export class InteractiveCall {
   /** Ends the call. */
   readonly cancellation = new Cancellation();
@@ -33,7 +35,7 @@ export class InteractiveCall {
   readonly #questions = new Map<string, Question>();
   /** Takes notifications while a request is open. */
   #notify: ((text: string) => void) | null = null;
-  #onQuestion: () => void = () => {};
+  #onQuestion: () => void = IGNORED;
   #nextKey = 1;
 
   /** @param askable the methods that the client's capabilities allow; no others are sent to it */
@@ -65,20 +67,22 @@ export class InteractiveCall {
       return await Promise.race([answered, this.#asked()]);
     } finally {
       this.#notify = null;
-      this.#onQuestion = () => {};
+      this.#onQuestion = IGNORED;
     }
   }
 
   #asked(): Promise<Turn> {
     return new Promise((resolve) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
-      this.#onQuestion = () => {
+      const answerSoon = () => {
         clearTimeout(timer);
         timer = setTimeout(() => {
           // The upstream has cancelled the question.
           if (this.#questions.size > 0) resolve({ kind: "input", requests: new Map(this.#questions) });
         }, GATHER_MS);
       };
+      // A name, because V8 puts a function that is assigned to a property as it is made into the old generation: see CallReply.request.
+      this.#onQuestion = answerSoon;
       // The client left some questions unanswered.
       if (this.#questions.size > 0) this.#onQuestion();
     });

@@ -2,6 +2,7 @@
 // upstream off, so nothing more of it reaches the client.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import { barrierTo, type Reacher } from "../../catalog/snapshot/reach.ts";
@@ -9,10 +10,12 @@ import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { CallContext } from "./call_context.ts";
 
 /** A call to one upstream. It is cancelled with the client's request, or by a change of the catalog. */
-class CallUnderWay extends Cancellation implements Reacher {
+class CallUnderWay extends Cancellation implements Reacher, Linked<CallUnderWay> {
   readonly principal: Principal;
   readonly serverId: string | null;
   readonly gateway: GatewayRow;
+  previous: CallUnderWay | undefined = undefined;
+  next: CallUnderWay | undefined = undefined;
 
   constructor({ principal, scope }: CallContext, gateway: GatewayRow) {
     super();
@@ -23,10 +26,10 @@ class CallUnderWay extends Cancellation implements Reacher {
 }
 
 export class CallsUnderWay {
-  readonly #calls = new Set<CallUnderWay>();
+  readonly #calls = new LinkedList<CallUnderWay>();
 
   get size(): number {
-    return this.#calls.size;
+    return this.#calls.length;
   }
 
   /** @throws {SluiceError} UPSTREAM_DISABLED or NOT_FOUND if the catalog changed during the call; what `work` throws */
@@ -40,11 +43,11 @@ export class CallsUnderWay {
     const call = new CallUnderWay(context, gateway);
     const follow = () => call.cancel(signal!.reason);
     signal?.addEventListener("abort", follow);
-    this.#calls.add(call);
+    this.#calls.push(call);
     try {
       return await work(call);
     } finally {
-      this.#calls.delete(call);
+      this.#calls.remove(call);
       signal?.removeEventListener("abort", follow);
     }
   }

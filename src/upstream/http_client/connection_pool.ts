@@ -3,6 +3,7 @@
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { DeadlineTimer } from "../../base/deadline_timer.ts";
 import { upstreamTimeout } from "../resilience/deadline.ts";
 import { type AcquireOptions, hold, letGo, type PooledConnection, Waiter } from "./connection_waiter.ts";
@@ -56,13 +57,13 @@ const HOLDER_SHARE = 3;
  * is fair between callers: the next request is of the caller with the fewest connections. Requests of one caller are served in
  * order of arrival.
  */
-export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection> {
+export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection & Linked<C>> {
   readonly #options: PoolOptions<C, T>;
   readonly #all = new Set<C>();
   /** Connections of event streams. No limit counts them. */
   readonly #apart = new Set<C>();
   /** Oldest first. */
-  readonly #idle = new Set<C>();
+  readonly #idle = new LinkedList<C>();
   /** Most recently used last. */
   readonly #idleByKey = new Map<string, C[]>();
   readonly #queue = new Set<Waiter<T, C>>();
@@ -81,7 +82,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   get stats(): PoolStats {
     return {
       open: this.#all.size + this.#dials.size,
-      idle: this.#idle.size,
+      idle: this.#idle.length,
       waiting: this.#queue.size,
       created: this.#created,
       reused: this.#reused,
@@ -94,7 +95,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const connection = this.#idleByKey.get(key)?.pop();
     if (connection === undefined) return undefined;
     if (holder !== undefined) hold(connection, holder);
-    this.#idle.delete(connection);
+    this.#idle.remove(connection);
     this.#options.deadlines.set(connection, Infinity);
     if (connection.reused) this.#reused++;
     return connection;
@@ -153,8 +154,8 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const isGivenUp = next !== undefined;
     const mustNotRest = this.#isClosed || isGivenUp || maxKeepaliveConnections < 1 || idleMs <= 0;
     if (mustNotRest) return connection.close();
-    const isSurplus = this.#idle.size >= maxKeepaliveConnections;
-    this.#idle.add(connection);
+    const isSurplus = this.#idle.length >= maxKeepaliveConnections;
+    this.#idle.push(connection);
     const list = this.#idleByKey.get(connection.key);
     if (list === undefined) this.#idleByKey.set(connection.key, [connection]);
     else list.push(connection);
@@ -203,7 +204,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
 
   /** Connections in use or being opened, after `returned` of them are closed. */
   #used(returned: number): number {
-    return this.#all.size - this.#idle.size + this.#dials.size - returned;
+    return this.#all.size - this.#idle.length + this.#dials.size - returned;
   }
 
   /**
@@ -239,7 +240,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     const open = this.#all.size + this.#dials.size;
     if (open < this.#options.maxConnections) return true;
     // The freed slot is not for the queue, which counted idle connections as free already.
-    return this.#idle.size > 0 && (this.#closeOldestIdle(), true);
+    return this.#idle.length > 0 && (this.#closeOldestIdle(), true);
   }
 
   #waitedTooLong({ deadline, upstream }: AcquireOptions): SluiceError {
@@ -250,7 +251,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   }
 
   #closeOldestIdle(): void {
-    this.#idle.values().next().value?.close();
+    this.#idle.first?.close();
   }
 
   #dial(waiter: Waiter<T, C>): void {
@@ -284,7 +285,7 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
   #onClosed(connection: C): void {
     this.#all.delete(connection);
     letGo(connection);
-    if (this.#idle.delete(connection)) {
+    if (this.#idle.remove(connection)) {
       const list = this.#idleByKey.get(connection.key)!;
       list.splice(list.indexOf(connection), 1);
     }

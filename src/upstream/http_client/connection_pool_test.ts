@@ -7,9 +7,13 @@ import { callerAtRest } from "../../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
+import type { Linked } from "../../base/linked_list.ts";
 
-class FakeConnection implements PooledConnection {
+class FakeConnection implements PooledConnection, Linked<FakeConnection> {
   deadlineAt = Infinity;
+  slot = -1;
+  previous: FakeConnection | undefined;
+  next: FakeConnection | undefined;
   isClosed = false;
   keepAliveHintMs = Infinity;
   reused = false;

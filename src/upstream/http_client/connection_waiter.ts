@@ -45,6 +45,7 @@ export function letGo(connection: PooledConnection): void {
 /** A request that waits for a connection. Settled once. */
 export class Waiter<T, C extends PooledConnection> implements Expiring {
   deadlineAt = Infinity;
+  slot = -1;
   expire: () => void = () => {};
   dial: AbortController | undefined;
   isSettled = false;

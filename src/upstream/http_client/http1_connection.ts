@@ -3,6 +3,7 @@
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { Linked } from "../../base/linked_list.ts";
 import type { Socket } from "../dial/socket.ts";
 import type { ByteWindow } from "../http1/body_reader.ts";
 import type { DeadlineTimer, Expiring } from "../../base/deadline_timer.ts";
@@ -38,7 +39,7 @@ const MAX_READ_BUFFER_BYTES = 262_144;
  * A connection is idle, busy or closed. While it is idle, a read is pending, which notices that the peer closes the connection.
  * With the next request the pending read becomes the first read of the response.
  */
-export class Connection implements ByteWindow, Expiring {
+export class Connection implements ByteWindow, Expiring, Linked<Connection> {
   readonly key: string;
   readonly tls: boolean;
   readonly remoteIp: string | null;
@@ -54,6 +55,9 @@ export class Connection implements ByteWindow, Expiring {
   start = 0;
   end = 0;
   deadlineAt = Infinity;
+  slot = -1;
+  previous: Connection | undefined = undefined;
+  next: Connection | undefined = undefined;
   readonly #socket: Socket;
   readonly #deadlines: DeadlineTimer;
   readonly #request = new RequestBuffer();

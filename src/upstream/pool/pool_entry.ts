@@ -1,7 +1,7 @@
 // The pool's bookkeeping. Every session is in exactly one state; only this file changes states.
 import type { PoolKey } from "./session_key.ts";
 import type { HealthCheckable } from "./idle_check.ts";
-import { type Linked, LinkedList } from "./linked_list.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
 /** The part of a session that the pool needs. */

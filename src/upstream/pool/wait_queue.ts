@@ -1,5 +1,5 @@
 // The callers of one pool key that wait for a session, in order of arrival.
-import { type Linked, LinkedList } from "./linked_list.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 
 /** A waiting caller. `T` is the value it waits for; `C` opens a session on its behalf. */
 export class Waiter<T, C> implements Linked<Waiter<T, C>> {

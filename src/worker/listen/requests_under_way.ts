@@ -1,31 +1,46 @@
 // The requests under way, each until the last byte of its response. Their connections may be silent and are not idle.
 
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
+
 /** The second argument of a handler of Deno.serve. */
 type ServeInfo = Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr" | "completed">;
 
+class RequestUnderWay implements Linked<RequestUnderWay> {
+  readonly request: Request;
+  readonly info: ServeInfo;
+  previous: RequestUnderWay | undefined = undefined;
+  next: RequestUnderWay | undefined = undefined;
+
+  constructor(request: Request, info: ServeInfo) {
+    this.request = request;
+    this.info = info;
+  }
+}
+
 export class RequestsUnderWay {
   // Addresses are read only on demand: nearly all requests end before anybody asks for them.
-  readonly #requests = new Map<ServeInfo, Request>();
+  readonly #requests = new LinkedList<RequestUnderWay>();
   #onNone = () => {};
 
   add(request: Request, info: ServeInfo): void {
-    this.#requests.set(info, request);
+    const underWay = new RequestUnderWay(request, info);
+    this.#requests.push(underWay);
     const remove = () => {
-      this.#requests.delete(info);
-      if (this.#requests.size === 0) this.#onNone();
+      this.#requests.remove(underWay);
+      if (this.#requests.length === 0) this.#onNone();
     };
     info.completed.then(remove, remove);
   }
 
   /** Resolves once no request is under way. */
   async whenNone(): Promise<void> {
-    if (this.#requests.size > 0) await new Promise<void>((resolve) => this.#onNone = resolve);
+    if (this.#requests.length > 0) await new Promise<void>((resolve) => this.#onNone = resolve);
   }
 
   /** The remote ports of the requests' connections. */
   peerPorts(): number[] {
     const ports = new Set<number>();
-    for (const info of this.#requests.keys()) {
+    for (const { info } of this.#requests) {
       const address = addressOf(info);
       if (address !== null) ports.add(address.port);
     }
@@ -36,7 +51,7 @@ export class RequestsUnderWay {
   requestsOf(peers: readonly string[]): Request[] {
     const wanted = new Set(peers);
     const found: Request[] = [];
-    for (const [info, request] of this.#requests) {
+    for (const { info, request } of this.#requests) {
       const address = addressOf(info);
       if (address !== null && wanted.has(peerName(address))) found.push(request);
     }
