@@ -24,7 +24,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 
 /** The same inside the folders that have rooms; "." are the files of the folder itself. */
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  base: [["sharing"], ["."]],
+  base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "people"], ["registry"], ["."]],
   upstream: [

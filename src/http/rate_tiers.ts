@@ -2,7 +2,7 @@
 import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { Principal } from "../auth/principal.ts";
 import { tokenOf } from "../auth/token_reach.ts";
-import { parseAddress } from "../base/egress_guard_address.ts";
+import { parseAddress } from "../base/egress/egress_guard_address.ts";
 
 /** ContextForge's names. A higher tier allows fewer requests. */
 export const TIERS = ["high", "medium", "low"] as const;

@@ -2,7 +2,7 @@
 // tables.
 
 import { z } from "zod";
-import { parseNetwork } from "../../base/egress_guard_address.ts";
+import { parseNetwork } from "../../base/egress/egress_guard_address.ts";
 
 /** The unit of the text. In Config, `s` and `ms` are milliseconds; `MiB` and `bytes` stay as written. */
 export type Unit = "s" | "ms" | "bytes" | "MiB" | null;

@@ -1,5 +1,5 @@
 // The path prefix under which a reverse proxy publishes the gateway, as far as the gateway knows it.
-import { parseAddress, parseNetwork } from "../../base/egress_guard_address.ts";
+import { parseAddress, parseNetwork } from "../../base/egress/egress_guard_address.ts";
 
 export interface PublicPrefixOptions {
   /** APP_ROOT_PATH: `/gateway`; empty: none. */

@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import { type CancelSignal, unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
-import { resolveHost } from "../../base/egress_guard.ts";
+import { resolveHost } from "../../base/egress/egress_guard.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { Deadline, inTime } from "../resilience/deadline.ts";
 import type { Proxy } from "./proxies.ts";

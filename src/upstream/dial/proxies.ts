@@ -1,5 +1,5 @@
 // Selects the proxy for an upstream: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
-import { type IpNetwork, parseAddress, parseNetwork } from "../../base/egress_guard_address.ts";
+import { type IpNetwork, parseAddress, parseNetwork } from "../../base/egress/egress_guard_address.ts";
 import { SluiceError } from "../../base/errors.ts";
 
 export interface Proxy {

@@ -1,7 +1,7 @@
 // Outbound connections of a worker: the HTTP client with its egress check, stdio processes, and the credentials for each upstream.
 import { systemClock } from "../../base/clock.ts";
 import { readAuthorities } from "../../base/authorities.ts";
-import { EgressGuard } from "../../base/egress_guard.ts";
+import { EgressGuard } from "../../base/egress/egress_guard.ts";
 import { mcpConfigSource } from "../../client_config/entry_source.ts";
 import type { Config } from "../../config/schema.ts";
 import type { SecretBox } from "../../store/secret_box.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { SluiceError } from "./errors.ts";
+import { SluiceError } from "../errors.ts";
 import { EgressGuard, type EgressRules, resolveHost } from "./egress_guard.ts";
 
 const STRICT: EgressRules = {

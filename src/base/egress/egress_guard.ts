@@ -10,7 +10,7 @@ import {
   parseAddress,
   parseNetwork,
 } from "./egress_guard_address.ts";
-import { reasonOf, SluiceError } from "./errors.ts";
+import { reasonOf, SluiceError } from "../errors.ts";
 
 /** The SSRF_* settings under their names in `Config`. */
 export interface EgressRules {
