@@ -6,7 +6,7 @@ import { listOf, pageOf, success, switched } from "./answers.ts";
 import { gateway, importReport, refreshed, removedEntry } from "./gateway_answers.ts";
 import { operations } from "./operation.ts";
 
-const ID = { id: "The id of the gateway." };
+const ID = { id: "The id, name or slug of the gateway." };
 
 /** How an upstream fails that the gateway connects to. */
 export const UPSTREAM_FAILURES: readonly ErrorCode[] = [
@@ -62,7 +62,7 @@ export const gatewayOperations = {
     },
     getGateway: {
       summary: "Read a gateway",
-      path: { id: "The id, name or slug of the gateway." },
+      path: ID,
       answers: { 200: gateway },
       errors: ["CONFLICT"],
     },
@@ -82,6 +82,7 @@ export const gatewayOperations = {
       description: "The upstream's tools, resources and prompts are deleted with it.",
       path: ID,
       answers: { 200: success },
+      errors: ["CONFLICT"],
     },
     switchGateway: {
       summary: "Enable or disable a gateway",
@@ -89,6 +90,7 @@ export const gatewayOperations = {
       path: ID,
       query: stateQuery,
       answers: { 200: switched("gateway", gateway) },
+      errors: ["CONFLICT"],
     },
     toggleGateway: {
       summary: "Enable or disable a gateway, by the former path",
@@ -96,6 +98,7 @@ export const gatewayOperations = {
       path: ID,
       query: stateQuery,
       answers: { 200: switched("gateway", gateway) },
+      errors: ["CONFLICT"],
     },
     refreshGateway: {
       summary: "List an upstream again",
@@ -105,6 +108,7 @@ export const gatewayOperations = {
       query: refreshQuery,
       answers: { 200: refreshed },
       errors: [
+        "CONFLICT",
         ...UPSTREAM_FAILURES,
         "UPSTREAM_LIST_TOO_LARGE",
         "EGRESS_DENIED",
@@ -119,12 +123,14 @@ export const gatewayOperations = {
         "back has the same id, name and settings again.",
       path: ID,
       answers: { 200: removedEntry.array() },
+      errors: ["CONFLICT"],
     },
     forgetRemoved: {
       summary: "Forget an entry that an upstream no longer lists",
       description: "The name of the entry becomes free.",
       path: { ...ID, entry: "The id of the entry." },
       answers: { 200: success },
+      errors: ["CONFLICT"],
     },
     pageGateways: {
       summary: "List gateways in numbered pages",
