@@ -82,7 +82,7 @@ function flowLines(topic: string, block: Block, columns: number, style: Terminal
 /** A cell that is nothing but code needs no marks around it. */
 function cellText(topic: string, tokens: readonly Token[]): Cell {
   const [only, ...more] = tokens;
-  return only?.type === "codespan" && more.length === 0 ? only.text : inlineText(topic, tokens);
+  return only?.type === "codespan" && more.length === 0 ? unbroken(only.text) : inlineText(topic, tokens);
 }
 
 /** Code keeps its marks, a link says where it leads. Line breaks of the page's author are kept. */

@@ -7,7 +7,7 @@ export type Cell = string;
 
 const GAP = 2;
 /** A narrower column of sentences is hard to read. */
-const NARROWEST_TEXT = 18;
+const NARROWEST_TEXT = 12;
 /** A row of more lines is easier to read as a paragraph. */
 const TALLEST_ROW = 5;
 
@@ -31,37 +31,27 @@ export function tableLines(
   ];
 }
 
-/** The width of each column; null: they do not fit side by side. Narrow columns get what they need, the others share the rest. */
+/**
+ * The width of each column, as browsers lay tables out: each has room for its longest word, and the rest of the room goes to the
+ * columns in proportion to what they lack. Null: they do not fit side by side.
+ */
 function columnWidths(rows: readonly (readonly Cell[])[], columns: number): number[] | null {
-  const count = rows[0]!.length;
-  const cells = Array.from({ length: count }, (_, at) => rows.map((row) => row[at] ?? ""));
-  const needed = cells.map((column) =>
-    Math.max(1, ...column.flatMap((cell) => cell.split("\n").map(({ length }) => length)))
-  );
+  const cells = rows[0]!.map((_, at) => rows.map((row) => row[at] ?? ""));
+  const longest = (column: readonly Cell[], separator: RegExp) =>
+    Math.max(1, ...column.flatMap((cell) => cell.split(separator).map(({ length }) => length)));
+  const wanted = cells.map((column) => longest(column, /\n/));
   const least = cells.map((column, at) =>
-    Math.max(
-      Math.min(needed[at]!, NARROWEST_TEXT),
-      ...column.flatMap((cell) => cell.split(/[ \n]/).map(({ length }) => length)),
-    )
+    Math.max(Math.min(wanted[at]!, NARROWEST_TEXT), longest(column, /[ \n]/))
   );
-  let room = columns - GAP * (count - 1);
-  const widths: (number | null)[] = needed.map(() => null);
-  for (let isSettled = false; !isSettled;) {
-    isSettled = true;
-    const share = Math.floor(room / widths.filter((width) => width === null).length);
-    for (const [at, width] of widths.entries()) {
-      if (width !== null) continue;
-      const fixed = needed[at]! <= share ? needed[at]! : least[at]! > share ? least[at]! : null;
-      if (fixed === null) continue;
-      widths[at] = fixed;
-      room -= fixed;
-      isSettled = false;
-      break;
-    }
-  }
-  const open = widths.filter((width) => width === null).length;
+  const room = columns - GAP * (cells.length - 1) - sum(least);
   if (room < 0) return null;
-  return widths.map((width) => width ?? Math.floor(room / open));
+  const lacking = sum(wanted) - sum(least);
+  const share = lacking === 0 ? 0 : Math.min(1, room / lacking);
+  return least.map((width, at) => width + Math.floor(share * (wanted[at]! - width)));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 function rowLines(row: readonly Cell[], widths: readonly number[]): string[] {
