@@ -6,6 +6,8 @@ import { CounterUpstream } from "../support/counter_upstream.ts";
 import { commandBlocks } from "../support/manual_blocks.ts";
 import { ManualShell } from "../support/manual_shell.ts";
 
+const README = new URL("../../README.md", import.meta.url);
+
 /** Pages whose blocks run at the same time. Most of a page's time is waiting. */
 const PAGES_AT_ONCE = 3;
 
@@ -13,8 +15,9 @@ Deno.test("every command block of the manual runs, and shows what the page shows
   const topics = await Promise.all(
     TOPICS.map(async ({ name }) => [`src/help/${name}.md`, await readTopic(name)] as const),
   );
+  const pages = [["README.md", await Deno.readTextFile(README)] as const, ...topics];
   const wanted = Deno.env.get("MANUAL_PAGE") ?? "";
-  const waiting = topics.filter(([page]) => page.includes(wanted));
+  const waiting = pages.filter(([page]) => page.includes(wanted));
   await using upstream = CounterUpstream.start();
   const failures: string[] = [];
   const work = async () => {

@@ -18,8 +18,7 @@ export type NpmProgram =
   | "mcp-server-filesystem"
   | "mcp-server-memory"
   | "supergateway"
-  | "time-mcp"
-  | "validate-api";
+  | "time-mcp";
 
 export interface NpmCommand {
   readonly command: string;

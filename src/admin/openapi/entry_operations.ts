@@ -9,16 +9,13 @@ import {
   unsupportedResource,
   unsupportedTool,
 } from "../rest/schemas.ts";
-import { listOf, pageOf, success } from "./answers.ts";
+import { listOf, pageOf, success, switched } from "./answers.ts";
 import {
   prompt,
   renderedPrompt,
   resource,
   resourceContent,
   resourceTemplates,
-  switchedPrompt,
-  switchedResource,
-  switchedTool,
   taggedEntities,
   tags,
   tool,
@@ -47,19 +44,19 @@ const switchTool = {
   description: SWITCH,
   path: TOOL,
   query: stateQuery,
-  answers: { 200: switchedTool },
+  answers: { 200: switched("tool", tool) },
 };
 const switchResource = {
   description: SWITCH,
   path: RESOURCE,
   query: stateQuery,
-  answers: { 200: switchedResource },
+  answers: { 200: switched("resource", resource) },
 };
 const switchPrompt = {
   description: SWITCH,
   path: PROMPT,
   query: stateQuery,
-  answers: { 200: switchedPrompt },
+  answers: { 200: switched("prompt", prompt) },
 };
 
 /** How a call outside of any session fails. */
