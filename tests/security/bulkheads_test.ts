@@ -3,14 +3,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { FastUpstream } from "../support/fast_upstream.ts";
 import { serveOnLoopback } from "../support/loopback_server.ts";
-import { INITIALIZE, inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
-import { metric } from "../support/metric.ts";
+import { INITIALIZE, openSession, post, toolCall } from "../support/mcp_post.ts";
+import { atRest, metric } from "../support/metric.ts";
 import { assertWithin } from "../support/pace.ts";
 import { RawConnection } from "../support/raw_http.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { sharedServers } from "../support/shared_servers.ts";
 import { SlowUpstream } from "../support/slow_upstream.ts";
 import { Sluice } from "../support/sluice.ts";
+import { StallingRelay } from "../support/stalling_relay.ts";
 import { counterLaunch, processesWith } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -188,42 +189,41 @@ Deno.test({
   ignore: SERVERS_MISSING,
   fn: async () => {
     const { redis } = await sharedServers();
+    const url = new URL(redis.url());
+    const relay = new StallingRelay(Number(url.port));
+    url.port = String(relay.port);
     const env = {
       WORKERS: "1",
       CACHE_TYPE: "redis",
-      REDIS_URL: redis.url(),
+      REDIS_URL: url.href,
+      REDIS_SOCKET_TIMEOUT: "600",
       CACHE_PREFIX: `bulkheads${crypto.randomUUID()}:`,
-      MAX_SESSIONS_PER_CALLER: "100000",
     };
     await using sluice = await Sluice.start({ env });
     await using bob = await bobs(sluice);
     const [eve, token] = [await user(sluice, "eve"), await user(sluice, "bob")];
-    const large = {
+    const chars = 16_000;
+    const initialize = {
       ...INITIALIZE,
-      params: { ...INITIALIZE.params, capabilities: { x: { y: "x".repeat(16_000) } } },
+      params: { ...INITIALIZE.params, capabilities: { experimental: { x: { y: "x".repeat(chars) } } } },
     };
-    let [sent, answered] = [0, 0];
-    let isGoing = true;
-    const load = Array.from({ length: 32 }, async () => {
-      for (; isGoing; answered++) {
-        sent++;
-        assertEquals((await post(sluice, large, { token: eve })).status, 200);
-      }
-    });
-    await waitFor(() => answered >= 32, { what: "eve's first sessions" });
-    for (let n = 0; n < 10; n++) {
-      const before = answered;
-      const session = await openSession(sluice, { token });
-      const echo = toolCall("bobs-echo", { message: "hello" });
-      const { body } = await post(sluice, echo, { token, headers: inSession(session) });
-      assertEquals(body.result?.content[0].text, "hello");
-      await bob.call();
-      // Bob's three requests wait for no more of eve's than are under way with each.
-      assert(answered - before <= 3 * 2 * 32, `${answered - before} of eve's came first`);
-    }
-    isGoing = false;
-    await Promise.all(load);
-    assertEquals(await metric(sluice, "sluice_redis_workers_connected "), 1);
+    await atRest(sluice);
+    // From now on Redis answers nothing.
+    relay.stall();
+    const before = relay.received;
+    const records = () => Math.floor((relay.received - before) / chars);
+    // They fail with the relay, in the end.
+    const open = (token: string) => post(sluice, initialize, { token }).catch(() => null);
+    const eves = Array.from({ length: 32 }, () => open(eve));
+    const inFlight = () => metric(sluice, "sluice_requests_in_flight ");
+    await waitFor(async () => await inFlight() === eves.length, { what: "eve's sessions to be opened" });
+    // A third of the 15 connections to a database, as for those.
+    await waitFor(() => records() === 5, { what: "eve's share of the commands to Redis" });
+    const session = open(token);
+    await waitFor(() => records() === 6, { what: "bob's record, before eve's other ones" });
+    await bob.call();
+    await relay[Symbol.asyncDispose]();
+    await Promise.all([...eves, session]);
   },
 });
 

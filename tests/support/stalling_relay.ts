@@ -10,6 +10,8 @@ export class StallingRelay implements AsyncDisposable {
   /** Connections with a lower number than this pass nothing on. */
   #stalledBelow = 0;
   #accepted = 0;
+  /** Bytes that have come from clients, whether or not they were passed on. */
+  received = 0;
 
   constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -34,16 +36,17 @@ export class StallingRelay implements AsyncDisposable {
     for await (const client of this.#listener) {
       const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetPort });
       const number = this.#accepted++;
-      relays.push(this.#relay(client, server, number), this.#relay(server, client, number));
+      relays.push(this.#relay(client, server, number, true), this.#relay(server, client, number));
     }
     await Promise.all(relays);
   }
 
-  async #relay(from: Deno.TcpConn, to: Deno.TcpConn, number: number): Promise<void> {
+  async #relay(from: Deno.TcpConn, to: Deno.TcpConn, number: number, isClient = false): Promise<void> {
     this.#open.add(from);
     const buffer = new Uint8Array(65_536);
     try {
       for (let read = await from.read(buffer); read !== null; read = await from.read(buffer)) {
+        if (isClient) this.received += read;
         if (number >= this.#stalledBelow) await to.write(buffer.slice(0, read));
       }
     } catch {
