@@ -2,7 +2,6 @@
 // request names.
 import type { CancelSignal } from "../base/cancellation.ts";
 import type { Clock } from "../base/clock.ts";
-import { ERRORS, SluiceError } from "../base/errors.ts";
 import type { McpReply, McpRequest } from "../downstream/exchange/mcp_exchange.ts";
 import { type Admission, REFUSED } from "../http/admission.ts";
 import type { ReadBody } from "../http/body.ts";
@@ -40,6 +39,8 @@ export class ForwardEndpoint implements Endpoint {
   readonly speaks = "json-rpc";
   readonly open = true;
   readonly isInternal = true;
+  /** A replica of another version learns from them why it is refused. Strangers get the same. */
+  readonly failureHeaders = { [FORMAT_HEADER]: FORWARD_FORMAT };
   readonly #deps: ForwardEndpointDeps;
 
   constructor(deps: ForwardEndpointDeps) {
@@ -48,17 +49,12 @@ export class ForwardEndpoint implements Endpoint {
 
   /**
    * A failure of the request itself is in the reply.
-   * @throws {SluiceError} METHOD_NOT_ALLOWED; UNAUTHENTICATED for a request that no replica has signed now
+   * @throws {SluiceError} UNAUTHENTICATED for a request that no replica of this format has signed now
    */
   async serve(exchange: Exchange): Promise<Response> {
     const { signatures, clock, admission } = this.#deps;
     const { request, info } = exchange;
-    if (request.method !== "POST") {
-      throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
-    }
-    if (request.headers.get(FORMAT_HEADER) !== FORWARD_FORMAT) return otherFormat(request);
-    // Strangers are refused here: they cost no place and no memory for their body.
-    const voucher = signatures.voucherIn(request.headers, clock.now());
+    const voucher = this.#voucherIn(request, signatures, clock.now());
     const ticket = admission.enter();
     if (ticket === REFUSED) {
       discardBody(request);
@@ -69,6 +65,16 @@ export class ForwardEndpoint implements Endpoint {
     } finally {
       if (exchange.isStream) admission.leaveAsStream(info.completed);
       else admission.leave(ticket);
+    }
+  }
+
+  /** Strangers are refused here, all alike: they cost no place and no memory for their body. */
+  #voucherIn(request: Request, signatures: ReplicaSignatures, now: number): Voucher {
+    try {
+      return signatures.voucherIn(request.headers, now);
+    } catch (refusal) {
+      discardBody(request);
+      throw refusal;
     }
   }
 
@@ -118,16 +124,4 @@ function noteFor(
   if (exchange.note === undefined) return note;
   noteCaller(exchange.note, principal);
   return Object.assign(exchange.note, note);
-}
-
-/** "Not Implemented". A replica of format 1 takes 503 for an overload and 401 for a wrong secret. */
-const OTHER_FORMAT_STATUS = 501;
-
-/** To a replica of another version, which could read nothing else. */
-function otherFormat(request: Request): Response {
-  discardBody(request);
-  return new Response(ERRORS.REPLICA_INCOMPATIBLE.text, {
-    status: OTHER_FORMAT_STATUS,
-    headers: { [FORMAT_HEADER]: FORWARD_FORMAT },
-  });
 }

@@ -33,9 +33,8 @@ const HEADERS = {
 } as const;
 
 /**
- * The format of what replicas send each other. A replica answers a request of another format with this header alone, and the asking
- * side reports REPLICA_INCOMPATIBLE: during an upgrade old and new replicas meet. Format 1 had no such header. A replica of that format
- * answers 401, since it does not find the signature that it looks for.
+ * The format of what replicas send each other. It is part of each signature. A replica refuses a request of another format by 401 with
+ * its own format in this header, and the asking side reports REPLICA_INCOMPATIBLE: during an upgrade old and new replicas meet.
  */
 export const FORWARD_FORMAT = "2";
 

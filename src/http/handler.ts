@@ -69,6 +69,8 @@ export interface Endpoint {
   readonly alwaysAnswered?: boolean;
   /** Has sessions, and answers requests above the rate limit of their caller itself; otherwise they get 429. */
   readonly answersOverLimit?: boolean;
+  /** Headers of every failure, besides those of its code. */
+  readonly failureHeaders?: Readonly<Record<string, string>>;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
   serve(exchange: Exchange): Promise<Response>;
@@ -184,6 +186,9 @@ export function createHandler(deps: HandlerDeps): Handle {
       if (isUnread && inSession === null) discardBody(request);
       response = inSession ??
         (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
+      for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
+        response.headers.set(name, value);
+      }
     }
     if (origin !== null) cors?.expose(response, origin);
     countAnswer(endpoint?.name ?? "none", String(response.status));

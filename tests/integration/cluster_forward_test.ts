@@ -63,7 +63,7 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock, requests 
     } catch (error) {
       const { code, row } = error as SluiceError;
       codes.push(code);
-      return new Response(code, { status: row.http });
+      return new Response(code, { status: row.http, headers: endpoint.failureHeaders });
     }
   });
   const isGone = { value: false };
@@ -236,10 +236,30 @@ Deno.test("A request that no replica has signed is refused before its body comes
   assertEquals((await other.forward()).body, "{}");
 });
 
+Deno.test("A stranger gets the same answer whatever its request says", async () => {
+  await using other = replica(() => Promise.reject(new Error("nothing is served")));
+  const answers = new Set<string>();
+  const signature = "0".repeat(64);
+  for (const method of ["POST", "GET", "DELETE"]) {
+    for (
+      const headers of [{}, { "sluice-format": FORWARD_FORMAT }, {
+        "sluice-format": "1",
+        "sluice-signature": signature,
+      }]
+    ) {
+      const response = await fetch(other.address + FORWARD_PATH, { method, headers: headers as HeadersInit });
+      const { date: _, ...rest } = Object.fromEntries(response.headers);
+      answers.add(JSON.stringify([response.status, rest, await response.text()]));
+    }
+  }
+  const [answer] = answers;
+  assertEquals([answers.size, answer!.startsWith("[401,")], [1, true], [...answers].join("\n"));
+});
+
 Deno.test("Replicas of different formats refuse each other's requests with a word", async () => {
   let served = 0;
   await using other = replica(() => (served++, Promise.resolve({ status: 200, headers: {}, body: "{}" })));
-  // As format 1 was: the worker was a member of the body, and no header named a format.
+  // As format 1 was: the worker was a member of the body, and no header named a format. Strangers do not either.
   const former = await fetch(other.address + FORWARD_PATH, {
     method: "POST",
     headers: {
@@ -249,7 +269,7 @@ Deno.test("Replicas of different formats refuse each other's requests with a wor
     },
     body: '{"worker":0,"request":{}}\n{}',
   });
-  assertEquals([former.status, former.headers.get("sluice-format"), served], [501, FORWARD_FORMAT, 0]);
+  assertEquals([former.status, former.headers.get("sluice-format"), served], [401, FORWARD_FORMAT, 0]);
   await former.body?.cancel();
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const newer = Deno.serve(
