@@ -39,7 +39,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["."],
   ],
   catalog: [["snapshot"], ["overlay"], ["."]],
-  admin: [["rest"], ["openapi"], ["gateways", "servers", "entities"], ["imports"], ["."]],
+  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities"], ["imports"], ["."]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],

@@ -46,7 +46,7 @@ const FOREIGN_ROUTES: ReadonlySet<string> = new Set(["POST /tokens"]);
 
 /** Flags of other programs that a page may name. */
 const FOREIGN_FLAGS =
-  /^--(allow-\w+|without|network|name|rm|build-arg|header|transport|method|cli|volume|env-file|requirements)$/;
+  /^--(allow-\w+|without|network|name|rm|build-arg|header|transport|method|cli|volume|env-file|requirements|init)$/;
 
 /** Code stands four columns in: what is longer would be broken by a terminal of 80 columns. */
 export const CODE_COLUMNS = 76;
@@ -103,6 +103,9 @@ export function unknownRoutes(page: Page): string[] {
   });
 }
 
+/** `sluice` where a shell expects a command. */
+const COMMAND = /(?:^|[|;&(])\s*(?:\w+=\S+\s+)*sluice ((?:[^|;&)>"`]|\$\{)*)/gm;
+
 /** Commands `sluice …` that the program does not have, or whose flags it does not have; bare flags that no command has. */
 export function unknownCommands(page: Page): string[] {
   const lines = tokensOf(page).filter((token): token is Tokens.Code =>
@@ -110,7 +113,7 @@ export function unknownCommands(page: Page): string[] {
   )
     .flatMap(({ text }) => text.replaceAll("\\\n", " ").split("\n"));
   const invocations = [...codeSpans(page), ...lines].flatMap((text) =>
-    [...text.matchAll(/(?<![\w./-])sluice ((?:[^|;&)>"`]|\$\{)*)/g)].map(([, words]) => words!.trim())
+    [...text.matchAll(COMMAND)].map(([, words]) => words!.trim())
   );
   const flags = new Set(Object.values<Command>(COMMANDS).flatMap((command) => Object.keys(command.flags)));
   return [

@@ -64,6 +64,10 @@ Deno.test("the README and the manual name nothing that the program does not have
   assertEquals(faults((page) => rules.unknownCommands(page)), [], "commands and flags");
 });
 
+Deno.test("the links of the README and the manual resolve", () => {
+  assertEquals(faults((page, path) => rules.brokenLinks(path, page, read)), []);
+});
+
 Deno.test("the manual fits a terminal of 80 columns", () => {
   assertEquals(faults((page, path) => path === README ? [] : rules.unfitLines(page)), []);
 });

@@ -14,7 +14,6 @@ const REFUSED: readonly (readonly [request: RegExp, why: string])[] = [
   [/ \/(export|import)$/, "a configuration cannot be exported and imported by REST"],
   [/ \/a2a/, "there are no A2A agents"],
   [/ \/teams/, "teams are names in tokens, and no entities"],
-  [/ \/openapi\.json$/, "the API has no description in OpenAPI"],
 ];
 
 /** How many requests of the guide must succeed. */

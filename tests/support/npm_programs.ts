@@ -18,7 +18,8 @@ export type NpmProgram =
   | "mcp-server-filesystem"
   | "mcp-server-memory"
   | "supergateway"
-  | "time-mcp";
+  | "time-mcp"
+  | "validate-api";
 
 export interface NpmCommand {
   readonly command: string;

@@ -38,6 +38,39 @@ export const error = z.strictObject({
   correlationId: text("The id that the log line of the failure has.", "0f6e4c1a9b7d4c55a2b8"),
 }).describe("The body of every error response.");
 
+/** The body of every error of the MCP endpoints. */
+export const rpcError = z.strictObject({
+  jsonrpc: field(z.literal("2.0"), "Always `2.0`.", "2.0"),
+  id: field(
+    z.union([z.string(), z.number(), z.null()]),
+    "The id of the request; null if the error concerns no single request.",
+    1,
+  ),
+  error: field(
+    z.strictObject({
+      code: field(z.int(), "The JSON-RPC code of the error.", -32602),
+      message: text("One sentence.", "Unknown tool: clock"),
+      data: field(
+        z.looseObject({
+          source: field(
+            z.enum(["downstream", "upstream", "internal"]).optional(),
+            "Where the error began. Absent if the error is the upstream's own.",
+            "downstream",
+          ),
+          code: field(z.string().optional(), "The code of the error, for programs.", "TOOL_NOT_FOUND"),
+          correlationId: field(
+            z.string().optional(),
+            "The id that the log line of the failure has.",
+            "0f6e4c1a9b7d4c55",
+          ),
+        }).optional(),
+        "Details.",
+      ),
+    }),
+    "The error.",
+  ),
+}).describe("A JSON-RPC error. Errors of upstreams pass through unchanged.");
+
 export const tag = z.strictObject({
   id: text("The label in lower case, with `-` for spaces and underscores.", "time-zones"),
   label: text("The tag as it was written.", "Time zones"),
@@ -99,31 +132,29 @@ export function listOf<Item extends z.ZodType>(key: string, item: Item) {
 const link = (description: string) =>
   field(z.string(), `The address of ${description} page.`, "/admin/tools?page=1&per_page=50");
 
+export const pagination = z.strictObject({
+  page: field(z.int(), "The number of this page, from 1.", 1),
+  per_page: field(z.int(), "The size of a page.", 50),
+  total_items: count("How many entities there are."),
+  total_pages: count("How many pages there are.", 1),
+  has_next: flag("Whether there is a next page.", false),
+  has_prev: flag("Whether there is a previous page.", false),
+}).describe("Where a page stands in its list.");
+
+export const pageLinks = z.strictObject({
+  self: link("this"),
+  first: link("the first"),
+  last: link("the last"),
+  next: textOrNull("The address of the next page; null if there is none.", null),
+  prev: textOrNull("The address of the previous page; null if there is none.", null),
+}).describe("The addresses of pages.");
+
 /** The answers of a list in numbered pages. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.strictObject({
     data: field(z.array(item), "The entities of this page."),
-    pagination: field(
-      z.strictObject({
-        page: field(z.int(), "The number of this page, from 1.", 1),
-        per_page: field(z.int(), "The size of a page.", 50),
-        total_items: count("How many entities there are."),
-        total_pages: count("How many pages there are.", 1),
-        has_next: flag("Whether there is a next page.", false),
-        has_prev: flag("Whether there is a previous page.", false),
-      }),
-      "Where this page stands in the list.",
-    ),
-    links: field(
-      z.strictObject({
-        self: link("this"),
-        first: link("the first"),
-        last: link("the last"),
-        next: field(z.string().nullable(), "The address of the next page; null if there is none.", null),
-        prev: field(z.string().nullable(), "The address of the previous page; null if there is none.", null),
-      }),
-      "The addresses of other pages.",
-    ),
+    pagination: field(pagination, "Where this page stands in the list."),
+    links: field(pageLinks, "The addresses of other pages."),
   }).describe("One numbered page of a list.");
 }
 

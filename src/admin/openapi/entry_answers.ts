@@ -1,7 +1,18 @@
 // Schemas of answers about tools, resources and prompts.
 import { z } from "zod";
 import { field } from "../rest/described.ts";
-import { absent, count, ENTITY, flag, json, jsonOrNull, text, textOrNull, WARNINGS } from "./answers.ts";
+import {
+  absent,
+  count,
+  ENTITY,
+  flag,
+  json,
+  jsonOrNull,
+  switched,
+  text,
+  textOrNull,
+  WARNINGS,
+} from "./answers.ts";
 
 const METRICS = { metrics: absent("Always null: see `/metrics`.") };
 
@@ -63,6 +74,8 @@ export const tool = z.strictObject({
   ...WARNINGS,
 }).describe("A tool of an upstream.");
 
+export const switchedTool = switched("tool", tool);
+
 export const resource = z.strictObject({
   ...ENTITY,
   uri: text("The URI or URI template.", "file:///notes.txt"),
@@ -78,6 +91,8 @@ export const resource = z.strictObject({
   ...METRICS,
   ...WARNINGS,
 }).describe("A resource or resource template of an upstream.");
+
+export const switchedResource = switched("resource", resource);
 
 export const resourceTemplates = z.strictObject({
   _meta: field(json, "Always empty.", {}),
@@ -127,6 +142,8 @@ export const prompt = z.strictObject({
   ...METRICS,
   ...WARNINGS,
 }).describe("A prompt of an upstream.");
+
+export const switchedPrompt = switched("prompt", prompt);
 
 export const renderedPrompt = z.looseObject({
   description: field(z.string().optional(), "The upstream's description of the prompt.", "A city's weather"),

@@ -9,13 +9,16 @@ import {
   unsupportedResource,
   unsupportedTool,
 } from "../rest/schemas.ts";
-import { listOf, pageOf, success, switched } from "./answers.ts";
+import { listOf, pageOf, success } from "./answers.ts";
 import {
   prompt,
   renderedPrompt,
   resource,
   resourceContent,
   resourceTemplates,
+  switchedPrompt,
+  switchedResource,
+  switchedTool,
   taggedEntities,
   tags,
   tool,
@@ -44,19 +47,19 @@ const switchTool = {
   description: SWITCH,
   path: TOOL,
   query: stateQuery,
-  answers: { 200: switched("tool", tool) },
+  answers: { 200: switchedTool },
 };
 const switchResource = {
   description: SWITCH,
   path: RESOURCE,
   query: stateQuery,
-  answers: { 200: switched("resource", resource) },
+  answers: { 200: switchedResource },
 };
 const switchPrompt = {
   description: SWITCH,
   path: PROMPT,
   query: stateQuery,
-  answers: { 200: switched("prompt", prompt) },
+  answers: { 200: switchedPrompt },
 };
 
 /** How a call outside of any session fails. */

@@ -10,6 +10,7 @@ import {
   flag,
   json,
   jsonOrNull,
+  switched,
   text,
   textOrNull,
   time,
@@ -138,6 +139,8 @@ export const gateway = z.strictObject({
   skippedTools,
   ...WARNINGS,
 }).describe("A registered upstream MCP server.");
+
+export const switchedGateway = switched("gateway", gateway);
 
 const counts = <const Kind extends string>(kind: Kind) => ({
   [`${kind}Added`]: count(`How many ${kind} are new.`, 1),

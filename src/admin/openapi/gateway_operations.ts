@@ -2,8 +2,8 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import { importQuery, listQuery, pageQuery, refreshQuery, stateQuery, waitQuery } from "../rest/queries.ts";
 import { gatewayCreateBody, gatewayUpdateBody, importBody } from "../rest/schemas.ts";
-import { listOf, pageOf, success, switched } from "./answers.ts";
-import { gateway, importReport, refreshed, removedEntry } from "./gateway_answers.ts";
+import { listOf, pageOf, success } from "./answers.ts";
+import { gateway, importReport, refreshed, removedEntry, switchedGateway } from "./gateway_answers.ts";
 import { operations } from "./operation.ts";
 
 const ID = { id: "The id, name or slug of the gateway." };
@@ -89,7 +89,7 @@ export const gatewayOperations = {
       description: SWITCH,
       path: ID,
       query: stateQuery,
-      answers: { 200: switched("gateway", gateway) },
+      answers: { 200: switchedGateway },
       errors: ["CONFLICT"],
     },
     toggleGateway: {
@@ -97,7 +97,7 @@ export const gatewayOperations = {
       description: SWITCH,
       path: ID,
       query: stateQuery,
-      answers: { 200: switched("gateway", gateway) },
+      answers: { 200: switchedGateway },
       errors: ["CONFLICT"],
     },
     refreshGateway: {

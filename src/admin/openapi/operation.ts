@@ -30,6 +30,7 @@ export interface Operation {
   /** What each `{name}` of the path stands for. */
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: z.ZodObject;
+  readonly headers?: z.ZodObject;
   readonly body?: RequestBody;
   /** The bodies of the answers that are no errors of the catalogue, by status; null: no body. */
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
@@ -37,6 +38,8 @@ export interface Operation {
   readonly mediaTypes?: Readonly<Record<number, readonly string[]>>;
   /** Error codes of this operation besides those that follow from its permission, path, query and body. */
   readonly errors?: readonly ErrorCode[];
+  /** Errors are JSON-RPC error objects. Any status can have one. */
+  readonly isJsonRpc?: boolean;
 }
 
 export interface RequestBody {

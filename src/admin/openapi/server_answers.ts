@@ -214,3 +214,20 @@ export const drained = z.strictObject({
   closed: count("Sessions that were closed.", 2),
   pending: count("Sessions in use, which are closed after their call.", 0),
 }).describe("What became of the pooled sessions.");
+
+export const frontPage = z.strictObject({
+  name: text("The name of the program.", "sluice"),
+  version: text("The version of the program.", "0.1.0"),
+  endpoints: field(
+    z.strictObject({
+      mcp: text("MCP over streamable HTTP.", "/mcp"),
+      rpc: text("JSON-RPC without a session.", "/rpc"),
+      server: text("MCP of one virtual server.", "/servers/{id}/mcp"),
+      docs: text("The page that describes the REST API.", "/docs"),
+      openapi: text("The description of the REST API.", "/openapi.json"),
+      health: text("Whether the process is alive.", "/health"),
+    }),
+    "The paths of this gateway, with the prefix of a reverse proxy.",
+  ),
+  manual: text("The command that prints the manual.", "sluice help"),
+}).describe("What this gateway is, and where its endpoints are.");

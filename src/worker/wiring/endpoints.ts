@@ -1,4 +1,5 @@
 // Routing table of a worker: path to endpoint, and the edge in front of all endpoints.
+import { DOCUMENT_PATHS, DocumentsEndpoint } from "../../admin/documents_endpoint.ts";
 import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
@@ -93,15 +94,16 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });
+  const publicPrefix = new PublicPrefix({
+    rootPath: config.appRootPath,
+    trustedProxies: config.trustedProxyNetworks,
+  });
   const legacySse = new LegacySse({
     ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, memory },
     sessions: duplex,
     catalog: () => catalog.now,
     predecessor: succession.predecessor,
-    publicPrefix: new PublicPrefix({
-      rootPath: config.appRootPath,
-      trustedProxies: config.trustedProxyNetworks,
-    }),
+    publicPrefix,
   });
   const webSocket = new WebSocketEndpoint({
     sessions: duplex,
@@ -134,6 +136,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     snapshots: async () => (await link.askAll({ type: "report" })).map(({ pool }) => pool),
     drain: (upstreamId) => link.askAll({ type: "drain_pool", upstreamId }),
   });
+  const documents = new DocumentsEndpoint(publicPrefix);
   const route = (path: string): Endpoint | null => {
     if (path === "/rpc") return rpc;
     if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
@@ -142,6 +145,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/message" || serverAt(path, "message") !== null) return legacySse.messages;
     if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
     if (path.startsWith(POOL_PATH)) return pool;
+    if (DOCUMENT_PATHS.has(path)) return documents;
     return cluster?.route(path) ?? admin.route(path);
   };
 
