@@ -1,6 +1,7 @@
 // The rules for README.md and the pages of the manual: what they name exists, links resolve, they fit a terminal and read well.
 
 import type { Token, Tokens } from "marked";
+import { openApiDocument } from "../src/admin/openapi/document.ts";
 import { ROUTES } from "../src/admin/routes.ts";
 import { ERRORS } from "../src/base/errors.ts";
 import { pageText } from "../src/cli/help/page_text.ts";
@@ -34,12 +35,8 @@ const FOREIGN_NAMES: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** Paths beside the routes of the REST API. */
-const ENDPOINTS: readonly string[] = [
-  ...["/", "/rpc", "/mcp", "/sse", "/message", "/ws", "/metrics", "/metrics/prometheus", "/internal/forward"],
-  ...["/servers/{id}/mcp", "/servers/{id}/sse", "/servers/{id}/message", "/servers/{id}/ws"],
-  ...["/admin/mcp-pool/metrics", "/admin/mcp-pool/sessions", "/openapi.json", "/docs"],
-];
+/** The path of requests between replicas, which the API's description leaves out. */
+const FORWARD_ROUTE = "POST /internal/forward";
 
 /** Routes of ContextForge that a page names as missing here. */
 const FOREIGN_ROUTES: ReadonlySet<string> = new Set(["POST /tokens"]);
@@ -86,21 +83,28 @@ export function unknownMetrics(markdown: string): string[] {
     .filter((name) => !names.some((known) => known === name || name.endsWith("_") && known.startsWith(name)));
 }
 
+/** `METHOD /path` of every route, with `{}` for each parameter. */
+const KNOWN_ROUTES: ReadonlySet<string> = new Set(
+  Object.entries(openApiDocument(ROUTES).paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`)
+  ).concat(FORWARD_ROUTE).map(shapeOf),
+);
+
 /** Texts in backticks such as `GET /path` that the gateway does not have. */
 export function unknownRoutes(page: Page): string[] {
-  const shape = (path: string) =>
-    path.replace(/^\/v1(?=\/)/, "").replaceAll(/\{[^}]*\}|…/g, "{}").replace(/(?<=.)\/$/, "");
-  const known = new Map<string, string[]>(ENDPOINTS.map((path) => [shape(path), []]));
-  for (const { method, path } of ROUTES) known.set(shape(path), [...known.get(shape(path)) ?? [], method]);
   return codeSpans(page).filter((text) => {
-    const [, methods, path] =
+    const [, methods = "", path] =
       /^((?:(?:GET|HEAD|POST|PUT|PATCH|DELETE)(?:, )?)+) (\/[^?[\s]*)(?:\[?\?\S*)?$/.exec(text) ?? [];
     if (path === undefined || FOREIGN_ROUTES.has(text)) return false;
-    const allowed = known.get(shape(path));
-    if (allowed === undefined) return true;
-    return allowed.length > 0 &&
-      methods!.split(", ").some((method) => method !== "HEAD" && !allowed.includes(method));
+    return methods.split(", ").some((method) =>
+      !KNOWN_ROUTES.has(shapeOf(`${method === "HEAD" ? "GET" : method} ${path}`))
+    );
   });
+}
+
+/** Paths are there below /v1 as well, and with a slash at the end. */
+function shapeOf(route: string): string {
+  return route.replace(/ \/v1(?=\/)/, " ").replaceAll(/\{[^}]*\}|…/g, "{}").replace(/(?<=\w)\/$/, "");
 }
 
 /** `sluice` where a shell expects a command. */

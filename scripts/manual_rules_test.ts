@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { openApiDocument } from "../src/admin/openapi/document.ts";
+import { ROUTES } from "../src/admin/routes.ts";
 import { ERRORS } from "../src/base/errors.ts";
 import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
 import { SETTINGS } from "../src/config/schema.ts";
@@ -48,6 +50,15 @@ Deno.test("settings.md has every setting, errors.md every code, metrics.md every
   assertEquals(lacks("settings", settings, (name) => `\`${name}\``), []);
   assertEquals(lacks("errors", Object.keys(ERRORS), (name) => `\n### ${name}\n`), []);
   assertEquals(lacks("metrics", Object.keys(METRICS), (name) => `\n### ${name}\n`), []);
+});
+
+Deno.test("api.md has every route of the REST API, and every field of its bodies", () => {
+  const page = pages.get("src/help/api.md")!;
+  const routes = ROUTES.map(({ method, path }) => `| \`${method} ${path}\` |`);
+  assertEquals(routes.filter((route) => !page.includes(route)), []);
+  const shapes = Object.values(openApiDocument(ROUTES).components.schemas);
+  const fields = shapes.flatMap(({ properties = {} }) => Object.keys(properties));
+  assertEquals(fields.filter((field) => !page.includes(`| \`${field}\``)), []);
 });
 
 Deno.test("the page that a command's help points to names the command", () => {

@@ -1,6 +1,7 @@
 // Writes what is generated from the code: .env.example, and parts of the manual's pages between their markers. What stands around
 // these parts is written by hand. `--check` writes nothing and exits 1 where something is out of date.
 
+import { apiPart } from "./reference/api.ts";
 import { errorsPart } from "./reference/errors.ts";
 import { metricsPart } from "./reference/metrics.ts";
 import { envExample, settingsPart } from "./reference/settings.ts";
@@ -9,6 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** The generated parts: page of src/help -> its text. The markers have the name of the page. */
 const PARTS: Readonly<Record<string, () => string>> = {
+  api: apiPart,
   settings: settingsPart,
   errors: errorsPart,
   metrics: metricsPart,
