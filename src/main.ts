@@ -51,6 +51,9 @@ function versionText(): string {
 /** Prints `error` for the operator, each line once. @returns the exit code */
 export function fail(error: unknown): number {
   for (const line of new Set(wordsOf(error).split("\n"))) console.error(`sluice: ${line}`);
+  if (Deno.stderr.isTerminal() && error instanceof SluiceError && error.code !== "USAGE_INVALID") {
+    console.error(`sluice: What to do: sluice help errors#${error.code.toLowerCase()}`);
+  }
   // An error without a row in the catalogue is a fault of this program: a report of it needs the stack.
   const isExpected = error instanceof SluiceError || error instanceof Deno.errors.NotCapable;
   if (!isExpected && error instanceof Error) console.error(error.stack);

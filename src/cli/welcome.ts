@@ -58,7 +58,7 @@ ${hasDemo ? "Call a tool of the demo upstream:" : "List the tools of all upstrea
 
 Register the servers of a client's file: ${program} import FILE
 Connect a client: ${program} connect
-See the other commands: ${program} --help
+See the other commands and the manual: ${program} --help
 `;
 }
 

@@ -3,10 +3,41 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FROM_SOURCE, runCli, shellWords, Terminal } from "../support/cli.ts";
 
+const ROOT = new URL("../../", import.meta.url).pathname;
 const cwd = Deno.makeTempDirSync({ prefix: "sluice_help_" });
 globalThis.addEventListener("unload", () => Deno.removeSync(cwd));
 
 const BOLD = "\x1b[1m";
+
+Deno.test("a failure in a terminal names the place in the manual, which is there", async () => {
+  await using terminal = new Terminal(shellWords(...FROM_SOURCE, "import", "absent.json"), { cwd });
+  assertEquals(await terminal.ended(), 1);
+  const [, place] = /What to do: sluice help (\S+)$/m.exec(terminal.text) ?? [];
+  assertEquals(place, "errors#config_file_unusable");
+  assertEquals((await runCli(["help", place!], { cwd })).code, 0);
+});
+
+Deno.test("serve and its workers load no page of the manual, and no parser of pages, before somebody reads", async () => {
+  for (const main of ["src/cli/serve.ts", "src/worker/main.ts"]) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", main], cwd: ROOT })
+      .output();
+    const { modules, roots } = JSON.parse(new TextDecoder().decode(stdout));
+    const loaded = new Set<string>(roots);
+    for (const specifier of loaded) {
+      const { dependencies = [] } = modules.find((each: { specifier: string }) =>
+        each.specifier === specifier
+      ) ?? {};
+      for (const { isDynamic, code } of dependencies) {
+        if (!isDynamic && code?.specifier) loaded.add(code.specifier);
+      }
+    }
+    assertEquals(
+      [...loaded].filter((specifier) => /marked|src\/help\/.*\.md|src\/help\/page/.test(specifier)),
+      [],
+    );
+    assertEquals(loaded.size > 100, true);
+  }
+});
 
 /** What a terminal shows of `sluice help …`, and the exit code. */
 async function inTerminal(args: readonly string[], env: Record<string, string>): Promise<[number, string]> {
