@@ -135,8 +135,8 @@ const FILE_WORDS = {
     "Headers for the upstream, as configuration files write them: the same as `auth_headers`.",
   ),
 };
-export const gatewayCreateBody = gatewayCreate.extend(FILE_WORDS);
-export const gatewayUpdateBody = gatewayUpdate.extend(FILE_WORDS);
+export const gatewayCreateBody = gatewayCreate.extend(FILE_WORDS).describe("A new gateway.");
+export const gatewayUpdateBody = gatewayUpdate.extend(FILE_WORDS).describe("Changes of a gateway.");
 
 export type GatewayInput = z.output<typeof gatewayUpdate>;
 
@@ -159,13 +159,13 @@ export const toolUpdate = z.object({
     30_000,
   ),
   ...SHARING,
-});
+}).describe("Changes of a tool.");
 
 export const promptUpdate = z.object({
   name: field(name.optional(), "The same as `custom_name`. The current name changes nothing."),
   ...WORDS,
   ...SHARING,
-});
+}).describe("Changes of a prompt.");
 
 export const resourceUpdate = z.object({
   name: field(name.nullable().optional(), "The name in lists. Null: the upstream's name.", "Notes"),
@@ -178,7 +178,7 @@ export const resourceUpdate = z.object({
     "text/markdown",
   ),
   ...SHARING,
-});
+}).describe("Changes of a resource or template.");
 
 const SINGLE = "The tool as ContextForge's clients describe it. Always refused.";
 
@@ -258,7 +258,7 @@ export const serverCreate = z.object({
     "The id of the virtual server, which is part of its address. The default is a new id.",
   ),
   ...SERVER,
-});
+}).describe("A new virtual server.");
 /** ContextForge's clients wrap a new server: {"server": {...}, "team_id", "visibility"}. */
 export const serverWrapper = z.object({
   server: z.unknown(),
@@ -266,8 +266,9 @@ export const serverWrapper = z.object({
   visibility: SHARING.visibility,
 });
 /** The wrapper with the fields of the server, which win over the wrapper's own. */
-export const serverBody = serverWrapper.extend({ server: field(serverCreate, "The virtual server.") });
-export const serverUpdate = z.object(SERVER).partial();
+export const serverBody = serverWrapper.extend({ server: field(serverCreate, "The virtual server.") })
+  .describe("A new virtual server, as ContextForge's clients wrap it.");
+export const serverUpdate = z.object(SERVER).partial().describe("Changes of a virtual server.");
 export type ServerInput = z.output<typeof serverUpdate>;
 
 /** The id of a token is its claim `jti`: tokens are not stored. */
