@@ -38,3 +38,34 @@ export class Arrival {
     this.#counted = undefined;
   }
 }
+
+/** Bytes that arrive in pieces. They are copied: a piece may be a small view into a large buffer, and a peer may send a byte at a time. */
+export class GatheredBytes {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  /** @param capacity bytes that are expected */
+  constructor(capacity = 0) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A view that is valid until the next piece. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  add(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      larger.set(this.bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length = length;
+  }
+}

@@ -5,7 +5,7 @@ import { gunzip, inflate } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
-import { Arrival, UNCOUNTED_BYTES } from "../base/arrival.ts";
+import { Arrival, GatheredBytes, UNCOUNTED_BYTES } from "../base/arrival.ts";
 import type { CallerIdentity } from "../base/sharing/caller_identity.ts";
 import type { ClientMemory } from "../base/sharing/client_memory.ts";
 import { LARGE_BYTES, loopTurns } from "../base/sharing/loop_turns.ts";
@@ -197,26 +197,19 @@ async function readUpTo(
   if (reader === undefined) return new Uint8Array();
   const cancel = () => void reader.cancel().catch(() => {});
   if (reading !== undefined) reading.cancelBody = cancel;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const gathered = new GatheredBytes();
   try {
     for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
-      size += value.length;
-      if (size > maxBytes) throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
-      arrival.keeps(size);
-      chunks.push(value);
+      if (gathered.length + value.length > maxBytes) {
+        throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
+      }
+      gathered.add(value);
+      arrival.keeps(gathered.length);
     }
   } catch (error) {
     cancel();
     throw error;
   }
   if (reading?.failure !== undefined) throw reading.failure;
-  if (chunks.length === 1) return chunks[0]!;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return gathered.bytes;
 }

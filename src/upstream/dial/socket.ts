@@ -42,6 +42,10 @@ export function closeSocket(socket: Pick<Socket, "close">): void {
 /** A node stream over a socket. Destroying the stream closes the socket. */
 export class SocketStream extends Duplex {
   readonly #socket: Socket;
+  /** Takes the next read. */
+  #buffer = new Uint8Array(READ_BYTES);
+  /** Called with the number of bytes before each piece is passed on. */
+  onBytes: (count: number) => void = () => {};
 
   constructor(socket: Socket) {
     super();
@@ -51,12 +55,20 @@ export class SocketStream extends Duplex {
   }
 
   override _read(): void {
-    const bytes = new Uint8Array(READ_BYTES);
-    this.#socket.read(bytes).then(
-      (count) => this.push(count === null ? null : bytes.subarray(0, count)),
+    this.#socket.read(this.#buffer).then(
+      (count) => this.push(count === null ? null : this.#take(count)),
       // Closing the socket rejects a pending read.
       (error) => this.destroyed || this.destroy(error),
     );
+  }
+
+  /** A small piece is copied: the stream's user may keep pieces, and each would keep a whole buffer. */
+  #take(count: number): Uint8Array {
+    this.onBytes(count);
+    if (count < READ_BYTES / 2) return this.#buffer.slice(0, count);
+    const piece = this.#buffer.subarray(0, count);
+    this.#buffer = new Uint8Array(READ_BYTES);
+    return piece;
   }
 
   override _write(bytes: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {

@@ -1,5 +1,7 @@
 // An ordered channel for whole messages in both directions: a process's pipes, an event stream with POSTs, or a WebSocket.
-import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
+import type { SluiceError } from "../../base/errors.ts";
+import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
+import type { ConnectOptions, ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import type { Edges } from "./overlong_response.ts";
 
 /** The sending side of a channel. */
@@ -20,8 +22,12 @@ export interface Channel {
 export interface Receiver {
   /** Receives one whole message. */
   receive(text: string): void;
-  /** A message exceeded the size limit and was dropped; the channel continues. @param edges the known parts of the message */
-  lost(edges?: Edges): void;
+  /**
+   * A message was dropped; the channel continues.
+   * @param edges the known parts of the message
+   * @param why default: it exceeded the size limit
+   */
+  lost(edges?: Edges, why?: SluiceError): void;
   /** The channel has ended. `reason` completes "the upstream is gone: ". */
   ended(reason: string): void;
 }
@@ -34,5 +40,10 @@ export interface Receiver {
 export type OpenChannel = (
   passed: HeaderList,
   receiver: Receiver,
-  exchange: ExchangeOptions,
+  exchange: ConnectOptions,
 ) => Promise<Channel>;
+
+/** For whom a message counts while it arrives; undefined: for nobody, because calls of several callers use the channel. */
+export function ownerOf({ caller, isShared = false }: ConnectOptions): MemoryOwner | undefined {
+  return isShared ? undefined : caller;
+}

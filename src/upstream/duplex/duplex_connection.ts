@@ -173,11 +173,11 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     } else if (value.id !== PING_ID) this.#respond(value, text);
   }
 
-  lost(edges?: Edges): void {
+  lost(edges?: Edges, why?: SluiceError): void {
     const { upstream, maxResponseBytes: limit, onStray } = this.#options;
     const lost = edges === undefined ? undefined : answeredBy(edges);
-    if (lost === null) return onStray("a message beyond the size limit");
-    const error = new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
+    if (lost === null) return onStray("a message beyond the size limit, or the memory of its caller");
+    const error = why ?? new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit });
     for (const [id, { settle }] of [...this.#pending]) {
       // If the dropped response may belong to any request, all requests fail.
       if (lost === undefined || lost === id) settle({ error });

@@ -7,7 +7,6 @@ import { SluiceError } from "../../base/errors.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import type {
   ConnectOptions,
-  ExchangeOptions,
   Greeting,
   HeaderList,
   OnMessage,
@@ -101,7 +100,7 @@ export class DuplexTransport implements UpstreamTransport {
   async #connect(
     passed: HeaderList,
     dialect: Dialect,
-    exchange: ExchangeOptions,
+    exchange: ConnectOptions,
     idleMs: number,
   ): Promise<DuplexConnection> {
     const { open, connections, upstream } = this.#options;

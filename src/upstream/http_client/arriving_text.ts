@@ -1,5 +1,5 @@
 // The text of a body that arrives in pieces, from a client or decoder that has no buffer of its own for it.
-import { Arrival } from "../../base/arrival.ts";
+import { Arrival, GatheredBytes } from "../../base/arrival.ts";
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
@@ -17,21 +17,17 @@ export async function textOf(
   { upstream, holder }: ArrivingText,
 ): Promise<string> {
   const arrival = new Arrival(holder);
-  const kept: Uint8Array[] = [];
-  let bytes = 0;
+  const gathered = new GatheredBytes();
   try {
     for await (const piece of pieces) {
-      bytes += piece.length;
-      if (bytes > maxBytes) {
+      if (gathered.length + piece.length > maxBytes) {
         throw new SluiceError("UPSTREAM_RESPONSE_TOO_LARGE", { upstream, limit: maxBytes });
       }
-      arrival.keeps(bytes);
-      kept.push(piece);
+      gathered.add(piece);
+      arrival.keeps(gathered.length);
     }
-    if (bytes > LARGE_BYTES) await loopTurns.next(holder);
-    const decoder = new TextDecoder();
-    const text = kept.map((piece) => decoder.decode(piece, { stream: true })).join("");
-    return text + decoder.decode();
+    if (gathered.length > LARGE_BYTES) await loopTurns.next(holder);
+    return new TextDecoder().decode(gathered.bytes);
   } finally {
     arrival.end();
   }

@@ -2,7 +2,7 @@
 
 import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { Arrival, UNCOUNTED_BYTES } from "../../base/arrival.ts";
+import { Arrival, GatheredBytes, UNCOUNTED_BYTES } from "../../base/arrival.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { decoded } from "./content_coding.ts";
 import type { HttpResponse } from "./http_client.ts";
@@ -107,7 +107,7 @@ class Http1Response implements HttpResponse {
     try {
       // Most bodies arrive in one piece with their head. Such a piece is decoded without a copy.
       let only: Uint8Array | undefined;
-      let gathered: Gathered | undefined;
+      let gathered: GatheredBytes | undefined;
       let total = 0;
       if (body.remaining > maxBytes) throw this.#tooLarge(maxBytes);
       for (;;) {
@@ -117,11 +117,11 @@ class Http1Response implements HttpResponse {
           if (total > maxBytes) throw this.#tooLarge(maxBytes);
           if (total > UNCOUNTED_BYTES) (arrival ??= this.#arrival()).keeps(total);
           if (only === undefined && gathered === undefined) only = piece;
-          else (gathered ??= new Gathered(only!, body.remaining)).add(piece);
+          else (gathered ??= gather(only!, body.remaining)).add(piece);
           continue;
         }
         if (body.done) break;
-        gathered ??= new Gathered(only, body.remaining);
+        gathered ??= gather(only, body.remaining);
         // Before the first byte the upstream may compute for as long as the call may take. After it, a pause is a stall.
         if (total > 0) {
           this.#connection.shortenReadTimeout(this.#options.readTimeoutMs, "HTTP_CLIENT_READ_TIMEOUT");
@@ -214,32 +214,11 @@ class Http1Response implements HttpResponse {
   }
 }
 
-/** Collects a body that arrives in pieces. */
-class Gathered {
-  #bytes: Uint8Array;
-  #length = 0;
-
-  constructor(first: Uint8Array | undefined, remaining: number) {
-    const length = first?.length ?? 0;
-    // The announced length does not decide on the memory. It grows with the received bytes.
-    this.#bytes = new Uint8Array(length + Math.min(Math.max(remaining, 4096), 262_144));
-    if (first !== undefined) this.add(first);
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
-  }
-
-  add(piece: Uint8Array): void {
-    const length = this.#length + piece.length;
-    if (length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
-      larger.set(this.bytes);
-      this.#bytes = larger;
-    }
-    this.#bytes.set(piece, this.#length);
-    this.#length = length;
-  }
+/** For the rest of a body. The announced length does not decide on the memory: it grows with the received bytes. */
+function gather(first: Uint8Array | undefined, remaining: number): GatheredBytes {
+  const gathered = new GatheredBytes((first?.length ?? 0) + Math.min(Math.max(remaining, 4096), 262_144));
+  if (first !== undefined) gathered.add(first);
+  return gathered;
 }
 
 function saysKeepAlive(head: ResponseHead): boolean {

@@ -1,13 +1,14 @@
 // Room `sse`: a channel of the HTTP+SSE transport (MCP 2024-11-05, transports). Messages are sent as POST and received on one
 // event stream. `Transports` opens it.
 import { type Clock, MAX_TIMER_MS } from "../../base/clock.ts";
-import { SluiceError } from "../../base/errors.ts";
-import { SseDecoder } from "../../mcp/sse.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
-import type { ExchangeOptions, HeaderList } from "../transport/transport.ts";
-import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
+import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
+import type { ConnectOptions, ExchangeOptions, HeaderList } from "../transport/transport.ts";
+import { type Channel, type OpenChannel, ownerOf, type Receiver } from "../duplex/duplex_channel.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { kindOf, seenAnswer } from "../http_client/answer_words.ts";
+import { EventReader } from "../http_client/event_reader.ts";
 import { failedAnswer, FAILURE_TEXT_BYTES } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http_client/http_client.ts";
 import { Address } from "../http_client/redirects.ts";
@@ -62,7 +63,8 @@ class SseChannel implements Channel {
    * Opens the stream and waits for its first event, which names the endpoint for POSTs. @throws {SluiceError} UPSTREAM_*; the
    * signal's reason
    */
-  async open({ deadline, signal }: ExchangeOptions): Promise<void> {
+  async open(exchange: ConnectOptions): Promise<void> {
+    const { deadline, signal } = exchange;
     const { upstream } = this.#target;
     const { clock, address } = this.#options;
     const work = { upstream, phase: "open an event stream", signal, clock };
@@ -80,7 +82,7 @@ class SseChannel implements Channel {
         await this.#requireStream(response);
         await new Promise<void>((resolve, reject) => {
           this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
-          this.#read(response, resolve).then(
+          this.#read(response, ownerOf(exchange), resolve).then(
             () => reject(this.#broken("the event stream ended before it named an endpoint")),
             reject,
           );
@@ -145,13 +147,18 @@ class SseChannel implements Channel {
   }
 
   /** Reads the stream to its end. @throws the fault that kept the endpoint unknown */
-  async #read(response: HttpResponse, onOpen: () => void): Promise<void> {
-    const decoder = new SseDecoder(this.#options.maxResponseBytes);
+  async #read(response: HttpResponse, caller: MemoryOwner | undefined, onOpen: () => void): Promise<void> {
+    const { upstream } = this.#target;
+    const { maxResponseBytes } = this.#options;
+    const reader = new EventReader({ upstream, maxResponseBytes, caller });
     try {
       for await (const chunk of response.chunks()) {
-        for (const { event, data } of decoder.push(chunk)) {
-          if (event === "message" && data !== "") this.#receiver.receive(data);
-          else if (event === "endpoint") {
+        for (const event of reader.push(chunk)) {
+          const { data } = event;
+          const turn = reader.turnFor(event);
+          if (turn !== undefined) await turn;
+          if (event.event === "message" && data !== "") this.#receiver.receive(data);
+          else if (event.event === "endpoint") {
             this.#endpoint = new Address(this.#endpointIn(data));
             onOpen();
           }
@@ -159,9 +166,12 @@ class SseChannel implements Channel {
       }
       this.#receiver.ended("the upstream closed its event stream");
     } catch (error) {
-      if (error instanceof RangeError) this.#receiver.lost();
+      if (isError(error, "UPSTREAM_RESPONSE_TOO_LARGE")) this.#receiver.lost();
+      else if (isError(error, "CLIENT_MEMORY_FULL")) this.#receiver.lost(undefined, error);
       this.#receiver.ended("the event stream was interrupted");
       throw error;
+    } finally {
+      reader.end();
     }
   }
 

@@ -1,91 +1,102 @@
-// Splits a byte stream into lines. Of an overlong line only both ends are kept.
+// Splits a byte stream into lines. Of a line that may not be kept, only both ends are.
+import { Arrival, GatheredBytes } from "../../base/arrival.ts";
+import type { SluiceError } from "../../base/errors.ts";
 import { EDGE_CHARS, type Edges } from "../duplex/overlong_response.ts";
 
-export interface LineEvents {
-  readonly onLine: (line: string) => void;
-  /** A line with more bytes than the limit has ended. */
-  readonly onTooLong: (edges: Edges) => void;
+export interface LineReaderOptions {
+  readonly maxBytes: number;
+  /** A line that was not kept has ended. @param why undefined: it has more bytes than the limit */
+  readonly onLost: (edges: Edges, why?: SluiceError) => void;
+  /** Counts the line that is arriving. Default: it is not counted. */
+  readonly arrival?: Arrival;
 }
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
-export class LineReader {
-  readonly #maxBytes: number;
-  readonly #events: LineEvents;
-  readonly #decoder = new TextDecoder();
-  /** The pieces of the current line. They are joined once, because repeated joining of a long line takes quadratic time. */
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
-  /** Both ends of an overlong line. */
-  #skipped: { readonly start: Uint8Array; end: Uint8Array } | null = null;
+interface Skipped {
+  readonly start: Uint8Array;
+  end: Uint8Array;
+  readonly why: SluiceError | undefined;
+}
 
-  constructor(maxBytes: number, events: LineEvents) {
-    this.#maxBytes = maxBytes;
-    this.#events = events;
+export class LineReader {
+  readonly #options: LineReaderOptions;
+  readonly #arrival: Arrival;
+  readonly #decoder = new TextDecoder();
+  /** The current line. */
+  #gathered = new GatheredBytes();
+  #skipped: Skipped | null = null;
+
+  constructor(options: LineReaderOptions) {
+    this.#options = options;
+    this.#arrival = options.arrival ?? new Arrival(undefined);
   }
 
-  push(chunk: Uint8Array): void {
+  /** @returns the lines that have ended, without empty ones; valid until the next chunk */
+  push(chunk: Uint8Array): Uint8Array[] {
+    const lines: Uint8Array[] = [];
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
-      this.#keep(chunk.subarray(start, end));
-      this.#finish();
+      this.#finish(chunk.subarray(start, end), lines);
       start = end + 1;
     }
     if (start < chunk.length) this.#keep(chunk.subarray(start));
+    return lines;
   }
 
-  /** Ends the stream; the rest counts as a line. */
-  end(): void {
-    if (this.#bytes > 0) this.#finish();
+  /** Ends the stream. @returns the rest, which counts as a line */
+  end(): Uint8Array[] {
+    const lines: Uint8Array[] = [];
+    this.#finish(new Uint8Array(), lines);
+    return lines;
+  }
+
+  #finish(rest: Uint8Array, lines: Uint8Array[]): void {
+    let line = rest;
+    // A line that lies in one chunk needs no copy.
+    if (this.#gathered.length > 0 || this.#skipped !== null || rest.length > this.#options.maxBytes) {
+      this.#keep(rest);
+      line = this.#gathered.bytes;
+      this.#forget();
+    }
+    if (this.#skipped !== null) {
+      const { start, end, why } = this.#skipped;
+      this.#skipped = null;
+      return this.#options.onLost(
+        { start: this.#decoder.decode(start), end: this.#decoder.decode(end) },
+        why,
+      );
+    }
+    if (line.at(-1) === CARRIAGE_RETURN) line = line.subarray(0, -1);
+    if (line.length > 0) lines.push(line);
   }
 
   #keep(piece: Uint8Array): void {
-    this.#bytes += piece.length;
     if (this.#skipped !== null) {
-      this.#skipped.end = tailOf([this.#skipped.end, piece]);
+      const tail = new GatheredBytes();
+      tail.add(this.#skipped.end);
+      tail.add(piece.subarray(-EDGE_CHARS));
+      this.#skipped.end = tail.bytes.slice(-EDGE_CHARS);
       return;
     }
-    this.#pieces.push(piece);
-    if (this.#bytes <= this.#maxBytes) return;
-    this.#skipped = { start: headOf(this.#pieces), end: tailOf(this.#pieces) };
-    this.#pieces = [];
-  }
-
-  #finish(): void {
-    if (this.#skipped !== null) {
-      const [start, end] = [this.#skipped.start, this.#skipped.end].map((edge) => this.#decoder.decode(edge));
-      this.#events.onTooLong({ start: start!, end: end! });
-    } else if (this.#bytes > 0) {
-      const line = joined(this.#pieces, this.#bytes);
-      const end = line[line.length - 1] === CARRIAGE_RETURN ? line.length - 1 : line.length;
-      if (end > 0) this.#events.onLine(this.#decoder.decode(line.subarray(0, end)));
+    this.#gathered.add(piece);
+    if (this.#gathered.length > this.#options.maxBytes) return this.#skip();
+    try {
+      this.#arrival.keeps(this.#gathered.length);
+    } catch (error) {
+      this.#skip(error as SluiceError);
     }
-    this.#pieces = [];
-    this.#bytes = 0;
-    this.#skipped = null;
   }
-}
 
-function headOf(pieces: readonly Uint8Array[]): Uint8Array {
-  return edge(pieces.map((piece) => piece.subarray(0, EDGE_CHARS))).slice(0, EDGE_CHARS);
-}
-
-function tailOf(pieces: readonly Uint8Array[]): Uint8Array {
-  return edge(pieces.map((piece) => piece.subarray(-EDGE_CHARS))).slice(-EDGE_CHARS);
-}
-
-function edge(pieces: readonly Uint8Array[]): Uint8Array {
-  return joined(pieces, pieces.reduce((sum, { length }) => sum + length, 0));
-}
-
-function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
+  #skip(why?: SluiceError): void {
+    const { bytes } = this.#gathered;
+    this.#skipped = { start: bytes.slice(0, EDGE_CHARS), end: bytes.slice(-EDGE_CHARS), why };
+    this.#forget();
   }
-  return whole;
+
+  #forget(): void {
+    this.#gathered = new GatheredBytes();
+    this.#arrival.end();
+  }
 }

@@ -8,10 +8,10 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 function read(chunks: readonly Uint8Array[], maxBytes = 1_000) {
   const lines: string[] = [];
   const tooLong: Edges[] = [];
-  const onTooLong = (edges: Edges) => void tooLong.push(edges);
-  const reader = new LineReader(maxBytes, { onLine: (line) => lines.push(line), onTooLong });
-  for (const chunk of chunks) reader.push(chunk);
-  reader.end();
+  const reader = new LineReader({ maxBytes, onLost: (edges) => void tooLong.push(edges) });
+  const take = (ended: Uint8Array[]) => lines.push(...ended.map((line) => new TextDecoder().decode(line)));
+  for (const chunk of chunks) take(reader.push(chunk));
+  take(reader.end());
   return { lines, tooLong };
 }
 

@@ -4,7 +4,7 @@ import type { Caller } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { OpenChannel } from "../duplex/duplex_channel.ts";
+import { type OpenChannel, ownerOf } from "../duplex/duplex_channel.ts";
 import type { Account } from "./account.ts";
 import { withoutValuesOf } from "../transport/without_secrets.ts";
 import { findProgram } from "./find_program.ts";
@@ -75,7 +75,8 @@ export class StdioProcesses {
 
   /** Starts a process for each session. @throws {SluiceError} COMMAND_DENIED, STDIO_LIMIT_REACHED, UPSTREAM_CONNECT_FAILED */
   opener(upstream: StdioUpstream): OpenChannel {
-    return (_passed, receiver, { caller }) => {
+    return (_passed, receiver, exchange) => {
+      const { caller } = exchange;
       checkLaunch(upstream.launch, this.#options, upstream.isOwn);
       checkVariables(Object.keys(upstream.env), this.#options);
       this.#requireRoom({ upstream: upstream.name, caller });
@@ -85,6 +86,7 @@ export class StdioProcesses {
       const channel = new StdioChannel(child, receiver, {
         upstream: upstream.name,
         maxLineBytes,
+        owner: ownerOf(exchange),
         clock,
         log,
         withoutSecrets: (words) => withoutValuesOf(upstream.env, words),

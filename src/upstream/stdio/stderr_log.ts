@@ -18,6 +18,7 @@ export class StderrLog {
   readonly #log: Pick<Log, "info" | "warning">;
   readonly #clock: Clock;
   readonly #lines: LineReader;
+  readonly #decoder = new TextDecoder();
   /** The newest last. */
   readonly #last: string[] = [];
   #windowEndsAt = 0;
@@ -28,9 +29,9 @@ export class StderrLog {
   constructor(log: Pick<Log, "info" | "warning">, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
-    this.#lines = new LineReader(MAX_LINE_BYTES, {
-      onLine: (line) => this.#write(line),
-      onTooLong: () => this.#write(`(a line of more than ${MAX_LINE_BYTES} bytes)`),
+    this.#lines = new LineReader({
+      maxBytes: MAX_LINE_BYTES,
+      onLost: () => this.#write(`(a line of more than ${MAX_LINE_BYTES} bytes)`),
     });
   }
 
@@ -41,11 +42,11 @@ export class StderrLog {
   }
 
   push(chunk: Uint8Array): void {
-    this.#lines.push(chunk);
+    for (const line of this.#lines.push(chunk)) this.#write(this.#decoder.decode(line));
   }
 
   end(): void {
-    this.#lines.end();
+    for (const line of this.#lines.end()) this.#write(this.#decoder.decode(line));
     this.#tellLost();
   }
 

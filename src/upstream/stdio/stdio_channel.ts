@@ -1,6 +1,9 @@
 // A channel to a child process: one JSON text per line on its standard input and output (MCP transports, "stdio").
 import { type Clock, within } from "../../base/clock.ts";
+import { Arrival } from "../../base/arrival.ts";
 import { SluiceError } from "../../base/errors.ts";
+import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
+import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Channel, Receiver } from "../duplex/duplex_channel.ts";
 import { LineReader } from "./line_reader.ts";
@@ -16,6 +19,8 @@ const LAST_WORDS_MS = 500;
 export interface StdioChannelOptions {
   readonly upstream: string;
   readonly maxLineBytes: number;
+  /** For whom a line counts while it arrives, and whose turn it has to be before a large one is parsed; undefined: nobody. */
+  readonly owner: MemoryOwner | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Takes secrets out of what the process has written. */
@@ -30,6 +35,7 @@ export class StdioChannel implements Channel {
   readonly #options: StdioChannelOptions;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder();
   readonly #log: Log;
   readonly #stderr: StderrLog;
   #unsentChars = 0;
@@ -82,15 +88,17 @@ export class StdioChannel implements Channel {
   }
 
   async #supervise(): Promise<void> {
-    const { maxLineBytes, clock } = this.#options;
+    const { maxLineBytes, owner, clock } = this.#options;
     const { pid, stdout, stderr, status } = this.#child;
-    const messages = follow(
-      stdout,
-      new LineReader(maxLineBytes, {
-        onLine: (line) => this.#receiver.receive(line),
-        onTooLong: (edges) => this.#receiver.lost(edges),
-      }),
-    );
+    const lines = new LineReader({
+      maxBytes: maxLineBytes,
+      onLost: (edges, why) => this.#receiver.lost(edges, why),
+      arrival: new Arrival(owner),
+    });
+    const messages = follow(stdout, {
+      push: (chunk) => this.#receive(lines.push(chunk)),
+      end: () => this.#receive(lines.end()),
+    });
     const errors = follow(stderr, this.#stderr);
     void messages.done.then(() => this.#lostPipe("the process closed its output"));
     const { code, signal } = await status;
@@ -103,6 +111,19 @@ export class StdioChannel implements Channel {
     const endedByItself = this.#ending === undefined || (this.#hasLeft && signal === null);
     if (endedByItself) this.#tellEnd(how, code === 0);
     this.#receiver.ended(`the process ended (${how}); its stderr is in the log`);
+  }
+
+  /** @returns undefined: all lines were received */
+  #receive(lines: readonly Uint8Array[]): Promise<void> | undefined {
+    if (lines.some(({ length }) => length > LARGE_BYTES)) return this.#receiveInTurns(lines);
+    for (const line of lines) this.#receiver.receive(this.#decoder.decode(line));
+  }
+
+  async #receiveInTurns(lines: readonly Uint8Array[]): Promise<void> {
+    for (const line of lines) {
+      if (line.length > LARGE_BYTES) await loopTurns.next(this.#options.owner ?? this);
+      this.#receiver.receive(this.#decoder.decode(line));
+    }
   }
 
   #tellEnd(how: string, isOrderly: boolean): void {
@@ -123,8 +144,9 @@ export class StdioChannel implements Channel {
 }
 
 interface Sink {
-  push(chunk: Uint8Array): void;
-  end(): void;
+  /** @returns a promise if the next chunk has to wait */
+  push(chunk: Uint8Array): Promise<void> | void;
+  end(): Promise<void> | void;
 }
 
 function follow(stream: ReadableStream<Uint8Array>, sink: Sink) {
@@ -132,12 +154,13 @@ function follow(stream: ReadableStream<Uint8Array>, sink: Sink) {
   const read = async () => {
     try {
       for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
-        sink.push(value);
+        const pushed = sink.push(value);
+        if (pushed !== undefined) await pushed;
       }
     } catch {
       // A broken pipe ends the stream.
     }
-    sink.end();
+    await sink.end();
   };
   return { done: read(), stop: () => reader.cancel().catch(() => {}) };
 }

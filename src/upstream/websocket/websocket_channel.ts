@@ -1,17 +1,20 @@
 // Room `websocket`: a channel over a WebSocket, with one JSON text per text frame and subprotocol "mcp". The specification
 // has no such transport, but several bridges do. `Transports` opens it.
 // @ts-types="npm:@types/ws@8.18.2"
-import WebSocket from "ws";
+import WebSocket, { type RawData } from "ws";
 import type { IncomingMessage } from "node:http";
 import type { CancelSignal } from "../../base/cancellation.ts";
+import { Arrival } from "../../base/arrival.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
+import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { SocketStream } from "../dial/socket.ts";
 import { failedAnswer, type FailedRequest, FAILURE_TEXT_BYTES } from "../http_client/failed_answer.ts";
 import type { ConnectSocket } from "../http_client/http_client.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
 import type { HeaderList } from "../transport/transport.ts";
-import type { Channel, OpenChannel, Receiver } from "../duplex/duplex_channel.ts";
+import { type Channel, type OpenChannel, ownerOf, type Receiver } from "../duplex/duplex_channel.ts";
 
 export interface WebSocketTarget {
   readonly upstream: string;
@@ -37,13 +40,14 @@ const NO_SUBPROTOCOL = "Server sent no subprotocol";
 const CLOSE_MS = 2_000;
 
 export function openWebSocketChannel(target: WebSocketTarget, options: WebSocketOptions): OpenChannel {
-  return async (passed, receiver, { deadline, signal }) => {
+  return async (passed, receiver, exchange) => {
+    const { deadline, signal } = exchange;
     const { upstream } = target;
     const open = async (giveUp: CancelSignal, protocols: readonly string[]) => {
-      const socket = await connect(target, options, { protocols, passed, signal: giveUp });
+      const { socket, stream } = await connect(target, options, { protocols, passed, signal: giveUp });
       const headers = mergeHeaders(target.headers, passed);
       await opened(socket, { upstream, url: target.url, headers }, giveUp);
-      return new WebSocketChannel(socket, upstream, receiver);
+      return new WebSocketChannel(socket, { stream, upstream, receiver, owner: ownerOf(exchange) });
     };
     return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
       try {
@@ -66,18 +70,19 @@ async function connect(
     readonly passed: HeaderList;
     readonly signal: CancelSignal;
   },
-): Promise<WebSocket> {
-  const socket = new SocketStream(await connect(url, { upstream, signal, caCertificate }));
+): Promise<{ readonly socket: WebSocket; readonly stream: SocketStream }> {
+  const stream = new SocketStream(await connect(url, { upstream, signal, caCertificate }));
   try {
     // The socket has TLS already if the URL wants it.
-    return new WebSocket(url.href.replace(/^wss:/, "ws:"), [...protocols], {
+    const socket = new WebSocket(url.href.replace(/^wss:/, "ws:"), [...protocols], {
       headers: Object.fromEntries([...mergeHeaders(agentHeaders, headers, passed), ["host", url.host]]),
-      createConnection: () => socket,
+      createConnection: () => stream,
       maxPayload: maxResponseBytes,
       perMessageDeflate: false,
     });
+    return { socket, stream };
   } catch (cause) {
-    socket.destroy();
+    stream.destroy();
     throw new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream, reason: reasonOf(cause) }, { cause });
   }
 }
@@ -132,21 +137,70 @@ function noHandshake(
   return new SluiceError("UPSTREAM_HTTP_ERROR", params, { cause: failure.cause });
 }
 
+interface WebSocketChannelOptions {
+  readonly stream: SocketStream;
+  readonly upstream: string;
+  readonly receiver: Receiver;
+  /** For whom a message counts while it arrives, and whose turn it has to be before a large one is parsed; undefined: nobody. */
+  readonly owner: MemoryOwner | undefined;
+}
+
 class WebSocketChannel implements Channel {
   readonly #socket: WebSocket;
   readonly #upstream: string;
   readonly #receiver: Receiver;
+  readonly #owner: MemoryOwner | undefined;
+  readonly #arrival: Arrival;
+  /** Bytes since the last whole message. The library keeps them. */
+  #arrived = 0;
+  /** Messages that wait for the turn of the first of them. Meanwhile the socket is not read. */
+  readonly #waiting: RawData[] = [];
 
-  constructor(socket: WebSocket, upstream: string, receiver: Receiver) {
+  constructor(socket: WebSocket, { stream, upstream, receiver, owner }: WebSocketChannelOptions) {
     this.#socket = socket;
     this.#upstream = upstream;
     this.#receiver = receiver;
-    socket.on("message", (data) => receiver.receive(String(data)));
+    this.#owner = owner;
+    this.#arrival = new Arrival(owner);
+    stream.onBytes = (count) => this.#count(count);
+    socket.on("message", (data) => this.#take(data));
     socket.on("error", (error: Error & { code?: string }) => {
       // The message exceeded maxPayload; the library closes the socket.
       if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") receiver.lost();
     });
-    socket.on("close", (code) => receiver.ended(`the upstream closed the WebSocket (${code})`));
+    socket.on("close", (code) => {
+      this.#arrival.end();
+      receiver.ended(`the upstream closed the WebSocket (${code})`);
+    });
+  }
+
+  #count(bytes: number): void {
+    this.#arrived += bytes;
+    try {
+      this.#arrival.keeps(this.#arrived);
+    } catch (error) {
+      this.#receiver.lost(undefined, error as SluiceError);
+      this.#socket.terminate();
+    }
+  }
+
+  #take(data: RawData): void {
+    this.#arrived = 0;
+    this.#arrival.end();
+    if (this.#waiting.length === 0 && !isLarge(data)) return this.#receiver.receive(String(data));
+    this.#waiting.push(data);
+    if (this.#waiting.length > 1) return;
+    this.#socket.pause();
+    void this.#receiveInTurns();
+  }
+
+  async #receiveInTurns(): Promise<void> {
+    for (let data = this.#waiting[0]; data !== undefined; data = this.#waiting[0]) {
+      if (isLarge(data)) await loopTurns.next(this.#owner ?? this);
+      this.#receiver.receive(String(data));
+      this.#waiting.shift();
+    }
+    this.#socket.resume();
   }
 
   send(text: string): Promise<void> {
@@ -171,4 +225,9 @@ class WebSocketChannel implements Channel {
   #closed(sent: 0 | 1, cause?: unknown): SluiceError {
     return new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent }, { cause });
   }
+}
+
+/** The library gives each message as one buffer. */
+function isLarge(data: RawData): boolean {
+  return (data as Uint8Array).length > LARGE_BYTES;
 }

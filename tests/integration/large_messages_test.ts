@@ -1,0 +1,165 @@
+// Large messages over channels of upstreams: they take turns on the event loop, and count for their caller while they arrive.
+import { assertEquals } from "@std/assert";
+import { WebSocketServer } from "ws";
+import { systemClock } from "../../src/base/clock.ts";
+import type { SluiceError } from "../../src/base/errors.ts";
+import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
+import { loopTurns } from "../../src/base/sharing/loop_turns.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import type { OpenChannel, Receiver } from "../../src/upstream/duplex/duplex_channel.ts";
+import { FetchClient } from "../../src/upstream/http_client/fetch_client.ts";
+import { Address } from "../../src/upstream/http_client/redirects.ts";
+import { Deadline } from "../../src/upstream/resilience/deadline.ts";
+import { openSseChannel } from "../../src/upstream/sse/sse_channel.ts";
+import { StdioProcesses } from "../../src/upstream/stdio/processes.ts";
+import { openWebSocketChannel } from "../../src/upstream/websocket/websocket_channel.ts";
+import { callerAtRest, MemorySink } from "../support/fakes.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const LARGE = "x".repeat(600_000);
+/** The beginning of a message that goes on until the channel is closed. */
+const BEGINNING = "y".repeat(600_000);
+
+type Says = "two messages" | "no end";
+
+interface Upstream extends AsyncDisposable {
+  readonly open: OpenChannel;
+}
+
+const client = () =>
+  new FetchClient({
+    maxKeepaliveConnections: 4,
+    keepaliveExpiryMs: 5_000,
+    readTimeoutMs: 60_000,
+    connectTimeoutMs: 5_000,
+    checkAddress: () => {},
+  });
+
+function sse(says: Says): Upstream {
+  const http = client();
+  const text = says === "no end" ? `data: ${BEGINNING}` : `data: ${LARGE}\n\n`.repeat(2);
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+    const body = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new TextEncoder().encode(`event: endpoint\ndata: /message\n\n${text}`));
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  const url = new URL(`http://127.0.0.1:${server.addr.port}/sse`);
+  const options = {
+    client: http,
+    agentHeaders: [],
+    address: new Address(url),
+    maxResponseBytes: 10_000_000,
+    clock: systemClock,
+  };
+  return {
+    open: openSseChannel({ upstream: "up", url, headers: [] }, options),
+    [Symbol.asyncDispose]: async () => {
+      http.close();
+      await server.shutdown();
+    },
+  };
+}
+
+async function webSocket(says: Says): Promise<Upstream> {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await new Promise<void>((resolve) => server.once("listening", resolve));
+  server.on("connection", (socket) => {
+    if (says === "no end") return socket.send(BEGINNING, { fin: false });
+    socket.send(LARGE);
+    socket.send(LARGE);
+  });
+  const { port } = server.address() as { port: number };
+  const options = {
+    agentHeaders: [],
+    maxResponseBytes: 10_000_000,
+    connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
+  };
+  return {
+    open: openWebSocketChannel(
+      { upstream: "up", url: new URL(`ws://127.0.0.1:${port}/`), headers: [] },
+      options,
+    ),
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+function stdio(says: Says): Upstream {
+  const script = says === "no end"
+    ? `head -c ${BEGINNING.length} /dev/zero | tr '\\0' y; exec cat`
+    : `for _ in 1 2; do head -c ${LARGE.length} /dev/zero | tr '\\0' x; echo; done; exec cat`;
+  const processes = new StdioProcesses({
+    stdioEnabled: true,
+    stdioAllowedCommands: [],
+    stdioAllowedVariables: [],
+    stdioMaxProcesses: 10,
+    stdioMaxProcessesPerUpstream: 10,
+    maxLineBytes: 10_000_000,
+    clock: systemClock,
+    log: createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
+    environment: (name) => Deno.env.get(name),
+    account: null,
+    onStarted: () => {},
+  });
+  const launch = { command: "/bin/sh", args: ["-c", script], cwd: null };
+  return {
+    open: processes.opener({ name: "up", launch, env: {}, isOwn: true }),
+    [Symbol.asyncDispose]: () => processes.idle(),
+  };
+}
+
+/** Gives the turns of this thread to `onNext`. */
+function heldTurns(onNext: (caller: unknown, pass: () => void) => void): Disposable {
+  const { next } = loopTurns;
+  loopTurns.next = (caller) => new Promise((resolve) => onNext(caller, resolve));
+  return { [Symbol.dispose]: () => void (loopTurns.next = next) };
+}
+
+for (const [name, start] of Object.entries({ sse, webSocket, stdio })) {
+  Deno.test(`Large messages over ${name} wait for their caller's turn`, async () => {
+    await using upstream = await start("two messages");
+    const turns: { readonly caller: unknown; readonly pass: () => void }[] = [];
+    using _turns = heldTurns((caller, pass) => turns.push({ caller, pass }));
+    let received = 0;
+    const receiver: Receiver = { receive: () => received++, lost: () => {}, ended: () => {} };
+    const caller = callerAtRest();
+    const channel = await upstream.open([], receiver, { deadline: new Deadline(60_000, "the test"), caller });
+    for (const count of [1, 2]) {
+      await waitFor(() => turns.length === count, { what: `message ${count} to wait` });
+      assertEquals([turns.at(-1)!.caller === caller, received], [true, count - 1]);
+      turns.at(-1)!.pass();
+      await waitFor(() => received === count, { what: `message ${count}` });
+    }
+    await channel.close();
+  });
+
+  Deno.test(`A message that is still arriving over ${name} counts for its caller`, async () => {
+    // What fits into it, and what does not; and nobody's.
+    for (const [maxChars, isShared] of [[10_000_000, false], [800_000, false], [800_000, true]] as const) {
+      await using upstream = await start("no end");
+      const memory = new ClientMemory(maxChars);
+      const losses: (SluiceError | undefined)[] = [];
+      const receiver: Receiver = {
+        receive: () => {},
+        lost: (_edges, why) => void losses.push(why),
+        ended: () => {},
+      };
+      const deadline = new Deadline(60_000, "the test");
+      const channel = await upstream.open([], receiver, { deadline, caller: callerAtRest(memory), isShared });
+      if (isShared) assertEquals(memory.chars, 0);
+      else if (maxChars > 1_000_000) {
+        // The first pieces of a WebSocket may come with its handshake.
+        await waitFor(() => memory.chars >= BEGINNING.length * 0.9, { what: "the message to count" });
+      } else {
+        // The loss of a line is told when it ends.
+        if (name === "stdio") await channel.send("", { deadline });
+        await waitFor(() => losses.length > 0, { what: "the loss" });
+        assertEquals(losses.map((why) => why?.code), ["CLIENT_MEMORY_FULL"]);
+      }
+      await channel.close();
+      await waitFor(() => memory.chars === 0, { what: "the memory to be given back" });
+    }
+  });
+}
