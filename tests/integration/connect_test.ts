@@ -79,7 +79,7 @@ Deno.test("`sluice connect` prints what the Inspector, mcp-remote, a desktop cli
 
   const inspector = npmProgram("mcp-inspector");
   const script = (await connect("inspector", "--server", "one"))
-    .replace("npx -y @modelcontextprotocol/inspector", shellWords(inspector.command, ...inspector.args));
+    .replace("npx -y @modelcontextprotocol/inspector@2", shellWords(inspector.command, ...inspector.args));
   const shell = await new Deno.Command("sh", { args: ["-c", script], env: home }).output();
   const listed = JSON.parse(new TextDecoder().decode(shell.stdout));
   assertEquals(listed.tools.map(({ name }: { name: string }) => name).sort(), names);

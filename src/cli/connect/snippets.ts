@@ -2,9 +2,10 @@
 
 import type { Connection } from "./connection.ts";
 
+/** The major version is named, because npm on an old Node would install an old Inspector, which knows none of these flags. */
 export function inspectorCommand({ url, token }: Connection): string {
   return [
-    "npx -y @modelcontextprotocol/inspector --cli",
+    "npx -y @modelcontextprotocol/inspector@2 --cli",
     quoted(url),
     "--transport http",
     ...(token === null ? [] : [`--header ${quoted(`Authorization: Bearer ${token}`)}`]),
