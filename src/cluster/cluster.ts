@@ -19,6 +19,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Count, Metrics } from "../telemetry/metrics.ts";
 import { FORWARD_PATH, ForwardClient, NotDelivered, ReplicaGone } from "./forward_client.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
+import { CallerHomes } from "./caller_homes.ts";
 import { ReplicaDirectory } from "./replica_directory.ts";
 import { ForwardEndpoint } from "./forward_endpoint.ts";
 import type { ReplicaRegistration } from "./registration.ts";
@@ -56,6 +57,7 @@ export class Cluster {
   readonly #deps: ClusterDeps;
   readonly #directory: ReplicaDirectory;
   readonly #sessions: SessionOwners;
+  readonly #callers: CallerHomes;
   readonly #client: ForwardClient;
   readonly #endpoint: Endpoint;
   readonly #count: Count;
@@ -82,6 +84,8 @@ export class Cluster {
       ...{ records, directory, clock, self: replica },
       onTakenOver: () => countTakenOver(),
     });
+    const idleMs = config.sessionTtlMs;
+    this.#callers = new CallerHomes({ records, directory, clock, self: replica, idleMs });
     const http = createHttp1Client(config, {
       maxHeadBytes: MAX_HEAD_BYTES,
       // No egress check: that is for addresses that users register, and these come from the replicas' own records.
@@ -113,6 +117,18 @@ export class Cluster {
       : (request, signal) => this.#serve(claims, owned, request, signal);
   };
 
+  /**
+   * The way to the worker, of this replica or another, that keeps the upstream sessions of this part of all callers; null: this
+   * worker. On the hot path.
+   */
+  readonly wayToCallers = (part: number): Serve | null => {
+    const { replica, registration, workers } = this.#deps;
+    const isHere = this.#callers.known(part) === replica.now && registration.isSure;
+    return isHere
+      ? workers.wayTo(part)
+      : (request, signal) => this.#deliver(part, () => this.#homeOf(part), request, signal);
+  };
+
   /** The endpoint for requests of other replicas; null where `path` is another. */
   route(path: string): Endpoint | null {
     return path === FORWARD_PATH ? this.#endpoint : null;
@@ -122,6 +138,7 @@ export class Cluster {
   recordsAreBack(): void {
     this.#directory.recordsWereAway();
     void this.#deps.registration.renew();
+    void this.#callers.restore();
   }
 
   /** A replica's record as this worker last read it, for the other workers of the process. */
@@ -141,13 +158,23 @@ export class Cluster {
   ): Promise<McpReply> {
     // Checked before a takeover: a caller must not move a session that belongs to another.
     if (!isBoundTo(claims, ownerOf(request.principal, request.serverId))) throw notFound(owned);
-    const { registration } = this.#deps;
-    const { worker } = claims;
     const onward = this.#passesTokens ? request : withoutToken(request);
+    return await this.#deliver(claims.worker, () => this.#find(claims, owned), request, signal, onward);
+  }
+
+  /** @param onward the request as another replica gets it */
+  async #deliver(
+    worker: number,
+    find: () => Promise<SessionHome>,
+    request: McpRequest,
+    signal: CancelSignal,
+    onward = request,
+  ): Promise<McpReply> {
+    const { registration } = this.#deps;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await registration.confirm();
       if (registration.isInTrouble) this.#directory.recordsWereAway();
-      const { replica, address } = await this.#find(claims, owned);
+      const { replica, address } = await find();
       if (address === null) return await this.#serveHere(worker, request, signal);
       try {
         const reply = await this.#client.forward({ replica, address, worker }, onward, signal);
@@ -178,6 +205,16 @@ export class Cluster {
   #serveHere(worker: number, request: McpRequest, signal: CancelSignal): Promise<McpReply> {
     const { workers, local } = this.#deps;
     return (workers.wayTo(worker) ?? local.serve)(request, signal);
+  }
+
+  /** While the store of the records does not answer, a part whose home is not known is served here. */
+  async #homeOf(part: number): Promise<SessionHome> {
+    const here = { replica: this.#deps.replica.now, address: null };
+    if (this.#deps.registration.isInTrouble && this.#callers.known(part) === undefined) return here;
+    return await this.#callers.find(part).catch((error) => {
+      if (isError(error, "CACHE_UNAVAILABLE") || isError(error, "STORE_UNAVAILABLE")) return here;
+      throw error;
+    });
   }
 
   async #find(claims: SessionClaims, owned: Owned): Promise<SessionHome> {

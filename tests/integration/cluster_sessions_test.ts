@@ -10,6 +10,7 @@ import type { Sluice } from "../support/sluice.ts";
 import { known, withTwo } from "../support/two_replicas.ts";
 import { UnlockingUpstream } from "../support/unlocking_upstream.ts";
 import { startEverything } from "../support/upstream_everything.ts";
+import { counterLaunch } from "../support/stdio_upstream.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 Deno.test("Of two replicas each answers for the other's sessions; when one dies, the other has them", async () => {
@@ -170,7 +171,53 @@ Deno.test("A GET stream is resumed, an SSE stream fed and a pending call answere
     assertEquals((await ask(other, { ...answer, requestState: lost.requestState })).error.code, -32602);
     assertEquals((await askOnSocket(lost.requestState)).error.code, -32602);
     assertEquals((await post(other, ping, { token, path: address })).status, 404);
-  });
+  }, { MCP_REVISIONS: "all" });
+});
+
+Deno.test("A caller without a session finds its state at every replica, and another caller its own", async () => {
+  await using upstream = CounterUpstream.start();
+  await withTwo(async (one, other) => {
+    await one.registerUpstream("http", upstream.url);
+    const tokens = await Promise.all(
+      ["ann", "bob", "eve"].map((username) => one.token({ username, admin: false })),
+    );
+    const count = async (replica: Sluice, token: string, tool: string) => {
+      const { body } = await replica.rpc("tools/call", { name: `${tool}-increment` }, token);
+      return body.error?.data.code ?? body.result.content[0].text;
+    };
+    const sockets = await Promise.all(
+      [one, other].map(({ url }) => SessionlessSocket.connect(url, tokens[0]!)),
+    );
+    await known(other, "http-increment");
+    const launch = counterLaunch(`mark-${crypto.randomUUID()}`);
+    await one.api("POST", "/gateways", { name: "process", transport: "STDIO", ...launch });
+    // The replica that keeps the process may not know of the upstream yet.
+    for (const token of tokens) assertEquals(await count(one, token, "process"), "1");
+    await known(other, "process-increment");
+    for (const token of tokens) {
+      const counts = [];
+      for (let i = 0; i < 4; i++) counts.push(await count(i % 2 === 0 ? other : one, token, "process"));
+      assertEquals(counts, ["2", "3", "4", "5"]);
+    }
+    const told = [];
+    for (let i = 0; i < 4; i++) {
+      const { result } = await sockets[i % 2]!.ask("tools/call", { name: "http-increment" });
+      told.push(result.content[0].text);
+    }
+    assertEquals(told, ["1", "2", "3", "4"]);
+    // The state of a dead replica is lost; those that the other one has keep theirs.
+    await one.kill();
+    const after = await Promise.all(tokens.map((token) =>
+      waitFor(async () => {
+        const told = await count(other, token, "process");
+        return told === "REPLICA_UNREACHABLE" ? null : told;
+      }, { what: "the other replica to keep the callers' processes" })
+    ));
+    assert(after.every((text) => text === "1" || text === "6"), `${after}`);
+    const next = await Promise.all(tokens.map((token) => count(other, token, "process")));
+    assertEquals(next, after.map((text) => String(Number(text) + 1)));
+    await sockets[1]![Symbol.asyncDispose]();
+  }, { MCP_REVISIONS: "all", STDIO_ENABLED: "true" });
 });
 
 Deno.test({

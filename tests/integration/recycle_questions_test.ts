@@ -13,7 +13,9 @@ async function setUp(revisions: "sessions" | "both") {
   const upstream = stack.use(await startConformanceUpstream(revisions));
   const cwd = await Deno.makeTempDir({ prefix: "sluice_questions_" });
   stack.defer(() => Deno.remove(cwd, { recursive: true }));
-  const sluice = stack.use(await Sluice.start({ cwd, env: { WORKERS: "2", LOG_LEVEL: "INFO" } }));
+  const sluice = stack.use(
+    await Sluice.start({ cwd, env: { WORKERS: "2", LOG_LEVEL: "INFO", MCP_REVISIONS: "all" } }),
+  );
   await sluice.registerUpstream("asks", upstream.url);
   const token = await sluice.token();
   const send = (method: string, body: unknown, headers: Record<string, string> = {}) =>

@@ -49,7 +49,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
       await using upstream = new TalkingUpstream();
       upstream.tools = ["hold", "act"];
       upstream.resources = ["x:1"];
-      await using gateway = await start();
+      await using gateway = await start({ MCP_REVISIONS: "all" });
       const { id } = await gateway.registerUpstream("up", upstream.url);
       const bob = await bobsSession(gateway, "/mcp", "up-act");
       await using stream = bob.stream;
@@ -102,7 +102,7 @@ for (const [how, cut] of Object.entries(CUTS)) {
 }
 
 gatewayTest("what waits for a client's next stream goes with its upstream", async (start) => {
-  await using gateway = await start();
+  await using gateway = await start({ MCP_REVISIONS: "all" });
   for (const [n, cut] of [null, ...Object.values(CUTS)].entries()) {
     await using upstream = new TalkingUpstream();
     upstream.tools = ["act"];
@@ -131,11 +131,13 @@ gatewayTest("what waits for a client's next stream goes with its upstream", asyn
 gatewayTest("the sessions of a deleted virtual server end, on every transport", async (start) => {
   await using upstream = new TalkingUpstream();
   upstream.tools = ["hold", "act"];
-  await using gateway = await start();
+  await using gateway = await start({ MCP_REVISIONS: "all" });
   await gateway.registerUpstream("up", upstream.url);
   const { body: tools } = await gateway.api("GET", "/tools");
   const associated_tools = tools.map(({ id }: { id: string }) => id);
-  const { body: server } = await gateway.api("POST", "/servers", { server: { name: "s", associated_tools } });
+  const { body: server } = await gateway.api("POST", "/servers", {
+    server: { name: "s", associated_tools, revisions: "all" },
+  });
   const path = `/servers/${server.id}/mcp`;
   const bob = await bobsSession(gateway, path, "up-act");
   await using stream = bob.stream;
@@ -165,7 +167,7 @@ gatewayTest(
   async (start) => {
     await using upstream = new TalkingUpstream();
     upstream.resources = ["x:1"];
-    await using gateway = await start();
+    await using gateway = await start({ MCP_REVISIONS: "all" });
     const { id } = await gateway.registerUpstream("up", upstream.url);
     const token = await gateway.token({ username: "bob@example.com", admin: false });
     await using socket = await SessionlessSocket.connect(gateway.url, token);
@@ -198,7 +200,7 @@ gatewayTest(
     await using upstream = new TalkingUpstream();
     await using other = new TalkingUpstream();
     upstream.tools = other.tools = ["act"];
-    await using gateway = await start();
+    await using gateway = await start({ MCP_REVISIONS: "all" });
     const { id } = await gateway.registerUpstream("up", upstream.url);
     const bob = await bobsSession(gateway, "/mcp", "up-act");
     await using stream = bob.stream;
@@ -225,7 +227,11 @@ gatewayTest(
     const mark = crypto.randomUUID();
     await using upstream = new TalkingUpstream();
     upstream.tools = ["act"];
-    await using gateway = await start({ MCP_SESSION_POOL_ENABLED: "true", STDIO_ENABLED: "true" });
+    await using gateway = await start({
+      MCP_REVISIONS: "all",
+      MCP_SESSION_POOL_ENABLED: "true",
+      STDIO_ENABLED: "true",
+    });
     const { id } = await gateway.registerUpstream("pooled", upstream.url);
     const { status, body: process } = await gateway.api("POST", "/gateways", {
       ...{ name: "process", transport: "STDIO" },

@@ -70,6 +70,7 @@ Deno.test(`Hostile callers, upstreams and faults together: documented answers in
       MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD: "1000000",
       // So many there are within the warm-up.
       MAX_SESSIONS_PER_CALLER: "50",
+      MCP_REVISIONS: "all",
       STREAM_RESUME_WINDOW: "0.5",
       DISABLE_ACCESS_LOG: "false",
       LOG_LEVEL: "DEBUG",

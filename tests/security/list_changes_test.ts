@@ -40,7 +40,7 @@ async function hearers(gateway: Gateway, token: string, who: string): Promise<He
 gatewayTest(
   "list_changed reaches those who see the change, once, and nobody without a change",
   async (start) => {
-    await using gateway = await start();
+    await using gateway = await start({ MCP_REVISIONS: "all" });
     await using upstream = new TalkingUpstream();
     upstream.tools = ["act"];
     await gateway.registerUpstream("up", upstream.url, { visibility: "team", team_id: "ours" });

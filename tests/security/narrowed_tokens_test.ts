@@ -97,14 +97,14 @@ async function holdCall(
 }
 
 gatewayTest("a session belongs to the limits of the token that opened it", async (start) => {
-  await using gateway = await start();
+  await using gateway = await start({ MCP_REVISIONS: "all" });
   // Ends first, and answers what the gateway waits for.
   await using upstream = new TalkingUpstream();
   upstream.tools = ["hold", "act"];
   await gateway.registerUpstream("up", upstream.url);
   const { body: tools } = await gateway.api("GET", "/tools");
   const { body: server } = await gateway.api("POST", "/servers", {
-    server: { name: "s", associated_tools: tools.map(({ id }: { id: string }) => id) },
+    server: { name: "s", revisions: "all", associated_tools: tools.map(({ id }: { id: string }) => id) },
   });
   const { wide, renewed, narrow } = await tokensOfBob(gateway, server.id);
 

@@ -4,6 +4,7 @@ import type { Cache } from "../../src/cache/cache.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
 import { sessionRecordKey } from "../../src/downstream/session/downstream_sessions.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { CallerHomes } from "../../src/cluster/caller_homes.ts";
 import { ReplicaDirectory } from "../../src/cluster/replica_directory.ts";
 import { ReplicaRegistration } from "../../src/cluster/registration.ts";
 import { ReplicaNumber } from "../../src/cluster/replica_number.ts";
@@ -14,6 +15,8 @@ import { MemorySink } from "./fakes.ts";
 
 export const TTL_MS = 9_000;
 export const SETTLE_MS = 12_000;
+/** The time after which a caller's sessions end. */
+export const IDLE_MS = 60_000;
 
 /** A cache that can be away, as Redis can. */
 function awayable(cache: Cache, state: { isAway: boolean }): Cache {
@@ -55,7 +58,8 @@ export function replicaFixture() {
       ...{ records, directory, clock, self: number },
       onTakenOver: () => void state.takenOver++,
     });
-    return { state, number, registration, directory, sessions, address, sibling };
+    const callers = new CallerHomes({ records, directory, clock, self: number, idleMs: IDLE_MS });
+    return { state, number, registration, directory, sessions, callers, address, sibling };
   };
   /** A session that the replica of this number has opened. */
   const session = async (number: number, name = "s1") => {

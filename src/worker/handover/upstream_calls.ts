@@ -1,24 +1,31 @@
-// Calls to upstream sessions of callers, between the workers of this process. One worker keeps all sessions of a caller at an
-// upstream, so that all its calls meet the same state whichever worker they reach. A call is forwarded like a request of a client; its
-// reply is a stream of lines: what the upstream says meanwhile, then the answer.
+// Calls to upstream sessions of callers, between workers. One worker of all replicas keeps all sessions of a caller at an upstream, so
+// that all its calls meet the same state whichever worker they reach. What everybody shares is in one worker of each replica. A call is
+// forwarded like a request of a client; its reply is a stream of lines: what the upstream says meanwhile, then the answer.
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
-import { SluiceError } from "../../base/errors.ts";
+import { isError, SluiceError } from "../../base/errors.ts";
+import { CALLER_PARTS } from "../../cluster/caller_homes.ts";
+import { decodeReply, encodeFailure } from "../../cluster/envelope.ts";
 import type { McpReply, McpRequest, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import { isObject, memberText } from "../../mcp/json_rpc.ts";
 import type { CallOwners, ForwardedCall, LiveCall } from "../../upstream/bound/forwarded_call.ts";
 import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../../upstream/client/client_peer.ts";
+import { EVERYBODY } from "../../upstream/bound/tenants.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 
 export interface UpstreamCallsOptions {
-  readonly workerCount: number;
-  /** The way to a worker; null: this worker. */
-  readonly wayTo: (worker: number) => Serve | null;
+  /** The way to the worker of this process for a part of all callers; null: this worker. */
+  readonly wayHere: (part: number) => Serve | null;
+  /** The same, of whichever replica. */
+  readonly wayTo: (part: number) => Serve | null;
   /** The way to this worker's predecessor, which finishes the calls that it serves; null: there is none. */
   readonly predecessor: () => Serve | null;
   readonly callers: () => Pick<Callers, "of">;
   readonly upstreams: () => Pick<Upstreams, "get">;
+  /** Reads the catalog again: the replica where a call came in may have a newer one. */
+  readonly refresh: () => Promise<unknown>;
 }
 
 /** A forwarded call in the worker that serves it: the questions that wait for the client, by number. */
@@ -33,8 +40,9 @@ export class UpstreamCalls implements CallOwners {
   }
 
   wayTo({ upstreamId, tenant }: Pick<ForwardedCall, "upstreamId" | "tenant">) {
-    const { workerCount, wayTo } = this.#options;
-    const way = wayTo(workerOf(`${upstreamId} ${tenant}`, workerCount));
+    const { wayHere, wayTo } = this.#options;
+    const part = partOf(`${upstreamId} ${tenant}`);
+    const way = tenant === EVERYBODY ? wayHere(part) : wayTo(part);
     return way === null
       ? null
       : (call: ForwardedCall, params: string | undefined, live: LiveCall) => forward(way, call, params, live);
@@ -60,7 +68,7 @@ export class UpstreamCalls implements CallOwners {
     { principal, body }: McpRequest,
     gone: CancelSignal,
   ): McpReply {
-    const { upstreams, callers } = this.#options;
+    const { callers } = this.#options;
     const { callId } = call;
     const cancellation = new Cancellation();
     gone.addEventListener("abort", () => cancellation.cancel(gone.reason), { once: true });
@@ -78,19 +86,31 @@ export class UpstreamCalls implements CallOwners {
           caller: callers().of(principal),
         };
         try {
-          const { text, failed } = await upstreams().get(call.upstreamId)
-            .serve(call, body === "" ? undefined : body, live);
+          const upstream = await this.#upstream(call.upstreamId);
+          const { text, failed } = await upstream.serve(call, body === "" ? undefined : body, live);
           send(failed ? `{"error":${text}}` : `{"result":${text}}`);
-          if (!cancellation.aborted) controller.close();
         } catch (error) {
-          if (!cancellation.aborted) controller.error(error);
+          send(`{"thrown":${encodeFailure(error)}}`);
         } finally {
+          if (!cancellation.aborted) controller.close();
           this.#serving.delete(callId);
         }
       },
       cancel: (reason) => cancellation.cancel(reason ?? new SluiceError("REQUEST_CANCELLED")),
     });
     return { status: 200, headers: {}, body: lines };
+  }
+
+  /** @throws {SluiceError} as Upstreams.get() */
+  async #upstream(id: string): Promise<Upstream> {
+    const { upstreams, refresh } = this.#options;
+    try {
+      return upstreams().get(id);
+    } catch (error) {
+      if (!isError(error, "NOT_FOUND")) throw error;
+      await refresh();
+      return upstreams().get(id);
+    }
   }
 }
 
@@ -145,6 +165,7 @@ async function forward(
       const said: unknown = JSON.parse(line);
       if (!isObject(said)) continue;
       if ("result" in said) return { text: memberText(line, "result")!, failed: false };
+      if (said.thrown !== undefined) decodeReply(JSON.stringify(said.thrown), request);
       if ("error" in said && said.jsonrpc === undefined) {
         return { text: memberText(line, "error")!, failed: true };
       }
@@ -235,8 +256,8 @@ function principalOf(token: ForwardedCall["token"]): Principal {
 }
 
 /** FNV-1a: equal in all workers, and even enough. */
-function workerOf(text: string, workerCount: number): number {
+function partOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % workerCount;
+  return (hash >>> 0) % CALLER_PARTS;
 }

@@ -26,15 +26,21 @@ const CALL: ForwardedCall = {
 
 /** A worker that forwards every call to another one, where `upstream` serves it. */
 function pair(upstream: ServeUpstream) {
-  const shared = { callers: () => ({ of: () => undefined }), predecessor: () => null, workerCount: 2 };
+  const shared = {
+    callers: () => ({ of: () => undefined }),
+    predecessor: () => null,
+    refresh: () => Promise.resolve(),
+  };
   const owner = new UpstreamCalls({
     ...shared,
+    wayHere: () => null,
     wayTo: () => null,
     upstreams: () => ({ get: () => ({ serve: upstream }) as unknown as Upstream }),
   });
   const way: Serve = (request, signal) => owner.serve(structured(request), signal);
   const asker = new UpstreamCalls({
     ...shared,
+    wayHere: () => null,
     wayTo: () => way,
     upstreams: () => {
       throw new Error("not here");

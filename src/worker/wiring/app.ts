@@ -147,9 +147,12 @@ export async function createApp(
 
   // The parts that serve requests.
   const upstreamCalls: UpstreamCalls = new UpstreamCalls({
-    ...{ workerCount, wayTo: succession.wayTo, predecessor: succession.predecessor },
+    wayHere: succession.wayTo,
+    wayTo: cluster?.wayToCallers ?? succession.wayTo,
+    predecessor: succession.predecessor,
     callers: () => gateway.callers,
     upstreams: () => gateway.upstreams,
+    refresh: async () => await gateway.catalog.refresh(await registry.readCatalogVersion()),
   });
   const gateway: Gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records: cache },
