@@ -62,6 +62,9 @@ export class DescribedApi {
     const { method, path, operation } = this.operations.get(operationId)!;
     const response = operation.responses[status];
     assert(response !== undefined, `${operationId} does not describe ${status}`);
+    if (method === "get" && status === 200) {
+      assertEquals([operationId, headers.has("etag")], [operationId, "304" in operation.responses]);
+    }
     const type = headers.get("content-type")?.split(";")[0] ?? null;
     if ("$ref" in response) {
       const codes = response.$ref.slice(response.$ref.lastIndexOf("/") + 1).split(".");

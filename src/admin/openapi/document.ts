@@ -84,18 +84,20 @@ interface Placed {
   readonly at: string;
   readonly permission: Permission | null | undefined;
   readonly operation: Operation;
+  /** The answer has an entity tag. */
+  readonly hasTag: boolean;
 }
 
 const DESCRIPTION =
   `The REST API of an MCP gateway. Names of fields are those of ContextForge, whose clients work here.
 
 Send a token: \`Authorization: Bearer TOKEN\`. \`sluice token\` makes one. Each operation names the permission that the caller needs. \
-A caller sees public entities, those of the teams in its token, and its own. Administrators see more.
+A caller sees public entities, those of its teams, and its own. Administrators see more.
 
-All paths are there below \`/v1\` as well. Requests and answers are JSON. Field names in camelCase are accepted in requests too. \
-HEAD works wherever GET does.
+Requests and answers are JSON. Field names in camelCase are accepted in requests too. The paths of gateways, tools, resources, \
+prompts, servers, tags and tokens are there below \`/v1\` as well.
 
-Reads have an entity tag: send \`If-None-Match\`, and an unchanged answer is 304 without a body.
+Their reads have an entity tag: send \`If-None-Match\`, and an unchanged answer is 304 without a body. HEAD works too.
 
 Lists take \`limit\` and \`cursor\`: with \`include_pagination=true\`, the answer has \`nextCursor\` for the next part. \
 The lists below \`/admin\` have numbered pages.
@@ -109,8 +111,13 @@ export function openApiDocument(routes: readonly DescribedRoute[]): OpenApi {
     ...routes.map(({ method, path, permission, operation }) => ({
       operationId: operation,
       ...{ method, at: path, permission, operation: OPERATIONS[operation] },
+      hasTag: method === "GET" && permission !== null,
     })),
-    ...ENDPOINT_OPERATIONS.map((operation) => ({ ...operation, operation })),
+    ...ENDPOINT_OPERATIONS.map((operation) => ({
+      ...operation,
+      operation,
+      hasTag: operation.tag === "Documents",
+    })),
   ];
   const operations = placed.map(({ operation }) => operation);
   const schemas = jsonSchemas(
@@ -163,7 +170,7 @@ export function withServer(document: OpenApi, url: string): OpenApi {
 }
 
 function operationObject(
-  { operationId, method, permission, operation }: Placed,
+  { operationId, permission, operation, hasTag }: Placed,
   schemas: Schemas,
   shared: Record<string, ResponseObject>,
 ): OperationObject {
@@ -191,9 +198,7 @@ function operationObject(
     }),
     responses: {
       ...answersOf(operation, schemas),
-      ...(method === "GET" && permission
-        ? { 304: { description: "The client has this answer already." } }
-        : {}),
+      ...(hasTag ? { 304: { description: "The client has this answer already." } } : {}),
       ...(operation.isJsonRpc
         ? {
           default: {

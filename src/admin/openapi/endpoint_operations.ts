@@ -85,7 +85,7 @@ function mcpEndpoints(word: string, base: string, path: Operation["path"]): Endp
         ...sessionHeaders.shape,
         "Last-Event-ID": field(z.string().optional(), "The id of the last event that the client has."),
       }),
-      answers: { 200: eventStream },
+      answers: { 200: eventStream, 204: null },
       mediaTypes: { 200: ["text/event-stream"] },
     },
     {

@@ -56,9 +56,9 @@ export function frontPage(prefix: string): Promise<Page> {
         <pre tabindex="0"><code>sluice connect CLIENT</code></pre>
 
         <h2>Get a token</h2>
-        <p>Every request needs a token. The operator of this gateway makes one on its machine:</p>
+        <p>The operator of this gateway makes tokens, on its machine:</p>
         <pre tabindex="0"><code>sluice token --username you@example.com</code></pre>
-        <p>Clients send it in a header: <code>Authorization: Bearer TOKEN</code>.</p>
+        <p>Clients send the token in a header: <code>Authorization: Bearer TOKEN</code>.</p>
 
         <h2>Read the manual</h2>
         <p>The program has its manual inside.</p>
