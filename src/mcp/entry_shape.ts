@@ -19,7 +19,8 @@ export interface Shape {
   readonly mend?: (value: unknown, text: string, note: Note) => string | null;
 }
 
-export type Note = (path: string, words: string) => void;
+/** @param path is called only if the loss is told: of a thousand broken elements only the first are */
+export type Note = (path: () => string, words: string) => void;
 
 /** A member of an object. */
 export interface Member extends Shape {
@@ -50,9 +51,9 @@ export function listOf(element: Member): Member {
       if (!Array.isArray(value)) return null;
       const kept = elementTexts(text).flatMap((elementText, i) => {
         if (element.fits(value[i])) return [elementText];
-        const mended = element.mend?.(value[i], elementText, (path, words) => note(`[${i}]${path}`, words)) ??
-          null;
-        if (mended === null) note(`[${i}]`, element.words);
+        const noteIn: Note = (path, words) => note(() => `[${i}]${path()}`, words);
+        const mended = element.mend?.(value[i], elementText, noteIn) ?? null;
+        if (mended === null) note(() => `[${i}]`, element.words);
         return mended ?? [];
       });
       return `[${kept.join(",")}]`;
@@ -82,7 +83,7 @@ export function objectOf({ required = {}, optional }: Members, words = "an objec
         if (member.fits(own(value, key))) continue;
         const memberNow = mendMember(value, key, member, text, note);
         if (memberNow === null) {
-          note(`.${key}`, member.words);
+          note(() => `.${key}`, member.words);
           return null;
         }
         mended = setMember(mended, key, memberNow);
@@ -90,7 +91,7 @@ export function objectOf({ required = {}, optional }: Members, words = "an objec
       for (const [key, member] of optionalMembers) {
         if (!Object.hasOwn(value, key) || member.fits(value[key])) continue;
         const memberNow = value[key] === null ? null : mendMember(value, key, member, text, note);
-        if (memberNow === null && value[key] !== null) note(`.${key}`, member.words);
+        if (memberNow === null && value[key] !== null) note(() => `.${key}`, member.words);
         if (memberNow === null && value[key] !== null && member.isEssential) return null;
         mended = memberNow === null ? removeMember(mended, key) : setMember(mended, key, memberNow);
       }
@@ -109,7 +110,11 @@ function mendMember(
 ): string | null {
   const value = own(parent, key);
   if (value === undefined || value === null) return member.fallback?.(parent) ?? null;
-  return member.mend?.(value, memberText(text, key)!, (path, words) => note(`.${key}${path}`, words)) ?? null;
+  return member.mend?.(
+    value,
+    memberText(text, key)!,
+    (path, words) => note(() => `.${key}${path()}`, words),
+  ) ?? null;
 }
 
 function setMember(text: string, key: string, value: string): string {

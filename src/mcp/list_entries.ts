@@ -231,6 +231,9 @@ const MAX_DIGITS = 4_300;
 /** Names and URIs are keys of database indexes, which have a limit in PostgreSQL. */
 const MAX_KEY_BYTES = 2_048;
 
+/** Losses of one entry that are told one by one. */
+const MAX_LOSSES = 20;
+
 /** Judges an element of an upstream's list. @param revision of the upstream */
 export function judgeEntry(kind: ListKind, text: string, revision: string): ListEntry | RefusedEntry {
   const refused = (name: string, reason: string): RefusedEntry => ({ name, reason });
@@ -243,14 +246,26 @@ export function judgeEntry(kind: ListKind, text: string, revision: string): List
   const fault = keyFault(key) ?? textFault(text);
   if (fault !== null) return refused(key, fault);
   const losses: string[] = [];
+  let untold = 0;
+  let lastPath = () => "";
+  let lastWords = "";
+  const told = (path: () => string, words: string) => `"${path().slice(1)}" must be ${words}`;
   let sound = wellFormed(text);
   if (!shape.fits(value)) {
     const mended = shape.mend!(
       value,
       sound,
-      (path, words) => losses.push(`"${path.slice(1)}" must be ${words}`),
+      (path, words) => {
+        if (losses.length < MAX_LOSSES) losses.push(told(path, words));
+        else untold++;
+        lastPath = path;
+        lastWords = words;
+      },
     );
-    if (mended === null) return refused(key, losses.at(-1) ?? "it cannot be read");
+    if (mended === null) {
+      return refused(key, lastWords === "" ? "it cannot be read" : told(lastPath, lastWords));
+    }
+    if (untold > 0) losses.push(`${untold} further parts were left out`);
     sound = mended;
   }
   if (kind !== "tool") return { key, text: sound, sessionText: null, losses };

@@ -222,3 +222,16 @@ Deno.test("judgeEntry() takes linear time", () => {
     assert(ratio < 40, `${Math.round(ratio)} times as long: ${text.slice(0, 100)}`);
   }
 });
+
+Deno.test("judgeEntry() tells the first losses of an entry one by one, and counts the others", () => {
+  const icons = JSON.stringify(Array.from({ length: 1_000 }, () => ({ src: 1 })));
+  const judged = judgeEntry(
+    "tool",
+    `{"name":"t","inputSchema":{"type":"object"},"icons":${icons}}`,
+    "2025-11-25",
+  );
+  if (isRefused(judged)) throw new Error(judged.reason);
+  // Each icon, and its source.
+  assertEquals([judged.losses.length, judged.losses.at(-1)], [21, "1980 further parts were left out"]);
+  assertEquals(judged.losses[1], '"icons[0]" must be an object');
+});

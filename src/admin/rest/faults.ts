@@ -22,7 +22,12 @@ export function refuse(faults: readonly Fault[]): void {
   if (faults.length > 0) throw refusal(faults);
 }
 
-export function refusal(faults: readonly Fault[]): SluiceError {
+/** Faults that one refusal names: the texts of a million would take seconds. */
+const MAX_FAULTS = 100;
+
+export function refusal(all: readonly Fault[]): SluiceError {
+  const faults = all.slice(0, MAX_FAULTS);
+  if (all.length > MAX_FAULTS) faults.push(fault(["body"], "There are further faults, which are not named"));
   const reason = faults.map(({ loc, msg }) => `${loc.join(".")}: ${msg}`).join("; ");
   return new SluiceError("VALIDATION_FAILED", { reason }, { data: faults });
 }
@@ -40,7 +45,8 @@ export function validated<Schema extends z.ZodType>(
   further: readonly Fault[] = [],
 ): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true });
-  refuse([...result.success ? [] : result.error.issues.map((issue) => ofIssue(issue, loc)), ...further]);
+  const issues = result.success ? [] : result.error.issues.slice(0, MAX_FAULTS + 1);
+  refuse([...issues.map((issue) => ofIssue(issue, loc)), ...further]);
   return result.data as z.output<Schema>;
 }
 

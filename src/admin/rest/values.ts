@@ -37,10 +37,19 @@ function firstOfEachTag(labels: readonly string[]): string[] {
   });
 }
 
+/** Tags of one entity. */
+const MAX_TAGS = 1_000;
+
 /** Requests write tags as texts or, like answers, as objects with an id and a label. The labels are stored, one for each id. */
 export const tags = writtenAs(
   z.preprocess(
-    (value) => typeof value === "string" ? commaSeparated.parse(value) : value,
+    (given, context) => {
+      const value = typeof given === "string" ? commaSeparated.parse(given) : given;
+      if (!Array.isArray(value) || value.length <= MAX_TAGS) return value;
+      // The library examines every element, and takes its time for each fault.
+      context.addIssue({ code: "custom", message: `must have at most ${MAX_TAGS} entries` });
+      return z.NEVER;
+    },
     z.array(
       z.union([
         z.string(),
@@ -53,6 +62,7 @@ export const tags = writtenAs(
     anyOf: [
       {
         type: "array",
+        maxItems: MAX_TAGS,
         items: { anyOf: [{ type: "string", minLength: 1, maxLength: 100 }, { type: "object" }] },
       },
       { type: "string" },
