@@ -1,4 +1,4 @@
-// Every command block of the manual runs, as its reader would run it.
+// Every command block of the README and of the manual runs, as its reader would run it.
 
 import { assertEquals } from "@std/assert";
 import { readTopic, TOPICS } from "../../src/help/topics.ts";
@@ -11,7 +11,7 @@ const README = new URL("../../README.md", import.meta.url);
 /** Pages whose blocks run at the same time. Most of a page's time is waiting. */
 const PAGES_AT_ONCE = 3;
 
-Deno.test("every command block of the manual runs, and shows what the page shows", async () => {
+Deno.test("every command block of the README and of the manual runs, and shows what the page shows", async () => {
   const topics = await Promise.all(
     TOPICS.map(async ({ name }) => [`src/help/${name}.md`, await readTopic(name)] as const),
   );

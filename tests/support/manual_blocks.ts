@@ -3,6 +3,9 @@
 import type { Token, Tokens } from "marked";
 import { parsePage } from "../../src/help/page.ts";
 
+const LANGS = ["sh", "ts", "python"] as const;
+type Lang = typeof LANGS[number];
+
 export type Mode =
   | { readonly kind: "runs" }
   | { readonly kind: "fails" }
@@ -10,8 +13,9 @@ export type Mode =
   | { readonly kind: "server"; readonly port: number }
   | { readonly kind: "not"; readonly reason: string };
 
-/** A block of `sh`. */
+/** A block of commands, or the whole program of a client. */
 export interface CommandBlock {
+  readonly lang: Lang;
   readonly code: string;
   readonly mode: Mode;
   /** The output that the page shows below it. */
@@ -31,13 +35,13 @@ export function commandBlocks(markdown: string): CommandBlock[] {
     }
     const { lang = "", text } = token as Tokens.Code;
     const isCode = token.type === "code";
-    if (isCode && lang === "sh") {
-      blocks.push(previous = { code: text, mode: mode ?? { kind: "runs" }, shown: null });
+    if (isCode && isLang(lang)) {
+      blocks.push(previous = { lang, code: text, mode: mode ?? { kind: "runs" }, shown: null });
       mode = null;
       continue;
     }
     if (mode !== null) {
-      throw new Error(`no block of sh follows the comment "run: ${mode.kind}": ${token.raw}`);
+      throw new Error(`no block to run follows the comment "run: ${mode.kind}": ${token.raw}`);
     }
     if (isCode && (lang === "text" || lang === "json") && previous !== null) {
       blocks[blocks.length - 1] = { ...previous, shown: { lang, text } };
@@ -45,6 +49,10 @@ export function commandBlocks(markdown: string): CommandBlock[] {
     previous = null;
   }
   return blocks;
+}
+
+function isLang(lang: string): lang is Lang {
+  return LANGS.some((each) => each === lang);
 }
 
 function modeOf(text: string): Mode {

@@ -35,12 +35,17 @@ Between.
 \`\`\`sh
 false
 \`\`\`
+
+\`\`\`ts
+console.log(1);
+\`\`\`
 `;
   assertEquals(commandBlocks(page), [
-    { code: "sluice serve", mode: { kind: "server", port: 4444 }, shown: null },
-    { code: "sluice token", mode: { kind: "runs" }, shown: { lang: "text", text: "eyJ…" } },
-    { code: "docker compose up", mode: { kind: "not", reason: "needs Docker" }, shown: null },
-    { code: "false", mode: { kind: "fails" }, shown: null },
+    { lang: "sh", code: "sluice serve", mode: { kind: "server", port: 4444 }, shown: null },
+    { lang: "sh", code: "sluice token", mode: { kind: "runs" }, shown: { lang: "text", text: "eyJ…" } },
+    { lang: "sh", code: "docker compose up", mode: { kind: "not", reason: "needs Docker" }, shown: null },
+    { lang: "sh", code: "false", mode: { kind: "fails" }, shown: null },
+    { lang: "ts", code: "console.log(1);", mode: { kind: "runs" }, shown: null },
   ]);
 });
 

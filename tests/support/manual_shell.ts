@@ -53,6 +53,7 @@ export class ManualShell implements AsyncDisposable {
       HOME: `${folder}/home`,
       DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
       NO_COLOR: "1",
+      PYTHONPATH: `${ROOT}tests/programs/python_packages`,
       HOST: "127.0.0.1",
       WORKERS: "2",
       ...settings,
@@ -61,7 +62,7 @@ export class ManualShell implements AsyncDisposable {
 
   /** @returns what is wrong with the block; null: nothing */
   async run(block: CommandBlock): Promise<string | null> {
-    const code = this.#substitute(block.code);
+    const code = await this.#commandsOf(block);
     switch (block.mode.kind) {
       case "not":
         return await this.#check(code);
@@ -142,6 +143,16 @@ export class ManualShell implements AsyncDisposable {
   /** Every command must succeed; every variable must have a value, and is there in the next block too. */
   #prelude(): string {
     return `. '${this.#folder}/state'\nset -euao pipefail`;
+  }
+
+  /** The shell commands of a block. A client's program goes into a file. */
+  async #commandsOf({ lang, code }: CommandBlock): Promise<string> {
+    const text = this.#substitute(code);
+    if (lang === "sh") return text;
+    const file = `${this.#folder}/client.${lang}`;
+    await Deno.writeTextFile(file, text);
+    const deno = [Deno.execPath(), "run", "-A", "--quiet", "--config", `${ROOT}deno.json`];
+    return shellWords(...lang === "ts" ? deno : ["python3"], file);
   }
 
   #substitute(code: string): string {
