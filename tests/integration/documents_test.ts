@@ -41,6 +41,22 @@ Deno.test("/ tells a browser and a program where the endpoints are, below the pr
   }
 });
 
+Deno.test("the curl lines of /docs that read without an id can be run as they are shown", async () => {
+  await using sluice = await Sluice.start();
+  const page = await (await fetch(`${sluice.url}/docs`)).text();
+  const lines = [...page.matchAll(/<code>(curl [^<]*)<\/code>/g)].map(([, line]) =>
+    line.replaceAll("&quot;", '"')
+  );
+  const reads = lines.filter((line) => !/ -X | -N |\/(ID|TAG)\b/.test(line));
+  assert(reads.length >= 20, `${reads}`);
+  const { stdout } = await new Deno.Command("bash", {
+    args: ["-c", reads.map((line) => `${line} -s -o /dev/null -w '%{http_code}\n'`).join("\n")],
+    env: { SLUICE: sluice.url, TOKEN: await sluice.token() },
+  }).output();
+  const statuses = new TextDecoder().decode(stdout).trim().split("\n");
+  assertEquals(statuses.map((status, i) => `${status} ${reads[i]}`), reads.map((line) => `200 ${line}`));
+});
+
 Deno.test({
   name: "/docs and / can be read in Chromium, on a phone and a desktop, with the keyboard alone",
   ignore: canLeaveOut("chromium"),

@@ -131,8 +131,7 @@ function operationView(listed: Listed, document: OpenApi): Html {
       )}</dl>
     `}
     ${body === undefined ? null : html`<h3>Body</h3>${bodyView(body, document)}`}
-    <h3>Example</h3>
-    ${code(curl(listed))}
+    ${isWebSocket(operation) ? null : html`<h3>Example</h3>${code(curl(listed))}`}
     <h3>Answers</h3>
     <dl class="facts">${described.map(([status, response]) =>
       html`
@@ -202,6 +201,11 @@ function codesOf(ref: string): string[] {
   return ref.slice(ref.lastIndexOf("/") + 1).split(".");
 }
 
+/** curl cannot show much of a WebSocket. */
+function isWebSocket({ responses }: OperationObject): boolean {
+  return "101" in responses;
+}
+
 /** A shell command that sends an example request. */
 export function curl({ path, method, operation }: Listed): string {
   const { parameters, requestBody, security } = operation;
@@ -221,10 +225,15 @@ export function curl({ path, method, operation }: Listed): string {
     ...(isStream ? ['-H "Accept: application/json, text/event-stream"'] : []),
     ...(requestBody === undefined ? [] : [
       '-H "Content-Type: application/json"',
-      `-d '${JSON.stringify(requestBody.content["application/json"].example)}'`,
+      `-d ${inShell(JSON.stringify(requestBody.content["application/json"].example))}`,
     ]),
   ];
   return lines.join(" \\\n  ");
+}
+
+/** The text as one word of a shell. */
+function inShell(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A block that scrolls by itself; the keyboard reaches it. */

@@ -81,7 +81,7 @@ dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap
 }
 @media (max-width: 40rem) {
   dl.fields > div, dl.fields dd dl.fields > div { grid-template-columns: minmax(0, 1fr); }
-  dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0; } dl.facts dd { margin-bottom: .5rem; }
+  .narrow dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .narrow dl.facts dd { margin-bottom: .5rem; }
   .body { padding: .25rem .75rem 1rem; }
 }
 `;
