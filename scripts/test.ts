@@ -1,11 +1,12 @@
 // `deno task test`: runs the unit tests, then the integration files side by side. Installs the programs that they need if it can.
 //
-//   deno task test [--quick] [--record] [--jobs=N] [PATH | OPTION OF deno test]...     deno task test src/auth --filter JWT
+//   deno task test [--quick] [--long] [--record] [--jobs=N] [PATH | OPTION OF deno test]...     deno task test src/auth --filter JWT
 //
 // The last lines are the slowest tests, every failure once more, and `N passed, N failed`. The exit code is 0 only if nothing failed.
 
 import { startServersOfRun } from "../tests/support/cluster_servers.ts";
 import { installNpmPrograms } from "../tests/support/npm_programs.ts";
+import { PUBLISHED } from "../tests/support/published_programs.ts";
 import { installPythonPackages } from "../tests/support/python_programs.ts";
 import { findProgram, hasProgram, type Program, PROGRAMS } from "../tests/support/programs.ts";
 import { makePlan, type Plan, type Times } from "./test_plan.ts";
@@ -25,7 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
   const allFiles = testFiles("tests");
   const plan = makePlan(args, allFiles, times, JOBS);
   const { unit, integration, options } = plan;
-  const missing = integration.length === 0 ? [] : await missingPrograms();
+  const missing = integration.length === 0 ? [] : await missingPrograms(plan);
   if (missing.length > 0) {
     console.error(`Missing: ${missing.join(", ")}`);
     if (Deno.env.get("CI") === "true") return end([{ passed: 0, failed: missing.length, results: [] }]);
@@ -136,13 +137,18 @@ async function recordTimes(files: readonly string[], times: Times): Promise<void
 }
 
 /** Installs what it can. @returns what is missing still */
-async function missingPrograms(): Promise<string[]> {
+async function missingPrograms({ isLong }: Plan): Promise<string[]> {
   const missing = await installPackages(PROGRAMS.filter(({ name }) => !hasProgram(name)));
   const names = missing.map(({ name, debianPackage }) => `${name} (apt-get install ${debianPackage})`);
   const locked = [
     await installLocked("npm", installNpmPrograms, "the programs of tests/programs"),
     await installLocked("python3", installPythonPackages, "the Python packages of tests/programs"),
   ];
+  if (isLong) {
+    for (const { program, install, what } of PUBLISHED) {
+      locked.push(await installLocked(program, install, what));
+    }
+  }
   return [...names, ...locked.flat()];
 }
 

@@ -12,6 +12,8 @@ export interface Plan {
   readonly jobs: number;
   /** Further options of `deno test`. */
   readonly options: readonly string[];
+  /** Whether the programs of the long form are needed. */
+  readonly isLong: boolean;
   /** Whether the run records its times. */
   readonly isRecorded: boolean;
 }
@@ -21,9 +23,11 @@ export const QUICK_S = 4;
 
 const UNIT = ["src", "scripts"];
 const INTEGRATION = "tests";
+/** Tests with published servers and clients, whose installation alone takes minutes: in the long form, or where a path names them. */
+const LONG = "tests/published";
 
 /**
- * @param args paths of tests (none: all), the runner's own options `--quick`, `--jobs=N` and `--record`, and options of `deno test`
+ * @param args paths of tests (none: all), the runner's own options `--quick`, `--long`, `--jobs=N` and `--record`, and options of `deno test`
  * @param files every integration file
  * @param jobs how many run at once unless the arguments say otherwise
  * @throws {Error} for a path without tests
@@ -43,7 +47,7 @@ export function makePlan(
   const chosen = paths.filter(isIn(INTEGRATION)).flatMap((path) => {
     const found = files.filter(isIn(path));
     if (found.length === 0) throw new Error(`No test file at ${path}`);
-    return found;
+    return args.includes("--long") || isIn(LONG)(path) ? found : found.filter((file) => !isIn(LONG)(file));
   });
   const seconds = (file: string) => times[file] ?? Infinity;
   const givenJobs = args.map((arg) => /^--jobs=([1-9]\d*)$/.exec(arg)?.[1]).find((value) =>
@@ -56,8 +60,9 @@ export function makePlan(
       .sort((a, b) => seconds(a) === seconds(b) ? 0 : seconds(b) - seconds(a)),
     jobs: Number(givenJobs ?? jobs),
     options: asked.filter((arg) =>
-      !isPath(arg) && arg !== "--quick" && arg !== "--record" && !arg.startsWith("--jobs=")
+      !isPath(arg) && !["--quick", "--long", "--record"].includes(arg) && !arg.startsWith("--jobs=")
     ),
+    isLong: chosen.some(isIn(LONG)),
     isRecorded: args.includes("--record"),
   };
 }

@@ -1,7 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { makePlan, QUICK_S } from "./test_plan.ts";
 
-const FILES = ["tests/a/one_test.ts", "tests/a/two_test.ts", "tests/b/new_test.ts", "tests/b/three_test.ts"];
+const FILES = [
+  "tests/a/one_test.ts",
+  "tests/a/two_test.ts",
+  "tests/b/new_test.ts",
+  "tests/b/three_test.ts",
+  "tests/published/four_test.ts",
+];
 const TIMES = { "tests/a/one_test.ts": QUICK_S, "tests/a/two_test.ts": 40, "tests/b/three_test.ts": 1 };
 
 const plan = (...args: string[]) => makePlan(args, FILES, TIMES, 2);
@@ -17,8 +23,19 @@ Deno.test("makePlan() without paths has all tests, the longest file first and un
     ],
     jobs: 2,
     options: [],
+    isLong: false,
     isRecorded: false,
   });
+});
+
+Deno.test("makePlan() takes the tests with published programs where --long or a path asks for them", () => {
+  const long = "tests/published/four_test.ts";
+  for (const args of [["--long"], ["--long", "tests"], ["tests/published"], [long]]) {
+    const { integration, isLong, options } = plan(...args);
+    assertEquals([integration.includes(long), isLong, options], [true, true, []], args.join(" "));
+  }
+  assertEquals([plan("tests").isLong, plan("tests").integration.includes(long)], [false, false]);
+  assertEquals(plan("tests/published").integration, [long]);
 });
 
 Deno.test("makePlan() takes files and folders, and passes options on", () => {

@@ -4,9 +4,6 @@ const FOLDER = new URL("../programs/", import.meta.url).pathname;
 const MODULES = `${FOLDER}node_modules`;
 /** npm 10 removes `.bin/node` when it skips the package for the other processor, so this path names the package. */
 const NODE = `node-linux-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}/bin/node`;
-const LOCK = `${FOLDER}package-lock.json`;
-/** A copy of the lock file that node_modules was installed from. */
-const INSTALLED_LOCK = `${MODULES}/.installed-lock.json`;
 
 /** The names that the packages give their programs. */
 export type NpmProgram =
@@ -37,33 +34,41 @@ export function npmServer(name: NpmProgram, ...args: readonly string[]): NpmComm
 }
 
 function nodeCommand(nodeArgs: readonly string[], name: NpmProgram, args: readonly string[]): NpmCommand {
-  const entry = `.bin/${name}`;
-  const [node, program] = [NODE, entry].map((path) => {
-    try {
-      return Deno.realPathSync(`${MODULES}/${path}`);
-    } catch (error) {
-      throw new Error(`${path} is not installed: run \`deno task test\`, which installs it`, {
-        cause: error,
-      });
-    }
-  });
-  return { command: node!, args: [...nodeArgs, program!, ...args] };
+  return { command: nodeProgram(), args: [...nodeArgs, installed(`.bin/${name}`), ...args] };
 }
 
-/** Installs the programs, unless those of this lock file are there. @throws {Error} with the output of npm */
-export async function installNpmPrograms(npm: string): Promise<void> {
-  const lock = await Deno.readTextFile(LOCK);
-  if (await Deno.readTextFile(INSTALLED_LOCK).catch(() => "") === lock) return;
-  console.error("Installing the programs of tests/programs/package-lock.json");
+/** The Node of tests/programs. @throws {Error} when it is not installed */
+export function nodeProgram(): string {
+  return installed(NODE);
+}
+
+function installed(path: string): string {
+  try {
+    return Deno.realPathSync(`${MODULES}/${path}`);
+  } catch (error) {
+    throw new Error(`${path} is not installed: run \`deno task test\`, which installs it`, { cause: error });
+  }
+}
+
+/**
+ * Installs what package-lock.json of a folder names, unless it is there.
+ * @param folder with a slash at its end
+ * @throws {Error} with the output of npm
+ */
+export async function installNpmPrograms(npm: string, folder: string = FOLDER): Promise<void> {
+  const installedLock = `${folder}node_modules/.installed-lock.json`;
+  const lock = await Deno.readTextFile(`${folder}package-lock.json`);
+  if (await Deno.readTextFile(installedLock).catch(() => "") === lock) return;
+  console.error(`Installing the programs of ${folder}package-lock.json`);
   const { success, stdout, stderr } = await new Deno.Command(npm, {
     // `--loglevel=error` hides the warning that the programs need a newer Node than the one that runs npm.
     args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-    cwd: FOLDER,
+    cwd: folder,
     stdin: "null",
   }).output();
   if (!success) {
     const decoder = new TextDecoder();
-    throw new Error(`npm ci failed in tests/programs:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
+    throw new Error(`npm ci failed in ${folder}:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
   }
-  await Deno.writeTextFile(INSTALLED_LOCK, lock);
+  await Deno.writeTextFile(installedLock, lock);
 }

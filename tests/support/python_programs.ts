@@ -3,43 +3,63 @@ import { findProgram } from "./programs.ts";
 
 const FOLDER = new URL("../programs/", import.meta.url).pathname;
 const PACKAGES = `${FOLDER}python_packages`;
-const LOCK = `${FOLDER}requirements.txt`;
-/** A copy of the lock file that the packages were installed from. */
-const INSTALLED_LOCK = `${PACKAGES}/installed.txt`;
+/** Beside the packages: a copy of the lock file that they were installed from. */
+const INSTALLED_LOCK = "installed.txt";
 
 /** A Python program of tests/programs with the packages on its path. @throws {Error} when they are not installed */
 export function pythonProgram(name: string): Deno.Command {
-  const python = findProgram("python3");
-  if (python === null || !exists(INSTALLED_LOCK)) {
-    throw new Error(
-      "the packages of tests/programs/requirements.txt are not installed: run `deno task test`",
-    );
-  }
-  return new Deno.Command(python, {
+  const { command, env } = pythonWith(PACKAGES);
+  return new Deno.Command(command, {
     args: [`${FOLDER}${name}`],
-    env: { PYTHONPATH: PACKAGES, PYTHONDONTWRITEBYTECODE: "1" },
+    env,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
   });
 }
 
-/** Installs the packages, unless those of this lock file are there. @throws {Error} with the output of pip */
-export async function installPythonPackages(python: string): Promise<void> {
-  const lock = await Deno.readTextFile(LOCK);
-  if (await Deno.readTextFile(INSTALLED_LOCK).catch(() => "") === lock) return;
-  console.error("Installing the packages of tests/programs/requirements.txt");
-  await Deno.remove(PACKAGES, { recursive: true }).catch(() => {});
-  const options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"];
+/** Python, and the environment in which it finds the packages of a folder. @throws {Error} when they are not installed */
+export function pythonWith(
+  packages: string,
+): { readonly command: string; readonly env: Record<string, string> } {
+  const command = findProgram("python3");
+  if (command === null || !exists(`${packages}/${INSTALLED_LOCK}`)) {
+    throw new Error(`${packages} is not installed: run \`deno task test\`, which installs it`);
+  }
+  return { command, env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" } };
+}
+
+/**
+ * Installs the packages of a lock file into a folder, unless they are there.
+ * @throws {Error} with the output of pip
+ */
+export async function installPythonPackages(
+  python: string,
+  lockFile: string = `${FOLDER}requirements.txt`,
+  packages: string = PACKAGES,
+): Promise<void> {
+  const installedLock = `${packages}/${INSTALLED_LOCK}`;
+  const lock = await Deno.readTextFile(lockFile);
+  if (await Deno.readTextFile(installedLock).catch(() => "") === lock) return;
+  console.error(`Installing the packages of ${lockFile}`);
+  await Deno.remove(packages, { recursive: true }).catch(() => {});
+  // The lock files are complete, and pip would look for the newest version of an extra that they do not name.
+  const options = [
+    "--quiet",
+    "--disable-pip-version-check",
+    "--require-hashes",
+    "--only-binary=:all:",
+    "--no-deps",
+  ];
   const { success, stdout, stderr } = await new Deno.Command(python, {
-    args: ["-m", "pip", "install", ...options, "--target", PACKAGES, "-r", LOCK],
+    args: ["-m", "pip", "install", ...options, "--target", packages, "-r", lockFile],
     stdin: "null",
   }).output();
   if (!success) {
     const decoder = new TextDecoder();
-    throw new Error(`pip failed in tests/programs:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
+    throw new Error(`pip failed for ${lockFile}:\n${decoder.decode(stdout)}${decoder.decode(stderr)}`);
   }
-  await Deno.writeTextFile(INSTALLED_LOCK, lock);
+  await Deno.writeTextFile(installedLock, lock);
 }
 
 function exists(path: string): boolean {
