@@ -32,8 +32,7 @@ const NOT_SUPPORTED =
   "Always refused with `VALIDATION_FAILED`: the entries of an upstream are registered with its gateway. " +
   "The path is there for clients of ContextForge.";
 const SWITCH = "The default of `activate` is true. Clients no longer see a disabled entry.";
-const COMES_BACK =
-  "An upstream that still lists the entry brings it back with the next refresh. Disable the entry to hide it.";
+const COMES_BACK = "If the upstream still lists the entry, the next refresh brings it back, disabled.";
 const UPDATE =
   "Only the fields of the body change. Null restores the upstream's value. A field that the upstream defines can " +
   "be sent back, but not changed.";

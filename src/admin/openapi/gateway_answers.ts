@@ -166,8 +166,8 @@ export const removedEntry = z.strictObject({
   kind: field(entryKind, "The kind of the entry.", "tool"),
   name: text("The name of a tool or prompt, the URI of a resource or template.", "time-convert-time"),
   enabled: flag("Whether the entry comes back enabled."),
-  removedAt: time("When the upstream stopped listing the entry."),
-}).describe("An entry that its upstream no longer lists.");
+  removedAt: time("When the entry was removed."),
+}).describe("An entry that its upstream no longer lists, or that was deleted.");
 
 const imported = z.strictObject({
   name: text("The name of the server in the file.", "time"),

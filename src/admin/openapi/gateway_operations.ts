@@ -117,16 +117,16 @@ export const gatewayOperations = {
       ],
     },
     listRemoved: {
-      summary: "List entries that an upstream no longer lists",
+      summary: "List removed entries",
       description:
-        "The gateway keeps the name, and what an operator has decided about the entry. An entry that comes " +
-        "back has the same id, name and settings again.",
+        "Entries that the upstream no longer lists, and deleted ones. The gateway keeps the name, and what an " +
+        "operator has decided about the entry. An entry that comes back has its id, name and settings again.",
       path: ID,
       answers: { 200: removedEntry.array() },
       errors: ["CONFLICT"],
     },
     forgetRemoved: {
-      summary: "Forget an entry that an upstream no longer lists",
+      summary: "Forget a removed entry",
       description: "The name of the entry becomes free.",
       path: { ...ID, entry: "The id of the entry." },
       answers: { 200: success },
