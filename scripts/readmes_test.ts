@@ -5,6 +5,7 @@ import { FLOORS, ROOMS } from "./check_layers.ts";
 const ROOT = new URL("../", import.meta.url);
 const PAGES = [
   ...["README.md", "src/README.md", "bench/README.md", "tests/README.md"],
+  ...["CONTRIBUTING", "SECURITY", "CHANGELOG"].map((name) => `.github/${name}.md`),
   ...TOPICS.map(({ name }) => `src/help/${name}.md`),
 ];
 
