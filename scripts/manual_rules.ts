@@ -1,5 +1,6 @@
 // The rules for README.md and the pages of the manual: what they name exists, links resolve, they fit a terminal and read well.
 
+import { parse as parseYaml } from "@std/yaml";
 import type { Token, Tokens } from "marked";
 import { openApiDocument } from "../src/admin/openapi/document.ts";
 import { ROUTES } from "../src/admin/routes.ts";
@@ -28,6 +29,8 @@ const FOREIGN_NAMES: ReadonlySet<string> = new Set([
     "BASH_ENV",
     "NODE_OPTIONS",
     "PGPASSWORD",
+    "POSTGRES_USER",
+    "POSTGRES_PASSWORD",
     "CLIENT_IDLE_TIMEOUT",
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -62,7 +65,7 @@ export function tokensOf(page: Page): Token[] {
   return page.blocks.flatMap(walk);
 }
 
-/** Texts in backticks that look like a setting or an error code, and are none. */
+/** Texts in backticks that look like a setting or an error code, and are none; settings of configuration files that are none. */
 export function unknownNames(page: Page): string[] {
   const known = new Set([
     ...SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
@@ -71,9 +74,14 @@ export function unknownNames(page: Page): string[] {
   ]);
   const isKnown = (name: string) =>
     known.has(name) || name.endsWith("_") && [...known].some((each) => each.startsWith(name));
-  return codeSpans(page)
-    .flatMap((text) => /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)(?:[=*…].*)?$/.exec(text)?.[1] ?? [])
-    .filter((name) => !isKnown(name));
+  const named = codeSpans(page).flatMap((text) =>
+    /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)(?:[=*…].*)?$/.exec(text)?.[1] ?? []
+  );
+  const assigned = codeOf(page, "ini", "yaml")
+    .flatMap((text) =>
+      [...text.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=\s*[:=])/g)].map(([name]) => name)
+    );
+  return [...named, ...assigned].filter((name) => !isKnown(name));
 }
 
 /** `sluice_…` anywhere that is no metric, nor the beginning of one. */
@@ -112,10 +120,7 @@ const COMMAND = /(?:^|[|;&(])\s*(?:\w+=\S+\s+)*sluice ((?:[^|;&)>"`]|\$\{)*)/gm;
 
 /** Commands `sluice …` that the program does not have, or whose flags it does not have; bare flags that no command has. */
 export function unknownCommands(page: Page): string[] {
-  const lines = tokensOf(page).filter((token): token is Tokens.Code =>
-    token.type === "code" && token.lang === "sh"
-  )
-    .flatMap(({ text }) => text.replaceAll("\\\n", " ").split("\n"));
+  const lines = codeOf(page, "sh").flatMap((text) => text.replaceAll("\\\n", " ").split("\n"));
   const invocations = [...codeSpans(page), ...lines].flatMap((text) =>
     [...text.matchAll(COMMAND)].map(([, words]) => words!.trim())
   );
@@ -170,23 +175,29 @@ export function wordsPerSentence(page: Page): number {
   return words.length === 0 ? 0 : words.reduce((sum, count) => sum + count, 0) / words.length;
 }
 
-/** Blocks of JSON that are none. `…` may stand for any value or member. */
-export function brokenJson(page: Page): string[] {
-  return tokensOf(page).filter((token): token is Tokens.Code =>
-    token.type === "code" && token.lang === "json"
-  )
-    .map(({ text }) => text).filter((text) => {
-      try {
-        JSON.parse(text);
-        return false;
-      } catch {
-        return true;
-      }
-    });
+/** Blocks of JSON and YAML that are none. */
+export function brokenData(page: Page): string[] {
+  const fails = (read: (text: string) => unknown) => (text: string) => {
+    try {
+      read(text);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  return [
+    ...codeOf(page, "json").filter(fails(JSON.parse)),
+    ...codeOf(page, "yaml").filter(fails(parseYaml)),
+  ];
 }
 
 function codeSpans(page: Page): string[] {
   return tokensOf(page).filter(({ type }) => type === "codespan").map((token) =>
     (token as Tokens.Codespan).text
   );
+}
+
+function codeOf(page: Page, ...langs: readonly string[]): string[] {
+  return tokensOf(page).filter((token): token is Tokens.Code => token.type === "code")
+    .filter(({ lang = "" }) => langs.includes(lang)).map(({ text }) => text);
 }

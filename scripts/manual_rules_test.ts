@@ -83,13 +83,13 @@ Deno.test("the manual fits a terminal of 80 columns", () => {
   assertEquals(faults((page, path) => path === README ? [] : rules.unfitLines(page)), []);
 });
 
-Deno.test("the sentences of the README and the manual are short, and their JSON is JSON", () => {
+Deno.test("the sentences of the README and the manual are short, and their JSON and YAML can be read", () => {
   const long = faults((page) => {
     const words = rules.wordsPerSentence(page);
     return words < rules.WORDS_PER_SENTENCE ? [] : [`${words.toFixed(1)} words a sentence`];
   });
   assertEquals(long, []);
-  assertEquals(faults((page) => rules.brokenJson(page)), []);
+  assertEquals(faults((page) => rules.brokenData(page)), []);
 });
 
 Deno.test("every metric of the table is begun by some part of the program", () => {
@@ -112,6 +112,9 @@ Deno.test("the rules find what they are for", () => {
     ),
     ["PROT_X", "UPSTREAM_GONE", "SSL_X"],
   );
+  assertEquals(found(rules.unknownNames, "```yaml\nenvironment: { LOG_LEVEL: x, LOG_LEVLE: y }\n```\n"), [
+    "LOG_LEVLE",
+  ]);
   assertEquals(rules.unknownMetrics("sluice_leader sluice_leaders sluice_replica_"), ["sluice_leaders"]);
   assertEquals(
     found(
@@ -154,5 +157,8 @@ Deno.test("the rules find what they are for", () => {
     rules.wordsPerSentence(parsePage("One two. Three four five six.\n\n- Seven eight nine.\n")),
     3,
   );
-  assertEquals(found(rules.brokenJson, '```json\n{"a": "…"}\n```\n\n```json\n{a}\n```\n'), ["{a}"]);
+  assertEquals(
+    found(rules.brokenData, '```json\n{"a": "…"}\n```\n\n```json\n{a}\n```\n\n```yaml\na: [b\n```\n'),
+    ["{a}", "a: [b"],
+  );
 });

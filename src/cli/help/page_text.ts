@@ -16,6 +16,8 @@ export interface TerminalStyle {
 /** Text stands below its heading, as in a manual page. */
 const INDENT = 2;
 const CODE_INDENT = 4;
+/** Code and commands up to this length stand on one line. */
+const LONGEST_UNBROKEN = 56;
 
 /** `blocks` of the page `topic`, without a line longer than the terminal, except for code. */
 export function pageText(topic: string, blocks: readonly Block[], style: TerminalStyle): string {
@@ -107,7 +109,7 @@ function linkText(topic: string, { href, tokens }: Tokens.Link): string {
 
 /** No line ends within `text`, unless it is long. */
 function unbroken(text: string): string {
-  return text.length <= 40 ? text.replaceAll(" ", "\u00a0") : text;
+  return text.length <= LONGEST_UNBROKEN ? text.replaceAll(" ", "\u00a0") : text;
 }
 
 /** One list of lines, with an empty line between parts. */
