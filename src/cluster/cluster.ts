@@ -231,9 +231,9 @@ export class Cluster {
  * without a token of ours goes on, since it tells callers apart.
  */
 function withoutToken(request: McpRequest): McpRequest {
-  if (request.principal.kind !== "user" || !request.headers.has("authorization")) return request;
-  const headers = new Headers(request.headers);
-  headers.delete("authorization");
+  if (request.principal.kind !== "user" || request.headers.get("authorization") === null) return request;
+  const headers = new Headers();
+  for (const [name, value] of request.headers) if (name !== "authorization") headers.append(name, value);
   return { ...request, headers };
 }
 

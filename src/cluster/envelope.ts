@@ -1,8 +1,11 @@
-// The envelope of a forwarded request and of its reply: a head, which is one line of JSON, and the body as it came. Two carriers move
-// envelopes and read none: ports between the workers of a process, HTTP between replicas.
+// The envelope of a forwarded request and of its reply: a head of JSON lines, and the body as it came. Two carriers move envelopes and
+// read none: ports between the workers of a process, HTTP between replicas.
+import type { Principal } from "../auth/principal.ts";
+import { BoundedMap } from "../base/bounded_map.ts";
 import type { CancelSignal } from "../base/cancellation.ts";
 import { type ErrorCode, type ErrorParams, reasonOf, SluiceError, toSluiceError } from "../base/errors.ts";
-import type { McpReply, McpRequest, Serve } from "../downstream/exchange/mcp_exchange.ts";
+import type { McpReply, McpRequest, RequestHeaders, Serve } from "../downstream/exchange/mcp_exchange.ts";
+import type { HeaderList } from "../upstream/transport/transport.ts";
 import type { CallNote } from "../telemetry/call_note.ts";
 
 /** A reply on its way back. */
@@ -33,14 +36,59 @@ interface ErrorJson {
   readonly cause: string | undefined;
 }
 
-export function encodeRequest({ body, headers, ...rest }: McpRequest): string {
-  return `${JSON.stringify({ ...rest, headers: [...headers] })}\n${body}`;
+/** The principal has a line of its own, because it is the same for many requests. */
+export function encodeRequest({ body, headers, principal, ...rest }: McpRequest): string {
+  return `${textOf(principal)}\n${JSON.stringify({ ...rest, headers: [...headers] })}\n${body}`;
 }
 
 function decodeRequest(text: string): McpRequest {
-  const end = text.indexOf("\n");
-  const head = JSON.parse(text.slice(0, end));
-  return Object.assign(head, { headers: new Headers(head.headers), body: text.slice(end + 1) });
+  const principalEnd = text.indexOf("\n");
+  const end = text.indexOf("\n", principalEnd + 1);
+  const head = JSON.parse(text.slice(principalEnd + 1, end));
+  return Object.assign(head, {
+    principal: principalIn(text.slice(0, principalEnd)),
+    headers: new ForwardedHeaders(head.headers),
+    body: text.slice(end + 1),
+  });
+}
+
+const principalTexts = new WeakMap<Principal, string>();
+
+function textOf(principal: Principal): string {
+  let text = principalTexts.get(principal);
+  if (text === undefined) principalTexts.set(principal, text = JSON.stringify(principal));
+  return text;
+}
+
+/** Principals by their text: as in the worker that verified the token, a principal is one object for every request with it. */
+const principals = new BoundedMap<string, Principal>({
+  maxEntries: 10_000,
+  maxWeight: 8 * 1024 * 1024,
+  weightOf: (text) => text.length,
+});
+
+function principalIn(text: string): Principal {
+  let principal = principals.get(text);
+  if (principal === undefined) principals.set(text, principal = JSON.parse(text) as Principal);
+  return principal;
+}
+
+/** A request's headers as `Headers` lists them. A new `Headers` would check and sort them again, which costs more than a call reads. */
+class ForwardedHeaders implements RequestHeaders {
+  readonly #list: HeaderList;
+
+  constructor(list: HeaderList) {
+    this.#list = list;
+  }
+
+  get(name: string): string | null {
+    const wanted = name.toLowerCase();
+    return this.#list.find(([name]) => name === wanted)?.[1] ?? null;
+  }
+
+  [Symbol.iterator](): Iterator<readonly [string, string]> {
+    return this.#list[Symbol.iterator]();
+  }
 }
 
 /** Serves an encoded request. Never rejects: a failure becomes the reply. */

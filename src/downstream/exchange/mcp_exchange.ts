@@ -3,7 +3,11 @@
 import type { CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { ForwardedCall } from "../../upstream/bound/forwarded_call.ts";
+import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
+
+/** `Headers` satisfies it. Names are in lower case. */
+export interface RequestHeaders extends ReceivedHeaders, Iterable<readonly [name: string, value: string]> {}
 
 export interface McpRequest {
   readonly method: "POST" | "GET" | "DELETE";
@@ -20,7 +24,7 @@ export interface McpRequest {
   readonly serverId: string | null;
   readonly sessionId: string | null;
   /** All headers of the request; some are passed upstream. */
-  readonly headers: Headers;
+  readonly headers: RequestHeaders;
   readonly protocolVersion: string | null;
   /** From the Accept header: may the response be an event stream, or JSON? */
   readonly acceptsStream: boolean;

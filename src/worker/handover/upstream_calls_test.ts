@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { waitFor } from "../../../tests/support/wait_for.ts";
 import { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Serve } from "../../downstream/exchange/mcp_exchange.ts";
+import type { RequestHeaders, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import type { ForwardedCall, LiveCall } from "../../upstream/bound/forwarded_call.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
@@ -50,7 +50,7 @@ function pair(upstream: ServeUpstream) {
 }
 
 /** The request as it crosses between workers: plain data, but for its headers. */
-function structured<T extends { readonly headers: Headers }>({ headers, ...rest }: T): T {
+function structured<T extends { readonly headers: RequestHeaders }>({ headers, ...rest }: T): T {
   return { ...JSON.parse(JSON.stringify(rest)), headers };
 }
 

@@ -2,6 +2,8 @@
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
+import { NumberedTable } from "../../base/numbered_table.ts";
 import {
   decodeEnd,
   decodeReply,
@@ -48,11 +50,22 @@ interface Pending {
   stream: BoundedBody | null;
 }
 
+/** A request of a peer that this worker serves. */
+class Served extends Cancellation implements Linked<Served> {
+  readonly id: number;
+  previous: Served | undefined = undefined;
+  next: Served | undefined = undefined;
+
+  constructor(id: number) {
+    super();
+    this.id = id;
+  }
+}
+
 interface Peer {
   readonly port: MessagePort;
-  readonly pending: Map<number, Pending>;
-  /** The peer's requests that this worker serves. */
-  readonly serving: Map<number, Cancellation>;
+  readonly pending: NumberedTable<Pending>;
+  readonly serving: LinkedList<Served>;
 }
 
 export class WorkerPorts {
@@ -61,7 +74,6 @@ export class WorkerPorts {
   readonly #peers = new Map<number, Peer>();
   /** Workers that were replaced and still finish what they have begun, the oldest first. */
   readonly #former = new Map<number, Peer[]>();
-  #nextId = 1;
 
   /** @param serve serves the requests of other workers */
   constructor(serve: Serve, memory: ClientMemory) {
@@ -73,7 +85,7 @@ export class WorkerPorts {
   connect(worker: number, port: MessagePort): void {
     const former = this.#peers.get(worker);
     if (former !== undefined) this.#former.set(worker, [...(this.#former.get(worker) ?? []), former]);
-    const peer: Peer = { port, pending: new Map(), serving: new Map() };
+    const peer: Peer = { port, pending: new NumberedTable(), serving: new LinkedList() };
     this.#peers.set(worker, peer);
     port.onmessage = ({ data }: MessageEvent<string | Chunk>) => this.#receive(peer, data);
     port.start();
@@ -100,7 +112,7 @@ export class WorkerPorts {
   /** This worker serves a request of another one. */
   get isServing(): boolean {
     const peers = [...this.#peers.values(), ...[...this.#former.values()].flat()];
-    return peers.some(({ serving }) => serving.size > 0);
+    return peers.some(({ serving }) => serving.length > 0);
   }
 
   knows(worker: number): boolean {
@@ -112,12 +124,11 @@ export class WorkerPorts {
     const peer = this.#peers.get(worker);
     if (peer === undefined) return Promise.reject(new SluiceError("WORKER_GONE"));
     if (signal.aborted) return Promise.reject(new SluiceError("REQUEST_CANCELLED"));
-    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const onAbort = () => post(peer, LETTERS.cancel, id);
       signal.addEventListener("abort", onAbort, { once: true });
       const settled = () => signal.removeEventListener("abort", onAbort);
-      peer.pending.set(id, {
+      const id = peer.pending.add({
         request,
         resolve: (reply) => (settled(), resolve(reply)),
         reject: (error) => (settled(), reject(error)),
@@ -134,7 +145,7 @@ export class WorkerPorts {
     const id = Number(data.slice(1, end));
     const text = data.slice(end + 1);
     if (letter === LETTERS.request) return void this.#serveFor(peer, id, text);
-    if (letter === LETTERS.cancel) return peer.serving.get(id)?.cancel(new SluiceError("REQUEST_CANCELLED"));
+    if (letter === LETTERS.cancel) return cancel(peer, id);
     const pending = peer.pending.get(id);
     if (pending === undefined) return;
     if (letter !== LETTERS.stream) peer.pending.delete(id);
@@ -157,7 +168,7 @@ export class WorkerPorts {
   #openStream(peer: Peer, id: number, pending: Pending): ReadableStream<Uint8Array> {
     const stream = new BoundedBody(this.#memory.hold(pending.request.principal), () => {
       // The owner has not ended the stream: the client has left, or does not read.
-      if (peer.pending.has(id)) this.#abandon(peer, id);
+      if (peer.pending.delete(id)) post(peer, LETTERS.cancel, id);
     });
     pending.stream = stream;
     return stream.readable;
@@ -167,21 +178,14 @@ export class WorkerPorts {
     peer.pending.get(id)?.stream?.write(bytes);
   }
 
-  #abandon(peer: Peer, id: number): void {
-    peer.pending.delete(id);
-    post(peer, LETTERS.cancel, id);
-  }
-
   async #serveFor(peer: Peer, id: number, text: string): Promise<void> {
-    const clientGone = new Cancellation();
-    peer.serving.set(id, clientGone);
-    try {
-      const { head, body, note } = await serveEncoded(text, this.#serve, clientGone);
-      if (body instanceof ReadableStream) await this.#pass(peer, id, { head, body, note });
-      else post(peer, LETTERS.reply, id, body === null ? head : `${head}\n${body}`);
-    } finally {
-      peer.serving.delete(id);
-    }
+    const clientGone = new Served(id);
+    peer.serving.push(clientGone);
+    const { head, body, note } = await serveEncoded(text, this.#serve, clientGone);
+    // A client that leaves from now on leaves the stream, not the call: it may come back for the rest.
+    peer.serving.remove(clientGone);
+    if (body instanceof ReadableStream) await this.#pass(peer, id, { head, body, note });
+    else post(peer, LETTERS.reply, id, body === null ? head : `${head}\n${body}`);
   }
 
   async #pass(
@@ -189,16 +193,23 @@ export class WorkerPorts {
     id: number,
     { head, body, note }: EncodedReply & { readonly body: ReadableStream<Uint8Array> },
   ): Promise<void> {
-    // A client that leaves from now on leaves the stream, not the call: it may come back for the rest.
-    const cancelled = new Cancellation();
-    peer.serving.set(id, cancelled);
+    const cancelled = new Served(id);
+    peer.serving.push(cancelled);
     post(peer, LETTERS.stream, id, head);
     try {
       for await (const bytes of cancellable(body, cancelled)) peer.port.postMessage({ id, bytes });
       post(peer, LETTERS.end, id, encodeEnd(note));
     } catch (error) {
       post(peer, LETTERS.broken, id, encodeFailure(error, note));
+    } finally {
+      peer.serving.remove(cancelled);
     }
+  }
+}
+
+function cancel({ serving }: Peer, id: number): void {
+  for (const served of serving) {
+    if (served.id === id) return served.cancel(new SluiceError("REQUEST_CANCELLED"));
   }
 }
 
@@ -208,11 +219,11 @@ function post({ port }: Peer, letter: Letter, id: number, text = ""): void {
 
 function abandon({ port, pending, serving }: Peer): void {
   port.close();
-  for (const { reject, stream } of pending.values()) {
+  for (const { reject, stream } of pending.members()) {
     if (stream === null) reject(new SluiceError("WORKER_GONE"));
     else stream.close();
   }
-  for (const call of serving.values()) call.cancel(new SluiceError("REQUEST_CANCELLED"));
+  for (const call of [...serving]) call.cancel(new SluiceError("REQUEST_CANCELLED"));
 }
 
 /** A stream's chunks until it ends. Cancels the stream when the signal is aborted. */
