@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
+import { isTopic } from "../../help/topics.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { commandHelp, overview } from "./help_text.ts";
 import { didYouMean, usage } from "./usage.ts";
@@ -143,7 +144,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
       return rest.length === 0 ? { command: "version" } : fail(unexpected(rest));
     case "--help":
     case "-h":
-      return rest.length === 0 ? usageOf(overview()) : fail(unexpected(rest));
+      return rest.length === 0 ? usageOf(overview()) : parseInvocation(["help", ...rest]);
   }
   if (!isCommand(first)) throw usage([unknownCommand(first)]);
   const two = `${first} ${rest[0]}`;
@@ -350,7 +351,10 @@ function unknownCommand(word: string): string {
   if (word.startsWith("-")) {
     return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
   }
-  return `unknown command "${word}"${didYouMean(word, Object.keys(COMMANDS))}`;
+  const instead = isTopic(word)
+    ? `; the manual has that topic: sluice help ${word}`
+    : didYouMean(word, Object.keys(COMMANDS));
+  return `unknown command "${word}"${instead}`;
 }
 
 function unknownFlag(command: CommandName, rawName: string): string {
