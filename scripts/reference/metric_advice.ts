@@ -53,6 +53,9 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_upstream_stray_messages_total:
     "An upstream writes something else to its channel, such as logs to standard output. The log has the text.",
   sluice_upstream_connections: "It follows sessions and processes. Nothing needs to be done.",
+  sluice_upstream_streams: "Compare with the limit of open files if it grows without more sessions.",
+  sluice_upstream_streams_refused_total:
+    "One caller has many sessions that listen. Raise MAX_STREAMS_PER_CALLER if that is intended.",
   sluice_outbound_connections_open: "Compare it with `HTTP_CLIENT_MAX_CONNECTIONS` for each worker.",
   sluice_outbound_connections_idle: "Connections that are ready for the next call. Nothing needs to be done.",
   sluice_outbound_calls_waiting:

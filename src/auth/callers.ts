@@ -87,7 +87,10 @@ export class Callers {
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
-      caller = { ...this.#memory.ownerFor(token), calls: 0, streams: 0, pending: 0, connections: 0 };
+      caller = {
+        ...this.#memory.ownerFor(token),
+        ...{ calls: 0, streams: 0, pending: 0, connections: 0, upstreamStreams: 0 },
+      };
       this.#byToken.set(key, caller);
     }
     this.#byPrincipal.set(principal, caller);
@@ -95,8 +98,8 @@ export class Callers {
   }
 
   #forgetThoseAtRest(): void {
-    for (const [key, { calls, streams, pending, connections }] of this.#byToken) {
-      if (calls + streams + pending + connections === 0) this.#byToken.delete(key);
+    for (const [key, { calls, streams, pending, connections, upstreamStreams }] of this.#byToken) {
+      if (calls + streams + pending + connections + upstreamStreams === 0) this.#byToken.delete(key);
     }
     this.#byPrincipal = new WeakMap();
   }

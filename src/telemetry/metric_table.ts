@@ -90,6 +90,12 @@ export const METRICS = {
     ],
   ),
   sluice_upstream_connections: gauge("Open connections to upstreams over stdio, SSE and WebSocket"),
+  sluice_upstream_streams: gauge(
+    "Open event streams from upstreams over HTTP/1, which HTTP_CLIENT_MAX_CONNECTIONS does not count",
+  ),
+  sluice_upstream_streams_refused_total: counter(
+    "Event streams and WebSockets to upstreams that were not opened, because their caller has MAX_STREAMS_PER_CALLER",
+  ),
   sluice_outbound_connections_open: gauge("Outbound HTTP connections, idle ones included"),
   sluice_outbound_connections_idle: gauge("Outbound HTTP connections without a call"),
   sluice_outbound_calls_waiting: gauge("Calls that wait for an outbound HTTP connection"),

@@ -37,7 +37,7 @@ export function principal(given: Partial<Principal> = {}): Principal {
 /** A caller without anything under way. */
 export function callerAtRest(memory: ClientMemory = new ClientMemory(Infinity)): Caller {
   const owner = memory.ownerFor({ issuer: null, subject: "ann@example.com" });
-  return { ...owner, calls: 0, streams: 0, pending: 0, connections: 0 };
+  return { ...owner, calls: 0, streams: 0, pending: 0, connections: 0, upstreamStreams: 0 };
 }
 
 /** One limit for everybody, on a clock that stands still unless another is given. */

@@ -14,4 +14,6 @@ export interface Caller extends ConnectionHolder {
 export interface ConnectionHolder extends MemoryOwner {
   /** Outbound connections that carry the caller's requests, or are being opened for them. */
   connections: number;
+  /** Outbound connections that stay open for the caller's upstream sessions: event streams and WebSockets. */
+  upstreamStreams: number;
 }

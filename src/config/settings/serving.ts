@@ -201,8 +201,8 @@ export const WORKER_SETTINGS = [
     reloadable: true,
     state: "active",
     doc: "Event streams and WebSockets that one caller may hold open in a worker. A further GET gets 429. " +
-      "The same number of the caller's calls may wait for client input, or go on after their stream was " +
-      "lost. Callers without a token have no limit of their own.",
+      "Its upstream sessions may have as many event streams and WebSockets to upstreams. The same number " +
+      "of its calls may wait for client input, or go on after their stream was lost. Callers without a token have no limit of their own.",
   }),
   setting({
     name: "GRACEFUL_TIMEOUT",

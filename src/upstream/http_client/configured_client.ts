@@ -5,7 +5,10 @@ import { Http1Client, type Http1ClientOptions } from "./http1_client.ts";
 /** @param own the options that differ between uses */
 export function createHttp1Client(
   config: Config,
-  own: Pick<Http1ClientOptions, "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies">,
+  own: Pick<
+    Http1ClientOptions,
+    "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies" | "streamLimit"
+  >,
 ): Http1Client {
   return new Http1Client({
     maxConnections: config.httpClientMaxConnections,

@@ -6,6 +6,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { DeadlineTimer } from "../../base/deadline_timer.ts";
 import { upstreamTimeout } from "../resilience/deadline.ts";
+import { type StreamLimit, takeStreamPlace } from "./stream_places.ts";
 import { type AcquireOptions, hold, letGo, type PooledConnection, Waiter } from "./connection_waiter.ts";
 
 export type { AcquireOptions, PooledConnection } from "./connection_waiter.ts";
@@ -16,6 +17,7 @@ export interface PoolOptions<C, T> {
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   readonly poolTimeoutMs: number;
+  readonly streamLimit: StreamLimit;
   readonly deadlines: DeadlineTimer;
   readonly clock: Clock;
   /** Opens a connection. Rejects soon after the signal is aborted. */
@@ -60,7 +62,7 @@ const HOLDER_SHARE = 3;
 export class ConnectionPool<T extends { readonly key: string }, C extends PooledConnection & Linked<C>> {
   readonly #options: PoolOptions<C, T>;
   readonly #all = new Set<C>();
-  /** Connections of event streams. No limit counts them. */
+  /** Connections of event streams. The limit of connections does not count them. */
   readonly #apart = new Set<C>();
   /** Oldest first. */
   readonly #idle = new LinkedList<C>();
@@ -87,6 +89,11 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
       created: this.#created,
       reused: this.#reused,
     };
+  }
+
+  /** Connections of event streams. */
+  get apartCount(): number {
+    return this.#apart.size;
   }
 
   /** Takes an idle connection for `key`. @returns undefined if there is none, or if the caller has its share */
@@ -121,17 +128,27 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     });
   }
 
-  /** Opens a connection for one event stream. It takes no slot, so that streams do not delay calls, and it is not reused. */
-  async openApart(target: T, { upstream, signal }: AcquireOptions): Promise<C> {
+  /**
+   * Opens a connection for one event stream. It takes no slot, so that streams do not delay calls, and it is not reused.
+   * @throws {SluiceError} TOO_MANY_STREAMS_OF_CALLER, errors of dialling; the signal's reason
+   */
+  async openApart(target: T, { upstream, signal, holder }: AcquireOptions): Promise<C> {
+    const leave = takeStreamPlace(this.#options.streamLimit, holder);
     const dial = new AbortController();
     const onAbort = () => dial.abort(signal!.reason);
     signal?.addEventListener("abort", onAbort);
     try {
       const connection = await this.#options.dial(target, upstream, dial.signal);
       this.#apart.add(connection);
-      connection.onClosed = () => this.#apart.delete(connection);
+      connection.onClosed = () => {
+        this.#apart.delete(connection);
+        leave();
+      };
       if (this.#isClosed) connection.abort(new SluiceError("SHUTTING_DOWN"));
       return connection;
+    } catch (error) {
+      leave();
+      throw error;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }

@@ -66,6 +66,7 @@ function poolOf(limits: { max?: number; keepalive?: number } = {}) {
     maxKeepaliveConnections: limits.keepalive ?? 2,
     keepaliveExpiryMs: 5_000,
     poolTimeoutMs: 1_000,
+    streamLimit: { perCaller: 2, onRefused: () => {} },
     deadlines,
     clock,
     dial: ({ key }, _upstream, signal) =>
@@ -237,6 +238,7 @@ Deno.test("ConnectionPool: a dial that ends after its caller gave up is closed",
     maxKeepaliveConnections: 1,
     keepaliveExpiryMs: 1_000,
     poolTimeoutMs: 1_000,
+    streamLimit: { perCaller: 2, onRefused: () => {} },
     deadlines,
     clock,
     dial: () => late.promise,
@@ -470,4 +472,27 @@ Deno.test("ConnectionPool counts a caller's connections right whatever happens t
       assertEquals(holders.map(({ connections }) => connections), [0, 0, 0]);
     },
   ));
+});
+
+Deno.test("ConnectionPool.openApart() opens as many streams for a caller as it may have, and others' all the same", async () => {
+  const { pool, dials } = poolOf({ max: 1 });
+  const [eve, bob] = [callerAtRest(), callerAtRest()];
+  const open = async (holder?: ConnectionHolder) => {
+    const opening = pool.openApart(A, { upstream: "up", holder });
+    await dials.at(-1)!.succeed();
+    return await opening;
+  };
+  const [first] = [await open(eve), await open(eve)];
+  const refused = () => assertRejects(() => pool.openApart(A, { upstream: "up", holder: eve }), SluiceError);
+  assertEquals((await refused()).code, "TOO_MANY_STREAMS_OF_CALLER");
+  await open(bob);
+  for (let n = 0; n < 3; n++) await open();
+  assertEquals([pool.apartCount, eve.upstreamStreams], [6, 2]);
+  first.close();
+  const failing = assertRejects(() => pool.openApart(A, { upstream: "up", holder: eve }), Error, "refused");
+  await dials.at(-1)!.fail();
+  await failing;
+  assertEquals(eve.upstreamStreams, 1);
+  await open(eve);
+  await refused();
 });

@@ -12,7 +12,8 @@ import { upstreamTimeout } from "../resilience/deadline.ts";
 import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
 import { Connection } from "./http1_connection.ts";
 import { receive } from "./http1_response.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
+import type { ConnectSocket, HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
+import { type StreamLimit, takeStreamPlace } from "./stream_places.ts";
 
 /** Every limit is a setting. Times are in ms. */
 export interface Http1ClientOptions {
@@ -25,6 +26,8 @@ export interface Http1ClientOptions {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly poolTimeoutMs: number;
+  /** Default: none. */
+  readonly streamLimit?: StreamLimit;
   /** Limit of the head of a response, from the status line to the empty line. */
   readonly maxHeadBytes: number;
   /** The egress check, called with each address before the connection. @throws {SluiceError} EGRESS_DENIED */
@@ -60,6 +63,7 @@ export class Http1Client implements HttpClient {
     const deadlines = new DeadlineTimer(clock);
     const pool = this.#pool = new ConnectionPool<Target, Connection>({
       ...options,
+      streamLimit: options.streamLimit ?? UNLIMITED,
       deadlines,
       clock,
       dial: (target, upstream, signal) => this.#dial(target, upstream, signal, deadlines),
@@ -69,6 +73,11 @@ export class Http1Client implements HttpClient {
 
   get stats(): PoolStats {
     return this.#pool.stats;
+  }
+
+  /** Connections of event streams, which no limit of connections counts. */
+  get streamCount(): number {
+    return this.#pool.apartCount;
   }
 
   /**
@@ -85,7 +94,7 @@ export class Http1Client implements HttpClient {
     const target = this.#targets.get(request.url, request.caCertificate);
     const head = this.#heads.get(target, request.method, request.headers);
     if (request.longLived === true) {
-      const connection = await this.#pool.openApart(target, { upstream, signal, deadline });
+      const connection = await this.#pool.openApart(target, { upstream, signal, deadline, holder });
       return await this.#exchange(connection, target, head, request);
     }
     const idle = this.#pool.takeIdle(target.key, holder);
@@ -102,13 +111,27 @@ export class Http1Client implements HttpClient {
   /** See `ConnectSocket`; `url` may have a scheme of WebSockets. The limit of connections does not count this one. */
   async connect(
     url: URL,
-    { upstream, signal, caCertificate }: Pick<HttpRequest, "upstream" | "signal" | "caCertificate">,
+    { upstream, signal, caCertificate, holder }: Parameters<ConnectSocket>[1],
   ): Promise<Socket> {
+    const leave = takeStreamPlace(this.#options.streamLimit ?? UNLIMITED, holder);
     const target = targetOf(new URL(url.href.replace(/^ws/, "http")), caCertificate, this.#options.proxies);
     const request = { upstream, signal, alpnProtocols: ["http/1.1"] };
     // A proxy can forward only HTTP requests.
     const tunnelled = { ...target, isForwarded: false };
-    return (await dial(tunnelled, request, { ...this.#options, clock: this.#clock })).socket;
+    try {
+      const { socket } = await dial(tunnelled, request, { ...this.#options, clock: this.#clock });
+      return {
+        read: (into) => socket.read(into),
+        write: (bytes) => socket.write(bytes),
+        close: () => {
+          leave();
+          socket.close();
+        },
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
   close(): void {
@@ -175,6 +198,8 @@ export class Http1Client implements HttpClient {
       : received;
   }
 }
+
+const UNLIMITED: StreamLimit = { perCaller: Infinity, onRefused: () => {} };
 
 function closeConnection(connection: Connection): void {
   connection.close();

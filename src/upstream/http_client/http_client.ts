@@ -62,9 +62,10 @@ export interface HttpClient {
 
 /**
  * Opens a connection for another protocol than HTTP, with the same proxies, limits and checks.
- * @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, EGRESS_DENIED; the signal's reason
+ * @throws {SluiceError} UPSTREAM_CONNECT_FAILED, UPSTREAM_TLS_FAILED, UPSTREAM_TIMEOUT, EGRESS_DENIED,
+ *  TOO_MANY_STREAMS_OF_CALLER; the signal's reason
  */
 export type ConnectSocket = (
   url: URL,
-  request: Pick<HttpRequest, "upstream" | "signal" | "caCertificate">,
+  request: Pick<HttpRequest, "upstream" | "signal" | "caCertificate" | "holder">,
 ) => Promise<Socket>;

@@ -10,7 +10,8 @@ export function isUnreachable(error: unknown): boolean {
 /** The call did not leave the gateway, or the gateway ended it: the failure says nothing about the upstream. */
 export function isOurDoing(error: unknown): boolean {
   return isError(error, "HTTP_POOL_TIMEOUT") || isError(error, "EGRESS_DENIED") ||
-    isError(error, "UPSTREAM_DISABLED") || isError(error, "CLIENT_MEMORY_FULL");
+    isError(error, "UPSTREAM_DISABLED") || isError(error, "CLIENT_MEMORY_FULL") ||
+    isError(error, "TOO_MANY_STREAMS_OF_CALLER");
 }
 
 /**

@@ -78,6 +78,7 @@ class SseChannel implements Channel {
           signal: this.#stop.signal,
           readTimeoutMs: ANY_SILENCE_MS,
           longLived: true,
+          holder: exchange.isShared ? undefined : exchange.caller,
         });
         await this.#requireStream(response);
         await new Promise<void>((resolve, reject) => {

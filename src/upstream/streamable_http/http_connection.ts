@@ -1,4 +1,5 @@
 // A session's connection over streamable HTTP. It has no socket of its own: the headers make a request part of the session.
+import type { Caller } from "../../base/sharing/caller.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import type {
   ExchangeOptions,
@@ -13,6 +14,8 @@ import type {
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface ListenOptions {
+  /** The caller that the stream counts for; undefined: nobody in particular. */
+  readonly caller: Caller | undefined;
   readonly signal: AbortSignal;
   /** Called when the first stream is open, or could not be opened. */
   readonly onOpened: () => void;
@@ -40,8 +43,11 @@ export class HttpConnection implements UpstreamConnection {
   readonly #transport: HttpExchanges;
   readonly #passed: HeaderList;
   readonly #onMessage: OnMessage;
+  readonly #caller: Caller | undefined;
 
-  constructor(transport: HttpExchanges, passed: HeaderList, onMessage: OnMessage) {
+  /** @param caller who the connection's event stream counts for; undefined: nobody in particular */
+  constructor(transport: HttpExchanges, passed: HeaderList, onMessage: OnMessage, caller?: Caller) {
+    this.#caller = caller;
     this.#transport = transport;
     this.#passed = passed;
     this.#onMessage = onMessage;
@@ -74,7 +80,7 @@ export class HttpConnection implements UpstreamConnection {
       const stop = new AbortController();
       this.#listening = { stop, opened };
       const { signal } = stop;
-      const onEnd = { onOpened: resolve, onGone };
+      const onEnd = { onOpened: resolve, onGone, caller: this.#caller };
       void this.#transport.listen(this.#headers, this.#onMessage, { signal, ...onEnd });
     }
     return this.#listening.opened;

@@ -4,6 +4,7 @@
 import { isError, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, piecesOf } from "../../mcp/json_rpc.ts";
 import type {
+  ConnectOptions,
   ExchangeOptions,
   HeaderList,
   OnMessage,
@@ -76,8 +77,9 @@ export class HttpTransport implements UpstreamTransport {
     return this.target.url.href;
   }
 
-  connect(passed: HeaderList, onMessage: OnMessage): Promise<UpstreamConnection> {
-    return Promise.resolve(new HttpConnection(this, passed, onMessage));
+  connect(passed: HeaderList, onMessage: OnMessage, exchange: ConnectOptions): Promise<UpstreamConnection> {
+    const caller = exchange.isShared ? undefined : exchange.caller;
+    return Promise.resolve(new HttpConnection(this, passed, onMessage, caller));
   }
 
   resume(
@@ -169,11 +171,11 @@ export class HttpTransport implements UpstreamTransport {
   listen(
     headers: HeaderList,
     onMessage: OnMessage,
-    { signal, onOpened, onGone }: ListenOptions,
+    { signal, caller, onOpened, onGone }: ListenOptions,
   ): Promise<void> {
     return listenTo({
-      open: (lastEventId) => this.#openStream(lastEventId, headers, { signal }).finally(onOpened),
-      reader: () => this.#eventReader(undefined),
+      open: (lastEventId) => this.#openStream(lastEventId, headers, { signal, caller }).finally(onOpened),
+      reader: () => this.#eventReader(caller),
       onEvent: (data) => void this.#takeEvent(data, null, onMessage),
       signal,
       onGone,
@@ -207,7 +209,7 @@ export class HttpTransport implements UpstreamTransport {
   async #openStream(
     lastEventId: string | null,
     headers: HeaderList,
-    { deadline, signal }: Partial<ExchangeOptions>,
+    { deadline, signal, caller }: Partial<ExchangeOptions>,
   ): Promise<HttpResponse> {
     const { upstream, caCertificate } = this.target;
     const standing = headers.filter(([name]) => name !== "content-type" && name !== "accept");
@@ -224,6 +226,7 @@ export class HttpTransport implements UpstreamTransport {
         readTimeoutMs: deadline?.ms ?? LISTEN_SILENCE_MS,
         deadline,
         longLived: true,
+        holder: caller,
         caCertificate,
         upstream,
       });
@@ -304,11 +307,7 @@ export class HttpTransport implements UpstreamTransport {
   }
 
   #eventReader(caller: RequestOptions["caller"]): EventReader {
-    return new EventReader({
-      upstream: this.target.upstream,
-      maxResponseBytes: this.#maxResponseBytes,
-      caller,
-    });
+    return new EventReader({ upstream: this.upstream, maxResponseBytes: this.#maxResponseBytes, caller });
   }
 
   /**

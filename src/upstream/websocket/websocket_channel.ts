@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import type { CancelSignal } from "../../base/cancellation.ts";
 import { Arrival } from "../../base/arrival.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
+import type { ConnectionHolder } from "../../base/sharing/caller.ts";
 import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import { SocketStream } from "../dial/socket.ts";
@@ -44,7 +45,12 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
     const { deadline, signal } = exchange;
     const { upstream } = target;
     const open = async (giveUp: CancelSignal, protocols: readonly string[]) => {
-      const { socket, stream } = await connect(target, options, { protocols, passed, signal: giveUp });
+      const { socket, stream } = await connect(target, options, {
+        protocols,
+        passed,
+        signal: giveUp,
+        holder: exchange.isShared ? undefined : exchange.caller,
+      });
       const headers = mergeHeaders(target.headers, passed);
       await opened(socket, { upstream, url: target.url, headers }, giveUp);
       return new WebSocketChannel(socket, { stream, upstream, receiver, owner: ownerOf(exchange) });
@@ -65,13 +71,14 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
 async function connect(
   { upstream, url, headers, caCertificate }: WebSocketTarget,
   { maxResponseBytes, connect, agentHeaders }: WebSocketOptions,
-  { protocols, passed, signal }: {
+  { protocols, passed, signal, holder }: {
     readonly protocols: readonly string[];
     readonly passed: HeaderList;
     readonly signal: CancelSignal;
+    readonly holder: ConnectionHolder | undefined;
   },
 ): Promise<{ readonly socket: WebSocket; readonly stream: SocketStream }> {
-  const stream = new SocketStream(await connect(url, { upstream, signal, caCertificate }));
+  const stream = new SocketStream(await connect(url, { upstream, signal, caCertificate, holder }));
   try {
     // The socket has TLS already if the URL wants it.
     const socket = new WebSocket(url.href.replace(/^wss:/, "ws:"), [...protocols], {

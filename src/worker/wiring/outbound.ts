@@ -69,6 +69,10 @@ export function createOutbound(
     maxHeadBytes: MAX_HEAD_BYTES,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
     proxies,
+    streamLimit: {
+      perCaller: config.maxStreamsPerCaller,
+      onRefused: metrics.counter("sluice_upstream_streams_refused_total"),
+    },
   });
   const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
     isRelayInForce((name) => Deno.env.get(name));
@@ -100,6 +104,7 @@ export function createOutbound(
     log,
     countStray: metrics.counter("sluice_upstream_stray_messages_total"),
   });
+  metrics.gauge("sluice_upstream_streams", () => http1.streamCount);
   metrics.gauge("sluice_stdio_processes", () => processes.size);
   metrics.gaugeBy("sluice_upstream_processes", () => processes.byUpstream());
   metrics.gauge("sluice_upstream_connections", () => transports.connectionCount);
