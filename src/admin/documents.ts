@@ -1,5 +1,5 @@
 // Answers /openapi.json, /docs and /. Each is made once in a worker; answers differ only in the prefix of addresses.
-import { conditionalResponse, textRepresentation } from "../http/conditional.ts";
+import { bytesRepresentation, conditionalResponse, textRepresentation } from "../http/conditional.ts";
 import type { Representation } from "../http/response_cache.ts";
 import { apiDocument } from "./api_document.ts";
 import { withServer } from "./openapi/document.ts";
@@ -18,10 +18,10 @@ interface Document {
 const MARK = "/@prefix@";
 
 /** A client may keep an answer, and asks whether it is still the same. */
-const HEADERS = { "cache-control": "no-cache" };
+const HEADERS = { "cache-control": "no-cache", "vary": "Accept-Encoding" };
 
 /** `/` answers browsers otherwise than programs. */
-const VARIES = { "vary": "Accept" };
+const VARIES = { "vary": "Accept, Accept-Encoding" };
 
 const answerOpenApi = answering(() => {
   const [before, after] = JSON.stringify(withServer(apiDocument(), MARK)).split(MARK);
@@ -39,17 +39,37 @@ export function answerDocument(request: Request, path: string, prefix: string): 
   return isBrowser ? answerBrowser(request, prefix) : answerProgram(request, prefix);
 }
 
+interface Kept {
+  readonly prefix: string;
+  readonly plain: Representation;
+  /** A tenth of the size. */
+  readonly gzip: Representation;
+}
+
 /** Makes the document at the first request, and keeps the answer for the prefix of the last request. */
 function answering(make: () => Document | Promise<Document>) {
   let made: Promise<Document> | undefined;
-  let last: { readonly prefix: string; readonly representation: Representation } | undefined;
+  let kept: Kept | undefined;
   return async (request: Request, prefix: string): Promise<Response> => {
     const { textAt, type, headers } = await (made ??= Promise.resolve(make()));
-    if (last?.prefix !== prefix) {
-      last = { prefix, representation: await textRepresentation(textAt(prefix)) };
-    }
-    return conditionalResponse(request, last.representation, { ...HEADERS, ...headers }, type);
+    if (kept?.prefix !== prefix) kept = await represented(textAt(prefix), prefix);
+    const encoding = takesGzip(request) ? "gzip" : "plain";
+    return conditionalResponse(request, kept[encoding], { ...HEADERS, ...headers }, {
+      "content-type": type,
+      ...(encoding === "gzip" ? { "content-encoding": encoding } : {}),
+    });
   };
+}
+
+async function represented(text: string, prefix: string): Promise<Kept> {
+  const plain = await textRepresentation(text);
+  const gzipped = new Blob([plain.bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return { prefix, plain, gzip: await bytesRepresentation(await new Response(gzipped).bytes()) };
+}
+
+/** A client that names gzip with a weight, which may be 0, gets the plain text. */
+function takesGzip({ headers }: Request): boolean {
+  return headers.get("accept-encoding")?.split(",").some((coding) => coding.trim() === "gzip") === true;
 }
 
 function ofJson(textAt: Document["textAt"], headers: Document["headers"] = {}): Document {

@@ -4,14 +4,16 @@ import type { Representation } from "./response_cache.ts";
 
 const ENCODER = new TextEncoder();
 
-/** `body` as JSON with its entity tag. */
 export function jsonRepresentation(body: unknown): Promise<Representation> {
   return textRepresentation(JSON.stringify(body));
 }
 
-/** `text` with its entity tag. The tag is a hash of the bytes, and so the same on every worker and replica. */
-export async function textRepresentation(text: string): Promise<Representation> {
-  const bytes = ENCODER.encode(text);
+export function textRepresentation(text: string): Promise<Representation> {
+  return bytesRepresentation(ENCODER.encode(text));
+}
+
+/** `bytes` with their entity tag. The tag is a hash of the bytes, and so the same on every worker and replica. */
+export async function bytesRepresentation(bytes: Uint8Array<ArrayBuffer>): Promise<Representation> {
   return { bytes, etag: (await eTag(bytes))! };
 }
 
@@ -20,18 +22,18 @@ export async function textRepresentation(text: string): Promise<Representation> 
  * 13.1.2 and 15.4.5).
  * @param request a GET or HEAD
  * @param headers sent with either status
- * @param type the media type of the representation
+ * @param about headers of the body
  */
 export function conditionalResponse(
   request: Request,
   { bytes, etag }: Representation,
   headers: Readonly<Record<string, string>>,
-  type = "application/json",
+  about: Readonly<Record<string, string>> = { "content-type": "application/json" },
 ): Response {
   // The library takes quadratic time for a run of blanks. A tag contains none.
   const known = request.headers.get("if-none-match")?.replace(/[ \t]+/g, " ") ?? null;
   if (!ifNoneMatch(known, etag)) {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
   }
-  return new Response(bytes, { headers: { ...headers, etag, "content-type": type } });
+  return new Response(bytes, { headers: { ...headers, etag, ...about } });
 }

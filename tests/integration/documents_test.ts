@@ -16,6 +16,21 @@ Deno.test("/openapi.json is a valid OpenAPI 3.1 document, which anybody may read
   const etag = response.headers.get("etag")!;
   const again = await fetch(`${sluice.url}/gateway/openapi.json`, { headers: { "if-none-match": etag } });
   assertEquals([again.status, await again.text()], [304, ""]);
+  // Both forms have tags of their own.
+  for (const coding of ["gzip", "identity"]) {
+    const { stdout } = await new Deno.Command("curl", {
+      args: [
+        "-si",
+        "-H",
+        `Accept-Encoding: ${coding}`,
+        "-H",
+        `If-None-Match: ${etag}`,
+        `${sluice.url}/openapi.json`,
+      ],
+    }).output();
+    const status = new TextDecoder().decode(stdout.slice(0, 12));
+    assertEquals([coding, status], [coding, coding === "gzip" ? "HTTP/1.1 304" : "HTTP/1.1 200"]);
+  }
   const head = await fetch(`${sluice.url}/openapi.json`, { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
   for (const path of ["/", "/docs", "/openapi.json"]) {
@@ -28,7 +43,7 @@ Deno.test("/ tells a browser and a program where the endpoints are, below the pr
   await using sluice = await Sluice.start({ env: { TRUSTED_PROXY_NETWORKS: "127.0.0.0/8" } });
   const at = async (accept: string, prefix: string) => {
     const response = await fetch(`${sluice.url}/`, { headers: { accept, "x-forwarded-prefix": prefix } });
-    assertEquals([response.status, response.headers.get("vary")], [200, "Accept"]);
+    assertEquals([response.status, response.headers.get("vary")], [200, "Accept, Accept-Encoding"]);
     return await response.text();
   };
   const { name, endpoints } = JSON.parse(await at("*/*", "/one"));
