@@ -10,6 +10,8 @@ import {
   readServerList,
   type ServerList,
 } from "../../client_config/server_entries.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
+import { withEnvFiles } from "./env_files.ts";
 import type { Reference } from "../../client_config/variables.ts";
 
 export interface ConfigFile extends ServerList {
@@ -29,7 +31,11 @@ export function readConfigFile(file: string): ConfigFile {
     throw new SluiceError("CONFIG_FILE_UNUSABLE", { file, reason: readFault(error) }, { cause: error });
   }
   try {
-    const document = parseJsonc(text);
+    const written = parseJsonc(text);
+    const environment = (name: string) => Deno.env.get(name);
+    const document = isObject(written)
+      ? withEnvFiles(written, path, ({ kind, name }) => valueHere(kind, name, path, environment))
+      : written;
     return { path, document: document as Record<string, unknown>, ...readServerList(document) };
   } catch (error) {
     const reason = error instanceof SluiceError ? String(error.params.reason) : reasonOf(error);
@@ -52,11 +58,7 @@ export function valuesOf(
   const mistakes: string[] = [];
   const references = entries.flatMap((entry) => isFaulty(entry) ? [] : entryReferences(entry));
   for (const { kind, name } of references) {
-    const value = kind === "env"
-      ? environment(name)
-      : kind === "client"
-      ? clientValue(name, path)
-      : undefined;
+    const value = valueHere(kind, name, path, environment);
     if (value !== undefined) values[name] = value;
   }
   for (const input of inputs) {
@@ -72,6 +74,23 @@ export function valuesOf(
     } else values[name] = value;
   }
   return { values, mistakes };
+}
+
+/** The value of a variable on this machine; undefined: it is not known here, or is to be asked for. */
+function valueHere(
+  kind: Reference["kind"],
+  name: string,
+  path: string,
+  environment: (name: string) => string | undefined,
+): string | undefined {
+  switch (kind) {
+    case "env":
+      return environment(name);
+    case "client":
+      return clientValue(name, path);
+    case "input":
+      return undefined;
+  }
 }
 
 function known(references: readonly Reference[]): string {

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readServerList } from "../../client_config/server_entries.ts";
-import { valuesOf } from "./config_file.ts";
+import { isFaulty } from "../../client_config/server_entries.ts";
+import { readConfigFile, valuesOf } from "./config_file.ts";
 
 const { entries } = readServerList({
   servers: {
@@ -38,4 +39,29 @@ Deno.test("valuesOf() names an input that the file or the environment does not h
     "--input kye: the file has no variable of this name; it has BIN, workspaceFolder, key",
     "--input key: there is no environment variable of this name; write --input key=VALUE",
   ]);
+});
+
+Deno.test("readConfigFile() takes the variables of an envFile that it can read, and leaves the field of another", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/.vscode`);
+  await Deno.writeTextFile(`${folder}/.env`, "KEY=from-the-file\nOTHER='two words'\n");
+  const servers = {
+    both: { command: "a", envFile: "${workspaceFolder}/.env", env: { KEY: "own" } },
+    relative: { command: "a", envFile: "../.env" },
+    missing: { command: "a", envFile: "${workspaceFolder}/none.env" },
+    unknown: { command: "a", envFile: "${env:NO_SUCH_FOLDER_HERE}/.env" },
+  };
+  for (const document of [{ servers }, { mcpServers: servers }, { mcp: { servers } }]) {
+    await Deno.writeTextFile(`${folder}/.vscode/mcp.json`, JSON.stringify(document));
+    const { entries, document: sent } = readConfigFile(`${folder}/.vscode/mcp.json`);
+    assertEquals(entries.map((entry) => isFaulty(entry) ? entry : [entry.env, entry.unread]), [
+      [{ KEY: "own", OTHER: "two words" }, []],
+      [{ KEY: "from-the-file", OTHER: "two words" }, []],
+      [{}, ["envFile"]],
+      [{}, ["envFile"]],
+    ]);
+    // The gateway is sent what was read.
+    assertEquals(JSON.stringify(sent).includes("two words"), true);
+  }
+  await Deno.remove(folder, { recursive: true });
 });
