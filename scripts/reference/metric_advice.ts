@@ -26,7 +26,7 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_client_memory_bytes:
     "If it nears `MAX_CLIENT_MEMORY_MB` in a worker, clients leave answers unread. Raise the setting, or find the caller.",
   sluice_client_memory_refusals_total:
-    "A caller keeps too much: its client does not read its streams. Restart that client, or raise `MAX_CLIENT_MEMORY_MB`.",
+    "A caller keeps too much: its client does not read its streams, or has many large requests or answers at once. Restart that client, or raise `MAX_CLIENT_MEMORY_MB`.",
   sluice_callers_shed_total:
     "A worker was near its heap limit. The log names the callers. Raise `WORKER_MAX_HEAP_MB`, or add workers.",
   sluice_connections_open:
