@@ -27,6 +27,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "people"], ["registry"], ["."]],
+  auth: [["logins"], ["."]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],
@@ -39,7 +40,9 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["."],
   ],
   catalog: [["snapshot"], ["overlay"], ["."]],
-  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities"], ["imports"], ["."]],
+  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities", "people"], ["imports"], [
+    ".",
+  ]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],

@@ -14,7 +14,7 @@ import { PERMISSION_FLAGS } from "./permission_flags.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 
 /** What no import statement names, and the program therefore has to be told of. */
-const INCLUDED = ["src/worker/main.ts"];
+const INCLUDED = ["src/worker/main.ts", "src/auth/logins/argon2_thread.ts"];
 
 /** Permissions that the program can do without. */
 const OPTIONAL = ["run", "ffi"];

@@ -13,6 +13,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "The gateway is full. Find slow upstreams first; then raise `WORKERS`, `BACKPRESSURE` or `MAX_STREAMS`, or add a replica.",
   sluice_rate_limited_total:
     "A caller sends more than its tier allows. Raise the tier's `RATE_LIMIT_…` settings, or talk to the caller.",
+  sluice_logins_total:
+    "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
   sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",
   sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",
   sluice_streams_limit: "It moves only when workers start or end.",

@@ -36,6 +36,10 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   RATE_LIMITED: "Wait for the seconds in `Retry-After`, or raise the settings in the text.",
   UNAUTHENTICATED:
     "Send `Authorization: Bearer TOKEN`. `sluice token` makes a token; the text says what is wrong with this one.",
+  LOGIN_FAILED:
+    "Check email and password. An account that is locked opens by itself, or by `POST /auth/email/admin/users/{email}/unlock`.",
+  PASSWORD_CHANGE_REQUIRED:
+    "Send `email`, `old_password` and `new_password` to `POST /auth/change-password`; it needs no token.",
   FORBIDDEN: "Use a token with this permission. `sluice token --admin` makes an administrator's.",
   ORIGIN_DENIED: "Add the origin of the web page to `ALLOWED_ORIGINS`.",
   HOST_DENIED: "Add the host name to `ALLOWED_HOSTS`, or call the gateway by a name that is allowed.",

@@ -1,7 +1,7 @@
 // The endpoints of the REST API. Health checks need no token.
 import type { CallerTurns } from "../base/sharing/caller_turns.ts";
 import type { ReadBody } from "../http/body.ts";
-import type { Endpoint, Exchange } from "../http/handler.ts";
+import type { Endpoint, Exchange, ServedInfo } from "../http/handler.ts";
 import type { ResponseCache } from "../http/response_cache.ts";
 import { parseJson } from "../mcp/json_rpc.ts";
 import type { AdminApi } from "./router.ts";
@@ -9,6 +9,8 @@ import type { AdminApi } from "./router.ts";
 export interface AdminEndpointOptions {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
+  /** The address of the client, also behind trusted proxies. */
+  readonly clientOf: (headers: Headers, info: ServedInfo) => string;
   /** Reads of a caller share the database with others. */
   readonly turns: CallerTurns;
   /** null if answers are not cached. */
@@ -30,6 +32,8 @@ export class AdminEndpoint {
   readonly #guarded: Endpoint;
   readonly #health: Endpoint;
   readonly #registration: Endpoint;
+  /** Logins. */
+  readonly #open: Endpoint;
 
   constructor(api: AdminApi, options: AdminEndpointOptions) {
     this.#api = api;
@@ -37,13 +41,15 @@ export class AdminEndpoint {
     const serve = (exchange: Exchange) => this.#serve(exchange);
     this.#guarded = { name: "admin", speaks: "rest", serve };
     this.#health = { name: "health", speaks: "rest", open: true, alwaysAnswered: true, serve };
+    this.#open = { name: "login", speaks: "rest", open: true, serve };
     this.#registration = { name: "register", speaks: "rest", open: true, serve };
   }
 
   route(path: string): Endpoint | null {
     if (HEALTH_PATHS.has(path)) return this.#health;
     if (path === REGISTRATION_PATH) return this.#registration;
-    return this.#api.match(path) ? this.#guarded : null;
+    if (!this.#api.match(path)) return null;
+    return this.#api.isOpen(path) ? this.#open : this.#guarded;
   }
 
   async #serve(exchange: Exchange): Promise<Response> {
@@ -56,6 +62,7 @@ export class AdminEndpoint {
       path,
       query: searchParams,
       principal,
+      client: this.#options.clientOf(request.headers, exchange.info),
       body: async () => {
         const json = await text();
         return json === "" ? undefined : parseJson(json, maxJsonDepth);

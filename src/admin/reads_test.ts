@@ -67,6 +67,7 @@ function withReads(run: (harness: Harness) => Promise<void>): Promise<void> {
     });
     const getFrom = (cache: ResponseCache | null): Get => {
       const endpoint = new AdminEndpoint(admin.api, {
+        clientOf: () => "192.0.2.1",
         readBody: () => Promise.reject(new Error("a read has no body")),
         maxJsonDepth: 10,
         turns: new CallerTurns(5),

@@ -1,6 +1,6 @@
 // Room `admin`: the REST API of the registry, of health and of metrics. The worker uses `AdminEndpoint`; this file finds the
 // route of a request and checks permissions before a handler runs.
-import { requireRestPermission } from "../auth/rbac.ts";
+import { requireRestPermission, requireToken } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { serverIdOf } from "../store/sql/server_ids.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
@@ -10,6 +10,8 @@ import { type Route, ROUTES } from "./routes.ts";
 export interface AdminApi {
   /** Does the API have this path, with any method? */
   match(path: string): boolean;
+  /** Needs no route of this path a token? */
+  isOpen(path: string): boolean;
   /** Finds the route of a request, and checks the caller's permission. @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN */
   admit(request: AdminRequest): Admitted;
 }
@@ -36,6 +38,7 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
   };
   return {
     match: (path) => find(path).found.length > 0,
+    isOpen: (path) => find(path).found.every(({ route }) => route.permission === null),
     admit(request) {
       const { segments, found } = find(request.path);
       if (found.length === 0) throw new SluiceError("NOT_FOUND", { what: "Path" });
@@ -46,9 +49,11 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
         throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed });
       }
       const { route } = match;
-      if (route.permission !== null) {
+      const permission = route.permission === "token" ? null : route.permission;
+      if (route.permission === "token") requireToken(request.principal);
+      if (permission !== null) {
         const serverId = segments[0] === "servers" ? segments[1] ?? null : null;
-        requireRestPermission(request.principal, route.permission, serverId);
+        requireRestPermission(request.principal, permission, serverId);
       }
       const params = paramsOf(match.segments, segments);
       const { query, principal, signal } = request;
@@ -58,8 +63,8 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
           const extra: ExtraField[] = [];
           const body = () => request.body();
           const text = () => request.text();
-          const { permission } = route;
-          const call = { deps, permission, params, query, principal, signal, body, text, extra };
+          const { client } = request;
+          const call = { deps, permission, params, query, principal, client, signal, body, text, extra };
           const answer = await route.handler(call);
           if (extra.length === 0) return answer;
           const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already

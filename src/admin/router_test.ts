@@ -1,3 +1,4 @@
+import { ANONYMOUS } from "../auth/authenticate.ts";
 import { assertEquals } from "@std/assert";
 import { ADMIN, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
 import type { AdminDeps } from "./rest/deps.ts";
@@ -44,13 +45,23 @@ Deno.test("AdminApi.admit() refuses unknown paths, methods and damaged encodings
     assertEquals((await call("PUT", "/resources/templates/list", { body: {} })).status, 405);
   }));
 
-Deno.test("AdminApi.admit() asks for a permission before every route but health, readiness and registration", () =>
+Deno.test("AdminApi.admit() asks for the permission of every route that has one, and for a token where the route is about its bearer", () =>
   withAdminApi(async ({ call }) => {
     const nobody = { ...ADMIN, permissions: [] };
-    for (const { method, path } of ROUTES) {
-      const open = ["/health", "/ready", "/register"].includes(path);
+    const open = ["/health", "/ready", "/register"];
+    const logins = ["/auth/login", "/auth/email/login", "/auth/setup", "/auth/change-password"];
+    for (const { method, path, permission } of ROUTES) {
       const { status } = await call(method, path.replace("{id}", "x"), { as: nobody, body: {} });
-      assertEquals(status === 403, !open, `${method} ${path}`);
+      const isForAll = permission === null || permission === "token";
+      assertEquals(status === 403, !isForAll, `${method} ${path}`);
+      assertEquals([path, permission === null], [path, [...open, ...logins].includes(path)]);
+      if (permission !== "token") continue;
+      assertEquals((await call(method, path, { as: ANONYMOUS, body: {} })).status, 401, path);
+      assertEquals(
+        (await call(method, path, { as: { ...ALICE, serverId: "s1" }, body: {} })).status,
+        403,
+        path,
+      );
     }
   }));
 

@@ -16,13 +16,15 @@ const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
 const tags = () => import("./entities/tag_routes.ts");
 const tokens = () => import("./entities/token_routes.ts");
+const logins = () => import("./people/login_routes.ts");
+const users = () => import("./people/user_routes.ts");
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `{id}` matches one segment. A path without parameters wins over one with parameters. */
   readonly path: string;
-  /** null: open to every caller. */
-  readonly permission: Permission | null;
+  /** "token": every caller with a verified token. null: every caller, also without a token. */
+  readonly permission: Permission | "token" | null;
   /**
    * May the answer be cached until the catalog's version changes? It may if it depends only on the catalog, the query and the
    * caller's visibility. Reads of gateways are not cached: health checks change them. Reads that ask an upstream are not, either.
@@ -105,6 +107,27 @@ export const ROUTES: readonly Route[] = [
   kept("/servers/{id}/resources", "servers.read", on(servers, "listServerResources")),
   kept("/servers/{id}/prompts", "servers.read", on(servers, "listServerPrompts")),
 
+  route("POST", "/auth/login", null, on(logins, "login")),
+  route("POST", "/auth/email/login", null, on(logins, "login", "loginByEmail")),
+  route("POST", "/auth/setup", null, on(logins, "setUp")),
+  route("POST", "/auth/change-password", null, on(logins, "changeOldPassword")),
+  route("POST", "/auth/email/change-password", "token", on(logins, "changePassword")),
+  route("POST", "/auth/logout", "token", on(logins, "logout")),
+  route("GET", "/auth/email/me", "token", on(logins, "getMe")),
+  route("GET", "/auth/email/admin/users", "admin.user_management", on(users, "listUsers")),
+  route("POST", "/auth/email/admin/users", "admin.user_management", on(users, "createUser")),
+  route("POST", "/auth/email/register", "admin.user_management", on(users, "createUser", "registerUser")),
+  route("GET", "/auth/email/admin/users/{email}", "admin.user_management", on(users, "getUser")),
+  route("PATCH", "/auth/email/admin/users/{email}", "admin.user_management", on(users, "updateUser")),
+  route(
+    "PUT",
+    "/auth/email/admin/users/{email}",
+    "admin.user_management",
+    on(users, "updateUser", "replaceUser"),
+  ),
+  route("DELETE", "/auth/email/admin/users/{email}", "admin.user_management", on(users, "deleteUser")),
+  route("POST", "/auth/email/admin/users/{email}/unlock", "admin.user_management", on(users, "unlockUser")),
+
   // ContextForge has a path for a token's owner and one for administrators. Here both are for administrators.
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
   route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken", "revokeTokenAsAdmin")),
@@ -117,7 +140,7 @@ type Served = Pick<Route, "handler" | "operation">;
 function route(
   method: Route["method"],
   path: string,
-  permission: Permission | null,
+  permission: Route["permission"],
   served: Served,
 ): Route {
   return { method, path, permission, isKept: false, ...served };

@@ -6,6 +6,8 @@ interface PermissionRow {
   readonly allows: string;
   /** A caller without a user record has the permission without being an administrator. */
   readonly isOpen?: true;
+  /** Only a role that is assigned everywhere grants it: it concerns more than the entries of one team. */
+  readonly isGlobal?: true;
 }
 
 const TABLE = {
@@ -31,9 +33,16 @@ const TABLE = {
   "gateways.update": { allows: "change and refresh upstreams, switch them on and off" },
   "gateways.delete": { allows: "delete upstreams" },
   "tags.read": { allows: "list tags", isOpen: true },
-  "tokens.revoke": { allows: "revoke tokens of everybody" },
-  "admin.metrics": { allows: "read metrics" },
-  "admin.system_config": { allows: "read diagnostics, drain the session pool" },
+  "teams.create": { allows: "found teams", isGlobal: true },
+  "teams.read": { allows: "read teams and their members" },
+  "teams.update": { allows: "change teams" },
+  "teams.delete": { allows: "delete teams" },
+  "teams.join": { allows: "find public teams, and join them" },
+  "teams.manage_members": { allows: "invite, add and remove members of teams" },
+  "tokens.revoke": { allows: "revoke tokens of everybody", isGlobal: true },
+  "admin.metrics": { allows: "read metrics", isGlobal: true },
+  "admin.system_config": { allows: "read diagnostics, drain the session pool", isGlobal: true },
+  "admin.user_management": { allows: "manage users, roles and who has them", isGlobal: true },
 } as const satisfies Readonly<Record<string, PermissionRow>>;
 
 export type Permission = keyof typeof TABLE;
@@ -50,6 +59,11 @@ export function isPermission(text: string): text is Permission {
 /** Does a caller without a user record need to be an administrator to use `permission`? */
 export function needsAdministrator(permission: Permission): boolean {
   return !("isOpen" in TABLE[permission]);
+}
+
+/** Does only a role that is assigned everywhere grant `permission`? */
+export function isGlobal(permission: Permission): boolean {
+  return "isGlobal" in TABLE[permission];
 }
 
 /** Where a role counts: everywhere, for the entries of one team, or for one virtual server. */
@@ -71,6 +85,8 @@ const READ: readonly Permission[] = [
   "servers.read",
   "gateways.read",
   "tags.read",
+  "teams.read",
+  "teams.join",
 ];
 
 const WRITE: readonly Permission[] = (["tools", "resources", "prompts", "servers", "gateways"] as const)
@@ -89,9 +105,16 @@ export const BUILT_IN_ROLES = {
   },
   team_admin: {
     name: "team_admin",
-    description: "Use and change the entries of a team",
+    description: "Use and change the entries of a team, and manage the team",
     scope: "team",
-    permissions: [...READ, "tools.execute", ...WRITE],
+    permissions: [
+      ...READ,
+      "tools.execute",
+      ...WRITE,
+      "teams.update",
+      "teams.delete",
+      "teams.manage_members",
+    ],
   },
   developer: {
     name: "developer",

@@ -1,7 +1,7 @@
 // Decides which entries a caller sees and which permissions it has. Pure functions of rows and principals.
 import { SluiceError } from "../base/errors.ts";
 import type { EntityRow } from "../store/registry/rows.ts";
-import { EVERY_PERMISSION, needsAdministrator, type Permission } from "./permission_table.ts";
+import { EVERY_PERMISSION, isGlobal, needsAdministrator, type Permission } from "./permission_table.ts";
 import type { Principal, ScopedGrant } from "./principal.ts";
 
 /** The fields of an entry that decide who sees it. */
@@ -52,8 +52,9 @@ export function requirePermission(
     if (!needsAdministrator(permission)) return;
     throw new SluiceError("FORBIDDEN", { reason: `${permission} needs an administrator` });
   }
-  if (has(grants.everywhere, permission) || grantsAny(grants.inTeams, permission)) return;
-  if (serverId !== null && grantsFor(grants.onServers, serverId, permission)) return;
+  if (has(grants.everywhere, permission)) return;
+  if (!isGlobal(permission) && grantsAny(grants.inTeams, permission)) return;
+  if (!isGlobal(permission) && serverId !== null && grantsFor(grants.onServers, serverId, permission)) return;
   throw new SluiceError("FORBIDDEN", { reason: `no role of ${email} grants ${permission} here` });
 }
 
@@ -124,6 +125,16 @@ export function requireOwner(principal: Principal, permission: Permission, owner
  */
 export function requireOperator({ isAdmin }: Principal, what: string): void {
   if (!isAdmin) throw new SluiceError("FORBIDDEN", { reason: `${what} needs an administrator` });
+}
+
+/** Checks for a request that is about the caller itself. @throws {SluiceError} UNAUTHENTICATED, FORBIDDEN */
+export function requireToken({ kind, serverId }: Principal): void {
+  if (kind === "anonymous") {
+    throw new SluiceError("UNAUTHENTICATED", { reason: "send Authorization: Bearer <token>" });
+  }
+  if (serverId !== null) {
+    throw new SluiceError("FORBIDDEN", { reason: `the token is for server ${serverId} only` });
+  }
 }
 
 /**

@@ -22,7 +22,7 @@ import {
   requireBasicPermissions,
   requirePermissions,
 } from "./isolation/permissions.ts";
-import { prepare, warnOfSettings } from "./command_line/prepare.ts";
+import { announceSetup, prepare, warnOfSettings } from "./command_line/prepare.ts";
 import { Reload } from "./reload.ts";
 import { McpConfigFile } from "./import/mcp_config_file.ts";
 import { programName } from "./command_line/program_name.ts";
@@ -57,7 +57,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   await checkCertificate(config, log);
   const mcpConfig = config.mcpConfig === null ? null : McpConfigFile.open(config.mcpConfig);
 
-  const secrets = await prepare(config, log);
+  const secrets = await prepare(config, log, (token) => announceSetup(token, config, sink));
   await isolateStdio(loaded, sink);
 
   const stopping = stopSignal();

@@ -5,6 +5,7 @@ import { INERT_SETTINGS } from "./settings/inert.ts";
 import { LISTEN_SETTINGS, LOG_SETTINGS, WORKER_SETTINGS } from "./settings/serving.ts";
 import { REPLICA_SETTINGS } from "./settings/clustering.ts";
 import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } from "./settings/security.ts";
+import { ACCOUNT_SETTINGS } from "./settings/accounts.ts";
 import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
 import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
@@ -18,6 +19,7 @@ const GROUPS = {
   "Cache and Redis": CACHE_SETTINGS,
   "Replicas": REPLICA_SETTINGS,
   "Authentication": AUTH_SETTINGS,
+  "Users and teams": ACCOUNT_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,
   "Rate limits": RATE_LIMIT_SETTINGS,

@@ -15,6 +15,10 @@ const PAGES = {
     "give people access, limit it, take it back",
     () => import("./tokens.md", { with: { type: "text" } }),
   ],
+  users: [
+    "logins, users, teams and roles: who may do what",
+    () => import("./users.md", { with: { type: "text" } }),
+  ],
   servers: [
     "compose virtual servers; names and lists",
     () => import("./servers.md", { with: { type: "text" } }),

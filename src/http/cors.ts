@@ -51,7 +51,7 @@ export class Cors {
       status: 204,
       headers: {
         "access-control-allow-origin": origin,
-        "access-control-allow-methods": "GET, POST, PUT, DELETE",
+        "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers": this.#headersFor(headers.get("access-control-request-headers")),
         "access-control-max-age": String(PREFLIGHT_MAX_AGE_S),
         "vary": "Origin, Access-Control-Request-Headers",

@@ -19,7 +19,7 @@ Deno.test("Cors.preflight() allows MCP's headers, those passed upstream, and the
     "access-control-request-headers": asked,
   })!;
   assertEquals([status, headers.get("access-control-allow-origin")], [204, ORIGIN]);
-  assertEquals(headers.get("access-control-allow-methods"), "GET, POST, PUT, DELETE");
+  assertEquals(headers.get("access-control-allow-methods"), "GET, POST, PUT, PATCH, DELETE");
   assertEquals(
     headers.get("access-control-allow-headers"),
     "authorization, content-type, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name, " +

@@ -2,7 +2,7 @@
 import { callerKey } from "../base/sharing/caller_identity.ts";
 import type { Principal } from "../auth/principal.ts";
 import { tokenOf } from "../auth/token_reach.ts";
-import { parseAddress } from "../base/egress/egress_guard_address.ts";
+import { networkOf } from "../base/egress/trusted_proxies.ts";
 
 /** ContextForge's names. A higher tier allows fewer requests. */
 export const TIERS = ["high", "medium", "low"] as const;
@@ -32,16 +32,12 @@ const TIER_BY_SEGMENT: ReadonlyMap<string, Tier> = new Map([
 ]);
 
 /**
- * The caller that a request counts for: issuer and subject of its token, whichever token it is. Without a token the client's address;
- * for IPv6 its /64 network, in which a host may have any number of addresses.
+ * The caller that a request counts for: issuer and subject of its token, whichever token it is. Without a token the client's address.
  */
 export function callerOf(principal: Principal, info: { readonly remoteAddr: Deno.NetAddr }): string {
   const token = tokenOf(principal);
   if (token !== null) return callerKey(token);
-  const client = addressOf(info);
-  if (!client.includes(":")) return client;
-  const address = parseAddress(client);
-  return address === null ? client : `${(address.bits >> 64n).toString(16)}::/64`;
+  return networkOf(addressOf(info));
 }
 
 /** The client's IP address. A dual-stack socket gives IPv4 clients as `::ffff:…`. */

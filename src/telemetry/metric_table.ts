@@ -27,6 +27,10 @@ export const METRICS = {
     "tier",
   ]),
   sluice_rate_limit_callers: gauge("Callers whose requests are counted, in each worker"),
+  sluice_logins_total: counter(
+    "Logins by outcome: success, failure, limited (LOGIN_ATTEMPTS_PER_MINUTE), locked (a failure, whatever the password)",
+    ["outcome"],
+  ),
 
   sluice_streams_open: gauge(
     "Event streams, WebSockets, and requests subscriptions/listen on one connection, open now",

@@ -34,7 +34,8 @@ Deno.test("serve warns of ContextForge's settings without effect at every LOG_LE
       TRUST_PROXY_AUTH: "true",
     },
   });
-  const warnings = sluice.log().map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
+  const warnings = sluice.log().filter(({ event }) => event === "setting")
+    .map(({ warning }) => String(warning).replace(/ In ContextForge.*/, ""));
   // The environment has no order.
   assertEquals([...warnings.slice(0, 2).sort(), ...warnings.slice(2)], [
     "No effect: PLUGINS_ENABLED (environment).",

@@ -1,5 +1,9 @@
 // The admin API on a real SQLite store, with upstreams that a test makes up.
 import type { Principal } from "../../src/auth/principal.ts";
+import { LoginTokens } from "../../src/auth/logins/login_tokens.ts";
+import { Logins } from "../../src/auth/logins/logins.ts";
+import { PasswordHashes } from "../../src/auth/logins/password_hash.ts";
+import { NO_CACHE } from "../../src/cache/cache.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { type AdminApi, createAdminApi } from "../../src/admin/router.ts";
 import type { AdminDeps, DiscoverTarget } from "../../src/admin/rest/deps.ts";
@@ -41,6 +45,9 @@ export interface AdminHarness {
   /** Another API on the same store, with another secret. */
   withSecret(secret: string): Promise<AdminHarness["call"]>;
 }
+
+/** The key of the tokens of logins. */
+export const LOGIN_SECRET = "a-secret-of-at-least-thirty-two-bytes";
 
 export const ADMIN: Principal = {
   kind: "user",
@@ -126,6 +133,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
     processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
+    ...accountParts(store),
     toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
     version: () => VERSION,
@@ -141,6 +149,7 @@ async function harness(store: Registry): Promise<AdminHarness> {
           path: pathname,
           query: new URLSearchParams(search),
           principal: as,
+          client: "192.0.2.1",
           body: () => Promise.resolve(body),
           text: () => Promise.resolve(typeof body === "string" ? body : JSON.stringify(body)),
           signal: new AbortController().signal,
@@ -169,4 +178,32 @@ async function harness(store: Registry): Promise<AdminHarness> {
     call: callOn(api),
     withSecret: async (secret) => callOn(createAdminApi(await depsFor(secret))),
   };
+}
+
+/** Logins with real hashes, whose failures are answered at once. */
+function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins" | "passwords" | "accounts"> {
+  const passwords = new PasswordHashes({
+    cost: { ln: 4, r: 8, p: 1 },
+    maxAtOnce: 2,
+    maxWaiting: 10,
+    verifyArgon2: () => Promise.reject(new Error("no hash of this kind is stored")),
+  });
+  const tokens = new LoginTokens({
+    secret: LOGIN_SECRET,
+    algorithm: "HS256",
+    issuer: "mcpgateway",
+    audience: "mcpgateway-api",
+    ttlMs: 3_600_000,
+    clock: systemClock,
+  });
+  const logins = new Logins({
+    users,
+    hashes: passwords,
+    tokens,
+    attempts: NO_CACHE,
+    clock: systemClock,
+    limits: { perMinute: 1_000, failures: 5, longestLockMs: 3_600_000, failureMs: 0 },
+    count: () => {},
+  });
+  return { logins, passwords, accounts: { minPasswordChars: 12 } };
 }

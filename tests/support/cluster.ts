@@ -18,7 +18,8 @@ export const CLUSTER_REPLICAS = 3;
 const WORKERS = 2;
 
 /** What writes to the registry, besides the calls that also come by POST and DELETE. */
-const REGISTRY = /^\/(gateways|servers|tools|resources|prompts|tokens)\b(?!\/[^/]+\/(mcp|message))/;
+const REGISTRY =
+  /^\/(gateways|servers|tools|resources|prompts|tokens|auth|teams|rbac)\b(?!\/[^/]+\/(mcp|message))/;
 
 /** Enough connections that each of the workers has got one, but for a chance of one in thousands. */
 const LOOKS = 12;

@@ -10,11 +10,20 @@ import {
   serverUpdate,
   toolUpdate,
 } from "../rest/schemas.ts";
+import {
+  loginBody,
+  oldPasswordChange,
+  passwordChange,
+  setup,
+  userCreate,
+  userUpdate,
+} from "../rest/people_schemas.ts";
 import { error, fault, pageLinks, pagination, rpcError, success, tag } from "./answers.ts";
 import { message, response } from "./endpoint_operations.ts";
 import { prompt, resource, switchedPrompt, switchedResource, switchedTool, tool } from "./entry_answers.ts";
 import { gateway, importReport, refreshed, switchedGateway } from "./gateway_answers.ts";
 import { revokedToken, server, version } from "./server_answers.ts";
+import { done, loggedIn, loggedOut, user } from "./people/user_answers.ts";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -40,6 +49,10 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   SwitchedPrompt: switchedPrompt,
   RevokedToken: revokedToken,
   Version: version,
+  User: user,
+  LoggedIn: loggedIn,
+  LoggedOut: loggedOut,
+  Done: done,
 };
 
 const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
@@ -52,6 +65,12 @@ const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
   ServerCreateBody: serverBody,
   ServerUpdate: serverUpdate,
   RpcMessage: message,
+  Login: loginBody,
+  PasswordChange: passwordChange,
+  OldPasswordChange: oldPasswordChange,
+  Setup: setup,
+  UserCreate: userCreate,
+  UserUpdate: userUpdate,
 };
 
 export const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });

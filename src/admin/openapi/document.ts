@@ -41,7 +41,7 @@ export interface OperationObject {
   readonly description?: string;
   /** Absent: a token. Empty: no token. */
   readonly security?: readonly [];
-  /** The permission that the caller needs; absent for open operations and MCP endpoints. */
+  /** The permission that the caller needs; absent for open operations, those of the caller itself, and MCP endpoints. */
   readonly "x-permission"?: string;
   readonly parameters: readonly Parameter[];
   readonly requestBody?: {
@@ -73,16 +73,16 @@ export interface ResponseObject {
 export interface DescribedRoute {
   readonly method: string;
   readonly path: string;
-  readonly permission: Permission | null;
+  readonly permission: Permission | "token" | null;
   readonly operation: OperationName;
 }
 
-/** An operation in its place. `permission: null`: open. */
+/** An operation in its place. `permission: null`: open; "token": for every caller with a token. */
 interface Placed {
   readonly operationId: string;
   readonly method: string;
   readonly at: string;
-  readonly permission: Permission | null | undefined;
+  readonly permission: Permission | "token" | null | undefined;
   readonly operation: Operation;
   /** The answer has an entity tag. */
   readonly hasTag: boolean;
@@ -91,7 +91,7 @@ interface Placed {
 const DESCRIPTION =
   `The REST API of an MCP gateway. Names of fields are those of ContextForge, whose clients work here.
 
-Send a token: \`Authorization: Bearer TOKEN\`. \`sluice token\` makes one. Each operation names the permission that the caller needs. \
+Send a token: \`Authorization: Bearer TOKEN\`. \`sluice token\` makes one, and so does a login. Each operation names the permission that the caller needs. \
 A caller sees public entities, those of its teams, and its own. Administrators see more.
 
 Requests and answers are JSON. Field names in camelCase are accepted in requests too. The paths of gateways, tools, resources, \
@@ -188,7 +188,7 @@ function operationObject(
     summary,
     ...(description === undefined ? {} : { description }),
     ...(permission === null ? { security: [] } : {}),
-    ...(permission ? { "x-permission": permission } : {}),
+    ...(permission && permission !== "token" ? { "x-permission": permission } : {}),
     parameters,
     ...(body === undefined ? {} : {
       requestBody: {

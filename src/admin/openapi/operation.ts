@@ -13,6 +13,8 @@ export const TAGS = {
     "Virtual servers: selections of tools, resources and prompts, each with an MCP endpoint of its own.",
   Tags: "Tags of all entities.",
   Import: "Registers the servers of an MCP client's configuration file.",
+  Logins: "Logins with email and password.",
+  Users: "The records of users.",
   Tokens: "Revokes tokens. The gateway stores no tokens.",
   Operation: "Health, metrics and the session pool.",
   MCP: "The endpoints of MCP clients. JSON-RPC 2.0, as the MCP specification defines it.",

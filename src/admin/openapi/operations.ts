@@ -4,12 +4,14 @@ import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
+import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
   ...gatewayOperations,
   ...entryOperations,
   ...serverOperations,
   ...gatewayStateOperations,
+  ...userOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

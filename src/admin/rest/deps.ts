@@ -2,6 +2,8 @@
 // the interfaces to the rest of the program.
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { Logins } from "../../auth/logins/logins.ts";
+import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
@@ -22,6 +24,12 @@ export interface DiscoverTarget {
   readonly isTransportOpen: boolean;
   /** As in `GatewayRow`. */
   readonly protocol: string;
+}
+
+/** The settings of users and teams. */
+export interface AccountRules {
+  /** PASSWORD_MIN_LENGTH_USER */
+  readonly minPasswordChars: number;
 }
 
 export interface AdminDeps {
@@ -55,6 +63,9 @@ export interface AdminDeps {
   ): Promise<unknown>;
   /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
   processes(): Promise<ReadonlyMap<string, number>>;
+  readonly logins: Logins;
+  readonly passwords: PasswordHashes;
+  readonly accounts: AccountRules;
   readonly toolNames: ToolNameRules;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics without secrets. */
@@ -68,6 +79,8 @@ export interface AdminRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly principal: Principal;
+  /** The address of the client. */
+  readonly client: string;
   /** The parsed JSON body; undefined if there is none. */
   body(): Promise<unknown>;
   /** The body as it came; "" if there is none. */
@@ -83,7 +96,8 @@ export interface AdminResponse {
 }
 
 /** The arguments of a handler. */
-export interface Call extends Pick<AdminRequest, "query" | "principal" | "body" | "text" | "signal"> {
+export interface Call
+  extends Pick<AdminRequest, "query" | "principal" | "client" | "body" | "text" | "signal"> {
   readonly deps: AdminDeps;
   /** The permission of the route, which the caller has for something; null: the route needs none. */
   readonly permission: Permission | null;

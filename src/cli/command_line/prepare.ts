@@ -1,5 +1,7 @@
 // The preparations of every command that runs a gateway: its database, and its secrets.
 import type { Config } from "../../config/schema.ts";
+import { offerSetupToken } from "../../auth/logins/setup_token.ts";
+import { createRegistry } from "../../store/registry/registry.ts";
 import { migrate } from "../../store/sql/migrations.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
 import { loadOrCreateSecrets, readSecrets, type Secrets } from "../../store/secrets.ts";
@@ -19,10 +21,32 @@ export function warnOfSettings(
 }
 
 /**
+ * Tells how the first administrator is made, whatever LOG_LEVEL says. The token is a secret that works once, and expires.
+ */
+export function announceSetup(
+  token: string,
+  { logFormat, adminSetupTokenTtlMs }: Pick<Config, "logFormat" | "adminSetupTokenTtlMs">,
+  sink: LogSink,
+): void {
+  createLog({ level: "WARNING", format: logFormat, sink }).warning("no users yet", {
+    next:
+      'POST /auth/setup with {"token", "email", "password"} makes the first administrator; tokens of `sluice token` ' +
+      "need no users",
+    tokenForSetup: token,
+    validForMinutes: Math.floor(adminSetupTokenTtlMs / 60_000),
+  });
+}
+
+/**
  * Brings the database up to date, before any worker starts, and reads or makes the secrets.
+ * @param onSetupToken receives the one-time token of the first administrator, if this start has made it; absent: none is made
  * @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE, SECRETS_UNUSABLE, SETTINGS_INVALID
  */
-export async function prepare(config: Config, log: Log): Promise<Secrets> {
+export async function prepare(
+  config: Config,
+  log: Log,
+  onSetupToken?: (token: string) => void,
+): Promise<Secrets> {
   const { jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
   const options = { warn: (warning: string) => log.warning("secrets file", { warning }) };
   const given = jwtSecretKey !== null && authEncryptionSecret !== null
@@ -31,7 +55,7 @@ export async function prepare(config: Config, log: Log): Promise<Secrets> {
   // Secrets that cannot be read stop the start before a database is made or waited for. New secrets come after the
   // database, so that a missing folder is reported as the database's.
   const found = given ?? await readSecrets(databaseUrl, options);
-  await prepareDatabase(config, log);
+  await prepareDatabase(config, log, onSetupToken);
   const kept = found ?? await loadOrCreateSecrets(databaseUrl, options);
   return {
     jwtSecretKey: jwtSecretKey ?? kept.jwtSecretKey,
@@ -39,7 +63,11 @@ export async function prepare(config: Config, log: Log): Promise<Secrets> {
   };
 }
 
-async function prepareDatabase(config: Config, log: Log): Promise<void> {
+async function prepareDatabase(
+  config: Config,
+  log: Log,
+  onSetupToken?: (token: string) => void,
+): Promise<void> {
   const warn = (warning: string) => log.warning("database", { warning });
   const database = await openDatabase(config.databaseUrl, { settings: config, warn });
   try {
@@ -47,6 +75,9 @@ async function prepareDatabase(config: Config, log: Log): Promise<void> {
     if (applied.length > 0) log.info("database migrated", { applied });
     const warning = await databaseWarning(config.databaseUrl, config);
     if (warning !== null) warn(warning);
+    if (onSetupToken === undefined) return;
+    const token = await offerSetupToken(createRegistry(database).people, config.adminSetupTokenTtlMs);
+    if (token !== null) onSetupToken(token);
   } finally {
     await database.close();
   }

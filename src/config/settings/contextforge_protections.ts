@@ -55,11 +55,12 @@ export const PROTECTIONS: readonly ForeignRow[] = [
   [
     "EMAIL_AUTH_ENABLED PUBLIC_REGISTRATION_ENABLED PROTECT_ALL_ADMINS PLATFORM_ADMIN_PASSWORD PLATFORM_ADMIN_FULL_NAME " +
     "DEFAULT_USER_PASSWORD ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP DETECT_DEFAULT_PASSWORD_ON_LOGIN " +
-    "REQUIRE_PASSWORD_CHANGE_FOR_DEFAULT_PASSWORD MAX_FAILED_LOGIN_ATTEMPTS ACCOUNT_LOCKOUT_DURATION_MINUTES " +
-    "ACCOUNT_LOCKOUT_NOTIFICATION_ENABLED FAILED_LOGIN_MIN_RESPONSE_MS PASSWORD_MIN_* PASSWORD_REQUIRE_* PASSWORD_RESET_* PASSWORD_POLICY_* PASSWORD_CHANGE_* PASSWORD_HISTORY_COUNT " +
+    "REQUIRE_PASSWORD_CHANGE_FOR_DEFAULT_PASSWORD " +
+    "ACCOUNT_LOCKOUT_NOTIFICATION_ENABLED PASSWORD_MIN_LENGTH PASSWORD_MIN_LENGTH_PRIVILEGED PASSWORD_MIN_LENGTH_SERVICE PASSWORD_REQUIRE_* PASSWORD_RESET_* PASSWORD_POLICY_* PASSWORD_CHANGE_* PASSWORD_HISTORY_COUNT " +
     "PASSWORD_PREVENT_REUSE PASSWORD_MAX_AGE_DAYS PASSWORD_ERROR_MESSAGE_MAX_LENGTH MIN_PASSWORD_LENGTH ARGON2ID_*",
     "governs logins by email and password",
-    "the gateway has no logins; `sluice token` mints tokens",
+    "passwords have a least length (PASSWORD_MIN_LENGTH_USER), and their hashes one cost; the first administrator is made " +
+    "with the one-time token that the start prints",
   ],
   [
     "SSO_* OKTA_GROUP_MAPPING EXTERNAL_IDENTITY_CACHE_TTL",
@@ -69,13 +70,13 @@ export const PROTECTIONS: readonly ForeignRow[] = [
   [
     "DEFAULT_ADMIN_ROLE DEFAULT_USER_ROLE DEFAULT_TEAM_OWNER_ROLE DEFAULT_TEAM_MEMBER_ROLE MCPGATEWAY_BOOTSTRAP_ROLES_*",
     "gives users their roles",
-    "the gateway has no roles: administrators change the registry, and all callers use what they may see",
+    "users are platform_viewer, owners of a team are team_admin there, and members viewer; assign further roles by REST",
   ],
   [
-    "TOKEN_EXPIRY TOKEN_IDLE_TIMEOUT SESSION_MAX_LIFETIME SESSION_REFRESH_RATE_LIMIT SESSION_WARNING_TIME " +
+    "TOKEN_IDLE_TIMEOUT SESSION_MAX_LIFETIME SESSION_REFRESH_RATE_LIMIT SESSION_WARNING_TIME " +
     "SESSION_REFRESH_BUFFER SESSION_ACTIVITY_TRACKING TOKEN_BLOCKLIST_CLEANUP_HOURS",
     "limits the lifetime of login tokens",
-    "a token expires when its claim `exp` says so; `sluice token --exp` sets it",
+    "a login lasts for TOKEN_EXPIRY; other tokens expire when their claim `exp` says so",
   ],
   [
     "ALLOW_PUBLIC_VISIBILITY",

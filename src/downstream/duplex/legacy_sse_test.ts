@@ -1,3 +1,4 @@
+import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { catalogRows, gatewayRow, serverRow, toolRow } from "../../../tests/support/catalog_rows.ts";
@@ -52,7 +53,7 @@ async function worker(
     catalog: () => catalog,
     readBody: (request) => readJsonText(request, 1_000),
     rateLimiter,
-    publicPrefix: new PublicPrefix({ rootPath: "", trustedProxies: ["127.0.0.1"] }),
+    publicPrefix: new PublicPrefix({ rootPath: "", trustedProxies: new TrustedProxies(["127.0.0.1"]) }),
     elsewhere: (claims) =>
       claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),
     predecessor: () => handedOver ? null : (request) => handOn(worker, request),

@@ -1,7 +1,11 @@
+import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import { assertEquals } from "@std/assert";
 import { PublicPrefix } from "./public_prefix.ts";
 
-const prefix = new PublicPrefix({ rootPath: "/root", trustedProxies: ["10.0.0.0/8", "::1"] });
+const prefix = new PublicPrefix({
+  rootPath: "/root",
+  trustedProxies: new TrustedProxies(["10.0.0.0/8", "::1"]),
+});
 const given = (value: string) => new Headers({ "x-forwarded-prefix": value });
 
 Deno.test("PublicPrefix.of() believes trusted proxies, and falls back to the configured path", () => {
@@ -9,7 +13,7 @@ Deno.test("PublicPrefix.of() believes trusted proxies, and falls back to the con
   assertEquals(prefix.of(given("/a/b-c/"), "::1"), "/a/b-c");
   assertEquals(prefix.of(given("/gw"), "192.0.2.1"), "/root");
   assertEquals(prefix.of(new Headers(), "10.1.2.3"), "/root");
-  const open = new PublicPrefix({ rootPath: "", trustedProxies: ["*"] });
+  const open = new PublicPrefix({ rootPath: "", trustedProxies: new TrustedProxies(["*"]) });
   assertEquals([open.of(given("/gw"), "192.0.2.1"), open.of(new Headers(), "192.0.2.1")], ["/gw", null]);
 });
 

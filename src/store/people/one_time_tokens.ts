@@ -25,6 +25,14 @@ export class OneTimeTokens {
     return changes > 0;
   }
 
+  async isOpen(purpose: string, tokenHash: string): Promise<boolean> {
+    const rows = await this.#database.query(
+      sql`SELECT purpose FROM one_time_tokens WHERE purpose = ${purpose} AND token_hash = ${tokenHash}
+          AND expires_at > ${NOW_MS[this.#database.dialect]}`,
+    );
+    return rows.length > 0;
+  }
+
   /** Uses the token up. @returns false if there is no such token, or if it has expired */
   async use(purpose: string, tokenHash: string): Promise<boolean> {
     const { changes } = await this.#database.run(

@@ -98,6 +98,14 @@ export class Users {
     return Number(row.amount);
   }
 
+  /** Is there an active administrator? */
+  async hasAdministrator(): Promise<boolean> {
+    const rows = await this.database.query(
+      sql`SELECT id FROM users WHERE is_admin = 1 AND is_active = 1 LIMIT 1`,
+    );
+    return rows.length > 0;
+  }
+
   /** @throws {SluiceError} NOT_FOUND */
   async update(email: string, changes: UserChanges): Promise<UserRow> {
     return await this.database.transaction(async (tx) => {

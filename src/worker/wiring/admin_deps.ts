@@ -30,6 +30,7 @@ export interface AdminParts {
   readonly catalogChanged: () => Promise<void>;
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
+  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts">;
   readonly startedAt: Date;
 }
 
@@ -38,6 +39,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   return {
     store: registry,
     secretBox,
+    ...parts.accounts,
     checkEgress: outbound.check,
     discover: async (asked, onListing) => {
       const { name, url, transport, headers, caCertificate, env, isTransportOpen, protocol } = asked;

@@ -193,7 +193,7 @@ export async function createApp(
   });
   const { handle, legacySse, webSocket, restDeps } = createEndpoints({
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
-    ...{ wayTo, memory, turns },
+    ...{ wayTo, memory, turns, records: cache },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
   });
   local.register(

@@ -4,6 +4,10 @@ import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
+import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
+import type { Cache } from "../../cache/cache.ts";
+import { addressOf } from "../../http/rate_tiers.ts";
+import { accountParts } from "./account_parts.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -55,6 +59,8 @@ export interface EndpointsDeps {
   readonly link: SupervisorLink;
   readonly gateway: Gateway;
   readonly memory: ClientMemory;
+  /** Shared by the workers. */
+  readonly records: Cache;
   readonly turns: CallerTurns;
   readonly clients: ClientWatch;
   readonly streamableHttp: StreamableHttp;
@@ -94,10 +100,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });
-  const publicPrefix = new PublicPrefix({
-    rootPath: config.appRootPath,
-    trustedProxies: config.trustedProxyNetworks,
-  });
+  const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
+  const publicPrefix = new PublicPrefix({ rootPath: config.appRootPath, trustedProxies });
   const legacySse = new LegacySse({
     ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, memory },
     sessions: duplex,
@@ -126,10 +130,14 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
     processes: () => link.askAll({ type: "processes" }),
+    accounts: accountParts(config, { secrets, registry, records: deps.records, clock, metrics }),
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);
-  const admin = new AdminEndpoint(createAdminApi(restDeps), { readBody, maxJsonDepth, turns, cache });
+  const admin = new AdminEndpoint(createAdminApi(restDeps), {
+    ...{ readBody, maxJsonDepth, turns, cache },
+    clientOf: (headers, info) => trustedProxies.clientOf(headers, addressOf(info)),
+  });
   const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,

@@ -1,0 +1,117 @@
+// Room `people`: handlers of logins, users, teams and roles. `routes.ts` loads them. This file serves what concerns the caller itself:
+// login, logout, password, profile, and the first administrator.
+import { digest, type Login } from "../../auth/logins/logins.ts";
+import { FIRST_ADMINISTRATOR } from "../../auth/logins/setup_token.ts";
+import { SluiceError } from "../../base/errors.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { fault, refuse, validated } from "../rest/faults.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
+import { newPasswordHash, thisSecond } from "./new_password.ts";
+import { loginBody, oldPasswordChange, passwordChange, setup } from "../rest/people_schemas.ts";
+import { userRead } from "./user_shapes.ts";
+
+const LOGIN: KnownFields = { schema: loginBody };
+const PASSWORD_CHANGE: KnownFields = { schema: passwordChange };
+const OLD_PASSWORD_CHANGE: KnownFields = { schema: oldPasswordChange };
+const SETUP: KnownFields = { schema: setup };
+
+export async function login(call: Call): Promise<AdminResponse> {
+  const { email, username, password } = validated(
+    loginBody,
+    readFields(call, await call.body(), ["body"], LOGIN),
+    ["body"],
+  );
+  const name = email ?? username;
+  if (name === undefined) refuse([fault(["body", "email"], "Field required", "missing")]);
+  const found = await call.deps.logins.login({ email: name!, password, address: call.client });
+  return loggedIn(call, found);
+}
+
+/** Ends the token of the request. */
+export async function logout({ deps, principal }: Call): Promise<AdminResponse> {
+  const { jti, email, expiresAt } = principal;
+  if (jti === null) {
+    throw new SluiceError("INVALID_REQUEST", { reason: "the token has no id (`jti`) to revoke" });
+  }
+  await deps.store.revokedTokens.revoke({ jti, revokedBy: email, reason: "logout", expiresAt });
+  await deps.catalogChanged();
+  return ok({ message: "Logged out successfully", revoked_token: jti });
+}
+
+export async function getMe({ deps, principal }: Call): Promise<AdminResponse> {
+  const row = await deps.store.people.users.get(principal.email);
+  if (row === null) throw new SluiceError("NOT_FOUND", { what: `A user record of ${principal.email}` });
+  return ok(userRead(row, deps.now()));
+}
+
+/** For a caller who has logged in. */
+export async function changePassword(call: Call): Promise<AdminResponse> {
+  const given = validated(passwordChange, readFields(call, await call.body(), ["body"], PASSWORD_CHANGE), [
+    "body",
+  ]);
+  return await change(call, { ...given, email: call.principal.email });
+}
+
+/** For a user who must change the password before the login. */
+export async function changeOldPassword(call: Call): Promise<AdminResponse> {
+  const body = readFields(call, await call.body(), ["body"], OLD_PASSWORD_CHANGE);
+  return await change(call, validated(oldPasswordChange, body, ["body"]));
+}
+
+/** Makes the first administrator, with the one-time token of the start. */
+export async function setUp(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const given = validated(setup, readFields(call, await call.body(), ["body"], SETUP), ["body"]);
+  const { email, password, full_name: fullName = null } = given;
+  const tokenHash = digest(given.token);
+  const refusal = new SluiceError("UNAUTHENTICATED", {
+    reason: "the one-time token is wrong, used or expired; a restart prints another if there are no users",
+  });
+  // Before the password is hashed: strangers cause no work.
+  if (!await deps.store.people.oneTimeTokens.isOpen(FIRST_ADMINISTRATOR, tokenHash)) throw refusal;
+  const passwordHash = await newPasswordHash(deps, { email, password, field: "password" });
+  const user = await deps.store.transaction(async ({ people }) => {
+    if (!await people.oneTimeTokens.use(FIRST_ADMINISTRATOR, tokenHash)) throw refusal;
+    return await people.users.insert({
+      ...{ email, fullName, passwordHash },
+      ...{ isAdmin: true, isActive: true, passwordChangeRequired: false },
+    });
+  });
+  await deps.catalogChanged();
+  return loggedIn(call, await deps.logins.tokenFor(user), 201);
+}
+
+async function change(
+  { deps, client }: Call,
+  { email, old_password: old, new_password: wanted }: {
+    readonly email: string;
+    readonly old_password: string;
+    readonly new_password: string;
+  },
+): Promise<AdminResponse> {
+  const user = await deps.logins.verify({ email, password: old, address: client });
+  refuse(
+    old === wanted ? [fault(["body", "new_password"], "must differ from the old password", "password")] : [],
+  );
+  const passwordHash = await newPasswordHash(deps, {
+    email: user.email,
+    password: wanted,
+    field: "new_password",
+  });
+  const changes = { passwordHash, passwordChangeRequired: false, tokensValidFrom: thisSecond(deps) };
+  await deps.store.people.users.update(user.email, changes);
+  await deps.catalogChanged();
+  return ok({ success: true, message: "Password changed; log in again" });
+}
+
+function loggedIn({ deps }: Call, { user, token, expiresInSeconds }: Login, status = 200): AdminResponse {
+  return {
+    ...ok({
+      access_token: token,
+      token_type: "bearer",
+      expires_in: expiresInSeconds,
+      user: userRead(user, deps.now()),
+    }, status),
+    headers: { "cache-control": "no-store" },
+  };
+}

@@ -1,0 +1,106 @@
+// /auth/email/admin/users: users, as administrators manage them. One active administrator always remains.
+import { SluiceError } from "../../base/errors.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type { UserChanges } from "../../store/people/users.ts";
+import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
+import { validated } from "../rest/faults.ts";
+import { type KnownFields, readFields } from "../rest/fields.ts";
+import { newPasswordHash, thisSecond } from "./new_password.ts";
+import { userCreate, usersQuery, userUpdate } from "../rest/people_schemas.ts";
+import { userRead } from "./user_shapes.ts";
+
+const CREATE: KnownFields = { schema: userCreate };
+const UPDATE: KnownFields = { schema: userUpdate, withoutEffect: ["email_verified"] };
+
+/** In the order of their email addresses. A cursor is the last address of the part before. */
+export async function listUsers({ deps, query }: Call): Promise<AdminResponse> {
+  const { limit, cursor, include_pagination } = validated(usersQuery, Object.fromEntries(query), ["query"]);
+  const rows = await deps.store.people.users.list({ limit: limit + 1, after: cursor });
+  const page = rows.slice(0, limit);
+  const users = page.map((row) => userRead(row, deps.now()));
+  const nextCursor = rows.length > limit ? page.at(-1)!.email : null;
+  return ok(include_pagination === "true" ? { users, nextCursor } : users);
+}
+
+export async function createUser(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const given = validated(userCreate, readFields(call, await call.body(), ["body"], CREATE), ["body"]);
+  const { email, password } = given;
+  if (await deps.store.people.users.get(email) !== null) {
+    throw new SluiceError("CONFLICT", { reason: `A user with the email address ${email} exists already` });
+  }
+  const row = await deps.store.people.users.insert({
+    email,
+    fullName: given.full_name ?? null,
+    passwordHash: await newPasswordHash(deps, { email, password, field: "password" }),
+    isAdmin: given.is_admin,
+    isActive: given.is_active,
+    passwordChangeRequired: given.password_change_required,
+  });
+  await deps.catalogChanged();
+  return ok(userRead(row, deps.now()), 201);
+}
+
+export async function getUser(call: Call): Promise<AdminResponse> {
+  return ok(userRead(await namedUser(call), call.deps.now()));
+}
+
+/** Only the fields of the body change. A new password, and deactivation, end the tokens of earlier logins. */
+export async function updateUser(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const { email } = await namedUser(call);
+  const given = validated(userUpdate, readFields(call, await call.body(), ["body"], UPDATE), ["body"]);
+  const { password } = given;
+  const hasPassword = password !== undefined && password !== null;
+  const changes: UserChanges = {
+    fullName: given.full_name,
+    isAdmin: given.is_admin ?? undefined,
+    isActive: given.is_active ?? undefined,
+    passwordChangeRequired: given.password_change_required ?? undefined,
+    ...(hasPassword
+      ? { passwordHash: await newPasswordHash(deps, { email, password, field: "password" }) }
+      : {}),
+    ...(hasPassword || given.is_active === false ? { tokensValidFrom: thisSecond(deps) } : {}),
+  };
+  const row = await deps.store.transaction(async (store) => {
+    const updated = await store.people.users.update(email, changes);
+    await requireAdministrator(store);
+    return updated;
+  });
+  await deps.catalogChanged();
+  return ok(userRead(row, deps.now()));
+}
+
+export async function deleteUser(call: Call): Promise<AdminResponse> {
+  const { deps, principal } = call;
+  const { email } = await namedUser(call);
+  if (email === principal.email) {
+    throw new SluiceError("CONFLICT", { reason: "You cannot delete your own account" });
+  }
+  await deps.store.transaction(async (store) => {
+    await store.people.users.delete(email);
+    await requireAdministrator(store);
+  });
+  await deps.catalogChanged();
+  return ok({ success: true, message: `User ${email} deleted` });
+}
+
+export async function unlockUser(call: Call): Promise<AdminResponse> {
+  const { email } = await namedUser(call);
+  await call.deps.store.people.users.noteLogin(email, { failedAttempts: 0, lockedUntil: null });
+  return ok({ success: true, message: `User ${email} unlocked` });
+}
+
+async function namedUser({ deps, params: { email } }: Call) {
+  const row = await deps.store.people.users.get(email);
+  if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
+  return row;
+}
+
+/** @throws {SluiceError} CONFLICT if there are users, and none of them is an active administrator */
+async function requireAdministrator({ people }: Registry): Promise<void> {
+  if (await people.users.hasAdministrator() || await people.users.count() === 0) return;
+  throw new SluiceError("CONFLICT", {
+    reason: "No active administrator would remain; make another user one first",
+  });
+}

@@ -1,0 +1,79 @@
+// Schemas of requests about users. The names of fields are ContextForge's.
+import { z } from "zod";
+import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
+import { field } from "./described.ts";
+import { CONTROL } from "./values.ts";
+
+export const email = z.string().trim().toLowerCase().max(255).regex(
+  /^[^\s@]+@[^\s@]+$/,
+  "must be an email address",
+)
+  .refine((text) => !CONTROL.test(text), "must not contain control characters");
+const password = z.string().min(1).max(MAX_PASSWORD_CHARS);
+const fullName = z.string().trim().max(255).refine(
+  (text) => !CONTROL.test(text),
+  "must not contain control characters",
+)
+  .nullable().optional();
+
+const EMAIL = field(email, "The email address of the user.", "ann@example.com");
+const NEW_PASSWORD = field(
+  password,
+  "A new password, of at least `PASSWORD_MIN_LENGTH_USER` characters.",
+  "correct horse battery",
+);
+const FULL_NAME = field(fullName, "The name of the user.", "Ann");
+
+export const loginBody = z.object({
+  email: field(email.optional(), "The email address of the user.", "ann@example.com"),
+  username: field(email.optional(), "Another name of the field `email`."),
+  password: field(password, "The password.", "correct horse battery"),
+}).describe("Email and password.");
+
+export const passwordChange = z.object({
+  old_password: field(password, "The present password.", "correct horse battery"),
+  new_password: NEW_PASSWORD,
+}).describe("A change of the caller's own password.");
+
+export const oldPasswordChange = z.object({ email: EMAIL, ...passwordChange.shape }).describe(
+  "A change of a password by a user without a token.",
+);
+
+export const setup = z.object({
+  token: field(z.string().min(1).max(255), "The one-time token that the start has printed.", "TOKEN"),
+  email: EMAIL,
+  password: NEW_PASSWORD,
+  full_name: FULL_NAME,
+}).describe("The first administrator.");
+
+export const userCreate = z.object({
+  email: EMAIL,
+  password: NEW_PASSWORD,
+  full_name: FULL_NAME,
+  is_admin: field(z.boolean().default(false), "Whether the user is an administrator."),
+  is_active: field(z.boolean().default(true), "Whether the user's logins and tokens are accepted."),
+  password_change_required: field(
+    z.boolean().default(false),
+    "Whether the user must change the password before the first login.",
+  ),
+}).describe("A new user.");
+
+export const userUpdate = z.object({
+  full_name: FULL_NAME,
+  is_admin: field(z.boolean().nullable().optional(), "Whether the user is an administrator."),
+  is_active: field(z.boolean().nullable().optional(), "Whether the user's logins and tokens are accepted."),
+  password_change_required: field(
+    z.boolean().nullable().optional(),
+    "Whether the user must change the password before the next login.",
+  ),
+  password: field(password.nullable().optional(), "A new password. Tokens of earlier logins end."),
+}).describe("Changes of a user.");
+
+export const usersQuery = z.object({
+  limit: field(z.coerce.number().int().min(1).max(1_000).default(50), "The number of users in one part."),
+  cursor: field(z.string().max(255).optional(), "Where the part begins: `nextCursor` of the part before."),
+  include_pagination: field(
+    z.enum(["true", "false"]).default("false"),
+    "Whether the answer is an object with the cursor of the next part.",
+  ),
+});

@@ -1,0 +1,46 @@
+// Signs the tokens of logins, with the claims of ContextForge's. Their subject is the email address, as in tokens of `sluice token`:
+// both are one caller.
+import { SignJWT } from "jose";
+import type { Clock } from "../../base/clock.ts";
+import type { UserRow } from "../../store/people/person_rows.ts";
+
+export interface LoginTokensOptions {
+  readonly secret: string;
+  readonly algorithm: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** TOKEN_EXPIRY */
+  readonly ttlMs: number;
+  readonly clock: Clock;
+}
+
+export class LoginTokens {
+  readonly #options: LoginTokensOptions;
+  readonly #key: Uint8Array;
+
+  constructor(options: LoginTokensOptions) {
+    this.#options = options;
+    this.#key = new TextEncoder().encode(options.secret);
+  }
+
+  get expiresInSeconds(): number {
+    return Math.floor(this.#options.ttlMs / 1000);
+  }
+
+  sign({ email, fullName, isAdmin }: UserRow): Promise<string> {
+    const { algorithm, issuer, audience, clock } = this.#options;
+    const issuedAt = Math.floor(clock.now() / 1000);
+    const claims = {
+      sub: email,
+      iss: issuer,
+      aud: audience,
+      iat: issuedAt,
+      exp: issuedAt + this.expiresInSeconds,
+      jti: crypto.randomUUID(),
+      token_use: "session",
+      user: { email, full_name: fullName, is_admin: isAdmin, auth_provider: "local" },
+      scopes: { server_id: null, permissions: ["*"], ip_restrictions: [], time_restrictions: {} },
+    };
+    return new SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: "JWT" }).sign(this.#key);
+  }
+}

@@ -1,0 +1,38 @@
+// The proxies in front of the gateway whose headers count, and the client behind them.
+import { parseAddress, parseNetwork } from "./egress_guard_address.ts";
+
+export class TrustedProxies {
+  readonly #trustsAll: boolean;
+  readonly #networks: readonly NonNullable<ReturnType<typeof parseNetwork>>[];
+
+  /** @param networks TRUSTED_PROXY_NETWORKS: networks, or `*` for any address */
+  constructor(networks: readonly string[]) {
+    this.#trustsAll = networks.includes("*");
+    this.#networks = networks.map(parseNetwork).filter((network) => network !== null);
+  }
+
+  /** @param from an IP address */
+  has(from: string): boolean {
+    if (this.#trustsAll) return true;
+    const address = parseAddress(from);
+    return address !== null && this.#networks.some((network) => network.contains(address));
+  }
+
+  /**
+   * The address of the client, for IPv6 its network: the last one in X-Forwarded-For that is no trusted proxy. A peer that is no
+   * trusted proxy is the client itself, whatever its headers say.
+   * @param peer the IP address of the connection
+   */
+  clientOf(headers: Headers, peer: string): string {
+    const way = [...headers.get("x-forwarded-for")?.split(",") ?? [], peer].map((each) => each.trim());
+    const client = way.findLast((each) => !this.has(each)) ?? way[0];
+    return networkOf(parseAddress(client) === null ? peer : client);
+  }
+}
+
+/** An address as limits count it: for IPv6 its /64 network, in which a host may have any number of addresses. */
+export function networkOf(client: string): string {
+  if (!client.includes(":")) return client;
+  const address = parseAddress(client);
+  return address === null ? client : `${(address.bits >> 64n).toString(16)}::/64`;
+}
