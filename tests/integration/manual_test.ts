@@ -2,16 +2,22 @@
 
 import { assertEquals } from "@std/assert";
 import { readTopic, TOPICS } from "../../src/help/topics.ts";
+import { run } from "../support/command.ts";
 import { CounterUpstream } from "../support/counter_upstream.ts";
 import { commandBlocks } from "../support/manual_blocks.ts";
 import { ManualShell } from "../support/manual_shell.ts";
+import { canLeaveOut, findProgram } from "../support/programs.ts";
+import { makeSelfSigned } from "../support/self_signed.ts";
 
 const README = new URL("../../README.md", import.meta.url);
 
 /** Pages whose blocks run at the same time. Most of a page's time is waiting. */
 const PAGES_AT_ONCE = 3;
 
-Deno.test("every command block of the README and of the manual runs, and shows what the page shows", async () => {
+const SHOWN = "every command block of the README and of the manual runs, and shows what the page shows";
+const isIncomplete = ["curl", "jq", "python3"].some(canLeaveOut);
+
+Deno.test(SHOWN, { ignore: isIncomplete }, async () => {
   const topics = await Promise.all(
     TOPICS.map(async ({ name }) => [`src/help/${name}.md`, await readTopic(name)] as const),
   );
@@ -51,6 +57,32 @@ Deno.test("a block is refused if a command fails, an answer is an error, or the 
     const isExpected = expected === null ? fault === null : fault?.includes(expected) === true;
     assertEquals([markdown, isExpected || fault], [markdown, true]);
   }
+});
+
+Deno.test({
+  name: "nginx takes the configurations of the manual",
+  ignore: canLeaveOut("nginx"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "sluice_nginx_" });
+    const { certFile, keyFile } = await makeSelfSigned(folder, "mcp");
+    for (const { name } of TOPICS) {
+      for (const [, block] of (await readTopic(name)).matchAll(/```nginx\n(.*?)```/gs)) {
+        const http = /^server /m.test(block!) ? block! : `server { listen 80; ${block} }`;
+        const own = http.replaceAll("/etc/ssl/mcp.pem", certFile).replaceAll("/etc/ssl/mcp.key", keyFile);
+        const main = `pid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n${own}\n}\n`;
+        await Deno.writeTextFile(`${folder}/nginx.conf`, main);
+        const { code, text } = await run(findProgram("nginx")!, [
+          "-t",
+          "-p",
+          folder,
+          "-c",
+          `${folder}/nginx.conf`,
+        ]);
+        assertEquals([name, code], [name, 0], text);
+      }
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 /** Stops at the first failure of the page: the blocks build on each other. */
