@@ -10,11 +10,23 @@ import {
   ResourceListChangedNotificationSchema,
   ToolListChangedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
+// @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/stdio"
+import type { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import {
+  connectSse,
+  connectStdioV1,
+  connectWebSocket,
+  type DuplexClient,
+} from "../support/duplex_clients.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { inSession, openSession, post, toolCall } from "../support/mcp_post.ts";
 import { metric } from "../support/metric.ts";
-import { UnlockingUpstream, VAULT_URI } from "../support/unlocking_upstream.ts";
+import { Sluice } from "../support/sluice.ts";
+import { serveSse } from "../support/stateless_sse.ts";
+import { serveWebSocket } from "../support/stateless_websocket.ts";
+import { stdioCommand } from "../support/stdio_command.ts";
+import { UnlockingUpstream, vault, VAULT_URI } from "../support/unlocking_upstream.ts";
 import { startEverything } from "../support/upstream_everything.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -244,3 +256,63 @@ gatewayTest("lists that depend on what the client can do, and on its process", a
     assertEquals((await other.tools()).includes("vault-secret"), false);
   });
 }, { inCluster: false });
+
+Deno.test("what a tool unlocks is its session's own over SSE, WebSocket and stdio, on both sides, and after a recycle", async (t) => {
+  const connect = (transport: unknown) => void vault().connect(transport as StdioServerTransport);
+  await using sse = serveSse(connect);
+  await using webSocket = serveWebSocket(connect);
+  await using http = UnlockingUpstream.start();
+  await using sluice = await Sluice.start({ env: { STDIO_ENABLED: "true", LOG_LEVEL: "INFO" } });
+  const token = await sluice.token();
+  const tokenFile = `${sluice.cwd}/token`;
+  await Deno.writeTextFile(tokenFile, token, { mode: 0o600 });
+  const script = new URL("../support/unlocking_upstream.ts", import.meta.url).pathname;
+  const upstreams = [
+    ["http", { url: http.url }],
+    ["sse", { url: sse.url, transport: "SSE" }],
+    ["websocket", { url: webSocket.url, transport: "WEBSOCKET" }],
+    ["stdio", { transport: "STDIO", command: Deno.execPath(), args: ["run", "-A", "--quiet", script] }],
+  ] as const;
+  for (const [name, place] of upstreams) {
+    const { status, body } = await sluice.api("POST", "/gateways", { name, ...place });
+    assertEquals(status, 200, JSON.stringify(body));
+  }
+  const clients: Record<string, () => Promise<DuplexClient>> = {
+    SSE: () => connectSse(`${sluice.url}/sse`, token),
+    WebSocket: () => connectWebSocket(`${sluice.url}/ws`, token),
+    stdio: () => connectStdioV1(stdioCommand(sluice.cwd, "--url", sluice.url, "--token-file", tokenFile)),
+  };
+  const secrets = async (client: Pick<DuplexClient, "listTools">) =>
+    (await client.listTools()).tools.map(({ name }) => name).filter((name) => name.endsWith("-secret"))
+      .sort();
+  for (const [kind, connect] of Object.entries(clients)) {
+    await t.step(`a client on ${kind}`, async () => {
+      await using client = await connect();
+      await using other = await connect();
+      const unlocked: string[] = [];
+      for (const [name] of upstreams) {
+        const before = client.heard.length;
+        await client.callTool(`${name}-unlock`);
+        unlocked.push(`${name}-secret`);
+        await waitFor(() => client.heard.length > before, { what: `the client to hear of ${name}` });
+        assertEquals(await secrets(client), unlocked.toSorted(), name);
+        assertEquals((await client.callTool(`${name}-secret`)).content[0].text, "s3cret");
+      }
+      assertEquals(await secrets(other), []);
+    });
+  }
+  await t.step("a session whose worker is recycled", async () => {
+    await using client = await Listening.connect(`${sluice.url}/mcp`, token);
+    await client.call("http-unlock");
+    const list = async () => (await client.tools()).filter((name) => name.endsWith("-secret"));
+    await waitFor(async () => (await list()).length === 1, { what: "the unlocked tool" });
+    await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=20\n");
+    Deno.kill(sluice.pid, "SIGHUP");
+    const begun = () => sluice.log().filter(({ event }) => event === "recycling worker").length;
+    await waitFor(() => begun() === 2, { what: "the recycling of both workers to begin" });
+    await waitFor(async () => (await list()).length === 1, {
+      what: "the tool to be listed by the successor",
+    });
+    assertEquals(await client.call("http-secret"), "s3cret");
+  });
+});

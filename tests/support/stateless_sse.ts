@@ -8,6 +8,11 @@ import { SharedState } from "../conformance/upstream/shared_state.ts";
 export function serveStatelessSse() {
   const state = new SharedState();
   const codec = stateCodec();
+  return serveSse((transport) => serveChannel({ revisions: "stateless", state, codec, transport }));
+}
+
+/** @param serve serves one client */
+export function serveSse(serve: (transport: Transport) => void) {
   const streams = new Map<string, Transport>();
 
   const open = (): Response => {
@@ -28,7 +33,7 @@ export function serveStatelessSse() {
       transport.onclose?.();
     });
     void say("endpoint", `/message?stream=${id}`);
-    serveChannel({ revisions: "stateless", state, codec, transport });
+    serve(transport);
     return new Response(readable.pipeThrough(new TextEncoderStream()), {
       headers: { "content-type": "text/event-stream" },
     });

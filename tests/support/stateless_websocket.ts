@@ -8,6 +8,11 @@ import { SharedState } from "../conformance/upstream/shared_state.ts";
 export function serveStatelessWebSocket() {
   const state = new SharedState();
   const codec = stateCodec();
+  return serveWebSocket((transport) => serveChannel({ revisions: "stateless", state, codec, transport }));
+}
+
+/** @param serve serves one client */
+export function serveWebSocket(serve: (transport: Transport) => void) {
   /** The header Authorization of each socket that was opened. */
   const opened: (string | null)[] = [];
   const open = new Set<WebSocket>();
@@ -16,7 +21,7 @@ export function serveStatelessWebSocket() {
     const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "mcp", idleTimeout: 0 });
     socket.onopen = () => {
       open.add(socket);
-      serveChannel({ revisions: "stateless", state, codec, transport: transportOver(socket) });
+      serve(transportOver(socket));
     };
     socket.addEventListener("close", () => void open.delete(socket));
     return response;

@@ -61,7 +61,8 @@ export class UnlockingUpstream implements AsyncDisposable {
   }
 }
 
-function vault(asks = false): McpServer {
+/** The server of one session. */
+export function vault(asks = false): McpServer {
   const server = new McpServer({ name: "vault", version: "1" });
   const text = (text: string) => ({ content: [{ type: "text" as const, text }] });
   let unlocked: { remove(): void }[] = [];
