@@ -86,7 +86,10 @@ Deno.test("sluice help suggests topics, commands and sections near an unknown on
   assertEquals([code, out], [2, ""]);
   assertStringIncludes(err, 'no topic or command "securty"; did you mean security?');
   assertStringIncludes(err, " contextforge,");
-  assertStringIncludes(err, "sluice help --search securty");
+  const word = await runCli(["help", "UPSTREAM_TIMEOUT"], { cwd });
+  assertEquals(word.code, 2);
+  assertMatch(word.err, /Sections that have it:\nsluice: {3}sluice help errors#upstream_timeout\n/);
+  assertStringIncludes(word.err, "All places: sluice help --search UPSTREAM_TIMEOUT\n");
   const section = await runCli(["help", "security#limit"], { cwd });
   assertEquals(section.code, 2);
   assertStringIncludes(section.err, 'the topic security has no section "limit"; did you mean limits?');

@@ -1,6 +1,6 @@
 // `sluice help`: the manual in a terminal.
 
-import { parsePage, sectionOf } from "../../help/page.ts";
+import { type Page, parsePage, sectionOf } from "../../help/page.ts";
 import { search, wordStart } from "../../help/search.ts";
 import { isTopic, readTopic, type TopicName, TOPICS } from "../../help/topics.ts";
 import { type CommandName, COMMANDS } from "../command_line/commands.ts";
@@ -15,6 +15,8 @@ const FEWEST_COLUMNS = 40;
 
 /** Places of a section that a search shows. */
 const PLACES_SHOWN = 3;
+/** Sections that are named for a word that is no topic. */
+const SECTIONS_SUGGESTED = 5;
 
 /** @returns the exit code: 1 if a search finds nothing. @throws {SluiceError} USAGE_INVALID for an unknown topic or section */
 export async function help({ subject, words, list }: HelpArgs): Promise<number> {
@@ -32,10 +34,13 @@ async function textOf(subject: string, style: TerminalStyle): Promise<string> {
   if (isTopic(topic)) return await topicText(topic, slug, style);
   if (isCommand(subject)) return commandHelp(subject);
   const known = [...TOPICS.map(({ name }) => name), ...Object.keys(COMMANDS)];
+  const found = search(await allPages(), subject.split(/\s+/)).slice(0, SECTIONS_SUGGESTED);
   throw usage([
     `no topic or command "${subject}"${didYouMean(topic, known)}`,
+    ...(found.length === 0 ? [] : ["Sections that have it:"]),
+    ...found.map((section) => `  sluice help ${section.topic}#${section.slug}`),
     ...wrapped(`Topics: ${TOPICS.map(({ name }) => name).join(", ")}`, COLUMNS - "sluice: ".length),
-    `Search all of them: sluice help --search ${quoted(subject)}`,
+    ...(found.length === 0 ? [] : [`All places: sluice help --search ${quoted(subject)}`]),
   ], "help");
 }
 
@@ -48,10 +53,11 @@ async function topicText(topic: TopicName, slug: string | undefined, style: Term
   }
   const section = sectionOf(parsed, slug);
   if (section !== null) return pageText(topic, section, style);
-  const slugs = parsed.headings.map((heading) => heading.slug);
+  const near = didYouMean(slug, parsed.headings.map((heading) => heading.slug));
+  const main = parsed.headings.filter(({ depth }) => depth === 2);
   throw usage([
-    `the topic ${topic} has no section "${slug}"${didYouMean(slug, slugs)}`,
-    ...slugs.map((known) => `  sluice help ${topic}#${known}`),
+    `the topic ${topic} has no section "${slug}"${near}`,
+    ...main.map((heading) => `  sluice help ${topic}#${heading.slug}`),
   ], "help");
 }
 
@@ -66,10 +72,7 @@ function topicList(): string {
 }
 
 async function showFound(words: readonly string[], style: TerminalStyle): Promise<number> {
-  const pages = await Promise.all(
-    TOPICS.map(async ({ name }) => [name, parsePage(await readTopic(name))] as const),
-  );
-  const found = search(pages, words);
+  const found = search(await allPages(), words);
   if (found.length === 0) {
     console.error(`sluice: the manual has no place with ${words.map((word) => `"${word}"`).join(" and ")}`);
     console.error("sluice: Try fewer or shorter words, or see all topics: sluice help --list");
@@ -89,6 +92,10 @@ async function showFound(words: readonly string[], style: TerminalStyle): Promis
   });
   await page(sections.join("\n\n"));
   return 0;
+}
+
+async function allPages(): Promise<(readonly [TopicName, Page])[]> {
+  return await Promise.all(TOPICS.map(async ({ name }) => [name, parsePage(await readTopic(name))] as const));
 }
 
 /** At most `columns` of `text`, with the first of `words` among them. */
