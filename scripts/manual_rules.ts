@@ -8,7 +8,7 @@ import { ERRORS } from "../src/base/errors.ts";
 import { pageText } from "../src/cli/help/page_text.ts";
 import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
 import { SETTINGS } from "../src/config/schema.ts";
-import { type Page, parsePage, plainText } from "../src/help/page.ts";
+import { type Page, plainText } from "../src/help/page.ts";
 import { METRICS } from "../src/telemetry/metric_table.ts";
 
 /** Variables and words of other programs. */
@@ -121,16 +121,18 @@ function isInvocation(words: readonly string[]): boolean {
     .every((word) => word === "--help" || Object.hasOwn(flags, word.slice(2).split("=")[0]!));
 }
 
-/** Links within the repository whose file or heading is not there. @param read the text of a file; null: no such file */
-export function brokenLinks(path: string, page: Page, read: (path: string) => string | null): string[] {
+/** Links within the repository whose file or heading is not there. @param slugsOf the headings of a file; null: no such file */
+export function brokenLinks(
+  path: string,
+  page: Page,
+  slugsOf: (path: string) => readonly string[] | null,
+): string[] {
   return tokensOf(page).filter((token): token is Tokens.Link => token.type === "link").map(({ href }) => href)
     .filter((href) => {
       if (/^\w+:/.test(href)) return false;
       const [file, anchor] = href.split("#") as [string, string | undefined];
-      const target = file === "" ? path : new URL(file, `file:///${path}`).pathname.slice(1);
-      const text = read(target);
-      if (text === null) return true;
-      return anchor !== undefined && !parsePage(text).headings.some(({ slug }) => slug === anchor);
+      const slugs = slugsOf(file === "" ? path : new URL(file, `file:///${path}`).pathname.slice(1));
+      return slugs === null || anchor !== undefined && !slugs.includes(anchor);
     });
 }
 

@@ -41,18 +41,14 @@ export function sectionOf({ blocks, headings }: Page, slug: string): readonly Bl
   return blocks.slice(at, headings.slice(from + 1).find((next) => next.depth <= depth)?.at);
 }
 
-/** The text of inline tokens, without emphasis, links and code marks. */
+/** The text of inline tokens, without emphasis, links, code marks and HTML. */
 export function plainText(tokens: readonly Token[] = []): string {
   return tokens.map((token) => {
-    if (token.type === "br" || isLineBreak(token)) return " ";
+    if (token.type === "br") return " ";
     if (token.type === "html") return "";
     const { tokens, text } = token as Tokens.Text;
     return tokens === undefined ? text : plainText(tokens);
   }).join("").replaceAll(/\s+/g, " ");
-}
-
-export function isLineBreak({ type, raw }: Token): boolean {
-  return type === "html" && /^<br ?\/?>$/.test(raw.trim());
 }
 
 function slugOf(text: string): string {

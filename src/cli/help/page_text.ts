@@ -1,10 +1,10 @@
 // A page of the manual as text for a terminal.
 
 import type { Token, Tokens } from "marked";
-import { type Block, isLineBreak, plainText } from "../../help/page.ts";
+import { type Block, plainText } from "../../help/page.ts";
 import { isTopic } from "../../help/topics.ts";
 import { wrapped } from "../command_line/help_text.ts";
-import { type Cell, tableLines } from "./table_text.ts";
+import { tableLines } from "./table_text.ts";
 
 export interface TerminalStyle {
   /** Columns of the terminal. */
@@ -36,7 +36,7 @@ function blockLines(topic: string, block: Block, style: TerminalStyle): string[]
     }
     case "table": {
       const { header, rows } = block as Tokens.Table;
-      const cells = ({ tokens }: Tokens.TableCell): Cell => cellText(topic, tokens);
+      const cells = ({ tokens }: Tokens.TableCell): string => cellText(topic, tokens);
       return indented(tableLines(header.map(cells), rows.map((row) => row.map(cells)), columns, style.bold));
     }
     default:
@@ -49,8 +49,7 @@ function flowLines(topic: string, block: Block, columns: number, style: Terminal
   switch (block.type) {
     case "paragraph":
     case "text":
-      return inlineText(topic, (block as { tokens?: Token[] }).tokens).split("\n")
-        .flatMap((line) => wrapped(line, columns));
+      return wrapped(inlineText(topic, (block as Tokens.Paragraph).tokens), columns);
     case "code":
       return (block as Tokens.Code).text.split("\n")
         .map((line) => line === "" ? "" : " ".repeat(CODE_INDENT - INDENT) + line);
@@ -82,15 +81,15 @@ function flowLines(topic: string, block: Block, columns: number, style: Terminal
 }
 
 /** A cell that is nothing but code needs no marks around it. */
-function cellText(topic: string, tokens: readonly Token[]): Cell {
+function cellText(topic: string, tokens: readonly Token[]): string {
   const [only, ...more] = tokens;
   return only?.type === "codespan" && more.length === 0 ? unbroken(only.text) : inlineText(topic, tokens);
 }
 
-/** Code keeps its marks, a link says where it leads. Line breaks of the page's author are kept. */
+/** Code keeps its marks, a link says where it leads. */
 function inlineText(topic: string, inline: readonly Token[] = []): string {
   return inline.map((token) => {
-    if (token.type === "br" || isLineBreak(token)) return "\n";
+    if (token.type === "br") return " ";
     if (token.type === "html") return "";
     if (token.type === "codespan") return unbroken(`\`${token.text}\``);
     if (token.type === "link") return linkText(topic, token as Tokens.Link);

@@ -2,19 +2,16 @@
 
 import { wrapped } from "../command_line/help_text.ts";
 
-/** Line breaks are the author's. */
-export type Cell = string;
-
 const GAP = 2;
 /** A narrower column of sentences is hard to read. */
 const NARROWEST_TEXT = 12;
 /** A row of more lines is easier to read as a paragraph. */
 const TALLEST_ROW = 5;
 
-/** Lines of at most `columns`. A word longer than its line is not broken. */
+/** Lines of at most `columns`. A word that is longer than its line is broken. */
 export function tableLines(
-  header: readonly Cell[],
-  rows: readonly (readonly Cell[])[],
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
   columns: number,
   bold: (text: string) => string,
 ): string[] {
@@ -35,13 +32,12 @@ export function tableLines(
  * The width of each column, as browsers lay tables out: each has room for its longest word, and the rest of the room goes to the
  * columns in proportion to what they lack. Null: they do not fit side by side.
  */
-function columnWidths(rows: readonly (readonly Cell[])[], columns: number): number[] | null {
+function columnWidths(rows: readonly (readonly string[])[], columns: number): number[] | null {
   const cells = rows[0]!.map((_, at) => rows.map((row) => row[at] ?? ""));
-  const longest = (column: readonly Cell[], separator: RegExp) =>
-    Math.max(1, ...column.flatMap((cell) => cell.split(separator).map(({ length }) => length)));
-  const wanted = cells.map((column) => longest(column, /\n/));
+  const longest = (texts: readonly string[]) => Math.max(1, ...texts.map(({ length }) => length));
+  const wanted = cells.map(longest);
   const least = cells.map((column, at) =>
-    Math.max(Math.min(wanted[at]!, NARROWEST_TEXT), longest(column, /[ \n]/))
+    Math.max(Math.min(wanted[at]!, NARROWEST_TEXT), longest(column.flatMap((cell) => cell.split(" "))))
   );
   const room = columns - GAP * (cells.length - 1) - sum(least);
   if (room < 0) return null;
@@ -54,10 +50,8 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
 }
 
-function rowLines(row: readonly Cell[], widths: readonly number[]): string[] {
-  const cells = widths.map((width, at) =>
-    (row[at] ?? "").split("\n").flatMap((line) => wrapped(line, width))
-  );
+function rowLines(row: readonly string[], widths: readonly number[]): string[] {
+  const cells = widths.map((width, at) => wrapped(row[at] ?? "", width));
   const height = Math.max(...cells.map(({ length }) => length));
   return Array.from(
     { length: height },
@@ -68,8 +62,8 @@ function rowLines(row: readonly Cell[], widths: readonly number[]): string[] {
 
 /** The first cell of a row, and below it the others with the names of their columns. */
 function records(
-  header: readonly Cell[],
-  rows: readonly (readonly Cell[])[],
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
   columns: number,
   bold: (text: string) => string,
 ): string[] {
@@ -77,11 +71,11 @@ function records(
     const details = others.flatMap((cell, at) => {
       if (cell === "") return [];
       const name = others.length === 1 || header[at + 1] === "" ? "" : `${header[at + 1]}: `;
-      return wrapped(name + cell.replaceAll("\n", " "), columns - GAP).map((line) => " ".repeat(GAP) + line);
+      return wrapped(name + cell, columns - GAP).map((line) => " ".repeat(GAP) + line);
     });
     return [
       ...(index === 0 ? [] : [""]),
-      ...wrapped(first!.replaceAll("\n", " "), columns).map(bold),
+      ...wrapped(first!, columns).map(bold),
       ...details,
     ];
   });
