@@ -147,9 +147,7 @@ export function unfitLines(page: Page): string[] {
 export function wordsPerSentence(page: Page): number {
   const texts = tokensOf(page).filter(({ type }) => type === "paragraph" || type === "text")
     .map((token) => (token as Tokens.Text).tokens).filter((tokens) => tokens !== undefined).map(plainText);
-  const sentences = texts.flatMap((text) => text.split(/(?<=[.!?:;])\s+/)).filter((text) =>
-    text.trim() !== ""
-  );
+  const sentences = texts.flatMap((text) => text.split(/(?<=[.!?])\s+/)).filter((text) => text.trim() !== "");
   const words = sentences.map((sentence) => sentence.trim().split(/\s+/).length);
   return words.length === 0 ? 0 : words.reduce((sum, count) => sum + count, 0) / words.length;
 }
