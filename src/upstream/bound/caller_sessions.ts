@@ -4,6 +4,7 @@
 import type { Caller } from "../../base/sharing/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import { ClientState } from "../client/client_state.ts";
 import { BoundSessions } from "./bound_sessions.ts";
 import { EVERYBODY } from "./tenants.ts";
@@ -28,7 +29,8 @@ export interface CallerKey {
   readonly capabilities: string | undefined;
 }
 
-interface Entry {
+interface Entry extends Linked<Entry> {
+  readonly text: string;
   readonly key: CallerKey;
   readonly caller: Caller | undefined;
   readonly bound: BoundSessions;
@@ -42,8 +44,9 @@ const MAX_SWEEP_MS = 30_000;
 
 export class CallerSessions {
   readonly #options: CallerSessionsOptions;
-  /** The least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  /** The same, the least recently used first. */
+  readonly #byUse = new LinkedList<Entry>();
   #timer: number | undefined;
   #closed = false;
 
@@ -65,10 +68,9 @@ export class CallerSessions {
     call: (bound: BoundSessions) => Promise<T>,
   ): Promise<T> {
     const text = textOf(key);
-    const entry = this.#entries.get(text) ?? this.#make(key, caller);
-    // The newest entry is the last one.
-    this.#entries.delete(text);
-    this.#entries.set(text, entry);
+    const entry = this.#entries.get(text) ?? this.#make(text, key, caller);
+    this.#byUse.remove(entry);
+    this.#byUse.push(entry);
     entry.running++;
     try {
       return await call(entry.bound);
@@ -80,10 +82,10 @@ export class CallerSessions {
 
   /** Ends the sessions to an upstream that was changed, after their calls, or to one that is gone, at once. */
   review(upstreamId: string, isGone: boolean): void {
-    for (const [text, entry] of [...this.#entries]) {
+    for (const entry of [...this.#byUse]) {
       if (entry.key.upstreamId !== upstreamId) continue;
       entry.bound.review(() => isGone);
-      if (isGone) this.#end(text, entry);
+      if (isGone) this.#end(entry);
     }
   }
 
@@ -92,9 +94,7 @@ export class CallerSessions {
    * with it, and their caller is told (WorkerLocalState).
    */
   release(): { readonly key: CallerKey; readonly bound: BoundSessions }[] {
-    const all = [...this.#entries.values()];
-    this.#entries.clear();
-    return all.map(({ key, bound }) => ({ key, bound }));
+    return this.#takeAll().map(({ key, bound }) => ({ key, bound }));
   }
 
   /**
@@ -109,27 +109,24 @@ export class CallerSessions {
   ): void {
     const text = textOf(key);
     if (this.#closed || this.#entries.has(text) || this.#entries.size >= this.#options.perWorker) return;
-    const entry = this.#entry(key, undefined, key.tenant === EVERYBODY ? [] : workerLocalBefore);
-    this.#entries.set(text, entry);
-    adopt(entry.bound);
+    adopt(this.#add(text, key, undefined, key.tenant === EVERYBODY ? [] : workerLocalBefore).bound);
   }
 
   /** Ends all sessions. Resolves when they are closed. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
-    const all = [...this.#entries.values()];
-    this.#entries.clear();
-    await Promise.all(all.map(({ bound }) => bound.end()));
+    await Promise.all(this.#takeAll().map(({ bound }) => bound.end()));
   }
 
-  #make(key: CallerKey, caller: Caller | undefined): Entry {
+  #make(text: string, key: CallerKey, caller: Caller | undefined): Entry {
     if (this.#closed) throw new SluiceError("SHUTTING_DOWN");
     this.#makeRoom(caller);
-    return this.#entry(key, caller);
+    return this.#add(text, key, caller);
   }
 
-  #entry(
+  #add(
+    text: string,
     key: CallerKey,
     caller: Caller | undefined,
     workerLocalBefore: readonly string[] = [],
@@ -142,27 +139,41 @@ export class CallerSessions {
       workerLocalBefore,
     });
     const lastUsedAt = this.#options.clock.now();
-    return { key, caller, bound: new BoundSessions(client), running: 0, lastUsedAt };
+    const bound = new BoundSessions(client);
+    const entry = { text, key, caller, bound, running: 0, lastUsedAt, previous: undefined, next: undefined };
+    this.#entries.set(text, entry);
+    this.#byUse.push(entry);
+    return entry;
+  }
+
+  #remove(entry: Entry): void {
+    if (this.#byUse.remove(entry)) this.#entries.delete(entry.text);
+  }
+
+  #takeAll(): Entry[] {
+    const all = [...this.#byUse];
+    for (const entry of all) this.#remove(entry);
+    return all;
   }
 
   #makeRoom(caller: Caller | undefined): void {
     const { perCaller, perWorker } = this.#options;
-    const all = [...this.#entries];
-    const own = caller === undefined ? [] : all.filter((entry) => entry[1].caller === caller);
+    const all = [...this.#byUse];
+    const own = caller === undefined ? [] : all.filter((entry) => entry.caller === caller);
     if (own.length >= perCaller) {
       this.#endIdle(own, () => new SluiceError("TOO_MANY_SESSIONS", { limit: perCaller }));
     } else if (all.length >= perWorker) this.#endIdle(all, () => new SluiceError("OVERLOADED"));
   }
 
   /** Ends the least recently used of these that has no call. */
-  #endIdle(entries: readonly [string, Entry][], refusal: () => SluiceError): void {
-    const idle = entries.find(([, { running }]) => running === 0);
+  #endIdle(entries: readonly Entry[], refusal: () => SluiceError): void {
+    const idle = entries.find(({ running }) => running === 0);
     if (idle === undefined) throw refusal();
-    this.#end(...idle);
+    this.#end(idle);
   }
 
-  #end(text: string, entry: Entry): void {
-    if (this.#entries.get(text) === entry) this.#entries.delete(text);
+  #end(entry: Entry): void {
+    this.#remove(entry);
     void entry.bound.end();
   }
 
@@ -177,8 +188,8 @@ export class CallerSessions {
   #sweep(): void {
     this.#timer = undefined;
     const before = this.#options.clock.now() - this.#options.idleMs;
-    for (const [text, entry] of [...this.#entries]) {
-      if (entry.running === 0 && entry.lastUsedAt <= before) this.#end(text, entry);
+    for (const entry of [...this.#byUse]) {
+      if (entry.running === 0 && entry.lastUsedAt <= before) this.#end(entry);
     }
     if (this.#entries.size > 0 && !this.#closed) this.#arm();
   }

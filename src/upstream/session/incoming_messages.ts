@@ -1,6 +1,7 @@
 // Routes what an upstream sends on its own: notifications to the client or the catalog, requests to the client and its
 // answers back.
 import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
+import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import { reasonOf } from "../../base/errors.ts";
 import { errorText, isObject, type JsonObject, memberText, resultText } from "../../mcp/json_rpc.ts";
 import { type ClientPeer, NOT_ASKABLE, type RpcAnswer } from "../client/client_peer.ts";
@@ -16,12 +17,15 @@ export interface IncomingMessagesOptions {
   readonly onListChanged?: (method: string) => void;
 }
 
-/** A running call. */
+/** A call on whose stream messages arrive. */
 export interface RunningCall {
   readonly client: ClientPeer | undefined;
   readonly deadline: Deadline;
   readonly signal: CancelSignal | undefined;
 }
+
+/** A call during which messages outside its stream may arrive. */
+export interface AskableCall extends RunningCall, Linked<AskableCall> {}
 
 /** Limit of an upstream's requests that wait for the client, in one session. Further ones are answered by an error at once. */
 const MAX_ASKING = 100;
@@ -40,7 +44,7 @@ export class IncomingMessages {
   /** The upstream's requests that wait for the client, by the JSON text of their id. */
   readonly #asking = new Map<string, Cancellation>();
   /** The calls during which messages outside their streams may arrive, the latest last. */
-  readonly #running = new Set<RunningCall>();
+  readonly #running = new LinkedList<AskableCall>();
   /** `calls`: only messages on a call's stream are received. */
   #receives: "all" | "calls" | "nothing" = "all";
 
@@ -54,12 +58,12 @@ export class IncomingMessages {
   };
 
   /** Adds a call that the upstream may ask about outside of its stream. */
-  enter(call: RunningCall): void {
-    this.#running.add(call);
+  enter(call: AskableCall): void {
+    this.#running.push(call);
   }
 
-  leave(call: RunningCall): void {
-    this.#running.delete(call);
+  leave(call: AskableCall): void {
+    this.#running.remove(call);
   }
 
   /** Receives a message on a call's stream. A call that has been cancelled receives nothing more. */

@@ -240,7 +240,9 @@ export class UpstreamSession implements UpstreamChannel {
     signal?.throwIfAborted();
     const id = this.#nextId++;
     const deadline = deadlineOf(call);
-    const running = this.#isListening ? { client, deadline, signal } : undefined;
+    const running = this.#isListening
+      ? { client, deadline, signal, previous: undefined, next: undefined }
+      : undefined;
     if (running !== undefined) this.#incoming.enter(running);
     this.#running++;
     try {
