@@ -17,7 +17,15 @@ export class SeenAnswer extends Error {
 const MARKS = {
   answer: "; it answered: ",
   stderr: "; the end of its stderr: ",
+  stdout: "; it wrote something else than MCP messages to its stdout: ",
+  messages: "; it sent something else than MCP messages: ",
 };
+
+/** What a process wrote to its stdout, or a server sent, in place of messages; and the end of the stderr, "": nothing. */
+export function seenForeign(words: string, where: "stdout" | "messages", stderr: string): SeenAnswer {
+  const quoted = `"${words}"`;
+  return new SeenAnswer(stderr === "" ? quoted : `${quoted}${MARKS.stderr}${stderr}`, where);
+}
 
 /** The text of a failure for operators: registration, `lastError`, log. */
 export function operatorText(error: unknown): string {

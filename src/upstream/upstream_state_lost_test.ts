@@ -37,6 +37,7 @@ function processes(profile: Partial<UpstreamProfile> = {}) {
           if (id !== undefined) receiver.receive(JSON.stringify({ jsonrpc: "2.0", id, result }));
           return Promise.resolve();
         },
+        withoutSecrets: (text: string) => text,
         close: () => Promise.resolve(),
       });
     },

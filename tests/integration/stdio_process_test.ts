@@ -143,6 +143,47 @@ Deno.test("A process that is silent on its output says on its standard error wha
   ]);
 });
 
+Deno.test("A process that writes something else than messages to its output is told by its first line", async () => {
+  await using stdio = setUp();
+  const answer = { jsonrpc: "2.0", id: 1, result: { capabilities: {} } };
+  const text = JSON.stringify(answer);
+  const notice = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}';
+  const quoted = (line: string) => `its stdout: "${line}"`;
+  const cases: Record<string, { written: string; then?: string; told: string | undefined }> = {
+    "JSON over several lines": { written: `${JSON.stringify(answer, null, 2)}\n`, told: quoted("{") },
+    "a prefix of a log": { written: `\x1b[32m[info]\x1b[0m ${text}\n`, told: quoted(`[info] ${text}`) },
+    "the framing of LSP": {
+      written: `Content-Length: ${text.length}\r\n\r\n${text}`,
+      told: quoted(`Content-Length: ${text.length}`),
+    },
+    "a structured log": {
+      written: '{"level":"info","msg":"up"}\n',
+      told: quoted('{"level":"info","msg":"up"}'),
+    },
+    "a banner with the key": { written: "ready\tKEY=a key\n", told: quoted("ready KEY=***") },
+    "a long line": { written: `${"y".repeat(5_000)}\n`, told: quoted(`${"y".repeat(200)}…`) },
+    "its usage": { written: "Usage: tool FILE\n", then: "exit 2", told: quoted("Usage: tool FILE") },
+    "and its stderr": {
+      written: "Starting…\n",
+      then: "echo no licence >&2; exit 1",
+      told: `${quoted("Starting…")}; the end of its stderr: no licence`,
+    },
+    "a banner, then a message": { written: `Starting…\n${notice}\n`, told: undefined },
+  };
+  await Promise.all(
+    Object.entries(cases).map(async ([name, { written, then = "exec sleep 30", told }]) => {
+      const args = ["-c", `printf %s "$1"; ${then}`, stdio.mark, written];
+      const error = await failure(() =>
+        stdio.open({ command: "/bin/sh", args, env: { KEY: "a key" }, timeoutMs: 2_000 })
+      );
+      const words = operatorText(error);
+      assertEquals(publicPart(words), error.message, name);
+      const end = told === undefined ? "" : `; it wrote something else than MCP messages to ${told}`;
+      assertEquals(words, error.message + end, name);
+    }),
+  );
+});
+
 Deno.test("A command is looked up in the PATH of its registration", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.symlink("/bin/sh", `${folder}/own-sh`);

@@ -39,6 +39,10 @@ export class FakeChannel implements Channel {
     return this.isStuck ? new Promise(() => {}) : Promise.resolve();
   }
 
+  withoutSecrets(text: string): string {
+    return text;
+  }
+
   close(): Promise<void> {
     this.closings++;
     return Promise.resolve();

@@ -90,6 +90,10 @@ export class FakePeer implements Channel {
     this.#receiver.ended("the process ended (exit code 1)");
   }
 
+  withoutSecrets(text: string): string {
+    return text;
+  }
+
   close(): Promise<void> {
     this.isOpen = false;
     return Promise.resolve();

@@ -173,13 +173,13 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     (value) => encodeSseEvent(value, { event: "message" }),
   ),
   "LineReader.push()": text(BODY, of("\n", "\r\n", "x"), (value) => {
-    const lines = new LineReader({ maxBytes: BODY * 2, onLost: () => {} });
+    const lines = new LineReader({ maxBytes: BODY * 2 });
     lines.push(encoder.encode(value));
     lines.end();
   }),
   "LineReader.push() of small pieces": text(HEADER, of("x", "\r", "x\n"), (value) => {
     for (const max of [KIB, BODY]) {
-      const lines = new LineReader({ maxBytes: max, onLost: () => {} });
+      const lines = new LineReader({ maxBytes: max });
       for (const piece of bytesOf(value, 3)) lines.push(piece);
       lines.end();
     }

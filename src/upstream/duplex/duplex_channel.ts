@@ -14,7 +14,9 @@ export interface Channel {
   send(text: string, exchange: ExchangeOptions): Promise<void>;
   /** Closes the channel and its process or socket, within a few seconds. Never throws. */
   close(): Promise<void>;
-  /** What a process wrote to its standard error last, in one line, without secrets; "": nothing. */
+  /** Takes out of a text from the other side what the other side must keep secret. */
+  withoutSecrets(text: string): string;
+  /** What a process wrote to its standard error last, in one line, without secrets; "": nothing. Other channels have none. */
   readonly lastWords?: string;
 }
 

@@ -2,7 +2,8 @@
 import { unlessAborted } from "../../base/cancellation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isError, reasonOf, SluiceError } from "../../base/errors.ts";
-import { SeenAnswer } from "../../base/seen_answer.ts";
+import { printable } from "../transport/printable.ts";
+import { SeenAnswer, seenForeign } from "../../base/seen_answer.ts";
 import { logLevelIn, mayClaim } from "../../mcp/claims.ts";
 import { errorText, isObject, type JsonObject, memberText, piecesOf } from "../../mcp/json_rpc.ts";
 import { META } from "../../mcp/revisions.ts";
@@ -32,6 +33,10 @@ interface Pending extends OpenCall {
   readonly settle: (outcome: Reply | { readonly error: unknown }) => void;
 }
 
+/** Limit of a text that is no message and is kept, and of its part that an error quotes, in characters. */
+const MAX_FOREIGN_KEPT = 4_096;
+const MAX_FOREIGN_QUOTED = 200;
+
 /** Time limit for sending a long-lived request, which has no deadline of its own, ms. */
 const SEND_TIMEOUT_MS = 30_000;
 
@@ -43,6 +48,8 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
   readonly #tokens = new ProgressTokens();
   readonly #idleWatch: IdleWatch;
   #channel: Channel | undefined;
+  /** The beginning of the first text since the last message that is none. */
+  #foreign: Uint8Array | undefined;
   #isEstablished = false;
   #isRetired = false;
   /** The reason why the connection is unusable. */
@@ -156,13 +163,17 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
     try {
       value = JSON.parse(text);
     } catch {
-      return this.#options.onStray("not JSON");
+      return this.#takeForeign(text, "not JSON");
     }
     for (const [piece, own] of piecesOf(value, text)) this.#receive(piece, own);
   }
 
   #receive(value: unknown, text: string): void {
-    if (!isObject(value)) return this.#options.onStray("not a JSON-RPC message");
+    if (!isObject(value)) return this.#takeForeign(text, "not a JSON-RPC message");
+    if (typeof value.method !== "string" && !("result" in value || "error" in value)) {
+      return this.#takeForeign(text, "neither a request nor a response");
+    }
+    this.#foreign = undefined;
     if (typeof value.method === "string") {
       try {
         this.#dispatch(value, text);
@@ -215,13 +226,18 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   #respond(value: JsonObject, text: string): void {
     const pending = this.#pending.get(typeof value.id === "number" ? value.id : NaN);
-    if (!("result" in value || "error" in value)) this.#options.onStray("neither a request nor a response");
     // The response to a cancelled call is late, which is no fault.
-    else if (pending === undefined) this.#options.onStray("a response to no pending request");
+    if (pending === undefined) this.#options.onStray("a response to no pending request");
     else {
       this.#tokens.answered(value.id as number, value, pending.callersToken);
       pending.settle({ value, text, sessionId: null });
     }
+  }
+
+  /** A copy is kept, because a part of a string keeps the whole string in memory. */
+  #takeForeign(text: string, fault: string): void {
+    this.#foreign ??= new TextEncoder().encode(text.slice(0, MAX_FOREIGN_KEPT));
+    this.#options.onStray(fault);
   }
 
   #isHeld(): boolean {
@@ -279,14 +295,19 @@ export class DuplexConnection implements UpstreamConnection, Receiver {
 
   #timeout(deadline: Deadline): SluiceError {
     const error = upstreamTimeout(this.#options.upstream, "answer", deadline);
-    const said = this.#isEstablished ? undefined : this.#said();
+    // The stderr of a process that has started is about anything.
+    const said = this.#said(this.#isEstablished ? "" : undefined);
     return said === undefined ? error : new SluiceError(error.code, error.params, { cause: said });
   }
 
-  /** What a process says of its failure. */
-  #said(): SeenAnswer | undefined {
-    const words = this.#channel?.lastWords ?? "";
-    return words === "" ? undefined : new SeenAnswer(words, "stderr");
+  /** What the other side said in place of messages, and a process on its stderr. */
+  #said(stderr = this.#channel?.lastWords ?? ""): SeenAnswer | undefined {
+    if (this.#foreign === undefined) return stderr === "" ? undefined : new SeenAnswer(stderr, "stderr");
+    const text = new TextDecoder().decode(this.#foreign);
+    const words = printable(this.#channel?.withoutSecrets(text) ?? "");
+    const quoted = words.length > MAX_FOREIGN_QUOTED ? `${words.slice(0, MAX_FOREIGN_QUOTED)}…` : words;
+    const isProcess = this.#channel?.lastWords !== undefined;
+    return seenForeign(quoted, isProcess ? "stdout" : "messages", stderr);
   }
 }
 

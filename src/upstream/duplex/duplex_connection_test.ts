@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { Cancellation } from "../../base/cancellation.ts";
 import { SluiceError } from "../../base/errors.ts";
+import { operatorText } from "../../base/seen_answer.ts";
 import { requestText } from "../../mcp/json_rpc.ts";
 import { FakeChannel } from "../../../tests/support/fake_channel.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
@@ -72,6 +73,25 @@ Deno.test("DuplexConnection takes a batch message by message, each as it was wri
     '{"jsonrpc":"2.0","id":2,"result":{}}',
   ]);
   assertEquals(channel.strays, ["not a JSON-RPC message"]);
+});
+
+Deno.test("DuplexConnection quotes in a time-out what has come in place of messages since the last one", async () => {
+  const { clock, channel, connection, call } = setUp();
+  connection.established();
+  const seenIn = async (answer: Promise<unknown>) => {
+    const error = assertRejects(() => answer, SluiceError);
+    await clock.tick(30_000);
+    return operatorText(await error).split("; ")[1];
+  };
+  const first = call(1);
+  for (const text of ["debug: got 1", "more"]) channel.says(text);
+  assertEquals(await seenIn(first), 'it sent something else than MCP messages: "debug: got 1"');
+  const second = call(2);
+  channel.says({ jsonrpc: "2.0", method: "notifications/tools/list_changed" });
+  assertEquals(await seenIn(second), undefined);
+  const third = call(3);
+  for (const text of ["5", "6"]) channel.says(text);
+  assertEquals(await seenIn(third), 'it sent something else than MCP messages: "5"');
 });
 
 Deno.test("DuplexConnection tells each of many callers with one progress token its own progress, token and all", async () => {
@@ -307,7 +327,7 @@ Deno.test("DuplexConnection fails the one call whose answer is too long, where i
   assertEquals((await answer).code, "UPSTREAM_RESPONSE_TOO_LARGE");
   for (const id of [1, 3]) channel.answers(id);
   await Promise.all(others);
-  assertEquals(channel.strays, ["a message beyond the size limit"]);
+  assertEquals(channel.strays, ["a message beyond the size limit, or the memory of its caller"]);
 });
 
 Deno.test("DuplexConnection.notify() waits no longer than its deadline for a side that takes nothing", async () => {

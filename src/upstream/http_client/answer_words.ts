@@ -1,4 +1,5 @@
 // Describes an HTTP answer that is no MCP message: status, the headers that tell its cause, and its first words.
+import { printable } from "../transport/printable.ts";
 import { SeenAnswer } from "../../base/seen_answer.ts";
 import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import type { Headers } from "../http1/request_head.ts";
@@ -53,9 +54,4 @@ function typeOf(response: AnswerHead): string {
 function firstWords(text: string): string {
   const words = printable(text.replace(/<(script|style)\b[^<]*/gi, " ").replace(/<[^<>]*>/g, " "));
   return words.length > MAX_WORDS ? `${words.slice(0, MAX_WORDS)}…` : words;
-}
-
-/** The words in one line, without characters that a terminal or a page would obey. */
-function printable(text: string): string {
-  return text.toWellFormed().replace(/[\s\p{C}]+/gu, " ").trim();
 }

@@ -6,6 +6,7 @@ import { mergeHeaders } from "../transport/merge_headers.ts";
 import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
 import type { ConnectOptions, ExchangeOptions, HeaderList } from "../transport/transport.ts";
 import { type Channel, type OpenChannel, ownerOf, type Receiver } from "../duplex/duplex_channel.ts";
+import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { kindOf, seenAnswer } from "../http_client/answer_words.ts";
 import { EventReader } from "../http_client/event_reader.ts";
@@ -117,6 +118,11 @@ class SseChannel implements Channel {
       throw new SluiceError("UPSTREAM_SESSION_EXPIRED", { upstream }, { cause });
     }
     throw failedAnswer(response, said, asked);
+  }
+
+  withoutSecrets(text: string): string {
+    const { url, headers } = this.#target;
+    return withoutSecretsOf(url, headers, text);
   }
 
   close(): Promise<void> {

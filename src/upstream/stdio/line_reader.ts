@@ -5,11 +5,18 @@ import { EDGE_CHARS, type Edges } from "../duplex/overlong_response.ts";
 
 export interface LineReaderOptions {
   readonly maxBytes: number;
-  /** A line that was not kept has ended. @param why undefined: it has more bytes than the limit */
-  readonly onLost: (edges: Edges, why?: SluiceError) => void;
   /** Counts the line that is arriving. Default: it is not counted. */
   readonly arrival?: Arrival;
 }
+
+/** A line that has ended and was not kept. */
+export interface LostLine {
+  readonly edges: Edges;
+  /** Undefined: it has more bytes than the limit. */
+  readonly why: SluiceError | undefined;
+}
+
+export type Line = Uint8Array | LostLine;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -33,9 +40,9 @@ export class LineReader {
     this.#arrival = options.arrival ?? new Arrival(undefined);
   }
 
-  /** @returns the lines that have ended, without empty ones; valid until the next chunk */
-  push(chunk: Uint8Array): Uint8Array[] {
-    const lines: Uint8Array[] = [];
+  /** @returns the lines that have ended, in order and without empty ones; valid until the next chunk */
+  push(chunk: Uint8Array): Line[] {
+    const lines: Line[] = [];
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
       this.#finish(chunk.subarray(start, end), lines);
@@ -46,13 +53,13 @@ export class LineReader {
   }
 
   /** Ends the stream. @returns the rest, which counts as a line */
-  end(): Uint8Array[] {
-    const lines: Uint8Array[] = [];
+  end(): Line[] {
+    const lines: Line[] = [];
     this.#finish(new Uint8Array(), lines);
     return lines;
   }
 
-  #finish(rest: Uint8Array, lines: Uint8Array[]): void {
+  #finish(rest: Uint8Array, lines: Line[]): void {
     let line = rest;
     // A line that lies in one chunk needs no copy.
     if (this.#gathered.length > 0 || this.#skipped !== null || rest.length > this.#options.maxBytes) {
@@ -63,10 +70,8 @@ export class LineReader {
     if (this.#skipped !== null) {
       const { start, end, why } = this.#skipped;
       this.#skipped = null;
-      return this.#options.onLost(
-        { start: this.#decoder.decode(start), end: this.#decoder.decode(end) },
-        why,
-      );
+      lines.push({ edges: { start: this.#decoder.decode(start), end: this.#decoder.decode(end) }, why });
+      return;
     }
     if (line.at(-1) === CARRIAGE_RETURN) line = line.subarray(0, -1);
     if (line.length > 0) lines.push(line);

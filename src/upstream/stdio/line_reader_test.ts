@@ -1,18 +1,23 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { EDGE_CHARS, type Edges } from "../duplex/overlong_response.ts";
-import { LineReader } from "./line_reader.ts";
+import { type Line, LineReader } from "./line_reader.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function read(chunks: readonly Uint8Array[], maxBytes = 1_000) {
-  const lines: string[] = [];
-  const tooLong: Edges[] = [];
-  const reader = new LineReader({ maxBytes, onLost: (edges) => void tooLong.push(edges) });
-  const take = (ended: Uint8Array[]) => lines.push(...ended.map((line) => new TextDecoder().decode(line)));
+  /** Both in the order in which they ended. */
+  const order: (string | Edges)[] = [];
+  const reader = new LineReader({ maxBytes });
+  const take = (ended: Line[]) => {
+    for (const line of ended) {
+      order.push(line instanceof Uint8Array ? new TextDecoder().decode(line) : line.edges);
+    }
+  };
   for (const chunk of chunks) take(reader.push(chunk));
   take(reader.end());
-  return { lines, tooLong };
+  const lines = order.filter((line) => typeof line === "string");
+  return { lines, tooLong: order.filter((line) => typeof line !== "string"), order };
 }
 
 Deno.test("LineReader gives the same lines however the bytes are cut", () => {
@@ -29,7 +34,7 @@ Deno.test("LineReader gives the same lines however the bytes are cut", () => {
           chunks.push(whole.subarray(at, at += size));
         }
         // Empty lines are no messages.
-        assertEquals(read(chunks), { lines: texts.filter((text) => text !== ""), tooLong: [] });
+        assertEquals(read(chunks).order, texts.filter((text) => text !== ""));
       },
     ),
   );
@@ -38,12 +43,13 @@ Deno.test("LineReader gives the same lines however the bytes are cut", () => {
 Deno.test("LineReader passes over a line beyond the limit, once, and goes on with the next", () => {
   const long = "x".repeat(11);
   const exact = "y".repeat(10);
-  assertEquals(read([bytes(long), bytes(long), bytes(`\n${exact}\nz`)], 10), {
-    lines: [exact, "z"],
-    tooLong: [{ start: long, end: long + long }],
-  });
+  assertEquals(read([bytes(long), bytes(long), bytes(`\n${exact}\nz`)], 10).order, [
+    { start: long, end: long + long },
+    exact,
+    "z",
+  ]);
   const six = "é".repeat(6);
-  assertEquals(read([bytes(`${six}\na\n`)], 10), { lines: ["a"], tooLong: [{ start: six, end: six }] });
+  assertEquals(read([bytes(`a\n${six}\nb\n`)], 10).order, ["a", { start: six, end: six }, "b"]);
 });
 
 Deno.test("LineReader keeps both ends of a line beyond the limit, however the bytes are cut", () => {

@@ -1,8 +1,9 @@
 // Logs a child process's standard error line by line, up to a rate limit, and keeps its last lines: most programs name the cause of
 // their end there.
 import type { Clock } from "../../base/clock.ts";
+import { printable } from "../transport/printable.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { LineReader } from "./line_reader.ts";
+import { type Line, LineReader } from "./line_reader.ts";
 
 const MAX_LINE_BYTES = 4_096;
 
@@ -29,10 +30,7 @@ export class StderrLog {
   constructor(log: Pick<Log, "info" | "warning">, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
-    this.#lines = new LineReader({
-      maxBytes: MAX_LINE_BYTES,
-      onLost: () => this.#write(`(a line of more than ${MAX_LINE_BYTES} bytes)`),
-    });
+    this.#lines = new LineReader({ maxBytes: MAX_LINE_BYTES });
   }
 
   /** The last lines in one, without characters that a terminal or a page would obey. */
@@ -42,15 +40,18 @@ export class StderrLog {
   }
 
   push(chunk: Uint8Array): void {
-    for (const line of this.#lines.push(chunk)) this.#write(this.#decoder.decode(line));
+    for (const line of this.#lines.push(chunk)) this.#write(line);
   }
 
   end(): void {
-    for (const line of this.#lines.end()) this.#write(this.#decoder.decode(line));
+    for (const line of this.#lines.end()) this.#write(line);
     this.#tellLost();
   }
 
-  #write(line: string): void {
+  #write(given: Line): void {
+    const line = given instanceof Uint8Array
+      ? this.#decoder.decode(given)
+      : `(a line of more than ${MAX_LINE_BYTES} bytes)`;
     const now = this.#clock.now();
     if (now >= this.#windowEndsAt) {
       this.#tellLost();
@@ -73,10 +74,4 @@ export class StderrLog {
     for (const line of late) this.#log.info("upstream stderr", { line });
     this.#lost = 0;
   }
-}
-
-function printable(line: string): string {
-  // deno-lint-ignore no-control-regex
-  const plain = line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
-  return plain.toWellFormed().replace(/[\s\p{C}]+/gu, " ").trim();
 }

@@ -6,7 +6,7 @@ import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Channel, Receiver } from "../duplex/duplex_channel.ts";
-import { LineReader } from "./line_reader.ts";
+import { type Line, LineReader } from "./line_reader.ts";
 import { endGroup, signalGroup } from "./process_group.ts";
 import { StderrLog } from "./stderr_log.ts";
 
@@ -54,7 +54,11 @@ export class StdioChannel implements Channel {
   }
 
   get lastWords(): string {
-    return this.#options.withoutSecrets(this.#stderr.lastWords);
+    return this.withoutSecrets(this.#stderr.lastWords);
+  }
+
+  withoutSecrets(text: string): string {
+    return this.#options.withoutSecrets(text);
   }
 
   async send(text: string): Promise<void> {
@@ -92,7 +96,6 @@ export class StdioChannel implements Channel {
     const { pid, stdout, stderr, status } = this.#child;
     const lines = new LineReader({
       maxBytes: maxLineBytes,
-      onLost: (edges, why) => this.#receiver.lost(edges, why),
       arrival: new Arrival(owner),
     });
     const messages = follow(stdout, {
@@ -114,16 +117,21 @@ export class StdioChannel implements Channel {
   }
 
   /** @returns undefined: all lines were received */
-  #receive(lines: readonly Uint8Array[]): Promise<void> | undefined {
-    if (lines.some(({ length }) => length > LARGE_BYTES)) return this.#receiveInTurns(lines);
-    for (const line of lines) this.#receiver.receive(this.#decoder.decode(line));
+  #receive(lines: readonly Line[]): Promise<void> | undefined {
+    if (lines.some(isLarge)) return this.#receiveInTurns(lines);
+    for (const line of lines) this.#take(line);
   }
 
-  async #receiveInTurns(lines: readonly Uint8Array[]): Promise<void> {
+  async #receiveInTurns(lines: readonly Line[]): Promise<void> {
     for (const line of lines) {
-      if (line.length > LARGE_BYTES) await loopTurns.next(this.#options.owner ?? this);
-      this.#receiver.receive(this.#decoder.decode(line));
+      if (isLarge(line)) await loopTurns.next(this.#options.owner ?? this);
+      this.#take(line);
     }
+  }
+
+  #take(line: Line): void {
+    if (line instanceof Uint8Array) this.#receiver.receive(this.#decoder.decode(line));
+    else this.#receiver.lost(line.edges, line.why);
   }
 
   #tellEnd(how: string, isOrderly: boolean): void {
@@ -141,6 +149,10 @@ export class StdioChannel implements Channel {
     if (hasEnded) await this.ended;
     else this.#receiver.ended(reason);
   }
+}
+
+function isLarge(line: Line): boolean {
+  return line instanceof Uint8Array && line.length > LARGE_BYTES;
 }
 
 interface Sink {

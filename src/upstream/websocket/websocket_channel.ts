@@ -15,6 +15,7 @@ import type { ConnectSocket } from "../http_client/http_client.ts";
 import { inTime } from "../resilience/deadline.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
 import type { HeaderList } from "../transport/transport.ts";
+import { withoutSecretsOf } from "../transport/without_secrets.ts";
 import { type Channel, type OpenChannel, ownerOf, type Receiver } from "../duplex/duplex_channel.ts";
 
 export interface WebSocketTarget {
@@ -51,9 +52,9 @@ export function openWebSocketChannel(target: WebSocketTarget, options: WebSocket
         signal: giveUp,
         holder: exchange.isShared ? undefined : exchange.caller,
       });
-      const headers = mergeHeaders(target.headers, passed);
-      await opened(socket, { upstream, url: target.url, headers }, giveUp);
-      return new WebSocketChannel(socket, { stream, upstream, receiver, owner: ownerOf(exchange) });
+      const asked = { upstream, url: target.url, headers: mergeHeaders(target.headers, passed) };
+      await opened(socket, asked, giveUp);
+      return new WebSocketChannel(socket, { stream, asked, receiver, owner: ownerOf(exchange) });
     };
     return await inTime(deadline, { upstream, phase: "open a WebSocket", signal }, async (giveUp) => {
       try {
@@ -146,7 +147,7 @@ function noHandshake(
 
 interface WebSocketChannelOptions {
   readonly stream: SocketStream;
-  readonly upstream: string;
+  readonly asked: FailedRequest;
   readonly receiver: Receiver;
   /** For whom a message counts while it arrives, and whose turn it has to be before a large one is parsed; undefined: nobody. */
   readonly owner: MemoryOwner | undefined;
@@ -154,7 +155,7 @@ interface WebSocketChannelOptions {
 
 class WebSocketChannel implements Channel {
   readonly #socket: WebSocket;
-  readonly #upstream: string;
+  readonly #asked: FailedRequest;
   readonly #receiver: Receiver;
   readonly #owner: MemoryOwner | undefined;
   readonly #arrival: Arrival;
@@ -163,9 +164,9 @@ class WebSocketChannel implements Channel {
   /** Messages that wait for the turn of the first of them. Meanwhile the socket is not read. */
   readonly #waiting: RawData[] = [];
 
-  constructor(socket: WebSocket, { stream, upstream, receiver, owner }: WebSocketChannelOptions) {
+  constructor(socket: WebSocket, { stream, asked, receiver, owner }: WebSocketChannelOptions) {
     this.#socket = socket;
-    this.#upstream = upstream;
+    this.#asked = asked;
     this.#receiver = receiver;
     this.#owner = owner;
     this.#arrival = new Arrival(owner);
@@ -220,6 +221,10 @@ class WebSocketChannel implements Channel {
     });
   }
 
+  withoutSecrets(text: string): string {
+    return withoutSecretsOf(this.#asked.url, this.#asked.headers, text);
+  }
+
   async close(): Promise<void> {
     if (this.#socket.readyState === WebSocket.CLOSED) return;
     const closed = new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
@@ -230,7 +235,7 @@ class WebSocketChannel implements Channel {
   }
 
   #closed(sent: 0 | 1, cause?: unknown): SluiceError {
-    return new SluiceError("UPSTREAM_CLOSED", { upstream: this.#upstream, sent }, { cause });
+    return new SluiceError("UPSTREAM_CLOSED", { upstream: this.#asked.upstream, sent }, { cause });
   }
 }
 
