@@ -18,6 +18,9 @@ const tags = () => import("./entities/tag_routes.ts");
 const tokens = () => import("./entities/token_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
+const teams = () => import("./people/team_routes.ts");
+const members = () => import("./people/member_routes.ts");
+const roles = () => import("./people/role_routes.ts");
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -127,6 +130,37 @@ export const ROUTES: readonly Route[] = [
   ),
   route("DELETE", "/auth/email/admin/users/{email}", "admin.user_management", on(users, "deleteUser")),
   route("POST", "/auth/email/admin/users/{email}/unlock", "admin.user_management", on(users, "unlockUser")),
+
+  route("GET", "/teams", "teams.read", on(teams, "listTeams")),
+  route("POST", "/teams", "teams.create", on(teams, "createTeam")),
+  route("GET", "/teams/discover", "teams.join", on(teams, "discoverTeams")),
+  route("GET", "/teams/{id}", "teams.read", on(teams, "getTeam")),
+  route("PUT", "/teams/{id}", "teams.update", on(teams, "updateTeam")),
+  route("DELETE", "/teams/{id}", "teams.delete", on(teams, "deleteTeam")),
+  route("POST", "/teams/{id}/join", "teams.join", on(members, "joinTeam")),
+  route("DELETE", "/teams/{id}/leave", "token", on(members, "leaveTeam")),
+  route("GET", "/teams/{id}/members", "teams.read", on(members, "listMembers")),
+  route("POST", "/teams/{id}/members", "teams.manage_members", on(members, "addMember")),
+  route("PUT", "/teams/{id}/members/{email}", "teams.manage_members", on(members, "updateMember")),
+  route("DELETE", "/teams/{id}/members/{email}", "teams.manage_members", on(members, "removeMember")),
+  route("GET", "/teams/{id}/invitations", "teams.manage_members", on(members, "listInvitations")),
+  route("POST", "/teams/{id}/invitations", "teams.manage_members", on(members, "inviteMember")),
+  route("POST", "/teams/invitations/{token}/accept", "token", on(members, "acceptInvitation")),
+  route("DELETE", "/teams/invitations/{invitation}", "teams.manage_members", on(members, "cancelInvitation")),
+
+  route("GET", "/rbac/roles", "admin.user_management", on(roles, "listRoles")),
+  route("POST", "/rbac/roles", "admin.user_management", on(roles, "createRole")),
+  route("GET", "/rbac/roles/{role}", "admin.user_management", on(roles, "getRole")),
+  route("PUT", "/rbac/roles/{role}", "admin.user_management", on(roles, "updateRole")),
+  route("DELETE", "/rbac/roles/{role}", "admin.user_management", on(roles, "deleteRole")),
+  route("GET", "/rbac/users/{email}/roles", "admin.user_management", on(roles, "listUserRoles")),
+  route("POST", "/rbac/users/{email}/roles", "admin.user_management", on(roles, "assignRole")),
+  route("DELETE", "/rbac/users/{email}/roles/{role}", "admin.user_management", on(roles, "revokeRole")),
+  route("POST", "/rbac/permissions/check", "admin.user_management", on(roles, "checkPermission")),
+  route("GET", "/rbac/permissions/user/{email}", "admin.user_management", on(roles, "listUserPermissions")),
+  route("GET", "/rbac/permissions/available", "token", on(roles, "listPermissions")),
+  route("GET", "/rbac/my/roles", "token", on(roles, "listMyRoles")),
+  route("GET", "/rbac/my/permissions", "token", on(roles, "listMyPermissions")),
 
   // ContextForge has a path for a token's owner and one for administrators. Here both are for administrators.
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),

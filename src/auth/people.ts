@@ -4,7 +4,7 @@
 import { SluiceError } from "../base/errors.ts";
 import type { PeopleRows, StandingRow } from "../store/people/person_rows.ts";
 import { BUILT_IN_ROLES, EVERY_PERMISSION, type RoleScope } from "./permission_table.ts";
-import type { Grants, Principal, ScopedGrant } from "./principal.ts";
+import { type Grants, operatorOf, type Principal, type ScopedGrant } from "./principal.ts";
 
 export interface PeopleOptions {
   /** This user is always an administrator (PLATFORM_ADMIN_EMAIL). */
@@ -74,6 +74,13 @@ export class People {
     const { everywhere, onServers, standing } = rights;
     const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, standing };
     return { ...verified, subject: email, email, isAdmin, teams, grants };
+  }
+
+  /** The user as a caller whose token narrows nothing; null: there is no such user, or the user is not active. */
+  callerOf(email: string): Principal | null {
+    const person = this.#byEmail.get(email);
+    if (person?.row.isActive !== true) return null;
+    return this.resolve({ ...operatorOf(email), isAdmin: false, isLogin: true, issuedAt: Infinity });
   }
 
   /** Has the caller's record changed since it was resolved, or has the caller a record now? The operator has no token, and no record. */

@@ -127,6 +127,23 @@ export function requireOperator({ isAdmin }: Principal, what: string): void {
   if (!isAdmin) throw new SluiceError("FORBIDDEN", { reason: `${what} needs an administrator` });
 }
 
+/** Is the principal, as far as its token goes, a member of the team? */
+export function isMember({ grants }: Principal, teamId: string): boolean {
+  return grants?.inTeams.some(({ ids }) => ids.includes(teamId)) === true;
+}
+
+/** Would the principal pass the check of `permission`? @param teamId only in this team; undefined: anywhere */
+export function holds(principal: Principal, permission: Permission, teamId?: string): boolean {
+  if (!includesPermission(principal, permission)) return false;
+  const { isAdmin, grants } = principal;
+  if (isAdmin || grants === null) return isAdmin || !needsAdministrator(permission);
+  if (has(grants.everywhere, permission)) return true;
+  if (isGlobal(permission)) return false;
+  return teamId === undefined
+    ? grantsAny(grants.inTeams, permission)
+    : grantsFor(grants.inTeams, teamId, permission);
+}
+
 /** Checks for a request that is about the caller itself. @throws {SluiceError} UNAUTHENTICATED, FORBIDDEN */
 export function requireToken({ kind, serverId }: Principal): void {
   if (kind === "anonymous") {

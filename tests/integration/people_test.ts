@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
+import { FastUpstream } from "../support/fast_upstream.ts";
 import { inSession, openSession, post } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 import { createRegistry } from "../../src/store/registry/registry.ts";
@@ -90,6 +91,60 @@ gatewayTest(
         !log.includes(secret),
         secret,
       );
+    }
+  },
+);
+
+gatewayTest(
+  "A team's tools are there for its members alone, and a role counts for the next request",
+  async (start) => {
+    const upstream = FastUpstream.start();
+    try {
+      await using gateway = await start({ FAILED_LOGIN_MIN_RESPONSE_MS: "0" });
+      const tokens: Record<string, string> = {};
+      for (const name of ["ann", "bob"]) {
+        const email = `${name}@x.org`;
+        await gateway.api("POST", USERS, { email, password: PASSWORD });
+        tokens[name] =
+          (await gateway.api("POST", "/auth/login", { email, password: PASSWORD }, null)).body.access_token;
+      }
+      const { body: team } = await gateway.api("POST", "/teams", { name: "Travel" });
+      const registered = { name: "time", url: upstream.url, visibility: "team" };
+      assertEquals(
+        (await gateway.api("POST", "/gateways", { ...registered, team_id: team.id }, tokens.ann)).status,
+        403,
+      );
+      await gateway.api("POST", `/teams/${team.id}/members`, { email: "ann@x.org", role: "owner" });
+      const { status, body } = await gateway.api(
+        "POST",
+        "/gateways",
+        { ...registered, team_id: team.id },
+        tokens.ann,
+      );
+      assertEquals([status, body.ownerEmail], [200, "ann@x.org"]);
+      const tools = async (name: string) => {
+        const { body } = await gateway.rpc("tools/list", {}, tokens[name]);
+        return body.result.tools.length;
+      };
+      const call = async (name: string) => {
+        const params = { name: "time-echo", arguments: { message: "hi" } };
+        return (await gateway.rpc("tools/call", params, tokens[name])).body.error?.data.code ?? "called";
+      };
+      assertEquals([await tools("ann") > 0, await tools("bob"), await call("ann"), await call("bob")], [
+        ...[true, 0, "called", "TOOL_NOT_FOUND"],
+      ]);
+      const change = async (name: string) =>
+        (await gateway.api("PUT", `/gateways/${body.id}`, { description: name }, tokens[name])).status;
+      assertEquals([await change("ann"), await change("bob")], [200, 404]);
+      await gateway.api("POST", `/teams/${team.id}/members`, { email: "bob@x.org" });
+      assertEquals([await call("bob"), await change("bob")], ["called", 403]);
+      const role = { role_id: "developer", scope: "team", scope_id: team.id };
+      await gateway.api("POST", "/rbac/users/bob@x.org/roles", role);
+      assertEquals(await change("bob"), 200);
+      await gateway.api("DELETE", `/teams/${team.id}/members/bob@x.org`);
+      assertEquals([await call("bob"), await change("bob")], ["TOOL_NOT_FOUND", 404]);
+    } finally {
+      await upstream.close();
     }
   },
 );

@@ -1,4 +1,5 @@
 // The admin API on a real SQLite store, with upstreams that a test makes up.
+import { NOBODY, People } from "../../src/auth/people.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import { LoginTokens } from "../../src/auth/logins/login_tokens.ts";
 import { Logins } from "../../src/auth/logins/logins.ts";
@@ -101,6 +102,11 @@ async function harness(store: Registry): Promise<AdminHarness> {
   const discovered: DiscoverTarget[] = [];
   const deniedHosts = new Set<string>();
   let changes = 0;
+  const people = { now: NOBODY };
+  const readPeople = async () => {
+    const rows = await store.people.read();
+    people.now = new People(rows, { platformAdminEmail: ADMIN.email, requireUser: false });
+  };
   const depsFor = async (secret: string): Promise<AdminDeps> => {
     const deps = await unsyncedDeps(secret);
     const sync = new CatalogSync({
@@ -128,12 +134,16 @@ async function harness(store: Registry): Promise<AdminHarness> {
       return found instanceof SluiceError ? Promise.reject(found) : Promise.resolve(found);
     },
     variable: (name) => name === "ALLOWED" ? "from-the-environment" : undefined,
-    catalogChanged: () => Promise.resolve(void changes++),
+    catalogChanged: async () => {
+      changes++;
+      await readPeople();
+    },
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
     ...accountParts(store),
+    people: () => people.now,
     toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
     version: () => VERSION,
@@ -205,5 +215,6 @@ function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins"
     limits: { perMinute: 1_000, failures: 5, longestLockMs: 3_600_000, failureMs: 0 },
     count: () => {},
   });
-  return { logins, passwords, accounts: { minPasswordChars: 12 } };
+  const accounts = { minPasswordChars: 12, maxTeams: 3, maxMembers: 4, invitationMs: 60_000 };
+  return { logins, passwords, accounts };
 }

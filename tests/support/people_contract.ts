@@ -140,19 +140,24 @@ export function peopleContract(registryTest: RegistryTest): void {
       );
       const added = await Promise.allSettled(
         [bob, cid, dan].map((id, i) =>
-          (i === 1 ? other : registry).people.teams.addMember(ours.id, id, "member", 2)
+          (i === 1 ? other : registry).people.teams.addMember(ours.id, id, "member", { members: 2, teams: 9 })
         ),
       );
       assertEquals(added.filter(({ status }) => status === "fulfilled").length, 1);
       const [{ email }] = (await teams.members(ours.id)).filter(({ role }) => role === "member");
       const second = (await users.get(email))!.id;
       await refused(
-        () => teams.addMember(ours.id, second, "member", 9),
+        () => teams.addMember(ours.id, second, "member", { members: 9, teams: 9 }),
         "CONFLICT",
         "member of the team already",
       );
       await refused(() => teams.removeMember(ours.id, ann), "CONFLICT", "no owner");
       await refused(() => teams.changeMember(ours.id, ann, "member"), "CONFLICT", "no owner");
+      await refused(
+        () => teams.addMember(ours.id, second, "member", { members: 9, teams: 1 }),
+        "CONFLICT",
+        "MAX_TEAMS_PER_USER",
+      );
       await teams.changeMember(ours.id, second, "owner");
       const left = await Promise.allSettled([
         teams.removeMember(ours.id, ann),
@@ -179,10 +184,10 @@ export function peopleContract(registryTest: RegistryTest): void {
       "1 open invitations",
     );
     for (const [hash, user] of [["old", bob], ["new", ann], ["nothing", bob]] as const) {
-      await refused(() => teams.accept(hash, user, () => 9), "NOT_FOUND");
+      await refused(() => teams.accept(hash, user, () => ({ members: 9, teams: 9 })), "NOT_FOUND");
     }
-    assertEquals((await teams.accept("new", bob, () => 9)).role, "member");
-    await refused(() => teams.accept("new", bob, () => 9), "NOT_FOUND");
+    assertEquals((await teams.accept("new", bob, () => ({ members: 9, teams: 9 }))).role, "member");
+    await refused(() => teams.accept("new", bob, () => ({ members: 9, teams: 9 })), "NOT_FOUND");
     await teams.invite({ ...invitation, email: "cid@x", tokenHash: "late" }, -1, 9);
     assertEquals(await teams.invitations(ours.id), []);
   });

@@ -12,9 +12,17 @@ import {
 } from "../rest/schemas.ts";
 import {
   loginBody,
+  memberAdd,
+  memberUpdate,
   oldPasswordChange,
   passwordChange,
+  permissionCheck,
+  roleAssign,
+  roleCreate,
+  roleUpdate,
   setup,
+  teamCreate,
+  teamUpdate,
   userCreate,
   userUpdate,
 } from "../rest/people_schemas.ts";
@@ -23,6 +31,18 @@ import { message, response } from "./endpoint_operations.ts";
 import { prompt, resource, switchedPrompt, switchedResource, switchedTool, tool } from "./entry_answers.ts";
 import { gateway, importReport, refreshed, switchedGateway } from "./gateway_answers.ts";
 import { revokedToken, server, version } from "./server_answers.ts";
+import {
+  assignment,
+  finished,
+  foundTeam,
+  invitation,
+  member,
+  permissionAnswer,
+  permissionTable,
+  role,
+  team,
+  teamList,
+} from "./people/team_answers.ts";
 import { done, loggedIn, loggedOut, user } from "./people/user_answers.ts";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -53,6 +73,16 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   LoggedIn: loggedIn,
   LoggedOut: loggedOut,
   Done: done,
+  Team: team,
+  TeamList: teamList,
+  FoundTeam: foundTeam,
+  Member: member,
+  Invitation: invitation,
+  Role: role,
+  RoleAssignment: assignment,
+  PermissionAnswer: permissionAnswer,
+  PermissionTable: permissionTable,
+  Finished: finished,
 };
 
 const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
@@ -71,6 +101,14 @@ const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
   Setup: setup,
   UserCreate: userCreate,
   UserUpdate: userUpdate,
+  TeamCreate: teamCreate,
+  TeamUpdate: teamUpdate,
+  MemberAdd: memberAdd,
+  MemberUpdate: memberUpdate,
+  RoleCreate: roleCreate,
+  RoleUpdate: roleUpdate,
+  RoleAssign: roleAssign,
+  PermissionCheck: permissionCheck,
 };
 
 export const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });

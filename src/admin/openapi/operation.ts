@@ -15,6 +15,8 @@ export const TAGS = {
   Import: "Registers the servers of an MCP client's configuration file.",
   Logins: "Logins with email and password.",
   Users: "The records of users.",
+  Teams: "Teams, their members, and invitations to them.",
+  Roles: "Roles, and who has them.",
   Tokens: "Revokes tokens. The gateway stores no tokens.",
   Operation: "Health, metrics and the session pool.",
   MCP: "The endpoints of MCP clients. JSON-RPC 2.0, as the MCP specification defines it.",

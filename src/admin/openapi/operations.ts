@@ -4,6 +4,8 @@ import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
+import { roleOperations } from "./people/role_operations.ts";
+import { teamOperations } from "./people/team_operations.ts";
 import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
@@ -12,6 +14,8 @@ export const OPERATIONS = {
   ...serverOperations,
   ...gatewayStateOperations,
   ...userOperations,
+  ...teamOperations,
+  ...roleOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

@@ -7,6 +7,7 @@ import { validated } from "../rest/faults.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { newPasswordHash, thisSecond } from "./new_password.ts";
 import { userCreate, usersQuery, userUpdate } from "../rest/people_schemas.ts";
+import { namedUser } from "./people_lookup.ts";
 import { userRead } from "./user_shapes.ts";
 
 const CREATE: KnownFields = { schema: userCreate };
@@ -42,13 +43,13 @@ export async function createUser(call: Call): Promise<AdminResponse> {
 }
 
 export async function getUser(call: Call): Promise<AdminResponse> {
-  return ok(userRead(await namedUser(call), call.deps.now()));
+  return ok(userRead(await namedUser(call, call.params.email), call.deps.now()));
 }
 
 /** Only the fields of the body change. A new password, and deactivation, end the tokens of earlier logins. */
 export async function updateUser(call: Call): Promise<AdminResponse> {
   const { deps } = call;
-  const { email } = await namedUser(call);
+  const { email } = await namedUser(call, call.params.email);
   const given = validated(userUpdate, readFields(call, await call.body(), ["body"], UPDATE), ["body"]);
   const { password } = given;
   const hasPassword = password !== undefined && password !== null;
@@ -73,7 +74,7 @@ export async function updateUser(call: Call): Promise<AdminResponse> {
 
 export async function deleteUser(call: Call): Promise<AdminResponse> {
   const { deps, principal } = call;
-  const { email } = await namedUser(call);
+  const { email } = await namedUser(call, call.params.email);
   if (email === principal.email) {
     throw new SluiceError("CONFLICT", { reason: "You cannot delete your own account" });
   }
@@ -86,15 +87,9 @@ export async function deleteUser(call: Call): Promise<AdminResponse> {
 }
 
 export async function unlockUser(call: Call): Promise<AdminResponse> {
-  const { email } = await namedUser(call);
+  const { email } = await namedUser(call, call.params.email);
   await call.deps.store.people.users.noteLogin(email, { failedAttempts: 0, lockedUntil: null });
   return ok({ success: true, message: `User ${email} unlocked` });
-}
-
-async function namedUser({ deps, params: { email } }: Call) {
-  const row = await deps.store.people.users.get(email);
-  if (row === null) throw new SluiceError("NOT_FOUND", { what: `User ${email}` });
-  return row;
 }
 
 /** @throws {SluiceError} CONFLICT if there are users, and none of them is an active administrator */

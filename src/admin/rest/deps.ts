@@ -3,6 +3,7 @@
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Logins } from "../../auth/logins/logins.ts";
+import type { People } from "../../auth/people.ts";
 import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
@@ -30,6 +31,12 @@ export interface DiscoverTarget {
 export interface AccountRules {
   /** PASSWORD_MIN_LENGTH_USER */
   readonly minPasswordChars: number;
+  /** MAX_TEAMS_PER_USER */
+  readonly maxTeams: number;
+  /** MAX_MEMBERS_PER_TEAM, for teams without a limit of their own. */
+  readonly maxMembers: number;
+  /** INVITATION_EXPIRY_DAYS */
+  readonly invitationMs: number;
 }
 
 export interface AdminDeps {
@@ -66,6 +73,8 @@ export interface AdminDeps {
   readonly logins: Logins;
   readonly passwords: PasswordHashes;
   readonly accounts: AccountRules;
+  /** Users, teams and roles as this worker knows them. */
+  people(): People;
   readonly toolNames: ToolNameRules;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics without secrets. */

@@ -77,3 +77,85 @@ export const usersQuery = z.object({
     "Whether the answer is an object with the cursor of the next part.",
   ),
 });
+
+const teamName = z.string().trim().min(1).max(255).refine(
+  (text) => !CONTROL.test(text),
+  "must not contain control characters",
+);
+const teamRole = z.enum(["owner", "member"]);
+
+const TEAM = {
+  name: field(teamName, "The name of the team, which no other team has.", "Travel"),
+  description: field(z.string().max(1_000).nullable().optional(), "The description of the team."),
+  visibility: field(
+    z.enum(["private", "public"]).optional(),
+    "Whether everybody with a user record can find the team, and join it.",
+    "private",
+  ),
+  max_members: field(
+    z.int().min(1).max(100_000).nullable().optional(),
+    "The limit of members; null for that of `MAX_MEMBERS_PER_TEAM`.",
+  ),
+};
+
+export const teamCreate = z.object(TEAM).describe("A new team.");
+export const teamUpdate = z.object(TEAM).partial().describe("Changes of a team.");
+
+export const memberAdd = z.object({
+  email: EMAIL,
+  role: field(teamRole.default("member"), "Owners manage the team.", "member"),
+}).describe("A user to add or invite.");
+
+export const memberUpdate = z.object({ role: field(teamRole, "Owners manage the team.", "owner") })
+  .describe("Another role of a member.");
+
+export const teamsQuery = z.object({
+  limit: field(z.coerce.number().int().min(1).max(10_000).default(1_000), "The number of teams."),
+  skip: field(z.coerce.number().int().min(0).default(0), "The number of teams to leave out at the start."),
+});
+
+const scope = z.enum(["global", "team", "server"]);
+const permission = z.string().regex(
+  /^(\*|[a-z0-9_]+([.:][a-z0-9_]+)+)$/,
+  "must be a permission such as tools.read, or *",
+);
+
+const ROLE = {
+  name: field(teamName, "The name of the role, which no other role has.", "auditor"),
+  description: field(z.string().max(1_000).nullable().optional(), "The description of the role."),
+  permissions: field(
+    z.array(permission).max(200),
+    "The permissions that the role grants; `*` for all of them.",
+    ["tools.read"],
+  ),
+};
+
+export const roleCreate = z.object({
+  ...ROLE,
+  scope: field(scope, "The scope that the role is made for. It can be assigned in any scope.", "team"),
+}).describe("A new role.");
+export const roleUpdate = z.object(ROLE).partial().describe("Changes of a role.");
+
+export const roleAssign = z.object({
+  role_id: field(z.string().min(1).max(255), "The id or name of the role.", "developer"),
+  scope: field(scope, "Where the role counts.", "team"),
+  scope_id: field(z.string().max(255).nullable().optional(), "The id of the team or virtual server."),
+}).describe("A role for a user.");
+
+export const revokeQuery = z.object({
+  scope: field(scope.default("global"), "Where the role counts."),
+  scope_id: field(z.string().max(255).default(""), "The id of the team or virtual server."),
+});
+
+export const permissionCheck = z.object({
+  user_email: EMAIL,
+  permission: field(permission, "The permission.", "tools.execute"),
+  team_id: field(z.string().max(255).nullable().optional(), "The team in which the permission is asked for."),
+}).describe("A question about a user.");
+
+export const teamQuery = z.object({
+  team_id: field(
+    z.string().max(255).optional(),
+    "Only permissions in this team. Without it: permissions anywhere.",
+  ),
+});

@@ -69,4 +69,31 @@ export const ACCOUNT_SETTINGS = [
     doc:
       "How long the one-time token for the first administrator is valid. The start prints it if there are no users.",
   }),
+  setting({
+    name: "MAX_TEAMS_PER_USER",
+    kind: int({ min: 1, max: 1_000 }),
+    default: "50",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Shared teams that one user can be in.",
+  }),
+  setting({
+    name: "MAX_MEMBERS_PER_TEAM",
+    kind: int({ min: 1, max: 100_000 }),
+    default: "100",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "Members of a team, and open invitations to it, unless the team has a limit of its own.",
+  }),
+  setting({
+    name: "INVITATION_EXPIRY_DAYS",
+    kind: int({ min: 1, max: 365, hint: "days" }),
+    default: "7",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "How many days an invitation to a team is valid.",
+  }),
 ] as const;

@@ -163,11 +163,11 @@ const OTHERS: readonly ForeignRow[] = [
     "both forms of each path are served",
   ],
   [
-    "AUTO_CREATE_PERSONAL_TEAMS PERSONAL_TEAM_PREFIX MAX_TEAMS_PER_USER MAX_MEMBERS_PER_TEAM MAX_TEAM_MEMBER_SEEDS " +
-    "INVITATION_EXPIRY_DAYS REQUIRE_EMAIL_VERIFICATION_FOR_INVITES ALLOW_TEAM_CREATION ALLOW_TEAM_JOIN_REQUESTS " +
+    "AUTO_CREATE_PERSONAL_TEAMS PERSONAL_TEAM_PREFIX MAX_TEAM_MEMBER_SEEDS " +
+    "REQUIRE_EMAIL_VERIFICATION_FOR_INVITES ALLOW_TEAM_CREATION ALLOW_TEAM_JOIN_REQUESTS " +
     "ALLOW_TEAM_INVITATIONS",
     "governs teams",
-    "a team is the id that tokens and entities name",
+    "every user has a personal team; a public team is joined at once, and invitations are sent by whoever makes them",
   ],
   [
     "EXPERIMENTAL_RUST_MCP_* MCP_RUST_* RUST_MCP_* AA_RUST_* ENABLE_RUST_MCP_RMCP_BUILD",

@@ -11,6 +11,14 @@ export type NewTeam = Pick<TeamRow, "name" | "description" | "visibility" | "max
 export type TeamChanges = Partial<Pick<TeamRow, "name" | "description" | "visibility" | "maxMembers">>;
 export type NewInvitation = Omit<InvitationRow, "id" | "invitedAt" | "expiresAt">;
 
+/** Limits of a membership. */
+export interface MemberLimits {
+  /** Members of the team. */
+  readonly members: number;
+  /** Shared teams of the user (MAX_TEAMS_PER_USER). */
+  readonly teams: number;
+}
+
 /** A member of a team, with the user's address and name. */
 export interface ShownMember extends MemberRow {
   readonly email: string;
@@ -23,7 +31,6 @@ export class Teams {
   /**
    * Creates a team with its first owner.
    * @param owner null: an administrator without a user record creates the team, which has no member yet
-   * @param maxPerUser limit of the shared teams that one user can own
    * @throws {SluiceError} CONFLICT if a team has the name, or if the owner has too many
    */
   async insert(
@@ -42,11 +49,7 @@ export class Teams {
     await this.#write(
       `A team named "${given.name}" exists already (names are compared as "${row.slug}")`,
       async (tx) => {
-        if (owner !== null && await countOwned(tx, owner.id) >= owner.maxTeams) {
-          throw new SluiceError("CONFLICT", {
-            reason: `You own ${owner.maxTeams} teams, the limit of MAX_TEAMS_PER_USER`,
-          });
-        }
+        if (owner !== null) await requireFewerTeams(tx, owner.id, owner.maxTeams);
         for (const statement of TEAMS.inserts([row])) await tx.run(statement);
         if (owner === null) return;
         const member: MemberRow = { teamId: row.id, userId: owner.id, role: "owner", joinedAt: time };
@@ -123,22 +126,23 @@ export class Teams {
     return new Map(rows.map(({ team_id, amount }) => [team_id, Number(amount)]));
   }
 
-  /** @param limit of the team's members. @throws {SluiceError} CONFLICT if the user is a member, or the team is full */
-  async addMember(teamId: string, userId: string, role: TeamRole, limit: number): Promise<void> {
-    await this.#write(
+  /** @throws {SluiceError} CONFLICT if the user is a member already, or a limit is reached */
+  async addMember(teamId: string, userId: string, role: TeamRole, limits: MemberLimits): Promise<MemberRow> {
+    return await this.#write(
       "The user is a member of the team already",
-      (tx) => this.#add(tx, teamId, userId, role, limit),
+      (tx) => this.#add(tx, teamId, userId, role, limits),
     );
   }
 
   /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would have no owner */
-  async changeMember(teamId: string, userId: string, role: TeamRole): Promise<void> {
-    await this.#write("", async (tx) => {
-      const { changes } = await tx.run(
-        sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId}`,
+  async changeMember(teamId: string, userId: string, role: TeamRole): Promise<MemberRow> {
+    return await this.#write("", async (tx) => {
+      const records = await tx.query<Record<string, unknown>>(
+        sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId} RETURNING *`,
       );
-      if (changes === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
+      if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: "Member" });
       await requireOwner(tx, teamId);
+      return MEMBERS.decode(records[0]);
     });
   }
 
@@ -179,10 +183,14 @@ export class Teams {
         ...given,
         id: newId(),
         invitedAt: this.now().toISOString(),
-        expiresAt: this.now().getTime() + ttlMs,
+        expiresAt: 0,
       };
       for (const statement of INVITATIONS.inserts([row])) await tx.run(statement);
-      return row;
+      // By the database's clock, which also decides whether the invitation has expired.
+      const [record] = await tx.query<Record<string, unknown>>(
+        sql`UPDATE team_invitations SET expires_at = ${now} + ${ttlMs} WHERE id = ${row.id} RETURNING *`,
+      );
+      return INVITATIONS.decode(record);
     });
   }
 
@@ -210,13 +218,12 @@ export class Teams {
 
   /**
    * Uses an invitation up, and makes its user a member.
-   * @param limitOf the limit of the team's members
    * @throws {SluiceError} NOT_FOUND if no such invitation is open for the user, CONFLICT
    */
   async accept(
     tokenHash: string,
     user: { readonly id: string; readonly email: string },
-    limitOf: (team: TeamRow) => number,
+    limitsOf: (team: TeamRow) => MemberLimits,
   ): Promise<MemberRow> {
     return await this.#write("You are a member of the team already", async (tx) => {
       const records = await tx.query<Record<string, unknown>>(
@@ -226,7 +233,7 @@ export class Teams {
       if (records.length === 0) throw new SluiceError("NOT_FOUND", { what: "Invitation" });
       const { teamId, role } = INVITATIONS.decode(records[0]);
       const [team] = await tx.query<Record<string, unknown>>(sql`SELECT * FROM teams WHERE id = ${teamId}`);
-      return await this.#add(tx, teamId, user.id, role, limitOf(TEAMS.decode(team)));
+      return await this.#add(tx, teamId, user.id, role, limitsOf(TEAMS.decode(team)));
     });
   }
 
@@ -235,14 +242,15 @@ export class Teams {
     teamId: string,
     userId: string,
     role: TeamRole,
-    limit: number,
+    limits: MemberLimits,
   ): Promise<MemberRow> {
     const [{ amount }] = await tx.query<{ amount: number }>(
       sql`SELECT COUNT(*) AS amount FROM team_members WHERE team_id = ${teamId}`,
     );
-    if (Number(amount) >= limit) {
-      throw new SluiceError("CONFLICT", { reason: `The team has ${limit} members, its limit` });
+    if (Number(amount) >= limits.members) {
+      throw new SluiceError("CONFLICT", { reason: `The team has ${limits.members} members, its limit` });
     }
+    await requireFewerTeams(tx, userId, limits.teams);
     const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString() };
     for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
     return row;
@@ -262,12 +270,15 @@ export class Teams {
   }
 }
 
-async function countOwned(tx: Database, userId: string): Promise<number> {
+async function requireFewerTeams(tx: Database, userId: string, limit: number): Promise<void> {
   const [{ amount }] = await tx.query<{ amount: number }>(
     sql`SELECT COUNT(*) AS amount FROM team_members JOIN teams ON teams.id = team_members.team_id
-        WHERE team_members.user_id = ${userId} AND team_members.role = 'owner' AND teams.is_personal = 0`,
+        WHERE team_members.user_id = ${userId} AND teams.is_personal = 0`,
   );
-  return Number(amount);
+  if (Number(amount) < limit) return;
+  throw new SluiceError("CONFLICT", {
+    reason: `The user is in ${limit} teams, the limit of MAX_TEAMS_PER_USER`,
+  });
 }
 
 async function requireOwner(tx: Database, teamId: string): Promise<void> {

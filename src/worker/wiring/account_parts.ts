@@ -24,6 +24,7 @@ export interface AccountDeps {
 const HASHES = { maxAtOnce: 2, maxWaiting: 64 };
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 export function accountParts(
   config: Config,
@@ -53,5 +54,14 @@ export function accountParts(
     },
     count: (outcome) => count(outcome),
   });
-  return { logins, passwords, accounts: { minPasswordChars: config.passwordMinLengthUser } };
+  return {
+    logins,
+    passwords,
+    accounts: {
+      minPasswordChars: config.passwordMinLengthUser,
+      maxTeams: config.maxTeamsPerUser,
+      maxMembers: config.maxMembersPerTeam,
+      invitationMs: config.invitationExpiryDays * DAY_MS,
+    },
+  };
 }

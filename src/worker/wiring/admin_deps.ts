@@ -30,7 +30,7 @@ export interface AdminParts {
   readonly catalogChanged: () => Promise<void>;
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
-  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts">;
+  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "people">;
   readonly startedAt: Date;
 }
 

@@ -130,7 +130,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
     processes: () => link.askAll({ type: "processes" }),
-    accounts: accountParts(config, { secrets, registry, records: deps.records, clock, metrics }),
+    accounts: {
+      ...accountParts(config, { secrets, registry, records: deps.records, clock, metrics }),
+      people: () => catalog.now.people,
+    },
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);
