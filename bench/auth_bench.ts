@@ -1,24 +1,18 @@
 // A token that was seen before against one that must be verified; a sealed session id likewise.
 import { NOBODY } from "../src/auth/people.ts";
 import { Authenticator } from "../src/auth/authenticate.ts";
-import { JwtVerifier } from "../src/auth/jwt.ts";
+import { JwtVerifier, ownIssuer } from "../src/auth/jwt.ts";
+import { keysOfSecret, signToken } from "../src/auth/keys/own_keys.ts";
 import { systemClock } from "../src/base/clock.ts";
-import { mintToken } from "../src/cli/command_line/mint_token.ts";
 import { SessionIds } from "../src/downstream/session/session_id.ts";
 
 const secret = crypto.randomUUID() + crypto.randomUUID();
 const exp = Math.floor(Date.now() / 1000) + 3600;
 const claims = { sub: "bench@example.com", iss: "mcpgateway", aud: "mcpgateway-api", exp, jti: "1" };
-const token = await mintToken(claims, secret, "HS256");
-const verifier = new JwtVerifier({
-  secret,
-  algorithm: "HS256",
-  issuer: "mcpgateway",
-  audience: "mcpgateway-api",
-  requireExpiration: true,
-  requireJti: true,
-  platformAdminEmail: "admin@example.com",
-});
+const keys = keysOfSecret("HS256", secret);
+const token = await signToken(claims, keys);
+const names = { issuer: "mcpgateway", audience: "mcpgateway-api", platformAdminEmail: "admin@example.com" };
+const verifier = new JwtVerifier(ownIssuer(keys, names), { requireExpiration: true, requireJti: true });
 const warm = new Authenticator({
   authRequired: true,
   verify: (text) => verifier.verify(text),

@@ -27,7 +27,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "people"], ["registry"], ["."]],
-  auth: [["logins"], ["."]],
+  auth: [["keys"], ["logins"], ["."]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],

@@ -1,14 +1,15 @@
 // `serve --demo`: starts the demo upstream and registers it through the gateway's REST API if the catalog is empty.
 
 import type { Config } from "../config/schema.ts";
+import { signToken } from "../auth/keys/own_keys.ts";
 import { reasonOf } from "../base/errors.ts";
 import type { TimeServer } from "../demo/time_server.ts";
 import { isObject } from "../mcp/json_rpc.ts";
-import type { Secrets } from "../store/secrets.ts";
+import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createHttp1Client } from "../upstream/http_client/configured_client.ts";
 import { localUrl } from "./command_line/local_url.ts";
-import { mintToken, tokenClaims } from "./command_line/mint_token.ts";
+import { tokenClaims } from "./command_line/claims_of_flags.ts";
 
 /** Marks the registration, so that the next start finds it and leaves an upstream of the same name alone. */
 const TAG = "built-in-demo";
@@ -22,11 +23,11 @@ type Call = (method: "GET" | "POST" | "PUT", path: string, body?: unknown) => Pr
 
 /** Starts and registers the demo upstream. @returns null if the catalog holds other upstreams: it needs no demo then */
 export async function startDemo(
-  { config, secrets, log }: { config: Config; secrets: Secrets; log: Log },
+  { config, secrets, log }: { config: Config; secrets: GatewaySecrets; log: Log },
 ): Promise<TimeServer | null> {
   const who = { username: null, expMinutes: 5, admin: true, secret: null, teams: null };
   const claims = tokenClaims(who, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
-  const token = await mintToken(claims, secrets.jwtSecretKey, config.jwtAlgorithm);
+  const token = await signToken(claims, secrets.tokenKeys);
   const headers = [["authorization", `Bearer ${token}`], ["content-type", "application/json"]] as const;
   // Not `fetch`, which would send these requests to the proxy of the environment.
   const client = createHttp1Client(config, { maxHeadBytes: MAX_HEAD_BYTES, checkAddress: () => {} });

@@ -1,5 +1,6 @@
 // `sluice token`: mints a bearer token with the claims of ContextForge's token utility, limited as the flags say.
 
+import { keysOfSecret, signToken, usesKeyPair } from "../auth/keys/own_keys.ts";
 import type { Principal } from "../auth/principal.ts";
 import { EVERY_PERMISSION, isPermission, needsAdministrator, PERMISSIONS } from "../auth/permission_table.ts";
 import type { Config } from "../config/schema.ts";
@@ -9,7 +10,7 @@ import type { TokenArgs } from "./command_line/flags.ts";
 import { type SigningKey, signingKey } from "./command_line/gateway_state.ts";
 import { programName } from "./command_line/program_name.ts";
 import { checkServer } from "./command_line/server_flag.ts";
-import { mintToken, tokenClaims } from "./command_line/mint_token.ts";
+import { tokenClaims } from "./command_line/claims_of_flags.ts";
 import { didYouMean, usage } from "./command_line/usage.ts";
 
 /**
@@ -22,11 +23,11 @@ export async function token(args: TokenArgs): Promise<number> {
   refuse(mistakesIn(args, config));
   const signing: SigningKey = args.secret === null
     ? await signingKey(loaded)
-    : { key: args.secret, from: "--secret" };
+    : { keys: keysOfSecret(config.jwtAlgorithm, args.secret), from: "--secret" };
   const claims = tokenClaims(args, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
-  const minted = await mintToken(claims, signing.key, config.jwtAlgorithm);
+  const minted = await signToken(claims, signing.keys);
   // The gateway's own check. Its result decides which grants have an effect, and what the terminal shows.
-  const principal = await verifierOf(config, { jwtSecretKey: signing.key })(minted);
+  const principal = await verifierOf(config, signing.keys)(minted);
   refuse(grantsWithoutEffect(args, principal));
   // A token that is signed with another key is for another gateway, whose servers are not known here.
   if (args.server !== null && args.secret === null) {
@@ -43,11 +44,16 @@ function refuse(mistakes: readonly string[]): void {
 
 /** One sentence for each flag that the gateway would not understand. */
 export function mistakesIn(
-  { expMinutes, permissions }: Pick<TokenArgs, "expMinutes" | "permissions">,
-  { requireTokenExpiration }: Pick<Config, "requireTokenExpiration">,
+  { expMinutes, permissions, secret }: Pick<TokenArgs, "expMinutes" | "permissions" | "secret">,
+  config: Pick<Config, "requireTokenExpiration" | "jwtAlgorithm">,
 ): string[] {
   const mistakes: string[] = [];
-  if (expMinutes === 0 && requireTokenExpiration) {
+  if (secret !== null && usesKeyPair(config)) {
+    mistakes.push(
+      `--secret: JWT_ALGORITHM=${config.jwtAlgorithm} signs with JWT_PRIVATE_KEY_PATH. Leave --secret out`,
+    );
+  }
+  if (expMinutes === 0 && config.requireTokenExpiration) {
     mistakes.push(
       "--exp 0: this gateway refuses tokens without expiry; REQUIRE_TOKEN_EXPIRATION=false would allow them",
     );

@@ -1,5 +1,7 @@
 // `sluice token revoke`: revokes a token in the database, whether or not a gateway runs on this machine.
-import { decodeJwt, errors as joseErrors, jwtVerify } from "jose";
+import { decodeJwt, errors as joseErrors } from "jose";
+import { type OwnKeys, verifyingKeys } from "../auth/keys/own_keys.ts";
+import { verifyToken } from "../auth/keys/verify.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
 import { systemClock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -24,7 +26,7 @@ export async function tokenRevoke({ operand, reason }: TokenRevokeArgs): Promise
   const text = given.trim().replace(/^Bearer +/i, "");
   const isToken = looksLikeToken(text);
   const { jti, expiresAt } = isToken
-    ? await readToken(text, (await signingKey(loaded)).key, config.jwtAlgorithm)
+    ? await readToken(text, (await signingKey(loaded)).keys)
     : { jti: checkedId(text), expiresAt: null };
   await write(config, { jti, expiresAt, reason, revokedBy: null });
   console.log(`revoked ${jti}`);
@@ -73,9 +75,9 @@ export function looksLikeToken(text: string): boolean {
 }
 
 /** Checks the signature of `token`. @throws {SluiceError} USAGE_INVALID; its text never contains the token */
-export async function readToken(token: string, secret: string, algorithm: string): Promise<RevokedId> {
+export async function readToken(token: string, keys: OwnKeys): Promise<RevokedId> {
   try {
-    await jwtVerify(token, new TextEncoder().encode(secret), { algorithms: [algorithm] });
+    await verifyToken(token, verifyingKeys(keys));
   } catch (error) {
     if (error instanceof joseErrors.JWTExpired) throw mistake("the token has expired already");
     // A token that is not valid yet can be revoked.

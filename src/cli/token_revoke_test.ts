@@ -1,9 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mintToken } from "../../tests/support/tokens.ts";
+import { keysOfSecret } from "../auth/keys/own_keys.ts";
 import { SluiceError } from "../base/errors.ts";
 import { looksLikeToken, readToken } from "./token_revoke.ts";
 
 const SECRET = "a-secret-of-more-than-thirty-two-bytes";
+const KEYS = keysOfSecret("HS256", SECRET);
 
 Deno.test("looksLikeToken() takes dots and the beginning of a token for a token, and anything else for a jti", async () => {
   const token = await mintToken(SECRET);
@@ -19,9 +21,9 @@ Deno.test("looksLikeToken() takes dots and the beginning of a token for a token,
 
 Deno.test("readToken() takes the jti of a token that the gateway has signed", async () => {
   const token = await mintToken(SECRET, { claims: { jti: "j1", exp: 4_000_000_000 } });
-  assertEquals(await readToken(token, SECRET, "HS256"), { jti: "j1", expiresAt: 4_000_000_000_000 });
+  assertEquals(await readToken(token, KEYS), { jti: "j1", expiresAt: 4_000_000_000_000 });
   const future = await mintToken(SECRET, { claims: { jti: "j2", nbf: 3_900_000_000, exp: 4_000_000_000 } });
-  assertEquals((await readToken(future, SECRET, "HS256")).jti, "j2");
+  assertEquals((await readToken(future, KEYS)).jti, "j2");
 });
 
 Deno.test("readToken() refuses a damaged token, a foreign one, and one without a jti, and never says the token", async () => {
@@ -41,7 +43,7 @@ Deno.test("readToken() refuses a damaged token, a foreign one, and one without a
     [await mintToken(SECRET, { claims: { jti: 7 } }), "the gateway refuses this token anyway"],
   ];
   for (const [text, words] of rows) {
-    const error = await assertRejects(() => readToken(text, SECRET, "HS256"), SluiceError, words);
+    const error = await assertRejects(() => readToken(text, KEYS), SluiceError, words);
     assertEquals([error.code, error.message.includes(text)], ["USAGE_INVALID", false]);
   }
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeProtectedHeader, jwtVerify } from "jose";
-import { mintToken, tokenClaims, type TokenGrants } from "./command_line/mint_token.ts";
+import { keysOfSecret, signToken } from "../auth/keys/own_keys.ts";
+import { tokenClaims, type TokenGrants } from "./command_line/claims_of_flags.ts";
 import { grantsWithoutEffect, mistakesIn } from "./token.ts";
 
 const CONFIG = {
@@ -50,7 +51,7 @@ Deno.test("tokenClaims() limits a token to a virtual server and to permissions, 
 
 Deno.test("mistakesIn() finds what the gateway would not understand, with the nearest permission", () => {
   const mistakes = (expMinutes: number, permissions: string[] | null, requireTokenExpiration = true) =>
-    mistakesIn({ expMinutes, permissions }, { requireTokenExpiration });
+    mistakesIn({ expMinutes, permissions, secret: null }, { requireTokenExpiration, jwtAlgorithm: "HS256" });
   assertEquals(mistakes(60, null), []);
   assertEquals(mistakes(60, ["tools.read", "admin.metrics", "*"]), []);
   assertEquals(mistakes(60, ["tool.read"]), ['unknown permission "tool.read"; did you mean tools.read?']);
@@ -61,6 +62,10 @@ Deno.test("mistakesIn() finds what the gateway would not understand, with the ne
   assertEquals(mistakes(60, []), ["--permissions names no permission"]);
   assertEquals(mistakes(0, null).length, 1);
   assertEquals(mistakes(0, null, false), []);
+  const pair = { requireTokenExpiration: true, jwtAlgorithm: "ES256" } as const;
+  assertEquals(mistakesIn({ expMinutes: 60, permissions: null, secret: "s".repeat(32) }, pair), [
+    "--secret: JWT_ALGORITHM=ES256 signs with JWT_PRIVATE_KEY_PATH. Leave --secret out",
+  ]);
 });
 
 Deno.test("grantsWithoutEffect() leaves administrators' grants to administrators", () => {
@@ -77,8 +82,8 @@ Deno.test("tokenClaims() without expiry has no exp, and without name is the plat
   assertEquals(claims({ username: null }).sub, "admin@example.com");
 });
 
-Deno.test("mintToken() signs so that the same secret verifies, and another does not", async () => {
-  const token = await mintToken(claims({}), "s".repeat(32), "HS256");
+Deno.test("signToken() signs so that the same secret verifies, and another does not", async () => {
+  const token = await signToken(claims({}), keysOfSecret("HS256", "s".repeat(32)));
   const options = {
     ...AT,
     issuer: "mcpgateway",

@@ -10,6 +10,7 @@ import { masked } from "./mask.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
 import { isGuessable, MAKE_SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
+import { KEY_PAIR_ALGORITHMS } from "./settings/token_keys.ts";
 import { sqliteFile } from "./sqlite_file.ts";
 import {
   byImportance,
@@ -123,6 +124,7 @@ export function loadConfig(input: LoadInput): Loaded {
     warnings: [
       ...guessable,
       ...withheldHeaders(config as unknown as Config),
+      ...unusedKeyFiles(config as unknown as Config),
       ...warningsOf(sources, byImportance(ignored)),
     ],
   };
@@ -239,6 +241,17 @@ function withheldHeaders(
   if (enableSensitiveHeaderPassthrough) return [];
   const credentials = defaultPassthroughHeaders.filter((name) => CREDENTIAL_HEADERS.has(name.toLowerCase()));
   return say(credentials, "ENABLE_SENSITIVE_HEADER_PASSTHROUGH");
+}
+
+/** A sentence about the files of a key pair that JWT_ALGORITHM does not use. */
+function unusedKeyFiles({ jwtAlgorithm, jwtPrivateKeyPath, jwtPublicKeyPath }: Config): string[] {
+  if (KEY_PAIR_ALGORITHMS.some((each) => each === jwtAlgorithm)) return [];
+  const given = [
+    ...(jwtPrivateKeyPath === null ? [] : ["JWT_PRIVATE_KEY_PATH"]),
+    ...(jwtPublicKeyPath === null ? [] : ["JWT_PUBLIC_KEY_PATH"]),
+  ];
+  if (given.length === 0) return [];
+  return [`${listed(given)}: not used, because JWT_ALGORITHM=${jwtAlgorithm} signs with JWT_SECRET_KEY`];
 }
 
 /** Does the gateway share a database server or Redis with others? Then more people reach it than those of one machine. */

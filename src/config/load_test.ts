@@ -385,6 +385,14 @@ Deno.test("loadConfig() takes ContextForge's rate limits, and leaves aside those
   assertEquals(load().config.rateLimitingEnabled, false);
 });
 
+Deno.test("load() warns of key files that JWT_ALGORITHM does not use", () => {
+  const files = { JWT_PRIVATE_KEY_PATH: "private.pem", JWT_PUBLIC_KEY_PATH: "public.pem" };
+  assertEquals(load({ environment: files }).warnings, [
+    "JWT_PRIVATE_KEY_PATH, JWT_PUBLIC_KEY_PATH: not used, because JWT_ALGORITHM=HS256 signs with JWT_SECRET_KEY",
+  ]);
+  assertEquals(load({ environment: { ...files, JWT_ALGORITHM: "es256" } }).warnings, []);
+});
+
 Deno.test("loadConfig() warns of headers to pass on that another setting withholds", () => {
   const warningsWith = (more: Record<string, string>) =>
     load({ environment: { DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id, Authorization", ...more } }).warnings;

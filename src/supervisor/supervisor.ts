@@ -2,7 +2,7 @@
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
-import type { Secrets } from "../store/secrets.ts";
+import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -18,7 +18,7 @@ import { WorkerHandle, type WorkerRequest, type WorkerState } from "./worker_han
 
 export interface SupervisorOptions {
   readonly config: Config;
-  readonly secrets: Secrets;
+  readonly secrets: GatewaySecrets;
   readonly log: Log;
   /** Takes the log lines of the workers. */
   readonly sink: LineSink;

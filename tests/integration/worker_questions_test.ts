@@ -1,6 +1,7 @@
 // A real worker that is asked what it cannot answer, and what it tells by itself.
 import { Worker } from "node:worker_threads";
 import { assertEquals, assertRejects } from "@std/assert";
+import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { migrate } from "../../src/store/sql/migrations.ts";
 import { openDatabase } from "../../src/store/open_database.ts";
@@ -45,7 +46,7 @@ Deno.test({
         workerCount: 1,
         replicaSeed: "seed",
         config,
-        secrets: { jwtSecretKey: "s".repeat(40), authEncryptionSecret: "t".repeat(40) },
+        secrets: { tokenKeys: keysOfSecret("HS256", "s".repeat(40)), authEncryptionSecret: "t".repeat(40) },
       },
       maxHeapMb: 0,
       events: {
@@ -109,7 +110,7 @@ Deno.test({
       workerCount: 2,
       replicaSeed: "seed",
       config,
-      secrets: { jwtSecretKey: "s".repeat(40), authEncryptionSecret: "t".repeat(40) },
+      secrets: { tokenKeys: keysOfSecret("HS256", "s".repeat(40)), authEncryptionSecret: "t".repeat(40) },
     });
     const { port1, port2 } = new MessageChannel();
     order({ type: "peer", worker: 1, port: port1 as never }, [port1]);

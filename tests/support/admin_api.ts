@@ -1,6 +1,7 @@
 // The admin API on a real SQLite store, with upstreams that a test makes up.
 import { NOBODY, People } from "../../src/auth/people.ts";
 import type { Principal } from "../../src/auth/principal.ts";
+import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
 import { LoginTokens } from "../../src/auth/logins/login_tokens.ts";
 import { Logins } from "../../src/auth/logins/logins.ts";
 import { PasswordHashes } from "../../src/auth/logins/password_hash.ts";
@@ -199,8 +200,7 @@ function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins"
     verifyArgon2: () => Promise.reject(new Error("no hash of this kind is stored")),
   });
   const tokens = new LoginTokens({
-    secret: LOGIN_SECRET,
-    algorithm: "HS256",
+    keys: keysOfSecret("HS256", LOGIN_SECRET),
     issuer: "mcpgateway",
     audience: "mcpgateway-api",
     ttlMs: 3_600_000,

@@ -12,7 +12,8 @@ import { shownUrl, unmaskedUrl } from "../../src/admin/rest/shown_url.ts";
 import { requestedMembers } from "../../src/admin/servers/server_members.ts";
 import { ANONYMOUS, Authenticator } from "../../src/auth/authenticate.ts";
 import { NOBODY } from "../../src/auth/people.ts";
-import { JwtVerifier } from "../../src/auth/jwt.ts";
+import { JwtVerifier, ownIssuer } from "../../src/auth/jwt.ts";
+import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
 import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import { EgressGuard } from "../../src/base/egress/egress_guard.ts";
 import { parseAddress, parseNetwork } from "../../src/base/egress/egress_guard_address.ts";
@@ -108,15 +109,15 @@ const GUARD = new EgressGuard({
   ssrfBlockedHosts: ["blocked.example"],
   ssrfDnsFailClosed: true,
 });
-const VERIFIER = new JwtVerifier({
-  secret: "a-secret-of-more-than-thirty-two-bytes",
-  algorithm: "HS256",
+const ISSUER_NAMES = {
   issuer: "mcpgateway",
   audience: "mcpgateway-api",
-  requireExpiration: true,
-  requireJti: false,
   platformAdminEmail: "root@example.com",
-});
+};
+const VERIFIER = new JwtVerifier(
+  ownIssuer(keysOfSecret("HS256", "a-secret-of-more-than-thirty-two-bytes"), ISSUER_NAMES),
+  { requireExpiration: true, requireJti: false },
+);
 const OWNER = { issuer: null, subject: "ann", serverId: null, isSessionless: false, reach: "" };
 const NAMING = createNaming({ separator: "-", maxLength: 64 });
 const API = createAdminApi({} as never);

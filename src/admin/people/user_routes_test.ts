@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ADMIN, ALICE, LOGIN_SECRET, withAdminApi } from "../../../tests/support/admin_api.ts";
-import { JwtVerifier } from "../../auth/jwt.ts";
+import { JwtVerifier, ownIssuer } from "../../auth/jwt.ts";
+import { keysOfSecret } from "../../auth/keys/own_keys.ts";
 import { digest } from "../../auth/logins/logins.ts";
 import { FIRST_ADMINISTRATOR, offerSetupToken } from "../../auth/logins/setup_token.ts";
 import { People } from "../../auth/people.ts";
@@ -10,14 +11,10 @@ import type { Registry } from "../../store/registry/registry.ts";
 const PASSWORD = "correct horse battery";
 const USERS = "/auth/email/admin/users";
 
-const verifier = new JwtVerifier({
-  secret: LOGIN_SECRET,
-  algorithm: "HS256",
-  issuer: "mcpgateway",
-  audience: "mcpgateway-api",
+const NAMES = { issuer: "mcpgateway", audience: "mcpgateway-api", platformAdminEmail: "root@x" };
+const verifier = new JwtVerifier(ownIssuer(keysOfSecret("HS256", LOGIN_SECRET), NAMES), {
   requireExpiration: true,
   requireJti: true,
-  platformAdminEmail: "root@x",
 });
 
 /** The caller of a token as a worker finds it now. */

@@ -1,12 +1,11 @@
 // Signs the tokens of logins, with the claims of ContextForge's. Their subject is the email address, as in tokens of `sluice token`:
 // both are one caller.
-import { SignJWT } from "jose";
 import type { Clock } from "../../base/clock.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
+import { type OwnKeys, signToken } from "../keys/own_keys.ts";
 
 export interface LoginTokensOptions {
-  readonly secret: string;
-  readonly algorithm: string;
+  readonly keys: OwnKeys;
   readonly issuer: string;
   readonly audience: string;
   /** TOKEN_EXPIRY */
@@ -16,11 +15,9 @@ export interface LoginTokensOptions {
 
 export class LoginTokens {
   readonly #options: LoginTokensOptions;
-  readonly #key: Uint8Array;
 
   constructor(options: LoginTokensOptions) {
     this.#options = options;
-    this.#key = new TextEncoder().encode(options.secret);
   }
 
   get expiresInSeconds(): number {
@@ -28,7 +25,7 @@ export class LoginTokens {
   }
 
   sign({ email, fullName, isAdmin }: UserRow): Promise<string> {
-    const { algorithm, issuer, audience, clock } = this.#options;
+    const { keys, issuer, audience, clock } = this.#options;
     const issuedAt = Math.floor(clock.now() / 1000);
     const claims = {
       sub: email,
@@ -41,6 +38,6 @@ export class LoginTokens {
       user: { email, full_name: fullName, is_admin: isAdmin, auth_provider: "local" },
       scopes: { server_id: null, permissions: ["*"], ip_restrictions: [], time_restrictions: {} },
     };
-    return new SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: "JWT" }).sign(this.#key);
+    return signToken(claims, keys);
   }
 }

@@ -7,8 +7,9 @@ import { isObject } from "../../mcp/json_rpc.ts";
 import { Proxies } from "../../upstream/dial/proxies.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
 import type { HttpResponse } from "../../upstream/http_client/http_client.ts";
-import { mintToken, tokenClaims } from "./mint_token.ts";
+import { tokenClaims } from "./claims_of_flags.ts";
 import type { GatewayArgs } from "./flags.ts";
+import { signToken } from "../../auth/keys/own_keys.ts";
 import { signingKey } from "./gateway_state.ts";
 import { localUrl } from "./local_url.ts";
 import { programName } from "./program_name.ts";
@@ -45,10 +46,10 @@ export async function gatewayAccess(args: GatewayArgs, loaded: Loaded): Promise<
     return { url: args.url.replace(/\/+$/, ""), token: tokenFor(args.tokenFile), isLocal: false };
   }
   const { config } = loaded;
-  const { key } = await signingKey(loaded);
+  const { keys } = await signingKey(loaded);
   const grants = { username: null, expMinutes: TOKEN_MINUTES, admin: true, teams: null };
   const claims = tokenClaims(grants, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
-  return { url: localUrl(config), token: await mintToken(claims, key, config.jwtAlgorithm), isLocal: true };
+  return { url: localUrl(config), token: await signToken(claims, keys), isLocal: true };
 }
 
 /** Not `fetch`, which would send requests to this machine's own address to the proxy of the environment. */

@@ -1,5 +1,6 @@
 // The key for tokens and the database of a gateway that has run, for commands beside it. Commands create neither.
 
+import { keysOfSecret, type OwnKeys, readTokenKeyPair, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
@@ -12,7 +13,7 @@ import type { Database } from "../../store/sql/sql.ts";
 const WHERE_TO_RUN = "Run this command in the gateway's folder, or set DATABASE_URL as the gateway has it";
 
 export interface SigningKey {
-  readonly key: string;
+  readonly keys: OwnKeys;
   /** The place where the key was found, for people. */
   readonly from: string;
 }
@@ -22,11 +23,15 @@ export interface SigningKey {
  * @throws {SluiceError} SECRETS_UNUSABLE, SETTINGS_INVALID
  */
 export async function signingKey({ config, sources, databaseDotEnv }: Loaded): Promise<SigningKey> {
-  const { jwtSecretKey, databaseUrl } = config;
+  const { jwtAlgorithm, jwtSecretKey, databaseUrl } = config;
+  if (usesKeyPair(config)) {
+    const keys = await readTokenKeyPair(config, console.error);
+    return { keys, from: `JWT_PRIVATE_KEY_PATH (${config.jwtPrivateKeyPath})` };
+  }
   if (jwtSecretKey !== null) {
     const { from } = sources.JWT_SECRET_KEY;
     const place = from === ".env beside the database" ? databaseDotEnv : from;
-    return { key: jwtSecretKey, from: `JWT_SECRET_KEY (${place})` };
+    return { keys: keysOfSecret(jwtAlgorithm, jwtSecretKey), from: `JWT_SECRET_KEY (${place})` };
   }
   const path = secretsFile(databaseUrl);
   if (path === null) {
@@ -35,7 +40,7 @@ export async function signingKey({ config, sources, databaseDotEnv }: Loaded): P
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
   }
   const secrets = await readSecrets(databaseUrl, { warn: console.error });
-  if (secrets !== null) return { key: secrets.jwtSecretKey, from: path };
+  if (secrets !== null) return { keys: keysOfSecret(jwtAlgorithm, secrets.jwtSecretKey), from: path };
   const reason =
     `there is no such file, so no gateway has its key here. ${WHERE_TO_RUN}, or set JWT_SECRET_KEY`;
   throw new SluiceError("SECRETS_UNUSABLE", { path, reason });

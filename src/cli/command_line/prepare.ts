@@ -1,10 +1,12 @@
 // The preparations of every command that runs a gateway: its database, and its secrets.
 import type { Config } from "../../config/schema.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
+import { keysOfSecret, readTokenKeyPair, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { offerSetupToken } from "../../auth/logins/setup_token.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
 import { migrate } from "../../store/sql/migrations.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
-import { loadOrCreateSecrets, readSecrets, type Secrets } from "../../store/secrets.ts";
+import { loadOrCreateSecrets, readSecrets } from "../../store/secrets.ts";
 import { createLog, type Log, type LogSink } from "../../telemetry/log.ts";
 
 /**
@@ -46,9 +48,16 @@ export async function prepare(
   config: Config,
   log: Log,
   onSetupToken?: (token: string) => void,
-): Promise<Secrets> {
-  const { jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
+): Promise<GatewaySecrets> {
+  const { jwtAlgorithm, jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
   const options = { warn: (warning: string) => log.warning("secrets file", { warning }) };
+  const pair = usesKeyPair(config)
+    ? await readTokenKeyPair(config, (warning) => log.warning("token keys", { warning }))
+    : null;
+  if (pair !== null && authEncryptionSecret !== null) {
+    await prepareDatabase(config, log, onSetupToken);
+    return { tokenKeys: pair, authEncryptionSecret };
+  }
   const given = jwtSecretKey !== null && authEncryptionSecret !== null
     ? { jwtSecretKey, authEncryptionSecret }
     : null;
@@ -58,7 +67,7 @@ export async function prepare(
   await prepareDatabase(config, log, onSetupToken);
   const kept = found ?? await loadOrCreateSecrets(databaseUrl, options);
   return {
-    jwtSecretKey: jwtSecretKey ?? kept.jwtSecretKey,
+    tokenKeys: pair ?? keysOfSecret(jwtAlgorithm, jwtSecretKey ?? kept.jwtSecretKey),
     authEncryptionSecret: authEncryptionSecret ?? kept.authEncryptionSecret,
   };
 }

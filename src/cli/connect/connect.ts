@@ -2,13 +2,14 @@
 
 import { resolve } from "node:path";
 import { type Loaded, loadProcessConfig } from "../../config/load.ts";
+import { signToken } from "../../auth/keys/own_keys.ts";
 import { verifierOf } from "../../worker/wiring/token_verifier.ts";
 import type { ConnectArgs } from "../command_line/flags.ts";
 import { answers, readToken } from "../command_line/gateway_client.ts";
 import { signingKey } from "../command_line/gateway_state.ts";
 import { table, wrapped } from "../command_line/help_text.ts";
 import { localUrl } from "../command_line/local_url.ts";
-import { mintToken, tokenClaims } from "../command_line/mint_token.ts";
+import { tokenClaims } from "../command_line/claims_of_flags.ts";
 import { programName, programWords } from "../command_line/program_name.ts";
 import { checkServer } from "../command_line/server_flag.ts";
 import { didYouMean, usage } from "../command_line/usage.ts";
@@ -108,11 +109,11 @@ async function tokenFor(args: ConnectArgs, loaded: Loaded): Promise<ClientToken>
       "--exp 0: this gateway refuses tokens without expiry; REQUIRE_TOKEN_EXPIRATION=false would allow them";
     throw usage([mistake], "connect");
   }
-  const { key } = await signingKey(loaded);
+  const { keys } = await signingKey(loaded);
   const grants = { ...args, username, admin: false, permissions: null, name: null };
   const claims = tokenClaims(grants, config, { nowMs: Date.now(), jti: crypto.randomUUID() });
-  const token = await mintToken(claims, key, config.jwtAlgorithm);
-  const principal = await verifierOf(config, { jwtSecretKey: key })(token);
+  const token = await signToken(claims, keys);
+  const principal = await verifierOf(config, keys)(token);
   if (args.server !== null) await checkServer(args.server, principal, config, "connect");
   const until = principal.expiresAt === null
     ? "without expiry"

@@ -39,6 +39,7 @@ function filesWithSecrets({ config, sources, databaseDotEnv }: Loaded): string[]
     holdsSecret(".env") ? resolve(".env") : null,
     holdsSecret(".env beside the database") ? databaseDotEnv : null,
     config.keyFile === null ? null : resolve(config.keyFile),
+    config.jwtPrivateKeyPath === null ? null : resolve(config.jwtPrivateKeyPath),
   ].filter((file) => file !== null);
 }
 

@@ -40,11 +40,6 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "both claims are always checked, against JWT_AUDIENCE and JWT_ISSUER",
     "true",
   ],
-  [
-    "JWT_PUBLIC_KEY_PATH JWT_PRIVATE_KEY_PATH",
-    "names the keys of asymmetric signatures",
-    "tokens are signed with JWT_SECRET_KEY (HS256, HS384 or HS512)",
-  ],
   ["AUTH_HEADER_NAME", "names the header of the token", "the header is Authorization", "authorization"],
   [
     "API_ALLOW_BASIC_AUTH DOCS_ALLOW_BASIC_AUTH BASIC_AUTH_USER BASIC_AUTH_PASSWORD",

@@ -1,6 +1,8 @@
 // Judges the secrets that an operator sets. Whoever knows or guesses a secret signs tokens of administrators, or decrypts stored
 // credentials.
 import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Kind } from "./setting.ts";
 
 export const MAKE_SECRET = "make one by: openssl rand -base64 48";
 
@@ -69,6 +71,19 @@ export function secretFault(secret: string): string | null {
   if (secret.length < MIN_CHARACTERS || secret.includes("__REPLACE_ME__")) return `must be ${SECRET_RULE}`;
   return isPublished(secret) ? `is a published sample, which everybody knows; ${MAKE_SECRET}` : null;
 }
+
+/** Short and published secrets are refused: with those, anybody could forge tokens. */
+export const SECRET: Kind<string, null> = {
+  unit: null,
+  accepts: SECRET_RULE,
+  schema: z.string().transform((given, context) => {
+    const secret = given.trim();
+    const fault = secretFault(secret);
+    if (fault === null) return secret;
+    context.addIssue({ code: "custom", message: fault });
+    return z.NEVER;
+  }),
+};
 
 function isPublished(secret: string): boolean {
   return PUBLISHED.has(createHash("sha256").update(secret.toLowerCase()).digest("hex"));

@@ -1,21 +1,8 @@
 // Settings of authentication, outbound addresses, and limits.
 
-import { z } from "zod";
-import { SECRET_RULE, secretFault } from "./secret_quality.ts";
-import { bool, bytes, int, type Kind, list, network, oneOf, setting, text } from "./setting.ts";
-
-/** Short and published secrets are refused: with those, anybody could forge tokens. */
-const SECRET: Kind<string, null> = {
-  unit: null,
-  accepts: SECRET_RULE,
-  schema: z.string().transform((given, context) => {
-    const secret = given.trim();
-    const fault = secretFault(secret);
-    if (fault === null) return secret;
-    context.addIssue({ code: "custom", message: fault });
-    return z.NEVER;
-  }),
-};
+import { SECRET } from "./secret_quality.ts";
+import { bool, bytes, int, list, network, setting, text } from "./setting.ts";
+import { TOKEN_KEY_SETTINGS } from "./token_keys.ts";
 
 export const AUTH_SETTINGS = [
   setting({
@@ -28,28 +15,7 @@ export const AUTH_SETTINGS = [
     doc: "Refuse requests without a valid bearer token. With false, a request without a token is anonymous " +
       "and sees public entities only.",
   }),
-  setting({
-    name: "JWT_SECRET_KEY",
-    kind: SECRET,
-    default: null,
-    scope: "replica",
-    reloadable: false,
-    secret: "value",
-    isGenerated: true,
-    state: "active",
-    doc: "The key that signs tokens. Not set: the first start makes a random key and keeps it beside the " +
-      "database. A published sample is refused; a key of words or sequences is warned of, and refused with " +
-      "PostgreSQL or CACHE_TYPE=redis.",
-  }),
-  setting({
-    name: "JWT_ALGORITHM",
-    kind: oneOf(["HS256", "HS384", "HS512"]),
-    default: "HS256",
-    scope: "replica",
-    reloadable: false,
-    state: "active",
-    doc: "The signature algorithm that tokens must have.",
-  }),
+  ...TOKEN_KEY_SETTINGS,
   setting({
     name: "JWT_AUDIENCE",
     kind: text("a name", /./),

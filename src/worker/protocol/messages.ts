@@ -4,7 +4,7 @@ import type { ConfigFileChanges, ConfigFileContent } from "../../admin/imports/c
 import type { Config } from "../../config/schema.ts";
 import type { ErrorCode, ErrorParams } from "../../base/errors.ts";
 import type { CountName, OwnCounts } from "../../http/rate_limit.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { SessionIdentity } from "../../downstream/session/downstream_sessions.ts";
 import type { MetricsSnapshot } from "../../telemetry/metrics.ts";
 import type { CallerKey } from "../../upstream/bound/caller_sessions.ts";
@@ -119,7 +119,7 @@ export type ToWorker =
     /** The same for all workers of the process: its replica numbers follow from it. */
     readonly replicaSeed: string;
     readonly config: Config;
-    readonly secrets: Secrets;
+    readonly secrets: GatewaySecrets;
   }
   /** Listen on the port. `ready` is the response. */
   | { readonly type: "listen" }

@@ -8,11 +8,11 @@ import type { Clock } from "../../base/clock.ts";
 import type { Cache } from "../../cache/cache.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Registry } from "../../store/registry/registry.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 
 export interface AccountDeps {
-  readonly secrets: Secrets;
+  readonly secrets: GatewaySecrets;
   readonly registry: Registry;
   /** Shared by the workers, if the settings share records at all. */
   readonly records: Cache;
@@ -33,8 +33,7 @@ export function accountParts(
   const passwords = new PasswordHashes({ ...HASHES, verifyArgon2 });
   const count = metrics.counter("sluice_logins_total");
   const tokens = new LoginTokens({
-    secret: secrets.jwtSecretKey,
-    algorithm: config.jwtAlgorithm,
+    keys: secrets.tokenKeys,
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     ttlMs: config.tokenExpiry * MINUTE_MS,

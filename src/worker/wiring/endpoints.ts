@@ -33,7 +33,7 @@ import { isPassable } from "../../upstream/client/passthrough.ts";
 import { OriginGuard } from "../../http/origin_guard.ts";
 import { MAX_REFUSED_BYTES, REFUSED_BODY_MS, SessionRefusals } from "../../http/refusal.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { adminDeps } from "./admin_deps.ts";
@@ -50,7 +50,7 @@ import { verifierOf } from "./token_verifier.ts";
 export interface EndpointsDeps {
   readonly place: WorkerPlace;
   readonly config: Config;
-  readonly secrets: Secrets;
+  readonly secrets: GatewaySecrets;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -162,7 +162,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(config, secrets),
+    verify: verifierOf(config, secrets.tokenKeys),
     clock,
     revoked: () => catalog.now.revokedTokens,
     people: () => catalog.now.people,

@@ -34,7 +34,7 @@ import { ResourceLinks } from "../../proxy/resources/resource_links.ts";
 import { TaskIds } from "../../proxy/tasks/task_ids.ts";
 import { TaskListCursors } from "../../proxy/methods/tasks_list.ts";
 import { UpstreamCaller } from "../../proxy/methods/upstream_caller.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { ALL_HERE, type CallOwners } from "../../upstream/bound/forwarded_call.ts";
@@ -50,7 +50,7 @@ import { createSessionPool, identityHasher } from "./upstream_sharing.ts";
 
 export interface GatewayParts {
   readonly config: Config;
-  readonly secrets: Secrets;
+  readonly secrets: GatewaySecrets;
   readonly log: Log;
   readonly metrics: Metrics;
   /** null: DISABLE_ACCESS_LOG. */

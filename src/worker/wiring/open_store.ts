@@ -3,7 +3,7 @@ import type { Config } from "../../config/schema.ts";
 import { openDatabase } from "../../store/open_database.ts";
 import { createRegistry, type Registry } from "../../store/registry/registry.ts";
 import { createSecretBox, type SecretBox } from "../../store/secret_box.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Database } from "../../store/sql/sql.ts";
 import type { Log } from "../../telemetry/log.ts";
 
@@ -14,7 +14,7 @@ export interface Store {
 }
 
 /** @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
-export async function openStore(config: Config, secrets: Secrets, log: Log): Promise<Store> {
+export async function openStore(config: Config, secrets: GatewaySecrets, log: Log): Promise<Store> {
   const database = await openDatabase(config.databaseUrl, {
     settings: config,
     warn: (warning) => log.warning("database", { warning }),

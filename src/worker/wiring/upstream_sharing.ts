@@ -2,7 +2,7 @@
 import { hkdfSync } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Secrets } from "../../store/secrets.ts";
+import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import { CircuitBreakers } from "../../upstream/resilience/circuit_breaker.ts";
 import type { HealthMethod } from "../../upstream/pool/idle_check.ts";
 import { SessionPool } from "../../upstream/pool/session_pool.ts";
@@ -52,7 +52,7 @@ function healthCheckOf(
 }
 
 /** All workers use one key, so that their metrics can be merged. */
-export function identityHasher(config: Config, { authEncryptionSecret }: Secrets): IdentityHasher {
+export function identityHasher(config: Config, { authEncryptionSecret }: GatewaySecrets): IdentityHasher {
   return new IdentityHasher({
     key: new Uint8Array(hkdfSync("sha256", authEncryptionSecret, "sluice", "caller identity", 32)),
     identityHeaders: config.mcpSessionPoolIdentityHeaders,

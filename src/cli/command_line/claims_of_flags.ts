@@ -1,6 +1,6 @@
-// Mints bearer tokens with the claims of ContextForge's token utility.
+// The claims of bearer tokens, as ContextForge's token utility writes them.
 
-import { type JWTPayload, SignJWT } from "jose";
+import type { JWTPayload } from "jose";
 import type { Config } from "../../config/schema.ts";
 import type { TokenArgs } from "./flags.ts";
 
@@ -31,11 +31,4 @@ export function tokenClaims(
     is_admin: admin,
     user: { email, full_name: name ?? "CLI User", is_admin: admin, auth_provider: "cli" },
   };
-}
-
-/** Signs `claims` with the HMAC `algorithm` (HS256, HS384, HS512). */
-export function mintToken(claims: JWTPayload, secret: string, algorithm: string): Promise<string> {
-  return new SignJWT(claims)
-    .setProtectedHeader({ alg: algorithm, typ: "JWT" })
-    .sign(new TextEncoder().encode(secret));
 }

@@ -1,0 +1,85 @@
+// The claims of the gateway's own tokens, which are those of ContextForge's token utility, and the principal that they describe.
+import { SluiceError } from "../base/errors.ts";
+import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
+import { serverIdOf } from "../store/sql/server_ids.ts";
+import type { Principal } from "./principal.ts";
+import { isTokenId } from "./token_id.ts";
+
+/**
+ * The principal of a verified token.
+ * @param platformAdminEmail a token of this subject is an administrator's, whatever its claims (PLATFORM_ADMIN_EMAIL)
+ * @throws {SluiceError} UNAUTHENTICATED if a restriction of the token cannot be read or enforced
+ */
+export function principalOf(claims: JsonObject, subject: string, platformAdminEmail: string): Principal {
+  const user = isObject(claims.user) ? claims.user : {};
+  const isAdmin = claims.is_admin === true || user.is_admin === true || subject === platformAdminEmail;
+  const scopes = scopesOf(claims.scopes);
+  return {
+    kind: "user",
+    subject,
+    issuer: typeof claims.iss === "string" ? claims.iss : null,
+    // The subject of ContextForge's API tokens is an id, and the person is `user.email`.
+    email: [claims.email, user.email].find((email) => typeof email === "string") ?? subject,
+    isAdmin,
+    // Missing and [] open public entries only; null opens every entry, for an administrator.
+    teams: claims.teams === null ? null : teamIds(claims.teams),
+    serverId: scopes.serverId,
+    permissions: scopes.permissions,
+    ...timesAndId(claims),
+    isLogin: claims.token_use === "session",
+    grants: null,
+  };
+}
+
+/** The claims that mean the same in tokens of every issuer (RFC 7519, section 4.1). */
+export function timesAndId({ exp, iat, jti }: JsonObject): Pick<Principal, "expiresAt" | "issuedAt" | "jti"> {
+  return {
+    expiresAt: typeof exp === "number" ? exp * 1000 : null,
+    jti: isTokenId(jti) ? jti : null,
+    issuedAt: typeof iat === "number" ? iat * 1000 : null,
+  };
+}
+
+/** A refusal of a token. @param claim the claim for which the token is refused */
+export function refused(reason: string, claim = ""): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason, claim, token: "invalid" });
+}
+
+/** Reads the restrictions of a token. A restriction that cannot be read or enforced invalidates the token. */
+function scopesOf(claim: unknown): { serverId: string | null; permissions: readonly string[] | null } {
+  const scopes = claim ?? {};
+  if (!isObject(scopes)) throw refused("the token's scopes cannot be read");
+  for (const name of ["ip_restrictions", "time_restrictions", "usage_limits"]) {
+    if (!isEmpty(scopes[name])) throw refused(`the token's ${name} cannot be enforced by this version`);
+  }
+  const { server_id: serverId, permissions } = scopes;
+  if (!isEmpty(serverId) && typeof serverId !== "string") {
+    throw refused("the token's server_id cannot be read");
+  }
+  if (!isEmpty(permissions) && !Array.isArray(permissions)) {
+    throw refused("the token's permissions cannot be read");
+  }
+  return {
+    serverId: typeof serverId === "string" && serverId !== "" ? serverIdOf(serverId) : null,
+    permissions: stringsOf(permissions),
+  };
+}
+
+/** Does a claim restrict nothing? Tokens write that in several ways. */
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+/** The team ids of a claim. ContextForge writes them as strings or as objects with an id. */
+function teamIds(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((team) =>
+    typeof team === "string" ? [team] : isObject(team) && typeof team.id === "string" ? [team.id] : []
+  );
+}
+
+function stringsOf(value: unknown): string[] | null {
+  if (!Array.isArray(value) || value.length === 0) return null;
+  return value.filter((item) => typeof item === "string");
+}

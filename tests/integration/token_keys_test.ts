@@ -1,0 +1,53 @@
+// A gateway that signs with a key pair: its commands, its logins, and tokens that try to pass for its own.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { generateKeyPairSync } from "node:crypto";
+import { decodeProtectedHeader } from "jose";
+import { runCli } from "../support/cli.ts";
+import { Sluice } from "../support/sluice.ts";
+import { mintToken } from "../support/tokens.ts";
+
+Deno.test("A gateway with a key pair signs by command and at logins, and takes its public key for no secret", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const pem = String(publicKey.export({ type: "spki", format: "pem" }));
+    await Deno.writeTextFile(
+      `${cwd}/private.pem`,
+      String(privateKey.export({ type: "pkcs8", format: "pem" })),
+      {
+        mode: 0o600,
+      },
+    );
+    await Deno.writeTextFile(`${cwd}/public.pem`, pem);
+    const env = {
+      JWT_SECRET_KEY: "",
+      JWT_ALGORITHM: "ES256",
+      JWT_PRIVATE_KEY_PATH: "private.pem",
+      JWT_PUBLIC_KEY_PATH: "public.pem",
+    };
+    await using sluice = await Sluice.start({ cwd, env });
+    const { out, err } = await runCli(["token", "--admin"], { cwd, env });
+    const token = out.trim();
+    assertEquals([err, decodeProtectedHeader(token).alg], ["", "ES256"]);
+    const status = async (bearer: string) =>
+      (await sluice.api("GET", "/tokens/revoked", undefined, bearer)).status;
+    // Both workers.
+    for (let i = 0; i < 6; i++) assertEquals(await status(token), 200);
+    for (const secret of [pem, pem.trim()]) assertEquals(await status(await mintToken(secret)), 401);
+
+    const login = { email: "ann@example.com", password: "correct horse battery" };
+    const created = await sluice.api("POST", "/auth/email/admin/users", login, token);
+    assertEquals(created.status, 201, JSON.stringify(created.body));
+    const { body } = await sluice.api("POST", "/auth/login", login, null);
+    const { access_token: own } = body as { access_token: string };
+    assertEquals(decodeProtectedHeader(own).kid, decodeProtectedHeader(token).kid);
+    assertEquals((await sluice.api("GET", "/tools", undefined, own)).status, 200);
+
+    assertEquals((await runCli(["token", "revoke", token], { cwd, env })).code, 0);
+    const wrong = await runCli(["token"], { cwd, env: { ...env, JWT_ALGORITHM: "RS256" } });
+    assertEquals(wrong.code, 2);
+    assertStringIncludes(wrong.err, "private.pem: the key is for ES256, and JWT_ALGORITHM is RS256");
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
