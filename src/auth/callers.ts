@@ -1,8 +1,9 @@
 // What each caller of a worker has under way at this moment. Limits by caller keep one caller from taking what all callers share.
 import type { Caller } from "../base/sharing/caller.ts";
-import { callerKey } from "../base/sharing/caller_identity.ts";
+import { type CallerIdentity, callerKey } from "../base/sharing/caller_identity.ts";
 import type { ClientMemory } from "../base/sharing/client_memory.ts";
 import { SluiceError } from "../base/errors.ts";
+import { ANONYMOUS } from "./authenticate.ts";
 import type { Principal } from "./principal.ts";
 import { tokenOf } from "./token_reach.ts";
 
@@ -33,6 +34,11 @@ export class Callers {
   /** Undefined for callers without a token: they cannot be told apart, and no limit by caller applies to them. */
   of(principal: Principal): Caller | undefined {
     return this.#byPrincipal.get(principal) ?? this.#find(principal);
+  }
+
+  /** The caller that owns a session, whether it has called in this worker or not. Undefined as for `of()`. */
+  owning(owner: CallerIdentity): Caller | undefined {
+    return callerKey(owner) === callerKey(ANONYMOUS) ? undefined : this.#named(owner);
   }
 
   /** Counts a call, to be given back by `calls--`. @throws {SluiceError} TOO_MANY_CALLS_OF_CALLER */
@@ -83,17 +89,22 @@ export class Callers {
   #find(principal: Principal): Caller | undefined {
     const token = tokenOf(principal);
     if (token === null) return undefined;
-    const key = callerKey(token);
+    const caller = this.#named(token);
+    this.#byPrincipal.set(principal, caller);
+    return caller;
+  }
+
+  #named(identity: CallerIdentity): Caller {
+    const key = callerKey(identity);
     let caller = this.#byToken.get(key);
     if (caller === undefined) {
       if (this.#byToken.size >= this.#maxAtRest) this.#forgetThoseAtRest();
       caller = {
-        ...this.#memory.ownerFor(token),
+        ...this.#memory.ownerFor(identity),
         ...{ calls: 0, streams: 0, pending: 0, connections: 0, upstreamStreams: 0 },
       };
       this.#byToken.set(key, caller);
     }
-    this.#byPrincipal.set(principal, caller);
     return caller;
   }
 

@@ -49,3 +49,11 @@ Deno.test("Callers forget who has nothing under way, and nobody else", () => {
   for (let n = 0; n < 100; n++) callers.of(principal({ subject: `user ${n}` }));
   assertEquals([callers.size <= 3, callers.of(principal({ subject: "busy" })) === busy], [true, true]);
 });
+
+Deno.test("Callers.owning() gives the caller of a session's owner, before its first call and after", () => {
+  const callers = new Callers({ calls: 1, streams: 1 }, new ClientMemory(Infinity));
+  const ann = principal();
+  const before = callers.owning(ann);
+  assertEquals([before === callers.of(ann), before === callers.owning(ann)], [true, true]);
+  assertEquals(callers.owning(ANONYMOUS), undefined);
+});

@@ -95,7 +95,7 @@ export const METRICS = {
   ),
   sluice_upstream_connections: gauge("Open connections to upstreams over stdio, SSE and WebSocket"),
   sluice_upstream_streams: gauge(
-    "Open event streams from upstreams over HTTP/1, which HTTP_CLIENT_MAX_CONNECTIONS does not count",
+    "Open event streams from upstreams and WebSockets to them, which HTTP_CLIENT_MAX_CONNECTIONS does not count",
   ),
   sluice_upstream_streams_refused_total: counter(
     "Event streams and WebSockets to upstreams that were not opened, because their caller has MAX_STREAMS_PER_CALLER",

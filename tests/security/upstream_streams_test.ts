@@ -8,11 +8,17 @@ import { waitFor } from "../support/wait_for.ts";
 
 /** Has sessions with a GET stream, and counts the open streams. */
 function listening() {
-  let streams = 0;
+  const streams = new Set<ReadableStreamDefaultController>();
+  let sessions = new Set<string>();
   const server = serveOnLoopback(async (request) => {
+    const sessionId = request.headers.get("mcp-session-id");
+    if (sessionId !== null && !sessions.has(sessionId)) return new Response(null, { status: 404 });
     if (request.method === "GET") {
-      streams++;
-      const body = new ReadableStream({ cancel: () => void streams-- });
+      let own: ReadableStreamDefaultController;
+      const body = new ReadableStream({
+        start: (controller) => void streams.add(own = controller),
+        cancel: () => void streams.delete(own),
+      });
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     }
     if (request.method === "DELETE") return new Response(null, { status: 200 });
@@ -21,18 +27,26 @@ function listening() {
     const results: Record<string, unknown> = {
       initialize: {
         protocolVersion: "2025-11-25",
-        capabilities: { tools: {} },
+        capabilities: { tools: {}, resources: { subscribe: true } },
         serverInfo: { name: "listening", version: "1" },
       },
       "tools/list": { tools: [{ name: "call", inputSchema: { type: "object" } }] },
+      "resources/list": { resources: [{ uri: "up://one", name: "one" }] },
       "tools/call": { content: [] },
     };
-    const headers = { "mcp-session-id": crypto.randomUUID() };
+    const headers = { "mcp-session-id": sessionId ?? crypto.randomUUID() };
+    sessions.add(headers["mcp-session-id"]);
     return Response.json({ jsonrpc: "2.0", id, result: results[method] ?? {} }, { headers });
   });
   return {
     url: `http://127.0.0.1:${server.addr.port}/mcp`,
-    streams: () => streams,
+    streams: () => streams.size,
+    /** The sessions are lost, and their streams end. */
+    forget: () => {
+      sessions = new Set();
+      for (const stream of streams) stream.close();
+      streams.clear();
+    },
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
@@ -72,4 +86,40 @@ Deno.test("The event streams to upstreams are bounded by caller, and its calls a
   await waitFor(() => streams() === 3 + 2, { what: "ann's streams" });
   for (const response of open) await response.body!.cancel();
   assert(await refused() > 0);
+});
+
+Deno.test("Streams that are opened between a caller's calls count for it too: anew, and by a worker's successor", async () => {
+  await using upstream = listening();
+  await using sluice = await Sluice.start({
+    env: { WORKERS: "1", MAX_STREAMS_PER_CALLER: "4", LOG_LEVEL: "INFO" },
+  });
+  await sluice.registerUpstream("up", upstream.url);
+  const token = await sluice.token({ username: "eve", admin: false });
+  // Six sessions, each of which has listened once and has a subscription: four listen upstream.
+  for (let n = 0; n < 6; n++) {
+    const sessionId = await openSession(sluice, { token });
+    const headers = { authorization: `Bearer ${token}`, ...inSession(sessionId) };
+    await post(sluice, toolCall("up-call"), { token, headers });
+    const uri = "up://one";
+    const subscribe = { jsonrpc: "2.0", id: 2, method: "resources/subscribe", params: { uri } };
+    const { body } = await post(sluice, subscribe, { token, headers: inSession(sessionId) });
+    assertEquals(body.result, {});
+  }
+  const open = () => metric(sluice, "sluice_upstream_streams ");
+  const refused = () => metric(sluice, "sluice_upstream_streams_refused_total ");
+  const areBounded = async (when: string) => {
+    await waitFor(async () => await refused() > 0, { what: `a stream to be refused ${when}` });
+    await waitFor(() => upstream.streams() === 4, { what: `four streams ${when}` });
+    assertEquals(await open(), 4);
+  };
+  await areBounded("at first");
+  await Deno.writeTextFile(`${sluice.cwd}/.env`, "TOOL_TIMEOUT=20\n");
+  Deno.kill(sluice.pid, "SIGHUP");
+  const recycled = () => sluice.log().some(({ event }) => event === "worker recycled");
+  await waitFor(recycled, { what: "the worker to be recycled" });
+  await areBounded("after the recycling");
+  const before = await refused();
+  upstream.forget();
+  await waitFor(async () => await refused() > before, { what: "a stream to be refused again" });
+  await areBounded("anew");
 });

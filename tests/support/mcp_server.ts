@@ -44,6 +44,7 @@ export async function mcpServer(
     taskIds: new TaskIds("secret"),
     expiry: new TokenExpiry(clock),
     memory,
+    callers: { owning: () => undefined },
     lists: ownListsDeps({ clock, memory, catalog: () => catalog, upstreams: plane.upstreams }),
     turns: new CallerTurns(5),
   });

@@ -345,13 +345,14 @@ export class DuplexSession implements ListListener {
     const memory = this.#deps.memory.hold(this.#address.principal, {
       end: () => this.#channel.close("restart"),
     });
-    const state = new ClientState({ capabilities: said.clientCapabilities, peer: this.#peer, memory });
+    const { clientCapabilities: capabilities, revision } = said;
+    const caller = () => this.#deps.callers.of(this.#address.principal);
+    const state = new ClientState({ capabilities, peer: this.#peer, caller, memory });
     // From here on the channel also carries messages that belong to no call.
     state.listening = true;
     const bound = new BoundSessions(state);
     this.#client = {
-      revision: said.revision,
-      bound,
+      ...{ revision, bound },
       lists: new OwnLists(this.#deps.lists, this, bound, this.#address.principal),
       questions: this.#questions,
       calls: this.#calls,

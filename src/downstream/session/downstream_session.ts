@@ -1,4 +1,5 @@
 // One session of a client: its streams, its calls under way, the requests of upstreams to it, and its own upstream sessions.
+import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -33,6 +34,7 @@ export interface SessionParts {
   readonly taskIds: TaskIds;
   readonly expiry: TokenExpiry;
   readonly memory: ClientMemory;
+  readonly callers: Pick<Callers, "owning">;
   readonly lists: OwnListsDeps;
   /** Ends the session because memory is short. */
   readonly onShed: (session: DownstreamSession) => void;
@@ -89,6 +91,7 @@ export class DownstreamSession implements CountedSession, ListListener {
         preferences: state.wishes,
         workerLocalBefore: state.attachedTo,
         peer: this.#peer(null),
+        caller: () => parts.callers.owning(owner),
         memory: kept,
         tasks: (client) => new TaskRelay(taskIds, { ...owner, isSessionless: false }, client),
         onChange: () => writes.changed(),

@@ -3,6 +3,7 @@
 // A worker's downstream sessions: opened by `initialize`, found by their sealed id, ended by DELETE or idleness.
 import { classify } from "../../mcp/json_rpc.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
+import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
@@ -47,6 +48,7 @@ export interface SessionsOptions {
   readonly expiry: TokenExpiry;
   readonly limits: SessionLimitsOptions;
   readonly memory: ClientMemory;
+  readonly callers: Pick<Callers, "owning">;
   readonly lists: OwnListsDeps;
   /** Records of a caller share the database, or Redis, with others. */
   readonly turns: CallerTurns;
@@ -248,7 +250,8 @@ export class DownstreamSessions {
   }
 
   #make({ id, name, owner, principal, state }: SessionIdentity): DownstreamSession {
-    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, lists } = this.#options;
+    const { clock, clientRequestTimeoutMs, resumeWindowMs, taskIds, expiry, memory, lists, callers } =
+      this.#options;
     const session = new DownstreamSession(id, name, owner, state, clock.now(), {
       clock,
       clientRequestTimeoutMs,
@@ -256,6 +259,7 @@ export class DownstreamSessions {
       taskIds,
       expiry,
       memory,
+      callers,
       lists,
       onShed: (ended) => this.#endSoon(ended),
       persist: (session) => this.#persist(session),

@@ -38,6 +38,7 @@ function setUp() {
       taskIds: new TaskIds("secret"),
       expiry: new TokenExpiry(clock),
       memory: new ClientMemory(Infinity),
+      callers: { owning: () => undefined },
       lists: ownListsDeps(),
       turns: new CallerTurns(5),
     });

@@ -32,7 +32,8 @@ export interface CallerKey {
 interface Entry extends Linked<Entry> {
   readonly text: string;
   readonly key: CallerKey;
-  readonly caller: Caller | undefined;
+  /** Undefined: it has not called since this worker took its sessions over, or cannot be told from others. */
+  caller: Caller | undefined;
   readonly bound: BoundSessions;
   running: number;
   lastUsedAt: number;
@@ -69,6 +70,7 @@ export class CallerSessions {
   ): Promise<T> {
     const text = textOf(key);
     const entry = this.#entries.get(text) ?? this.#make(text, key, caller);
+    entry.caller ??= caller;
     this.#byUse.remove(entry);
     this.#byUse.push(entry);
     entry.running++;
@@ -137,10 +139,20 @@ export class CallerSessions {
       capabilities,
       standsFor: tenant === EVERYBODY ? "everybody" : "caller",
       workerLocalBefore,
+      caller: () => tenant === EVERYBODY ? undefined : entry.caller,
     });
     const lastUsedAt = this.#options.clock.now();
     const bound = new BoundSessions(client);
-    const entry = { text, key, caller, bound, running: 0, lastUsedAt, previous: undefined, next: undefined };
+    const entry: Entry = {
+      text,
+      key,
+      caller,
+      bound,
+      running: 0,
+      lastUsedAt,
+      previous: undefined,
+      next: undefined,
+    };
     this.#entries.set(text, entry);
     this.#byUse.push(entry);
     return entry;

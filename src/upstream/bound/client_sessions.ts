@@ -182,7 +182,8 @@ export class ClientSessions {
     const onExpired = () => this.#replace(bound, passed, session!);
     const onListChanged = (method: string) => this.#listChanged(bound, method, session!);
     const isShared = client.standsFor === "everybody";
-    const peers = { client: client.peerFor(upstreamId), isShared, onListChanged, onExpired };
+    const caller = client.caller();
+    const peers = { client: client.peerFor(upstreamId), isShared, onListChanged, onExpired, caller };
     const session = UpstreamSession.resume(transport, transfer, peers);
     if (session === null) return;
     if (this.#isListening(client) || client.standsFor === "caller") session.listen();
@@ -249,7 +250,11 @@ export class ClientSessions {
   }
 
   /** Opens a session with the client's capabilities and preferences. This also replaces an expired session. */
-  async #open(bound: BoundSessions, passed: HeaderList, caller?: Caller): Promise<UpstreamChannel> {
+  async #open(
+    bound: BoundSessions,
+    passed: HeaderList,
+    caller: Caller | undefined = bound.client.caller(),
+  ): Promise<UpstreamChannel> {
     const { upstreamId, transport, opener, hasLogging } = this.#options;
     const { client } = bound;
     // Some servers report changed lists while the session opens.

@@ -2,6 +2,7 @@
 // This file holds the client's preferences and declared capabilities. They outlive upstream sessions: each new session
 // receives them again.
 import { BoundedMap } from "../../base/bounded_map.ts";
+import type { Caller } from "../../base/sharing/caller.ts";
 import type { Holding } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { WorkerLocalState } from "./worker_local_state.ts";
@@ -38,6 +39,8 @@ export interface ClientStateOptions {
   readonly preferences?: ClientPreferences;
   /** Ids of upstreams that held state for the client in a worker that has ended. */
   readonly workerLocalBefore?: readonly string[];
+  /** Whom sessions that are opened between the client's calls count for. Default: nobody in particular. */
+  readonly caller?: () => Caller | undefined;
   /** Counts what the client makes this keep. Closed with the state. */
   readonly memory?: Holding;
   /** Persists the state after a change. Resolves when the state of now is persisted. */
@@ -62,6 +65,7 @@ export class ClientState {
   /** A false positive only costs checks for tasks that never come. */
   readonly mayRunTasks: boolean;
   readonly standsFor: ClientStateOptions["standsFor"];
+  readonly caller: () => Caller | undefined;
   /** Whether the client takes messages outside calls. Its upstream sessions then open a GET stream. */
   listening = false;
   #hasListened: boolean;
@@ -78,7 +82,8 @@ export class ClientState {
 
   constructor(options: ClientStateOptions = {}) {
     const { capabilities = "{}", peer, tasks, preferences, workerLocalBefore } = options;
-    const { standsFor, memory, onChange = () => Promise.resolve() } = options;
+    const { standsFor, memory, onChange = () => Promise.resolve(), caller = () => undefined } = options;
+    this.caller = caller;
     this.standsFor = standsFor;
     this.capabilities = capabilities;
     this.peer = peer;

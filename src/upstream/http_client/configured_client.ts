@@ -7,7 +7,7 @@ export function createHttp1Client(
   config: Config,
   own: Pick<
     Http1ClientOptions,
-    "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies" | "streamLimit"
+    "maxHeadBytes" | "checkAddress" | "alpnProtocols" | "proxies" | "streamPlaces"
   >,
 ): Http1Client {
   return new Http1Client({

@@ -6,7 +6,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { type Linked, LinkedList } from "../../base/linked_list.ts";
 import type { DeadlineTimer } from "../../base/deadline_timer.ts";
 import { upstreamTimeout } from "../resilience/deadline.ts";
-import { type StreamLimit, takeStreamPlace } from "./stream_places.ts";
+import type { StreamPlaces } from "./stream_places.ts";
 import { type AcquireOptions, hold, letGo, type PooledConnection, Waiter } from "./connection_waiter.ts";
 
 export type { AcquireOptions, PooledConnection } from "./connection_waiter.ts";
@@ -17,7 +17,7 @@ export interface PoolOptions<C, T> {
   readonly maxKeepaliveConnections: number;
   readonly keepaliveExpiryMs: number;
   readonly poolTimeoutMs: number;
-  readonly streamLimit: StreamLimit;
+  readonly streamPlaces: StreamPlaces;
   readonly deadlines: DeadlineTimer;
   readonly clock: Clock;
   /** Opens a connection. Rejects soon after the signal is aborted. */
@@ -91,11 +91,6 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
     };
   }
 
-  /** Connections of event streams. */
-  get apartCount(): number {
-    return this.#apart.size;
-  }
-
   /** Takes an idle connection for `key`. @returns undefined if there is none, or if the caller has its share */
   takeIdle(key: string, holder?: ConnectionHolder): C | undefined {
     if (!this.#mayHold(holder, key, 0)) return undefined;
@@ -132,8 +127,8 @@ export class ConnectionPool<T extends { readonly key: string }, C extends Pooled
    * Opens a connection for one event stream. It takes no slot, so that streams do not delay calls, and it is not reused.
    * @throws {SluiceError} TOO_MANY_STREAMS_OF_CALLER, errors of dialling; the signal's reason
    */
-  async openApart(target: T, { upstream, signal, holder }: AcquireOptions): Promise<C> {
-    const leave = takeStreamPlace(this.#options.streamLimit, holder);
+  async openApart(target: T, { upstream, signal, holder, deadline }: AcquireOptions): Promise<C> {
+    const leave = this.#options.streamPlaces.take({ holder, deadline });
     const dial = new AbortController();
     const onAbort = () => dial.abort(signal!.reason);
     signal?.addEventListener("abort", onAbort);

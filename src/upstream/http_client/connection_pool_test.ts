@@ -6,6 +6,7 @@ import { Deadline } from "../resilience/deadline.ts";
 import { callerAtRest } from "../../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { type AcquireOptions, ConnectionPool, type PooledConnection } from "./connection_pool.ts";
+import { StreamPlaces } from "./stream_places.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
 import type { Linked } from "../../base/linked_list.ts";
 
@@ -60,13 +61,14 @@ const A = { key: "a" }, B = { key: "b" };
 function poolOf(limits: { max?: number; keepalive?: number } = {}) {
   const clock = new FakeClock();
   const deadlines = new DeadlineTimer(clock);
+  const streamPlaces = new StreamPlaces(2);
   const dials: Dial[] = [];
   const pool = new ConnectionPool<{ key: string }, FakeConnection>({
     maxConnections: limits.max ?? 2,
     maxKeepaliveConnections: limits.keepalive ?? 2,
     keepaliveExpiryMs: 5_000,
     poolTimeoutMs: 1_000,
-    streamLimit: { perCaller: 2, onRefused: () => {} },
+    streamPlaces,
     deadlines,
     clock,
     dial: ({ key }, _upstream, signal) =>
@@ -108,7 +110,7 @@ function poolOf(limits: { max?: number; keepalive?: number } = {}) {
     pool.release(connection);
     return settled();
   };
-  return { clock, pool, dials, ask, open, release };
+  return { clock, pool, dials, streamPlaces, ask, open, release };
 }
 
 Deno.test("ConnectionPool.takeIdle() gives the most recently used connection of the origin only", async () => {
@@ -238,7 +240,7 @@ Deno.test("ConnectionPool: a dial that ends after its caller gave up is closed",
     maxKeepaliveConnections: 1,
     keepaliveExpiryMs: 1_000,
     poolTimeoutMs: 1_000,
-    streamLimit: { perCaller: 2, onRefused: () => {} },
+    streamPlaces: new StreamPlaces(2),
     deadlines,
     clock,
     dial: () => late.promise,
@@ -475,10 +477,10 @@ Deno.test("ConnectionPool counts a caller's connections right whatever happens t
 });
 
 Deno.test("ConnectionPool.openApart() opens as many streams for a caller as it may have, and others' all the same", async () => {
-  const { pool, dials } = poolOf({ max: 1 });
+  const { pool, dials, streamPlaces } = poolOf({ max: 1 });
   const [eve, bob] = [callerAtRest(), callerAtRest()];
-  const open = async (holder?: ConnectionHolder) => {
-    const opening = pool.openApart(A, { upstream: "up", holder });
+  const open = async (holder?: ConnectionHolder, deadline?: Deadline) => {
+    const opening = pool.openApart(A, { upstream: "up", holder, deadline });
     await dials.at(-1)!.succeed();
     return await opening;
   };
@@ -487,7 +489,10 @@ Deno.test("ConnectionPool.openApart() opens as many streams for a caller as it m
   assertEquals((await refused()).code, "TOO_MANY_STREAMS_OF_CALLER");
   await open(bob);
   for (let n = 0; n < 3; n++) await open();
-  assertEquals([pool.apartCount, eve.upstreamStreams], [6, 2]);
+  assertEquals([streamPlaces.open, eve.upstreamStreams], [6, 2]);
+  // The response to a call goes on.
+  (await open(eve, new Deadline(60_000, "the test"))).close();
+  assertEquals([streamPlaces.open, eve.upstreamStreams], [6, 2]);
   first.close();
   const failing = assertRejects(() => pool.openApart(A, { upstream: "up", holder: eve }), Error, "refused");
   await dials.at(-1)!.fail();

@@ -6,6 +6,7 @@ import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { decoded } from "./content_coding.ts";
 import { textOf } from "./arriving_text.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
+import { StreamPlaces } from "./stream_places.ts";
 import { SocksRelay, type SocksRelayOptions } from "../dial/socks_relay.ts";
 import { type Target, targetOf } from "../dial/target.ts";
 import { tlsReason } from "../dial/tls.ts";
@@ -17,6 +18,8 @@ export interface FetchClientOptions extends SocksRelayOptions {
   readonly keepaliveExpiryMs: number;
   /** The limit for connection and response together, because `fetch` does not tell them apart. */
   readonly readTimeoutMs: number;
+  /** Default: as many as are asked for. */
+  readonly streamPlaces?: StreamPlaces;
 }
 
 /** Redirects are returned like any other response. HTTP_CLIENT_MAX_CONNECTIONS has no effect on `fetch`. */
@@ -24,6 +27,7 @@ export class FetchClient implements HttpClient {
   readonly #options: FetchClientOptions;
   readonly #clock: Clock;
   readonly #relay: SocksRelay;
+  readonly #streamPlaces: StreamPlaces;
   /** Connections by private CA. Upstreams with different authorities share no connection. */
   readonly #pools = new Map<string, Deno.HttpClient>();
   readonly #exchanges = new Set<Exchange>();
@@ -33,6 +37,7 @@ export class FetchClient implements HttpClient {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#relay = new SocksRelay(options);
+    this.#streamPlaces = options.streamPlaces ?? new StreamPlaces();
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -41,8 +46,10 @@ export class FetchClient implements HttpClient {
     if (signal?.aborted) throw signal.reason;
     const target = targetOf(url, caCertificate);
     checkHeaders(headers);
+    const leave = request.longLived === true ? this.#streamPlaces.take(request) : undefined;
     const exchange = new Exchange(request, this.#options.readTimeoutMs, this.#clock, () => {
       this.#exchanges.delete(exchange);
+      leave?.();
     });
     this.#exchanges.add(exchange);
     try {

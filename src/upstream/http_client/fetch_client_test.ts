@@ -6,6 +6,8 @@ import { Deadline } from "../resilience/deadline.ts";
 import { FetchClient, type FetchClientOptions } from "./fetch_client.ts";
 import type { HttpRequest } from "./http_client.ts";
 import { isRelayInForce, SocksRelay } from "../dial/socks_relay.ts";
+import { callerAtRest } from "../../../tests/support/fakes.ts";
+import { StreamPlaces } from "./stream_places.ts";
 
 function clientOf(options: Partial<FetchClientOptions> = {}) {
   const client = new FetchClient({
@@ -209,4 +211,35 @@ Deno.test("isRelayInForce() is false if the environment takes hosts from all pro
     [{}, { NO_PROXY: "" }, { NO_PROXY: "a.test" }, { no_proxy: "*" }].map(isInForce),
     [true, true, false, false],
   );
+});
+
+Deno.test("FetchClient: event streams take a place of their caller until they end, in whichever way", async () => {
+  await using server = serve(({ url }) => {
+    if (url.endsWith("/none")) return new Response("none", { status: 405 });
+    if (url.endsWith("/empty")) return new Response(null, { status: 204 });
+    const body = new ReadableStream({ start: (controller) => controller.enqueue(Uint8Array.of(1)) });
+    return new Response(body);
+  });
+  const places = new StreamPlaces(1);
+  using client = clientOf({ streamPlaces: places });
+  const eve = callerAtRest();
+  const open = (path: string, more: Partial<HttpRequest> = {}) =>
+    client.send(server.request(path, { longLived: true, holder: eve, ...more }));
+  const stop = new AbortController();
+  const stream = await open("/", { signal: stop.signal });
+  await rejects(() => open("/"), "TOO_MANY_STREAMS_OF_CALLER");
+  assertEquals([places.open, eve.upstreamStreams], [1, 1]);
+  const reading = assertRejects(async () => {
+    for await (const _chunk of stream.chunks()) stop.abort(new Error("left"));
+  });
+  await reading;
+  assertEquals([places.open, eve.upstreamStreams], [0, 0]);
+  (await open("/none")).discard();
+  assertEquals(await (await open("/empty")).text(1), "");
+  await rejects(() => open("/", { url: new URL("http://127.0.0.1:1/") }), "EGRESS_DENIED");
+  // The response to a call goes on.
+  const more = await open("/", { deadline: new Deadline(60_000, "the test") });
+  assertEquals([places.open, eve.upstreamStreams], [1, 0]);
+  more.discard();
+  assertEquals([places.open, eve.upstreamStreams], [0, 0]);
 });

@@ -13,7 +13,7 @@ import { ConnectionPool, type PoolStats } from "./connection_pool.ts";
 import { Connection } from "./http1_connection.ts";
 import { receive } from "./http1_response.ts";
 import type { ConnectSocket, HttpClient, HttpRequest, HttpResponse } from "./http_client.ts";
-import { type StreamLimit, takeStreamPlace } from "./stream_places.ts";
+import { StreamPlaces } from "./stream_places.ts";
 
 /** Every limit is a setting. Times are in ms. */
 export interface Http1ClientOptions {
@@ -26,8 +26,8 @@ export interface Http1ClientOptions {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly poolTimeoutMs: number;
-  /** Default: none. */
-  readonly streamLimit?: StreamLimit;
+  /** Default: as many as are asked for. */
+  readonly streamPlaces?: StreamPlaces;
   /** Limit of the head of a response, from the status line to the empty line. */
   readonly maxHeadBytes: number;
   /** The egress check, called with each address before the connection. @throws {SluiceError} EGRESS_DENIED */
@@ -53,6 +53,7 @@ export class Http1Client implements HttpClient {
   readonly #targets: TargetCache;
   readonly #heads = new RequestHeads();
   readonly #pool: ConnectionPool<Target, Connection>;
+  readonly #streamPlaces: StreamPlaces;
   readonly #onFree: (connection: Connection) => void;
 
   constructor(options: Http1ClientOptions) {
@@ -60,10 +61,11 @@ export class Http1Client implements HttpClient {
     const { clock = systemClock } = options;
     this.#clock = clock;
     this.#targets = new TargetCache(options.proxies);
+    this.#streamPlaces = options.streamPlaces ?? new StreamPlaces();
     const deadlines = new DeadlineTimer(clock);
     const pool = this.#pool = new ConnectionPool<Target, Connection>({
       ...options,
-      streamLimit: options.streamLimit ?? UNLIMITED,
+      streamPlaces: this.#streamPlaces,
       deadlines,
       clock,
       dial: (target, upstream, signal) => this.#dial(target, upstream, signal, deadlines),
@@ -73,11 +75,6 @@ export class Http1Client implements HttpClient {
 
   get stats(): PoolStats {
     return this.#pool.stats;
-  }
-
-  /** Connections of event streams, which no limit of connections counts. */
-  get streamCount(): number {
-    return this.#pool.apartCount;
   }
 
   /**
@@ -113,11 +110,11 @@ export class Http1Client implements HttpClient {
     url: URL,
     { upstream, signal, caCertificate, holder }: Parameters<ConnectSocket>[1],
   ): Promise<Socket> {
-    const leave = takeStreamPlace(this.#options.streamLimit ?? UNLIMITED, holder);
     const target = targetOf(new URL(url.href.replace(/^ws/, "http")), caCertificate, this.#options.proxies);
     const request = { upstream, signal, alpnProtocols: ["http/1.1"] };
     // A proxy can forward only HTTP requests.
     const tunnelled = { ...target, isForwarded: false };
+    const leave = this.#streamPlaces.take({ holder });
     try {
       const { socket } = await dial(tunnelled, request, { ...this.#options, clock: this.#clock });
       return {
@@ -198,8 +195,6 @@ export class Http1Client implements HttpClient {
       : received;
   }
 }
-
-const UNLIMITED: StreamLimit = { perCaller: Infinity, onRefused: () => {} };
 
 function closeConnection(connection: Connection): void {
   connection.close();

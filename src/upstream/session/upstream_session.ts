@@ -30,6 +30,8 @@ import { HEALTH_METHODS, type HealthMethod, type HealthVerdict, verdictOf } from
 export interface SessionPeers extends IncomingMessagesOptions {
   /** Called when the upstream has lost the session while no call was running. The session is closed then. */
   readonly onExpired?: () => void;
+  /** Who the session is for, where connections and processes are shared out between callers. */
+  readonly caller?: Caller;
 }
 
 export interface SessionOpenOptions extends SessionPeers {
@@ -37,8 +39,6 @@ export interface SessionOpenOptions extends SessionPeers {
   readonly timeoutMs: number;
   readonly timeoutSetting: string;
   readonly signal?: CancelSignal;
-  /** Who the session is for, where connections and processes are shared out between callers. */
-  readonly caller?: Caller;
   /** The caller's headers for opening the session, kept for its lifetime. */
   readonly passed?: HeaderList;
   /** The capabilities of the client behind this session, as JSON text; default: none. */
@@ -97,7 +97,11 @@ export class UpstreamSession implements UpstreamChannel {
     peers: SessionPeers = {},
   ): UpstreamSession | null {
     const incoming = new IncomingMessages(peers);
-    const connection = transport.resume(transfer, incoming.receive);
+    const connection = transport.resume(
+      transfer,
+      incoming.receive,
+      peers.isShared ? undefined : peers.caller,
+    );
     if (connection === null) return null;
     incoming.connection = connection;
     const { protocolVersion, passed, nextId } = transfer;

@@ -1,6 +1,7 @@
 // Room `streamable_http`: the Streamable HTTP transport (MCP 2025-11-25, transports, "Streamable HTTP"). `Transports` creates it.
 // This file is the endpoint of one upstream. It sends a JSON-RPC message by POST, and receives the response as JSON or from an event
 // stream. It has no session state: the session gives the headers.
+import type { Caller } from "../../base/sharing/caller.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import { isObject, type JsonObject, piecesOf } from "../../mcp/json_rpc.ts";
 import type {
@@ -89,8 +90,9 @@ export class HttpTransport implements UpstreamTransport {
       readonly passed: HeaderList;
     },
     onMessage: OnMessage,
+    caller?: Caller,
   ): UpstreamConnection {
-    const connection = new HttpConnection(this, passed, onMessage);
+    const connection = new HttpConnection(this, passed, onMessage, caller);
     connection.established(sessionId, protocolVersion);
     return connection;
   }

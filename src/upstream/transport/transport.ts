@@ -125,10 +125,14 @@ export interface UpstreamTransport {
    * @throws {SluiceError} UPSTREAM_*
    */
   connect(passed: HeaderList, onMessage: OnMessage, exchange: ConnectOptions): Promise<UpstreamConnection>;
-  /** Resumes a session that another worker opened. Null: this transport cannot resume sessions. */
+  /**
+   * Resumes a session that another worker opened. Null: this transport cannot resume sessions.
+   * @param caller who its event stream counts for; undefined: nobody in particular
+   */
   resume(
     session: { readonly sessionId: string; readonly protocolVersion: string; readonly passed: HeaderList },
     onMessage: OnMessage,
+    caller?: Caller,
   ): UpstreamConnection | null;
   /**
    * Returns a connection without a session, usable at once by everyone. Null: this transport always has sessions.

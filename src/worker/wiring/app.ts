@@ -171,7 +171,7 @@ export async function createApp(
     sessionlessRequests,
   } = gateway;
   const sessions = new DownstreamSessions({
-    ...{ ids, records: cache, clock, place, taskIds, expiry, memory, turns },
+    ...{ ids, records: cache, clock, place, taskIds, expiry, memory, turns, callers },
     lists: gateway.ownLists,
     idleMs: config.sessionTtlMs,
     clientRequestTimeoutMs: config.mcpClientRequestTimeoutMs,

@@ -22,6 +22,7 @@ import type { Http1Client } from "../../upstream/http_client/http1_client.ts";
 import type { HttpClient, HttpRequest } from "../../upstream/http_client/http_client.ts";
 import { FetchClient } from "../../upstream/http_client/fetch_client.ts";
 import { createHttp1Client } from "../../upstream/http_client/configured_client.ts";
+import { StreamPlaces } from "../../upstream/http_client/stream_places.ts";
 import { readLaunch } from "../../upstream/stdio/launch.ts";
 import { stdioAccount } from "../../upstream/stdio/account.ts";
 import { checkLaunch } from "../../upstream/stdio/policy.ts";
@@ -65,18 +66,18 @@ export function createOutbound(
     ? undefined
     : readAuthorities("PROXY_SSL_CA_CERTS", proxySslCaCerts);
   const proxies = new Proxies(config, proxyAuthorities);
+  const streamPlaces = new StreamPlaces(
+    config.maxStreamsPerCaller,
+    metrics.counter("sluice_upstream_streams_refused_total"),
+  );
   const http1 = createHttp1Client(config, {
     maxHeadBytes: MAX_HEAD_BYTES,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
-    proxies,
-    streamLimit: {
-      perCaller: config.maxStreamsPerCaller,
-      onRefused: metrics.counter("sluice_upstream_streams_refused_total"),
-    },
+    ...{ proxies, streamPlaces },
   });
   const offersHttp2 = config.httpClientHttp2Enabled && !proxies.hasTlsProxy &&
     isRelayInForce((name) => Deno.env.get(name));
-  const client = offersHttp2 ? withHttp2(http1, config, guard) : http1;
+  const client = offersHttp2 ? withHttp2(http1, config, { guard, streamPlaces }) : http1;
   const ownSource = config.mcpConfig === null ? null : mcpConfigSource(config.mcpConfig);
   const processes = new StdioProcesses({
     ...config,
@@ -104,7 +105,7 @@ export function createOutbound(
     log,
     countStray: metrics.counter("sluice_upstream_stray_messages_total"),
   });
-  metrics.gauge("sluice_upstream_streams", () => http1.streamCount);
+  metrics.gauge("sluice_upstream_streams", () => streamPlaces.open);
   metrics.gauge("sluice_stdio_processes", () => processes.size);
   metrics.gaugeBy("sluice_upstream_processes", () => processes.byUpstream());
   metrics.gauge("sluice_upstream_connections", () => transports.connectionCount);
@@ -138,13 +139,18 @@ export function createOutbound(
 }
 
 /** HTTP/2 over TLS alone. Plain HTTP stays with our own client and its limits. */
-function withHttp2(http1: Http1Client, config: Config, guard: EgressGuard): HttpClient {
+function withHttp2(
+  http1: Http1Client,
+  config: Config,
+  { guard, streamPlaces }: { readonly guard: EgressGuard; readonly streamPlaces: StreamPlaces },
+): HttpClient {
   const http2 = new FetchClient({
     maxKeepaliveConnections: config.httpClientMaxKeepaliveConnections,
     keepaliveExpiryMs: config.httpClientKeepaliveExpiryMs,
     readTimeoutMs: config.httpClientReadTimeoutMs,
     connectTimeoutMs: config.httpClientConnectTimeoutMs,
     checkAddress: (hostname, ip) => guard.checkAddress(hostname, ip),
+    streamPlaces,
   });
   /** URLs of servers whose certificate `fetch` refuses because it is marked as an authority. */
   const withPinnedServer = new WeakSet<URL>();
