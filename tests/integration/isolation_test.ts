@@ -231,26 +231,40 @@ Deno.test("A caller's session over HTTP moves to the successors of recycled work
   assertEquals([await count(), await count()], ["3", "4"]);
 });
 
-Deno.test("What an upstream asks on its GET stream reaches the 2026-07-28 client of the running call, and nobody else", async () => {
+Deno.test("What an upstream asks on its GET stream reaches the client of the running call, in both kinds of revisions, and nobody else", async () => {
   await using upstream = serveAsking();
-  await using sluice = await Sluice.start({ env: { MCP_REVISIONS: "all", TOOL_TIMEOUT: "5" } });
+  await using sluice = await Sluice.start({ env: { MCP_REVISIONS: "all", TOOL_TIMEOUT: "10" } });
   await sluice.registerUpstream("asking", upstream.url);
-  const clients = await Promise.all(["ann", "bob"].map(async (name) => {
-    const client = new Client({ name, version: "1" }, {
-      versionNegotiation: { mode: { pin: "2026-07-28" } },
-      capabilities: { elicitation: {}, roots: {} },
-    });
-    client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name } }));
-    client.setRequestHandler("roots/list", () => ({ roots: [{ uri: `file:///${name}` }] }));
-    const token = await sluice.token({ username: `${name}@example.com`, admin: false });
-    const requestInit = { headers: { authorization: `Bearer ${token}` } };
-    await client.connect(new StreamableHTTPClientTransport(new URL(`${sluice.url}/mcp`), { requestInit }));
-    return { name, client };
-  }));
+  const kinds = { "2026-07-28": { pin: "2026-07-28" }, "2025-11-25": "legacy" } as const;
+  const clients = await Promise.all(
+    ["ann", "bob"].flatMap((user) =>
+      Object.entries(kinds).map(async ([revision, mode]) => {
+        const name = `${user} ${revision}`;
+        const client = new Client({ name, version: "1" }, {
+          versionNegotiation: { mode },
+          capabilities: { elicitation: {}, roots: {}, sampling: {} },
+        });
+        client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name } }));
+        client.setRequestHandler("roots/list", () => ({ roots: [{ uri: `file:///${name}` }] }));
+        client.setRequestHandler("sampling/createMessage", ({ params }) => {
+          const [question] = params.messages;
+          const { text } = question!.content as { text: string };
+          return { model: "m", role: "assistant", content: { type: "text", text: `${text} ${name}` } };
+        });
+        const token = await sluice.token({ username: `${user}@example.com`, admin: false });
+        const requestInit = { headers: { authorization: `Bearer ${token}` } };
+        await client.connect(
+          new StreamableHTTPClientTransport(new URL(`${sluice.url}/mcp`), { requestInit }),
+        );
+        return { name, client };
+      })
+    ),
+  );
   await Promise.all(clients.map(async ({ name, client }) => {
     for (let i = 0; i < 2; i++) {
       const { content } = await client.callTool({ name: "asking-ask" });
-      assertEquals(JSON.parse((content as { text: string }[])[0]!.text), [name, `file:///${name}`]);
+      const said = JSON.parse((content as { text: string }[])[0]!.text);
+      assertEquals(said, [name, `file:///${name}`, `I am ${name}`]);
     }
     await client.close();
   }));
@@ -269,7 +283,12 @@ function serveAsking(): AsyncDisposable & { readonly url: string } {
       const requestedSchema = { type: "object", properties: { name: { type: "string" } } } as const;
       const said = await mcp.server.elicitInput({ message: "Who?", requestedSchema });
       const { roots } = await mcp.server.listRoots();
-      return { content: [{ type: "text", text: JSON.stringify([said.content?.name, roots[0]?.uri]) }] };
+      const { content } = await mcp.server.createMessage({
+        messages: [{ role: "user", content: { type: "text", text: "I am" } }],
+        maxTokens: 9,
+      });
+      const all = [said.content?.name, roots[0]?.uri, (content as { text: string }).text];
+      return { content: [{ type: "text", text: JSON.stringify(all) }] };
     });
     await mcp.connect(transport);
     return transport;
