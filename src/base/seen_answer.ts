@@ -4,12 +4,13 @@ import { reasonOf, SluiceError } from "./errors.ts";
 
 /** The message is one line, without secrets and control characters. */
 export class SeenAnswer extends Error {
-  override name = "SeenAnswer";
   /** The place where the gateway noticed it says nothing to operators. */
   override stack = undefined;
 
   constructor(message: string, readonly where: keyof typeof MARKS = "answer") {
     super(message);
+    // The log writes it before the message.
+    this.name = `seen ${where}`;
   }
 }
 

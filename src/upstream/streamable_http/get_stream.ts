@@ -16,6 +16,14 @@ interface Listening {
 /** What servers answer in a session that they no longer know. The specification has 404. */
 const LOST: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 422]);
 
+/**
+ * A server that is overloaded or restarting, or that still sees the stream of the previous worker, is asked again. Any other answer
+ * means that the server has no such stream.
+ */
+function isTransient(status: number): boolean {
+  return status >= 500 || status === 409 || status === 429;
+}
+
 /** Listens until the signal is aborted, or the server answers by something else than an event stream. */
 export async function listenTo(listening: Listening): Promise<void> {
   const { open, reader: newReader, onEvent, signal, onGone } = listening;
@@ -30,9 +38,7 @@ export async function listenTo(listening: Listening): Promise<void> {
         response.discard();
         // Servers without such a stream answer 404, too. The session is gone only if there was a stream before.
         if (hasBeenOpen && LOST.has(response.status)) onGone(response.status === 404);
-        // A server that is overloaded or restarting, or that still sees the stream of the previous worker, is asked again. Any
-        // other answer means that the server has no such stream.
-        return { outcome: response.status < 500 && response.status !== 409 ? "refused" : "failed" };
+        return { outcome: isTransient(response.status) ? "failed" : "refused" };
       }
       hasBeenOpen = true;
       for await (const chunk of response.chunks()) {

@@ -4,14 +4,17 @@ import { EventReader } from "../http_client/event_reader.ts";
 import type { HttpResponse } from "../http_client/http_client.ts";
 import { listenTo } from "./get_stream.ts";
 
-/** A stream that stays open for `openMs` after these texts. */
+/** A stream that stays open for `openMs` after these texts, or another answer. */
 class Stream implements HttpResponse {
-  readonly status = 200;
-
-  constructor(readonly texts: readonly string[], readonly openMs: number) {}
+  constructor(
+    readonly texts: readonly string[],
+    readonly openMs: number,
+    readonly status = 200,
+    readonly type = "text/event-stream",
+  ) {}
 
   header(): string {
-    return "text/event-stream";
+    return this.type;
   }
 
   text(): Promise<string> {
@@ -33,7 +36,7 @@ async function openings(next: (count: number) => Stream, forMs: number) {
   const times: number[] = [];
   const events: string[] = [];
   const listening = listenTo({
-    open: () => Promise.resolve(next(times.push(Math.round(Date.now() / 1_000)))),
+    open: async () => await next(times.push(Math.round(Date.now() / 1_000))),
     reader: () => new EventReader({ upstream: "up", maxResponseBytes: 1_000, caller: undefined }),
     onEvent: (data) => void events.push(data),
     signal: stop.signal,
@@ -56,6 +59,23 @@ Deno.test("listenTo() asks ever more seldom for streams that end at once, but at
     assertEquals(times.length >= 20 && times.length < 50, true, `${times}`);
     assertEquals(times.filter((at) => at < 10).length < 6, true, `${times}`);
   }
+});
+
+Deno.test("listenTo() asks once where the server has no stream, and ever more seldom where it may have one later", async () => {
+  const kinds = { html: [200, "text/html"], json: [200, "application/json"], none: [204, ""] } as const;
+  const refused = [400, 401, 403, 404, 405, 410, 422].map((status) => [status, "text/plain"] as const);
+  for (const [status, type] of [...Object.values(kinds), ...refused]) {
+    const { times } = await openings(() => new Stream([], 0, status, type), 600_000);
+    assertEquals(times, [0], `${status} ${type}`);
+  }
+  for (const status of [409, 429, 500, 502, 503]) {
+    const { times } = await openings(() => new Stream([], 0, status, "text/plain"), 600_000);
+    assertEquals(times.length >= 20 && times.length < 50, true, `${status}: ${times}`);
+  }
+  const reset = await openings(() => {
+    throw new Error("connection reset");
+  }, 600_000);
+  assertEquals(reset.times.length >= 20 && reset.times.length < 50, true, `${reset.times}`);
 });
 
 Deno.test("listenTo() asks soon again after a stream that lived", async () => {
