@@ -233,7 +233,7 @@ export class Cluster {
 function withoutToken(request: McpRequest): McpRequest {
   if (request.principal.kind !== "user" || request.headers.get("authorization") === null) return request;
   const headers = new Headers();
-  for (const [name, value] of request.headers) if (name !== "authorization") headers.append(name, value);
+  request.headers.forEach((value, name) => name !== "authorization" && headers.append(name, value));
   return { ...request, headers };
 }
 

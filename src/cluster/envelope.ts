@@ -38,7 +38,9 @@ interface ErrorJson {
 
 /** The principal has a line of its own, because it is the same for many requests. */
 export function encodeRequest({ body, headers, principal, ...rest }: McpRequest): string {
-  return `${textOf(principal)}\n${JSON.stringify({ ...rest, headers: [...headers] })}\n${body}`;
+  const list: [string, string][] = [];
+  headers.forEach((value, name) => list.push([name, value]));
+  return `${textOf(principal)}\n${JSON.stringify({ ...rest, headers: list })}\n${body}`;
 }
 
 function decodeRequest(text: string): McpRequest {
@@ -86,8 +88,8 @@ class ForwardedHeaders implements RequestHeaders {
     return this.#list.find(([name]) => name === wanted)?.[1] ?? null;
   }
 
-  [Symbol.iterator](): Iterator<readonly [string, string]> {
-    return this.#list[Symbol.iterator]();
+  forEach(each: (value: string, name: string) => void): void {
+    for (const [name, value] of this.#list) each(value, name);
   }
 }
 

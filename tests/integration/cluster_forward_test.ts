@@ -113,7 +113,9 @@ Deno.test("A request crosses to the other replica as it is, and its reply and wh
   assertEquals(await other.forward({ ...REQUEST, note }), reply);
   const [worker, { headers, note: _, forwardedAs, ...rest }] = seen[0]!;
   const { headers: __, note: ___, ...sent } = REQUEST;
-  assertEquals([worker, rest, [...headers]], [3, sent, [...REQUEST.headers]]);
+  const listed: [string, string][] = [];
+  headers.forEach((value, name) => listed.push([name, value]));
+  assertEquals([worker, rest, listed], [3, sent, [...REQUEST.headers as Headers]]);
   assert(forwardedAs!.length > 20);
   assertEquals(note, { correlationId: "c", tool: "t" } as typeof note);
 });
