@@ -98,7 +98,7 @@ export class People {
 
   /** ContextForge's login tokens have the user's id as their subject. */
   #personOf({ kind, email, subject }: Principal): Person | undefined {
-    if (kind === "anonymous") return undefined;
+    if (kind === "anonymous" || this.#byEmail.size === 0) return undefined;
     return this.#byEmail.get(email.toLowerCase()) ?? this.#byId.get(subject.replaceAll("-", ""));
   }
 
