@@ -269,3 +269,24 @@ Deno.test("programs and the gateway's environment stay with administrators, what
       "Bearer from-the-environment",
     ]);
   }));
+
+Deno.test("whoever may change a gateway reads its URL whole, and can send it back; others read the origin", () =>
+  withAdminApi(async ({ call }) => {
+    const url = "http://127.0.0.1:9/a/path";
+    const fields = { name: "hosted", url, team_id: "t1", visibility: "public" };
+    const { body: { id } } = await call("POST", "/gateways", { as: callerOf("dev", {}), body: fields });
+    const read = async (name: Caller, limits: Partial<Principal> = {}) =>
+      (await call("GET", `/gateways/${id}`, { as: callerOf(name, limits) })).body;
+    for (const name of ["dev", "owner", "ada", "key"] as const) {
+      assertEquals([name, (await read(name)).url], [name, url]);
+    }
+    for (const name of ["member", "guest", "plain"] as const) {
+      assertEquals([name, (await read(name)).url], [name, "http://127.0.0.1:9"]);
+    }
+    assertEquals((await read("dev", { permissions: ["gateways.read"] })).url, "http://127.0.0.1:9");
+    const { status, body } = await call("PUT", `/gateways/${id}`, {
+      as: callerOf("dev", {}),
+      body: await read("dev"),
+    });
+    assertEquals([status, body.url], [200, url]);
+  }));

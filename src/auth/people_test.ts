@@ -125,12 +125,12 @@ Deno.test("Roles grant everywhere, in a team of the token, or on a virtual serve
   // A token that leaves the team out leaves out what the team's roles grant.
   assertEquals(may(() => requirePermission(caller("dev", []), "tools.update")), false);
 
-  const row = { id: "s1", visibility: "public", teamId: "t1", ownerEmail: "member@x" } as const;
+  const row = { id: "s1", visibility: "public", teamId: "t1", ownerEmail: "dev@x" } as const;
   const changes = (name: string, given: Partial<{ id: string; teamId: string | null }>) =>
     may(() => requireChange(caller(name), "servers.update", { ...row, ...given }));
-  assertEquals(who((name) => changes(name, {})), ["member", "owner", "dev", "custom"]);
-  assertEquals(who((name) => changes(name, { teamId: "t2" })), ["member", "custom"]);
-  assertEquals(who((name) => changes(name, { teamId: null })), ["member", "custom"]);
+  assertEquals(who((name) => changes(name, {})), ["owner", "dev", "custom"]);
+  assertEquals(who((name) => changes(name, { teamId: "t2" })), ["dev", "custom"]);
+  assertEquals(who((name) => changes(name, { teamId: null })), ["dev", "custom"]);
 });
 
 Deno.test("People.isOutdated() tells callers whose record came, went or changed from all others", () => {

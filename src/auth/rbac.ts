@@ -59,22 +59,34 @@ export function requirePermission(
 }
 
 /**
- * Checks that the principal, which has `permission` for something, has it for this entry: as the owner, by a role everywhere, in the
- * entry's team, or on the virtual server.
- * @throws {SluiceError} FORBIDDEN
+ * Has the principal `permission` for this entry: by a role everywhere, in the entry's team, or on the virtual server; or as the owner,
+ * by a role anywhere?
  */
-export function requireChange(
+export function mayChange(
   principal: Principal,
   permission: Permission,
   { id, teamId, ownerEmail }: Visible & Pick<EntityRow, "id">,
-): void {
+): boolean {
   const { isAdmin, grants, email } = principal;
-  if (isAdmin || grants === null || has(grants.everywhere, permission)) return;
-  if (ownerEmail !== null && ownerEmail === email) return;
-  if (teamId !== null && grantsFor(grants.inTeams, teamId, permission)) return;
-  if (grantsFor(grants.onServers, id, permission)) return;
-  const where = teamId === null ? "an entry of somebody else" : `the team ${teamId}`;
-  throw new SluiceError("FORBIDDEN", { reason: `no role of ${email} grants ${permission} for ${where}` });
+  if (!includesPermission(principal, permission)) return false;
+  if (isAdmin || grants === null) return isAdmin;
+  if (has(grants.everywhere, permission) || grantsFor(grants.onServers, id, permission)) return true;
+  return ownerEmail === email
+    ? grantsAny(grants.inTeams, permission)
+    : teamId !== null && grantsFor(grants.inTeams, teamId, permission);
+}
+
+/** Checks that the principal may change this entry. @throws {SluiceError} FORBIDDEN */
+export function requireChange(
+  principal: Principal,
+  permission: Permission,
+  row: Visible & Pick<EntityRow, "id">,
+): void {
+  if (mayChange(principal, permission, row)) return;
+  const where = row.teamId === null ? "an entry of somebody else" : `the team ${row.teamId}`;
+  throw new SluiceError("FORBIDDEN", {
+    reason: `no role of ${principal.email} grants ${permission} for ${where}`,
+  });
 }
 
 /**

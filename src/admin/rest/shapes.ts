@@ -1,5 +1,6 @@
 // Converts rows to answers, in ContextForge's format. A field that the gateway does not track is null or absent.
 import type { Principal } from "../../auth/principal.ts";
+import { mayChange } from "../../auth/rbac.ts";
 import type { Placed } from "../../catalog/snapshot/list_order.ts";
 import type { NameConflict } from "../../catalog/snapshot/scope_names.ts";
 import type { UriConflict } from "../../catalog/snapshot/uri_conflicts.ts";
@@ -36,17 +37,20 @@ export interface GatewayExtras {
   readonly processCount: number | null;
 }
 
-/** @param principal only administrators see the whole place of an upstream */
+/** @param principal callers who may not change the gateway see its origin only; a program is for administrators alone */
 export function gatewayRead(
   row: GatewayRow,
   { counts, credentials, processCount }: GatewayExtras,
   principal: Principal,
 ): Json {
+  const reader = {
+    isAdmin: row.transport === "STDIO" ? principal.isAdmin : mayChange(principal, "gateways.update", row),
+  };
   return {
     ...entityRead(row),
     name: row.name,
     slug: row.slug,
-    url: shownUrl(row.url, principal),
+    url: shownUrl(row.url, reader),
     description: row.description,
     transport: row.transport,
     capabilities: row.capabilities,
@@ -57,7 +61,7 @@ export function gatewayRead(
     ...registrationRead(row),
     reachable: row.reachable,
     lastSeen: row.lastSeen,
-    lastError: shownText(row.lastError ?? failedLists(row), principal),
+    lastError: shownText(row.lastError ?? failedLists(row), reader),
     passthroughHeaders: row.passthroughHeaders,
     caCertificate: row.caCertificate,
     isolation: row.isolation,
@@ -75,7 +79,7 @@ export function gatewayRead(
     resourceCount: counts?.resources ?? 0,
     promptCount: counts?.prompts ?? 0,
     skippedTools: row.skipped,
-    ...listWarningsRead(row.listWarnings, principal),
+    ...listWarningsRead(row.listWarnings, reader),
   };
 }
 
@@ -98,7 +102,7 @@ function failedLists({ listWarnings }: GatewayRow): string | null {
 /** The member `warnings` of an answer about a gateway, if there are any. */
 export function listWarningsRead(
   warnings: readonly ListWarning[],
-  principal: Principal,
+  principal: Pick<Principal, "isAdmin">,
 ): { warnings?: Fault[] } {
   if (warnings.length === 0) return {};
   return {
@@ -114,7 +118,7 @@ export function listWarningsRead(
 }
 
 /** What an upstream answered can name the place of the upstream, which only administrators see whole. */
-function shownText(text: string | null, { isAdmin }: Principal): string | null {
+function shownText(text: string | null, { isAdmin }: Pick<Principal, "isAdmin">): string | null {
   return text === null || isAdmin ? text : publicPart(text);
 }
 
