@@ -63,7 +63,7 @@ export class StreamableHttp {
    */
   async serve(request: McpRequest, claims: SessionClaims | null, signal: CancelSignal): Promise<McpReply> {
     checkVersionHeader(request.protocolVersion);
-    const session = claims === null ? null : await this.#find(request, claims);
+    const session = claims === null ? null : this.#inUse(request) ?? await this.#find(request, claims);
     if (request.method === "POST") return await this.#post(request, session, signal);
     if (session === null) {
       // An unknown virtual server is the better reason.
@@ -73,6 +73,11 @@ export class StreamableHttp {
     if (request.method === "GET") return this.#get(request, session);
     await this.#deps.sessions.end(session, "REQUEST_CANCELLED");
     return { status: 204, headers: {}, body: null };
+  }
+
+  /** Nearly every request finds its session here, and waits for nothing. */
+  #inUse({ sessionId, principal, serverId }: McpRequest): DownstreamSession | null {
+    return this.#deps.sessions.inUse(sessionId!, principal, serverId);
   }
 
   /** @returns null for an `initialize`, which needs no session that has ended */
@@ -95,21 +100,21 @@ export class StreamableHttp {
     return session;
   }
 
-  async #post(
+  #post(
     request: McpRequest,
     session: DownstreamSession | null,
     signal: CancelSignal,
-  ): Promise<McpReply> {
+  ): Promise<McpReply> | McpReply {
     const value = parseJson(request.body, this.#deps.maxJsonDepth);
-    if (Array.isArray(value)) return await this.#batch(value, request, session, signal);
+    if (Array.isArray(value)) return this.#batch(value, request, session, signal);
     const message = classify(value, request.body);
     if (message.kind !== "request") {
       if (session !== null) this.#receive(session, message);
       return ACCEPTED;
     }
     if (request.note !== undefined) noteRequest(request.note, message);
-    if (message.method === "initialize") return await this.#initialize(message, request);
-    return await this.#call(message, request, session, signal);
+    if (message.method === "initialize") return this.#initialize(message, request);
+    return this.#call(message, request, session, signal);
   }
 
   #receive(session: DownstreamSession, message: Exclude<Message, RequestMessage>): void {

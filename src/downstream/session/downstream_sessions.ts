@@ -105,6 +105,14 @@ export class DownstreamSessions {
     return session;
   }
 
+  /** The session, if this principal used it last at this endpoint; null: `find` has to check more. */
+  inUse(id: string, principal: Principal, serverId: string | null): DownstreamSession | null {
+    const known = this.#sessions.get(id);
+    if (known === undefined || !isUsedBy(known, principal, serverId)) return null;
+    known.lastUsedAt = this.#options.clock.now();
+    return known;
+  }
+
   /**
    * Finds a session of this worker. The session of a dead worker is taken over from its record.
    * @param claims of the opened id; the caller is checked here
@@ -116,10 +124,12 @@ export class DownstreamSessions {
     principal: Principal,
     serverId: string | null,
   ): Promise<DownstreamSession> {
-    const known = this.#sessions.get(id);
-    const session = known !== undefined && isUsedBy(known, principal, serverId)
-      ? known
-      : await this.#ownedBy(ownerOf(principal, serverId), known, id, claims);
+    const session = await this.#ownedBy(
+      ownerOf(principal, serverId),
+      this.#sessions.get(id),
+      id,
+      claims,
+    );
     if (session === null) throw new SluiceError("SESSION_NOT_FOUND");
     session.lastUsedAt = this.#options.clock.now();
     return session;
