@@ -128,7 +128,7 @@ Deno.test("Clients are met as they are", async (t) => {
   await t.step("null means nothing", async () => {
     const session = await openSession(sluice, { token });
     const options = { token, headers: inSession(session) };
-    for (const params of [null, { cursor: null }]) {
+    for (const params of [null, { cursor: null }, { cursor: "" }]) {
       const { body } = await post(sluice, { jsonrpc: "2.0", id: 1, method: "tools/list", params }, options);
       assertEquals(body.result?.tools.length, 2, JSON.stringify(params));
     }

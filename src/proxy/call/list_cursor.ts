@@ -1,6 +1,7 @@
 // The cursors of lists: the end position of a page, sealed. Any worker of the deployment can open a cursor; clients cannot
 // forge one.
 import type { ListPosition } from "../../catalog/snapshot/list_order.ts";
+import { isObject } from "../../mcp/json_rpc.ts";
 import { Seal } from "./seal.ts";
 
 /** Identifies a list. A cursor is valid for its own list only. */
@@ -33,6 +34,12 @@ export class ListCursors {
     const [gatewayCreatedAt, gatewayId, position, id] = JSON.parse(text);
     return { gatewayCreatedAt, gatewayId, position, id };
   }
+}
+
+/** The cursor of a request; undefined: the first page. Several clients say that by null or "". */
+export function cursorIn(params: unknown): unknown {
+  const cursor = isObject(params) ? params.cursor : undefined;
+  return cursor === null || cursor === "" ? undefined : cursor;
 }
 
 function contextOf({ method, serverId }: ListOf): string {

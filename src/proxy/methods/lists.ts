@@ -4,12 +4,11 @@ import { canSee, requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
-import { isObject } from "../../mcp/json_rpc.ts";
 import { STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { LIST_TTL_MS } from "../call/sessionless_result.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { CallContext, MethodHandler } from "../call/call_context.ts";
-import type { ListCursors, ListOf } from "../call/list_cursor.ts";
+import { cursorIn, type ListCursors, type ListOf } from "../call/list_cursor.ts";
 import type { ListName } from "../../upstream/list_reader.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
@@ -60,7 +59,7 @@ export function listHandlers(
   return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
     requirePermission(call.principal, list.permission);
     const of = { method, serverId: call.scope.server?.id ?? null };
-    const cursor = isObject(params) ? params.cursor ?? undefined : undefined;
+    const cursor = cursorIn(params);
     const answer = (scope: Scope) => {
       const index = list.indexIn(scope);
       const page = pageOf(index, call, of, paging, cursor);

@@ -4,10 +4,11 @@ import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { listsTasks } from "../../catalog/snapshot/capabilities.ts";
 import { visibleGateways } from "../../catalog/snapshot/resolver.ts";
-import { isObject, memberValue, type RequestMessage } from "../../mcp/json_rpc.ts";
+import { memberValue, type RequestMessage } from "../../mcp/json_rpc.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import type { RpcAnswer } from "../../upstream/client/client_peer.ts";
 import type { CallContext } from "../call/call_context.ts";
+import { cursorIn } from "../call/list_cursor.ts";
 import { UNAVAILABLE_KEY } from "./lists.ts";
 import { Seal } from "../call/seal.ts";
 import { taskOwnerOf } from "../tasks/task_ids.ts";
@@ -55,7 +56,7 @@ export async function listTasks(
 ): Promise<RpcAnswer> {
   requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   const gateways = visibleGateways(call.scope.tools, call.principal).filter(listsTasks);
-  const progress = progressOf(cursors, call, isObject(params) ? params.cursor ?? undefined : undefined);
+  const progress = progressOf(cursors, call, cursorIn(params));
   const asked = gateways.filter(({ id }) => progress === null || progress.has(id));
   const pages = await Promise.all(
     asked.map((gateway) => pageOf(caller, call, gateway, progress?.get(gateway.id))),
