@@ -141,6 +141,20 @@ gatewayTest(
       const role = { role_id: "developer", scope: "team", scope_id: team.id };
       await gateway.api("POST", "/rbac/users/bob@x.org/roles", role);
       assertEquals(await change("bob"), 200);
+      // A token only narrows: without the team it sees nothing of it and calls nothing, and its is_admin does not count.
+      const minted = async (teams: readonly string[]) =>
+        tokens.minted = await gateway.token({ username: "bob@x.org", claims: { is_admin: true, teams } });
+      await gateway.api("PUT", `/gateways/${body.id}`, { visibility: "public" });
+      await minted([]);
+      assertEquals([await tools("minted") > 0, await call("minted"), await change("minted")], [
+        true,
+        "FORBIDDEN",
+        403,
+      ]);
+      assertEquals((await gateway.api("GET", USERS, undefined, tokens.minted)).status, 403);
+      await minted([team.id, "another"]);
+      assertEquals([await call("minted"), await change("minted")], ["called", 200]);
+      await gateway.api("PUT", `/gateways/${body.id}`, { visibility: "team" });
       await gateway.api("DELETE", `/teams/${team.id}/members/bob@x.org`);
       assertEquals([await call("bob"), await change("bob")], ["TOOL_NOT_FOUND", 404]);
     } finally {
