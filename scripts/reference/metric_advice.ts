@@ -16,6 +16,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_logins_total:
     "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
   sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",
+  sluice_token_keys_reads_total:
+    "Many `failure`: tokens of this issuer are refused when `JWKS_GRACE` is over. The log has the reason.",
   sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",
   sluice_streams_limit: "It moves only when workers start or end.",
   sluice_downstream_sessions:

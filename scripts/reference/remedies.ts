@@ -92,6 +92,9 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   TOO_MANY_STREAMS: "Raise `MAX_STREAMS` and the limit of open files, or add a replica.",
   TOO_MANY_PARKED: "Have clients answer questions of upstreams, or raise `MAX_STREAMS`.",
   SHUTTING_DOWN: "Retry. Another replica or the gateway's successor answers.",
+  TOKEN_KEYS_UNAVAILABLE:
+    "The gateway cannot read the `jwks_uri` of this issuer, and has no keys from earlier. The log line `keys of a token issuer " +
+    "cannot be read` has the reason: [tokens](tokens.md#tokens-of-an-identity-provider).",
   WORKER_GONE: "Retry. Another worker takes the session over.",
   STORE_UNAVAILABLE:
     "Check the database of `DATABASE_URL`. Calls go on meanwhile; changes and reads of the registry do not.",

@@ -2,13 +2,13 @@
 import { BoundedMap } from "../base/bounded_map.ts";
 import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import { isNotYetValid } from "./jwt.ts";
+import { mayBecomeValid } from "./jwt.ts";
 import type { People } from "./people.ts";
 import type { Principal } from "./principal.ts";
 
 export interface AuthenticatorDeps {
   readonly authRequired: boolean;
-  /** @throws {SluiceError} UNAUTHENTICATED */
+  /** @throws {SluiceError} UNAUTHENTICATED, TOKEN_KEYS_UNAVAILABLE */
   readonly verify: (token: string) => Promise<Principal>;
   readonly clock: Clock;
   /** The ids (`jti`) of revoked tokens. */
@@ -75,7 +75,7 @@ export class Authenticator {
    * If tokens are not required, a foreign token makes its bearer anonymous: the token may be meant for an upstream, which gets it by
    * header passthrough.
    * @param value the Authorization header; null: there is none
-   * @throws {SluiceError} UNAUTHENTICATED
+   * @throws {SluiceError} UNAUTHENTICATED, TOKEN_KEYS_UNAVAILABLE
    */
   authenticate(value: string | null): Principal | Promise<Principal> {
     if (value === null) return this.#anonymous(NO_TOKEN);
@@ -120,7 +120,7 @@ export class Authenticator {
     } catch (error) {
       if (this.#deps.authRequired) throw error;
       // A token that is not valid yet may be ours, and is looked at again.
-      if (!isNotYetValid(error)) this.#foreign.set(header, true);
+      if (!mayBecomeValid(error)) this.#foreign.set(header, true);
       return ANONYMOUS;
     }
     const people = this.#deps.people();

@@ -1,5 +1,6 @@
-// Verifies tokens: of the gateway's own keys, which are those of `sluice token` and of ContextForge's token utility.
-import { errors as joseErrors } from "jose";
+// Verifies tokens: those of the gateway's own keys, as `sluice token` and ContextForge's token utility make them, and those of other
+// issuers. The `iss` claim chooses the issuer, and with it the keys: no key of one issuer verifies tokens of another.
+import { decodeJwt, errors as joseErrors } from "jose";
 import { SluiceError } from "../base/errors.ts";
 import type { JsonObject } from "../mcp/json_rpc.ts";
 import { type OwnKeys, verifyingKeys } from "./keys/own_keys.ts";
@@ -11,7 +12,8 @@ import { isTokenId } from "./token_id.ts";
 /** Who issues tokens, by which keys, and what the claims mean. */
 export interface Issuer extends VerifyingKeys {
   readonly issuer: string;
-  readonly audience: string;
+  /** A token needs one of them. */
+  readonly audience: string | string[];
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly principalOf: (claims: JsonObject, subject: string) => Principal;
 }
@@ -23,16 +25,18 @@ export interface TokenRules {
 
 export class JwtVerifier {
   readonly #own: Issuer;
+  readonly #foreign: ReadonlyMap<string, Issuer>;
   readonly #requiredClaims: string[];
 
-  constructor(own: Issuer, { requireExpiration, requireJti }: TokenRules) {
+  constructor(own: Issuer, { requireExpiration, requireJti }: TokenRules, foreign: readonly Issuer[] = []) {
     this.#own = own;
+    this.#foreign = new Map(foreign.map((issuer) => [issuer.issuer, issuer]));
     this.#requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
   }
 
-  /** @throws {SluiceError} UNAUTHENTICATED with the reason; the text never contains the token */
+  /** @throws {SluiceError} UNAUTHENTICATED with the reason, TOKEN_KEYS_UNAVAILABLE; the text never contains the token */
   async verify(token: string): Promise<Principal> {
-    const issuer = this.#own;
+    const issuer = this.#issuerOf(token);
     const claims = await this.#claimsOf(token, issuer);
     if (typeof claims.sub !== "string" || claims.sub === "") throw refused("the token has no subject");
     // Also where no id is required: an id that nobody can revoke would look like one that somebody can.
@@ -40,12 +44,29 @@ export class JwtVerifier {
     return issuer.principalOf(claims, claims.sub);
   }
 
+  /** A token of an issuer that is not known is refused like one of the gateway's own with a wrong `iss`. */
+  #issuerOf(token: string): Issuer {
+    if (this.#foreign.size === 0) return this.#own;
+    try {
+      return this.#foreign.get(String(decodeJwt(token).iss)) ?? this.#own;
+    } catch (error) {
+      throw refused(describe(error));
+    }
+  }
+
   async #claimsOf(token: string, from: Issuer): Promise<JsonObject> {
     const { issuer, audience } = from;
     try {
       return await verifyToken(token, from, { issuer, audience, requiredClaims: this.#requiredClaims });
     } catch (error) {
-      throw refused(describe(error), error instanceof joseErrors.JWTClaimValidationFailed ? error.claim : "");
+      if (error instanceof SluiceError) throw error;
+      if (error instanceof joseErrors.JWKSNoMatchingKey) {
+        throw refused("the token's key is not known", { key: "unknown" });
+      }
+      throw refused(
+        describe(error),
+        error instanceof joseErrors.JWTClaimValidationFailed ? { claim: error.claim } : {},
+      );
     }
   }
 }
@@ -79,7 +100,9 @@ function wrongClaim(name: string): string {
   return `the token's "${name}" claim is wrong or missing`;
 }
 
-/** Was a token refused because its time (`nbf`) has not come yet? */
-export function isNotYetValid(error: unknown): boolean {
-  return error instanceof SluiceError && error.params.claim === "nbf";
+/** May a token that was refused be accepted later: is its time (`nbf`) still to come, or were there no keys to verify it with? */
+export function mayBecomeValid(error: unknown): boolean {
+  if (!(error instanceof SluiceError)) return false;
+  return error.params.claim === "nbf" || error.code === "TOKEN_KEYS_UNAVAILABLE" ||
+    error.params.key === "unknown";
 }

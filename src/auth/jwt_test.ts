@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SignJWT } from "jose";
 import { mintToken, type TokenOptions } from "../../tests/support/tokens.ts";
 import { SluiceError } from "../base/errors.ts";
-import { isNotYetValid, JwtVerifier, ownIssuer } from "./jwt.ts";
+import { type Issuer, JwtVerifier, mayBecomeValid, ownIssuer } from "./jwt.ts";
 import { keysOfSecret } from "./keys/own_keys.ts";
 
 const SECRET = "a-secret-of-more-than-thirty-two-bytes";
@@ -85,11 +85,25 @@ Deno.test("JwtVerifier.verify() refuses what it cannot trust, and says why in wo
   }
 });
 
-Deno.test("isNotYetValid() tells a token of the future from others", async () => {
+Deno.test("mayBecomeValid() tells a token of the future from others", async () => {
   const verdict = async (claims: Record<string, unknown>) =>
-    isNotYetValid(await assertRejects(async () => await verify({ claims }), SluiceError));
+    mayBecomeValid(await assertRejects(async () => await verify({ claims }), SluiceError));
   assertEquals(await verdict({ nbf: 4_000_000_000, exp: 4_000_000_001 }), true);
   assertEquals([await verdict({ iss: "somebody" }), await verdict({ exp: 1 })], [false, false]);
+});
+
+Deno.test("mayBecomeValid() is true of a token whose issuer has no keys, or not this one, and false of a wrong signature", async () => {
+  const verdict = async (keysFor: Issuer["keysFor"]) => {
+    const principalOf = () => Promise.reject() as never;
+    const other = { issuer: "https://idp", audience: "x", algorithms: ["HS256"], keysFor, principalOf };
+    const own = ownIssuer(keysOfSecret("HS256", SECRET), NAMES);
+    const both = new JwtVerifier(own, { requireExpiration: true, requireJti: false }, [other]);
+    const token = await mintToken(SECRET, { claims: { iss: "https://idp", aud: "x" } });
+    return mayBecomeValid(await assertRejects(() => both.verify(token), SluiceError));
+  };
+  assertEquals(await verdict(() => Promise.reject(new SluiceError("TOKEN_KEYS_UNAVAILABLE"))), true);
+  assertEquals(await verdict(() => Promise.resolve([])), true);
+  assertEquals(await verdict(() => Promise.resolve([new TextEncoder().encode("x".repeat(32))])), false);
 });
 
 Deno.test("JwtVerifier.verify() takes the configured algorithm only, never none", async () => {

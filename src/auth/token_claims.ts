@@ -40,9 +40,12 @@ export function timesAndId({ exp, iat, jti }: JsonObject): Pick<Principal, "expi
   };
 }
 
-/** A refusal of a token. @param claim the claim for which the token is refused */
-export function refused(reason: string, claim = ""): SluiceError {
-  return new SluiceError("UNAUTHENTICATED", { reason, claim, token: "invalid" });
+/** A refusal of a token. @param cause the claim for which the token is refused, or that its key is not known */
+export function refused(
+  reason: string,
+  cause: { readonly claim?: string; readonly key?: "unknown" } = {},
+): SluiceError {
+  return new SluiceError("UNAUTHENTICATED", { reason, ...cause, token: "invalid" });
 }
 
 /** Reads the restrictions of a token. A restriction that cannot be read or enforced invalidates the token. */

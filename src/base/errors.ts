@@ -303,6 +303,7 @@ export const ERRORS = {
     "{limit} calls wait for input from their clients, which is the limit of a worker (MAX_STREAMS); retry later",
   ),
   SHUTTING_DOWN: row("internal", 503, -31531, "later", "The gateway is shutting down; retry"),
+  TOKEN_KEYS_UNAVAILABLE: row("internal", 503, -31556, "later", "No keys of the token's issuer; retry later"),
   WORKER_GONE: row("internal", 503, -31532, "later", "The worker that owns this session is gone; retry"),
   STORE_UNAVAILABLE: row("internal", 503, -31533, "later", "The database is unavailable"),
   STORE_POOL_TIMEOUT: row(

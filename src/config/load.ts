@@ -110,6 +110,7 @@ export function loadConfig(input: LoadInput): Loaded {
     const key = configKey(setting);
     if (key !== null && "value" in value) config[key] = value.value;
   }
+  mistakes.push(...ownIssuerTwice(config));
   const guessable = guessableSecrets(config, sources);
   if (isClustered(config)) mistakes.push(...guessable);
   if (mistakes.length > 0) {
@@ -241,6 +242,14 @@ function withheldHeaders(
   if (enableSensitiveHeaderPassthrough) return [];
   const credentials = defaultPassthroughHeaders.filter((name) => CREDENTIAL_HEADERS.has(name.toLowerCase()));
   return say(credentials, "ENABLE_SENSITIVE_HEADER_PASSTHROUGH");
+}
+
+/** A sentence about an entry of JWT_ISSUERS that could never be used. */
+function ownIssuerTwice({ jwtIssuer, jwtIssuers }: Readonly<Partial<Config>>): string[] {
+  if (jwtIssuers?.some(({ issuer }) => issuer === jwtIssuer) !== true) return [];
+  return [
+    `JWT_ISSUERS has ${jwtIssuer}, which is JWT_ISSUER, the gateway's own name; give one of them another name`,
+  ];
 }
 
 /** A sentence about the files of a key pair that JWT_ALGORITHM does not use. */

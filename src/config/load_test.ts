@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { COMMON_ENVIRONMENT } from "../../tests/support/common_environment.ts";
 import { CONTEXTFORGE_NAMES } from "../../tests/support/contextforge_names.ts";
@@ -407,4 +407,26 @@ Deno.test("loadConfig() warns of headers to pass on that another setting withhol
   ]);
   assertEquals(warningsWith({ ...enabled, ENABLE_SENSITIVE_HEADER_PASSTHROUGH: "true" }), []);
   assertEquals(warningsWith({ ...enabled, DEFAULT_PASSTHROUGH_HEADERS: "X-Tenant-Id" }), []);
+});
+
+Deno.test("load() reads JWT_ISSUERS, and says where it is wrong", () => {
+  const entry = { issuer: "https://idp", jwks_uri: "https://idp/keys", audience: "sluice" };
+  const text = (...entries: unknown[]) => ({ JWT_ISSUERS: JSON.stringify(entries) });
+  const [{ algorithms, teams }] = load({ environment: text(entry) }).config.jwtIssuers;
+  assertEquals([algorithms, teams], [["RS256"], {}]);
+  const bad: [Record<string, string>, string][] = [
+    [{ JWT_ISSUERS: "https://idp" }, "must be a JSON array of issuers"],
+    [text({ ...entry, audience: undefined }), "at 0.audience"],
+    [text({ ...entry, jwks_url: "x" }), 'at 0: Unrecognized key: "jwks_url"'],
+    [text({ ...entry, algorithms: ["HS256"] }), "at 0.algorithms.0"],
+    [text({ ...entry, jwks_uri: "file:///etc/passwd" }), "at 0.jwks_uri: must be an https address"],
+    [text({ ...entry, jwks_uri: "http://idp/keys" }), '"allow_http": true would allow it'],
+    [text(entry, entry), "has the issuer https://idp twice"],
+    [text({ ...entry, issuer: "mcpgateway" }), "which is JWT_ISSUER, the gateway's own name"],
+  ];
+  for (const [environment, words] of bad) {
+    const found = mistakes({ environment });
+    assertEquals(found.length, 1);
+    assertStringIncludes(found[0], words);
+  }
 });

@@ -62,6 +62,7 @@ Deno.test("SETTINGS take zero only where it means something", () => {
     "DB_MAX_OVERFLOW",
     "DB_MAX_RETRIES",
     "REDIS_HEALTH_CHECK_INTERVAL",
+    "JWKS_GRACE",
     "MAX_FAILED_LOGIN_ATTEMPTS",
     "FAILED_LOGIN_MIN_RESPONSE_MS",
     "RATE_LIMIT_MEDIUM_BURST",

@@ -32,6 +32,11 @@ export const METRICS = {
     ["outcome"],
   ),
 
+  sluice_token_keys_reads_total: counter(
+    "Reads of the keys of an issuer of JWT_ISSUERS, by issuer and outcome: success, failure",
+    ["issuer", "outcome"],
+  ),
+
   sluice_streams_open: gauge(
     "Event streams, WebSockets, and requests subscriptions/listen on one connection, open now",
   ),

@@ -23,7 +23,14 @@ const BODY: readonly ErrorCode[] = [
 export function errorCodesOf({ path, query, body, errors = [] }: Operation, isOpen: boolean): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([
-      ...(isOpen ? [] : ["UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED", ...LOAD, ...STORE] as const),
+      ...(isOpen ? [] : [
+        "UNAUTHENTICATED",
+        "TOKEN_KEYS_UNAVAILABLE",
+        "FORBIDDEN",
+        "RATE_LIMITED",
+        ...LOAD,
+        ...STORE,
+      ] as const),
       ...(path === undefined ? [] : ["NOT_FOUND"] as const),
       ...(query === undefined ? [] : ["VALIDATION_FAILED"] as const),
       ...(body === undefined ? [] : BODY),

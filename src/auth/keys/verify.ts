@@ -17,7 +17,7 @@ export interface VerifyingKeys {
 /**
  * Verifies the signature, then the claims of `options`. The token's header names a key by `kid` alone: `jwk`, `jku` and `x5u` are
  * not read.
- * @throws {joseErrors.JOSEError} JOSEAlgNotAllowed, JWSSignatureVerificationFailed (also without a key), errors of the claims
+ * @throws {joseErrors.JOSEError} JOSEAlgNotAllowed, JWKSNoMatchingKey, JWSSignatureVerificationFailed, errors of the claims
  * @throws {TypeError} if the token has no readable header
  */
 export async function verifyToken(
@@ -29,7 +29,9 @@ export async function verifyToken(
   const isReadable = typeof alg === "string" && (kid === undefined || typeof kid === "string");
   if (!isReadable) throw new joseErrors.JWSInvalid("the header has no alg, or a kid that is not a text");
   if (!algorithms.includes(alg)) throw new joseErrors.JOSEAlgNotAllowed();
-  for (const key of await keysFor({ alg, kid })) {
+  const keys = await keysFor({ alg, kid });
+  if (keys.length === 0) throw new joseErrors.JWKSNoMatchingKey();
+  for (const key of keys) {
     try {
       return (await jwtVerify(token, key, { ...options, algorithms: [alg] })).payload;
     } catch (error) {

@@ -60,7 +60,7 @@ export const PROTECTIONS: readonly ForeignRow[] = [
   [
     "SSO_* OKTA_GROUP_MAPPING EXTERNAL_IDENTITY_CACHE_TTL",
     "governs single sign-on",
-    "the gateway has no single sign-on; `sluice token` mints tokens",
+    "the gateway has no single sign-on; JWT_ISSUERS takes tokens of identity providers",
   ],
   [
     "DEFAULT_ADMIN_ROLE DEFAULT_USER_ROLE DEFAULT_TEAM_OWNER_ROLE DEFAULT_TEAM_MEMBER_ROLE MCPGATEWAY_BOOTSTRAP_ROLES_*",

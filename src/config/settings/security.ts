@@ -2,7 +2,7 @@
 
 import { SECRET } from "./secret_quality.ts";
 import { bool, bytes, int, list, network, setting, text } from "./setting.ts";
-import { TOKEN_KEY_SETTINGS } from "./token_keys.ts";
+import { TOKEN_ISSUER_SETTINGS, TOKEN_KEY_SETTINGS } from "./token_keys.ts";
 
 export const AUTH_SETTINGS = [
   setting({
@@ -34,6 +34,7 @@ export const AUTH_SETTINGS = [
     state: "active",
     doc: "The `iss` claim that a token must have.",
   }),
+  ...TOKEN_ISSUER_SETTINGS,
   setting({
     name: "REQUIRE_TOKEN_EXPIRATION",
     kind: bool(),

@@ -1,6 +1,7 @@
-// Settings of the keys that tokens are signed with.
+// Settings of the keys that tokens are signed with: the gateway's own, and those of other issuers.
+import { z } from "zod";
 import { SECRET } from "./secret_quality.ts";
-import { oneOf, setting, text } from "./setting.ts";
+import { type Kind, oneOf, seconds, setting, text } from "./setting.ts";
 
 /** HMAC with a secret (RFC 7518, section 3.2). */
 export const SECRET_ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
@@ -12,6 +13,59 @@ export const KEY_PAIR_ALGORITHMS = [
 ] as const;
 
 export type TokenAlgorithm = (typeof SECRET_ALGORITHMS | typeof KEY_PAIR_ALGORITHMS)[number];
+
+const ISSUERS_RULE = "a JSON array of issuers, each with issuer, jwks_uri and audience";
+
+/** An identity provider whose tokens the gateway takes, and what their claims mean. */
+const ISSUER = z.strictObject({
+  /** The `iss` claim. */
+  issuer: z.string().min(1),
+  /** The address of the issuer's public keys, a JSON Web Key Set (RFC 7517, section 5). */
+  jwks_uri: z.url({ protocol: /^https?$/, error: "must be an https address" }),
+  /** The `aud` claim, or several of which a token needs one. */
+  audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  algorithms: z.array(z.enum(KEY_PAIR_ALGORITHMS)).min(1).default(["RS256"]),
+  /** Keys may come over plain HTTP. */
+  allow_http: z.boolean().default(false),
+  email_claim: z.string().min(1).default("email"),
+  /** The email address counts also without `email_verified`. */
+  trust_email: z.boolean().default(false),
+  groups_claim: z.string().min(1).default("groups"),
+  /** The team id of each group. */
+  teams: z.record(z.string(), z.string().min(1)).default({}),
+  /** The groups whose members are administrators. */
+  admin_groups: z.array(z.string().min(1)).default([]),
+});
+
+export type TokenIssuer = z.infer<typeof ISSUER>;
+
+const ISSUERS: Kind<readonly TokenIssuer[], null> = {
+  unit: null,
+  accepts: ISSUERS_RULE,
+  schema: z.string().transform((given, context) => {
+    const refuse = (message: string) => {
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    };
+    let value: unknown;
+    try {
+      value = JSON.parse(given);
+    } catch {
+      return refuse(`must be ${ISSUERS_RULE}`);
+    }
+    const read = z.array(ISSUER).safeParse(value);
+    if (!read.success) {
+      const [{ path, message }] = read.error.issues;
+      return refuse(`must be ${ISSUERS_RULE}; at ${path.join(".") || "the top"}: ${message}`);
+    }
+    const names = read.data.map(({ issuer }) => issuer);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) return refuse(`has the issuer ${twice} twice`);
+    const plain = read.data.find(({ jwks_uri, allow_http }) => !allow_http && !/^https:/i.test(jwks_uri));
+    if (plain === undefined) return read.data;
+    return refuse(`has a jwks_uri without https for ${plain.issuer}; "allow_http": true would allow it`);
+  }),
+};
 
 export const TOKEN_KEY_SETTINGS = [
   setting({
@@ -59,5 +113,48 @@ export const TOKEN_KEY_SETTINGS = [
     doc:
       "The public key of JWT_PRIVATE_KEY_PATH, a PEM file. Not set: it follows from the private key. A key of another " +
       "pair stops the start.",
+  }),
+] as const;
+
+export const TOKEN_ISSUER_SETTINGS = [
+  setting({
+    name: "JWT_ISSUERS",
+    kind: ISSUERS,
+    default: "[]",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Identity providers whose tokens are taken besides the gateway's own, as a JSON array. Each has issuer, jwks_uri " +
+      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, admin_groups and allow_http can be left out.",
+  }),
+  setting({
+    name: "JWKS_CACHE_TTL",
+    kind: seconds({ min: 10 }),
+    default: "3600",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc:
+      "Seconds after which the keys of an issuer are read again. A token with an unknown key has them read at once, " +
+      "at most every 10 s.",
+  }),
+  setting({
+    name: "JWKS_GRACE",
+    kind: seconds({ min: 0 }),
+    default: "86400",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc: "Seconds for which the keys of an issuer are used beyond JWKS_CACHE_TTL while they cannot be read.",
+  }),
+  setting({
+    name: "JWKS_TIMEOUT",
+    kind: seconds({ min: 0.1, max: 60 }),
+    default: "5",
+    scope: "worker",
+    reloadable: true,
+    state: "active",
+    doc: "Longest time to read the keys of an issuer. A request that needs them waits as long.",
   }),
 ] as const;

@@ -45,7 +45,7 @@ import type { Cluster } from "../../cluster/cluster.ts";
 import { createResponseCache } from "./registry_reads.ts";
 import type { Succession } from "../handover/succession.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
-import { verifierOf } from "./token_verifier.ts";
+import { foreignIssuers, verifierOf } from "./token_verifier.ts";
 
 export interface EndpointsDeps {
   readonly place: WorkerPlace;
@@ -162,7 +162,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(config, secrets.tokenKeys),
+    verify: verifierOf(config, secrets.tokenKeys, foreignIssuers(config, { outbound, clock, log, metrics })),
     clock,
     revoked: () => catalog.now.revokedTokens,
     people: () => catalog.now.people,

@@ -31,6 +31,8 @@ import { Transports, type TransportTarget } from "../../upstream/transports.ts";
 import { VERSION } from "../../version.ts";
 
 export interface Outbound {
+  /** Checks the address of each connection. */
+  readonly client: HttpClient;
   readonly transports: Transports;
   /** The connections of our own HTTP client. */
   readonly connections: () => PoolStats;
@@ -110,6 +112,7 @@ export function createOutbound(
   metrics.gaugeBy("sluice_upstream_processes", () => processes.byUpstream());
   metrics.gauge("sluice_upstream_connections", () => transports.connectionCount);
   return {
+    client,
     transports,
     connections: () => http1.stats,
     processes: () => processes.byUpstream(),
