@@ -3,6 +3,7 @@
 import { requireChange, requireRestPermission } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { isError, toSluiceError } from "../../base/errors.ts";
+import { operatorText } from "../../base/seen_answer.ts";
 import { slugify } from "../../catalog/snapshot/tool_name.ts";
 import {
   expandEntry,
@@ -149,7 +150,7 @@ async function importEntry(
     if (failure.row.source === "internal" && failure.code !== "SECRET_UNREADABLE") throw error;
     const reason = failure.code === "VALIDATION_FAILED"
       ? failure.message.replaceAll("body.", "")
-      : failure.message;
+      : operatorText(failure);
     return { ...nothing, outcome: failure.row.source === "upstream" ? "failed" : "left_out", reason };
   }
 }

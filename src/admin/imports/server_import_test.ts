@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
+import { SeenAnswer } from "../../base/seen_answer.ts";
 import { ALICE, type Answer, withAdminApi } from "../../../tests/support/admin_api.ts";
 import { discovery } from "../../../tests/support/registry_rows.ts";
 import type { ImportResult } from "./server_import.ts";
@@ -138,7 +139,9 @@ Deno.test("POST /import/mcp-servers keeps one failure from the others, and names
   withAdminApi(async ({ call, upstreams, store }) => {
     upstreams.set(
       "stdio:broken",
-      new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "broken", reason: "none" }),
+      new SluiceError("UPSTREAM_CONNECT_FAILED", { upstream: "broken", reason: "none" }, {
+        cause: new SeenAnswer("no licence", "stderr"),
+      }),
     );
     const { body } = await call("POST", "/import/mcp-servers", {
       body: {
@@ -152,7 +155,7 @@ Deno.test("POST /import/mcp-servers keeps one failure from the others, and names
       },
     });
     assertEquals(body.servers.map(({ outcome, reason }: ImportResult) => [outcome, reason]), [
-      ["failed", 'Cannot connect to upstream "broken": none'],
+      ["failed", 'Cannot connect to upstream "broken": none; the end of its stderr: no licence'],
       ["taken", null],
       ["left_out", 'its name and "My Files" are the same here (names are compared as "my-files")'],
       ["left_out", "cwd: must be an absolute path"],

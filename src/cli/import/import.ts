@@ -27,6 +27,7 @@ export async function importFile(args: ImportArgs): Promise<number> {
     else {
       console.log(importReport(results, {
         file: args.file,
+        gatewayFlags: flagsOf(args),
         isDryRun: args.dryRun,
         program: programName(),
         hasColour: Deno.stdout.isTerminal() && !Deno.noColor,
@@ -48,6 +49,7 @@ async function importAt(
   const progress = new Progress(entries.map(({ name }) => name), {
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
     columns: columnsFor(entries.length),
+    isDryRun: dryRun,
   });
   const address = `/import/mcp-servers?progress=true&dry_run=${dryRun}`;
   try {
@@ -66,6 +68,13 @@ async function importAt(
     url: client.url,
     reason: "it ended the connection before its report. Run the command again: what is registered stays",
   });
+}
+
+function flagsOf({ url, tokenFile }: ImportArgs): string[] {
+  return [
+    ...(url === null ? [] : ["--url", url]),
+    ...(tokenFile === null ? [] : ["--token-file", tokenFile]),
+  ];
 }
 
 /** The width of the terminal; null: there is none, or its height is less than `lines`, which could not be drawn again. */

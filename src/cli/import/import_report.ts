@@ -6,6 +6,8 @@ import { wrapped } from "../command_line/help_text.ts";
 export interface ReportOptions {
   /** As given on the command line. */
   readonly file: string;
+  /** The flags that name the gateway, as given. */
+  readonly gatewayFlags: readonly string[];
   readonly isDryRun: boolean;
   /** The shell command of this program. */
   readonly program: string;
@@ -74,13 +76,16 @@ function summaryOf({ toolCount, isDisabled }: ImportResult): string {
 
 function nextSteps(
   results: readonly ImportResult[],
-  { file, program, isDryRun }: ReportOptions,
+  { file, gatewayFlags, program, isDryRun }: ReportOptions,
 ): string[] {
   const missing = [...new Set(results.flatMap((result) => result.missing))];
   const steps: string[] = [];
+  const command = (...words: readonly string[]) =>
+    [program, ...[...words, ...gatewayFlags].map(word)].join(" ");
+  const again = command("import", file);
   if (missing.length > 0) {
     const inputs = missing.map((name) => `--input ${word(name)}=VALUE`).join(" ");
-    steps.push("Give the missing values:", `  ${program} import ${word(file)} ${inputs}`);
+    steps.push("Give the missing values:", `  ${again} ${inputs}`);
   }
   if (results.some(({ reason }) => reason?.includes("STDIO_ENABLED") === true)) {
     steps.push(
@@ -96,8 +101,8 @@ function nextSteps(
     steps.push(...wrapped("Mend the cause of what failed, then import the file again.", COLUMNS));
   }
   const isPlanned = results.some(({ outcome }) => outcome === "taken" || outcome === "changed");
-  if (isDryRun && isPlanned) steps.push("Register them:", `  ${program} import ${word(file)}`);
-  else if (!isDryRun && steps.length === 0) steps.push(`Connect a client: ${program} connect`);
+  if (isDryRun && isPlanned) steps.push("Register them:", `  ${again}`);
+  else if (!isDryRun && steps.length === 0) steps.push(`Connect a client: ${command("connect")}`);
   return steps.length === 0 ? [] : ["", ...steps];
 }
 

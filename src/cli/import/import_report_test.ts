@@ -7,7 +7,10 @@ const RESULT: ImportResult = {
   ...{ name: "files", outcome: "taken", gatewayId: "1", isDisabled: false, toolCount: 1, reason: null },
   ...{ missing: [], unread: [], warnings: [] },
 };
-const OPTIONS = { file: "my file.json", isDryRun: false, program: "sluice", hasColour: false };
+const OPTIONS = {
+  ...{ file: "my file.json", gatewayFlags: [] as string[], isDryRun: false, program: "sluice" },
+  hasColour: false,
+};
 
 Deno.test("importReport() has a line for each server, the reasons, and the next steps", () => {
   const results: ImportResult[] = [
@@ -66,11 +69,19 @@ Deno.test("importReport() is short where all is well, and says what a dry run wo
     "Register them:",
     "  sluice import 'my file.json'",
   ]);
+  const gatewayFlags = ["--url", "http://gw:4444", "--token-file", "my token"];
+  const lastOf = (isDryRun: boolean) =>
+    importReport([RESULT], { ...OPTIONS, isDryRun, gatewayFlags }).split("\n").at(-1);
+  assertEquals([lastOf(true), lastOf(false)], [
+    "  sluice import 'my file.json' --url http://gw:4444 --token-file 'my token'",
+    "Connect a client: sluice connect --url http://gw:4444 --token-file 'my token'",
+  ]);
 });
 
 Deno.test("Progress redraws its lines in a terminal, and takes them away at the end", () => {
   let shown = "";
-  const terminal = new Progress(["a", "bb"], { write: (text) => shown += text, columns: 20 });
+  const write = (text: string) => void (shown += text);
+  const terminal = new Progress(["a", "bb"], { write, columns: 20, isDryRun: false });
   terminal.show("a", "installing");
   terminal.show("a", "taken");
   terminal.show("unknown", "taken");
@@ -82,4 +93,7 @@ Deno.test("Progress redraws its lines in a terminal, and takes them away at the 
     "\r\x1b[K  bb  waiting",
     "\x1b[2A\x1b[J",
   ]);
+  shown = "";
+  new Progress(["a"], { write, columns: null, isDryRun: true }).show("a", "taken");
+  assertEquals(shown, "  a  to register\n");
 });

@@ -4,6 +4,7 @@ export interface ProgressOptions {
   readonly write: (text: string) => void;
   /** The width of the terminal; null: it is none. */
   readonly columns: number | null;
+  readonly isDryRun: boolean;
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -17,6 +18,9 @@ const WORDS: Readonly<Record<string, string>> = {
   left_out: "left out",
   failed: "failed",
 };
+
+/** Nothing is changed. */
+const DRY_WORDS: Readonly<Record<string, string>> = { ...WORDS, taken: "to register", changed: "to change" };
 
 export class Progress {
   readonly #options: ProgressOptions;
@@ -54,6 +58,7 @@ export class Progress {
   }
 
   #line(name: string, state: string): string {
-    return `  ${name.padEnd(this.#width)}  ${WORDS[state] ?? state}`;
+    const words = this.#options.isDryRun ? DRY_WORDS : WORDS;
+    return `  ${name.padEnd(this.#width)}  ${words[state] ?? state}`;
   }
 }
