@@ -60,7 +60,7 @@ function setUp(
     accessLog,
     rateLimiter,
     countRefused: (code) => refused.push(code),
-    sessionRefusals: new SessionRefusals((request) => request.text()),
+    sessionRefusals: new SessionRefusals((request) => request.text(), (id) => id === "" ? null : id),
     route: (path) => path === "/rpc" ? target : null,
     authenticate,
     anonymous: ANONYMOUS,

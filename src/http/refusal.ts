@@ -27,8 +27,12 @@ export const MAX_REFUSED_BYTES = 64 * 1024;
 /** Time for the body of a refused request: a short body arrives with its head. */
 export const REFUSED_BODY_MS = 1_000;
 
-/** Bodies that are read for refusals at the same time, since no limit of callers counts them. Further requests are refused unread. */
+/**
+ * Bodies that are read for refusals at the same time, all together and of sessions of one owner, since no limit of callers counts
+ * them. Further requests are refused unread.
+ */
 const MAX_READ_AT_ONCE = 64;
+const MAX_READ_AT_ONCE_OF_OWNER = 16;
 
 /** A refusal within a session: a JSON-RPC error object, and headers. */
 export interface InSession {
@@ -46,11 +50,19 @@ export function inSessionOf(reported: ReportedError): InSession {
  */
 export class SessionRefusals {
   readonly #readBody: ReadBody;
-  #reading = 0;
+  readonly #ownerOf: (sessionId: string) => string | null;
+  /** Bodies that are being read, by owner of their session. */
+  readonly #reading = new Map<string, number>();
+  #total = 0;
 
-  /** @param readBody up to MAX_REFUSED_BYTES, in REFUSED_BODY_MS */
-  constructor(readBody: ReadBody) {
+  /**
+   * @param readBody up to MAX_REFUSED_BYTES, in REFUSED_BODY_MS
+   * @param ownerOf tells owners of sessions apart; null: the id is forged or has expired. An overload is refused before its token is
+   *  looked at, so that only the session id tells clients from strangers
+   */
+  constructor(readBody: ReadBody, ownerOf: (sessionId: string) => string | null) {
     this.#readBody = readBody;
+    this.#ownerOf = ownerOf;
   }
 
   /** Null: it is no request of a session, or cannot be read cheaply. */
@@ -59,8 +71,11 @@ export class SessionRefusals {
     const length = Number(headers.get("content-length") ?? Infinity);
     const takesJson = /\*\/\*|application\/(json|\*)/i.test(headers.get("accept") ?? "*/*");
     const isReadable = method === "POST" && takesJson && length <= MAX_REFUSED_BYTES;
-    if (!isReadable || !headers.get("mcp-session-id") || this.#reading >= MAX_READ_AT_ONCE) return null;
-    this.#reading++;
+    if (!isReadable || this.#total >= MAX_READ_AT_ONCE) return null;
+    const owner = this.#ownerOf(headers.get("mcp-session-id") ?? "");
+    if (owner === null) return null;
+    if ((this.#reading.get(owner) ?? 0) >= MAX_READ_AT_ONCE_OF_OWNER) return null;
+    this.#count(owner, 1);
     try {
       const text = await this.#readBody(request);
       const message = classify(JSON.parse(text), text);
@@ -69,8 +84,15 @@ export class SessionRefusals {
     } catch {
       return null;
     } finally {
-      this.#reading--;
+      this.#count(owner, -1);
     }
+  }
+
+  #count(owner: string, by: number): void {
+    this.#total += by;
+    const own = (this.#reading.get(owner) ?? 0) + by;
+    if (own === 0) this.#reading.delete(owner);
+    else this.#reading.set(owner, own);
   }
 }
 

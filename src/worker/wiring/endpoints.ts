@@ -183,6 +183,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     }),
     sessionRefusals: new SessionRefusals(
       bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),
+      (sessionId) => ids.open(sessionId, clock.now())?.binding ?? null,
     ),
     countAnswer: metrics.counter("sluice_http_answers_total"),
   });
