@@ -23,11 +23,12 @@ export class Arrival {
 
   /** @param bytes of the text that have arrived and are kept. @throws {SluiceError} CLIENT_MEMORY_FULL */
   keeps(bytes: number): void {
+    const counted = bytes <= UNCOUNTED_BYTES ? 0 : bytes;
     if (this.#counted === undefined) {
-      if (bytes <= UNCOUNTED_BYTES || this.#owner === undefined) return;
+      if (counted === 0 || this.#owner === undefined) return;
       this.#counted = this.#owner.hold({ end: this.#onShed });
     }
-    const by = bytes - this.#counted.chars;
+    const by = counted - this.#counted.chars;
     if (by <= 0) this.#counted.grow(by);
     else if (!this.#counted.tryGrow(by)) throw new SluiceError("CLIENT_MEMORY_FULL");
   }

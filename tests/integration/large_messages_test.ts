@@ -1,5 +1,5 @@
 // Large messages over channels of upstreams: they take turns on the event loop, and count for their caller while they arrive.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { WebSocketServer } from "ws";
 import { systemClock } from "../../src/base/clock.ts";
 import type { SluiceError } from "../../src/base/errors.ts";
@@ -8,10 +8,12 @@ import { loopTurns } from "../../src/base/sharing/loop_turns.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { OpenChannel, Receiver } from "../../src/upstream/duplex/duplex_channel.ts";
 import { FetchClient } from "../../src/upstream/http_client/fetch_client.ts";
+import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
 import { Address } from "../../src/upstream/http_client/redirects.ts";
 import { Deadline } from "../../src/upstream/resilience/deadline.ts";
 import { openSseChannel } from "../../src/upstream/sse/sse_channel.ts";
 import { StdioProcesses } from "../../src/upstream/stdio/processes.ts";
+import { HttpTransport } from "../../src/upstream/streamable_http/http_transport.ts";
 import { openWebSocketChannel } from "../../src/upstream/websocket/websocket_channel.ts";
 import { callerAtRest, MemorySink } from "../support/fakes.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -26,17 +28,28 @@ interface Upstream extends AsyncDisposable {
   readonly open: OpenChannel;
 }
 
-const client = () =>
-  new FetchClient({
-    maxKeepaliveConnections: 4,
-    keepaliveExpiryMs: 5_000,
-    readTimeoutMs: 60_000,
-    connectTimeoutMs: 5_000,
-    checkAddress: () => {},
-  });
+const LIMITS = {
+  maxKeepaliveConnections: 4,
+  keepaliveExpiryMs: 5_000,
+  readTimeoutMs: 60_000,
+  connectTimeoutMs: 5_000,
+};
+
+const clients = {
+  "HTTP/2": () => new FetchClient({ ...LIMITS, checkAddress: () => {} }),
+  "HTTP/1": () =>
+    new Http1Client({
+      ...LIMITS,
+      maxConnections: 10,
+      writeTimeoutMs: 60_000,
+      poolTimeoutMs: 5_000,
+      maxHeadBytes: 65_536,
+      checkAddress: () => {},
+    }),
+};
 
 function sse(says: Says): Upstream {
-  const http = client();
+  const http = clients["HTTP/2"]();
   const text = says === "no end" ? `data: ${BEGINNING}` : `data: ${LARGE}\n\n`.repeat(2);
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
     const body = new ReadableStream({
@@ -124,14 +137,18 @@ for (const [name, start] of Object.entries({ sse, webSocket, stdio })) {
     using _turns = heldTurns((caller, pass) => turns.push({ caller, pass }));
     let received = 0;
     const receiver: Receiver = { receive: () => received++, lost: () => {}, ended: () => {} };
-    const caller = callerAtRest();
+    const memory = new ClientMemory(Infinity);
+    const caller = callerAtRest(memory);
     const channel = await upstream.open([], receiver, { deadline: new Deadline(60_000, "the test"), caller });
     for (const count of [1, 2]) {
       await waitFor(() => turns.length === count, { what: `message ${count} to wait` });
       assertEquals([turns.at(-1)!.caller === caller, received], [true, count - 1]);
+      // The first pieces of a WebSocket may come with its handshake.
+      assert(memory.chars >= LARGE.length * 0.8, `${memory.chars} characters count while they wait`);
       turns.at(-1)!.pass();
       await waitFor(() => received === count, { what: `message ${count}` });
     }
+    await waitFor(() => memory.chars === 0, { what: "nothing to count" });
     await channel.close();
   });
 
@@ -162,4 +179,50 @@ for (const [name, start] of Object.entries({ sse, webSocket, stdio })) {
       await waitFor(() => memory.chars === 0, { what: "the memory to be given back" });
     }
   });
+}
+
+for (const [http, clientOf] of Object.entries(clients)) {
+  for (const says of ["events", "json"] as const) {
+    Deno.test(`A call's large answer over ${http} waits for its caller's turn, and counts until then: ${says}`, async () => {
+      const message = (members: object) => JSON.stringify({ jsonrpc: "2.0", ...members, more: LARGE });
+      const told = message({ method: "notifications/message", params: {} });
+      const answer = message({ id: 7, result: {} });
+      await using server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        () =>
+          says === "json"
+            ? new Response(answer, { headers: { "content-type": "application/json" } })
+            : new Response(`data: ${told}\n\ndata: ${answer}\n\n`, {
+              headers: { "content-type": "text/event-stream" },
+            }),
+      );
+      const client = clientOf();
+      const url = new URL(`http://127.0.0.1:${server.addr.port}/`);
+      const transport = new HttpTransport({
+        client,
+        target: { upstream: "up", url, headers: [] },
+        maxResponseBytes: 10_000_000,
+      });
+      const turns: { readonly caller: unknown; readonly pass: () => void }[] = [];
+      using _turns = heldTurns((caller, pass) => turns.push({ caller, pass }));
+      const memory = new ClientMemory(Infinity);
+      const caller = callerAtRest(memory);
+      let received = 0;
+      const reply = transport.request(7, "{}", transport.headersFor(null, null), {
+        deadline: new Deadline(60_000, "the test"),
+        caller,
+        onMessage: () => received++,
+      }).then(() => received++);
+      for (let count = 1; count <= (says === "events" ? 2 : 1); count++) {
+        await waitFor(() => turns.length === count, { what: `message ${count} to wait` });
+        assertEquals([turns.at(-1)!.caller === caller, received], [true, count - 1]);
+        assert(memory.chars >= LARGE.length, `${memory.chars} characters count while they wait`);
+        turns.at(-1)!.pass();
+        await waitFor(() => received === count, { what: `message ${count}` });
+      }
+      await reply;
+      assertEquals(memory.chars, 0);
+      client.close();
+    });
+  }
 }

@@ -46,9 +46,17 @@ export class EventReader {
     return events;
   }
 
-  /** Resolves when a large event may be parsed; undefined: the event is small. */
+  /** Resolves when a large event may be parsed, and counts it until then; undefined: the event is small. Rejects with CLIENT_MEMORY_FULL. */
   turnFor({ data }: SseEvent): Promise<void> | undefined {
-    return data.length > LARGE_BYTES ? loopTurns.next(this.#options.caller ?? this) : undefined;
+    return data.length > LARGE_BYTES ? this.#turnFor(data.length) : undefined;
+  }
+
+  async #turnFor(chars: number): Promise<void> {
+    const { caller } = this.#options;
+    const arrival = this.#arrival ??= new Arrival(caller);
+    arrival.keeps(this.#decoder.keptChars + chars);
+    await loopTurns.next(caller ?? this);
+    arrival.keeps(this.#decoder.keptChars);
   }
 
   /** Nothing of the stream is kept any more. */

@@ -6,6 +6,7 @@ import type { MemoryOwner } from "../../base/sharing/client_memory.ts";
 import { LARGE_BYTES, loopTurns } from "../../base/sharing/loop_turns.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Channel, Receiver } from "../duplex/duplex_channel.ts";
+import { edgesOf } from "../duplex/overlong_response.ts";
 import { type Line, LineReader } from "./line_reader.ts";
 import { endGroup, signalGroup } from "./process_group.ts";
 import { StderrLog } from "./stderr_log.ts";
@@ -124,9 +125,23 @@ export class StdioChannel implements Channel {
 
   async #receiveInTurns(lines: readonly Line[]): Promise<void> {
     for (const line of lines) {
-      if (isLarge(line)) await loopTurns.next(this.#options.owner ?? this);
-      this.#take(line);
+      if (isLarge(line)) await this.#takeInTurn(line);
+      else this.#take(line);
     }
+  }
+
+  /** Receives a large line when it is its owner's turn. Meanwhile the line counts, and no more is read. */
+  async #takeInTurn(line: Uint8Array): Promise<void> {
+    const { owner } = this.#options;
+    const waiting = new Arrival(owner);
+    try {
+      waiting.keeps(line.length);
+    } catch (error) {
+      return this.#receiver.lost(edgesOf(this.#decoder.decode(line)), error as SluiceError);
+    }
+    await loopTurns.next(owner ?? this);
+    waiting.end();
+    this.#take(line);
   }
 
   #take(line: Line): void {
@@ -151,7 +166,7 @@ export class StdioChannel implements Channel {
   }
 }
 
-function isLarge(line: Line): boolean {
+function isLarge(line: Line): line is Uint8Array {
   return line instanceof Uint8Array && line.length > LARGE_BYTES;
 }
 

@@ -159,7 +159,7 @@ class WebSocketChannel implements Channel {
   readonly #receiver: Receiver;
   readonly #owner: MemoryOwner | undefined;
   readonly #arrival: Arrival;
-  /** Bytes since the last whole message. The library keeps them. */
+  /** Bytes since the last message that was received. The library keeps them, or they wait for their turn. */
   #arrived = 0;
   /** Messages that wait for the turn of the first of them. Meanwhile the socket is not read. */
   readonly #waiting: RawData[] = [];
@@ -193,9 +193,10 @@ class WebSocketChannel implements Channel {
   }
 
   #take(data: RawData): void {
-    this.#arrived = 0;
-    this.#arrival.end();
-    if (this.#waiting.length === 0 && !isLarge(data)) return this.#receiver.receive(String(data));
+    if (this.#waiting.length === 0 && !isLarge(data)) {
+      this.#countNoMore();
+      return this.#receiver.receive(String(data));
+    }
     this.#waiting.push(data);
     if (this.#waiting.length > 1) return;
     this.#socket.pause();
@@ -208,7 +209,13 @@ class WebSocketChannel implements Channel {
       this.#receiver.receive(String(data));
       this.#waiting.shift();
     }
+    this.#countNoMore();
     this.#socket.resume();
+  }
+
+  #countNoMore(): void {
+    this.#arrived = 0;
+    this.#arrival.end();
   }
 
   send(text: string): Promise<void> {
