@@ -1,7 +1,7 @@
 // Reads the body of a request as text, within limits of size and time.
-import { promisify } from "node:util";
+import type { Transform } from "node:stream";
 import { isUtf8 } from "node:buffer";
-import { gunzip, inflate } from "node:zlib";
+import { createGunzip, createInflate } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
 import { SluiceError } from "../base/errors.ts";
 import { DeadlineTimer, type Expiring } from "../base/deadline_timer.ts";
@@ -14,9 +14,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Faster by far. For texts that are known to be UTF-8. */
 const lenientDecoder = new TextDecoder();
 
-const CONTENT_DECODERS: Readonly<
-  Record<string, (bytes: Uint8Array, limit: { maxOutputLength: number }) => Promise<Uint8Array>>
-> = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+const CONTENT_DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: () => createGunzip(),
+  deflate: () => createInflate(),
+};
 
 /** The content codings that a request may have. */
 export const DECODED_CONTENT: readonly string[] = Object.keys(CONTENT_DECODERS);
@@ -137,8 +138,7 @@ async function readLarge(
   const end = () => arrival.end();
   try {
     const bytes = await readUpTo(request, maxBytes, arrival, counted?.reading);
-    if (decoded !== null) arrival.keeps(bytes.length + Math.min(maxBytes, bytes.length * MAX_EXPANSION));
-    const plain = decoded === null ? bytes : await decoded(bytes, maxBytes);
+    const plain = decoded === null ? bytes : await decoded(bytes, maxBytes, arrival);
     arrival.keeps(plain.length);
     if (plain.length > LARGE_BYTES) await loopTurns.next(counted?.sender.principal);
     const text = textOf(plain);
@@ -150,14 +150,12 @@ async function readLarge(
   }
 }
 
-/** Neither coding makes more of a byte (RFC 1951: 258 bytes of two bits). */
-const MAX_EXPANSION = 1_032;
-
 function isJsonType(type: string | null): boolean {
   return type !== null && /^application\/json\s*(;|$)/i.test(type);
 }
 
-type ContentDecoder = (bytes: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+/** Counts what comes of the bytes while it comes. */
+type ContentDecoder = (bytes: Uint8Array, maxBytes: number, arrival: Arrival) => Promise<Uint8Array>;
 
 /** @returns null for the coding `identity`. @throws {SluiceError} UNSUPPORTED_ENCODING */
 function contentDecoder(encoding: string): ContentDecoder | null {
@@ -166,13 +164,22 @@ function contentDecoder(encoding: string): ContentDecoder | null {
   if (!Object.hasOwn(CONTENT_DECODERS, coding)) {
     throw new SluiceError("UNSUPPORTED_ENCODING", { decoded: DECODED_CONTENT.join(", ") });
   }
-  return async (bytes, maxBytes) => {
+  return async (bytes, maxBytes, arrival) => {
+    const decoder = CONTENT_DECODERS[coding]!();
+    const gathered = new GatheredBytes();
     try {
-      return await CONTENT_DECODERS[coding]!(bytes, { maxOutputLength: maxBytes });
+      decoder.end(bytes);
+      for await (const piece of decoder) {
+        if (gathered.length + piece.length > maxBytes) {
+          throw new SluiceError("BODY_TOO_LARGE", { limit: maxBytes });
+        }
+        gathered.add(piece);
+        arrival.keeps(bytes.length + gathered.length);
+      }
+      return gathered.bytes;
     } catch (cause) {
-      throw (cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE"
-        ? new SluiceError("BODY_TOO_LARGE", { limit: maxBytes })
-        : new SluiceError("INVALID_REQUEST", { reason: `the body is not ${coding}` }, { cause });
+      if (cause instanceof SluiceError) throw cause;
+      throw new SluiceError("INVALID_REQUEST", { reason: `the body is not ${coding}` }, { cause });
     }
   };
 }

@@ -247,3 +247,13 @@ Deno.test("bodyReader() counts what a compressed body becomes", async () => {
   assertEquals(memory.chars, 400_000);
   assertEquals((await assertRejects(read, SluiceError)).code, "CLIENT_MEMORY_FULL");
 });
+
+Deno.test("bodyReader() refuses no compressed body for memory that it does not need", async () => {
+  const memory = new ClientMemory(1_000_000);
+  const readBody = bodyReader({ maxBytes: 1_000_000, timeoutMs: 1_000 }, new FakeClock(), memory);
+  const sender = { principal: principal(), info: SERVED };
+  const text = crypto.getRandomValues(new Uint8Array(4_000)).toHex();
+  const body = await compressed("gzip", text);
+  const read = () => readBody(request({ body, headers: { "content-encoding": "gzip" } }), sender);
+  assertEquals(await Promise.all(Array.from({ length: 20 }, read)), Array(20).fill(text));
+});
