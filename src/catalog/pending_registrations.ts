@@ -1,6 +1,7 @@
 // Lists the upstreams that were registered without waiting, with growing pauses after failures. The leader of the cluster runs it.
 import { type Clock, sleep } from "../base/clock.ts";
 import { isError, reasonOf } from "../base/errors.ts";
+import { operatorText } from "../base/seen_answer.ts";
 import type { GatewayRow, PendingRegistration } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
 
@@ -89,7 +90,7 @@ export class PendingRegistrations {
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS);
     const nextTryAt = tries >= maxTries ? null : new Date(clock.now() + pauseMs).toISOString();
     if (!await save(row, { ...row.registration!, tries, nextTryAt })) return;
-    const fields = { upstream: row.name, tries, reason: reasonOf(error) };
+    const fields = { upstream: row.name, tries, reason: operatorText(error) };
     if (nextTryAt === null) {
       count("given_up");
       log.error("registration given up; refresh the upstream to try again", fields);

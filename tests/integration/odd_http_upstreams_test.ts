@@ -183,9 +183,13 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
       ["busy_503", ["answered HTTP 503: an HTML page", '"503 Backend fetch failed"']],
     ] as const;
     for (const [kind, words] of cases) {
-      const detail = await refused(sluice, odd, kind, { auth_type: "bearer", auth_token: "hush-hush-1" });
-      for (const word of words) assertStringIncludes(detail, word);
-      assert(!detail.includes("hush"), detail);
+      // Without a transport SSE is tried besides.
+      for (const transport of ["STREAMABLEHTTP", undefined]) {
+        const credentials = { auth_type: "bearer", auth_token: "hush-hush-1" };
+        const detail = await refused(sluice, odd, kind, { ...credentials, transport });
+        for (const word of words) assertStringIncludes(detail, word);
+        assert(!detail.includes("hush"), detail);
+      }
     }
     assert(!(sluice.stdout.tail(10_000) + sluice.stderr.tail(10_000)).includes("hush"));
   });

@@ -53,7 +53,10 @@ export function createDiscover(
   };
 }
 
-/** Tries streamable HTTP, then SSE. A failure of both is reported as the first, with the reason of the second. */
+/**
+ * Tries streamable HTTP, then SSE. A failure of both is reported as the first, with what was answered to it and the reason of the
+ * second.
+ */
 async function listEither(
   target: TransportTarget,
   list: (target: TransportTarget) => Promise<Discovery>,
@@ -66,7 +69,7 @@ async function listEither(
       return { ...await list({ ...target, transport: "SSE" }), transport: "SSE" };
     } catch (second) {
       const reason = `${error.params.reason}; and over SSE: ${reasonOf(second)}`;
-      throw new SluiceError(error.code, { ...error.params, reason }, { cause: error });
+      throw new SluiceError(error.code, { ...error.params, reason }, { cause: error.cause });
     }
   }
 }
