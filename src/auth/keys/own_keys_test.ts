@@ -11,14 +11,21 @@ const PEM = {
   publicKeyEncoding: { type: "spki", format: "pem" },
 } as const;
 
-function rsa(modulusLength: number) {
-  return generateKeyPairSync("rsa", { modulusLength, ...PEM });
+interface KeyPair {
+  readonly privateKey: string;
+  readonly publicKey: string;
 }
 
+/** A pair as PEM texts. The types of node:crypto of some versions name key objects here. */
+function pemPair(type: "rsa" | "ec" | "ed25519", options: Record<string, unknown> = {}): KeyPair {
+  return generateKeyPairSync(type as "rsa", { ...options, ...PEM } as never) as unknown as KeyPair;
+}
+
+const rsa = (modulusLength: number) => pemPair("rsa", { modulusLength });
 const RSA = rsa(2_048);
-const curve = (namedCurve: string) => generateKeyPairSync("ec", { namedCurve, ...PEM });
-const ED25519 = generateKeyPairSync("ed25519", PEM);
-const PAIRS: Readonly<Record<string, { readonly privateKey: string; readonly publicKey: string }>> = {
+const curve = (namedCurve: string) => pemPair("ec", { namedCurve });
+const ED25519 = pemPair("ed25519");
+const PAIRS: Readonly<Record<string, KeyPair>> = {
   ES256: curve("P-256"),
   ES384: curve("P-384"),
   ES512: curve("P-521"),
