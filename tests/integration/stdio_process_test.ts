@@ -143,6 +143,39 @@ Deno.test("A process that is silent on its output says on its standard error wha
   ]);
 });
 
+Deno.test("A process that writes noise around its messages works", async () => {
+  await using stdio = setUp();
+  const { args: counter } = counterLaunch(stdio.mark);
+  const level = { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: "up" } };
+  const changed = { jsonrpc: "2.0", method: "notifications/tools/list_changed" };
+  const lines = (...messages: unknown[]) =>
+    messages.map((message) => `${JSON.stringify(message)}\n`).join("");
+  /** What it writes first, and how `sed` changes each line of its messages. */
+  const cases: Record<string, readonly [first: string, edit: string]> = {
+    "a banner": ["✅ Server v1.0 started on stdio\n\n  \n", ""],
+    "ANSI and a tab": ["\x1b[1;32m INFO\x1b[0m\tready\r\n", ""],
+    "broken JSON": ["{not json}\n[1,2\n\x01\n", ""],
+    "JSON that is no message": ['123\n"text"\nnull\n[]\n{}\n', ""],
+    "a structured log": ['{"level":30,"msg":"up"}\n{"id":null}\n', 's/$/\\n{"level":20}/'],
+    "early notifications": [lines(level, changed), ""],
+    "a question before it is asked": [lines({ jsonrpc: "2.0", id: "q", method: "ping" }), ""],
+    "CR LF and empty lines": ["\r\n", "s/$/\\r\\n\\r/"],
+    "byte order marks": ["\ufeff\n", "s/^/\ufeff/"],
+  };
+  await Promise.all(
+    Object.entries(cases).map(async ([name, [first, edit]]) => {
+      const script = 'printf %s "$1"; sed_script=$2; shift 2; /bin/sh "$@" | sed -u "$sed_script"';
+      const args = ["-c", script, stdio.mark, first, edit, ...counter];
+      const session = await stdio.open({ command: "/bin/sh", args, name });
+      assertEquals(
+        [await callTool(session, "increment"), await callTool(session, "increment")],
+        ["1", "2"],
+        name,
+      );
+    }),
+  );
+});
+
 Deno.test("A process that writes something else than messages to its output is told by its first line", async () => {
   await using stdio = setUp();
   const answer = { jsonrpc: "2.0", id: 1, result: { capabilities: {} } };
