@@ -7,13 +7,16 @@ import { ROUTES } from "../src/admin/routes.ts";
 import { ERRORS } from "../src/base/errors.ts";
 import { pageText } from "../src/cli/help/page_text.ts";
 import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
+import { CLIENTS } from "../src/cli/connect/clients.ts";
 import { SETTINGS } from "../src/config/schema.ts";
 import { type Page, plainText } from "../src/help/page.ts";
+import { isTopic } from "../src/help/topics.ts";
 import { METRICS } from "../src/telemetry/metric_table.ts";
 
 /** Variables and words of other programs. */
 const FOREIGN_NAMES = ("SLUICE_TOKEN TOKEN HOME PATH TMPDIR DENO_CERT BASH_ENV NODE_OPTIONS POSTGRES_USER " +
-  "POSTGRES_PASSWORD CLIENT_IDLE_TIMEOUT HTTP_PROXY HTTPS_PROXY NO_PROXY").split(" ");
+  "POSTGRES_PASSWORD CLIENT_IDLE_TIMEOUT CAP_SETUID CAP_SETGID CAP_KILL HTTP_PROXY HTTPS_PROXY NO_PROXY")
+  .split(" ");
 
 /** The path of requests between replicas, which the API's description leaves out. */
 const FORWARD_ROUTE = "POST /internal/forward";
@@ -42,7 +45,7 @@ export function tokensOf(page: Page): Token[] {
   return page.blocks.flatMap(walk);
 }
 
-/** Texts in backticks that look like a setting or an error code, and are none; settings of configuration files that are none. */
+/** Texts that look like a setting or an error code, and are none; settings of shell commands and configuration files that are none. */
 export function unknownNames(page: Page): string[] {
   const known = new Set([
     ...SETTINGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]),
@@ -52,13 +55,39 @@ export function unknownNames(page: Page): string[] {
   const isKnown = (name: string) =>
     known.has(name) || name.endsWith("_") && [...known].some((each) => each.startsWith(name));
   const named = codeSpans(page).flatMap((text) =>
-    /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)(?:[=*…].*)?$/.exec(text)?.[1] ?? []
-  );
-  const assigned = codeOf(page, "ini", "yaml")
-    .flatMap((text) =>
-      [...text.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=\s*[:=])/g)].map(([name]) => name)
+    /^(?:([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)(?:[=*…].*)?|([A-Z][A-Z0-9]+)=.*)$/.exec(text)?.slice(1) ?? []
+  ).filter((name) => name !== undefined);
+  const all = (texts: readonly string[], pattern: RegExp) =>
+    texts.flatMap((text) => [...text.matchAll(pattern)].map(([name]) => name));
+  const assigned = all(codeOf(page, "ini", "yaml"), /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=\s*[:=])/g);
+  const exported = all(codeOf(page, "sh"), /(?<![\w$])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?==)/g);
+  const prose = all(words(page), /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g);
+  return [...named, ...assigned, ...exported, ...prose].filter((name) => !isKnown(name));
+}
+
+/**
+ * Rows of tables in which settings stand beside another number than the default of the first, or the sum of all.
+ * @returns `SETTING: the shown value`
+ */
+export function wrongLimits(page: Page): string[] {
+  return tokensOf(page).filter((token): token is Tokens.Table => token.type === "table").flatMap((table) => {
+    const [limit, setting] = ["limit", "setting"].map((name) =>
+      table.header.findIndex(({ text }) => text === name)
     );
-  return [...named, ...assigned].filter((name) => !isKnown(name));
+    if (limit === -1 || setting === -1) return [];
+    return table.rows.flatMap((row) => {
+      const [, count, unit = ""] = /^([\d,]+)( (?:MiB|s)\b)?/.exec(row[limit!]!.text) ?? [];
+      const names = [...row[setting!]!.text.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name!);
+      const presets = names.map((name) =>
+        Number(SETTINGS.find((each) => each.name === name)?.default ?? NaN)
+      );
+      if (count === undefined || !Number.isFinite(presets[0])) return [];
+      const shown = Number(count.replaceAll(",", ""));
+      const right = [presets[0]!, presets.reduce((sum, preset) => sum + preset)];
+      const isRight = right.includes(shown) || unit === " MiB" && right.includes(shown * 1024 * 1024);
+      return isRight ? [] : [`${names[0]}: ${count}${unit}`];
+    });
+  });
 }
 
 /** `sluice_…` anywhere that is no metric, nor the beginning of one. */
@@ -116,9 +145,43 @@ function isInvocation(words: readonly string[]): boolean {
   if (/^(--help|-h|--version|COMMAND)$/.test(first)) return true;
   const name = Object.hasOwn(COMMANDS, `${first} ${second}`) ? `${first} ${second}` : first;
   if (!Object.hasOwn(COMMANDS, name)) return false;
+  if (name === "connect" && !isPlaceholder(second) && !Object.hasOwn(CLIENTS, second)) return false;
+  if (name === "help" && !isPlaceholder(second) && !isSubject(words.slice(1).join(" "))) return false;
   const { flags }: Command = COMMANDS[name as keyof typeof COMMANDS];
   return words.filter((word) => word.startsWith("--"))
     .every((word) => word === "--help" || Object.hasOwn(flags, word.slice(2).split("=")[0]!));
+}
+
+function isPlaceholder(word: string): boolean {
+  return word === "" || word.startsWith("-") || /^\[?[A-Z]+(#[A-Z]+)?\]?$/.test(word);
+}
+
+/** Something that `sluice help` can show, whose section the links are not checked for. */
+function isSubject(subject: string): boolean {
+  return isTopic(subject.split("#")[0]!) || Object.hasOwn(COMMANDS, subject);
+}
+
+/**
+ * Blocks that start a server on the port of an earlier block, below a paragraph that does not tell the reader to stop that one.
+ * @returns their first line
+ */
+export function unstoppedServers(page: Page): string[] {
+  const ports = new Set<string>();
+  let port: string | null = null;
+  let paragraph = "";
+  return tokensOf(page).flatMap((token) => {
+    if (token.type === "paragraph") paragraph = plainText((token as Tokens.Paragraph).tokens);
+    if (token.type === "html") {
+      const [, kind, number] = /^<!-- run: (server|stopped) (\d+) -->/.exec(token.raw) ?? [];
+      if (kind === "stopped") ports.delete(number!);
+      if (kind === "server") port = number!;
+    }
+    if (token.type !== "code" || port === null) return [];
+    const isAgain = ports.has(port);
+    ports.add(port);
+    port = null;
+    return isAgain && !/\bstop\b/i.test(paragraph) ? [(token as Tokens.Code).text.split("\n")[0]!] : [];
+  });
 }
 
 /** Links within the repository whose file or heading is not there. @param slugsOf the headings of a file; null: no such file */
@@ -166,6 +229,12 @@ export function brokenData(page: Page): string[] {
     ...codeOf(page, "json").filter(fails(JSON.parse)),
     ...codeOf(page, "yaml").filter(fails(parseYaml)),
   ];
+}
+
+/** The texts outside of code. */
+function words(page: Page): string[] {
+  return tokensOf(page).filter((token) => token.type === "text" && !("tokens" in token && token.tokens))
+    .map((token) => (token as Tokens.Text).text);
 }
 
 function codeSpans(page: Page): string[] {

@@ -75,6 +75,19 @@ Deno.test("the README and the manual name nothing that the program does not have
   assertEquals(faults((page) => rules.unknownCommands(page)), [], "commands and flags");
 });
 
+Deno.test("every command is named in the manual, and every topic in the README", () => {
+  const texts = [...pages.values()].join("\n");
+  const isNamed = (name: string) => new RegExp(`\\bsluice ${name}\\b`).test(texts);
+  assertEquals(Object.keys(COMMANDS).filter((name) => !isNamed(name)), []);
+  const links = TOPICS.map(({ name }) => `[${name}](src/help/${name}.md)`);
+  assertEquals(links.filter((link) => !pages.get(README)!.includes(link)), []);
+});
+
+Deno.test("the README and the manual show the defaults of limits, and stop a server before they start another", () => {
+  assertEquals(faults((page) => rules.wrongLimits(page)), []);
+  assertEquals(faults((page) => rules.unstoppedServers(page)), []);
+});
+
 Deno.test("the links of the README and the manual resolve", () => {
   const known = new Map<string, readonly string[] | null>();
   const slugsOf = (path: string) => {
@@ -116,10 +129,26 @@ Deno.test("the rules find what they are for", () => {
   assertEquals(
     found(
       rules.unknownNames,
-      "`PORT` `PROT_X` `RATE_LIMIT_*` `UPSTREAM_GONE` `UPSTREAM_TIMEOUT` `SSL_X=1` `HTTP`",
+      "`PORT` `PROT_X` `RATE_LIMIT_*` `UPSTREAM_GONE` `UPSTREAM_TIMEOUT` `SSL_X=1` `HTTP` `WORKRES=4` SSL_Y",
     ),
-    ["PROT_X", "UPSTREAM_GONE", "SSL_X"],
+    ["PROT_X", "UPSTREAM_GONE", "SSL_X", "WORKRES", "SSL_Y"],
   );
+  assertEquals(
+    found(rules.unknownNames, "```sh\nSTDIO_ENABELD=true LOG_LEVEL=x sluice serve -e $SSL_Z=1\n```\n"),
+    ["STDIO_ENABELD"],
+  );
+  assertEquals(
+    found(
+      rules.wrongLimits,
+      "| what | limit | setting |\n|---|---|---|\n| a | 4 MiB; more | `MAX_BODY_BYTES` |\n" +
+        "| b | 1,025 | `MAX_STREAMS_PER_CALLER` |\n| c | off | `RATE_LIMITING_ENABLED` |\n",
+    ),
+    ["MAX_STREAMS_PER_CALLER: 1,025"],
+  );
+  const server = (text: string) => `${text}:\n\n<!-- run: server 4444 -->\n\`\`\`sh\n${text}\n\`\`\`\n\n`;
+  assertEquals(found(rules.unstoppedServers, server("start") + server("stop") + server("start anew")), [
+    "start anew",
+  ]);
   assertEquals(found(rules.unknownNames, "```yaml\nenvironment: { LOG_LEVEL: x, LOG_LEVLE: y }\n```\n"), [
     "LOG_LEVLE",
   ]);
@@ -134,10 +163,17 @@ Deno.test("the rules find what they are for", () => {
   assertEquals(
     found(
       rules.unknownCommands,
-      "`sluice serve --demo` `sluice serv` `sluice token --adimn` `--takeover` `--takeoff`\n\n" +
+      "`sluice serve --demo` `sluice serv` `sluice help tokns` `sluice connect curser` `sluice connect CLIENT` `sluice token --adimn` `--takeover` `--takeoff`\n\n" +
         "```sh\nTOKEN=$(sluice token revoke x --now)\nsluice help tokens | cat --all\n```\n",
     ),
-    ["sluice serv", "sluice token --adimn", "sluice token revoke x --now", "--takeoff"],
+    [
+      "sluice serv",
+      "sluice help tokns",
+      "sluice connect curser",
+      "sluice token --adimn",
+      "sluice token revoke x --now",
+      "--takeoff",
+    ],
   );
   const files = new Map([["src/help/a.md", ["a", "here"]], ["src/help/c.md", ["self"]], ["LICENSE", []]]);
   const links =

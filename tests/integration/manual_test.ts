@@ -46,6 +46,8 @@ Deno.test("a block is refused if a command fails, an answer is an error, or the 
     [page("false | true"), "exit code 1"],
     [page("curl -s http://127.0.0.1:4444/"), "exit code 7"],
     [page(`echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}'`), "the answer is an error"],
+    [page(`echo '{"id":"1","warnings":[{"loc":["body"]}]}'`), "the answer has a warning"],
+    [page("true").replace("```sh", "<!-- run: stopped 4444 -->\n```sh"), null],
     [page("echo one", shown("text", "two")), 'the output lacks the line "two"'],
     [page("echo '{\"a\": 1}'", shown("json", '{"b": 1}')), "the output differs from the shown one at $.b"],
     [page("if true; then").replace("```sh", "<!-- run: not, needs more -->\n```sh"), "syntax error"],

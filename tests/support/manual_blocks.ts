@@ -11,6 +11,8 @@ export type Mode =
   | { readonly kind: "fails" }
   /** It goes on running and serves this port. */
   | { readonly kind: "server"; readonly port: number }
+  /** It runs when the server of this port has ended. */
+  | { readonly kind: "stopped"; readonly port: number }
   | { readonly kind: "not"; readonly reason: string };
 
 /** A block of commands, or the whole program of a client. */
@@ -58,7 +60,7 @@ function isLang(lang: string): lang is Lang {
 function modeOf(text: string): Mode {
   const [kind, ...rest] = text.split(/[ ,]+/);
   if (kind === "fails" && rest.length === 0) return { kind };
-  if (kind === "server" && /^\d+$/.test(rest[0] ?? "") && rest.length === 1) {
+  if ((kind === "server" || kind === "stopped") && /^\d+$/.test(rest[0] ?? "") && rest.length === 1) {
     return { kind, port: Number(rest[0]) };
   }
   if (kind === "not" && rest.length > 0) return { kind, reason: rest.join(" ") };

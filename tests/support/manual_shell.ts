@@ -68,6 +68,9 @@ export class ManualShell implements AsyncDisposable {
         return await this.#check(code);
       case "server":
         return await this.#serve(code, block.mode.port);
+      case "stopped":
+        await this.#stop(block.mode.port);
+        return await this.#runToEnd(code, block);
       default:
         return await this.#runToEnd(code, block);
     }
@@ -97,12 +100,11 @@ export class ManualShell implements AsyncDisposable {
       const member = missingMember(JSON.parse(shown.text), JSON.parse(out!));
       return member && `the output differs from the shown one at ${member}: ${all}`;
     }
-    return mode.kind === "fails" ? null : rpcError(out!);
+    return mode.kind === "fails" ? null : faultOf(out!);
   }
 
   async #serve(code: string, port: number): Promise<string | null> {
-    const former = this.#servers.findIndex((server) => server.port === port);
-    if (former !== -1) await stop(this.#servers.splice(former, 1)[0]!);
+    await this.#stop(port);
     const real = this.#port(port);
     const child = this.#bash(["-c", `${this.#prelude()}\nexport PORT=${real}\n${code}`], {}, "setsid")
       .spawn();
@@ -118,6 +120,12 @@ export class ManualShell implements AsyncDisposable {
     };
     await waitFor(isReady, { what: `the server of port ${port}: ${output.tail()}` });
     return hasEnded ? `the server has ended: ${output.tail()}` : null;
+  }
+
+  /** Ends the server of a port, if there is one. */
+  async #stop(port: number): Promise<void> {
+    const at = this.#servers.findIndex((server) => server.port === port);
+    if (at !== -1) await stop(this.#servers.splice(at, 1)[0]!);
   }
 
   /** The syntax alone. */
@@ -169,8 +177,9 @@ export class ManualShell implements AsyncDisposable {
   }
 }
 
-/** A failed call is HTTP 200 with a JSON-RPC error, so that curl does not notice. */
-function rpcError(output: string): string | null {
+/** A failed call is HTTP 200 with a JSON-RPC error, and an unknown field is a warning, so that curl notices neither. */
+function faultOf(output: string): string | null {
+  if (/"warnings":\[[^\]]/.test(output)) return `the answer has a warning: ${output}`;
   const isError = output.split("\n").some((line) =>
     /^(data: )?\{"jsonrpc".*("error":\{|"isError":true)/.test(line)
   );
