@@ -2,7 +2,11 @@
 
 import { isError, reasonOf, SluiceError } from "./base/errors.ts";
 import { parseInvocation } from "./cli/command_line/flags.ts";
+import { wrapped } from "./cli/command_line/help_text.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "./version.ts";
+
+/** A line of 80, after `sluice: `. */
+const ERROR_COLUMNS = 72;
 
 /** Runs the command that `args` name, to its end. @returns the exit code */
 export async function run(args: readonly string[]): Promise<number> {
@@ -48,10 +52,14 @@ function versionText(): string {
   ].join("\n");
 }
 
-/** Prints `error` for the operator, each line once. @returns the exit code */
+/** Prints `error` for the operator, each line once; a terminal of 80 columns breaks no word. @returns the exit code */
 export function fail(error: unknown): number {
-  for (const line of new Set(wordsOf(error).split("\n"))) console.error(`sluice: ${line}`);
-  if (Deno.stderr.isTerminal() && error instanceof SluiceError && error.code !== "USAGE_INVALID") {
+  const isTerminal = Deno.stderr.isTerminal();
+  for (const line of new Set(wordsOf(error).split("\n"))) {
+    const shown = isTerminal && line.length > ERROR_COLUMNS ? wrapped(line, ERROR_COLUMNS) : [line];
+    for (const part of shown) console.error(`sluice: ${part}`);
+  }
+  if (isTerminal && error instanceof SluiceError && error.code !== "USAGE_INVALID") {
     console.error(`sluice: What to do: sluice help errors#${error.code.toLowerCase()}`);
   }
   // An error without a row in the catalogue is a fault of this program: a report of it needs the stack.

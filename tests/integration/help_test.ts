@@ -17,6 +17,32 @@ Deno.test("a failure in a terminal names the place in the manual, which is there
   assertEquals((await runCli(["help", place!], { cwd })).code, 0);
 });
 
+Deno.test("a terminal of 80 columns breaks no word of a failure; a pipe gets it in one line", async () => {
+  const args = ["connect", "nobody"];
+  await using terminal = new Terminal(shellWords(...FROM_SOURCE, ...args), { cwd });
+  assertEquals(await terminal.ended(), 2);
+  const lines = terminal.text.split("\n").filter((line) => line.startsWith("sluice: "));
+  assertEquals(lines.filter((line) => line.length > 80), []);
+  const piped = (await runCli(args, { cwd })).err.trim().split("\n");
+  assertEquals(piped.length, 2);
+  const words = (shown: readonly string[]) => shown.join(" ").replaceAll("sluice: ", "");
+  assertEquals(words(lines), words(piped));
+});
+
+Deno.test("a search shows whole words", async () => {
+  const { out } = await runCli(["help", "--search", "certificate"], { cwd });
+  const known = new Set(
+    (await Promise.all(["upstreams", "network", "settings", "errors", "api", "security"].map(
+      async (topic) => (await runCli(["help", topic], { cwd })).out,
+    ))).join(" ").split(/[^\p{L}\p{N}_]+/u),
+  );
+  const ends = [...out.matchAll(/^ {4}…([\p{L}_]+)|([\p{L}_]+)…$/gmu)].map(([, first, last]) =>
+    first ?? last!
+  );
+  assertEquals(ends.length > 5, true);
+  assertEquals(ends.filter((word) => !known.has(word)), []);
+});
+
 Deno.test("serve and its workers load no page of the manual, and no parser of pages, before somebody reads", async () => {
   for (const main of ["src/cli/serve.ts", "src/worker/main.ts"]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", main], cwd: ROOT })

@@ -98,16 +98,15 @@ async function allPages(): Promise<(readonly [TopicName, Page])[]> {
   return await Promise.all(TOPICS.map(async ({ name }) => [name, parsePage(await readTopic(name))] as const));
 }
 
-/** At most `columns` of `text`, with the first of `words` among them. */
+/** At most `columns` of `text`, with the first of `words` among them; cut between words where there is a space. */
 function excerpt(text: string, [word]: readonly string[], columns: number): string {
   if (text.length <= columns) return text;
   const at = Math.max(0, text.search(wordStart(word!)));
   const from = Math.max(0, Math.min(at - Math.floor(columns / 3), text.length - columns));
+  const isWhole = from + columns >= text.length;
   const cut = text.slice(from, from + columns);
-  return (from > 0 ? `…${cut.slice(1)}` : cut).replace(
-    /.$/su,
-    (last) => from + columns < text.length ? "…" : last,
-  );
+  const begun = from === 0 ? cut : cut.replace(/^(?:\S{0,20}\s+|.)/su, "…");
+  return isWhole ? begun : begun.replace(/(?:\s+\S{0,20}|.)$/su, "…");
 }
 
 function terminalStyle(): TerminalStyle {
