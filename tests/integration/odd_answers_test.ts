@@ -26,6 +26,16 @@ const notified = (status: number, body: string | null, type?: string): OddAnswer
     ? sound(asked)
     : new Response(body, { status, headers: type === undefined ? {} : { "content-type": type } });
 
+/** The server opens a session with this id, and wants it back byte by byte. */
+const session = (id: string): OddAnswer => (asked) => {
+  const { message: { method }, request } = asked;
+  const bytes = String.fromCharCode(...new TextEncoder().encode(id));
+  const response = sound(asked) as Response;
+  if (method === "initialize") response.headers.set("mcp-session-id", bytes);
+  else if (request.headers.get("mcp-session-id") !== bytes) return new Response("other id", { status: 404 });
+  return response;
+};
+
 const SOUND: Readonly<Record<string, OddAnswer>> = {
   lines_crlf: eventStream((text) => [`event: message\r\ndata: ${text}\r\n\r\n`]),
   lines_crlf_cut: eventStream((text) => ["event: message\r", `\ndata: ${text}\r`, "\n\r", "\n"]),
@@ -65,6 +75,12 @@ const SOUND: Readonly<Record<string, OddAnswer>> = {
     '{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"x"}}',
     "application/json",
   ),
+  session_spaces: session("a b  c"),
+  session_base64: session("aGVsbG8+/w=="),
+  session_long: session("x".repeat(7_000)),
+  session_utf8: session("sitzung-é-日本"),
+  session_commas: session("a,b, c;d=1"),
+  session_quotes: session('"q\'\\{}"'),
 };
 
 /** What a call is answered with: the response's member as it is written. */
