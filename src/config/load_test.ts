@@ -309,6 +309,13 @@ Deno.test("loadConfig() refuses no environment that Kubernetes or another progra
   );
 });
 
+Deno.test("loadConfig() takes NO_PROXY as other programs write it", () => {
+  const from = (text: string) => load({ environment: { no_proxy: text } }).config.noProxy;
+  assertEquals(from("[::1],localhost"), ["[::1]", "localhost"]);
+  assertEquals(from("["), ["["]);
+  assertEquals(from('["::1","localhost"]'), ["::1", "localhost"]);
+});
+
 Deno.test("loadConfig() tells of ContextForge's settings in the environment, the protections first", () => {
   const { warnings, ignored } = load({
     environment: {

@@ -130,13 +130,17 @@ export function oneOf<const W extends string>(
   });
 }
 
-/** A list, as JSON (`["a","b"]`) or separated by commas. `accept` must accept each item; empty items and repeats are dropped. */
+/**
+ * A list, as JSON (`["a","b"]`) or separated by commas. `accept` must accept each item; empty items and repeats are dropped.
+ * @param ofOthers other programs have the variable too, and write a bracket before an address: such a text is no mistaken JSON
+ */
 export function list<T extends string = string>(
   items: string,
   accept: (item: string) => T | undefined,
+  { ofOthers = false } = {},
 ): Kind<readonly T[], null> {
   return kind(null, `a list of ${items}, separated by commas or as a JSON array`, (given) => {
-    const words = splitList(given);
+    const words = splitList(given) ?? (ofOthers ? splitAtCommas(given) : undefined);
     if (words === undefined) return undefined;
     const values = words.map(accept);
     return values.includes(undefined) ? undefined : [...new Set(values as T[])];
@@ -154,16 +158,23 @@ export function headerName(item: string): string | undefined {
 }
 
 function splitList(given: string): string[] | undefined {
-  let words: unknown = given.split(",");
-  if (given.startsWith("[")) {
-    try {
-      words = JSON.parse(given);
-    } catch {
-      return undefined;
-    }
+  if (!given.startsWith("[")) return splitAtCommas(given);
+  let words: unknown;
+  try {
+    words = JSON.parse(given);
+  } catch {
+    return undefined;
   }
   if (!Array.isArray(words) || words.some((word) => typeof word !== "string")) return undefined;
-  return words.map((word: string) => word.trim()).filter((word) => word !== "");
+  return trimmed(words);
+}
+
+function splitAtCommas(given: string): string[] {
+  return trimmed(given.split(","));
+}
+
+function trimmed(words: readonly string[]): string[] {
+  return words.map((word) => word.trim()).filter((word) => word !== "");
 }
 
 function whole<U extends Unit>(

@@ -140,7 +140,7 @@ export const HTTP_CLIENT_SETTINGS = [
   }),
   setting({
     name: "NO_PROXY",
-    kind: list("hosts", (item) => item),
+    kind: list("hosts", (item) => item, { ofOthers: true }),
     default: "localhost,127.0.0.0/8,::1",
     scope: "worker",
     reloadable: false,
