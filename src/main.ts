@@ -27,6 +27,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/token.ts")).token(invocation.args);
     case "token revoke":
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
+    case "keys rotate":
+      return await (await import("./cli/keys_rotate.ts")).keysRotate(invocation.args);
     case "backup":
       return await (await import("./cli/backup.ts")).backup(invocation.args);
     case "restore":

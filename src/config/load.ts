@@ -8,7 +8,7 @@ import { SluiceError } from "../base/errors.ts";
 import { readFault } from "../base/file_error.ts";
 import { masked } from "./mask.ts";
 import { type Config, configKey, type SettingName, SETTINGS } from "./schema.ts";
-import { isGuessable, MAKE_SECRET } from "./settings/secret_quality.ts";
+import { isGuessable, MAKE_SECRET, SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
 import { KEY_PAIR_ALGORITHMS } from "./settings/token_keys.ts";
 import { sqliteFile } from "./sqlite_file.ts";
@@ -222,7 +222,7 @@ function guessableSecrets(
   config: Readonly<Record<string, unknown>>,
   sources: Readonly<Record<string, Source>>,
 ): string[] {
-  return SETTINGS.filter((row: Setting) => row.isGenerated).flatMap((row) => {
+  return SETTINGS.filter((row: Setting) => row.kind === SECRET).flatMap((row) => {
     const secret = config[configKey(row)!];
     if (typeof secret !== "string" || !isGuessable(secret)) return [];
     return `${describe(row, sources[row.name])} can be guessed, because it consists of words, sequences or ` +

@@ -4,10 +4,13 @@ import { SluiceError } from "../base/errors.ts";
 import { SECRET_RULE, secretFault } from "../config/settings/secret_quality.ts";
 import { fileReason, readFault, writeFault } from "../base/file_error.ts";
 import { parseDatabaseUrl } from "./database_url.ts";
+import { replacePrivately } from "./sqlite/private_file.ts";
 import { refuseForeignFile } from "./sqlite/sqlite_contents.ts";
 
 export interface Secrets {
   readonly jwtSecretKey: string;
+  /** The key before the last rotation; null: there was none, or its tokens are refused. */
+  readonly jwtSecretKeyPrevious: string | null;
   readonly authEncryptionSecret: string;
 }
 
@@ -17,6 +20,8 @@ export interface SecretsOptions {
 }
 
 const SUFFIX = ".secrets";
+
+const PREVIOUS = "JWT_SECRET_KEY_PREVIOUS";
 
 const SECRET_BYTES = 48;
 
@@ -54,6 +59,30 @@ export async function readSecrets(
     return secrets;
   } catch (error) {
     throw unusable(path, error, readFault(error));
+  }
+}
+
+/**
+ * Puts a new random JWT_SECRET_KEY into the secrets file, which appears whole. Running gateways keep the key that they have read.
+ * @param keepsFormer do tokens of the former key stay valid?
+ * @returns false if there is no file
+ * @throws {SluiceError} SECRETS_UNUSABLE; SETTINGS_INVALID if the database is not a file
+ */
+export async function rotateTokenSecret(databaseUrl: string, keepsFormer: boolean): Promise<boolean> {
+  const former = await readSecrets(databaseUrl);
+  if (former === null) return false;
+  const path = secretsFile(databaseUrl)!;
+  try {
+    const lines = (await Deno.readTextFile(path)).split("\n")
+      .filter((line) => line !== "" && !/^\s*(export\s+)?JWT_SECRET_KEY(_PREVIOUS)?\s*=/.test(line));
+    const keys = [
+      `JWT_SECRET_KEY=${randomSecret()}`,
+      ...(keepsFormer ? [`${PREVIOUS}=${former.jwtSecretKey}`] : []),
+    ];
+    replacePrivately(path, [...lines, ...keys, ""].join("\n"));
+    return true;
+  } catch (error) {
+    throw unusable(path, error, writeFault(error));
   }
 }
 
@@ -125,7 +154,8 @@ async function closeToOthers(path: string, warn: SecretsOptions["warn"]): Promis
 
 function understand(text: string, path: string): Secrets {
   const values = parse(text);
-  const wrong = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET"]
+  const previous = values[PREVIOUS] ?? null;
+  const wrong = ["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", ...(previous === null ? [] : [PREVIOUS])]
     .filter((name) => secretFault(values[name] ?? "") !== null);
   if (wrong.length > 0) {
     const names = wrong.join(" and ");
@@ -135,7 +165,11 @@ function understand(text: string, path: string): Secrets {
         "set JWT_SECRET_KEY and AUTH_ENCRYPTION_SECRET in the environment",
     });
   }
-  return { jwtSecretKey: values.JWT_SECRET_KEY, authEncryptionSecret: values.AUTH_ENCRYPTION_SECRET };
+  return {
+    jwtSecretKey: values.JWT_SECRET_KEY,
+    jwtSecretKeyPrevious: previous,
+    authEncryptionSecret: values.AUTH_ENCRYPTION_SECRET,
+  };
 }
 
 function randomSecret(): string {

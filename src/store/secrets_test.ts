@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { CONTEXTFORGE_TABLES } from "../../tests/support/contextforge_database.ts";
 import { SluiceError } from "../base/errors.ts";
-import { loadOrCreateSecrets, readSecrets } from "./secrets.ts";
+import { loadOrCreateSecrets, readSecrets, rotateTokenSecret } from "./secrets.ts";
 
 async function withDirectory(run: (path: string, databaseUrl: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();
@@ -74,6 +74,27 @@ Deno.test("readSecrets() reads what a start has made, and makes nothing itself",
     const made = await loadOrCreateSecrets(databaseUrl);
     assertEquals(await readSecrets(databaseUrl), made);
     await assertRejects(() => readSecrets("postgresql://u:hush@db/mcp"), SluiceError, "must both be set");
+  }));
+
+Deno.test("rotateTokenSecret() makes another key, keeps the former one if it is told to, and everything else", () =>
+  withDirectory(async (path, databaseUrl) => {
+    assertEquals(await rotateTokenSecret(databaseUrl, true), false);
+    const { jwtSecretKey: first, authEncryptionSecret } = await loadOrCreateSecrets(databaseUrl);
+    const rotated = async (keepsFormer: boolean) => {
+      assertEquals(await rotateTokenSecret(databaseUrl, keepsFormer), true);
+      const secrets = await readSecrets(databaseUrl);
+      assertEquals(secrets!.authEncryptionSecret, authEncryptionSecret);
+      return secrets!;
+    };
+    const second = await rotated(true);
+    assertEquals([second.jwtSecretKeyPrevious, second.jwtSecretKey === first], [first, false]);
+    const third = await rotated(true);
+    assertEquals(third.jwtSecretKeyPrevious, second.jwtSecretKey);
+    assertEquals((await rotated(false)).jwtSecretKeyPrevious, null);
+    const text = await Deno.readTextFile(path);
+    for (const { jwtSecretKey } of [second, third]) assertEquals(text.includes(jwtSecretKey), false);
+    assertMatch(text, /^# Made by Sluice/);
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
   }));
 
 Deno.test("loadOrCreateSecrets() names the file that it cannot make", () =>

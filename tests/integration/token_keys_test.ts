@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { generateKeyPairSync } from "node:crypto";
 import { decodeProtectedHeader } from "jose";
+import { loadOrCreateSecrets } from "../../src/store/secrets.ts";
 import { runCli } from "../support/cli.ts";
 import { Sluice } from "../support/sluice.ts";
 import { mintToken } from "../support/tokens.ts";
@@ -47,6 +48,40 @@ Deno.test("A gateway with a key pair signs by command and at logins, and takes i
     const wrong = await runCli(["token"], { cwd, env: { ...env, JWT_ALGORITHM: "RS256" } });
     assertEquals(wrong.code, 2);
     assertStringIncludes(wrong.err, "private.pem: the key is for ES256, and JWT_ALGORITHM is RS256");
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("`sluice keys rotate` gives a new key, beside which the former one's tokens stay valid until --now", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    const env = { JWT_SECRET_KEY: "" };
+    const rotate = async (...flags: string[]) => await runCli(["keys", "rotate", ...flags], { cwd, env });
+    const mint = async () => (await runCli(["token", "--admin"], { cwd, env })).out.trim();
+    const absent = await rotate();
+    assertEquals(
+      [absent.code, absent.err.includes("there is no such file, so no gateway has its key here")],
+      [1, true],
+    );
+    await loadOrCreateSecrets(`sqlite:///${cwd}/mcp.db`);
+    const former = await mint();
+    assertEquals((await rotate()).code, 0);
+    const current = await mint();
+    const revoke = async (token: string) => (await runCli(["token", "revoke", token], { cwd, env })).code;
+    {
+      await using sluice = await Sluice.start({ cwd, env });
+      const status = async (token: string) =>
+        (await sluice.api("GET", "/tokens/revoked", undefined, token)).status;
+      for (let i = 0; i < 6; i++) assertEquals([await status(former), await status(current)], [200, 200]);
+    }
+    assertEquals([await revoke(former), (await rotate("--now")).code, await revoke(current)], [0, 0, 2]);
+    const own = await runCli(["keys", "rotate"], {
+      cwd,
+      env: { JWT_SECRET_KEY: crypto.randomUUID().repeat(2) },
+    });
+    assertEquals(own.code, 2);
+    assertStringIncludes(own.err, "Set JWT_SECRET_KEY_PREVIOUS to its value and JWT_SECRET_KEY to a new one");
   } finally {
     await Deno.remove(cwd, { recursive: true });
   }

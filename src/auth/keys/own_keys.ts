@@ -16,11 +16,18 @@ export interface OwnKeys {
   readonly signing: string;
   /** The secrets that verify, each with its algorithms. */
   readonly secrets: readonly { readonly secret: string; readonly algorithms: readonly string[] }[];
-  /** The public keys that verify. Each has a `kid` and an `alg`. */
+  /** The public keys that verify. Each has a `kid`; a key without `alg` verifies all algorithms of its kind. */
   readonly publicKeys: readonly JWK[];
 }
 
+/** The secrets of tokens, from settings or from the file beside the database. */
+export interface TokenSecrets {
+  readonly jwtSecretKey: string;
+  readonly jwtSecretKeyPrevious: string | null;
+}
+
 type KeyPairConfig = Pick<Config, "jwtAlgorithm" | "jwtPrivateKeyPath" | "jwtPublicKeyPath">;
+type OwnKeysConfig = KeyPairConfig & Pick<Config, "jwtSecretKeyPrevious" | "jwtPublicKeyPathPrevious">;
 
 /** Does the gateway sign with a key pair, and not with JWT_SECRET_KEY? */
 export function usesKeyPair({ jwtAlgorithm }: Pick<Config, "jwtAlgorithm">): boolean {
@@ -29,6 +36,37 @@ export function usesKeyPair({ jwtAlgorithm }: Pick<Config, "jwtAlgorithm">): boo
 
 export function keysOfSecret(algorithm: TokenAlgorithm, secret: string): OwnKeys {
   return { algorithm, signing: secret, secrets: [{ secret, algorithms: [algorithm] }], publicKeys: [] };
+}
+
+/**
+ * The keys of the settings: the current one, and the former ones whose tokens stay valid.
+ * @param secrets null: JWT_ALGORITHM signs with a key pair
+ * @param warn receives a sentence about a private key that other users can read
+ * @throws {SluiceError} SETTINGS_INVALID with the file and its fault, never with its content
+ */
+export async function readOwnKeys(
+  config: OwnKeysConfig,
+  secrets: TokenSecrets | null,
+  warn: (warning: string) => void,
+): Promise<OwnKeys> {
+  const current = secrets === null
+    ? await readTokenKeyPair(config, warn)
+    : keysOfSecret(config.jwtAlgorithm, secrets.jwtSecretKey);
+  const secret = config.jwtSecretKeyPrevious ?? secrets?.jwtSecretKeyPrevious ?? null;
+  const path = config.jwtPublicKeyPathPrevious;
+  return {
+    ...current,
+    secrets: [...current.secrets, ...(secret === null ? [] : [{ secret, algorithms: SECRET_ALGORITHMS }])],
+    publicKeys: [...current.publicKeys, ...(path === null ? [] : [await readFormerPublicKey(path)])],
+  };
+}
+
+async function readFormerPublicKey(path: string): Promise<JWK> {
+  const setting = "JWT_PUBLIC_KEY_PATH_PREVIOUS";
+  const jwk = publicJwkOf(parse(createPublicKey, setting, path, await read(setting, path)));
+  const fault = keyFault(jwk);
+  if (fault !== null) throw invalid(`${setting} ${path}: the key ${fault}`);
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk) };
 }
 
 /**
@@ -85,7 +123,7 @@ export async function readTokenKeyPair(
     algorithm,
     signing: String(privateKey.export({ type: "pkcs8", format: "pem" })),
     secrets: [],
-    publicKeys: [await withNames(jwk, algorithm)],
+    publicKeys: [{ ...jwk, alg: algorithm, kid: await calculateJwkThumbprint(jwk) }],
   };
 }
 
@@ -94,11 +132,10 @@ export async function signToken(
   claims: JWTPayload,
   { algorithm, signing, publicKeys }: OwnKeys,
 ): Promise<string> {
-  const kid = publicKeys[0]?.kid;
+  const isSecret = isSecretAlgorithm(algorithm);
+  const kid = isSecret ? undefined : publicKeys[0].kid;
   const header = { alg: algorithm, typ: "JWT", ...(kid === undefined ? {} : { kid }) };
-  const key = isSecretAlgorithm(algorithm)
-    ? new TextEncoder().encode(signing)
-    : await importPKCS8(signing, algorithm);
+  const key = isSecret ? new TextEncoder().encode(signing) : await importPKCS8(signing, algorithm);
   return await new SignJWT(claims).setProtectedHeader(header).sign(key);
 }
 
@@ -110,7 +147,10 @@ export function verifyingKeys({ secrets, publicKeys }: OwnKeys): VerifyingKeys {
   const kids = new Set(publicKeys.map(({ kid }) => kid));
   return {
     algorithms: [
-      ...new Set([...secrets.flatMap(({ algorithms }) => algorithms), ...publicKeys.map(({ alg }) => alg!)]),
+      ...new Set([
+        ...secrets.flatMap(({ algorithms }) => algorithms),
+        ...publicKeys.flatMap((key) => key.alg === undefined ? algorithmsOf(key) : [key.alg]),
+      ]),
     ],
     keysFor: ({ alg, kid }) => {
       if (isSecretAlgorithm(alg)) {
@@ -125,10 +165,6 @@ export function verifyingKeys({ secrets, publicKeys }: OwnKeys): VerifyingKeys {
 
 function isSecretAlgorithm(algorithm: string): boolean {
   return (SECRET_ALGORITHMS as readonly string[]).includes(algorithm);
-}
-
-async function withNames(jwk: JWK, alg: string): Promise<JWK> {
-  return { ...jwk, alg, kid: await calculateJwkThumbprint(jwk) };
 }
 
 function publicJwkOf(key: KeyObject): JWK {

@@ -3,7 +3,14 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { decodeProtectedHeader, SignJWT } from "jose";
 import { SluiceError } from "../../base/errors.ts";
 import { KEY_PAIR_ALGORITHMS, type TokenAlgorithm } from "../../config/settings/token_keys.ts";
-import { keysOfSecret, type OwnKeys, readTokenKeyPair, signToken, verifyingKeys } from "./own_keys.ts";
+import {
+  keysOfSecret,
+  type OwnKeys,
+  readOwnKeys,
+  readTokenKeyPair,
+  signToken,
+  verifyingKeys,
+} from "./own_keys.ts";
 import { verifyToken } from "./verify.ts";
 
 const PEM = {
@@ -149,6 +156,46 @@ Deno.test("a key that does not fit is refused with the file, the fault and the r
   }
   const unnamed = { jwtAlgorithm: "RS256", jwtPrivateKeyPath: null, jwtPublicKeyPath: null } as const;
   await assertRejects(() => readTokenKeyPair(unnamed, () => {}), SluiceError, "Set JWT_PRIVATE_KEY_PATH");
+});
+
+Deno.test("former keys verify, and sign nothing", async () => {
+  const [jwtPrivateKeyPath, former, retired] = await Promise.all([1, 2, 3].map(() => Deno.makeTempFile()));
+  try {
+    await Deno.writeTextFile(jwtPrivateKeyPath, PAIRS.ES256.privateKey);
+    await Deno.writeTextFile(former, RSA.publicKey);
+    await Deno.writeTextFile(retired, RSA.privateKey);
+    const secret = "s".repeat(32);
+    const config = {
+      ...{ jwtAlgorithm: "ES256", jwtPrivateKeyPath, jwtPublicKeyPath: null } as const,
+      ...{ jwtSecretKeyPrevious: secret, jwtPublicKeyPathPrevious: former },
+    };
+    const keys = await readOwnKeys(config, null, () => {});
+    assertEquals(decodeProtectedHeader(await signToken({}, keys)).alg, "ES256");
+    const { keys: pair } = await readPair("PS384", RSA);
+    const { keys: other } = await readPair("RS256", rsa(2_048));
+    const tokens = [
+      await signToken({}, keys),
+      await signToken({}, pair),
+      await signToken({}, keysOfSecret("HS512", secret)),
+      await signToken({}, other),
+      await signToken({}, keysOfSecret("HS256", "t".repeat(32))),
+    ];
+    const accepted = await Promise.all(tokens.map((token) => isAccepted(token, keys)));
+    assertEquals(accepted, [true, true, true, false, false]);
+    const secrets = { jwtSecretKey: "t".repeat(32), jwtSecretKeyPrevious: secret };
+    const noSettings = { ...config, jwtAlgorithm: "HS256", jwtSecretKeyPrevious: null } as const;
+    const rotated = await readOwnKeys({ ...noSettings, jwtPublicKeyPathPrevious: null }, secrets, () => {});
+    assertEquals([await isAccepted(tokens[2], rotated), await isAccepted(tokens[4], rotated)], [true, true]);
+    assertEquals([rotated.signing, decodeProtectedHeader(await signToken({}, rotated))], [
+      "t".repeat(32),
+      { alg: "HS256", typ: "JWT" },
+    ]);
+    // A key that signs does not belong beside keys that verify.
+    const wrong = { ...config, jwtPublicKeyPathPrevious: retired };
+    await assertRejects(() => readOwnKeys(wrong, null, () => {}), SluiceError, "holds no public key");
+  } finally {
+    for (const path of [jwtPrivateKeyPath, former, retired]) await Deno.remove(path);
+  }
 });
 
 Deno.test("a private key that other users can read is warned of", async () => {

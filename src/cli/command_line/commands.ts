@@ -180,6 +180,19 @@ export const COMMANDS = {
       reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
     },
   },
+  "keys rotate": {
+    summary: "Make a new key for tokens, beside the former one.",
+    topic: "tokens",
+    notes: [
+      "Run this command in the gateway's folder, then restart the gateway. Tokens of the former key stay valid until they " +
+      "expire, or until the next rotation.",
+      "The key must be the one that the first start has made. A JWT_SECRET_KEY or a key pair of your own is yours to replace; " +
+      "the command says how.",
+    ],
+    flags: {
+      now: { doc: "refuse the tokens of the former keys, for a key that strangers know" },
+    },
+  },
   backup: {
     summary: "Copy the database and the secrets into one file.",
     topic: "backup",

@@ -87,6 +87,11 @@ export interface TokenRevokeArgs {
   readonly reason: string | null;
 }
 
+export interface KeysRotateArgs {
+  /** Tokens of the former key are refused. */
+  readonly now: boolean;
+}
+
 export interface BackupArgs {
   readonly file: string;
   /** Replace what is there. */
@@ -115,6 +120,7 @@ export type Invocation =
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
+  | { readonly command: "keys rotate"; readonly args: KeysRotateArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
@@ -146,11 +152,11 @@ export function parseInvocation(args: readonly string[]): Invocation {
     case "-h":
       return rest.length === 0 ? usageOf(overview()) : parseInvocation(["help", ...rest]);
   }
-  if (!isCommand(first)) throw usage([unknownCommand(first)]);
   const two = `${first} ${rest[0]}`;
-  const [command, words] = isCommand(two) ? [two, rest.slice(1)] : [first, rest];
   if (isMistypedPair(two)) throw usage([unknownCommand(two)]);
-  const given = readFlags(command, words);
+  const command = [two, first].find(isCommand);
+  if (command === undefined) throw usage([unknownCommand(first)]);
+  const given = readFlags(command, command === two ? rest.slice(1) : rest);
   if (given === "help") return usageOf(commandHelp(command));
   return invocation(command, given);
 }
@@ -276,6 +282,8 @@ function invocation(command: CommandName, given: Given): Invocation {
     }
     case "token revoke":
       return { command, args: { operand: text(COMMANDS[command].operand)!, reason: text("reason") } };
+    case "keys rotate":
+      return { command, args: { now: "now" in given } };
     case "backup":
     case "restore":
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
@@ -353,8 +361,14 @@ function unknownCommand(word: string): string {
   }
   const instead = isTopic(word)
     ? `; the manual has that topic: sluice help ${word}`
-    : didYouMean(word, Object.keys(COMMANDS));
+    : didYouMean(word, Object.keys(COMMANDS)) || beginningOf(word);
   return `unknown command "${word}"${instead}`;
+}
+
+/** The command of two words that begins with `word`. */
+function beginningOf(word: string): string {
+  const command = Object.keys(COMMANDS).find((name) => name.startsWith(`${word} `));
+  return command === undefined ? "" : `; did you mean ${command}?`;
 }
 
 function unknownFlag(command: CommandName, rawName: string): string {

@@ -195,6 +195,13 @@ function helpText(line: string): string {
   return result.command === "usage" ? result.text : "";
 }
 
+Deno.test("parseInvocation() reads keys rotate", () => {
+  assertEquals(invocation("keys rotate"), { command: "keys rotate", args: { now: false } });
+  assertEquals(invocation("keys rotate --now"), { command: "keys rotate", args: { now: true } });
+  assertEquals(mistakes("keys rotat"), ['unknown command "keys rotat"; did you mean keys rotate?']);
+  assertEquals(mistakes("keys"), ['unknown command "keys"; did you mean keys rotate?']);
+});
+
 Deno.test("parseInvocation() reads token revoke with its one operand", () => {
   const revoking = (operand: string, reason: string | null = null) => ({
     command: "token revoke",

@@ -1,6 +1,6 @@
 // The key for tokens and the database of a gateway that has run, for commands beside it. Commands create neither.
 
-import { keysOfSecret, type OwnKeys, readTokenKeyPair, usesKeyPair } from "../../auth/keys/own_keys.ts";
+import { type OwnKeys, readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
@@ -23,15 +23,16 @@ export interface SigningKey {
  * @throws {SluiceError} SECRETS_UNUSABLE, SETTINGS_INVALID
  */
 export async function signingKey({ config, sources, databaseDotEnv }: Loaded): Promise<SigningKey> {
-  const { jwtAlgorithm, jwtSecretKey, databaseUrl } = config;
+  const { jwtSecretKey, databaseUrl } = config;
   if (usesKeyPair(config)) {
-    const keys = await readTokenKeyPair(config, console.error);
+    const keys = await readOwnKeys(config, null, console.error);
     return { keys, from: `JWT_PRIVATE_KEY_PATH (${config.jwtPrivateKeyPath})` };
   }
   if (jwtSecretKey !== null) {
     const { from } = sources.JWT_SECRET_KEY;
     const place = from === ".env beside the database" ? databaseDotEnv : from;
-    return { keys: keysOfSecret(jwtAlgorithm, jwtSecretKey), from: `JWT_SECRET_KEY (${place})` };
+    const given = { jwtSecretKey, jwtSecretKeyPrevious: null };
+    return { keys: await readOwnKeys(config, given, console.error), from: `JWT_SECRET_KEY (${place})` };
   }
   const path = secretsFile(databaseUrl);
   if (path === null) {
@@ -40,7 +41,7 @@ export async function signingKey({ config, sources, databaseDotEnv }: Loaded): P
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
   }
   const secrets = await readSecrets(databaseUrl, { warn: console.error });
-  if (secrets !== null) return { keys: keysOfSecret(jwtAlgorithm, secrets.jwtSecretKey), from: path };
+  if (secrets !== null) return { keys: await readOwnKeys(config, secrets, console.error), from: path };
   const reason =
     `there is no such file, so no gateway has its key here. ${WHERE_TO_RUN}, or set JWT_SECRET_KEY`;
   throw new SluiceError("SECRETS_UNUSABLE", { path, reason });

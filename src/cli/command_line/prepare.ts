@@ -1,7 +1,7 @@
 // The preparations of every command that runs a gateway: its database, and its secrets.
 import type { Config } from "../../config/schema.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
-import { keysOfSecret, readTokenKeyPair, usesKeyPair } from "../../auth/keys/own_keys.ts";
+import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { offerSetupToken } from "../../auth/logins/setup_token.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
 import { migrate } from "../../store/sql/migrations.ts";
@@ -49,17 +49,16 @@ export async function prepare(
   log: Log,
   onSetupToken?: (token: string) => void,
 ): Promise<GatewaySecrets> {
-  const { jwtAlgorithm, jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
+  const { jwtSecretKey, authEncryptionSecret, databaseUrl } = config;
   const options = { warn: (warning: string) => log.warning("secrets file", { warning }) };
-  const pair = usesKeyPair(config)
-    ? await readTokenKeyPair(config, (warning) => log.warning("token keys", { warning }))
-    : null;
+  const warn = (warning: string) => log.warning("token keys", { warning });
+  const pair = usesKeyPair(config) ? await readOwnKeys(config, null, warn) : null;
   if (pair !== null && authEncryptionSecret !== null) {
     await prepareDatabase(config, log, onSetupToken);
     return { tokenKeys: pair, authEncryptionSecret };
   }
   const given = jwtSecretKey !== null && authEncryptionSecret !== null
-    ? { jwtSecretKey, authEncryptionSecret }
+    ? { jwtSecretKey, jwtSecretKeyPrevious: null, authEncryptionSecret }
     : null;
   // Secrets that cannot be read stop the start before a database is made or waited for. New secrets come after the
   // database, so that a missing folder is reported as the database's.
@@ -67,7 +66,11 @@ export async function prepare(
   await prepareDatabase(config, log, onSetupToken);
   const kept = found ?? await loadOrCreateSecrets(databaseUrl, options);
   return {
-    tokenKeys: pair ?? keysOfSecret(jwtAlgorithm, jwtSecretKey ?? kept.jwtSecretKey),
+    tokenKeys: pair ?? await readOwnKeys(
+      config,
+      jwtSecretKey === null ? kept : { jwtSecretKey, jwtSecretKeyPrevious: null },
+      warn,
+    ),
     authEncryptionSecret: authEncryptionSecret ?? kept.authEncryptionSecret,
   };
 }

@@ -114,6 +114,28 @@ export const TOKEN_KEY_SETTINGS = [
       "The public key of JWT_PRIVATE_KEY_PATH, a PEM file. Not set: it follows from the private key. A key of another " +
       "pair stops the start.",
   }),
+  setting({
+    name: "JWT_SECRET_KEY_PREVIOUS",
+    kind: SECRET,
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    secret: "value",
+    state: "active",
+    doc:
+      "A former JWT_SECRET_KEY. Its tokens stay valid until they expire; new ones are not signed with it. " +
+      "`sluice keys rotate` keeps it beside the database.",
+  }),
+  setting({
+    name: "JWT_PUBLIC_KEY_PATH_PREVIOUS",
+    kind: text("a path", /./),
+    default: null,
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "The public key of a former JWT_PRIVATE_KEY_PATH, a PEM file. Its tokens stay valid until they expire.",
+  }),
 ] as const;
 
 export const TOKEN_ISSUER_SETTINGS = [
