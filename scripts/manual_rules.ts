@@ -66,8 +66,8 @@ export function unknownNames(page: Page): string[] {
 }
 
 /**
- * Rows of tables in which settings stand beside another number than the default of the first, or the sum of all.
- * @returns `SETTING: the shown value`
+ * Rows of tables whose limit has numbers, and none of them is the default of the first setting beside it, or the sum of all.
+ * @returns `SETTING: the shown limit`
  */
 export function wrongLimits(page: Page): string[] {
   return tokensOf(page).filter((token): token is Tokens.Table => token.type === "table").flatMap((table) => {
@@ -76,16 +76,18 @@ export function wrongLimits(page: Page): string[] {
     );
     if (limit === -1 || setting === -1) return [];
     return table.rows.flatMap((row) => {
-      const [, count, unit = ""] = /^([\d,]+)( (?:MiB|s)\b)?/.exec(row[limit!]!.text) ?? [];
       const names = [...row[setting!]!.text.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name!);
       const presets = names.map((name) =>
         Number(SETTINGS.find((each) => each.name === name)?.default ?? NaN)
       );
-      if (count === undefined || !Number.isFinite(presets[0])) return [];
-      const shown = Number(count.replaceAll(",", ""));
+      const numbers = [...row[limit!]!.text.matchAll(/\b(\d[\d,]*)( MiB)?/g)];
+      if (numbers.length === 0 || !Number.isFinite(presets[0])) return [];
       const right = [presets[0]!, presets.reduce((sum, preset) => sum + preset)];
-      const isRight = right.includes(shown) || unit === " MiB" && right.includes(shown * 1024 * 1024);
-      return isRight ? [] : [`${names[0]}: ${count}${unit}`];
+      const isRight = numbers.some(([, digits, mebi]) => {
+        const number = Number(digits!.replaceAll(",", ""));
+        return right.includes(number) || mebi !== undefined && right.includes(number * 1024 * 1024);
+      });
+      return isRight ? [] : [`${names[0]}: ${row[limit!]!.text}`];
     });
   });
 }
