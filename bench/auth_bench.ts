@@ -11,7 +11,12 @@ const exp = Math.floor(Date.now() / 1000) + 3600;
 const claims = { sub: "bench@example.com", iss: "mcpgateway", aud: "mcpgateway-api", exp, jti: "1" };
 const keys = keysOfSecret("HS256", secret);
 const token = await signToken(claims, keys);
-const names = { issuer: "mcpgateway", audience: "mcpgateway-api", platformAdminEmail: "admin@example.com" };
+const names = {
+  issuer: "mcpgateway",
+  audience: "mcpgateway-api",
+  platformAdminEmail: "admin@example.com",
+  environment: null,
+};
 const verifier = new JwtVerifier(ownIssuer(keys, names), { requireExpiration: true, requireJti: true });
 const warm = new Authenticator({
   authRequired: true,

@@ -71,18 +71,28 @@ export class JwtVerifier {
   }
 }
 
+export interface OwnNames extends Pick<Issuer, "issuer" | "audience"> {
+  readonly platformAdminEmail: string;
+  /** The `env` claim that a token has, if it has the claim at all; null: any (VALIDATE_TOKEN_ENVIRONMENT=false). */
+  readonly environment: string | null;
+}
+
 /** The issuer of the gateway's own tokens. */
 export function ownIssuer(
   keys: OwnKeys,
-  { issuer, audience, platformAdminEmail }: Pick<Issuer, "issuer" | "audience"> & {
-    readonly platformAdminEmail: string;
-  },
+  { issuer, audience, platformAdminEmail, environment }: OwnNames,
 ): Issuer {
   return {
     issuer,
     audience,
     ...verifyingKeys(keys),
-    principalOf: (claims, subject) => principalOf(claims, subject, platformAdminEmail),
+    principalOf: (claims, subject) => {
+      // ContextForge takes tokens without the claim.
+      if (environment !== null && (claims.env ?? environment) !== environment) {
+        throw refused("the token is of another environment", { claim: "env" });
+      }
+      return principalOf(claims, subject, platformAdminEmail);
+    },
   };
 }
 

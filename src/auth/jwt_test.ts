@@ -11,14 +11,21 @@ interface Given {
   readonly secret?: string;
   readonly requireExpiration?: boolean;
   readonly requireJti?: boolean;
+  readonly environment?: string;
 }
 
-const NAMES = { issuer: "mcpgateway", audience: "mcpgateway-api", platformAdminEmail: "root@example.com" };
+const NAMES = {
+  issuer: "mcpgateway",
+  audience: "mcpgateway-api",
+  platformAdminEmail: "root@example.com",
+  environment: null,
+};
 
 function verifier(
-  { secret = SECRET, requireExpiration = true, requireJti = false }: Given = {},
+  { secret = SECRET, requireExpiration = true, requireJti = false, environment }: Given = {},
 ): JwtVerifier {
-  return new JwtVerifier(ownIssuer(keysOfSecret("HS256", secret), NAMES), { requireExpiration, requireJti });
+  const names = { ...NAMES, environment: environment ?? null };
+  return new JwtVerifier(ownIssuer(keysOfSecret("HS256", secret), names), { requireExpiration, requireJti });
 }
 
 async function verify(options: TokenOptions = {}, given: Given = {}) {
@@ -133,6 +140,18 @@ Deno.test("JwtVerifier.verify() asks for exp and jti only where the settings do"
       assertEquals(reason, `the token's "jti" claim is wrong or missing`);
     }
   }
+});
+
+Deno.test("JwtVerifier.verify() with an environment refuses tokens of another one, and takes tokens of none", async () => {
+  const environment = "production";
+  const verdict = async (claims: Record<string, unknown>, given: Given = { environment }) =>
+    await verify({ claims }, given).then(() => "taken", (error) => String(error.params.reason));
+  assertEquals([await verdict({ env: "production" }), await verdict({})], ["taken", "taken"]);
+  assertEquals(await verdict({ env: null }), "taken");
+  for (const env of ["development", "", 7, ["production"]]) {
+    assertEquals([env, await verdict({ env })], [env, "the token is of another environment"]);
+  }
+  assertEquals(await verdict({ env: "development" }, {}), "taken");
 });
 
 Deno.test("JwtVerifier.verify() makes an administrator of a claim or of the platform's own, of nothing else", async () => {

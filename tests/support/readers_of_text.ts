@@ -113,6 +113,7 @@ const ISSUER_NAMES = {
   issuer: "mcpgateway",
   audience: "mcpgateway-api",
   platformAdminEmail: "root@example.com",
+  environment: null,
 };
 const VERIFIER = new JwtVerifier(
   ownIssuer(keysOfSecret("HS256", "a-secret-of-more-than-thirty-two-bytes"), ISSUER_NAMES),

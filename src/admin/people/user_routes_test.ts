@@ -11,7 +11,12 @@ import type { Registry } from "../../store/registry/registry.ts";
 const PASSWORD = "correct horse battery";
 const USERS = "/auth/email/admin/users";
 
-const NAMES = { issuer: "mcpgateway", audience: "mcpgateway-api", platformAdminEmail: "root@x" };
+const NAMES = {
+  issuer: "mcpgateway",
+  audience: "mcpgateway-api",
+  platformAdminEmail: "root@x",
+  environment: null,
+};
 const verifier = new JwtVerifier(ownIssuer(keysOfSecret("HS256", LOGIN_SECRET), NAMES), {
   requireExpiration: true,
   requireJti: true,

@@ -186,7 +186,7 @@ const OTHERS: readonly ForeignRow[] = [
 
 const COMMON: readonly ForeignRow[] = [
   [
-    "APP_NAME ENVIRONMENT DEPLOYMENT_ENV DEBUG RELOAD CLIENT_MODE TEMPLATES_DIR STATIC_DIR",
+    "APP_NAME DEPLOYMENT_ENV DEBUG RELOAD CLIENT_MODE TEMPLATES_DIR STATIC_DIR",
     "names and describes the deployment",
     "the gateway does not ask for it",
   ],

@@ -29,9 +29,9 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "false",
   ],
   [
-    "VALIDATE_TOKEN_ENVIRONMENT EMBED_ENVIRONMENT_IN_TOKENS DERIVE_KEY_PER_ENVIRONMENT",
-    "binds tokens to one environment",
-    "the claim `env` is not read; give each environment its own JWT_SECRET_KEY",
+    "EMBED_ENVIRONMENT_IN_TOKENS DERIVE_KEY_PER_ENVIRONMENT",
+    "binds new tokens to one environment",
+    "new tokens name no environment; give each environment its own JWT_SECRET_KEY",
     "false",
   ],
   [

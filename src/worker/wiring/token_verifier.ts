@@ -22,6 +22,7 @@ export function verifierOf(
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     platformAdminEmail: config.platformAdminEmail,
+    environment: config.validateTokenEnvironment ? config.environment : null,
   });
   const { requireTokenExpiration: requireExpiration, requireJti } = config;
   const verifier = new JwtVerifier(own, { requireExpiration, requireJti }, foreign);
