@@ -26,7 +26,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
-  store: [["sql"], ["postgres", "sqlite", "people"], ["registry"], ["."]],
+  store: [["sql"], ["postgres", "sqlite", "people", "audit"], ["registry"], ["."]],
   auth: [["keys"], ["logins"], ["."]],
   upstream: [
     ["resilience", "http1"],

@@ -29,6 +29,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
     case "keys rotate":
       return await (await import("./cli/keys_rotate.ts")).keysRotate(invocation.args);
+    case "audit verify":
+      return await (await import("./cli/audit.ts")).auditVerify(invocation.args);
+    case "audit export":
+      return await (await import("./cli/audit.ts")).auditExport(invocation.args);
     case "backup":
       return await (await import("./cli/backup.ts")).backup(invocation.args);
     case "restore":

@@ -15,6 +15,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "A caller sends more than its tier allows. Raise the tier's `RATE_LIMIT_…` settings, or talk to the caller.",
   sluice_logins_total:
     "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
+  sluice_audit_records_total:
+    "`lost` grows while the database refuses records, or under a flood of different refusals. The log says how many.",
   sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",
   sluice_token_keys_reads_total:
     "Many `failure`: tokens of this issuer are refused when `JWKS_GRACE` is over. The log has the reason.",

@@ -48,8 +48,7 @@ function sentence({ doc, kind, state }: Setting): string {
     bytes: " Unit: bytes.",
     MiB: " Unit: MiB.",
   };
-  const effect = state === "planned" ? " No effect in this version." : "";
-  return `${doc}${kind.unit === null ? "" : unit[kind.unit]}${effect}`;
+  return `${doc}${kind.unit === null ? "" : unit[kind.unit]}`;
 }
 
 function names({ name, aliases = [] }: Setting): string {

@@ -4,6 +4,7 @@ import type { ReadBody } from "../http/body.ts";
 import type { Endpoint, Exchange, ServedInfo } from "../http/handler.ts";
 import type { ResponseCache } from "../http/response_cache.ts";
 import { parseJson } from "../mcp/json_rpc.ts";
+import { correlationIdOf } from "../telemetry/call_note.ts";
 import type { AdminApi } from "./router.ts";
 
 export interface AdminEndpointOptions {
@@ -57,6 +58,9 @@ export class AdminEndpoint {
     const { readBody, maxJsonDepth, turns, cache } = this.#options;
     const text = async () => hasBody(request) ? await readBody(request, exchange) : "";
     const { search, searchParams } = new URL(request.url);
+    const action = this.#api.actionOf(request.method, path);
+    if (action !== null) exchange.action = action;
+    const correlationId = exchange.note?.correlationId ?? correlationIdOf(request.headers);
     const admitted = this.#api.admit({
       method: request.method,
       path,
@@ -69,6 +73,8 @@ export class AdminEndpoint {
       },
       text,
       signal: request.signal,
+      correlationId,
+      action,
     });
     // Health and readiness, the routes without a permission, are never cached.
     if (admitted.route.method === "GET" && admitted.route.permission !== null) {

@@ -3,6 +3,8 @@
 import { requireRestPermission, requireToken } from "../auth/rbac.ts";
 import { SluiceError } from "../base/errors.ts";
 import { serverIdOf } from "../store/sql/server_ids.ts";
+import type { AuditAction } from "../store/audit/audit_record.ts";
+import { actionOf, recorded, watchedBody } from "./audited_writes.ts";
 import type { AdminDeps, AdminRequest, AdminResponse } from "./rest/deps.ts";
 import type { ExtraField } from "./rest/fields.ts";
 import { type Route, ROUTES } from "./routes.ts";
@@ -12,6 +14,8 @@ export interface AdminApi {
   match(path: string): boolean;
   /** Needs no route of this path a token? */
   isOpen(path: string): boolean;
+  /** What the audit trail says of a request; null: the trail is off, or there is no such route. */
+  actionOf(method: string, path: string): AuditAction | null;
   /** Finds the route of a request, and checks the caller's permission. @throws {SluiceError} NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN */
   admit(request: AdminRequest): Admitted;
 }
@@ -39,11 +43,16 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
   return {
     match: (path) => find(path).found.length > 0,
     isOpen: (path) => find(path).found.every(({ route }) => route.permission === null),
+    actionOf(method, path) {
+      if (deps.auditTrail === null) return null;
+      const { segments, found } = find(path);
+      const match = found.find(({ route }) => route.method === readAs(method));
+      return match === undefined ? null : actionOf(match.route, paramsOf(match.segments, segments));
+    },
     admit(request) {
       const { segments, found } = find(request.path);
       if (found.length === 0) throw new SluiceError("NOT_FOUND", { what: "Path" });
-      const wanted = request.method === "HEAD" ? "GET" : request.method;
-      const match = found.find(({ route }) => route.method === wanted);
+      const match = found.find(({ route }) => route.method === readAs(request.method));
       if (match === undefined) {
         const allowed = found.map(({ route }) => route.method).join(", ");
         throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed });
@@ -61,11 +70,14 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
         route,
         async answer() {
           const extra: ExtraField[] = [];
-          const body = () => request.body();
+          const body = watchedBody(request);
           const text = () => request.text();
-          const { client } = request;
+          const { client, action } = request;
           const call = { deps, permission, params, query, principal, client, signal, body, text, extra };
-          const answer = await route.handler(call);
+          const run = () => route.handler(call);
+          const answer = action?.isWrite
+            ? await recorded({ request, action, route, routes, call }, run)
+            : await run();
           if (extra.length === 0) return answer;
           const { withWarnings } = await import("./rest/fields.ts"); // loaded by the handler already
           return { ...answer, body: withWarnings(answer.body, extra) };
@@ -73,6 +85,10 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
       };
     },
   };
+}
+
+function readAs(method: string): string {
+  return method === "HEAD" ? "GET" : method;
 }
 
 /** The id of a virtual server is in the registry's form. */

@@ -16,6 +16,7 @@ const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
 const tags = () => import("./entities/tag_routes.ts");
 const tokens = () => import("./entities/token_routes.ts");
+const audit = () => import("./entities/audit_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
@@ -166,6 +167,8 @@ export const ROUTES: readonly Route[] = [
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
   route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken", "revokeTokenAsAdmin")),
   route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
+
+  route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
 ];
 
 /** A handler and the operation that it carries out. */

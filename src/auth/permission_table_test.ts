@@ -41,6 +41,13 @@ Deno.test("The built-in roles grant ever more, from platform_viewer to team_admi
   ranks.slice(1).forEach((rank, i) => assertEquals(ranks[i].filter((each) => !rank.includes(each)), []));
   assertEquals(
     PERMISSIONS.filter((each) => !ranks.at(-1)!.includes(each)).toSorted(),
-    ["admin.metrics", "admin.system_config", "admin.user_management", "teams.create", "tokens.revoke"],
+    [
+      "admin.metrics",
+      "admin.security_audit",
+      "admin.system_config",
+      "admin.user_management",
+      "teams.create",
+      "tokens.revoke",
+    ],
   );
 });

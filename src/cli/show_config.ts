@@ -102,14 +102,7 @@ function origin(setting: Setting, loaded: Loaded): string {
 
 /** Why the setting has no effect; null if it has one. */
 function effect(setting: Setting): string | null {
-  switch (setting.state) {
-    case "active":
-      return null;
-    case "planned":
-      return "no effect in this version";
-    case "inert":
-      return `no effect: ${setting.doc}`;
-  }
+  return setting.state === "inert" ? `no effect: ${setting.doc}` : null;
 }
 
 /** The per-worker limits, multiplied by the number of workers. */

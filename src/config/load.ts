@@ -272,15 +272,12 @@ function warningsOf(
   sources: Readonly<Record<string, Source>>,
   ignored: Loaded["ignored"],
 ): string[] {
-  const given = (state: Setting["state"]) =>
-    SETTINGS.filter((row) => row.state === state && !isDefault(sources[row.name]));
-  const inert = given("inert").map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
-  const planned = given("planned").map((row) => sources[row.name].name);
+  const inert = SETTINGS.filter((row) => row.state === "inert" && !isDefault(sources[row.name]))
+    .map((row) => `${sources[row.name].name} has no effect: ${row.doc}`);
   const about = warningsAbout(ignored);
   return [
     ...about.first,
     ...inert,
-    ...(planned.length > 0 ? [`Accepted, but without effect in this version: ${listed(planned)}`] : []),
     ...about.last,
   ];
 }

@@ -19,6 +19,10 @@ const PAGES = {
     "logins, users, teams and roles: who may do what",
     () => import("./users.md", { with: { type: "text" } }),
   ],
+  audit: [
+    "the audit trail: who changed what, and was refused",
+    () => import("./audit.md", { with: { type: "text" } }),
+  ],
   servers: [
     "compose virtual servers; names and lists",
     () => import("./servers.md", { with: { type: "text" } }),

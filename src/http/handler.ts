@@ -6,12 +6,18 @@ import type { Callers } from "../auth/callers.ts";
 import type { Caller } from "../base/sharing/caller.ts";
 import type { Principal } from "../auth/principal.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
+import type { AuditAction } from "../store/audit/audit_record.ts";
 import { type CallNote, noteCaller } from "../telemetry/call_note.ts";
 import type { Count } from "../telemetry/metrics.ts";
 import type { AccessLog } from "./access_log.ts";
 import { type Admission, REFUSED } from "./admission.ts";
 import type { Cors } from "./cors.ts";
-import { type ErrorReporter, restErrorResponse, rpcErrorResponse } from "./error_response.ts";
+import {
+  type ErrorReporter,
+  type ReportedError,
+  restErrorResponse,
+  rpcErrorResponse,
+} from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 import { addressOf, callerOf, type Tier, tierOf } from "./rate_tiers.ts";
@@ -36,11 +42,23 @@ export interface Exchange {
   readonly note?: CallNote;
   /** The caller's rate limit is exceeded, at an endpoint with `answersOverLimit`. The body is unread. */
   readonly overLimit?: SluiceError;
+  /** For the audit trail: an endpoint sets this when it knows what the request asks for. */
+  action?: AuditAction;
   /** An endpoint sets this when its response stays open. The request then counts as a stream until the response ends. */
   isStream?: boolean;
   /** An endpoint sets this when the connection outlives the response (a WebSocket). Settles when the connection ends. */
   connectionEnd?: Promise<unknown>;
   readonly info: ServedInfo;
+}
+
+/** A request that was answered with an error. */
+export interface FailedRequest {
+  readonly request: Request;
+  readonly info: ServedInfo;
+  /** The name of the endpoint; null: the path has none. */
+  readonly endpoint: string | null;
+  /** Absent if the request was refused before it was authenticated. */
+  readonly exchange?: Exchange;
 }
 
 /** What Deno.serve passes with a request. */
@@ -94,6 +112,8 @@ export interface HandlerDeps {
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly errors: ErrorReporter;
+  /** Takes failures for the audit trail; null: there is none. Never waits. */
+  readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;
   /** Counts responses by endpoint and HTTP status. */
   readonly countAnswer: Count;
   readonly countRefused: (code: RefusalCode) => void;
@@ -104,7 +124,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { rootPath, originGuard, cors, rateLimiter, callers, sessionRefusals } = deps;
+  const { auditFailure, rootPath, originGuard, cors, rateLimiter, callers, sessionRefusals } = deps;
 
   const refused = (
     { headers }: Request,
@@ -179,6 +199,7 @@ export function createHandler(deps: HandlerDeps): Handle {
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
+      auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange }, reported);
       const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
       const inSession = isUnread && endpoint.answersOverLimit
         ? await sessionRefusals.refuse(request, inSessionOf(reported))

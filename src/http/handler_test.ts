@@ -68,6 +68,7 @@ function setUp(
       createLog({ level: "DEBUG", format: "json", sink }),
       (...labels) => failures.push(labels),
     ),
+    auditFailure: null,
     countAnswer: (...labels) => counted.push(labels),
   });
   const handle = (request: Request, completed: Promise<void> = Promise.resolve()) =>

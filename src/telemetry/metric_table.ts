@@ -31,6 +31,10 @@ export const METRICS = {
     "Logins by outcome: success, failure, limited (LOGIN_ATTEMPTS_PER_MINUTE), locked (a failure, whatever the password)",
     ["outcome"],
   ),
+  sluice_audit_records_total: counter(
+    "Records for the audit trail, by result: written; lost: too many waited for the database",
+    ["result"],
+  ),
 
   sluice_token_keys_reads_total: counter(
     "Reads of the keys of an issuer of JWT_ISSUERS, by issuer and outcome: success, failure",

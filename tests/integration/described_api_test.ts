@@ -1,5 +1,5 @@
 // The answers of the whole REST API are as /openapi.json describes them, with no field more and none less.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { DescribedApi, type Question } from "../support/described_api.ts";
 import { Sluice } from "../support/sluice.ts";
 import { startEverything } from "../support/upstream_everything.ts";
@@ -20,7 +20,7 @@ const TAGS = [
 
 Deno.test("every operation answers as the OpenAPI document describes it, and the document's examples are true", async () => {
   await using everything = await startEverything();
-  await using sluice = await Sluice.start();
+  await using sluice = await Sluice.start({ env: { AUDIT_TRAIL_ENABLED: "true" } });
   const api = await DescribedApi.of(sluice);
   assertEquals(api.exampleFaults((await sluice.api("GET", "/openapi.json")).body), []);
 
@@ -102,6 +102,9 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
   for (const kind of ["Tool", "Resource", "Prompt", "Server", "Gateway"] as const) {
     await ask(`delete${kind}`, { path: { id: entries[kind] } });
   }
+
+  const { records } = await ask("listAuditRecords", { query: "?limit=1000" });
+  assert(records.length > 20);
 
   const left = [...api.operations].filter(([id, { operation }]) =>
     !api.asked.has(id) && TAGS.includes(operation.tags[0])

@@ -11,6 +11,8 @@ import { type AdminApi, createAdminApi } from "../../src/admin/router.ts";
 import type { AdminDeps, DiscoverTarget } from "../../src/admin/rest/deps.ts";
 import { discoverTarget, openCredentials } from "../../src/admin/gateways/gateway_credentials.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { AuditRecords } from "../../src/store/audit/audit_records.ts";
+import { AuditTrail } from "../../src/store/audit/audit_trail.ts";
 import { CatalogSync } from "../../src/catalog/catalog_sync.ts";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import { migrate } from "../../src/store/sql/migrations.ts";
@@ -82,7 +84,9 @@ export async function withAdminApi(run: (harness: AdminHarness) => Promise<void>
     await migrate(database);
     // A second passes between two writes: what is registered first is the elder one.
     let seconds = 1_790_000_000;
-    await run(await harness(createRegistry(database, () => new Date(seconds++ * 1000))));
+    await run(
+      await harness(createRegistry(database, () => new Date(seconds++ * 1000)), new AuditRecords(database)),
+    );
   } finally {
     await database.close();
     await Deno.remove(directory, { recursive: true });
@@ -98,7 +102,13 @@ const VERSION = {
   startedAt: "2026-09-21T20:53:20.000Z",
 };
 
-async function harness(store: Registry): Promise<AdminHarness> {
+async function harness(store: Registry, auditRecords: AuditRecords): Promise<AdminHarness> {
+  const auditTrail = new AuditTrail({
+    append: (records) => auditRecords.append(records),
+    log: createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
+    countWritten: () => {},
+    countDropped: () => {},
+  });
   const upstreams = new Map<string, Discovery | SluiceError>();
   const discovered: DiscoverTarget[] = [];
   const deniedHosts = new Set<string>();
@@ -144,6 +154,8 @@ async function harness(store: Registry): Promise<AdminHarness> {
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
     ...accountParts(store),
+    auditTrail,
+    auditRecords,
     people: () => people.now,
     toolNames: { separator: "-", maxLength: 64 },
     ready: () => Promise.resolve({ ready: false, reasons: ["database: gone"] }),
@@ -164,6 +176,8 @@ async function harness(store: Registry): Promise<AdminHarness> {
           body: () => Promise.resolve(body),
           text: () => Promise.resolve(typeof body === "string" ? body : JSON.stringify(body)),
           signal: new AbortController().signal,
+          correlationId: "of-the-test",
+          action: api.actionOf(method, pathname),
         });
         route = admitted.route;
         const answer = await admitted.answer();

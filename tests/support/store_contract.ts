@@ -10,6 +10,7 @@ import type { EntityRow } from "../../src/store/registry/rows.ts";
 import { TOOLS } from "../../src/store/registry/tables.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
+import { auditContract } from "./audit_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
@@ -944,6 +945,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
   peopleContract(registryTest);
+  auditContract(test);
   return tests;
 }
 

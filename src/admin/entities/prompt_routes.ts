@@ -48,6 +48,11 @@ const select: Select<PromptRow> = async ({ deps, principal }, query) => {
 export const listPrompts = listed("prompts", select);
 export const pagePrompts = paged("/admin/prompts", select);
 
+/** The prompt as lists show it. */
+export async function describePrompt(call: Call): Promise<AdminResponse> {
+  return ok(await PROMPT.read(call, await visibleRow(call, "Prompt", call.deps.store.prompts)));
+}
+
 /** Renders the prompt without arguments. The path has the prompt's id or name. */
 export function getPrompt(call: Call): Promise<AdminResponse> {
   return render(call, {});

@@ -1,4 +1,5 @@
 // All operations of the route table, by name.
+import { auditOperations } from "./audit_operations.ts";
 import { entryOperations } from "./entry_operations.ts";
 import { gatewayOperations } from "./gateway_operations.ts";
 import { gatewayStateOperations } from "./gateway_state_operations.ts";
@@ -9,6 +10,7 @@ import { teamOperations } from "./people/team_operations.ts";
 import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
+  ...auditOperations,
   ...gatewayOperations,
   ...entryOperations,
   ...serverOperations,

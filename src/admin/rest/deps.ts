@@ -8,6 +8,9 @@ import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { ExtraField } from "./fields.ts";
 import type { ToolNameRules } from "../../catalog/snapshot/tool_name.ts";
 import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_discovery.ts";
+import type { AuditAction } from "../../store/audit/audit_record.ts";
+import type { AuditRecords } from "../../store/audit/audit_records.ts";
+import type { AuditTrail } from "../../store/audit/audit_trail.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
@@ -76,6 +79,10 @@ export interface AdminDeps {
   /** Users, teams and roles as this worker knows them. */
   people(): People;
   readonly toolNames: ToolNameRules;
+  /** null: AUDIT_TRAIL_ENABLED=false. */
+  readonly auditTrail: AuditTrail | null;
+  /** What the trail has. */
+  readonly auditRecords: AuditRecords;
   ready(): Promise<{ ready: boolean; reasons: string[] }>;
   /** Diagnostics without secrets. */
   version(): Record<string, unknown>;
@@ -95,6 +102,10 @@ export interface AdminRequest {
   /** The body as it came; "" if there is none. */
   text(): Promise<string>;
   readonly signal: AbortSignal;
+  /** The id that the log lines of the request have. */
+  readonly correlationId: string;
+  /** For the audit trail; null: nothing is recorded. */
+  readonly action: AuditAction | null;
 }
 
 export interface AdminResponse {

@@ -64,3 +64,13 @@ export const refreshQuery = z.object({
   include_resources: flag(false, "Whether resources and resource templates are listed too."),
   include_prompts: flag(false, "Whether prompts are listed too."),
 });
+
+export const auditQuery = z.object({
+  limit: field(z.coerce.number().int().min(1).max(1_000).default(100), "The number of records in one part."),
+  cursor: field(
+    z.coerce.number().int().min(1).optional(),
+    "Where the part begins: `nextCursor` of the part before.",
+  ),
+  email: field(z.string().optional(), "Only records of this actor."),
+  entity_id: field(z.string().optional(), "Only records about this entity."),
+});

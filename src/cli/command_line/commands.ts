@@ -193,6 +193,38 @@ export const COMMANDS = {
       now: { doc: "refuse the tokens of the former keys, for a key that strangers know" },
     },
   },
+  "audit verify": {
+    summary: "Check that no record of the audit trail was changed or removed.",
+    topic: "audit",
+    notes: [
+      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile. The exit code is 1 " +
+      "if the chain is broken.",
+      "Whoever can write the database can make a whole new chain. Keep the head that the command prints elsewhere, and give it with " +
+      "--noted at the next check.",
+    ],
+    examples: ["sluice audit verify"],
+    flags: {
+      noted: {
+        value: "NUMBER:HASH",
+        doc: "a head that an earlier check has printed; it must still be in the chain",
+      },
+    },
+  },
+  "audit export": {
+    summary: "Print the audit trail as JSON lines, the oldest record first.",
+    topic: "audit",
+    notes: [
+      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL. The gateway may run meanwhile.",
+    ],
+    examples: ["sluice audit export > audit.jsonl"],
+    flags: {
+      after: {
+        value: "NUMBER",
+        max: 999_999_999,
+        doc: "only records after this one, for example the last one of the export before",
+      },
+    },
+  },
   backup: {
     summary: "Copy the database and the secrets into one file.",
     topic: "backup",

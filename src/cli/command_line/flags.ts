@@ -92,6 +92,13 @@ export interface KeysRotateArgs {
   readonly now: boolean;
 }
 
+export interface AuditArgs {
+  /** Of `verify`, as given: a head that has to be in the chain; null: none. */
+  readonly noted: string | null;
+  /** Of `export`: it begins after this record. */
+  readonly after: number;
+}
+
 export interface BackupArgs {
   readonly file: string;
   /** Replace what is there. */
@@ -121,6 +128,7 @@ export type Invocation =
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
   | { readonly command: "keys rotate"; readonly args: KeysRotateArgs }
+  | { readonly command: "audit verify" | "audit export"; readonly args: AuditArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
@@ -284,6 +292,9 @@ function invocation(command: CommandName, given: Given): Invocation {
       return { command, args: { operand: text(COMMANDS[command].operand)!, reason: text("reason") } };
     case "keys rotate":
       return { command, args: { now: "now" in given } };
+    case "audit verify":
+    case "audit export":
+      return { command, args: { noted: text("noted"), after: Number(text("after") ?? 0) } };
     case "backup":
     case "restore":
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };
@@ -359,16 +370,17 @@ function unknownCommand(word: string): string {
   if (word.startsWith("-")) {
     return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
   }
-  const instead = isTopic(word)
-    ? `; the manual has that topic: sluice help ${word}`
-    : didYouMean(word, Object.keys(COMMANDS)) || beginningOf(word);
+  const instead = beginningOf(word) ||
+    (isTopic(word)
+      ? `; the manual has that topic: sluice help ${word}`
+      : didYouMean(word, Object.keys(COMMANDS)));
   return `unknown command "${word}"${instead}`;
 }
 
-/** The command of two words that begins with `word`. */
+/** The commands of two words that begin with `word`. */
 function beginningOf(word: string): string {
-  const command = Object.keys(COMMANDS).find((name) => name.startsWith(`${word} `));
-  return command === undefined ? "" : `; did you mean ${command}?`;
+  const commands = Object.keys(COMMANDS).filter((name) => name.startsWith(`${word} `));
+  return commands.length === 0 ? "" : `; did you mean ${commands.join(" or ")}?`;
 }
 
 function unknownFlag(command: CommandName, rawName: string): string {

@@ -195,6 +195,18 @@ function helpText(line: string): string {
   return result.command === "usage" ? result.text : "";
 }
 
+Deno.test("parseInvocation() reads audit verify and audit export", () => {
+  assertEquals(invocation("audit verify --noted 7:ab"), {
+    command: "audit verify",
+    args: { noted: "7:ab", after: 0 },
+  });
+  assertEquals(invocation("audit export --after 9"), {
+    command: "audit export",
+    args: { noted: null, after: 9 },
+  });
+  assertEquals(mistakes("audit"), ['unknown command "audit"; did you mean audit verify or audit export?']);
+});
+
 Deno.test("parseInvocation() reads keys rotate", () => {
   assertEquals(invocation("keys rotate"), { command: "keys rotate", args: { now: false } });
   assertEquals(invocation("keys rotate --now"), { command: "keys rotate", args: { now: true } });

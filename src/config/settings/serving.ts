@@ -327,13 +327,4 @@ export const LOG_SETTINGS = [
       "tool and error code, and a line for each request of a batch. Preflights of browsers, and requests " +
       "refused by BACKPRESSURE or MAX_STREAMS, have no line. Behind a proxy, `client` is the proxy.",
   }),
-  setting({
-    name: "AUDIT_TRAIL_ENABLED",
-    kind: bool(),
-    default: "false",
-    scope: "replica",
-    reloadable: true,
-    state: "planned",
-    doc: "Record who changed what in the registry.",
-  }),
 ] as const;

@@ -15,10 +15,9 @@ export interface Kind<T, U extends Unit> {
 }
 
 /**
- * `active`: the setting has an effect. `planned`: the setting is accepted and has no effect yet; its doc says what it will do.
- * `inert`: the setting cannot have an effect, and its doc gives the reason.
+ * `active`: the setting has an effect. `inert`: the setting cannot have an effect, and its doc gives the reason.
  */
-export type SettingState = "active" | "planned" | "inert";
+export type SettingState = "active" | "inert";
 
 export interface Setting {
   /** The canonical environment variable. */

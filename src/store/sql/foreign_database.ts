@@ -10,6 +10,8 @@ export interface DatabaseContents {
 
 /** All tables that our schema has, or had in an earlier version. */
 export const OUR_TABLES: readonly string[] = [
+  "audit_chain",
+  "audit_records",
   "cache_records",
   "catalog_version",
   "gateways",

@@ -277,6 +277,30 @@ export const MIGRATIONS: readonly Migration[] = [
         purpose TEXT NOT NULL PRIMARY KEY, token_hash TEXT NOT NULL, expires_at BIGINT NOT NULL)`,
     ],
   },
+  {
+    name: "audit trail",
+    statements: [
+      sql`CREATE TABLE audit_records (
+        sequence BIGINT NOT NULL PRIMARY KEY,
+        at BIGINT NOT NULL,
+        email TEXT,
+        entity_id TEXT,
+        record TEXT NOT NULL,
+        hash TEXT NOT NULL)`,
+      sql`CREATE INDEX audit_records_at ON audit_records (at)`,
+      sql`CREATE INDEX audit_records_email ON audit_records (email, sequence)`,
+      sql`CREATE INDEX audit_records_entity_id ON audit_records (entity_id, sequence)`,
+      // Where the chain of hashes begins, and its last link. `start` moves when old records are deleted.
+      sql`CREATE TABLE audit_chain (
+        id INTEGER NOT NULL PRIMARY KEY,
+        start_sequence BIGINT NOT NULL,
+        start_hash TEXT NOT NULL,
+        last_sequence BIGINT NOT NULL,
+        last_hash TEXT NOT NULL)`,
+      sql`INSERT INTO audit_chain (id, start_sequence, start_hash, last_sequence, last_hash)
+          VALUES (1, 0, ${"0".repeat(64)}, 0, ${"0".repeat(64)})`,
+    ],
+  },
 ];
 
 /**

@@ -71,6 +71,8 @@ export interface App {
 /** How often a worker that ends checks whether it is idle. */
 const LOOK_MS = 50;
 
+const DAY_MS = 86_400_000;
+
 /** So many callers find database connections, whatever each of them does: one uses this part of a worker's at most. */
 const CALLERS_AT_ONCE = 3;
 
@@ -225,6 +227,10 @@ export async function createApp(
     leases: createLeases(database),
     sweep: async () => {
       if (sweptBy === "one") await sweepCache();
+      await restDeps.auditRecords.sweep({
+        beforeMs: clock.now() - config.auditRetentionDays * DAY_MS,
+        keep: config.auditMaxRecords,
+      }).catch((error) => log.error("audit records not swept", { error }));
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
@@ -313,6 +319,7 @@ export async function createApp(
       cluster?.close();
       await closeCache();
       await gateway.close();
+      await restDeps.auditTrail?.close();
       await database.close();
       accessLog?.close();
     },

@@ -1,5 +1,6 @@
 // Routing table of a worker: path to endpoint, and the edge in front of all endpoints.
 import { DOCUMENT_PATHS, DocumentsEndpoint } from "../../admin/documents_endpoint.ts";
+import { failureAudit } from "../../admin/audited_failures.ts";
 import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
@@ -36,7 +37,7 @@ import type { RateLimiter } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { adminDeps } from "./admin_deps.ts";
+import { adminDeps, createAudit } from "./admin_deps.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
@@ -122,6 +123,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
   });
+  const audit = createAudit(config, { database: gateway.store.database, log, metrics });
+  const { auditTrail } = audit;
   const restDeps = adminDeps({
     ...{ config, log, registry, secretBox, outbound, upstreams, sync, discover, catalogChanged },
     ready: () =>
@@ -134,6 +137,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       ...accountParts(config, { secrets, registry, records: deps.records, clock, metrics }),
       people: () => catalog.now.people,
     },
+    audit,
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);
@@ -181,6 +185,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       allows: (origin) => originGuard.allows(origin),
       passes: passedHeaders(config, catalog),
     }),
+    auditFailure: auditTrail === null ? null : failureAudit(
+      auditTrail,
+      ({ request, info }) => trustedProxies.clientOf(request.headers, addressOf(info)),
+    ),
     sessionRefusals: new SessionRefusals(
       bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),
       (sessionId) => ids.open(sessionId, clock.now())?.binding ?? null,

@@ -1,0 +1,123 @@
+// Room `audit`: the audit trail, a chain of records in the database. This file has the shape of a record and its hash.
+import { createHash } from "node:crypto";
+import { redact } from "../../telemetry/log.ts";
+
+/** `done`: the request was carried out. `refused`: the caller may not do it. `failed`: anything else went wrong. */
+export type AuditOutcome = "done" | "refused" | "failed";
+
+export interface AuditEntity {
+  /** For example `gateway`. */
+  readonly kind: string;
+  readonly id: string;
+}
+
+/** What a request asks for. The router makes it, and fills in `entity` and `fields` when it has read the body. */
+export interface AuditAction {
+  /** The operation id of the OpenAPI document. */
+  readonly operation: string;
+  readonly permission: string | null;
+  /** Is the request more than a read? */
+  readonly isWrite: boolean;
+  entity: AuditEntity | null;
+  /** The names of the body's fields. Their values are never recorded. */
+  fields: readonly string[];
+}
+
+export interface AuditActor {
+  readonly subject: string;
+  readonly email: string;
+  /** The token's `jti`. */
+  readonly tokenId: string | null;
+}
+
+/** A field before and after; null: the entity did not have it. */
+export interface AuditChange {
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+export interface AuditRecord {
+  /** ISO 8601, UTC, by the clock of the replica. */
+  readonly at: string;
+  readonly outcome: AuditOutcome;
+  /** The HTTP status. */
+  readonly status: number;
+  /** The code of the error table; null: no error. */
+  readonly code: string | null;
+  /** null: the request was refused before its operation was known. */
+  readonly operation: string | null;
+  readonly method: string;
+  /** The name of the endpoint, as in the metric sluice_http_answers_total. */
+  readonly endpoint: string;
+  readonly permission: string | null;
+  readonly entity: AuditEntity | null;
+  /** null: no valid token. */
+  readonly actor: AuditActor | null;
+  /** The client's address; for IPv6 its /64 network. */
+  readonly address: string;
+  readonly correlationId: string;
+  /** How many refusals and failures in a row were alike but for their correlation id and entity. */
+  readonly count: number;
+  readonly fields: readonly string[];
+  readonly changes: Readonly<Record<string, AuditChange>>;
+}
+
+/** A record in its place in the chain. */
+export interface ChainedRecord {
+  readonly sequence: number;
+  /** In hex. */
+  readonly hash: string;
+  /** The record as JSON, as it was hashed. */
+  readonly text: string;
+}
+
+/** The hash before the first record. */
+export const FIRST_HASH = "0".repeat(64);
+
+/** SHA-256, in hex, of the number, the hash of the record before, and the record's text, each in a line of its own. */
+export function chainHash(sequence: number, previous: string, text: string): string {
+  return createHash("sha256").update(`${sequence}\n${previous}\n${text}`).digest("hex");
+}
+
+const MAX_TEXT_CHARS = 256;
+const MAX_FIELDS = 50;
+const MAX_VALUE_CHARS = 500;
+
+/** Limits a text that a client has chosen. */
+export function boundedText(text: string): string {
+  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text;
+}
+
+export function boundedNames(names: readonly string[]): string[] {
+  return names.slice(0, MAX_FIELDS).map(boundedText);
+}
+
+/** Fields that every write changes. */
+const VOLATILE = new Set(["updatedAt", "updated_at", "modifiedBy", "version"]);
+
+/**
+ * The fields that differ, at most 50. Values under names that mean a secret are masked, and a value of more than 500 characters becomes
+ * the start of its JSON text.
+ * @param before the entity as the REST API shows it; null: there was none
+ */
+export function changesBetween(before: unknown, after: unknown): Record<string, AuditChange> {
+  const [old, now] = [redact(fieldsOf(before)), redact(fieldsOf(after))];
+  const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((name) =>
+    !VOLATILE.has(name) && JSON.stringify(old[name] ?? null) !== JSON.stringify(now[name] ?? null)
+  );
+  return Object.fromEntries(
+    changed.slice(0, MAX_FIELDS).map((
+      name,
+    ) => [name, { before: bounded(old[name]), after: bounded(now[name]) }]),
+  );
+}
+
+function fieldsOf(shown: unknown): Record<string, unknown> {
+  return typeof shown === "object" && shown !== null ? shown as Record<string, unknown> : {};
+}
+
+function bounded(value: unknown): unknown {
+  if (value === undefined) return null;
+  const json = JSON.stringify(value);
+  return json.length > MAX_VALUE_CHARS ? `${json.slice(0, MAX_VALUE_CHARS)}…` : value;
+}

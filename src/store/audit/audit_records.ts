@@ -1,0 +1,203 @@
+// The chain of audit records in the database. All workers and replicas append to the same chain, each batch in one transaction.
+import { type Database, sql, storable } from "../sql/sql.ts";
+import { Table } from "../sql/table.ts";
+import { type AuditRecord, type ChainedRecord, chainHash } from "./audit_record.ts";
+
+/** A row of `audit_records`. The columns besides the text are for look-ups; `verify()` compares them with the text. */
+interface AuditRow {
+  readonly sequence: number;
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly email: string | null;
+  readonly entityId: string | null;
+  readonly record: string;
+  readonly hash: string;
+}
+
+const RECORDS = new Table<AuditRow>("audit_records", {
+  sequence: "integer",
+  at: "integer",
+  email: "text",
+  entityId: "text",
+  record: "text",
+  hash: "text",
+});
+
+export interface AuditQuery {
+  readonly limit: number;
+  /** Only records with smaller numbers. */
+  readonly before?: number;
+  /** The email address of the actor. */
+  readonly email?: string;
+  readonly entityId?: string;
+}
+
+/** A record's number and hash. Whoever notes one elsewhere can check later that nothing up to it was changed. */
+export interface ChainPoint {
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+export interface Verified {
+  /** The number of records that are in order. */
+  readonly records: number;
+  /** The last record that retention has deleted. */
+  readonly start: ChainPoint;
+  readonly head: ChainPoint;
+  /** What is wrong, as a sentence; null: the chain is whole. */
+  readonly fault: string | null;
+}
+
+interface Chain {
+  readonly start: ChainPoint;
+  readonly head: ChainPoint;
+}
+
+const ROWS_AT_ONCE = 1_000;
+
+export class AuditRecords {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Appends the records in one transaction. @throws {SluiceError} STORE_UNAVAILABLE */
+  async append(records: readonly AuditRecord[]): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      // The update locks the chain: what it returns stays true until the end of the transaction.
+      const [head] = await tx.query<{ last_sequence: number | string; last_hash: string }>(
+        sql`UPDATE audit_chain SET last_sequence = last_sequence + ${records.length} WHERE id = 1
+            RETURNING last_sequence, last_hash`,
+      );
+      let sequence = Number(head.last_sequence) - records.length;
+      let hash = head.last_hash;
+      const rows = records.map((record): AuditRow => {
+        const text = storable(JSON.stringify(record));
+        sequence++;
+        hash = chainHash(sequence, hash, text);
+        return { ...lookUpColumns(record), sequence, record: text, hash };
+      });
+      for (const statement of RECORDS.inserts(rows)) await tx.run(statement);
+      await tx.run(sql`UPDATE audit_chain SET last_hash = ${hash} WHERE id = 1`);
+    });
+  }
+
+  /** The newest first. */
+  async list({ limit, before, email, entityId }: AuditQuery): Promise<ChainedRecord[]> {
+    const conditions = [
+      sql`1 = 1`,
+      ...(before === undefined ? [] : [sql`sequence < ${before}`]),
+      ...(email === undefined ? [] : [sql`email = ${email}`]),
+      ...(entityId === undefined ? [] : [sql`entity_id = ${entityId}`]),
+    ];
+    const rows = await this.#database.query<Record<string, unknown>>(
+      sql`SELECT * FROM audit_records WHERE ${
+        sql.join(conditions, " AND ")
+      } ORDER BY sequence DESC LIMIT ${limit}`,
+    );
+    return rows.map((row) => chained(RECORDS.decode(row)));
+  }
+
+  /** The records after a number, the oldest first. */
+  async *after(sequence: number): AsyncGenerator<ChainedRecord> {
+    for await (const row of rowsAfter(this.#database, sequence)) yield chained(row);
+  }
+
+  /**
+   * Reads the whole chain.
+   * @param noted a point that was noted before, and has to be in the chain; null: none
+   */
+  async verify(noted: ChainPoint | null = null): Promise<Verified> {
+    return await this.#database.transaction((tx) => verifyChain(tx, noted), { readOnly: true });
+  }
+
+  /**
+   * Deletes the oldest records: those before `beforeMs`, and those above `keep` in number. The chain keeps the hash of the last one that
+   * is deleted, so that the rest can be verified.
+   * @returns how many were deleted
+   */
+  async sweep({ beforeMs, keep }: { readonly beforeMs: number; readonly keep: number }): Promise<number> {
+    return await this.#database.transaction(async (tx) => {
+      const { start, head } = await readChain(tx);
+      const [old] = await tx.query<{ sequence: number | string | null }>(
+        sql`SELECT MAX(sequence) AS sequence FROM audit_records WHERE at < ${beforeMs}`,
+      );
+      const last = Math.max(start.sequence, Number(old.sequence ?? 0), head.sequence - keep);
+      if (last === start.sequence) return 0;
+      await tx.run(
+        sql`UPDATE audit_chain SET start_sequence = ${last},
+              start_hash = (SELECT hash FROM audit_records WHERE sequence = ${last}) WHERE id = 1`,
+      );
+      const { changes } = await tx.run(sql`DELETE FROM audit_records WHERE sequence <= ${last}`);
+      return changes;
+    });
+  }
+}
+
+function lookUpColumns({ at, actor, entity }: AuditRecord): Pick<AuditRow, "at" | "email" | "entityId"> {
+  return { at: Date.parse(at), email: actor?.email ?? null, entityId: entity?.id ?? null };
+}
+
+function chained({ sequence, hash, record }: AuditRow): ChainedRecord {
+  return { sequence, hash, text: record };
+}
+
+async function readChain(tx: Database): Promise<Chain> {
+  const [row] = await tx.query<Record<string, string | number>>(sql`SELECT * FROM audit_chain WHERE id = 1`);
+  return {
+    start: { sequence: Number(row.start_sequence), hash: String(row.start_hash) },
+    head: { sequence: Number(row.last_sequence), hash: String(row.last_hash) },
+  };
+}
+
+async function* rowsAfter(database: Database, after: number): AsyncGenerator<AuditRow> {
+  for (let last = after;;) {
+    const rows = await database.query<Record<string, unknown>>(
+      sql`SELECT * FROM audit_records WHERE sequence > ${last} ORDER BY sequence LIMIT ${ROWS_AT_ONCE}`,
+    );
+    for (const row of rows) yield RECORDS.decode(row);
+    if (rows.length < ROWS_AT_ONCE) return;
+    last = Number(rows.at(-1)!.sequence);
+  }
+}
+
+async function verifyChain(tx: Database, noted: ChainPoint | null): Promise<Verified> {
+  const { start, head } = await readChain(tx);
+  let { sequence, hash } = start;
+  let records = 0;
+  const found = (fault: string | null): Verified => ({ records, start, head, fault });
+  const isNoted = () => noted === null || noted.sequence !== sequence || noted.hash === hash;
+  if (noted !== null && noted.sequence < sequence) {
+    return found(
+      `record ${noted.sequence}, which was noted, is deleted: the chain begins after record ${sequence}`,
+    );
+  }
+  if (!isNoted()) return found(`record ${sequence} is not the one that was noted`);
+  // From the first row there is: rows before the start would be leftovers of nobody.
+  for await (const row of rowsAfter(tx, 0)) {
+    if (row.sequence !== sequence + 1) {
+      return found(
+        row.sequence <= sequence
+          ? `record ${row.sequence} stands before the start of the chain`
+          : `record ${sequence + 1} is missing`,
+      );
+    }
+    if (chainHash(row.sequence, hash, row.record) !== row.hash) {
+      return found(`record ${row.sequence} does not match its hash: it or its predecessor was changed`);
+    }
+    const columns = lookUpColumns(JSON.parse(row.record));
+    if (columns.at !== row.at || columns.email !== row.email || columns.entityId !== row.entityId) {
+      return found(`the columns of record ${row.sequence} do not match its text`);
+    }
+    ({ sequence, hash } = row);
+    records++;
+    if (!isNoted()) return found(`record ${sequence} is not the one that was noted`);
+  }
+  if (sequence !== head.sequence) return found(`record ${sequence + 1} is missing, at the end`);
+  if (hash !== head.hash) return found("the last record is not the one that was written last");
+  if (noted !== null && noted.sequence > sequence) {
+    return found(`record ${noted.sequence} is missing, at the end`);
+  }
+  return found(null);
+}

@@ -1,0 +1,180 @@
+// The audit trail: one chain of all workers and replicas, without secrets, which a crash does not shorten and a forger does not change.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { chainHash, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
+import { runCli } from "../support/cli.ts";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { freePort } from "../support/free_port.ts";
+import type { Gateway } from "../support/gateway.ts";
+import { gatewayTest } from "../support/gateway_tests.ts";
+import { post } from "../support/mcp_post.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const PASSWORD = "correct horse battery";
+const SECRETS = [PASSWORD, "staple of the stable", "hunter2-old", "hunter2-new", "wrong-password"];
+const ON = { AUDIT_TRAIL_ENABLED: "true" };
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
+
+// deno-lint-ignore no-explicit-any -- JSON of the API
+type Json = any;
+
+async function readTrail(gateway: Gateway, query = ""): Promise<Json[]> {
+  const { status, body } = await gateway.api("GET", `/audit?limit=1000${query}`);
+  assertEquals(status, 200);
+  return body.records;
+}
+
+/** Checks the hashes of all records from the API alone. */
+function assertChain(newestFirst: readonly Json[]): void {
+  let previous = FIRST_HASH;
+  newestFirst.toReversed().forEach(({ sequence, hash, ...record }, i) => {
+    assertEquals(sequence, i + 1);
+    assertEquals(hash, chainHash(sequence, previous, JSON.stringify(record)));
+    previous = hash;
+  });
+}
+
+gatewayTest(
+  "The audit trail of all workers is one chain: who changed what, and who was refused",
+  async (start) => {
+    await using upstream = CounterUpstream.start();
+    upstream.requireBearer("hunter2-old");
+    await using gateway = await start({ ...ON, FAILED_LOGIN_MIN_RESPONSE_MS: "0" });
+    const created = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => gateway.api("POST", "/servers", { server: { name: `s${i}` } })),
+    );
+    assertEquals([...new Set(created.map(({ status }) => status))], [201]);
+
+    const credentials = { auth_type: "bearer", auth_token: "hunter2-old" };
+    const { id } = await gateway.registerUpstream("counter", upstream.url, credentials);
+    upstream.requireBearer("hunter2-new");
+    const changed = { description: "changed", auth_type: "bearer", auth_token: "hunter2-new" };
+    assertEquals((await gateway.api("PUT", `/gateways/${id}`, changed)).status, 200);
+    assertEquals((await gateway.api("POST", `/gateways/${id}/state?activate=false`)).status, 200);
+    assertEquals((await gateway.api("PUT", `/gateways/${id}`, { transport: 7 })).status, 422);
+    const user = { email: "bob@x.org", password: PASSWORD };
+    assertEquals((await gateway.api("POST", "/auth/email/admin/users", user)).status, 201);
+    const login = (password: string) =>
+      gateway.api("POST", "/auth/login", { email: "bob@x.org", password }, null);
+    assertEquals([(await login("wrong-password")).status, (await login(PASSWORD)).status], [401, 200]);
+    const alice = await gateway.token({ username: "alice@x.org", admin: false });
+    assertEquals((await gateway.api("DELETE", `/gateways/${id}`, undefined, alice)).status, 403);
+    assertEquals((await gateway.api("GET", "/audit", undefined, alice)).status, 403);
+    for (let i = 0; i < 6; i++) {
+      assertEquals(
+        (await post(gateway, LIST, { path: "/rpc", token: "no" })).status,
+        401,
+      );
+    }
+
+    const counted = (records: readonly Json[], match: (record: Json) => boolean) =>
+      records.filter(match).reduce((sum, { count }) => sum + count, 0);
+    const records = await waitFor(async () => {
+      const records = await readTrail(gateway);
+      const isComplete = counted(records, ({ endpoint }) => endpoint === "rpc") === 6 &&
+        counted(records, ({ outcome }) => outcome !== "done") === 10;
+      return isComplete ? records : null;
+    }, { what: "the refusals to be written" });
+    assertChain(records);
+    // A cluster's tests make servers of their own, to see that all replicas have a change.
+    const named = records.filter(({ operation }) => operation === "createServer").map(({ entity }) =>
+      entity.id
+    )
+      .filter((id) => !id.startsWith("mark-"));
+    assertEquals(named.toSorted(), created.map(({ body }) => body.id).toSorted());
+
+    const find = (operation: string, outcome = "done"): Json =>
+      records.find((each) => each.operation === operation && each.outcome === outcome);
+    const update = find("updateGateway");
+    assertEquals(update.entity, { kind: "gateway", id });
+    assertEquals(update.fields.toSorted(), ["auth_token", "auth_type", "description"]);
+    assertEquals(update.changes.description, { before: null, after: "changed" });
+    assertEquals([update.permission, update.status, update.address], ["gateways.update", 200, "127.0.0.1"]);
+    assert(update.actor.email !== "" && update.actor.tokenId !== null);
+    assertEquals(find("switchGateway").changes.enabled, { before: true, after: false });
+    const invalid = find("updateGateway", "failed");
+    assertEquals([invalid.code, invalid.entity.id, invalid.changes], ["VALIDATION_FAILED", id, {}]);
+    assertEquals(find("createUser").entity, { kind: "user", id: "bob@x.org" });
+    assertEquals(find("createUser").changes.is_admin, { before: null, after: false });
+    assertEquals(find("login", "refused").entity, { kind: "user", id: "bob@x.org" });
+    const refused = find("deleteGateway", "refused");
+    assertEquals([refused.code, refused.actor.email, refused.entity.id], ["FORBIDDEN", "alice@x.org", id]);
+    assertEquals(find("listAuditRecords", "refused").actor.email, "alice@x.org");
+    assertEquals((await readTrail(gateway, `&entity_id=${id}`)).length, 5);
+    assertEquals((await readTrail(gateway, "&email=alice@x.org")).length, 2);
+
+    const text = JSON.stringify(records);
+    for (const secret of SECRETS) assertEquals(text.includes(secret), false, secret);
+  },
+);
+
+Deno.test("A killed gateway leaves a whole chain with every answered write, and audit verify finds a forged record", async () => {
+  const cwd = await Deno.makeTempDir({ prefix: "sluice_audit_" });
+  try {
+    const env = { JWT_SECRET_KEY: "" };
+    const answered: string[] = [];
+    {
+      await using sluice = await Sluice.start({ cwd, env: { ...env, ...ON } });
+      const token = (await runCli(["token", "--admin"], { cwd })).out.trim();
+      let isKilled = false;
+      const writer = async (name: string) => {
+        for (let i = 0; !isKilled; i++) {
+          const answer = await sluice.api("POST", "/servers", { server: { name: `${name}-${i}` } }, token)
+            .catch(() => null);
+          if (answer?.status === 201) answered.push(answer.body.id);
+        }
+      };
+      const writers = ["a", "b", "c", "d"].map(writer);
+      await waitFor(() => answered.length >= 20, { what: "some writes" });
+      await sluice.kill();
+      isKilled = true;
+      await Promise.all(writers);
+    }
+    const verified = await runCli(["audit", "verify"], { cwd });
+    assertEquals(verified.code, 0, verified.err);
+    const [, head] = /^head (\S+)$/m.exec(verified.out)!;
+    const exported = await runCli(["audit", "export"], { cwd });
+    const lines: Json[] = exported.out.trim().split("\n").map((line) => JSON.parse(line));
+    const recorded = new Set(lines.map(({ record }) => record.entity?.id));
+    assertEquals(answered.filter((id) => !recorded.has(id)), []);
+    assertEquals(
+      (await runCli(["audit", "export", "--after", String(lines.length - 1)], { cwd })).out.split("\n")
+        .length,
+      2,
+    );
+
+    // The chain goes on after a restart, and the noted head is still in it. With the trail off, nothing is recorded.
+    for (const settings of [ON, {}]) {
+      await using sluice = await Sluice.start({
+        cwd,
+        env: { ...env, ...settings, PORT: String(freePort()) },
+      });
+      const token = (await runCli(["token", "--admin"], { cwd })).out.trim();
+      assertEquals(
+        (await sluice.api("POST", "/servers", { server: { name: JSON.stringify(settings) } }, token)).status,
+        201,
+      );
+    }
+    const again = await runCli(["audit", "verify", "--noted", head], { cwd });
+    assertEquals(again.code, 0, again.err);
+    assertStringIncludes(again.out, `${lines.length + 1} records`);
+    assertEquals(
+      (await runCli(["audit", "verify", "--noted", head.replace(/.$/, (end) => end === "0" ? "1" : "0")], {
+        cwd,
+      })).code,
+      1,
+    );
+
+    const database = new DatabaseSync(`${cwd}/mcp.db`);
+    database.exec(
+      "UPDATE audit_records SET record = REPLACE(record, '\"count\":1', '\"count\":2') WHERE sequence = 3",
+    );
+    database.close();
+    const forged = await runCli(["audit", "verify"], { cwd });
+    assertEquals(forged.code, 1);
+    assertStringIncludes(forged.err, "record 3 does not match its hash");
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});

@@ -1,0 +1,128 @@
+// What the store promises of the audit trail, whichever database is under it.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type AuditRecord, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
+import { AuditRecords } from "../../src/store/audit/audit_records.ts";
+import { migrate } from "../../src/store/sql/migrations.ts";
+import { type Database, sql, type SqlQuery } from "../../src/store/sql/sql.ts";
+import type { FreshDatabase } from "./store_contract.ts";
+
+export function auditRecord(given: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    at: "2026-11-29T12:00:00.000Z",
+    outcome: "done",
+    status: 200,
+    code: null,
+    operation: "updateGateway",
+    method: "PUT",
+    endpoint: "admin",
+    permission: "gateways.update",
+    entity: { kind: "gateway", id: "g1" },
+    actor: { subject: "ann", email: "ann@x", tokenId: "t1" },
+    address: "192.0.2.1",
+    correlationId: "c1",
+    count: 1,
+    fields: [],
+    changes: {},
+    ...given,
+  };
+}
+
+function appendSome(records: AuditRecords, amount: number): Promise<void> {
+  return records.append(Array.from({ length: amount }, (_, i) => auditRecord({ correlationId: `c${i}` })));
+}
+
+/** What `verify()` finds after the statement, which is undone. */
+async function faultAfter(database: Database, records: AuditRecords, statement: SqlQuery): Promise<string> {
+  let found = "";
+  const undo = new Error("undo");
+  await database.transaction(async (tx) => {
+    await tx.run(statement);
+    found = (await new AuditRecords(tx).verify()).fault ?? "whole";
+    throw undo;
+  }).catch((error) => {
+    if (error !== undo) throw error;
+  });
+  assertEquals((await records.verify()).fault, null);
+  return found;
+}
+
+export function auditContract(
+  test: (criterion: string, run: (fresh: FreshDatabase) => Promise<void>) => void,
+): void {
+  test("audit records of many writers make one chain, of which lists find each", async (fresh) => {
+    await migrate(fresh.database);
+    const writers = [new AuditRecords(fresh.database), new AuditRecords(await fresh.another())];
+    assertEquals((await writers[0].verify()).head, { sequence: 0, hash: FIRST_HASH });
+    await Promise.all(
+      Array.from(
+        { length: 20 },
+        (_, i) =>
+          writers[i % 2].append([auditRecord({ entity: { kind: "tool", id: `e${i}` } }), auditRecord()]),
+      ),
+    );
+    await appendSome(writers[0], 70);
+    const { records, fault, head } = await writers[1].verify();
+    assertEquals([records, fault, head.sequence], [110, null, 110]);
+    const [found, ...others] = await writers[0].list({ limit: 5, entityId: "e7" });
+    assertEquals([JSON.parse(found.text).entity.id, others.length], ["e7", 0]);
+    assertEquals((await writers[0].list({ limit: 2, before: 50 })).map(({ sequence }) => sequence), [49, 48]);
+    assertEquals((await writers[0].list({ limit: 2, email: "eve@x" })).length, 0);
+    const exported = await Array.fromAsync(writers[0].after(100));
+    assertEquals(exported.map(({ sequence }) => sequence).at(0), 101);
+    assertEquals(exported.at(-1)!.hash, head.hash);
+  });
+
+  test("verify() finds what was changed, removed, inserted or cut off", async ({ database }) => {
+    await migrate(database);
+    const records = new AuditRecords(database);
+    await appendSome(records, 10);
+    for (
+      const [statement, fault] of [
+        [
+          sql`UPDATE audit_records SET record = REPLACE(record, 'ann', 'eve') WHERE sequence = 4`,
+          "record 4 does not match its hash",
+        ],
+        [sql`UPDATE audit_records SET hash = ${FIRST_HASH} WHERE sequence = 4`, "record 4 does not match"],
+        [sql`UPDATE audit_records SET email = 'eve@x' WHERE sequence = 4`, "columns of record 4"],
+        [sql`DELETE FROM audit_records WHERE sequence = 4`, "record 4 is missing"],
+        [sql`DELETE FROM audit_records WHERE sequence <= 2`, "record 1 is missing"],
+        [sql`DELETE FROM audit_records WHERE sequence = 10`, "record 10 is missing, at the end"],
+        [
+          sql`INSERT INTO audit_records SELECT 11, at, email, entity_id, record, hash FROM audit_records WHERE sequence = 4`,
+          "record 11 does not match its hash",
+        ],
+      ] as const
+    ) {
+      assertStringIncludes(await faultAfter(database, records, statement), fault);
+    }
+    const { head } = await records.verify();
+    assertEquals((await records.verify(head)).fault, null);
+    assertStringIncludes(
+      (await records.verify({ sequence: 5, hash: FIRST_HASH })).fault!,
+      "record 5 is not the one",
+    );
+    assertStringIncludes((await records.verify({ ...head, sequence: 99 })).fault!, "record 99 is missing");
+  });
+
+  test("retention deletes the oldest audit records, and the rest still verifies", async ({ database }) => {
+    await migrate(database);
+    const records = new AuditRecords(database);
+    const none = { beforeMs: 0, keep: 1_000 };
+    assertEquals(await records.sweep(none), 0);
+    await records.append([auditRecord({ at: "2020-01-01T00:00:00.000Z" }), auditRecord()]);
+    await appendSome(records, 10);
+    const old = (await records.verify()).head;
+    assertEquals(await records.sweep(none), 0);
+    assertEquals(await records.sweep({ ...none, beforeMs: Date.parse("2021-01-01") }), 1);
+    assertEquals(await records.sweep({ ...none, keep: 4 }), 7);
+    const { start, records: left, fault } = await records.verify(old);
+    assertEquals([start.sequence, left, fault], [8, 4, null]);
+    assertEquals(await records.sweep({ beforeMs: Date.parse("2030-01-01"), keep: 4 }), 4);
+    await appendSome(records, 2);
+    assertEquals((await records.verify()).fault, null);
+    assertStringIncludes(
+      (await records.verify({ ...old, sequence: 3 })).fault!,
+      "record 3, which was noted, is deleted",
+    );
+  });
+}
