@@ -83,6 +83,16 @@ Deno.test("Authenticator.authenticate() forgets the oldest token when it holds t
   assertEquals(verified, ["a", "b", "c", "a"]);
 });
 
+Deno.test("Authenticator.authenticate() forgets the oldest tokens when they have more than 8 MiB together", async () => {
+  const { verified, authenticate } = setUp({ maxCachedTokens: 10_000 });
+  const long = (n: number) => `Bearer ${String(n).padEnd(8_000, "x")}`;
+  for (let n = 0; n < 1_100; n++) await authenticate(long(n));
+  await authenticate(long(1_099));
+  assertEquals(verified.length, 1_100);
+  await authenticate(long(0));
+  assertEquals(verified.length, 1_101);
+});
+
 Deno.test("Authenticator.authenticate() wants a token where one is required", () => {
   assertThrows(() => setUp().authenticator.authenticate(null), SluiceError, "Authorization: Bearer");
 });
