@@ -1,5 +1,6 @@
 // Legacy SSE upstreams (MCP 2024-11-05) that behave, and those that do not.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { operatorText } from "../../src/base/seen_answer.ts";
 import { answerTo, DuplexPeer, failureOf } from "../support/duplex_peer.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -59,6 +60,21 @@ function serve(
 }
 
 const CALL = { timeoutMs: 3_000, timeoutSetting: "A_SETTING" };
+
+Deno.test("An SSE upstream that sends something else than messages is quoted, without our secrets", async () => {
+  await using peer = new DuplexPeer();
+  await using server = serve({
+    onPost: (_text, say) => {
+      for (const text of ["welcome hush-hush-1 and key-12345", '{"type":"hello"}']) say("message", text);
+      return 202;
+    },
+  });
+  server.url.searchParams.set("key", "key-12345");
+  const headers = [["authorization", "Bearer hush-hush-1"]] as const;
+  const said = await peer.open({ transport: "SSE", url: server.url, headers }, { timeoutMs: 300 })
+    .then(() => "", operatorText);
+  assertStringIncludes(said, '; it sent something else than MCP messages: "welcome *** and ***"');
+});
 
 Deno.test("An SSE session POSTs to the endpoint that its stream names, with the stream's headers and query credentials", async () => {
   await using peer = new DuplexPeer();

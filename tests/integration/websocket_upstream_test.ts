@@ -62,6 +62,20 @@ Deno.test("A WebSocket upstream that refuses, hangs or is not there says what it
   letGo();
 });
 
+Deno.test("A WebSocket upstream that sends something else than messages is quoted, without our secrets", async () => {
+  await using peer = new DuplexPeer();
+  await using server = serveWebSocket({
+    onMessage: (socket) => {
+      for (const text of ["welcome hush-hush-1", "5"]) socket.send(text);
+      return true;
+    },
+  });
+  const headers = [["authorization", "Bearer hush-hush-1"]] as const;
+  const said = await peer.open({ transport: "WEBSOCKET", url: server.url, headers }, { timeoutMs: 300 })
+    .then(() => "", operatorText);
+  assertStringIncludes(said, '; it sent something else than MCP messages: "welcome ***"');
+});
+
 Deno.test("A WebSocket is opened only to an address that may be connected to, whatever its name", async () => {
   const checked: string[] = [];
   await using peer = new DuplexPeer({
