@@ -18,6 +18,9 @@ const CHANGE_NOTHING: ReadonlySet<string> = new Set(["renderPrompt", "registerCl
 /** Values of a path that are secrets. */
 const SECRET_PARAMETERS: ReadonlySet<string> = new Set(["token"]);
 
+/** The reads of what is changed, where the path does not tell. */
+const READ_AT: Readonly<Record<string, string>> = { importMcpServers: "/gateways" };
+
 /** In place of reads that ask an upstream. */
 const OTHER_READERS: Readonly<Record<string, Handler>> = {
   getResource: async (call) => await (await import("./entities/resource_routes.ts")).getResourceInfo(call),
@@ -110,6 +113,10 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
 
 /** The read of what a write changes: of its own path, or of the nearest above that still names an entity; null: there is none. */
 function readerOf({ route, routes }: Write): Route | null {
+  const elsewhere = READ_AT[route.operation];
+  if (elsewhere !== undefined) {
+    return routes.find(({ method, path }) => method === "GET" && path === elsewhere) ?? null;
+  }
   for (let path = route.path; path.includes("{"); path = path.slice(0, path.lastIndexOf("/"))) {
     const found = routes.find((each) => each.method === "GET" && each.path === path);
     if (found !== undefined) return found;

@@ -59,6 +59,13 @@ Deno.test("the trail has each write with what a GET of the entity shows before a
       "email",
       "password",
     ]]);
+    await call("POST", "/import/mcp-servers", {
+      body: { mcpServers: { b: { url: "https://b.example/mcp" } } },
+    });
+    const [imported]: Json[] = Object.values((await latest()).changes);
+    assertEquals([imported.before, String(imported.after).includes("https://b.example/mcp")], [null, true]);
+    await call("POST", "/import/mcp-servers?dry_run=true", { body: { mcpServers: {} } });
+    assertEquals((await latest()).changes, {});
     await call("DELETE", "/tokens/a-token", { body: { reason: "lost" } });
     assertEquals((await latest()).entity, { kind: "token", id: "a-token" });
 

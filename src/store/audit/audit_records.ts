@@ -55,6 +55,9 @@ interface Chain {
 
 const ROWS_AT_ONCE = 1_000;
 
+/** Records that one sweep deletes: with SQLite it blocks a worker meanwhile, about 0.1 s. The next sweep takes the rest. */
+const DELETED_AT_ONCE = 20_000;
+
 export class AuditRecords {
   readonly #database: Database;
 
@@ -120,10 +123,12 @@ export class AuditRecords {
   async sweep({ beforeMs, keep }: { readonly beforeMs: number; readonly keep: number }): Promise<number> {
     return await this.#database.transaction(async (tx) => {
       const { start, head } = await readChain(tx);
-      const [old] = await tx.query<{ sequence: number | string | null }>(
-        sql`SELECT MAX(sequence) AS sequence FROM audit_records WHERE at < ${beforeMs}`,
+      // The order is that of the index on `at`. MAX(sequence) would read every record.
+      const [old] = await tx.query<{ sequence: number | string }>(
+        sql`SELECT sequence FROM audit_records WHERE at < ${beforeMs} ORDER BY at DESC LIMIT 1`,
       );
-      const last = Math.max(start.sequence, Number(old.sequence ?? 0), head.sequence - keep);
+      const due = Math.max(start.sequence, Number(old?.sequence ?? 0), head.sequence - keep);
+      const last = Math.min(due, start.sequence + DELETED_AT_ONCE);
       if (last === start.sequence) return 0;
       await tx.run(
         sql`UPDATE audit_chain SET start_sequence = ${last},
