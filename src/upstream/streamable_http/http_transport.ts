@@ -16,6 +16,7 @@ import type {
 } from "../transport/transport.ts";
 import { mergeHeaders } from "../transport/merge_headers.ts";
 import { HttpConnection, type ListenOptions } from "./http_connection.ts";
+import { seenAnswer } from "../http_client/answer_words.ts";
 import { EventReader } from "../http_client/event_reader.ts";
 import { errorResponseIn, failedAnswer, FAILURE_TEXT_BYTES, notJson } from "../http_client/failed_answer.ts";
 import type { HttpClient, HttpResponse } from "../http_client/http_client.ts";
@@ -249,7 +250,7 @@ export class HttpTransport implements UpstreamTransport {
   ): Promise<{ value: JsonObject; text: string }> {
     let response = first;
     let lastEventId: string | null = null;
-    let isGarbled = false;
+    let garbled: Error | undefined;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS_RESUMES; fruitless++) {
       const reader = this.#eventReader(options.caller);
       let failure: unknown = null;
@@ -262,7 +263,7 @@ export class HttpTransport implements UpstreamTransport {
             const turn = reader.turnFor(event);
             if (turn !== undefined) await turn;
             const answer = this.#takeEvent(event.data, id, options.onMessage);
-            if (answer === undefined) isGarbled = true;
+            if (answer === undefined) garbled ??= seenAnswer(response, event.data, this.#asked(headers));
             else if (answer !== null) return answer;
           }
         }
@@ -275,7 +276,7 @@ export class HttpTransport implements UpstreamTransport {
       lastEventId = reader.lastEventId ?? lastEventId;
       // A stream of revision 2026-07-28 cannot be resumed. Its request has mirrored headers, and its response is lost.
       if (lastEventId === null || options.mirrored !== undefined) {
-        if (isGarbled) throw this.#broken("an event is no JSON-RPC message, and no response followed");
+        if (garbled) throw this.#broken("an event is no JSON-RPC message, and no other came", garbled);
         throw failure ?? this.#closed();
       }
       options.onDelay?.();
@@ -386,8 +387,8 @@ export class HttpTransport implements UpstreamTransport {
     return new SluiceError("UPSTREAM_CLOSED", { upstream: this.target.upstream, sent: 1 });
   }
 
-  #broken(reason: string): SluiceError {
-    return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.target.upstream, reason });
+  #broken(reason: string, cause?: Error): SluiceError {
+    return new SluiceError("UPSTREAM_PROTOCOL_ERROR", { upstream: this.target.upstream, reason }, { cause });
   }
 }
 

@@ -166,6 +166,11 @@ Deno.test("HttpTransport.request() tells everybody the kind of a failure, and op
   const rpcError = '{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no  way"}}';
   const cases: [FakeAnswer, string, string][] = [
     [
+      events("token hush-hush", "5"),
+      "an event is no JSON-RPC message, and no other came",
+      'HTTP 200, text/event-stream: "token ***"',
+    ],
+    [
       { status: 500, body: "a\n\n b" },
       "answered HTTP 500: a body without a type",
       'HTTP 500, no content type: "a b"',
