@@ -5,33 +5,50 @@ import { masked } from "../config/mask.ts";
 import { type Config, configKey, SETTING_GROUPS, type SettingName, SETTINGS } from "../config/schema.ts";
 import type { Setting } from "../config/settings/setting.ts";
 import type { ConfigArgs } from "./command_line/flags.ts";
+import { wrapped } from "./command_line/help_text.ts";
+
+/** A terminal that is narrower breaks the lines. */
+const TERMINAL_COLUMNS = 80;
+/** Values in a terminal: wide enough for most numbers and words. */
+const TERMINAL_VALUE_COLUMNS = 18;
 
 /** Prints the settings. @returns the exit code */
 export function config(args: ConfigArgs): number {
   const loaded = loadProcessConfig({ dev: args.dev, overrides: {} });
-  console.log(args.json ? JSON.stringify(configJson(loaded), null, 2) : configText(loaded));
+  const columns = Deno.stdout.isTerminal() ? TERMINAL_COLUMNS : null;
+  console.log(args.json ? JSON.stringify(configJson(loaded), null, 2) : configText(loaded, columns));
   return 0;
 }
 
-/** The settings for people: one line each. */
-export function configText(loaded: Loaded): string {
+/** The settings for people. @param columns the width at which lines are continued on the next; null: one line each */
+export function configText(loaded: Loaded, columns: number | null = null): string {
   const rows = SETTINGS.map((setting) => ({
     name: setting.name,
     value: shownValue(setting, loaded),
     remark: [origin(setting, loaded), effect(setting)].filter((part) => part !== null).join("; "),
   }));
   const nameWidth = Math.max(...rows.map((row) => row.name.length));
-  const valueWidth = Math.min(40, Math.max(...rows.map((row) => row.value.length)));
+  const valueWidth = columns === null
+    ? Math.min(40, Math.max(...rows.map((row) => row.value.length)))
+    : TERMINAL_VALUE_COLUMNS;
+  const continued = (lead: string, text: string) => {
+    if (columns === null || lead.length + text.length <= columns) return (lead + text).trimEnd();
+    const rest = `\n${" ".repeat(lead.length)}`;
+    return lead + wrapped(text, columns - lead.length).map((line) => line.trimEnd()).join(rest);
+  };
   const lines = SETTING_GROUPS.flatMap(({ title, settings }) => [
     title,
     ...rows.filter((row) => settings.some(({ name }) => name === row.name)).map(
-      (row) => `  ${row.name.padEnd(nameWidth)}  ${row.value.padEnd(valueWidth)}  ${row.remark}`.trimEnd(),
+      (row) =>
+        continued(`  ${row.name.padEnd(nameWidth)}  `, `${row.value.padEnd(valueWidth)}  ${row.remark}`),
     ),
     "",
   ]);
-  const totals = totalsOf(loaded.config).map(({ what, total, from }) => `  ${what}: ${total} (${from})`);
+  const totals = totalsOf(loaded.config).map(({ what, total, from }) =>
+    continued("  ", `${what}: ${total} (${from})`)
+  );
   const ignored = loaded.ignored.map(({ name, from, reason }) =>
-    `  ${name} (${fileOf(from, loaded) ?? from})${reason === null ? "" : `: ${reason}`}`
+    continued("  ", `${name} (${fileOf(from, loaded) ?? from})${reason === null ? "" : `: ${reason}`}`)
   );
   return [
     ...lines,

@@ -82,3 +82,10 @@ Deno.test("configJson() gives values as Config has them", () => {
   assertEquals([row.key, row.value, row.source, row.state], ["toolTimeoutMs", 5000, "environment", "active"]);
   assertEquals(row.file, null);
 });
+
+Deno.test("configText() for a terminal fits its columns, and says the same", () => {
+  const loaded = load({ environment: { GRANIAN_LOOP: "rloop", DJANGO_MODE: "x" } });
+  const text = configText(loaded, 80);
+  assertEquals(text.split("\n").filter((shown) => shown.length > 80), []);
+  assertEquals(text.replaceAll(/\s+/g, ""), configText(loaded).replaceAll(/\s+/g, ""));
+});
