@@ -4,9 +4,12 @@ import { calculateJwkThumbprint, importPKCS8, type JWK, type JWTPayload, SignJWT
 import { SluiceError } from "../../base/errors.ts";
 import { readFault } from "../../base/file_error.ts";
 import type { Config } from "../../config/schema.ts";
-import { SECRET_ALGORITHMS, type TokenAlgorithm } from "../../config/settings/token_keys.ts";
+import type { SECRET_ALGORITHMS as CONFIGURABLE, TokenAlgorithm } from "../../config/settings/token_keys.ts";
 import { algorithmsOf, keyFault, keySet } from "./public_keys.ts";
 import type { VerifyingKeys } from "./verify.ts";
+
+/** The same list as of the settings, which the type checks: the module there loads zod, which takes megabytes in each worker. */
+const SECRET_ALGORITHMS: typeof CONFIGURABLE = ["HS256", "HS384", "HS512"];
 
 /** Plain data, so that it passes to workers. */
 export interface OwnKeys {
