@@ -1,15 +1,15 @@
-// `sluice token revoke`: revokes a token in the database, whether or not a gateway runs on this machine.
+// `sluice token revoke`: revokes a token, or all tokens of a user, in the database, whether or not a gateway runs on this machine.
 import { decodeJwt, errors as joseErrors } from "jose";
 import { type OwnKeys, verifyingKeys } from "../auth/keys/own_keys.ts";
 import { verifyToken } from "../auth/keys/verify.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
 import { systemClock } from "../base/clock.ts";
-import { SluiceError } from "../base/errors.ts";
+import { isError, SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open_cache.ts";
-import { loadProcessConfig } from "../config/load.ts";
+import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CacheRecords } from "../store/cache_records.ts";
-import { createRegistry } from "../store/registry/registry.ts";
+import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import type { Revocation } from "../store/registry/revoked_tokens.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { TokenRevokeArgs } from "./command_line/flags.ts";
@@ -19,27 +19,50 @@ import { openGatewayDatabase, signingKey } from "./command_line/gateway_state.ts
 type RevokedId = Pick<Revocation, "jti" | "expiresAt">;
 
 /** @returns the exit code. @throws {SluiceError} USAGE_INVALID, SETTINGS_INVALID, SECRETS_UNUSABLE, STORE_CANNOT_OPEN, STORE_UNAVAILABLE */
-export async function tokenRevoke({ operand, reason }: TokenRevokeArgs): Promise<number> {
+export async function tokenRevoke({ operand, user, reason }: TokenRevokeArgs): Promise<number> {
   const loaded = loadProcessConfig({ dev: false, overrides: {} });
-  const { config } = loaded;
+  if (user === null) await revokeToken(operand!, reason, loaded);
+  else await revokeTokensOf(user, loaded);
+  return 0;
+}
+
+/** Of a token without `iat` nobody knows when it was made. It is refused too. */
+async function revokeTokensOf(email: string, { config }: Loaded): Promise<void> {
+  // Tokens have whole seconds: one of this second may be older than this moment.
+  const tokensValidFrom = (Math.floor(Date.now() / 1000) + 1) * 1000;
+  try {
+    await write(config, async ({ people }) => void await people.users.update(email, { tokensValidFrom }));
+  } catch (error) {
+    if (!isError(error, "NOT_FOUND")) throw error;
+    throw mistake(
+      `nothing is revoked: no user here has the address ${email}. Tokens of people without a user record are revoked one ` +
+        "by one, by their jti",
+    );
+  }
+  console.log(`revoked all tokens of ${email} from before ${new Date(tokensValidFrom).toISOString()}`);
+}
+
+async function revokeToken(operand: string, reason: string | null, loaded: Loaded): Promise<void> {
   const given = operand === "-" ? await new Response(Deno.stdin.readable).text() : operand;
   const text = given.trim().replace(/^Bearer +/i, "");
   const isToken = looksLikeToken(text);
   const { jti, expiresAt } = isToken
     ? await readToken(text, (await signingKey(loaded)).keys)
     : { jti: checkedId(text), expiresAt: null };
-  await write(config, { jti, expiresAt, reason, revokedBy: null });
+  await write(
+    loaded.config,
+    ({ revokedTokens }) => revokedTokens.revoke({ jti, expiresAt, reason, revokedBy: null }),
+  );
   console.log(`revoked ${jti}`);
   if (!isToken && Deno.stderr.isTerminal()) {
     console.error("A gateway keeps no list of its tokens, so nobody has checked that one has this id.");
   }
-  return 0;
 }
 
-async function write(config: Config, revocation: Revocation): Promise<void> {
+async function write(config: Config, change: (registry: Registry) => Promise<void>): Promise<void> {
   const database = await openGatewayDatabase(config);
   try {
-    await createRegistry(database).revokedTokens.revoke(revocation);
+    await change(createRegistry(database));
     await tellReplicas(config, new CacheRecords(database));
   } finally {
     await database.close();

@@ -6,6 +6,7 @@ import { loadOrCreateSecrets } from "../../src/store/secrets.ts";
 import { runCli } from "../support/cli.ts";
 import { Sluice } from "../support/sluice.ts";
 import { mintToken } from "../support/tokens.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 Deno.test("A gateway with a key pair signs by command and at logins, and takes its public key for no secret", async () => {
   const cwd = await Deno.makeTempDir();
@@ -25,6 +26,8 @@ Deno.test("A gateway with a key pair signs by command and at logins, and takes i
       JWT_ALGORITHM: "ES256",
       JWT_PRIVATE_KEY_PATH: "private.pem",
       JWT_PUBLIC_KEY_PATH: "public.pem",
+      POLL_INTERVAL: "0.1",
+      MAX_INTERVAL: "0.2",
     };
     await using sluice = await Sluice.start({ cwd, env });
     const { out, err } = await runCli(["token", "--admin"], { cwd, env });
@@ -44,6 +47,22 @@ Deno.test("A gateway with a key pair signs by command and at logins, and takes i
     assertEquals(decodeProtectedHeader(own).kid, decodeProtectedHeader(token).kid);
     assertEquals((await sluice.api("GET", "/tools", undefined, own)).status, 200);
 
+    // All tokens of one user, and of nobody else.
+    const revokeOf = async (user: string) => await runCli(["token", "revoke", "--user", user], { cwd, env });
+    assertEquals((await revokeOf(login.email)).code, 0);
+    await waitFor(async () => (await sluice.api("GET", "/tools", undefined, own)).status === 401, {
+      what: "the user's token to be refused",
+    });
+    assertEquals(await status(token), 200);
+    await waitFor(async () => {
+      const { body } = await sluice.api("POST", "/auth/login", login, null);
+      const { access_token: next } = body as { access_token: string };
+      return (await sluice.api("GET", "/tools", undefined, next)).status === 200;
+    }, { what: "a new login to work" });
+    assertStringIncludes(
+      (await revokeOf("nobody@example.com")).err,
+      "no user here has the address nobody@example.com",
+    );
     assertEquals((await runCli(["token", "revoke", token], { cwd, env })).code, 0);
     const wrong = await runCli(["token"], { cwd, env: { ...env, JWT_ALGORITHM: "RS256" } });
     assertEquals(wrong.code, 2);

@@ -171,12 +171,15 @@ export const COMMANDS = {
     summary: "Revoke a token on every worker and replica.",
     topic: "tokens",
     operand: "TOKEN|JTI",
+    isOperandOptional: true,
     notes: [
       "TOKEN is checked before it is revoked: it must be complete and signed by this gateway.",
       "JTI is the id of a token, which `sluice token` shows in the terminal.",
       "With - the command reads one of the two from standard input.",
+      "With --user it revokes all tokens that the user has got until now. New ones work.",
     ],
     flags: {
+      user: { value: "EMAIL", doc: "revoke every token of this user, instead of one" },
       reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
     },
   },

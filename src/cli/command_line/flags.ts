@@ -2,10 +2,10 @@
 
 import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
-import { isTopic } from "../../help/topics.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { commandHelp, overview } from "./help_text.ts";
-import { didYouMean, usage } from "./usage.ts";
+import { isCommand, isMistypedPair, unexpected, unknownCommand, unknownFlag } from "./unknown_words.ts";
+import { usage } from "./usage.ts";
 
 export interface ServeArgs {
   /** Start the demo upstream and register it if the catalog is empty; implies the development defaults. */
@@ -82,8 +82,10 @@ export interface TokenArgs {
 }
 
 export interface TokenRevokeArgs {
-  /** A token, its id (`jti`), or "-" to read one of the two from standard input. */
-  readonly operand: string;
+  /** A token, its id (`jti`), or "-" to read one of the two from standard input; null: all tokens of `user`. */
+  readonly operand: string | null;
+  /** The email address of a user; null: one token. */
+  readonly user: string | null;
   readonly reason: string | null;
 }
 
@@ -140,9 +142,6 @@ const DEMO_PORT = 9000;
 const EXP_MINUTES = 60;
 /** A client's file is written once. */
 const CONNECT_EXP_MINUTES = 30 * 24 * 60;
-
-/** The flags that stand in place of a command. */
-const GLOBAL_FLAGS = ["help", "version"];
 
 /**
  * Parses `args` (Deno.args).
@@ -288,8 +287,20 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
-    case "token revoke":
-      return { command, args: { operand: text(COMMANDS[command].operand)!, reason: text("reason") } };
+    case "token revoke": {
+      const args = {
+        operand: text(COMMANDS[command].operand),
+        user: text("user"),
+        reason: text("reason"),
+      };
+      if (args.operand === null && args.user === null) {
+        throw usage([`${COMMANDS[command].operand} or --user is missing`], command);
+      }
+      if (args.user !== null && (args.operand ?? args.reason) !== null) {
+        throw usage([`--user stands alone, without ${COMMANDS[command].operand} and --reason`], command);
+      }
+      return { command, args };
+    }
     case "keys rotate":
       return { command, args: { now: "now" in given } };
     case "audit verify":
@@ -354,42 +365,6 @@ function isHttpUrl(text: string): boolean {
 
 function isWholeNumber(text: string, max: number): boolean {
   return /^\d{1,9}$/.test(text) && Number(text) <= max;
-}
-
-function isCommand(word: string): word is CommandName {
-  return Object.hasOwn(COMMANDS, word);
-}
-
-/** Are these two words nearly a command of two words? */
-function isMistypedPair(words: string): boolean {
-  const pairs = Object.keys(COMMANDS).filter((name) => name.includes(" "));
-  return !isCommand(words) && didYouMean(words, pairs) !== "";
-}
-
-function unknownCommand(word: string): string {
-  if (word.startsWith("-")) {
-    return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
-  }
-  const instead = beginningOf(word) ||
-    (isTopic(word)
-      ? `; the manual has that topic: sluice help ${word}`
-      : didYouMean(word, Object.keys(COMMANDS)));
-  return `unknown command "${word}"${instead}`;
-}
-
-/** The commands of two words that begin with `word`. */
-function beginningOf(word: string): string {
-  const commands = Object.keys(COMMANDS).filter((name) => name.startsWith(`${word} `));
-  return commands.length === 0 ? "" : `; did you mean ${commands.join(" or ")}?`;
-}
-
-function unknownFlag(command: CommandName, rawName: string): string {
-  const known = [...Object.keys(COMMANDS[command].flags), "help"].map((name) => `--${name}`);
-  return `unknown flag ${rawName}${didYouMean(rawName, known)}`;
-}
-
-function unexpected(words: readonly string[]): string {
-  return `unexpected ${words.map((word) => `"${word}"`).join(", ")}`;
 }
 
 function fail(mistake: string): never {

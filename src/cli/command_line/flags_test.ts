@@ -217,16 +217,23 @@ Deno.test("parseInvocation() reads keys rotate", () => {
 Deno.test("parseInvocation() reads token revoke with its one operand", () => {
   const revoking = (operand: string, reason: string | null = null) => ({
     command: "token revoke",
-    args: { operand, reason },
+    args: { operand, user: null, reason },
   });
   assertEquals(invocation("token revoke some-id"), revoking("some-id"));
   assertEquals(invocation("token revoke --reason lost -"), revoking("-", "lost"));
-  assertEquals(mistakes("token revoke"), ["TOKEN|JTI is missing"]);
+  assertEquals(mistakes("token revoke"), ["TOKEN|JTI or --user is missing"]);
+  const ofUser = { command: "token revoke", args: { operand: null, user: "a@b.c", reason: null } };
+  assertEquals(invocation("token revoke --user a@b.c"), ofUser);
+  for (const more of ["some-id", "--reason lost"]) {
+    assertEquals(mistakes(`token revoke --user a@b.c ${more}`), [
+      "--user stands alone, without TOKEN|JTI and --reason",
+    ]);
+  }
   assertEquals(mistakes("token revoke a b"), ['unexpected "b"']);
   assertEquals(mistakes("token revok a"), ['unknown command "token revok"; did you mean token revoke?']);
   assertEquals(mistakes("token something"), ['unexpected "something"']);
   assertEquals(
-    helpText("token revoke --help").startsWith("Usage: sluice token revoke TOKEN|JTI [FLAGS]"),
+    helpText("token revoke --help").startsWith("Usage: sluice token revoke [TOKEN|JTI] [FLAGS]"),
     true,
   );
 });

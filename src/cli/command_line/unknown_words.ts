@@ -1,0 +1,43 @@
+// Words of a command line that are no commands, flags or operands, and the words that were meant.
+import { isTopic } from "../../help/topics.ts";
+import { type CommandName, COMMANDS } from "./commands.ts";
+import { didYouMean } from "./usage.ts";
+
+/** The flags that stand in place of a command. */
+const GLOBAL_FLAGS = ["help", "version"];
+
+export function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+/** Are these two words nearly a command of two words? */
+export function isMistypedPair(words: string): boolean {
+  const pairs = Object.keys(COMMANDS).filter((name) => name.includes(" "));
+  return !isCommand(words) && didYouMean(words, pairs) !== "";
+}
+
+export function unknownCommand(word: string): string {
+  if (word.startsWith("-")) {
+    return `unknown flag ${word}${didYouMean(word, GLOBAL_FLAGS.map((name) => `--${name}`))}`;
+  }
+  const instead = beginningOf(word) ||
+    (isTopic(word)
+      ? `; the manual has that topic: sluice help ${word}`
+      : didYouMean(word, Object.keys(COMMANDS)));
+  return `unknown command "${word}"${instead}`;
+}
+
+/** The commands of two words that begin with `word`. */
+function beginningOf(word: string): string {
+  const commands = Object.keys(COMMANDS).filter((name) => name.startsWith(`${word} `));
+  return commands.length === 0 ? "" : `; did you mean ${commands.join(" or ")}?`;
+}
+
+export function unknownFlag(command: CommandName, rawName: string): string {
+  const known = [...Object.keys(COMMANDS[command].flags), "help"].map((name) => `--${name}`);
+  return `unknown flag ${rawName}${didYouMean(rawName, known)}`;
+}
+
+export function unexpected(words: readonly string[]): string {
+  return `unexpected ${words.map((word) => `"${word}"`).join(", ")}`;
+}
