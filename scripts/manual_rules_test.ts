@@ -88,7 +88,7 @@ Deno.test("the README and the manual show the defaults of limits, and stop a ser
   assertEquals(faults((page) => rules.unstoppedServers(page)), []);
 });
 
-Deno.test("the links of the README and the manual resolve", () => {
+Deno.test("the links of the READMEs, of .github and of the manual resolve", () => {
   const known = new Map<string, readonly string[] | null>();
   const slugsOf = (path: string) => {
     if (!known.has(path)) {
@@ -98,6 +98,10 @@ Deno.test("the links of the README and the manual resolve", () => {
     return known.get(path)!;
   };
   assertEquals(faults((page, path) => rules.brokenLinks(path, page, slugsOf)), []);
+  const others = ["src/README.md", "tests/README.md", "bench/README.md"].concat(
+    ["CONTRIBUTING", "SECURITY", "CHANGELOG"].map((name) => `.github/${name}.md`),
+  );
+  assertEquals(others.flatMap((path) => rules.brokenLinks(path, parsePage(read(path)!), slugsOf)), []);
 });
 
 Deno.test("the manual fits a terminal of 80 columns", () => {

@@ -119,7 +119,7 @@ Deno.test("backup and restore replace nothing without --force, and say what they
     ]);
     assertEquals(await run(cwd, "restore", `${fresh}/none.db`), [
       1,
-      `Cannot restore ${fresh}/none.db: there is no such file`,
+      `Cannot restore ${fresh}/none.db: there is no such file. Correct the path, or put the file there`,
     ]);
     assertEquals((await run(cwd, "restore"))[0], 2);
     assertEquals(await run(fresh, "restore", file), [0, ""]);

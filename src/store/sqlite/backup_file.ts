@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
-import { fileReason } from "../../base/file_error.ts";
+import { fileReason, readFault, writeFault } from "../../base/file_error.ts";
 import { VERSION } from "../../version.ts";
 import { MIGRATIONS } from "../sql/migrations.ts";
 import { createPrivately, draftOf, removeIfThere, replacePrivately } from "./private_file.ts";
@@ -72,7 +72,7 @@ export function readBackup(file: string): Backup {
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     if (isNoDatabase(error)) throw noBackup(file);
-    throw cannotRestore(file, isSqliteError(error) ? `it is damaged: ${reasonOf(error)}` : fileReason(error));
+    throw cannotRestore(file, isSqliteError(error) ? `it is damaged: ${reasonOf(error)}` : readFault(error));
   }
 }
 
@@ -107,7 +107,7 @@ export function restoreSecrets(file: string, secrets: string, path: string): voi
   try {
     replacePrivately(path, secrets);
   } catch (error) {
-    throw cannotRestore(file, `the secrets file ${path} cannot be written: ${fileReason(error)}`);
+    throw cannotRestore(file, `the secrets file ${path} cannot be written: ${writeFault(error)}`);
   }
 }
 

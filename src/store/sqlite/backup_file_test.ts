@@ -125,7 +125,7 @@ Deno.test("readBackup() refuses what is no backup, what is damaged, and a schema
     await (await openGateway(`${folder}/mcp.db`)).close();
     const file = `${folder}/backup.db`;
     const noBackup = "it is not a backup made by `sluice backup`";
-    assertEquals(reasonOfRestoring(file), "there is no such file");
+    assertEquals(reasonOfRestoring(file), "there is no such file. Correct the path, or put the file there");
     await Deno.writeTextFile(file, "nothing ".repeat(1_000));
     assertEquals(reasonOfRestoring(file), noBackup);
     assertEquals(reasonOfRestoring(`${folder}/mcp.db`), noBackup);
