@@ -13,7 +13,6 @@ const REFUSED: readonly (readonly [request: RegExp, why: string])[] = [
   [/ \/v1\/(admin\/)?llm\//, "there is no chat with language models"],
   [/ \/(export|import)$/, "a configuration cannot be exported and imported by REST"],
   [/ \/a2a/, "there are no A2A agents"],
-  [/ \/teams/, "teams are names in tokens, and no entities"],
 ];
 
 /** How many requests of the guide must succeed. */

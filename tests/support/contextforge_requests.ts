@@ -180,7 +180,7 @@ const SECTIONS: Readonly<Record<string, readonly Line[]>> = {
   ],
   "Team Management": [
     ["POST /teams", { name: "Engineering", visibility: "private" }],
-    ["POST /teams", { name: "Engineering", members: [{ email: "alice@example.com", role: "owner" }] }],
+    ["POST /teams", { name: "Platform", members: [{ email: "alice@example.com", role: "owner" }] }],
     ["GET /teams"],
     ["GET /teams?skip=50&limit=50"],
     ...twice("GET /teams?include_pagination=true"),
