@@ -226,3 +226,37 @@ for (const [http, clientOf] of Object.entries(clients)) {
     });
   }
 }
+
+Deno.test("Bytes that come after a WebSocket has closed count for nobody", async () => {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await new Promise<void>((resolve) => server.once("listening", resolve));
+  server.on("connection", (socket) => socket.send(BEGINNING, { fin: false }));
+  const { port } = server.address() as { port: number };
+  const isClosed = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
+  const connect = async () => {
+    const socket = await Deno.connect({ hostname: "127.0.0.1", port });
+    return {
+      read: async (into: Uint8Array) => {
+        const count = await socket.read(into).catch(() => null);
+        if (count !== null) return count;
+        await isClosed.promise;
+        setTimeout(late.resolve);
+        return 100;
+      },
+      write: (bytes: Uint8Array) => socket.write(bytes),
+      close: () => socket.close(),
+    };
+  };
+  const target = { upstream: "up", url: new URL(`ws://127.0.0.1:${port}/`), headers: [] };
+  const open = openWebSocketChannel(target, { agentHeaders: [], maxResponseBytes: 10_000_000, connect });
+  const memory = new ClientMemory(10_000_000);
+  const receiver: Receiver = { receive: () => {}, lost: () => {}, ended: () => isClosed.resolve() };
+  const deadline = new Deadline(60_000, "the test");
+  const channel = await open([], receiver, { deadline, caller: callerAtRest(memory) });
+  await waitFor(() => memory.chars >= BEGINNING.length * 0.8, { what: "the message to count" });
+  await channel.close();
+  await late.promise;
+  assertEquals(memory.chars, 0);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});

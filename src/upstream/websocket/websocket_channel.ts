@@ -177,6 +177,8 @@ class WebSocketChannel implements Channel {
       if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") receiver.lost();
     });
     socket.on("close", (code) => {
+      // A read may still be under way.
+      stream.onBytes = () => {};
       this.#arrival.end();
       receiver.ended(`the upstream closed the WebSocket (${code})`);
     });
