@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { openApiDocument } from "../src/admin/openapi/document.ts";
 import { ROUTES } from "../src/admin/routes.ts";
 import { ERRORS } from "../src/base/errors.ts";
+import { PERMISSIONS } from "../src/auth/permission_table.ts";
 import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
 import { SETTINGS } from "../src/config/schema.ts";
 import { parsePage } from "../src/help/page.ts";
@@ -59,6 +60,14 @@ Deno.test("api.md has every route of the REST API, and every field of its bodies
   const shapes = Object.values(openApiDocument(ROUTES).components.schemas);
   const fields = shapes.flatMap(({ properties = {} }) => Object.keys(properties));
   assertEquals(fields.filter((field) => !page.includes(`| \`${field}\``)), []);
+});
+
+Deno.test("tokens.md has every permission", () => {
+  const page = pages.get("src/help/tokens.md")!;
+  const isNamed = (name: string) =>
+    page.includes(`\`${name}\``) ||
+    !/^(admin|teams|tokens)\./.test(name) && page.includes(`\`…${name.replace(/^\w+/, "")}\``);
+  assertEquals(PERMISSIONS.filter((name) => !isNamed(name)), []);
 });
 
 Deno.test("the page that a command's help points to names the command", () => {
