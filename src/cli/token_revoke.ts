@@ -8,6 +8,8 @@ import { isError, SluiceError } from "../base/errors.ts";
 import { openCache } from "../cache/open_cache.ts";
 import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
+import type { AuditEntity } from "../store/audit/audit_record.ts";
+import { AuditRecords } from "../store/audit/audit_records.ts";
 import { CacheRecords } from "../store/cache_records.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import type { Revocation } from "../store/registry/revoked_tokens.ts";
@@ -31,7 +33,11 @@ async function revokeTokensOf(email: string, { config }: Loaded): Promise<void> 
   // Tokens have whole seconds: one of this second may be older than this moment.
   const tokensValidFrom = (Math.floor(Date.now() / 1000) + 1) * 1000;
   try {
-    await write(config, async ({ people }) => void await people.users.update(email, { tokensValidFrom }));
+    await write(
+      config,
+      { kind: "user", id: email },
+      async ({ people }) => void await people.users.update(email, { tokensValidFrom }),
+    );
   } catch (error) {
     if (!isError(error, "NOT_FOUND")) throw error;
     throw mistake(
@@ -51,6 +57,7 @@ async function revokeToken(operand: string, reason: string | null, loaded: Loade
     : { jti: checkedId(text), expiresAt: null };
   await write(
     loaded.config,
+    { kind: "token", id: jti },
     ({ revokedTokens }) => revokedTokens.revoke({ jti, expiresAt, reason, revokedBy: null }),
   );
   console.log(`revoked ${jti}`);
@@ -59,14 +66,32 @@ async function revokeToken(operand: string, reason: string | null, loaded: Loade
   }
 }
 
-async function write(config: Config, change: (registry: Registry) => Promise<void>): Promise<void> {
+/** Makes the change, and records it in the same transaction. */
+async function write(
+  config: Config,
+  revoked: AuditEntity,
+  change: (registry: Registry) => Promise<void>,
+): Promise<void> {
   const database = await openGatewayDatabase(config);
   try {
-    await change(createRegistry(database));
+    await database.transaction(async (tx) => {
+      await change(createRegistry(tx));
+      if (config.auditTrailEnabled) await record(new AuditRecords(tx), revoked);
+    });
     await tellReplicas(config, new CacheRecords(database));
   } finally {
     await database.close();
   }
+}
+
+/** Whoever runs the command has no token. */
+async function record(records: AuditRecords, entity: AuditEntity): Promise<void> {
+  await records.append([{
+    at: new Date().toISOString(),
+    ...{ outcome: "done", status: 200, code: null, operation: "revokeToken", method: "" },
+    ...{ endpoint: "command line", permission: null, entity, actor: null, address: "" },
+    ...{ correlationId: crypto.randomUUID(), count: 1, fields: [], changes: {} },
+  }]);
 }
 
 /** Tells the replicas over Redis. Replicas without Redis look at the database within POLL_INTERVAL to MAX_INTERVAL. */

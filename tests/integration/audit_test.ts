@@ -144,6 +144,11 @@ Deno.test("A killed gateway leaves a whole chain with every answered write, and 
       2,
     );
 
+    // A command is recorded in its own transaction.
+    assertEquals((await runCli(["token", "revoke", "a-token"], { cwd, env: ON })).code, 0);
+    const { out } = await runCli(["audit", "export", "--after", String(lines.length)], { cwd });
+    assertEquals(JSON.parse(out).record.entity, { kind: "token", id: "a-token" });
+
     // The chain goes on after a restart, and the noted head is still in it. With the trail off, nothing is recorded.
     for (const settings of [ON, {}]) {
       await using sluice = await Sluice.start({
@@ -158,7 +163,7 @@ Deno.test("A killed gateway leaves a whole chain with every answered write, and 
     }
     const again = await runCli(["audit", "verify", "--noted", head], { cwd });
     assertEquals(again.code, 0, again.err);
-    assertStringIncludes(again.out, `${lines.length + 1} records`);
+    assertStringIncludes(again.out, `${lines.length + 2} records`);
     assertEquals(
       (await runCli(["audit", "verify", "--noted", head.replace(/.$/, (end) => end === "0" ? "1" : "0")], {
         cwd,
