@@ -97,6 +97,16 @@ Deno.test("the README and the manual show the defaults of limits, and stop a ser
   assertEquals(faults((page) => rules.unstoppedServers(page)), []);
 });
 
+Deno.test("limits.md shows the defaults of the rate limits", () => {
+  const shown = pages.get("src/help/limits.md")!.matchAll(
+    /`(RATE_LIMIT_\w+)_RPM` \+ `_BURST`: (\d+) \+ (\d+)/g,
+  );
+  const preset = (name: string) => SETTINGS.find((setting) => setting.name === name)?.default;
+  const tiers = [...shown].map(([, tier, minute, burst]) => [tier!, minute!, burst!] as const);
+  assertEquals(tiers.length, 3);
+  assertEquals(tiers, tiers.map(([tier]) => [tier, preset(`${tier}_RPM`), preset(`${tier}_BURST`)]));
+});
+
 Deno.test("the links of the READMEs, of .github and of the manual resolve", () => {
   const known = new Map<string, readonly string[] | null>();
   const slugsOf = (path: string) => {
