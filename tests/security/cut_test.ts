@@ -84,11 +84,14 @@ for (const [how, cut] of Object.entries(CUTS)) {
       await waitFor(() => upstream.sessions === 0, { what: "the sessions to end" });
 
       // Nothing more reaches the client, and its answers do not reach the upstream.
-      const isCancelled = () =>
-        stream.messages.some(({ method, params }) =>
-          method === "notifications/cancelled" && params.requestId === questions[0].id
+      const areCancelled = () => {
+        const cancelled = stream.messages.filter(({ method }) => method === "notifications/cancelled")
+          .map(({ params }) => params.requestId);
+        return stream.messages.every(({ method, id }) =>
+          method !== SAMPLING.method || cancelled.includes(id)
         );
-      await waitFor(isCancelled, { what: "the question to be taken back" });
+      };
+      await waitFor(areCancelled, { what: "all questions to be taken back" });
       const heard = stream.messages.length;
       for (const { id } of questions) await bob.say({ jsonrpc: "2.0", id, result: { role: "user" } });
       const { body } = await bob.say(toolCall("up-act", {}, 4));
