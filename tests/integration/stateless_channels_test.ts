@@ -242,7 +242,8 @@ Deno.test("A process is spoken to in the other way once its program is another, 
     const said = await call("grown-increment");
     assert(/Tool increment not found|Unknown tool: grown-increment/.test(said), said);
   }
-  await waitFor(() => processesWith(mark).length === 1, {
+  // The registry hears of the other revision too. If that comes after the call, it ends the caller's process as well.
+  await waitFor(() => processesWith(mark).length <= 1, {
     what: "nothing to be left but the caller's process",
   });
 
@@ -250,8 +251,10 @@ Deno.test("A process is spoken to in the other way once its program is another, 
   await install(counterLaunch(mark, "strict"));
   killAll(mark);
   await waitFor(() => processesWith(mark).length === 0, { what: "the former program to be gone" });
-  // So the counter answers what it does not know.
-  for (let i = 0; i < 2; i++) assertEquals(await call("shrunk-process"), "{}");
+  // So the counter answers what it does not know. The gateway answers itself once it has read the new lists.
+  assertEquals(await call("shrunk-process"), "{}");
+  const next = await call("shrunk-process");
+  assert(/^{}$|Unknown tool: shrunk-process/.test(next), next);
   await Deno.remove(folder, { recursive: true });
 });
 
