@@ -298,7 +298,7 @@ Deno.test("loadConfig() refuses no environment that Kubernetes or another progra
   const made = fc.tuple(service, suffix).map((parts) => parts.join("_"));
   const name = fc.oneof(
     made,
-    fc.constantFrom(...COMMON_ENVIRONMENT.filter((each) => !/^(host|(https?|all)_proxy)$/i.test(each))),
+    fc.constantFrom(...COMMON_ENVIRONMENT.filter((each) => !/^(host|(https?|all|no)_proxy)$/i.test(each))),
   );
   fc.assert(
     fc.property(fc.dictionary(name, fc.string()), (environment) => {
