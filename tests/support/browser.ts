@@ -1,7 +1,7 @@
 // Chromium without a window, which opens browser_page.ts from a web server of the test's.
 import { ChildOutput } from "./child_output.ts";
-import { findProgram } from "./programs.ts";
 import { serveOnLoopback } from "./loopback_server.ts";
+import { spawnChromium } from "./spawn_chromium.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const REPORT_WITHIN_MS = 60_000;
@@ -61,24 +61,11 @@ export class PageServer implements AsyncDisposable {
     this.#report = Promise.withResolvers();
     const profile = await Deno.makeTempDir({ dir: this.#folder });
     const query = new URLSearchParams({ gateway, token });
-    const child = new Deno.Command(findProgram("chromium")!, {
-      args: [
-        "--headless",
-        // Root has no other choice, and the page is the test's own.
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        `--user-data-dir=${profile}`,
-        `--host-resolver-rules=MAP ${host} 127.0.0.1`,
-        // Keeps it open until it is killed.
-        "--remote-debugging-port=0",
-        `http://${host}:${this.port}/?${query}`,
-      ],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
+    const child = spawnChromium({
+      profile,
+      url: `http://${host}:${this.port}/?${query}`,
+      args: [`--host-resolver-rules=MAP ${host} 127.0.0.1`],
+    });
     const stderr = new ChildOutput(child.stderr);
     const late = setTimeout(
       () => this.#report.reject(new Error(`The page has not reported:\n${stderr.tail()}`)),

@@ -1,6 +1,6 @@
 // A tab of Chromium without a window, driven by the DevTools protocol (chromedevtools.github.io/devtools-protocol).
 import { ChildOutput } from "./child_output.ts";
-import { findProgram } from "./programs.ts";
+import { spawnChromium } from "./spawn_chromium.ts";
 import { waitFor } from "./wait_for.ts";
 
 export interface Viewport {
@@ -27,23 +27,7 @@ export class Chromium implements AsyncDisposable {
 
   static async start(): Promise<Chromium> {
     const profile = await Deno.makeTempDir({ prefix: "sluice_chromium_" });
-    const child = new Deno.Command(findProgram("chromium")!, {
-      args: [
-        "--headless",
-        // Root has no other choice, and the pages are the gateway's own.
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--hide-scrollbars",
-        `--user-data-dir=${profile}`,
-        "--remote-debugging-port=0",
-        "about:blank",
-      ],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
+    const child = spawnChromium({ profile, url: "about:blank", args: ["--hide-scrollbars"] });
     const chromium = new Chromium(child, profile);
     await chromium.#connect();
     return chromium;

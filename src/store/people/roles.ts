@@ -2,9 +2,10 @@
 import { SluiceError } from "../../base/errors.ts";
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
-import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import { type Database, sql } from "../sql/sql.ts";
 import type { AssignmentRow, RoleRow } from "./person_rows.ts";
 import { ASSIGNMENTS, ROLES } from "./person_tables.ts";
+import { writePeople } from "./write_people.ts";
 
 /** What workers keep in memory is bounded: so many custom roles, and so many assignments of a user. */
 export const MAX_ROLES = 1_000;
@@ -20,7 +21,7 @@ export class Roles {
   async insert(given: NewRole): Promise<RoleRow> {
     const time = this.now().toISOString();
     const row: RoleRow = { ...given, id: newId(), createdAt: time, updatedAt: time };
-    await this.#write(`A role named "${given.name}" exists already`, async (tx) => {
+    await writePeople(this.database, `A role named "${given.name}" exists already`, async (tx) => {
       const [{ amount }] = await tx.query<{ amount: number }>(sql`SELECT COUNT(*) AS amount FROM roles`);
       if (Number(amount) >= MAX_ROLES) {
         throw new SluiceError("CONFLICT", {
@@ -37,7 +38,7 @@ export class Roles {
     id: string,
     changes: Partial<Pick<RoleRow, "name" | "description" | "permissions">>,
   ): Promise<RoleRow> {
-    return await this.#write(`A role named "${changes.name}" exists already`, async (tx) => {
+    return await writePeople(this.database, `A role named "${changes.name}" exists already`, async (tx) => {
       const assignments = ROLES.assignments({ ...changes, updatedAt: this.now().toISOString() });
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE roles SET ${assignments} WHERE id = ${id} RETURNING *`,
@@ -66,7 +67,7 @@ export class Roles {
   /** @throws {SluiceError} CONFLICT if the user has this role there, or MAX_ASSIGNMENTS_PER_USER */
   async assign(given: NewAssignment): Promise<AssignmentRow> {
     const row: AssignmentRow = { ...given, id: newId(), grantedAt: this.now().toISOString() };
-    await this.#write("The user has this role there already", async (tx) => {
+    await writePeople(this.database, "The user has this role there already", async (tx) => {
       const [{ amount }] = await tx.query<{ amount: number }>(
         sql`SELECT COUNT(*) AS amount FROM role_assignments WHERE user_id = ${given.userId}`,
       );
@@ -98,18 +99,5 @@ export class Roles {
       sql`SELECT * FROM role_assignments WHERE user_id = ${userId} ORDER BY granted_at, id`,
     );
     return records.map((record) => ASSIGNMENTS.decode(record));
-  }
-
-  async #write<T>(conflict: string, write: (tx: Database) => Promise<T>): Promise<T> {
-    try {
-      return await this.database.transaction(async (tx) => {
-        // First, because it makes concurrent writes wait: counts and limits hold until the commit.
-        await raisePeopleVersion(tx);
-        return await write(tx);
-      });
-    } catch (error) {
-      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
-      throw new SluiceError("CONFLICT", { reason: conflict }, { cause: error });
-    }
   }
 }

@@ -3,9 +3,10 @@ import { SluiceError } from "../../base/errors.ts";
 import { NOW_MS } from "../sql/database_clock.ts";
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
-import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import { type Database, sql } from "../sql/sql.ts";
 import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
 import { INVITATIONS, MEMBERS, TEAMS } from "./person_tables.ts";
+import { writePeople } from "./write_people.ts";
 
 export type NewTeam = Pick<TeamRow, "name" | "description" | "visibility" | "maxMembers" | "createdBy">;
 export type TeamChanges = Partial<Pick<TeamRow, "name" | "description" | "visibility" | "maxMembers">>;
@@ -46,7 +47,8 @@ export class Teams {
       createdAt: time,
       updatedAt: time,
     };
-    await this.#write(
+    await writePeople(
+      this.database,
       `A team named "${given.name}" exists already (names are compared as "${row.slug}")`,
       async (tx) => {
         if (owner !== null) await requireFewerTeams(tx, owner.id, owner.maxTeams);
@@ -85,7 +87,7 @@ export class Teams {
   /** @throws {SluiceError} NOT_FOUND, CONFLICT */
   async update(id: string, changes: TeamChanges): Promise<TeamRow> {
     const slug = changes.name === undefined ? undefined : slugOf(changes.name);
-    return await this.#write(`A team named "${changes.name}" exists already`, async (tx) => {
+    return await writePeople(this.database, `A team named "${changes.name}" exists already`, async (tx) => {
       const assignments = TEAMS.assignments({ ...changes, slug, updatedAt: this.now().toISOString() });
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE teams SET ${assignments} WHERE id = ${id} RETURNING *`,
@@ -128,7 +130,8 @@ export class Teams {
 
   /** @throws {SluiceError} CONFLICT if the user is a member already, or a limit is reached */
   async addMember(teamId: string, userId: string, role: TeamRole, limits: MemberLimits): Promise<MemberRow> {
-    return await this.#write(
+    return await writePeople(
+      this.database,
       "The user is a member of the team already",
       (tx) => this.#add(tx, teamId, userId, role, limits),
     );
@@ -136,7 +139,7 @@ export class Teams {
 
   /** @throws {SluiceError} NOT_FOUND if the user is no member, CONFLICT if the team would have no owner */
   async changeMember(teamId: string, userId: string, role: TeamRole): Promise<MemberRow> {
-    return await this.#write("", async (tx) => {
+    return await writePeople(this.database, "", async (tx) => {
       const records = await tx.query<Record<string, unknown>>(
         sql`UPDATE team_members SET role = ${role} WHERE team_id = ${teamId} AND user_id = ${userId} RETURNING *`,
       );
@@ -148,7 +151,7 @@ export class Teams {
 
   /** Also takes away the roles that the user was assigned in the team. @throws {SluiceError} NOT_FOUND, CONFLICT */
   async removeMember(teamId: string, userId: string): Promise<void> {
-    await this.#write("", async (tx) => {
+    await writePeople(this.database, "", async (tx) => {
       const { changes } = await tx.run(
         sql`DELETE FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
       );
@@ -225,7 +228,7 @@ export class Teams {
     user: { readonly id: string; readonly email: string },
     limitsOf: (team: TeamRow) => MemberLimits,
   ): Promise<MemberRow> {
-    return await this.#write("You are a member of the team already", async (tx) => {
+    return await writePeople(this.database, "You are a member of the team already", async (tx) => {
       const records = await tx.query<Record<string, unknown>>(
         sql`DELETE FROM team_invitations WHERE token_hash = ${tokenHash} AND email = ${user.email}
             AND expires_at > ${NOW_MS[tx.dialect]} RETURNING *`,
@@ -254,19 +257,6 @@ export class Teams {
     const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString() };
     for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
     return row;
-  }
-
-  async #write<T>(conflict: string, write: (tx: Database) => Promise<T>): Promise<T> {
-    try {
-      return await this.database.transaction(async (tx) => {
-        // First, because it makes concurrent writes wait: counts and limits hold until the commit.
-        await raisePeopleVersion(tx);
-        return await write(tx);
-      });
-    } catch (error) {
-      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
-      throw new SluiceError("CONFLICT", { reason: conflict }, { cause: error });
-    }
   }
 }
 

@@ -2,9 +2,10 @@
 import { SluiceError } from "../../base/errors.ts";
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
-import { ConstraintError, type Database, sql } from "../sql/sql.ts";
+import { type Database, sql } from "../sql/sql.ts";
 import type { UserRow } from "./person_rows.ts";
 import { MEMBERS, TEAMS, USERS } from "./person_tables.ts";
+import { writePeople } from "./write_people.ts";
 
 export type NewUser =
   & Pick<UserRow, "email" | "fullName" | "passwordHash" | "isAdmin" | "isActive" | "passwordChangeRequired">
@@ -62,17 +63,13 @@ export class Users {
       }]),
       ...MEMBERS.inserts([{ teamId, userId: row.id, role: "owner", joinedAt: time }]),
     ];
-    try {
-      await this.database.transaction(async (tx) => {
+    await writePeople(
+      this.database,
+      `A user with the email address ${email} exists already`,
+      async (tx) => {
         for (const statement of statements) await tx.run(statement);
-        await raisePeopleVersion(tx);
-      });
-    } catch (error) {
-      if (!(error instanceof ConstraintError) || error.kind !== "unique") throw error;
-      throw new SluiceError("CONFLICT", { reason: `A user with the email address ${email} exists already` }, {
-        cause: error,
-      });
-    }
+      },
+    );
     return row;
   }
 
