@@ -59,6 +59,16 @@ Deno.test("Clients are met as they are", async (t) => {
       401,
       'Bearer realm="sluice", error="invalid_token", error_description="the token has expired"',
     ]);
+    const reasons = {
+      [`${token.slice(0, -6)}AAAAAA`]: "the token's signature is wrong",
+      hello: "the token cannot be read",
+    };
+    for (const [refused, reason] of Object.entries(reasons)) {
+      assertEquals(await challengeOf({ authorization: `Bearer ${refused}` }), [
+        401,
+        `Bearer realm="sluice", error="invalid_token", error_description="${reason}"`,
+      ]);
+    }
   });
 
   await t.step("mcp-remote with an expired token shows what to do", async () => {
@@ -111,12 +121,15 @@ Deno.test("Clients are met as they are", async (t) => {
         headers: { authorization: `Bearer ${token}`, ...inSession(ended) },
       });
       assertEquals(gone.status, 204);
-      for (const id of [ended, "", "nonsense"]) {
+      const others = await openSession(sluice, {
+        token: await sluice.token({ username: "else@example.com" }),
+      });
+      for (const id of [ended, "", "nonsense", others, `${ended}x`]) {
         const { status, sessionId } = await post(sluice, INITIALIZE, {
           token,
           headers: { "mcp-session-id": id },
         });
-        assertEquals([status, sessionId === null, sessionId === ended], [200, false, false], id);
+        assertEquals([status, sessionId === null, sessionId === id], [200, false, false], id);
       }
       assertEquals(
         (await post(sluice, toolCall("slow-slow"), { token, headers: inSession(ended) })).status,
@@ -128,7 +141,9 @@ Deno.test("Clients are met as they are", async (t) => {
   await t.step("null means nothing", async () => {
     const session = await openSession(sluice, { token });
     const options = { token, headers: inSession(session) };
-    for (const params of [null, { cursor: null }, { cursor: "" }]) {
+    for (
+      const params of [null, { cursor: null }, { cursor: "" }, { _meta: null }, { cursor: null, _meta: null }]
+    ) {
       const { body } = await post(sluice, { jsonrpc: "2.0", id: 1, method: "tools/list", params }, options);
       assertEquals(body.result?.tools.length, 2, JSON.stringify(params));
     }

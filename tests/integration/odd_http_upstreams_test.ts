@@ -42,7 +42,7 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
         : sound(asked),
     redeployed: (asked) => {
       if (asked.message.method !== "tools/list") return sound(asked);
-      const tools = [{ name: version, inputSchema: { type: "object" } }];
+      const tools = [{ name: version.split(" ")[0], description: version, inputSchema: { type: "object" } }];
       return sound({ ...asked, answer: { ...asked.answer, result: { tools } } });
     },
   });
@@ -117,18 +117,20 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
   });
 
   await t.step("a refused notifications/initialized is tolerated and logged", async () => {
-    for (const status of [400, 404, 500]) {
-      await works(sluice, odd, `notified_${status}`);
+    const refusals = { 400: 400, 404: 404, 500: 500, 401: 401, redirect: 302 };
+    for (const [kind, status] of Object.entries(refusals)) {
+      await works(sluice, odd, `notified_${kind}`);
       const faults = sluice.log().filter(({ event, upstream }) =>
-        event === "upstream has a fault that the gateway tolerates" && upstream === `notified_${status}`
+        event === "upstream has a fault that the gateway tolerates" && upstream === `notified_${kind}`
       );
       assert(faults.length >= 1 && faults.length <= sluice.workers, JSON.stringify(faults));
       assertStringIncludes(String(faults[0]!.what), `HTTP ${status}`);
     }
+    for (const kind of ["notified_error", "notified_page"]) await works(sluice, odd, kind);
   });
 
   await t.step("tools that no capability declares are listed, with a hint", async () => {
-    for (const kind of ["undeclared", "undeclared_others"]) {
+    for (const kind of ["undeclared", "undeclared_others", "undeclared_null", "undeclared_missing"]) {
       const { warnings, lastError } = await sluice.registerUpstream(`${kind}_2`, odd.url(kind));
       assertEquals(warnings.map(({ loc, type }: { loc: string[]; type: string }) => [loc, type]), [
         [["tools/list"], "list_undeclared"],
@@ -172,6 +174,11 @@ Deno.test("Upstreams with unusual HTTP", async (t) => {
     version = "new";
     await waitFor(async () => (await tools()).includes("redeployed-new"), { what: "the new tool" });
     assertEquals(await tools(), ["redeployed-new"]);
+    version = "new in other words";
+    await waitFor(async () => {
+      const { body } = await sluice.rpc("tools/list");
+      return body.result.tools.some(({ description }: { description: string }) => description === version);
+    }, { what: "the new description" });
   });
 
   await t.step("words name the real cause, without secrets", async () => {

@@ -229,6 +229,10 @@ gatewayTest("a list that fails takes neither the upstream nor its other lists aw
     { error: { code: -32603, message: "db down" } },
     { result: { prompts: null } },
     new Response("boom", { status: 500 }),
+    new Response("<h1>Log in</h1>", { headers: { "content-type": "text/html" } }),
+    { result: [] },
+    { result: { prompts: { name: "p" } } },
+    new Response(": and no answer\n\n", { headers: { "content-type": "text/event-stream" } }),
   ];
   upstream.tools = ["a"];
   upstream.answers.set("prompts/list", () => faults[0]!);

@@ -15,6 +15,8 @@ export type OddAnswer = (asked: OddRequest) => Response | Promise<Response>;
 
 const JSON_TYPE = { "content-type": "application/json" };
 const EVENTS_TYPE = { "content-type": "text/event-stream" };
+const PAGE_TYPE = { "content-type": "text/html" };
+const METHOD_NOT_FOUND = { jsonrpc: "2.0", id: null, error: { code: -32601, message: "Method not found" } };
 
 /** An answer to requests alone; notifications are accepted. */
 export function toRequests(render: (text: string, asked: OddRequest) => Response): OddAnswer {
@@ -117,9 +119,17 @@ const ODD: Readonly<Record<string, OddAnswer>> = {
   // They declare no capability, and have a tool.
   undeclared: declaring({}),
   undeclared_others: declaring({ experimental: {}, logging: {} }),
-  notified_400: refusingNotifications(400),
-  notified_404: refusingNotifications(404),
-  notified_500: refusingNotifications(500),
+  undeclared_null: declaring(null),
+  undeclared_missing: declaring(undefined),
+  notified_400: refusingNotifications(() => new Response("oops", { status: 400 })),
+  notified_404: refusingNotifications(() => new Response("oops", { status: 404 })),
+  notified_500: refusingNotifications(() => new Response("oops", { status: 500 })),
+  notified_401: refusingNotifications(() => new Response(null, { status: 401 })),
+  notified_redirect: refusingNotifications(() =>
+    new Response(null, { status: 302, headers: { location: "/login" } })
+  ),
+  notified_error: refusingNotifications(() => Response.json(METHOD_NOT_FOUND)),
+  notified_page: refusingNotifications(() => new Response("<h1>Welcome</h1>", { headers: PAGE_TYPE })),
 };
 
 function declaring(capabilities: unknown): OddAnswer {
@@ -131,8 +141,8 @@ function declaring(capabilities: unknown): OddAnswer {
   };
 }
 
-function refusingNotifications(status: number): OddAnswer {
-  return (asked) => asked.answer === null ? new Response("oops", { status }) : sound(asked);
+function refusingNotifications(refuse: () => Response): OddAnswer {
+  return (asked) => asked.answer === null ? refuse() : sound(asked);
 }
 
 export class OddHttpUpstream implements AsyncDisposable {
