@@ -4,7 +4,7 @@ import { type ErrorParams, SluiceError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { mayBecomeValid } from "./jwt.ts";
 import type { People } from "./people.ts";
-import type { Principal } from "./principal.ts";
+import { lapsesAt, type Principal } from "./principal.ts";
 
 export interface AuthenticatorDeps {
   readonly authRequired: boolean;
@@ -24,6 +24,8 @@ interface Known {
   people: People;
   /** The same object as long as the caller's record stays as it is. An error: the records refuse the caller. */
   caller: Principal | SluiceError;
+  /** When the token expires or a role of the caller ends, ms since the epoch. */
+  lapsesAt: number;
 }
 
 /** The caller without a token, if tokens are not required: sees public entries, may change nothing. */
@@ -99,9 +101,13 @@ export class Authenticator {
   /** A revoked token stays in the cache, so that further requests with it cost no verification. */
   #ifCurrent(header: string, known: Known): Principal {
     const { expiresAt, jti } = known.verified;
-    if (expiresAt !== null && expiresAt <= this.#deps.clock.now()) {
-      this.#cache.delete(header);
-      return this.#anonymous(invalid("the token has expired"));
+    const now = this.#deps.clock.now();
+    if (known.lapsesAt <= now) {
+      if (expiresAt !== null && expiresAt <= now) {
+        this.#cache.delete(header);
+        return this.#anonymous(invalid("the token has expired"));
+      }
+      renew(known, this.#deps.people());
     }
     const revoked = this.#deps.revoked();
     if (revoked.size > 0 && jti !== null && revoked.has(jti)) {
@@ -124,7 +130,7 @@ export class Authenticator {
       return ANONYMOUS;
     }
     const people = this.#deps.people();
-    const known: Known = { verified, people, caller: callerOf(verified, people) };
+    const known: Known = { verified, people, ...found(verified, people) };
     this.#cache.set(header, known);
     return this.#ifCurrent(header, known);
   }
@@ -136,20 +142,21 @@ export class Authenticator {
   }
 }
 
-/** Finds the caller anew, after users, teams or roles have changed. */
+/** Finds the caller anew, after users, teams or roles have changed, or a role has ended. */
 function renew(known: Known, people: People): void {
   known.people = people;
   const { caller } = known;
   if (caller instanceof SluiceError || people.isOutdated(caller)) {
-    known.caller = callerOf(known.verified, people);
+    Object.assign(known, found(known.verified, people));
   }
 }
 
-function callerOf(verified: Principal, people: People): Principal | SluiceError {
+function found(verified: Principal, people: People): Pick<Known, "caller" | "lapsesAt"> {
   try {
-    return people.resolve(verified);
+    const caller = people.resolve(verified);
+    return { caller, lapsesAt: lapsesAt(caller) ?? Infinity };
   } catch (error) {
-    if (error instanceof SluiceError) return error;
+    if (error instanceof SluiceError) return { caller: error, lapsesAt: lapsesAt(verified) ?? Infinity };
     throw error;
   }
 }

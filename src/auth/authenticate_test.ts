@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { principal } from "../../tests/support/fakes.ts";
-import { peopleOf, userOf } from "../../tests/support/people_rows.ts";
+import { grantOf, peopleOf, userOf } from "../../tests/support/people_rows.ts";
 import { SluiceError } from "../base/errors.ts";
 import type { PeopleRows } from "../store/people/person_rows.ts";
 import { ANONYMOUS, Authenticator } from "./authenticate.ts";
@@ -41,7 +41,7 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
     await authenticator.authenticate(authorization ?? null);
   return {
     ...{ clock, verified, revoked, authenticator, authenticate },
-    setPeople: (rows: Partial<PeopleRows>) => people = peopleOf(rows),
+    setPeople: (rows: Partial<PeopleRows>) => people = peopleOf(rows, { now: () => clock.now() }),
   };
 }
 
@@ -191,6 +191,28 @@ Deno.test("Authenticator.authenticate() finds the caller anew when its record ha
   setPeople({ users: [userOf("a")] });
   assertEquals((await authenticate("Bearer a")).email, "a");
   assertEquals(verified, ["a"]);
+});
+
+Deno.test("Authenticator.authenticate() finds the caller anew when a role ends, and once only", async () => {
+  const { clock, verified, authenticate, setPeople } = setUp();
+  setPeople({
+    users: [userOf("a"), userOf("eternal")],
+    assignments: ["a", "eternal"].map((email) => grantOf(email, "viewer", "global", "", clock.now() + 500)),
+  });
+  for (const token of ["a", "eternal"]) {
+    const before = await authenticate(`Bearer ${token}`);
+    assertEquals(before.grants?.everywhere.includes("tools.execute"), true);
+    assertEquals(await authenticate(`Bearer ${token}`) === before, true);
+  }
+  await clock.tick(500);
+  for (const token of ["a", "eternal"]) {
+    const after = await authenticate(`Bearer ${token}`);
+    assertEquals(after.grants?.everywhere.includes("tools.execute"), false);
+    assertEquals(await authenticate(`Bearer ${token}`) === after, true);
+  }
+  await clock.tick(500);
+  await assertRejects(() => authenticate("Bearer a"), SluiceError, "expired");
+  assertEquals([(await authenticate("Bearer eternal")).subject, verified], ["eternal", ["a", "eternal"]]);
 });
 
 Deno.test("Authenticator.authenticate() where no token is required takes a user who is deactivated for nobody", async () => {

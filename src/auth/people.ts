@@ -11,13 +11,15 @@ export interface PeopleOptions {
   readonly platformAdminEmail: string;
   /** Tokens of callers without a user record are refused (REQUIRE_USER_IN_DB). */
   readonly requireUser: boolean;
+  /** Wall clock, ms since the epoch: roles can end. */
+  readonly now: () => number;
 }
 
 interface Person {
   readonly row: StandingRow;
   readonly memberships: PeopleRows["members"][number][];
   readonly assignments: PeopleRows["assignments"][number][];
-  /** Made when the person first calls. */
+  /** Made when the person first calls, and again when one of the roles has ended. */
   rights?: Rights;
 }
 
@@ -71,8 +73,8 @@ export class People {
     const { teams: memberOf, inTeams, ...rights } = this.#rightsOf(person);
     const isAdmin = rights.isAdmin || email === this.#options.platformAdminEmail.toLowerCase();
     const teams = teamsOf(verified, memberOf, isAdmin);
-    const { everywhere, onServers, standing } = rights;
-    const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, standing };
+    const { everywhere, onServers, endsAt, standing } = rights;
+    const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, endsAt, standing };
     return { ...verified, subject: email, email, isAdmin, teams, grants };
   }
 
@@ -103,12 +105,16 @@ export class People {
   }
 
   #rightsOf(person: Person): Rights {
-    return person.rights ??= this.#makeRights(person);
+    const now = this.#options.now();
+    const { rights } = person;
+    if (rights !== undefined && (rights.endsAt === null || rights.endsAt > now)) return rights;
+    return person.rights = this.#makeRights(person, now);
   }
 
-  #makeRights({ row, memberships, assignments }: Person): Rights {
+  #makeRights({ row, memberships, assignments }: Person, now: number): Rights {
+    const current = assignments.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
     const granted = (scope: RoleScope, scopeId = "") =>
-      assignments.filter((each) => each.scope === scope && each.scopeId === scopeId)
+      current.filter((each) => each.scope === scope && each.scopeId === scopeId)
         .flatMap(({ roleId }) => this.#permissionsOf(roleId));
     const everywhere = distinct([...ROLE_OF_USERS.permissions, ...granted("global")]);
     // A role in a team counts as long as its holder is a member.
@@ -116,8 +122,12 @@ export class People {
       teamId,
       distinct([...ROLE_OF_MEMBERS[role].permissions, ...granted("team", teamId)]),
     ]));
-    const servers = assignments.filter(({ scope }) => scope === "server").map(({ scopeId }) => scopeId);
+    const servers = current.filter(({ scope }) => scope === "server").map(({ scopeId }) => scopeId);
     const onServers = grouped(distinct(servers).map((id) => [id, distinct(granted("server", id))]));
+    const endsAt = current.reduce<number | null>(
+      (first, { expiresAt }) => first === null ? expiresAt : Math.min(first, expiresAt ?? first),
+      null,
+    );
     const isAdmin = row.isAdmin || everywhere.includes(EVERY_PERMISSION);
     const standing = JSON.stringify([
       row.isActive,
@@ -126,6 +136,7 @@ export class People {
       everywhere,
       inTeams,
       onServers,
+      endsAt,
     ]);
     return {
       isAdmin,
@@ -133,6 +144,7 @@ export class People {
       everywhere,
       inTeams,
       onServers,
+      endsAt,
       standing,
     };
   }
@@ -146,7 +158,7 @@ export class People {
 /** For a gateway whose database has no users. */
 export const NOBODY = new People(
   { version: 0, users: [], members: [], roles: [], assignments: [] },
-  { platformAdminEmail: "", requireUser: false },
+  { platformAdminEmail: "", requireUser: false, now: () => 0 },
 );
 
 /** The teams whose entries the caller sees: those of the token, as far as the user is a member of them. */

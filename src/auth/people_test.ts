@@ -133,6 +133,35 @@ Deno.test("Roles grant everywhere, in a team of the token, or on a virtual serve
   assertEquals(who((name) => changes(name, { teamId: null })), ["dev", "custom"]);
 });
 
+Deno.test("A role counts until it ends, and its holder is outdated from that moment", () => {
+  let now = 1_000;
+  const people = peopleOf({
+    users: [userOf("ann@x"), userOf("bob@x")],
+    members: [memberOf("t1", "ann@x")],
+    assignments: [
+      grantOf("ann@x", "developer", "team", "t1", 3_000),
+      grantOf("ann@x", "viewer", "server", "s1", 2_000),
+      grantOf("ann@x", "platform_admin", "global", "", 1_000),
+      grantOf("bob@x", "viewer"),
+    ],
+  }, { now: () => now });
+  const caller = () => people.resolve(tokenOf("ann@x", { teams: ["t1"] }));
+  const rights = () => {
+    const { isAdmin, grants } = caller();
+    const changes = grants!.inTeams.some(({ permissions }) => permissions.includes("tools.update"));
+    return [isAdmin, changes, grants!.onServers.length, grants!.endsAt];
+  };
+  assertEquals(rights(), [false, true, 1, 2_000]);
+  const first = caller();
+  now = 1_999;
+  assertEquals([people.isOutdated(first), rights()[3]], [false, 2_000]);
+  now = 2_000;
+  assertEquals([people.isOutdated(first), ...rights()], [true, false, true, 0, 3_000]);
+  now = 3_000;
+  assertEquals(rights(), [false, false, 0, null]);
+  assertEquals(people.resolve(tokenOf("bob@x")).grants!.endsAt, null);
+});
+
 Deno.test("People.isOutdated() tells callers whose record came, went or changed from all others", () => {
   const before = peopleOf({ users: [userOf("ann@x"), userOf("bob@x")], members: [memberOf("t1", "ann@x")] });
   const [ann, bob] = ["ann@x", "bob@x"].map((email) => before.resolve(tokenOf(email, { teams: ["t1"] })));

@@ -31,6 +31,8 @@ export interface Grants {
   readonly inTeams: readonly ScopedGrant[];
   /** For virtual servers, and what is called at their endpoints. */
   readonly onServers: readonly ScopedGrant[];
+  /** When the first of the roles ends, ms since the epoch; null: none of them ends by itself. */
+  readonly endsAt: number | null;
   /** Stays equal while the user record, its memberships and its roles stay as they are. */
   readonly standing: string;
 }
@@ -39,6 +41,13 @@ export interface Grants {
 export interface ScopedGrant {
   readonly ids: readonly string[];
   readonly permissions: readonly string[];
+}
+
+/** When the token expires or a role of its owner ends, ms since the epoch; null: neither. The caller has to be found anew then. */
+export function lapsesAt({ expiresAt, grants }: Pick<Principal, "expiresAt" | "grants">): number | null {
+  const endsAt = grants?.endsAt ?? null;
+  if (expiresAt === null || endsAt === null) return expiresAt ?? endsAt;
+  return Math.min(expiresAt, endsAt);
 }
 
 /** The person who runs this machine's gateway: an administrator without a token. */

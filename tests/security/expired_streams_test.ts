@@ -1,5 +1,5 @@
-// Whatever a client keeps open ends when the token expires that opened it: a stream that outlives its token would tell a former
-// user of everything that happens.
+// Whatever a client keeps open ends when the token expires that opened it, or when a role of its owner ends: a stream that outlives
+// them would tell a former user of everything that happens.
 import { assert, assertEquals } from "@std/assert";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
@@ -84,16 +84,38 @@ function at(time: number): Promise<number> {
   return new Promise((resolve) => setTimeout(() => resolve(time), time - Date.now()));
 }
 
-gatewayTest("Streams of every kind end within a second of their token's expiry (timed)", async (start) => {
-  await using sluice = await start();
-  const exp = Math.floor(Date.now() / 1000) + LIFE_S * Math.ceil(await paced(1));
-  const token = await sluice.token({ claims: { exp } });
-  const open: [name: string, open: Open][] = [];
-  for (const [name, opened] of Object.entries(KINDS)) open.push([name, await opened(sluice, token)]);
-  const bound = await paced(1_000);
-  const tooLate = at(exp * 1000 + bound);
-  for (const [name, { ended }] of open) {
-    const late = await Promise.race([ended, tooLate]) - exp * 1000;
-    assert(late >= 0 && late < bound, `${name} ended ${late} ms after the token's expiry, or later`);
-  }
-});
+gatewayTest(
+  "Streams of every kind end within a second of their token's expiry, or of a role's end (timed)",
+  async (start) => {
+    await using sluice = await start();
+    const temp = "temp@x.org";
+    await sluice.api("POST", "/auth/email/admin/users", { email: temp, password: "correct horse battery" });
+    const exp = Math.floor(Date.now() / 1000) + LIFE_S * Math.ceil(await paced(1));
+    const role = { role_id: "viewer", scope: "global", expires_at: new Date(exp * 1000).toISOString() };
+    assertEquals((await sluice.api("POST", `/rbac/users/${temp}/roles`, role)).status, 200);
+    const tokens = {
+      "token": await sluice.token({ claims: { exp } }),
+      "role": await sluice.token({ username: temp }),
+    };
+    /** The codes of errors of calls over connections of their own: every worker gets some of them. */
+    const calls = async () => {
+      const call = () => sluice.rpc("tools/call", { name: "none", arguments: {} }, tokens.role);
+      const answers = await Promise.all(Array.from({ length: 6 * sluice.workers }, call));
+      return [...new Set(answers.map(({ body }) => body.error?.data.code))];
+    };
+    assertEquals(await calls(), ["TOOL_NOT_FOUND"]);
+    const open: [name: string, open: Open][] = [];
+    for (const [end, token] of Object.entries(tokens)) {
+      for (const [name, opened] of Object.entries(KINDS)) {
+        open.push([`${name} by ${end}`, await opened(sluice, token)]);
+      }
+    }
+    const bound = await paced(1_000);
+    const tooLate = at(exp * 1000 + bound);
+    for (const [name, { ended }] of open) {
+      const late = await Promise.race([ended, tooLate]) - exp * 1000;
+      assert(late >= 0 && late < bound, `${name} ended ${late} ms after the token's expiry, or later`);
+    }
+    assertEquals(await calls(), ["FORBIDDEN"]);
+  },
+);

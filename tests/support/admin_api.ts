@@ -116,7 +116,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
   const people = { now: NOBODY };
   const readPeople = async () => {
     const rows = await store.people.read();
-    people.now = new People(rows, { platformAdminEmail: ADMIN.email, requireUser: false });
+    people.now = new People(rows, { platformAdminEmail: ADMIN.email, requireUser: false, now: Date.now });
   };
   const depsFor = async (secret: string): Promise<AdminDeps> => {
     const deps = await unsyncedDeps(secret);

@@ -95,7 +95,7 @@ export function peopleContract(registryTest: RegistryTest): void {
         permissions: ["tools.read"],
       } as const;
       const role = await roles.insert({ ...auditor, createdBy: "ann@x" });
-      const grant = { userId: ann, roleId: role.id, scope: "team", scopeId: ours } as const;
+      const grant = { userId: ann, roleId: role.id, scope: "team", scopeId: ours, expiresAt: null } as const;
       await grows(() => roles.assign({ ...grant, grantedBy: "ann@x" }));
       const rows = await registry.readCatalog();
       const personal = (await teams.list(ann)).find(({ isPersonal }) => isPersonal)!.id;
@@ -116,6 +116,22 @@ export function peopleContract(registryTest: RegistryTest): void {
       await grows(() => roles.delete(role.id));
       assertEquals(await roles.assignmentsOf(ann), []);
       assertEquals((await registry.readCatalog(rows.people!.version)).people?.assignments, []);
+    },
+  );
+
+  registryTest(
+    "a role that has ended makes room for the same role",
+    async (registry) => {
+      const { users, roles } = registry.people;
+      const { id: userId } = await users.insert(newUser("ann@x"));
+      const grant = { userId, roleId: "viewer", scope: "global", scopeId: "", grantedBy: "ada@x" } as const;
+      const until = async () => (await roles.assignmentsOf(userId)).map(({ expiresAt }) => expiresAt);
+      await roles.assign({ ...grant, expiresAt: 1 });
+      const later = Date.UTC(2100, 0, 1);
+      await roles.assign({ ...grant, expiresAt: later });
+      assertEquals(await until(), [later]);
+      await refused(() => roles.assign({ ...grant, expiresAt: null }), "CONFLICT", "revoke it first");
+      assertEquals((await registry.readCatalog()).people?.assignments[0].expiresAt, later);
     },
   );
 

@@ -5,7 +5,7 @@ import type { PeopleRows, StandingRow } from "../../src/store/people/person_rows
 export function peopleOf(rows: Partial<PeopleRows>, options: Partial<PeopleOptions> = {}): People {
   return new People(
     { version: 1, users: [], members: [], roles: [], assignments: [], ...rows },
-    { platformAdminEmail: "root@x", requireUser: false, ...options },
+    { platformAdminEmail: "root@x", requireUser: false, now: () => 0, ...options },
   );
 }
 
@@ -22,6 +22,7 @@ export function grantOf(
   roleId: string,
   scope: "global" | "team" | "server" = "global",
   scopeId = "",
+  expiresAt: number | null = null,
 ) {
-  return { userId: `id-${email}`, roleId, scope, scopeId };
+  return { userId: `id-${email}`, roleId, scope, scopeId, expiresAt };
 }

@@ -23,7 +23,7 @@ import {
 } from "../rest/people_schemas.ts";
 import { namedUser } from "./people_lookup.ts";
 
-const JUDGED = ["inherits_from", "expires_at"];
+const JUDGED = ["inherits_from"];
 const WITHOUT_EFFECT = ["is_system_role", "is_active", "resource_type", "resource_id"];
 const CREATE: KnownFields = { schema: roleCreate, judged: JUDGED, withoutEffect: WITHOUT_EFFECT };
 const UPDATE: KnownFields = { ...CREATE, schema: roleUpdate };
@@ -107,15 +107,20 @@ export async function assignRole(call: Call): Promise<AdminResponse> {
   if (given.scope === "server" && await store.servers.get(scopeId) === null) {
     refuse([fault(["body", "scope_id"], "must be the id of a virtual server")]);
   }
+  const expiresAt = given.expires_at ?? null;
+  if (expiresAt !== null && expiresAt <= deps.now().getTime()) {
+    refuse([fault(["body", "expires_at"], "must be a time in the future")]);
+  }
   const row = await store.people.roles.assign({
     userId: user.id,
     roleId: role.id,
     scope: given.scope,
     scopeId,
     grantedBy: principal.email,
+    expiresAt,
   });
   await deps.catalogChanged();
-  return ok(assignmentRead(row, user.email, role.name));
+  return ok(assignmentRead(row, { email: user.email, role: role.name, now: deps.now() }));
 }
 
 export async function revokeRole(call: Call): Promise<AdminResponse> {
@@ -174,7 +179,11 @@ async function rolesOf({ deps }: Call, email: string): Promise<AdminResponse> {
   const { roles } = deps.store.people;
   const names = new Map([...BUILT_IN, ...await roles.list()].map(({ id, name }) => [id, name]));
   const rows = await roles.assignmentsOf(user.id);
-  return ok(rows.map((row) => assignmentRead(row, user.email, names.get(row.roleId) ?? null)));
+  return ok(
+    rows.map((row) =>
+      assignmentRead(row, { email: user.email, role: names.get(row.roleId) ?? null, now: deps.now() })
+    ),
+  );
 }
 
 /** @param text an id or a name. @throws {SluiceError} NOT_FOUND */
@@ -239,18 +248,22 @@ function effective(permissions: readonly string[]): readonly Permission[] {
   return permissions.includes(EVERY_PERMISSION) ? PERMISSIONS : permissions.filter(isPermission);
 }
 
-function assignmentRead(row: AssignmentRow, email: string, name: string | null) {
+/** @param role its name; null: the role is gone */
+function assignmentRead(
+  row: AssignmentRow,
+  { email, role, now }: { readonly email: string; readonly role: string | null; readonly now: Date },
+) {
   return {
     id: row.id,
     user_email: email,
     role_id: row.roleId,
-    role_name: name,
+    role_name: role,
     scope: row.scope,
     scope_id: row.scopeId === "" ? null : row.scopeId,
     granted_by: row.grantedBy,
     granted_at: row.grantedAt,
-    expires_at: null,
-    is_active: true,
+    expires_at: row.expiresAt === null ? null : new Date(row.expiresAt).toISOString(),
+    is_active: row.expiresAt === null || row.expiresAt > now.getTime(),
     grant_source: null,
   };
 }

@@ -140,6 +140,11 @@ export const roleAssign = z.object({
   role_id: field(z.string().min(1).max(255), "The id or name of the role.", "developer"),
   scope: field(scope, "Where the role counts.", "team"),
   scope_id: field(z.string().max(255).nullable().optional(), "The id of the team or virtual server."),
+  expires_at: field(
+    z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
+    "When the role ends by itself; null: when it is revoked.",
+    "2027-01-01T00:00:00Z",
+  ),
 }).describe("A role for a user.");
 
 export const revokeQuery = z.object({

@@ -1,5 +1,6 @@
-// Ends what a client keeps open at the moment when its token expires. One timer serves all streams of a worker.
-import type { Principal } from "../../auth/principal.ts";
+// Ends what a client keeps open at the moment when its token expires, or when a role of the token's owner ends. One timer serves all
+// streams of a worker.
+import { lapsesAt, type Principal } from "../../auth/principal.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DeadlineTimer } from "../../base/deadline_timer.ts";
 
@@ -10,9 +11,10 @@ export class TokenExpiry {
     this.#timer = new DeadlineTimer(clock);
   }
 
-  /** Calls `onExpired` once, when the principal's token expires. @returns a function that ends the watch */
-  watch({ expiresAt }: Pick<Principal, "expiresAt">, onExpired: () => void): () => void {
-    if (expiresAt === null) return () => {};
+  /** Calls `onExpired` once, when the token or a role of the principal ends. @returns a function that ends the watch */
+  watch(principal: Pick<Principal, "expiresAt" | "grants">, onExpired: () => void): () => void {
+    const endsAt = lapsesAt(principal);
+    if (endsAt === null) return () => {};
     const entry = {
       deadlineAt: Infinity,
       slot: -1,
@@ -22,7 +24,7 @@ export class TokenExpiry {
       },
     };
     this.#timer.watch(entry);
-    this.#timer.set(entry, Infinity, expiresAt);
+    this.#timer.set(entry, Infinity, endsAt);
     return () => this.#timer.forget(entry);
   }
 

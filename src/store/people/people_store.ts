@@ -2,7 +2,7 @@
 // what decides who may do what all at once. Other rooms use `PeopleStore` and the rows.
 import { type Database, sql } from "../sql/sql.ts";
 import type { PeopleRows } from "./person_rows.ts";
-import { ROLES, USERS } from "./person_tables.ts";
+import { ASSIGNMENTS, ROLES, USERS } from "./person_tables.ts";
 import { OneTimeTokens } from "./one_time_tokens.ts";
 import { Roles } from "./roles.ts";
 import { Teams } from "./teams.ts";
@@ -39,9 +39,9 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
         sql`SELECT team_id, user_id, role FROM team_members ORDER BY team_id, user_id`,
       );
       const roles = await database.query<Record<string, unknown>>(sql`SELECT id, permissions FROM roles`);
-      const assignments = await database.query<
-        { user_id: string; role_id: string; scope: "global" | "team" | "server"; scope_id: string }
-      >(sql`SELECT user_id, role_id, scope, scope_id FROM role_assignments ORDER BY id`);
+      const assignments = await database.query<Record<string, unknown>>(
+        sql`SELECT user_id, role_id, scope, scope_id, expires_at FROM role_assignments ORDER BY id`,
+      );
       return {
         version: await readVersion(),
         users: users.map((record) => {
@@ -53,12 +53,10 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
           const { id, permissions } = ROLES.decode(record);
           return { id, permissions };
         }),
-        assignments: assignments.map(({ user_id, role_id, scope, scope_id }) => ({
-          userId: user_id,
-          roleId: role_id,
-          scope,
-          scopeId: scope_id,
-        })),
+        assignments: assignments.map((record) => {
+          const { userId, roleId, scope, scopeId, expiresAt } = ASSIGNMENTS.decode(record);
+          return { userId, roleId, scope, scopeId, expiresAt };
+        }),
       };
     },
   };

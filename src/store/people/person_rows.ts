@@ -86,6 +86,8 @@ export interface AssignmentRow {
   readonly scopeId: string;
   readonly grantedBy: string;
   readonly grantedAt: string;
+  /** The role grants nothing from this time on; null: until it is revoked. */
+  readonly expiresAt: number | null;
 }
 
 /** What decides who may do what, as workers keep it in memory. No secret is among it. */
@@ -94,7 +96,10 @@ export interface PeopleRows {
   readonly users: readonly StandingRow[];
   readonly members: readonly Pick<MemberRow, "teamId" | "userId" | "role">[];
   readonly roles: readonly Pick<RoleRow, "id" | "permissions">[];
-  readonly assignments: readonly Pick<AssignmentRow, "userId" | "roleId" | "scope" | "scopeId">[];
+  readonly assignments: readonly Pick<
+    AssignmentRow,
+    "userId" | "roleId" | "scope" | "scopeId" | "expiresAt"
+  >[];
 }
 
 export type StandingRow = Pick<UserRow, "id" | "email" | "isAdmin" | "isActive" | "tokensValidFrom">;

@@ -68,4 +68,5 @@ export const ASSIGNMENTS = new Table<AssignmentRow>("role_assignments", {
   scopeId: "text",
   grantedBy: "text",
   grantedAt: "text",
+  expiresAt: "integer",
 });

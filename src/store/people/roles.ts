@@ -64,10 +64,18 @@ export class Roles {
     return records.map((record) => ROLES.decode(record)).sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** @throws {SluiceError} CONFLICT if the user has this role there, or MAX_ASSIGNMENTS_PER_USER */
+  /**
+   * Assigns a role, and deletes the user's assignments that have expired.
+   * @throws {SluiceError} CONFLICT if the user has this role there, or MAX_ASSIGNMENTS_PER_USER
+   */
   async assign(given: NewAssignment): Promise<AssignmentRow> {
-    const row: AssignmentRow = { ...given, id: newId(), grantedAt: this.now().toISOString() };
-    await writePeople(this.database, "The user has this role there already", async (tx) => {
+    const now = this.now();
+    const row: AssignmentRow = { ...given, id: newId(), grantedAt: now.toISOString() };
+    const conflict = "The user has this role there already; revoke it first to change when it ends";
+    await writePeople(this.database, conflict, async (tx) => {
+      await tx.run(
+        sql`DELETE FROM role_assignments WHERE user_id = ${given.userId} AND expires_at <= ${now.getTime()}`,
+      );
       const [{ amount }] = await tx.query<{ amount: number }>(
         sql`SELECT COUNT(*) AS amount FROM role_assignments WHERE user_id = ${given.userId}`,
       );
@@ -82,7 +90,9 @@ export class Roles {
   }
 
   /** @returns false if the user did not have the role there */
-  async revoke({ userId, roleId, scope, scopeId }: Omit<NewAssignment, "grantedBy">): Promise<boolean> {
+  async revoke(
+    { userId, roleId, scope, scopeId }: Omit<NewAssignment, "grantedBy" | "expiresAt">,
+  ): Promise<boolean> {
     return await this.database.transaction(async (tx) => {
       const { changes } = await tx.run(
         sql`DELETE FROM role_assignments WHERE user_id = ${userId} AND role_id = ${roleId}

@@ -301,6 +301,10 @@ export const MIGRATIONS: readonly Migration[] = [
           VALUES (1, 0, ${"0".repeat(64)}, 0, ${"0".repeat(64)})`,
     ],
   },
+  {
+    name: "roles that end",
+    statements: [sql`ALTER TABLE role_assignments ADD COLUMN expires_at BIGINT`],
+  },
 ];
 
 /**

@@ -184,6 +184,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       const people = rows.people === null ? former?.people : new People(rows.people, {
         platformAdminEmail: config.platformAdminEmail,
         requireUser: config.requireUserInDb,
+        now: () => clock.now(),
       });
       const read = new Catalog(rows, { naming: config.mcpNaming, revisions: config.mcpRevisions, people });
       applyUpstreams = await upstreams.prepare(rows.gateways);

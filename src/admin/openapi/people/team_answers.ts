@@ -102,8 +102,8 @@ export const assignment = z.strictObject({
   scope_id: textOrNull("The id of the team or virtual server; null with scope `global`.", EXAMPLE_ID),
   granted_by: text("Who assigned the role.", "ada@example.com"),
   granted_at: time("When the role was assigned."),
-  expires_at: absent("Always null: a field of ContextForge."),
-  is_active: flag("Always true."),
+  expires_at: timeOrNull("When the role ends by itself; null: when it is revoked."),
+  is_active: flag("Whether the role counts: it has not ended."),
   grant_source: absent("Always null: a field of ContextForge."),
   ...WARNINGS,
 }).describe("A role of a user.");
