@@ -1,5 +1,7 @@
 // Room `proxy`: MCP methods, independent of HTTP and sessions. Endpoints call `Dispatcher`.
 // This file maps a method to its handler, and the handler's answer or failure to the response.
+import { type Method, METHOD_PERMISSIONS } from "../auth/method_permissions.ts";
+import { requirePermission } from "../auth/rbac.ts";
 import { type ErrorCode, SluiceError } from "../base/errors.ts";
 import type { Scope } from "../catalog/snapshot/catalog.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
@@ -44,14 +46,14 @@ export class Dispatcher {
   constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
     this.#caller = caller;
     const lifecycle = new LifecycleMethods(identity);
-    const shared: [method: string, handler: MethodHandler][] = [
+    const shared: readonly Served[] = [
       ...listHandlers(caller, paging),
       ["tools/call", (call, message) => callTool(caller, call, message)],
       ["resources/read", (call, message) => readResource(caller, call, message)],
       ["prompts/get", (call, message) => getPrompt(caller, call, message)],
       ["completion/complete", (call, message) => complete(caller, call, message)],
     ];
-    this.#sessionMethods = new Map<string, MethodHandler>([
+    this.#sessionMethods = guarded([
       ["initialize", (call, message) => lifecycle.initialize(call, message)],
       ["ping", () => lifecycle.ping()],
       ...shared,
@@ -61,7 +63,7 @@ export class Dispatcher {
       ...taskHandlers(caller, ["tasks/get", "tasks/result", "tasks/cancel"]),
       ["tasks/list", (call, message) => listTasks(caller, taskCursors, call, message)],
     ]);
-    this.#statelessMethods = new Map<string, MethodHandler>([
+    this.#statelessMethods = guarded([
       ["server/discover", (call) => lifecycle.discover(call)],
       ...shared,
       ...taskHandlers(caller, ["tasks/get", "tasks/update", "tasks/cancel"]),
@@ -129,6 +131,21 @@ export class Dispatcher {
   #methods(revision: AnyRevision): ReadonlyMap<string, MethodHandler> {
     return revision === STATELESS_REVISION ? this.#statelessMethods : this.#sessionMethods;
   }
+}
+
+/** A method and its handler. */
+type Served = readonly [method: Method, handler: MethodHandler];
+
+/** The handlers by method, each behind the check of its permission. They throw FORBIDDEN. */
+function guarded(methods: readonly Served[]): ReadonlyMap<string, MethodHandler> {
+  return new Map(methods.map(([method, handler]): [string, MethodHandler] => {
+    const permission = METHOD_PERMISSIONS[method];
+    if (permission === null) return [method, handler];
+    return [method, (call, message) => {
+      requirePermission(call.principal, permission, call.scope.server?.id);
+      return handler(call, message);
+    }];
+  }));
 }
 
 /** The error code for the access log. An error object from an upstream carries its own. */

@@ -1,6 +1,7 @@
 // Finds which lists have changed for a client, and sends the `list_changed` notifications. A client hears of a change that it can see:
 // in its own list, at its endpoint, with its token.
 import type { Principal } from "../../auth/principal.ts";
+import { METHOD_PERMISSIONS } from "../../auth/method_permissions.ts";
 import type { Permission } from "../../auth/permission_table.ts";
 import { canSee, includesPermission, visibilityKey } from "../../auth/rbac.ts";
 import type { Catalog, Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -37,11 +38,19 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { method: LIST_CHANGED.tools, permission: "tools.read", indexesIn: ({ tools }) => [tools] },
-  { method: LIST_CHANGED.prompts, permission: "prompts.read", indexesIn: ({ prompts }) => [prompts] },
+  {
+    method: LIST_CHANGED.tools,
+    permission: METHOD_PERMISSIONS["tools/list"],
+    indexesIn: ({ tools }) => [tools],
+  },
+  {
+    method: LIST_CHANGED.prompts,
+    permission: METHOD_PERMISSIONS["prompts/list"],
+    indexesIn: ({ prompts }) => [prompts],
+  },
   {
     method: LIST_CHANGED.resources,
-    permission: "resources.read",
+    permission: METHOD_PERMISSIONS["resources/list"],
     indexesIn: ({ resources, templates }) => [resources, templates],
   },
 ];

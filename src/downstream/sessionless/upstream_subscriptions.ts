@@ -1,5 +1,6 @@
 // Subscriptions of a 2026-07-28 client to resources and tasks: found in its scope, and subscribed to at their upstreams.
 import { tokenOf } from "../../auth/token_reach.ts";
+import { METHOD_PERMISSIONS } from "../../auth/method_permissions.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
@@ -60,7 +61,7 @@ export class UpstreamSubscriptions {
    */
   findResource(call: CallContext, uri: string): Watched | null {
     const { principal, scope } = call;
-    requirePermission(principal, "resources.read");
+    requirePermission(principal, METHOD_PERMISSIONS["resources/subscribe"], scope.server?.id);
     try {
       const gateway = findResource(scope, uri, principal)?.gateway ??
         upstreamNaming(call, uri, this.#links.known(call, uri));
@@ -76,7 +77,7 @@ export class UpstreamSubscriptions {
 
   /** @returns null for an unknown task, and for another caller's. @throws {SluiceError} FORBIDDEN */
   findTask(call: CallContext, id: string): Watched | null {
-    requirePermission(call.principal, "tools.execute", call.scope.server?.id);
+    requirePermission(call.principal, METHOD_PERMISSIONS["tasks/get"], call.scope.server?.id);
     const task = findTask(this.#taskIds, call, id);
     // An upstream that returned to a revision with sessions does not report tasks of this one.
     if (task === null || !spokenRevisions(task.gateway).stateless) return null;

@@ -1,6 +1,5 @@
 // tools/list, prompts/list, resources/list and resources/templates/list: the endpoint's entries for this caller, by page.
-import type { Permission } from "../../auth/permission_table.ts";
-import { canSee, requirePermission } from "../../auth/rbac.ts";
+import { canSee } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Entry, EntryIndex, Scope } from "../../catalog/snapshot/catalog.ts";
 import { indexAfter, positionOf } from "../../catalog/snapshot/list_order.ts";
@@ -25,39 +24,36 @@ interface List {
   /** The member of the result that holds the array. */
   readonly key: string;
   readonly name: ListName;
-  readonly permission: Permission;
   readonly indexIn: (scope: Scope) => EntryIndex<Entry<EntityRow>>;
 }
 
-const LISTS: Readonly<Record<string, List>> = {
-  "tools/list": { key: "tools", name: "tools", permission: "tools.read", indexIn: ({ tools }) => tools },
+const LISTS = {
+  "tools/list": { key: "tools", name: "tools", indexIn: ({ tools }) => tools },
   "prompts/list": {
     key: "prompts",
     name: "prompts",
-    permission: "prompts.read",
     indexIn: ({ prompts }) => prompts,
   },
   "resources/list": {
     key: "resources",
     name: "resources",
-    permission: "resources.read",
     indexIn: ({ resources }) => resources,
   },
   "resources/templates/list": {
     key: "resourceTemplates",
     name: "resources",
-    permission: "resources.read",
     indexIn: ({ templates }) => templates,
   },
-};
+} as const satisfies Readonly<Record<string, List>>;
 
-/** The handlers throw INVALID_PARAMS for a cursor of another list, and FORBIDDEN. */
+/** The handlers throw INVALID_PARAMS for a cursor of another list. */
 export function listHandlers(
   caller: UpstreamCaller,
   paging: ListPaging,
-): [method: string, handler: MethodHandler][] {
-  return Object.entries(LISTS).map(([method, list]) => [method, (call, { params }) => {
-    requirePermission(call.principal, list.permission);
+): [method: keyof typeof LISTS, handler: MethodHandler][] {
+  const methods = Object.keys(LISTS) as (keyof typeof LISTS)[];
+  return methods.map((method) => [method, (call, { params }) => {
+    const list: List = LISTS[method];
     const of = { method, serverId: call.scope.server?.id ?? null };
     const cursor = cursorIn(params);
     const answer = (scope: Scope) => {

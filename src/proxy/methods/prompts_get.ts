@@ -1,4 +1,5 @@
 // prompts/get and completion/complete: both name a prompt or a template and go to its upstream.
+import { COMPLETION_PERMISSIONS } from "../../auth/method_permissions.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { resolvePrompt, resolveResource } from "../../catalog/snapshot/resolver.ts";
@@ -24,7 +25,6 @@ export function getPrompt(
   if (!isObject(params) || typeof params.name !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"name" must be a string' });
   }
-  requirePermission(call.principal, "prompts.read");
   const prompt = resolvePrompt(call.scope, params.name, call.principal);
   const text = renamed(memberText(message.text, "params")!, prompt.originalKeyText);
   const asked = params.arguments === null ? removeMember(text, "arguments") : text;
@@ -42,13 +42,13 @@ export function complete(
   if (!isObject(ref)) throw new SluiceError("INVALID_PARAMS", { reason: '"ref" must be an object' });
   const text = memberText(message.text, "params")!;
   if (ref.type === "ref/prompt" && typeof ref.name === "string") {
-    requirePermission(call.principal, "prompts.read");
+    requirePermission(call.principal, COMPLETION_PERMISSIONS["ref/prompt"], call.scope.server?.id);
     const prompt = resolvePrompt(call.scope, ref.name, call.principal);
     const refText = renamed(memberText(text, "ref")!, prompt.originalKeyText);
     return caller.request(prompt, call, "completion/complete", replaceSoleMember(text, "ref", refText));
   }
   if (ref.type === "ref/resource" && typeof ref.uri === "string") {
-    requirePermission(call.principal, "resources.read");
+    requirePermission(call.principal, COMPLETION_PERMISSIONS["ref/resource"], call.scope.server?.id);
     const resource = resolveResource(call.scope, ref.uri, call.principal);
     requireSoleMember(text, "ref");
     requireSoleMember(memberText(text, "ref")!, "uri");

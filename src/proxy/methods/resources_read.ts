@@ -1,5 +1,4 @@
 // resources/read: asks the upstream that lists the URI or has a matching template, else one that may know it all the same.
-import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { findResource } from "../../catalog/snapshot/resolver.ts";
 import {
@@ -25,7 +24,6 @@ export function readResource(
   if (!isObject(params) || typeof params.uri !== "string") {
     throw new SluiceError("INVALID_PARAMS", { reason: '"uri" must be a string' });
   }
-  requirePermission(call.principal, "resources.read");
   const { uri } = params;
   const resource = findResource(call.scope, uri, call.principal);
   const text = memberText(message.text, "params")!;

@@ -1,5 +1,4 @@
 // resources/subscribe and resources/unsubscribe: sent over the session's own upstream session, which receives the updates.
-import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { findResource } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, type RequestMessage, requireSoleMember } from "../../mcp/json_rpc.ts";
@@ -68,7 +67,6 @@ function subscription(call: CallContext, { params, text }: RequestMessage) {
   if (call.bound === null) {
     throw new SluiceError("INVALID_REQUEST", { reason: "a subscription needs a session" });
   }
-  requirePermission(call.principal, "resources.read");
   const { uri } = params;
   const paramsText = memberText(text, "params")!;
   requireSoleMember(paramsText, "uri");

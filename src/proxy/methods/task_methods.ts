@@ -1,5 +1,4 @@
 // tasks/get, tasks/result, tasks/cancel and tasks/update: sent to the upstream that runs the task; the result carries our id.
-import { requirePermission } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { visibleGateway } from "../../catalog/snapshot/resolver.ts";
 import { isObject, memberText, replaceSoleMember, type RequestMessage } from "../../mcp/json_rpc.ts";
@@ -22,13 +21,13 @@ const RESULTS: Readonly<Record<string, (result: string, rename: Rename) => strin
 };
 
 /**
- * The handlers throw INVALID_PARAMS for an id that this caller was not given, MISSING_CLIENT_CAPABILITY, FORBIDDEN,
+ * The handlers throw INVALID_PARAMS for an id that this caller was not given, MISSING_CLIENT_CAPABILITY,
  * UPSTREAM_*.
  */
-export function taskHandlers(
+export function taskHandlers<Method extends string>(
   caller: UpstreamCaller,
-  methods: readonly string[],
-): [method: string, handler: MethodHandler][] {
+  methods: readonly Method[],
+): [method: Method, handler: MethodHandler][] {
   return methods.map((method) => [method, (call, message) => askAboutTask(caller, call, message)]);
 }
 
@@ -70,7 +69,6 @@ async function askAboutTask(
   call: CallContext,
   { method, params, text }: RequestMessage,
 ): Promise<RpcAnswer> {
-  requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   if (call.revision === STATELESS_REVISION) requireTasksExtension(call.clientCapabilities);
   const given = isObject(params) ? params.taskId : undefined;
   if (typeof given !== "string") {

@@ -1,5 +1,6 @@
 // tools/call: finds the tool, replaces its name with the upstream's, and passes the rest through.
 import { isError, SluiceError } from "../../base/errors.ts";
+import { METHOD_PERMISSIONS } from "../../auth/method_permissions.ts";
 import { requirePermission } from "../../auth/rbac.ts";
 import type { Entry } from "../../catalog/snapshot/catalog.ts";
 import { resolveTool } from "../../catalog/snapshot/resolver.ts";
@@ -19,7 +20,7 @@ import type { CallContext } from "../call/call_context.ts";
 import { taskMade } from "./task_methods.ts";
 import type { CallDeadline, UpstreamCaller } from "./upstream_caller.ts";
 
-/** @throws {SluiceError} INVALID_PARAMS, TOOL_NOT_FOUND, NAME_AMBIGUOUS, FORBIDDEN, UPSTREAM_* */
+/** @throws {SluiceError} INVALID_PARAMS, TOOL_NOT_FOUND, NAME_AMBIGUOUS, UPSTREAM_* */
 export function callTool(
   caller: UpstreamCaller,
   call: CallContext,
@@ -46,7 +47,7 @@ export function callTool(
 
 /**
  * Calls a tool whose name is the method and whose arguments are `params`, as on ContextForge's `/rpc`. @throws like callTool,
- * METHOD_NOT_FOUND
+ * METHOD_NOT_FOUND, FORBIDDEN
  */
 export function callToolAsMethod(
   caller: UpstreamCaller,
@@ -55,6 +56,7 @@ export function callToolAsMethod(
 ): Promise<RpcAnswer> {
   const { method, params } = message;
   const tool = toolNamed(call, method);
+  requirePermission(call.principal, METHOD_PERMISSIONS["tools/call"], call.scope.server?.id);
   if (call.note !== undefined) noteTool(call.note, method);
   if (params !== undefined && !isObject(params)) {
     throw new SluiceError("INVALID_PARAMS", { reason: '"arguments" must be an object' });
@@ -78,7 +80,6 @@ function send(
   tool: Entry<ToolRow>,
   { text, args }: { readonly text: string; readonly args: unknown },
 ): Promise<RpcAnswer> {
-  requirePermission(call.principal, "tools.execute", call.scope.server?.id);
   const deadline = deadlineOf(tool.row, caller.toolDeadline);
   const paramHeaders = paramHeadersFor(tool, args);
   const { wrapsResults } = tool;
