@@ -138,6 +138,7 @@ export const ERRORS = {
     "never",
     "Unsupported protocol version: {requested} (supported: {supported})",
   ),
+  SESSION_REQUIRED: row("downstream", 400, -32000, "never", "Initialize first; {requested} is not offered"),
   HEADER_MISMATCH: row("downstream", 400, -32020, "never", "The header {header} {reason}"),
   MISSING_CLIENT_CAPABILITY: row(
     "downstream",

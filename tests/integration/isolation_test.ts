@@ -208,7 +208,7 @@ Deno.test("An endpoint that does not offer 2026-07-28 refuses all its requests, 
       const { code, data } = error as { code: number; data: Record<string, unknown> };
       assertEquals(
         [code, data.supported, data.requested],
-        [-32022, supported, "2026-07-28"],
+        [-32000, supported, "2026-07-28"],
         `${way} ${request.method}`,
       );
     }

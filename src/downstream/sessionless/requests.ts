@@ -23,7 +23,7 @@ import { checkRevision, inputResponses, readClaims, type RequestClaims } from ".
 import { heardBy } from "./notifications.ts";
 import type { PendingCalls } from "./pending_calls.ts";
 import { RetriedRequest } from "./retried_request.ts";
-import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
+import { notOffered } from "../../proxy/call/unsupported_revision.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 import type { UpstreamStates } from "./upstream_states.ts";
 import type { UpstreamSubscriptions, Watched } from "./upstream_subscriptions.ts";
@@ -105,7 +105,7 @@ export class SessionlessRequests {
 
   /**
    * @param context of `contextOf()`; `serverId` as there
-   * @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
+   * @throws {SluiceError} SESSION_REQUIRED, METHOD_NOT_FOUND, TOO_MANY_STREAMS, FORBIDDEN, MISSING_CLIENT_CAPABILITY, and what `readClaims()`,
    *  `inputResponses()`, `PendingCalls.take()` and `UpstreamStates.toUpstream()` throw
    */
   accept(message: RequestMessage, context: CallContext, serverId: string | null): Accepted {
@@ -216,11 +216,15 @@ function keptFor({ text }: RequestMessage, questions: ReadonlyMap<string, InputR
   return [...questions.values()].reduce((sum, { params = "" }) => sum + params.length, text.length);
 }
 
-/** @throws {SluiceError} UNSUPPORTED_PROTOCOL_VERSION, which makes clients of both kinds of revisions fall back to `initialize` */
+/**
+ * Refuses as a server of revisions with sessions does, so that clients of both kinds fall back to `initialize`. They do so at every error
+ * but those of 2026-07-28, such as UNSUPPORTED_PROTOCOL_VERSION (2026-07-28, versioning, "Backward Compatibility").
+ * @throws {SluiceError} SESSION_REQUIRED
+ */
 function requireOffered({ sessions, stateless }: EndpointRevisions, params: unknown): void {
   if (stateless) return;
   const claimed = metaOf(params)?.[META.protocolVersion];
-  throw unsupportedRevision(typeof claimed === "string" ? claimed : STATELESS_REVISION, sessions);
+  throw notOffered(typeof claimed === "string" ? claimed : STATELESS_REVISION, sessions);
 }
 
 function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {
