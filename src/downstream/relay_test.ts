@@ -1,10 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { batchPlaces } from "../../tests/support/batch_places.ts";
 import { catalogRows, gatewayRow, resourceRow, toolRow } from "../../tests/support/catalog_rows.ts";
 import { type FakeAnswer, FakeUpstream } from "../../tests/support/fake_upstream.ts";
-import { mcpServer, messagesOf, request, textOf } from "../../tests/support/mcp_server.ts";
+import { mcpRequest, mcpServer, messagesOf, request, textOf } from "../../tests/support/mcp_server.ts";
 import { principal, settle } from "../../tests/support/fakes.ts";
-import type { McpReply } from "./exchange/mcp_exchange.ts";
+import { SluiceError } from "../base/errors.ts";
+import type { McpReply, McpRequest } from "./exchange/mcp_exchange.ts";
 
 const ROWS = catalogRows({
   gateways: [gatewayRow("a", { capabilities: { logging: {}, resources: { subscribe: true } } })],
@@ -145,6 +146,166 @@ Deno.test("a lost stream can be resumed by its event ids, and its call goes on m
   await clock.tick(30_000);
   const late = resume(idIn(second));
   assertEquals(await late.then(() => "", ({ code }) => code), "INVALID_REQUEST");
+});
+
+/** The pauses of the gateway do not keep a process alive that has nothing else to do. */
+function awake(): Disposable {
+  const timer = setInterval(() => {}, 1_000);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** An upstream that ends the stream of a call, so that clients poll after `retryMs`, until `result` is there. */
+function polled(result: Promise<unknown>, retryMs = 20, isBroken = false): FakeUpstream {
+  let answered: { readonly id: unknown; readonly result: unknown } | null = null;
+  let polls = 0;
+  return new FakeUpstream(({ method, id, http }) => {
+    if (http.method !== "GET" && method !== "tools/call") return undefined;
+    if (method === "tools/call") void result.then((result) => answered = { id, result });
+    async function* body() {
+      yield `id: ${polls++}\nretry: ${retryMs}\ndata: \n\n`;
+      if (isBroken) throw new SluiceError("UPSTREAM_CLOSED", { upstream: "a", sent: 1 });
+      if (answered !== null) yield `data: ${JSON.stringify({ jsonrpc: "2.0", ...answered })}\n\n`;
+    }
+    return { headers: { "content-type": "text/event-stream" }, body: body() };
+  });
+}
+
+Deno.test("an upstream that lets its client poll lets ours poll: each stream ends with its pause, until the answer", async () => {
+  using _ = awake();
+  const result = Promise.withResolvers<unknown>();
+  const places = batchPlaces();
+  const { send, post, initialize, clock } = await mcpServer(ROWS, { a: polled(result.promise) }, { places });
+  const sessionId = await initialize();
+  const caller = places.callers.of(principal())!;
+  const poll = (lastEventId: string) =>
+    send({ method: "GET", sessionId, headers: new Headers({ "last-event-id": lastEventId }) });
+  const first = reader(await post(CALL, { sessionId }));
+  const id = idIn(await first.event());
+  assertEquals([await first.event(), await first.event()], ["retry: 20", null]);
+  assertEquals(caller.pending, 1, "the call counts as one without a connection");
+  const second = reader(await poll(id));
+  assertEquals(
+    [await second.event(), await second.event()],
+    ["retry: 20", null],
+    "it ends like the upstream's",
+  );
+  // The window begins with the loss of the last stream.
+  await clock.tick(20_000);
+  const third = await poll(id);
+  await reader(third).event();
+  await clock.tick(20_000);
+  result.resolve({ done: true });
+  assertEquals((await messagesOf(await answered(() => poll(id)))).map(({ result }) => result), [{
+    done: true,
+  }]);
+  assertEquals(caller.pending, 0);
+});
+
+/** Polls until a stream has the answer. */
+async function answered(poll: () => Promise<McpReply>): Promise<McpReply> {
+  for (;;) {
+    const text = await textOf(await poll());
+    if (text.includes("data: ")) return { status: 200, headers: {}, body: text };
+  }
+}
+
+Deno.test("a client that does not come back to poll ends its call, and one that may not poll keeps its stream", async (t) => {
+  const never = new Promise(() => {});
+  await t.step("nobody comes back", async () => {
+    const upstream = polled(never);
+    const { post, initialize, clock } = await mcpServer(ROWS, { a: upstream });
+    await textOf(await post(CALL, { sessionId: await initialize() }));
+    await clock.tick(29_000);
+    assertEquals(upstream.methods.includes("notifications/cancelled"), false);
+    await clock.tick(1_000);
+    await settle();
+    assertEquals(upstream.methods.at(-1), "notifications/cancelled");
+  });
+  for (
+    const [why, revision, upstream, pending] of [
+      ["an older revision", "2025-06-18", () => polled(never), 1_000],
+      ["a pause that takes more than half of the window", "2025-11-25", () => polled(never, 15_001), 1_000],
+      ["a stream that broke", "2025-11-25", () => polled(never, 20, true), 1_000],
+      [
+        "a caller with as many calls without a connection as it may have",
+        "2025-11-25",
+        () => polled(never),
+        0,
+      ],
+    ] as const
+  ) {
+    await t.step(why, async () => {
+      const places = batchPlaces(1_000, 1_000, pending);
+      const { post, send, initialize } = await mcpServer(ROWS, { a: upstream() }, { places });
+      const sessionId = await initialize(revision);
+      const reply = await post(CALL, { sessionId });
+      let isOver = false;
+      const text = textOf(reply).finally(() => isOver = true);
+      await settle();
+      assertEquals(isOver, false);
+      await send({ method: "DELETE", sessionId });
+      assertEquals((await text).includes("retry: 15001"), false);
+    });
+  }
+});
+
+Deno.test("a client that polls for a call of its worker's predecessor is sent there, and served there", async () => {
+  using _ = awake();
+  const result = Promise.withResolvers<unknown>();
+  const before = await mcpServer(ROWS, { a: polled(result.promise) });
+  const sessionId = await before.initialize();
+  const first = reader(await before.post(CALL, { sessionId }));
+  const id = idIn(await first.event());
+  while (await first.event() !== null);
+  assertEquals(before.sessions.awaitsPoll, false, "its own sessions need nobody to stay");
+  const [released] = before.sessions.release();
+  assertEquals(before.sessions.awaitsPoll, true);
+
+  const claims = before.ids.open(sessionId, before.clock.now())!;
+  const asked: McpRequest[] = [];
+  const after = await mcpServer(ROWS, {}, {
+    predecessor: () => (request) => {
+      asked.push(request);
+      return Promise.resolve(before.http.resume(request, claims));
+    },
+  });
+  after.sessions.adopt(released!);
+  result.resolve({ done: true });
+  const poll = (lastEventId: string) =>
+    after.send({ method: "GET", sessionId, headers: new Headers({ "last-event-id": lastEventId }) });
+  assertEquals((await messagesOf(await answered(() => poll(id)))).map(({ result }) => result), [{
+    done: true,
+  }]);
+  assertEquals([asked[0]!.isForReleased, before.sessions.awaitsPoll], [true, false]);
+  const stranger = mcpRequest({ sessionId, principal: principal({ subject: "bob" }) });
+  assertThrows(() => before.http.resume(stranger, claims), SluiceError, "Session");
+  assertEquals(await poll("9-9-00000000").then(() => "", ({ code }) => code), "INVALID_REQUEST");
+});
+
+Deno.test("a call whose worker has a successor keeps its stream: nobody could poll", async () => {
+  using _ = awake();
+  const goOn = Promise.withResolvers<void>();
+  const upstream = new FakeUpstream(({ method, http, id }) => {
+    async function* body() {
+      await goOn.promise;
+      yield "id: 1\nretry: 20\ndata: \n\n";
+    }
+    const answer = `data: {"jsonrpc":"2.0","id":${id ?? 2},"result":{"done":true}}\n\n`;
+    const headers = { "content-type": "text/event-stream" };
+    if (method === "tools/call") return { headers, body: body() };
+    return http.method === "GET"
+      ? { headers, body: answer.replace(/"id":\d+/, `"id":${callId}`) }
+      : undefined;
+  });
+  let callId: unknown = 0;
+  const { post, initialize, sessions } = await mcpServer(ROWS, { a: upstream });
+  const sessionId = await initialize();
+  const reply = post(CALL, { sessionId });
+  await settle();
+  callId = upstream.received.find(({ method }) => method === "tools/call")!.id;
+  sessions.release();
+  goOn.resolve();
+  assertEquals((await messagesOf(await reply)).map(({ result }) => result), [{ done: true }]);
 });
 
 /** An upstream that sends a message during a call, and no result. */

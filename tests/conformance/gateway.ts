@@ -19,19 +19,21 @@ export interface GatewayUnderTest extends AsyncDisposable {
 export function startGateway(
   revisions: UpstreamRevisions = "both",
   start?: StartGateway,
+  env?: Settings,
 ): Promise<GatewayUnderTest> {
-  return startGatewayTo(startConformanceUpstream(revisions), start);
+  return startGatewayTo(startConformanceUpstream(revisions), start, env);
 }
 
 /** Before an upstream over streamable HTTP. */
 export async function startGatewayTo(
   starting: Promise<ConformanceUpstream>,
   start?: StartGateway,
+  env?: Settings,
 ): Promise<GatewayUnderTest> {
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await starting);
   const registration = { url: upstream.url, transport: "STREAMABLEHTTP" };
-  const gateway = stack.use(await startGatewayWith(registration, {}, start));
+  const gateway = stack.use(await startGatewayWith(registration, env, start));
   const owned = stack.move();
   return { ...gateway, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

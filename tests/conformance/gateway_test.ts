@@ -1,5 +1,5 @@
 // The official suite through the gateway: a virtual server with original names, connections kept alive (but by the load balancer).
-import { expectedFailures } from "./expected_failures.ts";
+import { expectedFailures, IN_STREAMS } from "./expected_failures.ts";
 import { assertComplete } from "./expected_counts.ts";
 import { startGateway, startGatewayWith } from "./gateway.ts";
 import type { StartGateway } from "../support/gateway.ts";
@@ -32,8 +32,9 @@ const IN_CLUSTER = "sessions";
 for (const [revision, spoken] of LANES) {
   const options = { inCluster: spoken === IN_CLUSTER };
   gatewayTest(`The suite of ${revision} passes with an upstream of spoken ${spoken}`, async (start) => {
+    const env = { JSON_RESPONSE_ENABLED: String(revision !== "2025-11-25" || spoken !== IN_STREAMS) };
     await using gateway =
-      await (spoken === "process" ? startGatewayToProcess(start) : startGateway(spoken, start));
+      await (spoken === "process" ? startGatewayToProcess(start) : startGateway(spoken, start, env));
     await givenTime(async () =>
       assertComplete(
         await runServerSuite(gateway.url, revision),

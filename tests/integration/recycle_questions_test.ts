@@ -1,4 +1,4 @@
-// Calls that wait for their client while their worker is recycled: the answer comes to the successor, and reaches them.
+// Calls that wait for their client while their worker is recycled: the client comes to the successor, and reaches them.
 import { assertEquals } from "@std/assert";
 import { startConformanceUpstream } from "../conformance/upstream_process.ts";
 import { SessionlessSocket } from "../support/sessionless_socket.ts";
@@ -57,6 +57,30 @@ function reader(response: Response) {
     }
   };
 }
+
+Deno.test("A client that polls for a call of before gets the answer from the worker that ends, which waits for it", async () => {
+  await using gateway = await setUp("sessions");
+  const { send, recycleAll } = gateway;
+  const clientInfo = { name: "test", version: "1" };
+  const opened = await send("POST", {
+    jsonrpc: "2.0",
+    id: 0,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
+  });
+  await opened.body?.cancel();
+  const session = { "mcp-session-id": opened.headers.get("mcp-session-id")! };
+  const listened = (await send("GET", undefined, session)).body!.getReader();
+  const params = { name: "asks-test-reconnection", arguments: {} };
+  const call = await send("POST", { jsonrpc: "2.0", id: 1, method: "tools/call", params }, session);
+  const text = await call.text();
+  const [, lastEventId] = /^id: (.+)$/m.exec(text)!;
+  assertEquals([text.includes("retry: "), text.includes("result")], [true, false], text);
+  await recycleAll();
+  while (!(await listened.read()).done);
+  const next = reader(await send("GET", undefined, { ...session, "last-event-id": lastEventId! }));
+  assertEquals((await next())?.result?.content[0].type, "text");
+});
 
 Deno.test("An answer to a question of before reaches the call that waits in the worker that ends", async () => {
   await using gateway = await setUp("sessions");

@@ -4,7 +4,7 @@ import { ClientMemory } from "../../src/base/sharing/client_memory.ts";
 import type { BatchPlaces } from "../../src/downstream/exchange/batch.ts";
 import { batchPlaces } from "./batch_places.ts";
 import { MemoryCache } from "../../src/cache/memory_cache.ts";
-import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
+import type { McpReply, McpRequest, Serve } from "../../src/downstream/exchange/mcp_exchange.ts";
 import { TokenExpiry } from "../../src/downstream/exchange/token_expiry.ts";
 import { DownstreamSessions } from "../../src/downstream/session/downstream_sessions.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
@@ -21,9 +21,10 @@ import { principal } from "./fakes.ts";
 export async function mcpServer(
   rows: Partial<CatalogRows>,
   fakes: Readonly<Record<string, FakeUpstream>> = {},
-  { rateLimiter = null, places = batchPlaces() }: {
+  { rateLimiter = null, places = batchPlaces(), predecessor = () => null }: {
     rateLimiter?: RateLimiter | null;
     places?: BatchPlaces;
+    predecessor?: () => Serve | null;
   } = {},
 ) {
   const plane = await dataPlane(rows, fakes);
@@ -59,6 +60,7 @@ export async function mcpServer(
     batchPlaces: places,
     upstreams: plane.upstreams,
     onStray: (session, text) => strays.push([session, text]),
+    predecessor,
   });
 
   const send = (
@@ -86,6 +88,7 @@ export async function mcpServer(
   return {
     ...plane,
     http,
+    ids,
     /** What clients said about nothing that is under way. */
     strays,
     sessions,

@@ -61,9 +61,9 @@ const OTHERS: readonly ForeignRow[] = [
     "a session always works with any number of workers and replicas",
   ],
   [
-    "JSON_RESPONSE_ENABLED STREAMABLE_HTTP_* MCP_GET_STREAM_* MCP_BODY_PEEK_MAX_BYTES MESSAGE_TTL",
+    "STREAMABLE_HTTP_* MCP_GET_STREAM_* MCP_BODY_PEEK_MAX_BYTES MESSAGE_TTL",
     "governs the streamable HTTP endpoint",
-    "the gateway chooses JSON or an event stream for each response; STREAM_RESUME_WINDOW governs resumption",
+    "JSON_RESPONSE_ENABLED chooses JSON or event streams, and STREAM_RESUME_WINDOW governs resumption",
   ],
   [
     "SSE_KEEPALIVE_ENABLED SSE_SEND_TIMEOUT SSE_RETRY_TIMEOUT SSE_RAPID_YIELD_* SSE_TASK_GROUP_CLEANUP_TIMEOUT " +

@@ -74,6 +74,18 @@ export const SESSION_SETTINGS = [
       "proxy closes them. A WebSocket that does not answer a ping within the same time is closed.",
   }),
   setting({
+    name: "JSON_RESPONSE_ENABLED",
+    kind: bool(),
+    default: "true",
+    scope: "process",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Answer requests over streamable HTTP with JSON where no message comes before the result. false: with an event " +
+      "stream, if the client accepts one. A client of 2025-11-25 can resume it from the start of its call. Each stream counts " +
+      "towards MAX_STREAMS until its answer is sent.",
+  }),
+  setting({
     name: "STREAM_RESUME_WINDOW",
     kind: seconds({ min: 0, max: 3600 }),
     default: "30",

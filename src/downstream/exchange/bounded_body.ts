@@ -46,11 +46,11 @@ export class BoundedBody {
     return this.#isOpen;
   }
 
-  /** Sends a piece, or disconnects a client that reads too slowly. One piece may have any length if nothing is unread. */
+  /** Sends a piece, or disconnects a client that reads too slowly. One piece may have any length if next to nothing is unread. */
   write(bytes: Uint8Array): void {
     if (!this.#isOpen) return;
     const unread = this.#unread;
-    const isTooMuch = unread > 0 && unread + bytes.length > MAX_UNREAD_BYTES;
+    const isTooMuch = unread > UNCOUNTED_BYTES && unread + bytes.length > MAX_UNREAD_BYTES;
     if (isTooMuch || !countUnread(this.#memory, unread + bytes.length)) {
       return this.fail(new Error("the client does not read"));
     }

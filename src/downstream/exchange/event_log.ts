@@ -39,9 +39,14 @@ export class LoggedStream {
   #sentSeq = 0;
   #ended = false;
   #isWithdrawn = false;
+  #isPolled = false;
+  #losses = 0;
+  readonly #onLost: () => void;
 
-  constructor(readonly number: number, log: EventLog) {
+  /** @param onLost called when the last connection has ended before the stream */
+  constructor(readonly number: number, log: EventLog, onLost: () => void) {
     this.#log = log;
+    this.#onLost = onLost;
   }
 
   get isCarried(): boolean {
@@ -55,6 +60,21 @@ export class LoggedStream {
   /** Has the client cancelled the call? The stream ended without a response then, and must not be resumed. */
   get isWithdrawn(): boolean {
     return this.#isWithdrawn;
+  }
+
+  /** How often the last connection has ended before the stream. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** The gateway ended the connections, so that the client polls, and the client has not had everything since. */
+  get awaitsPoll(): boolean {
+    return this.#isPolled && !this.isCarried && !(this.#ended && this.#isSent);
+  }
+
+  /** Something that the client polls for has to be kept. */
+  get mustKeep(): boolean {
+    return this.awaitsPoll && !this.#isSent && this.#events.length < MAX_KEPT_EVENTS;
   }
 
   get kept(): readonly Event[] {
@@ -95,7 +115,11 @@ export class LoggedStream {
 
   drop(carrier: EventStream): void {
     const at = this.#carriers.indexOf(carrier);
-    if (at >= 0) this.#carriers.splice(at, 1);
+    if (at < 0) return;
+    this.#carriers.splice(at, 1);
+    if (this.isCarried || this.#ended) return;
+    this.#losses++;
+    this.#onLost();
   }
 
   closeCarriers(which: (carrier: EventStream) => boolean = () => true): void {
@@ -108,6 +132,12 @@ export class LoggedStream {
       carrier.retryAfter(retryMs);
       carrier.close();
     }
+  }
+
+  /** The same for the stream of a call. What comes until the client is back is kept for it. */
+  letPoll(retryMs: number): void {
+    this.#isPolled = true;
+    this.suspendCarriers(retryMs);
   }
 
   keepalive(): void {
@@ -138,6 +168,10 @@ export class LoggedStream {
     return this.#carriers.length;
   }
 
+  get #isSent(): boolean {
+    return this.#sentSeq === this.#nextSeq - 1;
+  }
+
   #sendOn(carrier: EventStream, { seq, message }: Event): void {
     carrier.send(message, this.#log.eventId(this.number, seq));
     this.#sentSeq = Math.max(this.#sentSeq, seq);
@@ -159,8 +193,9 @@ export class EventLog {
     this.#memory = memory.hold(owner, { spare: () => this.#forgetAll() });
   }
 
-  open(): LoggedStream {
-    const stream = new LoggedStream(this.#nextNumber++, this);
+  /** @param onLost see `LoggedStream` */
+  open(onLost: () => void = () => {}): LoggedStream {
+    const stream = new LoggedStream(this.#nextNumber++, this, onLost);
     this.#streams.set(stream.number, stream);
     return stream;
   }
@@ -209,6 +244,12 @@ export class EventLog {
     return count;
   }
 
+  /** A client polls for the rest of a call. */
+  get awaitsPoll(): boolean {
+    for (const stream of this.#streams.values()) if (stream.awaitsPoll) return true;
+    return false;
+  }
+
   /** Ends the connections but keeps the streams: clients resume them. */
   closeCarriers(which?: (carrier: EventStream) => boolean): void {
     for (const stream of this.#streams.values()) stream.closeCarriers(which);
@@ -216,9 +257,10 @@ export class EventLog {
 
   /** Makes room for one more event of `by`, at the cost of older ones. @returns false if the event cannot be kept */
   mayKeep(by: LoggedStream, chars: number): boolean {
-    if (chars > MAX_KEPT_CHARS) return false;
+    if (chars > MAX_KEPT_CHARS && !by.mustKeep) return false;
     const isFull = () => this.#memory.chars + chars > MAX_KEPT_CHARS || this.#keptEvents >= MAX_KEPT_EVENTS;
     for (const stream of this.#keeping) {
+      if (stream.mustKeep) continue;
       while (isFull()) {
         const forgotten = stream.forgetOldest();
         if (forgotten < 0) break;

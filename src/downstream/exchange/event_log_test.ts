@@ -41,6 +41,22 @@ Deno.test("LoggedStream.carryOn() begins behind the event that the client has", 
   assertEquals(await read(carry(stream, 0)), ["1", "2", "3"], "after its end, too");
 });
 
+Deno.test("LoggedStream.letPoll() keeps what the client polls for, of any size and before other events, until the client has it", async () => {
+  const memory = new ClientMemory(Infinity);
+  const log = new EventLog(memory, OWNER);
+  const [stream, other] = [log.open(), log.open()];
+  const first = carry(stream);
+  stream.letPoll(20);
+  assertEquals([await read(first), stream.awaitsPoll, log.awaitsPoll], [[], true, true]);
+  const large = "x".repeat(2_000_000);
+  stream.send(large);
+  stream.end();
+  for (let i = 0; i < 2_000; i++) other.send("small");
+  assertEquals([await read(carry(stream)), log.awaitsPoll], [[large], false]);
+  other.send("small");
+  assertEquals(await read(carry(stream, 0)), [], "what the client has had gives way");
+});
+
 Deno.test("EventLog.find() knows its own streams by their event ids, until they are forgotten", () => {
   const log = new EventLog(new ClientMemory(Infinity), OWNER);
   const [, second] = [log.open(), log.open()];

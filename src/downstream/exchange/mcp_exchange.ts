@@ -19,6 +19,8 @@ export interface McpRequest {
   readonly caller?: string;
   /** A message for a session over SSE of 2024-11-05, not over streamable HTTP. */
   readonly isForSse?: true;
+  /** Asks for the rest of a stream of a session that the receiving worker has handed over. */
+  readonly isForReleased?: true;
   /** A call to an upstream session that the receiving worker keeps; the body has its params. */
   readonly upstreamCall?: ForwardedCall & { readonly callId: string };
   /** The client's answer to a question of such a call; the body has it. */
@@ -29,7 +31,7 @@ export interface McpRequest {
   /** All headers of the request; some are passed upstream. */
   readonly headers: RequestHeaders;
   readonly protocolVersion: string | null;
-  /** From the Accept header: may the response be an event stream, or JSON? */
+  /** From the Accept header: may the response be an event stream, or JSON? JSON_RESPONSE_ENABLED=false leaves one of them. */
   readonly acceptsStream: boolean;
   readonly acceptsJson: boolean;
   /** The body of a POST. */
@@ -52,4 +54,4 @@ export interface McpReply {
 export type Serve = (request: McpRequest, signal: CancelSignal) => Promise<McpReply>;
 
 /** What one worker of one replica has, and requests to any other must find. */
-export type Owned = "session" | "pending_call" | "sse_stream" | "upstream_call";
+export type Owned = "session" | "released_session" | "pending_call" | "sse_stream" | "upstream_call";

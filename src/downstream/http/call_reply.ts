@@ -119,19 +119,33 @@ export class CallReply implements ClientPeer {
       ...(session === null ? {} : {
         request: (method, params, asking) => session.questions.ask(method, params, { ...asking, send }),
       }),
-      expectDelay: () => this.expectDelay(),
+      expectDelay: (retryMs) => this.expectDelay(retryMs),
     };
   }
 
-  expectDelay(): void {
+  /**
+   * Opens the stream. If the upstream closed its own on purpose, ends the client's in the same way, where the client can resume it
+   * (2025-11-25, transports, "Sending Messages to the Server").
+   */
+  expectDelay(retryMs: number | null): void {
+    this.begin();
+    const session = this.#session;
+    if (retryMs === null || session === null || !session.mayPoll(retryMs)) return;
+    // A call that may not wait without a connection keeps the one that it has.
+    if (this.#enterPending() === null) this.#stream!.letPoll(retryMs);
+  }
+
+  /** Opens the stream before the first message. */
+  begin(): void {
     this.#open();
   }
 
   /** The call failed before its result. @param body the error response as JSON text, sent if a stream has begun */
   fail(error: unknown, body?: () => string): void {
     this.#leave();
-    if (this.#carrier !== null && body !== undefined) this.finish(body());
-    else this.#reject(error);
+    if (this.#carrier === null) this.#reject(error);
+    else if (body !== undefined) this.finish(body());
+    else this.#end((stream) => stream.end());
   }
 
   #sendFor(upstreamId: string | null): (text: string, isOurs?: true) => void {
@@ -149,11 +163,11 @@ export class CallReply implements ClientPeer {
     const { memory } = this.#limits;
     const carrier: EventStream = new EventStream(
       memory.hold(this.#request.principal),
-      () => this.#lost(carrier),
+      () => this.#stream === null ? this.#gone() : this.#stream.drop(carrier),
     );
     this.#carrier = carrier;
     if (this.#session !== null) {
-      this.#stream = this.#session.log.open();
+      this.#stream = this.#session.log.open(() => this.#lost());
       this.#stream.carryOn(carrier, null);
       if (this.#session.revision >= PRIMED_SINCE) this.#stream.prime();
     }
@@ -161,18 +175,18 @@ export class CallReply implements ClientPeer {
     return carrier;
   }
 
-  /** The client closed the stream; the request's own signal does not tell that. */
-  #lost(carrier: EventStream): void {
-    const stream = this.#stream;
-    const gone = (why = new SluiceError("REQUEST_CANCELLED")) => this.#call.cancel(why);
-    if (stream === null) return gone();
-    stream.drop(carrier);
-    if (stream.ended) return;
+  /** Nothing carries the stream; the request's own signal does not tell that. */
+  #lost(): void {
     // A disconnect is no cancellation if the stream can be resumed (2025-11-25, transports, "Sending Messages").
-    if (this.#session!.revision < PRIMED_SINCE) return gone();
+    if (this.#session!.revision < PRIMED_SINCE) return this.#gone();
     const excess = this.#enterPending();
-    if (excess !== null) gone(excess);
-    else this.#session!.ifStillLost(stream, gone);
+    if (excess !== null) this.#gone(excess);
+    else this.#session!.ifStillLost(this.#stream!, () => this.#gone());
+  }
+
+  /** The client will not read the answer. */
+  #gone(why = new SluiceError("REQUEST_CANCELLED")): void {
+    this.#call.cancel(why);
   }
 
   /** The call goes on without a connection. Counts until its end. @returns why it may not */

@@ -49,6 +49,8 @@ export interface McpEndpointDeps {
   /** The way to the worker, of this replica or another, that owns a session or pending call; null: this worker does. */
   readonly elsewhere: (claims: SessionClaims, owned: Owned) => Serve | null;
   readonly maxJsonDepth: number;
+  /** JSON_RESPONSE_ENABLED */
+  readonly prefersJson: boolean;
   readonly errors: ErrorReporter;
 }
 
@@ -65,7 +67,7 @@ export class McpEndpoint implements Endpoint {
 
   async serve(exchange: Exchange): Promise<Response> {
     const { request, path, principal, caller, overLimit, note } = exchange;
-    const { clients, readBody, memory } = this.#deps;
+    const { clients, readBody, memory, prefersJson } = this.#deps;
     const { headers, method } = request;
     // An empty id means no session, as for several clients.
     const sessionId = headers.get("mcp-session-id") || null;
@@ -76,8 +78,8 @@ export class McpEndpoint implements Endpoint {
     if (method !== "POST" && method !== "GET" && method !== "DELETE") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method, allowed: "GET, POST, DELETE" });
     }
-    const accepts = acceptedTypes(headers.get("accept"));
-    if (method === "POST" && !accepts.acceptsJson && !accepts.acceptsStream) {
+    const { acceptsJson, acceptsStream } = acceptedTypes(headers.get("accept"));
+    if (method === "POST" && !acceptsJson && !acceptsStream) {
       throw new SluiceError("NOT_ACCEPTABLE", { types: "application/json, text/event-stream" });
     }
     const mcpRequest: McpRequest = {
@@ -88,7 +90,8 @@ export class McpEndpoint implements Endpoint {
       sessionId,
       headers,
       protocolVersion: headers.get("mcp-protocol-version"),
-      ...accepts,
+      acceptsStream,
+      acceptsJson: acceptsJson && (prefersJson || !acceptsStream),
       body: method === "POST" ? await readBody(request, exchange) : "",
       note,
     };

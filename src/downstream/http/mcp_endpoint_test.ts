@@ -18,7 +18,7 @@ interface Given {
   readonly overLimit?: SluiceError;
 }
 
-function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "{}" }) {
+function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "{}" }, prefersJson = true) {
   const clock = new FakeClock();
   const ids = new SessionIds("secret");
   const here: McpRequest[] = [];
@@ -33,6 +33,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     serveSessionless: () => Promise.resolve(null),
     pendingCalls: { claimsOf: () => null },
     maxJsonDepth: 10,
+    prefersJson,
     errors: new ErrorReporter(
       createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
       () => {},
@@ -73,6 +74,19 @@ Deno.test("McpEndpoint.serve() hands on the request and writes the reply", async
     "2025-06-18",
     '{"n":1.0}',
   ]);
+});
+
+Deno.test("McpEndpoint.serve() wants event streams of a gateway that does not prefer JSON, where the client accepts them", async () => {
+  const kinds = async (accept: string, prefersJson: boolean) => {
+    const { send, here } = setUp(undefined, prefersJson);
+    await send("POST", { accept });
+    return [here[0]!.acceptsJson, here[0]!.acceptsStream];
+  };
+  for (const accept of ["application/json, text/event-stream", "*/*"]) {
+    assertEquals(await kinds(accept, true), [true, true]);
+    assertEquals(await kinds(accept, false), [false, true]);
+  }
+  assertEquals(await kinds("application/json", false), [true, false]);
 });
 
 Deno.test("McpEndpoint.serve() brings a session's request to the worker that owns it", async () => {

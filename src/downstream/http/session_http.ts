@@ -12,6 +12,7 @@ import {
   SESSION_REVISIONS,
   type SessionRevision,
 } from "../../mcp/revisions.ts";
+import { encodeSseEvent } from "../../mcp/sse.ts";
 import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
@@ -21,8 +22,9 @@ import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply, type CallReplyLimits } from "./call_reply.ts";
 import { clientOf, opensSession, receive } from "../client/client_messages.ts";
 import { RunningCall } from "../client/running_calls.ts";
+import { PRIMED_SINCE } from "../exchange/event_log.ts";
 import { EVENT_STREAM_HEADERS } from "../exchange/event_stream.ts";
-import { JSON_HEADERS, type McpReply, type McpRequest } from "../exchange/mcp_exchange.ts";
+import { JSON_HEADERS, type McpReply, type McpRequest, type Serve } from "../exchange/mcp_exchange.ts";
 import { unsupportedRevision } from "../../proxy/call/unsupported_revision.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
@@ -42,6 +44,8 @@ export interface StreamableHttpDeps {
   readonly upstreams: Pick<Upstreams, "listen" | "notify" | "review">;
   /** Takes a client's message about a call or question that this worker does not know. Its predecessor may. */
   readonly onStray: (sessionName: string, text: string) => void;
+  /** The way to this worker's predecessor, which keeps the streams of its calls to its end; null: there is none. */
+  readonly predecessor: () => Serve | null;
 }
 
 const ACCEPTED: McpReply = { status: 202, headers: {}, body: null };
@@ -70,9 +74,15 @@ export class StreamableHttp {
       this.#scope(request.principal, request.serverId);
       throw new SluiceError("INVALID_REQUEST", { reason: "the Mcp-Session-Id header is missing" });
     }
-    if (request.method === "GET") return this.#get(request, session);
+    if (request.method === "GET") return await this.#get(request, session, signal);
     await this.#deps.sessions.end(session, "REQUEST_CANCELLED");
     return { status: 204, headers: {}, body: null };
+  }
+
+  /** Serves a GET for the rest of a stream, in a session that the successor has now. @throws {SluiceError} as `serve()` */
+  resume({ principal, serverId, headers }: McpRequest, claims: SessionClaims): McpReply {
+    const session = this.#deps.sessions.released(claims, principal, serverId);
+    return streamOf(session, headers.get("last-event-id"), principal);
   }
 
   /** Nearly every request finds its session here, and waits for nothing. */
@@ -128,10 +138,13 @@ export class StreamableHttp {
     const context = this.#context(request, null);
     const body = await this.#deps.dispatcher.respond(context, message);
     const client = clientOf(message, context.scope.revisions);
+    const reply = request.acceptsJson
+      ? { status: 200, headers: JSON_HEADERS, body }
+      : { status: 200, headers: EVENT_STREAM_HEADERS, body: encodeSseEvent(body, { event: "message" }) };
     // `initialize` failed: there is no session.
-    if (client === null) return { status: 200, headers: JSON_HEADERS, body };
+    if (client === null) return reply;
     const session = await this.#deps.sessions.open(request.principal, request.serverId, client);
-    return { status: 200, headers: { ...JSON_HEADERS, "mcp-session-id": session.id }, body };
+    return { ...reply, headers: { ...reply.headers, "mcp-session-id": session.id } };
   }
 
   #call(
@@ -143,6 +156,8 @@ export class StreamableHttp {
     const call = new RunningCall(message.id);
     const reply = new CallReply(request, session, call, this.#limits);
     const context = this.#context(request, session, { client: reply.client });
+    // From its start on, a stream that the client can resume bears a lost connection.
+    if (!request.acceptsJson && session !== null && session.revision >= PRIMED_SINCE) reply.begin();
     this.#respond(context, message, session, { call, clientGone })
       .then((body) => isCancelled(call) ? reply.withdraw(body) : reply.finish(body))
       .catch((error) => reply.fail(error));
@@ -204,20 +219,25 @@ export class StreamableHttp {
     return reply.reply;
   }
 
-  #get({ acceptsStream, headers, principal, serverId }: McpRequest, session: DownstreamSession): McpReply {
+  #get(
+    request: McpRequest,
+    session: DownstreamSession,
+    signal: CancelSignal,
+  ): Promise<McpReply> | McpReply {
+    const { acceptsStream, headers, principal, serverId } = request;
     this.#scope(principal, serverId);
     if (!acceptsStream) throw new SluiceError("NOT_ACCEPTABLE", { types: "text/event-stream" });
     const lastEventId = headers.get("last-event-id");
-    // 204 ends the client's attempts to resume (WHATWG HTML, "Server-sent events").
-    if (session.isWithdrawn(lastEventId)) return { status: 204, headers: {}, body: null };
-    const stream = session.listen(lastEventId, principal);
+    const predecessor = session.knows(lastEventId) ? null : this.#deps.predecessor();
+    if (predecessor !== null) return predecessor({ ...request, isForReleased: true }, signal);
+    const reply = streamOf(session, lastEventId, principal);
     const { client } = session.bound;
     if (session.isCarried && !client.listening) {
       // If the records cannot be written now, the next change writes them.
       client.beginListening().catch(() => {});
       void this.#deps.upstreams.listen(session.bound);
     }
-    return { status: 200, headers: EVENT_STREAM_HEADERS, body: stream.readable };
+    return reply;
   }
 
   #context(
@@ -243,6 +263,14 @@ export class StreamableHttp {
   #scope(principal: Principal, serverId: string | null): Scope {
     return scopeFor(this.#deps.catalog(), principal, serverId);
   }
+}
+
+/** @throws {SluiceError} INVALID_REQUEST for an unknown or dropped event */
+function streamOf(session: DownstreamSession, lastEventId: string | null, principal: Principal): McpReply {
+  // 204 ends the client's attempts to resume (WHATWG HTML, "Server-sent events").
+  if (session.isWithdrawn(lastEventId)) return { status: 204, headers: {}, body: null };
+  const { readable } = session.listen(lastEventId, principal);
+  return { status: 200, headers: EVENT_STREAM_HEADERS, body: readable };
 }
 
 /** Has the client itself cancelled the call, or ended its session? Then it expects no response. */

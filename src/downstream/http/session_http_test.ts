@@ -143,6 +143,36 @@ Deno.test("StreamableHttp keeps to what the client accepts", async () => {
   ]);
 });
 
+Deno.test("StreamableHttp begins the stream of a client that accepts no JSON with its call, so that it can be resumed", async () => {
+  const goOn = Promise.withResolvers<void>();
+  const upstream = new FakeUpstream(async ({ method }) => {
+    if (method === "tools/call") await goOn.promise;
+    return undefined;
+  });
+  const { post, send, initialize } = await server(upstream);
+  const stream = { acceptsJson: false };
+  const opened = await post(
+    request(0, "initialize", { protocolVersion: "2025-11-25", capabilities: {} }),
+    stream,
+  );
+  assertEquals(opened.headers["content-type"], "text/event-stream");
+  assertEquals((await messagesOf(opened))[0].result.protocolVersion, "2025-11-25");
+  const sessionId = opened.headers["mcp-session-id"]!;
+  const { body } = await post(CALL, { sessionId, ...stream });
+  const pieces = (body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+  const lastEventId = /^id: (.+)$/m.exec((await pieces.read()).value!)![1]!;
+  await pieces.cancel();
+  const resumed = await send({
+    method: "GET",
+    sessionId,
+    headers: new Headers({ "last-event-id": lastEventId }),
+  });
+  goOn.resolve();
+  assertEquals((await messagesOf(resumed)).map(({ id }) => id), [1]);
+  const older = await post(CALL, { sessionId: await initialize("2025-06-18"), ...stream });
+  assertEquals((await messagesOf(older)).map(({ id }) => id), [1]);
+});
+
 Deno.test("StreamableHttp streams a failure that comes after a notification", async () => {
   const broken = new FakeUpstream(({ method }) =>
     method === "tools/call" ? events(JSON.stringify(notification("notifications/message"))) : undefined

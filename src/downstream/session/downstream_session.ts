@@ -64,6 +64,8 @@ export class DownstreamSession implements CountedSession, ListListener {
   readonly #expiry: TokenExpiry;
   readonly #memory: ClientMemory;
   readonly #state: PersistedSession;
+  /** Clients find the session elsewhere from now on. */
+  #isLeaving = false;
 
   constructor(
     readonly id: string,
@@ -180,6 +182,11 @@ export class DownstreamSession implements CountedSession, ListListener {
     return carrier;
   }
 
+  /** Is there such an event, of a stream of this worker? */
+  knows(lastEventId: string | null): boolean {
+    return lastEventId === null || this.log.find(lastEventId) !== null;
+  }
+
   /** Does this Last-Event-ID belong to a call that the client has cancelled? Nothing will follow. */
   isWithdrawn(lastEventId: string | null): boolean {
     return lastEventId !== null && this.log.find(lastEventId)?.stream.isWithdrawn === true;
@@ -192,9 +199,15 @@ export class DownstreamSession implements CountedSession, ListListener {
 
   /** Runs `then` unless the client resumes the stream in time. */
   ifStillLost(stream: LoggedStream, then: () => void): void {
+    const { losses } = stream;
     this.#afterWindow(() => {
-      if (!stream.isCarried && !stream.ended) then();
+      if (stream.losses === losses && !stream.isCarried && !stream.ended) then();
     });
+  }
+
+  /** May the stream of a call end, so that the client polls after `retryMs`? Half the window is left for its way back. */
+  mayPoll(retryMs: number): boolean {
+    return this.revision >= PRIMED_SINCE && !this.#isLeaving && 2 * retryMs <= this.#resumeWindowMs;
   }
 
   /** @param why the calls under way fail. One that the client itself has cancelled gets no response */
@@ -211,6 +224,7 @@ export class DownstreamSession implements CountedSession, ListListener {
    * @param retryMs their pause before that (2025-11-25, transports, "Sending Messages to the Server")
    */
   stopListening(retryMs: number): void {
+    this.#isLeaving = true;
     if (this.revision >= PRIMED_SINCE) this.#common.suspendCarriers(retryMs);
     else this.#common.closeCarriers();
   }

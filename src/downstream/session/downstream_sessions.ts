@@ -201,6 +201,21 @@ export class DownstreamSessions {
     return null;
   }
 
+  /** A session of this caller that was handed over. @throws {SluiceError} SESSION_NOT_FOUND */
+  released({ name }: SessionClaims, principal: Principal, serverId: string | null): DownstreamSession {
+    const session = this.#released.get(name);
+    if (session === undefined || !isSameOwner(session.owner, ownerOf(principal, serverId))) {
+      throw new SluiceError("SESSION_NOT_FOUND");
+    }
+    return session;
+  }
+
+  /** A client of a session that was handed over polls for the rest of a call. */
+  get awaitsPoll(): boolean {
+    for (const { log } of this.#released.values()) if (log.awaitsPoll) return true;
+    return false;
+  }
+
   /** Takes over a session that another worker has released. */
   adopt(identity: SessionIdentity): DownstreamSession {
     return this.#sessions.get(identity.id) ?? this.#remember(this.#make(identity));

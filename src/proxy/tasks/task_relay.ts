@@ -38,7 +38,9 @@ export class TaskRelay implements TaskBoundary {
     const sealed = (message: string) => mayNameTask(message) ? renameInMessage(message, seal) : message;
     return {
       notify: (text) => peer.notify(sealed(text)),
-      ...(peer.expectDelay === undefined ? {} : { expectDelay: () => peer.expectDelay!() }),
+      ...(peer.expectDelay === undefined
+        ? {}
+        : { expectDelay: (retryMs: number | null) => peer.expectDelay!(retryMs) }),
       ...(peer.request === undefined ? {} : {
         request: (method, params, options) => this.#ask(gatewayId, peer, { method, params, options, seal }),
       }),

@@ -31,6 +31,9 @@ export interface ClientPeer {
    * message waits.
    */
   from?(upstreamId: string): ClientPeer;
-  /** Called when the upstream has closed a call's stream and will be polled: the answer will take a while. */
-  expectDelay?(): void;
+  /**
+   * Called when the upstream has closed a call's stream and will be polled: the answer will take a while.
+   * @param retryMs the pause that the upstream asked for when it closed the stream; null: it asked for none, or the stream broke
+   */
+  expectDelay?(retryMs: number | null): void;
 }

@@ -257,7 +257,7 @@ export class UpstreamSession implements UpstreamChannel {
         caller,
         passed,
         onMessage: (value, text) => this.#incoming.receiveDuring(value, text, { client, deadline, signal }),
-        onDelay: client === undefined ? undefined : () => client.expectDelay?.(),
+        onDelay: client === undefined ? undefined : (retryMs) => client.expectDelay?.(retryMs),
       });
       const failed = !("result" in reply.value);
       const answer = memberText(reply.text, failed ? "error" : "result")!;

@@ -159,12 +159,9 @@ export class HttpTransport implements UpstreamTransport {
   /** Ends a session. Any status is accepted: 405 means that the server does not let clients end sessions. */
   async terminate(headers: HeaderList, options: ExchangeOptions): Promise<void> {
     const { url } = this.#address;
-    let response = await this.#send(url, "DELETE", undefined, headers, options);
-    if (response.status > 299) {
-      const again = (to: URL) => this.#send(to, "DELETE", undefined, headers, options);
-      response = await this.#address.follow(response, url, again);
-    }
-    response.discard();
+    const send = (to: URL) => this.#send(to, "DELETE", undefined, headers, options);
+    const response = await send(url);
+    (response.status > 299 ? await this.#address.follow(response, url, send) : response).discard();
   }
 
   /**
@@ -250,10 +247,11 @@ export class HttpTransport implements UpstreamTransport {
   ): Promise<{ value: JsonObject; text: string }> {
     let response = first;
     let lastEventId: string | null = null;
+    let retryMs: number | null = null;
     let garbled: Error | undefined;
     for (let fruitless = 0; fruitless < MAX_FRUITLESS_RESUMES; fruitless++) {
       const reader = this.#eventReader(options.caller);
-      let failure: unknown = null;
+      let failure: unknown;
       try {
         for await (const chunk of response.chunks()) {
           for (const event of reader.push(chunk)) {
@@ -274,13 +272,14 @@ export class HttpTransport implements UpstreamTransport {
         reader.end();
       }
       lastEventId = reader.lastEventId ?? lastEventId;
+      retryMs = reader.retryMs ?? retryMs;
       // A stream of revision 2026-07-28 cannot be resumed. Its request has mirrored headers, and its response is lost.
       if (lastEventId === null || options.mirrored !== undefined) {
         if (garbled) throw this.#broken("an event is no JSON-RPC message, and no other came", garbled);
         throw failure ?? this.#closed();
       }
-      options.onDelay?.();
-      const rest = await this.#resume(lastEventId, reader.retryMs, headers, options);
+      options.onDelay?.(failure ? null : retryMs);
+      const rest = await this.#resume(lastEventId, retryMs, headers, options);
       if (rest === null) break;
       response = rest;
     }

@@ -40,7 +40,7 @@ export interface RequestOptions extends ExchangeOptions {
   /** Receives what the upstream sends on this call's stream before the response. */
   readonly onMessage?: OnMessage;
   /** Called when the upstream has closed the call's stream and will be polled; see ClientPeer.expectDelay. */
-  readonly onDelay?: () => void;
+  readonly onDelay?: (retryMs: number | null) => void;
   /** The response ends a stream that stays open for hours; the deadline does not apply. */
   readonly isLongLived?: boolean;
   /** A long-lived request that does not keep the connection open. */

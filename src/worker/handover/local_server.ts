@@ -43,6 +43,7 @@ export class LocalServer {
     if (request.upstreamCall !== undefined || request.upstreamAnswer !== undefined) {
       return (await this.#ask("upstream_call", request, signal))!;
     }
+    if (request.isForReleased) return (await this.#ask("released_session", request, signal))!;
     if (request.isForSse) return (await this.#ask("sse_stream", request, signal))!;
     const reply = mayBeSessionless(request) ? await this.#ask("pending_call", request, signal) : null;
     return reply ?? (await this.#ask("session", request, signal))!;

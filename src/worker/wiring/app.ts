@@ -7,7 +7,7 @@ import { operatorOf } from "../../auth/principal.ts";
 import { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
-import { reasonOf } from "../../base/errors.ts";
+import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import { CoalescingQueue } from "../../catalog/coalescing_queue.ts";
 import { Conflicts } from "../../catalog/conflicts.ts";
@@ -188,6 +188,7 @@ export async function createApp(
     onStray: (session, text) => {
       if (succession.predecessor() !== null) void link.askAll({ type: "client_said", session, text });
     },
+    predecessor: succession.predecessor,
   });
   const sessionlessHttp = new SessionlessHttp({
     ...{ requests: sessionlessRequests, pendingCalls, dispatcher, maxJsonDepth },
@@ -206,6 +207,11 @@ export async function createApp(
       return streamableHttp.serve(request, claims, signal);
     }),
   );
+  local.register("released_session", (request) => {
+    const claims = ids.open(request.sessionId!, clock.now());
+    if (claims === null) throw new SluiceError("SESSION_NOT_FOUND");
+    return Promise.resolve(streamableHttp.resume(request, claims));
+  });
   const serveUpstreamCall = succession.whileOwning(upstreamCalls.serve);
   local.register(
     "upstream_call",
@@ -298,8 +304,9 @@ export async function createApp(
     webSocketPorts: () => webSocket.peerPorts(),
     whenIdle: async () => {
       const until = clock.now() + config.gracefulTimeoutMs;
-      // A client comes back to a pending call through the successor alone: without one there is nothing to wait for.
-      const isBusy = () => ports.isServing || succession.hasSuccessor && pendingCalls.size > 0;
+      // A client comes back to a pending call, or polls, through the successor alone: without one there is nothing to wait for.
+      const isBusy = () =>
+        ports.isServing || succession.hasSuccessor && (pendingCalls.size > 0 || sessions.awaitsPoll);
       while (isBusy() && clock.now() < until) await sleep(clock, LOOK_MS);
     },
     endStreams: async () => {

@@ -98,6 +98,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const mcp = new McpEndpoint({
     memory,
     ...{ ids, clock, clients, readBody, pendingCalls, maxJsonDepth, errors, elsewhere: wayTo },
+    prefersJson: config.jsonResponseEnabled,
     serveInSession: (request, claims, signal) => streamableHttp.serve(request, claims, signal),
     serveSessionless: sessionlessHttp.serve,
   });
