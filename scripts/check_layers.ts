@@ -26,8 +26,8 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
-  store: [["sql"], ["postgres", "sqlite", "people", "audit"], ["registry"], ["."]],
-  auth: [["keys"], ["logins"], ["."]],
+  store: [["sql"], ["postgres", "sqlite", "people", "audit", "quotas"], ["registry"], ["."]],
+  auth: [["keys"], ["logins"], ["."], ["quotas"]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],

@@ -18,6 +18,11 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_audit_records_total:
     "`lost` grows while the database refuses records, or under a flood of different refusals. The log says how many.",
   sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",
+  sluice_quota_refusals_total:
+    "A quota at `/quotas` or of `QUOTA_…` is used up. Raise it, or talk to its users.",
+  sluice_quota_counters: "Near `QUOTA_MAX_COUNTERS`, raise that setting: each takes 40 bytes.",
+  sluice_quota_counters_dropped_total: "Quotas are less strict than they say. Raise `QUOTA_MAX_COUNTERS`.",
+  sluice_quota_calls_counted_alone_total: "Replicas together may admit more than a quota. Restore Redis.",
   sluice_token_keys_reads_total:
     "Many `failure`: tokens of this issuer are refused when `JWKS_GRACE` is over. The log has the reason.",
   sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",

@@ -34,6 +34,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   TOO_MANY_PENDING_OF_CALLER: "Answer the questions of upstreams, or raise `MAX_STREAMS_PER_CALLER`.",
   CLIENT_MEMORY_FULL: "Read the streams that are open, end sessions, or raise `MAX_CLIENT_MEMORY_MB`.",
   RATE_LIMITED: "Wait for the seconds in `Retry-After`, or raise the settings in the text.",
+  QUOTA_EXCEEDED:
+    "Wait for the seconds in `Retry-After` or `data.retryAfter`, or raise the quota at `/quotas`.",
   UNAUTHENTICATED:
     "Send `Authorization: Bearer TOKEN`. `sluice token` makes a token; the text says what is wrong with this one.",
   LOGIN_FAILED:

@@ -21,6 +21,7 @@ const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
 const teams = () => import("./people/team_routes.ts");
 const members = () => import("./people/member_routes.ts");
+const quotas = () => import("./people/quota_routes.ts");
 const roles = () => import("./people/role_routes.ts");
 
 export interface Route {
@@ -167,6 +168,12 @@ export const ROUTES: readonly Route[] = [
   route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
   route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken", "revokeTokenAsAdmin")),
   route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
+
+  route("GET", "/quotas", "admin.quotas", on(quotas, "listQuotas")),
+  route("POST", "/quotas", "admin.quotas", on(quotas, "createQuota")),
+  route("GET", "/quotas/{id}", "admin.quotas", on(quotas, "getQuota")),
+  route("PUT", "/quotas/{id}", "admin.quotas", on(quotas, "updateQuota")),
+  route("DELETE", "/quotas/{id}", "admin.quotas", on(quotas, "deleteQuota")),
 
   route("GET", "/audit", "admin.security_audit", on(audit, "listAuditRecords")),
 ];

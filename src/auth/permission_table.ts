@@ -43,6 +43,7 @@ const TABLE = {
   "admin.metrics": { allows: "read metrics", isGlobal: true },
   "admin.system_config": { allows: "read diagnostics, drain the session pool", isGlobal: true },
   "admin.security_audit": { allows: "read the audit trail", isGlobal: true },
+  "admin.quotas": { allows: "read and set quotas", isGlobal: true },
   "admin.user_management": { allows: "manage users, roles and who has them", isGlobal: true },
 } as const satisfies Readonly<Record<string, PermissionRow>>;
 

@@ -43,6 +43,7 @@ Deno.test("The built-in roles grant ever more, from platform_viewer to team_admi
     PERMISSIONS.filter((each) => !ranks.at(-1)!.includes(each)).toSorted(),
     [
       "admin.metrics",
+      "admin.quotas",
       "admin.security_audit",
       "admin.system_config",
       "admin.user_management",

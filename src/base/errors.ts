@@ -1,6 +1,7 @@
 // Room `base`: errors, time, cancellation, and other parts without a domain. Every room may use them; they use no other room.
-// This file is the error catalogue. Each failure that a client or an operator can meet has one row, here and nowhere else.
-import { type ErrorRow, row } from "./error_row.ts";
+// This file is the error catalogue. Each failure that a client or an operator can meet has one row, here
+// or, if an upstream causes it, in error_row.ts.
+import { type ErrorRow, row, UPSTREAM_ERRORS } from "./error_row.ts";
 
 export const ERRORS = {
   PARSE_ERROR: row("downstream", 400, -32700, "never", "Cannot parse the request body as JSON"),
@@ -113,6 +114,13 @@ export const ERRORS = {
     "later",
     "More than {limit} requests in a minute ({settings}); retry in {waitS} s",
   ),
+  QUOTA_EXCEEDED: row(
+    "downstream",
+    429,
+    -31436,
+    "later",
+    "The quota of the {kind}{target} is used up: {limit} {unit} in {windowS} s; retry in {waitS} s",
+  ),
   UNAUTHENTICATED: row("downstream", 401, -31401, "never", "Authentication required: {reason}"),
   LOGIN_FAILED: row("downstream", 401, -31417, "never", "Wrong email or password"),
   PASSWORD_CHANGE_REQUIRED: row(
@@ -149,134 +157,7 @@ export const ERRORS = {
   ),
   REQUEST_CANCELLED: row("downstream", 499, -31499, "never", "The request was cancelled"),
 
-  UPSTREAM_CONNECT_FAILED: row(
-    "upstream",
-    502,
-    -31502,
-    "if_unsent",
-    'Cannot connect to upstream "{upstream}": {reason}',
-  ),
-  UPSTREAM_TLS_FAILED: row(
-    "upstream",
-    502,
-    -31505,
-    "never",
-    'Cannot open a TLS connection to upstream "{upstream}": {reason}',
-  ),
-  UPSTREAM_CLOSED: row(
-    "upstream",
-    502,
-    -31503,
-    "if_unsent",
-    'Upstream "{upstream}" closed the connection before it answered',
-  ),
-  UPSTREAM_TIMEOUT: row(
-    "upstream",
-    504,
-    -31504,
-    "never",
-    'Upstream "{upstream}" did not {phase} within {timeoutMs} ms ({setting})',
-  ),
-  UPSTREAM_HTTP_ERROR: row(
-    "upstream",
-    502,
-    -31506,
-    "never",
-    'Upstream "{upstream}" answered HTTP {status}: {reason}',
-  ),
-  UPSTREAM_AUTH_FAILED: row(
-    "upstream",
-    502,
-    -31507,
-    "never",
-    'Upstream "{upstream}" refused our credentials (HTTP {status})',
-  ),
-  UPSTREAM_PROTOCOL_ERROR: row(
-    "upstream",
-    502,
-    -31508,
-    "never",
-    'Upstream "{upstream}" broke the protocol: {reason}',
-  ),
-  UPSTREAM_RESPONSE_TOO_LARGE: row(
-    "upstream",
-    502,
-    -31509,
-    "never",
-    'Upstream "{upstream}" answered with more than {limit} bytes (MAX_UPSTREAM_RESPONSE_BYTES)',
-  ),
-  UPSTREAM_LIST_TOO_LARGE: row(
-    "upstream",
-    502,
-    -31520,
-    "never",
-    'Upstream "{upstream}" lists more than {limit} in {method} ({setting})',
-  ),
-  UPSTREAM_REJECTED: row(
-    "upstream",
-    502,
-    -31510,
-    "never",
-    'Upstream "{upstream}" refused {method}: {reason}',
-  ),
-  UPSTREAM_SESSION_EXPIRED: row(
-    "upstream",
-    502,
-    -31511,
-    "if_unsent",
-    'Upstream "{upstream}" ended the session',
-  ),
-  UPSTREAM_STATE_LOST: row(
-    "upstream",
-    503,
-    -31518,
-    "later",
-    'Upstream "{upstream}" has lost the state that it kept for this client: its process or connection ended with the worker or ' +
-      "replica that ran it. The call was not sent; the next call starts with new state",
-  ),
-  UPSTREAM_NEEDS_INPUT: row(
-    "upstream",
-    502,
-    -31517,
-    "never",
-    'Upstream "{upstream}" needs input that it cannot get: {reason}',
-  ),
-  UPSTREAM_DISABLED: row(
-    "upstream",
-    503,
-    -31512,
-    "never",
-    'Upstream "{upstream}" cannot be used: {reason}',
-  ),
-  UPSTREAM_CIRCUIT_OPEN: row(
-    "upstream",
-    503,
-    -31513,
-    "later",
-    'Cannot call upstream "{upstream}": its circuit breaker is open, next probe in {waitMs} ms',
-  ),
-  SESSION_POOL_TIMEOUT: row(
-    "upstream",
-    503,
-    -31514,
-    "later",
-    'No session to upstream "{upstream}" became free within {timeoutMs} ms (MCP_SESSION_POOL_ACQUIRE_TIMEOUT)',
-  ),
-  SESSION_POOL_FULL: row("upstream", 503, -31515, "later", "Session pool is full: {reason}"),
-  HTTP_POOL_TIMEOUT: row(
-    "upstream",
-    503,
-    -31516,
-    "later",
-    "No outbound connection became free within {timeoutMs} ms (HTTP_CLIENT_POOL_TIMEOUT)",
-  ),
-  STDIO_LIMIT_REACHED: row(
-    "upstream",
-    503,
-    -31519,
-    "later",
-    'Cannot start a process for upstream "{upstream}": {reason} ({setting})',
-  ),
+  ...UPSTREAM_ERRORS,
 
   CANNOT_LISTEN: row("internal", 500, -31542, "never", "Cannot listen on {hostname}:{port}: {reason}"),
   CERTIFICATE_UNUSABLE: row("internal", 500, -31543, "never", "Cannot serve HTTPS: {reason}"),

@@ -9,6 +9,7 @@ import type { Log } from "../telemetry/log.ts";
 import { type Listener, NO_PUBLISHER, type Publisher } from "./bus.ts";
 import { type Cache, NO_CACHE } from "./cache.ts";
 import { MemoryCache } from "./memory_cache.ts";
+import type { RedisQuotaCounters } from "./redis_quota_counters.ts";
 import type { RedisConnectionOptions, RedisSettings } from "./redis_connection.ts";
 import { parseRedisUrl, redisLocation } from "./redis_url.ts";
 
@@ -36,6 +37,7 @@ export interface OpenedCache {
     onBack(listener: () => void): void;
     /** Tests a write, because a full or read-only Redis still answers PING. @throws {SluiceError} CACHE_UNAVAILABLE */
     ping(): Promise<void>;
+    readonly quotaCounters: RedisQuotaCounters;
   } | null;
   close(): Promise<void>;
 }
@@ -70,10 +72,16 @@ export async function openCache(
       return { ...alone, cache: records, sweptBy: "one" };
     case "redis": {
       // Loaded only with Redis: other workers save the memory.
-      const [{ isReadOnly, RedisConnection }, { RedisCache }, { redisPublisher }] = await Promise.all([
+      const [
+        { isReadOnly, RedisConnection },
+        { RedisCache },
+        { redisPublisher },
+        { RedisQuotaCounters },
+      ] = await Promise.all([
         import("./redis_connection.ts"),
         import("./redis_cache.ts"),
         import("./redis_bus.ts"),
+        import("./redis_quota_counters.ts"),
       ]);
       const returns = new Emitter<[]>();
       const options = await connectionOptions(settings, { clock, log, name, onBack: returns.emit });
@@ -92,6 +100,7 @@ export async function openCache(
         },
         onBack: (listener: () => void) => returns.add(listener),
         ping: async () => void await connection.run(write),
+        quotaCounters: new RedisQuotaCounters(connection, prefix),
       };
       await connection.tried;
       return {

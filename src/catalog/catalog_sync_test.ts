@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SluiceError } from "../base/errors.ts";
-import { migrate } from "../store/sql/migrations.ts";
+import { migrate } from "../store/sql/migrate.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import { openSqlite } from "../store/sqlite/sqlite.ts";
 import type { Discovery, GatewayRow } from "../store/registry/rows.ts";

@@ -12,6 +12,7 @@ const catalog = (version: number) =>
     prompts: [],
     servers: [],
     revokedTokens: [],
+    quotas: [],
     removed: [],
     people: null,
   });

@@ -8,6 +8,7 @@ import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } f
 import { ACCOUNT_SETTINGS } from "./settings/accounts.ts";
 import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
 import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
+import { QUOTA_SETTINGS } from "./settings/limits/quota_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
 import type { Setting, Unit } from "./settings/setting.ts";
@@ -23,6 +24,7 @@ const GROUPS = {
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,
   "Rate limits": RATE_LIMIT_SETTINGS,
+  "Quotas": QUOTA_SETTINGS,
   "Sessions and tools": SESSION_SETTINGS,
   "Upstream session pool": POOL_SETTINGS,
   "Outbound HTTP": HTTP_CLIENT_SETTINGS,

@@ -20,7 +20,18 @@ const REQUEST_HEADERS = [
 const PARAM_HEADER = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
 /** Response headers that a page may read besides the safelisted ones. */
-const EXPOSED = ["Mcp-Session-Id", "WWW-Authenticate", "Retry-After", "X-Correlation-ID", "ETag"].join(", ");
+const EXPOSED = [
+  "Mcp-Session-Id",
+  "WWW-Authenticate",
+  "Retry-After",
+  "RateLimit-Limit",
+  "RateLimit-Remaining",
+  "RateLimit-Reset",
+  "RateLimit-Policy",
+  "RateLimit",
+  "X-Correlation-ID",
+  "ETag",
+].join(", ");
 
 /** How long a browser may keep the response to a preflight. Chromium's limit. */
 const PREFLIGHT_MAX_AGE_S = 7_200;

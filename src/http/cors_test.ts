@@ -40,7 +40,7 @@ Deno.test("Cors.expose() lets pages of allowed origins read a response and its h
   assertEquals(headers.get("access-control-allow-origin"), ORIGIN);
   assertEquals(
     headers.get("access-control-expose-headers"),
-    "Mcp-Session-Id, WWW-Authenticate, Retry-After, X-Correlation-ID, ETag",
+    "Mcp-Session-Id, WWW-Authenticate, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, RateLimit, X-Correlation-ID, ETag",
   );
   assertEquals(headers.get("vary"), "Accept-Encoding, Origin");
   assertEquals(headers.has("access-control-allow-credentials"), false);

@@ -54,8 +54,13 @@ export function rpcErrorText({ error, correlationId }: ReportedError): string {
   return JSON.stringify({
     code: rpc,
     message: error.message,
-    data: { source, code: error.code, correlationId, ...detail },
+    data: { source, code: error.code, correlationId, ...retryAfter(error), ...detail },
   });
+}
+
+/** Within a session no header can say it: the HTTP status is 200. */
+function retryAfter({ params: { waitS } }: SluiceError): { readonly retryAfter?: number } {
+  return waitS === undefined ? {} : { retryAfter: Number(waitS) };
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
@@ -97,6 +102,7 @@ export function errorHeaders(error: SluiceError): Record<string, string> {
     case "UPGRADE_REQUIRED":
       return { upgrade: "websocket" };
     case "RATE_LIMITED":
+    case "QUOTA_EXCEEDED":
       return { "retry-after": String(error.params.waitS) };
     default:
       return ERRORS[error.code].retry === "later" ? { "retry-after": "1" } : {};

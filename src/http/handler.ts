@@ -19,8 +19,8 @@ import {
   rpcErrorResponse,
 } from "./error_response.ts";
 import type { OriginGuard } from "./origin_guard.ts";
-import type { RateLimiter } from "./rate_limit.ts";
-import { addressOf, callerOf, type Tier, tierOf } from "./rate_tiers.ts";
+import { type LimitState, type RateLimiter, setLimitHeaders } from "./rate_limit.ts";
+import { addressOf, callerOf, tierOf } from "./rate_tiers.ts";
 import {
   discardBody,
   inSessionOf,
@@ -42,6 +42,8 @@ export interface Exchange {
   readonly note?: CallNote;
   /** The caller's rate limit is exceeded, at an endpoint with `answersOverLimit`. The body is unread. */
   readonly overLimit?: SluiceError;
+  /** A quota has refused the call: an endpoint without a session answers it with the status of the error. */
+  overQuota?: SluiceError;
   /** For the audit trail: an endpoint sets this when it knows what the request asks for. */
   action?: AuditAction;
   /** An endpoint sets this when its response stays open. The request then counts as a stream until the response ends. */
@@ -111,6 +113,12 @@ export interface HandlerDeps {
   readonly cors: Cors | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  readonly quotas: {
+    /** Has anybody a quota? */
+    readonly isActive: boolean;
+    /** null: the caller has no quota of calls. */
+    stateOf(principal: Principal): LimitState | null;
+  };
   readonly errors: ErrorReporter;
   /** Takes failures for the audit trail; null: there is none. Never waits. */
   readonly auditFailure: ((failed: FailedRequest, reported: ReportedError) => void) | null;
@@ -124,7 +132,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
-  const { auditFailure, rootPath, originGuard, cors, rateLimiter, callers, sessionRefusals } = deps;
+  const { auditFailure, rootPath, originGuard, cors, rateLimiter, quotas, callers, sessionRefusals } = deps;
 
   const refused = (
     { headers }: Request,
@@ -175,6 +183,7 @@ export function createHandler(deps: HandlerDeps): Handle {
     let exchange: Exchange | undefined;
     let counted: Caller | undefined;
     let origin: string | null = null;
+    let caller: string | undefined;
     let response: Response;
     try {
       if (!endpoint?.isInternal) origin = originGuard.check(request);
@@ -182,11 +191,11 @@ export function createHandler(deps: HandlerDeps): Handle {
       const principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
       if (record !== null) noteCaller(record.note, principal);
       if (isCounted) counted = countCall(callers, endpoint, principal, request);
-      let caller: string | undefined;
       let overLimit: SluiceError | undefined;
       try {
         if (rateLimiter !== null) {
-          caller = count(rateLimiter, { tier: tierOf(endpoint, path), principal, info });
+          const tier = tierOf(endpoint, path);
+          if (tier !== null) rateLimiter.take(tier, caller = callerOf(principal, info));
         }
       } catch (refusal) {
         overLimit = toSluiceError(refusal);
@@ -195,7 +204,17 @@ export function createHandler(deps: HandlerDeps): Handle {
           throw overLimit;
         }
       }
-      exchange = { request, path, principal, caller, overLimit, note: record?.note, info, isStream: false };
+      exchange = {
+        request,
+        path,
+        principal,
+        caller,
+        overLimit,
+        overQuota: undefined,
+        note: record?.note,
+        info,
+        isStream: false,
+      };
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
@@ -210,6 +229,12 @@ export function createHandler(deps: HandlerDeps): Handle {
       for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
         response.headers.set(name, value);
       }
+    }
+    if (endpoint !== null && (rateLimiter !== null || quotas.isActive) && response.status !== 101) {
+      setLimitHeaders(response.headers, [
+        caller === undefined ? null : rateLimiter!.stateOf(tierOf(endpoint, path)!, caller),
+        exchange === undefined || !quotas.isActive ? null : quotas.stateOf(exchange.principal),
+      ]);
     }
     if (origin !== null) cors?.expose(response, origin);
     countAnswer(endpoint?.name ?? "none", String(response.status));
@@ -243,18 +268,6 @@ function countCall(
 
 function authorizationOf({ headers }: Request, endpoint: Endpoint): string | null {
   return headers.get("authorization") ?? endpoint.authorizationIn?.(headers) ?? null;
-}
-
-interface Counted extends Pick<Exchange, "principal" | "info"> {
-  readonly tier: Tier | null;
-}
-
-/** @returns the caller; undefined where no limit applies. @throws {SluiceError} RATE_LIMITED */
-function count(limiter: RateLimiter, { tier, principal, info }: Counted): string | undefined {
-  if (tier === null) return undefined;
-  const caller = callerOf(principal, info);
-  limiter.take(tier, caller);
-  return caller;
 }
 
 /** The path of an absolute URL, below `rootPath`. Builds no URL object, which would cost more than the rest of routing. */

@@ -8,7 +8,7 @@ import { errorHeaders, ErrorReporter } from "./error_response.ts";
 import { AccessLog } from "./access_log.ts";
 import { Admission } from "./admission.ts";
 import { Cors } from "./cors.ts";
-import { createHandler, type Endpoint, type Exchange, pathOf } from "./handler.ts";
+import { createHandler, type Endpoint, type Exchange, type HandlerDeps, pathOf } from "./handler.ts";
 import { Callers } from "../auth/callers.ts";
 import { OriginGuard } from "./origin_guard.ts";
 import { SessionRefusals } from "./refusal.ts";
@@ -20,8 +20,11 @@ interface Given {
   readonly admission?: Admission;
   readonly callers?: Callers;
   readonly rateLimiter?: RateLimiter | null;
+  readonly quotas?: HandlerDeps["quotas"];
   readonly accessLog?: AccessLog | null;
 }
+
+const NO_QUOTAS: HandlerDeps["quotas"] = { isActive: false, stateOf: () => null };
 
 const ROOMY = { requests: 512, streams: 512 };
 
@@ -32,6 +35,7 @@ function setUp(
     admission = new Admission(ROOMY),
     callers = new Callers({ calls: 512, streams: 512 }, new ClientMemory(Infinity)),
     rateLimiter = null,
+    quotas = NO_QUOTAS,
     accessLog = null,
   }: Given = {},
 ) {
@@ -59,6 +63,7 @@ function setUp(
     callers,
     accessLog,
     rateLimiter,
+    quotas,
     countRefused: (code) => refused.push(code),
     sessionRefusals: new SessionRefusals((request) => request.text(), (id) => id === "" ? null : id),
     route: (path) => path === "/rpc" ? target : null,
@@ -447,6 +452,33 @@ Deno.test("createHandler() limits callers without a token by their address, and 
   for (let i = 0; i < 5; i++) {
     assertEquals((await open.handle(new Request("http://gateway/rpc"))).status, 200);
   }
+});
+
+Deno.test("createHandler() tells what is left of the limit that is nearest to its end, also when it is used up", async () => {
+  const limit = (name: string, response: Response) => response.headers.get(`ratelimit-${name}`);
+  const { handle } = setUp({ rateLimiter: limiterOf(2) });
+  const told = [];
+  for (let i = 0; i < 3; i++) {
+    const response = await handle(new Request("http://gateway/rpc"));
+    told.push(["limit", "remaining", "reset"].map((name) => limit(name, response)));
+    if (i === 2) {
+      assertEquals(limit("policy", response), '"medium";q=2;w=60');
+      assertEquals(response.headers.get("ratelimit"), '"medium";r=0;t=70');
+      assertEquals(response.headers.get("retry-after"), "70");
+    }
+  }
+  // The clock stands at 20 s of its minute.
+  assertEquals(told, [["2", "1", "40"], ["2", "0", "70"], ["2", "0", "70"]]);
+
+  const state = { policy: "user", limit: 5, remaining: 1, resetS: 9, windowS: 30 };
+  const both = setUp({ rateLimiter: limiterOf(3), quotas: { isActive: true, stateOf: () => state } });
+  const first = await both.handle(new Request("http://gateway/rpc"));
+  assertEquals(first.headers.get("ratelimit-policy"), '"user";q=5;w=30');
+  await both.handle(new Request("http://gateway/rpc"));
+  const last = await both.handle(new Request("http://gateway/rpc"));
+  assertEquals(limit("remaining", last), "0");
+  const none = await setUp().handle(new Request("http://gateway/rpc"));
+  assertEquals([limit("limit", none), none.headers.get("ratelimit")], [null, null]);
 });
 
 Deno.test("createHandler() counts nothing of what has no valid token", async () => {

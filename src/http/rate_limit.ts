@@ -45,6 +45,17 @@ export interface RateLimiterDeps {
   readonly maxCallers?: number;
 }
 
+/** The state of a limit of requests in a window. */
+export interface LimitState {
+  /** The name of the limit. */
+  readonly policy: string;
+  readonly limit: number;
+  readonly remaining: number;
+  /** Seconds. If nothing remains: until there is something again. */
+  readonly resetS: number;
+  readonly windowS: number;
+}
+
 /** A sliding minute over two clock minutes. Of the previous one the share that still lies in it counts, as if spread evenly. */
 interface Window {
   previous: Count;
@@ -103,6 +114,20 @@ export class RateLimiter {
       settings: `RATE_LIMIT_${tier.toUpperCase()}_RPM and _BURST`,
       waitS: Math.max(1, Math.ceil(waitMs(window, now, limit - count) / 1000)),
     });
+  }
+
+  /** What is left to a caller now. */
+  stateOf(tier: Tier, caller: string): LimitState {
+    const { limits, clock } = this.#deps;
+    const limit = limits[tier].rpm + limits[tier].burst;
+    const now = clock.now();
+    const window = this.#windowOf(tier, caller, now);
+    const remaining = Math.max(0, Math.floor(limit - usedOf(window, now) + NOTHING));
+    const resetMs = remaining === 0
+      ? waitMs(window, now, limit - 1)
+      : (window.current.minute + 1) * MINUTE_MS - now;
+    const resetS = Math.max(1, Math.ceil(resetMs / 1_000));
+    return { policy: tier, limit, remaining, resetS, windowS: MINUTE_MS / 1_000 };
   }
 
   /** Callers kept, of all tiers. */
@@ -207,4 +232,22 @@ function waitMs({ previous, current }: Window, now: number, room: number): numbe
     : [current.total, 0, current.minute + 1];
   const part = Math.max(0, 1 - (room - kept) / fading);
   return (begin + part) * MINUTE_MS - now;
+}
+
+/**
+ * Describes the limit that has fewest requests left: in the three fields that most gateways send, and in the two fields of the IETF draft
+ * (draft-ietf-httpapi-ratelimit-headers-10).
+ */
+export function setLimitHeaders(headers: Headers, states: readonly (LimitState | null)[]): void {
+  let nearest: LimitState | null = null;
+  for (const state of states) {
+    if (state !== null && (nearest === null || state.remaining < nearest.remaining)) nearest = state;
+  }
+  if (nearest === null) return;
+  const { policy, limit, remaining, resetS, windowS } = nearest;
+  headers.set("ratelimit-limit", String(limit));
+  headers.set("ratelimit-remaining", String(remaining));
+  headers.set("ratelimit-reset", String(resetS));
+  headers.set("ratelimit-policy", `"${policy}";q=${limit};w=${windowS}`);
+  headers.set("ratelimit", `"${policy}";r=${remaining};t=${resetS}`);
 }

@@ -2,7 +2,7 @@
 // This file maps a method to its handler, and the handler's answer or failure to the response.
 import { type Method, METHOD_PERMISSIONS } from "../auth/method_permissions.ts";
 import { requirePermission } from "../auth/rbac.ts";
-import { type ErrorCode, SluiceError } from "../base/errors.ts";
+import { type ErrorCode, isError, SluiceError } from "../base/errors.ts";
 import type { Scope } from "../catalog/snapshot/catalog.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
@@ -25,7 +25,7 @@ import { mayHoldLinks } from "./resources/resource_links.ts";
 import type { UpstreamCaller } from "./methods/upstream_caller.ts";
 
 /** The part of a call that a failure report needs. */
-type FailedCall = Pick<CallContext, "note" | "received">;
+type FailedCall = Pick<CallContext, "note" | "received" | "quotaRefusal">;
 
 export interface DispatcherOptions {
   readonly identity: ServerIdentity;
@@ -125,6 +125,9 @@ export class Dispatcher {
 
   /** Converts a failure to an answer for the client. */
   failure(error: unknown, call: FailedCall): RpcAnswer {
+    if (call.quotaRefusal !== undefined && isError(error, "QUOTA_EXCEEDED")) {
+      call.quotaRefusal.overQuota = error;
+    }
     return { text: this.#toErrorObject(error, call), failed: true };
   }
 

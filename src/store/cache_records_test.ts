@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { agedBy, cacheContract } from "../../tests/support/cache_contract.ts";
 import { CacheRecords } from "./cache_records.ts";
-import { migrate, MIGRATIONS } from "./sql/migrations.ts";
+import { migrate } from "./sql/migrate.ts";
+import { MIGRATIONS } from "./sql/migrations.ts";
 import { sql } from "./sql/sql.ts";
 import { openSqlite } from "./sqlite/sqlite.ts";
 

@@ -1,4 +1,5 @@
 // Keeps one worker alive in each slot and connects the workers. A worker is replaced when it dies, blocks, or is due for recycling.
+import { quotaMemory } from "../auth/quotas/quota_counters.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly #alive = new Set<WorkerHandle>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #replicaSeed = crypto.randomUUID();
+  readonly #quotaMemory: SharedArrayBuffer;
   /** null: this system does not let us see them. */
   readonly sockets: ReturnType<typeof openListeningSockets>;
   #heartbeats: Heartbeats | undefined;
@@ -76,6 +78,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#quotaMemory = quotaMemory(options.config.quotaMaxCounters);
     this.sockets = openListeningSockets(options.config.port);
     const { log, config: { databaseUrl } } = options;
     const database = parseDatabaseUrl(databaseUrl);
@@ -204,6 +207,7 @@ export class Supervisor {
         isSuccessor,
         workerCount: config.workers,
         replicaSeed: this.#replicaSeed,
+        quotaMemory: this.#quotaMemory,
         config,
         secrets,
       },

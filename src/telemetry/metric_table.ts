@@ -27,6 +27,17 @@ export const METRICS = {
     "tier",
   ]),
   sluice_rate_limit_callers: gauge("Callers whose requests are counted, in each worker"),
+  sluice_quota_refusals_total: counter(
+    "Calls refused by a quota, by its kind (user, team, token, tool) and by what is used up: calls, seconds, bytes",
+    ["kind", "unit"],
+  ),
+  sluice_quota_counters: gauge("Counters of quotas whose window has not ended, of QUOTA_MAX_COUNTERS"),
+  sluice_quota_counters_dropped_total: counter(
+    "Counters of quotas that started again from zero, for lack of room (QUOTA_MAX_COUNTERS)",
+  ),
+  sluice_quota_calls_counted_alone_total: counter(
+    "Calls that only one replica has counted for their quotas, because Redis was unavailable",
+  ),
   sluice_logins_total: counter(
     "Logins by outcome: success, failure, limited (LOGIN_ATTEMPTS_PER_MINUTE), locked (a failure, whatever the password)",
     ["outcome"],

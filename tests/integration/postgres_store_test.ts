@@ -1,7 +1,8 @@
 // The store on a real PostgreSQL, directly and through a real PgBouncer: the contract of every driver, and the pool.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { isError, SluiceError } from "../../src/base/errors.ts";
-import { migrate, MIGRATIONS } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
+import { MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { databaseWarning, openDatabase } from "../../src/store/open_database.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";

@@ -1,7 +1,7 @@
 // The cache on a real Redis server and on PostgreSQL: the same suite as in memory and on SQLite.
 import { assertEquals } from "@std/assert";
 import { CacheRecords } from "../../src/store/cache_records.ts";
-import { migrate } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
 import { agedBy, cacheContract } from "../support/cache_contract.ts";
 import { SERVERS_MISSING } from "../support/cluster_servers.ts";
 import { freshPostgres } from "../support/postgres_database.ts";

@@ -3,7 +3,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { openCache } from "../../src/cache/open_cache.ts";
 import { CacheRecords } from "../../src/store/cache_records.ts";
 import { raiseCatalogVersion } from "../../src/store/sql/catalog_version.ts";
-import { migrate } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
 import { createRegistry } from "../../src/store/registry/registry.ts";
 import type { Database } from "../../src/store/sql/sql.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";

@@ -1,9 +1,10 @@
 // A real worker that is asked what it cannot answer, and what it tells by itself.
+import { quotaMemory } from "../../src/auth/quotas/quota_counters.ts";
 import { Worker } from "node:worker_threads";
 import { assertEquals, assertRejects } from "@std/assert";
 import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
 import { SluiceError } from "../../src/base/errors.ts";
-import { migrate } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
 import { openDatabase } from "../../src/store/open_database.ts";
 import type { MetricsSnapshot } from "../../src/telemetry/metrics.ts";
 import { WorkerHandle } from "../../src/supervisor/worker_handle.ts";
@@ -45,6 +46,7 @@ Deno.test({
         isSuccessor: true,
         workerCount: 1,
         replicaSeed: "seed",
+        quotaMemory: quotaMemory(1_000),
         config,
         secrets: { tokenKeys: keysOfSecret("HS256", "s".repeat(40)), authEncryptionSecret: "t".repeat(40) },
       },
@@ -109,6 +111,7 @@ Deno.test({
       isSuccessor: false,
       workerCount: 2,
       replicaSeed: "seed",
+      quotaMemory: quotaMemory(1_000),
       config,
       secrets: { tokenKeys: keysOfSecret("HS256", "s".repeat(40)), authEncryptionSecret: "t".repeat(40) },
     });

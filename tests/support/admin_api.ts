@@ -15,7 +15,7 @@ import { AuditRecords } from "../../src/store/audit/audit_records.ts";
 import { AuditTrail } from "../../src/store/audit/audit_trail.ts";
 import { CatalogSync } from "../../src/catalog/catalog_sync.ts";
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
-import { migrate } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { createSecretBox } from "../../src/store/secret_box.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";

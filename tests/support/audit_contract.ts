@@ -2,7 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type AuditRecord, FIRST_HASH } from "../../src/store/audit/audit_record.ts";
 import { AuditRecords } from "../../src/store/audit/audit_records.ts";
-import { migrate } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
 import { type Database, sql, type SqlQuery } from "../../src/store/sql/sql.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 

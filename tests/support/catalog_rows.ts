@@ -151,6 +151,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     prompts: [],
     servers: [],
     revokedTokens: [],
+    quotas: [],
     removed: [],
     people: null,
     ...given,

@@ -65,6 +65,7 @@ export async function dataPlane(
       taskIds: new TaskIds("secret"),
       links: new ResourceLinks(new MemoryCache(systemClock)),
       callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
+      quotas: null,
     }),
     {
       identity: { name: "sluice", version: "1.2.3" },

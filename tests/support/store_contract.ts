@@ -3,7 +3,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createNaming } from "../../src/catalog/snapshot/tool_name.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createLeases } from "../../src/store/leases.ts";
-import { migrate, type Migration, MIGRATIONS } from "../../src/store/sql/migrations.ts";
+import { migrate } from "../../src/store/sql/migrate.ts";
+import { type Migration, MIGRATIONS } from "../../src/store/sql/migrations.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import { RemovedEntries } from "../../src/store/registry/removed_entries.ts";
 import type { EntityRow } from "../../src/store/registry/rows.ts";

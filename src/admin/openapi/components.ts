@@ -17,6 +17,8 @@ import {
   oldPasswordChange,
   passwordChange,
   permissionCheck,
+  quotaCreate,
+  quotaUpdate,
   roleAssign,
   roleCreate,
   roleUpdate,
@@ -43,6 +45,7 @@ import {
   team,
   teamList,
 } from "./people/team_answers.ts";
+import { quota } from "./people/quota_operations.ts";
 import { done, loggedIn, loggedOut, user } from "./people/user_answers.ts";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -80,6 +83,7 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Invitation: invitation,
   Role: role,
   RoleAssignment: assignment,
+  Quota: quota,
   PermissionAnswer: permissionAnswer,
   PermissionTable: permissionTable,
   Finished: finished,
@@ -108,6 +112,8 @@ const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
   RoleCreate: roleCreate,
   RoleUpdate: roleUpdate,
   RoleAssign: roleAssign,
+  QuotaCreate: quotaCreate,
+  QuotaUpdate: quotaUpdate,
   PermissionCheck: permissionCheck,
 };
 

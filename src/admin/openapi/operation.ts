@@ -17,6 +17,7 @@ export const TAGS = {
   Users: "The records of users.",
   Teams: "Teams, their members, and invitations to them.",
   Roles: "Roles, and who has them.",
+  Quotas: "What users, teams, tokens and tools may use of upstreams in a window of time.",
   Tokens: "Revokes tokens. The gateway stores no tokens.",
   Operation: "Health, metrics and the session pool.",
   MCP: "The endpoints of MCP clients. JSON-RPC 2.0, as the MCP specification defines it.",

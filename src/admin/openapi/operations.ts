@@ -6,6 +6,7 @@ import { gatewayStateOperations } from "./gateway_state_operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
+import { quotaOperations } from "./people/quota_operations.ts";
 import { teamOperations } from "./people/team_operations.ts";
 import { userOperations } from "./people/user_operations.ts";
 
@@ -18,6 +19,7 @@ export const OPERATIONS = {
   ...userOperations,
   ...teamOperations,
   ...roleOperations,
+  ...quotaOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

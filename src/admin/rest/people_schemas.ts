@@ -1,6 +1,8 @@
-// Schemas of requests about users. The names of fields are ContextForge's.
+// Schemas of requests about users, teams, roles and quotas. The names of fields are ContextForge's.
 import { z } from "zod";
 import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
+import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/limits/quota_settings.ts";
+import { QUOTA_KINDS } from "../../store/quotas/quota_rows.ts";
 import { field } from "./described.ts";
 import { CONTROL } from "./values.ts";
 
@@ -164,3 +166,43 @@ export const teamQuery = z.object({
     "Only permissions in this team. Without it: permissions anywhere.",
   ),
 });
+
+const quotaLimit = z.int().min(0).max(MAX_QUOTA).nullable();
+
+const QUOTA = {
+  calls: field(quotaLimit.optional(), "The calls in a window; null: no limit.", 1_000),
+  seconds: field(
+    quotaLimit.optional(),
+    "The seconds in a window between requests to upstreams and their answers; null: no limit.",
+    600,
+  ),
+  bytes: field(
+    quotaLimit.optional(),
+    "The bytes in a window of parameters and answers; null: no limit.",
+    50_000_000,
+  ),
+};
+const quotaWindow = z.int().min(1).max(MAX_QUOTA_WINDOW_S);
+
+export const quotaCreate = z.object({
+  kind: field(z.enum(QUOTA_KINDS), "What the quota is for.", "user"),
+  target: field(
+    z.string().trim().min(1).max(1_000).refine(
+      (text) => !CONTROL.test(text),
+      "must not contain control characters",
+    ),
+    "The email address of a user, the id of a team, the `jti` of a token, the id or name of a tool; " +
+      "`*` for each that has no quota of its own.",
+    "ann@example.com",
+  ),
+  ...QUOTA,
+  window: field(quotaWindow, "The length of a window in seconds.", 3_600),
+}).describe("A new quota. At least one of `calls`, `seconds` and `bytes` is a number.");
+
+export const quotaUpdate = z.object({
+  ...QUOTA,
+  window: field(
+    quotaWindow.optional(),
+    "The length of a window in seconds. Another length begins a new count.",
+  ),
+}).describe("Changes of a quota. At least one limit must remain.");

@@ -36,6 +36,7 @@ export class Catalog {
   readonly removed: readonly RemovedEntry[];
   /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
+  readonly quotas: CatalogRows["quotas"];
   /** Users, teams and roles. The same object as long as they have not changed. */
   readonly people: People;
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
@@ -58,6 +59,7 @@ export class Catalog {
     this.naming = naming;
     this.removed = rows.removed;
     this.revokedTokens = new Set(rows.revokedTokens);
+    this.quotas = rows.quotas;
     this.people = people;
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
     const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));

@@ -4,7 +4,7 @@ import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
 import { offerSetupToken } from "../../auth/logins/setup_token.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
-import { migrate } from "../../store/sql/migrations.ts";
+import { migrate } from "../../store/sql/migrate.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";
 import { loadOrCreateSecrets, readSecrets } from "../../store/secrets.ts";
 import { createLog, type Log, type LogSink } from "../../telemetry/log.ts";

@@ -72,6 +72,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     metrics: new Metrics(),
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     rateLimiter: null,
+    quotas: null,
     store,
     memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
     records: NO_CACHE,

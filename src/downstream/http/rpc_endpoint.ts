@@ -3,7 +3,7 @@ import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { ReadBody } from "../../http/body.ts";
-import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
 import { jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
@@ -73,6 +73,7 @@ export class RpcEndpoint implements Endpoint {
       bound: null,
       received: request.headers,
       signal: clientGone,
+      quotaRefusal: Array.isArray(value) ? undefined : exchange,
       note,
     };
     try {
@@ -147,9 +148,14 @@ export class RpcEndpoint implements Endpoint {
 
   /** @throws {SluiceError} CLIENT_MEMORY_FULL */
   #json(body: string, exchange: Exchange): Response {
+    const { overQuota } = exchange;
     if (exchange.note !== undefined) noteBody(exchange.note, body);
     return jsonResponse(this.#deps.memory, exchange, body, {
-      headers: { "content-type": "application/json" },
+      status: overQuota === undefined ? 200 : overQuota.row.http,
+      headers: {
+        "content-type": "application/json",
+        ...(overQuota === undefined ? {} : errorHeaders(overQuota)),
+      },
     });
   }
 }

@@ -1,6 +1,7 @@
 // Room `call`: what one call carries, independent of HTTP: its context, its cursors, its headers and its result.
 // This file is the context that a method handler receives.
 import type { CancelSignal } from "../../base/cancellation.ts";
+import type { SluiceError } from "../../base/errors.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Scope } from "../../catalog/snapshot/catalog.ts";
 import type { RequestMessage } from "../../mcp/json_rpc.ts";
@@ -42,6 +43,8 @@ export interface CallContext {
   readonly signal?: CancelSignal;
   /** Receives what the upstream sends during this call; absent if the client cannot be sent anything. */
   readonly client?: ClientPeer;
+  /** Takes the error of a quota that refuses the call; absent if its answer has HTTP status 200 in any case. */
+  readonly quotaRefusal?: { overQuota?: SluiceError };
   /** Collects data for the access log. */
   readonly note?: CallNote;
 }

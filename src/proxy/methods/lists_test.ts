@@ -12,7 +12,7 @@ import { principal } from "../../../tests/support/fakes.ts";
 import { discovery, newGateway } from "../../../tests/support/registry_rows.ts";
 import { Catalog, type Scope } from "../../catalog/snapshot/catalog.ts";
 import { createNaming } from "../../catalog/snapshot/tool_name.ts";
-import { migrate } from "../../store/sql/migrations.ts";
+import { migrate } from "../../store/sql/migrate.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
 import { openSqlite } from "../../store/sqlite/sqlite.ts";
 import type { CatalogRows } from "../../store/registry/rows.ts";

@@ -1,6 +1,7 @@
 // Room `methods`: the handlers of MCP methods. `Dispatcher` calls them; they reach upstreams through `UpstreamCaller`.
 // This file sends one call to the upstream of an entry, with its deadline.
 import type { Callers } from "../../auth/callers.ts";
+import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { tokenOf } from "../../auth/token_reach.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
@@ -27,6 +28,12 @@ interface CallLimits extends CallDeadline {
   readonly wrapsResults?: boolean;
 }
 
+/** What a request is for: an entry of the catalog, which tool calls have, or only its upstream. */
+interface CalledEntry {
+  readonly gateway: GatewayRow;
+  readonly row?: { readonly id: string };
+}
+
 export class UpstreamCaller {
   /** For a tool without `timeout_ms`. */
   readonly toolDeadline: CallDeadline;
@@ -37,23 +44,27 @@ export class UpstreamCaller {
   readonly links: ResourceLinks;
   readonly #upstreams: Upstreams;
   readonly #callers: Pick<Callers, "of">;
+  readonly #quotas: Pick<Quotas, "isActive" | "run"> | null;
   readonly #underWay = new CallsUnderWay();
 
   /** @param requestTimeoutMs for all requests except tool calls */
   constructor(
     upstreams: Upstreams,
-    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers }: {
+    { toolTimeoutMs, requestTimeoutMs, taskIds, links, callers, quotas }: {
       readonly toolTimeoutMs: number;
       readonly requestTimeoutMs: number;
       readonly taskIds: TaskIds;
       readonly links: ResourceLinks;
       readonly callers: Pick<Callers, "of">;
+      /** null: the process serves one user. */
+      readonly quotas: Pick<Quotas, "isActive" | "run"> | null;
     },
   ) {
     this.taskIds = taskIds;
     this.links = links;
     this.#upstreams = upstreams;
     this.#callers = callers;
+    this.#quotas = quotas;
     this.toolDeadline = { timeoutMs: toolTimeoutMs, timeoutSetting: "TOOL_TIMEOUT" };
     this.#requestDeadline = {
       timeoutMs: requestTimeoutMs,
@@ -80,14 +91,38 @@ export class UpstreamCaller {
   /**
    * @param entry of the upstream to call
    * @param params JSON text, sent unchanged
-   * @throws {SluiceError} UPSTREAM_*; NOT_FOUND if the endpoint was deleted during the call
+   * @throws {SluiceError} QUOTA_EXCEEDED, UPSTREAM_*; NOT_FOUND if the endpoint was deleted during the call
    */
   request(
-    { gateway }: { readonly gateway: GatewayRow },
+    entry: CalledEntry,
     call: CallContext,
     method: string,
     params: string,
-    { timeoutMs, timeoutSetting, paramHeaders, wrapsResults }: CallLimits = this.#requestDeadline,
+    limits: CallLimits = this.#requestDeadline,
+  ): Promise<RpcAnswer> {
+    if (this.#quotas === null || !this.#quotas.isActive) {
+      return this.#send(entry, call, method, params, limits);
+    }
+    const toolId = method === "tools/call" ? entry.row!.id : null;
+    return this.#quotas.run(
+      call.principal,
+      toolId,
+      params,
+      () => this.#send(entry, call, method, params, limits),
+    );
+  }
+
+  /** Ends the calls under way that a new catalog does not allow. */
+  review(catalog: Catalog): void {
+    this.#underWay.review(catalog);
+  }
+
+  #send(
+    { gateway }: CalledEntry,
+    call: CallContext,
+    method: string,
+    params: string,
+    { timeoutMs, timeoutSetting, paramHeaders, wrapsResults }: CallLimits,
   ): Promise<RpcAnswer> {
     if (call.note !== undefined) call.note.upstream = gateway.name;
     const upstream = this.#upstreams.get(gateway.id);
@@ -107,11 +142,6 @@ export class UpstreamCaller {
         paramHeaders,
         wrapsResults,
       }));
-  }
-
-  /** Ends the calls under way that a new catalog does not allow. */
-  review(catalog: Catalog): void {
-    this.#underWay.review(catalog);
   }
 
   /** The client as the upstream may see it. Without tasks on either side no boundary is needed. */

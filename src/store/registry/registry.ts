@@ -11,6 +11,7 @@ import type { Entities } from "./entities.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
+import { QuotaStore } from "../quotas/quota_store.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -41,6 +42,7 @@ export interface Registry {
   readonly revokedTokens: RevokedTokens;
   readonly tombstones: Tombstones;
   readonly people: PeopleStore;
+  readonly quotas: QuotaStore;
 
   /**
    * Saves the lists of a gateway in one transaction: adds, updates and removes its tools, resources and prompts. Entities that
@@ -103,6 +105,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     revokedTokens: new RevokedTokens(database),
     tombstones: new Tombstones(database),
     people: createPeopleStore(database, now),
+    quotas: new QuotaStore(database, now),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
       database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
@@ -121,6 +124,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           prompts: await snapshot.prompts.list(),
           servers: await snapshot.servers.list(),
           revokedTokens: await snapshot.revokedTokens.ids(),
+          quotas: await snapshot.quotas.list(),
           removed: await snapshot.tombstones.all(),
           people: await snapshot.people.readVersion() === knownPeople ? null : await snapshot.people.read(),
         };

@@ -1,4 +1,5 @@
 // The rows of the registry, as the rest of the program reads them.
+import type { QuotaRow } from "../quotas/quota_rows.ts";
 import type { PeopleRows } from "../people/person_rows.ts";
 import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
 
@@ -209,6 +210,7 @@ export interface CatalogRows {
   readonly servers: readonly ServerRow[];
   /** The ids (`jti`) of revoked tokens. */
   readonly revokedTokens: readonly string[];
+  readonly quotas: readonly QuotaRow[];
   /** The names of those tools and prompts are reserved. */
   readonly removed: readonly RemovedEntry[];
   /** null: as the reader knows them. */

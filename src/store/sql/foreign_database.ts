@@ -18,6 +18,7 @@ export const OUR_TABLES: readonly string[] = [
   "leases",
   "one_time_tokens",
   "prompts",
+  "quotas",
   "removed_entries",
   "removed_members",
   "resources",

@@ -1,6 +1,4 @@
 // The database schema, as numbered steps. A released step is never edited; a change is a new step.
-import { reasonOf, SluiceError } from "../../base/errors.ts";
-import { type DatabaseContents, refuseForeign } from "./foreign_database.ts";
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
@@ -305,79 +303,24 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "roles that end",
     statements: [sql`ALTER TABLE role_assignments ADD COLUMN expires_at BIGINT`],
   },
+  {
+    name: "quotas",
+    statements: [
+      sql`CREATE TABLE quotas (
+        id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        target TEXT NOT NULL,
+        calls BIGINT,
+        seconds BIGINT,
+        bytes BIGINT,
+        window_s BIGINT NOT NULL,
+        created_by TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        UNIQUE (kind, target))`,
+    ],
+  },
 ];
-
-/**
- * Brings the schema up to date. If several processes start at the same time, each step runs in one of them.
- * @returns the names of the steps that this call ran
- * @throws {SluiceError} STORE_CANNOT_OPEN if the schema is newer than this program, or a step fails
- */
-export async function migrate(database: Database, migrations = MIGRATIONS): Promise<string[]> {
-  try {
-    return await runSteps(database, migrations);
-  } catch (error) {
-    if (error instanceof SluiceError) throw error;
-    throw new SluiceError("STORE_CANNOT_OPEN", {
-      path: database.location,
-      reason: `its schema cannot be brought up to date: ${reasonOf(error)}. ` +
-        "Sluice needs a database of its own, whose user may create tables in it",
-    });
-  }
-}
-
-async function runSteps(database: Database, migrations: readonly Migration[]): Promise<string[]> {
-  // Transactions run one at a time. In PostgreSQL, two concurrent statements that create the same table would fail.
-  await database.transaction(async (tx) => {
-    refuseForeign(await contentsOf(tx), tx.location);
-    await tx.run(sql`CREATE TABLE IF NOT EXISTS schema_migrations (
-      version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`);
-  });
-  const ran: string[] = [];
-  for (;;) {
-    const name = await database.transaction((tx) => nextStep(tx, migrations));
-    if (name === null) return ran;
-    ran.push(name);
-  }
-}
-
-/** The tables in the schema in which `CREATE TABLE` creates new ones. */
-const TABLES: Readonly<Record<Database["dialect"], SqlQuery>> = {
-  sqlite: sql`SELECT name FROM sqlite_master WHERE type = 'table'`,
-  postgres: sql`SELECT tablename AS name FROM pg_catalog.pg_tables WHERE schemaname = current_schema()`,
-};
-
-async function contentsOf(tx: Database): Promise<DatabaseContents> {
-  const rows = await tx.query<{ name: string }>(TABLES[tx.dialect]);
-  const tables = new Set(rows.map(({ name }) => name));
-  if (!tables.has("schema_migrations")) return { tables, steps: 0 };
-  const [counted] = await tx.query<{ steps: number }>(sql`SELECT COUNT(*) AS steps FROM schema_migrations`);
-  return { tables, steps: Number(counted.steps) };
-}
-
-/** Runs the next step and records it in the same transaction. @returns its name, or null if there is no next step */
-async function nextStep(tx: Database, migrations: readonly Migration[]): Promise<string | null> {
-  const [row] = await tx.query<{ version: number | null }>(
-    sql`SELECT MAX(version) AS version FROM schema_migrations`,
-  );
-  const version = Number(row.version ?? 0);
-  if (version > migrations.length) {
-    throw new SluiceError("STORE_CANNOT_OPEN", {
-      path: tx.location,
-      reason:
-        `its schema is version ${version}, written by a newer Sluice; this one knows versions up to ${migrations.length}. ` +
-        "Run that newer version, or restore the backup from before the upgrade",
-    });
-  }
-  if (version === migrations.length) return null;
-  const { name, statements, run } = migrations[version];
-  for (const statement of statements) await tx.run(statement);
-  await run?.(tx);
-  await tx.run(
-    sql`INSERT INTO schema_migrations (version, name, applied_at)
-        VALUES (${version + 1}, ${name}, ${new Date().toISOString()})`,
-  );
-  return name;
-}
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */
 function membership(noun: string): SqlQuery[] {

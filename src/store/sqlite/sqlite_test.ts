@@ -4,7 +4,7 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import { type FreshDatabase, storeContract } from "../../../tests/support/store_contract.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import { OUR_TABLES } from "../sql/foreign_database.ts";
-import { migrate } from "../sql/migrations.ts";
+import { migrate } from "../sql/migrate.ts";
 import { CONTEXTFORGE_TABLES } from "../../../tests/support/contextforge_database.ts";
 import { modeWarning } from "./file_mode.ts";
 import { openSqlite } from "./sqlite.ts";

@@ -118,6 +118,8 @@ export type ToWorker =
     readonly workerCount: number;
     /** The same for all workers of the process: its replica numbers follow from it. */
     readonly replicaSeed: string;
+    /** The counters of quotas, which all workers of the process share. */
+    readonly quotaMemory: SharedArrayBuffer;
     readonly config: Config;
     readonly secrets: GatewaySecrets;
   }

@@ -1,6 +1,7 @@
 // Makes the dependencies of the admin API from the worker's parts.
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { tokenOf } from "../../auth/token_reach.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
@@ -51,6 +52,7 @@ export interface AdminParts {
   readonly secretBox: SecretBox;
   readonly outbound: Outbound;
   readonly upstreams: Upstreams;
+  readonly quotas: Quotas;
   readonly sync: CatalogSync;
   readonly log: Log;
   readonly discover: Discover;
@@ -133,7 +135,7 @@ const NO_HEADERS = new Headers();
 
 /** One call outside any session, for an operator who reads a resource or renders a prompt. */
 async function askUpstream(
-  { upstreams, config }: AdminParts,
+  { upstreams, config, quotas }: AdminParts,
   principal: Principal,
   gatewayId: string | null,
   method: string,
@@ -142,15 +144,17 @@ async function askUpstream(
 ): Promise<unknown> {
   if (gatewayId === null) throw new SluiceError("NOT_FOUND", { what: "Gateway" });
   const upstream = upstreams.get(gatewayId);
-  const answer = await upstream.request(method, JSON.stringify(params), {
-    bound: null,
-    revision: LATEST_SESSION_REVISION,
-    token: tokenOf(principal),
-    received: NO_HEADERS,
-    timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
-    timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
-    signal,
-  });
+  const text = JSON.stringify(params);
+  const answer = await quotas.run(principal, null, text, () =>
+    upstream.request(method, text, {
+      bound: null,
+      revision: LATEST_SESSION_REVISION,
+      token: tokenOf(principal),
+      received: NO_HEADERS,
+      timeoutMs: config.mcpSessionPoolTransportTimeoutMs,
+      timeoutSetting: "MCP_SESSION_POOL_TRANSPORT_TIMEOUT",
+      signal,
+    }));
   const value: unknown = JSON.parse(answer.text);
   if (!answer.failed) return value;
   const reason = isObject(value) && typeof value.message === "string" ? value.message : "no reason given";

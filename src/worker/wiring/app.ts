@@ -35,6 +35,7 @@ import { WorkerPorts } from "../handover/worker_ports.ts";
 import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { createEndpoints } from "./endpoints.ts";
+import { createQuotas } from "./parts/quota_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -127,6 +128,7 @@ export async function createApp(
   });
   rateLimits?.shareOver(cache);
   const rateLimiter = rateLimits?.limiter ?? null;
+  const quotas = createQuotas(start, { clock, log, metrics, shared: redis?.quotaCounters ?? null });
 
   // The owner of what a request names: this worker, another worker of the process, another replica.
   const replica = new ReplicaNumber(start.replicaSeed);
@@ -157,7 +159,7 @@ export async function createApp(
     refresh: async () => await gateway.catalog.refresh(await registry.readCatalogVersion()),
   });
   const gateway: Gateway = await createGateway({
-    ...{ config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records: cache },
+    ...{ config, secrets, log, metrics, accessLog, rateLimiter, quotas, store, memory, records: cache },
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
@@ -197,7 +199,7 @@ export async function createApp(
   const { handle, legacySse, webSocket, restDeps } = createEndpoints({
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
     ...{ wayTo, memory, turns, records: cache },
-    ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter },
+    ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas },
   });
   local.register(
     "session",

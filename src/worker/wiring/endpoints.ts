@@ -5,6 +5,7 @@ import { AdminEndpoint } from "../../admin/endpoint.ts";
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { createAdminApi } from "../../admin/router.ts";
 import { ANONYMOUS, Authenticator } from "../../auth/authenticate.ts";
+import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { Cache } from "../../cache/cache.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
@@ -74,6 +75,7 @@ export interface EndpointsDeps {
   readonly catalogChanged: () => Promise<void>;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  readonly quotas: Quotas;
   /** null: Redis is not used. */
   readonly redis: { ping(): Promise<void> } | null;
 }
@@ -88,7 +90,7 @@ export interface Endpoints {
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
   const { wayTo, memory, turns } = deps;
-  const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter } = deps;
+  const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas } = deps;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, store: { registry, secretBox } } =
     gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
@@ -127,7 +129,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const audit = createAudit(config, { database: gateway.store.database, log, metrics });
   const { auditTrail } = audit;
   const restDeps = adminDeps({
-    ...{ config, log, registry, secretBox, outbound, upstreams, sync, discover, catalogChanged },
+    ...{ config, log, registry, secretBox, outbound, upstreams, sync, discover, catalogChanged, quotas },
     ready: () =>
       checkReadiness({
         database: () => registry.readCatalogVersion(),
@@ -178,7 +180,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     listensOn: config.host,
   });
   const handle = createHandler({
-    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, originGuard },
+    ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, quotas, originGuard },
     rootPath: config.appRootPath,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     anonymous: ANONYMOUS,

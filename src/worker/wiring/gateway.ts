@@ -23,6 +23,7 @@ import { type SessionClaims, SessionIds, type WorkerPlace } from "../../downstre
 import { UpstreamStates } from "../../downstream/sessionless/upstream_states.ts";
 import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_subscriptions.ts";
 import type { AccessLog } from "../../http/access_log.ts";
+import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { Callers } from "../../auth/callers.ts";
 import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
@@ -57,6 +58,8 @@ export interface GatewayParts {
   readonly accessLog: AccessLog | null;
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
+  /** null: `sluice stdio`, which serves one user. */
+  readonly quotas: Quotas | null;
   readonly store: Store;
   readonly memory: ClientMemory;
   /** Shared by the workers, if this process does not serve alone. */
@@ -115,7 +118,8 @@ const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 
 /** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, secrets, log, metrics, accessLog, rateLimiter, store, memory, records, peers } = parts;
+  const { config, secrets, log, metrics, accessLog, rateLimiter, quotas, store, memory, records, peers } =
+    parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter("sluice_errors_total");
@@ -208,6 +212,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     taskIds,
     links,
     callers,
+    quotas,
   });
   const dispatcher = new Dispatcher(caller, {
     identity: { name: "sluice", version: VERSION },
@@ -272,7 +277,9 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
 
   // Changes: of the registry, and of an upstream's lists. What a new catalog does not allow ends before anything else happens, calls
   // first, so that they fail with the reason.
+  quotas?.use(catalog.now.quotas);
   catalog.onChange((_before, after) => {
+    quotas?.use(after.quotas);
     caller.review(after);
     applyUpstreams();
     duplex.review(after);
