@@ -1,5 +1,10 @@
 // Answers /openapi.json, /docs and /. Each is made once in a worker; answers differ only in the prefix of addresses.
-import { bytesRepresentation, conditionalResponse, textRepresentation } from "../http/conditional.ts";
+import {
+  bytesRepresentation,
+  conditionalResponse,
+  takesGzip,
+  textRepresentation,
+} from "../http/conditional.ts";
 import type { Representation } from "../http/response_cache.ts";
 import { apiDocument } from "./api_document.ts";
 import { withServer } from "./openapi/document.ts";
@@ -65,11 +70,6 @@ async function represented(text: string, prefix: string): Promise<Kept> {
   const plain = await textRepresentation(text);
   const gzipped = new Blob([plain.bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return { prefix, plain, gzip: await bytesRepresentation(await new Response(gzipped).bytes()) };
-}
-
-/** A client that names gzip with a weight, which may be 0, gets the plain text. */
-function takesGzip({ headers }: Request): boolean {
-  return headers.get("accept-encoding")?.split(",").some((coding) => coding.trim() === "gzip") === true;
 }
 
 function ofJson(textAt: Document["textAt"], headers: Document["headers"] = {}): Document {

@@ -47,7 +47,7 @@ export const ERRORS = {
     "JSON is nested deeper than {limit} levels (VALIDATION_MAX_JSON_DEPTH)",
   ),
   BATCH_TOO_LONG: row("downstream", 400, -32600, "never", "A batch holds at most {limit} messages"),
-  UNSUPPORTED_MEDIA_TYPE: row("downstream", 415, -31415, "never", "Content-Type must be application/json"),
+  UNSUPPORTED_MEDIA_TYPE: row("downstream", 415, -31415, "never", "Content-Type must be {type}"),
   UNSUPPORTED_ENCODING: row("downstream", 415, -31416, "never", "Content-Encoding must be {decoded}"),
   NOT_ACCEPTABLE: row("downstream", 406, -31406, "never", "Accept must include {types}"),
   METHOD_NOT_ALLOWED: row("downstream", 405, -31405, "never", "{method} is not allowed here; use {allowed}"),

@@ -30,22 +30,28 @@ export interface Sender {
 }
 
 /**
- * Reads the JSON text of a request. A large one counts as memory of its sender while it arrives and until it is answered, and is
+ * Reads the text of a request's body. A large one counts as memory of its sender while it arrives and until it is answered, and is
  * decoded, and then parsed, when it is the sender's turn.
  * @param sender default: a replica, whose requests are counted where clients sent them
- * @throws {SluiceError} what readJsonText() throws; BODY_TIMEOUT, CLIENT_MEMORY_FULL
+ * @throws {SluiceError} what readText() throws; BODY_TIMEOUT, CLIENT_MEMORY_FULL
  */
 export type ReadBody = (request: Request, sender?: Sender) => Promise<string>;
+
+const JSON_TYPE = "application/json";
+
+type MediaType = typeof JSON_TYPE | "application/x-www-form-urlencoded";
 
 export interface BodyLimits {
   readonly maxBytes: number;
   /** For the whole body, ms. */
   readonly timeoutMs: number;
+  /** Default: JSON. */
+  readonly mediaType?: MediaType;
 }
 
 /** @param memory default: nothing is counted */
 export function bodyReader(
-  { maxBytes, timeoutMs }: BodyLimits,
+  { maxBytes, timeoutMs, mediaType = JSON_TYPE }: BodyLimits,
   clock: Clock,
   memory?: Pick<ClientMemory, "ownerFor">,
 ): ReadBody {
@@ -54,7 +60,7 @@ export function bodyReader(
     new Promise((resolve, reject) => {
       const reading = new Reading(timer, timeoutMs, reject);
       const counted = sender === undefined || memory === undefined ? undefined : { memory, sender, reading };
-      readJsonText(request, maxBytes, counted).then((text) => {
+      readText(request, maxBytes, counted, mediaType).then((text) => {
         timer.forget(reading);
         resolve(text);
       }, (error) => {
@@ -106,10 +112,17 @@ interface Counted {
  * @throws {SluiceError} UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED_ENCODING, BODY_TOO_LARGE, PARSE_ERROR (not UTF-8), INVALID_REQUEST (broken
  *  off, or not in its coding), CLIENT_MEMORY_FULL
  */
-export async function readJsonText(request: Request, maxBytes: number, counted?: Counted): Promise<string> {
+export async function readText(
+  request: Request,
+  maxBytes: number,
+  counted?: Counted,
+  mediaType: MediaType = JSON_TYPE,
+): Promise<string> {
   const { headers } = request;
   const type = headers.get("content-type");
-  if (type !== "application/json" && !isJsonType(type)) throw new SluiceError("UNSUPPORTED_MEDIA_TYPE");
+  if (type !== mediaType && !isOfType(type, mediaType)) {
+    throw new SluiceError("UNSUPPORTED_MEDIA_TYPE", { type: mediaType });
+  }
   const encoding = headers.get("content-encoding");
   const decoded = encoding === null ? null : contentDecoder(encoding);
   const length = headers.get("content-length");
@@ -150,8 +163,9 @@ async function readLarge(
   }
 }
 
-function isJsonType(type: string | null): boolean {
-  return type !== null && /^application\/json\s*(;|$)/i.test(type);
+/** Is it this media type, with parameters or in other case? */
+function isOfType(type: string | null, mediaType: MediaType): boolean {
+  return type?.split(";", 1)[0].trimEnd().toLowerCase() === mediaType;
 }
 
 /** Counts what comes of the bytes while it comes. */

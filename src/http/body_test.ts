@@ -3,7 +3,7 @@ import { SluiceError } from "../base/errors.ts";
 import { ClientMemory } from "../base/sharing/client_memory.ts";
 import { principal, SERVED } from "../../tests/support/fakes.ts";
 import { FakeClock, settled } from "../../tests/support/fake_clock.ts";
-import { bodyReader, readJsonText } from "./body.ts";
+import { bodyReader, readText } from "./body.ts";
 
 interface Given {
   readonly body: BodyInit;
@@ -23,25 +23,25 @@ function chunked(...chunks: Uint8Array[]): ReadableStream<Uint8Array> {
 }
 
 async function codeOf(given: Given, maxBytes = 10): Promise<string> {
-  const error = await assertRejects(() => readJsonText(request(given), maxBytes), SluiceError);
+  const error = await assertRejects(() => readText(request(given), maxBytes), SluiceError);
   return error.code;
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("readJsonText() reads a body of exactly the limit, with and without content-length", async () => {
+Deno.test("readText() reads a body of exactly the limit, with and without content-length", async () => {
   const text = '"1234567"'.padEnd(10);
-  assertEquals(await readJsonText(request({ body: text, headers: { "content-length": "10" } }), 10), text);
+  assertEquals(await readText(request({ body: text, headers: { "content-length": "10" } }), 10), text);
   const pieces = chunked(bytes(text.slice(0, 4)), bytes(text.slice(4)));
-  assertEquals(await readJsonText(request({ body: pieces }), 10), text);
+  assertEquals(await readText(request({ body: pieces }), 10), text);
 });
 
-Deno.test("readJsonText() refuses a byte more, with and without content-length", async () => {
+Deno.test("readText() refuses a byte more, with and without content-length", async () => {
   assertEquals(await codeOf({ body: "x".repeat(11), headers: { "content-length": "11" } }), "BODY_TOO_LARGE");
   assertEquals(await codeOf({ body: chunked(bytes("x".repeat(6)), bytes("x".repeat(5))) }), "BODY_TOO_LARGE");
 });
 
-Deno.test("readJsonText() stops reading a chunked body at the limit", async () => {
+Deno.test("readText() stops reading a chunked body at the limit", async () => {
   let pulled = 0;
   let cancelled = false;
   const endless = new ReadableStream<Uint8Array>({
@@ -53,12 +53,12 @@ Deno.test("readJsonText() stops reading a chunked body at the limit", async () =
   assertEquals(pulled < 10, true);
 });
 
-Deno.test("readJsonText() joins characters that are split between chunks", async () => {
+Deno.test("readText() joins characters that are split between chunks", async () => {
   const text = bytes('"é"');
-  assertEquals(await readJsonText(request({ body: chunked(text.slice(0, 2), text.slice(2)) }), 10), '"é"');
+  assertEquals(await readText(request({ body: chunked(text.slice(0, 2), text.slice(2)) }), 10), '"é"');
 });
 
-Deno.test("readJsonText() takes JSON by its media type, whatever its case and parameters", async () => {
+Deno.test("readText() takes JSON by its media type, whatever its case and parameters", async () => {
   for (
     const type of [
       "application/json",
@@ -67,7 +67,7 @@ Deno.test("readJsonText() takes JSON by its media type, whatever its case and pa
       "application/json ;x",
     ]
   ) {
-    assertEquals(await readJsonText(request({ body: "1", headers: { "content-type": type } }), 10), "1");
+    assertEquals(await readText(request({ body: "1", headers: { "content-type": type } }), 10), "1");
   }
 });
 
@@ -75,12 +75,12 @@ function compressed(coding: "gzip" | "deflate", text: string): Promise<Uint8Arra
   return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream(coding))).bytes();
 }
 
-Deno.test("readJsonText() decodes a compressed body up to the limit, and refuses other codings by name", async () => {
+Deno.test("readText() decodes a compressed body up to the limit, and refuses other codings by name", async () => {
   const given = async (coding: string, body: BodyInit) => ({ body, headers: { "content-encoding": coding } });
   for (const coding of ["gzip", "deflate"] as const) {
     const text = JSON.stringify("é".repeat(400));
     const asked = await given(coding === "gzip" ? "GZIP" : coding, await compressed(coding, text));
-    assertEquals(await readJsonText(request(asked), 802), text);
+    assertEquals(await readText(request(asked), 802), text);
     assertEquals(await codeOf(asked, 801), "BODY_TOO_LARGE");
     assertEquals(await codeOf(await given(coding, '{"a":1}')), "INVALID_REQUEST");
     // The decoded size is bounded, whatever it would be.
@@ -88,11 +88,11 @@ Deno.test("readJsonText() decodes a compressed body up to the limit, and refuses
     assertEquals(bomb.length < 40_000, true);
     assertEquals(await codeOf(await given(coding, bomb), 40_000), "BODY_TOO_LARGE");
   }
-  const error = await assertRejects(async () => await readJsonText(request(await given("br", "1")), 10));
+  const error = await assertRejects(async () => await readText(request(await given("br", "1")), 10));
   assertEquals((error as Error).message, "Content-Encoding must be gzip, deflate");
 });
 
-Deno.test("readJsonText() refuses other media types and encoded bodies", async () => {
+Deno.test("readText() refuses other media types and encoded bodies", async () => {
   for (const type of ["text/plain", "application/jsonx", "application/json-rpc", "x-application/json", ""]) {
     assertEquals(
       await codeOf({ body: "1", headers: { "content-type": type } }),
@@ -103,11 +103,11 @@ Deno.test("readJsonText() refuses other media types and encoded bodies", async (
   assertEquals(await codeOf({ body: "1", headers: { "content-encoding": "br" } }), "UNSUPPORTED_ENCODING");
 });
 
-Deno.test("readJsonText() calls what is not UTF-8 a parse error", async () => {
+Deno.test("readText() calls what is not UTF-8 a parse error", async () => {
   assertEquals(await codeOf({ body: Uint8Array.of(0x22, 0xff, 0x22) }), "PARSE_ERROR");
 });
 
-Deno.test("readJsonText() blames the client for a body that breaks off", async () => {
+Deno.test("readText() blames the client for a body that breaks off", async () => {
   const broken = new ReadableStream<Uint8Array>({
     start: (controller) => controller.error(new TypeError("connection reset")),
   });
@@ -168,10 +168,10 @@ Deno.test("bodyReader() lets a failure after the deadline go unnoticed", async (
   await settled();
 });
 
-Deno.test("readJsonText() leaves the event loop between two large texts, and does not hold a small one back", async () => {
+Deno.test("readText() leaves the event loop between two large texts, and does not hold a small one back", async () => {
   const order: string[] = [];
   const read = async (name: string, chars: number) => {
-    await readJsonText(request({ body: `"${"x".repeat(chars)}"` }), 1024 * 1024);
+    await readText(request({ body: `"${"x".repeat(chars)}"` }), 1024 * 1024);
     if (order.push(name) === 1) setTimeout(() => order.push("another's"), 0);
   };
   await Promise.all([read("large 1", 500_000), read("large 2", 500_000)]);

@@ -63,6 +63,16 @@ export interface FailedRequest {
   readonly exchange?: Exchange;
 }
 
+/** A failure whose answer the endpoint may make. */
+export interface FailedAnswer {
+  readonly request: Request;
+  readonly path: string;
+  readonly info: ServedInfo;
+  /** null: the request failed before its caller was known. */
+  readonly principal: Principal | null;
+  readonly reported: ReportedError;
+}
+
 /** What Deno.serve passes with a request. */
 export interface ServedInfo {
   /** Settles when the last byte of the response is sent, or cannot be sent any more. */
@@ -91,6 +101,8 @@ export interface Endpoint {
   readonly answersOverLimit?: boolean;
   /** Headers of every failure, besides those of its code. */
   readonly failureHeaders?: Readonly<Record<string, string>>;
+  /** Answers a failure itself; null: as `speaks` says. */
+  readonly failed?: (failed: FailedAnswer) => Promise<Response | null>;
   /** A GET opens an event stream. */
   readonly streamsOnGet?: boolean;
   serve(exchange: Exchange): Promise<Response>;
@@ -224,7 +236,8 @@ export function createHandler(deps: HandlerDeps): Handle {
         ? await sessionRefusals.refuse(request, inSessionOf(reported))
         : null;
       if (isUnread && inSession === null) discardBody(request);
-      response = inSession ??
+      const principal = exchange?.principal ?? null;
+      response = inSession ?? await endpoint?.failed?.({ request, path, info, principal, reported }) ??
         (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
       for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
         response.headers.set(name, value);

@@ -4,7 +4,7 @@ import { Cancellation, type CancelSignal } from "../../src/base/cancellation.ts"
 import { systemClock } from "../../src/base/clock.ts";
 import { SluiceError } from "../../src/base/errors.ts";
 import type { McpReply, McpRequest } from "../../src/downstream/exchange/mcp_exchange.ts";
-import { readJsonText } from "../../src/http/body.ts";
+import { readText } from "../../src/http/body.ts";
 import { ClientWatch } from "../../src/http/client_watch.ts";
 import { Http1Client } from "../../src/upstream/http_client/http1_client.ts";
 import { encodeRequest } from "../../src/cluster/envelope.ts";
@@ -52,7 +52,7 @@ function replica(serve: Serve, { secret = SECRET, clock = systemClock, requests 
     clock: systemClock,
     replica: { now: NUMBER },
     registration: { confirm: () => Promise.resolve(), renew: () => Promise.resolve() },
-    readBody: (request) => readJsonText(request, 100_000),
+    readBody: (request) => readText(request, 100_000),
     clients,
     serve,
   });

@@ -32,7 +32,7 @@ import { ReplicaSignatures } from "../../src/cluster/request_signature.ts";
 import { EventLog } from "../../src/downstream/exchange/event_log.ts";
 import { serverAt } from "../../src/downstream/exchange/visible_scope.ts";
 import { SessionIds } from "../../src/downstream/session/session_id.ts";
-import { readJsonText } from "../../src/http/body.ts";
+import { readText } from "../../src/http/body.ts";
 import { conditionalResponse } from "../../src/http/conditional.ts";
 import { pathOf } from "../../src/http/handler.ts";
 import { OriginGuard } from "../../src/http/origin_guard.ts";
@@ -243,9 +243,9 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     }
     await new Promise((resolve) => receiver.end(resolve));
   }),
-  "readJsonText()": text(BODY, of("x", "é"), (value) => {
+  "readText()": text(BODY, of("x", "é"), (value) => {
     const body = ReadableStream.from(bytesOf(value, 16));
-    return readJsonText(
+    return readText(
       new Request("http://a", { method: "POST", body, headers: headers("content-type", "application/json") }),
       BODY,
     );
@@ -254,7 +254,7 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
     HEADER,
     [["application/json", " ", "x"], ["application/json;", " ", "x"]],
     (value) =>
-      readJsonText(
+      readText(
         new Request("http://a", { method: "POST", body: "{}", headers: headers("content-type", value) }),
         BODY,
       ),

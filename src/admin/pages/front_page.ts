@@ -5,6 +5,7 @@ import { html } from "./html.ts";
 import { type Page, page } from "./html_page.ts";
 
 const ENDPOINTS = {
+  admin: "/admin",
   mcp: "/mcp",
   rpc: "/rpc",
   server: "/servers/{id}/mcp",
@@ -36,6 +37,8 @@ export function frontPage(prefix: string): Promise<Page> {
 
         <h2>Addresses</h2>
         <dl class="facts">
+          <dt>${link(ENDPOINTS.admin)}</dt>
+          <dd>pages for people: upstreams, tools, users</dd>
           <dt>${at(ENDPOINTS.mcp)}</dt>
           <dd>MCP over streamable HTTP</dd>
           <dt>${at(ENDPOINTS.server)}</dt>

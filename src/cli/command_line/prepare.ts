@@ -27,13 +27,16 @@ export function warnOfSettings(
  */
 export function announceSetup(
   token: string,
-  { logFormat, adminSetupTokenTtlMs }: Pick<Config, "logFormat" | "adminSetupTokenTtlMs">,
+  config: Pick<Config, "logFormat" | "adminSetupTokenTtlMs" | "host" | "port" | "appRootPath">,
   sink: LogSink,
 ): void {
+  const { logFormat, adminSetupTokenTtlMs, host, port, appRootPath } = config;
+  // Browsers send nobody what comes behind the #.
+  const at = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
   createLog({ level: "WARNING", format: logFormat, sink }).warning("no users yet", {
     next:
-      'POST /auth/setup with {"token", "email", "password"} makes the first administrator; tokens of `sluice token` ' +
-      "need no users",
+      "open the link in a browser to make the first administrator; tokens of `sluice token` need no users",
+    link: `http://${at}:${port}${appRootPath}/admin/setup#${token}`,
     tokenForSetup: token,
     validForMinutes: Math.floor(adminSetupTokenTtlMs / 60_000),
   });

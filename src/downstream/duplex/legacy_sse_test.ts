@@ -8,7 +8,7 @@ import { limiterOf, principal, SERVED } from "../../../tests/support/fakes.ts";
 import { INITIALIZE } from "../../../tests/support/mcp_post.ts";
 import { claimsOf } from "../../../tests/support/sessionless_parts.ts";
 import { type ErrorCode, SluiceError } from "../../base/errors.ts";
-import { readJsonText } from "../../http/body.ts";
+import { readText } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { LegacySse } from "./legacy_sse.ts";
@@ -51,7 +51,7 @@ async function worker(
     place: { replica: { now: 0 }, worker },
     sessions,
     catalog: () => catalog,
-    readBody: (request) => readJsonText(request, 1_000),
+    readBody: (request) => readText(request, 1_000),
     rateLimiter,
     publicPrefix: new PublicPrefix({ rootPath: "", trustedProxies: new TrustedProxies(["127.0.0.1"]) }),
     elsewhere: (claims) =>

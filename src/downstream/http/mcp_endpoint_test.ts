@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { FakeClock } from "../../../tests/support/fake_clock.ts";
 import { MemorySink, principal, SERVED } from "../../../tests/support/fakes.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { readJsonText } from "../../http/body.ts";
+import { readText } from "../../http/body.ts";
 import { WatchedCall } from "../../http/client_watch.ts";
 import { ErrorReporter } from "../../http/error_response.ts";
 import { createLog } from "../../telemetry/log.ts";
@@ -28,7 +28,7 @@ function setUp(reply: McpReply = { status: 200, headers: { "x-y": "z" }, body: "
     ids,
     clock,
     clients: { enter: (request) => new WatchedCall(request), leave: () => {} },
-    readBody: (request) => readJsonText(request, 300),
+    readBody: (request) => readText(request, 300),
     serveInSession: (request) => (here.push(request), Promise.resolve(reply)),
     serveSessionless: () => Promise.resolve(null),
     pendingCalls: { claimsOf: () => null },

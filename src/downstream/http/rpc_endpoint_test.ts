@@ -7,7 +7,7 @@ import { FakeUpstream, refusal } from "../../../tests/support/fake_upstream.ts";
 import { limiterOf, principal, SERVED, settle } from "../../../tests/support/fakes.ts";
 import { notification, request } from "../../../tests/support/mcp_server.ts";
 import { SluiceError } from "../../base/errors.ts";
-import { readJsonText } from "../../http/body.ts";
+import { readText } from "../../http/body.ts";
 import { WatchedCall } from "../../http/client_watch.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { memberText } from "../../mcp/json_rpc.ts";
@@ -37,7 +37,7 @@ async function setUp(
     dispatcher,
     catalog: () => catalog,
     clients: watch,
-    readBody: (request) => readJsonText(request, 10_000),
+    readBody: (request) => readText(request, 10_000),
     maxJsonDepth: 20,
     errors,
     rateLimiter,

@@ -25,6 +25,7 @@ import type { StreamableHttp } from "../../downstream/http/session_http.ts";
 import type { SessionlessHttp } from "../../downstream/http/sessionless_http.ts";
 import type { Owned, Serve } from "../../downstream/exchange/mcp_exchange.ts";
 import type { SessionClaims, WorkerPlace } from "../../downstream/session/session_id.ts";
+import { UiEndpoint } from "../../ui/ui_endpoint.ts";
 import { WebSocketEndpoint } from "../../downstream/duplex/websocket.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { bodyReader } from "../../http/body.ts";
@@ -144,7 +145,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     startedAt: new Date(),
   });
   const cache = createResponseCache(config, registry, metrics);
-  const admin = new AdminEndpoint(createAdminApi(restDeps), {
+  const adminApi = createAdminApi(restDeps);
+  const admin = new AdminEndpoint(adminApi, {
     ...{ readBody, maxJsonDepth, turns, cache },
     clientOf: (headers, info) => trustedProxies.clientOf(headers, addressOf(info)),
   });
@@ -155,6 +157,18 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     drain: (upstreamId) => link.askAll({ type: "drain_pool", upstreamId }),
   });
   const documents = new DocumentsEndpoint(publicPrefix);
+  const ui = new UiEndpoint({
+    api: adminApi,
+    ...{ turns, trustedProxies },
+    rest: (path) => admin.route(path),
+    readForm: bodyReader(
+      { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
+      clock,
+      memory,
+    ),
+    authenticate: (authorization) => authenticator.authenticate(authorization),
+    prefixOf: (headers, from) => publicPrefix.of(headers, from),
+  });
   const route = (path: string): Endpoint | null => {
     if (path === "/rpc") return rpc;
     if (path === "/mcp" || serverIdIn(path) !== null) return mcp;
@@ -164,7 +178,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;
-    return cluster?.route(path) ?? admin.route(path);
+    return cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
 
   const authenticator = new Authenticator({

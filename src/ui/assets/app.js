@@ -1,0 +1,61 @@
+// What the pages need beyond htmx. All pages work without it, but for copying and the theme.
+"use strict";
+
+(() => {
+  const root = document.documentElement;
+
+  const themes = ["system", "light", "dark"];
+  const showTheme = (theme) => {
+    if (theme === "system") root.removeAttribute("data-theme");
+    else root.dataset.theme = theme;
+    for (const button of document.querySelectorAll("[data-action=theme]")) {
+      button.textContent = `Theme: ${theme}`;
+    }
+  };
+  const storedTheme = () => {
+    const stored = localStorage.getItem("theme");
+    return themes.includes(stored) ? stored : "system";
+  };
+  showTheme(storedTheme());
+
+  const actions = {
+    theme() {
+      const next = themes[(themes.indexOf(storedTheme()) + 1) % themes.length];
+      localStorage.setItem("theme", next);
+      showTheme(next);
+    },
+    menu(button) {
+      button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
+    },
+    async copy(button) {
+      const text = document.getElementById(button.dataset.of).textContent;
+      await navigator.clipboard.writeText(text);
+      const label = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => button.textContent = label, 1500);
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-action]");
+    if (button !== null) actions[button.dataset.action]?.(button);
+  });
+
+  // Only where something is lost.
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+    if (question !== undefined && !confirm(question)) event.preventDefault();
+  });
+
+  // A one-time token comes behind the #, which browsers send to nobody.
+  const setupToken = document.querySelector("input[data-from-hash]");
+  if (setupToken !== null && location.hash.length > 1) {
+    setupToken.value = decodeURIComponent(location.hash.slice(1));
+    history.replaceState(null, "", location.pathname);
+  }
+
+  // A call to which nobody is signed in any more is answered with the sign-in page.
+  document.addEventListener("htmx:after:request", ({ detail }) => {
+    if (detail?.ctx?.response?.raw?.status === 401) location.reload();
+  });
+})();

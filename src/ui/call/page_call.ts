@@ -1,0 +1,67 @@
+// Room `call`: what a page is given and what it answers. A page is a function of a request by a signed-in user; it reads and writes
+// through the REST API as that user, so that whatever a page can do, a script can do with the same permissions.
+import type { HtmlEscapedString } from "hono/utils/html";
+import type { Permission } from "../../auth/permission_table.ts";
+import type { Rest } from "./rest.ts";
+
+/** What a JSX expression gives. */
+export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
+
+/** Who looks at the page. */
+export interface Viewer {
+  readonly email: string;
+  /** false: AUTH_REQUIRED=false, and nobody has signed in. */
+  readonly isSignedIn: boolean;
+  readonly isAdmin: boolean;
+  /** Has the viewer this permission for something? */
+  readonly can: (permission: Permission) => boolean;
+}
+
+export interface PageCall {
+  /** The decoded values of the path's `{names}`. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly viewer: Viewer;
+  /** The REST API as the viewer. */
+  readonly rest: Rest;
+  /** The fields of a sent form. @throws {SluiceError} what `ReadBody` throws */
+  readonly form: () => Promise<URLSearchParams>;
+  /** Whether a pasted token signs in, and for how long. */
+  readonly checkToken: (
+    token: string,
+  ) => Promise<{ readonly maxAgeSeconds: number } | { readonly reason: string }>;
+  /** What clients of this gateway put before its paths: `https://gateway.example/prefix`. */
+  readonly origin: string;
+}
+
+/** A page, or with `isPart` the part of it that a script replaces. */
+export interface View {
+  readonly title: string;
+  readonly body: Markup;
+  /** Default: 200. */
+  readonly status?: number;
+  readonly isPart?: boolean;
+}
+
+/** What the next page says first: that something was done. */
+export interface Notice {
+  readonly text: string;
+  /** A change that a button takes back: a form that is sent to `path`. */
+  readonly undo?: { readonly path: string; readonly fields: Readonly<Record<string, string>> };
+}
+
+export interface Redirect {
+  /** Relative to `/admin/`; empty: the overview. */
+  readonly to: string;
+  readonly notice?: Notice;
+  /** A new session's token, or null to end the session. */
+  readonly session?: { readonly token: string; readonly maxAgeSeconds: number } | null;
+}
+
+export type PageAnswer = View | Redirect;
+
+export type PageHandler = (call: PageCall) => Promise<PageAnswer>;
+
+export function isRedirect(answer: PageAnswer): answer is Redirect {
+  return "to" in answer;
+}

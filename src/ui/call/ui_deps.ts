@@ -1,0 +1,29 @@
+// What the pages need of the rest of the program, and where a browser sees them.
+import type { AdminApi } from "../../admin/router.ts";
+import type { Principal } from "../../auth/principal.ts";
+import type { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
+import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
+import type { ReadBody } from "../../http/body.ts";
+import type { Endpoint } from "../../http/handler.ts";
+
+export interface UiDeps {
+  readonly api: AdminApi;
+  /** Endpoints of the REST API below /admin, whose paths a page may share. */
+  readonly rest: (path: string) => Endpoint | null;
+  readonly readForm: ReadBody;
+  readonly turns: CallerTurns;
+  /** @throws {SluiceError} UNAUTHENTICATED */
+  readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
+  readonly trustedProxies: TrustedProxies;
+  /** The path below which a reverse proxy publishes the gateway; null: none. */
+  readonly prefixOf: (headers: Headers, from: string) => string | null;
+}
+
+/** Where the browser sees the gateway. */
+export interface Place {
+  /** Empty, or `/prefix`. */
+  readonly prefix: string;
+  readonly isSecure: boolean;
+  /** With the port, as the browser wrote it. */
+  readonly host: string;
+}

@@ -1,0 +1,93 @@
+// The table of pages: method, path below `/admin/`, and handler.
+import type { PageHandler } from "./call/page_call.ts";
+
+// Pages are loaded on first use, with the library that renders them: a worker that shows none saves the memory.
+const signIn = () => import("./start/sign_in_page.tsx");
+const overview = () => import("./start/overview_page.tsx");
+const upstreams = () => import("./upstreams/upstream_pages.tsx");
+
+export interface PageRoute {
+  readonly method: "GET" | "POST";
+  /** Relative to `/admin/`; `{id}` matches one segment. A path without names wins over one with names. */
+  readonly path: string;
+  /** For people who have not signed in. */
+  readonly isOpen: boolean;
+  readonly handler: PageHandler;
+}
+
+export const PAGE_ROUTES: readonly PageRoute[] = [
+  open("GET", "sign-in", on(signIn, "signInPage")),
+  open("POST", "sign-in", on(signIn, "signIn")),
+  open("GET", "setup", on(signIn, "setupPage")),
+  open("POST", "setup", on(signIn, "setUp")),
+  open("GET", "change-password", on(signIn, "changePasswordPage")),
+  open("POST", "change-password", on(signIn, "changePassword")),
+  page("POST", "sign-out", on(signIn, "signOut")),
+
+  page("GET", "", on(overview, "overviewPage")),
+
+  page("GET", "upstreams", on(upstreams, "listUpstreams")),
+  page("GET", "upstreams/new", on(upstreams, "newUpstreamPage")),
+  page("POST", "upstreams/new", on(upstreams, "addUpstream")),
+  page("GET", "upstreams/{id}", on(upstreams, "upstreamPage")),
+  page("POST", "upstreams/{id}/state", on(upstreams, "switchUpstream")),
+  page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),
+];
+
+function page(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {
+  return { method, path, isOpen: false, handler };
+}
+
+function open(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {
+  return { method, path, isOpen: true, handler };
+}
+
+/** A handler in a module that is loaded on its first call. */
+function on<Name extends string>(
+  load: () => Promise<Readonly<Record<Name, PageHandler>>>,
+  name: Name,
+): PageHandler {
+  return async (call) => await (await load())[name](call);
+}
+
+export interface FoundPages {
+  /** By method. */
+  readonly routes: readonly PageRoute[];
+  readonly params: Readonly<Record<string, string>>;
+}
+
+const PATTERNS = PAGE_ROUTES.map((route) => ({ route, segments: route.path.split("/") }))
+  .toSorted((a, b) => Number(a.route.path.includes("{")) - Number(b.route.path.includes("{")));
+
+/** The pages of a path. @param path below `/admin/`, percent-encoded; null if there are none */
+export function pagesAt(path: string): FoundPages | null {
+  const segments = path.split("/");
+  const fitting = PATTERNS.filter((pattern) => fits(pattern.segments, segments));
+  const first = fitting[0];
+  if (first === undefined) return null;
+  const params: Record<string, string> = {};
+  first.segments.forEach((part, i) => {
+    if (isName(part)) params[part.slice(1, -1)] = decoded(segments[i]!);
+  });
+  return {
+    routes: fitting.filter(({ route }) => route.path === first.route.path).map(({ route }) => route),
+    params,
+  };
+}
+
+function fits(pattern: readonly string[], segments: readonly string[]): boolean {
+  return pattern.length === segments.length &&
+    pattern.every((part, i) => isName(part) ? segments[i] !== "" : part === segments[i]);
+}
+
+function isName(part: string): boolean {
+  return part.startsWith("{");
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

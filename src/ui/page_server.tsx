@@ -1,0 +1,243 @@
+// Renders pages: asks the handler, puts the frame around what it answers, and sets the headers that let a page load nothing foreign.
+import type { Principal } from "../auth/principal.ts";
+import { holds } from "../auth/rbac.ts";
+import { SluiceError } from "../base/errors.ts";
+import { operatorText } from "../base/seen_answer.ts";
+import { takesGzip } from "../http/conditional.ts";
+import type { ReportedError } from "../http/error_response.ts";
+import type { Exchange } from "../http/handler.ts";
+import { addressOf } from "../http/rate_tiers.ts";
+import { CORRELATION_HEADER, correlationIdOf } from "../telemetry/call_note.ts";
+import { type Assets, gzipped, loadAssets } from "./call/assets.ts";
+import {
+  isRedirect,
+  type Markup,
+  type Notice,
+  type PageCall,
+  type Redirect,
+  type View,
+  type Viewer,
+} from "./call/page_call.ts";
+import { type Method, Rest } from "./call/rest.ts";
+import { type CookieScope, noticeCookie, noticeIn, sessionCookie } from "./call/session_cookie.ts";
+import { Frame } from "./parts/frame.tsx";
+import type { PageRoute } from "./page_routes.ts";
+import type { Place, UiDeps } from "./call/ui_deps.ts";
+
+let assets: Promise<Assets> | undefined;
+
+export async function answerAsset(request: Request, name: string): Promise<Response> {
+  const answer = (await (assets ??= loadAssets())).answer(name, request);
+  if (answer === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
+  return answer;
+}
+
+export interface AskedPage {
+  readonly exchange: Exchange;
+  readonly route: PageRoute;
+  readonly params: Readonly<Record<string, string>>;
+  /** Relative to `/admin/`. */
+  readonly path: string;
+  readonly place: Place;
+}
+
+export async function answerPage(deps: UiDeps, asked: AskedPage): Promise<Response> {
+  const { exchange: { request, principal }, route, path, place } = asked;
+  const viewer = viewerOf(principal);
+  const call = callOf(deps, asked, viewer);
+  const answer = await deps.turns.run(principal, () => route.handler(call));
+  if (isRedirect(answer)) return redirect(answer, place);
+  return await rendered(request, answer, { path, place, viewer: route.isOpen ? null : viewer });
+}
+
+function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Viewer): PageCall {
+  const { request, info } = exchange;
+  const { prefix, host, isSecure } = place;
+  return {
+    params,
+    query: new URL(request.url).searchParams,
+    viewer,
+    rest: new Rest((method, path, body) => askRest(deps, exchange, { method, path, body })),
+    form: async () =>
+      new URLSearchParams(await deps.readForm(request, { principal: exchange.principal, info })),
+    checkToken: async (token) => {
+      try {
+        const found = await deps.authenticate(`Bearer ${token}`);
+        if (found.kind === "anonymous") return { reason: "it is none of this gateway" };
+        const seconds = found.expiresAt === null ? LONGEST_SESSION_S : (found.expiresAt - Date.now()) / 1000;
+        return { maxAgeSeconds: Math.floor(Math.min(seconds, LONGEST_SESSION_S)) };
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== "UNAUTHENTICATED") throw error;
+        return { reason: String(error.params.reason) };
+      }
+    },
+    origin: `${isSecure ? "https" : "http"}://${host}${prefix}`,
+  };
+}
+
+/** A browser forgets a token that never expires after this time. */
+const LONGEST_SESSION_S = 7 * 24 * 3600;
+
+async function askRest(
+  { api }: UiDeps,
+  { request, principal, info, note }: Exchange,
+  { method, path, body }: { readonly method: Method; readonly path: string; readonly body: unknown },
+): Promise<unknown> {
+  const [pathname, search] = path.split("?");
+  const action = api.actionOf(method, pathname!);
+  const { body: answer } = await api.admit({
+    ...{ method, principal, action, path: pathname!, query: new URLSearchParams(search) },
+    client: addressOf(info),
+    body: () => Promise.resolve(body),
+    text: () => Promise.resolve(body === undefined ? "" : JSON.stringify(body)),
+    signal: request.signal,
+    correlationId: note?.correlationId ?? correlationIdOf(request.headers),
+  }).answer();
+  return answer;
+}
+
+function viewerOf(principal: Principal): Viewer {
+  const { email, kind, isAdmin } = principal;
+  return {
+    email,
+    isAdmin,
+    isSignedIn: kind !== "anonymous",
+    can: (permission) => holds(principal, permission),
+  };
+}
+
+export interface FailedRequest {
+  readonly request: Request;
+  readonly path: string;
+  readonly place: Place;
+  readonly principal: Principal | null;
+  readonly reported: ReportedError;
+}
+
+/** Whoever is not signed in is asked to; other failures are a page with the error's words. */
+export async function answerFailure(failed: FailedRequest): Promise<Response> {
+  const { request, path, place, principal, reported: { error, correlationId } } = failed;
+  const isPart = request.headers.has("hx-request");
+  if (error.code === "UNAUTHENTICATED" && !isPart) {
+    const { search } = new URL(request.url);
+    const next = request.method === "GET" ? path + search : "";
+    return redirect({ to: next === "" ? "sign-in" : `sign-in?next=${encodeURIComponent(next)}` }, place);
+  }
+  const view: View = {
+    title: TITLES[error.code] ?? "That did not work",
+    status: error.row.http,
+    isPart,
+    body: <FailureBox error={error} correlationId={correlationId} isPart={isPart} />,
+  };
+  const viewer = principal === null || principal.kind === "anonymous" ? null : viewerOf(principal);
+  const response = await rendered(request, view, { path, place, viewer });
+  response.headers.set(CORRELATION_HEADER, correlationId);
+  return response;
+}
+
+const TITLES: Readonly<Partial<Record<string, string>>> = {
+  NOT_FOUND: "There is no such page",
+  FORBIDDEN: "You may not do this",
+  RATE_LIMITED: "Too many requests",
+};
+
+function FailureBox({ error, correlationId, isPart }: {
+  readonly error: SluiceError;
+  readonly correlationId: string;
+  readonly isPart: boolean;
+}) {
+  const text = error.code === "INTERNAL"
+    ? "The gateway has a fault. Its log has the cause."
+    : operatorText(error);
+  return (
+    <>
+      {!isPart && <h1>{TITLES[error.code] ?? "That did not work"}</h1>}
+      <p>{text}</p>
+      <p class="soft small">
+        Correlation id: <code>{correlationId}</code>
+      </p>
+      {!isPart && (
+        <p>
+          <a href="">To the overview</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function redirect({ to, notice, session }: Redirect, place: Place): Response {
+  const scope = scopeOf(place);
+  const headers = new Headers({
+    location: to === "" ? scope.path : `${scope.path}/${to}`,
+    "cache-control": "no-store",
+  });
+  if (session !== undefined) headers.append("set-cookie", sessionCookie(session, scope));
+  if (notice !== undefined) headers.append("set-cookie", noticeCookie(notice, scope));
+  return new Response(null, { status: 303, headers });
+}
+
+interface Around {
+  readonly path: string;
+  readonly place: Place;
+  /** null: the page has no navigation. */
+  readonly viewer: Viewer | null;
+}
+
+async function rendered(request: Request, view: View, { path, place, viewer }: Around): Promise<Response> {
+  const scope = scopeOf(place);
+  const nonce = crypto.getRandomValues(new Uint8Array(16)).toBase64();
+  const headers = new Headers({
+    ...HEADERS,
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": policyWith(nonce),
+  });
+  const notice = view.isPart ? null : noticeIn(request.headers);
+  if (notice !== null) headers.append("set-cookie", noticeCookie(null, scope));
+  const text = view.isPart
+    ? await textOf(view.body)
+    : `<!doctype html>${await framed(view.body, { title: view.title, path, place, viewer, notice, nonce })}`;
+  const bytes = new TextEncoder().encode(text);
+  const isZipped = bytes.length > MIN_ZIPPED_BYTES && takesGzip(request);
+  if (isZipped) headers.set("content-encoding", "gzip");
+  return new Response(isZipped ? await gzipped(bytes) : bytes, { status: view.status ?? 200, headers });
+}
+
+/** Below this a compressed page saves no packet. */
+const MIN_ZIPPED_BYTES = 1_200;
+
+async function framed(
+  body: Markup,
+  { title, path, place, viewer, notice, nonce }: Around & {
+    readonly title: string;
+    readonly notice: Notice | null;
+    readonly nonce: string;
+  },
+): Promise<string> {
+  const { stylePath, scriptPaths } = await (assets ??= loadAssets());
+  const base = `${scopeOf(place).path}/`;
+  return await textOf(
+    <Frame {...{ base, title, path, viewer, notice, nonce, stylePath, scriptPaths }}>{body}</Frame>,
+  );
+}
+
+async function textOf(element: Markup): Promise<string> {
+  return String(await element);
+}
+
+const HEADERS = {
+  "cache-control": "no-store",
+  "referrer-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+  "cross-origin-opener-policy": "same-origin",
+  vary: "Accept-Encoding, Cookie",
+};
+
+/** Scripts and styles are ours alone; a page loads nothing from elsewhere, and no other page may frame it. */
+function policyWith(nonce: string): string {
+  return `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; img-src data:; media-src data:; ` +
+    "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'";
+}
+
+function scopeOf({ prefix, isSecure }: Place): CookieScope {
+  return { path: `${prefix}/admin`, isSecure };
+}

@@ -1,0 +1,140 @@
+// Room `parts`: what all pages are made of. This file is the frame around a page: head, navigation, notice.
+import type { Child } from "hono/jsx";
+import type { Permission } from "../../auth/permission_table.ts";
+import { VERSION } from "../../version.ts";
+import type { Notice, Viewer } from "../call/page_call.ts";
+import { PostButton } from "./form.tsx";
+
+interface NavItem {
+  /** Relative to `/admin/`. */
+  readonly path: string;
+  readonly label: string;
+  /** Shown to whoever has it for something; null: to everybody. */
+  readonly permission: Permission | null;
+}
+
+const NAVIGATION: readonly { readonly group: string | null; readonly items: readonly NavItem[] }[] = [
+  { group: null, items: [{ path: "", label: "Overview", permission: null }] },
+  {
+    group: "Catalog",
+    items: [
+      { path: "upstreams", label: "Upstreams", permission: "gateways.read" },
+    ],
+  },
+];
+
+export interface FrameProps {
+  /** What the addresses of the pages are relative to: `/prefix/admin/`. */
+  readonly base: string;
+  readonly title: string;
+  /** The page's own path, relative to `base`. */
+  readonly path: string;
+  /** null: the page is shown to somebody who has not signed in. */
+  readonly viewer: Viewer | null;
+  readonly notice: Notice | null;
+  readonly nonce: string;
+  readonly stylePath: string;
+  readonly scriptPaths: readonly string[];
+  readonly children: Child;
+}
+
+export function Frame(props: FrameProps) {
+  const { base, title, path, viewer, notice, nonce, stylePath, scriptPaths, children } = props;
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":true}' />
+        <title>{`${title} · Sluice`}</title>
+        <base href={base} />
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href={stylePath} nonce={nonce} />
+        {scriptPaths.map((script) => <script src={script} nonce={nonce} defer />)}
+      </head>
+      <body>
+        <a class="skip" href={`${path}#main`}>Skip to the page</a>
+        {viewer === null
+          ? (
+            <main class="bare" id="main">
+              <NoticeBox notice={notice} />
+              {children}
+            </main>
+          )
+          : (
+            <div class="frame">
+              <Navigation path={path} viewer={viewer} />
+              <main id="main">
+                <NoticeBox notice={notice} />
+                {children}
+              </main>
+            </div>
+          )}
+      </body>
+    </html>
+  );
+}
+
+function Navigation({ path, viewer }: { readonly path: string; readonly viewer: Viewer }) {
+  const section = path.split("/")[0];
+  return (
+    <header class="side">
+      <div class="top">
+        <a class="brand" href="">Sluice</a>
+        <button type="button" class="menu-button compact" data-action="menu" aria-expanded="false">
+          Menu
+        </button>
+      </div>
+      <nav class="folded" aria-label="Pages">
+        {NAVIGATION.map(({ group, items }) => {
+          const shown = items.filter(({ permission }) => permission === null || viewer.can(permission));
+          return shown.length === 0 ? null : (
+            <>
+              {group !== null && <div class="group" id={`nav-${group}`}>{group}</div>}
+              <ul aria-labelledby={group === null ? undefined : `nav-${group}`}>
+                {shown.map((item) => (
+                  <li>
+                    <a
+                      class="item"
+                      href={item.path}
+                      aria-current={item.path === section ? "page" : undefined}
+                    >
+                      {item.label}
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            </>
+          );
+        })}
+      </nav>
+      <div class="who folded">
+        <div class="soft">{viewer.isSignedIn ? viewer.email : "Not signed in"}</div>
+        <div class="soft">Version {VERSION}</div>
+        <button type="button" class="quiet compact" data-action="theme">Theme: system</button>
+        {viewer.isSignedIn
+          ? <PostButton path="sign-out" label="Sign out" class="quiet compact" />
+          : <a class="button quiet compact" href="sign-in">Sign in</a>}
+      </div>
+    </header>
+  );
+}
+
+function NoticeBox({ notice }: { readonly notice: Notice | null }) {
+  if (notice === null) return null;
+  const { text, undo } = notice;
+  return (
+    <div class="notice good" role="status">
+      <p>{text}</p>
+      {undo !== undefined && (
+        <PostButton
+          path={undo.path}
+          label="Undo"
+          class="compact"
+          fields={undo.fields}
+        />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+// Small parts of pages: their head, badges, empty states, facts, texts to copy, numbered pages.
+import type { Child } from "hono/jsx";
+
+export function PageHead({ title, crumbs = [], children }: {
+  readonly title: string;
+  /** The pages above this one. */
+  readonly crumbs?: readonly { readonly path: string; readonly label: string }[];
+  /** Buttons. */
+  readonly children?: Child;
+}) {
+  return (
+    <div class="head">
+      {crumbs.length > 0 && (
+        <nav class="crumbs" aria-label="Above">
+          {crumbs.map(({ path, label }) => (
+            <>
+              <a href={path}>{label}</a> /{" "}
+            </>
+          ))}
+        </nav>
+      )}
+      <h1>{title}</h1>
+      {children !== undefined && <div class="actions">{children}</div>}
+    </div>
+  );
+}
+
+export type Mood = "good" | "warn" | "bad" | "plain";
+
+export function Badge({ mood, label }: { readonly mood: Mood; readonly label: string }) {
+  return <span class={mood === "plain" ? "badge" : `badge ${mood}`}>{label}</span>;
+}
+
+/** What a page says while it has nothing to show: what would be here, and how it comes here. */
+export function Empty({ title, children }: { readonly title: string; readonly children: Child }) {
+  return (
+    <div class="empty">
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+/** Names and values. A value that is null is left out. */
+export function Facts({ facts }: { readonly facts: readonly (readonly [string, Child])[] }) {
+  return (
+    <dl class="facts">
+      {facts.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
+/** A text with a button that copies it. @param id unique in the page */
+export function CopyText({ id, text }: { readonly id: string; readonly text: string }) {
+  return (
+    <div class="copy">
+      <pre tabindex={0} id={id}>{text}</pre>
+      <button type="button" class="compact" data-action="copy" data-of={id}>Copy</button>
+    </div>
+  );
+}
+
+/** Links to the other pages of a list. */
+export function Pages({ path, query, page, pages }: {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** From 1. */
+  readonly page: number;
+  readonly pages: number;
+}) {
+  if (pages <= 1) return null;
+  const to = (number: number) => {
+    const other = new URLSearchParams(query);
+    other.set("page", String(number));
+    return `${path}?${other}`;
+  };
+  return (
+    <nav class="pages" aria-label="Pages of the list">
+      {page > 1 && <a class="button compact" href={to(page - 1)} rel="prev">Previous</a>}
+      <span class="soft">{`Page ${page} of ${pages}`}</span>
+      {page < pages && <a class="button compact" href={to(page + 1)} rel="next">Next</a>}
+    </nav>
+  );
+}
+
+/** A moment, as the reader's eye takes it best; the exact time is its title. */
+export function Ago({ at, now }: { readonly at: string | null; readonly now: number }) {
+  if (at === null) return <>never</>;
+  const seconds = Math.round((now - Date.parse(at)) / 1000);
+  return <time dateTime={at} title={at}>{wordsOf(seconds)}</time>;
+}
+
+function wordsOf(seconds: number): string {
+  if (seconds < -60) return `in ${spanOf(-seconds)}`;
+  return seconds < 60 ? "just now" : `${spanOf(seconds)} ago`;
+}
+
+function spanOf(seconds: number): string {
+  const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const;
+  for (const [unit, length] of units) {
+    const count = Math.floor(seconds / length);
+    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return "a moment";
+}

@@ -1,0 +1,66 @@
+// GET /admin: what there is, and what needs attention.
+import type { PageHandler } from "../call/page_call.ts";
+import { Empty, PageHead } from "../parts/page_parts.tsx";
+import type { Upstream } from "../upstreams/upstream_shapes.ts";
+import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
+
+export const overviewPage: PageHandler = async ({ rest, viewer }) => {
+  const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
+  const servers = await rest.find<unknown[]>("/servers?limit=0") ?? [];
+  const sum = (count: (upstream: Upstream) => number) =>
+    upstreams.reduce((total, upstream) => total + count(upstream), 0);
+  const counts = [
+    { label: "Upstreams", path: "upstreams", value: upstreams.length },
+    { label: "Virtual servers", path: "servers", value: servers.length },
+    { label: "Tools", path: "tools", value: sum(({ toolCount }) => toolCount) },
+    { label: "Resources", path: "resources", value: sum(({ resourceCount }) => resourceCount) },
+    { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },
+  ];
+  const wrong = upstreams.filter((upstream) => stateOf(upstream).mood === "bad");
+  return {
+    title: "Overview",
+    body: (
+      <>
+        <PageHead title="Overview" />
+        {upstreams.length === 0
+          ? (
+            <Empty title="No upstream yet">
+              <p>
+                An upstream is an MCP server behind this gateway. Its tools, resources and prompts appear
+                here, for every client that may use them.
+              </p>
+              {viewer.can("gateways.create") && (
+                <div class="buttons">
+                  <a class="button main" href="upstreams/new">Add an upstream</a>
+                </div>
+              )}
+            </Empty>
+          )
+          : (
+            <>
+              <div class="cards">
+                {counts.map(({ label, path, value }) => (
+                  <a class="card" href={path}>
+                    <div class="label">{label}</div>
+                    <div class="value">{value.toLocaleString("en")}</div>
+                  </a>
+                ))}
+              </div>
+              <h2>Needs attention</h2>
+              {wrong.length === 0
+                ? <p class="soft">Nothing: all upstreams that are on can be reached.</p>
+                : (
+                  <ul>
+                    {wrong.map((upstream) => (
+                      <li>
+                        <a href={`upstreams/${upstream.id}`}>{upstream.name}</a>: {whatIsWrong(upstream)}
+                      </li>
+                    ))}
+                  </ul>
+                )}
+            </>
+          )}
+      </>
+    ),
+  };
+};

@@ -1,0 +1,217 @@
+// Room `start`: the way in, and the first page. This file signs people in and out, and makes the first administrator.
+import type { PageCall, PageHandler, Redirect, View } from "../call/page_call.ts";
+import type { Refusal } from "../call/rest.ts";
+import { type FormState, NEW_FORM, RefusalBox, TextField } from "../parts/form.tsx";
+
+interface LoginAnswer {
+  readonly access_token: string;
+  readonly expires_in: number;
+}
+
+/** A page of ours: another site's address cannot be given. Relative to `/admin/`. */
+export function pageAfterSignIn(next: string | null): string {
+  return next !== null && /^[A-Za-z0-9][^:\\]*$/.test(next) && !next.startsWith("sign-") ? next : "";
+}
+
+export const signInPage: PageHandler = ({ query }) =>
+  Promise.resolve(signInView(NEW_FORM, query.get("next"), query.has("token") ? "token" : "password"));
+
+export const signIn: PageHandler = async (call) => {
+  const values = await call.form();
+  const next = values.get("next");
+  const { token } = Object.fromEntries(values);
+  if (token !== undefined) return await signInByToken(call, token.trim(), next);
+  const { email = "", password = "" } = Object.fromEntries(values);
+  const answer = await call.rest.attempt<LoginAnswer>("POST", "/auth/login", { email, password });
+  if ("done" in answer) return signedIn(answer.done, next);
+  if (answer.refused.code === "PASSWORD_CHANGE_REQUIRED") {
+    const query = new URLSearchParams({ email, ...(next === null ? {} : { next }) });
+    return { to: `change-password?${query}` };
+  }
+  return signInView({ values, refused: answer.refused }, next, "password", 401);
+};
+
+async function signInByToken(
+  { checkToken }: PageCall,
+  token: string,
+  next: string | null,
+): Promise<View | Redirect> {
+  const found = await checkToken(token);
+  if ("maxAgeSeconds" in found) {
+    return { to: pageAfterSignIn(next), session: { token, maxAgeSeconds: found.maxAgeSeconds } };
+  }
+  const refused: Refusal = {
+    text: `This token does not sign in: ${found.reason}.`,
+    code: "UNAUTHENTICATED",
+    faults: [],
+  };
+  return signInView({ values: new URLSearchParams(), refused }, next, "token", 401);
+}
+
+export const signOut: PageHandler = async ({ rest }) => {
+  // A token without an id cannot be revoked; its cookie goes all the same.
+  await rest.attempt("POST", "/auth/logout");
+  return { to: "sign-in", session: null, notice: { text: "You are signed out." } };
+};
+
+function signInView(form: FormState, next: string | null, way: "password" | "token", status?: number): View {
+  const after = next === null ? "" : `&next=${encodeURIComponent(next)}`;
+  return {
+    title: "Sign in",
+    status,
+    body: (
+      <>
+        <h1>Sign in to Sluice</h1>
+        <p class="soft">The MCP gateway of your organisation.</p>
+        <RefusalBox refused={form.refused} shown={["email", "password"]} />
+        <form method="post" action="sign-in">
+          {next !== null && <input type="hidden" name="next" value={next} />}
+          {way === "password"
+            ? (
+              <>
+                <TextField
+                  name="email"
+                  label="Email address"
+                  type="email"
+                  required
+                  form={form}
+                  autocomplete="username"
+                />
+                <TextField
+                  {...{ name: "password", label: "Password", form }}
+                  type="password"
+                  required
+                  autocomplete="current-password"
+                />
+              </>
+            )
+            : (
+              <TextField
+                {...{ name: "token", label: "Token", form }}
+                type="password"
+                required
+                hint={
+                  <>
+                    The operator of the gateway makes one:{" "}
+                    <code>sluice token --username you@example.com --admin</code>
+                  </>
+                }
+              />
+            )}
+          <button type="submit" class="main">Sign in</button>
+        </form>
+        <p class="soft small">
+          {way === "password"
+            ? <a href={`sign-in?token${after}`}>Sign in with a token</a>
+            : <a href={`sign-in?${after.slice(1)}`}>Sign in with a password</a>}
+        </p>
+      </>
+    ),
+  };
+}
+
+export const setupPage: PageHandler = () => Promise.resolve(setupView(NEW_FORM));
+
+export const setUp: PageHandler = async ({ form, rest }) => {
+  const values = await form();
+  const { token = "", email = "", password = "" } = Object.fromEntries(values);
+  const answer = await rest.attempt<LoginAnswer>("POST", "/auth/setup", { token, email, password });
+  if ("refused" in answer) return setupView({ values, refused: answer.refused }, 422);
+  return { ...signedIn(answer.done, null), notice: { text: `${email} is the first administrator.` } };
+};
+
+function setupView(form: FormState, status?: number): View {
+  return {
+    title: "The first administrator",
+    status,
+    body: (
+      <>
+        <h1>The first administrator</h1>
+        <p class="soft">
+          This gateway has no users yet. Its log has a one-time token, in the line <code>no users yet</code>.
+        </p>
+        <RefusalBox refused={form.refused} shown={["token", "email", "password"]} />
+        <form method="post" action="setup">
+          <TextField name="token" label="One-time token" required isCode isFromHash form={form} />
+          <TextField
+            name="email"
+            label="Your email address"
+            type="email"
+            required
+            form={form}
+            autocomplete="username"
+          />
+          <TextField
+            {...{ name: "password", label: "A new password", form }}
+            type="password"
+            required
+            autocomplete="new-password"
+          />
+          <button type="submit" class="main">Make the account</button>
+        </form>
+      </>
+    ),
+  };
+}
+
+export const changePasswordPage: PageHandler = ({ query }) =>
+  Promise.resolve(changePasswordView({ values: query, refused: null }));
+
+export const changePassword: PageHandler = async ({ form, rest }) => {
+  const values = await form();
+  const { email = "", old_password = "", new_password = "" } = Object.fromEntries(values);
+  const body = { email, old_password, new_password };
+  const answer = await rest.attempt("POST", "/auth/change-password", body);
+  if ("refused" in answer) return changePasswordView({ values, refused: answer.refused }, 422);
+  const login = await rest.attempt<LoginAnswer>("POST", "/auth/login", { email, password: new_password });
+  const notice = { text: "The password is changed." };
+  return "done" in login
+    ? { ...signedIn(login.done, values.get("next")), notice }
+    : { to: "sign-in", notice };
+};
+
+function changePasswordView(form: FormState, status?: number): View {
+  const next = form.values.get("next");
+  return {
+    title: "Change the password",
+    status,
+    body: (
+      <>
+        <h1>Change the password</h1>
+        <p class="soft">This account needs a new password before it can be used.</p>
+        <RefusalBox refused={form.refused} shown={["email", "old_password", "new_password"]} />
+        <form method="post" action="change-password">
+          {next !== null && <input type="hidden" name="next" value={next} />}
+          <TextField
+            name="email"
+            label="Email address"
+            type="email"
+            required
+            form={form}
+            autocomplete="username"
+          />
+          <TextField
+            {...{ name: "old_password", label: "The present password", form }}
+            type="password"
+            required
+            autocomplete="current-password"
+          />
+          <TextField
+            {...{ name: "new_password", label: "A new password", form }}
+            type="password"
+            required
+            autocomplete="new-password"
+          />
+          <button type="submit" class="main">Change the password</button>
+        </form>
+      </>
+    ),
+  };
+}
+
+function signedIn(
+  { access_token: token, expires_in: maxAgeSeconds }: LoginAnswer,
+  next: string | null,
+): Redirect {
+  return { to: pageAfterSignIn(next), session: { token, maxAgeSeconds } };
+}

@@ -1,0 +1,119 @@
+// Room `ui`: the pages for people under /admin, rendered on the server. This file decides which requests are for a page, who sends
+// them, and what becomes of failures; `page_server.tsx` renders.
+import { SluiceError } from "../base/errors.ts";
+import type { Endpoint, Exchange, FailedAnswer } from "../http/handler.ts";
+import { addressOf } from "../http/rate_tiers.ts";
+import type { Place, UiDeps } from "./call/ui_deps.ts";
+import { authorizationIn } from "./call/session_cookie.ts";
+import { type FoundPages, pagesAt } from "./page_routes.ts";
+
+// Loaded on first use, with the library that renders pages.
+const server = () => import("./page_server.tsx");
+
+const ROOT = "/admin";
+const ASSETS = `${ROOT}/assets/`;
+
+export class UiEndpoint {
+  readonly #deps: UiDeps;
+  readonly #pages: Endpoint;
+  readonly #openPages: Endpoint;
+  readonly #assets: Endpoint;
+
+  constructor(deps: UiDeps) {
+    this.#deps = deps;
+    const shared = {
+      speaks: "rest",
+      authorizationIn,
+      failed: (failed: FailedAnswer) => this.#answerFailure(failed),
+    } as const;
+    const serve = (exchange: Exchange) => this.#serve(exchange);
+    this.#pages = { name: "ui", ...shared, serve };
+    this.#openPages = { name: "ui_open", ...shared, open: true, serve };
+    this.#assets = {
+      name: "ui_assets",
+      speaks: "rest",
+      open: true,
+      serve: async ({ request, path }) =>
+        await (await server()).answerAsset(request, path.slice(ASSETS.length)),
+    };
+  }
+
+  route(path: string): Endpoint | null {
+    if (path !== ROOT && !path.startsWith(`${ROOT}/`)) return null;
+    if (path.startsWith(ASSETS)) return this.#assets;
+    const found = pagesAt(pagePathOf(path));
+    if (found === null) return null;
+    return found.routes.some(({ isOpen }) => isOpen) ? this.#openPages : this.#pages;
+  }
+
+  async #serve(exchange: Exchange): Promise<Response> {
+    const { request, path } = exchange;
+    const rest = this.#restFor(request, path);
+    if (rest !== null) return await rest.serve(exchange);
+    const { method } = request;
+    if (method === "POST") requireSameOrigin(request, this.#placeOf(exchange));
+    const found = pagesAt(pagePathOf(path))!;
+    const route = routeFor(found, method);
+    return await (await server()).answerPage(this.#deps, {
+      exchange,
+      route,
+      params: found.params,
+      path: pagePathOf(path),
+      place: this.#placeOf(exchange),
+    });
+  }
+
+  /** A program that reads a list of the REST API under a page's path. */
+  #restFor(request: Request, path: string): Endpoint | null {
+    return request.method === "GET" && !isForPeople(request) ? this.#deps.rest(path) : null;
+  }
+
+  async #answerFailure({ request, path, info, principal, reported }: FailedAnswer): Promise<Response | null> {
+    if (this.#restFor(request, path) !== null) return null;
+    const { answerFailure } = await server();
+    const place = this.#placeOf({ request, info });
+    return await answerFailure({ request, path: pagePathOf(path), place, principal, reported });
+  }
+
+  #placeOf({ request: { url, headers }, info }: Pick<Exchange, "request" | "info">): Place {
+    const from = addressOf(info);
+    const isTrusted = this.#deps.trustedProxies.has(from);
+    const forwarded = (name: string) => isTrusted ? headers.get(name)?.split(",")[0]?.trim() : undefined;
+    const { protocol, host } = new URL(url);
+    return {
+      prefix: this.#deps.prefixOf(headers, from) ?? "",
+      isSecure: (forwarded("x-forwarded-proto") ?? protocol.slice(0, -1)) === "https",
+      host: forwarded("x-forwarded-host") ?? headers.get("host") ?? host,
+    };
+  }
+}
+
+/** `upstreams/new` of `/admin/upstreams/new`. */
+function pagePathOf(path: string): string {
+  return path.slice(ROOT.length + 1);
+}
+
+function routeFor({ routes }: FoundPages, method: string) {
+  const route = routes.find((each) => each.method === (method === "HEAD" ? "GET" : method));
+  if (route !== undefined) return route;
+  throw new SluiceError("METHOD_NOT_ALLOWED", {
+    method,
+    allowed: routes.map((each) => each.method).join(", "),
+  });
+}
+
+function isForPeople({ headers }: Request): boolean {
+  return headers.get("accept")?.includes("text/html") === true || headers.has("hx-request");
+}
+
+/**
+ * A form is taken from our own pages only, whatever ALLOWED_ORIGINS says: the browser sends the session with the form of any page.
+ * @throws {SluiceError} FORBIDDEN
+ */
+function requireSameOrigin({ headers }: Request, { host, isSecure }: Place): void {
+  const site = headers.get("sec-fetch-site");
+  const origin = headers.get("origin");
+  const own = `${isSecure ? "https" : "http"}://${host}`;
+  if (site === null ? origin === own : site === "same-origin") return;
+  throw new SluiceError("FORBIDDEN", { reason: "the form was not sent by a page of this gateway" });
+}

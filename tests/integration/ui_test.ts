@@ -1,0 +1,129 @@
+// The pages under /admin in Chromium: from sign-in to an upstream that works, and what the pages refuse.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CounterUpstream } from "../support/counter_upstream.ts";
+import { canLeaveOut } from "../support/programs.ts";
+import { Sluice } from "../support/sluice.ts";
+import { UiBrowser } from "../support/ui_browser.ts";
+
+const PASSWORD = "correct horse battery";
+
+Deno.test({
+  name: "People sign in at /admin and manage upstreams",
+  ignore: canLeaveOut("chromium"),
+  fn: async (t) => {
+    await using counter = CounterUpstream.start();
+    await using sluice = await Sluice.start();
+    await using browser = await UiBrowser.start(sluice.url);
+    const { page } = browser;
+    const button = (name: string) => page.getByRole("button", { name });
+    const link = (name: string) => page.getByRole("link", { name }).first();
+
+    await t.step("the link of the first start makes the first administrator", async () => {
+      const [line] = sluice.log().filter(({ event }) => event === "no users yet");
+      const made = new URL(line!.link as string);
+      await page.goto(sluice.url + made.pathname + made.hash);
+      assertEquals(new URL(page.url()).hash, "");
+      await browser.look();
+      await page.getByLabel("Your email address").fill("ada@example.com");
+      await page.getByLabel("A new password").fill("x");
+      await button("Make the account").click();
+      assertStringIncludes(await page.textContent("main") ?? "", "must have at least 12 characters");
+      await page.getByLabel("A new password").fill(PASSWORD);
+      await button("Make the account").click();
+      await page.waitForURL(`${sluice.url}/admin`);
+      assertStringIncludes(
+        await page.textContent("main") ?? "",
+        "ada@example.com is the first administrator.",
+      );
+      await browser.look();
+    });
+
+    await t.step("an upstream is added, switched off, switched on again, and refreshed", async () => {
+      await link("Add an upstream").click();
+      await page.getByLabel("Address").fill("http://127.0.0.1:1/mcp");
+      await page.getByLabel("Name").fill("counter <b>");
+      await button("Connect and add").click();
+      const refusal = 'Cannot connect to upstream "counter <b>": connection refused';
+      assertStringIncludes(await page.textContent("[role=alert]") ?? "", refusal);
+      await browser.look();
+      await page.getByLabel("Name").fill("counter");
+      await page.getByLabel("Address").fill(counter.url);
+      await button("Connect and add").click();
+      assertStringIncludes(await page.textContent("main") ?? "", "counter is added, with 3 tools.");
+      await browser.look();
+      await button("Switch off").click();
+      await button("Undo").click();
+      assertStringIncludes(await page.textContent("main") ?? "", "counter is on.");
+      await button("Refresh").click();
+      assertStringIncludes(await page.textContent("main") ?? "", "Listed again");
+    });
+
+    await t.step("the list is searched while one types, and the way back works", async () => {
+      await browser.open("upstreams");
+      await browser.look();
+      await page.getByLabel("Search").fill("nothing");
+      await page.getByText("No upstream has “nothing”").waitFor();
+      await page.getByLabel("Search").fill("count");
+      await link("counter").click();
+      await page.goBack();
+      assertEquals(browser.path, "/upstreams");
+    });
+
+    await t.step("whoever has signed out signs in again, to the page that was asked for", async () => {
+      await button("Sign out").click();
+      await browser.open("upstreams/new");
+      assertEquals(browser.path, "/sign-in?next=upstreams%2Fnew");
+      await page.getByLabel("Email address").fill("ada@example.com");
+      await page.getByLabel("Password").fill("wrong");
+      await button("Sign in").click();
+      assertStringIncludes(await page.textContent("[role=alert]") ?? "", "Wrong email or password");
+      await browser.look();
+      await page.getByLabel("Password").fill(PASSWORD);
+      await button("Sign in").click();
+      await page.waitForURL(`${sluice.url}/admin/upstreams/new`);
+      await browser.signInWith("nonsense");
+      assertStringIncludes(await page.textContent("[role=alert]") ?? "", "the token cannot be read");
+      await browser.signInWith(await sluice.token());
+      assertEquals(browser.path, "");
+    });
+    assertEquals(browser.faults, []);
+  },
+});
+
+Deno.test("Forms of other pages change nothing, and programs read the lists of the REST API below /admin", async () => {
+  await using counter = CounterUpstream.start();
+  await using sluice = await Sluice.start({ env: { ALLOWED_ORIGINS: "http://evil.test" } });
+  const { id } = await sluice.registerUpstream("counter", counter.url);
+  const token = await sluice.token();
+  const send = async (headers: Record<string, string>) => {
+    const response = await fetch(`${sluice.url}/admin/upstreams/${id}/state`, {
+      method: "POST",
+      redirect: "manual",
+      headers: {
+        cookie: `sluice_session=${token}`,
+        "content-type": "application/x-www-form-urlencoded",
+        accept: "text/html",
+        ...headers,
+      },
+      body: "activate=false",
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await send({}), 403);
+  assertEquals(await send({ origin: "http://evil.test" }), 403);
+  assertEquals(await send({ origin: "http://evil.test", "sec-fetch-site": "cross-site" }), 403);
+  assertEquals(await send({ origin: sluice.url, "sec-fetch-site": "same-site" }), 403);
+  assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, true);
+  assertEquals(await send({ origin: sluice.url }), 303);
+  assertEquals((await sluice.api("GET", `/gateways/${id}`)).body.enabled, false);
+
+  // The session opens the pages alone.
+  const rest = await fetch(`${sluice.url}/gateways`, { headers: { cookie: `sluice_session=${token}` } });
+  await rest.body?.cancel();
+  assertEquals(rest.status, 401);
+  const next = await fetch(`${sluice.url}/admin/sign-in?next=//evil.test/`, {
+    headers: { accept: "text/html" },
+  });
+  assert(!(await next.text()).includes('href="//evil.test'));
+});

@@ -1,0 +1,88 @@
+// A browser on the pages under /admin. What its console and its policy complain of fails the test.
+import { assertEquals } from "@std/assert";
+import axe from "axe-core/axe.min.js" with { type: "text" };
+import { type Browser, chromium, type Page } from "playwright-core";
+import { findProgram } from "./programs.ts";
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** Pixels by which the page is wider than the window; the room for a scroll bar is none of them. */
+const BEYOND_WINDOW =
+  "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)";
+
+export class UiBrowser implements AsyncDisposable {
+  /** Faults that the pages have caused. */
+  readonly faults: string[] = [];
+
+  private constructor(private readonly browser: Browser, readonly page: Page, private readonly url: string) {
+    page.on("pageerror", (error) => this.faults.push(String(error)));
+    page.on("console", (message) => {
+      // A refused form is no fault of the page.
+      const text = message.text();
+      if (message.type() === "error" && !text.includes("the server responded with a status of 4")) {
+        this.faults.push(text);
+      }
+    });
+  }
+
+  /** @param gateway the URL of the gateway */
+  static async start(gateway: string): Promise<UiBrowser> {
+    const executablePath = findProgram("chromium")!;
+    const browser = await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    });
+    const page = await browser.newPage();
+    page.setDefaultTimeout(15_000);
+    return new UiBrowser(browser, page, `${gateway}/admin`);
+  }
+
+  /** @param path relative to `/admin/` */
+  async open(path: string): Promise<void> {
+    await this.page.goto(`${this.url}/${path}`);
+  }
+
+  /** Where the browser is, relative to `/admin`. */
+  get path(): string {
+    return this.page.url().slice(this.url.length);
+  }
+
+  async signInWith(token: string): Promise<void> {
+    await this.open("sign-in?token");
+    await this.page.getByLabel("Token", { exact: true }).fill(token);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  /** The violations of WCAG 2.2 AA in the present page, one line each. */
+  async violations(): Promise<string[]> {
+    await this.page.evaluate(axe);
+    const found = await this.page.evaluate(`axe.run({ runOnly: ${JSON.stringify(RULES)} })`) as {
+      readonly violations: readonly Violation[];
+    };
+    return found.violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`)
+    );
+  }
+
+  /** Checks the present page as a reader meets it: on a phone and on a desk, in both themes. */
+  async look(): Promise<void> {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await this.page.emulateMedia({ colorScheme });
+      for (const width of [390, 768, 1440]) {
+        await this.page.setViewportSize({ width, height: 900 });
+        const beyond = await this.page.evaluate(BEYOND_WINDOW);
+        assertEquals(beyond, 0, `${this.path} at ${width} pixels is wider than the window`);
+      }
+      assertEquals(await this.violations(), [], `${this.path}, ${colorScheme}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.browser.close();
+  }
+}
