@@ -83,7 +83,9 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
       method === "GET" && path.startsWith(`${route.path}/{`) &&
       !path.slice(route.path.length + 1).includes("/")
     );
-    const kind = kindIn(route.path.slice(route.path.lastIndexOf("/") + 1));
+    const kind = route.permission === null
+      ? "user"
+      : kindIn(route.path.slice(route.path.lastIndexOf("/") + 1));
     action.entity = namedBy(answer.body, { kind, id: "" });
     if (action.entity.id === "") action.entity = null;
     else if (creation !== undefined) {

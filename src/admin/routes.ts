@@ -115,6 +115,8 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/auth/login", null, on(logins, "login")),
   route("POST", "/auth/email/login", null, on(logins, "login", "loginByEmail")),
   route("POST", "/auth/setup", null, on(logins, "setUp")),
+  route("POST", "/auth/reset-password", null, on(logins, "resetPassword")),
+  route("POST", "/auth/email/reset-password/{token}", null, on(logins, "resetPasswordByPath")),
   route("POST", "/auth/change-password", null, on(logins, "changeOldPassword")),
   route("POST", "/auth/email/change-password", "token", on(logins, "changePassword")),
   route("POST", "/auth/logout", "token", on(logins, "logout")),
@@ -132,6 +134,12 @@ export const ROUTES: readonly Route[] = [
   ),
   route("DELETE", "/auth/email/admin/users/{email}", "admin.user_management", on(users, "deleteUser")),
   route("POST", "/auth/email/admin/users/{email}/unlock", "admin.user_management", on(users, "unlockUser")),
+  route(
+    "POST",
+    "/auth/email/admin/users/{email}/reset-password",
+    "admin.user_management",
+    on(users, "makePasswordLink"),
+  ),
 
   route("GET", "/teams", "teams.read", on(teams, "listTeams")),
   route("POST", "/teams", "teams.create", on(teams, "createTeam")),

@@ -19,6 +19,14 @@ const BUFFER_CHARS = 250_000;
 /** Longer paths are cut: a client chooses their length. */
 const MAX_PATH_CHARS = 256;
 
+/** Paths of the REST API in which a one-time token stands. */
+const TOKEN_IN_PATH = /(\/(?:invitations|reset-password)\/)[^/]+/;
+
+function shownPath(endpoint: string, path: string): string {
+  const shown = endpoint === "admin" || endpoint === "login" ? path.replace(TOKEN_IN_PATH, "$1*****") : path;
+  return shown.length > MAX_PATH_CHARS ? shown.slice(0, MAX_PATH_CHARS) : shown;
+}
+
 /** A request under way; its line is written at its end. */
 export interface AccessRecord {
   readonly note: CallNote;
@@ -111,7 +119,7 @@ export class AccessLog {
       event,
       worker,
       method,
-      path: path.length > MAX_PATH_CHARS ? path.slice(0, MAX_PATH_CHARS) : path,
+      path: shownPath(endpoint, path),
       endpoint,
       status,
       latencyMs: startMs === undefined ? undefined : Math.round((nowMs() - startMs) * 1_000) / 1_000,

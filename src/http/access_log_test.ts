@@ -147,6 +147,24 @@ Deno.test("AccessLog writes text that a client's words cannot break out of", () 
   );
 });
 
+Deno.test("AccessLog shows no one-time token of a path", () => {
+  const { sink, log } = setUp();
+  const paths = {
+    "/teams/invitations/hunter2/accept": "/teams/invitations/*****/accept",
+    "/auth/email/reset-password/hunter2": "/auth/email/reset-password/*****",
+    "/auth/email/admin/users/ann@x/reset-password": "/auth/email/admin/users/ann@x/reset-password",
+  };
+  for (const path of Object.keys(paths)) {
+    log.begin(request(), { path, endpoint: path.startsWith("/auth") ? "login" : "admin" }).answered(
+      new Response(null),
+      null,
+    );
+  }
+  log.close();
+  const lines = sink.lines.join("").trim().split("\n").map((line) => JSON.parse(line).path);
+  assertEquals(lines, Object.values(paths));
+});
+
 Deno.test("AccessLog makes an id where the client gives none, or none that can be used, and bounds what it takes", () => {
   const { log } = setUp();
   const idOf = (headers: Record<string, string>) => log.begin(request(headers), RPC).note.correlationId;

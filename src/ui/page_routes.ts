@@ -22,6 +22,8 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   open("POST", "setup", on(signIn, "setUp")),
   open("GET", "change-password", on(signIn, "changePasswordPage")),
   open("POST", "change-password", on(signIn, "changePassword")),
+  open("GET", "reset-password", on(signIn, "resetPasswordPage")),
+  open("POST", "reset-password", on(signIn, "resetPassword")),
   page("POST", "sign-out", on(signIn, "signOut")),
 
   page("GET", "", on(overview, "overviewPage")),

@@ -38,6 +38,29 @@ Deno.test({
       await browser.look();
     });
 
+    await t.step("the link of an administrator sets a forgotten password", async () => {
+      const { body: { link } } = await sluice.api(
+        "POST",
+        "/auth/email/admin/users/ada@example.com/reset-password",
+      );
+      await page.goto(sluice.url + link);
+      assertEquals(new URL(page.url()).hash, "");
+      const send = async (password: string) => {
+        await page.getByLabel("A new password").fill(password);
+        await page.getByRole("button", { name: "Set the password" }).click();
+      };
+      await send("x");
+      assertStringIncludes(await page.textContent("main") ?? "", "must have at least 12 characters");
+      await send(PASSWORD);
+      await page.getByText("The password of ada@example.com is set.").waitFor();
+      await browser.open("");
+      assertEquals(browser.path, "/sign-in");
+      await page.getByLabel("Email address").fill("ada@example.com");
+      await page.getByLabel("Password").fill(PASSWORD);
+      await button("Sign in").click();
+      await page.waitForURL(`${sluice.url}/admin`);
+    });
+
     await t.step("an upstream is added, switched off, switched on again, and refreshed", async () => {
       await link("Add an upstream").click();
       await page.getByLabel("Address").fill("http://127.0.0.1:1/mcp");

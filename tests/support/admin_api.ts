@@ -229,6 +229,12 @@ function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins"
     limits: { perMinute: 1_000, failures: 5, longestLockMs: 3_600_000, failureMs: 0 },
     count: () => {},
   });
-  const accounts = { minPasswordChars: 12, maxTeams: 3, maxMembers: 4, invitationMs: 60_000 };
+  const accounts = {
+    minPasswordChars: 12,
+    maxTeams: 3,
+    maxMembers: 4,
+    invitationMs: 60_000,
+    passwordLinkMs: 60_000,
+  };
   return { logins, passwords, accounts };
 }

@@ -1,19 +1,32 @@
 // Room `people`: handlers of logins, users, teams and roles. `routes.ts` loads them. This file serves what concerns the caller itself:
 // login, logout, password, profile, and the first administrator.
 import { digest, type Login } from "../../auth/logins/logins.ts";
-import { FIRST_ADMINISTRATOR } from "../../auth/logins/setup_token.ts";
+import {
+  FIRST_ADMINISTRATOR,
+  usePasswordToken,
+  userOfPasswordToken,
+} from "../../auth/logins/one_time_links.ts";
 import { SluiceError } from "../../base/errors.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { fault, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { newPasswordHash, thisSecond } from "./new_password.ts";
-import { loginBody, oldPasswordChange, passwordChange, setup } from "../rest/people_schemas.ts";
+import {
+  loginBody,
+  oldPasswordChange,
+  passwordChange,
+  passwordReset,
+  passwordResetByPath,
+  setup,
+} from "../rest/people_schemas.ts";
 import { userRead } from "./user_shapes.ts";
 
 const LOGIN: KnownFields = { schema: loginBody };
 const PASSWORD_CHANGE: KnownFields = { schema: passwordChange };
 const OLD_PASSWORD_CHANGE: KnownFields = { schema: oldPasswordChange };
 const SETUP: KnownFields = { schema: setup };
+const RESET: KnownFields = { schema: passwordReset };
+const RESET_BY_PATH: KnownFields = { schema: passwordResetByPath };
 
 export async function login(call: Call): Promise<AdminResponse> {
   const { email, username, password } = validated(
@@ -79,6 +92,52 @@ export async function setUp(call: Call): Promise<AdminResponse> {
   });
   await deps.catalogChanged();
   return loggedIn(call, await deps.logins.tokenFor(user), 201);
+}
+
+/** Sets a password, with the one-time token of a link. */
+export async function resetPassword(call: Call): Promise<AdminResponse> {
+  const body = readFields(call, await call.body(), ["body"], RESET);
+  return await reset(call, validated(passwordReset, body, ["body"]));
+}
+
+/** The same, by ContextForge's path. */
+export async function resetPasswordByPath(call: Call): Promise<AdminResponse> {
+  const body = readFields(call, await call.body(), ["body"], RESET_BY_PATH);
+  return await reset(call, {
+    ...validated(passwordResetByPath, body, ["body"]),
+    token: call.params.token,
+  });
+}
+
+/** Tokens that were issued before end. A lock by wrong passwords ends too; a deactivated user stays deactivated. */
+async function reset(
+  { deps }: Call,
+  { token, new_password: password, confirm_password: again = password }: {
+    readonly token: string;
+    readonly new_password: string;
+    readonly confirm_password?: string;
+  },
+): Promise<AdminResponse> {
+  const { people } = deps.store;
+  const refusal = new SluiceError("UNAUTHENTICATED", {
+    reason: "the one-time token is wrong, used or expired; ask an administrator for another link",
+  });
+  // Before the password is hashed: strangers cause no work.
+  const id = await userOfPasswordToken(people, token);
+  const user = id === null ? null : await people.users.getById(id);
+  if (user === null) throw refusal;
+  refuse(again === password ? [] : [fault(["body", "confirm_password"], "differs from new_password")]);
+  const { email } = user;
+  const passwordHash = await newPasswordHash(deps, { email, password, field: "new_password" });
+  await deps.store.transaction(async ({ people }) => {
+    if (!await usePasswordToken(people, user.id, token)) throw refusal;
+    await people.users.update(email, {
+      ...{ passwordHash, passwordChangeRequired: false, failedAttempts: 0, lockedUntil: null },
+      tokensValidFrom: thisSecond(deps),
+    });
+  });
+  await deps.catalogChanged();
+  return ok({ success: true, message: "Password set; log in", email });
 }
 
 async function change(

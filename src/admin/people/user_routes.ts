@@ -1,4 +1,5 @@
 // /auth/email/admin/users: users, as administrators manage them. One active administrator always remains.
+import { passwordLink, passwordToken } from "../../auth/logins/one_time_links.ts";
 import { SluiceError } from "../../base/errors.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { UserChanges } from "../../store/people/users.ts";
@@ -92,8 +93,19 @@ export async function unlockUser(call: Call): Promise<AdminResponse> {
   return ok({ success: true, message: `User ${email} unlocked` });
 }
 
+/** A one-time link with which the user sets a new password. The present password stays until then. */
+export async function makePasswordLink(call: Call): Promise<AdminResponse> {
+  const { deps } = call;
+  const { id, email } = await namedUser(call, call.params.email);
+  const { passwordLinkMs } = deps.accounts;
+  const token = await passwordToken(deps.store.people, id, passwordLinkMs);
+  const expiresAt = new Date(deps.now().getTime() + passwordLinkMs).toISOString();
+  const body = { email, token, link: passwordLink(token), expires_at: expiresAt };
+  return { ...ok(body, 201), headers: { "cache-control": "no-store" } };
+}
+
 /** @throws {SluiceError} CONFLICT if there are users, and none of them is an active administrator */
-async function requireAdministrator({ people }: Registry): Promise<void> {
+export async function requireAdministrator({ people }: Registry): Promise<void> {
   if (await people.users.hasAdministrator() || await people.users.count() === 0) return;
   throw new SluiceError("CONFLICT", {
     reason: "No active administrator would remain; make another user one first",

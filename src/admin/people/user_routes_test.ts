@@ -3,7 +3,7 @@ import { ADMIN, ALICE, LOGIN_SECRET, withAdminApi } from "../../../tests/support
 import { JwtVerifier, ownIssuer } from "../../auth/jwt.ts";
 import { keysOfSecret } from "../../auth/keys/own_keys.ts";
 import { digest } from "../../auth/logins/logins.ts";
-import { FIRST_ADMINISTRATOR, offerSetupToken } from "../../auth/logins/setup_token.ts";
+import { FIRST_ADMINISTRATOR, offerSetupToken } from "../../auth/logins/one_time_links.ts";
 import { People } from "../../auth/people.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Registry } from "../../store/registry/registry.ts";
@@ -147,6 +147,59 @@ Deno.test("a login gives a token with the rights of the user, which logout, a ne
     assertEquals((await login(change.new_password)).status, 200);
     await call("PATCH", `${USERS}/ann@x.org`, { body: { is_active: false } });
     assertEquals((await login(change.new_password)).status, 401);
+  }));
+
+Deno.test("a one-time link sets a password once, ends earlier tokens and the lock, and opens no deactivated account", () =>
+  withAdminApi(async ({ call, store }) => {
+    const { people } = store;
+    for (const email of ["ada@x.org", "ann@x.org"]) {
+      await call("POST", USERS, { body: { email, password: PASSWORD, is_admin: email === "ada@x.org" } });
+    }
+    const ask = async () => (await call("POST", `${USERS}/ann@x.org/reset-password`)).body;
+    const former = await ask();
+    const made = await ask();
+    assertEquals([made.email, made.link], ["ann@x.org", `/admin/reset-password#${made.token}`]);
+    assertEquals((await call("POST", `${USERS}/ann@x.org/reset-password`, { as: ALICE })).status, 403);
+    assertEquals((await call("POST", `${USERS}/nobody@x.org/reset-password`)).status, 404);
+    const wanted = "staple of the stable";
+    const reset = async (token: string, given: Record<string, unknown> = {}) =>
+      await call("POST", "/auth/reset-password", { body: { token, new_password: wanted, ...given } });
+    // Asking for a link changes nothing yet.
+    const login = async (password: string) =>
+      (await call("POST", "/auth/login", { body: { email: "ann@x.org", password } })).status;
+    assertEquals(await login(PASSWORD), 200);
+    for (const token of ["guess", former.token]) assertEquals((await reset(token)).status, 401);
+    assertEquals((await reset(made.token, { new_password: "short" })).body.detail[0].loc, [
+      "body",
+      "new_password",
+    ]);
+    assertEquals((await reset(made.token, { confirm_password: "another" })).status, 422);
+    await people.users.noteLogin("ann@x.org", { failedAttempts: 7, lockedUntil: 4_000_000_000_000 });
+    const answers = await Promise.all([reset(made.token), reset(made.token)]);
+    assertEquals(answers.map(({ status }) => status).toSorted(), [200, 401]);
+    assertEquals(answers.find(({ status }) => status === 200)!.body.email, "ann@x.org");
+    assertEquals([await login(PASSWORD), await login(wanted)], [401, 200]);
+    assertEquals((await people.users.get("ann@x.org"))!.tokensValidFrom, 1_790_000_000_000);
+    // By ContextForge's path.
+    const next = await ask();
+    const byPath = await call("POST", `/auth/email/reset-password/${next.token}`, {
+      body: { new_password: PASSWORD, confirm_password: PASSWORD },
+    });
+    assertEquals([byPath.status, await login(PASSWORD)], [200, 200]);
+    const late = await ask();
+    await call("PATCH", `${USERS}/ann@x.org`, { body: { is_active: false } });
+    assertEquals([(await reset(late.token)).status, await login(wanted)], [200, 401]);
+    const last = await ask();
+    await call("DELETE", `${USERS}/ann@x.org`);
+    assertEquals((await reset(last.token)).status, 401);
+    // A link for a password makes no administrator.
+    assertEquals(
+      (await call("POST", "/auth/setup", {
+        body: { token: last.token, email: "e@x.org", password: PASSWORD },
+      }))
+        .status,
+      401,
+    );
   }));
 
 Deno.test("the one-time token makes one administrator, as long as there are no users", () =>

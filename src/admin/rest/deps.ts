@@ -38,6 +38,8 @@ export interface AccountRules {
   readonly maxTeams: number;
   /** MAX_MEMBERS_PER_TEAM, for teams without a limit of their own. */
   readonly maxMembers: number;
+  /** PASSWORD_RESET_TOKEN_EXPIRY_MINUTES */
+  readonly passwordLinkMs: number;
   /** INVITATION_EXPIRY_DAYS */
   readonly invitationMs: number;
 }

@@ -48,6 +48,23 @@ export const setup = z.object({
   full_name: FULL_NAME,
 }).describe("The first administrator.");
 
+const RESET = {
+  new_password: NEW_PASSWORD,
+  confirm_password: field(
+    password.optional(),
+    "The new password once more, as ContextForge's clients send it.",
+  ),
+};
+
+export const passwordReset = z.object({
+  token: field(z.string().min(1).max(255), "The one-time token of the link.", "TOKEN"),
+  ...RESET,
+}).describe("A new password, with a one-time token.");
+
+export const passwordResetByPath = z.object(RESET).describe(
+  "A new password, with the one-time token of the path.",
+);
+
 export const userCreate = z.object({
   email: EMAIL,
   password: NEW_PASSWORD,

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/schema.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import { readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
-import { offerSetupToken } from "../../auth/logins/setup_token.ts";
+import { offerSetupToken } from "../../auth/logins/one_time_links.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
 import { migrate } from "../../store/sql/migrate.ts";
 import { databaseWarning, openDatabase } from "../../store/open_database.ts";

@@ -70,6 +70,15 @@ export const ACCOUNT_SETTINGS = [
       "How long the one-time token for the first administrator is valid. The start prints it if there are no users.",
   }),
   setting({
+    name: "PASSWORD_RESET_TOKEN_EXPIRY_MINUTES",
+    kind: int({ min: 5, max: 10_080, hint: "minutes" }),
+    default: "60",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "How many minutes a one-time link is valid with which a user sets a new password.",
+  }),
+  setting({
     name: "MAX_TEAMS_PER_USER",
     kind: int({ min: 1, max: 1_000 }),
     default: "50",

@@ -1,4 +1,4 @@
-// Tokens that can be used once, such as the one that makes the first administrator. Only a token's hash is stored.
+// Tokens that can be used once: to make the first administrator, or to set a password. Only a token's hash is stored.
 import { NOW_MS } from "../sql/database_clock.ts";
 import { type Database, sql } from "../sql/sql.ts";
 
@@ -23,6 +23,27 @@ export class OneTimeTokens {
             WHERE one_time_tokens.expires_at <= ${now}`,
     );
     return changes > 0;
+  }
+
+  /** Stores the token of a purpose in the place of a former one, and drops tokens that have expired. */
+  async replace(purpose: string, tokenHash: string, ttlMs: number): Promise<void> {
+    const now = NOW_MS[this.#database.dialect];
+    await this.#database.transaction(async (tx) => {
+      await tx.run(sql`DELETE FROM one_time_tokens WHERE purpose = ${purpose} OR expires_at <= ${now}`);
+      await tx.run(
+        sql`INSERT INTO one_time_tokens (purpose, token_hash, expires_at)
+            VALUES (${purpose}, ${tokenHash}, ${now} + ${ttlMs})`,
+      );
+    });
+  }
+
+  /** What the token is for; null: there is no such token, or it has expired. */
+  async purposeOf(tokenHash: string): Promise<string | null> {
+    const rows = await this.#database.query<{ purpose: string }>(
+      sql`SELECT purpose FROM one_time_tokens WHERE token_hash = ${tokenHash}
+          AND expires_at > ${NOW_MS[this.#database.dialect]}`,
+    );
+    return rows[0]?.purpose ?? null;
   }
 
   async isOpen(purpose: string, tokenHash: string): Promise<boolean> {

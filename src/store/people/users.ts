@@ -80,6 +80,13 @@ export class Users {
     return records.length === 0 ? null : USERS.decode(records[0]);
   }
 
+  async getById(id: string): Promise<UserRow | null> {
+    const records = await this.database.query<Record<string, unknown>>(
+      sql`SELECT * FROM users WHERE id = ${id}`,
+    );
+    return records.length === 0 ? null : USERS.decode(records[0]);
+  }
+
   /** In the order of their email addresses, by code units. */
   async list({ limit, after = "" }: UserPage): Promise<UserRow[]> {
     // The order of the database would depend on its collation: the keys are compared as bytes.

@@ -320,6 +320,10 @@ export const MIGRATIONS: readonly Migration[] = [
         UNIQUE (kind, target))`,
     ],
   },
+  {
+    name: "one-time tokens by hash",
+    statements: [sql`CREATE INDEX one_time_tokens_hash ON one_time_tokens (token_hash)`],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

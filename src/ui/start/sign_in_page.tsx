@@ -1,4 +1,5 @@
-// Room `start`: the way in, and the first page. This file signs people in and out, and makes the first administrator.
+// Room `start`: the way in, and the first page. This file signs people in and out, makes the first administrator, and sets
+// passwords.
 import type { PageCall, PageHandler, Redirect, View } from "../call/page_call.ts";
 import type { Refusal } from "../call/rest.ts";
 import { type FormState, NEW_FORM, RefusalBox, TextField } from "../parts/form.tsx";
@@ -203,6 +204,42 @@ function changePasswordView(form: FormState, status?: number): View {
             autocomplete="new-password"
           />
           <button type="submit" class="main">Change the password</button>
+        </form>
+      </>
+    ),
+  };
+}
+
+export const resetPasswordPage: PageHandler = () => Promise.resolve(resetPasswordView(NEW_FORM));
+
+export const resetPassword: PageHandler = async ({ form, rest }) => {
+  const values = await form();
+  const { token = "", new_password = "" } = Object.fromEntries(values);
+  const answer = await rest.attempt<{ readonly email: string }>("POST", "/auth/reset-password", {
+    ...{ token, new_password },
+  });
+  if ("refused" in answer) return resetPasswordView({ values, refused: answer.refused }, 422);
+  return { to: "sign-in", notice: { text: `The password of ${answer.done.email} is set. Sign in with it.` } };
+};
+
+function resetPasswordView(form: FormState, status?: number): View {
+  return {
+    title: "Set your password",
+    status,
+    body: (
+      <>
+        <h1>Set your password</h1>
+        <p class="soft">An administrator has given you a link that works once.</p>
+        <RefusalBox refused={form.refused} shown={["token", "new_password"]} />
+        <form method="post" action="reset-password">
+          <TextField name="token" label="One-time token" required isCode isFromHash form={form} />
+          <TextField
+            {...{ name: "new_password", label: "A new password", form }}
+            type="password"
+            required
+            autocomplete="new-password"
+          />
+          <button type="submit" class="main">Set the password</button>
         </form>
       </>
     ),

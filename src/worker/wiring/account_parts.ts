@@ -60,6 +60,7 @@ export function accountParts(
       minPasswordChars: config.passwordMinLengthUser,
       maxTeams: config.maxTeamsPerUser,
       maxMembers: config.maxMembersPerTeam,
+      passwordLinkMs: config.passwordResetTokenExpiryMinutes * MINUTE_MS,
       invitationMs: config.invitationExpiryDays * DAY_MS,
     },
   };

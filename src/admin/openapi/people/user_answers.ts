@@ -33,6 +33,24 @@ export const done = z.strictObject({
   ...WARNINGS,
 }).describe("The answer of a request that returns no entity.");
 
+export const passwordWasSet = z.strictObject({
+  success: field(z.literal(true), "Always true.", true),
+  message: text("What was done.", "Password set; log in"),
+  email: text("The email address of the user.", "ann@example.com"),
+  ...WARNINGS,
+}).describe("The user whose password was set.");
+
+export const passwordLink = z.strictObject({
+  email: text("The email address of the user.", "ann@example.com"),
+  token: text("The one-time token. Only this answer has it.", "TOKEN"),
+  link: text(
+    "The page where the user sets the password, below the gateway's address.",
+    "/admin/reset-password#TOKEN",
+  ),
+  expires_at: time("When the link expires."),
+  ...WARNINGS,
+}).describe("A one-time link.");
+
 export const loggedOut = z.strictObject({
   message: text("What was done.", "Logged out successfully"),
   revoked_token: text("The id of the token.", "0f6e4c1a-9b7d-4c55-a2b8-7d0c5f1e2b9a"),

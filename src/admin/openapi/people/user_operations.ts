@@ -5,6 +5,8 @@ import {
   loginBody,
   oldPasswordChange,
   passwordChange,
+  passwordReset,
+  passwordResetByPath,
   setup,
   userCreate,
   usersQuery,
@@ -12,7 +14,7 @@ import {
 } from "../../rest/people_schemas.ts";
 import { textOrNull } from "../answers.ts";
 import { operations } from "../operation.ts";
-import { done, loggedIn, loggedOut, user } from "./user_answers.ts";
+import { done, loggedIn, loggedOut, passwordLink, passwordWasSet, user } from "./user_answers.ts";
 
 const EMAIL = { email: "The email address of the user." };
 const CREDENTIALS = { email: "ann@example.com", password: "correct horse battery" };
@@ -47,6 +49,14 @@ const updateOperation = {
   errors: ["CONFLICT", "OVERLOADED"] as const,
 };
 
+const resetOperation = {
+  description:
+    "The token works once, until it expires. Tokens of earlier logins end, and so does a lock by wrong passwords.",
+  body: { schema: passwordReset, example: { token: "TOKEN", new_password: "staple of the stable" } },
+  answers: { 200: passwordWasSet },
+  errors: ["UNAUTHENTICATED", "OVERLOADED", "STORE_UNAVAILABLE"] as const,
+};
+
 export const userOperations = {
   ...operations("Logins", {
     login: { summary: "Log in", ...loginOperation },
@@ -57,6 +67,13 @@ export const userOperations = {
       body: { schema: setup, example: { token: "TOKEN", ...CREDENTIALS } },
       answers: { 201: loggedIn },
       errors: ["UNAUTHENTICATED", "CONFLICT", "OVERLOADED", "STORE_UNAVAILABLE"],
+    },
+    resetPassword: { summary: "Set a password, with the token of a one-time link", ...resetOperation },
+    resetPasswordByPath: {
+      summary: "Set a password, by ContextForge's path",
+      ...resetOperation,
+      path: { token: "The one-time token of the link." },
+      body: { schema: passwordResetByPath, example: { new_password: "staple of the stable" } },
     },
     changeOldPassword: {
       summary: "Change a password without a token",
@@ -119,5 +136,13 @@ export const userOperations = {
       errors: ["CONFLICT"],
     },
     unlockUser: { summary: "Unlock an account", path: EMAIL, answers: { 200: done } },
+    makePasswordLink: {
+      summary: "Make a one-time link, with which a user sets a new password",
+      description:
+        "The gateway sends no mail: put its address before `link`, and give both to the user. A former link of the user " +
+        "ends. The present password works until the link is used.",
+      path: EMAIL,
+      answers: { 201: passwordLink },
+    },
   }),
 };
