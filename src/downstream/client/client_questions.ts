@@ -24,12 +24,14 @@ export interface Asking {
 }
 
 export class ClientQuestions {
-  readonly #waiting = new Map<string, Question>();
+  readonly #waiting = new Map<number, Question>();
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  /** Makes ids differ from those of another worker that served this session. */
-  readonly #prefix = crypto.randomUUID().slice(0, 8);
-  #nextId = 1;
+  /**
+   * A small integer, as the official SDKs write: LangChain4j, among others, cannot read another id. It begins anywhere, so that ids differ
+   * from those of another worker that served this session.
+   */
+  #nextId = 1 + Math.floor(Math.random() * 2 ** 30);
 
   /** @param timeoutMs how long the client may take: MCP_CLIENT_REQUEST_TIMEOUT */
   constructor(clock: Clock, timeoutMs: number) {
@@ -41,7 +43,7 @@ export class ClientQuestions {
   ask(method: string, params: string | undefined, { send, signal, onProgress }: Asking): Promise<RpcAnswer> {
     // Otherwise the client would get a cancellation of a request that it never got.
     if (signal.aborted) return Promise.reject(signal.reason);
-    const id = `${this.#prefix}-${this.#nextId++}`;
+    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const settle = () => {
         this.#clock.clearTimeout(timer);
@@ -67,13 +69,13 @@ export class ClientQuestions {
       });
       const sent = progressToken === undefined ? params : withProgressToken(params!, id);
       const text = sent === undefined ? "" : `,"params":${sent}`;
-      send(`{"jsonrpc":"2.0","id":"${id}","method":${JSON.stringify(method)}${text}}`);
+      send(`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${text}}`);
     });
   }
 
   /** Takes the client's response. @returns false if no request has its id */
   answer({ id, value, text }: ResponseMessage): boolean {
-    const question = typeof id === "string" ? this.#waiting.get(id) : undefined;
+    const question = typeof id === "number" ? this.#waiting.get(id) : undefined;
     if (question === undefined) return false;
     const failed = !("result" in value);
     question.resolve({ text: memberText(text, failed ? "error" : "result")!, failed });
@@ -83,7 +85,7 @@ export class ClientQuestions {
   /** Takes the client's progress notification. @returns false if no request has its token */
   progress({ params, text }: Extract<Message, { kind: "notification" }>): boolean {
     const token = isObject(params) ? params.progressToken : undefined;
-    const question = typeof token === "string" ? this.#waiting.get(token) : undefined;
+    const question = typeof token === "number" ? this.#waiting.get(token) : undefined;
     if (question?.progressToken === undefined) return false;
     const told = replaceMember(memberText(text, "params")!, "progressToken", question.progressToken);
     question.onProgress(replaceMember(text, "params", told));
@@ -97,7 +99,7 @@ function progressTokenIn(params: string | undefined): string | undefined {
 }
 
 /** Replaces the progress token by the request's id: two upstreams may have chosen the same token (2025-11-25, progress: "unique across all active requests"). */
-function withProgressToken(params: string, id: string): string {
-  const meta = replaceMember(memberText(params, "_meta")!, "progressToken", JSON.stringify(id));
+function withProgressToken(params: string, id: number): string {
+  const meta = replaceMember(memberText(params, "_meta")!, "progressToken", String(id));
   return replaceMember(params, "_meta", meta);
 }

@@ -33,7 +33,7 @@ Deno.test("ClientQuestions.progress() tells each of two askers with one progress
     }}}`;
   assertEquals(tokens.slice(0, 2).map((token) => progress(said(token))), [true, true]);
   assertEquals(heard, [[said(0)], [said(0)], []]);
-  const asked = `"params":{"x":1.0,"_meta":{"a":1e400,"progressToken":"${tokens[0]}"}}}`;
+  const asked = `"params":{"x":1.0,"_meta":{"a":1e400,"progressToken":${tokens[0]}}}}`;
   assertEquals(sent[0]!.endsWith(asked), true, sent[0]);
   // Of nobody, and of one that wants none.
   assertEquals([0, "x", JSON.parse(sent[2]!).id].map((token) => progress(said(token))), [
@@ -49,4 +49,18 @@ Deno.test("ClientQuestions.ask() tells the client nothing of what was given up b
   signal.cancel(new Error("gone"));
   await assertRejects(() => ask("{}", [], signal), Error, "gone");
   assertEquals(sent, []);
+});
+
+Deno.test("ClientQuestions.ask() numbers its requests by integers of 32 bits, and takes the answer under the same", async () => {
+  const { questions, sent, ask } = setUp();
+  const answers = [ask("{}"), ask("{}")];
+  const ids = sent.map((text) => JSON.parse(text).id);
+  assertEquals(ids, [ids[0], ids[0] + 1]);
+  assertEquals(ids.every((id) => Number.isInteger(id) && id > 0 && id < 2 ** 31), true, String(ids));
+  for (const id of ids.toReversed()) {
+    const text = `{"jsonrpc":"2.0","id":${id},"result":{"said":${id}}}`;
+    const message = classify(JSON.parse(text), text);
+    assertEquals(message.kind === "response" && questions.answer(message), true);
+  }
+  assertEquals((await Promise.all(answers)).map(({ text }) => text), ids.map((id) => `{"said":${id}}`));
 });
