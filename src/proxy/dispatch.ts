@@ -7,7 +7,7 @@ import type { Scope } from "../catalog/snapshot/catalog.ts";
 import { errorText, idText, memberText, type RequestMessage, resultText } from "../mcp/json_rpc.ts";
 import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
-import type { ListName } from "../upstream/list_reader.ts";
+import type { ListName } from "../upstream/session/list_filter.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";

@@ -402,6 +402,9 @@ Deno.test("Upstreams.update() keeps what has not changed and makes anew what has
   const [a, b] = [all.get("a"), all.get("b")];
   await all.update([gatewayRow("a", { description: "new" }), gatewayRow("b", { authSecret: "other" })]);
   assertEquals([all.get("a") === a, all.get("b") === b], [true, false]);
+  const found = { protocols: ["2026-07-28"], protocolVersion: "2026-07-28", stateful: false };
+  await all.update([gatewayRow("a", found), gatewayRow("b", { authSecret: "other" })]);
+  assertEquals(all.get("a") === a, true, "what discovery finds is nothing that the operator has changed");
   await all.update([]);
   await assertRejects(async () => all.get("a"), SluiceError, "not found");
 });

@@ -7,6 +7,7 @@ import { isRefused, judgeEntry, type ListKind } from "../mcp/list_entries.ts";
 import { STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { DiscoveredEntry, Discovery, ListWarning, SkippedEntry } from "../store/registry/rows.ts";
 import { isOurDoing } from "./resilience/failures.ts";
+import type { ListName } from "./session/list_filter.ts";
 import type { SessionCall, UpstreamChannel } from "./session/upstream_channel.ts";
 
 export interface ListLimits {
@@ -20,9 +21,6 @@ export type Lists = Pick<
   Discovery,
   "tools" | "resources" | "resourceTemplates" | "prompts" | "skipped" | "warnings" | "listTtlMs"
 >;
-
-/** The capabilities that promise lists. */
-export type ListName = "tools" | "resources" | "prompts";
 
 interface List {
   readonly kind: ListKind;

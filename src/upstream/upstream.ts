@@ -21,7 +21,6 @@ import type { HeaderList, UpstreamTransport } from "./transport/transport.ts";
 import { SessionOpener } from "./bound/session_opener.ts";
 import { isUngreeted, isUnreachable, wantsHandshake } from "./resilience/failures.ts";
 import { isRepeatable, RetryBudget } from "./resilience/retry.ts";
-import type { ListName } from "./list_reader.ts";
 import { listFilter } from "./session/list_filter.ts";
 import { UpstreamNotifications } from "./notifications/upstream_notifications.ts";
 import type { CallerKey } from "./bound/caller_sessions.ts";
@@ -29,20 +28,17 @@ import type { ForwardedCall, LiveCall } from "./bound/forwarded_call.ts";
 import { PooledCalls } from "./bound/pooled_calls.ts";
 import { EVERYBODY, Tenants } from "./bound/tenants.ts";
 import { capabilitiesOf, MAX_CAPABILITIES_CHARS } from "./pool/pool_keys.ts";
-import type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
+import type {
+  FoundWays,
+  OwnSession,
+  UpstreamCall,
+  UpstreamDeps,
+  UpstreamProfile,
+} from "./bound/upstream_parts.ts";
 
 export type { UpstreamCall, UpstreamDeps, UpstreamProfile } from "./bound/upstream_parts.ts";
 
 const NO_HEADERS = new Headers();
-
-/** A client's own session to an upstream. */
-export interface OwnSession {
-  readonly upstream: Upstream;
-  /** Undefined: it is not open. */
-  readonly opened: UpstreamChannel | undefined;
-  /** @throws {SluiceError} UPSTREAM_* */
-  readonly open: () => Promise<UpstreamChannel>;
-}
 
 export class Upstream {
   readonly id: string;
@@ -81,7 +77,7 @@ export class Upstream {
       isWatched: () => this.promisesListChanges,
       onLost: () => deps.onSessionLost(this.name),
     };
-    this.#clients = new ClientSessions(parts);
+    this.#clients = new ClientSessions({ ...parts, isRetired: () => this.#retired || !this.#keepsSessions });
     this.#pooled = new PooledCalls({ ...parts, deps });
     this.#tenants = new Tenants(profile.isolation, deps.identities);
     this.#notifications = new UpstreamNotifications({
@@ -144,7 +140,7 @@ export class Upstream {
 
   /** Lets a client that listens hear the upstream again, after its sessions were closed by a change of the catalog. */
   async reopen(bound: BoundSessions): Promise<void> {
-    if (this.#opener.without(LATEST_SESSION_REVISION) === null) await this.#clients.reopen(bound);
+    if (this.#keepsSessions) await this.#clients.reopen(bound);
     await this.listen(bound);
   }
 
@@ -173,6 +169,11 @@ export class Upstream {
     return this.#notifications.lists(onListChanged, signal);
   }
 
+  /** Names the subscriptions. After a change, listeners subscribe again. */
+  get subscribed(): unknown {
+    return this.#notifications.present;
+  }
+
   /**
    * Whether the upstream reports changes of any list to a listener without calls. A process has state of its own, so a change is heard
    * in the processes that serve calls: one that only listened would cost its memory, and tell of itself.
@@ -188,16 +189,12 @@ export class Upstream {
     if (this.#opener.without(call.revision) !== null || bound.isBarredFrom(this.id)) return null;
     const passed = this.#profile.passthrough.select(call.received);
     return {
-      upstream: this,
+      reports: (list) =>
+        (!this.#isHttp || bound.client.listening) &&
+        listFilter(this.capabilities)[`${list}ListChanged`],
       opened: this.#clients.opened(bound, passed),
       open: () => this.#clients.open(bound, passed, call),
     };
-  }
-
-  /** Whether the client's session receives the upstream's reports of changes of this list. */
-  reports(list: ListName, { client }: BoundSessions): boolean {
-    const canReceive = !this.#isHttp || client.listening;
-    return canReceive && listFilter(this.capabilities)[`${list}ListChanged`];
   }
 
   /** Sends the client's log level to its open sessions. Sessions opened later receive it on opening. */
@@ -208,6 +205,15 @@ export class Upstream {
   /** Sends a client's notification to its sessions: the whole message as JSON text. */
   async notify(bound: BoundSessions, notification: string): Promise<void> {
     await Promise.all((await this.#clients.of(bound)).map((session) => session.notify(notification)));
+  }
+
+  /** Applies what discovery has found. What leads there in a way that is still spoken stays open; the rest closes after its calls. */
+  learn(found: FoundWays): void {
+    this.#opener.learn(found);
+    this.#notifications.renew();
+    if (this.#keepsSessions) return;
+    this.drainPool();
+    this.#deps.callers.review(this.id, false);
   }
 
   /**
@@ -238,6 +244,10 @@ export class Upstream {
     this.#deps.pool.cutUpstream(this.id, reason);
     this.#deps.callers.review(this.id, true);
     this.#transport.close?.();
+  }
+
+  get #keepsSessions(): boolean {
+    return this.#opener.without(LATEST_SESSION_REVISION) === null;
   }
 
   #route(method: string, params: string | undefined, call: UpstreamCall): Promise<RpcAnswer> {

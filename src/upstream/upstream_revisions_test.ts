@@ -63,6 +63,63 @@ Deno.test("Upstream.request() finds out in the pool, too, that an upstream no lo
   assertEquals(fake.methods, ["initialize", "server/discover", "tools/call", "tools/call"]);
 });
 
+Deno.test("Upstream.learn() keeps sessions and channels whose way is still spoken, and closes the others after their calls", async () => {
+  const goOn = Promise.withResolvers<void>();
+  const { fake, upstream } = setUp(null, async ({ params }) => {
+    if ((params as { name?: string } | undefined)?.name === "slow") await goOn.promise;
+    return undefined;
+  });
+  fake.revisions = "both";
+  const bound = new BoundSessions();
+  const ask = (name = "t") => upstream.request("tools/call", `{"name":"${name}"}`, call({ bound }));
+  await ask();
+  upstream.learn({ revisions: { sessions: true, stateless: true }, plainRevision: null });
+  assertEquals(bound.review(() => false), []);
+  await ask();
+  await upstream.request("tools/call", PARAMS, sessionlessCall());
+  assertEquals(fake.methods, [
+    "initialize",
+    "notifications/initialized",
+    "tools/call",
+    "tools/call",
+    "tools/call",
+  ]);
+  assertEquals(fake.received.map(({ sessionId }) => sessionId), [null, "s1", "s1", "s1", null]);
+
+  const slow = ask("slow");
+  await settle();
+  upstream.learn({ revisions: { sessions: false, stateless: true }, plainRevision: null });
+  bound.review(() => false);
+  await ask();
+  assertEquals([fake.received.at(-1)!.sessionId, bound.size, fake.methods.includes("DELETE")], [
+    null,
+    0,
+    false,
+  ]);
+  goOn.resolve();
+  assertEquals((await slow).failed, false);
+  await settle();
+  assertEquals(fake.methods.at(-1), "DELETE");
+});
+
+Deno.test("Upstream.learn() subscribes again what listens in another way from now on", async () => {
+  const { fake, upstream } = setUp(STATELESS_REVISION);
+  fake.revisions = "both";
+  const before = upstream.subscribed;
+  const { ended } = upstream.subscribe(
+    { resourceSubscriptions: ["a:1"] },
+    () => {},
+    new AbortController().signal,
+    {
+      token: null,
+      received: new Headers(),
+    },
+  );
+  upstream.learn({ revisions: { sessions: true, stateless: false }, plainRevision: null });
+  await ended;
+  assertEquals(upstream.subscribed === before, false);
+});
+
 Deno.test("Upstream.request() finds out that a stateless upstream speaks an older revision again", async () => {
   const refusals = [
     (id: unknown) => refusal(id, 400, { code: -32000, message: "Bad Request: Server not initialized" }),

@@ -7,7 +7,8 @@ import type { BoundSessions } from "./bound/bound_sessions.ts";
 import { Passthrough, type PassthroughRules } from "./client/passthrough.ts";
 import type { SessionTransfer } from "./session/upstream_channel.ts";
 import type { Transports, TransportTarget } from "./transports.ts";
-import { type OwnSession, Upstream, type UpstreamCall, type UpstreamDeps } from "./upstream.ts";
+import type { FoundWays, OwnSession, UpstreamCall, UpstreamDeps } from "./bound/upstream_parts.ts";
+import { Upstream } from "./upstream.ts";
 
 export interface UpstreamsDeps {
   readonly transports: Pick<Transports, "make">;
@@ -26,7 +27,9 @@ export interface BoundTransfer {
 }
 
 interface Entry {
+  /** What the operator has decided. A change of it makes another upstream. */
   readonly fingerprint: string;
+  readonly found: FoundWays;
   /** Who may see the upstream. */
   readonly sharing: string;
   readonly upstream: Upstream | SluiceError;
@@ -46,8 +49,8 @@ export class Upstreams {
   }
 
   /**
-   * Prepares a new catalog. A changed upstream is recreated without its old sessions; unchanged ones stay warm. A disabled or deleted
-   * one is cut off.
+   * Prepares a new catalog. A changed upstream is recreated without its old sessions; unchanged ones stay warm, also if discovery has
+   * found something new. A disabled or deleted one is cut off.
    * @returns a function that applies the catalog, at once
    */
   async prepare(rows: readonly GatewayRow[]): Promise<() => void> {
@@ -63,17 +66,15 @@ export class Upstreams {
         row.caCertificate,
         row.isolation,
         row.protocol,
-        row.protocols,
         row.passthroughHeaders,
-        row.stateful,
-        row.protocolVersion,
         row.source,
       ]);
+      const found = foundWays(row);
       const sharing = JSON.stringify([row.visibility, row.teamId, row.ownerEmail]);
       const known = this.#entries.get(row.id);
       if (known?.upstream instanceof Upstream) known.upstream.capabilities = row.capabilities;
-      const upstream = known?.fingerprint === fingerprint ? known.upstream : await this.#make(row);
-      entries.set(row.id, { fingerprint, sharing, upstream });
+      const upstream = known?.fingerprint === fingerprint ? known.upstream : await this.#make(row, found);
+      entries.set(row.id, { fingerprint, found, sharing, upstream });
     }
     return () => this.#apply(entries);
   }
@@ -81,14 +82,17 @@ export class Upstreams {
   #apply(entries: Map<string, Entry>): void {
     const before = this.#entries;
     this.#entries = entries;
-    for (const [id, { upstream, sharing }] of before) {
+    for (const [id, { upstream, sharing, found }] of before) {
       if (!(upstream instanceof Upstream)) continue;
       const after = entries.get(id);
       if (after === undefined) upstream.close(disabled(upstream.name, "it was deleted"));
       else if (isError(after.upstream, "UPSTREAM_DISABLED")) upstream.close(after.upstream);
       else if (after.upstream !== upstream) upstream.retire();
-      // The pool does not know which callers may still use the upstream.
-      else if (after.sharing !== sharing) upstream.drainPool();
+      else {
+        if (JSON.stringify(after.found) !== JSON.stringify(found)) upstream.learn(after.found);
+        // The pool does not know which callers may still use the upstream.
+        if (after.sharing !== sharing) upstream.drainPool();
+      }
     }
   }
 
@@ -170,19 +174,17 @@ export class Upstreams {
     return upstream;
   }
 
-  async #make(row: GatewayRow): Promise<Upstream | SluiceError> {
+  async #make(row: GatewayRow, found: FoundWays): Promise<Upstream | SluiceError> {
     const { transports, shared, passthrough, targetOf, onUnusable, onShared } = this.#deps;
     if (!row.enabled) return disabled(row.name, "it is switched off");
     try {
       const target = await targetOf(row);
       const standing = target.headers.map(([name]) => name);
-      const revisions = spokenRevisions(row);
       const profile = {
+        ...found,
         id: row.id,
         isolation: row.isolation,
-        revisions,
         wantedRevision: isSessionRevision(row.protocol) ? row.protocol : null,
-        plainRevision: revisions.sessions && row.stateful === false ? row.protocolVersion : null,
         passthrough: new Passthrough(passthrough, row.passthroughHeaders, standing),
         capabilities: row.capabilities,
       };
@@ -194,6 +196,14 @@ export class Upstreams {
       return failure;
     }
   }
+}
+
+function foundWays(row: GatewayRow): FoundWays {
+  const revisions = spokenRevisions(row);
+  return {
+    revisions,
+    plainRevision: revisions.sessions && row.stateful === false ? row.protocolVersion : null,
+  };
 }
 
 function disabled(upstream: string, reason: string): SluiceError {

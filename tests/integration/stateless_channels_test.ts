@@ -235,17 +235,23 @@ Deno.test("A process is spoken to in the other way once its program is another, 
   };
 
   await install(counterLaunch(mark));
-  assertEquals((await register("grown")).protocolVersion, "2025-11-25");
+  const { id, protocolVersion } = await register("grown");
+  assertEquals(protocolVersion, "2025-11-25");
   await install(conformanceLaunch(mark));
+  let processes: number[] = [];
   for (let i = 0; i < 2; i++) {
     // It has no such tool, and that is what it says, or the gateway once it has read the new lists.
     const said = await call("grown-increment");
     assert(/Tool increment not found|Unknown tool: grown-increment/.test(said), said);
+    if (i === 0) processes = processesWith(mark);
   }
-  // The registry hears of the other revision too. If that comes after the call, it ends the caller's process as well.
-  await waitFor(() => processesWith(mark).length <= 1, {
+  // The registry hears of the other revision too. The process that the call has found out with stays.
+  const registered = async () => (await sluice.api("GET", `/gateways/${id}`)).body.protocolVersion;
+  await waitFor(async () => await registered() === "2026-07-28", { what: "the registry to hear of it" });
+  await waitFor(() => processesWith(mark).length === 1, {
     what: "nothing to be left but the caller's process",
   });
+  assert(processes.includes(processesWith(mark)[0]!), "the caller's process is the one that answered first");
 
   assertEquals((await register("shrunk")).protocolVersion, "2026-07-28");
   await install(counterLaunch(mark, "strict"));

@@ -14,9 +14,10 @@ import type { CallContext, SessionLists } from "../../proxy/call/call_context.ts
 import type { DiscoveredEntry, EntryKind, GatewayRow } from "../../store/registry/rows.ts";
 import type { Naming } from "../../store/registry/save_discovery.ts";
 import type { BoundSessions, OwnListsWatch } from "../../upstream/bound/bound_sessions.ts";
-import { type ListLimits, type ListName, readListsOf } from "../../upstream/list_reader.ts";
+import { type ListLimits, readListsOf } from "../../upstream/list_reader.ts";
+import type { ListName } from "../../upstream/session/list_filter.ts";
 import type { UpstreamChannel } from "../../upstream/session/upstream_channel.ts";
-import type { OwnSession, UpstreamCall } from "../../upstream/upstream.ts";
+import type { OwnSession, UpstreamCall } from "../../upstream/bound/upstream_parts.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { announceScopeChange, type ListListener } from "./list_changes.ts";
 import { declaredIn, type UniformLists } from "./uniform_lists.ts";
@@ -111,8 +112,8 @@ export class OwnLists implements SessionLists, OwnListsWatch {
     const due = namesakes.length > 0 ? namesakes : all;
     const awaited = isMissed ? [] : due.map(({ gateway }) => this.#of(gateway.id, list));
     for (const asked of awaited) asked.awaited++;
-    const readings = due.map(({ gateway, own: { upstream, open } }) => {
-      this.#of(gateway.id, list).isReporting = upstream.reports(list, this.#bound);
+    const readings = due.map(({ gateway, own: { reports, open } }) => {
+      this.#of(gateway.id, list).isReporting = reports(list);
       return this.#read(gateway, list, open);
     });
     return this.#inTime(Promise.all(readings)).then(() => {
@@ -182,7 +183,7 @@ export class OwnLists implements SessionLists, OwnListsWatch {
     });
   }
 
-  #isDue({ upstream, opened }: OwnSession, gateway: GatewayRow, list: ListName, isMissed: boolean): boolean {
+  #isDue({ reports, opened }: OwnSession, gateway: GatewayRow, list: ListName, isMissed: boolean): boolean {
     const isSettled = this.#deps.uniform.isSettled(gateway, list, this.#capabilities);
     const asked = this.#asked.get(gateway.id)?.get(list);
     if (opened === undefined) {
@@ -194,7 +195,7 @@ export class OwnLists implements SessionLists, OwnListsWatch {
     // What was reported before the first reading may have been lost.
     if (asked?.session !== opened) return true;
     if (asked.reading !== null) return true;
-    const isTold = !isMissed && asked.isReporting && upstream.reports(list, this.#bound);
+    const isTold = !isMissed && asked.isReporting && reports(list);
     return asked.requestCount !== opened.requestCount && !isTold;
   }
 

@@ -2,7 +2,7 @@
 // their own only where it may list something else.
 import { isObject } from "../../mcp/json_rpc.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
-import type { ListName } from "../../upstream/list_reader.ts";
+import type { ListName } from "../../upstream/session/list_filter.ts";
 
 /** Capabilities that are remembered per upstream and list. Clients invent names. */
 const MAX_CAPABILITIES = 200;

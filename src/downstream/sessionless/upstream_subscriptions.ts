@@ -94,16 +94,17 @@ export class UpstreamSubscriptions {
     const subscriptions = [...Map.groupBy(watched, ({ gatewayId }) => gatewayId)].map(([gatewayId, own]) => ({
       gatewayId,
       subscribe: this.#subscriberTo(gatewayId, own, onUpdate, call, signal),
-      upstream: null as Upstream | null,
+      subscribed: null as unknown,
       stop: new AbortController(),
     }));
     const review = (catalog: Catalog) => {
       for (const subscription of subscriptions) {
         const { gatewayId, subscribe } = subscription;
         const upstream = barrierTo(catalog, reacher, gatewayId) === null ? this.#find(gatewayId) : null;
-        if (upstream === subscription.upstream) continue;
+        const subscribed = upstream?.subscribed ?? null;
+        if (subscribed === subscription.subscribed) continue;
         subscription.stop.abort(new SluiceError("REQUEST_CANCELLED"));
-        subscription.upstream = upstream;
+        subscription.subscribed = subscribed;
         subscription.stop = new AbortController();
         if (upstream !== null) subscribe(upstream, subscription.stop.signal);
       }

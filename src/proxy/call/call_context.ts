@@ -7,7 +7,7 @@ import type { Scope } from "../../catalog/snapshot/catalog.ts";
 import type { RequestMessage } from "../../mcp/json_rpc.ts";
 import type { AnyRevision } from "../../mcp/revisions.ts";
 import type { CallNote } from "../../telemetry/call_note.ts";
-import type { ListName } from "../../upstream/list_reader.ts";
+import type { ListName } from "../../upstream/session/list_filter.ts";
 import type { BoundSessions } from "../../upstream/bound/bound_sessions.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { ClientPeer, RpcAnswer } from "../../upstream/client/client_peer.ts";

@@ -8,7 +8,7 @@ import { LIST_TTL_MS } from "../call/sessionless_result.ts";
 import type { EntityRow } from "../../store/registry/rows.ts";
 import type { CallContext, MethodHandler } from "../call/call_context.ts";
 import { cursorIn, type ListCursors, type ListOf } from "../call/list_cursor.ts";
-import type { ListName } from "../../upstream/list_reader.ts";
+import type { ListName } from "../../upstream/session/list_filter.ts";
 import type { UpstreamCaller } from "./upstream_caller.ts";
 
 /** The key in a list's `_meta` that names upstreams whose entries are unusable now. */

@@ -9,7 +9,7 @@ import type { HeaderList, UpstreamTransport } from "../transport/transport.ts";
 import { isBreakerFailure, isOurDoing, isUnreachable } from "../resilience/failures.ts";
 import { channelWithoutSession, openChannel, speaksStateless } from "../session/open_session.ts";
 import type { SessionOpenOptions } from "../session/upstream_session.ts";
-import type { UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
+import type { FoundWays, UpstreamDeps, UpstreamProfile } from "./upstream_parts.ts";
 
 /** Changes of lists that a process announces in this time after its handshake belong to its start: they tell nothing new. */
 export const START_MS = 2_000;
@@ -71,6 +71,17 @@ export class SessionOpener {
   without(revision: AnyRevision): UpstreamChannel | null {
     if (revision === STATELESS_REVISION) return this.#stateless ?? this.#plain;
     return this.#hasSessions ? this.#plain : this.#stateless;
+  }
+
+  /** Applies what discovery has found. A channel in a way that is not spoken any more closes after its calls. */
+  learn({ revisions, plainRevision }: FoundWays): void {
+    this.#hasSessions = revisions.sessions;
+    if (!revisions.stateless) {
+      this.#stateless?.retire?.();
+      this.#stateless = null;
+    } else if (this.#stateless === null) this.#needsNoSession(STATELESS_REVISION);
+    if (plainRevision === null) this.#plain = null;
+    else if (this.#plain?.protocolVersion !== plainRevision) this.#needsNoSession(plainRevision);
   }
 
   /** Closes the processes and sockets of a tenant that has ended. */

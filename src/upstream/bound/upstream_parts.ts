@@ -5,6 +5,7 @@ import type { Isolation } from "../../store/registry/rows.ts";
 import type { CallerSessions } from "./caller_sessions.ts";
 import type { CallOwners } from "./forwarded_call.ts";
 import type { BoundSessions } from "./bound_sessions.ts";
+import type { ListName } from "../session/list_filter.ts";
 import type { SessionCall, UpstreamChannel } from "../session/upstream_channel.ts";
 import type { CircuitBreakers } from "../resilience/circuit_breaker.ts";
 import type { Passthrough, ReceivedHeaders } from "../client/passthrough.ts";
@@ -34,17 +35,31 @@ export interface UpstreamDeps {
   readonly onProcess: (upstreamId: string, failure: unknown) => void;
 }
 
-export interface UpstreamProfile {
-  readonly id: string;
-  readonly isolation: Isolation;
+/** What discovery has found of the ways to speak to an upstream. */
+export interface FoundWays {
   readonly revisions: SpokenRevisions;
-  /** The revision that `initialize` asks for by the operator's decision; null: our newest. */
-  readonly wantedRevision: string | null;
   /** The revision with sessions in which the upstream keeps none, as registered; null: it keeps some, or is not known to. */
   readonly plainRevision: string | null;
+}
+
+export interface UpstreamProfile extends FoundWays {
+  readonly id: string;
+  readonly isolation: Isolation;
+  /** The revision that `initialize` asks for by the operator's decision; null: our newest. */
+  readonly wantedRevision: string | null;
   readonly passthrough: Passthrough;
   /** The capabilities as registered. */
   readonly capabilities: Readonly<Record<string, unknown>>;
+}
+
+/** A client's own session to an upstream. */
+export interface OwnSession {
+  /** Whether the session receives the upstream's reports of changes of this list. */
+  readonly reports: (list: ListName) => boolean;
+  /** Undefined: it is not open. */
+  readonly opened: UpstreamChannel | undefined;
+  /** @throws {SluiceError} UPSTREAM_* */
+  readonly open: () => Promise<UpstreamChannel>;
 }
 
 export interface UpstreamCall extends SessionCall {

@@ -59,6 +59,7 @@ export class SharedConnection implements UpstreamConnection {
     isDispensable: ({ opened }) => opened?.closed === true,
     onEvict: ({ opening }) => void opening.then((connection) => connection.retire(), () => {}),
   });
+  #isRetired = false;
   #isClosed = false;
 
   constructor(options: SharedOptions) {
@@ -81,7 +82,7 @@ export class SharedConnection implements UpstreamConnection {
     const connection = line.opened ?? await this.#wait(line.opening, options);
     try {
       const answer = connection.request(id, body, options);
-      if (this.#options.isRetired()) connection.retire();
+      if (this.#isRetired || this.#options.isRetired()) connection.retire();
       return await answer;
     } catch (error) {
       // The server behind the event stream has lost the session, so the message had no effect.
@@ -105,6 +106,14 @@ export class SharedConnection implements UpstreamConnection {
       this.#lines.delete(key);
       void this.#end(line);
     }
+  }
+
+  /** Remaining calls still open lines, which close after them. */
+  retire(): void {
+    this.#isRetired = true;
+    const lines = [...this.#lines.values()];
+    this.#lines.clear();
+    for (const { opening } of lines) opening.then((connection) => connection.retire(), () => {});
   }
 
   /** Closes all lines, including those that are being opened. */

@@ -196,26 +196,30 @@ Deno.test("SharedConnection.close() ends what is open and what is being opened, 
   }
 });
 
-Deno.test("A retired transport's shared processes end with the calls under way, one that is opened after that too", async () => {
-  const { upstream, transport, call } = setUp(
-    {},
-    (said, peer) => said.params?.name === "t" ? undefined : statelessScript(said, peer),
-  );
-  const before = call();
-  await settled();
-  transport.retire();
-  assertEquals(upstream.open, 1);
-  upstream.last.says({ id: 1, result: {} });
-  await before;
-  assertEquals(upstream.open, 0);
-  const after = [call(), call()];
-  await settled();
-  assertEquals(upstream.open, 1);
-  for (const id of [2, 3]) upstream.last.says({ id, result: {} });
-  await Promise.all(after);
-  await settled();
-  assertEquals([upstream.peers.length, upstream.open], [2, 0]);
-});
+for (const retired of ["transport", "shared"] as const) {
+  Deno.test(`The shared processes of a retired ${retired} end with the calls under way, one that is opened after that too`, async () => {
+    const made = setUp(
+      {},
+      (said, peer) => said.params?.name === "t" ? undefined : statelessScript(said, peer),
+    );
+    const { upstream, call } = made;
+    const before = call();
+    await settled();
+    made[retired].retire!();
+    await settled();
+    assertEquals(upstream.open, 1);
+    upstream.last.says({ id: 1, result: {} });
+    await before;
+    assertEquals(upstream.open, 0);
+    const after = [call(), call()];
+    await settled();
+    assertEquals(upstream.open, 1);
+    for (const id of [2, 3]) upstream.last.says({ id, result: {} });
+    await Promise.all(after);
+    await settled();
+    assertEquals([upstream.peers.length, upstream.open], [2, 0]);
+  });
+}
 
 Deno.test("SharedConnection asks a silent socket as the revision can, and ends where it says nothing", async () => {
   const { clock, upstream, shared, call } = setUp({ kind: "websocket", pingAfterMs: 1_000 });

@@ -6,6 +6,8 @@ export interface WatchableUpstream {
   readonly id: string;
   /** Whether the upstream announces changes of any list. */
   readonly promisesListChanges: boolean;
+  /** Another object once the upstream has to be watched anew. */
+  readonly subscribed: unknown;
   /**
    * `onListChanged` receives the notification's method. The subscription ends when the signal is aborted or the upstream is
    * replaced.
@@ -19,7 +21,7 @@ interface ListWatchDeps {
 }
 
 interface Watch {
-  readonly upstream: WatchableUpstream;
+  readonly subscribed: unknown;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
@@ -47,8 +49,8 @@ export class ListWatch {
     const wanted = new Map(
       upstreams.filter(({ promisesListChanges }) => promisesListChanges).map((one) => [one.id, one]),
     );
-    for (const [id, { upstream, stop }] of this.#watches) {
-      if (wanted.get(id) === upstream) continue;
+    for (const [id, { subscribed, stop }] of this.#watches) {
+      if (wanted.get(id)?.subscribed === subscribed) continue;
       this.#watches.delete(id);
       stop.abort(new DOMException("the upstream was changed or deleted", "AbortError"));
     }
@@ -68,7 +70,7 @@ export class ListWatch {
     const stop = new AbortController();
     const onListChanged = (method: string) => this.#deps.onListChanged(id, method);
     const { ended } = upstream.watchLists(onListChanged, stop.signal);
-    const watch = { upstream, stop, ended };
+    const watch = { subscribed: upstream.subscribed, stop, ended };
     this.#watches.set(id, watch);
     void ended.then(() => {
       if (this.#watches.get(id) === watch) this.#watches.delete(id);

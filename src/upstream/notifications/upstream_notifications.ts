@@ -34,7 +34,7 @@ const NO_HEADERS: HeaderList = Object.freeze([]);
 
 export class UpstreamNotifications {
   readonly #upstream: ListenedTo;
-  readonly #gone = new AbortController();
+  #gone = new AbortController();
 
   constructor(upstream: ListenedTo) {
     this.#upstream = upstream;
@@ -82,6 +82,17 @@ export class UpstreamNotifications {
   /** Ends all subscriptions, because the upstream was changed, disabled or deleted. Listeners subscribe again at a new one. */
   end(): void {
     this.#gone.abort(new SluiceError("NOT_FOUND", { what: `Gateway ${this.#upstream.id}` }));
+  }
+
+  /** Ends all subscriptions, because the upstream may have to be asked in another way. */
+  renew(): void {
+    this.end();
+    this.#gone = new AbortController();
+  }
+
+  /** The same object until `renew`. */
+  get present(): unknown {
+    return this.#gone;
   }
 
   /** Subscribes for a client of 2026-07-28. */

@@ -2,6 +2,9 @@
 import { isObject, type JsonObject } from "../../mcp/json_rpc.ts";
 import type { SubscriptionFilter } from "./upstream_channel.ts";
 
+/** The capabilities that promise lists. */
+export type ListName = "tools" | "resources" | "prompts";
+
 type ListFilter = Required<Omit<SubscriptionFilter, "resourceSubscriptions" | "taskIds">>;
 
 export function listFilter(capabilities: Readonly<JsonObject>): ListFilter {

@@ -139,6 +139,10 @@ export class StatelessChannel implements UpstreamChannel {
     this.#connection.release?.(tenant);
   }
 
+  retire(): void {
+    this.#connection.retire?.();
+  }
+
   async close(): Promise<void> {
     await this.#connection.close();
   }

@@ -120,7 +120,7 @@ export interface UpstreamChannel extends PoolSession {
   stopListening?(): void;
   /** Closes the processes and sockets of a tenant that has ended. Absent if the channel has none. */
   release?(tenant: string): void;
-  /** Receives nothing more outside calls, and closes after the running calls. Absent if there is no session to close. */
+  /** Receives nothing more outside calls, and closes after the running calls. Absent if there is nothing to close. */
   retire?(): void;
   /** Subscribes with a request of its own; absent if subscriptions belong to the session. */
   readonly subscribe?: (filter: SubscriptionFilter, options: SubscribeOptions) => Subscription;

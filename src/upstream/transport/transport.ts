@@ -84,6 +84,8 @@ export interface UpstreamConnection {
   stopListening?(): void;
   /** Closes the processes and sockets of a tenant that has ended. Absent if a connection serves one session. */
   release?(tenant: string): void;
+  /** Closes after the running requests. Absent if a connection without a session has nothing to close. */
+  retire?(): void;
   /** Ends the session at the upstream, and the connection, within a few seconds. Never throws. */
   close(): Promise<void>;
 }
