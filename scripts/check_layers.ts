@@ -45,7 +45,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
-  ui: [["assets"], ["call"], ["parts"], ["upstreams"], ["start"], ["."]],
+  ui: [["assets"], ["call"], ["parts"], ["entries"], ["servers"], ["upstreams"], ["start"], ["."]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
   cli: [["command_line", "isolation"], ["stdio", "import", "connect", "help"], ["."]],

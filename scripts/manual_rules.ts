@@ -7,7 +7,7 @@ import { ROUTES } from "../src/admin/routes.ts";
 import { ERRORS } from "../src/base/errors.ts";
 import { pageText } from "../src/cli/help/page_text.ts";
 import { type Command, COMMANDS } from "../src/cli/command_line/commands.ts";
-import { CLIENTS } from "../src/cli/connect/clients.ts";
+import { CLIENTS } from "../src/client_config/clients.ts";
 import { SETTINGS } from "../src/config/schema.ts";
 import { type Page, plainText } from "../src/help/page.ts";
 import { isTopic } from "../src/help/topics.ts";

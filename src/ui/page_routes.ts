@@ -4,6 +4,11 @@ import type { PageHandler } from "./call/page_call.ts";
 // Pages are loaded on first use, with the library that renders them: a worker that shows none saves the memory.
 const signIn = () => import("./start/sign_in_page.tsx");
 const overview = () => import("./start/overview_page.tsx");
+const entries = () => import("./entries/entry_lists.tsx");
+const tools = () => import("./entries/tool_page.tsx");
+const servers = () => import("./servers/server_pages.tsx");
+const picker = () => import("./servers/member_picker.tsx");
+const serverConfig = () => import("./servers/connect_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
 
 export interface PageRoute {
@@ -34,6 +39,25 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("GET", "upstreams/{id}", on(upstreams, "upstreamPage")),
   page("POST", "upstreams/{id}/state", on(upstreams, "switchUpstream")),
   page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),
+
+  page("GET", "tools", on(entries, "listTools")),
+  page("GET", "tools/{id}", on(tools, "toolPage")),
+  page("POST", "tools/{id}", on(tools, "tryTool")),
+  page("POST", "tools/{id}/state", on(tools, "switchTool")),
+  page("GET", "resources", on(entries, "listResources")),
+  page("GET", "prompts", on(entries, "listPrompts")),
+
+  page("GET", "virtual-servers", on(servers, "listServers")),
+  page("GET", "virtual-servers/pick/{kind}", on(picker, "pickMembers")),
+  page("GET", "virtual-servers/new", on(servers, "newServerPage")),
+  page("POST", "virtual-servers/new", on(servers, "addServer")),
+  page("GET", "virtual-servers/{id}", on(servers, "serverPage")),
+  page("GET", "virtual-servers/{id}/edit", on(servers, "editServerPage")),
+  page("POST", "virtual-servers/{id}/edit", on(servers, "changeServer")),
+  page("POST", "virtual-servers/{id}/state", on(servers, "switchServer")),
+  page("POST", "virtual-servers/{id}/delete", on(servers, "deleteServer")),
+  page("GET", "virtual-servers/{id}/connect", on(serverConfig, "connectServerPage")),
+  page("GET", "connect", on(serverConfig, "connectPage")),
 ];
 
 function page(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {

@@ -15,6 +15,7 @@ import {
   type Notice,
   type PageCall,
   type Redirect,
+  type RpcOutcome,
   type View,
   type Viewer,
 } from "./call/page_call.ts";
@@ -58,6 +59,7 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
     query: new URL(request.url).searchParams,
     viewer,
     rest: new Rest((method, path, body) => askRest(deps, exchange, { method, path, body })),
+    rpc: (method, params) => askRpc(deps, exchange, { jsonrpc: "2.0", id: 1, method, params }),
     form: async () =>
       new URLSearchParams(await deps.readForm(request, { principal: exchange.principal, info })),
     checkToken: async (token) => {
@@ -94,6 +96,19 @@ async function askRest(
     correlationId: note?.correlationId ?? correlationIdOf(request.headers),
   }).answer();
   return answer;
+}
+
+async function askRpc({ rpc }: UiDeps, exchange: Exchange, message: unknown): Promise<RpcOutcome> {
+  const request = new Request(new URL("/rpc", exchange.request.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+    signal: exchange.request.signal,
+  });
+  const response = await rpc.serve({ ...exchange, request, path: "/rpc" });
+  const { result, error } = await response.json();
+  if (error === undefined) return { result };
+  return { error: { message: error.message, correlationId: error.data?.correlationId } };
 }
 
 function viewerOf(principal: Principal): Viewer {

@@ -1,6 +1,7 @@
 // The pages under /admin in Chromium: from sign-in to an upstream that works, and what the pages refuse.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { connectV2 } from "../support/mcp_clients.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
 import { UiBrowser } from "../support/ui_browser.ts";
@@ -92,7 +93,54 @@ Deno.test({
       assertEquals(browser.path, "/upstreams");
     });
 
+    await t.step("a tool is called with what its form asks for", async () => {
+      await browser.open("tools?q=keeps busy");
+      await link("counter-hold").click();
+      await page.getByLabel("ms").fill("many");
+      await button("Call counter-hold").click();
+      assertStringIncludes(await page.textContent("form.form") ?? "", "is not a number");
+      await page.getByLabel("ms").fill("5");
+      await button("Call counter-hold").click();
+      assertEquals(await page.textContent("#result pre"), "0");
+      await browser.look();
+    });
+
+    await t.step("a virtual server is composed by search, and a client is told how to connect", async () => {
+      await browser.open("virtual-servers");
+      await link("New virtual server").click();
+      await page.getByLabel("Name", { exact: true }).fill("Counting only");
+      await page.getByLabel("Search for tools to add").fill("current");
+      await page.getByLabel("counter-get").check();
+      await page.getByLabel("Search for tools to add").fill("incr");
+      await page.getByLabel("counter-increment").check();
+      await browser.look();
+      await button("Make it").click();
+      await page.getByText("Counting only is made.").waitFor();
+      const seen = await page.locator("tbody code").allTextContents();
+      assertEquals(seen.toSorted(), ["counter-get", "counter-increment"]);
+      await browser.look();
+      await link("Edit").click();
+      await page.getByLabel("counter-get").uncheck();
+      await page.getByLabel("Names of tools").selectOption("original");
+      await button("Save").click();
+      assertEquals(await page.locator("tbody code").allTextContents(), ["increment"]);
+
+      await link("Connect a client").click();
+      await link("VS Code").click();
+      await browser.look();
+      const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
+      const { url } = servers["counting-only"];
+      await using client = await connectV2(url, { token: await sluice.token() });
+      assertEquals((await client.listTools()).tools.map(({ name }) => name), ["increment"]);
+      await page.goBack();
+      await page.goBack();
+      page.once("dialog", (dialog) => dialog.accept());
+      await button("Delete").click();
+      await page.getByText("No virtual server yet").waitFor();
+    });
+
     await t.step("whoever has signed out signs in again, to the page that was asked for", async () => {
+      await browser.open("upstreams");
       await button("Sign out").click();
       await browser.open("upstreams/new");
       assertEquals(browser.path, "/sign-in?next=upstreams%2Fnew");

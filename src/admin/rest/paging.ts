@@ -10,7 +10,23 @@ import { type ListQuery, listQuery, pageQuery } from "./queries.ts";
 const DEFAULT_PAGE = 50;
 
 /** A row of a list. The entries of an upstream have a position among each other. */
-type ListedRow = EntityRow & { readonly gatewayId?: string | null; readonly position?: number };
+export type ListedRow = EntityRow & Searched & {
+  readonly gatewayId?: string | null;
+  readonly position?: number;
+};
+
+/** What a search looks at, as far as an entity has it. */
+interface Searched {
+  readonly name: string;
+  readonly originalName?: string;
+  readonly customName?: string | null;
+  readonly displayName?: string | null;
+  /** The operator's, else that of `definition`. */
+  readonly description: string | null;
+  /** JSON. */
+  readonly definition?: string;
+  readonly uri?: string;
+}
 
 /** The rows of a list that the caller may see and that the query selects, and how an answer shows some of them. */
 export interface Selection<Row extends ListedRow> {
@@ -33,14 +49,29 @@ export function selected<Row extends ListedRow>(
   isActive: (row: Row) => boolean = ({ enabled }) => enabled,
 ): Row[] {
   const tags = new Set(query.tags?.split(",").map(tagId).filter((id) => id !== ""));
+  const words = query.q?.toLowerCase().split(/\s+/).filter((word) => word !== "") ?? [];
   return rows.filter((row) =>
     canSee(principal, row) &&
     (query.include_inactive || isActive(row)) &&
     (tags.size === 0 || row.tags.some((label) => tags.has(tagId(label)))) &&
     (query.gateway_id === undefined || row.gatewayId === query.gateway_id) &&
     (query.team_id === undefined || row.teamId === query.team_id) &&
-    (query.visibility === undefined || row.visibility === query.visibility)
+    (query.visibility === undefined || row.visibility === query.visibility) &&
+    (words.length === 0 || hasWords(row, words))
   );
+}
+
+/** The URL of a gateway is not looked at: it can contain credentials. */
+function hasWords(row: ListedRow, words: readonly string[]): boolean {
+  const { name, originalName, customName, displayName, uri, tags } = row;
+  const short = [name, originalName, customName, displayName, uri, ...tags].join("\n").toLowerCase();
+  if (words.every((word) => short.includes(word))) return true;
+  const text = `${short}\n${descriptionOf(row).toLowerCase()}`;
+  return words.every((word) => text.includes(word));
+}
+
+function descriptionOf({ description, definition }: Searched): string {
+  return description ?? (definition === undefined ? "" : JSON.parse(definition).description ?? "");
 }
 
 /**

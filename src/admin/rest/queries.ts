@@ -28,6 +28,10 @@ export const listQuery = z.object({
   gateway_id: field(z.string().optional(), "Only entities of this gateway."),
   team_id: field(z.string().optional(), "Only entities of this team."),
   visibility: field(z.enum(["public", "team", "private"]).optional(), "Only entities with this visibility."),
+  q: field(
+    z.string().max(200).optional(),
+    "Only entities that have each of these words in their name, description, tags or address.",
+  ),
 });
 export type ListQuery = z.output<typeof listQuery>;
 

@@ -2,7 +2,7 @@
 // file serves /servers.
 import type { MemberIds } from "../../catalog/snapshot/membership.ts";
 import type { Entities } from "../../store/registry/entities.ts";
-import type { EntityRow, ServerRow } from "../../store/registry/rows.ts";
+import type { ServerRow } from "../../store/registry/rows.ts";
 import { deleting, type Noun, switching } from "../rest/crud.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, notSupported, soundFields, validated } from "../rest/faults.ts";
@@ -16,7 +16,7 @@ import {
   sharingFaults,
   visibleRow,
 } from "../rest/lookup.ts";
-import { listed, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
+import { listed, type ListedRow, paged, readListQuery, type Select, selected } from "../rest/paging.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
 import { serverCreate, serverUpdate, serverWrapper } from "../rest/schemas.ts";
 import { NO_MEMBERS, requestedMembers, requestedOverrides } from "./server_members.ts";
@@ -164,7 +164,7 @@ async function serverMembers(call: Call): Promise<MemberIds> {
 }
 
 /** The server's members that the caller may see, in the server's order. */
-async function members<Row extends EntityRow & { readonly gatewayId: string | null }>(
+async function members<Row extends ListedRow>(
   call: Call,
   entities: Entities<Row>,
   ids: readonly string[],

@@ -14,8 +14,15 @@ import { programName, programWords } from "../command_line/program_name.ts";
 import { checkServer } from "../command_line/server_flag.ts";
 import { didYouMean, usage } from "../command_line/usage.ts";
 import { writeTable } from "../../client_config/toml_entry.ts";
-import { type Client, clientOf, CLIENTS, json, type Machine, wholeDocument } from "./clients.ts";
-import type { Connection } from "./connection.ts";
+import {
+  type Client,
+  clientOf,
+  CLIENTS,
+  json,
+  type Machine,
+  wholeDocument,
+} from "../../client_config/clients.ts";
+import type { Connection } from "../../client_config/connection.ts";
 import { writeEntry } from "./write_entry.ts";
 
 const COLUMNS = 80;

@@ -5,8 +5,8 @@ import { SluiceError } from "../../base/errors.ts";
 import { readFault, writeFault } from "../../base/file_error.ts";
 import { parseJsonc, withValue } from "../../client_config/jsonc.ts";
 import { withTable } from "../../client_config/toml_entry.ts";
-import { type FileClient, json, wholeDocument } from "./clients.ts";
-import type { Connection } from "./connection.ts";
+import { type FileClient, json, wholeDocument } from "../../client_config/clients.ts";
+import type { Connection } from "../../client_config/connection.ts";
 
 export interface Written {
   readonly file: string;

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SluiceError } from "../../base/errors.ts";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS } from "../../client_config/clients.ts";
 import { writeEntry } from "./write_entry.ts";
 
 const CONNECTION = {

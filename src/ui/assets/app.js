@@ -41,6 +41,16 @@
     if (button !== null) actions[button.dataset.action]?.(button);
   });
 
+  // What is chosen among the found members of a virtual server stays when something else is searched for.
+  document.addEventListener("change", ({ target }) => {
+    if (!target.checked || target.closest("[data-found]") === null) return;
+    const picker = target.closest(".picker");
+    const chosen = picker.querySelector("[data-chosen]");
+    const isThere = [...chosen.querySelectorAll("input")].some(({ value }) => value === target.value);
+    if (!isThere) chosen.append(target.closest("label"));
+    picker.querySelector("input[type=search]").focus();
+  });
+
   // Only where something is lost.
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;

@@ -17,6 +17,10 @@ export interface Viewer {
   readonly can: (permission: Permission) => boolean;
 }
 
+export type RpcOutcome =
+  | { readonly result: Readonly<Record<string, unknown>> }
+  | { readonly error: { readonly message: string; readonly correlationId?: string } };
+
 export interface PageCall {
   /** The decoded values of the path's `{names}`. */
   readonly params: Readonly<Record<string, string>>;
@@ -24,6 +28,11 @@ export interface PageCall {
   readonly viewer: Viewer;
   /** The REST API as the viewer. */
   readonly rest: Rest;
+  /**
+   * A request to `/rpc` as the viewer.
+   * @returns the result, or the words of the error
+   */
+  readonly rpc: (method: string, params: unknown) => Promise<RpcOutcome>;
   /** The fields of a sent form. @throws {SluiceError} what `ReadBody` throws */
   readonly form: () => Promise<URLSearchParams>;
   /** Whether a pasted token signs in, and for how long. */

@@ -10,6 +10,8 @@ export interface UiDeps {
   readonly api: AdminApi;
   /** Endpoints of the REST API below /admin, whose paths a page may share. */
   readonly rest: (path: string) => Endpoint | null;
+  /** The endpoint of `/rpc`. */
+  readonly rpc: Endpoint;
   readonly readForm: ReadBody;
   readonly turns: CallerTurns;
   /** @throws {SluiceError} UNAUTHENTICATED */

@@ -19,6 +19,10 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
     group: "Catalog",
     items: [
       { path: "upstreams", label: "Upstreams", permission: "gateways.read" },
+      { path: "virtual-servers", label: "Virtual servers", permission: "servers.read" },
+      { path: "tools", label: "Tools", permission: "tools.read" },
+      { path: "resources", label: "Resources", permission: "resources.read" },
+      { path: "prompts", label: "Prompts", permission: "prompts.read" },
     ],
   },
 ];

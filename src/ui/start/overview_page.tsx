@@ -11,7 +11,7 @@ export const overviewPage: PageHandler = async ({ rest, viewer }) => {
     upstreams.reduce((total, upstream) => total + count(upstream), 0);
   const counts = [
     { label: "Upstreams", path: "upstreams", value: upstreams.length },
-    { label: "Virtual servers", path: "servers", value: servers.length },
+    { label: "Virtual servers", path: "virtual-servers", value: servers.length },
     { label: "Tools", path: "tools", value: sum(({ toolCount }) => toolCount) },
     { label: "Resources", path: "resources", value: sum(({ resourceCount }) => resourceCount) },
     { label: "Prompts", path: "prompts", value: sum(({ promptCount }) => promptCount) },

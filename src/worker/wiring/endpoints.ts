@@ -159,7 +159,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const documents = new DocumentsEndpoint(publicPrefix);
   const ui = new UiEndpoint({
     api: adminApi,
-    ...{ turns, trustedProxies },
+    ...{ rpc, turns, trustedProxies },
     rest: (path) => admin.route(path),
     readForm: bodyReader(
       { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },

@@ -1,4 +1,4 @@
-// What `sluice connect` prints for clients without a file: a command, and programs on the official SDKs.
+// What is shown for clients without a file: a command, and programs on the official SDKs.
 
 import type { Connection } from "./connection.ts";
 

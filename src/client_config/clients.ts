@@ -1,10 +1,10 @@
-// The MCP clients that `sluice connect` knows: where each keeps its servers, and how it writes one.
+// The MCP clients that the gateway knows how to connect: where each keeps its servers, and how it writes one.
 // Claude Code: code.claude.com/docs/en/mcp. Claude Desktop: modelcontextprotocol.io/docs/develop/connect-local-servers.
 // VS Code: code.visualstudio.com/docs/copilot/reference/mcp-configuration. Cursor: cursor.com/docs/mcp.
 // Windsurf: docs.windsurf.com/windsurf/cascade/mcp. Codex: developers.openai.com/codex/mcp.
 // Gemini CLI: geminicli.com/docs/tools/mcp-server. opencode: opencode.ai/docs/mcp-servers.
 
-import { isObject } from "../../mcp/json_rpc.ts";
+import { isObject } from "../mcp/json_rpc.ts";
 import type { Connection } from "./connection.ts";
 import { inspectorCommand, pythonProgram, typeScriptProgram } from "./snippets.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { parseJsonc } from "../../client_config/jsonc.ts";
-import { isFaulty, readServerList } from "../../client_config/server_entries.ts";
+import { parseJsonc } from "./jsonc.ts";
+import { isFaulty, readServerList } from "./server_entries.ts";
 import { type Client, clientOf, CLIENTS, wholeDocument } from "./clients.ts";
 import type { Connection } from "./connection.ts";
 

@@ -1,0 +1,120 @@
+// Room `entries`: pages of tools, resources and prompts. This file has their lists.
+import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import { Badge, Empty, PageHead } from "../parts/page_parts.tsx";
+import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
+
+/** What lists of the REST API say of a tool, resource or prompt. */
+export interface Entry {
+  readonly id: string;
+  readonly name: string;
+  readonly title: string | null;
+  readonly description: string | null;
+  readonly enabled: boolean;
+  readonly gatewayId: string | null;
+  readonly gatewaySlug?: string | null;
+  readonly visibility: string;
+  /** Tools. */
+  readonly reachable?: boolean;
+  /** Resources. */
+  readonly uri?: string;
+  readonly mimeType?: string | null;
+  /** Prompts. */
+  readonly arguments?: readonly { readonly name: string; readonly required?: boolean }[];
+}
+
+interface Kind {
+  /** Of the page and, below /admin, of the REST API. */
+  readonly path: "tools" | "resources" | "prompts";
+  readonly title: string;
+  readonly empty: string;
+  readonly columns: readonly (readonly [label: string, of: (entry: Entry) => string])[];
+}
+
+const TOOLS: Kind = {
+  path: "tools",
+  title: "Tools",
+  empty: "Tools come with upstreams: register one, and its tools are listed here.",
+  columns: [["Upstream", ({ gatewaySlug }) => gatewaySlug ?? "–"]],
+};
+
+const RESOURCES: Kind = {
+  path: "resources",
+  title: "Resources",
+  empty: "Resources come with upstreams. Those that are registered list none.",
+  columns: [["Address", ({ uri }) => uri ?? ""], ["Type", ({ mimeType }) => mimeType ?? "–"]],
+};
+
+const PROMPTS: Kind = {
+  path: "prompts",
+  title: "Prompts",
+  empty: "Prompts come with upstreams. Those that are registered list none.",
+  columns: [
+    ["Upstream", ({ gatewaySlug }) => gatewaySlug ?? "–"],
+    ["Arguments", (entry) => entry.arguments?.map(({ name }) => name).join(", ") || "–"],
+  ],
+};
+
+export const listTools: PageHandler = (call) => listOf(call, TOOLS);
+export const listResources: PageHandler = (call) => listOf(call, RESOURCES);
+export const listPrompts: PageHandler = (call) => listOf(call, PROMPTS);
+
+async function listOf(call: PageCall, { path, title, empty, columns }: Kind): Promise<View> {
+  const { query } = call;
+  const found = await readPage<Entry>(call, `/admin/${path}`);
+  const isFiltered = ["q", "gateway_id", "tags"].some((name) => query.get(name));
+  const placeholder = "Search by name, description or tag";
+  const shown = {
+    ...{ path, query, placeholder, found },
+    children: found.data.length > 0 && (
+      <table class="cards-on-phone">
+        <thead>
+          <tr>
+            <th>Name</th>
+            {columns.map(([label]) => <th>{label}</th>)}
+            <th>State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {found.data.map((entry) => (
+            <tr>
+              <td>
+                {path === "tools"
+                  ? <a href={`tools/${entry.id}`}>{entry.name}</a>
+                  : <strong>{entry.name}</strong>}
+                {entry.description !== null && <span class="about">{entry.description}</span>}
+              </td>
+              {columns.map(([label, of]) => <td data-label={label}>{of(entry)}</td>)}
+              <td data-label="State">
+                <EntryState entry={entry} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    ),
+  };
+  if (query.has("part")) return { title, body: <FoundPart {...shown} />, isPart: true };
+  return {
+    title,
+    body: (
+      <>
+        <PageHead title={title} />
+        {found.pagination.total_items === 0 && !isFiltered
+          ? (
+            <Empty title={`No ${path} yet`}>
+              <p>{empty}</p>
+              <div class="buttons">
+                <a class="button" href="upstreams">To the upstreams</a>
+              </div>
+            </Empty>
+          )
+          : <SearchList {...shown} />}
+      </>
+    ),
+  };
+}
+
+export function EntryState({ entry: { enabled, reachable } }: { readonly entry: Entry }) {
+  if (!enabled) return <Badge mood="plain" label="off" />;
+  return reachable === false ? <Badge mood="bad" label="not reachable" /> : <Badge mood="good" label="on" />;
+}

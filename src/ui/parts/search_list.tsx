@@ -1,0 +1,78 @@
+// A list that is searched while one types, in numbered pages. Without a script the same form searches by a reload.
+import type { Child } from "hono/jsx";
+import type { PageCall } from "../call/page_call.ts";
+import { Pages } from "./page_parts.tsx";
+
+/** What `/admin/tools?page=1` of the REST API answers. */
+export interface ListPage<Entry> {
+  readonly data: readonly Entry[];
+  readonly pagination: { readonly page: number; readonly total_items: number; readonly total_pages: number };
+}
+
+export const PAGE_SIZE = 50;
+
+/** Reads the page of a list that the query asks for. @param path of the REST API: `/admin/tools` */
+export async function readPage<Entry>({ rest, query }: PageCall, path: string): Promise<ListPage<Entry>> {
+  const asked = new URLSearchParams({
+    include_inactive: "true",
+    per_page: String(PAGE_SIZE),
+    page: pageOf(query),
+  });
+  for (const name of ["q", "gateway_id", "tags"]) {
+    const value = query.get(name)?.trim();
+    if (value !== undefined && value !== "") asked.set(name, value);
+  }
+  return await rest.get(`${path}?${asked}`);
+}
+
+function pageOf(query: URLSearchParams): string {
+  const page = Number(query.get("page"));
+  return Number.isSafeInteger(page) && page > 0 ? String(page) : "1";
+}
+
+export interface SearchListProps<Entry> {
+  /** Relative to `/admin/`. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly placeholder: string;
+  readonly found: ListPage<Entry>;
+  readonly children: Child;
+}
+
+/** The field, the number of what was found, the rows, and the links to other pages. */
+export function SearchList<Entry>(props: SearchListProps<Entry>) {
+  const { path, query, placeholder } = props;
+  const kept = [...query].filter(([name]) => name !== "q" && name !== "page" && name !== "part");
+  return (
+    <>
+      <form class="filters" role="search" action={path}>
+        <label class="sr-only" for="q">Search</label>
+        {kept.map(([name, value]) => <input type="hidden" name={name} value={value} />)}
+        <input
+          {...{ id: "q", name: "q", type: "search", value: query.get("q") ?? "", placeholder }}
+          autocomplete="off"
+          hx-get={`${path}?${new URLSearchParams([...kept, ["part", ""]])}`}
+          hx-trigger="input changed delay:200ms"
+          hx-target="#found"
+        />
+      </form>
+      <div id="found" aria-live="polite">
+        <FoundPart {...props} />
+      </div>
+    </>
+  );
+}
+
+/** What is replaced while one types. */
+export function FoundPart<Entry>({ path, query, found, children }: SearchListProps<Entry>) {
+  const { page, total_items: total, total_pages: pages } = found.pagination;
+  const asked = new URLSearchParams(query);
+  asked.delete("part");
+  return (
+    <>
+      <p class="soft small">{total === 0 ? "Nothing is found." : `${total.toLocaleString("en")} found`}</p>
+      {children}
+      <Pages path={path} query={asked} page={page} pages={pages} />
+    </>
+  );
+}

@@ -1,0 +1,358 @@
+// Room `servers`: pages of virtual servers. This file has their list, the page of one, and the form that composes one.
+import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
+import { Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
+import { FoundPart, readPage, SearchList } from "../parts/search_list.tsx";
+import { Picker, readMembers } from "./member_picker.tsx";
+import type { VirtualServer } from "./server_shapes.ts";
+
+const CRUMBS = [{ path: "virtual-servers", label: "Virtual servers" }];
+
+export const listServers: PageHandler = async (call) => {
+  const { viewer, query } = call;
+  const found = await readPage<VirtualServer>(call, "/admin/servers");
+  const add = viewer.can("servers.create") && (
+    <a class="button main" href="virtual-servers/new">New virtual server</a>
+  );
+  const shown = {
+    ...{ path: "virtual-servers", query, placeholder: "Search by name, description or tag", found },
+    children: found.data.length > 0 && (
+      <table class="cards-on-phone">
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>Members</th>
+            <th>Seen by</th>
+            <th>State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {found.data.map((server) => (
+            <tr>
+              <td>
+                <a href={`virtual-servers/${server.id}`}>{server.name}</a>
+                {server.description !== null && <span class="about">{server.description}</span>}
+              </td>
+              <td data-label="Members">{membersIn(server)}</td>
+              <td data-label="Seen by">{server.visibility}</td>
+              <td data-label="State">
+                <ServerState server={server} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    ),
+  };
+  if (query.has("part")) return { title: "Virtual servers", body: <FoundPart {...shown} />, isPart: true };
+  const isEmpty = found.pagination.total_items === 0 && !query.get("q");
+  return {
+    title: "Virtual servers",
+    body: (
+      <>
+        <PageHead title="Virtual servers">{isEmpty ? null : add}</PageHead>
+        {isEmpty
+          ? (
+            <Empty title="No virtual server yet">
+              <p>
+                A virtual server is an address of its own, with the tools, resources and prompts that you
+                choose from all upstreams: one for each kind of agent.
+              </p>
+              <div class="buttons">{add}</div>
+            </Empty>
+          )
+          : <SearchList {...shown} />}
+      </>
+    ),
+  };
+};
+
+function ServerState({ server: { enabled, conflicts } }: { readonly server: VirtualServer }) {
+  if (!enabled) return <Badge mood="plain" label="off" />;
+  return conflicts.length === 0 ? <Badge mood="good" label="on" /> : (
+    <Badge
+      mood="warn"
+      label={conflicts.length === 1 ? "1 name conflict" : `${conflicts.length} name conflicts`}
+    />
+  );
+}
+
+function membersIn(server: VirtualServer): string {
+  const parts = [
+    countOf(server.associatedGateways, "whole upstream"),
+    countOf(server.associatedTags, "tag"),
+    countOf(server.associatedTools, "tool"),
+    countOf(server.associatedResources, "resource"),
+    countOf(server.associatedPrompts, "prompt"),
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? "none" : parts.join(", ");
+}
+
+function countOf({ length }: readonly string[], what: string): string | null {
+  return length === 0 ? null : `${length} ${what}${length === 1 ? "" : "s"}`;
+}
+
+interface SeenTool {
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+}
+
+export const serverPage: PageHandler = async (call) => {
+  const { viewer, rpc, origin } = call;
+  const server = await serverOf(call);
+  const { id, name, enabled, conflicts } = server;
+  const seen = await rpc("tools/list", { server_id: id });
+  const tools = "result" in seen ? seen.result.tools as SeenTool[] : [];
+  return {
+    title: name,
+    body: (
+      <>
+        <PageHead title={name} crumbs={CRUMBS}>
+          <ServerState server={server} />
+          <a class="button main" href={`virtual-servers/${id}/connect`}>Connect a client</a>
+          {viewer.can("servers.update") && (
+            <>
+              <a class="button" href={`virtual-servers/${id}/edit`}>Edit</a>
+              <PostButton
+                path={`virtual-servers/${id}/state`}
+                label={enabled ? "Switch off" : "Switch on"}
+                fields={{ activate: String(!enabled) }}
+              />
+            </>
+          )}
+          {viewer.can("servers.delete") && (
+            <PostButton
+              path={`virtual-servers/${id}/delete`}
+              label="Delete"
+              class="danger"
+              confirm={`Delete ${name}? Its clients lose their address. The upstreams stay.`}
+            />
+          )}
+        </PageHead>
+        {server.description !== null && <p>{server.description}</p>}
+        <Facts
+          facts={[
+            ["Members", membersIn(server)],
+            ["Whole upstreams", listOrNull(server.associatedGateways)],
+            ["Tags", listOrNull(server.associatedTags)],
+            ["Excluded", listOrNull(server.excluded)],
+            [
+              "Tool names",
+              server.naming === "original" ? "as their upstreams say" : "with the upstream's name in front",
+            ],
+            ["Revisions", [server.revisions].flat().join(", ")],
+            ["Seen by", server.visibility],
+          ]}
+        />
+        <h2>Address</h2>
+        <CopyText id="address" text={`${origin}/servers/${id}/mcp`} />
+        {conflicts.length > 0 && (
+          <>
+            <h2>Name conflicts</h2>
+            <ul>
+              {conflicts.map(({ kind, name: taken, renamedTo }) => (
+                <li>
+                  Two members are a {kind} named <code>{taken}</code>:{" "}
+                  {renamedTo === undefined ? "the second is hidden." : (
+                    <>
+                      the second is listed as <code>{renamedTo}</code>.
+                    </>
+                  )}
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+        <h2>What its clients see</h2>
+        {"error" in seen && <p class="soft">{seen.error.message}</p>}
+        {tools.length === 0 ? <p class="soft">No tool.</p> : (
+          <table class="cards-on-phone">
+            <thead>
+              <tr>
+                <th>Tool</th>
+                <th>Description</th>
+              </tr>
+            </thead>
+            <tbody>
+              {tools.map((tool) => (
+                <tr>
+                  <td>
+                    <code>{tool.name}</code>
+                  </td>
+                  <td data-label="Description">{tool.description ?? tool.title ?? ""}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </>
+    ),
+  };
+};
+
+function listOrNull(names: readonly string[]): string | null {
+  return names.length === 0 ? null : names.join(", ");
+}
+
+async function serverOf({ rest, params }: PageCall): Promise<VirtualServer> {
+  return await rest.get<VirtualServer>(`/servers/${encodeURIComponent(params.id!)}`);
+}
+
+export const newServerPage: PageHandler = (call) => composeView(call, NEW_FORM, null);
+
+export const addServer: PageHandler = async (call) => {
+  const values = await call.form();
+  const answer = await call.rest.attempt<VirtualServer>("POST", "/servers", { server: serverIn(values) });
+  if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, null, 422);
+  return { to: `virtual-servers/${answer.done.id}`, notice: { text: `${answer.done.name} is made.` } };
+};
+
+export const editServerPage: PageHandler = async (call) => {
+  const server = await serverOf(call);
+  return await composeView(call, { values: valuesOf(server), refused: null }, server);
+};
+
+export const changeServer: PageHandler = async (call) => {
+  const server = await serverOf(call);
+  const values = await call.form();
+  const path = `/servers/${encodeURIComponent(server.id)}`;
+  const answer = await call.rest.attempt<VirtualServer>("PUT", path, serverIn(values));
+  if ("refused" in answer) return await composeView(call, { values, refused: answer.refused }, server, 422);
+  return { to: `virtual-servers/${server.id}`, notice: { text: `${answer.done.name} is changed.` } };
+};
+
+export const switchServer: PageHandler = async (call) => {
+  const activate = (await call.form()).get("activate") === "true";
+  const { id, name } = await serverOf(call);
+  await call.rest.send("POST", `/servers/${encodeURIComponent(id)}/state?activate=${activate}`);
+  return {
+    to: `virtual-servers/${id}`,
+    notice: {
+      text: `${name} is ${activate ? "on" : "off"}.`,
+      undo: { path: `virtual-servers/${id}/state`, fields: { activate: String(!activate) } },
+    },
+  };
+};
+
+export const deleteServer: PageHandler = async (call) => {
+  const { id, name } = await serverOf(call);
+  await call.rest.send("DELETE", `/servers/${encodeURIComponent(id)}`);
+  return { to: "virtual-servers", notice: { text: `${name} is deleted.` } };
+};
+
+/** What the form says, in the words of the REST API. */
+function serverIn(values: URLSearchParams): Readonly<Record<string, unknown>> {
+  return {
+    name: values.get("name") ?? "",
+    description: values.get("description") ?? "",
+    visibility: values.get("visibility") ?? "public",
+    naming: values.get("naming") ?? "prefixed",
+    instructions: values.get("instructions")?.trim() || null,
+    associated_tags: wordsIn(values.get("associated_tags")),
+    associated_gateways: values.getAll("associated_gateways"),
+    associated_tools: values.getAll("associated_tools"),
+    associated_resources: values.getAll("associated_resources"),
+    associated_prompts: values.getAll("associated_prompts"),
+  };
+}
+
+function valuesOf(server: VirtualServer): URLSearchParams {
+  const many = (name: string, values: readonly string[]) => values.map((value) => [name, value]);
+  return new URLSearchParams([
+    ["name", server.name],
+    ["description", server.description ?? ""],
+    ["visibility", server.visibility],
+    ["naming", server.naming],
+    ["instructions", server.instructions ?? ""],
+    ["associated_tags", server.associatedTags.join(", ")],
+    ...many("associated_gateways", server.associatedGatewayIds),
+    ...many("associated_tools", server.associatedToolIds),
+    ...many("associated_resources", server.associatedResources),
+    ...many("associated_prompts", server.associatedPrompts),
+  ]);
+}
+
+function wordsIn(text: string | null): string[] {
+  return text?.split(",").map((word) => word.trim()).filter((word) => word !== "") ?? [];
+}
+
+const VISIBILITIES = [
+  { value: "public", label: "Everybody with a token" },
+  { value: "private", label: "Only me and administrators" },
+];
+
+const NAMINGS = [
+  { value: "prefixed", label: "With the upstream's name in front: time-convert" },
+  { value: "original", label: "As their upstreams say: convert" },
+];
+
+const FIELDS = ["name", "description", "visibility", "naming", "instructions", "associated_tags"];
+
+async function composeView(
+  { rest }: PageCall,
+  form: FormState,
+  server: VirtualServer | null,
+  status?: number,
+): Promise<View> {
+  const members = await readMembers(rest, form.values);
+  const title = server === null ? "New virtual server" : `Edit ${server.name}`;
+  const back = server === null ? "virtual-servers" : `virtual-servers/${server.id}`;
+  const crumbs = server === null ? CRUMBS : [...CRUMBS, { path: back, label: server.name }];
+  return {
+    title,
+    status,
+    body: (
+      <>
+        <PageHead title={title} crumbs={crumbs} />
+        <RefusalBox refused={form.refused} shown={FIELDS} />
+        <form class="form" method="post" action={server === null ? "virtual-servers/new" : `${back}/edit`}>
+          <TextField {...{ name: "name", label: "Name", form }} required />
+          <TextField {...{ name: "description", label: "Description", form }} />
+          <SelectField
+            {...{ name: "visibility", label: "Who sees it", form, options: visibilities(server) }}
+          />
+          <h2>Members</h2>
+          <fieldset class="field">
+            <legend>Whole upstreams</legend>
+            <span class="hint">All that they offer, and what they add later.</span>
+            {members.upstreams.map(({ id, name }) => (
+              <label class="choice">
+                <input
+                  {...{ type: "checkbox", name: "associated_gateways", value: id }}
+                  checked={form.values.getAll("associated_gateways").includes(id)}
+                />
+                {name}
+              </label>
+            ))}
+            {members.upstreams.length === 0 && <p class="soft">There is none.</p>}
+          </fieldset>
+          <TextField
+            {...{ name: "associated_tags", label: "Tags", form }}
+            hint="Everything with one of these tags, separated by commas."
+          />
+          <Picker kind="tools" label="Tools" chosen={members.tools} />
+          <Picker kind="resources" label="Resources" chosen={members.resources} />
+          <Picker kind="prompts" label="Prompts" chosen={members.prompts} />
+          <h2>How clients see it</h2>
+          <SelectField {...{ name: "naming", label: "Names of tools", form, options: NAMINGS }} />
+          <TextField
+            {...{ name: "instructions", label: "Instructions", form, rows: 4 }}
+            hint="What the model is told of this server. Empty: what its upstreams say."
+          />
+          <div class="buttons">
+            <button type="submit" class="main">{server === null ? "Make it" : "Save"}</button>
+            <a class="button" href={back}>Cancel</a>
+          </div>
+        </form>
+      </>
+    ),
+  };
+}
+
+/** A server of a team keeps its team. */
+function visibilities(server: VirtualServer | null) {
+  return server?.visibility === "team"
+    ? [{ value: "team", label: "Its team" }, ...VISIBILITIES]
+    : VISIBILITIES;
+}
