@@ -48,7 +48,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ui: [["assets"], ["call"], ["parts"], ["entries"], ["servers"], ["upstreams"], ["start"], ["."]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
-  cli: [["command_line", "isolation"], ["stdio", "import", "connect", "help"], ["."]],
+  cli: [["commands"], ["command_line", "isolation"], ["stdio", "import", "connect", "help", "people"], ["."]],
 };
 
 const MAX_LINES = 400;

@@ -27,6 +27,24 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/token.ts")).token(invocation.args);
     case "token revoke":
       return await (await import("./cli/token_revoke.ts")).tokenRevoke(invocation.args);
+    case "user list":
+      return await (await import("./cli/people/user.ts")).userList(invocation.args);
+    case "user add":
+      return await (await import("./cli/people/user.ts")).userAdd(invocation.args);
+    case "user lock":
+      return await (await import("./cli/people/user.ts")).userLock(invocation.args);
+    case "user unlock":
+      return await (await import("./cli/people/user.ts")).userUnlock(invocation.args);
+    case "user reset":
+      return await (await import("./cli/people/user.ts")).userReset(invocation.args);
+    case "user remove":
+      return await (await import("./cli/people/user.ts")).userRemove(invocation.args);
+    case "role list":
+      return await (await import("./cli/people/role.ts")).roleList(invocation.args);
+    case "role grant":
+      return await (await import("./cli/people/role.ts")).roleGrant(invocation.args);
+    case "role revoke":
+      return await (await import("./cli/people/role.ts")).roleRevoke(invocation.args);
     case "keys rotate":
       return await (await import("./cli/keys_rotate.ts")).keysRotate(invocation.args);
     case "audit verify":

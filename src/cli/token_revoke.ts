@@ -3,19 +3,15 @@ import { decodeJwt, errors as joseErrors } from "jose";
 import { type OwnKeys, verifyingKeys } from "../auth/keys/own_keys.ts";
 import { verifyToken } from "../auth/keys/verify.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
-import { systemClock } from "../base/clock.ts";
 import { isError, SluiceError } from "../base/errors.ts";
-import { openCache } from "../cache/open_cache.ts";
 import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { AuditEntity } from "../store/audit/audit_record.ts";
 import { AuditRecords } from "../store/audit/audit_records.ts";
-import { CacheRecords } from "../store/cache_records.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import type { Revocation } from "../store/registry/revoked_tokens.ts";
-import { createLog } from "../telemetry/log.ts";
 import type { TokenRevokeArgs } from "./command_line/flags.ts";
-import { openGatewayDatabase, signingKey } from "./command_line/gateway_state.ts";
+import { openGatewayDatabase, signingKey, tellReplicas } from "./command_line/gateway_state.ts";
 
 /** The id of a token, and when the token expires by itself (ms since the epoch; null: never, or not known). */
 type RevokedId = Pick<Revocation, "jti" | "expiresAt">;
@@ -78,7 +74,7 @@ async function write(
       await change(createRegistry(tx));
       if (config.auditTrailEnabled) await record(new AuditRecords(tx), revoked);
     });
-    await tellReplicas(config, new CacheRecords(database));
+    await tellReplicas(config, database, "revocation");
   } finally {
     await database.close();
   }
@@ -92,29 +88,6 @@ async function record(records: AuditRecords, entity: AuditEntity): Promise<void>
     ...{ endpoint: "command line", permission: null, entity, actor: null, address: "" },
     ...{ correlationId: crypto.randomUUID(), count: 1, fields: [], changes: {} },
   }]);
-}
-
-/** Tells the replicas over Redis. Replicas without Redis look at the database within POLL_INTERVAL to MAX_INTERVAL. */
-async function tellReplicas(config: Config, records: CacheRecords): Promise<void> {
-  const sink = { write: (lines: string) => console.error(lines.trimEnd()) };
-  const log = createLog({ level: "ERROR", format: "text", sink });
-  const { publisher, redis, close } = await openCache(config, {
-    records,
-    clock: systemClock,
-    log,
-    name: "sluice-token-revoke",
-  });
-  try {
-    publisher.publish({ type: "catalog_changed" });
-    // Publishing has no answer. The answer to a later command says that the message is out.
-    await redis?.ping();
-  } catch {
-    console.error(
-      "Redis does not answer: the gateways see the revocation when they next look at the database.",
-    );
-  } finally {
-    await close();
-  }
 }
 
 /** Is `text` a token, whole or damaged, and not an id? A token has dots, and starts with eyJ, the encoding of `{"`. */

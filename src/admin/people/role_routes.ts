@@ -1,15 +1,9 @@
 // /rbac: roles, who has them, and what follows from that.
-import {
-  BUILT_IN_ROLES,
-  EVERY_PERMISSION,
-  isPermission,
-  type Permission,
-  PERMISSIONS,
-} from "../../auth/permission_table.ts";
+import { BUILT_IN_ROLES, EVERY_PERMISSION, isPermission, PERMISSIONS } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { holds } from "../../auth/rbac.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { AssignmentRow, RoleRow } from "../../store/people/person_rows.ts";
+import type { RoleRow } from "../../store/people/person_rows.ts";
 import { type AdminResponse, type Call, ok } from "../rest/deps.ts";
 import { type Fault, fault, notSupported, refuse, validated } from "../rest/faults.ts";
 import { type KnownFields, readFields } from "../rest/fields.ts";
@@ -22,6 +16,8 @@ import {
   teamQuery,
 } from "../rest/people_schemas.ts";
 import { namedUser } from "./people_lookup.ts";
+import { findRole, placeFault, rolesThereAre, type ShownRole } from "./role_places.ts";
+import { assignmentRead, roleRead } from "./role_shapes.ts";
 
 const JUDGED = ["inherits_from"];
 const WITHOUT_EFFECT = ["is_system_role", "is_active", "resource_type", "resource_id"];
@@ -30,16 +26,9 @@ const UPDATE: KnownFields = { ...CREATE, schema: roleUpdate };
 const ASSIGN: KnownFields = { ...CREATE, schema: roleAssign };
 const CHECK: KnownFields = { ...CREATE, schema: permissionCheck };
 
-type ShownRole = Omit<RoleRow, "createdBy" | "createdAt" | "updatedAt"> & Partial<RoleRow>;
-
-const BUILT_IN: readonly ShownRole[] = Object.values(BUILT_IN_ROLES).map((role) => ({
-  ...role,
-  id: role.name,
-}));
-
 /** The built-in roles, then custom ones by name. */
 export async function listRoles({ deps }: Call): Promise<AdminResponse> {
-  return ok([...BUILT_IN, ...await deps.store.people.roles.list()].map(roleRead));
+  return ok((await rolesThereAre(deps.store)).map(roleRead));
 }
 
 export async function createRole(call: Call): Promise<AdminResponse> {
@@ -98,15 +87,8 @@ export async function assignRole(call: Call): Promise<AdminResponse> {
   const given = validated(roleAssign, raw, ["body"], unsupportedFaults(raw));
   const role = await namedRole(call, given.role_id);
   const scopeId = given.scope === "global" ? "" : given.scope_id ?? "";
-  if (
-    given.scope === "team" &&
-    !(await store.people.teams.members(scopeId)).some(({ userId }) => userId === user.id)
-  ) {
-    refuse([fault(["body", "scope_id"], "must be a team of which the user is a member")]);
-  }
-  if (given.scope === "server" && await store.servers.get(scopeId) === null) {
-    refuse([fault(["body", "scope_id"], "must be the id of a virtual server")]);
-  }
+  const wrong = await placeFault(store, { userId: user.id, scope: given.scope, scopeId });
+  if (wrong !== null) refuse([fault(["body", "scope_id"], wrong)]);
   const expiresAt = given.expires_at ?? null;
   if (expiresAt !== null && expiresAt <= deps.now().getTime()) {
     refuse([fault(["body", "expires_at"], "must be a time in the future")]);
@@ -176,9 +158,8 @@ function permissionsOf({ query }: Call, caller: Principal | null): AdminResponse
 
 async function rolesOf({ deps }: Call, email: string): Promise<AdminResponse> {
   const user = await namedUser({ deps }, email);
-  const { roles } = deps.store.people;
-  const names = new Map([...BUILT_IN, ...await roles.list()].map(({ id, name }) => [id, name]));
-  const rows = await roles.assignmentsOf(user.id);
+  const names = new Map((await rolesThereAre(deps.store)).map(({ id, name }) => [id, name]));
+  const rows = await deps.store.people.roles.assignmentsOf(user.id);
   return ok(
     rows.map((row) =>
       assignmentRead(row, { email: user.email, role: names.get(row.roleId) ?? null, now: deps.now() })
@@ -188,9 +169,8 @@ async function rolesOf({ deps }: Call, email: string): Promise<AdminResponse> {
 
 /** @param text an id or a name. @throws {SluiceError} NOT_FOUND */
 async function namedRole({ deps }: Pick<Call, "deps">, text: string): Promise<ShownRole> {
-  const roles = [...BUILT_IN, ...await deps.store.people.roles.list()];
-  const found = roles.find(({ id }) => id === text) ?? roles.find(({ name }) => name === text);
-  if (found === undefined) throw new SluiceError("NOT_FOUND", { what: `Role ${text}` });
+  const found = await findRole(deps.store, text);
+  if (found === null) throw new SluiceError("NOT_FOUND", { what: `Role ${text}` });
   return found;
 }
 
@@ -225,45 +205,4 @@ function withoutEffect(row: RoleRow) {
     ]
   );
   return { ...roleRead(row), ...(warnings.length === 0 ? {} : { warnings }) };
-}
-
-function roleRead(row: ShownRole) {
-  return {
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    scope: row.scope,
-    permissions: row.permissions,
-    effective_permissions: effective(row.permissions),
-    inherits_from: null,
-    created_by: row.createdBy ?? "system",
-    is_system_role: row.createdBy === undefined,
-    is_active: true,
-    created_at: row.createdAt ?? null,
-    updated_at: row.updatedAt ?? null,
-  };
-}
-
-function effective(permissions: readonly string[]): readonly Permission[] {
-  return permissions.includes(EVERY_PERMISSION) ? PERMISSIONS : permissions.filter(isPermission);
-}
-
-/** @param role its name; null: the role is gone */
-function assignmentRead(
-  row: AssignmentRow,
-  { email, role, now }: { readonly email: string; readonly role: string | null; readonly now: Date },
-) {
-  return {
-    id: row.id,
-    user_email: email,
-    role_id: row.roleId,
-    role_name: role,
-    scope: row.scope,
-    scope_id: row.scopeId === "" ? null : row.scopeId,
-    granted_by: row.grantedBy,
-    granted_at: row.grantedAt,
-    expires_at: row.expiresAt === null ? null : new Date(row.expiresAt).toISOString(),
-    is_active: row.expiresAt === null || row.expiresAt > now.getTime(),
-    grant_source: null,
-  };
 }

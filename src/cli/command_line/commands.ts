@@ -1,31 +1,8 @@
 // The table of commands: their flags, and the texts of their help.
-import type { TopicName } from "../../help/topics.ts";
+import type { Command, Flag } from "../commands/command.ts";
+import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
 
-export interface Flag {
-  /** The name of its value in the help; absent: the flag takes no value. */
-  readonly value?: string;
-  /** The flag's value is a whole number from 0 to this one. */
-  readonly max?: number;
-  /** The flag may be given several times. */
-  readonly isRepeated?: true;
-  readonly doc: string;
-}
-
-export interface Command {
-  readonly summary: string;
-  /** The name of the one word that the command takes besides its flags. */
-  readonly operand?: string;
-  /** The operand may be left out. */
-  readonly isOperandOptional?: true;
-  /** The operand may be several words. */
-  readonly isOperandRepeated?: true;
-  /** The page of the manual that says more. */
-  readonly topic?: TopicName;
-  /** Sentences below the flags. */
-  readonly notes?: readonly string[];
-  readonly examples?: readonly string[];
-  readonly flags: Readonly<Record<string, Flag>>;
-}
+export type { Command, Flag };
 
 export const COMMANDS = {
   serve: {
@@ -183,6 +160,7 @@ export const COMMANDS = {
       reason: { value: "TEXT", doc: "the reason, for the list of revoked tokens" },
     },
   },
+  ...PEOPLE_COMMANDS,
   "keys rotate": {
     summary: "Make a new key for tokens, beside the former one.",
     topic: "tokens",

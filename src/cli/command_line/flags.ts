@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
+import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { commandHelp, overview } from "./help_text.ts";
 import { isCommand, isMistypedPair, unexpected, unknownCommand, unknownFlag } from "./unknown_words.ts";
@@ -129,6 +130,7 @@ export type Invocation =
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
   | { readonly command: "token revoke"; readonly args: TokenRevokeArgs }
+  | PeopleInvocation
   | { readonly command: "keys rotate"; readonly args: KeysRotateArgs }
   | { readonly command: "audit verify" | "audit export"; readonly args: AuditArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
@@ -221,6 +223,11 @@ function readFlags(command: CommandName, args: readonly string[]): Given | "help
 
 function invocation(command: CommandName, given: Given): Invocation {
   const text = (name: string) => typeof given[name] === "string" ? given[name] : null;
+  if (isPeopleCommand(command)) {
+    const read = peopleInvocation(command, text, (name) => name in given, Date.now());
+    if ("command" in read) return read;
+    throw usage(read, command);
+  }
   switch (command) {
     case "serve": {
       const overrides: Partial<Record<SettingName, string>> = {};

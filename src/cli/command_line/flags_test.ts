@@ -44,6 +44,32 @@ Deno.test("parseInvocation() reads serve and its overrides", () => {
   });
 });
 
+Deno.test("parseInvocation() reads the commands of users and roles", () => {
+  assertEquals(invocation("user add Ann@X.org --admin"), {
+    command: "user add",
+    args: { email: "ann@x.org", name: null, admin: true },
+  });
+  assertEquals(invocation("user list --json"), { command: "user list", args: { json: true } });
+  assertEquals(invocation("role list --user a@b.c"), {
+    command: "role list",
+    args: { user: "a@b.c", json: false },
+  });
+  assertEquals(invocation("role grant developer --user a@b.c --team ops --until 2100-01-01"), {
+    command: "role grant",
+    args: { role: "developer", user: "a@b.c", team: "ops", server: null, until: Date.UTC(2100, 0, 1) },
+  });
+  assertEquals(mistakes("user add"), ["EMAIL is missing"]);
+  assertEquals(mistakes("user remove ann"), ['EMAIL must be an email address, not "ann"']);
+  assertEquals(mistakes("role revoke viewer --team a --server b"), [
+    "--user is missing",
+    "--team and --server exclude each other",
+  ]);
+  for (const time of ["tomorrow", "2001-01-01"]) {
+    assertEquals(mistakes(`role grant viewer --user a@b.c --until ${time}`).length, 1);
+  }
+  assertEquals(mistakes("user lst"), ['unknown command "user lst"; did you mean user list?']);
+});
+
 Deno.test("parseInvocation() reads import with repeated inputs, connect with and without a client, and the file of serve", () => {
   const gateway = { url: null, tokenFile: null };
   assertEquals(invocation("import f.json --input a=b=c --input d --dry-run"), {

@@ -1,14 +1,18 @@
 // The key for tokens and the database of a gateway that has run, for commands beside it. Commands create neither.
 
 import { type OwnKeys, readOwnKeys, usesKeyPair } from "../../auth/keys/own_keys.ts";
+import { systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
+import { openCache } from "../../cache/open_cache.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { CacheRecords } from "../../store/cache_records.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import { openDatabase } from "../../store/open_database.ts";
 import { createRegistry } from "../../store/registry/registry.ts";
 import { readSecrets, secretsFile } from "../../store/secrets.ts";
 import type { Database } from "../../store/sql/sql.ts";
+import { createLog } from "../../telemetry/log.ts";
 
 const WHERE_TO_RUN = "Run this command in the gateway's folder, or set DATABASE_URL as the gateway has it";
 
@@ -80,6 +84,30 @@ export async function openGatewayDatabase(config: Config): Promise<Database> {
     if (error instanceof SluiceError) throw error;
     const reason = `no gateway has used it (${reasonOf(error)}). ${WHERE_TO_RUN}`;
     throw cannotOpen(database.location, reason, error);
+  }
+}
+
+/**
+ * Tells the replicas over Redis. Replicas without Redis look at the database within POLL_INTERVAL to MAX_INTERVAL.
+ * @param what was changed, for people
+ */
+export async function tellReplicas(config: Config, database: Database, what: string): Promise<void> {
+  const sink = { write: (lines: string) => console.error(lines.trimEnd()) };
+  const log = createLog({ level: "ERROR", format: "text", sink });
+  const { publisher, redis, close } = await openCache(config, {
+    records: new CacheRecords(database),
+    clock: systemClock,
+    log,
+    name: "sluice-command",
+  });
+  try {
+    publisher.publish({ type: "catalog_changed" });
+    // Publishing has no answer. The answer to a later command says that the message is out.
+    await redis?.ping();
+  } catch {
+    console.error(`Redis does not answer: the gateways see the ${what} when they next look at the database.`);
+  } finally {
+    await close();
   }
 }
 

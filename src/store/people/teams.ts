@@ -120,6 +120,13 @@ export class Teams {
       .sort((a, b) => a.email < b.email ? -1 : 1);
   }
 
+  async hasMember(teamId: string, userId: string): Promise<boolean> {
+    const rows = await this.database.query(
+      sql`SELECT user_id FROM team_members WHERE team_id = ${teamId} AND user_id = ${userId}`,
+    );
+    return rows.length > 0;
+  }
+
   /** The number of members by team. */
   async countMembers(): Promise<Map<string, number>> {
     const rows = await this.database.query<{ team_id: string; amount: number }>(

@@ -1,0 +1,29 @@
+// Room `commands`: how commands are described, and the commands that manage people with the readers of their arguments. This file is
+// the description of one command.
+import type { TopicName } from "../../help/topics.ts";
+
+export interface Flag {
+  /** The name of its value in the help; absent: the flag takes no value. */
+  readonly value?: string;
+  /** The flag's value is a whole number from 0 to this one. */
+  readonly max?: number;
+  /** The flag may be given several times. */
+  readonly isRepeated?: true;
+  readonly doc: string;
+}
+
+export interface Command {
+  readonly summary: string;
+  /** The name of the one word that the command takes besides its flags. */
+  readonly operand?: string;
+  /** The operand may be left out. */
+  readonly isOperandOptional?: true;
+  /** The operand may be several words. */
+  readonly isOperandRepeated?: true;
+  /** The page of the manual that says more. */
+  readonly topic?: TopicName;
+  /** Sentences below the flags. */
+  readonly notes?: readonly string[];
+  readonly examples?: readonly string[];
+  readonly flags: Readonly<Record<string, Flag>>;
+}
