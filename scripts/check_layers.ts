@@ -26,7 +26,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
-  store: [["sql"], ["postgres", "sqlite", "people", "audit", "quotas"], ["registry"], ["."]],
+  store: [["sql"], ["postgres", "sqlite", "people", "audit", "quotas", "approvals"], ["registry"], ["."]],
   auth: [["keys"], ["logins"], ["."], ["quotas"]],
   upstream: [
     ["resilience", "http1"],
@@ -40,7 +40,9 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["."],
   ],
   catalog: [["snapshot"], ["overlay"], ["."]],
-  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities", "people"], ["imports"], [
+  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities", "people", "approvals"], [
+    "imports",
+  ], [
     ".",
   ]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],

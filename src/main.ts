@@ -51,6 +51,12 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/audit.ts")).auditVerify(invocation.args);
     case "audit export":
       return await (await import("./cli/audit.ts")).auditExport(invocation.args);
+    case "tools held":
+      return await (await import("./cli/tool_approval.ts")).toolsHeld(invocation.args);
+    case "tools approve":
+      return await (await import("./cli/tool_approval.ts")).decideTools("approve", invocation.args);
+    case "tools reject":
+      return await (await import("./cli/tool_approval.ts")).decideTools("reject", invocation.args);
     case "backup":
       return await (await import("./cli/backup.ts")).backup(invocation.args);
     case "restore":

@@ -55,6 +55,10 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "After `given_up`, mend the upstream and refresh it: `POST /gateways/{id}/tools/refresh`.",
   sluice_upstream_list_faults_total:
     "The log names the upstream and the entry. Its author has to mend the list.",
+  sluice_upstream_changes_held_total:
+    "`held` grows when an upstream changes under `tool_approval`. `not_kept` says that further changes cannot be approved yet: decide about those that wait.",
+  sluice_upstream_changes_waiting: "Alert above 0: `sluice tools held` shows the changes.",
+  sluice_upstream_changes_decided_total: "",
   sluice_session_list_reads_total:
     "`failed` means that clients see the registry's list in place of their own. `refused` asks for more `MAX_CLIENT_MEMORY_MB`.",
   sluice_caller_sessions:

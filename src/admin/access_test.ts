@@ -58,6 +58,7 @@ function hasSomewhere(name: Caller, permission: Permission, limits: Partial<Prin
     return name === "owner" && limits.teams === undefined;
   }
   if (isRead(permission)) return true;
+  if (permission === "gateways.approve") return name === "owner" && limits.teams === undefined;
   const isInTeam = (name === "owner" || name === "dev") && limits.teams === undefined;
   return isInTeam && /^(tools|resources|prompts|servers|gateways)\./.test(permission);
 }

@@ -9,6 +9,7 @@ import { health, ready, version } from "./health_routes.ts";
 // with literal names only.
 const gateways = () => import("./gateways/gateway_routes.ts");
 const removed = () => import("./gateways/removed_routes.ts");
+const approvals = () => import("./approvals/held_routes.ts");
 const tools = () => import("./entities/tool_routes.ts");
 const resources = () => import("./entities/resource_routes.ts");
 const prompts = () => import("./entities/prompt_routes.ts");
@@ -56,6 +57,10 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/gateways/{id}/tools/refresh", "gateways.update", on(gateways, "refreshGateway")),
   route("GET", "/gateways/{id}/removed", "gateways.update", on(removed, "listRemoved")),
   route("DELETE", "/gateways/{id}/removed/{entry}", "gateways.update", on(removed, "forgetRemoved")),
+  route("GET", "/gateways/{id}/held", "gateways.approve", on(approvals, "listHeldOfGateway")),
+  route("POST", "/gateways/{id}/held/approve", "gateways.approve", on(approvals, "approveHeld")),
+  route("POST", "/gateways/{id}/held/reject", "gateways.approve", on(approvals, "rejectHeld")),
+  route("GET", "/held", "gateways.approve", on(approvals, "listHeldChanges")),
 
   // Lists in numbered pages, under ContextForge's paths for its user interface.
   route("GET", "/admin/gateways", "gateways.read", on(gateways, "pageGateways")),

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { operatorText } from "../base/seen_answer.ts";
 import type { DiscoveryKinds, DiscoverySaved, Naming } from "../store/registry/save_discovery.ts";
+import type { Holding } from "../store/approvals/approvals.ts";
 import type { Registry } from "../store/registry/registry.ts";
 import type { Discovery, GatewayRow } from "../store/registry/rows.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -18,6 +19,8 @@ export interface CatalogSyncDeps {
   readonly discover: (row: GatewayRow) => Promise<Discovery>;
   /** Resolves when every worker of this replica has the new catalog. */
   readonly catalogChanged: () => Promise<void>;
+  /** Tells of changes that wait for an approval since now. */
+  readonly onHeld: (upstream: string, holding: Holding) => void;
   readonly countRefresh: (result: "changed" | "unchanged" | "failed") => void;
 }
 
@@ -81,6 +84,7 @@ export class CatalogSync {
         const saved = await this.#discoverAndSave(row, kinds);
         if (saved !== null) {
           countRefresh(saved.hasChanges ? "changed" : "unchanged");
+          this.#deps.onHeld(row.name, saved.holding);
           if (isNews(row, saved)) logListFaults(log, row.name, saved);
           if (saved.hasChanges) await catalogChanged();
           return saved;

@@ -53,6 +53,7 @@ async function withSync(run: (fixture: Fixture) => Promise<void>): Promise<void>
         return discover(row);
       },
       catalogChanged: () => Promise.resolve(void changes++),
+      onHeld: () => {},
       countRefresh: (result) => counts[result] = (counts[result] ?? 0) + 1,
     });
     await run({

@@ -14,6 +14,7 @@ const catalog = (version: number) =>
     revokedTokens: [],
     quotas: [],
     removed: [],
+    approvals: [],
     people: null,
   });
 

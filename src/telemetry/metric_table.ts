@@ -97,6 +97,18 @@ export const METRICS = {
     "Faults in lists of upstreams: a list failed, was too_large or undeclared; an entry was skipped or repaired",
     ["fault"],
   ),
+  sluice_upstream_changes_held_total: counter(
+    "Changes of upstreams that began to wait for an approval, by result: held; not_kept: too many wait (MAX_HELD_CHANGES, MAX_HELD_BYTES)",
+    ["result"],
+  ),
+  sluice_upstream_changes_waiting: gauge(
+    "Changes that wait for an approval, by upstream whose changes need one",
+    ["upstream"],
+  ),
+  sluice_upstream_changes_decided_total: counter(
+    "Decisions about changes of upstreams, by decision: approve, reject",
+    ["decision"],
+  ),
   sluice_session_list_reads_total: counter(
     "Lists read in a client's own upstream session, by result: same as the registry, own, failed, refused for lack of client memory",
     ["result"],

@@ -77,6 +77,21 @@ Deno.test("every operation answers as the OpenAPI document describes it, and the
   });
   await ask("listRemoved", { path: { id: gateway } });
   await ask("forgetRemoved", { path: { id: gateway, entry: "unknown" }, status: 404 });
+  const guarded = { url: everything.url, auth_type: "bearer", auth_token: "U", tool_approval: "all" };
+  await ask("createGateway", { body: { name: "guarded", ...guarded } });
+  const [first, second]: { id: string; hash: string }[] = await ask("listHeldOfGateway", {
+    path: { id: "guarded" },
+  });
+  for (const [decide, { id, hash }] of [["approveHeld", first], ["rejectHeld", second]] as const) {
+    await ask(decide, {
+      path: { id: "guarded" },
+      body: { changes: [{ id, hash: "0".repeat(64) }] },
+      status: 409,
+    });
+    await ask(decide, { path: { id: "guarded" }, body: { changes: [{ id, hash }] } });
+    await ask(decide, { path: { id: "guarded" }, body: { changes: [] }, status: 422 });
+  }
+  await ask("listHeldChanges");
   await ask("importMcpServers", {
     body: {
       mcpServers: { again: { url: everything.url }, broken: 1, off: { command: "x", disabled: true } },

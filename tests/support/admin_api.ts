@@ -127,6 +127,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
       naming: createNaming(deps.toolNames),
       discover: async (row) => deps.discover(discoverTarget(row, await openCredentials(deps, row))),
       catalogChanged: deps.catalogChanged,
+      onHeld: () => {},
       countRefresh: () => {},
     });
     return { ...deps, refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds) };
@@ -149,6 +150,8 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
       changes++;
       await readPeople();
     },
+    onHeld: () => {},
+    countDecision: () => {},
     readResource: (_principal, { uri }) => Promise.resolve({ contents: [{ uri, text: "content" }] }),
     processes: () => Promise.resolve(new Map()),
     renderPrompt: (_principal, { originalName }, args) =>

@@ -38,6 +38,7 @@ export const PLAIN_GATEWAY: Omit<GatewayRow, keyof EntityRow | "name" | "slug" |
   refreshIntervalSeconds: null,
   registration: null,
   source: null,
+  toolApproval: null,
 };
 
 /** A virtual server without members. */
@@ -153,6 +154,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     revokedTokens: [],
     quotas: [],
     removed: [],
+    approvals: [],
     people: null,
     ...given,
   };

@@ -20,6 +20,7 @@ export function ownListsDeps(given: Partial<OwnListsDeps> = {}): OwnListsDeps {
     timeoutMs: 30_000,
     callers: new Callers({ calls: 1_000, streams: 1_000 }, new ClientMemory(Infinity)),
     memory: new ClientMemory(Infinity),
+    holds: { noteSession: () => {} },
     countRead: () => {},
     ...given,
   };

@@ -11,6 +11,7 @@ import type { EntityRow } from "../../src/store/registry/rows.ts";
 import { TOOLS } from "../../src/store/registry/tables.ts";
 import { ConstraintError, type Database, sql } from "../../src/store/sql/sql.ts";
 import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
+import { approvalContract } from "./approval_contract.ts";
 import { auditContract } from "./audit_contract.ts";
 import { peopleContract } from "./people_contract.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
@@ -947,6 +948,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
   });
   peopleContract(registryTest);
   auditContract(test);
+  approvalContract(test);
   return tests;
 }
 

@@ -11,6 +11,7 @@ import { type Fault, notSupported, soundFields, validated } from "../rest/faults
 import type { KnownFields } from "../rest/fields.ts";
 import { newSharing, placed, sharingFaults } from "../rest/lookup.ts";
 import { gatewayCreate, type GatewayInput, gatewayUpdate, MASK } from "../rest/schemas.ts";
+import { requireApproverOf } from "./approver.ts";
 import { requestedCredentials, sealCredentials } from "./gateway_credentials.ts";
 import { requestedPlace } from "./gateway_place.ts";
 
@@ -46,7 +47,7 @@ export interface GatewayDraft {
  * @throws {SluiceError} VALIDATION_FAILED with all faults, FORBIDDEN
  */
 export async function draftGateway(
-  deps: Pick<AdminDeps, "secretBox">,
+  deps: Pick<AdminDeps, "secretBox" | "store">,
   principal: Principal,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<GatewayDraft> {
@@ -62,6 +63,8 @@ export async function draftGateway(
     ...unsupportedFaults(raw),
     ...sharingFaults(raw, null, ["body"]),
   ]);
+  const toolApproval = input.tool_approval ?? null;
+  requireApproverOf(deps.store, principal, toolApproval, input.team_id ?? null);
   const id = newId();
   const row = {
     id,
@@ -92,6 +95,7 @@ export async function draftGateway(
     refreshIntervalSeconds: input.refresh_interval_seconds ?? null,
     registration: null,
     source: null,
+    toolApproval,
     enabled: true,
     ...newSharing(input, principal),
   };

@@ -26,6 +26,7 @@ import { type Place, requestedPlace } from "./gateway_place.ts";
 import { expandedFields, type PlainFields, plainFields, variablesFor } from "./plain_fields.ts";
 import { firstTry, refuseTaken, register, written } from "./store_gateway.ts";
 import { requireOperator } from "../../auth/rbac.ts";
+import { requireApprover } from "./approver.ts";
 import {
   changeableGateway,
   isGatewayNamed,
@@ -64,9 +65,13 @@ const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
   async show(page) {
     const counts = await deps.store.countDiscovered();
     const processCount = await processCounts(deps, page);
+    const pending = await deps.store.countPending();
     return await Promise.all(page.map(async (row) => {
       const credentials = await shownCredentials(deps, row);
-      const extras = { counts: counts.get(row.id), credentials, processCount: processCount(row) };
+      const extras = {
+        ...{ counts: counts.get(row.id), credentials, processCount: processCount(row) },
+        pending: pending.get(row.id) ?? 0,
+      };
       return gatewayRead(row, extras, principal);
     }));
   },
@@ -119,6 +124,7 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     modifiedBy: principal.email,
   };
   const after = { ...row, ...defined(changes) };
+  requireApprover(call, row, after);
   const isElsewhere = !isSameSecret || after.url !== row.url || after.transport !== row.transport ||
     after.caCertificate !== row.caCertificate || after.protocol !== row.protocol;
   let discovery: Discovery | null = null;
@@ -130,11 +136,12 @@ export async function updateGateway(call: Call): Promise<AdminResponse> {
     discovery = await deps.discover(discoverTarget(after, credentials));
   }
   const naming = createNaming(deps.toolNames);
-  await deps.store.transaction(async (store) => {
+  const saved = await deps.store.transaction(async (store) => {
     await store.gateways.update(row.id, changes);
     if (after.slug !== row.slug) await store.renameDiscovered(row.id, naming);
-    if (discovery !== null) await store.saveDiscovery(row.id, discovery, naming);
+    return discovery === null ? null : await store.saveDiscovery(row.id, discovery, naming);
   });
+  if (saved !== null) deps.onHeld(after.name, saved.holding);
   await deps.catalogChanged();
   return await answer(call, row.id, warnings);
 }
@@ -180,6 +187,7 @@ function fieldChanges(input: GatewayInput, place: Place): RowChanges<GatewayRow>
     caCertificate: input.ca_certificate,
     isolation: requestedIsolation(input),
     protocol: input.protocol,
+    toolApproval: input.tool_approval,
     refreshIntervalSeconds: input.refresh_interval_seconds,
     ...sharingChanges(input),
   };
@@ -217,7 +225,8 @@ async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: 
   const counts = (await deps.store.countDiscovered()).get(row.id);
   const credentials = await shownCredentials(deps, row);
   const processCount = (await processCounts(deps, [row]))(row);
-  return gatewayRead(row, { counts, credentials, processCount }, principal);
+  const pending = (await deps.store.countPending()).get(row.id) ?? 0;
+  return gatewayRead(row, { counts, credentials, processCount, pending }, principal);
 }
 
 /** The running processes of each of these gateways in this replica; null: its upstream is no process. */

@@ -28,14 +28,14 @@ export async function register(
   await deps.checkEgress(new URL(row.url));
   await refuseTaken(deps, deps.store, draft);
   const discovery = wait && row.enabled ? await tried(deps, draft, onListing) : null;
-  await deps.store.transaction(async (store) => {
+  const saved = await deps.store.transaction(async (store) => {
     await refuseTaken(deps, store, draft); // again: another request may have registered it meanwhile
-    if (discovery === null) await store.gateways.insert({ ...row, ...untried(deps, draft) });
-    else {
-      await store.gateways.insert(row);
-      await store.saveDiscovery(row.id, discovery, createNaming(deps.toolNames));
-    }
+    await store.gateways.insert(discovery === null ? { ...row, ...untried(deps, draft) } : row);
+    return discovery === null
+      ? null
+      : await store.saveDiscovery(row.id, discovery, createNaming(deps.toolNames));
   });
+  if (saved !== null) deps.onHeld(row.name, saved.holding);
   await deps.catalogChanged();
 }
 
@@ -59,13 +59,16 @@ export async function replace(
     ...await sealCredentials(deps, before.id, credentials),
     modifiedBy: draft.row.createdBy,
   };
-  await deps.store.transaction(async (store) => {
+  const saved = await deps.store.transaction(async (store) => {
     await store.gateways.update(
       before.id,
       discovery === null ? { ...changes, ...untried(deps, draft) } : changes,
     );
-    if (discovery !== null) await store.saveDiscovery(before.id, discovery, createNaming(deps.toolNames));
+    return discovery === null
+      ? null
+      : await store.saveDiscovery(before.id, discovery, createNaming(deps.toolNames));
   });
+  if (saved !== null) deps.onHeld(before.name, saved.holding);
   await deps.catalogChanged();
 }
 

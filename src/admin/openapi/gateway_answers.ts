@@ -85,6 +85,16 @@ export const gateway = z.strictObject({
   protocols: field(z.array(z.string()), "The MCP revisions that the upstream speaks, newest first.", [
     "2025-11-25",
   ]),
+  toolApproval: field(
+    z.enum(["off", "changed", "all"]).nullable(),
+    "Which changes of the upstream wait for an approval; null: as the setting `TOOL_APPROVAL` says.",
+    null,
+  ),
+  heldCount: field(
+    z.int().min(0).optional(),
+    "How many changes wait for an approval. Only callers who may approve them see it.",
+    0,
+  ),
   authType: field(
     z.enum(["basic", "bearer", "authheaders", "query_param", "env"]).nullable(),
     "The kind of the upstream's credentials; null if there are none.",

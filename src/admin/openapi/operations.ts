@@ -1,4 +1,5 @@
 // All operations of the route table, by name.
+import { approvalOperations } from "./approvals/approval_operations.ts";
 import { auditOperations } from "./audit_operations.ts";
 import { entryOperations } from "./entry_operations.ts";
 import { gatewayOperations } from "./gateway_operations.ts";
@@ -13,6 +14,7 @@ import { userOperations } from "./people/user_operations.ts";
 export const OPERATIONS = {
   ...auditOperations,
   ...gatewayOperations,
+  ...approvalOperations,
   ...entryOperations,
   ...serverOperations,
   ...gatewayStateOperations,

@@ -11,6 +11,8 @@ import type { DiscoveryKinds, DiscoverySaved } from "../../store/registry/save_d
 import type { AuditAction } from "../../store/audit/audit_record.ts";
 import type { AuditRecords } from "../../store/audit/audit_records.ts";
 import type { AuditTrail } from "../../store/audit/audit_trail.ts";
+import type { Holding } from "../../store/approvals/approvals.ts";
+import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Discovery, GatewayRow, PromptRow, ResourceRow } from "../../store/registry/rows.ts";
@@ -59,6 +61,10 @@ export interface AdminDeps {
   variable(name: string): string | undefined;
   /** Lists a registered upstream again, and saves the result. @throws {SluiceError} */
   refresh(gatewayId: string, kinds: DiscoveryKinds): Promise<DiscoverySaved>;
+  /** Tells of changes of an upstream that wait for an approval since now. */
+  onHeld(upstream: string, holding: Holding): void;
+  /** Counts a decision about a held change. */
+  countDecision(verdict: Verdict): void;
   /** Called after each committed write. Resolves when all workers of this replica have the new catalog. */
   catalogChanged(): Promise<void>;
   /** The parts of a resource, as the upstream answers them. */

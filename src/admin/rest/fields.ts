@@ -28,6 +28,7 @@ export interface ExtraField {
 const CHANGING_FIELDS: ReadonlySet<string> = new Set([
   "capabilities",
   "conflicts",
+  "held_count",
   "instructions",
   "last_error",
   "last_refresh_at",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
 import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
+import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { field } from "./described.ts";
 import {
@@ -120,6 +121,13 @@ const GATEWAY = {
   protocol: field(
     z.enum(["auto", ...SESSION_REVISIONS, STATELESS_REVISION]).optional(),
     "The only MCP revision to speak to the upstream. The default, `auto`, is every revision that both sides know.",
+  ),
+  // Not in ContextForge.
+  tool_approval: field(
+    z.enum(TOOL_APPROVALS).nullable().optional(),
+    "Which changes of the upstream wait for an approval: none (`off`), what it adds or changes after its first lists " +
+      "(`changed`), or its first lists too (`all`). Null: as the setting `TOOL_APPROVAL` says.",
+    "changed",
   ),
   ...SHARING,
 };

@@ -35,12 +35,14 @@ export interface GatewayExtras {
   readonly credentials: ShownCredentials;
   /** Null: the upstream has no processes. */
   readonly processCount: number | null;
+  /** The changes that wait for a decision. */
+  readonly pending: number;
 }
 
 /** @param principal callers who may not change the gateway see its origin only; a program is for administrators alone */
 export function gatewayRead(
   row: GatewayRow,
-  { counts, credentials, processCount }: GatewayExtras,
+  { counts, credentials, processCount, pending }: GatewayExtras,
   principal: Principal,
 ): Json {
   const reader = {
@@ -69,6 +71,8 @@ export function gatewayRead(
     sessionMode: row.isolation === "session" ? "bound" : "shared",
     protocol: row.protocol,
     protocols: row.protocols,
+    toolApproval: row.toolApproval,
+    ...(mayChange(principal, "gateways.approve", row) ? { heldCount: pending } : {}),
     ...credentialsRead(row.authType, credentials),
     ...(principal.isAdmin ? { source: row.source, ...launchRead(row, credentials) } : {}),
     refreshIntervalSeconds: row.refreshIntervalSeconds,

@@ -1,33 +1,22 @@
 // Room `overlay`: what a client's own upstream session lists in place of the catalog. Some servers list other tools to each session: those
 // that a tool of theirs has unlocked, that were added at run time, or that need a capability of the client.
 // This file lays such lists over the scope of an endpoint. Operators' names, switches, visibility and selections apply as in the catalog.
-import type {
-  DiscoveredEntry,
-  EntityRow,
-  EntryKind,
-  GatewayRow,
-  ServerRow,
-} from "../../store/registry/rows.ts";
+import type { DiscoveredEntry, EntryKind, GatewayRow, ServerRow } from "../../store/registry/rows.ts";
 import type { PromptRow, ResourceRow, ToolRow } from "../../store/registry/rows.ts";
 import type { Naming } from "../../store/registry/save_discovery.ts";
-import type { Catalog, Entry, EntryIndex, Scope } from "../snapshot/catalog.ts";
+import type { Catalog, Entry, Scope } from "../snapshot/catalog.ts";
 import { namedEntry, resourceEntry, templateEntry } from "../snapshot/collection.ts";
 import { comparePositions, positionOf } from "../snapshot/list_order.ts";
 import { bringsIn } from "../snapshot/membership.ts";
 import { NameNumbers } from "../snapshot/tool_name.ts";
+import { approvedList } from "./approved_list.ts";
 import { newRows } from "./new_rows.ts";
+import { INDEX, type Index, keyOf, type OwnList, type Row, rowsOf } from "./registered.ts";
 
-/** What a session of an upstream lists, by key: the upstream's name of a tool or prompt, the URI of a resource or template. */
-export type OwnList = ReadonlyMap<string, DiscoveredEntry>;
+export type { OwnList } from "./registered.ts";
 
 /** The lists of one client's sessions that differ from the catalog, by upstream id. */
 export type OwnLists = ReadonlyMap<string, Readonly<Partial<Record<EntryKind, OwnList>>>>;
-
-type Row = ToolRow | ResourceRow | PromptRow;
-type Index = EntryIndex<Entry<Row & EntityRow>>;
-
-/** The member of a scope that holds the entries of a kind. */
-const INDEX = { tool: "tools", resource: "resources", template: "templates", prompt: "prompts" } as const;
 
 export const KINDS = Object.keys(INDEX) as EntryKind[];
 
@@ -41,10 +30,11 @@ export function ownList(entries: readonly DiscoveredEntry[]): OwnList {
   return list;
 }
 
-/** Whether the registry has the same entries of this upstream. Their order does not count. */
+/** Whether the registry has the same entries of this upstream, as far as they are approved. Their order does not count. */
 export function equalsCatalog(catalog: Catalog, gatewayId: string, kind: EntryKind, list: OwnList): boolean {
   const rows = rowsOf(catalog, gatewayId, kind);
-  return rows.length === list.size && rows.every((row) => isSame(row, list.get(keyOf(row))));
+  const approved = approvedList(catalog, gatewayId, kind, list);
+  return rows.length === approved.size && rows.every((row) => isSame(row, approved.get(keyOf(row))));
 }
 
 /**
@@ -57,7 +47,8 @@ export function overlaid(catalog: Catalog, scope: Scope, own: OwnLists, naming: 
   for (const kind of KINDS) {
     const lists = new Map<string, OwnList>();
     for (const [gatewayId, byKind] of own) {
-      if (byKind[kind] !== undefined) lists.set(gatewayId, byKind[kind]);
+      const list = byKind[kind];
+      if (list !== undefined) lists.set(gatewayId, approvedList(catalog, gatewayId, kind, list));
     }
     if (lists.size === 0) continue;
     const index: Index = scope[INDEX[kind]] as Index;
@@ -167,15 +158,6 @@ class ScopeNames {
     this.#taken.add(name);
     return name;
   }
-}
-
-function rowsOf(catalog: Catalog, gatewayId: string, kind: EntryKind): Row[] {
-  const index: Index = catalog.all[INDEX[kind]] as Index;
-  return index.all.filter(({ gateway }) => gateway.id === gatewayId).map(({ row }) => row);
-}
-
-function keyOf(row: Row): string {
-  return "uri" in row ? row.uri : row.originalName;
 }
 
 function isSame(row: Row, listed: DiscoveredEntry | undefined): boolean {

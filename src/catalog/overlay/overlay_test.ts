@@ -87,3 +87,27 @@ Deno.test("equalsCatalog() compares entries, not their order", () => {
   assertEquals(equalsCatalog(catalog, "g", "tool", listed("a")), false);
   assertEquals(equalsCatalog(catalog, "g", "tool", listed("a", "c")), false);
 });
+
+Deno.test("overlaid() shows the approved version of what a session lists, where changes wait for an approval", () => {
+  const text = (name: string, description: string) =>
+    JSON.stringify({ name, description, inputSchema: { type: "object" } });
+  const session = ownList(
+    ["open", "secret", "evil"].map((name) => ({ key: name, text: text(name, "EVIL"), sessionText: null })),
+  );
+  const own = new Map([["g", { tool: session }]]);
+  const tools = [row("open", { definition: text("open", "good") })];
+  const unlisted = [{
+    kind: "tool" as const,
+    key: "secret",
+    text: text("secret", "good"),
+    sessionText: null,
+  }];
+  const approvals = [{ gatewayId: "g", pending: 0, unlisted, heldUris: [] }];
+  const catalog = new Catalog(catalogRows({ gateways: [GATEWAY], tools, approvals }));
+  const shown = overlaid(catalog, catalog.all, own, naming).tools;
+  assertEquals(shown.entries.map(({ key }) => key), ["gate-open", "gate-secret"]);
+  assertEquals([shown.listText.includes("EVIL"), shown.get("gate-evil")], [false, undefined]);
+  assertEquals(equalsCatalog(catalog, "g", "tool", ownList([session.get("open")!])), true);
+  const unguarded = new Catalog(catalogRows({ gateways: [GATEWAY], tools }));
+  assertEquals(equalsCatalog(unguarded, "g", "tool", ownList([session.get("open")!])), false);
+});

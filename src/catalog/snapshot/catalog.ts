@@ -2,6 +2,7 @@
 // This file is the snapshot: everything that the data plane looks up.
 import { NOBODY, type People } from "../../auth/people.ts";
 import type { Principal } from "../../auth/principal.ts";
+import type { UpstreamApproval } from "../../store/approvals/held_changes.ts";
 import type {
   CatalogRows,
   GatewayRow,
@@ -34,6 +35,8 @@ export class Catalog {
   readonly naming: ServerRow["naming"];
   /** What operators have decided about entries that upstreams no longer list. */
   readonly removed: readonly RemovedEntry[];
+  /** Upstreams whose changes wait for an approval, by id. */
+  readonly approvals: ReadonlyMap<string, UpstreamApproval>;
   /** Ids (`jti`) of revoked tokens. */
   readonly revokedTokens: ReadonlySet<string>;
   readonly quotas: CatalogRows["quotas"];
@@ -58,6 +61,7 @@ export class Catalog {
     this.version = rows.version;
     this.naming = naming;
     this.removed = rows.removed;
+    this.approvals = new Map(rows.approvals.map((approval) => [approval.gatewayId, approval]));
     this.revokedTokens = new Set(rows.revokedTokens);
     this.quotas = rows.quotas;
     this.people = people;
@@ -104,6 +108,7 @@ export class Catalog {
           prompts: new EntryIndex(prompts.entriesOf(promptIds, promptOverridesOf), allPromptNames),
           conflicts,
           offered: server?.revisions ?? revisions,
+          approvals: this.approvals,
         },
         registered,
         whole,

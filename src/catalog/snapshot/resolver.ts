@@ -18,7 +18,8 @@ export function resolvePrompt(scope: Scope, name: string, principal: Principal):
 /**
  * Finds the owner of a URI among what the caller may see: the resource or template that lists it and was seen first; else the
  * matching template with the longest literal prefix. A disabled owner keeps its URI, so that the URI does not move to another
- * upstream meanwhile. @throws {SluiceError} RESOURCE_NOT_FOUND
+ * upstream meanwhile, and so does a template whose upstream has a new resource of that URI that nobody has approved.
+ * @throws {SluiceError} RESOURCE_NOT_FOUND
  */
 export function resolveResource(scope: Scope, uri: string, principal: Principal): Entry<ResourceRow> {
   const owner = findResource(scope, uri, principal);
@@ -31,7 +32,9 @@ export function findResource(scope: Scope, uri: string, principal: Principal): E
   const sees = ({ row }: Entry<ResourceRow>) => canSee(principal, row);
   const owner = scope.resources.byOriginal(uri).find(sees) ?? scope.templates.byOriginal(uri).find(sees) ??
     scope.templates.matching(uri, sees);
-  if (owner?.isOn === false) throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+  if (owner !== undefined && (!owner.isOn || scope.isHeld(owner.gateway.id, uri))) {
+    throw new SluiceError("RESOURCE_NOT_FOUND", { uri }, { data: { uri } });
+  }
   return owner ?? null;
 }
 

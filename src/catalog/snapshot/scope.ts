@@ -1,4 +1,5 @@
 // The entries of one endpoint: the whole catalog, or the members of a virtual server.
+import type { UpstreamApproval } from "../../store/approvals/held_changes.ts";
 import type {
   EntityRow,
   GatewayRow,
@@ -25,9 +26,11 @@ export interface ScopeParts {
   readonly conflicts: readonly NameConflict[];
   /** MCP_REVISIONS, or the virtual server's own. */
   readonly offered: OfferedRevisions;
+  /** See Catalog. */
+  readonly approvals: ReadonlyMap<string, UpstreamApproval>;
 }
 
-export class Scope implements Omit<ScopeParts, "offered"> {
+export class Scope implements Omit<ScopeParts, "offered" | "approvals"> {
   readonly server: ServerRow | null;
   readonly tools: EntryIndex<Entry<ToolRow>>;
   readonly resources: EntryIndex<Entry<ResourceRow>>;
@@ -100,6 +103,16 @@ export class Scope implements Omit<ScopeParts, "offered"> {
   toolsShowing(uri: string): readonly Entry<ToolRow>[] {
     this.#apps ??= Map.groupBy(this.tools.all, ({ row }) => appResourceOf(row.definition) ?? "");
     return uri === "" ? [] : this.#apps.get(uri) ?? [];
+  }
+
+  /** Do the upstream's changes wait for an approval? */
+  isGuarded(gatewayId: string): boolean {
+    return this.#parts.approvals.has(gatewayId);
+  }
+
+  /** Does the upstream list the URI for a new resource that nobody has approved? */
+  isHeld(gatewayId: string, uri: string): boolean {
+    return this.#parts.approvals.get(gatewayId)?.heldUris.includes(uri) === true;
   }
 
   get #indexes(): readonly EntryIndex<Entry<EntityRow>>[] {

@@ -206,6 +206,56 @@ export const COMMANDS = {
       },
     },
   },
+  "tools held": {
+    summary: "Show changes of upstreams that wait for an approval.",
+    topic: "approval",
+    notes: [
+      "Hidden characters are shown as \\u{200B}. The gateway must be running. Run this command in its folder, or name its address and a " +
+      "token of an administrator.",
+    ],
+    examples: ["sluice tools held", "sluice tools held --gateway docs"],
+    flags: {
+      gateway: { value: "NAME", doc: "only changes of this upstream" },
+      json: { doc: "print the changes as JSON" },
+      url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },
+      "token-file": {
+        value: "FILE",
+        doc: "file with the bearer token for --url (default: the variable SLUICE_TOKEN)",
+      },
+    },
+  },
+  "tools approve": {
+    summary: "Offer changes of upstreams that wait for an approval.",
+    topic: "approval",
+    operand: "HASH",
+    isOperandRepeated: true,
+    notes: [
+      "HASH stands for a version as `sluice tools held` shows it. If the upstream has changed it since, nothing is approved.",
+    ],
+    flags: {
+      gateway: { value: "NAME", doc: "the upstream, if several have a change of this hash" },
+      url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },
+      "token-file": {
+        value: "FILE",
+        doc: "file with the bearer token for --url (default: the variable SLUICE_TOKEN)",
+      },
+    },
+  },
+  "tools reject": {
+    summary: "Keep changes of upstreams withheld until they change again.",
+    topic: "approval",
+    operand: "HASH",
+    isOperandRepeated: true,
+    notes: ["HASH stands for a version as `sluice tools held` shows it."],
+    flags: {
+      gateway: { value: "NAME", doc: "the upstream, if several have a change of this hash" },
+      url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },
+      "token-file": {
+        value: "FILE",
+        doc: "file with the bearer token for --url (default: the variable SLUICE_TOKEN)",
+      },
+    },
+  },
   backup: {
     summary: "Copy the database and the secrets into one file.",
     topic: "backup",

@@ -102,6 +102,14 @@ export interface AuditArgs {
   readonly after: number;
 }
 
+export interface ToolsArgs extends GatewayArgs {
+  /** Of a decision: the versions that were seen. */
+  readonly hashes: readonly string[];
+  /** The name of the upstream; null: all. */
+  readonly gateway: string | null;
+  readonly json: boolean;
+}
+
 export interface BackupArgs {
   readonly file: string;
   /** Replace what is there. */
@@ -133,6 +141,7 @@ export type Invocation =
   | PeopleInvocation
   | { readonly command: "keys rotate"; readonly args: KeysRotateArgs }
   | { readonly command: "audit verify" | "audit export"; readonly args: AuditArgs }
+  | { readonly command: "tools held" | "tools approve" | "tools reject"; readonly args: ToolsArgs }
   | { readonly command: "backup" | "restore"; readonly args: BackupArgs }
   | { readonly command: "config"; readonly args: ConfigArgs }
   | { readonly command: "help"; readonly args: HelpArgs }
@@ -313,6 +322,13 @@ function invocation(command: CommandName, given: Given): Invocation {
     case "audit verify":
     case "audit export":
       return { command, args: { noted: text("noted"), after: Number(text("after") ?? 0) } };
+    case "tools held":
+    case "tools approve":
+    case "tools reject": {
+      const hashes = (given.HASH ?? []) as string[];
+      const json = "json" in given;
+      return { command, args: { hashes, gateway: text("gateway"), json, ...gatewayOf(command, text) } };
+    }
     case "backup":
     case "restore":
       return { command, args: { file: text(COMMANDS[command].operand)!, force: "force" in given } };

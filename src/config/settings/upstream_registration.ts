@@ -1,6 +1,6 @@
 // Settings of registering upstreams.
 
-import { int, list, setting, text } from "./setting.ts";
+import { bytes, int, list, oneOf, setting, text } from "./setting.ts";
 
 export const REGISTRATION_SETTINGS = [
   setting({
@@ -35,5 +35,36 @@ export const REGISTRATION_SETTINGS = [
     doc:
       "Tries to list an upstream that was registered with `?wait=false`, before the gateway gives up. The pauses between " +
       "them grow from 5 s to 10 min.",
+  }),
+  setting({
+    name: "TOOL_APPROVAL",
+    kind: oneOf(["off", "changed", "all"]),
+    default: "off",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Which changes of an upstream wait for an approval, where its registration does not say so (`tool_approval`). `changed`: tools, " +
+      "prompts, resources, templates and instructions that it adds or changes after its first lists. `all`: those of its first lists too.",
+  }),
+  setting({
+    name: "MAX_HELD_CHANGES",
+    kind: int({ min: 1, max: 100_000 }),
+    default: "1000",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Changes of one upstream that may wait for an approval at once. Further ones are not offered, and wait for a place among them.",
+  }),
+  setting({
+    name: "MAX_HELD_BYTES",
+    kind: bytes({ min: 1024, max: 1_073_741_824 }),
+    default: "4194304",
+    scope: "replica",
+    reloadable: false,
+    state: "active",
+    doc:
+      "Largest total of the texts of one upstream that may wait for an approval, as MAX_HELD_CHANGES counts them.",
   }),
 ] as const;

@@ -9,6 +9,8 @@ import { tokenOf } from "../../auth/token_reach.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
 import { takesAllOf } from "../../catalog/snapshot/membership.ts";
 import { barrierTo, reachedScope, type Reacher } from "../../catalog/snapshot/reach.ts";
+import { unapproved } from "../../catalog/overlay/approved_list.ts";
+import type { Holds } from "../../catalog/holds.ts";
 import { equalsCatalog, overlaid, type OwnList, ownList } from "../../catalog/overlay/overlay.ts";
 import type { CallContext, SessionLists } from "../../proxy/call/call_context.ts";
 import type { DiscoveredEntry, EntryKind, GatewayRow } from "../../store/registry/rows.ts";
@@ -32,6 +34,7 @@ export interface OwnListsDeps {
   /** MCP_SESSION_POOL_TRANSPORT_TIMEOUT, for each request. */
   readonly timeoutMs: number;
   readonly callers: Pick<Callers, "of">;
+  readonly holds: Pick<Holds, "noteSession">;
   readonly memory: ClientMemory;
   readonly countRead: (result: "same" | "own" | "failed" | "refused") => void;
 }
@@ -258,11 +261,12 @@ export class OwnLists implements SessionLists, OwnListsWatch {
     found: ReadonlyMap<EntryKind, readonly DiscoveredEntry[]>,
     isUntold: boolean,
   ): boolean {
-    const { uniform, countRead, catalog } = this.#deps;
+    const { uniform, countRead, catalog, holds } = this.#deps;
     let isSame = true;
     let isChanged = false;
     for (const kind of KINDS[list]) {
       const own = ownList(found.get(kind)!);
+      holds.noteSession(gateway, kind, unapproved(catalog(), gateway.id, kind, own));
       const isOfCatalog = equalsCatalog(catalog(), gateway.id, kind, own);
       isSame &&= isOfCatalog;
       isChanged = this.#keep(gateway.id, kind, isOfCatalog ? null : own) || isChanged;

@@ -1,6 +1,6 @@
 // Room `resources`: URIs that the endpoint does not list. Handlers use `UnlistedResources`.
-// This file decides which upstreams may be asked for one. An upstream that the endpoint or the token narrows is asked only for what
-// one of its tools has named.
+// This file decides which upstreams may be asked for one. An upstream that the endpoint or the token narrows, or whose changes wait for
+// an approval, is asked only for what one of its tools has named.
 import { canSee } from "../../auth/rbac.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Entry, Scope } from "../../catalog/snapshot/catalog.ts";
@@ -41,13 +41,13 @@ export function upstreamNaming(
   return named !== undefined && isWithheld(asker, named, uri) ? null : named;
 }
 
-/** Whether the registry lists the URI for this upstream, switched off, hidden from the caller or excluded from the endpoint. */
+/** Whether the registry lists the URI for this upstream: unapproved, switched off, hidden from the caller or excluded from the endpoint. */
 function isWithheld(
   { scope: { whole, server }, principal }: Asker,
   { id }: GatewayRow,
   uri: string,
 ): boolean {
-  if (server?.excluded.includes(uri)) return true;
+  if (server?.excluded.includes(uri) || whole.isHeld(id, uri)) return true;
   const isOwn = ({ gateway }: Entry<EntityRow>) => gateway.id === id;
   const listed = whole.resources.byOriginal(uri).find(isOwn) ?? whole.templates.byOriginal(uri).find(isOwn) ??
     whole.templates.matching(uri, isOwn);
@@ -56,6 +56,7 @@ function isWithheld(
 
 /** Whether the endpoint shows the caller every resource of the upstream; if it lists none, everything else of it. */
 function isWhole({ scope, principal }: Asker, { id }: GatewayRow): boolean {
+  if (scope.isGuarded(id)) return false;
   const shown = new Set(
     scope.entriesOf(id).filter(({ isOn, row }) => isOn && canSee(principal, row)).map(({ row }) => row.id),
   );

@@ -17,6 +17,7 @@ function callOf(subject: string, upstreams = 0): CallContext {
     server: null,
     toolsShowing: () => [],
     entriesOf: () => [],
+    isGuarded: () => false,
     upstreams: () => gateways,
     whole: { entriesOf: () => [] },
   };

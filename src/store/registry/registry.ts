@@ -3,11 +3,22 @@
 import {
   type DiscoveryKinds,
   type DiscoverySaved,
+  holdForSession,
   type Naming,
   renameDiscovered,
   saveDiscovery,
 } from "./save_discovery.ts";
+import {
+  countPending,
+  type GatewayRecord,
+  heldChanges,
+  upstreamApprovals,
+} from "../approvals/held_changes.ts";
+import { approvalOf, type ApprovalRules, NO_APPROVAL } from "./approval_gate.ts";
+import { decide, type Decision, type Verdict } from "./decisions.ts";
 import type { Entities } from "./entities.ts";
+import type { Holding } from "../approvals/approvals.ts";
+import type { ToolApproval } from "../approvals/approval_record.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
@@ -18,7 +29,9 @@ import { Tombstones } from "./tombstones.ts";
 import { type Database, sql } from "../sql/sql.ts";
 import type {
   CatalogRows,
+  DiscoveredEntry,
   Discovery,
+  EntryKind,
   GatewayRow,
   PromptRow,
   ResourceRow,
@@ -72,6 +85,17 @@ export interface Registry {
    */
   renameDiscovered(gatewayId: string, naming: Naming): Promise<void>;
 
+  /** Holds entries that only a client's session lists, if the gateway's changes wait for an approval. */
+  holdForSession(gatewayId: string, kind: EntryKind, entries: readonly DiscoveredEntry[]): Promise<Holding>;
+  /** The changes of a gateway, or of all gateways (null), that wait for a decision or were rejected, oldest first. */
+  heldChanges(gatewayId: string | null): Promise<GatewayRecord[]>;
+  /** Decides about held changes of a gateway: all of them or none. @throws {SluiceError} NOT_FOUND; CONFLICT if one has changed again */
+  decide(gatewayId: string, verdict: Verdict, decisions: readonly Decision[], naming: Naming): Promise<void>;
+  /** The number of changes that wait for a decision, by gateway id. Gateways without any are absent. */
+  countPending(): Promise<Map<string, number>>;
+  /** Which changes of a gateway wait for an approval. */
+  approvalOf(gateway: Pick<GatewayRow, "toolApproval">): ToolApproval;
+
   /** The number of tools, resources and prompts by gateway id. Gateways without any are absent. */
   countDiscovered(): Promise<Map<string, DiscoveredCounts>>;
 
@@ -88,14 +112,18 @@ export interface Registry {
 }
 
 /** @param now for tests */
-export function createRegistry(database: Database, now: () => Date = () => new Date()): Registry {
+export function createRegistry(
+  database: Database,
+  now: () => Date = () => new Date(),
+  rules: ApprovalRules = NO_APPROVAL,
+): Registry {
   const gateways = new GatewayEntities(database, now);
   const tools = new DiscoveredEntities(database, TOOLS, now);
   const resources = new DiscoveredEntities(database, RESOURCES, now);
   const prompts = new DiscoveredEntities(database, PROMPTS, now);
   const servers = new ServerEntities(database, now);
   const transaction: Registry["transaction"] = (fn) =>
-    database.transaction((tx) => fn(createRegistry(tx, now)));
+    database.transaction((tx) => fn(createRegistry(tx, now, rules)));
   return {
     gateways,
     tools,
@@ -108,7 +136,16 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     quotas: new QuotaStore(database, now),
     transaction,
     saveDiscovery: (gatewayId, discovery, naming, kinds) =>
-      database.transaction((tx) => saveDiscovery(tx, gatewayId, discovery, naming, now(), kinds)),
+      database.transaction((tx) =>
+        saveDiscovery(tx, gatewayId, discovery, naming, { now: now(), rules }, kinds)
+      ),
+    holdForSession: (gatewayId, kind, entries) =>
+      database.transaction((tx) => holdForSession(tx, gatewayId, kind, entries, { now: now(), rules })),
+    heldChanges: (gatewayId) => heldChanges(database, gatewayId),
+    decide: (gatewayId, verdict, decisions, naming) =>
+      database.transaction((tx) => decide(tx, gatewayId, verdict, decisions, { naming, rules, now: now() })),
+    countPending: () => countPending(database),
+    approvalOf: (gateway) => approvalOf(gateway, rules),
     saveHealth: (row, health) => saveHealth(database, row, health),
     renameDiscovered: (gatewayId, naming) =>
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
@@ -116,9 +153,11 @@ export function createRegistry(database: Database, now: () => Date = () => new D
     readCatalog: (knownPeople) =>
       database.transaction(async (tx) => {
         const snapshot = createRegistry(tx, now);
+        const all = await snapshot.gateways.list();
+        const guarded = all.filter((gateway) => approvalOf(gateway, rules) !== "off").map(({ id }) => id);
         return {
           version: await snapshot.readCatalogVersion(),
-          gateways: await snapshot.gateways.list(),
+          gateways: all,
           tools: await snapshot.tools.list(),
           resources: await snapshot.resources.list(),
           prompts: await snapshot.prompts.list(),
@@ -126,6 +165,7 @@ export function createRegistry(database: Database, now: () => Date = () => new D
           revokedTokens: await snapshot.revokedTokens.ids(),
           quotas: await snapshot.quotas.list(),
           removed: await snapshot.tombstones.all(),
+          approvals: await upstreamApprovals(tx, guarded),
           people: await snapshot.people.readVersion() === knownPeople ? null : await snapshot.people.read(),
         };
       }, { readOnly: true }),

@@ -2,6 +2,8 @@
 import type { QuotaRow } from "../quotas/quota_rows.ts";
 import type { PeopleRows } from "../people/person_rows.ts";
 import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
+import type { ToolApproval } from "../approvals/approval_record.ts";
+import type { UpstreamApproval } from "../approvals/held_changes.ts";
 
 export type Visibility = "public" | "team" | "private";
 
@@ -90,6 +92,8 @@ export interface GatewayRow extends EntityRow {
   readonly registration: PendingRegistration | null;
   /** Where the registration comes from: `import:FILE`, `mcp-config:FILE`; null: a request of its own. */
   readonly source: string | null;
+  /** The operator's decision: which changes wait for an approval; null: as TOOL_APPROVAL says. */
+  readonly toolApproval: ToolApproval | null;
 }
 
 export type EntryKind = ListKind;
@@ -213,6 +217,8 @@ export interface CatalogRows {
   readonly quotas: readonly QuotaRow[];
   /** The names of those tools and prompts are reserved. */
   readonly removed: readonly RemovedEntry[];
+  /** Of the upstreams whose changes wait for an approval. */
+  readonly approvals: readonly UpstreamApproval[];
   /** null: as the reader knows them. */
   readonly people: PeopleRows | null;
 }

@@ -11,6 +11,8 @@ import {
   newTool,
   updateRows,
 } from "./discovery_merge.ts";
+import type { Holding } from "../approvals/approvals.ts";
+import { ApprovalGate, type ApprovalRules } from "./approval_gate.ts";
 import { TableEntities } from "./entities.ts";
 import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { type Database, sql, storable } from "../sql/sql.ts";
@@ -32,6 +34,8 @@ export interface DiscoverySaved {
   readonly prompts: DiscoveryChanges;
   readonly skipped: readonly SkippedEntry[];
   readonly warnings: readonly ListWarning[];
+  /** What waits for an approval since now. */
+  readonly holding: Holding;
   /** Has the catalog version grown, because the data plane reads something that changed? */
   readonly hasChanges: boolean;
 }
@@ -45,27 +49,25 @@ export async function saveDiscovery(
   gatewayId: string,
   discovery: Discovery,
   naming: Naming,
-  now: Date,
+  { now, rules }: { readonly now: Date; readonly rules: ApprovalRules },
   { tools = true, resources = true, prompts = true }: DiscoveryKinds = {},
 ): Promise<DiscoverySaved> {
   const gateways = new TableEntities(tx, GATEWAYS, () => now);
   const gateway = await gateways.get(gatewayId);
   if (gateway === null) throw new SluiceError("NOT_FOUND", { what: `Gateway ${gatewayId}` });
+  const gate = await ApprovalGate.open(tx, gateway, rules, now);
   const found: [kind: EntryKind, entries: readonly DiscoveredEntry[] | null][] = [
-    ["tool", tools ? discovery.tools : null],
-    ["resource", resources ? discovery.resources : null],
-    ["template", resources ? discovery.resourceTemplates : null],
-    ["prompt", prompts ? discovery.prompts : null],
+    ["tool", gate.admit("tool", tools ? discovery.tools : null)],
+    ["resource", gate.admit("resource", resources ? discovery.resources : null)],
+    ["template", gate.admit("template", resources ? discovery.resourceTemplates : null)],
+    ["prompt", gate.admit("prompt", prompts ? discovery.prompts : null)],
   ];
   const saving = new Map(found.filter(([, entries]) => entries !== null) as [EntryKind, DiscoveredEntry[]][]);
   const skipped = discovery.skipped.filter(({ kind }) => saving.has(kind));
   const merge = new Merge(tx, gateway, now, skipped);
   const merged = async (kind: EntryKind): Promise<DiscoveryChanges> => {
     const entries = saving.get(kind);
-    if (entries === undefined) return nothing();
-    if (kind === "tool") return await merge.named(TOOLS, kind, entries, naming, newTool);
-    if (kind === "prompt") return await merge.named(PROMPTS, kind, entries, naming, newPrompt);
-    return await merge.resources(kind, entries);
+    return entries === undefined ? nothing() : await mergeKind(merge, kind, entries, naming);
   };
   const saved = {
     tools: await merged("tool"),
@@ -73,11 +75,13 @@ export async function saveDiscovery(
     prompts: await merged("prompt"),
     skipped,
     warnings: discovery.warnings,
+    holding: gate.holding,
   };
+  const instructions = discovery.instructions === null ? null : storable(discovery.instructions);
   const about = {
     capabilities: discovery.capabilities,
     serverInfo: discovery.serverInfo,
-    instructions: discovery.instructions === null ? null : storable(discovery.instructions),
+    instructions: gate.instructions(instructions),
     protocolVersion: discovery.protocolVersion,
     protocols: discovery.protocols,
     stateful: discovery.stateful,
@@ -95,11 +99,40 @@ export async function saveDiscovery(
     skipped: [...gateway.skipped.filter(({ kind }) => !saving.has(kind)), ...skipped.slice(0, MAX_KEPT)],
     listWarnings: discovery.warnings.slice(0, MAX_KEPT),
   };
-  const hasChanges = merge.hasChanges || !hasAll(gateway, about);
+  const isApprovalChanged = await gate.save();
+  const hasChanges = merge.hasChanges || isApprovalChanged || !hasAll(gateway, about);
   if (hasChanges) await gateways.update(gatewayId, { ...about, ...seen });
   // The data plane does not read these fields, so the catalog version stays.
   else await tx.run(sql`UPDATE gateways SET ${GATEWAYS.table.assignments(seen)} WHERE id = ${gatewayId}`);
   return { ...saved, hasChanges };
+}
+
+/** Holds entries that only a client's session lists, and that nobody has approved. Runs in `tx`. */
+export async function holdForSession(
+  tx: Database,
+  gatewayId: string,
+  kind: EntryKind,
+  entries: readonly DiscoveredEntry[],
+  { now, rules }: { readonly now: Date; readonly rules: ApprovalRules },
+): Promise<Holding> {
+  const gateway = await new TableEntities(tx, GATEWAYS, () => now).get(gatewayId);
+  if (gateway === null || gateway.lastRefreshAt === null) return { held: [], notKept: 0 };
+  const gate = await ApprovalGate.open(tx, gateway, rules, now);
+  gate.noteSession(kind, entries);
+  if (await gate.save()) await raiseCatalogVersion(tx);
+  return gate.holding;
+}
+
+/** Merges the entries of one kind, which come in the upstream's order. */
+export async function mergeKind(
+  merge: Merge,
+  kind: EntryKind,
+  entries: readonly DiscoveredEntry[],
+  naming: Naming,
+): Promise<DiscoveryChanges> {
+  if (kind === "tool") return await merge.named(TOOLS, kind, entries, naming, newTool);
+  if (kind === "prompt") return await merge.named(PROMPTS, kind, entries, naming, newPrompt);
+  return await merge.resources(kind, entries);
 }
 
 /**

@@ -78,6 +78,7 @@ export const GATEWAYS: EntityTable<GatewayRow> = {
     refreshIntervalSeconds: "integer",
     registration: "json",
     source: "text",
+    toolApproval: "text",
   }),
   noun: "Gateway",
   sortKey: "name",

@@ -10,6 +10,7 @@ export interface DatabaseContents {
 
 /** All tables that our schema has, or had in an earlier version. */
 export const OUR_TABLES: readonly string[] = [
+  "approvals",
   "audit_chain",
   "audit_records",
   "cache_records",

@@ -324,6 +324,27 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "one-time tokens by hash",
     statements: [sql`CREATE INDEX one_time_tokens_hash ON one_time_tokens (token_hash)`],
   },
+  {
+    name: "approval of changes",
+    statements: [
+      sql`ALTER TABLE gateways ADD COLUMN tool_approval TEXT`,
+      sql`CREATE TABLE approvals (
+        id TEXT NOT NULL PRIMARY KEY,
+        gateway_id TEXT NOT NULL REFERENCES gateways (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        entry_key TEXT NOT NULL,
+        approved_hash TEXT,
+        approved_text TEXT,
+        approved_session_text TEXT,
+        held_hash TEXT,
+        held_text TEXT,
+        held_session_text TEXT,
+        held_at TEXT,
+        rejected_hash TEXT,
+        is_listed INTEGER NOT NULL,
+        UNIQUE (gateway_id, kind, entry_key))`,
+    ],
+  },
 ];
 
 /** The table of a virtual server's tools, resources or prompts, with their order. */

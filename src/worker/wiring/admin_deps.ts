@@ -8,9 +8,11 @@ import type { Config } from "../../config/schema.ts";
 import { isObject } from "../../mcp/json_rpc.ts";
 import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
+import type { Holds } from "../../catalog/holds.ts";
 import { logListFaults } from "../../catalog/list_faults.ts";
 import { AuditRecords } from "../../store/audit/audit_records.ts";
 import { AuditTrail } from "../../store/audit/audit_trail.ts";
+import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
@@ -55,6 +57,8 @@ export interface AdminParts {
   readonly quotas: Quotas;
   readonly sync: CatalogSync;
   readonly log: Log;
+  readonly holds: Holds;
+  readonly countDecision: (verdict: Verdict) => void;
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
@@ -91,6 +95,8 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     },
     variable: (name) => config.registrationVariables.includes(name) ? Deno.env.get(name) : undefined,
     refresh: (gatewayId, kinds) => sync.refresh(gatewayId, kinds),
+    onHeld: (upstream, holding) => parts.holds.report(upstream, holding),
+    countDecision: parts.countDecision,
     catalogChanged,
     readResource: async (principal, { gatewayId, uri }, signal) => {
       const result = await askUpstream(parts, principal, gatewayId, "resources/read", { uri }, signal);

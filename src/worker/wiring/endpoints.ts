@@ -92,7 +92,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
   const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas } = deps;
-  const { catalog, dispatcher, outbound, discover, upstreams, sync, store: { registry, secretBox } } =
+  const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
     gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
   const maxJsonDepth = config.validationMaxJsonDepth;
@@ -130,7 +130,20 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const audit = createAudit(config, { database: gateway.store.database, log, metrics });
   const { auditTrail } = audit;
   const restDeps = adminDeps({
-    ...{ config, log, registry, secretBox, outbound, upstreams, sync, discover, catalogChanged, quotas },
+    ...{
+      config,
+      log,
+      registry,
+      secretBox,
+      outbound,
+      upstreams,
+      sync,
+      holds,
+      discover,
+      catalogChanged,
+      quotas,
+    },
+    countDecision: metrics.counter("sluice_upstream_changes_decided_total"),
     ready: () =>
       checkReadiness({
         database: () => registry.readCatalogVersion(),

@@ -6,6 +6,7 @@ import { Emitter } from "../../base/emitter.ts";
 import { type ErrorCode, ERRORS, reasonOf, type SluiceError } from "../../base/errors.ts";
 import type { Cache } from "../../cache/cache.ts";
 import { Catalog } from "../../catalog/snapshot/catalog.ts";
+import { Holds } from "../../catalog/holds.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import { LiveCatalog } from "../../catalog/live_catalog.ts";
 import type { Config } from "../../config/schema.ts";
@@ -89,6 +90,7 @@ export interface Gateway {
   readonly callerSessions: CallerSessions;
   readonly catalog: LiveCatalog;
   readonly sync: CatalogSync;
+  readonly holds: Holds;
   readonly discover: Discover;
   readonly listAnnouncer: ListAnnouncer;
   /** For sessions over streamable HTTP. */
@@ -243,9 +245,12 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     separator: config.gatewayToolNameSeparator,
     maxLength: config.gatewayToolNameMaxLength,
   });
+  const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
+  const countHeld = metrics.counter("sluice_upstream_changes_held_total");
+  const holds = new Holds({ registry, log, catalogChanged, count: countHeld });
   const uniformLists = new UniformLists();
   const ownLists: OwnListsDeps = {
-    ...{ clock, upstreams, naming, callers, memory },
+    ...{ clock, upstreams, naming, callers, memory, holds },
     catalog: () => catalog.now,
     uniform: uniformLists,
     limits: { maxEntries: config.maxUpstreamListEntries, maxBytes: config.maxUpstreamListBytes },
@@ -290,7 +295,6 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   listAnnouncer.add(duplex);
   listAnnouncer.add(listeners);
   catalog.onChange((before, after) => listAnnouncer.changed(before, after));
-  const catalogChanged = peers?.catalogChanged ?? refreshCatalog;
   const discover = createDiscover(config, metrics, outbound);
   const sync = createCatalogSync({
     naming,
@@ -301,6 +305,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     outbound,
     discover,
     catalogChanged,
+    holds,
   });
   refusals.add((gatewayId) => void sync.refresh(gatewayId).catch(() => {}));
   listChanges.add((gatewayId) => sync.listChanged(gatewayId));
@@ -320,6 +325,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     callerSessions,
     catalog,
     sync,
+    holds,
     discover,
     listAnnouncer,
     ownLists,

@@ -8,6 +8,7 @@ import type { GaugeName } from "../../telemetry/metric_table.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { Conflicts } from "../../catalog/conflicts.ts";
 import type { LiveCatalog } from "../../catalog/live_catalog.ts";
+import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface GaugedParts {
@@ -44,9 +45,20 @@ export function registerGauges(metrics: Metrics, parts: GaugedParts): void {
   if (conflicts !== null) {
     gauge("sluice_name_conflicts", () => conflicts.names);
     gauge("sluice_uri_conflicts", () => conflicts.uris);
+    metrics.gaugeBy("sluice_upstream_changes_waiting", () => waitingChanges(catalog.now));
     gauge(
       "sluice_upstreams_unreachable",
       () => catalog.now.gateways.filter(({ enabled, reachable }) => enabled && !reachable).length,
     );
   }
+}
+
+/** By the upstream's name. */
+function waitingChanges(catalog: Catalog): Map<string, number> {
+  return new Map(
+    [...catalog.approvals.values()].map(({ gatewayId, pending }) => [
+      catalog.gateway(gatewayId)?.name ?? "",
+      pending,
+    ]),
+  );
 }

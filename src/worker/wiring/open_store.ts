@@ -21,7 +21,11 @@ export async function openStore(config: Config, secrets: GatewaySecrets, log: Lo
   });
   return {
     database,
-    registry: createRegistry(database),
+    registry: createRegistry(database, undefined, {
+      mode: config.toolApproval,
+      changes: config.maxHeldChanges,
+      bytes: config.maxHeldBytes,
+    }),
     secretBox: await createSecretBox(secrets.authEncryptionSecret),
   };
 }

@@ -1,5 +1,6 @@
 // Makes the refresh of upstreams: it reads their lists again, saves them, and tells the other workers.
 import type { Clock } from "../../base/clock.ts";
+import type { Holds } from "../../catalog/holds.ts";
 import { CatalogSync } from "../../catalog/catalog_sync.ts";
 import type { Naming } from "../../store/registry/save_discovery.ts";
 import type { Registry } from "../../store/registry/registry.ts";
@@ -17,6 +18,7 @@ export interface CatalogSyncParts {
   readonly discover: Discover;
   readonly naming: Naming;
   readonly catalogChanged: () => Promise<void>;
+  readonly holds: Holds;
 }
 
 export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
@@ -33,6 +35,7 @@ export function createCatalogSync(parts: CatalogSyncParts): CatalogSync {
       return await discover(target, row, { isTransportOpen: row.registration?.isTransportOpen });
     },
     catalogChanged,
+    onHeld: (upstream, holding) => parts.holds.report(upstream, holding),
     countRefresh: metrics.counter("sluice_upstream_refreshes_total"),
   });
 }
