@@ -61,7 +61,7 @@ export class Users {
         createdAt: time,
         updatedAt: time,
       }]),
-      ...MEMBERS.inserts([{ teamId, userId: row.id, role: "owner", joinedAt: time }]),
+      ...MEMBERS.inserts([{ teamId, userId: row.id, role: "owner", joinedAt: time, source: null }]),
     ];
     await writePeople(
       this.database,
@@ -102,10 +102,12 @@ export class Users {
     return Number(row.amount);
   }
 
-  /** Is there an active administrator? */
+  /** Is there an active administrator: by the record, or by the role everywhere? */
   async hasAdministrator(): Promise<boolean> {
     const rows = await this.database.query(
-      sql`SELECT id FROM users WHERE is_admin = 1 AND is_active = 1 LIMIT 1`,
+      sql`SELECT id FROM users WHERE is_active = 1 AND (is_admin = 1 OR id IN (
+            SELECT user_id FROM role_assignments WHERE role_id = 'platform_admin' AND scope = 'global'
+              AND (expires_at IS NULL OR expires_at > ${this.now().getTime()}))) LIMIT 1`,
     );
     return rows.length > 0;
   }
