@@ -27,7 +27,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
   store: [["sql"], ["postgres", "sqlite", "people", "audit", "quotas", "approvals"], ["registry"], ["."]],
-  auth: [["keys"], ["logins"], ["."], ["quotas"]],
+  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas"]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],
@@ -47,7 +47,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ]],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
-  ui: [["assets"], ["call"], ["parts"], ["entries"], ["servers"], ["upstreams"], ["start"], ["."]],
+  ui: [["assets"], ["call"], ["parts", "sso"], ["entries"], ["servers"], ["upstreams"], ["start"], ["."]],
   worker: [["protocol"], ["listen", "handover"], ["wiring"], ["."]],
   supervisor: [["kernel"], ["."]],
   cli: [["commands"], ["command_line", "isolation"], ["stdio", "import", "connect", "help", "people"], ["."]],

@@ -15,6 +15,10 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "A caller sends more than its tier allows. Raise the tier's `RATE_LIMIT_…` settings, or talk to the caller.",
   sluice_logins_total:
     "Many `failure` or `limited`: somebody guesses passwords. `locked` counts logins of accounts that are locked.",
+  sluice_sso_sign_ins_total:
+    "`provider_failed` grows: a provider is down, or its client secret has changed; the log has the cause. Many `start_again`: " +
+    "people come back to another address than they started at (`GATEWAY_PUBLIC_URL`), or take too long.",
+  sluice_sso_logouts_total: "`refused` grows: somebody sends logout tokens that the provider has not signed.",
   sluice_audit_records_total:
     "`lost` grows while the database refuses records, or under a flood of different refusals. The log says how many.",
   sluice_rate_limit_callers: "It follows the number of active callers. Nothing needs to be done.",

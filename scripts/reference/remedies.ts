@@ -42,6 +42,10 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
     "Check email and password. An account that is locked opens by itself, or by `POST /auth/email/admin/users/{email}/unlock`.",
   PASSWORD_CHANGE_REQUIRED:
     "Send `email`, `old_password` and `new_password` to `POST /auth/change-password`; it needs no token.",
+  SSO_START_AGAIN:
+    "Start again at `/auth/sso/login/{provider}`, in one browser, which takes cookies, at one address of the gateway (`GATEWAY_PUBLIC_URL`).",
+  SSO_REFUSED:
+    "The text says who can allow it. `sluice help sso` has the fields of a provider: domains, accounts that exist already, groups.",
   FORBIDDEN: "Use a token with this permission. `sluice token --admin` makes an administrator's.",
   ORIGIN_DENIED: "Add the origin of the web page to `ALLOWED_ORIGINS`.",
   HOST_DENIED: "Add the host name to `ALLOWED_HOSTS`, or call the gateway by a name that is allowed.",
@@ -63,6 +67,9 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   UPSTREAM_TLS_FAILED:
     "For a private authority, register the upstream with `ca_certificate` (PEM). [Network](network.md) has more.",
   UPSTREAM_CLOSED: "Look into the upstream's log: it ended the connection in the middle of the call.",
+  SSO_PROVIDER_FAILED:
+    "The log has the cause under the correlation id. Check the provider's issuer, client_id and client_secret, and that the " +
+    "gateway may reach it (`SSRF_ALLOWED_NETWORKS`). `sluice help sso` has the usual faults.",
   UPSTREAM_TIMEOUT:
     "Raise the setting in the text, or `timeout_ms` of the tool, if the upstream needs that long.",
   UPSTREAM_HTTP_ERROR: "Look into the upstream's log. For 404, check the path of its URL.",

@@ -12,6 +12,7 @@ import { isGuessable, MAKE_SECRET, SECRET } from "./settings/secret_quality.ts";
 import type { Setting } from "./settings/setting.ts";
 import { KEY_PAIR_ALGORITHMS } from "./settings/token_keys.ts";
 import { sqliteFile } from "./sqlite_file.ts";
+import { ssoProvidersOf } from "./sso_providers.ts";
 import {
   byImportance,
   type IgnoredName,
@@ -113,6 +114,9 @@ export function loadConfig(input: LoadInput): Loaded {
   mistakes.push(...ownIssuerTwice(config));
   const guessable = guessableSecrets(config, sources);
   if (isClustered(config)) mistakes.push(...guessable);
+  // The list is made of settings that are valid each for itself.
+  const signOn = mistakes.length > 0 ? null : ssoProvidersOf(config as unknown as Config);
+  mistakes.push(...signOn?.mistakes ?? []);
   if (mistakes.length > 0) {
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistakes.join("\n") }, { data: mistakes });
   }
@@ -126,6 +130,7 @@ export function loadConfig(input: LoadInput): Loaded {
       ...guessable,
       ...withheldHeaders(config as unknown as Config),
       ...unusedKeyFiles(config as unknown as Config),
+      ...signOn!.warnings,
       ...warningsOf(sources, byImportance(ignored)),
     ],
   };

@@ -261,6 +261,7 @@ Deno.test("loadConfig() refuses no environment of common names, and warns of tho
   assertEquals(similar.map(({ name }) => name).toSorted(), [
     "ALLOWED_ORIGIN",
     "CERTFILE",
+    "CGO_ENABLED",
     "DATABASE_SSL",
     "DATABASE_URI",
     "DEVMODE",

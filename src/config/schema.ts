@@ -11,6 +11,7 @@ import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
 import { QUOTA_SETTINGS } from "./settings/limits/quota_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
+import { SSO_SETTINGS } from "./settings/sso/provider_settings.ts";
 import type { Setting, Unit } from "./settings/setting.ts";
 
 const GROUPS = {
@@ -21,6 +22,7 @@ const GROUPS = {
   "Replicas": REPLICA_SETTINGS,
   "Authentication": AUTH_SETTINGS,
   "Users and teams": ACCOUNT_SETTINGS,
+  "Single sign-on": SSO_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,
   "Rate limits": RATE_LIMIT_SETTINGS,

@@ -38,6 +38,7 @@ const GATEWAY_PREFIXES = [
 const SIMILAR_NAMES: ReadonlySet<string> = new Set([
   "ALLOWED_ORIGIN",
   "CERTFILE",
+  "CGO_ENABLED",
   "DATABASE_SSL",
   "DATABASE_URI",
   "DEVMODE",

@@ -23,6 +23,10 @@ const PAGES = {
     "logins, users, teams and roles: who may do what",
     () => import("./users.md", { with: { type: "text" } }),
   ],
+  sso: [
+    "sign in at Keycloak, Entra, Okta, Google or another provider",
+    () => import("./sso.md", { with: { type: "text" } }),
+  ],
   audit: [
     "the audit trail: who changed what, and was refused",
     () => import("./audit.md", { with: { type: "text" } }),

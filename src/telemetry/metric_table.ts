@@ -42,6 +42,14 @@ export const METRICS = {
     "Logins by outcome: success, failure, limited (LOGIN_ATTEMPTS_PER_MINUTE), locked (a failure, whatever the password)",
     ["outcome"],
   ),
+  sluice_sso_sign_ins_total: counter(
+    "Sign-ins at identity providers, by provider and outcome: success, refused, start_again, provider_failed, failed",
+    ["provider", "outcome"],
+  ),
+  sluice_sso_logouts_total: counter(
+    "Logouts that identity providers sent, by provider and outcome: success, refused, failed",
+    ["provider", "outcome"],
+  ),
   sluice_audit_records_total: counter(
     "Records for the audit trail, by result: written; lost: too many waited for the database",
     ["result"],

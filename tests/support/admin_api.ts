@@ -2,6 +2,7 @@
 import { NOBODY, People } from "../../src/auth/people.ts";
 import type { Principal } from "../../src/auth/principal.ts";
 import { keysOfSecret } from "../../src/auth/keys/own_keys.ts";
+import { LoginAttempts } from "../../src/auth/logins/login_attempts.ts";
 import { LoginTokens } from "../../src/auth/logins/login_tokens.ts";
 import { Logins } from "../../src/auth/logins/logins.ts";
 import { PasswordHashes } from "../../src/auth/logins/password_hash.ts";
@@ -157,6 +158,7 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     renderPrompt: (_principal, { originalName }, args) =>
       Promise.resolve({ originalName, args, messages: [] }),
     ...accountParts(store),
+    sso: null,
     auditTrail,
     auditRecords,
     people: () => people.now,
@@ -227,9 +229,13 @@ function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins"
     users,
     hashes: passwords,
     tokens,
-    attempts: NO_CACHE,
+    attempts: new LoginAttempts({
+      ...{ counters: NO_CACHE, clock: systemClock, perMinute: 1_000 },
+      onLimited: () => {},
+    }),
+    admits: () => true,
     clock: systemClock,
-    limits: { perMinute: 1_000, failures: 5, longestLockMs: 3_600_000, failureMs: 0 },
+    limits: { failures: 5, longestLockMs: 3_600_000, failureMs: 0 },
     count: () => {},
   });
   const accounts = {

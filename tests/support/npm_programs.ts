@@ -42,6 +42,11 @@ export function nodeProgram(): string {
   return installed(NODE);
 }
 
+/** A module of a package. @throws {Error} when it is not installed */
+export function npmModule(path: string): string {
+  return installed(path);
+}
+
 function installed(path: string): string {
   try {
     return Deno.realPathSync(`${MODULES}/${path}`);

@@ -1,18 +1,10 @@
 // The endpoints outside of the route table: those of MCP clients, metrics, and the documents themselves.
 import { z } from "zod";
-import type { Permission } from "../../auth/permission_table.ts";
 import { field } from "../rest/described.ts";
 import { json } from "./answers.ts";
-import type { Operation } from "./operation.ts";
+import type { EndpointOperation, Operation } from "./operation.ts";
+import { SSO_OPERATIONS } from "./people/sso_operations.ts";
 import { drained, frontPage, poolMetrics } from "./server_answers.ts";
-
-/** An operation with its place. `permission: null` stands for an open endpoint, undefined for a permission by method. */
-export interface EndpointOperation extends Operation {
-  readonly operationId: string;
-  readonly method: "GET" | "POST" | "DELETE";
-  readonly at: string;
-  readonly permission: Permission | null | undefined;
-}
 
 const LIST_TOOLS = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 
@@ -151,6 +143,7 @@ export const ENDPOINT_OPERATIONS: readonly EndpointOperation[] = [
     body: { schema: messages, example: LIST_TOOLS },
     answers: { 200: z.union([response, z.array(response)]), 202: null },
   },
+  ...SSO_OPERATIONS,
   ...(["/metrics", "/metrics/prometheus"] as const).map((at): EndpointOperation => ({
     tag: "Operation",
     operationId: at === "/metrics" ? "getMetrics" : "getMetricsForPrometheus",

@@ -1,6 +1,7 @@
 // Room `openapi`: describes the REST API. Each operation has one entry here, with the schemas of its request and its answers; the
 // document is made from the entries and the routes. All of it is loaded on first use. This file says what an entry has.
 import type { z } from "zod";
+import type { Permission } from "../../auth/permission_table.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 
 /** The groups of operations, in the order of the document. */
@@ -45,6 +46,14 @@ export interface Operation {
   readonly errors?: readonly ErrorCode[];
   /** Errors are JSON-RPC error objects. Any status can have one. */
   readonly isJsonRpc?: boolean;
+}
+
+/** An operation with its place. `permission: null` stands for an open endpoint, undefined for a permission by method. */
+export interface EndpointOperation extends Operation {
+  readonly operationId: string;
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly at: string;
+  readonly permission: Permission | null | undefined;
 }
 
 export interface RequestBody {

@@ -40,7 +40,7 @@ export async function login(call: Call): Promise<AdminResponse> {
   return loggedIn(call, found);
 }
 
-/** Ends the token of the request. */
+/** Ends the token of the request. A person who has signed in at an identity provider is told where to end that session too. */
 export async function logout({ deps, principal }: Call): Promise<AdminResponse> {
   const { jti, email, expiresAt } = principal;
   if (jti === null) {
@@ -48,7 +48,11 @@ export async function logout({ deps, principal }: Call): Promise<AdminResponse> 
   }
   await deps.store.revokedTokens.revoke({ jti, revokedBy: email, reason: "logout", expiresAt });
   await deps.catalogChanged();
-  return ok({ message: "Logged out successfully", revoked_token: jti });
+  const logoutUrl = await deps.sso?.logout(jti) ?? null;
+  return {
+    ...ok({ message: "Logged out successfully", revoked_token: jti, logout_url: logoutUrl }),
+    headers: { "cache-control": "no-store" },
+  };
 }
 
 export async function getMe({ deps, principal }: Call): Promise<AdminResponse> {

@@ -3,6 +3,7 @@
 import type { Permission } from "../../auth/permission_table.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Logins } from "../../auth/logins/logins.ts";
+import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
 import type { People } from "../../auth/people.ts";
 import type { PasswordHashes } from "../../auth/logins/password_hash.ts";
 import type { ExtraField } from "./fields.ts";
@@ -82,6 +83,8 @@ export interface AdminDeps {
   /** The processes of stdio upstreams in all workers of this replica, by the upstream's name. */
   processes(): Promise<ReadonlyMap<string, number>>;
   readonly logins: Logins;
+  /** null: SSO_ENABLED=false. */
+  readonly sso: Pick<SingleSignOn, "logout"> | null;
   readonly passwords: PasswordHashes;
   readonly accounts: AccountRules;
   /** Users, teams and roles as this worker knows them. */

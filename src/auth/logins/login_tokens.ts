@@ -24,7 +24,11 @@ export class LoginTokens {
     return Math.floor(this.#options.ttlMs / 1000);
   }
 
-  sign({ email, fullName, isAdmin }: UserRow): Promise<string> {
+  /** @param provider who has identified the user; "local": the password has */
+  sign(
+    { email, fullName, isAdmin }: UserRow,
+    { jti = crypto.randomUUID(), provider = "local" }: { jti?: string; provider?: string } = {},
+  ): Promise<string> {
     const { keys, issuer, audience, clock } = this.#options;
     const issuedAt = Math.floor(clock.now() / 1000);
     const claims = {
@@ -33,9 +37,9 @@ export class LoginTokens {
       aud: audience,
       iat: issuedAt,
       exp: issuedAt + this.expiresInSeconds,
-      jti: crypto.randomUUID(),
+      jti,
       token_use: "session",
-      user: { email, full_name: fullName, is_admin: isAdmin, auth_provider: "local" },
+      user: { email, full_name: fullName, is_admin: isAdmin, auth_provider: provider },
       scopes: { server_id: null, permissions: ["*"], ip_restrictions: [], time_restrictions: {} },
     };
     return signToken(claims, keys);

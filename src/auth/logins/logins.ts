@@ -5,9 +5,9 @@
 import { createHash } from "node:crypto";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { SluiceError } from "../../base/errors.ts";
-import type { Cache } from "../../cache/cache.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
 import { normalEmail, type Users } from "../../store/people/users.ts";
+import type { LoginAttempts } from "./login_attempts.ts";
 import type { LoginTokens } from "./login_tokens.ts";
 import { MAX_PASSWORD_CHARS } from "./password_rules.ts";
 import type { PasswordHashes } from "./password_hash.ts";
@@ -16,16 +16,15 @@ export interface LoginsDeps {
   readonly users: Pick<Users, "get" | "countFailure" | "noteLogin">;
   readonly hashes: PasswordHashes;
   readonly tokens: LoginTokens;
-  /** Counts logins by address and by account. */
-  readonly attempts: Pick<Cache, "add">;
+  readonly attempts: LoginAttempts;
   readonly clock: Clock;
   readonly limits: LoginLimits;
-  readonly count: (outcome: "success" | "failure" | "limited" | "locked") => void;
+  /** May this user log in with a password? Not asked for changes of a password. */
+  readonly admits: (user: UserRow) => boolean;
+  readonly count: (outcome: "success" | "failure" | "locked") => void;
 }
 
 export interface LoginLimits {
-  /** LOGIN_ATTEMPTS_PER_MINUTE, of one address and of one account. */
-  readonly perMinute: number;
   /** MAX_FAILED_LOGIN_ATTEMPTS; 0: accounts are never locked. */
   readonly failures: number;
   /** ACCOUNT_LOCKOUT_DURATION_MINUTES: the longest lock. */
@@ -52,9 +51,15 @@ const MINUTE_MS = 60_000;
 export class Logins {
   constructor(private readonly deps: LoginsDeps) {}
 
-  /** @throws {SluiceError} LOGIN_FAILED, PASSWORD_CHANGE_REQUIRED, RATE_LIMITED, OVERLOADED */
+  /** @throws {SluiceError} LOGIN_FAILED, FORBIDDEN, PASSWORD_CHANGE_REQUIRED, RATE_LIMITED, OVERLOADED */
   async login(given: Credentials): Promise<Login> {
     const user = await this.verify(given);
+    if (!this.deps.admits(user)) {
+      throw new SluiceError("FORBIDDEN", {
+        reason:
+          "only administrators log in with a password here (SSO_PRESERVE_ADMIN_AUTH); sign in at GET /auth/sso/providers",
+      });
+    }
     if (user.passwordChangeRequired) throw new SluiceError("PASSWORD_CHANGE_REQUIRED");
     return await this.tokenFor(user);
   }
@@ -62,7 +67,7 @@ export class Logins {
   /** The user whose password this is. @throws {SluiceError} LOGIN_FAILED, RATE_LIMITED, OVERLOADED */
   async verify({ email, password, address }: Credentials): Promise<UserRow> {
     const { clock, limits, count } = this.deps;
-    await this.#requireAttempt(email, address);
+    await this.deps.attempts.require([`address:${address}`, `account:${digest(normalEmail(email))}`]);
     const startedAt = clock.now();
     const user = await this.#check(email, password);
     if (user !== null) {
@@ -109,20 +114,6 @@ export class Logins {
     };
     await users.noteLogin(email, changes);
     return { ...user, ...changes };
-  }
-
-  /** @throws {SluiceError} RATE_LIMITED */
-  async #requireAttempt(email: string, address: string): Promise<void> {
-    const { attempts, clock, limits: { perMinute }, count } = this.deps;
-    const minute = Math.floor(clock.now() / MINUTE_MS);
-    const counters = [`address:${address}`, `account:${digest(normalEmail(email))}`]
-      .map((of) => ({ key: `login:${of}:${minute}`, by: 1 }));
-    // Without the counters, the locks of accounts still hold.
-    const sums = await attempts.add(counters, 2 * MINUTE_MS).catch(() => []);
-    if (sums.every((sum) => sum <= perMinute)) return;
-    count("limited");
-    const waitS = Math.ceil(((minute + 1) * MINUTE_MS - clock.now()) / 1000);
-    throw new SluiceError("RATE_LIMITED", { limit: perMinute, settings: "LOGIN_ATTEMPTS_PER_MINUTE", waitS });
   }
 }
 

@@ -4,6 +4,7 @@ import { SluiceError } from "../../base/errors.ts";
 import { MemoryCache } from "../../cache/memory_cache.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
 import type { LoginTokens } from "./login_tokens.ts";
+import { LoginAttempts } from "./login_attempts.ts";
 import { Logins } from "./logins.ts";
 import type { PasswordHashes } from "./password_hash.ts";
 
@@ -41,9 +42,13 @@ function setUp({ perMinute = 1_000, failures = 3, user = {} as Partial<UserRow> 
     users,
     hashes: PLAIN as unknown as PasswordHashes,
     tokens: { sign: () => Promise.resolve("token"), expiresInSeconds: 60 } as unknown as LoginTokens,
-    attempts: new MemoryCache(clock),
+    attempts: new LoginAttempts({
+      ...{ counters: new MemoryCache(clock), clock, perMinute },
+      onLimited: () => outcomes.push("limited"),
+    }),
+    admits: () => true,
     clock,
-    limits: { perMinute, failures, longestLockMs: 5 * MINUTE_MS, failureMs: 1_000 },
+    limits: { failures, longestLockMs: 5 * MINUTE_MS, failureMs: 1_000 },
     count: (outcome) => outcomes.push(outcome),
   });
   /** Resolves to the code of the refusal; "in" for a login. */
@@ -149,7 +154,10 @@ Deno.test("Logins.login() works without counters of attempts", async () => {
   const { row } = setUp();
   const logins = new Logins({
     ...setUpDeps(row as unknown as UserRow),
-    attempts: { add: () => Promise.reject(new SluiceError("CACHE_UNAVAILABLE", { reason: "gone" })) },
+    attempts: new LoginAttempts({
+      counters: { add: () => Promise.reject(new SluiceError("CACHE_UNAVAILABLE", { reason: "gone" })) },
+      ...{ clock: new FakeClock(), perMinute: 1, onLimited: () => {} },
+    }),
   });
   assertEquals((await logins.login({ email: "ann@x", password: "right", address: "a" })).token, "token");
   await assertRejects(
@@ -169,7 +177,8 @@ function setUpDeps(row: UserRow) {
     hashes: PLAIN as unknown as PasswordHashes,
     tokens: { sign: () => Promise.resolve("token"), expiresInSeconds: 60 } as unknown as LoginTokens,
     clock: new FakeClock(),
-    limits: { perMinute: 1, failures: 3, longestLockMs: MINUTE_MS, failureMs: 0 },
+    admits: () => true,
+    limits: { failures: 3, longestLockMs: MINUTE_MS, failureMs: 0 },
     count: () => {},
   };
 }

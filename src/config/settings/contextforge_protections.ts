@@ -58,9 +58,36 @@ export const PROTECTIONS: readonly ForeignRow[] = [
     "with the one-time token that the start prints",
   ],
   [
-    "SSO_* OKTA_GROUP_MAPPING EXTERNAL_IDENTITY_CACHE_TTL",
+    "SSO_GITHUB_*",
+    "governs sign-in with GitHub",
+    "GitHub has no OpenID Connect for people; put a provider in front that has both, as SSO_PROVIDERS",
+  ],
+  [
+    "SSO_ADFS_* SSO_IBM_VERIFY_*",
+    "governs sign-in with this provider",
+    "SSO_PROVIDERS takes any provider of OpenID Connect",
+  ],
+  [
+    "SSO_API_TOKEN_AUTH_ENABLED SSO_ISSUERS EXTERNAL_IDENTITY_CACHE_TTL",
+    "takes tokens of identity providers",
+    "JWT_ISSUERS does",
+  ],
+  [
+    "SSO_ENTRA_GRAPH_API_*",
+    "asks Microsoft Graph for the groups of people in more than 200",
+    "such people are refused; let Entra send only the groups that are assigned to the application, or app roles",
+    "false",
+  ],
+  [
+    "SSO_ENTRA_SYNC_ROLES_ON_LOGIN SSO_GENERIC_SYNC_ROLES_ON_LOGIN",
+    "takes roles away at a sign-in",
+    "each sign-in sets the teams and roles that the groups give",
+    "true",
+  ],
+  [
+    "SSO_*",
     "governs single sign-on",
-    "the gateway has no single sign-on; JWT_ISSUERS takes tokens of identity providers",
+    "SSO_PROVIDERS governs it",
   ],
   [
     "DEFAULT_ADMIN_ROLE DEFAULT_USER_ROLE DEFAULT_TEAM_OWNER_ROLE DEFAULT_TEAM_MEMBER_ROLE MCPGATEWAY_BOOTSTRAP_ROLES_*",

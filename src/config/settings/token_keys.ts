@@ -1,7 +1,8 @@
 // Settings of the keys that tokens are signed with: the gateway's own, and those of other issuers.
 import { z } from "zod";
 import { SECRET } from "./secret_quality.ts";
-import { type Kind, oneOf, seconds, setting, text } from "./setting.ts";
+import { jsonOf } from "./sso/json_text.ts";
+import { oneOf, seconds, setting, text } from "./setting.ts";
 
 /** HMAC with a secret (RFC 7518, section 3.2). */
 export const SECRET_ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
@@ -13,8 +14,6 @@ export const KEY_PAIR_ALGORITHMS = [
 ] as const;
 
 export type TokenAlgorithm = (typeof SECRET_ALGORITHMS | typeof KEY_PAIR_ALGORITHMS)[number];
-
-const ISSUERS_RULE = "a JSON array of issuers, each with issuer, jwks_uri and audience";
 
 /** An identity provider whose tokens the gateway takes, and what their claims mean. */
 const ISSUER = z.strictObject({
@@ -39,33 +38,18 @@ const ISSUER = z.strictObject({
 
 export type TokenIssuer = z.infer<typeof ISSUER>;
 
-const ISSUERS: Kind<readonly TokenIssuer[], null> = {
-  unit: null,
-  accepts: ISSUERS_RULE,
-  schema: z.string().transform((given, context) => {
-    const refuse = (message: string) => {
-      context.addIssue({ code: "custom", message });
-      return z.NEVER;
-    };
-    let value: unknown;
-    try {
-      value = JSON.parse(given);
-    } catch {
-      return refuse(`must be ${ISSUERS_RULE}`);
-    }
-    const read = z.array(ISSUER).safeParse(value);
-    if (!read.success) {
-      const [{ path, message }] = read.error.issues;
-      return refuse(`must be ${ISSUERS_RULE}; at ${path.join(".") || "the top"}: ${message}`);
-    }
-    const names = read.data.map(({ issuer }) => issuer);
+const ISSUERS = jsonOf(
+  "a JSON array of issuers, each with issuer, jwks_uri and audience",
+  z.array(ISSUER),
+  (issuers) => {
+    const names = issuers.map(({ issuer }) => issuer);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) return refuse(`has the issuer ${twice} twice`);
-    const plain = read.data.find(({ jwks_uri, allow_http }) => !allow_http && !/^https:/i.test(jwks_uri));
-    if (plain === undefined) return read.data;
-    return refuse(`has a jwks_uri without https for ${plain.issuer}; "allow_http": true would allow it`);
-  }),
-};
+    if (twice !== undefined) return `has the issuer ${twice} twice`;
+    const plain = issuers.find(({ jwks_uri, allow_http }) => !allow_http && !/^https:/i.test(jwks_uri));
+    if (plain === undefined) return null;
+    return `has a jwks_uri without https for ${plain.issuer}; "allow_http": true would allow it`;
+  },
+);
 
 export const TOKEN_KEY_SETTINGS = [
   setting({

@@ -4,7 +4,9 @@ import { type Database, sql } from "../sql/sql.ts";
 import type { PeopleRows } from "./person_rows.ts";
 import { ASSIGNMENTS, ROLES, USERS } from "./person_tables.ts";
 import { OneTimeTokens } from "./one_time_tokens.ts";
+import { type RightsSet, setGivenRights } from "./given_rights.ts";
 import { Roles } from "./roles.ts";
+import { SsoSessions } from "./sso_sessions.ts";
 import { Teams } from "./teams.ts";
 import { Users } from "./users.ts";
 
@@ -13,6 +15,9 @@ export interface PeopleStore {
   readonly teams: Teams;
   readonly roles: Roles;
   readonly oneTimeTokens: OneTimeTokens;
+  readonly sso: SsoSessions;
+  /** Gives a user the teams and roles of an identity provider's groups, and takes away those that are gone. */
+  setGivenRights(rights: Omit<Parameters<typeof setGivenRights>[1], "now">): Promise<RightsSet>;
   /** What decides who may do what. Reads within one transaction to be consistent. */
   read(): Promise<PeopleRows>;
   readVersion(): Promise<number>;
@@ -30,6 +35,8 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
     teams: new Teams(database, now),
     roles: new Roles(database, now),
     oneTimeTokens: new OneTimeTokens(database),
+    sso: new SsoSessions(database, now),
+    setGivenRights: (rights) => setGivenRights(database, { ...rights, now }),
     readVersion,
     async read() {
       const users = await database.query<Record<string, unknown>>(

@@ -49,6 +49,8 @@ export interface MemberRow {
   readonly userId: string;
   readonly role: TeamRole;
   readonly joinedAt: string;
+  /** `sso:<provider>`: the groups there gave the membership, and a later sign-in can take it; null: a person gave it. */
+  readonly source: string | null;
 }
 
 export interface InvitationRow {
@@ -88,6 +90,21 @@ export interface AssignmentRow {
   readonly grantedAt: string;
   /** The role grants nothing from this time on; null: until it is revoked. */
   readonly expiresAt: number | null;
+}
+
+/** A session at an identity provider, and the login token that came of it. */
+export interface SsoSessionRow {
+  /** The id of the login token. */
+  readonly jti: string;
+  readonly provider: string;
+  readonly subject: string;
+  /** The provider's id of the session (OpenID Connect Back-Channel Logout 1.0, section 2.1); null: it told none. */
+  readonly sid: string | null;
+  readonly userId: string;
+  /** Sealed; null: it was too long to keep. */
+  readonly idToken: string | null;
+  /** When the login token expires, ms since the epoch. */
+  readonly expiresAt: number;
 }
 
 /** What decides who may do what, as workers keep it in memory. No secret is among it. */

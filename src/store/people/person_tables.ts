@@ -1,6 +1,14 @@
 // The tables of users, teams and roles.
 import { Table } from "../sql/table.ts";
-import type { AssignmentRow, InvitationRow, MemberRow, RoleRow, TeamRow, UserRow } from "./person_rows.ts";
+import type {
+  AssignmentRow,
+  InvitationRow,
+  MemberRow,
+  RoleRow,
+  SsoSessionRow,
+  TeamRow,
+  UserRow,
+} from "./person_rows.ts";
 
 export const USERS = new Table<UserRow>("users", {
   id: "text",
@@ -36,6 +44,7 @@ export const MEMBERS = new Table<MemberRow>("team_members", {
   userId: "text",
   role: "text",
   joinedAt: "text",
+  source: "text",
 });
 
 export const INVITATIONS = new Table<InvitationRow>("team_invitations", {
@@ -68,5 +77,15 @@ export const ASSIGNMENTS = new Table<AssignmentRow>("role_assignments", {
   scopeId: "text",
   grantedBy: "text",
   grantedAt: "text",
+  expiresAt: "integer",
+});
+
+export const SSO_SESSIONS = new Table<SsoSessionRow>("sso_sessions", {
+  jti: "text",
+  provider: "text",
+  subject: "text",
+  sid: "text",
+  userId: "text",
+  idToken: "text",
   expiresAt: "integer",
 });

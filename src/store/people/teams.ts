@@ -54,7 +54,13 @@ export class Teams {
         if (owner !== null) await requireFewerTeams(tx, owner.id, owner.maxTeams);
         for (const statement of TEAMS.inserts([row])) await tx.run(statement);
         if (owner === null) return;
-        const member: MemberRow = { teamId: row.id, userId: owner.id, role: "owner", joinedAt: time };
+        const member: MemberRow = {
+          teamId: row.id,
+          userId: owner.id,
+          role: "owner",
+          joinedAt: time,
+          source: null,
+        };
         for (const statement of MEMBERS.inserts([member])) await tx.run(statement);
       },
     );
@@ -261,7 +267,7 @@ export class Teams {
       throw new SluiceError("CONFLICT", { reason: `The team has ${limits.members} members, its limit` });
     }
     await requireFewerTeams(tx, userId, limits.teams);
-    const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString() };
+    const row: MemberRow = { teamId, userId, role, joinedAt: this.now().toISOString(), source: null };
     for (const statement of MEMBERS.inserts([row])) await tx.run(statement);
     return row;
   }

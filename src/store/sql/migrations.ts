@@ -1,6 +1,7 @@
 // The database schema, as numbered steps. A released step is never edited; a change is a new step.
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
+import { SSO_TABLES } from "./sso_tables.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
 export interface Migration {
@@ -344,6 +345,10 @@ export const MIGRATIONS: readonly Migration[] = [
         is_listed INTEGER NOT NULL,
         UNIQUE (gateway_id, kind, entry_key))`,
     ],
+  },
+  {
+    name: "single sign-on",
+    statements: SSO_TABLES,
   },
 ];
 

@@ -5,11 +5,14 @@ import type { Notice } from "./page_call.ts";
 const SESSION = "sluice_session";
 const NOTICE = "sluice_notice";
 
+/** More cookies than this are not read. */
+const MAX_COOKIES = 100;
+
 /** A cookie holds 4 KB with its attributes. */
 const MAX_NOTICE_CHARS = 2_000;
 
 export interface CookieScope {
-  /** Where the pages are: `/prefix/admin`. */
+  /** For the pages: `/prefix/admin`. */
   readonly path: string;
   /** The browser came by https. */
   readonly isSecure: boolean;
@@ -46,15 +49,28 @@ export function noticeIn(headers: Headers): Notice | null {
   }
 }
 
-function cookie(name: string, value: string, maxAgeSeconds: number, { path, isSecure }: CookieScope): string {
+/** A Set-Cookie header. Scripts cannot read the cookie; the browser sends it with links from elsewhere, and with no forms from elsewhere. */
+export function cookie(
+  name: string,
+  value: string,
+  maxAgeSeconds: number,
+  { path, isSecure }: CookieScope,
+): string {
   const attributes = [`Path=${path}`, `Max-Age=${maxAgeSeconds}`, "HttpOnly", "SameSite=Lax"];
   return [`${name}=${value}`, ...attributes, ...(isSecure ? ["Secure"] : [])].join("; ");
 }
 
 function cookieIn(headers: Headers, name: string): string | null {
-  for (const pair of headers.get("cookie")?.split(";") ?? []) {
+  return cookiesIn(headers).get(name) ?? null;
+}
+
+/** By name. Of two cookies with one name the first counts: browsers send the one for the longer path first (RFC 6265, section 5.4). */
+export function cookiesIn(headers: Headers): Map<string, string> {
+  const cookies = new Map<string, string>();
+  for (const pair of headers.get("cookie")?.split(";", MAX_COOKIES) ?? []) {
     const at = pair.indexOf("=");
-    if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
+    const name = pair.slice(0, Math.max(0, at)).trim();
+    if (name !== "" && !cookies.has(name)) cookies.set(name, pair.slice(at + 1).trim());
   }
-  return null;
+  return cookies;
 }

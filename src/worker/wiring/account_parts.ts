@@ -1,9 +1,11 @@
 // Makes the parts of logins from the settings.
 import type { AdminDeps } from "../../admin/rest/deps.ts";
 import { verifyArgon2 } from "../../auth/logins/argon2.ts";
+import { LoginAttempts } from "../../auth/logins/login_attempts.ts";
 import { LoginTokens } from "../../auth/logins/login_tokens.ts";
 import { Logins } from "../../auth/logins/logins.ts";
 import { PasswordHashes } from "../../auth/logins/password_hash.ts";
+import type { People } from "../../auth/people.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Cache } from "../../cache/cache.ts";
 import type { Config } from "../../config/schema.ts";
@@ -18,6 +20,13 @@ export interface AccountDeps {
   readonly records: Cache;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly people: () => People;
+}
+
+/** What logins of every kind share. */
+export interface AccountParts {
+  readonly tokens: LoginTokens;
+  readonly attempts: LoginAttempts;
 }
 
 /** Each takes 32 MiB for about 0.3 s. */
@@ -28,8 +37,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 export function accountParts(
   config: Config,
-  { secrets, registry, records, clock, metrics }: AccountDeps,
-): Pick<AdminDeps, "logins" | "passwords" | "accounts"> {
+  { secrets, registry, records, clock, metrics, people }: AccountDeps,
+): Pick<AdminDeps, "logins" | "passwords" | "accounts"> & AccountParts {
   const passwords = new PasswordHashes({ ...HASHES, verifyArgon2 });
   const count = metrics.counter("sluice_logins_total");
   const tokens = new LoginTokens({
@@ -39,14 +48,19 @@ export function accountParts(
     ttlMs: config.tokenExpiry * MINUTE_MS,
     clock,
   });
+  const attempts = new LoginAttempts({
+    ...{ counters: records, clock, perMinute: config.loginAttemptsPerMinute },
+    onLimited: () => count("limited"),
+  });
+  const onlyAdministrators = config.ssoEnabled && config.ssoPreserveAdminAuth;
   const logins = new Logins({
     users: registry.people.users,
     hashes: passwords,
     tokens,
-    attempts: records,
+    attempts,
     clock,
+    admits: ({ email }) => !onlyAdministrators || people().callerOf(email)?.isAdmin === true,
     limits: {
-      perMinute: config.loginAttemptsPerMinute,
       failures: config.maxFailedLoginAttempts,
       longestLockMs: config.accountLockoutDurationMinutes * MINUTE_MS,
       failureMs: config.failedLoginMinResponseMs,
@@ -56,6 +70,8 @@ export function accountParts(
   return {
     logins,
     passwords,
+    tokens,
+    attempts,
     accounts: {
       minPasswordChars: config.passwordMinLengthUser,
       maxTeams: config.maxTeamsPerUser,

@@ -239,6 +239,7 @@ export async function createApp(
         beforeMs: clock.now() - config.auditRetentionDays * DAY_MS,
         keep: config.auditMaxRecords,
       }).catch((error) => log.error("audit records not swept", { error }));
+      await registry.people.sso.sweep().catch((error) => log.error("sign-ins not swept", { error }));
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),

@@ -31,7 +31,7 @@ import type { AccessLog } from "../../http/access_log.ts";
 import { bodyReader } from "../../http/body.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import { Cors } from "../../http/cors.ts";
-import { createHandler, type Endpoint, type Handle } from "../../http/handler.ts";
+import { createHandler, type Endpoint, type Handle, type ServedInfo } from "../../http/handler.ts";
 import { isPassable } from "../../upstream/client/passthrough.ts";
 import { OriginGuard } from "../../http/origin_guard.ts";
 import { MAX_REFUSED_BYTES, REFUSED_BODY_MS, SessionRefusals } from "../../http/refusal.ts";
@@ -43,6 +43,9 @@ import { adminDeps, createAudit } from "./admin_deps.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
+import { isSsoPath, SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
+import { PublicBase } from "../../ui/sso/public_base.ts";
+import { ssoParts } from "./sign_in/sso_parts.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { createResponseCache } from "./registry_reads.ts";
@@ -129,6 +132,14 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const audit = createAudit(config, { database: gateway.store.database, log, metrics });
   const { auditTrail } = audit;
+  const { tokens, attempts, ...logins } = accountParts(config, {
+    ...{ secrets, registry, records: deps.records, clock, metrics },
+    people: () => catalog.now.people,
+  });
+  const countKeysRead = metrics.counter("sluice_token_keys_reads_total");
+  const sso = ssoParts(config, {
+    ...{ outbound, registry, secretBox, tokens, clock, log, metrics, countKeysRead, catalogChanged },
+  });
   const restDeps = adminDeps({
     ...{
       config,
@@ -150,18 +161,29 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
         ...(redis === null ? {} : { redis: () => redis.ping() }),
       }),
     processes: () => link.askAll({ type: "processes" }),
-    accounts: {
-      ...accountParts(config, { secrets, registry, records: deps.records, clock, metrics }),
-      people: () => catalog.now.people,
-    },
+    accounts: { ...logins, sso, people: () => catalog.now.people },
     audit,
     startedAt: new Date(),
   });
+  const clientOf = (headers: Headers, info: ServedInfo) => trustedProxies.clientOf(headers, addressOf(info));
   const cache = createResponseCache(config, registry, metrics);
   const adminApi = createAdminApi(restDeps);
   const admin = new AdminEndpoint(adminApi, {
     ...{ readBody, maxJsonDepth, turns, cache },
-    clientOf: (headers, info) => trustedProxies.clientOf(headers, addressOf(info)),
+    clientOf,
+  });
+  const readForm = bodyReader(
+    { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
+    clock,
+    memory,
+  );
+  const ssoEndpoint = new SsoEndpoint({
+    ...{ sso, attempts, readForm, clientOf, auditTrail, now: () => new Date() },
+    base: new PublicBase({
+      configured: config.gatewayPublicUrl,
+      trustedProxies,
+      prefixOf: (headers, from) => publicPrefix.of(headers, from),
+    }),
   });
   const metricsEndpoint = new MetricsEndpoint(() => link.askAll({ type: "metrics" }));
   const pool = new PoolEndpoint({
@@ -174,11 +196,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     api: adminApi,
     ...{ rpc, turns, trustedProxies },
     rest: (path) => admin.route(path),
-    readForm: bodyReader(
-      { maxBytes, timeoutMs, mediaType: "application/x-www-form-urlencoded" },
-      clock,
-      memory,
-    ),
+    readForm,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     prefixOf: (headers, from) => publicPrefix.of(headers, from),
   });
@@ -191,12 +209,17 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (path === "/metrics" || path === "/metrics/prometheus") return metricsEndpoint;
     if (path.startsWith(POOL_PATH)) return pool;
     if (DOCUMENT_PATHS.has(path)) return documents;
+    if (isSsoPath(path)) return ssoEndpoint;
     return cluster?.route(path) ?? ui.route(path) ?? admin.route(path);
   };
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(config, secrets.tokenKeys, foreignIssuers(config, { outbound, clock, log, metrics })),
+    verify: verifierOf(
+      config,
+      secrets.tokenKeys,
+      foreignIssuers(config, { outbound, clock, log, countKeysRead }),
+    ),
     clock,
     revoked: () => catalog.now.revokedTokens,
     people: () => catalog.now.people,
@@ -217,7 +240,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     }),
     auditFailure: auditTrail === null ? null : failureAudit(
       auditTrail,
-      ({ request, info }) => trustedProxies.clientOf(request.headers, addressOf(info)),
+      ({ request, info }) => clientOf(request.headers, info),
     ),
     sessionRefusals: new SessionRefusals(
       bodyReader({ maxBytes: MAX_REFUSED_BYTES, timeoutMs: REFUSED_BODY_MS }, clock),

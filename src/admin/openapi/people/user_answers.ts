@@ -54,4 +54,9 @@ export const passwordLink = z.strictObject({
 export const loggedOut = z.strictObject({
   message: text("What was done.", "Logged out successfully"),
   revoked_token: text("The id of the token.", "0f6e4c1a-9b7d-4c55-a2b8-7d0c5f1e2b9a"),
+  logout_url: field(
+    z.string().nullable(),
+    "Where a person who signed in at an identity provider ends that session too; null for others.",
+    null,
+  ),
 }).describe("The token that was revoked.");
