@@ -40,11 +40,15 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["."],
   ],
   catalog: [["snapshot"], ["overlay"], ["."]],
-  admin: [["rest"], ["openapi"], ["pages"], ["gateways", "servers", "entities", "people", "approvals"], [
-    "imports",
-  ], [
-    ".",
-  ]],
+  admin: [
+    ["rest"],
+    ["openapi"],
+    ["pages"],
+    ["gateways", "servers", "entities", "people", "approvals"],
+    ["imports", "transfer"],
+    ["contextforge"],
+    ["."],
+  ],
   proxy: [["call"], ["tasks"], ["resources"], ["methods"], ["."]],
   downstream: [["exchange"], ["client"], ["session"], ["sessionless"], ["http", "duplex"]],
   ui: [["assets"], ["call"], ["parts", "sso"], ["entries"], ["servers"], ["upstreams"], ["start"], ["."]],

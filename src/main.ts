@@ -19,6 +19,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("./cli/stdio/stdio.ts")).stdio(invocation.args);
     case "import":
       return await (await import("./cli/import/import.ts")).importFile(invocation.args);
+    case "import contextforge":
+      return await (await import("./cli/import/contextforge_import.ts")).importContextForge(invocation.args);
     case "connect":
       return await (await import("./cli/connect/connect.ts")).connect(invocation.args);
     case "demo":

@@ -123,6 +123,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CANNOT_RESTORE: "The text has the reason and, for PostgreSQL, the command to use.",
   CONFIG_TEXT_INVALID: "Mend the text at the place that the message names.",
   CONFIG_FILE_UNUSABLE: "Check the file's path, its owner, and its JSON.",
+  SOURCE_UNUSABLE:
+    "Nothing was imported. The text has the reason; [Moving from ContextForge](contextforge.md#how-to-move) has the steps.",
   SECRET_UNREADABLE:
     "Set the former `AUTH_ENCRYPTION_SECRET` again, or give the credentials anew with `PUT /gateways/{id}`.",
   SETTINGS_INVALID: "Mend the settings that the text names. `sluice config` shows where each comes from.",

@@ -199,7 +199,11 @@ function isPlain(text: string): boolean {
 
 /** JSON text, with escapes also for what JSON lets through. */
 function jsonOf(value: unknown): string {
-  const text = JSON.stringify(value);
+  return printable(JSON.stringify(value));
+}
+
+/** The text with escapes in place of what could control a terminal, or is invisible. */
+export function printable(text: string): string {
   if (!UNUSUAL.test(text)) return text;
   return text.replace(
     EVERY_UNPRINTABLE,

@@ -50,7 +50,10 @@ export async function openCredentials(
 }
 
 /** For answers: null also if the credentials cannot be decrypted, so that an operator can see and repair the gateway. */
-export async function shownCredentials(deps: AdminDeps, row: GatewayRow): Promise<ShownCredentials> {
+export async function shownCredentials(
+  deps: Pick<AdminDeps, "secretBox">,
+  row: GatewayRow,
+): Promise<ShownCredentials> {
   try {
     return await openCredentials(deps, row);
   } catch (error) {

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
 import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
+import { isHttpUrl, isWholeNumber, listOf, teamsOf } from "../commands/flag_values.ts";
 import { commandHelp, overview } from "./help_text.ts";
 import { isCommand, isMistypedPair, unexpected, unknownCommand, unknownFlag } from "./unknown_words.ts";
 import { usage } from "./usage.ts";
@@ -38,6 +39,16 @@ export interface ImportArgs extends GatewayArgs {
   /** As given: `NAME=VALUE`, or `NAME` for an environment variable. */
   readonly inputs: readonly string[];
   readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+export interface ImportContextForgeArgs {
+  /** The URL of ContextForge's database, or the path of its file. */
+  readonly source: string;
+  readonly apply: boolean;
+  readonly conflict: string;
+  /** With ContextForge's AUTH_ENCRYPTION_SECRET; null: the gateway's own setting. */
+  readonly secretFile: string | null;
   readonly json: boolean;
 }
 
@@ -134,6 +145,7 @@ export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "stdio"; readonly args: StdioArgs }
   | { readonly command: "import"; readonly args: ImportArgs }
+  | { readonly command: "import contextforge"; readonly args: ImportContextForgeArgs }
   | { readonly command: "connect"; readonly args: ConnectArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
@@ -269,6 +281,16 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
+    case "import contextforge": {
+      const args = {
+        source: text(COMMANDS[command].operand)!,
+        apply: "apply" in given,
+        conflict: text("conflict") ?? "skip",
+        secretFile: text("secret-file"),
+        json: "json" in given,
+      };
+      return { command, args };
+    }
     case "connect": {
       const args = {
         client: text(COMMANDS[command].operand),
@@ -361,15 +383,6 @@ function urlOf(command: CommandName, url: string | null): string | null {
   throw usage([`--url must be an http:// or https:// address, not "${url}"`], command);
 }
 
-function listOf(text: string | null): string[] | null {
-  return text?.split(",").map((item) => item.trim()).filter((item) => item !== "") ?? null;
-}
-
-function teamsOf(text: string | null): TokenArgs["teams"] {
-  if (text === "null") return "all";
-  return text === "none" ? [] : listOf(text);
-}
-
 function usageOf(text: string): Invocation {
   return { command: "usage", text, exitCode: 0 };
 }
@@ -379,15 +392,6 @@ function lacksValue(flags: Readonly<Record<string, Flag>>, arg: string, next: st
   const name = arg.replace(/^--/, "");
   return arg.startsWith("--") && Object.hasOwn(flags, name) && flags[name].value !== undefined &&
     (next === undefined || next.startsWith("--"));
-}
-
-function isHttpUrl(text: string): boolean {
-  const protocol = URL.parse(text)?.protocol;
-  return protocol === "http:" || protocol === "https:";
-}
-
-function isWholeNumber(text: string, max: number): boolean {
-  return /^\d{1,9}$/.test(text) && Number(text) <= max;
 }
 
 function fail(mistake: string): never {

@@ -10,8 +10,9 @@ export function isCommand(word: string): word is CommandName {
   return Object.hasOwn(COMMANDS, word);
 }
 
-/** Are these two words nearly a command of two words? */
+/** Are these two words nearly a command of two words? A word with a dot or a slash is a file. */
 export function isMistypedPair(words: string): boolean {
+  if (/[./]/.test(words)) return false;
   const pairs = Object.keys(COMMANDS).filter((name) => name.includes(" "));
   return !isCommand(words) && didYouMean(words, pairs) !== "";
 }

@@ -3,6 +3,7 @@
 import { type Database, sql } from "../sql/sql.ts";
 import type { PeopleRows } from "./person_rows.ts";
 import { ASSIGNMENTS, ROLES, USERS } from "./person_tables.ts";
+import { type Everybody, readEverybody } from "./everybody.ts";
 import { OneTimeTokens } from "./one_time_tokens.ts";
 import { type RightsSet, setGivenRights } from "./given_rights.ts";
 import { Roles } from "./roles.ts";
@@ -21,6 +22,8 @@ export interface PeopleStore {
   /** What decides who may do what. Reads within one transaction to be consistent. */
   read(): Promise<PeopleRows>;
   readVersion(): Promise<number>;
+  /** Everything but one-time tokens and invitations. Reads within one transaction to be consistent. */
+  readEverybody(): Promise<Everybody>;
 }
 
 export function createPeopleStore(database: Database, now: () => Date): PeopleStore {
@@ -38,6 +41,7 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
     sso: new SsoSessions(database, now),
     setGivenRights: (rights) => setGivenRights(database, { ...rights, now }),
     readVersion,
+    readEverybody: () => readEverybody(database),
     async read() {
       const users = await database.query<Record<string, unknown>>(
         sql`SELECT id, email, is_admin, is_active, tokens_valid_from FROM users`,

@@ -295,7 +295,8 @@ async function requireOwner(tx: Database, teamId: string): Promise<void> {
   }
 }
 
-function slugOf(name: string): string {
+/** The unique form of a team's name. */
+export function slugOf(name: string): string {
   const slug = name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "-").replaceAll(/^-+|-+$/g, "");
   return slug === "" ? newId() : slug;
 }

@@ -19,6 +19,7 @@ import { decide, type Decision, type Verdict } from "./decisions.ts";
 import type { Entities } from "./entities.ts";
 import type { Holding } from "../approvals/approvals.ts";
 import type { ToolApproval } from "../approvals/approval_record.ts";
+import { type ImportedRows, insertImported } from "./import_rows.ts";
 import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.ts";
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
@@ -95,6 +96,8 @@ export interface Registry {
   countPending(): Promise<Map<string, number>>;
   /** Which changes of a gateway wait for an approval. */
   approvalOf(gateway: Pick<GatewayRow, "toolApproval">): ToolApproval;
+  /** Inserts the rows of an import in one transaction. @throws {SluiceError} CONFLICT if an id or a name is in use */
+  insertImported(rows: ImportedRows, onRows?: (count: number) => void): Promise<void>;
 
   /** The number of tools, resources and prompts by gateway id. Gateways without any are absent. */
   countDiscovered(): Promise<Map<string, DiscoveredCounts>>;
@@ -149,6 +152,7 @@ export function createRegistry(
     saveHealth: (row, health) => saveHealth(database, row, health),
     renameDiscovered: (gatewayId, naming) =>
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
+    insertImported: (rows, onRows) => database.transaction((tx) => insertImported(tx, rows, onRows)),
     countDiscovered: () => countDiscovered(database),
     readCatalog: (knownPeople) =>
       database.transaction(async (tx) => {

@@ -49,12 +49,15 @@ export function refuseForeign({ tables, steps }: DatabaseContents, location: str
   if (steps > 0) return;
   const taken = OUR_TABLES.filter((name) => tables.has(name));
   if (taken.length === 0) return;
-  const owner = tables.has(ALEMBIC_TABLE)
-    ? "it is ContextForge's database"
-    : "it is another program's database";
+  const isContextForges = tables.has(ALEMBIC_TABLE);
+  const owner = isContextForges ? "ContextForge's" : "another program's";
+  const next = isContextForges
+    ? ". Then take over what this one has: sluice import contextforge DATABASE_URL-OF-CONTEXTFORGE"
+    : "";
   throw new SluiceError("STORE_CANNOT_OPEN", {
     path: location,
-    reason: `${owner} (it has the tables ${taken.join(", ")}). Nothing was written to it. ` +
-      "Sluice needs a database of its own: name another one in DATABASE_URL, for example sqlite:///./sluice.db",
+    reason: `it is ${owner} database (it has the tables ${taken.join(", ")}). Nothing was written to it. ` +
+      "Sluice needs a database of its own: name another one in DATABASE_URL, for example " +
+      `sqlite:///./sluice.db${next}`,
   });
 }

@@ -1,0 +1,332 @@
+// The plan of an import: what is new, what changes, what stays, and why. It is made from what the registry has in the transaction that
+// carries it out, so that a second run finds nothing to do.
+import { slugify } from "../../catalog/snapshot/tool_name.ts";
+import type { Everybody } from "../../store/people/everybody.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import type {
+  EntityRow,
+  GatewayRow,
+  PromptRow,
+  ResourceRow,
+  ServerRow,
+  ToolRow,
+} from "../../store/registry/rows.ts";
+import { PROMPTS, RESOURCES, TOOLS } from "../../store/registry/tables.ts";
+import type { Credentials } from "../../upstream/credentials.ts";
+import type { AdminDeps } from "../rest/deps.ts";
+import { written } from "../gateways/store_gateway.ts";
+import type { Bundle, GatewayItem, Item } from "./bundle.ts";
+import { type EntryPlan, type GatewayPlace, planEntries } from "./plan_entries.ts";
+import { type PeoplePlan, planPeople } from "./plan_people.ts";
+import {
+  decide,
+  differencesOf,
+  fieldsOf,
+  freeName,
+  isNameOf,
+  type PlanLine,
+  type Planning,
+} from "./planning.ts";
+import type { Strategy } from "./strategy.ts";
+
+/** What the registry has. */
+export interface Present {
+  readonly gateways: readonly GatewayRow[];
+  readonly tools: readonly ToolRow[];
+  readonly resources: readonly ResourceRow[];
+  readonly prompts: readonly PromptRow[];
+  readonly servers: readonly ServerRow[];
+  readonly everybody: Everybody;
+  readonly revoked: ReadonlySet<string>;
+}
+
+export const NOTHING_PRESENT: Present = {
+  ...{ gateways: [], tools: [], resources: [], prompts: [], servers: [], revoked: new Set() },
+  everybody: { users: [], teams: [], members: [], roles: [], assignments: [] },
+};
+
+export async function readPresent(store: Registry): Promise<Present> {
+  return {
+    gateways: await store.gateways.list(),
+    tools: await store.tools.list(),
+    resources: await store.resources.list(),
+    prompts: await store.prompts.list(),
+    servers: await store.servers.list(),
+    everybody: await store.people.readEverybody(),
+    revoked: new Set(await store.revokedTokens.ids()),
+  };
+}
+
+export interface PlanOptions {
+  readonly strategy: Strategy;
+  readonly toolNames: AdminDeps["toolNames"];
+  /** The fields that only this gateway's own exports have are compared too. */
+  readonly isOwnExport: boolean;
+  /** The credentials of a gateway that is here; null: it has none, or they cannot be opened. */
+  readonly credentialsOf: (row: GatewayRow) => Promise<Credentials | null>;
+}
+
+export interface GatewayPlan {
+  readonly inserts: readonly { readonly row: GatewayRow; readonly credentials: Credentials | null }[];
+  readonly updates: readonly {
+    readonly before: GatewayRow;
+    readonly changes: Partial<GatewayRow>;
+    readonly credentials: Credentials | null;
+  }[];
+}
+
+export interface Plan {
+  readonly lines: readonly PlanLine[];
+  /** With strategy "fail": what stands in the way. */
+  readonly conflicts: readonly string[];
+  readonly people: PeoplePlan;
+  readonly gateways: GatewayPlan;
+  readonly tools: EntryPlan<ToolRow>;
+  readonly resources: EntryPlan<ResourceRow>;
+  readonly prompts: EntryPlan<PromptRow>;
+  readonly servers: {
+    readonly inserts: readonly ServerRow[];
+    readonly updates: readonly { readonly id: string; readonly changes: Partial<ServerRow> }[];
+  };
+  readonly revocations: Bundle["revocations"];
+}
+
+const SHARING = ["visibility", "teamId", "ownerEmail", "tags", "enabled"] as const;
+const GATEWAY_FIELDS = ["url", "description", "transport", "passthroughHeaders", "caCertificate"] as const;
+const GATEWAY_NUMBERS = ["refreshIntervalSeconds", ...SHARING] as const;
+const OWN_GATEWAY_FIELDS = ["isolation", "protocol"] as const;
+const TOOL_FIELDS = ["customName", "displayName", "description", "timeoutMs", ...SHARING] as const;
+const RESOURCE_WORDS = ["customName", "description", "mimeType"] as const;
+const PROMPT_FIELDS = ["customName", "displayName", "description", ...SHARING] as const;
+const SERVER_FIELDS = ["name", "description", "icon", "toolIds", "resourceIds", "promptIds"] as const;
+const OWN_SERVER_FIELDS = [
+  ...["naming", "toolOverrides", "serverInfo", "instructions", "revisions"] as const,
+  ...["gatewayIds", "memberTags", "excluded"] as const,
+];
+
+export async function makePlan(bundle: Bundle, present: Present, options: PlanOptions): Promise<Plan> {
+  const { strategy, toolNames, isOwnExport } = options;
+  const lines: PlanLine[] = [];
+  const conflicts: string[] = [];
+  const planning: Planning = { strategy, toolNames, lines, conflicts };
+  const people = planPeople(bundle, present.everybody, planning);
+  const placed = <Row extends EntityRow>(row: Row): Row =>
+    row.teamId === null ? row : { ...row, teamId: people.teamIds.get(row.teamId) ?? row.teamId };
+  const { plan: gateways, places } = await planGateways(bundle, present, placed, planning, options);
+  const tools = planEntries(
+    { kind: "tool", table: TOOLS, fields: TOOL_FIELDS, isNamed: true },
+    bundle.tools,
+    present.tools,
+    places,
+    placed,
+    planning,
+  );
+  const resources = planEntries(
+    {
+      kind: "resource",
+      table: RESOURCES,
+      fields: isOwnExport ? [...RESOURCE_WORDS, ...SHARING] : SHARING,
+      isNamed: false,
+    },
+    bundle.resources,
+    present.resources,
+    places,
+    placed,
+    planning,
+  );
+  const prompts = planEntries(
+    { kind: "prompt", table: PROMPTS, fields: PROMPT_FIELDS, isNamed: true },
+    bundle.prompts,
+    present.prompts,
+    places,
+    placed,
+    planning,
+  );
+  const gatewayIds = new Map([...places].map(([sourceId, { id }]) => [sourceId, id]));
+  const ids = { toolIds: tools.ids, resourceIds: resources.ids, promptIds: prompts.ids, gatewayIds };
+  const servers = planServers(bundle.servers, present.servers, ids, placed, planning, isOwnExport);
+  const revocations = bundle.revocations.filter((item) => {
+    const isKnown = present.revoked.has(item.row.jti);
+    decide(planning, {
+      ...{ kind: "revocation", item, found: isKnown ? item.row : undefined, differences: [] },
+      canRename: false,
+    });
+    return !isKnown;
+  });
+  for (const { kind, label, reason } of bundle.leftOut) {
+    lines.push({ kind, label, outcome: "left_out", reason, notes: [] });
+  }
+  return { lines, conflicts, people, gateways, tools, resources, prompts, servers, revocations };
+}
+
+async function planGateways(
+  bundle: Bundle,
+  present: Present,
+  placed: (row: GatewayRow) => GatewayRow,
+  planning: Planning,
+  { isOwnExport, credentialsOf }: PlanOptions,
+): Promise<{ plan: GatewayPlan; places: Map<string, GatewayPlace> }> {
+  const inserts: { row: GatewayRow; credentials: Credentials | null }[] = [];
+  const updates: { before: GatewayRow; changes: Partial<GatewayRow>; credentials: Credentials | null }[] = [];
+  const places = new Map<string, GatewayPlace>();
+  const bySlug = new Map(present.gateways.map((row) => [row.slug, row]));
+  const byId = new Map(present.gateways.map((row) => [row.id, row]));
+  const made = new Set<string>();
+  const fields = [
+    ...GATEWAY_FIELDS,
+    ...GATEWAY_NUMBERS,
+    ...isOwnExport ? OWN_GATEWAY_FIELDS : [],
+  ] as const;
+  for (const item of bundle.gateways) {
+    const { credentials } = item;
+    const row = placed(item.row);
+    const found = byId.get(row.id) ?? bySlug.get(row.slug);
+    const isOther = found !== undefined && found.id !== row.id;
+    const isTwin = found !== undefined && made.has(found.id);
+    const differences = found === undefined || isTwin ? [] : [
+      ...isNameOf(row.slug, found.slug) ? [] : ["name"],
+      ...differencesOf(row, found, fields).filter((field) => field !== "transport" || !isNearly(row, found)),
+      ...written(await credentialsOf(found)) === written(credentials) ? [] : ["credentials"],
+    ];
+    const decision = decide(planning, {
+      kind: "gateway",
+      item,
+      found,
+      differences,
+      canRename: isOther,
+      isTwin,
+    });
+    if (decision === "insert" || decision === "rename") {
+      const taken = decision === "insert" ? row : renamed(item, row, bySlug, planning);
+      bySlug.set(taken.slug, taken);
+      byId.set(taken.id, taken);
+      made.add(taken.id);
+      inserts.push({ row: taken, credentials });
+      places.set(item.row.id, { id: taken.id, slug: taken.slug, state: "new" });
+      continue;
+    }
+    const state = found!.registration === null ? "listed" : "pending";
+    if (decision === "keep") {
+      const { id, slug } = found!;
+      places.set(item.row.id, { id, slug, state: differences.length > 0 && isOther ? "kept" : state });
+      continue;
+    }
+    const slugOwner = bySlug.get(row.slug);
+    const name = slugOwner === undefined || slugOwner.id === found!.id ? row.name : found!.name;
+    const isMoved = ["url", "transport", "credentials"].some((field) => differences.includes(field));
+    const changes: Partial<GatewayRow> = {
+      ...fieldsOf(row, fields),
+      ...{ name, slug: slugify(name) },
+      ...isMoved ? { registration: row.registration, reachable: false, lastError: null } : {},
+    };
+    updates.push({ before: found!, changes, credentials });
+    places.set(item.row.id, { id: found!.id, slug: slugify(name), state });
+  }
+  return { plan: { inserts, updates }, places };
+}
+
+/** A transport that was found by trial is no difference. */
+function isNearly(wanted: GatewayRow, present: GatewayRow): boolean {
+  return wanted.transport === "STREAMABLEHTTP" && present.transport === "SSE" &&
+    present.registration?.isTransportOpen === true;
+}
+
+function renamed(
+  { label, notes }: GatewayItem,
+  row: GatewayRow,
+  bySlug: ReadonlyMap<string, GatewayRow>,
+  { lines }: Planning,
+): GatewayRow {
+  const name = freeName(row.name, (candidate) => bySlug.has(slugify(candidate)));
+  const note = `its name is "${name}" here: the other is in use`;
+  lines.push({ kind: "gateway", label, outcome: "taken", reason: null, notes: [...notes, note] });
+  return { ...row, name, slug: slugify(name) };
+}
+
+type MemberIds = Readonly<
+  Record<"toolIds" | "resourceIds" | "promptIds" | "gatewayIds", ReadonlyMap<string, string>>
+>;
+
+function planServers(
+  items: readonly Item<ServerRow>[],
+  present: readonly ServerRow[],
+  ids: MemberIds,
+  placed: (row: ServerRow) => ServerRow,
+  planning: Planning,
+  isOwnExport: boolean,
+): Plan["servers"] {
+  const inserts: ServerRow[] = [];
+  const updates: { id: string; changes: Partial<ServerRow> }[] = [];
+  const byName = new Map(present.map((row) => [row.name, row]));
+  const byId = new Map(present.map((row) => [row.id, row]));
+  const made = new Set<string>();
+  const fields = [...SERVER_FIELDS, ...SHARING, ...isOwnExport ? OWN_SERVER_FIELDS : []] as const;
+  for (const each of items) {
+    const { row, item } = withMembers(each, placed(each.row), ids);
+    const found = byId.get(row.id) ?? byName.get(row.name);
+    const isOther = found !== undefined && found.id !== row.id;
+    const isTwin = found !== undefined && made.has(found.id);
+    const differences = found === undefined || isTwin ? [] : [
+      ...isOther ? ["id"] : [],
+      ...differencesOf(row, found, fields).filter((field) =>
+        field !== "name" || !isNameOf(row.name, found.name)
+      ),
+    ];
+    const decision = decide(planning, {
+      kind: "server",
+      item,
+      found,
+      differences,
+      canRename: isOther,
+      isTwin,
+    });
+    if (decision === "keep") continue;
+    if (decision === "update") {
+      const isFree = byName.get(row.name) === undefined || byName.get(row.name)!.id === found!.id;
+      updates.push({
+        id: found!.id,
+        changes: { ...fieldsOf(row, fields), ...isFree ? {} : { name: found!.name } },
+      });
+      continue;
+    }
+    const name = decision === "insert" ? row.name : freeName(row.name, (candidate) => byName.has(candidate));
+    if (decision === "rename") {
+      const note = `its name is "${name}" here: the other is in use`;
+      planning.lines.push({
+        ...{ kind: "server", label: item.label, outcome: "taken", reason: null },
+        notes: [...item.notes, note],
+      });
+    }
+    const taken = { ...row, name };
+    byName.set(name, taken);
+    byId.set(taken.id, taken);
+    made.add(taken.id);
+    inserts.push(taken);
+  }
+  return { inserts, updates };
+}
+
+/** The server with the members that are here, by their ids here. */
+function withMembers(
+  item: Item<ServerRow>,
+  row: ServerRow,
+  ids: MemberIds,
+): { row: ServerRow; item: Item<ServerRow> } {
+  const notes = [...item.notes];
+  const here = (field: keyof MemberIds, noun: string): string[] => {
+    const found = row[field].flatMap((id) => ids[field].get(id) ?? []);
+    const missing = row[field].length - found.length;
+    if (missing > 0) notes.push(`${missing} of its ${noun}${missing === 1 ? " is" : "s are"} not here`);
+    return [...new Set(found)];
+  };
+  const members = {
+    toolIds: here("toolIds", "tool"),
+    resourceIds: here("resourceIds", "resource"),
+    promptIds: here("promptIds", "prompt"),
+    gatewayIds: here("gatewayIds", "gateway"),
+  };
+  const toolOverrides = Object.fromEntries(
+    Object.entries(row.toolOverrides).map(([id, override]) => [ids.toolIds.get(id) ?? id, override]),
+  );
+  return { row: { ...row, ...members, toolOverrides }, item: { ...item, notes } };
+}

@@ -1,0 +1,270 @@
+// The plan for users, teams and roles of an import. It comes first: the entities belong to teams.
+import { BUILT_IN_ROLES } from "../../auth/permission_table.ts";
+import { newId } from "../../store/sql/new_id.ts";
+import type { Everybody } from "../../store/people/everybody.ts";
+import type { AssignmentRow, MemberRow, RoleRow, TeamRow, UserRow } from "../../store/people/person_rows.ts";
+import { MAX_ASSIGNMENTS_PER_USER, MAX_ROLES } from "../../store/people/roles.ts";
+import { slugOf } from "../../store/people/teams.ts";
+import type { Bundle, ItemKind, TeamItem } from "./bundle.ts";
+import { decide, differencesOf, fieldsOf, freeName, isNameOf, type Planning } from "./planning.ts";
+
+/** The new rows, the changes, and where the ids of the source lead. */
+export interface PeoplePlan {
+  readonly users: UserRow[];
+  readonly teams: TeamRow[];
+  readonly members: MemberRow[];
+  readonly roles: RoleRow[];
+  readonly assignments: AssignmentRow[];
+  readonly changedUsers: { readonly email: string; readonly changes: Partial<UserRow> }[];
+  readonly changedTeams: { readonly id: string; readonly changes: Partial<TeamRow> }[];
+  readonly changedMembers: MemberRow[];
+  readonly changedRoles: { readonly id: string; readonly changes: Partial<RoleRow> }[];
+  /** The id here by the id of the source. */
+  readonly teamIds: ReadonlyMap<string, string>;
+}
+
+const USER_FIELDS = ["fullName", "isAdmin", "isActive"] as const;
+const TEAM_FIELDS = ["description", "visibility", "maxMembers"] as const;
+const ROLE_FIELDS = ["description", "scope", "permissions"] as const;
+
+export function planPeople(bundle: Bundle, present: Everybody, planning: Planning): PeoplePlan {
+  return new PeoplePlanner(bundle, present, planning).plan();
+}
+
+class PeoplePlanner {
+  readonly #userIds = new Map<string, string>();
+  readonly #teamIds = new Map<string, string>();
+  readonly #roleIds = new Map<string, string>(Object.keys(BUILT_IN_ROLES).map((name) => [name, name]));
+  readonly #made = {
+    users: [] as UserRow[],
+    teams: [] as TeamRow[],
+    members: [] as MemberRow[],
+    roles: [] as RoleRow[],
+    assignments: [] as AssignmentRow[],
+    changedUsers: [] as PeoplePlan["changedUsers"],
+    changedTeams: [] as PeoplePlan["changedTeams"],
+    changedMembers: [] as MemberRow[],
+    changedRoles: [] as PeoplePlan["changedRoles"],
+  };
+
+  constructor(
+    private readonly bundle: Bundle,
+    private readonly present: Everybody,
+    private readonly planning: Planning,
+  ) {}
+
+  plan(): PeoplePlan {
+    this.#users();
+    this.#teams();
+    this.#members();
+    this.#roles();
+    this.#assignments();
+    return { ...this.#made, teamIds: this.#teamIds };
+  }
+
+  #leftOut(kind: ItemKind, label: string, reason: string): void {
+    this.planning.lines.push({ kind, label, outcome: "left_out", reason, notes: [] });
+  }
+
+  /** Passwords are never compared or changed: a user may have another one here by now. */
+  #users(): void {
+    const { changedUsers, users } = this.#made;
+    const byEmail = new Map(this.present.users.map((row) => [row.email, row]));
+    const byId = new Map(this.present.users.map((row) => [row.id, row]));
+    const personal = new Map(
+      this.bundle.teams.flatMap((team) => team.personOf === null ? [] : [[team.personOf, team]]),
+    );
+    const ownerOf = new Map(this.present.members.map(({ teamId, userId }) => [teamId, userId]));
+    const personalHere = new Map(
+      this.present.teams.filter(({ isPersonal }) => isPersonal).map(({ id }) => [ownerOf.get(id) ?? "", id]),
+    );
+    const teamIdsHere = new Set(this.present.teams.map(({ id }) => id));
+    for (const item of this.bundle.users) {
+      const { row, label } = item;
+      const found = byEmail.get(row.email);
+      if (found === undefined && byId.has(row.id)) {
+        this.#leftOut("user", label, `a user with this id has the address ${byId.get(row.id)!.email} here`);
+        continue;
+      }
+      const decision = decide(this.planning, {
+        kind: "user",
+        item,
+        found,
+        differences: found === undefined ? [] : differencesOf(row, found, USER_FIELDS),
+        canRename: false,
+      });
+      this.#userIds.set(row.id, found?.id ?? row.id);
+      const team = personal.get(row.id);
+      if (decision === "insert") {
+        byEmail.set(row.email, row);
+        byId.set(row.id, row);
+        users.push(row);
+        this.#personalTeam(row, team, teamIdsHere);
+      } else {
+        if (decision === "update") {
+          changedUsers.push({ email: found!.email, changes: fieldsOf(row, USER_FIELDS) });
+        }
+        const here = personalHere.get(found!.id);
+        if (team !== undefined && here !== undefined) this.#teamIds.set(team.row.id, here);
+      }
+    }
+  }
+
+  #personalTeam(user: UserRow, team: TeamItem | undefined, taken: Set<string>): void {
+    const id = team === undefined || taken.has(team.row.id) ? newId() : team.row.id;
+    taken.add(id);
+    if (team !== undefined) this.#teamIds.set(team.row.id, id);
+    const { createdAt } = user;
+    this.#made.teams.push({
+      id,
+      name: team?.row.name ?? `${user.fullName ?? user.email}'s team`,
+      slug: `personal-${user.id}`,
+      description: team?.row.description ?? null,
+      isPersonal: true,
+      visibility: "private",
+      maxMembers: 1,
+      createdBy: user.email,
+      createdAt,
+      updatedAt: createdAt,
+    });
+    this.#made.members.push({
+      teamId: id,
+      userId: user.id,
+      role: "owner",
+      joinedAt: createdAt,
+      source: null,
+    });
+  }
+
+  #teams(): void {
+    const { changedTeams, teams } = this.#made;
+    const bySlug = new Map(this.present.teams.map((row) => [row.slug, row]));
+    const byId = new Map(this.present.teams.map((row) => [row.id, row]));
+    for (const item of this.bundle.teams.filter(({ personOf }) => personOf === null)) {
+      const { row } = item;
+      const found = byId.get(row.id) ?? bySlug.get(row.slug);
+      const isOther = found !== undefined && found.id !== row.id;
+      // A team of the same name may have other people, who must not see what this one has.
+      const differences = found === undefined
+        ? []
+        : [...isOther ? ["id"] : nameFault(row, found), ...differencesOf(row, found, TEAM_FIELDS)];
+      const isTwin = isOther && teams.includes(found);
+      const decision = decide(this.planning, {
+        ...{ kind: "team", item, found, differences, canRename: isOther, isTwin },
+      });
+      if (decision === "insert" || decision === "rename") {
+        const name = decision === "insert"
+          ? row.name
+          : freeName(row.name, (name) => bySlug.has(slugOf(name)));
+        if (decision === "rename") this.#renamed("team", item.label, name, item.notes);
+        const taken = { ...row, name, slug: slugOf(name) };
+        bySlug.set(taken.slug, taken);
+        byId.set(taken.id, taken);
+        teams.push(taken);
+      } else if (decision === "update") {
+        changedTeams.push({ id: found!.id, changes: fieldsOf(row, TEAM_FIELDS) });
+      }
+      if (decision === "update") this.#teamIds.set(row.id, found!.id);
+      else if (decision !== "keep" || !isOther) this.#teamIds.set(row.id, row.id);
+    }
+  }
+
+  #renamed(kind: ItemKind, label: string, name: string, notes: readonly string[]): void {
+    const note = `its name is "${name}" here: the other is in use`;
+    this.planning.lines.push({ kind, label, outcome: "taken", reason: null, notes: [...notes, note] });
+  }
+
+  #members(): void {
+    const { changedMembers, members } = this.#made;
+    const keyOf = ({ teamId, userId }: MemberRow) => `${teamId} ${userId}`;
+    const present = new Map([...this.present.members, ...members].map((row) => [keyOf(row), row]));
+    const personal = new Set(
+      [...this.present.teams, ...this.#made.teams].filter(({ isPersonal }) => isPersonal).map(({ id }) => id),
+    );
+    for (const item of this.bundle.members) {
+      const teamId = this.#teamIds.get(item.row.teamId);
+      const userId = this.#userIds.get(item.row.userId);
+      if (teamId === undefined || userId === undefined) {
+        this.#leftOut("member", item.label, "the team or the user is left out");
+        continue;
+      }
+      if (personal.has(teamId)) continue; // A personal team has its owner already, and nobody else.
+      const row = { ...item.row, teamId, userId };
+      const found = present.get(keyOf(row));
+      const differences = found === undefined ? [] : differencesOf(row, found, ["role"]);
+      const decision = decide(this.planning, { kind: "member", item, found, differences, canRename: false });
+      if (decision === "update") changedMembers.push(row);
+      if (decision !== "insert") continue;
+      present.set(keyOf(row), row);
+      members.push(row);
+    }
+  }
+
+  #roles(): void {
+    const { changedRoles, roles } = this.#made;
+    const byName = new Map(this.present.roles.map((row) => [row.name, row]));
+    const byId = new Map(this.present.roles.map((row) => [row.id, row]));
+    const isTaken = (name: string) => byName.has(name) || Object.hasOwn(BUILT_IN_ROLES, name);
+    for (const item of this.bundle.roles) {
+      const { row, label } = item;
+      const found = byId.get(row.id) ?? byName.get(row.name);
+      if (found === undefined && byName.size >= MAX_ROLES) {
+        this.#leftOut("role", label, `there are ${MAX_ROLES} custom roles`);
+        continue;
+      }
+      const isOther = found !== undefined && found.id !== row.id;
+      const differences = found === undefined
+        ? []
+        : [...isOther ? [] : nameFault(row, found), ...differencesOf(row, found, ROLE_FIELDS)];
+      const isTwin = isOther && roles.includes(found);
+      const decision = decide(this.planning, {
+        ...{ kind: "role", item, found, differences, canRename: isOther, isTwin },
+      });
+      if (decision === "insert" || decision === "rename") {
+        const name = decision === "insert" && !isTaken(row.name) ? row.name : freeName(row.name, isTaken);
+        if (decision === "rename") this.#renamed("role", label, name, item.notes);
+        const taken = { ...row, name };
+        byName.set(name, taken);
+        byId.set(row.id, taken);
+        roles.push(taken);
+      } else if (decision === "update") {
+        changedRoles.push({ id: found!.id, changes: fieldsOf(row, ["description", "permissions"]) });
+      }
+      this.#roleIds.set(row.id, decision === "keep" || decision === "update" ? found!.id : row.id);
+    }
+  }
+
+  #assignments(): void {
+    const { assignments } = this.#made;
+    const keyOf = (row: AssignmentRow) => [row.userId, row.roleId, row.scope, row.scopeId].join(" ");
+    const present = new Map(this.present.assignments.map((row) => [keyOf(row), row]));
+    const counts = new Map<string, number>();
+    for (const { userId } of this.present.assignments) counts.set(userId, (counts.get(userId) ?? 0) + 1);
+    for (const item of this.bundle.assignments) {
+      const { scope } = item.row;
+      const userId = this.#userIds.get(item.row.userId);
+      const roleId = this.#roleIds.get(item.row.roleId);
+      const scopeId = scope === "team" ? this.#teamIds.get(item.row.scopeId) : item.row.scopeId;
+      if (userId === undefined || roleId === undefined || scopeId === undefined) {
+        this.#leftOut("assignment", item.label, "the user, the role or the team is left out");
+        continue;
+      }
+      const amount = counts.get(userId) ?? 0;
+      if (amount >= MAX_ASSIGNMENTS_PER_USER) {
+        this.#leftOut("assignment", item.label, `the user has ${MAX_ASSIGNMENTS_PER_USER} roles`);
+        continue;
+      }
+      const row = { ...item.row, userId, roleId, scopeId };
+      const found = present.get(keyOf(row));
+      const judged = { kind: "assignment", item, found, differences: [], canRename: false } as const;
+      if (decide(this.planning, judged) !== "insert") continue;
+      present.set(keyOf(row), row);
+      counts.set(userId, amount + 1);
+      assignments.push(row);
+    }
+  }
+}
+
+function nameFault(row: { readonly name: string }, found: { readonly name: string }): string[] {
+  return isNameOf(row.name, found.name) ? [] : ["name"];
+}

@@ -1,0 +1,121 @@
+// The decision about one item of an import: whether the registry has it, has another in its place, or has none.
+import type { AdminDeps } from "../rest/deps.ts";
+import type { Item, ItemKind, LeftOut } from "./bundle.ts";
+import type { Strategy } from "./strategy.ts";
+
+/** taken: it is new here. skipped: something else has its place, and stays. left_out: it cannot be taken. */
+export type Outcome = "taken" | "changed" | "unchanged" | "skipped" | "left_out";
+
+/** What becomes of one item. */
+export interface PlanLine {
+  readonly kind: LeftOut["kind"];
+  readonly label: string;
+  readonly outcome: Outcome;
+  /** Why it is skipped or left out. */
+  readonly reason: string | null;
+  /** What is otherwise here than where it comes from. */
+  readonly notes: readonly string[];
+}
+
+/** What the planning of all kinds shares. */
+export interface Planning {
+  readonly strategy: Strategy;
+  readonly toolNames: AdminDeps["toolNames"];
+  readonly lines: PlanLine[];
+  /** With strategy "fail": what stands in the way. */
+  readonly conflicts: string[];
+}
+
+export type Decision = "insert" | "update" | "rename" | "keep";
+
+/** The item as it is told, by what the decision makes of it. */
+export interface Judged<Row> {
+  readonly kind: ItemKind;
+  readonly item: Item<Row>;
+  /** What has its place here; undefined: nothing. */
+  readonly found: Row | undefined;
+  /** The fields in which the two differ. */
+  readonly differences: readonly string[];
+  /** Can the item be taken under another name? */
+  readonly canRename: boolean;
+  /** What has its place comes from this import too: two items that have one name here. Both are taken. */
+  readonly isTwin?: boolean;
+}
+
+/** Decides about an item, and adds its line. A rename adds its own. */
+export function decide<Row>(
+  { strategy, lines, conflicts }: Planning,
+  { kind, item: { label, notes }, found, differences, canRename, isTwin = false }: Judged<Row>,
+): Decision {
+  const tell = (outcome: Outcome, reason: string | null = null) =>
+    void lines.push({ kind, label, outcome, reason, notes: outcome === "unchanged" ? [] : notes });
+  if (found === undefined) {
+    tell("taken");
+    return "insert";
+  }
+  if (isTwin && strategy !== "fail") return "rename";
+  if (differences.length === 0 && !isTwin) {
+    tell("unchanged");
+    return "keep";
+  }
+  const words = isTwin
+    ? "another one of this import has its name here"
+    : `here it has another ${differences.map(wordOf).join(", ")}`;
+  switch (strategy) {
+    case "update":
+      tell("changed");
+      return "update";
+    case "rename":
+      if (canRename) return "rename";
+      break;
+    case "fail":
+      conflicts.push(`the ${kind} "${label}": ${words}`);
+  }
+  tell("skipped", words);
+  return "keep";
+}
+
+/** The fields in which two rows differ. */
+export function differencesOf<Row extends object>(
+  wanted: Row,
+  present: Row,
+  fields: readonly (keyof Row & string)[],
+): string[] {
+  return fields.filter((field) => JSON.stringify(wanted[field]) !== JSON.stringify(present[field]));
+}
+
+/** The values of some fields. */
+export function fieldsOf<Row extends object>(
+  row: Row,
+  fields: readonly (keyof Row & string)[],
+): Partial<Row> {
+  return Object.fromEntries(fields.map((field) => [field, row[field]])) as Partial<Row>;
+}
+
+const MAX_NAME_CHARS = 255;
+
+/** The name with "-2", "-3" and so on, the first that is free. */
+export function freeName(name: string, isTaken: (name: string) => boolean): string {
+  for (let number = 2;; number++) {
+    const suffix = `-${number}`;
+    const candidate = name.slice(0, MAX_NAME_CHARS - suffix.length) + suffix;
+    if (!isTaken(candidate)) return candidate;
+  }
+}
+
+/** Has `present` the name of `wanted`, or one that a rename gave it? */
+export function isNameOf(wanted: string, present: string): boolean {
+  return present === wanted ||
+    /^-[1-9]\d*$/.test(present.slice(wanted.length)) && present.startsWith(wanted);
+}
+
+function wordOf(field: string): string {
+  return WORDS[field] ?? field.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ...{ toolIds: "list of tools", resourceIds: "list of resources", promptIds: "list of prompts" },
+  ...{ gatewayIds: "list of gateways", enabled: "switch (on or off)", teamId: "team", ownerEmail: "owner" },
+  ...{ isAdmin: "right of administration", isActive: "state", caCertificate: "CA certificate", url: "URL" },
+  ...{ refreshIntervalSeconds: "refresh interval", timeoutMs: "timeout", memberTags: "list of tags" },
+};

@@ -1,0 +1,150 @@
+// Carries an import out: in one transaction, whole or not at all.
+import { SluiceError } from "../../base/errors.ts";
+import { createNaming } from "../../catalog/snapshot/tool_name.ts";
+import type { ImportedRows } from "../../store/registry/import_rows.ts";
+import type { Registry } from "../../store/registry/registry.ts";
+import { sealCredentials, shownCredentials } from "../gateways/gateway_credentials.ts";
+import type { AdminDeps } from "../rest/deps.ts";
+import type { Bundle } from "./bundle.ts";
+import { makePlan, NOTHING_PRESENT, type Plan, type PlanOptions, readPresent } from "./plan.ts";
+import type { PlanLine } from "./planning.ts";
+import type { Strategy } from "./strategy.ts";
+
+export interface ImportOptions {
+  readonly strategy: Strategy;
+  /** Say what would be done, and do nothing. */
+  readonly isDryRun: boolean;
+  readonly isOwnExport: boolean;
+  /** Called while rows are written. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export type ImportDeps = Pick<AdminDeps, "secretBox" | "toolNames">;
+
+/** What became of each item, or what would. */
+export interface ImportOutcome {
+  readonly lines: readonly PlanLine[];
+  readonly hasChanges: boolean;
+}
+
+/** Conflicts that one refusal names. */
+const MAX_NAMED = 20;
+
+/**
+ * @param store null: there is no database yet. A dry run needs none
+ * @throws {SluiceError} CONFLICT with strategy "fail", or if the registry refuses a change; then nothing was written
+ */
+export async function runImport(
+  deps: ImportDeps,
+  store: Registry | null,
+  bundle: Bundle,
+  options: ImportOptions,
+): Promise<ImportOutcome> {
+  const { strategy, isDryRun, isOwnExport } = options;
+  const planOptions: PlanOptions = {
+    strategy,
+    toolNames: deps.toolNames,
+    isOwnExport,
+    credentialsOf: (row) => shownCredentials(deps, row),
+  };
+  if (store === null || isDryRun) {
+    const present = store === null ? NOTHING_PRESENT : await readPresent(store);
+    const plan = await makePlan(bundle, present, planOptions);
+    refuseConflicts(plan);
+    return { lines: plan.lines, hasChanges: hasChanges(plan) };
+  }
+  return await store.transaction(async (tx) => {
+    const plan = await makePlan(bundle, await readPresent(tx), planOptions);
+    refuseConflicts(plan);
+    if (!hasChanges(plan)) return { lines: plan.lines, hasChanges: false };
+    await write(deps, tx, plan, options);
+    return { lines: plan.lines, hasChanges: true };
+  });
+}
+
+function refuseConflicts({ conflicts }: Plan): void {
+  if (conflicts.length === 0) return;
+  const more = conflicts.length - MAX_NAMED;
+  const named = conflicts.slice(0, MAX_NAMED).join("; ") + (more > 0 ? `; and ${more} more` : "");
+  throw new SluiceError("CONFLICT", { reason: `Nothing was imported. These are here already: ${named}` });
+}
+
+function hasChanges(plan: Plan): boolean {
+  const { people, gateways, tools, resources, prompts, servers, revocations } = plan;
+  const { users, teams, members, roles, assignments } = people;
+  const changed = [people.changedUsers, people.changedTeams, people.changedMembers, people.changedRoles];
+  return [users, teams, members, roles, assignments, ...changed, revocations].some(isFilled) ||
+    [gateways, tools, resources, prompts, servers].some(({ inserts, updates }) =>
+      isFilled(inserts) || isFilled(updates)
+    );
+}
+
+function isFilled({ length }: { readonly length: number }): boolean {
+  return length > 0;
+}
+
+async function write(
+  deps: ImportDeps,
+  store: Registry,
+  plan: Plan,
+  { onProgress }: ImportOptions,
+): Promise<void> {
+  const { people, gateways, tools, resources, prompts, servers, revocations } = plan;
+  const rows: ImportedRows = {
+    gateways: await Promise.all(
+      gateways.inserts.map(async ({ row, credentials }) => ({
+        ...row,
+        ...await sealCredentials(deps, row.id, credentials),
+      })),
+    ),
+    tools: tools.inserts,
+    resources: resources.inserts,
+    prompts: prompts.inserts,
+    servers: servers.inserts,
+    users: people.users,
+    teams: people.teams,
+    members: people.members,
+    roles: people.roles,
+    assignments: people.assignments,
+    revocations: revocations.map(({ row }) => row),
+  };
+  const total = Object.values(rows).reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  await store.insertImported(rows, (count) => onProgress?.(done += count, total));
+  for (const { before, changes, credentials } of gateways.updates) {
+    const sealed = await sealCredentials(deps, before.id, credentials);
+    await store.gateways.update(before.id, { ...changes, ...sealed });
+  }
+  for (const { id, changes } of tools.updates) await store.tools.update(id, changes);
+  for (const { id, changes } of resources.updates) await store.resources.update(id, changes);
+  for (const { id, changes } of prompts.updates) await store.prompts.update(id, changes);
+  for (const { id, changes } of servers.updates) await store.servers.update(id, changes);
+  await writePeople(store, plan);
+  await nameAgain(deps, store, plan);
+}
+
+async function writePeople({ people }: Registry, { people: plan }: Plan): Promise<void> {
+  for (const { email, changes } of plan.changedUsers) await people.users.update(email, changes);
+  for (const { id, changes } of plan.changedTeams) await people.teams.update(id, changes);
+  for (const { teamId, userId, role } of plan.changedMembers) {
+    await people.teams.changeMember(teamId, userId, role);
+  }
+  for (const { id, changes } of plan.changedRoles) await people.roles.update(id, changes);
+}
+
+/** The names of tools and prompts follow their gateway's name and their own. */
+async function nameAgain({ toolNames }: ImportDeps, store: Registry, plan: Plan): Promise<void> {
+  const ids = new Set(plan.gateways.updates.map(({ before }) => before.id));
+  for (
+    const [entities, updates] of [[store.tools, plan.tools.updates], [
+      store.prompts,
+      plan.prompts.updates,
+    ]] as const
+  ) {
+    for (const { id } of updates) {
+      const row = await entities.get(id);
+      if (row?.gatewayId != null) ids.add(row.gatewayId);
+    }
+  }
+  for (const id of ids) await store.renameDiscovered(id, createNaming(toolNames));
+}
