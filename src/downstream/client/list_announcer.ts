@@ -6,12 +6,15 @@ import { announceListChanges, type ListListener } from "./list_changes.ts";
 
 const PAUSE_MS = 1_000;
 
+/** Former catalogs that are kept in a pause. Without its own, a client that came in the pause is compared with an older one. */
+const MAX_FORMER = 10;
+
 export class ListAnnouncer {
   readonly #clock: Clock;
   readonly #sources: Iterable<ListListener>[] = [];
   #pause: number | undefined;
-  /** The catalog that clients know, and the present one, if they differ. */
-  #untold: { readonly known: Catalog; readonly present: Catalog } | null = null;
+  /** The catalogs since the last telling, the oldest first, and the present one; null: all clients know the present one. */
+  #untold: { readonly former: Catalog[]; present: Catalog } | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,7 +27,10 @@ export class ListAnnouncer {
 
   /** Applies a new catalog. */
   changed(before: Catalog, after: Catalog): void {
-    this.#untold = { known: this.#untold?.known ?? before, present: after };
+    const { former } = this.#untold ??= { former: [], present: after };
+    former.push(before);
+    if (former.length > MAX_FORMER) former.splice(1, 1);
+    this.#untold.present = after;
     if (this.#pause === undefined) this.#tell();
   }
 
@@ -35,9 +41,9 @@ export class ListAnnouncer {
   #tell(): void {
     this.#pause = undefined;
     if (this.#untold === null) return;
-    const { known, present } = this.#untold;
+    const { former, present } = this.#untold;
     this.#untold = null;
     this.#pause = this.#clock.setTimeout(() => this.#tell(), PAUSE_MS);
-    for (const listeners of this.#sources) announceListChanges(listeners, known, present);
+    for (const listeners of this.#sources) announceListChanges(listeners, former, present);
   }
 }

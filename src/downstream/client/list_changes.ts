@@ -23,6 +23,8 @@ export interface ListListener {
   readonly serverId: string | null;
   /** Null: nobody has used the session in this worker yet. */
   readonly principal: Principal | null;
+  /** The version of the catalog when the client could first list; 0: not known. */
+  readonly since: number;
   /** Does the client receive this notification outside calls? */
   hears(method: ListChangedMethod): boolean;
   /** @param message JSON text */
@@ -55,18 +57,24 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** Notifies the clients whose lists differ between two catalogs. */
+/**
+ * Notifies the clients whose lists have changed since they could list them.
+ * @param former the catalogs since clients were last notified, the oldest first
+ */
 export function announceListChanges(
   listeners: Iterable<ListListener>,
-  before: Catalog,
+  former: readonly Catalog[],
   after: Catalog,
 ): void {
+  const known = [...former, after];
   // Clients that see the same entries of one endpoint share the comparison.
   const changes = new Map<string, readonly Kind[]>();
   for (const listener of listeners) {
-    const { serverId, principal } = listener;
+    const { serverId, principal, since } = listener;
     if (principal === null || listener.follows?.(after) === true) continue;
-    const key = JSON.stringify([serverId, visibilityKey(principal)]);
+    const before = known.findLast(({ version }) => version <= since) ?? known[0]!;
+    if (before === after) continue;
+    const key = JSON.stringify([serverId, visibilityKey(principal), before.version]);
     let changed = changes.get(key);
     if (changed === undefined) {
       changes.set(key, changed = changedKinds(before, after, { serverId, principal }));

@@ -30,6 +30,7 @@ function client(given: Partial<Principal> = {}, serverId: string | null = null) 
     heard,
     serverId,
     principal: principal(given),
+    since: 0,
     hears: () => true,
     notify: (text: string) => void heard.push(JSON.parse(text).method),
   };
@@ -53,11 +54,11 @@ Deno.test("announceListChanges() tells a client of each list that differs for it
     client({}, "gone"),
   ];
   const all = [everything, public_, narrowed, unread, small, nowhere];
-  announceListChanges(all, before, after);
+  announceListChanges(all, [before], after);
   assertEquals(all.map(({ heard }) => heard), [[TOOLS, RESOURCES], [RESOURCES], [], [TOOLS], [], []]);
   announceListChanges(
     all,
-    after,
+    [after],
     new Catalog({ ...ROWS, tools: after.all.tools.all.map(({ row }) => row), resources: [] }),
   );
   assertEquals(all.flatMap(({ heard }) => heard).length, 4, "another version of the same lists");
@@ -67,7 +68,7 @@ Deno.test("announceListChanges() tells a client whose team gains or loses an ent
   const shown = (teamId: string) =>
     new Catalog({ ...ROWS, tools: [toolRow("a", "one", { visibility: "team", teamId })] });
   const [one, two] = [client({ teams: ["t1"] }), client({ teams: ["t2"] })];
-  announceListChanges([one, two], shown("t1"), shown("t2"));
+  announceListChanges([one, two], [shown("t1")], shown("t2"));
   assertEquals([one.heard, two.heard], [[TOOLS], [TOOLS]]);
 });
 
@@ -96,6 +97,31 @@ Deno.test("ListAnnouncer tells the first change at once, those of a storm togeth
   assertEquals(clock.timers, 0);
 });
 
+Deno.test("ListAnnouncer tells a client that comes in the pause of what changes after it came, and of nothing before", async () => {
+  const clock = new FakeClock();
+  const announcer = new ListAnnouncer(clock);
+  const [first, second, third, fourth] = Array.from(
+    { length: 4 },
+    (_, n) =>
+      new Catalog({ ...ROWS, version: n + 1, tools: n === 0 ? [] : [toolRow("a", n < 3 ? "one" : "two")] }),
+  );
+  const [old, early, late] = [1, 2, 3].map((since) => ({ ...client(), since }));
+  const clients = [old!];
+  announcer.add(clients);
+  announcer.changed(new Catalog({ ...ROWS, version: 0 }), first!);
+  announcer.changed(first!, second!);
+  // The lists are the same in the third version.
+  clients.push(early!, late!);
+  announcer.changed(second!, third!);
+  await clock.tick(1_000);
+  assertEquals(clients.map(({ heard }) => heard), [[TOOLS], [], []]);
+  announcer.changed(third!, fourth!);
+  await clock.tick(1_000);
+  assertEquals(clients.map(({ heard }) => heard), [[TOOLS, TOOLS], [TOOLS], [TOOLS]]);
+  for (let n = 5; n < 100; n++) announcer.changed(fourth!, new Catalog({ ...ROWS, version: n }));
+  announcer.close();
+});
+
 Deno.test("announceListChanges() tells listening sessions which lists have changed for them", async () => {
   const { send, initialize, sessions, catalog } = await mcpServer(ROWS);
   const [everything, small] = [await initialize(), await initialize("2025-11-25", { serverId: "s" })];
@@ -103,13 +129,13 @@ Deno.test("announceListChanges() tells listening sessions which lists have chang
     await send({ method: "GET", sessionId: everything }),
     await send({ method: "GET", sessionId: small, serverId: "s" }),
   ];
-  assertEquals(sessions.streamCount, 2);
+  assertEquals([sessions.streamCount, ...[...sessions].map(({ since }) => since)], [2, 1, 1]);
   announceListChanges(
     sessions,
-    catalog,
-    new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")] }),
+    [catalog],
+    new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] }),
   );
-  announceListChanges(sessions, catalog, new Catalog(ROWS));
+  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, version: 2 }));
   sessions.endStreams();
   assertEquals(sessions.streamCount, 0);
   assertEquals(await Promise.all(streams.map(messagesOf)), [
@@ -125,7 +151,7 @@ Deno.test("announceListChanges() reaches a client that has listened, at its next
   const first = await get(listener);
   sessions.endStreams();
   await messagesOf(first);
-  announceListChanges(sessions, catalog, new Catalog({ ...ROWS, tools: [] }));
+  announceListChanges(sessions, [catalog], new Catalog({ ...ROWS, version: 2, tools: [] }));
   const streams = [await get(listener), await get(other)];
   sessions.endStreams();
   assertEquals((await Promise.all(streams.map(messagesOf))).map((said) => said.map(({ method }) => method)), [

@@ -94,6 +94,7 @@ export class DuplexSession implements ListListener {
   readonly #calls = new RunningCalls();
   /** As of `initialize`. */
   #client: ClientSide & { readonly revision: SessionRevision; readonly lists: OwnLists } | null = null;
+  since = 0;
   #underWay = 0;
   /** Set while the session drains: it takes no requests, and closes when those under way are answered. */
   #closeReason: CloseReason | null = null;
@@ -342,19 +343,18 @@ export class DuplexSession implements ListListener {
     if (this.#client !== null) throw new SluiceError("INVALID_REQUEST", { reason: "initialize came before" });
     const said = clientOf(message, revisions);
     if (said === null) return;
-    const memory = this.#deps.memory.hold(this.#address.principal, {
-      end: () => this.#channel.close("restart"),
-    });
+    const { principal } = this.#address;
+    const memory = this.#deps.memory.hold(principal, { end: () => this.#channel.close("restart") });
     const { clientCapabilities: capabilities, revision } = said;
-    const caller = () => this.#deps.callers.of(this.#address.principal);
+    const caller = () => this.#deps.callers.of(principal);
     const state = new ClientState({ capabilities, peer: this.#peer, caller, memory });
     // From here on the channel also carries messages that belong to no call.
     state.listening = true;
     const bound = new BoundSessions(state);
+    this.since = this.#deps.catalog().version;
     this.#client = {
-      ...{ revision, bound },
-      lists: new OwnLists(this.#deps.lists, this, bound, this.#address.principal),
-      questions: this.#questions,
+      ...{ revision, bound, questions: this.#questions },
+      lists: new OwnLists(this.#deps.lists, this, bound, principal),
       calls: this.#calls,
     };
   }

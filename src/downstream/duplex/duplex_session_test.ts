@@ -148,9 +148,10 @@ Deno.test("DuplexSession hears of changed lists from initialize on, those of its
   await narrowed.initialize();
   announceListChanges(
     sessions,
-    catalog,
-    new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")] }),
+    [catalog],
+    new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] }),
   );
+  assertEquals([...sessions].map(({ since }) => since), [1, 1, 0]);
   const methods = (client: typeof all) => client.sent.flatMap(({ method }) => method ?? []);
   assertEquals([methods(all), methods(narrowed), methods(early)], [
     ["notifications/tools/list_changed"],

@@ -27,7 +27,7 @@ const ROWS = catalogRows({
 const ECHO = { name: "a-echo", arguments: {} };
 const CAN_ELICIT = { elicitation: {} };
 const TOOLS_CHANGED = "notifications/tools/list_changed";
-const CHANGED = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")] });
+const CHANGED = new Catalog({ ...ROWS, version: 2, tools: [...ROWS.tools, toolRow("a", "new")] });
 const LISTEN_TO_TOOLS = { notifications: { toolsListChanged: true } };
 
 type Server = Awaited<ReturnType<typeof duplexServer>>;
@@ -50,8 +50,8 @@ function start(upstream = new FakeUpstream(), options: DuplexServerOptions = {})
 
 /** Tells both kinds of clients that the tools have changed, as a worker does. */
 function announce({ sessions, listeners, catalog }: Server): void {
-  announceListChanges(sessions, catalog, CHANGED);
-  announceListChanges(listeners, catalog, CHANGED);
+  announceListChanges(sessions, [catalog], CHANGED);
+  announceListChanges(listeners, [catalog], CHANGED);
 }
 
 /** Ask, and wait for the answer: questions are gathered for a moment. */

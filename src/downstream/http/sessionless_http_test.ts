@@ -361,9 +361,15 @@ Deno.test("subscriptions/listen acknowledges first, tells what it was asked for,
   const { ask, listeners, catalog, fillStreams } = await sessionlessServer(ROWS, { a: new FakeUpstream() });
   const notifications = { toolsListChanged: true, future: true };
   const listening = await ask("subscriptions/listen", { params: { notifications } });
-  const changed = new Catalog({ ...ROWS, tools: [...ROWS.tools, toolRow("a", "new")], resources: [] });
-  announceListChanges(listeners, catalog, changed);
-  announceListChanges(listeners, changed, changed);
+  const changed = new Catalog({
+    ...ROWS,
+    version: 2,
+    tools: [...ROWS.tools, toolRow("a", "new")],
+    resources: [],
+  });
+  announceListChanges(listeners, [catalog], changed);
+  announceListChanges(listeners, [changed], changed);
+  assertEquals([...listeners].map(({ since }) => since), [1]);
   listeners.end();
   const _meta = { "io.modelcontextprotocol/subscriptionId": 1 };
   const tools = { jsonrpc: "2.0", method: "notifications/tools/list_changed", params: { _meta } };

@@ -87,7 +87,7 @@ export class DownstreamSessions {
     serverId: string | null,
     state: PersistedSession,
   ): Promise<DownstreamSession> {
-    const { ids, records, turns, clock, place: { replica, worker } } = this.#options;
+    const { ids, records, turns, clock, lists, place: { replica, worker } } = this.#options;
     const expiresAt = Math.floor((clock.now() + MAX_AGE_MS) / 1000);
     const owner = ownerOf(principal, serverId);
     this.#makeRoom(owner);
@@ -95,6 +95,7 @@ export class DownstreamSessions {
     const { name } = ids.open(id, clock.now())!;
     // Counted before the record is written: further sessions may be opened meanwhile.
     const session = this.#remember(this.#make({ id, name, owner, principal, state }));
+    session.since = lists.catalog().version;
     try {
       const record = JSON.stringify(state);
       await turns.run(owner, () => records.put(sessionRecordKey(name), record, MAX_AGE_MS), record.length);

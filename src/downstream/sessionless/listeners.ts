@@ -81,12 +81,15 @@ export interface ListenerOptions {
   readonly principal: Principal;
   readonly filter: ListenFilter;
   readonly stream: ListenStream;
+  /** The version of the catalog that is served now. A client lists once it listens. */
+  readonly since: number;
 }
 
 /** One open `subscriptions/listen`. */
 export class Listener implements ListListener {
   readonly serverId: string | null;
   readonly principal: Principal;
+  readonly since: number;
   /** The subscriptions at upstreams. */
   watching: Watching | null = null;
   /** Resolves when the client has disconnected or the gateway has ended the listener. Nothing is sent afterwards. */
@@ -98,10 +101,11 @@ export class Listener implements ListListener {
   #isOpen = true;
 
   /** Sends the acknowledgement of the honoured filter. @param onEnd called once */
-  constructor({ id, serverId, principal, filter, stream }: ListenerOptions, onEnd: () => void) {
+  constructor({ id, serverId, principal, filter, stream, since }: ListenerOptions, onEnd: () => void) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.serverId = serverId;
     this.principal = principal;
+    this.since = since;
     this.ended = promise;
     this.#id = id;
     this.#methods = methodsOf(filter);

@@ -173,7 +173,7 @@ export class SessionlessRequests {
   }
 
   #listen(message: RequestMessage, call: CallContext): Accepted {
-    const { listeners, subscriptions, streamsAreFull } = this.#deps;
+    const { listeners, subscriptions, streamsAreFull, catalog } = this.#deps;
     if (streamsAreFull()) throw new SluiceError("TOO_MANY_STREAMS");
     if (wantsTasks(message.params)) requireTasksExtension(call.clientCapabilities);
     const { taskIds = [], resourceSubscriptions = [], ...wanted } = readFilter(message.params);
@@ -200,10 +200,11 @@ export class SessionlessRequests {
           principal: call.principal,
           filter,
           stream,
+          since: catalog().version,
         });
         const ended = new AbortController();
         void listener.ended.then(() => ended.abort());
-        const options = { call, signal: ended.signal, catalog: this.#deps.catalog() };
+        const options = { call, signal: ended.signal, catalog: catalog() };
         listener.watching = subscriptions.watch(watched, (text) => listener.notify(text), options);
         return listener;
       },
