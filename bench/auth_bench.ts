@@ -1,5 +1,6 @@
 // A token that was seen before against one that must be verified; a sealed session id likewise.
 import { NOBODY } from "../src/auth/people.ts";
+import { NO_TOKEN_CHANGES } from "../src/auth/token_changes.ts";
 import { Authenticator } from "../src/auth/authenticate.ts";
 import { JwtVerifier, ownIssuer } from "../src/auth/jwt.ts";
 import { keysOfSecret, signToken } from "../src/auth/keys/own_keys.ts";
@@ -24,6 +25,7 @@ const warm = new Authenticator({
   clock: systemClock,
   revoked: () => new Set(),
   people: () => NOBODY,
+  tokenChanges: () => NO_TOKEN_CHANGES,
 });
 const authorization = `Bearer ${token}`;
 await warm.authenticate(authorization);

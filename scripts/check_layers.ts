@@ -26,8 +26,14 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   base: [["sharing"], ["."], ["egress"]],
   config: [["settings"], ["."]],
-  store: [["sql"], ["postgres", "sqlite", "people", "audit", "quotas", "approvals"], ["registry"], ["."]],
-  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas"]],
+  store: [
+    ["sql"],
+    ["postgres", "sqlite", "tokens", "audit", "quotas", "approvals"],
+    ["people"],
+    ["registry"],
+    ["."],
+  ],
+  auth: [["keys"], ["logins"], ["sso"], ["."], ["quotas", "api_tokens"]],
   upstream: [
     ["resilience", "http1"],
     ["transport", "dial"],
@@ -45,7 +51,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["openapi"],
     ["pages"],
     ["gateways", "servers", "entities", "people", "approvals"],
-    ["imports", "transfer"],
+    ["imports", "transfer", "tokens"],
     ["contextforge"],
     ["."],
   ],

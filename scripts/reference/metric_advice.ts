@@ -27,6 +27,12 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
   sluice_quota_counters: "Near `QUOTA_MAX_COUNTERS`, raise that setting: each takes 40 bytes.",
   sluice_quota_counters_dropped_total: "Quotas are less strict than they say. Raise `QUOTA_MAX_COUNTERS`.",
   sluice_quota_calls_counted_alone_total: "Replicas together may admit more than a quota. Restore Redis.",
+  sluice_api_token_refusals_total:
+    "`address` or `time`: somebody else may have the token, or its limits are too narrow; `GET /tokens/{id}/usage` has the addresses.",
+  sluice_api_token_reads_total:
+    "It follows the number of API tokens in use, and their changes. Many `refused`: clients send tokens that were revoked or deleted.",
+  sluice_api_token_uses_lost_total:
+    "The database refuses counts for long. The log says why. Limits of requests are then counted by each worker alone.",
   sluice_token_keys_reads_total:
     "Many `failure`: tokens of this issuer are refused when `JWKS_GRACE` is over. The log has the reason.",
   sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",

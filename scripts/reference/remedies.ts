@@ -36,6 +36,10 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   RATE_LIMITED: "Wait for the seconds in `Retry-After`, or raise the settings in the text.",
   QUOTA_EXCEEDED:
     "Wait for the seconds in `Retry-After` or `data.retryAfter`, or raise the quota at `/quotas`.",
+  TOKEN_RESTRICTED:
+    "Use the token as its limits say, or have its owner change them: `PUT /tokens/{id}`. `TRUSTED_PROXY_NETWORKS` names proxies whose clients count.",
+  TOKEN_LIMIT_REACHED:
+    "Wait for the seconds in `Retry-After`, or have the owner of the token raise its limit.",
   UNAUTHENTICATED:
     "Send `Authorization: Bearer TOKEN`. `sluice token` makes a token; the text says what is wrong with this one.",
   LOGIN_FAILED:

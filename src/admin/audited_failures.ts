@@ -13,7 +13,7 @@ export function failureAudit(
   clientOf: (failed: FailedRequest) => string,
 ): (failed: FailedRequest, reported: ReportedError) => void {
   return (failed, { error, correlationId }) => {
-    const { request, endpoint, exchange } = failed;
+    const { request, endpoint, exchange, principal } = failed;
     const action = exchange?.action;
     const { http } = error.row;
     const isRefused = http === 401 || http === 403;
@@ -28,7 +28,7 @@ export function failureAudit(
       endpoint: endpoint ?? "none",
       permission: action?.permission ?? null,
       entity: action?.entity ?? null,
-      actor: exchange === undefined ? null : actorOf(exchange.principal),
+      actor: principal === undefined ? null : actorOf(principal),
       address: clientOf(failed),
       correlationId,
       count: 1,

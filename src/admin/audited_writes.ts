@@ -86,7 +86,7 @@ export async function recorded(write: Write, run: () => Promise<AdminResponse>):
     const kind = route.permission === null
       ? "user"
       : kindIn(route.path.slice(route.path.lastIndexOf("/") + 1));
-    action.entity = namedBy(answer.body, { kind, id: "" });
+    action.entity = namedBy(createdIn(answer.body), { kind, id: "" });
     if (action.entity.id === "") action.entity = null;
     else if (creation !== undefined) {
       const name = creation.path.slice(route.path.length + 2, -1);
@@ -139,6 +139,11 @@ async function shown({ handler, operation }: Route, call: Call): Promise<unknown
 /** The entries of a list by what identifies them, so that only those that were added, changed or removed differ. */
 function byId(list: readonly unknown[]): Record<string, unknown> {
   return Object.fromEntries(list.map((entry, i) => [idOf(entry) ?? String(i), entry]));
+}
+
+/** A new API token is answered beside the token itself. */
+function createdIn(answer: unknown): unknown {
+  return typeof answer === "object" && answer !== null && "token" in answer ? answer.token : answer;
 }
 
 function namedBy(shownEntity: unknown, named: AuditEntity): AuditEntity;

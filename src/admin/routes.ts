@@ -16,7 +16,8 @@ const prompts = () => import("./entities/prompt_routes.ts");
 const servers = () => import("./servers/server_routes.ts");
 const imports = () => import("./imports/import_routes.ts");
 const tags = () => import("./entities/tag_routes.ts");
-const tokens = () => import("./entities/token_routes.ts");
+const tokenReads = () => import("./tokens/token_reads.ts");
+const tokenWrites = () => import("./tokens/token_writes.ts");
 const audit = () => import("./entities/audit_routes.ts");
 const logins = () => import("./people/login_routes.ts");
 const users = () => import("./people/user_routes.ts");
@@ -177,10 +178,22 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/rbac/my/roles", "token", on(roles, "listMyRoles")),
   route("GET", "/rbac/my/permissions", "token", on(roles, "listMyPermissions")),
 
-  // ContextForge has a path for a token's owner and one for administrators. Here both are for administrators.
-  route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokens, "revokeToken")),
-  route("DELETE", "/tokens/admin/{id}", "tokens.revoke", on(tokens, "revokeToken", "revokeTokenAsAdmin")),
-  route("GET", "/tokens/revoked", "tokens.revoke", on(tokens, "listRevokedTokens")),
+  route("GET", "/tokens", "tokens.read", on(tokenReads, "listTokens")),
+  route("POST", "/tokens", "tokens.create", on(tokenWrites, "createToken")),
+  route("GET", "/tokens/{id}", "tokens.read", on(tokenReads, "getToken")),
+  route("PUT", "/tokens/{id}", "tokens.update", on(tokenWrites, "updateToken")),
+  route("DELETE", "/tokens/{id}", "tokens.revoke", on(tokenWrites, "revokeToken")),
+  route("GET", "/tokens/{id}/usage", "tokens.read", on(tokenReads, "getTokenUsage")),
+  route("GET", "/tokens/teams/{team}", "tokens.read", on(tokenReads, "listTeamTokens")),
+  route("POST", "/tokens/teams/{team}", "tokens.create", on(tokenWrites, "createTeamToken")),
+  route("GET", "/tokens/admin/all", "admin.user_management", on(tokenReads, "listAllTokens")),
+  route(
+    "DELETE",
+    "/tokens/admin/{id}",
+    "admin.user_management",
+    on(tokenWrites, "revokeToken", "revokeTokenAsAdmin"),
+  ),
+  route("GET", "/tokens/revoked", "admin.user_management", on(tokenReads, "listRevokedTokens")),
 
   route("GET", "/quotas", "admin.quotas", on(quotas, "listQuotas")),
   route("POST", "/quotas", "admin.quotas", on(quotas, "createQuota")),

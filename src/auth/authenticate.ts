@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { mayBecomeValid } from "./jwt.ts";
 import type { People } from "./people.ts";
 import { lapsesAt, type Principal } from "./principal.ts";
+import type { TokenChanges } from "./token_changes.ts";
 
 export interface AuthenticatorDeps {
   readonly authRequired: boolean;
@@ -15,12 +16,16 @@ export interface AuthenticatorDeps {
   readonly revoked: () => ReadonlySet<string>;
   /** The users, teams and roles of now. */
   readonly people: () => People;
+  /** The API tokens that have changed lately, as of now. */
+  readonly tokenChanges: () => TokenChanges;
   readonly maxCachedTokens?: number;
 }
 
 /** A verified token, and its caller as the user records of one moment make it. */
 interface Known {
   readonly verified: Principal;
+  /** Those by which the token was last looked at. */
+  tokenChanges: TokenChanges;
   people: People;
   /** The same object as long as the caller's record stays as it is. An error: the records refuse the caller. */
   caller: Principal | SluiceError;
@@ -42,6 +47,8 @@ export const ANONYMOUS: Principal = {
   jti: null,
   issuedAt: null,
   isLogin: false,
+  apiToken: null,
+  limits: null,
   grants: null,
 };
 
@@ -98,9 +105,19 @@ export class Authenticator {
     return this.#foreign.has(header) ? ANONYMOUS : this.#verify(header, token);
   }
 
-  /** A revoked token stays in the cache, so that further requests with it cost no verification. */
-  #ifCurrent(header: string, known: Known): Principal {
-    const { expiresAt, jti } = known.verified;
+  /**
+   * A revoked token stays in the cache, so that further requests with it cost no verification. An API token that may have changed is
+   * verified anew.
+   */
+  #ifCurrent(header: string, known: Known): Principal | Promise<Principal> {
+    const { expiresAt, jti, apiToken } = known.verified;
+    if (apiToken !== null) {
+      const changes = this.#deps.tokenChanges();
+      if (known.tokenChanges !== changes) {
+        if (changes.isOutdated(apiToken)) return this.#verifyAgain(header);
+        known.tokenChanges = changes;
+      }
+    }
     const now = this.#deps.clock.now();
     if (known.lapsesAt <= now) {
       if (expiresAt !== null && expiresAt <= now) {
@@ -119,6 +136,11 @@ export class Authenticator {
     return caller instanceof SluiceError ? this.#anonymous(caller.params) : caller;
   }
 
+  #verifyAgain(header: string): Promise<Principal> {
+    this.#cache.delete(header);
+    return this.#verify(header, header.slice(header.lastIndexOf(" ") + 1));
+  }
+
   async #verify(header: string, token: string): Promise<Principal> {
     let verified: Principal;
     try {
@@ -130,7 +152,11 @@ export class Authenticator {
       return ANONYMOUS;
     }
     const people = this.#deps.people();
-    const known: Known = { verified, people, ...found(verified, people) };
+    const tokenChanges = this.#deps.tokenChanges();
+    if (verified.apiToken !== null && tokenChanges.isOutdated(verified.apiToken)) {
+      return this.#verify(header, token);
+    }
+    const known: Known = { verified, people, tokenChanges, ...found(verified, people) };
     this.#cache.set(header, known);
     return this.#ifCurrent(header, known);
   }

@@ -6,6 +6,7 @@ import { SluiceError } from "../base/errors.ts";
 import type { PeopleRows } from "../store/people/person_rows.ts";
 import { ANONYMOUS, Authenticator } from "./authenticate.ts";
 import { NOBODY } from "./people.ts";
+import { NO_TOKEN_CHANGES } from "./token_changes.ts";
 
 function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const clock = new FakeClock();
@@ -13,12 +14,14 @@ function setUp({ authRequired = true, maxCachedTokens = 10 } = {}) {
   const verified: string[] = [];
   const revoked = new Set<string>();
   let people = NOBODY;
+  const changes = { now: NO_TOKEN_CHANGES };
   const authenticator = new Authenticator({
     authRequired,
     clock,
     maxCachedTokens,
     revoked: () => revoked,
     people: () => people,
+    tokenChanges: () => changes.now,
     verify: (token) => {
       verified.push(token);
       if (token.startsWith("bad")) {

@@ -24,6 +24,8 @@ export function foreignPrincipalOf(claims: JsonObject, sub: string, rules: Token
     ...timesAndId(claims),
     // Without a mapping, the teams are those of the user record.
     isLogin: Object.keys(rules.teams).length === 0,
+    apiToken: null,
+    limits: null,
     grants: null,
   };
 }

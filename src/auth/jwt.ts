@@ -14,8 +14,12 @@ export interface Issuer extends VerifyingKeys {
   readonly issuer: string;
   /** A token needs one of them. */
   readonly audience: string | string[];
-  /** @throws {SluiceError} UNAUTHENTICATED */
-  readonly principalOf: (claims: JsonObject, subject: string) => Principal;
+  /** @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE */
+  readonly principalOf: (
+    claims: JsonObject,
+    subject: string,
+    token: string,
+  ) => Principal | Promise<Principal>;
 }
 
 export interface TokenRules {
@@ -34,14 +38,14 @@ export class JwtVerifier {
     this.#requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
   }
 
-  /** @throws {SluiceError} UNAUTHENTICATED with the reason, TOKEN_KEYS_UNAVAILABLE; the text never contains the token */
+  /** @throws {SluiceError} UNAUTHENTICATED with the reason, TOKEN_KEYS_UNAVAILABLE, STORE_UNAVAILABLE; the text never contains the token */
   async verify(token: string): Promise<Principal> {
     const issuer = this.#issuerOf(token);
     const claims = await this.#claimsOf(token, issuer);
     if (typeof claims.sub !== "string" || claims.sub === "") throw refused("the token has no subject");
     // Also where no id is required: an id that nobody can revoke would look like one that somebody can.
     if (claims.jti !== undefined && !isTokenId(claims.jti)) throw refused(wrongClaim("jti"));
-    return issuer.principalOf(claims, claims.sub);
+    return await issuer.principalOf(claims, claims.sub, token);
   }
 
   /** A token of an issuer that is not known is refused like one of the gateway's own with a wrong `iss`. */
@@ -75,23 +79,31 @@ export interface OwnNames extends Pick<Issuer, "issuer" | "audience"> {
   readonly platformAdminEmail: string;
   /** The `env` claim that a token has, if it has the claim at all; null: any (VALIDATE_TOKEN_ENVIRONMENT=false). */
   readonly environment: string | null;
+  /** Finds the caller of a token with `token_record: true` by its row, whatever the other claims say. Absent: such tokens are refused. */
+  readonly apiTokenCaller?: ApiTokenCaller;
 }
+
+/** @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE */
+export type ApiTokenCaller = (claims: JsonObject, token: string) => Promise<Principal>;
 
 /** The issuer of the gateway's own tokens. */
 export function ownIssuer(
   keys: OwnKeys,
-  { issuer, audience, platformAdminEmail, environment }: OwnNames,
+  { issuer, audience, platformAdminEmail, environment, apiTokenCaller }: OwnNames,
 ): Issuer {
   return {
     issuer,
     audience,
     ...verifyingKeys(keys),
-    principalOf: (claims, subject) => {
+    principalOf: (claims, subject, token) => {
       // ContextForge takes tokens without the claim.
       if (environment !== null && (claims.env ?? environment) !== environment) {
         throw refused("the token is of another environment", { claim: "env" });
       }
-      return principalOf(claims, subject, platformAdminEmail);
+      // ContextForge's API tokens have no row here, and their claims say all of it.
+      if (claims.token_record !== true) return principalOf(claims, subject, platformAdminEmail);
+      if (apiTokenCaller === undefined) throw refused("API tokens are not taken here");
+      return apiTokenCaller(claims, token);
     },
   };
 }
@@ -110,9 +122,12 @@ function wrongClaim(name: string): string {
   return `the token's "${name}" claim is wrong or missing`;
 }
 
-/** May a token that was refused be accepted later: is its time (`nbf`) still to come, or were there no keys to verify it with? */
+/**
+ * May a token that was refused be accepted later: is its time (`nbf`) still to come, or were there no keys to verify it with, or no
+ * database to look it up in?
+ */
 export function mayBecomeValid(error: unknown): boolean {
   if (!(error instanceof SluiceError)) return false;
-  return error.params.claim === "nbf" || error.code === "TOKEN_KEYS_UNAVAILABLE" ||
+  return error.params.claim === "nbf" || error.row.http === 503 || error.code === "TOKEN_KEYS_UNAVAILABLE" ||
     error.params.key === "unknown";
 }

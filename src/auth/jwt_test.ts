@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { SignJWT } from "jose";
 import { mintToken, type TokenOptions } from "../../tests/support/tokens.ts";
 import { SluiceError } from "../base/errors.ts";
@@ -57,6 +57,8 @@ Deno.test("JwtVerifier.verify() reads a token of ContextForge's utility", async 
     jti: "j1",
     issuedAt: 1_000_000,
     isLogin: false,
+    apiToken: null,
+    limits: null,
     grants: null,
   });
 });
@@ -185,10 +187,10 @@ Deno.test("JwtVerifier.verify() takes a token's scopes", async () => {
 
 Deno.test("JwtVerifier.verify() refuses a token with a restriction that it cannot read or enforce", async () => {
   const scopes = [
-    { ip_restrictions: ["10.0.0.0/8"] },
     { ip_restrictions: "10.0.0.0/8" },
+    { ip_restrictions: ["somewhere"] },
     { time_restrictions: { start: "09:00" } },
-    { usage_limits: { per_day: 5 } },
+    { usage_limits: { requests_per_day: 5 } },
     { usage_limits: 5 },
     { server_id: 7 },
     { permissions: "tools.read" },
@@ -198,4 +200,20 @@ Deno.test("JwtVerifier.verify() refuses a token with a restriction that it canno
   for (const claim of scopes) {
     await reasonFor(await mintToken(SECRET, { claims: { scopes: claim } }));
   }
+});
+
+Deno.test("JwtVerifier.verify() reads from where and when a token may be used", async () => {
+  const scopes = { ip_restrictions: ["10.0.0.0/8"], time_restrictions: { weekdays_only: true } };
+  assertEquals((await verify({ claims: { scopes } })).limits, {
+    networks: ["10.0.0.0/8"],
+    times: { timeZone: "UTC", days: [1, 2, 3, 4, 5], windows: [] },
+    usage: null,
+  });
+});
+
+Deno.test("JwtVerifier.verify() takes an API token only where the tokens of users are known", async () => {
+  assertStringIncludes(
+    await reasonFor(await mintToken(SECRET, { claims: { token_record: true } })),
+    "API tokens are not taken here",
+  );
 });

@@ -57,10 +57,16 @@ export class People {
 
   /**
    * The caller of a verified token, with what its user record grants.
-   * @throws {SluiceError} UNAUTHENTICATED if the user is not active, was logged out everywhere, or has no record but needs one
+   * @throws {SluiceError} UNAUTHENTICATED if the user is not active, was logged out everywhere, or has no record but needs one, and
+   *  for an API token that is refused
    */
   resolve(verified: Principal): Principal {
     const person = this.#personOf(verified);
+    const { apiToken } = verified;
+    if (apiToken !== null) {
+      if (apiToken.refusal !== null) throw refused(apiToken.refusal);
+      if (person?.row.id !== apiToken.ownerId) throw refused("the user who owns the API token was deleted");
+    }
     if (person === undefined) {
       if (!this.#needsRecord(verified)) return verified;
       throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
@@ -72,6 +78,10 @@ export class People {
     }
     const { teams: memberOf, inTeams, ...rights } = this.#rightsOf(person);
     const isAdmin = rights.isAdmin || email === this.#options.platformAdminEmail.toLowerCase();
+    const teamId = apiToken?.teamId ?? null;
+    if (teamId !== null && !isAdmin && !memberOf.includes(teamId)) {
+      throw refused(`the user who owns the API token is no member of its team ${teamId} any more`);
+    }
     const teams = teamsOf(verified, memberOf, isAdmin);
     const { everywhere, onServers, endsAt, standing } = rights;
     const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, endsAt, standing };
@@ -130,6 +140,7 @@ export class People {
     );
     const isAdmin = row.isAdmin || everywhere.includes(EVERY_PERMISSION);
     const standing = JSON.stringify([
+      row.id,
       row.isActive,
       row.tokensValidFrom,
       isAdmin,

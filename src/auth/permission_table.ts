@@ -40,12 +40,18 @@ const TABLE = {
   "teams.delete": { allows: "delete teams" },
   "teams.join": { allows: "find public teams, and join them" },
   "teams.manage_members": { allows: "invite, add and remove members of teams" },
-  "tokens.revoke": { allows: "revoke tokens of everybody", isGlobal: true },
+  "tokens.create": { allows: "make API tokens of one's own" },
+  "tokens.read": { allows: "list API tokens of one's own and of one's teams" },
+  "tokens.update": { allows: "change API tokens of one's own" },
+  "tokens.revoke": { allows: "revoke API tokens of one's own" },
   "admin.metrics": { allows: "read metrics", isGlobal: true },
   "admin.system_config": { allows: "read diagnostics, drain the session pool", isGlobal: true },
   "admin.security_audit": { allows: "read the audit trail", isGlobal: true },
   "admin.quotas": { allows: "read and set quotas", isGlobal: true },
-  "admin.user_management": { allows: "manage users, roles and who has them", isGlobal: true },
+  "admin.user_management": {
+    allows: "manage users, roles and who has them, and the tokens of everybody",
+    isGlobal: true,
+  },
 } as const satisfies Readonly<Record<string, PermissionRow>>;
 
 export type Permission = keyof typeof TABLE;
@@ -95,6 +101,9 @@ const READ: readonly Permission[] = [
 const WRITE: readonly Permission[] = (["tools", "resources", "prompts", "servers", "gateways"] as const)
   .flatMap((kind): Permission[] => [`${kind}.create`, `${kind}.update`, `${kind}.delete`]);
 
+/** What users do with their own API tokens. */
+const OWN_TOKENS: readonly Permission[] = ["tokens.create", "tokens.read", "tokens.update", "tokens.revoke"];
+
 /**
  * ContextForge's roles of the same names (1.0.8, `bootstrap_default_roles`), as far as their permissions are in the table.
  * `tags.read` is added to all: tags are parts of the entries that a role can read.
@@ -112,6 +121,7 @@ export const BUILT_IN_ROLES = {
     scope: "team",
     permissions: [
       ...READ,
+      ...OWN_TOKENS,
       "tools.execute",
       ...WRITE,
       "gateways.approve",
@@ -124,19 +134,19 @@ export const BUILT_IN_ROLES = {
     name: "developer",
     description: "Use and change the entries of a team",
     scope: "team",
-    permissions: [...READ, "tools.execute", ...WRITE],
+    permissions: [...READ, ...OWN_TOKENS, "tools.execute", ...WRITE],
   },
   viewer: {
     name: "viewer",
     description: "Read the entries of a team and call its tools",
     scope: "team",
-    permissions: [...READ, "tools.execute"],
+    permissions: [...READ, ...OWN_TOKENS, "tools.execute"],
   },
   platform_viewer: {
     name: "platform_viewer",
     description: "Read entries, without calling tools",
     scope: "global",
-    permissions: READ,
+    permissions: [...READ, ...OWN_TOKENS],
   },
 } as const satisfies Readonly<Record<string, Role>>;
 

@@ -48,7 +48,6 @@ Deno.test("The built-in roles grant ever more, from platform_viewer to team_admi
       "admin.system_config",
       "admin.user_management",
       "teams.create",
-      "tokens.revoke",
     ],
   );
 });

@@ -20,8 +20,59 @@ export interface Principal {
   readonly issuedAt: number | null;
   /** The token of a login: its teams are those of the user record. */
   readonly isLogin: boolean;
+  /** The row of an API token; null: the token is none, and its claims say all of it. */
+  readonly apiToken: ApiToken | null;
+  /** When and from where the token may be used, and how often; null: always, from everywhere. */
+  readonly limits: TokenLimits | null;
   /** What the roles of the user record grant; null: the caller has no user record. */
   readonly grants: Grants | null;
+}
+
+/** An API token as it was in the database when the worker read it. */
+export interface ApiToken {
+  /** The claim `jti` of the token. */
+  readonly id: string;
+  /** The id of the user record that owns it. */
+  readonly ownerId: string;
+  /** The only team of the owner that the token counts for; null: all of them. */
+  readonly teamId: string | null;
+  /** The version of API tokens as of which it was read. */
+  readonly readAt: number;
+  /** Why the token is refused; null: it is not. */
+  readonly refusal: string | null;
+}
+
+export interface TokenLimits {
+  /** Networks in CIDR notation, and addresses; null: any. */
+  readonly networks: readonly string[] | null;
+  readonly times: AllowedTimes | null;
+  /** Of API tokens only. */
+  readonly usage: UsageLimits | null;
+}
+
+/** Times of the week, by the clock of a time zone. */
+export interface AllowedTimes {
+  /** A name of the IANA time zone database. */
+  readonly timeZone: string;
+  /** 0 is Sunday. */
+  readonly days: readonly number[];
+  /** Every one has to contain the time. */
+  readonly windows: readonly TimeWindow[];
+}
+
+/** Seconds since midnight. The end does not belong to the window; before the start it is on the next day. */
+export interface TimeWindow {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Limits of requests; null: none. */
+export interface UsageLimits {
+  /** In an hour, by the clock. */
+  readonly perHour: number | null;
+  /** In a day, by the clock (UTC). */
+  readonly perDay: number | null;
+  readonly inAll: number | null;
 }
 
 /** Permissions by the scope of the roles that grant them. Each list may contain EVERY_PERMISSION. */
@@ -55,5 +106,6 @@ export function operatorOf(email: string): Principal {
   return {
     ...{ kind: "user", subject: email, issuer: null, email, isAdmin: true, teams: null, serverId: null },
     ...{ permissions: null, expiresAt: null, jti: null, issuedAt: null, isLogin: false, grants: null },
+    ...{ apiToken: null, limits: null },
   };
 }

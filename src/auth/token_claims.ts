@@ -2,8 +2,9 @@
 import { SluiceError } from "../base/errors.ts";
 import { isObject, type JsonObject } from "../mcp/json_rpc.ts";
 import { serverIdOf } from "../store/sql/server_ids.ts";
-import type { Principal } from "./principal.ts";
+import type { Principal, TokenLimits } from "./principal.ts";
 import { isTokenId } from "./token_id.ts";
+import { isEmpty, LimitFault, readLimits } from "./token_limits.ts";
 
 /**
  * The principal of a verified token.
@@ -25,8 +26,10 @@ export function principalOf(claims: JsonObject, subject: string, platformAdminEm
     teams: claims.teams === null ? null : teamIds(claims.teams),
     serverId: scopes.serverId,
     permissions: scopes.permissions,
+    limits: scopes.limits,
     ...timesAndId(claims),
     isLogin: claims.token_use === "session",
+    apiToken: null,
     grants: null,
   };
 }
@@ -49,11 +52,11 @@ export function refused(
 }
 
 /** Reads the restrictions of a token. A restriction that cannot be read or enforced invalidates the token. */
-function scopesOf(claim: unknown): { serverId: string | null; permissions: readonly string[] | null } {
+function scopesOf(claim: unknown): Pick<Principal, "serverId" | "permissions" | "limits"> {
   const scopes = claim ?? {};
   if (!isObject(scopes)) throw refused("the token's scopes cannot be read");
-  for (const name of ["ip_restrictions", "time_restrictions", "usage_limits"]) {
-    if (!isEmpty(scopes[name])) throw refused(`the token's ${name} cannot be enforced by this version`);
+  if (!isEmpty(scopes.usage_limits)) {
+    throw refused("the token has usage_limits, and only API tokens (POST /tokens) are counted");
   }
   const { server_id: serverId, permissions } = scopes;
   if (!isEmpty(serverId) && typeof serverId !== "string") {
@@ -65,13 +68,17 @@ function scopesOf(claim: unknown): { serverId: string | null; permissions: reado
   return {
     serverId: typeof serverId === "string" && serverId !== "" ? serverIdOf(serverId) : null,
     permissions: stringsOf(permissions),
+    limits: limitsOf(scopes),
   };
 }
 
-/** Does a claim restrict nothing? Tokens write that in several ways. */
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null || value === "") return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
+function limitsOf(scopes: JsonObject): TokenLimits | null {
+  try {
+    return readLimits(scopes);
+  } catch (error) {
+    if (!(error instanceof LimitFault)) throw error;
+    throw refused(`the token's ${error.field} ${error.message}`);
+  }
 }
 
 /** The team ids of a claim. ContextForge writes them as strings or as objects with an id. */

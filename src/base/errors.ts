@@ -121,6 +121,14 @@ export const ERRORS = {
     "later",
     "The quota of the {kind}{target} is used up: {limit} {unit} in {windowS} s; retry in {waitS} s",
   ),
+  TOKEN_RESTRICTED: row("downstream", 403, -31438, "never", "The token may not be used {reason}"),
+  TOKEN_LIMIT_REACHED: row(
+    "downstream",
+    429,
+    -31439,
+    "later",
+    "The token may be used for {limit} requests {period}; retry in {waitS} s",
+  ),
   UNAUTHENTICATED: row("downstream", 401, -31401, "never", "Authentication required: {reason}"),
   LOGIN_FAILED: row("downstream", 401, -31417, "never", "Wrong email or password"),
   PASSWORD_CHANGE_REQUIRED: row(

@@ -16,6 +16,7 @@ const catalog = (version: number) =>
     removed: [],
     approvals: [],
     people: null,
+    tokenChanges: { version: 0, changed: [] },
   });
 
 async function setUp() {

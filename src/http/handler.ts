@@ -4,6 +4,7 @@
 // This file is the way through it: route, admit, check the origin, authenticate, count, serve. Failures become responses here only.
 import type { Callers } from "../auth/callers.ts";
 import type { Caller } from "../base/sharing/caller.ts";
+import type { TokenGate } from "../auth/api_tokens/token_gate.ts";
 import type { Principal } from "../auth/principal.ts";
 import { type ErrorCode, SluiceError, toSluiceError } from "../base/errors.ts";
 import type { AuditAction } from "../store/audit/audit_record.ts";
@@ -61,6 +62,8 @@ export interface FailedRequest {
   readonly endpoint: string | null;
   /** Absent if the request was refused before it was authenticated. */
   readonly exchange?: Exchange;
+  /** Absent if no caller was found. */
+  readonly principal?: Principal;
 }
 
 /** A failure whose answer the endpoint may make. */
@@ -118,6 +121,10 @@ export interface HandlerDeps {
   readonly route: (path: string) => Endpoint | null;
   /** @param authorization the Authorization header. @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
+  /** Limits where, when and how often tokens are used. */
+  readonly tokenGate: Pick<TokenGate, "admit" | "answered">;
+  /** The IP address of the client, also behind trusted proxies. */
+  readonly clientAddress: (request: Request, info: ServedInfo) => string;
   /** The principal of requests to open endpoints. */
   readonly anonymous: Principal;
   readonly originGuard: OriginGuard;
@@ -145,6 +152,7 @@ export type Handle = (request: Request, info: ServedInfo) => Promise<Response>;
 export function createHandler(deps: HandlerDeps): Handle {
   const { route, admission, accessLog, authenticate, anonymous, errors, countAnswer } = deps;
   const { auditFailure, rootPath, originGuard, cors, rateLimiter, quotas, callers, sessionRefusals } = deps;
+  const { tokenGate, clientAddress } = deps;
 
   const refused = (
     { headers }: Request,
@@ -193,6 +201,8 @@ export function createHandler(deps: HandlerDeps): Handle {
       ? null
       : accessLog.begin(request, { path, endpoint: endpoint?.name ?? "none", client: addressOf(info) });
     let exchange: Exchange | undefined;
+    let principal: Principal | undefined;
+    let admittedAt: number | null = null;
     let counted: Caller | undefined;
     let origin: string | null = null;
     let caller: string | undefined;
@@ -200,8 +210,12 @@ export function createHandler(deps: HandlerDeps): Handle {
     try {
       if (!endpoint?.isInternal) origin = originGuard.check(request);
       if (endpoint === null) throw new SluiceError("NOT_FOUND", { what: "Path" });
-      const principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
+      principal = endpoint.open ? anonymous : await authenticate(authorizationOf(request, endpoint));
       if (record !== null) noteCaller(record.note, principal);
+      if (principal.apiToken !== null || principal.limits !== null) {
+        await tokenGate.admit(principal, clientAddress(request, info), endpoint.name);
+        admittedAt = performance.now();
+      }
       if (isCounted) counted = countCall(callers, endpoint, principal, request);
       let overLimit: SluiceError | undefined;
       try {
@@ -230,14 +244,14 @@ export function createHandler(deps: HandlerDeps): Handle {
       response = await endpoint.serve(exchange);
     } catch (thrown) {
       const reported = errors.report(thrown, { note: record?.note, received: request.headers });
-      auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange }, reported);
+      auditFailure?.({ request, info, endpoint: endpoint?.name ?? null, exchange, principal }, reported);
       const isUnread = endpoint !== null && UNREAD.has(reported.error.code);
       const inSession = isUnread && endpoint.answersOverLimit
         ? await sessionRefusals.refuse(request, inSessionOf(reported))
         : null;
       if (isUnread && inSession === null) discardBody(request);
-      const principal = exchange?.principal ?? null;
-      response = inSession ?? await endpoint?.failed?.({ request, path, info, principal, reported }) ??
+      const failed = { request, path, info, principal: exchange?.principal ?? null, reported };
+      response = inSession ?? await endpoint?.failed?.(failed) ??
         (endpoint?.speaks === "json-rpc" ? rpcErrorResponse(reported) : restErrorResponse(reported));
       for (const [name, value] of Object.entries(endpoint?.failureHeaders ?? {})) {
         response.headers.set(name, value);
@@ -250,6 +264,10 @@ export function createHandler(deps: HandlerDeps): Handle {
       ]);
     }
     if (origin !== null) cors?.expose(response, origin);
+    if (admittedAt !== null) {
+      const ms = performance.now() - admittedAt;
+      tokenGate.answered(principal!, endpoint!.name, { status: response.status, ms });
+    }
     countAnswer(endpoint?.name ?? "none", String(response.status));
     const streamEnd = exchange?.isStream ? exchange.connectionEnd ?? info.completed : null;
     if (isCounted) {
@@ -265,8 +283,11 @@ export function createHandler(deps: HandlerDeps): Handle {
   };
 }
 
-/** What countCall() throws: the body is unread. */
-const UNREAD: ReadonlySet<ErrorCode> = new Set(["TOO_MANY_CALLS_OF_CALLER", "TOO_MANY_STREAMS_OF_CALLER"]);
+/** What countCall() and the limits of a token throw: the body is unread. */
+const UNREAD: ReadonlySet<ErrorCode> = new Set([
+  ...["TOO_MANY_CALLS_OF_CALLER", "TOO_MANY_STREAMS_OF_CALLER"] as const,
+  ...["TOKEN_RESTRICTED", "TOKEN_LIMIT_REACHED"] as const,
+]);
 
 /** @throws {SluiceError} TOO_MANY_CALLS_OF_CALLER, TOO_MANY_STREAMS_OF_CALLER */
 function countCall(

@@ -21,6 +21,7 @@ interface Given {
   readonly callers?: Callers;
   readonly rateLimiter?: RateLimiter | null;
   readonly quotas?: HandlerDeps["quotas"];
+  readonly admit?: () => void;
   readonly accessLog?: AccessLog | null;
 }
 
@@ -36,6 +37,7 @@ function setUp(
     callers = new Callers({ calls: 512, streams: 512 }, new ClientMemory(Infinity)),
     rateLimiter = null,
     quotas = NO_QUOTAS,
+    admit = () => {},
     accessLog = null,
   }: Given = {},
 ) {
@@ -64,6 +66,8 @@ function setUp(
     accessLog,
     rateLimiter,
     quotas,
+    tokenGate: { admit, answered: () => {} },
+    clientAddress: () => "192.0.2.1",
     countRefused: (code) => refused.push(code),
     sessionRefusals: new SessionRefusals((request) => request.text(), (id) => id === "" ? null : id),
     route: (path) => path === "/rpc" ? target : null,

@@ -55,6 +55,18 @@ export const METRICS = {
     ["result"],
   ),
 
+  sluice_api_token_refusals_total: counter(
+    "Requests that the limits of their token refused, by reason: address, time, hour, day, total",
+    ["reason"],
+  ),
+  sluice_api_token_reads_total: counter(
+    "API tokens that a worker read from the database, when it first saw them or after a change, by outcome: found, refused",
+    ["outcome"],
+  ),
+  sluice_api_token_uses_lost_total: counter(
+    "Times that the use of an API token was not counted: that of too many tokens waited for the database",
+  ),
+
   sluice_token_keys_reads_total: counter(
     "Reads of the keys of an issuer of JWT_ISSUERS, by issuer and outcome: success, failure",
     ["issuer", "outcome"],

@@ -67,6 +67,8 @@ export const ADMIN: Principal = {
   jti: null,
   issuedAt: null,
   isLogin: false,
+  apiToken: null,
+  limits: null,
   grants: null,
 };
 
@@ -211,20 +213,22 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
 }
 
 /** Logins with real hashes, whose failures are answered at once. */
-function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins" | "passwords" | "accounts"> {
+function accountParts(
+  { people: { users } }: Registry,
+): Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens"> {
   const passwords = new PasswordHashes({
     cost: { ln: 4, r: 8, p: 1 },
     maxAtOnce: 2,
     maxWaiting: 10,
     verifyArgon2: () => Promise.reject(new Error("no hash of this kind is stored")),
   });
-  const tokens = new LoginTokens({
+  const signer = {
     keys: keysOfSecret("HS256", LOGIN_SECRET),
     issuer: "mcpgateway",
     audience: "mcpgateway-api",
-    ttlMs: 3_600_000,
     clock: systemClock,
-  });
+  };
+  const tokens = new LoginTokens({ ...signer, ttlMs: 3_600_000 });
   const logins = new Logins({
     users,
     hashes: passwords,
@@ -245,5 +249,5 @@ function accountParts({ people: { users } }: Registry): Pick<AdminDeps, "logins"
     invitationMs: 60_000,
     passwordLinkMs: 60_000,
   };
-  return { logins, passwords, accounts };
+  return { logins, passwords, accounts, apiTokens: { signer, maxPerUser: 5, requireExpiration: false } };
 }

@@ -156,6 +156,7 @@ export function catalogRows(given: Partial<CatalogRows> = {}): CatalogRows {
     removed: [],
     approvals: [],
     people: null,
+    tokenChanges: { version: 0, changed: [] },
     ...given,
   };
 }

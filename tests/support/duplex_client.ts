@@ -53,6 +53,7 @@ export async function duplexServer(
     countRefused: (code) => refused.push(code),
     accessLog: null,
     rateLimiter,
+    tokenGate: null,
     clock,
     expiry,
     memory,

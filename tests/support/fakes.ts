@@ -29,6 +29,8 @@ export function principal(given: Partial<Principal> = {}): Principal {
     jti: null,
     issuedAt: null,
     isLogin: false,
+    apiToken: null,
+    limits: null,
     grants: null,
     ...given,
   };

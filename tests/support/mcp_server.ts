@@ -56,6 +56,7 @@ export async function mcpServer(
     catalog: () => catalog,
     maxJsonDepth: 20,
     rateLimiter,
+    tokenGate: null,
     memory,
     batchPlaces: places,
     upstreams: plane.upstreams,

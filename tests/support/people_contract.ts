@@ -112,10 +112,13 @@ export function peopleContract(registryTest: RegistryTest): void {
         roles: [{ id: role.id, permissions: ["tools.read"] }],
         assignments: [grant],
       });
-      assertEquals((await registry.readCatalog(rows.people!.version)).people, null);
+      assertEquals((await registry.readCatalog({ people: rows.people!.version, tokens: 0 })).people, null);
       await grows(() => roles.delete(role.id));
       assertEquals(await roles.assignmentsOf(ann), []);
-      assertEquals((await registry.readCatalog(rows.people!.version)).people?.assignments, []);
+      assertEquals(
+        (await registry.readCatalog({ people: rows.people!.version, tokens: 0 })).people?.assignments,
+        [],
+      );
     },
   );
 

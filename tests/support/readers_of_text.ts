@@ -7,7 +7,9 @@ import { createAdminApi } from "../../src/admin/router.ts";
 import { readFields, withWarnings } from "../../src/admin/rest/fields.ts";
 import { validated } from "../../src/admin/rest/faults.ts";
 import { listed, readListQuery, selected } from "../../src/admin/rest/paging.ts";
-import { gatewayUpdate, jti, serverUpdate, tokenRevoke } from "../../src/admin/rest/schemas.ts";
+import { gatewayUpdate, serverUpdate } from "../../src/admin/rest/schemas.ts";
+import { jti, tokenRevoke } from "../../src/admin/rest/people/token_schemas.ts";
+import { NO_TOKEN_CHANGES } from "../../src/auth/token_changes.ts";
 import { shownUrl, unmaskedUrl } from "../../src/admin/rest/shown_url.ts";
 import { requestedMembers } from "../../src/admin/servers/server_members.ts";
 import { ANONYMOUS, Authenticator } from "../../src/auth/authenticate.ts";
@@ -277,6 +279,7 @@ export const READERS_OF_TEXT: Readonly<Record<string, Reader>> = {
         clock: { now: () => 0, setTimeout: () => 0, clearTimeout: () => {} },
         revoked: () => new Set(),
         people: () => NOBODY,
+        tokenChanges: () => NO_TOKEN_CHANGES,
         verify: () => Promise.resolve(ANONYMOUS),
       }).authenticate(value),
   ),

@@ -14,6 +14,7 @@ import { CONTEXTFORGE_TABLES } from "./contextforge_database.ts";
 import { approvalContract } from "./approval_contract.ts";
 import { auditContract } from "./audit_contract.ts";
 import { peopleContract } from "./people_contract.ts";
+import { tokenContract } from "./token_contract.ts";
 import { discovery, entryOf, newGateway, newServer } from "./registry_rows.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -947,6 +948,7 @@ export function storeContract(name: string, open: () => Promise<FreshDatabase>):
     assertEquals(await leases.take("l", "two", 60_000), { isHeld: true, term: 2 });
   });
   peopleContract(registryTest);
+  tokenContract(registryTest);
   auditContract(test);
   approvalContract(test);
   return tests;

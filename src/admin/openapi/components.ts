@@ -32,7 +32,8 @@ import { error, fault, pageLinks, pagination, rpcError, success, tag } from "./a
 import { message, response } from "./endpoint_operations.ts";
 import { prompt, resource, switchedPrompt, switchedResource, switchedTool, tool } from "./entry_answers.ts";
 import { gateway, importReport, refreshed, switchedGateway } from "./gateway_answers.ts";
-import { revokedToken, server, version } from "./server_answers.ts";
+import { tokenCreate, tokenRevoke, tokenUpdate } from "../rest/people/token_schemas.ts";
+import { server, version } from "./server_answers.ts";
 import {
   assignment,
   finished,
@@ -46,6 +47,7 @@ import {
   teamList,
 } from "./people/team_answers.ts";
 import { quota } from "./people/quota_operations.ts";
+import { createdToken, revokedToken, shownToken, tokenList, tokenUsage } from "./people/token_answers.ts";
 import { done, loggedIn, loggedOut, user } from "./people/user_answers.ts";
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -71,6 +73,10 @@ const NAMED_ANSWERS: Readonly<Record<string, z.ZodType>> = {
   SwitchedResource: switchedResource,
   SwitchedPrompt: switchedPrompt,
   RevokedToken: revokedToken,
+  Token: shownToken,
+  CreatedToken: createdToken,
+  TokenList: tokenList,
+  TokenUsage: tokenUsage,
   Version: version,
   User: user,
   LoggedIn: loggedIn,
@@ -115,6 +121,9 @@ const NAMED_REQUESTS: Readonly<Record<string, z.ZodType>> = {
   QuotaCreate: quotaCreate,
   QuotaUpdate: quotaUpdate,
   PermissionCheck: permissionCheck,
+  TokenCreate: tokenCreate,
+  TokenUpdate: tokenUpdate,
+  TokenRevoke: tokenRevoke,
 };
 
 export const refTo = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });

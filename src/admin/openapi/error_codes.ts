@@ -27,6 +27,8 @@ export function errorCodesOf({ path, query, body, errors = [] }: Operation, isOp
         "UNAUTHENTICATED",
         "TOKEN_KEYS_UNAVAILABLE",
         "FORBIDDEN",
+        "TOKEN_RESTRICTED",
+        "TOKEN_LIMIT_REACHED",
         "RATE_LIMITED",
         ...LOAD,
         ...STORE,

@@ -1,25 +1,9 @@
-// The operations of tokens, health and diagnostics.
-import { tokenRevoke } from "../rest/schemas.ts";
+// The operations of health and diagnostics, and the registration of clients.
 import { operations } from "./operation.ts";
-import { healthy, notReady, ready, registrationRefused, revokedToken, version } from "./server_answers.ts";
-
-const revocation = {
-  description:
-    "The token is refused from now on, by every worker and replica. A token that the gateway has not seen can be " +
-    "revoked too. The revocation is deleted when the token expires.",
-  path: { id: "The id of the token, its claim `jti`." },
-  body: { schema: tokenRevoke, example: { reason: "lost laptop" }, isOptional: true },
-  answers: { 204: null },
-};
+import { healthy, notReady, ready, registrationRefused, version } from "./server_answers.ts";
 
 export const gatewayStateOperations = {
   ...operations("Tokens", {
-    revokeToken: { summary: "Revoke a token", ...revocation },
-    revokeTokenAsAdmin: {
-      summary: "Revoke a token, by ContextForge's path for administrators",
-      ...revocation,
-    },
-    listRevokedTokens: { summary: "List revoked tokens", answers: { 200: revokedToken.array() } },
     registerClient: {
       summary: "Register an OAuth client (not supported)",
       description:

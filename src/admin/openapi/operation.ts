@@ -19,7 +19,7 @@ export const TAGS = {
   Teams: "Teams, their members, and invitations to them.",
   Roles: "Roles, and who has them.",
   Quotas: "What users, teams, tokens and tools may use of upstreams in a window of time.",
-  Tokens: "Revokes tokens. The gateway stores no tokens.",
+  Tokens: "API tokens of users, and the revocation of tokens of every kind.",
   Operation: "Health, metrics and the session pool.",
   MCP: "The endpoints of MCP clients. JSON-RPC 2.0, as the MCP specification defines it.",
   Documents: "This description, and the pages for browsers.",

@@ -9,6 +9,7 @@ import { serverOperations } from "./server_operations.ts";
 import { roleOperations } from "./people/role_operations.ts";
 import { quotaOperations } from "./people/quota_operations.ts";
 import { teamOperations } from "./people/team_operations.ts";
+import { tokenOperations } from "./people/token_operations.ts";
 import { userOperations } from "./people/user_operations.ts";
 
 export const OPERATIONS = {
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   ...teamOperations,
   ...roleOperations,
   ...quotaOperations,
+  ...tokenOperations,
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operation ids of the OpenAPI document. */

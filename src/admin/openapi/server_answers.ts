@@ -1,18 +1,7 @@
-// Schemas of answers about virtual servers, tokens and the gateway itself.
+// Schemas of answers about virtual servers and the gateway itself.
 import { z } from "zod";
 import { field } from "../rest/described.ts";
-import {
-  absent,
-  count,
-  ENTITY,
-  flag,
-  jsonOrNull,
-  text,
-  textOrNull,
-  time,
-  timeOrNull,
-  WARNINGS,
-} from "./answers.ts";
+import { absent, count, ENTITY, flag, jsonOrNull, text, textOrNull, time, WARNINGS } from "./answers.ts";
 
 const MEMBER_ID = "9a4c1f8e6d3a5b7c9e1f207d0c5f1e2b";
 
@@ -74,14 +63,6 @@ export const server = z.strictObject({
   metrics: absent("Always null: see `/metrics`."),
   ...WARNINGS,
 }).describe("A virtual server.");
-
-export const revokedToken = z.strictObject({
-  jti: text("The id of the token, its claim `jti`.", "5b0f7f6e-0d0e-4a51-9d38-3f0f2f6d2c11"),
-  revokedAt: time("When the token was revoked."),
-  revokedBy: textOrNull("Who revoked the token.", "admin@example.com"),
-  revocationReason: textOrNull("Why the token was revoked.", "lost laptop"),
-  expiresAt: timeOrNull("When the token expires, and the revocation is deleted."),
-}).describe("A revoked token.");
 
 export const healthy = z.strictObject({
   status: field(z.literal("healthy"), "Always `healthy`.", "healthy"),

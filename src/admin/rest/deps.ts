@@ -1,6 +1,7 @@
 // Room `rest`: what the handlers of all entities share: requests and answers, schemas, faults, lists and shapes. This file has
 // the interfaces to the rest of the program.
 import type { Permission } from "../../auth/permission_table.ts";
+import type { ApiTokenSigner } from "../../auth/api_tokens/sign_api_token.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Logins } from "../../auth/logins/logins.ts";
 import type { SingleSignOn } from "../../auth/sso/single_sign_on.ts";
@@ -47,6 +48,15 @@ export interface AccountRules {
   readonly invitationMs: number;
 }
 
+/** The rules of API tokens. */
+export interface ApiTokenRules {
+  readonly signer: ApiTokenSigner;
+  /** MAX_API_TOKENS_PER_USER */
+  readonly maxPerUser: number;
+  /** REQUIRE_TOKEN_EXPIRATION */
+  readonly requireExpiration: boolean;
+}
+
 export interface AdminDeps {
   readonly store: Registry;
   readonly secretBox: SecretBox;
@@ -87,6 +97,7 @@ export interface AdminDeps {
   readonly sso: Pick<SingleSignOn, "logout"> | null;
   readonly passwords: PasswordHashes;
   readonly accounts: AccountRules;
+  readonly apiTokens: ApiTokenRules;
   /** Users, teams and roles as this worker knows them. */
   people(): People;
   readonly toolNames: ToolNameRules;

@@ -7,7 +7,7 @@ const truth = z.string().toLowerCase().pipe(z.enum(["true", "false", "1", "0", "
   .transform((value) => ["true", "1", "yes", "on"].includes(value));
 
 /** A parameter that is true or false. Other words for both are accepted too. */
-function flag(defaultValue: boolean, description: string) {
+export function flag(defaultValue: boolean, description: string) {
   return field(
     writtenAs(truth, { type: "boolean", default: defaultValue }).default(defaultValue),
     description,

@@ -1,7 +1,6 @@
 // Schemas of requests. The names of fields are ContextForge's.
 import { z } from "zod";
 import { SESSION_REVISIONS, STATELESS_REVISION } from "../../mcp/revisions.ts";
-import { isTokenId, TOKEN_ID_RULE } from "../../auth/token_id.ts";
 import { TOOL_APPROVALS } from "../../store/approvals/approval_record.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
 import { field } from "./described.ts";
@@ -278,19 +277,6 @@ export const serverBody = serverWrapper.extend({ server: field(serverCreate, "Th
   .describe("A new virtual server, as ContextForge's clients wrap it.");
 export const serverUpdate = z.object(SERVER).partial().describe("Changes of a virtual server.");
 export type ServerInput = z.output<typeof serverUpdate>;
-
-/** The id of a token is its claim `jti`: tokens are not stored. */
-export const jti = z.string().refine(isTokenId, `must be ${TOKEN_ID_RULE}`);
-
-/** `expires_at` is not in ContextForge. A revocation is deleted after the token expires. */
-export const tokenRevoke = z.object({
-  reason: field(z.string().max(255).nullable().optional(), "Why the token is revoked.", "lost laptop"),
-  expires_at: field(
-    z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)).nullable().optional(),
-    "When the token expires. Without it, the revocation is kept for ever.",
-    "2026-12-31T00:00:00Z",
-  ),
-});
 
 export const promptArguments = z.record(z.string(), z.string());
 

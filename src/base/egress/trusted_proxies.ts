@@ -19,14 +19,21 @@ export class TrustedProxies {
   }
 
   /**
-   * The address of the client, for IPv6 its network: the last one in X-Forwarded-For that is no trusted proxy. A peer that is no
-   * trusted proxy is the client itself, whatever its headers say.
+   * The address of the client: the last one in X-Forwarded-For that is no trusted proxy. A peer that is no trusted proxy is the client
+   * itself, whatever its headers say.
    * @param peer the IP address of the connection
    */
-  clientOf(headers: Headers, peer: string): string {
-    const way = [...headers.get("x-forwarded-for")?.split(",") ?? [], peer].map((each) => each.trim());
+  addressOf(headers: Headers, peer: string): string {
+    const forwarded = headers.get("x-forwarded-for");
+    if (forwarded === null) return peer;
+    const way = [...forwarded.split(","), peer].map((each) => each.trim());
     const client = way.findLast((each) => !this.has(each)) ?? way[0];
-    return networkOf(parseAddress(client) === null ? peer : client);
+    return parseAddress(client) === null ? peer : client;
+  }
+
+  /** The client as limits count it: its address, and for IPv6 its network. */
+  clientOf(headers: Headers, peer: string): string {
+    return networkOf(this.addressOf(headers, peer));
   }
 }
 

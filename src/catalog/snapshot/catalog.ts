@@ -3,6 +3,8 @@
 import { NOBODY, type People } from "../../auth/people.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { UpstreamApproval } from "../../store/approvals/held_changes.ts";
+import { isAllowedTime } from "../../auth/api_tokens/time_check.ts";
+import { NO_TOKEN_CHANGES, type TokenChanges } from "../../auth/token_changes.ts";
 import type {
   CatalogRows,
   GatewayRow,
@@ -42,6 +44,8 @@ export class Catalog {
   readonly quotas: CatalogRows["quotas"];
   /** Users, teams and roles. The same object as long as they have not changed. */
   readonly people: People;
+  /** The API tokens that have changed lately. The same object as long as none changes. */
+  readonly tokenChanges: TokenChanges;
   readonly #gatewaysById: ReadonlyMap<string, GatewayRow>;
   readonly #scopes = new Map<string, Scope>();
 
@@ -49,13 +53,15 @@ export class Catalog {
    * @param naming whether the whole catalog has the registry's names of tools and prompts, or the upstreams' own
    * @param revisions MCP_REVISIONS, for the endpoints that show everything
    * @param people those of `rows`, or the former ones if `rows` have none
+   * @param tokenChanges the former ones with those of `rows`
    */
   constructor(
     rows: CatalogRows,
-    { naming = "prefixed", revisions = "auto", people = NOBODY }: {
+    { naming = "prefixed", revisions = "auto", people = NOBODY, tokenChanges = NO_TOKEN_CHANGES }: {
       readonly naming?: ServerRow["naming"];
       readonly revisions?: OfferedRevisions;
       readonly people?: People;
+      readonly tokenChanges?: TokenChanges;
     } = {},
   ) {
     this.version = rows.version;
@@ -65,6 +71,7 @@ export class Catalog {
     this.revokedTokens = new Set(rows.revokedTokens);
     this.quotas = rows.quotas;
     this.people = people;
+    this.tokenChanges = tokenChanges;
     const registered = this.gateways = inRegistrationOrder(rows.gateways);
     const gateways = this.#gatewaysById = new Map(registered.map((row) => [row.id, row]));
     const tools = new Collection(rows.tools, gateways, namedEntry<ToolRow>);
@@ -130,9 +137,15 @@ export class Catalog {
     return serverId === null ? this.all : this.#scopes.get(serverId);
   }
 
-  /** Was the caller's token revoked, or have the rights of its user changed since the caller was found? */
-  hasLapsed(principal: Principal): boolean {
-    const { jti } = principal;
+  /**
+   * Was the caller's token revoked or changed, is its time of the day over, or have the rights of its user changed since the caller
+   * was found?
+   */
+  hasLapsed(principal: Principal, now: number): boolean {
+    const { jti, apiToken, limits } = principal;
+    const times = limits?.times ?? null;
+    if (times !== null && !isAllowedTime(times, now)) return true;
+    if (apiToken !== null && this.tokenChanges.isOutdated(apiToken)) return true;
     return (jti !== null && this.revokedTokens.has(jti)) || this.people.isOutdated(principal);
   }
 

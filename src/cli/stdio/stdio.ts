@@ -73,6 +73,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     accessLog: config.disableAccessLog ? null : new AccessLog({ worker: 0, format: config.logFormat, sink }),
     rateLimiter: null,
     quotas: null,
+    tokenGate: null,
     store,
     memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
     records: NO_CACHE,

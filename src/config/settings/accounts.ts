@@ -79,6 +79,15 @@ export const ACCOUNT_SETTINGS = [
     doc: "How many minutes a one-time link is valid with which a user sets a new password.",
   }),
   setting({
+    name: "MAX_API_TOKENS_PER_USER",
+    kind: int({ min: 1, max: 100_000 }),
+    default: "100",
+    scope: "replica",
+    reloadable: true,
+    state: "active",
+    doc: "API tokens that one user can have. Revoked and expired ones do not count.",
+  }),
+  setting({
     name: "MAX_TEAMS_PER_USER",
     kind: int({ min: 1, max: 1_000 }),
     default: "50",

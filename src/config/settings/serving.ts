@@ -46,8 +46,8 @@ export const LISTEN_SETTINGS = [
     reloadable: true,
     state: "active",
     doc:
-      "Reverse proxies whose X-Forwarded-Prefix header is believed. The prefix goes into the address that " +
-      "an SSE client posts to.",
+      "Reverse proxies whose X-Forwarded-For and X-Forwarded-Prefix headers are believed. The first names the client, for limits of " +
+      "logins, ip_restrictions of tokens and the audit trail. The prefix goes into the address that an SSE client posts to.",
   }),
   setting({
     name: "BACKLOG",

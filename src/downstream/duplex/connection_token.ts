@@ -32,7 +32,8 @@ export class ConnectionToken {
   get isOver(): boolean {
     const { clock, catalog } = this.#deps;
     const { expiresAt } = this.#principal;
-    return (expiresAt !== null && expiresAt <= clock.now()) || catalog().hasLapsed(this.#principal);
+    return (expiresAt !== null && expiresAt <= clock.now()) ||
+      catalog().hasLapsed(this.#principal, clock.now());
   }
 
   /** Takes over a newer token of the client, where each message brings one. */

@@ -14,7 +14,6 @@ import { barrierTo, reachedScope } from "../../catalog/snapshot/reach.ts";
 import type { AccessLog } from "../../http/access_log.ts";
 import { type Admission, REFUSED } from "../../http/admission.ts";
 import { type ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
 import { MCP_TIER } from "../../http/rate_tiers.ts";
 import {
   classify,
@@ -35,7 +34,7 @@ import type { ClientPeer } from "../../upstream/client/client_peer.ts";
 import { ClientState } from "../../upstream/client/client_state.ts";
 import type { ReceivedHeaders } from "../../upstream/client/passthrough.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
-import { readBatch } from "../exchange/batch.ts";
+import { type BatchCounts, readBatch } from "../exchange/batch.ts";
 import { cancelledKey, clientOf, type ClientSide, take } from "../client/client_messages.ts";
 import { ClientQuestions } from "../client/client_questions.ts";
 import { ConnectionToken, type ConnectionTokenDeps } from "./connection_token.ts";
@@ -51,7 +50,7 @@ import { scopeFor } from "../exchange/visible_scope.ts";
 /** Concurrent requests of one connection, listeners included. Further ones are answered TOO_MANY_CALLS. */
 export const MAX_CALLS = 256;
 
-export interface DuplexDeps extends ConnectionTokenDeps {
+export interface DuplexDeps extends ConnectionTokenDeps, BatchCounts {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly upstreams: Pick<Upstreams, "notify" | "review">;
@@ -60,8 +59,6 @@ export interface DuplexDeps extends ConnectionTokenDeps {
   readonly admission: Pick<Admission, "enter" | "leave" | "leaveAsStream">;
   readonly callers: Callers;
   readonly errors: ErrorReporter;
-  /** null: RATE_LIMITING_ENABLED=false. */
-  readonly rateLimiter: RateLimiter | null;
   /** Counts requests refused unread. */
   readonly countRefused: (code: ErrorCode) => void;
   readonly accessLog: Pick<AccessLog, "beginCall"> | null;
@@ -77,6 +74,8 @@ export interface Sender {
   readonly principal: Principal;
   /** The caller that rate limits count each message for; undefined: not limited, or counted already. */
   readonly caller?: string;
+  /** No HTTP request of its own brings the message, so that the limits of its token count it here. */
+  readonly isUncounted?: true;
   readonly received: ReceivedHeaders;
 }
 
@@ -240,10 +239,11 @@ export class DuplexSession implements ListListener {
   }
 
   /** @returns why the requests are refused; null: admitted */
-  #count(requests: number, { caller }: Sender): SluiceError | null {
-    if (caller === undefined) return null;
+  #count(requests: number, { principal, caller, isUncounted }: Sender): SluiceError | null {
+    const { rateLimiter, tokenGate } = this.#deps;
     try {
-      this.#deps.rateLimiter?.take(MCP_TIER, caller, requests);
+      if (caller !== undefined) rateLimiter?.take(MCP_TIER, caller, requests);
+      if (isUncounted) tokenGate?.take(principal, requests);
       return null;
     } catch (error) {
       return toSluiceError(error);

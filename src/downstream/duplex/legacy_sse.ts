@@ -8,9 +8,8 @@ import { isError, SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { ReadBody } from "../../http/body.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
-import { countBatch } from "../exchange/batch.ts";
+import { type BatchCounts, countBatch } from "../exchange/batch.ts";
 import type { DuplexSession } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import type { PublicPrefix } from "./public_prefix.ts";
@@ -26,7 +25,7 @@ import {
   type WorkerPlace,
 } from "../session/session_id.ts";
 
-export interface LegacySseDeps {
+export interface LegacySseDeps extends BatchCounts {
   readonly ids: SessionIds;
   readonly clock: Clock;
   readonly place: WorkerPlace;
@@ -34,8 +33,6 @@ export interface LegacySseDeps {
   readonly memory: ClientMemory;
   readonly catalog: () => Catalog;
   readonly readBody: ReadBody;
-  /** null: RATE_LIMITING_ENABLED=false. */
-  readonly rateLimiter: RateLimiter | null;
   readonly publicPrefix: PublicPrefix;
   /** The way to the worker, of this replica or another, that has the stream; null: this worker has it. */
   readonly elsewhere: (claims: SessionClaims, owned: "sse_stream") => Serve | null;
@@ -81,14 +78,14 @@ export class LegacySse {
 
   /** Takes a message for a stream of this worker. @throws {SluiceError} SESSION_NOT_FOUND, and what `DuplexSession.read()` throws */
   async receive(message: McpRequest): Promise<McpReply> {
-    const { sessionId, body, principal, caller, headers, note } = message;
+    const { sessionId, body, principal, headers, note } = message;
     const open = this.#open.get(sessionId!);
     if (open === undefined) return await this.#askPredecessor(message);
     const { session, serverId } = open;
     const claims = this.#deps.ids.open(sessionId!, this.#deps.clock.now());
     if (claims === null || !isBoundTo(claims, ownerOf(principal, serverId))) notFound();
     const said = session.read(body);
-    if (Array.isArray(said)) countBatch(this.#deps.rateLimiter, caller, said.length);
+    if (Array.isArray(said)) countBatch(this.#deps, message, said.length);
     if (note !== undefined && "method" in said) noteRequest(note, said);
     // The POST gives back its place before its call takes one: both are the same request.
     this.#deps.clock.setTimeout(() => session.accept(said, { principal, received: headers }), 0);

@@ -53,6 +53,7 @@ async function worker(
     catalog: () => catalog,
     readBody: (request) => readText(request, 1_000),
     rateLimiter,
+    tokenGate: null,
     publicPrefix: new PublicPrefix({ rootPath: "", trustedProxies: new TrustedProxies(["127.0.0.1"]) }),
     elsewhere: (claims) =>
       claims.worker === worker && !handedOver ? null : (request) => handOn(claims.worker, request),

@@ -5,6 +5,7 @@ import { SluiceError } from "../../base/errors.ts";
 import type { Catalog } from "../../catalog/snapshot/catalog.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
 import type { CloseReason, DuplexChannel } from "./client_channel.ts";
+import type { Sender } from "./duplex_session.ts";
 import type { DuplexSessions } from "./duplex_sessions.ts";
 import { countUnread, MAX_UNREAD_BYTES } from "../exchange/bounded_body.ts";
 import { scopeFor, serverAt } from "../exchange/visible_scope.ts";
@@ -83,7 +84,7 @@ export class WebSocketEndpoint implements Endpoint {
     // Copied: the request is over once the connection is a WebSocket.
     const received = new Headers(request.headers);
     received.delete(SUBPROTOCOLS);
-    const sender = { principal, caller, received };
+    const sender: Sender = { principal, caller, isUncounted: true, received };
     const { port } = info.remoteAddr;
     const { socket, response } = this.#upgrade(request);
     this.#peerPorts.add(port);

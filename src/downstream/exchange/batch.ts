@@ -1,4 +1,5 @@
 // JSON-RPC batches. Only revision 2025-03-26 of MCP has them; /rpc takes them always.
+import type { TokenGate } from "../../auth/api_tokens/token_gate.ts";
 import type { Callers } from "../../auth/callers.ts";
 import type { Principal } from "../../auth/principal.ts";
 import { SluiceError } from "../../base/errors.ts";
@@ -36,17 +37,26 @@ export function readBatch(values: readonly unknown[], text: string, revision: st
   return messages;
 }
 
+/** What counts the messages of a batch. */
+export interface BatchCounts {
+  /** null: RATE_LIMITING_ENABLED=false. */
+  readonly rateLimiter: RateLimiter | null;
+  /** null: API tokens are not served here. */
+  readonly tokenGate: Pick<TokenGate, "take"> | null;
+}
+
 /**
  * Counts the messages of a batch, which was counted as one request so far. All of them are admitted or none.
- * @param caller undefined: no limit applies
- * @throws {SluiceError} RATE_LIMITED, BATCH_TOO_LONG
+ * @param caller undefined: no rate limit applies
+ * @throws {SluiceError} RATE_LIMITED, BATCH_TOO_LONG, TOKEN_RESTRICTED, TOKEN_LIMIT_REACHED
  */
 export function countBatch(
-  rateLimiter: RateLimiter | null,
-  caller: string | undefined,
+  { rateLimiter, tokenGate }: BatchCounts,
+  { principal, caller }: { readonly principal: Principal; readonly caller?: string },
   messages: number,
 ): void {
   if (caller !== undefined) rateLimiter?.take(MCP_TIER, caller, messages, 1);
+  tokenGate?.take(principal, messages - 1);
 }
 
 export interface BatchPlaces {

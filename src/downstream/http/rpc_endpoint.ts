@@ -7,7 +7,6 @@ import { errorHeaders, type ErrorReporter, rpcErrorText } from "../../http/error
 import { jsonResponse } from "./large_text.ts";
 import type { ClientWatch } from "../../http/client_watch.ts";
 import type { Endpoint, Exchange } from "../../http/handler.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
 import {
   classify,
   errorText,
@@ -25,11 +24,17 @@ import { noteBody, noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import { serverIdOf } from "../../store/sql/server_ids.ts";
-import { type BatchPlaces, checkLength, countBatch, serveBatch } from "../exchange/batch.ts";
+import {
+  type BatchCounts,
+  type BatchPlaces,
+  checkLength,
+  countBatch,
+  serveBatch,
+} from "../exchange/batch.ts";
 import { noteMember, noteRequest } from "../exchange/request_note.ts";
 import { scopeFor } from "../exchange/visible_scope.ts";
 
-export interface RpcDeps {
+export interface RpcDeps extends BatchCounts {
   readonly dispatcher: Dispatcher;
   readonly catalog: () => Catalog;
   readonly memory: ClientMemory;
@@ -37,8 +42,6 @@ export interface RpcDeps {
   readonly readBody: ReadBody;
   readonly maxJsonDepth: number;
   readonly errors: ErrorReporter;
-  /** null: RATE_LIMITING_ENABLED=false. */
-  readonly rateLimiter: RateLimiter | null;
   readonly batchPlaces: BatchPlaces;
 }
 
@@ -53,7 +56,7 @@ export class RpcEndpoint implements Endpoint {
 
   /** A failed call is a JSON-RPC error with HTTP 200. A request that is not JSON-RPC gets 400. */
   async serve(exchange: Exchange): Promise<Response> {
-    const { request, principal, caller, note } = exchange;
+    const { request, principal, note } = exchange;
     const { catalog, clients, readBody, maxJsonDepth } = this.#deps;
     if (request.method !== "POST") {
       throw new SluiceError("METHOD_NOT_ALLOWED", { method: request.method, allowed: "POST" });
@@ -62,7 +65,7 @@ export class RpcEndpoint implements Endpoint {
     const value = parseJson(text, maxJsonDepth);
     if (Array.isArray(value)) {
       checkLength(value);
-      countBatch(this.#deps.rateLimiter, caller, value.length);
+      countBatch(this.#deps, exchange, value.length);
     }
     const clientGone = clients.enter(request);
     const call: CallContext = {

@@ -41,6 +41,7 @@ async function setUp(
     maxJsonDepth: 20,
     errors,
     rateLimiter,
+    tokenGate: null,
     batchPlaces: batchPlaces(),
   });
   const send = (body: string | undefined, init: RequestInit = {}, note?: CallNote) =>

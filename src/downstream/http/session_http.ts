@@ -4,7 +4,6 @@ import { Cancellation, type CancelSignal } from "../../base/cancellation.ts";
 import type { Principal } from "../../auth/principal.ts";
 import type { Catalog, Scope } from "../../catalog/snapshot/catalog.ts";
 import { isError, SluiceError } from "../../base/errors.ts";
-import type { RateLimiter } from "../../http/rate_limit.ts";
 import { classify, type Message, parseJson, type RequestMessage } from "../../mcp/json_rpc.ts";
 import {
   ASSUMED_REVISION,
@@ -17,7 +16,7 @@ import { noteMethod } from "../../telemetry/call_note.ts";
 import type { CallContext } from "../../proxy/call/call_context.ts";
 import type { Dispatcher } from "../../proxy/dispatch.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
-import { type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
+import { type BatchCounts, type BatchPlaces, countBatch, readBatch, serveBatch } from "../exchange/batch.ts";
 import { abortWith } from "../exchange/client_gone.ts";
 import { CallReply, type CallReplyLimits } from "./call_reply.ts";
 import { clientOf, opensSession, receive } from "../client/client_messages.ts";
@@ -32,13 +31,11 @@ import type { DownstreamSession } from "../session/downstream_session.ts";
 import type { DownstreamSessions } from "../session/downstream_sessions.ts";
 import type { SessionClaims } from "../session/session_id.ts";
 
-export interface StreamableHttpDeps {
+export interface StreamableHttpDeps extends BatchCounts {
   readonly dispatcher: Dispatcher;
   readonly sessions: DownstreamSessions;
   readonly catalog: () => Catalog;
   readonly maxJsonDepth: number;
-  /** null: RATE_LIMITING_ENABLED=false. */
-  readonly rateLimiter: RateLimiter | null;
   readonly batchPlaces: BatchPlaces;
   readonly memory: ClientMemory;
   readonly upstreams: Pick<Upstreams, "listen" | "notify" | "review">;
@@ -192,7 +189,7 @@ export class StreamableHttp {
   ): Promise<McpReply> | McpReply {
     const revision = session?.revision ?? request.protocolVersion ?? ASSUMED_REVISION;
     const messages = readBatch(values, request.body, revision);
-    countBatch(this.#deps.rateLimiter, request.caller, messages.length);
+    countBatch(this.#deps, request, messages.length);
     const requests: RequestMessage[] = [];
     for (const message of messages) {
       if (message.kind === "request") requests.push(message);

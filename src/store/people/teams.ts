@@ -4,6 +4,7 @@ import { NOW_MS } from "../sql/database_clock.ts";
 import { raisePeopleVersion } from "../sql/catalog_version.ts";
 import { newId } from "../sql/new_id.ts";
 import { type Database, sql } from "../sql/sql.ts";
+import { revokeTokensOfTeam } from "../tokens/api_tokens.ts";
 import type { InvitationRow, MemberRow, TeamRole, TeamRow } from "./person_rows.ts";
 import { INVITATIONS, MEMBERS, TEAMS } from "./person_tables.ts";
 import { writePeople } from "./write_people.ts";
@@ -108,7 +109,10 @@ export class Teams {
     return await this.database.transaction(async (tx) => {
       await tx.run(sql`DELETE FROM role_assignments WHERE scope = 'team' AND scope_id = ${id}`);
       const { changes } = await tx.run(sql`DELETE FROM teams WHERE id = ${id}`);
-      if (changes > 0) await raisePeopleVersion(tx);
+      if (changes > 0) {
+        await raisePeopleVersion(tx);
+        await revokeTokensOfTeam(tx, { teamId: id, at: this.now() });
+      }
       return changes > 0;
     });
   }

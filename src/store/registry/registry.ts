@@ -24,6 +24,8 @@ import { GatewayEntities, type GatewayHealth, saveHealth } from "./gateway_rows.
 import { DiscoveredEntities } from "./removed_entries.ts";
 import { createPeopleStore, type PeopleStore } from "../people/people_store.ts";
 import { QuotaStore } from "../quotas/quota_store.ts";
+import { ApiTokens } from "../tokens/api_tokens.ts";
+import { TokenUses } from "../tokens/token_uses.ts";
 import { RevokedTokens } from "./revoked_tokens.ts";
 import { ServerEntities } from "./server_rows.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -54,6 +56,8 @@ export interface Registry {
   readonly prompts: Entities<PromptRow>;
   readonly servers: Entities<ServerRow>;
   readonly revokedTokens: RevokedTokens;
+  readonly apiTokens: ApiTokens;
+  readonly tokenUses: TokenUses;
   readonly tombstones: Tombstones;
   readonly people: PeopleStore;
   readonly quotas: QuotaStore;
@@ -104,9 +108,10 @@ export interface Registry {
 
   /**
    * A consistent snapshot of everything.
-   * @param knownPeople the version of users, teams and roles that the reader has; they are read only if it is another
+   * @param known the versions that the reader has: users, teams and roles are read only if theirs is another, and API tokens as far as
+   *  they have changed since
    */
-  readCatalog(knownPeople?: number): Promise<CatalogRows>;
+  readCatalog(known?: { readonly people: number; readonly tokens: number }): Promise<CatalogRows>;
   /** Grows with every change that concerns the data plane. */
   readCatalogVersion(): Promise<number>;
 
@@ -134,6 +139,8 @@ export function createRegistry(
     prompts,
     servers,
     revokedTokens: new RevokedTokens(database),
+    apiTokens: new ApiTokens(database, now),
+    tokenUses: new TokenUses(database),
     tombstones: new Tombstones(database),
     people: createPeopleStore(database, now),
     quotas: new QuotaStore(database, now),
@@ -154,7 +161,7 @@ export function createRegistry(
       database.transaction((tx) => renameDiscovered(tx, gatewayId, naming, now())),
     insertImported: (rows, onRows) => database.transaction((tx) => insertImported(tx, rows, onRows)),
     countDiscovered: () => countDiscovered(database),
-    readCatalog: (knownPeople) =>
+    readCatalog: (known) =>
       database.transaction(async (tx) => {
         const snapshot = createRegistry(tx, now);
         const all = await snapshot.gateways.list();
@@ -170,7 +177,8 @@ export function createRegistry(
           quotas: await snapshot.quotas.list(),
           removed: await snapshot.tombstones.all(),
           approvals: await upstreamApprovals(tx, guarded),
-          people: await snapshot.people.readVersion() === knownPeople ? null : await snapshot.people.read(),
+          people: await snapshot.people.readVersion() === known?.people ? null : await snapshot.people.read(),
+          tokenChanges: await snapshot.apiTokens.changes(known?.tokens),
         };
       }, { readOnly: true }),
     readCatalogVersion: async () => {

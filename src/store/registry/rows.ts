@@ -1,5 +1,6 @@
 // The rows of the registry, as the rest of the program reads them.
 import type { QuotaRow } from "../quotas/quota_rows.ts";
+import type { TokenChangeRows } from "../tokens/api_tokens.ts";
 import type { PeopleRows } from "../people/person_rows.ts";
 import type { ListEntry, ListKind } from "../../mcp/list_entries.ts";
 import type { ToolApproval } from "../approvals/approval_record.ts";
@@ -221,6 +222,8 @@ export interface CatalogRows {
   readonly approvals: readonly UpstreamApproval[];
   /** null: as the reader knows them. */
   readonly people: PeopleRows | null;
+  /** The API tokens that have changed since the version that the reader knows. */
+  readonly tokenChanges: TokenChangeRows;
 }
 
 /** The lists of an upstream in the upstream's order. A list is null if it could not be read. */

@@ -10,3 +10,12 @@ export async function raiseCatalogVersion(tx: Database): Promise<void> {
 export async function raisePeopleVersion(tx: Database): Promise<void> {
   await tx.run(sql`UPDATE catalog_version SET version = version + 1, people_version = people_version + 1`);
 }
+
+/** Raises the version, and that of API tokens, of which workers read on their own what has changed. @returns the latter */
+export async function raiseTokensVersion(tx: Database): Promise<number> {
+  const [row] = await tx.query<{ tokens_version: number | string }>(
+    sql`UPDATE catalog_version SET version = version + 1, tokens_version = tokens_version + 1
+        RETURNING tokens_version`,
+  );
+  return Number(row.tokens_version);
+}

@@ -10,6 +10,10 @@ export interface DatabaseContents {
 
 /** All tables that our schema has, or had in an earlier version. */
 export const OUR_TABLES: readonly string[] = [
+  "api_token_addresses",
+  "api_token_days",
+  "api_token_totals",
+  "api_tokens",
   "approvals",
   "audit_chain",
   "audit_records",

@@ -1,6 +1,7 @@
 // The database schema, as numbered steps. A released step is never edited; a change is a new step.
 import { repairStoredEntries } from "./repair_entries.ts";
 import { rewriteServerIds } from "./server_ids.ts";
+import { API_TOKEN_TABLES } from "./token_tables.ts";
 import { SSO_TABLES } from "./sso_tables.ts";
 import { type Database, sql, type SqlQuery } from "./sql.ts";
 
@@ -349,6 +350,10 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     name: "single sign-on",
     statements: SSO_TABLES,
+  },
+  {
+    name: "API tokens",
+    statements: API_TOKEN_TABLES,
   },
 ];
 

@@ -251,6 +251,8 @@ function principalOf(token: ForwardedCall["token"]): Principal {
     jti: null,
     issuedAt: null,
     isLogin: false,
+    apiToken: null,
+    limits: null,
     grants: null,
   };
 }

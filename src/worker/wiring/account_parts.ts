@@ -38,16 +38,16 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 export function accountParts(
   config: Config,
   { secrets, registry, records, clock, metrics, people }: AccountDeps,
-): Pick<AdminDeps, "logins" | "passwords" | "accounts"> & AccountParts {
+): Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens"> & AccountParts {
   const passwords = new PasswordHashes({ ...HASHES, verifyArgon2 });
   const count = metrics.counter("sluice_logins_total");
-  const tokens = new LoginTokens({
+  const signer = {
     keys: secrets.tokenKeys,
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
-    ttlMs: config.tokenExpiry * MINUTE_MS,
     clock,
-  });
+  };
+  const tokens = new LoginTokens({ ...signer, ttlMs: config.tokenExpiry * MINUTE_MS });
   const attempts = new LoginAttempts({
     ...{ counters: records, clock, perMinute: config.loginAttemptsPerMinute },
     onLimited: () => count("limited"),
@@ -72,6 +72,11 @@ export function accountParts(
     passwords,
     tokens,
     attempts,
+    apiTokens: {
+      signer,
+      maxPerUser: config.maxApiTokensPerUser,
+      requireExpiration: config.requireTokenExpiration,
+    },
     accounts: {
       minPasswordChars: config.passwordMinLengthUser,
       maxTeams: config.maxTeamsPerUser,

@@ -63,7 +63,7 @@ export interface AdminParts {
   readonly catalogChanged: () => Promise<void>;
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
   readonly ready: () => Promise<Readiness>;
-  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "people" | "sso">;
+  readonly accounts: Pick<AdminDeps, "logins" | "passwords" | "accounts" | "apiTokens" | "people" | "sso">;
   readonly audit: Pick<AdminDeps, "auditTrail" | "auditRecords">;
   readonly startedAt: Date;
 }

@@ -34,6 +34,7 @@ import { UpstreamCalls } from "../handover/upstream_calls.ts";
 import { WorkerPorts } from "../handover/worker_ports.ts";
 import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.ts";
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
+import { apiTokenParts, sweepApiTokens } from "./parts/api_token_parts.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
@@ -129,6 +130,8 @@ export async function createApp(
   rateLimits?.shareOver(cache);
   const rateLimiter = rateLimits?.limiter ?? null;
   const quotas = createQuotas(start, { clock, log, metrics, shared: redis?.quotaCounters ?? null });
+  const apiTokens = apiTokenParts({ registry, clock, log, metrics });
+  const tokenGate = apiTokens.gate;
 
   // The owner of what a request names: this worker, another worker of the process, another replica.
   const replica = new ReplicaNumber(start.replicaSeed);
@@ -159,7 +162,8 @@ export async function createApp(
     refresh: async () => await gateway.catalog.refresh(await registry.readCatalogVersion()),
   });
   const gateway: Gateway = await createGateway({
-    ...{ config, secrets, log, metrics, accessLog, rateLimiter, quotas, store, memory, records: cache },
+    ...{ config, secrets, log, metrics, accessLog, rateLimiter, tokenGate, quotas, store, memory },
+    records: cache,
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
@@ -184,7 +188,7 @@ export async function createApp(
   });
   const maxJsonDepth = config.validationMaxJsonDepth;
   const streamableHttp = new StreamableHttp({
-    ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, upstreams, memory },
+    ...{ dispatcher, sessions, maxJsonDepth, rateLimiter, tokenGate, upstreams, memory },
     batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
     onStray: (session, text) => {
@@ -200,6 +204,7 @@ export async function createApp(
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
     ...{ wayTo, memory, turns, records: cache },
     ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas },
+    apiTokens,
   });
   local.register(
     "session",
@@ -241,6 +246,7 @@ export async function createApp(
       }).catch((error) => log.error("audit records not swept", { error }));
       await registry.people.sso.sweep().catch((error) => log.error("sign-ins not swept", { error }));
       await registry.revokedTokens.sweep().catch((error) => log.error("revoked tokens not swept", { error }));
+      await sweepApiTokens(registry, clock).catch((error) => log.error("API tokens not swept", { error }));
     },
     upstreams: () => upstreams.usable(),
     onListChanged: (gatewayId) => sync.listChanged(gatewayId),
@@ -330,6 +336,7 @@ export async function createApp(
       await closeCache();
       await gateway.close();
       await restDeps.auditTrail?.close();
+      await apiTokens.counters.close();
       await database.close();
       accessLog?.close();
     },

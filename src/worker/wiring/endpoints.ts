@@ -9,6 +9,7 @@ import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import type { Cache } from "../../cache/cache.ts";
 import { addressOf } from "../../http/rate_tiers.ts";
+import type { ApiTokenParts } from "./parts/api_token_parts.ts";
 import { accountParts } from "./account_parts.ts";
 import type { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import type { ClientMemory } from "../../base/sharing/client_memory.ts";
@@ -80,6 +81,7 @@ export interface EndpointsDeps {
   /** null: RATE_LIMITING_ENABLED=false. */
   readonly rateLimiter: RateLimiter | null;
   readonly quotas: Quotas;
+  readonly apiTokens: ApiTokenParts;
   /** null: Redis is not used. */
   readonly redis: { ping(): Promise<void> } | null;
 }
@@ -95,6 +97,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
   const { wayTo, memory, turns } = deps;
   const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas } = deps;
+  const { apiTokens } = deps;
+  const tokenGate = apiTokens.gate;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
     gateway;
   const { admission, callers, errors, duplex, ids, pendingCalls, countRefused } = gateway;
@@ -111,7 +115,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const publicPrefix = new PublicPrefix({ rootPath: config.appRootPath, trustedProxies });
   const legacySse = new LegacySse({
-    ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, memory },
+    ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, tokenGate, memory },
     sessions: duplex,
     catalog: () => catalog.now,
     predecessor: succession.predecessor,
@@ -126,7 +130,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const rpc = new RpcEndpoint({
     memory,
-    ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter },
+    ...{ dispatcher, clients, readBody, maxJsonDepth, errors, rateLimiter, tokenGate },
     batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
   });
@@ -215,14 +219,14 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
 
   const authenticator = new Authenticator({
     authRequired: config.authRequired,
-    verify: verifierOf(
-      config,
-      secrets.tokenKeys,
-      foreignIssuers(config, { outbound, clock, log, countKeysRead }),
-    ),
+    verify: verifierOf(config, secrets.tokenKeys, {
+      foreign: foreignIssuers(config, { outbound, clock, log, countKeysRead }),
+      apiTokenCaller: apiTokens.callerOf,
+    }),
     clock,
     revoked: () => catalog.now.revokedTokens,
     people: () => catalog.now.people,
+    tokenChanges: () => catalog.now.tokenChanges,
   });
   const originGuard = new OriginGuard({
     allowedOrigins: config.allowedOrigins,
@@ -231,6 +235,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const handle = createHandler({
     ...{ admission, callers, accessLog, countRefused, route, errors, rateLimiter, quotas, originGuard },
+    tokenGate,
+    clientAddress: ({ headers }, info) => trustedProxies.addressOf(headers, addressOf(info)),
     rootPath: config.appRootPath,
     authenticate: (authorization) => authenticator.authenticate(authorization),
     anonymous: ANONYMOUS,

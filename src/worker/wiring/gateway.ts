@@ -26,6 +26,8 @@ import { UpstreamSubscriptions } from "../../downstream/sessionless/upstream_sub
 import type { AccessLog } from "../../http/access_log.ts";
 import type { Quotas } from "../../auth/quotas/quotas.ts";
 import { Callers } from "../../auth/callers.ts";
+import { NO_TOKEN_CHANGES } from "../../auth/token_changes.ts";
+import type { TokenGate } from "../../auth/api_tokens/token_gate.ts";
 import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
@@ -61,6 +63,8 @@ export interface GatewayParts {
   readonly rateLimiter: RateLimiter | null;
   /** null: `sluice stdio`, which serves one user. */
   readonly quotas: Quotas | null;
+  /** null: this process takes no tokens. */
+  readonly tokenGate: TokenGate | null;
   readonly store: Store;
   readonly memory: ClientMemory;
   /** Shared by the workers, if this process does not serve alone. */
@@ -120,8 +124,8 @@ const ALONE: WorkerPlace = { replica: { now: 0 }, worker: 0 };
 
 /** @throws {SluiceError} STORE_UNAVAILABLE */
 export async function createGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, secrets, log, metrics, accessLog, rateLimiter, quotas, store, memory, records, peers } =
-    parts;
+  const { config, secrets, log, metrics, accessLog, rateLimiter, tokenGate, quotas, store, memory } = parts;
+  const { records, peers } = parts;
   const { registry, secretBox } = store;
   const clock = systemClock;
   const countError = metrics.counter("sluice_errors_total");
@@ -186,13 +190,18 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
   let applyUpstreams = () => {};
   const catalog = await LiveCatalog.open({
     read: async (former) => {
-      const rows = await registry.readCatalog(former?.people.version);
+      const rows = await registry.readCatalog(
+        former === null ? undefined : { people: former.people.version, tokens: former.tokenChanges.version },
+      );
       const people = rows.people === null ? former?.people : new People(rows.people, {
         platformAdminEmail: config.platformAdminEmail,
         requireUser: config.requireUserInDb,
         now: () => clock.now(),
       });
-      const read = new Catalog(rows, { naming: config.mcpNaming, revisions: config.mcpRevisions, people });
+      const read = new Catalog(rows, {
+        ...{ naming: config.mcpNaming, revisions: config.mcpRevisions, people },
+        tokenChanges: (former?.tokenChanges ?? NO_TOKEN_CHANGES).with(rows.tokenChanges),
+      });
       applyUpstreams = await upstreams.prepare(rows.gateways);
       return read;
     },
@@ -267,6 +276,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     memory,
     errors,
     rateLimiter,
+    tokenGate,
     countRefused,
     accessLog,
     clock,

@@ -40,7 +40,7 @@ export class Maintenance {
   endLapsedStreams(): void {
     const { catalog, sessions, listeners, duplex } = this.#deps;
     const { now } = catalog;
-    const hasLapsed = (principal: Principal) => now.hasLapsed(principal);
+    const hasLapsed = (principal: Principal) => now.hasLapsed(principal, Date.now());
     sessions.endStreamsOf(hasLapsed);
     listeners.endOf(hasLapsed);
     duplex.endLapsed();

@@ -1,6 +1,6 @@
 // Makes the token verifier from the settings.
 import { foreignPrincipalOf } from "../../auth/foreign_claims.ts";
-import { type Issuer, JwtVerifier, ownIssuer } from "../../auth/jwt.ts";
+import { type ApiTokenCaller, type Issuer, JwtVerifier, ownIssuer } from "../../auth/jwt.ts";
 import { IssuerKeys } from "../../auth/keys/issuer_keys.ts";
 import type { OwnKeys } from "../../auth/keys/own_keys.ts";
 import type { Principal } from "../../auth/principal.ts";
@@ -11,17 +11,21 @@ import type { Count } from "../../telemetry/metrics.ts";
 import type { Outbound } from "./outbound.ts";
 import { boundedExchange } from "./sign_in/bounded_exchange.ts";
 
-/** @param foreign the issuers of JWT_ISSUERS, for a worker; commands make and check own tokens only */
+/** The issuers of JWT_ISSUERS and API tokens are for workers: commands make and check own tokens only. */
 export function verifierOf(
   config: Config,
   tokenKeys: OwnKeys,
-  foreign: readonly Issuer[] = [],
+  { foreign = [], apiTokenCaller }: {
+    readonly foreign?: readonly Issuer[];
+    readonly apiTokenCaller?: ApiTokenCaller;
+  } = {},
 ): (token: string) => Promise<Principal> {
   const own = ownIssuer(tokenKeys, {
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     platformAdminEmail: config.platformAdminEmail,
     environment: config.validateTokenEnvironment ? config.environment : null,
+    apiTokenCaller,
   });
   const { requireTokenExpiration: requireExpiration, requireJti } = config;
   const verifier = new JwtVerifier(own, { requireExpiration, requireJti }, foreign);
