@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SluiceError } from "../../src/base/errors.ts";
 import { createRegistry, type Registry } from "../../src/store/registry/registry.ts";
 import type { NewUser } from "../../src/store/people/users.ts";
+import { MAX_SESSIONS_PER_USER } from "../../src/store/people/sso_sessions.ts";
 import type { FreshDatabase } from "./store_contract.ts";
 
 export type RegistryTest = (
@@ -35,6 +36,127 @@ async function refused(act: () => Promise<unknown>, code: string, text = ""): Pr
 }
 
 export function peopleContract(registryTest: RegistryTest): void {
+  registryTest(
+    "the groups of an identity provider give teams and roles anew at each sign-in, and take none that a person gave",
+    async (registry) => {
+      const { people } = registry;
+      const user = await people.users.insert(newUser("ann@x"));
+      const [ops, dev, own] = [
+        await people.teams.insert(team("Ops"), null),
+        await people.teams.insert(team("Dev"), null),
+        await people.teams.insert(team("Own"), null),
+      ];
+      const limits = { members: 2, teams: 3 };
+      await people.teams.addMember(own.id, user.id, "member", limits);
+      const byPerson = { scopeId: "", grantedBy: "root@x", expiresAt: null } as const;
+      await people.roles.assign({ userId: user.id, roleId: "viewer", scope: "global", ...byPerson });
+      const set = (
+        memberships: readonly { team: string; role: "owner" | "member" }[],
+        roles: readonly { roleId: string; team: string | null }[] = [],
+        source = "sso:main",
+      ) =>
+        people.setGivenRights({
+          userId: user.id,
+          source,
+          given: { memberships, roles },
+          limitsOf: (maxMembers) => ({ ...limits, members: maxMembers ?? limits.members }),
+        });
+      const held = async () => [
+        (await Promise.all(
+          [ops, dev, own].map(async ({ id, slug }) =>
+            (await people.teams.members(id)).map(({ role }) => `${slug} ${role}`)
+          ),
+        )).flat(),
+        (await people.roles.assignmentsOf(user.id)).map(({ roleId, scope }) => `${roleId} ${scope}`).sort(),
+      ];
+      // By slug and by id; of two roles in a team the higher counts; what there is not is told.
+      const first = await set(
+        [
+          { team: "ops", role: "owner" },
+          { team: ops.id, role: "member" },
+          { team: dev.id, role: "member" },
+          { team: "none", role: "member" },
+        ],
+        [{ roleId: "platform_admin", team: null }, { roleId: "developer", team: "ops" }, {
+          roleId: "viewer",
+          team: null,
+        }, { roleId: "developer", team: "none" }],
+      );
+      assertEquals(first, { hasChanged: true, unknownTeams: ["none"], fullTeams: [] });
+      assertEquals(await held(), [
+        ["ops owner", "dev member", "own member"],
+        ["developer team", "platform_admin global", "viewer global"],
+      ]);
+      assert(await people.users.hasAdministrator());
+      // The same again changes nothing, so that no worker reads anything again.
+      const version = await people.readVersion();
+      assertEquals(
+        (await set([{ team: "ops", role: "owner" }, { team: "dev", role: "member" }], [
+          { roleId: "platform_admin", team: null },
+          { roleId: "developer", team: "ops" },
+        ])).hasChanged,
+        false,
+      );
+      assertEquals(await people.readVersion(), version);
+      // Another provider takes nothing of the first one.
+      await set([], [], "sso:other");
+      assertEquals((await held())[0], ["ops owner", "dev member", "own member"]);
+      assertEquals((await set([{ team: "ops", role: "member" }])).hasChanged, true);
+      assertEquals(await held(), [["ops member", "own member"], ["viewer global"]]);
+      await set([]);
+      assertEquals(await held(), [["own member"], ["viewer global"]]);
+      // A team with as many members as it may have, and a user in as many teams.
+      await people.teams.update(dev.id, { maxMembers: 1 });
+      const other = await people.users.insert(newUser("bob@x"));
+      await people.teams.addMember(dev.id, other.id, "member", limits);
+      assertEquals((await set([{ team: "dev", role: "member" }])).fullTeams, ["dev"]);
+    },
+  );
+
+  registryTest(
+    "a user is known by the subject at a provider, and a provider's logout takes the sessions of one sid, or all",
+    async (registry) => {
+      const { sso, users } = registry.people;
+      const [ann, bob] = [await users.insert(newUser("ann@x")), await users.insert(newUser("bob@x"))];
+      assertEquals(await sso.userOf("main", "17"), null);
+      await sso.identify("main", "17", ann.id);
+      await sso.identify("main", "17", bob.id);
+      assertEquals([(await sso.userOf("main", "17"))?.email, await sso.userOf("other", "17")], [
+        "ann@x",
+        null,
+      ]);
+      const session = (jti: string, sid: string | null, given = {}) => ({
+        ...{ jti, provider: "main", subject: "17", sid, userId: ann.id, idToken: null },
+        expiresAt: Date.now() + 60_000,
+        ...given,
+      });
+      for (const row of [session("1", "a"), session("2", "a"), session("3", "b"), session("4", null)]) {
+        assertEquals(await sso.insert(row), []);
+      }
+      await sso.insert(session("5", "a", { provider: "other" }));
+      const taken = async (subject: string | null, sid: string | null) =>
+        (await sso.takeAll({ provider: "main", subject, sid })).map(({ jti }) => jti).sort();
+      assertEquals(await taken("18", "a"), []);
+      assertEquals(await taken(null, "a"), ["1", "2"]);
+      assertEquals(await taken("17", null), ["3", "4"]);
+      assertEquals([(await sso.take("5"))?.sid, await sso.take("5")], ["a", null]);
+      // A user's sessions are bounded: the one that expires first goes.
+      const end = Date.now() + 60_000;
+      for (let i = 0; i < MAX_SESSIONS_PER_USER; i++) {
+        await sso.insert(session(`s${i}`, null, { expiresAt: end + i }));
+      }
+      const beyond = await sso.insert(session("last", null, { expiresAt: end + 100 }));
+      assertEquals(beyond.map(({ jti }) => jti), ["s0"]);
+      // What works once, until it is forgotten.
+      assertEquals([await sso.use("state", 60_000), await sso.use("state", 60_000)], [true, false]);
+      assertEquals([await sso.use("short", -1), await sso.use("short", 1)], [true, false]);
+      await sso.sweep();
+      assertEquals([await sso.use("short", 1), await sso.use("state", 1)], [true, false]);
+      await users.delete("ann@x");
+      assertEquals([await sso.userOf("main", "17"), await sso.take("last")], [null, null]);
+    },
+  );
+
   registryTest(
     "users have one row by email address in any case, and a personal team until they go",
     async (registry) => {

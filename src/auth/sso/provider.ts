@@ -129,7 +129,7 @@ export class ProviderClient {
     const { state, nonce, verifier, redirectUri } = binding;
     const library = await oauth();
     const as = await this.#metadata.read();
-    const client = this.#client;
+    const client = this.#client(library);
     return await usedAs(this.provider, async () => {
       // Also checks `iss` (RFC 9207), against an answer of one provider that is sent to another one's address.
       const checked = library.validateAuthResponse(as, client, answer, state);
@@ -212,8 +212,10 @@ export class ProviderClient {
     return url.href;
   }
 
-  get #client(): OAuth.Client {
-    return { client_id: this.provider.client_id };
+  /** The gateway, as the library sees it. Its clock is ours. */
+  #client({ clockTolerance, clockSkew }: typeof OAuth): OAuth.Client {
+    const skewS = Math.round((this.#deps.clock.now() - Date.now()) / 1000);
+    return { client_id: this.provider.client_id, [clockTolerance]: CLOCK_TOLERANCE_S, [clockSkew]: skewS };
   }
 
   #authentication(library: typeof OAuth, as: OAuth.AuthorizationServer): OAuth.ClientAuth {
@@ -253,10 +255,11 @@ export class ProviderClient {
     const isComplete = [email_claim, ...groups_claim].every((name) => claimAt(claims, name) !== undefined);
     if (isComplete || as.userinfo_endpoint === undefined) return {};
     const options = { [library.customFetch]: this.#fetch, [library.allowInsecureRequests]: true };
-    const response = await library.userInfoRequest(as, this.#client, accessToken, options);
+    const client = this.#client(library);
+    const response = await library.userInfoRequest(as, client, accessToken, options);
     return await library.processUserInfoResponse(
       as,
-      this.#client,
+      client,
       claims.sub as string,
       response,
     ) as JsonObject;
