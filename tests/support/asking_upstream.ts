@@ -6,6 +6,8 @@ export const FORM = { method: "elicitation/create", params: { message: "Sure?" }
 export interface AskingOptions {
   /** How many questions it asks, one after the other. */
   readonly questions?: number;
+  /** Its question; default: FORM. */
+  readonly question?: { readonly method: string; readonly params?: unknown };
   /** Notifications that it sends before the first one. */
   readonly notes?: readonly unknown[];
   /** And after the last. */
@@ -14,7 +16,7 @@ export interface AskingOptions {
 
 /** The result of each of its calls says what it was answered: `{"said": [...]}`. */
 export function askingUpstream(
-  { questions = 1, notes = [], lastNotes = [] }: AskingOptions = {},
+  { questions = 1, question = FORM, notes = [], lastNotes = [] }: AskingOptions = {},
 ): FakeUpstream {
   const waiting: PromiseWithResolvers<string>[] = [];
   return new FakeUpstream(({ method, id, http }) => {
@@ -30,7 +32,7 @@ export function askingUpstream(
       for (let n = 1; n <= questions; n++) {
         const answer = Promise.withResolvers<string>();
         waiting.push(answer);
-        yield `data: ${JSON.stringify({ jsonrpc: "2.0", id: `q${n}`, ...FORM })}\n\n`;
+        yield `data: ${JSON.stringify({ jsonrpc: "2.0", id: `q${n}`, ...question })}\n\n`;
         const givenUp = () => answer.reject(http.signal!.reason);
         http.signal?.addEventListener("abort", givenUp, { once: true });
         said.push(JSON.parse(await answer.promise).result);

@@ -135,6 +135,13 @@ Deno.test("SessionlessHttp.serve() sends a client that comes back to the worker 
   }
 });
 
+Deno.test("SessionlessHttp passes a question without parameters on with empty ones, which every client can read", async () => {
+  const question = { method: "roots/list" };
+  const { ask } = await sessionlessServer(ROWS, { a: askingUpstream({ question }) });
+  const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { roots: {} } }));
+  assertEquals(Object.values(result.inputRequests), [{ ...question, params: {} }]);
+});
+
 Deno.test("SessionlessHttp asks a client for nothing that it has not declared: the upstream hears so", async () => {
   const { ask, pendingCalls } = await sessionlessServer(ROWS, { a: askingUpstream() });
   const { result } = await bodyOf(await ask("tools/call", { params: ECHO, capabilities: { sampling: {} } }));

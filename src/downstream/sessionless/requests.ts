@@ -233,10 +233,10 @@ function askable({ capabilityNames }: RequestClaims): ReadonlySet<string> {
 }
 
 function inputRequired(requests: ReadonlyMap<string, InputRequest>, requestState: string): string {
-  const members = [...requests].map(([key, { method, params }]) => {
-    const paramsText = params === undefined ? "" : `,"params":${params}`;
-    return `${JSON.stringify(key)}:{"method":${JSON.stringify(method)}${paramsText}}`;
-  });
+  // The parameters of roots/list are optional. The Go SDK cannot read a question without them.
+  const members = [...requests].map(([key, { method, params = "{}" }]) =>
+    `${JSON.stringify(key)}:{"method":${JSON.stringify(method)},"params":${params}}`
+  );
   const state = JSON.stringify(requestState);
   return `{"resultType":"input_required","inputRequests":{${members.join(",")}},"requestState":${state}}`;
 }
