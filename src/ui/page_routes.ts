@@ -9,6 +9,11 @@ const tools = () => import("./entries/tool_page.tsx");
 const servers = () => import("./servers/server_pages.tsx");
 const picker = () => import("./servers/member_picker.tsx");
 const serverConfig = () => import("./servers/connect_page.tsx");
+const users = () => import("./people/user_pages.tsx");
+const teams = () => import("./people/team_pages.tsx");
+const roles = () => import("./people/role_pages.tsx");
+const audit = () => import("./system/audit_page.tsx");
+const manual = () => import("./system/manual_page.tsx");
 const upstreams = () => import("./upstreams/upstream_pages.tsx");
 
 export interface PageRoute {
@@ -58,6 +63,39 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "virtual-servers/{id}/delete", on(servers, "deleteServer")),
   page("GET", "virtual-servers/{id}/connect", on(serverConfig, "connectServerPage")),
   page("GET", "connect", on(serverConfig, "connectPage")),
+
+  page("GET", "users", on(users, "listUsers")),
+  page("GET", "users/new", on(users, "newUserPage")),
+  page("POST", "users/new", on(users, "addUser")),
+  page("GET", "users/{email}", on(users, "userPage")),
+  page("POST", "users/{email}/change", on(users, "changeUser")),
+  page("POST", "users/{email}/unlock", on(users, "unlockUser")),
+  page("POST", "users/{email}/delete", on(users, "deleteUser")),
+  page("POST", "users/{email}/link", on(users, "makeLink")),
+  page("GET", "users/{email}/roles", on(users, "userPage")),
+  page("POST", "users/{email}/roles", on(users, "giveRole")),
+  page("POST", "users/{email}/roles/revoke", on(users, "takeRole")),
+  page("GET", "teams", on(teams, "listTeams")),
+  page("GET", "teams/new", on(teams, "newTeamPage")),
+  page("POST", "teams/new", on(teams, "addTeam")),
+  page("GET", "teams/{id}", on(teams, "teamPage")),
+  page("POST", "teams/{id}/delete", on(teams, "deleteTeam")),
+  page("GET", "teams/{id}/members", on(teams, "teamPage")),
+  page("POST", "teams/{id}/members", on(teams, "addMember")),
+  page("POST", "teams/{id}/members/remove", on(teams, "removeMember")),
+  page("POST", "teams/{id}/invitations/cancel", on(teams, "cancelInvitation")),
+  page("GET", "invitation", on(teams, "invitationPage")),
+  page("POST", "invitation", on(teams, "acceptInvitation")),
+  page("GET", "roles", on(roles, "listRoles")),
+  page("GET", "roles/new", on(roles, "newRolePage")),
+  page("POST", "roles/new", on(roles, "addRole")),
+  page("GET", "roles/{role}", on(roles, "rolePage")),
+  page("POST", "roles/{role}", on(roles, "changeRole")),
+  page("POST", "roles/{role}/delete", on(roles, "deleteRole")),
+
+  page("GET", "audit", on(audit, "auditPage")),
+  page("GET", "help", on(manual, "manualPage")),
+  page("GET", "help/{topic}", on(manual, "topicPage")),
 ];
 
 function page(method: PageRoute["method"], path: string, handler: PageHandler): PageRoute {

@@ -125,7 +125,7 @@ Deno.test({
       await button("Save").click();
       assertEquals(await page.locator("tbody code").allTextContents(), ["increment"]);
 
-      await link("Connect a client").click();
+      await page.getByRole("main").getByRole("link", { name: "Connect a client" }).click();
       await link("VS Code").click();
       await browser.look();
       const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
@@ -138,6 +138,53 @@ Deno.test({
       await button("Delete").click();
       await page.getByText("No virtual server yet").waitFor();
     });
+
+    await t.step(
+      "a user is added by a link, joins a team, gets a role, and sees what the role allows",
+      async () => {
+        await browser.open("users/new");
+        await page.getByLabel("Email address").fill("bob@example.com");
+        await page.getByRole("button", { name: "Add", exact: true }).click();
+        const invited = await page.textContent("#link") ?? "";
+        await browser.look();
+        await browser.open("teams/new");
+        await page.getByLabel("Name", { exact: true }).fill("Travel");
+        await button("Found it").click();
+        await page.getByLabel("Email address").fill("bob@example.com");
+        await page.getByRole("button", { name: "Add", exact: true }).click();
+        await page.getByText("bob@example.com is a member now.").waitFor();
+        await browser.look();
+        await link("bob@example.com").click();
+        const viewer = "viewer: Read the entries of a team and call its tools";
+        await page.getByLabel("Role", { exact: true }).selectOption({ label: viewer });
+        await page.getByLabel("Where").selectOption({ label: "in the team Travel" });
+        await button("Give the role").click();
+        await button("Take away").click();
+        await button("Undo").click();
+        await page.getByText("The role is given.").waitFor();
+        await browser.look();
+        for (const path of ["users", "teams", "roles", "roles/new", "audit", "help", "help/users"]) {
+          await browser.open(path);
+          await browser.look();
+        }
+
+        await button("Sign out").click();
+        await page.goto(invited);
+        await page.getByLabel("A new password").fill("another good password");
+        await button("Set the password").click();
+        await page.getByLabel("Email address").fill("bob@example.com");
+        await page.getByLabel("Password").fill("another good password");
+        await button("Sign in").click();
+        await page.waitForURL(`${sluice.url}/admin`);
+        const pages = await page.getByRole("navigation", { name: "Pages", exact: true }).getByRole("link")
+          .allTextContents();
+        assert(pages.includes("Tools") && pages.includes("Teams"), pages.join());
+        assert(!pages.includes("Users") && !pages.includes("Audit trail"), pages.join());
+        await browser.open("users");
+        assertStringIncludes(await page.textContent("main") ?? "", "You may not do this");
+        await browser.open("upstreams");
+      },
+    );
 
     await t.step("whoever has signed out signs in again, to the page that was asked for", async () => {
       await browser.open("upstreams");

@@ -72,7 +72,8 @@ export class UiBrowser implements AsyncDisposable {
   /** Checks the present page as a reader meets it: on a phone and on a desk, in both themes. */
   async look(): Promise<void> {
     for (const colorScheme of ["light", "dark"] as const) {
-      await this.page.emulateMedia({ colorScheme });
+      // Without transitions, whose colours are of neither theme.
+      await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const width of [390, 768, 1440]) {
         await this.page.setViewportSize({ width, height: 900 });
         const beyond = await this.page.evaluate(BEYOND_WINDOW);

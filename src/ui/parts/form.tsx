@@ -108,6 +108,25 @@ export function SelectField(
   );
 }
 
+export function CheckField(props: FieldProps & { readonly initial?: boolean }) {
+  const { name, label, form, hint, initial = false } = props;
+  const { id, describedBy } = idsOf(props);
+  const wasSent = form.values.size > 0;
+  return (
+    <div class="field">
+      <div class="choice">
+        <input
+          {...{ id, name, type: "checkbox", value: "true" }}
+          checked={wasSent ? form.values.has(name) : initial}
+          aria-describedby={describedBy}
+        />
+        <label for={id}>{label}</label>
+      </div>
+      {hint !== undefined && <span class="hint" id={`${id}-hint`}>{hint}</span>}
+    </div>
+  );
+}
+
 function Field({ children, ...props }: FieldProps & { readonly children: Child }) {
   const { label, hint, name, form } = props;
   const { id } = idsOf(props);

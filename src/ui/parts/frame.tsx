@@ -23,6 +23,22 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
       { path: "tools", label: "Tools", permission: "tools.read" },
       { path: "resources", label: "Resources", permission: "resources.read" },
       { path: "prompts", label: "Prompts", permission: "prompts.read" },
+      { path: "connect", label: "Connect a client", permission: "tools.read" },
+    ],
+  },
+  {
+    group: "People",
+    items: [
+      { path: "users", label: "Users", permission: "admin.user_management" },
+      { path: "teams", label: "Teams", permission: "teams.read" },
+      { path: "roles", label: "Roles", permission: "admin.user_management" },
+    ],
+  },
+  {
+    group: "Gateway",
+    items: [
+      { path: "audit", label: "Audit trail", permission: "admin.security_audit" },
+      { path: "help", label: "Manual", permission: null },
     ],
   },
 ];

@@ -1,0 +1,294 @@
+// Teams: their list, the form that founds one, and the page of one with its members and invitations.
+import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import { type FormState, NEW_FORM, PostButton, RefusalBox, SelectField, TextField } from "../parts/form.tsx";
+import { Ago, Badge, CopyText, Empty, PageHead } from "../parts/page_parts.tsx";
+import type { Invitation, Member, Team } from "./people_shapes.ts";
+
+const CRUMBS = [{ path: "teams", label: "Teams" }];
+
+export const listTeams: PageHandler = async ({ rest, viewer }) => {
+  const { teams } = await rest.get<{ teams: Team[] }>("/teams?limit=10000");
+  const add = viewer.can("teams.create") && <a class="button main" href="teams/new">Found a team</a>;
+  return {
+    title: "Teams",
+    body: (
+      <>
+        <PageHead title="Teams">{teams.length > 0 && add}</PageHead>
+        {teams.length === 0
+          ? (
+            <Empty title="No team yet">
+              <p>A team shares upstreams and virtual servers with its members, and with nobody else.</p>
+              <div class="buttons">{add}</div>
+            </Empty>
+          )
+          : (
+            <table class="cards-on-phone">
+              <thead>
+                <tr>
+                  <th>Team</th>
+                  <th>Who finds it</th>
+                  <th class="number">Members</th>
+                </tr>
+              </thead>
+              <tbody>
+                {teams.map((team) => (
+                  <tr>
+                    <td>
+                      <a href={`teams/${team.id}`}>{team.name}</a>{" "}
+                      {team.is_personal && <Badge mood="plain" label="personal" />}
+                      {team.description !== null && <span class="about">{team.description}</span>}
+                    </td>
+                    <td data-label="Who finds it">
+                      {team.visibility === "public" ? "every user" : "its members"}
+                    </td>
+                    <td data-label="Members" class="number">{team.member_count}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+      </>
+    ),
+  };
+};
+
+export const newTeamPage: PageHandler = () => Promise.resolve(newTeamView(NEW_FORM));
+
+export const addTeam: PageHandler = async ({ form, rest }) => {
+  const values = await form();
+  const { name = "", description = "", visibility = "private" } = Object.fromEntries(values);
+  const answer = await rest.attempt<Team>("POST", "/teams", { name, description, visibility });
+  if ("refused" in answer) return newTeamView({ values, refused: answer.refused }, 422);
+  return { to: `teams/${answer.done.id}`, notice: { text: `The team ${answer.done.name} is founded.` } };
+};
+
+const VISIBILITIES = [
+  { value: "private", label: "Its members alone; others are invited" },
+  { value: "public", label: "Every user, who may join" },
+];
+
+function newTeamView(form: FormState, status?: number): View {
+  return {
+    title: "Found a team",
+    status,
+    body: (
+      <>
+        <PageHead title="Found a team" crumbs={CRUMBS} />
+        <RefusalBox refused={form.refused} shown={["name", "description", "visibility"]} />
+        <form class="form" method="post" action="teams/new">
+          <TextField {...{ name: "name", label: "Name", form }} required />
+          <TextField {...{ name: "description", label: "Description", form }} />
+          <SelectField {...{ name: "visibility", label: "Who finds it", form, options: VISIBILITIES }} />
+          <div class="buttons">
+            <button type="submit" class="main">Found it</button>
+            <a class="button" href="teams">Cancel</a>
+          </div>
+        </form>
+      </>
+    ),
+  };
+}
+
+export const teamPage: PageHandler = (call) => teamView(call, NEW_FORM);
+
+const ROLES = [{ value: "member", label: "Member" }, {
+  value: "owner",
+  label: "Owner, who manages the team",
+}];
+
+async function teamView(call: PageCall, form: FormState, status?: number): Promise<View> {
+  const { rest, params, viewer } = call;
+  const team = await rest.get<Team>(`/teams/${encodeURIComponent(params.id!)}`);
+  const members = await rest.get<Member[]>(`/teams/${team.id}/members`);
+  const invitations = team.is_personal
+    ? null
+    : await rest.find<Invitation[]>(`/teams/${team.id}/invitations`);
+  const mayManage = invitations !== null;
+  const path = `teams/${team.id}`;
+  const now = Date.now();
+  return {
+    title: team.name,
+    status,
+    body: (
+      <>
+        <PageHead title={team.name} crumbs={CRUMBS}>
+          {team.is_personal && <Badge mood="plain" label="personal" />}
+          {mayManage && viewer.can("teams.delete") && (
+            <PostButton
+              path={`${path}/delete`}
+              label="Delete"
+              class="danger"
+              confirm={`Delete the team ${team.name}? Only administrators see its upstreams and virtual servers then.`}
+            />
+          )}
+        </PageHead>
+        {team.description !== null && <p>{team.description}</p>}
+        <h2>Members</h2>
+        <table class="cards-on-phone">
+          <thead>
+            <tr>
+              <th>User</th>
+              <th>Role</th>
+              <th>Since</th>
+              <th>
+                <span class="sr-only">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {members.map(({ user_email, role, joined_at }) => (
+              <tr>
+                <td>
+                  {viewer.can("admin.user_management")
+                    ? <a href={`users/${encodeURIComponent(user_email)}`}>{user_email}</a>
+                    : user_email}
+                </td>
+                <td data-label="Role">{role}</td>
+                <td data-label="Since">
+                  <Ago at={joined_at} now={now} />
+                </td>
+                <td class="right">
+                  {mayManage && (
+                    <PostButton
+                      path={`${path}/members/remove`}
+                      label="Remove"
+                      class="compact"
+                      fields={{ email: user_email }}
+                      confirm={`Remove ${user_email} from ${team.name}?`}
+                    />
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        {mayManage && (
+          <>
+            <h2>Add or invite</h2>
+            <RefusalBox refused={form.refused} shown={["email", "role"]} />
+            <form class="form" method="post" action={`${path}/members`}>
+              <TextField
+                {...{ name: "email", label: "Email address", form }}
+                type="email"
+                required
+                hint="Whoever has a user record can be added at once. An invitation is a link for others, too."
+              />
+              <SelectField {...{ name: "role", label: "Role in the team", form, options: ROLES }} />
+              <div class="buttons">
+                <button type="submit" class="main" name="way" value="add">Add</button>
+                <button type="submit" name="way" value="invite">Make an invitation</button>
+              </div>
+            </form>
+            {invitations.length > 0 && (
+              <>
+                <h2>Open invitations</h2>
+                <ul>
+                  {invitations.map(({ id, email, expires_at }) => (
+                    <li>
+                      {email}, until {expires_at}{" "}
+                      <PostButton
+                        path={`${path}/invitations/cancel`}
+                        label="Take back"
+                        class="quiet compact"
+                        fields={{ invitation: id }}
+                      />
+                    </li>
+                  ))}
+                </ul>
+              </>
+            )}
+          </>
+        )}
+      </>
+    ),
+  };
+}
+
+export const addMember: PageHandler = async (call) => {
+  const { params, rest } = call;
+  const values = await call.form();
+  const { email = "", role = "member", way = "add" } = Object.fromEntries(values);
+  const path = `/teams/${encodeURIComponent(params.id!)}`;
+  if (way === "invite") {
+    const answer = await rest.attempt<Invitation>("POST", `${path}/invitations`, { email, role });
+    if ("refused" in answer) return await teamView(call, { values, refused: answer.refused }, 422);
+    return invitationView(call, answer.done);
+  }
+  const answer = await rest.attempt<Member>("POST", `${path}/members`, { email, role });
+  if ("refused" in answer) return await teamView(call, { values, refused: answer.refused }, 422);
+  return { to: `teams/${params.id}`, notice: { text: `${email} is a member now.` } };
+};
+
+/** Shown once: only a hash of the token is kept. */
+function invitationView({ origin, params }: PageCall, { email, token, expires_at }: Invitation): View {
+  return {
+    title: "An invitation",
+    body: (
+      <>
+        <PageHead title="An invitation" crumbs={CRUMBS} />
+        <p>
+          Give this link to {email}, who signs in and is a member then. It works until{" "}
+          {expires_at}, and is not shown again.
+        </p>
+        <CopyText id="link" text={`${origin}/admin/invitation#${token}`} />
+        <p>
+          <a class="button" href={`teams/${params.id}`}>Done</a>
+        </p>
+      </>
+    ),
+  };
+}
+
+export const invitationPage: PageHandler = () => Promise.resolve(acceptView(NEW_FORM));
+
+export const acceptInvitation: PageHandler = async ({ form, rest }) => {
+  const values = await form();
+  const token = values.get("token")?.trim() ?? "";
+  const answer = await rest.attempt<{ team_id: string }>(
+    "POST",
+    `/teams/invitations/${encodeURIComponent(token)}/accept`,
+  );
+  if ("refused" in answer) return acceptView({ values, refused: answer.refused }, 422);
+  return { to: `teams/${answer.done.team_id}`, notice: { text: "You are a member of this team now." } };
+};
+
+function acceptView(form: FormState, status?: number): View {
+  return {
+    title: "Join a team",
+    status,
+    body: (
+      <>
+        <PageHead title="Join a team" />
+        <p>
+          You are invited to a team. Its upstreams and virtual servers are yours to use as soon as you join.
+        </p>
+        <RefusalBox refused={form.refused} shown={["token"]} />
+        <form class="form" method="post" action="invitation">
+          <TextField {...{ name: "token", label: "Invitation", form }} required isCode isFromHash />
+          <div class="buttons">
+            <button type="submit" class="main">Join</button>
+          </div>
+        </form>
+      </>
+    ),
+  };
+}
+
+export const removeMember: PageHandler = async ({ params, form, rest }) => {
+  const email = (await form()).get("email") ?? "";
+  const path = `/teams/${encodeURIComponent(params.id!)}/members/${encodeURIComponent(email)}`;
+  const answer = await rest.attempt("DELETE", path);
+  const text = "refused" in answer ? answer.refused.text : `${email} is no member any more.`;
+  return { to: `teams/${params.id}`, notice: { text } };
+};
+
+export const cancelInvitation: PageHandler = async ({ params, form, rest }) => {
+  const invitation = (await form()).get("invitation") ?? "";
+  await rest.send("DELETE", `/teams/invitations/${encodeURIComponent(invitation)}`);
+  return { to: `teams/${params.id}`, notice: { text: "The invitation is taken back." } };
+};
+
+export const deleteTeam: PageHandler = async ({ params, rest }) => {
+  await rest.send("DELETE", `/teams/${encodeURIComponent(params.id!)}`);
+  return { to: "teams", notice: { text: "The team is deleted." } };
+};

@@ -1,0 +1,399 @@
+// Users: their list, the form that makes one, and the page of one with its roles.
+import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import {
+  CheckField,
+  type FormState,
+  NEW_FORM,
+  PostButton,
+  RefusalBox,
+  SelectField,
+  TextField,
+} from "../parts/form.tsx";
+import { Ago, Badge, CopyText, Empty, Facts, PageHead } from "../parts/page_parts.tsx";
+import type { Assignment, Role, Team, User } from "./people_shapes.ts";
+
+const USERS = "/auth/email/admin/users";
+const CRUMBS = [{ path: "users", label: "Users" }];
+
+function restPathOf(email: string): string {
+  return `${USERS}/${encodeURIComponent(email)}`;
+}
+
+function pagePathOf(email: string): string {
+  return `users/${encodeURIComponent(email)}`;
+}
+
+export const listUsers: PageHandler = async ({ rest, query }) => {
+  const asked = new URLSearchParams({ limit: "50", include_pagination: "true" });
+  const cursor = query.get("cursor");
+  if (cursor !== null) asked.set("cursor", cursor);
+  const { users, nextCursor } = await rest.get<{ users: User[]; nextCursor: string | null }>(
+    `${USERS}?${asked}`,
+  );
+  const now = Date.now();
+  const add = <a class="button main" href="users/new">Add a user</a>;
+  return {
+    title: "Users",
+    body: (
+      <>
+        <PageHead title="Users">{users.length > 0 && add}</PageHead>
+        {users.length === 0 && cursor === null
+          ? (
+            <Empty title="No users yet">
+              <p>
+                People sign in with a password, or by your identity provider. Programs take tokens and need no
+                user.
+              </p>
+              <div class="buttons">{add}</div>
+            </Empty>
+          )
+          : (
+            <table class="cards-on-phone">
+              <thead>
+                <tr>
+                  <th>User</th>
+                  <th>State</th>
+                  <th>Signs in by</th>
+                  <th>Last login</th>
+                </tr>
+              </thead>
+              <tbody>
+                {users.map((user) => (
+                  <tr>
+                    <td>
+                      <a href={pagePathOf(user.email)}>{user.email}</a>
+                      {user.full_name !== null && <span class="about">{user.full_name}</span>}
+                    </td>
+                    <td data-label="State">
+                      <UserState user={user} />
+                    </td>
+                    <td data-label="Signs in by">
+                      {user.auth_provider === "local" ? "password" : user.auth_provider}
+                    </td>
+                    <td data-label="Last login">
+                      <Ago at={user.last_login} now={now} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        {nextCursor !== null && (
+          <nav class="pages" aria-label="Pages of the list">
+            <a class="button compact" href={`users?cursor=${encodeURIComponent(nextCursor)}`} rel="next">
+              Next
+            </a>
+          </nav>
+        )}
+      </>
+    ),
+  };
+};
+
+function UserState({ user: { is_active, is_locked, is_admin } }: { readonly user: User }) {
+  return (
+    <span>
+      {!is_active
+        ? <Badge mood="plain" label="deactivated" />
+        : is_locked
+        ? <Badge mood="warn" label="locked" />
+        : <Badge mood="good" label="active" />}
+      {is_admin && (
+        <>
+          {" "}
+          <Badge mood="plain" label="administrator" />
+        </>
+      )}
+    </span>
+  );
+}
+
+export const newUserPage: PageHandler = () => Promise.resolve(newUserView(NEW_FORM));
+
+/** Without a password the new user sets one by a one-time link. */
+export const addUser: PageHandler = async (call) => {
+  const { form, rest } = call;
+  const values = await form();
+  const { email = "", full_name = "", password = "" } = Object.fromEntries(values);
+  const isAdmin = values.has("is_admin");
+  const byLink = password === "";
+  const answer = await rest.attempt<User>("POST", USERS, {
+    email,
+    ...(full_name.trim() === "" ? {} : { full_name }),
+    password: byLink ? randomPassword() : password,
+    is_admin: isAdmin,
+    password_change_required: !byLink && values.has("password_change_required"),
+  });
+  if ("refused" in answer) return newUserView({ values, refused: answer.refused }, 422);
+  if (!byLink) {
+    return { to: pagePathOf(answer.done.email), notice: { text: `${answer.done.email} is added.` } };
+  }
+  return await linkView(call, answer.done);
+};
+
+/** Nobody ever sees it: the link replaces it. */
+function randomPassword(): string {
+  return crypto.getRandomValues(new Uint8Array(48)).toBase64();
+}
+
+function newUserView(form: FormState, status?: number): View {
+  return {
+    title: "Add a user",
+    status,
+    body: (
+      <>
+        <PageHead title="Add a user" crumbs={CRUMBS} />
+        <RefusalBox refused={form.refused} shown={["email", "full_name", "password"]} />
+        <form class="form" method="post" action="users/new">
+          <TextField {...{ name: "email", label: "Email address", form }} type="email" required />
+          <TextField {...{ name: "full_name", label: "Name", form }} />
+          <TextField
+            {...{ name: "password", label: "Password", form }}
+            type="password"
+            autocomplete="new-password"
+            hint="Leave it empty to get a one-time link, with which the user sets a password."
+          />
+          <CheckField
+            {...{
+              name: "password_change_required",
+              label: "The user changes the password at the first login",
+              form,
+            }}
+            initial
+          />
+          <CheckField
+            {...{ name: "is_admin", label: "Administrator", form }}
+            hint="Sees and changes everything. Others get roles on their page."
+          />
+          <div class="buttons">
+            <button type="submit" class="main">Add</button>
+            <a class="button" href="users">Cancel</a>
+          </div>
+        </form>
+      </>
+    ),
+  };
+}
+
+export const userPage: PageHandler = (call) => userView(call, NEW_FORM);
+
+async function userView(call: PageCall, form: FormState, status?: number): Promise<View> {
+  const { rest, params, viewer } = call;
+  const user = await rest.get<User>(restPathOf(params.email!));
+  const assignments = await rest.get<Assignment[]>(`/rbac/users/${encodeURIComponent(user.email)}/roles`);
+  const roles = await rest.get<Role[]>("/rbac/roles");
+  const { teams } = await rest.find<{ teams: Team[] }>("/teams?limit=10000") ?? { teams: [] };
+  const servers = await rest.find<{ id: string; name: string }[]>("/servers?limit=0&include_inactive=true") ??
+    [];
+  const nameOf = new Map([...teams, ...servers].map(({ id, name }) => [id, name]));
+  const places = [
+    { value: "global", label: "everywhere" },
+    ...teams.filter((team) => !team.is_personal).map(({ id, name }) => ({
+      value: `team ${id}`,
+      label: `in the team ${name}`,
+    })),
+    ...servers.map(({ id, name }) => ({ value: `server ${id}`, label: `on the virtual server ${name}` })),
+  ];
+  const path = pagePathOf(user.email);
+  const now = Date.now();
+  return {
+    title: user.email,
+    status,
+    body: (
+      <>
+        <PageHead title={user.email} crumbs={CRUMBS}>
+          <UserState user={user} />
+          {user.is_locked && <PostButton path={`${path}/unlock`} label="Unlock" />}
+          {user.auth_provider === "local" && <PostButton path={`${path}/link`} label="New password link" />}
+          {user.email !== viewer.email && (
+            <>
+              <PostButton
+                path={`${path}/change`}
+                label={user.is_active ? "Deactivate" : "Activate"}
+                fields={{ is_active: String(!user.is_active) }}
+              />
+              <PostButton
+                path={`${path}/delete`}
+                label="Delete"
+                class="danger"
+                confirm={`Delete ${user.email}? The roles and tokens of this user are lost.`}
+              />
+            </>
+          )}
+        </PageHead>
+        <Facts
+          facts={[
+            ["Name", user.full_name],
+            ["Signs in by", user.auth_provider === "local" ? "password" : user.auth_provider],
+            ["Last login", <Ago at={user.last_login} now={now} />],
+            ["Since", <Ago at={user.created_at} now={now} />],
+            ["Locked until", user.is_locked ? user.locked_until : null],
+          ]}
+        />
+        {user.email !== viewer.email && (
+          <p>
+            <PostButton
+              path={`${path}/change`}
+              label={user.is_admin ? "Take the administrator's rights away" : "Make an administrator"}
+              class="compact"
+              fields={{ is_admin: String(!user.is_admin) }}
+            />
+          </p>
+        )}
+        <h2>Roles</h2>
+        {user.is_admin && <p class="soft">An administrator may do everything, whatever the roles say.</p>}
+        {assignments.length === 0
+          ? <p class="soft">None: this user may do only what everybody may.</p>
+          : (
+            <table class="cards-on-phone">
+              <thead>
+                <tr>
+                  <th>Role</th>
+                  <th>Where</th>
+                  <th>Ends</th>
+                  <th>
+                    <span class="sr-only">Actions</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {assignments.map((assignment) => (
+                  <tr>
+                    <td>
+                      <strong>{assignment.role_name ?? assignment.role_id}</strong>{" "}
+                      {!assignment.is_active && <Badge mood="plain" label="has ended" />}
+                    </td>
+                    <td data-label="Where">{placeOf(assignment, nameOf)}</td>
+                    <td data-label="Ends">{assignment.expires_at ?? "when it is taken away"}</td>
+                    <td class="right">
+                      <PostButton
+                        path={`${path}/roles/revoke`}
+                        label="Take away"
+                        class="compact"
+                        fields={{
+                          role: assignment.role_id,
+                          scope: assignment.scope,
+                          scope_id: assignment.scope_id ?? "",
+                        }}
+                      />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        <h3>Give a role</h3>
+        <RefusalBox refused={form.refused} shown={["role_id", "place", "expires_at"]} />
+        <form class="form" method="post" action={`${path}/roles`}>
+          <SelectField
+            {...{ name: "role_id", label: "Role", form }}
+            options={roles.map(({ id, name, description }) => ({
+              value: id,
+              label: `${name}: ${description}`,
+            }))}
+          />
+          <SelectField {...{ name: "place", label: "Where", form, options: places }} />
+          <TextField
+            {...{ name: "expires_at", label: "Until (optional)", form, placeholder: "2027-01-31T18:00:00Z" }}
+            hint="Without a time the role stays until it is taken away."
+          />
+          <div class="buttons">
+            <button type="submit" class="main">Give the role</button>
+          </div>
+        </form>
+      </>
+    ),
+  };
+}
+
+function placeOf({ scope, scope_id: id }: Assignment, nameOf: ReadonlyMap<string, string>): string {
+  if (scope === "global" || id === null) return "everywhere";
+  return `${scope === "team" ? "team" : "virtual server"} ${nameOf.get(id) ?? id}`;
+}
+
+export const giveRole: PageHandler = async (call) => {
+  const { params, form, rest } = call;
+  const values = await form();
+  const [scope, scopeId = null] = (values.get("place") ?? "global").split(" ");
+  const until = values.get("expires_at")?.trim() ?? "";
+  const answer = await rest.attempt("POST", `/rbac/users/${encodeURIComponent(params.email!)}/roles`, {
+    ...{ role_id: values.get("role_id") ?? "", scope, scope_id: scopeId },
+    ...(until === "" ? {} : { expires_at: until }),
+  });
+  if ("refused" in answer) return await userView(call, { values, refused: answer.refused }, 422);
+  return { to: pagePathOf(params.email!), notice: { text: "The role is given." } };
+};
+
+export const takeRole: PageHandler = async ({ params, form, rest }) => {
+  const { role = "", scope = "global", scope_id = "" } = Object.fromEntries(await form());
+  const query = new URLSearchParams({ scope, scope_id });
+  await rest.send(
+    "DELETE",
+    `/rbac/users/${encodeURIComponent(params.email!)}/roles/${encodeURIComponent(role)}?${query}`,
+  );
+  return {
+    to: pagePathOf(params.email!),
+    notice: {
+      text: "The role is taken away.",
+      undo: {
+        path: `${pagePathOf(params.email!)}/roles`,
+        fields: { role_id: role, place: scope === "global" ? scope : `${scope} ${scope_id}` },
+      },
+    },
+  };
+};
+
+export const changeUser: PageHandler = async ({ params, form, rest }) => {
+  const changes = Object.fromEntries([...await form()].map(([name, value]) => [name, value === "true"]));
+  const answer = await rest.attempt<User>("PATCH", restPathOf(params.email!), changes);
+  if ("refused" in answer) return { to: pagePathOf(params.email!), notice: { text: answer.refused.text } };
+  const before = Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, String(!value)]));
+  return {
+    to: pagePathOf(params.email!),
+    notice: {
+      text: `${params.email} is changed.`,
+      undo: { path: `${pagePathOf(params.email!)}/change`, fields: before },
+    },
+  };
+};
+
+export const unlockUser: PageHandler = async ({ params, rest }) => {
+  await rest.send("POST", `${restPathOf(params.email!)}/unlock`);
+  return { to: pagePathOf(params.email!), notice: { text: `${params.email} is unlocked.` } };
+};
+
+export const deleteUser: PageHandler = async ({ params, rest }) => {
+  const answer = await rest.attempt("DELETE", restPathOf(params.email!));
+  if ("refused" in answer) return { to: pagePathOf(params.email!), notice: { text: answer.refused.text } };
+  return { to: "users", notice: { text: `${params.email} is deleted.` } };
+};
+
+export const makeLink: PageHandler = async (call) => {
+  return await linkView(call, await call.rest.get<User>(restPathOf(call.params.email!)));
+};
+
+/** Shown once: only its hash is kept. */
+async function linkView({ rest, origin }: PageCall, { email }: User): Promise<View> {
+  const made = await rest.send<{ link: string; expires_at: string }>(
+    "POST",
+    `${restPathOf(email)}/reset-password`,
+  );
+  return {
+    title: "A link for a new password",
+    body: (
+      <>
+        <PageHead
+          title="A link for a new password"
+          crumbs={[...CRUMBS, { path: pagePathOf(email), label: email }]}
+        />
+        <p>
+          Give this link to {email}. It works once, until {made.expires_at}, and is not shown again.
+        </p>
+        <CopyText id="link" text={origin + made.link} />
+        <p>
+          <a class="button" href={pagePathOf(email)}>Done</a>
+        </p>
+      </>
+    ),
+  };
+}
