@@ -105,7 +105,7 @@ Deno.test("what is no database of ContextForge 1.0 is refused in words", async (
       ],
       ["ALTER TABLE tools RENAME COLUMN custom_name TO other", /no column custom_name in its table tools/],
       [
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) " +
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200001) " +
         "INSERT INTO server_tool_association SELECT 's', i FROM n",
         /its table server_tool_association has 200003 rows; the limit is 200000|has 20000\d rows/,
       ],
@@ -240,7 +240,6 @@ const CASES: readonly { sql: string; kind: PlanLine["kind"]; reason: RegExp; cou
     sql: "UPDATE tools SET input_schema = '{\"type\":\"string\"}' WHERE name = 'basic-open-ticket'",
     kind: "tool",
     reason: /object/,
-    count: 0,
   },
   { sql: "UPDATE servers SET id = '../admin' WHERE name = 'Desk'", kind: "server", reason: /its id is none/ },
   { sql: "UPDATE servers SET name = '' WHERE name = 'Desk'", kind: "server", reason: /name/ },
@@ -342,7 +341,7 @@ Deno.test("texts that control a terminal are escaped in the report; HTML is a te
     ...{ source: "mcp.db", isDryRun: true, apply: "sluice …", program: "sluice" },
     passedEverywhere: ["X-A\x1b[2J"],
   });
-  assertEquals(/[\x00-\x09\x0b-\x1f\x7f\u202e]/.test(report), false);
+  assertEquals(/[\p{Cc}\p{Cf}]/u.test(report.replaceAll("\n", "")), false);
   assertStringIncludes(report, "x\\u001b]0;owned\\u0007\\u202e");
   await place.registry(async ({ people }) => {
     const teams = await people.teams.list();

@@ -42,7 +42,7 @@ function readFile(path: string): Source {
       let step = reading.next();
       while (!step.done) step = reading.next(reader.query(step.value));
       return step.value;
-    });
+    }, { mayLeaveLog: true });
     if (source !== null) return source;
   } catch (error) {
     if (error instanceof UnusableSource) throw unusable(path, error.message, error);

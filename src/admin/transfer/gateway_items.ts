@@ -38,7 +38,7 @@ export async function gatewayItem(
     passthroughHeaders: input.passthrough_headers ?? null,
     caCertificate: input.ca_certificate ?? null,
     isolation: input.isolation ?? "session",
-    toolApproval: null,
+    toolApproval: input.tool_approval ?? null,
     protocol: input.protocol ?? "auto",
     protocols: [],
     capabilities: {},

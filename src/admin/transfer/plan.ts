@@ -94,7 +94,7 @@ export interface Plan {
 const SHARING = ["visibility", "teamId", "ownerEmail", "tags", "enabled"] as const;
 const GATEWAY_FIELDS = ["url", "description", "transport", "passthroughHeaders", "caCertificate"] as const;
 const GATEWAY_NUMBERS = ["refreshIntervalSeconds", ...SHARING] as const;
-const OWN_GATEWAY_FIELDS = ["isolation", "protocol"] as const;
+const OWN_GATEWAY_FIELDS = ["isolation", "protocol", "toolApproval"] as const;
 const TOOL_FIELDS = ["customName", "displayName", "description", "timeoutMs", ...SHARING] as const;
 const RESOURCE_WORDS = ["customName", "description", "mimeType"] as const;
 const PROMPT_FIELDS = ["customName", "displayName", "description", ...SHARING] as const;

@@ -1,5 +1,6 @@
 // The table of commands: their flags, and the texts of their help.
 import type { Command, Flag } from "../commands/command.ts";
+import { MOVING_COMMANDS } from "../commands/moving_commands.ts";
 import { PEOPLE_COMMANDS } from "../commands/people_commands.ts";
 
 export type { Command, Flag };
@@ -79,36 +80,7 @@ export const COMMANDS = {
       },
     },
   },
-  "import contextforge": {
-    summary: "Move in from ContextForge: take what its database has.",
-    topic: "contextforge",
-    operand: "DATABASE_URL",
-    notes: [
-      "DATABASE_URL is ContextForge's, or the path of its SQLite file. Nothing in it is changed, and ContextForge may run meanwhile.",
-      "Without --apply the command says what it would take, change and leave out, and why. With --apply it does so in one " +
-      "transaction. A second run changes nothing.",
-      "Run this command in the gateway's folder, or with the gateway's DATABASE_URL, which must be another database. The gateway may " +
-      "run meanwhile.",
-    ],
-    examples: [
-      "sluice import contextforge mcp.db",
-      "sluice import contextforge postgresql://user:password@host/mcp --apply",
-    ],
-    flags: {
-      apply: { doc: "import, after a run without this flag has shown what that means" },
-      conflict: {
-        value: "WORD",
-        doc:
-          "what to do with an entry whose name or id is here with other values: skip it (default), update what is here, " +
-          "rename it, or fail and import nothing",
-      },
-      "secret-file": {
-        value: "FILE",
-        doc: "file with ContextForge's AUTH_ENCRYPTION_SECRET (default: this gateway's setting of that name)",
-      },
-      json: { doc: "print the report as JSON" },
-    },
-  },
+  ...MOVING_COMMANDS,
   connect: {
     summary: "Connect an MCP client: print or write its configuration.",
     topic: "clients",

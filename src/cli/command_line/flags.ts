@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { SettingName } from "../../config/schema.ts";
+import { type MovingInvocation, movingInvocation } from "../commands/moving_commands.ts";
 import { isPeopleCommand, type PeopleInvocation, peopleInvocation } from "../commands/people_commands.ts";
 import { type Command, type CommandName, COMMANDS, type Flag } from "./commands.ts";
 import { isHttpUrl, isWholeNumber, listOf, teamsOf } from "../commands/flag_values.ts";
@@ -39,16 +40,6 @@ export interface ImportArgs extends GatewayArgs {
   /** As given: `NAME=VALUE`, or `NAME` for an environment variable. */
   readonly inputs: readonly string[];
   readonly dryRun: boolean;
-  readonly json: boolean;
-}
-
-export interface ImportContextForgeArgs {
-  /** The URL of ContextForge's database, or the path of its file. */
-  readonly source: string;
-  readonly apply: boolean;
-  readonly conflict: string;
-  /** With ContextForge's AUTH_ENCRYPTION_SECRET; null: the gateway's own setting. */
-  readonly secretFile: string | null;
   readonly json: boolean;
 }
 
@@ -145,7 +136,7 @@ export type Invocation =
   | { readonly command: "serve"; readonly args: ServeArgs }
   | { readonly command: "stdio"; readonly args: StdioArgs }
   | { readonly command: "import"; readonly args: ImportArgs }
-  | { readonly command: "import contextforge"; readonly args: ImportContextForgeArgs }
+  | MovingInvocation
   | { readonly command: "connect"; readonly args: ConnectArgs }
   | { readonly command: "demo"; readonly args: DemoArgs }
   | { readonly command: "token"; readonly args: TokenArgs }
@@ -281,16 +272,8 @@ function invocation(command: CommandName, given: Given): Invocation {
       };
       return { command, args };
     }
-    case "import contextforge": {
-      const args = {
-        source: text(COMMANDS[command].operand)!,
-        apply: "apply" in given,
-        conflict: text("conflict") ?? "skip",
-        secretFile: text("secret-file"),
-        json: "json" in given,
-      };
-      return { command, args };
-    }
+    case "import contextforge":
+      return movingInvocation(text, (name) => name in given);
     case "connect": {
       const args = {
         client: text(COMMANDS[command].operand),

@@ -18,7 +18,7 @@ import { createSecretBox } from "../../store/secret_box.ts";
 import { readSecrets } from "../../store/secrets.ts";
 import type { Database } from "../../store/sql/sql.ts";
 import { createLog } from "../../telemetry/log.ts";
-import type { ImportContextForgeArgs } from "../command_line/flags.ts";
+import type { ImportContextForgeArgs } from "../commands/moving_commands.ts";
 import { isMissing, openGatewayDatabase, tellReplicas } from "../command_line/gateway_state.ts";
 import { prepare } from "../command_line/prepare.ts";
 import { programName } from "../command_line/program_name.ts";

@@ -11,14 +11,19 @@ export interface SqliteReader {
 
 /**
  * Gives `read` one consistent state of the file.
+ * @param mayLeaveLog SQLite may leave an empty log beside the file
  * @returns null if there is no file, or an empty one
  * @throws {Error} the reason of SQLite; or that the file does not hold still
  */
-export function readSqliteFile<T>(path: string, read: (reader: SqliteReader) => T): T | null {
+export function readSqliteFile<T>(
+  path: string,
+  read: (reader: SqliteReader) => T,
+  { mayLeaveLog }: { readonly mayLeaveLog: boolean },
+): T | null {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const before = stateOf(path);
     if (before === null) return null;
-    const result = attempt(() => withReader(path, before.isShared, read));
+    const result = attempt(() => withReader(path, before.isShared || mayLeaveLog, read));
     // An immutable read does not notice writes of other processes. Repeat it if the file has changed meanwhile.
     if (!before.isShared && markOf(path) !== before.mark) continue;
     if ("error" in result) throw result.error;
@@ -35,8 +40,14 @@ function attempt<T>(run: () => T): { readonly value: T } | { readonly error: unk
   }
 }
 
-function withReader<T>(path: string, isShared: boolean, read: (reader: SqliteReader) => T): T {
-  const database = isShared ? new DatabaseSync(path, { readOnly: true }) : openUnshared(path);
+/**
+ * An immutable read creates no files, but ignores a log, so it is for a file without one. It needs a URL, which Deno takes for a path
+ * unless the process may read everything.
+ */
+function withReader<T>(path: string, mayLeaveLog: boolean, read: (reader: SqliteReader) => T): T {
+  const url = pathToFileURL(path);
+  url.searchParams.set("immutable", "1");
+  const database = new DatabaseSync(mayLeaveLog ? path : url, { readOnly: true });
   try {
     database.exec("BEGIN");
     return read({
@@ -45,20 +56,6 @@ function withReader<T>(path: string, isShared: boolean, read: (reader: SqliteRea
     });
   } finally {
     database.close();
-  }
-}
-
-/**
- * An immutable read creates no files, but ignores a log, so it is for a file without one. It needs a URL, which Deno resolves as a path
- * unless the process may read everything. Then SQLite may leave an empty log beside the file.
- */
-function openUnshared(path: string): DatabaseSync {
-  const url = pathToFileURL(path);
-  url.searchParams.set("immutable", "1");
-  try {
-    return new DatabaseSync(url, { readOnly: true });
-  } catch {
-    return new DatabaseSync(path, { readOnly: true });
   }
 }
 

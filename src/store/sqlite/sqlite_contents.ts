@@ -12,7 +12,7 @@ export function refuseForeignFile(path: string): void {
 /** null if there is no file, or if it cannot be read. `openSqlite` reports the reason. */
 function contentsOf(path: string): DatabaseContents | null {
   try {
-    return readSqliteFile(path, read);
+    return readSqliteFile(path, read, { mayLeaveLog: false });
   } catch {
     return null;
   }
