@@ -102,6 +102,7 @@ const VERSION = {
   mcp: { revisions: ["2026-07-28"] },
   workers: 2,
   database: { kind: "sqlite" },
+  heldChanges: 0,
   startedAt: "2026-09-21T20:53:20.000Z",
 };
 

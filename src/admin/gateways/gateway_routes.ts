@@ -70,7 +70,7 @@ const select: Select<GatewayRow> = async ({ deps, principal }, query) => ({
       const credentials = await shownCredentials(deps, row);
       const extras = {
         ...{ counts: counts.get(row.id), credentials, processCount: processCount(row) },
-        pending: pending.get(row.id) ?? 0,
+        pending: deps.store.approvalOf(row) === "off" ? 0 : pending.get(row.id) ?? 0,
       };
       return gatewayRead(row, extras, principal);
     }));
@@ -225,7 +225,8 @@ async function read({ deps, principal }: Pick<Call, "deps" | "principal">, row: 
   const counts = (await deps.store.countDiscovered()).get(row.id);
   const credentials = await shownCredentials(deps, row);
   const processCount = (await processCounts(deps, [row]))(row);
-  const pending = (await deps.store.countPending()).get(row.id) ?? 0;
+  const isGuarded = deps.store.approvalOf(row) !== "off";
+  const pending = isGuarded ? (await deps.store.countPending()).get(row.id) ?? 0 : 0;
   return gatewayRead(row, { counts, credentials, processCount, pending }, principal);
 }
 

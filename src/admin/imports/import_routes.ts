@@ -13,8 +13,8 @@ import { importOptions } from "../rest/schemas.ts";
 import { type ImportOptions, type ImportResult, importServers } from "./server_import.ts";
 
 /**
- * Registers the servers of the file that the body is. Two more members of the body are not the file's: `values` are those of its
- * variables by name, `source` is where the file lies.
+ * Registers the servers of the file that the body is. Three more members of the body are not the file's: `values` are those of its
+ * variables by name, `source` is where the file lies, and `tool_approval` is that of the gateways that the import makes.
  *
  * With `?progress=true` the answer is a stream of JSON lines: the phase of each server, then the report.
  */
@@ -23,11 +23,16 @@ export async function importMcpServers(call: Call): Promise<AdminResponse> {
   const query = validated(importQuery, Object.fromEntries(call.query), ["query"]);
   const body = parseJsonc(await call.text());
   const { entries, defaults } = readServerList(body);
-  const { values, source } = validated(importOptions, isObject(body) ? body : {}, ["body"]);
+  const { values, source, tool_approval: toolApproval } = validated(
+    importOptions,
+    isObject(body) ? body : {},
+    ["body"],
+  );
   const options: ImportOptions = {
     source: importSource(source),
     wait: query.wait,
     isDryRun: query.dry_run,
+    toolApproval,
     lookUp: lookUpIn(values, defaults, variablesFor(principal, deps).variable),
     signal: call.signal,
   };

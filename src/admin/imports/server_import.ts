@@ -13,6 +13,7 @@ import {
 } from "../../client_config/server_entries.ts";
 import { fileOfSource } from "../../client_config/entry_source.ts";
 import { type LookUp, referencesIn } from "../../client_config/variables.ts";
+import type { ToolApproval } from "../../store/approvals/approval_record.ts";
 import type { GatewayRow } from "../../store/registry/rows.ts";
 import { isInstaller } from "../../upstream/stdio/launch.ts";
 import type { AdminDeps } from "../rest/deps.ts";
@@ -54,6 +55,8 @@ export interface ImportOptions {
   /** Say what would be done, and do nothing. */
   readonly isDryRun: boolean;
   readonly lookUp: LookUp;
+  /** Of the gateways that this import makes; absent: as TOOL_APPROVAL says. */
+  readonly toolApproval?: ToolApproval | null;
   readonly onPhase?: (name: string, phase: ImportPhase) => void;
   readonly onResult?: (result: ImportResult) => void;
   /** When aborted, no further entry is begun. */
@@ -137,7 +140,7 @@ async function importEntry(
   try {
     const { fields, warnings } = plainFields(bodyOf(entry));
     const ignored = warnings.map(({ loc, msg }) => `${loc.at(-1)} ${msg}`);
-    const drafted = await draftGateway(deps, principal, fields);
+    const drafted = await draftGateway(deps, principal, { ...fields, tool_approval: options.toolApproval });
     const draft = { ...drafted, row: { ...drafted.row, source: options.source, enabled: !entry.isDisabled } };
     // Another request or replica may have registered the same meanwhile: then it is there, and unchanged.
     const done = await apply(deps, principal, draft, options).catch((error) => {

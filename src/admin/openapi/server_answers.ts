@@ -121,6 +121,7 @@ export const version = z.strictObject({
     z.strictObject({ kind: text("The kind of the database.", "sqlite") }),
     "The database.",
   ),
+  heldChanges: count("How many changes of upstreams wait for an approval.", 0),
   startedAt: time("When the worker that answers was started."),
 }).describe("Diagnostics without secrets.");
 

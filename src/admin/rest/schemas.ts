@@ -291,6 +291,7 @@ export const importOptions = z.object({
     "Where the file lies. A later import of the same file may change what this one has registered.",
     "/home/me/mcp.json",
   ),
+  tool_approval: GATEWAY.tool_approval,
 });
 
 /** The body of an import: a client's file, with members of its own. */

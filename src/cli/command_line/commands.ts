@@ -71,6 +71,11 @@ export const COMMANDS = {
           "value of the variable NAME, as in ${input:NAME}; without =VALUE it comes from the environment variable NAME; " +
           "may be repeated",
       },
+      "tool-approval": {
+        value: "MODE",
+        doc:
+          "off, changed or all: which changes of the new upstreams wait for an approval (default: TOOL_APPROVAL)",
+      },
       "dry-run": { doc: "say what would be registered, and register nothing" },
       json: { doc: "print the report as JSON" },
       url: { value: "URL", doc: "address of the gateway (default: the one of this folder)" },

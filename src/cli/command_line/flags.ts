@@ -39,6 +39,8 @@ export interface ImportArgs extends GatewayArgs {
   readonly file: string;
   /** As given: `NAME=VALUE`, or `NAME` for an environment variable. */
   readonly inputs: readonly string[];
+  /** As given; null: as the gateway decides. */
+  readonly toolApproval: string | null;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -266,6 +268,7 @@ function invocation(command: CommandName, given: Given): Invocation {
       const args = {
         file: text(COMMANDS[command].operand)!,
         inputs: inputs as string[],
+        toolApproval: text("tool-approval"),
         dryRun: "dry-run" in given,
         json: "json" in given,
         ...gatewayOf(command, text),

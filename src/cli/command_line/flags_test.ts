@@ -74,7 +74,14 @@ Deno.test("parseInvocation() reads import with repeated inputs, connect with and
   const gateway = { url: null, tokenFile: null };
   assertEquals(invocation("import f.json --input a=b=c --input d --dry-run"), {
     command: "import",
-    args: { file: "f.json", inputs: ["a=b=c", "d"], dryRun: true, json: false, ...gateway },
+    args: {
+      file: "f.json",
+      inputs: ["a=b=c", "d"],
+      toolApproval: null,
+      dryRun: true,
+      json: false,
+      ...gateway,
+    },
   });
   const plain = {
     ...{ client: null, server: null, write: false, file: null, name: null, username: null, teams: null },

@@ -43,9 +43,12 @@ async function importAt(
   client: GatewayClient,
   { document, path, entries }: ConfigFile,
   values: Readonly<Record<string, string>>,
-  { dryRun }: ImportArgs,
+  { dryRun, toolApproval }: ImportArgs,
 ): Promise<ImportResult[]> {
-  const body = JSON.stringify({ ...document, values, source: path });
+  const body = JSON.stringify({
+    ...{ ...document, values, source: path },
+    ...(toolApproval === null ? {} : { tool_approval: toolApproval }),
+  });
   const progress = new Progress(entries.map(({ name }) => name), {
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
     columns: columnsFor(entries.length),

@@ -3,7 +3,6 @@ import { SluiceError } from "../../base/errors.ts";
 import { type ApprovalRecord, approved, rejected } from "../approvals/approval_record.ts";
 import { Approvals } from "../approvals/approvals.ts";
 import { type Database, sql } from "../sql/sql.ts";
-import { raiseCatalogVersion } from "../sql/catalog_version.ts";
 import { approvalOf, type ApprovalRules, offeredOf } from "./approval_gate.ts";
 import { Merge, type Naming } from "./discovery_merge.ts";
 import { TableEntities } from "./entities.ts";
@@ -43,7 +42,11 @@ export async function decide(
   for (const record of decided) approvals.put(verdict === "approve" ? approved(record) : rejected(record));
   await approvals.save();
   if (verdict === "approve") await offer(tx, gateway, approvals, decided, naming, now);
-  await raiseCatalogVersion(tx);
+  // The gateway's version grows, so that a refresh that has begun before is repeated.
+  const { approved: instructions } = approvals.get("instructions", "");
+  const isDecided = verdict === "approve" && decided.some(({ kind }) => kind === "instructions");
+  const changes = isDecided ? { instructions: JSON.parse(instructions!.text) } : {};
+  await new TableEntities(tx, GATEWAYS, () => now).update(gateway.id, changes);
 }
 
 /** @throws {SluiceError} NOT_FOUND, CONFLICT */
@@ -67,7 +70,7 @@ function heldBy(approvals: Approvals, { id, hash }: Decision): ApprovalRecord {
   return record;
 }
 
-/** Brings approved versions into the registry. Those that only sessions list stay out of it. */
+/** Brings approved versions of entries into the registry. Those that only sessions list stay out of it. */
 async function offer(
   tx: Database,
   gateway: GatewayRow,
@@ -79,11 +82,8 @@ async function offer(
   const merge = new Merge(tx, gateway, now, []);
   const listed = decided.filter(({ isListed }) => isListed);
   for (const kind of new Set(listed.map(({ kind }) => kind))) {
-    if (kind === "instructions") {
-      const { approved } = approvals.get(kind, "");
-      const instructions: string = JSON.parse(approved!.text);
-      await new TableEntities(tx, GATEWAYS, () => now).update(gateway.id, { instructions });
-    } else await mergeKind(merge, kind, await inOrder(tx, gateway.id, approvals, kind), naming);
+    if (kind === "instructions") continue;
+    await mergeKind(merge, kind, await inOrder(tx, gateway.id, approvals, kind), naming);
   }
 }
 

@@ -59,6 +59,8 @@ export interface AdminParts {
   readonly log: Log;
   readonly holds: Holds;
   readonly countDecision: (verdict: Verdict) => void;
+  /** The changes of upstreams that wait for an approval. */
+  readonly waitingChanges: () => number;
   readonly discover: Discover;
   readonly catalogChanged: () => Promise<void>;
   readonly processes: () => Promise<readonly ReadonlyMap<string, number>[]>;
@@ -130,6 +132,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       mcp: { revisions: REVISIONS_SERVED },
       workers: config.workers,
       database: { kind: config.databaseUrl.split(":", 1)[0] },
+      heldChanges: parts.waitingChanges(),
       startedAt: parts.startedAt.toISOString(),
     }),
     now: () => new Date(),

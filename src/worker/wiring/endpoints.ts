@@ -158,6 +158,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       catalogChanged,
       quotas,
     },
+    waitingChanges: () => [...catalog.now.approvals.values()].reduce((sum, { pending }) => sum + pending, 0),
     countDecision: metrics.counter("sluice_upstream_changes_decided_total"),
     ready: () =>
       checkReadiness({
