@@ -1,8 +1,10 @@
 // An upstream that is registered as harmless and then changes what it tells models: no way leads to what nobody has approved.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { EventStreamClient } from "../support/event_stream_client.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { gatewayTest } from "../support/gateway_tests.ts";
 import { ListingUpstream } from "../support/listing_upstream.ts";
+import { inSession, openSession, post } from "../support/mcp_post.ts";
 import { mcpSession } from "../support/mcp_session.ts";
 import { askHttp, type RawAsker, type Spoken } from "../support/raw_asker.ts";
 import { SessionlessSocket } from "../support/sessionless_socket.ts";
@@ -276,25 +278,26 @@ gatewayTest("what an upstream shows to one session alone waits for an approval t
   await using gateway = await start();
   const { id } = await gateway.registerUpstream("vault", upstream.url, { tool_approval: "changed" });
   const bob = await gateway.token({ username: "bob@example.com", admin: false });
-  const session = await mcpSession(`${gateway.url}/mcp`, bob);
+  const headers = {
+    authorization: `Bearer ${bob}`,
+    ...inSession(await openSession(gateway, { token: bob })),
+  };
+  await using stream = await EventStreamClient.open(gateway, "/mcp", { headers });
+  const session = async (method: string, params: object) =>
+    (await post(gateway, { jsonrpc: "2.0", id: 1, method, params }, { token: bob, headers })).body;
   const names = async () =>
     (await session("tools/list", {})).result.tools.map(({ name }: { name: string }) => name).sort();
   await session("tools/call", { name: "vault-unlock", arguments: {} });
-  assertEquals(await names(), ["vault-lock", "vault-unlock"]);
-  const held = async () => (await gateway.api("GET", `/gateways/${id}/held`)).body;
-  for (const list of ["prompts/list", "resources/list"]) await session(list, {});
+  for (const list of ["tools/list", "prompts/list", "resources/list"]) await session(list, {});
   const changes = await waitFor(async () => {
-    const all = await held();
+    const all = (await gateway.api("GET", `/gateways/${id}/held`)).body;
     return all.length === 3 ? all : undefined;
   }, { what: "the entries of the session to be held" });
   assertEquals(
     changes.map(({ name, isListed }: { name: string; isListed: boolean }) => [name, isListed]).sort(),
-    [
-      ["hint", false],
-      ["secret", false],
-      [VAULT_URI, false],
-    ],
+    [["hint", false], ["secret", false], [VAULT_URI, false]],
   );
+  assertEquals(await names(), ["vault-lock", "vault-unlock"]);
   const called = await session("tools/call", { name: "vault-secret", arguments: {} });
   assertEquals(called.error?.data?.code, "TOOL_NOT_FOUND");
   const read = await session("resources/read", { uri: VAULT_URI });
@@ -302,9 +305,13 @@ gatewayTest("what an upstream shows to one session alone waits for an approval t
   const got = await session("prompts/get", { name: "vault-hint" });
   assertEquals(got.error?.data?.code, "PROMPT_NOT_FOUND");
 
+  // What came before told of nothing that is held.
+  const told = () => stream.messages.filter(({ method }) => method?.endsWith("/list_changed")).length;
+  assertEquals(told(), 0);
   const decisions = changes.map(({ id, hash }: { id: string; hash: string }) => ({ id, hash }));
   const { status, body } = await gateway.api("POST", `/gateways/${id}/held/approve`, { changes: decisions });
   assertEquals(status, 200, JSON.stringify(body));
+  await waitFor(() => told() === 3, { what: "the session to hear of the approval" });
   assertEquals(await names(), ["vault-lock", "vault-secret", "vault-unlock"]);
   const now = await session("tools/call", { name: "vault-secret", arguments: {} });
   assertEquals(now.result.content[0].text, "s3cret");

@@ -9,7 +9,7 @@ import { namedEntry, resourceEntry, templateEntry } from "../snapshot/collection
 import { comparePositions, positionOf } from "../snapshot/list_order.ts";
 import { bringsIn } from "../snapshot/membership.ts";
 import { NameNumbers } from "../snapshot/tool_name.ts";
-import { approvedList } from "./approved_list.ts";
+import { approvedList, unapproved } from "./approved_list.ts";
 import { newRows } from "./new_rows.ts";
 import { INDEX, type Index, keyOf, type OwnList, type Row, rowsOf } from "./registered.ts";
 
@@ -30,8 +30,10 @@ export function ownList(entries: readonly DiscoveredEntry[]): OwnList {
   return list;
 }
 
-/** Whether the registry has the same entries of this upstream, as far as they are approved. Their order does not count. */
+/** Whether the registry has the same entries of this upstream, or their approved versions. Their order does not count. */
 export function equalsCatalog(catalog: Catalog, gatewayId: string, kind: EntryKind, list: OwnList): boolean {
+  // What is approved later belongs to the sessions that list it now.
+  if (unapproved(catalog, gatewayId, kind, list).length > 0) return false;
   const rows = rowsOf(catalog, gatewayId, kind);
   const approved = approvedList(catalog, gatewayId, kind, list);
   return rows.length === approved.size && rows.every((row) => isSame(row, approved.get(keyOf(row))));

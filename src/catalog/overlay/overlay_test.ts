@@ -108,6 +108,10 @@ Deno.test("overlaid() shows the approved version of what a session lists, where 
   assertEquals(shown.entries.map(({ key }) => key), ["gate-open", "gate-secret"]);
   assertEquals([shown.listText.includes("EVIL"), shown.get("gate-evil")], [false, undefined]);
   assertEquals(equalsCatalog(catalog, "g", "tool", ownList([session.get("open")!])), true);
+  assertEquals(
+    equalsCatalog(catalog, "g", "tool", ownList(["open", "evil"].map((name) => session.get(name)!))),
+    false,
+  );
   const unguarded = new Catalog(catalogRows({ gateways: [GATEWAY], tools }));
   assertEquals(equalsCatalog(unguarded, "g", "tool", ownList([session.get("open")!])), false);
 });
