@@ -264,13 +264,11 @@ function invocation(command: CommandName, given: Given): Invocation {
     case "stdio":
       return { command, args: { server: text("server"), ...gatewayOf(command, text) } };
     case "import": {
-      const inputs = given.input ?? [];
       const args = {
         file: text(COMMANDS[command].operand)!,
-        inputs: inputs as string[],
+        inputs: (given.input ?? []) as string[],
         toolApproval: text("tool-approval"),
-        dryRun: "dry-run" in given,
-        json: "json" in given,
+        ...{ dryRun: "dry-run" in given, json: "json" in given },
         ...gatewayOf(command, text),
       };
       return { command, args };
