@@ -4,6 +4,7 @@
 import { apiPart } from "./reference/api.ts";
 import { errorsPart } from "./reference/errors.ts";
 import { metricsPart } from "./reference/metrics.ts";
+import { permissionsPart } from "./reference/permissions.ts";
 import { envExample, settingsPart } from "./reference/settings.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, () => string>> = {
   settings: settingsPart,
   errors: errorsPart,
   metrics: metricsPart,
+  security: permissionsPart,
 };
 
 interface Generated {

@@ -65,6 +65,11 @@ export function isPermission(text: string): text is Permission {
   return Object.hasOwn(TABLE, text);
 }
 
+/** What the permission allows, as a verb phrase. */
+export function allowedBy(permission: Permission): string {
+  return TABLE[permission].allows;
+}
+
 /** Does a caller without a user record need to be an administrator to use `permission`? */
 export function needsAdministrator(permission: Permission): boolean {
   return !("isOpen" in TABLE[permission]);
