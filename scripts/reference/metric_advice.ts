@@ -33,6 +33,8 @@ export const METRIC_ADVICE: Readonly<Record<MetricName, string>> = {
     "It follows the number of API tokens in use, and their changes. Many `refused`: clients send tokens that were revoked or deleted.",
   sluice_api_token_uses_lost_total:
     "The database refuses counts for long. The log says why. Limits of requests are then counted by each worker alone.",
+  sluice_audit_records_waiting:
+    "It grows while the database refuses records or is slow. Above `AUDIT_MAX_WAITING` records are lost, or calls refused.",
   sluice_token_keys_reads_total:
     "Many `failure`: tokens of this issuer are refused when `JWKS_GRACE` is over. The log has the reason.",
   sluice_streams_open: "If it nears `sluice_streams_limit`, raise `MAX_STREAMS` and the limit of open files.",

@@ -115,6 +115,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   STORE_UNAVAILABLE:
     "Check the database of `DATABASE_URL`. Calls go on meanwhile; changes and reads of the registry do not.",
   STORE_POOL_TIMEOUT: "Raise `DB_POOL_SIZE`, if the database allows more connections.",
+  AUDIT_UNAVAILABLE:
+    "The log has the reason why the database refuses audit records. `AUDIT_WHEN_FULL=drop` serves on without them.",
   CACHE_UNAVAILABLE: "Check the Redis of `REDIS_URL`. Open sessions go on meanwhile.",
   REPLICA_UNREACHABLE: "Check that `REPLICA_ADDRESS` of each replica leads to it from the others.",
   REPLICA_UNTRUSTED:

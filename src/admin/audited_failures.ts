@@ -2,7 +2,7 @@
 import type { ReportedError } from "../http/error_response.ts";
 import type { FailedRequest } from "../http/handler.ts";
 import type { AuditTrail } from "../store/audit/audit_trail.ts";
-import { actorOf } from "./audited_writes.ts";
+import { actorOf } from "../auth/principal.ts";
 
 /**
  * Notes refusals at every endpoint, and every failure of a write.

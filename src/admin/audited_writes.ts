@@ -1,9 +1,8 @@
 // What the audit trail says of a request of the REST API. Before and after are what a GET of the entity answers; the bodies of requests
 // and answers are not recorded, since some hold secrets.
-import type { Principal } from "../auth/principal.ts";
+import { actorOf } from "../auth/principal.ts";
 import {
   type AuditAction,
-  type AuditActor,
   type AuditEntity,
   boundedNames,
   boundedText,
@@ -42,12 +41,6 @@ export function actionOf(route: Route, params: Readonly<Record<string, string>>)
       : { kind: kindIn(segments[at - 1]), id: boundedText(params[name]) },
     fields: [],
   };
-}
-
-export function actorOf({ kind, subject, email, jti }: Principal): AuditActor | null {
-  if (kind === "anonymous") return null;
-  const tokenId = jti === null ? null : boundedText(jti);
-  return { subject: boundedText(subject), email: boundedText(email), tokenId };
 }
 
 /** The body as it is read, of which the action keeps the names of the fields, and the email address of a login. */

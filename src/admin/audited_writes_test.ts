@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { ADMIN, ALICE, withAdminApi } from "../../tests/support/admin_api.ts";
 import { discovery } from "../../tests/support/registry_rows.ts";
-import { actionOf, actorOf } from "./audited_writes.ts";
+import { actorOf } from "../auth/principal.ts";
+import { actionOf } from "./audited_writes.ts";
 import { ROUTES } from "./routes.ts";
 
 // deno-lint-ignore no-explicit-any -- JSON of the API

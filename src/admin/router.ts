@@ -26,7 +26,7 @@ export interface Admitted {
   /**
    * Runs the handler.
    * @throws {SluiceError} NOT_FOUND, CONFLICT, VALIDATION_FAILED (`data` is the list of faults), EGRESS_DENIED, UPSTREAM_*,
-   * STORE_UNAVAILABLE
+   * STORE_UNAVAILABLE, AUDIT_UNAVAILABLE
    */
   answer(): Promise<AdminResponse>;
 }
@@ -75,6 +75,7 @@ export function createAdminApi(deps: AdminDeps, routes: readonly Route[] = ROUTE
           const { client, action } = request;
           const call = { deps, permission, params, query, principal, client, signal, body, text, extra };
           const run = () => route.handler(call);
+          if (action?.isWrite && deps.auditTrail?.refuses) throw new SluiceError("AUDIT_UNAVAILABLE");
           const answer = action?.isWrite
             ? await recorded({ request, action, route, routes, call }, run)
             : await run();

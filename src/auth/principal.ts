@@ -1,4 +1,5 @@
 // The caller of a request: the claims of a verified token, or an anonymous caller. Plain data, so that it passes between workers.
+import { type AuditActor, boundedText } from "../store/audit/audit_record.ts";
 
 export interface Principal {
   readonly kind: "user" | "anonymous";
@@ -108,4 +109,11 @@ export function operatorOf(email: string): Principal {
     ...{ permissions: null, expiresAt: null, jti: null, issuedAt: null, isLogin: false, grants: null },
     ...{ apiToken: null, limits: null },
   };
+}
+
+/** The caller as the audit trail names it; null: nobody with a valid token. */
+export function actorOf({ kind, subject, email, jti }: Principal): AuditActor | null {
+  if (kind === "anonymous") return null;
+  const tokenId = jti === null ? null : boundedText(jti);
+  return { subject: boundedText(subject), email: boundedText(email), tokenId };
 }

@@ -213,6 +213,13 @@ export const ERRORS = {
     "Database pool limit reached: all {limit} connections of this worker were in use for {timeoutMs} ms " +
       "(DB_POOL_TIMEOUT); raise DB_POOL_SIZE",
   ),
+  AUDIT_UNAVAILABLE: row(
+    "internal",
+    503,
+    -31557,
+    "later",
+    "The audit trail takes no more records (AUDIT_WHEN_FULL)",
+  ),
   CACHE_UNAVAILABLE: row("internal", 503, -31538, "later", "The cache (Redis) is unavailable"),
   REPLICA_UNREACHABLE: row(
     "internal",

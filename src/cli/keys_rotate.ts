@@ -1,9 +1,11 @@
 // `sluice keys rotate`: a new key for tokens, in the secrets file beside the database.
+import { existsSync } from "node:fs";
 import { usesKeyPair } from "../auth/keys/own_keys.ts";
 import { SluiceError } from "../base/errors.ts";
 import { loadProcessConfig } from "../config/load.ts";
 import { rotateTokenSecret, secretsFile } from "../store/secrets.ts";
 import type { KeysRotateArgs } from "./command_line/flags.ts";
+import { recordCommand } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} SETTINGS_INVALID, SECRETS_UNUSABLE */
 export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
@@ -21,6 +23,8 @@ export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
         "(openssl rand -base64 48), and restart the gateway",
     );
   }
+  // First: a rotation that cannot be recorded does not happen.
+  if (existsSync(file)) await recordCommand(config, "rotateKeys", null);
   if (!await rotateTokenSecret(config.databaseUrl, !now)) {
     const reason =
       "there is no such file, so no gateway has its key here. Run this command in the gateway's folder";

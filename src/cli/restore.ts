@@ -7,6 +7,7 @@ import { readBackup, restoreDatabase, restoreSecrets } from "../store/sqlite/bac
 import { refuseForeignFile } from "../store/sqlite/sqlite_contents.ts";
 import { describe, secretSettings, sqliteLocation } from "./command_line/backup_target.ts";
 import type { BackupArgs } from "./command_line/flags.ts";
+import { recordCommand } from "./command_line/gateway_state.ts";
 
 /** @returns the exit code. @throws {SluiceError} CANNOT_RESTORE, STORE_CANNOT_OPEN, SETTINGS_INVALID */
 export async function restore({ file, force }: BackupArgs): Promise<number> {
@@ -22,6 +23,8 @@ export async function restore({ file, force }: BackupArgs): Promise<number> {
   }
   await restoreDatabase(file, path);
   if (backup.secrets !== null) restoreSecrets(file, backup.secrets, secretsPath);
+  // The trail goes on from that of the backup.
+  await recordCommand(loaded.config, "restoreBackup", null);
 
   const { createdAt, madeBy, secrets } = backup;
   console.log(`Restored ${path} from ${file}: ${describe(backup)}, as of ${createdAt} (Sluice ${madeBy}).`);

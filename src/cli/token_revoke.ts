@@ -6,7 +6,7 @@ import { isTokenId, TOKEN_ID_RULE } from "../auth/token_id.ts";
 import { isError, SluiceError } from "../base/errors.ts";
 import { type Loaded, loadProcessConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
-import type { AuditEntity } from "../store/audit/audit_record.ts";
+import { type AuditEntity, operatorRecord } from "../store/audit/audit_record.ts";
 import { AuditRecords } from "../store/audit/audit_records.ts";
 import { createRegistry, type Registry } from "../store/registry/registry.ts";
 import type { Revocation } from "../store/registry/revoked_tokens.ts";
@@ -72,22 +72,13 @@ async function write(
   try {
     await database.transaction(async (tx) => {
       await change(createRegistry(tx));
-      if (config.auditTrailEnabled) await record(new AuditRecords(tx), revoked);
+      if (!config.auditTrailEnabled) return;
+      await new AuditRecords(tx).append([operatorRecord("command line", "revokeToken", revoked)]);
     });
     await tellReplicas(config, database, "revocation");
   } finally {
     await database.close();
   }
-}
-
-/** Whoever runs the command has no token. */
-async function record(records: AuditRecords, entity: AuditEntity): Promise<void> {
-  await records.append([{
-    at: new Date().toISOString(),
-    ...{ outcome: "done", status: 200, code: null, operation: "revokeToken", method: "" },
-    ...{ endpoint: "command line", permission: null, entity, actor: null, address: "" },
-    ...{ correlationId: crypto.randomUUID(), count: 1, fields: [], changes: {} },
-  }]);
 }
 
 /** Is `text` a token, whole or damaged, and not an id? A token has dots, and starts with eyJ, the encoding of `{"`. */

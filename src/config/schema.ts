@@ -8,7 +8,8 @@ import { AUTH_SETTINGS, EGRESS_SETTINGS, LIMIT_SETTINGS, RATE_LIMIT_SETTINGS } f
 import { ACCOUNT_SETTINGS } from "./settings/accounts.ts";
 import { REGISTRATION_SETTINGS } from "./settings/upstream_registration.ts";
 import { STDIO_SETTINGS } from "./settings/stdio_upstreams.ts";
-import { QUOTA_SETTINGS } from "./settings/limits/quota_settings.ts";
+import { AUDIT_SETTINGS } from "./settings/governance/audit_settings.ts";
+import { QUOTA_SETTINGS } from "./settings/governance/quota_settings.ts";
 import { POOL_SETTINGS, SESSION_SETTINGS } from "./settings/sessions.ts";
 import { HEALTH_SETTINGS, HTTP_CLIENT_SETTINGS, PASSTHROUGH_SETTINGS } from "./settings/upstream_access.ts";
 import { SSO_SETTINGS } from "./settings/sso/provider_settings.ts";
@@ -23,6 +24,7 @@ const GROUPS = {
   "Authentication": AUTH_SETTINGS,
   "Users and teams": ACCOUNT_SETTINGS,
   "Single sign-on": SSO_SETTINGS,
+  "Audit trail": AUDIT_SETTINGS,
   "Outbound addresses": EGRESS_SETTINGS,
   "Limits": LIMIT_SETTINGS,
   "Rate limits": RATE_LIMIT_SETTINGS,

@@ -45,11 +45,22 @@ export interface AccessLogOptions {
   readonly worker: number;
   readonly format: LogFormat;
   readonly sink: LogSink;
+  /** false: notes are made for the audit trail alone (DISABLE_ACCESS_LOG). */
+  readonly writes?: boolean;
+  /** The client of a request behind trusted proxies; null: nobody needs to know. */
+  readonly originOf?: ((headers: Received, client: string) => string) | null;
   /** A monotonic clock, ms. */
   readonly nowMs?: () => number;
   /** Wall clock, ms since the epoch. */
   readonly now?: () => number;
 }
+
+const DEFAULTS = {
+  writes: true,
+  originOf: null,
+  nowMs: () => performance.now(),
+  now: () => Date.now(),
+} as const;
 
 export class AccessLog {
   readonly #options: Required<AccessLogOptions>;
@@ -60,7 +71,7 @@ export class AccessLog {
   #timeText = "";
 
   constructor(options: AccessLogOptions) {
-    this.#options = { nowMs: () => performance.now(), now: () => Date.now(), ...options };
+    this.#options = { ...DEFAULTS, ...options };
   }
 
   begin(request: Request, { path, endpoint, client }: Place): AccessRecord {
@@ -68,7 +79,7 @@ export class AccessLog {
     const startMs = nowMs();
     const { method } = request;
     const given = request.headers.get(CORRELATION_HEADER);
-    const note: CallNote = { correlationId: correlationIdFrom(given), client };
+    const note = this.#note(correlationIdFrom(given), { endpoint, client }, request.headers);
     return {
       note,
       answered: (response, streamEnded) => {
@@ -85,7 +96,7 @@ export class AccessLog {
   /** A call on a duplex channel that was opened at `path`. */
   beginCall({ path, endpoint, client }: Place, { principal, received }: CallSender): CallRecord {
     const startMs = this.#options.nowMs();
-    const note: CallNote = { correlationId: correlationIdOf(received), client };
+    const note = this.#note(correlationIdOf(received), { endpoint, client }, received);
     noteCaller(note, principal);
     return {
       note,
@@ -94,6 +105,17 @@ export class AccessLog {
         this.#write("call", { path, endpoint, startMs }, note);
       },
     };
+  }
+
+  #note(
+    correlationId: string,
+    { endpoint, client }: Pick<Place, "endpoint" | "client">,
+    headers: Received,
+  ): CallNote {
+    const { originOf } = this.#options;
+    return originOf === null || client === undefined
+      ? { correlationId, client, endpoint }
+      : { correlationId, client, endpoint, origin: originOf(headers, client) };
   }
 
   /** Writes the buffered lines. */
@@ -111,6 +133,7 @@ export class AccessLog {
     note: CallNote,
     batch = note,
   ): void {
+    if (!this.#options.writes) return;
     const { worker, format, nowMs } = this.#options;
     // Listed field by field: spreading one object into another would double the cost of a line.
     this.#buffer += lineOf(format, {
@@ -161,8 +184,10 @@ export interface Place {
 
 export interface CallSender {
   readonly principal: Principal;
-  readonly received: { get(name: string): string | null };
+  readonly received: Received;
 }
+
+type Received = { get(name: string): string | null };
 
 /** The fields of a line that the note does not hold. */
 interface Answered {

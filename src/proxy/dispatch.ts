@@ -9,6 +9,7 @@ import { type AnyRevision, STATELESS_REVISION } from "../mcp/revisions.ts";
 import type { RpcAnswer } from "../upstream/client/client_peer.ts";
 import type { ListName } from "../upstream/session/list_filter.ts";
 import { asUpstreamError } from "./call/upstream_error.ts";
+import type { CallAudit } from "./call/call_audit.ts";
 import type { CallContext, MethodHandler } from "./call/call_context.ts";
 import { LifecycleMethods, type ServerIdentity } from "./methods/lifecycle.ts";
 import { listHandlers, type ListPaging } from "./methods/lists.ts";
@@ -33,6 +34,8 @@ export interface DispatcherOptions {
   readonly taskCursors: TaskListCursors;
   /** Builds the JSON-RPC error object of a failure, as JSON text, and logs the failure if necessary. */
   readonly toErrorObject: (error: unknown, call: FailedCall) => string;
+  /** null: nothing is recorded. */
+  readonly audit: CallAudit | null;
 }
 
 export class Dispatcher {
@@ -41,9 +44,13 @@ export class Dispatcher {
   readonly #statelessMethods: ReadonlyMap<string, MethodHandler>;
   readonly #toolAsMethod: MethodHandler;
   readonly #serverInfo: (call: CallContext) => string;
+  readonly #audit: CallAudit | null;
   readonly #toErrorObject: (error: unknown, call: FailedCall) => string;
 
-  constructor(caller: UpstreamCaller, { identity, paging, taskCursors, toErrorObject }: DispatcherOptions) {
+  constructor(
+    caller: UpstreamCaller,
+    { identity, paging, taskCursors, toErrorObject, audit }: DispatcherOptions,
+  ) {
     this.#caller = caller;
     const lifecycle = new LifecycleMethods(identity);
     const shared: readonly Served[] = [
@@ -71,6 +78,7 @@ export class Dispatcher {
     this.#serverInfo = (call) => lifecycle.serverInfoText(call);
     this.#toolAsMethod = (call, message) => callToolAsMethod(caller, call, message);
     this.#toErrorObject = toErrorObject;
+    this.#audit = audit;
   }
 
   /** Whether the method exists, apart from tools called as methods. */
@@ -103,9 +111,32 @@ export class Dispatcher {
     }
   }
 
-  async #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
+  #serve(call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     const handler = this.#methods(call.revision).get(message.method) ??
       (call.toolsAsMethods ? this.#toolAsMethod : unknownMethod);
+    return this.#audit === null
+      ? this.#run(handler, call, message)
+      : this.#audited(this.#audit, handler, call, message);
+  }
+
+  async #audited(
+    audit: CallAudit,
+    handler: MethodHandler,
+    call: CallContext,
+    message: RequestMessage,
+  ): Promise<RpcAnswer> {
+    const isToolCall = handler === this.#toolAsMethod || message.method === "tools/call";
+    try {
+      audit.admit(isToolCall);
+    } catch (error) {
+      return this.failure(error, call);
+    }
+    const answer = await this.#run(handler, call, message);
+    audit.ended(call, message, isToolCall, answer);
+    return answer;
+  }
+
+  async #run(handler: MethodHandler, call: CallContext, message: RequestMessage): Promise<RpcAnswer> {
     try {
       const answer = await handler(call, message);
       if (!answer.failed) {
@@ -118,7 +149,7 @@ export class Dispatcher {
       return { text: asUpstreamError(answer.text), failed: true };
     } catch (error) {
       const scope = call.signal?.aborted ? null : await foundLater(error, call);
-      if (scope !== null) return await this.#serve({ ...call, scope, lists: null }, message);
+      if (scope !== null) return await this.#run(handler, { ...call, scope, lists: null }, message);
       return this.failure(call.signal?.aborted ? cancelled(error) : error, call);
     }
   }

@@ -6,6 +6,10 @@ export interface CallNote {
   readonly correlationId: string;
   /** The client's address; behind a proxy, the proxy's. */
   client?: string;
+  /** The name of the endpoint. */
+  endpoint?: string;
+  /** The client's address, also behind trusted proxies; only if calls are recorded for the audit trail. */
+  origin?: string;
   /** The token's subject, or `anonymous`; absent if the request was refused before its token was checked. */
   caller?: string;
   /** The token's id. */

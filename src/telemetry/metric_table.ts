@@ -54,6 +54,7 @@ export const METRICS = {
     "Records for the audit trail, by result: written; lost: too many waited for the database",
     ["result"],
   ),
+  sluice_audit_records_waiting: gauge("Records for the audit trail that wait for the database"),
 
   sluice_api_token_refusals_total: counter(
     "Requests that the limits of their token refused, by reason: address, time, hour, day, total",

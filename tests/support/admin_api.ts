@@ -112,6 +112,8 @@ async function harness(store: Registry, auditRecords: AuditRecords): Promise<Adm
     log: createLog({ level: "ERROR", format: "json", sink: new MemorySink() }),
     countWritten: () => {},
     countDropped: () => {},
+    maxWaiting: 1_000,
+    refusesWhenFull: false,
   });
   const upstreams = new Map<string, Discovery | SluiceError>();
   const discovered: DiscoverTarget[] = [];

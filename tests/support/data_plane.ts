@@ -72,6 +72,7 @@ export async function dataPlane(
       paging: { cursors: new ListCursors("secret"), pageSize },
       taskCursors: new TaskListCursors("secret"),
       toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
+      audit: null,
     },
   );
   const context = (more: Partial<CallContext> = {}): CallContext => ({

@@ -8,6 +8,8 @@ import { operations } from "./operation.ts";
 const entity = z.strictObject({
   kind: text("The kind of entity.", "gateway"),
   id: text("The id of the entity, or the email address of a user.", EXAMPLE_ID),
+  name: text("The name by which a client has called a tool; absent for other entities.", "time-now")
+    .optional(),
 });
 
 const actor = z.strictObject({
@@ -32,10 +34,13 @@ const auditRecord = z.strictObject({
   ),
   status: field(z.int(), "The HTTP status of the answer.", 200),
   code: textOrNull("The code of the error; null: no error.", null),
-  operation: textOrNull("The operation; null: the request was refused before it was known.", "updateGateway"),
+  operation: textOrNull(
+    "The operation, or `tools/call`; null: the request was refused before it was known.",
+    "updateGateway",
+  ),
   method: text("The HTTP method; empty for a command.", "PUT"),
   endpoint: text(
-    "The name of the endpoint, as in the metrics; `command line` for `sluice token revoke`.",
+    "The name of the endpoint, as in the metrics; `command line` and `configuration file` for what needs no token.",
     "admin",
   ),
   permission: textOrNull("The permission that the operation needs.", "gateways.update"),

@@ -1,7 +1,7 @@
 // Schemas of requests about users, teams, roles and quotas. The names of fields are ContextForge's.
 import { z } from "zod";
 import { MAX_PASSWORD_CHARS } from "../../auth/logins/password_rules.ts";
-import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/limits/quota_settings.ts";
+import { MAX_QUOTA, MAX_QUOTA_WINDOW_S } from "../../config/settings/governance/quota_settings.ts";
 import { QUOTA_KINDS } from "../../store/quotas/quota_rows.ts";
 import { field } from "./described.ts";
 import { CONTROL } from "./values.ts";

@@ -1,6 +1,6 @@
 // Which quotas apply to a call. Of each kind the most specific one counts: that of the target, else that of `*`, else the setting's.
 import { createHash } from "node:crypto";
-import type { QuotaLimits } from "../../config/settings/limits/quota_settings.ts";
+import type { QuotaLimits } from "../../config/settings/governance/quota_settings.ts";
 import { EACH, QUOTA_KINDS, type QuotaKind, type QuotaRow } from "../../store/quotas/quota_rows.ts";
 import type { Principal } from "../principal.ts";
 import { callerKey } from "../../base/sharing/caller_identity.ts";

@@ -23,7 +23,7 @@ export class TrustedProxies {
    * itself, whatever its headers say.
    * @param peer the IP address of the connection
    */
-  addressOf(headers: Headers, peer: string): string {
+  addressOf(headers: { get(name: string): string | null }, peer: string): string {
     const forwarded = headers.get("x-forwarded-for");
     if (forwarded === null) return peer;
     const way = [...forwarded.split(","), peer].map((each) => each.trim());
@@ -32,7 +32,7 @@ export class TrustedProxies {
   }
 
   /** The client as limits count it: its address, and for IPv6 its network. */
-  clientOf(headers: Headers, peer: string): string {
+  clientOf(headers: { get(name: string): string | null }, peer: string): string {
     return networkOf(this.addressOf(headers, peer));
   }
 }

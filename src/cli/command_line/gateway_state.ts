@@ -6,6 +6,8 @@ import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
 import type { Loaded } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { type AuditEntity, operatorRecord } from "../../store/audit/audit_record.ts";
+import { AuditRecords } from "../../store/audit/audit_records.ts";
 import { CacheRecords } from "../../store/cache_records.ts";
 import { parseDatabaseUrl } from "../../store/database_url.ts";
 import { openDatabase } from "../../store/open_database.ts";
@@ -108,6 +110,25 @@ export async function tellReplicas(config: Config, database: Database, what: str
     console.error(`Redis does not answer: the gateways see the ${what} when they next look at the database.`);
   } finally {
     await close();
+  }
+}
+
+/**
+ * Records what a command did, if AUDIT_TRAIL_ENABLED is set.
+ * @param entity null: it concerns the whole gateway
+ * @throws {SluiceError} STORE_CANNOT_OPEN, STORE_UNAVAILABLE
+ */
+export async function recordCommand(
+  config: Config,
+  operation: string,
+  entity: AuditEntity | null,
+): Promise<void> {
+  if (!config.auditTrailEnabled) return;
+  const database = await openGatewayDatabase(config);
+  try {
+    await new AuditRecords(database).append([operatorRecord("command line", operation, entity)]);
+  } finally {
+    await database.close();
   }
 }
 

@@ -3,7 +3,7 @@
 import { SluiceError } from "../../base/errors.ts";
 import { loadProcessConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
-import { type AuditEntity, changesBetween } from "../../store/audit/audit_record.ts";
+import { type AuditEntity, changesBetween, operatorRecord } from "../../store/audit/audit_record.ts";
 import { AuditRecords } from "../../store/audit/audit_records.ts";
 import type { UserRow } from "../../store/people/person_rows.ts";
 import { createRegistry, type Registry } from "../../store/registry/registry.ts";
@@ -46,7 +46,10 @@ export async function changePeople(change: (people: People) => Promise<Change>):
   try {
     const { says } = await database.transaction(async (tx) => {
       const made = await change({ registry: createRegistry(tx), config });
-      if (config.auditTrailEnabled) await record(new AuditRecords(tx), made);
+      if (!config.auditTrailEnabled) return made;
+      const changes = changesBetween(made.before, made.after);
+      const record = operatorRecord("command line", made.operation, made.entity, changes);
+      await new AuditRecords(tx).append([record]);
       return made;
     });
     for (const line of says) console.log(line);
@@ -66,15 +69,4 @@ export async function userNamed({ registry }: People, email: string): Promise<Us
 
 export function mistake(reason: string): SluiceError {
   return new SluiceError("USAGE_INVALID", { mistakes: reason }, { data: [reason] });
-}
-
-/** Whoever runs the command has no token. */
-async function record(records: AuditRecords, { operation, entity, before, after }: Change): Promise<void> {
-  const changes = changesBetween(before, after);
-  await records.append([{
-    at: new Date().toISOString(),
-    ...{ outcome: "done", status: 200, code: null, operation, method: "" },
-    ...{ endpoint: "command line", permission: null, entity, actor: null, address: "" },
-    ...{ correlationId: crypto.randomUUID(), count: 1, fields: [], changes },
-  }]);
 }

@@ -74,6 +74,7 @@ export async function stdio({ server, url, tokenFile }: StdioArgs): Promise<numb
     rateLimiter: null,
     quotas: null,
     tokenGate: null,
+    callAudit: null,
     store,
     memory: ClientMemory.ofMebibytes(config.maxClientMemoryMb),
     records: NO_CACHE,

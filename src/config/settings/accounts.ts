@@ -1,5 +1,5 @@
 // Settings of users, their logins, their teams, and the record of what they do.
-import { bool, int, seconds, setting } from "./setting.ts";
+import { int, seconds, setting } from "./setting.ts";
 
 export const ACCOUNT_SETTINGS = [
   setting({
@@ -113,34 +113,5 @@ export const ACCOUNT_SETTINGS = [
     reloadable: true,
     state: "active",
     doc: "How many days an invitation to a team is valid.",
-  }),
-  setting({
-    name: "AUDIT_TRAIL_ENABLED",
-    kind: bool(),
-    default: "false",
-    scope: "replica",
-    reloadable: true,
-    state: "active",
-    doc:
-      "Record who changed what by the REST API, logins, and refused requests, in a chain of records that " +
-      "`sluice audit verify` checks.",
-  }),
-  setting({
-    name: "AUDIT_RETENTION_DAYS",
-    kind: int({ min: 1, max: 3_650, hint: "days" }),
-    default: "365",
-    scope: "replica",
-    reloadable: true,
-    state: "active",
-    doc: "How long records of the audit trail are kept.",
-  }),
-  setting({
-    name: "AUDIT_MAX_RECORDS",
-    kind: int({ min: 1_000, max: 100_000_000 }),
-    default: "1000000",
-    scope: "replica",
-    reloadable: true,
-    state: "active",
-    doc: "How many records of the audit trail are kept. Above this number, the oldest are deleted.",
   }),
 ] as const;

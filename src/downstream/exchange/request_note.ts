@@ -20,7 +20,8 @@ export function noteMember(
   message: RequestMessage | null,
 ): CallNote | undefined {
   if (batch === undefined) return undefined;
-  const note: CallNote = { correlationId: batch.correlationId };
+  const { correlationId, client, endpoint, origin } = batch;
+  const note: CallNote = { correlationId, client, endpoint, origin };
   if (message !== null) noteRequest(note, message);
   (batch.calls ??= []).push(note);
   return note;

@@ -10,7 +10,7 @@ import {
   requireSoleMember,
 } from "../../mcp/json_rpc.ts";
 
-const OUR_SOURCES: ReadonlySet<unknown> = new Set(Object.values(ERRORS).map(({ source }) => source));
+export const OUR_SOURCES: ReadonlySet<unknown> = new Set(Object.values(ERRORS).map(({ source }) => source));
 
 /** Anything that a reader could take for "source", whatever its case or spelling. */
 const MAY_NAME_SOURCE = /source|\\|[^ -~]/i;

@@ -9,6 +9,8 @@ export interface AuditEntity {
   /** For example `gateway`. */
   readonly kind: string;
   readonly id: string;
+  /** The name by which a client has called a tool. */
+  readonly name?: string;
 }
 
 /** What a request asks for. The router makes it, and fills in `entity` and `fields` when it has read the body. */
@@ -60,6 +62,42 @@ export interface AuditRecord {
   readonly count: number;
   readonly fields: readonly string[];
   readonly changes: Readonly<Record<string, AuditChange>>;
+}
+
+/** Records that were lost: their number, and the times of the first and the last. */
+export interface Lost {
+  readonly from: string;
+  readonly until: string;
+  readonly count: number;
+}
+
+/** The operation of a record that stands for lost ones. */
+export const GAP = "auditGap";
+
+export function gapRecord({ from, until, count }: Lost): AuditRecord {
+  return {
+    at: until,
+    ...{ outcome: "failed", status: 500, code: null, operation: GAP, method: "", endpoint: "none" },
+    ...{ permission: null, entity: null, actor: null, address: "", correlationId: crypto.randomUUID() },
+    count,
+    fields: [],
+    changes: { time: { before: from, after: until } },
+  };
+}
+
+/** What somebody did who needs no token: by a command, or by a file of the machine. */
+export function operatorRecord(
+  endpoint: "command line" | "configuration file",
+  operation: string,
+  entity: AuditEntity | null,
+  changes: AuditRecord["changes"] = {},
+): AuditRecord {
+  return {
+    at: new Date().toISOString(),
+    ...{ outcome: "done", status: 200, code: null, operation, method: "", endpoint },
+    ...{ permission: null, entity, actor: null, address: "", correlationId: crypto.randomUUID() },
+    ...{ count: 1, fields: [], changes },
+  };
 }
 
 /** A record in its place in the chain. */

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { auditRecord } from "../../../tests/support/audit_contract.ts";
-import { FakeClock } from "../../../tests/support/fake_clock.ts";
+import { FakeClock, settled } from "../../../tests/support/fake_clock.ts";
 import { MemorySink } from "../../../tests/support/fakes.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { type AuditRecord, changesBetween } from "./audit_record.ts";
 import { AuditTrail, BEHIND_MS } from "./audit_trail.ts";
 
-function setUp() {
+function setUp(refusesWhenFull = false) {
   const clock = new FakeClock();
   const batches: (readonly AuditRecord[])[] = [];
   const state = { isDown: false, lost: 0, written: 0 };
@@ -20,6 +20,8 @@ function setUp() {
     countWritten: () => state.written++,
     countDropped: () => state.lost++,
     clock,
+    maxWaiting: 500,
+    refusesWhenFull,
   });
   return { clock, batches, state, trail };
 }
@@ -51,8 +53,12 @@ Deno.test("what the database refuses waits within limits, and is written when it
   assertEquals([state.lost, batches.length], [20, 0]);
   state.isDown = false;
   await clock.tick(BEHIND_MS);
-  assertEquals([batches.length, batches[0].length, state.written, state.lost], [1, 300, 300, 20]);
-  assertEquals([batches[0][0].correlationId, batches[0][200].count], ["c0", 3]);
+  assertEquals([batches.length, batches[0].length, state.written, state.lost], [1, 301, 301, 20]);
+  assertEquals([batches[0][0].operation, batches[0][1].correlationId, batches[0][201].count], [
+    "auditGap",
+    "c0",
+    3,
+  ]);
 });
 
 Deno.test("close() writes what waits", async () => {
@@ -84,4 +90,59 @@ Deno.test("changesBetween() names the fields that differ, masks secrets, and cut
   });
   const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`f${i}`, i]));
   assertEquals(Object.keys(changesBetween(null, many)).length, 50);
+});
+
+Deno.test("calls of tools are written behind, in batches, and many of them at once without a wait", async () => {
+  const { clock, batches, trail } = setUp();
+  trail.add(auditRecord({ operation: "tools/call" }));
+  await settled();
+  assertEquals(batches.length, 0);
+  await clock.tick(BEHIND_MS);
+  assertEquals(batches.map(({ length }) => length), [1]);
+  for (let i = 0; i < 450; i++) trail.add(auditRecord({ correlationId: `c${i}` }));
+  await settled();
+  assertEquals(batches.map(({ length }) => length), [1, 200, 200]);
+  await clock.tick(BEHIND_MS);
+  assertEquals(batches.map(({ length }) => length), [1, 200, 200, 50]);
+  assertEquals([batches[1][0].correlationId, batches[3][49].correlationId], ["c0", "c449"]);
+});
+
+Deno.test("calls above the limit are lost while the database refuses them, and the chain gets a record of the gap", async () => {
+  const { clock, batches, state, trail } = setUp();
+  state.isDown = true;
+  for (let i = 0; i < 620; i++) {
+    trail.add(auditRecord({ at: new Date(clock.now() + i).toISOString(), correlationId: `c${i}` }));
+    await clock.tick(0);
+  }
+  assertEquals([trail.refuses, trail.waiting, state.lost], [false, 500, 120]);
+  await clock.tick(BEHIND_MS);
+  assertEquals([batches.length, trail.waiting, state.lost], [0, 500, 120]);
+  state.isDown = false;
+  await clock.tick(BEHIND_MS);
+  await clock.tick(BEHIND_MS);
+  const [gap, ...calls] = batches.flat();
+  assertEquals([gap.operation, gap.count, gap.outcome], ["auditGap", 120, "failed"]);
+  assertEquals(gap.changes.time, {
+    before: new Date(1_700_000_000_000 + 500).toISOString(),
+    after: new Date(1_700_000_000_000 + 619).toISOString(),
+  });
+  assertEquals(
+    calls.map(({ correlationId }) => correlationId),
+    Array.from({ length: 500 }, (_, i) => `c${i}`),
+  );
+  assertEquals(trail.waiting, 0);
+});
+
+Deno.test("a full trail refuses what it could not record, if it is told to, and loses nothing", async () => {
+  const { clock, batches, state, trail } = setUp(true);
+  state.isDown = true;
+  for (let i = 0; i < 499; i++) trail.add(auditRecord());
+  await clock.tick(BEHIND_MS);
+  assertEquals(trail.refuses, false);
+  // The second one was under way already.
+  for (let i = 0; i < 2; i++) trail.add(auditRecord());
+  assertEquals([trail.refuses, trail.waiting, state.lost], [true, 501, 0]);
+  state.isDown = false;
+  await trail.close();
+  assertEquals([batches.flat().length, trail.refuses, trail.waiting], [501, false, 0]);
 });

@@ -1,5 +1,5 @@
 // Room `quotas`: the quotas that administrators set. They are read with the catalog. This file has the shape of a row.
-import type { QuotaLimits } from "../../config/settings/limits/quota_settings.ts";
+import type { QuotaLimits } from "../../config/settings/governance/quota_settings.ts";
 
 export const QUOTA_KINDS = ["user", "team", "token", "tool"] as const;
 

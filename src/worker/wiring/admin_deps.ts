@@ -10,43 +10,16 @@ import { LATEST_SESSION_REVISION } from "../../mcp/revisions.ts";
 import type { CatalogSync } from "../../catalog/catalog_sync.ts";
 import type { Holds } from "../../catalog/holds.ts";
 import { logListFaults } from "../../catalog/list_faults.ts";
-import { AuditRecords } from "../../store/audit/audit_records.ts";
-import { AuditTrail } from "../../store/audit/audit_trail.ts";
 import type { Verdict } from "../../store/registry/decisions.ts";
 import type { Registry } from "../../store/registry/registry.ts";
 import type { SecretBox } from "../../store/secret_box.ts";
 import type { Upstreams } from "../../upstream/upstreams.ts";
 import { commit, REVISIONS_SERVED, VERSION } from "../../version.ts";
-import type { Database } from "../../store/sql/sql.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { Metrics } from "../../telemetry/metrics.ts";
 import { NOTHING_FOUND } from "../../upstream/discover.ts";
 import type { Discover } from "./discovery.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Readiness } from "../../admin/readiness.ts";
-
-export interface AuditDeps {
-  readonly database: Database;
-  readonly log: Log;
-  readonly metrics: Metrics;
-}
-
-/** The audit trail of this worker. */
-export function createAudit(
-  { auditTrailEnabled }: Config,
-  { database, log, metrics }: AuditDeps,
-): Pick<AdminDeps, "auditTrail" | "auditRecords"> {
-  const auditRecords = new AuditRecords(database);
-  if (!auditTrailEnabled) return { auditTrail: null, auditRecords };
-  const count = metrics.counter("sluice_audit_records_total");
-  const auditTrail = new AuditTrail({
-    append: (records) => auditRecords.append(records),
-    log,
-    countWritten: () => count("written"),
-    countDropped: () => count("lost"),
-  });
-  return { auditTrail, auditRecords };
-}
 
 export interface AdminParts {
   readonly config: Config;

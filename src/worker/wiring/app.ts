@@ -6,6 +6,7 @@
 import { operatorOf } from "../../auth/principal.ts";
 import { CallerTurns } from "../../base/sharing/caller_turns.ts";
 import { ClientMemory } from "../../base/sharing/client_memory.ts";
+import { TrustedProxies } from "../../base/egress/trusted_proxies.ts";
 import { sleep, systemClock } from "../../base/clock.ts";
 import { reasonOf, SluiceError } from "../../base/errors.ts";
 import { openCache } from "../../cache/open_cache.ts";
@@ -36,6 +37,7 @@ import type { AppCommand, CommandResults, ToWorker } from "../protocol/messages.
 import type { SupervisorLink } from "../protocol/supervisor_link.ts";
 import { apiTokenParts, sweepApiTokens } from "./parts/api_token_parts.ts";
 import { createEndpoints } from "./endpoints.ts";
+import { createAudit } from "./parts/audit_parts.ts";
 import { createQuotas } from "./parts/quota_parts.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { registerGauges } from "./gauges.ts";
@@ -90,9 +92,12 @@ export async function createApp(
   const sink: LogSink = { write: (lines) => link.writeLog(lines) };
   const log = createLog({ level: config.logLevel, format: config.logFormat, sink }).with({ worker });
   const metrics = new Metrics();
-  const accessLog = config.disableAccessLog
-    ? null
-    : new AccessLog({ worker, format: config.logFormat, sink });
+  const recordsCalls = config.auditTrailEnabled;
+  const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
+  const accessLog = config.disableAccessLog && !recordsCalls ? null : new AccessLog({
+    ...{ worker, sink, format: config.logFormat, writes: !config.disableAccessLog },
+    originOf: recordsCalls ? (headers, client) => trustedProxies.clientOf(headers, client) : null,
+  });
 
   // The store and the cache, which outlive the worker, and changes of the registry.
   const store = await openStore(config, secrets, log);
@@ -129,6 +134,7 @@ export async function createApp(
   });
   rateLimits?.shareOver(cache);
   const rateLimiter = rateLimits?.limiter ?? null;
+  const audit = createAudit(config, { database, log, metrics });
   const quotas = createQuotas(start, { clock, log, metrics, shared: redis?.quotaCounters ?? null });
   const apiTokens = apiTokenParts({ registry, clock, log, metrics });
   const tokenGate = apiTokens.gate;
@@ -164,6 +170,7 @@ export async function createApp(
   const gateway: Gateway = await createGateway({
     ...{ config, secrets, log, metrics, accessLog, rateLimiter, tokenGate, quotas, store, memory },
     records: cache,
+    callAudit: audit.callAudit,
     peers: { place, catalogChanged, wayTo, callOwners: upstreamCalls, predecessor: succession.predecessor },
   });
   const { outbound, upstreams, dispatcher, catalog, sync, duplex } = gateway;
@@ -203,7 +210,7 @@ export async function createApp(
   const { handle, legacySse, webSocket, restDeps } = createEndpoints({
     ...{ place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster },
     ...{ wayTo, memory, turns, records: cache },
-    ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas },
+    ...{ streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit },
     apiTokens,
   });
   local.register(
@@ -306,7 +313,9 @@ export async function createApp(
           // Loaded on use, with an npm package.
           const { applyConfigFile } = await import("../../admin/imports/config_file_sync.ts");
           const deps = { ...restDeps, checkEgress: (url: URL) => outbound.check(url, true) };
-          return await applyConfigFile(deps, operatorOf(config.platformAdminEmail), content);
+          const changes = await applyConfigFile(deps, operatorOf(config.platformAdminEmail), content);
+          await audit.fileApplied(content.source, changes);
+          return changes;
         },
       }),
     resign: async () => await leaderJobs?.resign(),

@@ -40,7 +40,8 @@ import type { RateLimiter } from "../../http/rate_limit.ts";
 import type { GatewaySecrets } from "../../auth/keys/gateway_secrets.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { adminDeps, createAudit } from "./admin_deps.ts";
+import { adminDeps } from "./admin_deps.ts";
+import type { AuditParts } from "./parts/audit_parts.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
@@ -82,6 +83,7 @@ export interface EndpointsDeps {
   readonly rateLimiter: RateLimiter | null;
   readonly quotas: Quotas;
   readonly apiTokens: ApiTokenParts;
+  readonly audit: AuditParts;
   /** null: Redis is not used. */
   readonly redis: { ping(): Promise<void> } | null;
 }
@@ -96,7 +98,8 @@ export interface Endpoints {
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { place, config, secrets, clock, log, metrics, accessLog, link, gateway, clients, cluster } = deps;
   const { wayTo, memory, turns } = deps;
-  const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas } = deps;
+  const { streamableHttp, sessionlessHttp, succession, catalogChanged, redis, rateLimiter, quotas, audit } =
+    deps;
   const { apiTokens } = deps;
   const tokenGate = apiTokens.gate;
   const { catalog, dispatcher, outbound, discover, upstreams, sync, holds, store: { registry, secretBox } } =
@@ -114,6 +117,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const trustedProxies = new TrustedProxies(config.trustedProxyNetworks);
   const publicPrefix = new PublicPrefix({ rootPath: config.appRootPath, trustedProxies });
+  const clientOf = (headers: Headers, info: ServedInfo) => trustedProxies.clientOf(headers, addressOf(info));
   const legacySse = new LegacySse({
     ...{ ids, clock, place, readBody, elsewhere: wayTo, rateLimiter, tokenGate, memory },
     sessions: duplex,
@@ -134,7 +138,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     batchPlaces: { admission, callers, memory },
     catalog: () => catalog.now,
   });
-  const audit = createAudit(config, { database: gateway.store.database, log, metrics });
   const { auditTrail } = audit;
   const { tokens, attempts, ...logins } = accountParts(config, {
     ...{ secrets, registry, records: deps.records, clock, metrics },
@@ -170,7 +173,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     audit,
     startedAt: new Date(),
   });
-  const clientOf = (headers: Headers, info: ServedInfo) => trustedProxies.clientOf(headers, addressOf(info));
   const cache = createResponseCache(config, registry, metrics);
   const adminApi = createAdminApi(restDeps);
   const admin = new AdminEndpoint(adminApi, {
@@ -194,6 +196,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const pool = new PoolEndpoint({
     enabled: config.mcpSessionPoolEnabled,
     snapshots: async () => (await link.askAll({ type: "report" })).map(({ pool }) => pool),
+    ...{ auditTrail, clientOf },
     drain: (upstreamId) => link.askAll({ type: "drain_pool", upstreamId }),
   });
   const documents = new DocumentsEndpoint(publicPrefix);

@@ -32,6 +32,7 @@ import { People } from "../../auth/people.ts";
 import { Admission } from "../../http/admission.ts";
 import type { RateLimiter } from "../../http/rate_limit.ts";
 import { ErrorReporter, rpcErrorText } from "../../http/error_response.ts";
+import type { CallAudit } from "../../proxy/call/call_audit.ts";
 import { Dispatcher } from "../../proxy/dispatch.ts";
 import { ListCursors } from "../../proxy/call/list_cursor.ts";
 import { ResourceLinks } from "../../proxy/resources/resource_links.ts";
@@ -65,6 +66,8 @@ export interface GatewayParts {
   readonly quotas: Quotas | null;
   /** null: this process takes no tokens. */
   readonly tokenGate: TokenGate | null;
+  /** null: nothing is recorded. */
+  readonly callAudit: CallAudit | null;
   readonly store: Store;
   readonly memory: ClientMemory;
   /** Shared by the workers, if this process does not serve alone. */
@@ -230,6 +233,7 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     paging: { cursors: new ListCursors(secrets.authEncryptionSecret), pageSize: config.mcpListPageSize },
     taskCursors: new TaskListCursors(secrets.authEncryptionSecret),
     toErrorObject: (thrown, call) => rpcErrorText(errors.report(thrown, call)),
+    audit: parts.callAudit,
   });
   const admission = new Admission({ requests: config.backpressure, streams: config.maxStreams });
   const ids = new SessionIds(secrets.authEncryptionSecret);
