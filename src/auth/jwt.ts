@@ -14,6 +14,8 @@ export interface Issuer extends VerifyingKeys {
   readonly issuer: string;
   /** A token needs one of them. */
   readonly audience: string | string[];
+  /** A token needs an id (`jti`). Absent: REQUIRE_JTI decides. */
+  readonly requireJti?: boolean;
   /** @throws {SluiceError} UNAUTHENTICATED, STORE_UNAVAILABLE */
   readonly principalOf: (
     claims: JsonObject,
@@ -30,12 +32,12 @@ export interface TokenRules {
 export class JwtVerifier {
   readonly #own: Issuer;
   readonly #foreign: ReadonlyMap<string, Issuer>;
-  readonly #requiredClaims: string[];
+  readonly #rules: TokenRules;
 
-  constructor(own: Issuer, { requireExpiration, requireJti }: TokenRules, foreign: readonly Issuer[] = []) {
+  constructor(own: Issuer, rules: TokenRules, foreign: readonly Issuer[] = []) {
     this.#own = own;
     this.#foreign = new Map(foreign.map((issuer) => [issuer.issuer, issuer]));
-    this.#requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
+    this.#rules = rules;
   }
 
   /** @throws {SluiceError} UNAUTHENTICATED with the reason, TOKEN_KEYS_UNAVAILABLE, STORE_UNAVAILABLE; the text never contains the token */
@@ -59,9 +61,11 @@ export class JwtVerifier {
   }
 
   async #claimsOf(token: string, from: Issuer): Promise<JsonObject> {
-    const { issuer, audience } = from;
+    const { issuer, audience, requireJti = this.#rules.requireJti } = from;
+    const { requireExpiration } = this.#rules;
+    const requiredClaims = ["sub", ...(requireExpiration ? ["exp"] : []), ...(requireJti ? ["jti"] : [])];
     try {
-      return await verifyToken(token, from, { issuer, audience, requiredClaims: this.#requiredClaims });
+      return await verifyToken(token, from, { issuer, audience, requiredClaims });
     } catch (error) {
       if (error instanceof SluiceError) throw error;
       if (error instanceof joseErrors.JWKSNoMatchingKey) {

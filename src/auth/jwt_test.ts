@@ -202,6 +202,33 @@ Deno.test("JwtVerifier.verify() refuses a token with a restriction that it canno
   }
 });
 
+Deno.test("JwtVerifier.verify() lets an issuer decide whether its tokens need an id", async () => {
+  const withoutId = { claims: { jti: undefined } };
+  const [own, foreign] = [
+    await mintToken(SECRET, withoutId),
+    await mintToken(SECRET, {
+      claims: { jti: undefined, iss: "other" },
+    }),
+  ];
+  const issuer = ownIssuer(keysOfSecret("HS256", SECRET), NAMES);
+  const outcome = async (token: string, requireJti: boolean, ofOther?: boolean) => {
+    const other = { ...issuer, issuer: "other", requireJti: ofOther };
+    const both = new JwtVerifier(issuer, { requireExpiration: true, requireJti }, [other]);
+    return await both.verify(token).then(() => "accepted", (error) => error.params.claim);
+  };
+  assertEquals(
+    [
+      ...[await outcome(own, true, false), await outcome(foreign, true, false), await outcome(foreign, true)],
+      ...[
+        await outcome(own, false, true),
+        await outcome(foreign, false, true),
+        await outcome(foreign, false),
+      ],
+    ],
+    ["jti", "accepted", "jti", "accepted", "jti", "accepted"],
+  );
+});
+
 Deno.test("JwtVerifier.verify() reads from where and when a token may be used", async () => {
   const scopes = { ip_restrictions: ["10.0.0.0/8"], time_restrictions: { weekdays_only: true } };
   assertEquals((await verify({ claims: { scopes } })).limits, {

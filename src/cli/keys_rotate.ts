@@ -20,7 +20,7 @@ export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
   if (config.jwtSecretKey !== null || file === null) {
     throw otherwise(
       "JWT_SECRET_KEY is your own setting. Set JWT_SECRET_KEY_PREVIOUS to its value and JWT_SECRET_KEY to a new one " +
-        "(openssl rand -base64 48), and restart the gateway",
+        "(openssl rand -base64 48), and send SIGHUP to the gateway, or restart it",
     );
   }
   // First: a rotation that cannot be recorded does not happen.
@@ -30,12 +30,10 @@ export async function keysRotate({ now }: KeysRotateArgs): Promise<number> {
       "there is no such file, so no gateway has its key here. Run this command in the gateway's folder";
     throw new SluiceError("SECRETS_UNUSABLE", { path: file, reason });
   }
-  console.log(
-    `${file} has a new key. Restart the gateway: until then it refuses tokens that are made with the new key.`,
-  );
+  console.log(`${file} has a new key. Gateways that run with this file take it within seconds.`);
   console.log(
     now
-      ? "All tokens of the former keys end with the restart."
+      ? "All tokens of the former keys end."
       : "Tokens of the former key stay valid until they expire, or until the next rotation.",
   );
   return 0;

@@ -1,10 +1,15 @@
-// SIGHUP: reads settings and certificate again. Settings that need a restart are named in the log.
+// SIGHUP: reads settings, keys of tokens and certificate again. Settings that need a restart are named in the log. The secrets file
+// beside the database is followed without a signal, so that `sluice keys rotate` takes effect by itself.
+import { type OwnKeys, usesKeyPair } from "../auth/keys/own_keys.ts";
+import { repeat, systemClock } from "../base/clock.ts";
 import { reasonOf } from "../base/errors.ts";
 import { type Loaded, type LoadInput, loadProcessConfig } from "../config/load.ts";
 import { type Config, configKey, SETTINGS } from "../config/schema.ts";
 import { reloadCertificate } from "../supervisor/certificate_reload.ts";
+import { secretsFile } from "../store/secrets.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Log } from "../telemetry/log.ts";
+import { signingKey } from "./command_line/gateway_state.ts";
 
 export interface ReloadDeps {
   readonly supervisor: Supervisor;
@@ -13,18 +18,51 @@ export interface ReloadDeps {
   readonly load: Pick<LoadInput, "dev" | "overrides">;
 }
 
-/** The settings of the running program, and their replacement. */
+/** What the program has at its start. */
+export interface Started extends Pick<Loaded, "config" | "sources" | "databaseDotEnv"> {
+  readonly tokenKeys: OwnKeys;
+}
+
+/** Time between two looks at the secrets file, ms. */
+const LOOK_EVERY_MS = 1_000;
+
+/** The settings and keys of the running program, and their replacement. */
 export class Reload {
   #config: Config;
+  #sources: Pick<Loaded, "sources" | "databaseDotEnv">;
+  #tokenKeys: OwnKeys;
   readonly #deps: ReloadDeps;
+  /** One at a time. */
+  #running: Promise<void> = Promise.resolve();
 
-  constructor(config: Config, deps: ReloadDeps) {
+  constructor({ config, sources, databaseDotEnv, tokenKeys }: Started, deps: ReloadDeps) {
     this.#config = config;
+    this.#sources = { sources, databaseDotEnv };
+    this.#tokenKeys = tokenKeys;
     this.#deps = deps;
   }
 
-  /** Never throws. A mistake is logged, and the gateway keeps its settings. */
-  async run(): Promise<void> {
+  /** Never throws. A mistake is logged, and the gateway keeps its settings and keys. */
+  run(): Promise<void> {
+    return this.#running = this.#running.then(() => this.#run());
+  }
+
+  /** Reads the keys again whenever the secrets file changes. @returns stops it */
+  followSecrets(): () => void {
+    const { jwtSecretKey, databaseUrl } = this.#config;
+    const path = secretsFile(databaseUrl);
+    if (path === null || jwtSecretKey !== null || usesKeyPair(this.#config)) return () => {};
+    let seen: string | null = null;
+    return repeat(systemClock, LOOK_EVERY_MS, async () => {
+      const now = await stateOf(path);
+      // The first look reads the keys too: they may have changed since the start.
+      const isNews = now !== null && now !== seen;
+      seen = now ?? seen;
+      if (isNews) await (this.#running = this.#running.then(() => this.#replaceKeys()));
+    });
+  }
+
+  async #run(): Promise<void> {
     const { supervisor, log, load } = this.#deps;
     let loaded: Loaded;
     try {
@@ -34,12 +72,46 @@ export class Reload {
     }
     const { next, changed, fixed } = mergeReloadable(this.#config, loaded.config);
     if (fixed.length > 0) log.warning("settings need a restart", { settings: fixed });
+    this.#sources = loaded;
     if (changed.length > 0) {
       this.#config = next;
       log.info("settings reloaded", { settings: changed });
-      await supervisor.reconfigure(next);
     }
+    const hasNewKeys = await this.#readKeys();
+    if (changed.length > 0 || hasNewKeys) await supervisor.reconfigure(next, this.#tokenKeys);
     await reloadCertificate(this.#config, supervisor, log);
+  }
+
+  async #replaceKeys(): Promise<void> {
+    if (await this.#readKeys()) await this.#deps.supervisor.reconfigure(this.#config, this.#tokenKeys);
+  }
+
+  /** @returns whether they have changed */
+  async #readKeys(): Promise<boolean> {
+    const { log } = this.#deps;
+    try {
+      const { keys } = await signingKey(
+        { config: this.#config, ...this.#sources },
+        (warning) => log.warning("token keys", { warning }),
+      );
+      if (JSON.stringify(keys) === JSON.stringify(this.#tokenKeys)) return false;
+      this.#tokenKeys = keys;
+      log.info("token keys reloaded");
+      return true;
+    } catch (error) {
+      log.error("token keys not reloaded, the former ones stay", { reason: reasonOf(error) });
+      return false;
+    }
+  }
+}
+
+/** Differs from that of another content. null: the file is not there at the moment. */
+async function stateOf(path: string): Promise<string | null> {
+  try {
+    const { mtime, ino, size } = await Deno.stat(path);
+    return `${mtime?.getTime()} ${ino} ${size}`;
+  } catch {
+    return null;
   }
 }
 

@@ -78,8 +78,10 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   const limits = keepConnectionLimits(config, supervisor, log);
   const departed = noticeDepartedClients(port, supervisor);
   supervisor.onStandstill(() => limits?.cutUnclaimed());
-  const reload = new Reload(config, { supervisor, log, load: { dev, overrides: args.overrides } });
+  const started = { ...loaded, config, tokenKeys: secrets.tokenKeys };
+  const reload = new Reload(started, { supervisor, log, load: { dev, overrides: args.overrides } });
   const ignoreReloads = onReloadSignal(() => reload.run());
+  const ignoreSecrets = reload.followSecrets();
   const ignoreSources = config.devMode ? freshWorkersOnChange(supervisor, log) : null;
   const following = new AbortController();
   await mcpConfig?.follow({ supervisor, log, clock: systemClock, signal: following.signal });
@@ -93,6 +95,7 @@ export async function serve(args: ServeArgs, workerEntry?: URL): Promise<number>
   if (end instanceof SluiceError) log.error("stopping", { reason: end.message });
   else log.info("stopping", { signal: end });
   ignoreReloads();
+  ignoreSecrets();
   ignoreSources?.();
   following.abort();
   limits?.stop();

@@ -4,6 +4,7 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { reasonOf, SluiceError } from "../base/errors.ts";
 import type { Config } from "../config/schema.ts";
 import type { GatewaySecrets } from "../auth/keys/gateway_secrets.ts";
+import type { OwnKeys } from "../auth/keys/own_keys.ts";
 import { parseDatabaseUrl } from "../store/database_url.ts";
 import type { LineSink, Log } from "../telemetry/log.ts";
 import { Metrics, type MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -174,10 +175,11 @@ export class Supervisor {
     this.#makeRoom = makeRoom;
   }
 
-  /** Gives the workers new settings. Their number and their address stay. */
-  async reconfigure(config: Config): Promise<void> {
-    this.#options = { ...this.#options, config };
-    await this.recycleAll("settings were reloaded");
+  /** Gives the workers new settings and keys of tokens. Their number and their address stay. */
+  async reconfigure(config: Config, tokenKeys: OwnKeys): Promise<void> {
+    const { secrets } = this.#options;
+    this.#options = { ...this.#options, config, secrets: { ...secrets, tokenKeys } };
+    await this.recycleAll("settings or keys were reloaded");
   }
 
   /** Another process that listens on our port takes over. Connections that are being opened must not get lost between the two. */

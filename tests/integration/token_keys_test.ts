@@ -4,9 +4,12 @@ import { generateKeyPairSync } from "node:crypto";
 import { decodeProtectedHeader } from "jose";
 import { loadOrCreateSecrets } from "../../src/store/secrets.ts";
 import { runCli } from "../support/cli.ts";
+import { inSession, openSession, post } from "../support/mcp_post.ts";
 import { Sluice } from "../support/sluice.ts";
 import { mintToken } from "../support/tokens.ts";
 import { waitFor } from "../support/wait_for.ts";
+
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
 
 Deno.test("A gateway with a key pair signs by command and at logins, and takes its public key for no secret", async () => {
   const cwd = await Deno.makeTempDir();
@@ -89,18 +92,76 @@ Deno.test("`sluice keys rotate` gives a new key, beside which the former one's t
     const current = await mint();
     const revoke = async (token: string) => (await runCli(["token", "revoke", token], { cwd, env })).code;
     {
-      await using sluice = await Sluice.start({ cwd, env });
-      const status = async (token: string) =>
-        (await sluice.api("GET", "/tokens/revoked", undefined, token)).status;
-      for (let i = 0; i < 6; i++) assertEquals([await status(former), await status(current)], [200, 200]);
+      // Two replicas of one database, with two workers each. Neither is restarted.
+      await using one = await Sluice.start({ cwd, env });
+      await using two = await Sluice.start({ cwd, env });
+      const statuses = async (token: string) => {
+        const asked = [one, two].flatMap((sluice) =>
+          Array.from({ length: 8 }, () => post(sluice, LIST, { path: "/rpc", token }))
+        );
+        return [...new Set((await Promise.all(asked)).map(({ status }) => status))].join();
+      };
+      const come = (token: string, status: string) =>
+        waitFor(async () => await statuses(token) === status, { what: `${status} at every worker` });
+      assertEquals([await statuses(former), await statuses(current)], ["200", "200"]);
+      assertEquals((await rotate()).code, 0);
+      const next = await mint();
+      await come(next, "200");
+      await come(former, "401");
+      assertEquals(await statuses(current), "200");
+      const session = await openSession(one, { token: current });
+      const headers = {
+        authorization: `Bearer ${current}`,
+        accept: "text/event-stream",
+        ...inSession(session),
+      };
+      const stream = await fetch(`${one.url}/mcp`, { headers });
+      const ended = stream.body!.pipeTo(new WritableStream());
+      assertEquals((await rotate("--now")).code, 0);
+      await come(await mint(), "200");
+      await come(current, "401");
+      await come(next, "401");
+      await ended;
     }
-    assertEquals([await revoke(former), (await rotate("--now")).code, await revoke(current)], [0, 0, 2]);
+    assertEquals([await revoke(former), await revoke(current)], [2, 2]);
     const own = await runCli(["keys", "rotate"], {
       cwd,
       env: { JWT_SECRET_KEY: crypto.randomUUID().repeat(2) },
     });
     assertEquals(own.code, 2);
     assertStringIncludes(own.err, "Set JWT_SECRET_KEY_PREVIOUS to its value and JWT_SECRET_KEY to a new one");
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("SIGHUP takes another JWT_SECRET_KEY of the settings, and keeps the one that it has if the new one cannot be used", async () => {
+  const cwd = await Deno.makeTempDir();
+  const [first, second] = [crypto.randomUUID().repeat(2), crypto.randomUUID().repeat(2)];
+  const write = (text: string) => Deno.writeTextFile(`${cwd}/.env`, text);
+  try {
+    await write(`JWT_SECRET_KEY=${first}\n`);
+    const env = { JWT_SECRET_KEY: "" };
+    const mint = async () => (await runCli(["token", "--admin"], { cwd, env: {} })).out.trim();
+    await using sluice = await Sluice.start({ cwd, env });
+    const former = await mint();
+    const status = async (token: string) => (await post(sluice, LIST, { path: "/rpc", token })).status;
+    assertEquals(await status(former), 200);
+    const reload = async (event: string) => {
+      const before = sluice.log().filter((line) => line.event === event).length;
+      Deno.kill(sluice.pid, "SIGHUP");
+      await waitFor(() => sluice.log().filter((line) => line.event === event).length > before, {
+        what: event,
+      });
+    };
+    await write(`JWT_SECRET_KEY=${second}\nJWT_SECRET_KEY_PREVIOUS=${first}\n`);
+    await reload("token keys reloaded");
+    const current = await mint();
+    await waitFor(async () => await status(current) === 200, { what: "a token of the new key" });
+    assertEquals(await status(former), 200);
+    await write(`JWT_SECRET_KEY=short\n`);
+    await reload("settings not reloaded");
+    assertEquals([await status(current), await status(former)], [200, 200]);
   } finally {
     await Deno.remove(cwd, { recursive: true });
   }

@@ -172,8 +172,8 @@ export const COMMANDS = {
     summary: "Make a new key for tokens, beside the former one.",
     topic: "tokens",
     notes: [
-      "Run this command in the gateway's folder, then restart the gateway. Tokens of the former key stay valid until they " +
-      "expire, or until the next rotation.",
+      "Run this command in the gateway's folder. The gateway takes the new key within seconds. Tokens of the former key stay valid " +
+      "until they expire, or until the next rotation.",
       "The key must be the one that the first start has made. A JWT_SECRET_KEY or a key pair of your own is yours to replace; " +
       "the command says how.",
     ],

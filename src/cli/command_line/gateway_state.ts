@@ -28,17 +28,20 @@ export interface SigningKey {
  * The key that the gateway signs and checks tokens with.
  * @throws {SluiceError} SECRETS_UNUSABLE, SETTINGS_INVALID
  */
-export async function signingKey({ config, sources, databaseDotEnv }: Loaded): Promise<SigningKey> {
+export async function signingKey(
+  { config, sources, databaseDotEnv }: Pick<Loaded, "config" | "sources" | "databaseDotEnv">,
+  warn: (warning: string) => void = console.error,
+): Promise<SigningKey> {
   const { jwtSecretKey, databaseUrl } = config;
   if (usesKeyPair(config)) {
-    const keys = await readOwnKeys(config, null, console.error);
+    const keys = await readOwnKeys(config, null, warn);
     return { keys, from: `JWT_PRIVATE_KEY_PATH (${config.jwtPrivateKeyPath})` };
   }
   if (jwtSecretKey !== null) {
     const { from } = sources.JWT_SECRET_KEY;
     const place = from === ".env beside the database" ? databaseDotEnv : from;
     const given = { jwtSecretKey, jwtSecretKeyPrevious: null };
-    return { keys: await readOwnKeys(config, given, console.error), from: `JWT_SECRET_KEY (${place})` };
+    return { keys: await readOwnKeys(config, given, warn), from: `JWT_SECRET_KEY (${place})` };
   }
   const path = secretsFile(databaseUrl);
   if (path === null) {
@@ -46,8 +49,8 @@ export async function signingKey({ config, sources, databaseDotEnv }: Loaded): P
       "Set JWT_SECRET_KEY as the gateway has it";
     throw new SluiceError("SETTINGS_INVALID", { mistakes: mistake }, { data: [mistake] });
   }
-  const secrets = await readSecrets(databaseUrl, { warn: console.error });
-  if (secrets !== null) return { keys: await readOwnKeys(config, secrets, console.error), from: path };
+  const secrets = await readSecrets(databaseUrl, { warn });
+  if (secrets !== null) return { keys: await readOwnKeys(config, secrets, warn), from: path };
   const reason =
     `there is no such file, so no gateway has its key here. ${WHERE_TO_RUN}, or set JWT_SECRET_KEY`;
   throw new SluiceError("SECRETS_UNUSABLE", { path, reason });

@@ -30,6 +30,9 @@ type NeedsConfig = Pick<
   | "proxySslCaCerts"
   | "stdioEnabled"
   | "mcpConfig"
+  | "jwtPrivateKeyPath"
+  | "jwtPublicKeyPath"
+  | "jwtPublicKeyPathPrevious"
 >;
 
 /** What SQLite keeps beside a database file. */
@@ -55,6 +58,11 @@ export function needsOf(
     database === null ? null : join(dirname(database), ".env"),
     sources,
     ...databaseFiles,
+    // Keys of tokens are replaced while the gateway runs.
+    database === null ? null : `${database}.secrets`,
+    config.jwtPrivateKeyPath,
+    config.jwtPublicKeyPath,
+    config.jwtPublicKeyPathPrevious,
     ...(location?.kind === "sqlite" ? [] : Object.values(location?.tlsFiles ?? {})),
     ...(config.ssl ? [config.certFile, config.keyFile] : []),
     config.redisSslCaCerts,

@@ -27,6 +27,8 @@ const ISSUER = z.strictObject({
   /** Keys may come over plain HTTP. */
   allow_http: z.boolean().default(false),
   email_claim: z.string().min(1).default("email"),
+  /** Tokens need an id (`jti`). Absent: REQUIRE_JTI decides. */
+  require_jti: z.boolean().optional(),
   /** The email address counts also without `email_verified`. */
   trust_email: z.boolean().default(false),
   groups_claim: z.string().min(1).default("groups"),
@@ -57,7 +59,7 @@ export const TOKEN_KEY_SETTINGS = [
     kind: SECRET,
     default: null,
     scope: "replica",
-    reloadable: false,
+    reloadable: true,
     secret: "value",
     isGenerated: true,
     state: "active",
@@ -85,7 +87,8 @@ export const TOKEN_KEY_SETTINGS = [
     state: "active",
     doc:
       "The private key that signs tokens, a PEM file without password. Its kind must fit JWT_ALGORITHM: RSA of 2,048 to " +
-      "8,192 bits (RS*, PS*), P-256, P-384 or P-521 (ES256, ES384, ES512), or Ed25519 (EdDSA).",
+      "8,192 bits (RS*, PS*), P-256, P-384 or P-521 (ES256, ES384, ES512), or Ed25519 (EdDSA). SIGHUP reads the file again; " +
+      "another name needs a restart.",
   }),
   setting({
     name: "JWT_PUBLIC_KEY_PATH",
@@ -103,7 +106,7 @@ export const TOKEN_KEY_SETTINGS = [
     kind: SECRET,
     default: null,
     scope: "replica",
-    reloadable: false,
+    reloadable: true,
     secret: "value",
     state: "active",
     doc:
@@ -132,7 +135,7 @@ export const TOKEN_ISSUER_SETTINGS = [
     state: "active",
     doc:
       "Identity providers whose tokens are taken besides the gateway's own, as a JSON array. Each has issuer, jwks_uri " +
-      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, admin_groups and allow_http can be left out.",
+      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, admin_groups, require_jti and allow_http can be left out.",
   }),
   setting({
     name: "JWKS_CACHE_TTL",

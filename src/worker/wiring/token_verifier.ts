@@ -55,7 +55,7 @@ export function foreignIssuers(
     });
     void keys.refresh();
     return {
-      ...{ issuer, algorithms, audience, keysFor: keys.keysFor },
+      ...{ issuer, algorithms, audience, keysFor: keys.keysFor, requireJti: rules.require_jti },
       principalOf: (claims, subject) => foreignPrincipalOf(claims, subject, rules),
     };
   });
