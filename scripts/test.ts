@@ -146,6 +146,7 @@ async function missingPrograms({ isLong }: Plan): Promise<string[]> {
   ];
   if (isLong) {
     for (const { program, install, what } of PUBLISHED) {
+      if (!hasProgram(program)) locked.push([program]);
       locked.push(await installLocked(program, install, what));
     }
   }

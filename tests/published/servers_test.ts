@@ -5,7 +5,7 @@ import { elementTexts, memberText, memberTexts } from "../../src/mcp/json_rpc.ts
 import { freePort } from "../support/free_port.ts";
 import { npmProgram } from "../support/npm_programs.ts";
 import {
-  hasGoPrograms,
+  hasBuilder,
   publishedGo,
   publishedNode,
   publishedPython,
@@ -169,7 +169,7 @@ const SERVERS: readonly PublishedServer[] = [
       prompt("mcp-demo", { topic: "tea" }),
     ],
   },
-  ...(hasGoPrograms()
+  ...(hasBuilder("go")
     ? [
       {
         name: "go-sdk everything",

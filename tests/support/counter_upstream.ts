@@ -5,6 +5,7 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 // @ts-types="npm:@modelcontextprotocol/sdk@1.32.2/server/webStandardStreamableHttp"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { z } from "zod";
+import { addAskingTools } from "./asking_tools.ts";
 
 export interface CounterOptions {
   readonly port?: number;
@@ -12,6 +13,8 @@ export interface CounterOptions {
   readonly handshakeDelayMs?: number;
   /** Replies as JSON instead of SSE. */
   readonly jsonReplies?: boolean;
+  /** Has the tools of `addAskingTools` besides. */
+  readonly asks?: boolean;
 }
 
 interface Session {
@@ -117,6 +120,7 @@ export class CounterUpstream implements AsyncDisposable {
     addTools(session, (running) => {
       this.maxRunningInOneSession = Math.max(this.maxRunningInOneSession, running);
     });
+    if (this.#options.asks) addAskingTools(session.server);
     // They never change. Promised, the gateway would listen for it in a session of its own, which tests would count.
     session.server.server.registerCapabilities({ tools: { listChanged: false } });
     await session.server.connect(transport);

@@ -1,5 +1,5 @@
-// Servers and clients from npm, PyPI and Go modules that the long form of the tests starts. Lock files in tests/programs/published
-// pin all of them.
+// Servers and clients from npm, PyPI, Go modules, crates.io and Maven Central that the long form of the tests starts. Files in
+// tests/programs/published pin all of them.
 import { installNpmPrograms, nodeProgram } from "./npm_programs.ts";
 import { findProgram } from "./programs.ts";
 import { installPythonPackages, pythonWith } from "./python_programs.ts";
@@ -17,7 +17,7 @@ export type PythonSdk = 1 | 2;
 
 /** Modules of Go that are built: the name of the executable, and the package. */
 const GO_PROGRAMS = {
-  count: "./count",
+  call: "./call",
   go_sdk_everything: "github.com/modelcontextprotocol/go-sdk/examples/server/everything",
   mcp_go_everything: "github.com/mark3labs/mcp-go/examples/everything",
 };
@@ -55,6 +55,18 @@ export function publishedGo(name: keyof typeof GO_PROGRAMS, ...args: readonly st
   return { command: `${FOLDER}bin/${name}`, args, env: {} };
 }
 
+/** The program that was built of the crate of tests/programs/published. */
+export function publishedRust(...args: readonly string[]): PublishedCommand {
+  return { command: `${FOLDER}call_rust/target/debug/call`, args, env: {} };
+}
+
+/** The class that was compiled by the project of tests/programs/published, with the jars of its dependencies. */
+export function publishedJava(...args: readonly string[]): PublishedCommand {
+  const target = `${FOLDER}call_java/target`;
+  const classPath = `${target}/classes:${Deno.readTextFileSync(`${target}/classpath.txt`)}`;
+  return { command: "java", args: ["-cp", classPath, "Call", ...args], env: {} };
+}
+
 /** What the long form needs: the program that installs it, and how it does. */
 export const PUBLISHED: readonly {
   readonly program: string;
@@ -76,23 +88,43 @@ export const PUBLISHED: readonly {
     what: "the published packages from PyPI",
   },
   { program: "go", install: buildGoPrograms, what: "the published Go modules" },
+  {
+    program: "cargo",
+    install: (cargo) => build(cargo, ["build", "--quiet", "--locked"], `${FOLDER}call_rust`),
+    what: "the published crate",
+  },
+  {
+    program: "mvn",
+    install: (mvn) => build(mvn, MAVEN_ARGS, `${FOLDER}call_java`),
+    what: "the published Java libraries",
+  },
 ];
 
-/** Are the programs from Go modules there? Without Go they are left out. */
-export function hasGoPrograms(): boolean {
-  return findProgram("go") !== null;
+/** The class path goes into a file, because Maven takes seconds to find it. */
+const MAVEN_ARGS = [
+  ...["--quiet", "--batch-mode", "--strict-checksums", "compile"],
+  ...["dependency:build-classpath", "-Dmdep.outputFile=target/classpath.txt"],
+];
+
+/** The builders of languages that a machine may lack. The tests of their programs are left out then, but not with CI=true. */
+export type Builder = "go" | "cargo" | "mvn";
+
+export function hasBuilder(name: Builder): boolean {
+  return findProgram(name) !== null;
 }
 
 /** go.sum pins the modules. An unchanged program is not built again. @throws {Error} with the output of Go */
 async function buildGoPrograms(go: string): Promise<void> {
   for (const [name, module] of Object.entries(GO_PROGRAMS)) {
-    const { success, stderr } = await new Deno.Command(go, {
-      args: ["build", "-mod=readonly", "-o", `bin/${name}`, module],
-      cwd: FOLDER,
-      stdin: "null",
-    }).output();
-    if (!success) throw new Error(`go build ${module} failed:\n${new TextDecoder().decode(stderr)}`);
+    await build(go, ["build", "-mod=readonly", "-o", `bin/${name}`, module], FOLDER);
   }
+}
+
+async function build(program: string, args: readonly string[], cwd: string): Promise<void> {
+  const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null" });
+  const { success, stdout, stderr } = await command.output();
+  const output = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  if (!success) throw new Error(`${program} ${args.join(" ")} failed:\n${output}`);
 }
 
 function packagesOf(sdk: PythonSdk): string {
