@@ -71,8 +71,9 @@ export class PoolEndpoint implements Endpoint {
     const { auditTrail, clientOf } = this.deps;
     if (auditTrail?.refuses) throw new SluiceError("AUDIT_UNAVAILABLE");
     const drained = await this.#drain(upstreamId);
+    const { isWrite: _, ...recorded } = action;
     await auditTrail?.record({
-      ...action,
+      ...recorded,
       ...{ at: new Date().toISOString(), outcome: "done", status: 200, code: null, method },
       ...{ endpoint: this.name, actor: actorOf(principal), address: clientOf(headers, info) },
       ...{ correlationId: note?.correlationId ?? correlationIdOf(headers), count: 1, changes: {} },

@@ -202,6 +202,7 @@ export const frontPage = z.strictObject({
   version: text("The version of the program.", "0.1.0"),
   endpoints: field(
     z.strictObject({
+      admin: text("The pages for people.", "/admin"),
       mcp: text("MCP over streamable HTTP.", "/mcp"),
       rpc: text("JSON-RPC without a session.", "/rpc"),
       server: text("MCP of one virtual server.", "/servers/{id}/mcp"),
