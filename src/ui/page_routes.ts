@@ -9,6 +9,8 @@ const tools = () => import("./entries/tool_page.tsx");
 const servers = () => import("./servers/server_pages.tsx");
 const picker = () => import("./servers/member_picker.tsx");
 const serverConfig = () => import("./servers/connect_page.tsx");
+const tokens = () => import("./people/token_pages.tsx");
+const held = () => import("./upstreams/held_page.tsx");
 const users = () => import("./people/user_pages.tsx");
 const teams = () => import("./people/team_pages.tsx");
 const roles = () => import("./people/role_pages.tsx");
@@ -43,6 +45,7 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "upstreams/new", on(upstreams, "addUpstream")),
   page("GET", "upstreams/{id}", on(upstreams, "upstreamPage")),
   page("POST", "upstreams/{id}/state", on(upstreams, "switchUpstream")),
+  page("POST", "upstreams/{id}/delete", on(upstreams, "deleteUpstream")),
   page("POST", "upstreams/{id}/refresh", on(upstreams, "refreshUpstream")),
 
   page("GET", "tools", on(entries, "listTools")),
@@ -62,8 +65,19 @@ export const PAGE_ROUTES: readonly PageRoute[] = [
   page("POST", "virtual-servers/{id}/state", on(servers, "switchServer")),
   page("POST", "virtual-servers/{id}/delete", on(servers, "deleteServer")),
   page("GET", "virtual-servers/{id}/connect", on(serverConfig, "connectServerPage")),
+  page("POST", "virtual-servers/{id}/connect", on(serverConfig, "connectServerWithToken")),
   page("GET", "connect", on(serverConfig, "connectPage")),
+  page("POST", "connect", on(serverConfig, "connectWithToken")),
 
+  page("GET", "held", on(held, "heldPage")),
+  page("POST", "held", on(held, "decideHeld")),
+
+  page("GET", "tokens", on(tokens, "listTokens")),
+  page("GET", "tokens/new", on(tokens, "newTokenPage")),
+  page("POST", "tokens/new", on(tokens, "addToken")),
+  page("GET", "tokens/{id}", on(tokens, "tokenPage")),
+  page("POST", "tokens/{id}/state", on(tokens, "switchToken")),
+  page("POST", "tokens/{id}/revoke", on(tokens, "revokeToken")),
   page("GET", "users", on(users, "listUsers")),
   page("GET", "users/new", on(users, "newUserPage")),
   page("POST", "users/new", on(users, "addUser")),

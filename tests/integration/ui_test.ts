@@ -1,6 +1,8 @@
 // The pages under /admin in Chromium: from sign-in to an upstream that works, and what the pages refuse.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CounterUpstream } from "../support/counter_upstream.ts";
+import { ListingUpstream } from "../support/listing_upstream.ts";
+import { post } from "../support/mcp_post.ts";
 import { connectV2 } from "../support/mcp_clients.ts";
 import { canLeaveOut } from "../support/programs.ts";
 import { Sluice } from "../support/sluice.ts";
@@ -127,16 +129,60 @@ Deno.test({
 
       await page.getByRole("main").getByRole("link", { name: "Connect a client" }).click();
       await link("VS Code").click();
+      await page.waitForURL("**/connect?client=vscode");
       await browser.look();
       const { servers } = JSON.parse(await page.textContent("#configuration") ?? "");
-      const { url } = servers["counting-only"];
-      await using client = await connectV2(url, { token: await sluice.token() });
+      assertEquals(servers["counting-only"].headers, { Authorization: "Bearer YOUR_TOKEN" });
+      await button("Make a token for it").click();
+      const { url, headers } =
+        JSON.parse(await page.textContent("#configuration") ?? "").servers["counting-only"];
+      await using client = await connectV2(url, { token: headers.Authorization.slice("Bearer ".length) });
       assertEquals((await client.listTools()).tools.map(({ name }) => name), ["increment"]);
-      await page.goBack();
-      await page.goBack();
+      await page.getByRole("navigation", { name: "Above" }).getByRole("link", { name: "Counting only" })
+        .click();
       page.once("dialog", (dialog) => dialog.accept());
       await button("Delete").click();
       await page.getByText("No virtual server yet").waitFor();
+    });
+
+    await t.step("a token is made with limits, and revoked", async () => {
+      await browser.open("tokens/new");
+      await page.getByLabel("Name", { exact: true }).fill("ci");
+      await button("Make the token").click();
+      const token = await page.textContent("#token") ?? "";
+      await browser.look();
+      const asked = async (method: string) =>
+        (await post(sluice, { jsonrpc: "2.0", id: 1, method, params: {} }, { path: "/rpc", token })).status;
+      assertEquals(await asked("tools/list"), 200);
+      assertEquals((await sluice.api("GET", "/auth/email/admin/users", undefined, token)).status, 403);
+      await link("Done").click();
+      await browser.look();
+      page.once("dialog", (dialog) => dialog.accept());
+      await button("Revoke").click();
+      await page.getByText("The token is revoked.").waitFor();
+      assertEquals(await asked("tools/list"), 401);
+      await browser.look();
+    });
+
+    await t.step("a change of an upstream is read and approved", async () => {
+      await using changing = new ListingUpstream();
+      const inputSchema = { type: "object" };
+      changing.tools = [{ name: "add", description: "Adds.", inputSchema }];
+      const { id } = await sluice.registerUpstream("changing", changing.url, { tool_approval: "changed" });
+      changing.tools = [{ name: "add", description: "Adds.<script>alert(1)</script>\u200b", inputSchema }];
+      await sluice.api("POST", `/gateways/${id}/tools/refresh`);
+      await browser.open("");
+      await link("1 change of an upstream waits").click();
+      const shown = await page.textContent("main") ?? "";
+      assertStringIncludes(shown, "+Adds.<script>alert(1)</script>\\u{200B}");
+      assertStringIncludes(shown, "1 invisible");
+      await browser.look();
+      await button("Approve").click();
+      await page.getByText("Nothing waits for you").waitFor();
+      await browser.open(`upstreams/${id}`);
+      page.once("dialog", (dialog) => dialog.accept());
+      await button("Delete").click();
+      await page.getByText("The upstream is deleted.").waitFor();
     });
 
     await t.step(

@@ -71,6 +71,7 @@ export class UiBrowser implements AsyncDisposable {
 
   /** Checks the present page as a reader meets it: on a phone and on a desk, in both themes. */
   async look(): Promise<void> {
+    await this.page.waitForFunction("document.readyState === 'complete'");
     for (const colorScheme of ["light", "dark"] as const) {
       // Without transitions, whose colours are of neither theme.
       await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

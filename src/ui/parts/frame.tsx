@@ -23,12 +23,14 @@ const NAVIGATION: readonly { readonly group: string | null; readonly items: read
       { path: "tools", label: "Tools", permission: "tools.read" },
       { path: "resources", label: "Resources", permission: "resources.read" },
       { path: "prompts", label: "Prompts", permission: "prompts.read" },
+      { path: "held", label: "Held changes", permission: "gateways.approve" },
       { path: "connect", label: "Connect a client", permission: "tools.read" },
     ],
   },
   {
     group: "People",
     items: [
+      { path: "tokens", label: "Your tokens", permission: "tokens.read" },
       { path: "users", label: "Users", permission: "admin.user_management" },
       { path: "teams", label: "Teams", permission: "teams.read" },
       { path: "roles", label: "Roles", permission: "admin.user_management" },

@@ -3,20 +3,51 @@ import { type Client, type ClientName, CLIENTS, json, wholeDocument } from "../.
 import type { Connection } from "../../client_config/connection.ts";
 import { writeTable } from "../../client_config/toml_entry.ts";
 import type { PageCall, PageHandler, View } from "../call/page_call.ts";
+import type { Refusal } from "../call/rest.ts";
+import { PostButton, RefusalBox } from "../parts/form.tsx";
+import { CLIENT_PERMISSIONS } from "../people/token_pages.tsx";
 import { CopyText, PageHead } from "../parts/page_parts.tsx";
 import type { VirtualServer } from "./server_shapes.ts";
 
 /** What stands for the token until the reader puts one in. */
 const NO_TOKEN = "YOUR_TOKEN";
 
-export const connectPage: PageHandler = (call) => Promise.resolve(connectView(call, null));
+export const connectPage: PageHandler = (call) => Promise.resolve(connectView(call, null, null));
 
-export const connectServerPage: PageHandler = async (call) => {
-  const path = `/servers/${encodeURIComponent(call.params.id!)}`;
-  return connectView(call, await call.rest.get<VirtualServer>(path));
+export const connectServerPage: PageHandler = async (call) => connectView(call, await serverOf(call), null);
+
+export const connectWithToken: PageHandler = async (call) =>
+  connectView(call, null, await newToken(call, null));
+
+export const connectServerWithToken: PageHandler = async (call) => {
+  const server = await serverOf(call);
+  return connectView(call, server, await newToken(call, server));
 };
 
-function connectView({ query, origin }: PageCall, server: VirtualServer | null): View {
+async function serverOf({ rest, params }: PageCall): Promise<VirtualServer> {
+  return await rest.get<VirtualServer>(`/servers/${encodeURIComponent(params.id!)}`);
+}
+
+type NewToken = { readonly token: string } | { readonly refused: Refusal };
+
+/** A token for the client alone, and for the virtual server alone. */
+async function newToken({ rest, query }: PageCall, server: VirtualServer | null): Promise<NewToken> {
+  const made = new Date().toISOString().slice(0, 19).replace("T", " ");
+  const answer = await rest.attempt<{ access_token: string }>("POST", "/tokens", {
+    name: `${query.get("client") ?? "client"}${server === null ? "" : ` for ${server.name}`}, ${made}`,
+    expires_in_days: TOKEN_DAYS,
+    scope: { permissions: CLIENT_PERMISSIONS, ...(server === null ? {} : { server_id: server.id }) },
+  });
+  return "refused" in answer ? answer : { token: answer.done.access_token };
+}
+
+const TOKEN_DAYS = 90;
+
+function connectView(
+  { query, origin, viewer }: PageCall,
+  server: VirtualServer | null,
+  made: NewToken | null,
+): View {
   const names = Object.keys(CLIENTS) as ClientName[];
   const name = names.find((each) => each === query.get("client")) ?? names[0]!;
   const client: Client = CLIENTS[name];
@@ -26,7 +57,7 @@ function connectView({ query, origin }: PageCall, server: VirtualServer | null):
     url: server === null ? `${origin}/mcp` : `${origin}/servers/${server.id}/mcp`,
     gatewayUrl: origin,
     server: server?.id ?? null,
-    token: NO_TOKEN,
+    token: made !== null && "token" in made ? made.token : NO_TOKEN,
     program: ["sluice"],
   };
   const crumbs = server === null ? [] : [
@@ -56,9 +87,22 @@ function connectView({ query, origin }: PageCall, server: VirtualServer | null):
         )}
         <CopyText id="configuration" text={configurationOf(client, connection)} />
         <p>{client.then}</p>
-        <p class="soft">
-          Put a token in place of <code>{NO_TOKEN}</code>.
-        </p>
+        {made !== null && "token" in made && (
+          <div class="notice warn" role="status">
+            <p>{`The token is in it, for ${TOKEN_DAYS} days. Copy it now: it is not shown again.`}</p>
+          </div>
+        )}
+        {made !== null && "refused" in made && <RefusalBox refused={made.refused} shown={[]} />}
+        {(made === null || "refused" in made) && (
+          <>
+            <p class="soft">
+              Put a token in place of <code>{NO_TOKEN}</code>.
+            </p>
+            {viewer.can("tokens.create") && (
+              <PostButton path={`${path}?client=${name}`} label="Make a token for it" />
+            )}
+          </>
+        )}
       </>
     ),
   };

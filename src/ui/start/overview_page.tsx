@@ -1,12 +1,15 @@
 // GET /admin: what there is, and what needs attention.
 import type { PageHandler } from "../call/page_call.ts";
 import { Empty, PageHead } from "../parts/page_parts.tsx";
+import type { HeldChange } from "../upstreams/held_page.tsx";
 import type { Upstream } from "../upstreams/upstream_shapes.ts";
 import { stateOf, whatIsWrong } from "../upstreams/upstream_shapes.ts";
 
 export const overviewPage: PageHandler = async ({ rest, viewer }) => {
   const upstreams = await rest.find<Upstream[]>("/gateways?limit=0&include_inactive=true") ?? [];
   const servers = await rest.find<unknown[]>("/servers?limit=0") ?? [];
+  const held = await rest.find<HeldChange[]>("/held") ?? [];
+  const pending = held.filter(({ state }) => state === "pending");
   const sum = (count: (upstream: Upstream) => number) =>
     upstreams.reduce((total, upstream) => total + count(upstream), 0);
   const counts = [
@@ -47,6 +50,16 @@ export const overviewPage: PageHandler = async ({ rest, viewer }) => {
                 ))}
               </div>
               <h2>Needs attention</h2>
+              {pending.length > 0 && (
+                <p>
+                  <a href="held">
+                    {pending.length === 1
+                      ? "1 change of an upstream waits"
+                      : `${pending.length} changes of upstreams wait`}
+                  </a>{" "}
+                  for an approval.
+                </p>
+              )}
               {wrong.length === 0
                 ? <p class="soft">Nothing: all upstreams that are on can be reached.</p>
                 : (

@@ -174,7 +174,20 @@ export const upstreamPage: PageHandler = async ({ params, rest, viewer }: PageCa
               />
             </>
           )}
+          {viewer.can("gateways.delete") && (
+            <PostButton
+              path={`upstreams/${id}/delete`}
+              label="Delete"
+              class="danger"
+              confirm={`Delete ${name}? Its tools leave every virtual server, and its credentials are lost.`}
+            />
+          )}
         </PageHead>
+        <p>
+          <a href={`tools?gateway_id=${id}`}>Its tools</a>,{" "}
+          <a href={`resources?gateway_id=${id}`}>its resources</a>,{" "}
+          <a href={`prompts?gateway_id=${id}`}>its prompts</a>
+        </p>
         {mood === "bad" && (
           <div class="notice bad">
             <p>{whatIsWrong(upstream)}</p>
@@ -213,6 +226,11 @@ export const switchUpstream: PageHandler = async ({ params, form, rest }) => {
       undo: { path: `upstreams/${params.id}/state`, fields: { activate: String(!activate) } },
     },
   };
+};
+
+export const deleteUpstream: PageHandler = async ({ params, rest }) => {
+  await rest.send("DELETE", `/gateways/${encodeURIComponent(params.id!)}`);
+  return { to: "upstreams", notice: { text: "The upstream is deleted." } };
 };
 
 export const refreshUpstream: PageHandler = async ({ params, rest }) => {

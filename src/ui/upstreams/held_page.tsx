@@ -1,0 +1,116 @@
+// Changes of upstreams that wait for an approval: what was, what would be, and the decision.
+import type { PageHandler } from "../call/page_call.ts";
+import { Ago, Badge, Empty, PageHead } from "../parts/page_parts.tsx";
+
+export interface HeldChange {
+  readonly id: string;
+  readonly gatewayId: string;
+  readonly gatewayName: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly hash: string;
+  readonly heldAt: string | null;
+  readonly state: string;
+  readonly differences: readonly Difference[];
+}
+
+interface Difference {
+  readonly member: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly diff: string | null;
+  readonly suspicions: readonly { readonly kind: string; readonly count: number }[];
+}
+
+export const heldPage: PageHandler = async ({ rest }) => {
+  const held = await rest.get<HeldChange[]>("/held");
+  const now = Date.now();
+  return {
+    title: "Held changes",
+    body: (
+      <>
+        <PageHead title="Held changes" />
+        {held.length === 0
+          ? (
+            <Empty title="Nothing waits for you">
+              <p>
+                With <code>tool_approval</code>{" "}
+                the new and changed tools of an upstream wait here, so that nobody's model reads a text that
+                nobody has read.
+              </p>
+              <div class="buttons">
+                <a class="button" href="help/approval">Read about approval</a>
+              </div>
+            </Empty>
+          )
+          : held.map((change) => <ChangeCard change={change} now={now} />)}
+      </>
+    ),
+  };
+};
+
+function ChangeCard({ change, now }: { readonly change: HeldChange; readonly now: number }) {
+  const { id, gatewayId, gatewayName, kind, name, hash, heldAt, state, differences } = change;
+  const suspicions = differences.flatMap((difference) => difference.suspicions);
+  return (
+    <section class="card held" aria-label={`${kind} ${name} of ${gatewayName}`}>
+      <div class="head">
+        <h2>{name}</h2>
+        <Badge mood="plain" label={kind} />
+        {state === "rejected" && <Badge mood="plain" label="rejected" />}
+        {suspicions.map((suspicion) => <Badge mood="bad" label={`${suspicion.count} ${suspicion.kind}`} />)}
+        <div class="actions">
+          <form method="post" action="held">
+            <input type="hidden" name="gateway" value={gatewayId} />
+            <input type="hidden" name="id" value={id} />
+            <input type="hidden" name="hash" value={hash} />
+            <button type="submit" class="main compact" name="verdict" value="approve">Approve</button>{" "}
+            {state !== "rejected" && (
+              <button type="submit" class="compact" name="verdict" value="reject">Reject</button>
+            )}
+          </form>
+        </div>
+      </div>
+      <p class="soft small">
+        Upstream <a href={`upstreams/${gatewayId}`}>{gatewayName}</a>, <Ago at={heldAt} now={now} />
+      </p>
+      {differences.map(({ member, before, after, diff }) => (
+        <>
+          <h3>{member}</h3>
+          {diff === null
+            ? (
+              <pre class="diff" tabindex={0}>
+                {before !== null && <del>{before}</del>}
+                {after !== null && <ins>{after}</ins>}
+              </pre>
+            )
+            : <DiffLines diff={diff} />}
+        </>
+      ))}
+    </section>
+  );
+}
+
+function DiffLines({ diff }: { readonly diff: string }) {
+  return (
+    <pre class="diff" tabindex={0}>
+      {diff.split("\n").map((line) =>
+        line.startsWith("+") ? <ins>{line}</ins> : line.startsWith("-") ? <del>{line}</del> : <span>{`${line}\n`}</span>
+      )}
+    </pre>
+  );
+}
+
+export const decideHeld: PageHandler = async ({ rest, form }) => {
+  const { gateway = "", id = "", hash = "", verdict = "reject" } = Object.fromEntries(await form());
+  const path = `/gateways/${encodeURIComponent(gateway)}/held/${
+    verdict === "approve" ? "approve" : "reject"
+  }`;
+  const answer = await rest.attempt("POST", path, { changes: [{ id, hash }] });
+  const text = "refused" in answer
+    ? answer.refused.text
+    : verdict === "approve"
+    ? "The change is approved: clients get it now."
+    : "The change is rejected: clients do not get it.";
+  return { to: "held", notice: { text } };
+};
