@@ -20,6 +20,7 @@ import {
   type Viewer,
 } from "./call/page_call.ts";
 import { type Method, Rest } from "./call/rest.ts";
+import { SSO_PATH } from "./sso/sso_paths.ts";
 import { type CookieScope, noticeCookie, noticeIn, sessionCookie } from "./call/session_cookie.ts";
 import { Frame } from "./parts/frame.tsx";
 import type { PageRoute } from "./page_routes.ts";
@@ -73,6 +74,10 @@ function callOf(deps: UiDeps, { exchange, params, place }: AskedPage, viewer: Vi
         return { reason: String(error.params.reason) };
       }
     },
+    providers: deps.providers.map(({ id, display_name }) => ({
+      name: display_name,
+      path: `${prefix}${SSO_PATH}login/${id}`,
+    })),
     origin: `${isSecure ? "https" : "http"}://${host}${prefix}`,
   };
 }

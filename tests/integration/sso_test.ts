@@ -115,6 +115,14 @@ Deno.test("People sign in at an identity provider, whose groups give teams and r
   assertMatch(session, /; Path=\/admin; Max-Age=28800; HttpOnly; SameSite=Lax$/);
   assertEquals(browser.cookiesFor(`${gateway.url}/auth/sso/`), "");
 
+  // The pages' own way in leads to each provider.
+  const wayIn = await new Browser().open(`${gateway.url}/admin/sign-in?next=tools`);
+  const link = /<a href="(\/auth\/sso\/login\/main\?next=[^"]+)">Sign in with Main &lt;provider&gt;/.exec(
+    wayIn.text,
+  )![1];
+  const led = await new Browser().signIn(gateway.url + link, "ann");
+  assertEquals([led.status, led.url], [200, `${gateway.url}/admin/tools`]);
+
   // A program gets the token, which every worker takes, with what the groups give.
   const answer = await asJson("ann");
   const { access_token: ann, user } = JSON.parse(answer.text);

@@ -39,6 +39,8 @@ export interface PageCall {
   readonly checkToken: (
     token: string,
   ) => Promise<{ readonly maxAgeSeconds: number } | { readonly reason: string }>;
+  /** Identity providers where people sign in, each with the path where that starts. */
+  readonly providers: readonly { readonly name: string; readonly path: string }[];
   /** What clients of this gateway put before its paths: `https://gateway.example/prefix`. */
   readonly origin: string;
 }

@@ -16,6 +16,8 @@ export interface UiDeps {
   readonly turns: CallerTurns;
   /** @throws {SluiceError} UNAUTHENTICATED */
   readonly authenticate: (authorization: string | null) => Principal | Promise<Principal>;
+  /** Identity providers where people sign in. */
+  readonly providers: readonly { readonly id: string; readonly display_name: string }[];
   readonly trustedProxies: TrustedProxies;
   /** The path below which a reverse proxy publishes the gateway; null: none. */
   readonly prefixOf: (headers: Headers, from: string) => string | null;

@@ -12,9 +12,8 @@ import { CORRELATION_HEADER, correlationIdOf } from "../../telemetry/call_note.t
 import type { Page } from "../../admin/pages/html_page.ts";
 import { userRead } from "../../admin/people/user_shapes.ts";
 import { cookie, cookiesIn, sessionCookie } from "../call/session_cookie.ts";
+import { SSO_PATH } from "./sso_paths.ts";
 import { ownPath, type PublicBase } from "./public_base.ts";
-
-export const SSO_PATH = "/auth/sso/";
 
 export interface SsoEndpointDeps {
   /** null: SSO_ENABLED=false. */
@@ -231,11 +230,6 @@ function askedIn(path: string): { action: Action; id: string } {
     (action === "providers") === (id === "");
   if (!isKnown) throw new SluiceError("NOT_FOUND", { what: "Path" });
   return { action: action as Action, id };
-}
-
-/** Does the path belong to this endpoint? */
-export function isSsoPath(path: string): boolean {
-  return path.startsWith(SSO_PATH) || path.startsWith(`/v1${SSO_PATH}`);
 }
 
 function isBrowser({ headers }: Request): boolean {

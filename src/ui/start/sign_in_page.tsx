@@ -14,8 +14,12 @@ export function pageAfterSignIn(next: string | null): string {
   return next !== null && /^[A-Za-z0-9][^:\\]*$/.test(next) && !next.startsWith("sign-") ? next : "";
 }
 
-export const signInPage: PageHandler = ({ query }) =>
-  Promise.resolve(signInView(NEW_FORM, query.get("next"), query.has("token") ? "token" : "password"));
+export const signInPage: PageHandler = (call) => {
+  const { query } = call;
+  return Promise.resolve(
+    signInView(call, NEW_FORM, query.get("next"), query.has("token") ? "token" : "password"),
+  );
+};
 
 export const signIn: PageHandler = async (call) => {
   const values = await call.form();
@@ -29,15 +33,15 @@ export const signIn: PageHandler = async (call) => {
     const query = new URLSearchParams({ email, ...(next === null ? {} : { next }) });
     return { to: `change-password?${query}` };
   }
-  return signInView({ values, refused: answer.refused }, next, "password", 401);
+  return signInView(call, { values, refused: answer.refused }, next, "password", 401);
 };
 
 async function signInByToken(
-  { checkToken }: PageCall,
+  call: PageCall,
   token: string,
   next: string | null,
 ): Promise<View | Redirect> {
-  const found = await checkToken(token);
+  const found = await call.checkToken(token);
   if ("maxAgeSeconds" in found) {
     return { to: pageAfterSignIn(next), session: { token, maxAgeSeconds: found.maxAgeSeconds } };
   }
@@ -46,7 +50,7 @@ async function signInByToken(
     code: "UNAUTHENTICATED",
     faults: [],
   };
-  return signInView({ values: new URLSearchParams(), refused }, next, "token", 401);
+  return signInView(call, { values: new URLSearchParams(), refused }, next, "token", 401);
 }
 
 export const signOut: PageHandler = async ({ rest }) => {
@@ -55,7 +59,14 @@ export const signOut: PageHandler = async ({ rest }) => {
   return { to: "sign-in", session: null, notice: { text: "You are signed out." } };
 };
 
-function signInView(form: FormState, next: string | null, way: "password" | "token", status?: number): View {
+function signInView(
+  { providers, origin }: Pick<PageCall, "providers" | "origin">,
+  form: FormState,
+  next: string | null,
+  way: "password" | "token",
+  status?: number,
+): View {
+  const page = `${new URL(origin).pathname.replace(/\/$/, "")}/admin/${pageAfterSignIn(next)}`;
   const after = next === null ? "" : `&next=${encodeURIComponent(next)}`;
   return {
     title: "Sign in",
@@ -101,6 +112,15 @@ function signInView(form: FormState, next: string | null, way: "password" | "tok
             )}
           <button type="submit" class="main">Sign in</button>
         </form>
+        {providers.length > 0 && (
+          <ul>
+            {providers.map(({ name, path }) => (
+              <li>
+                <a href={`${path}?next=${encodeURIComponent(page)}`}>Sign in with {name}</a>
+              </li>
+            ))}
+          </ul>
+        )}
         <p class="soft small">
           {way === "password"
             ? <a href={`sign-in?token${after}`}>Sign in with a token</a>

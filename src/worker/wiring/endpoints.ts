@@ -45,7 +45,8 @@ import type { AuditParts } from "./parts/audit_parts.ts";
 import type { Gateway } from "./gateway.ts";
 import { MetricsEndpoint } from "../../admin/metrics_endpoint.ts";
 import { POOL_PATH, PoolEndpoint } from "../../admin/pool_endpoint.ts";
-import { isSsoPath, SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
+import { SsoEndpoint } from "../../ui/sso/sso_endpoint.ts";
+import { isSsoPath } from "../../ui/sso/sso_paths.ts";
 import { PublicBase } from "../../ui/sso/public_base.ts";
 import { ssoParts } from "./sign_in/sso_parts.ts";
 import { checkReadiness } from "../../admin/readiness.ts";
@@ -205,6 +206,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ...{ rpc, turns, trustedProxies },
     rest: (path) => admin.route(path),
     readForm,
+    providers: sso?.providers ?? [],
     authenticate: (authorization) => authenticator.authenticate(authorization),
     prefixOf: (headers, from) => publicPrefix.of(headers, from),
   });
