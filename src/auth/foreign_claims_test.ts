@@ -10,10 +10,13 @@ const RULES: TokenIssuer = {
   allow_http: false,
   email_claim: "email",
   trust_email: false,
-  groups_claim: "groups",
+  groups_claim: ["groups"],
   teams: {},
+  roles: {},
   admin_groups: [],
 };
+
+const member = (team: string, role = "member") => ({ team, role });
 
 function principal(claims: Record<string, unknown>, rules: Partial<TokenIssuer> = {}) {
   return foreignPrincipalOf(claims, String(claims.sub ?? "17"), { ...RULES, ...rules });
@@ -54,7 +57,10 @@ Deno.test("foreignPrincipalOf() reads nothing of ContextForge's claims", () => {
 });
 
 Deno.test("foreignPrincipalOf() maps groups to teams and administrators, from a claim or the path to it", () => {
-  const rules = { teams: { ops: "t1", dev: "t2", also: "t1" }, admin_groups: ["root"] };
+  const rules = {
+    teams: { ops: member("t1"), dev: member("t2"), also: member("t1") },
+    admin_groups: ["root"],
+  };
   const teams = (groups: unknown) => principal({ groups }, rules).teams;
   assertEquals([teams(["ops", "also", "else"]), teams("dev"), teams([]), teams({ ops: 1 })], [
     ["t1"],
@@ -66,9 +72,23 @@ Deno.test("foreignPrincipalOf() maps groups to teams and administrators, from a 
   const admin = principal({ groups: ["root", "ops"] }, rules);
   assertEquals([admin.isAdmin, admin.teams, admin.isLogin], [true, null, false]);
   const nested = { realm_access: { roles: ["root"] } };
-  assertEquals(principal(nested, { ...rules, groups_claim: "realm_access.roles" }).isAdmin, true);
+  assertEquals(principal(nested, { ...rules, groups_claim: ["realm_access.roles"] }).isAdmin, true);
   const namespaced = { "https://x.org/groups": ["ops"] };
-  assertEquals(principal(namespaced, { ...rules, groups_claim: "https://x.org/groups" }).teams, ["t1"]);
-  assertEquals(principal({}, { groups_claim: "__proto__.constructor" }).teams, []);
+  assertEquals(principal(namespaced, { ...rules, groups_claim: ["https://x.org/groups"] }).teams, ["t1"]);
+  assertEquals(principal({}, { groups_claim: ["__proto__.constructor"] }).teams, []);
   assertEquals(principal({}).isLogin, true);
+});
+
+Deno.test("foreignPrincipalOf() keeps what groups give, for teams by slug and for roles", () => {
+  const teams = { ops: member("ops"), boss: member("ops", "owner") };
+  const given = (rules: Partial<TokenIssuer>, groups = ["ops", "audit"]) =>
+    principal({ groups }, rules).given;
+  assertEquals(given({}), undefined);
+  assertEquals(given({ teams: { ops: member("ops") } }), {
+    isAdmin: false,
+    teams: [member("ops")],
+    roles: null,
+  });
+  assertEquals(given({ teams }), { isAdmin: false, teams: [member("ops")], roles: [] });
+  assertEquals(given({ roles: { audit: "auditor" } }), { isAdmin: false, teams: [], roles: ["auditor"] });
 });

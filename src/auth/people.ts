@@ -41,11 +41,17 @@ export class People {
   readonly #byEmail = new Map<string, Person>();
   readonly #byId = new Map<string, Person>();
   readonly #customRoles: ReadonlyMap<string, readonly string[]>;
+  /** By name. */
+  readonly #roleIds: ReadonlyMap<string, string>;
+  /** By slug and id. */
+  readonly #teamIds: ReadonlyMap<string, string>;
 
-  constructor({ version, users, members, roles, assignments }: PeopleRows, options: PeopleOptions) {
+  constructor({ version, users, members, teams, roles, assignments }: PeopleRows, options: PeopleOptions) {
     this.version = version;
     this.#options = options;
     this.#customRoles = new Map(roles.map(({ id, permissions }) => [id, permissions]));
+    this.#roleIds = new Map(roles.map(({ id, name }) => [name, id]));
+    this.#teamIds = new Map(teams.flatMap(({ id, slug }) => [[slug, id], [id, id]]));
     for (const row of users) {
       const person: Person = { row, memberships: [], assignments: [] };
       this.#byEmail.set(row.email, person);
@@ -68,7 +74,7 @@ export class People {
       if (person?.row.id !== apiToken.ownerId) throw refused("the user who owns the API token was deleted");
     }
     if (person === undefined) {
-      if (!this.#needsRecord(verified)) return verified;
+      if (!this.#needsRecord(verified)) return this.#withGiven(verified);
       throw refused("the token's user is not known here, and REQUIRE_USER_IN_DB refuses such tokens");
     }
     const { email, isActive, tokensValidFrom } = person.row;
@@ -82,7 +88,7 @@ export class People {
     if (teamId !== null && !isAdmin && !memberOf.includes(teamId)) {
       throw refused(`the user who owns the API token is no member of its team ${teamId} any more`);
     }
-    const teams = teamsOf(verified, memberOf, isAdmin);
+    const teams = teamsOf(this.#withTeamIds(verified), memberOf, isAdmin);
     const { everywhere, onServers, endsAt, standing } = rights;
     const grants = { everywhere, inTeams: within(inTeams, teams ?? memberOf), onServers, endsAt, standing };
     return { ...verified, subject: email, email, isAdmin, teams, grants };
@@ -99,9 +105,50 @@ export class People {
   isOutdated(principal: Principal): boolean {
     if (principal.kind === "anonymous" || principal.issuer === null) return false;
     const person = this.#personOf(principal);
-    const standing = person === undefined ? null : this.#rightsOf(person).standing;
-    if (standing !== (principal.grants?.standing ?? null)) return true;
+    if (person === undefined && principal.given !== undefined) {
+      const now = this.#withGiven(principal);
+      if (standingOf(now) !== standingOf(principal)) return true;
+    } else {
+      const standing = person === undefined ? null : this.#rightsOf(person).standing;
+      if (standing !== (principal.grants?.standing ?? null)) return true;
+    }
     return person === undefined && this.#needsRecord(principal);
+  }
+
+  /** A caller without a user record, with what the groups of its token give. */
+  #withGiven(verified: Principal): Principal {
+    const { given, email } = verified;
+    if (given === undefined) return verified;
+    const named = this.#withTeamIds(verified);
+    if (given.roles === null) return named;
+    const memberships = given.teams.flatMap(({ team, role }) => {
+      const teamId = this.#teamIds.get(team);
+      return teamId === undefined
+        ? []
+        : [{ teamId, userId: "", role: role === "owner" ? "owner" as const : "member" as const }];
+    });
+    const assigned = (role: string, scope: RoleScope, scopeId = "") => ({
+      ...{ userId: "", roleId: this.#roleIds.get(role) ?? role, scope, scopeId, expiresAt: null },
+    });
+    const person: Person = {
+      row: { id: "", email, isAdmin: given.isAdmin, isActive: true, tokensValidFrom: null },
+      memberships,
+      assignments: [
+        ...given.roles.map((role) => assigned(role, "global")),
+        ...given.teams.filter(({ role }) => role !== "owner" && role !== "member")
+          .map(({ team, role }) => assigned(role, "team", this.#teamIds.get(team))),
+      ],
+    };
+    const { isAdmin, teams: _teams, ...grants } = this.#makeRights(person, this.#options.now());
+    return { ...named, isAdmin, teams: isAdmin ? null : named.teams, grants };
+  }
+
+  /** The teams of another issuer's token are named by slug or id. */
+  #withTeamIds(verified: Principal): Principal {
+    const { given } = verified;
+    if (given === undefined) return verified;
+    const teams = distinct(given.teams.map(({ team }) => this.#teamIds.get(team) ?? team));
+    return { ...verified, teams: given.isAdmin ? null : teams };
   }
 
   #needsRecord({ kind, subject }: Principal): boolean {
@@ -168,9 +215,13 @@ export class People {
 
 /** For a gateway whose database has no users. */
 export const NOBODY = new People(
-  { version: 0, users: [], members: [], roles: [], assignments: [] },
+  { version: 0, users: [], members: [], teams: [], roles: [], assignments: [] },
   { platformAdminEmail: "", requireUser: false, now: () => 0 },
 );
+
+function standingOf({ teams, grants }: Principal): string {
+  return JSON.stringify([teams, grants?.standing ?? null]);
+}
 
 /** The teams whose entries the caller sees: those of the token, as far as the user is a member of them. */
 function teamsOf(

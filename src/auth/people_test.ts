@@ -4,7 +4,7 @@ import { grantOf, memberOf, peopleOf, userOf } from "../../tests/support/people_
 import { SluiceError } from "../base/errors.ts";
 import { ANONYMOUS } from "./authenticate.ts";
 import { operatorOf, type Principal } from "./principal.ts";
-import { requireChange, requirePermission } from "./rbac.ts";
+import { holds, requireChange, requirePermission } from "./rbac.ts";
 
 const tokenOf = (email: string, given: Partial<Principal> = {}) =>
   principal({ subject: email, email, ...given });
@@ -101,7 +101,7 @@ Deno.test("Roles grant everywhere, in a team of the token, or on a virtual serve
   const people = peopleOf({
     users: ["none", "member", "owner", "dev", "former", "guest", "custom"].map((name) => userOf(`${name}@x`)),
     members: [memberOf("t1", "member@x"), memberOf("t1", "owner@x", "owner"), memberOf("t1", "dev@x")],
-    roles: [{ id: "r1", permissions: ["servers.update"] }],
+    roles: [{ id: "r1", name: "r1", permissions: ["servers.update"] }],
     assignments: [
       grantOf("dev@x", "developer", "team", "t1"),
       grantOf("former@x", "developer", "team", "t1"),
@@ -185,4 +185,37 @@ Deno.test("A caller with many roles in many teams stays small", () => {
   const people = peopleOf({ users: [userOf("ann@x")], members: teams.map((id) => memberOf(id, "ann@x")) });
   const text = JSON.stringify(people.resolve(tokenOf("ann@x", { isLogin: true })));
   assert(text.length < 16_384, String(text.length));
+});
+
+Deno.test("People.resolve() gives a caller without a record what the groups of its token give, as long as it is so", () => {
+  const teams = [{ id: "t1", slug: "ops" }];
+  const roles = [{ id: "r1", name: "auditor", permissions: ["admin.security_audit"] }];
+  const caller = (given: Principal["given"]): Principal => ({
+    ...operatorOf("https://idp|17"),
+    ...{ isAdmin: false, issuer: "https://idp", teams: [], given },
+  });
+  const member = { team: "ops", role: "member" };
+  const people = peopleOf({ teams, roles });
+  const open = people.resolve(caller({ isAdmin: false, teams: [member], roles: null }));
+  assertEquals([open.teams, open.grants], [["t1"], null]);
+  const developer = { team: "ops", role: "developer" };
+  const resolved = people.resolve(caller({ isAdmin: false, teams: [developer], roles: ["auditor", "none"] }));
+  assertEquals([
+    holds(resolved, "tools.create", "t1"),
+    holds(resolved, "tools.create", "t2"),
+    holds(resolved, "admin.security_audit"),
+    holds(resolved, "admin.user_management"),
+  ], [true, false, true, false]);
+  assertEquals([resolved.teams, people.isOutdated(resolved), people.isOutdated(open)], [
+    ["t1"],
+    false,
+    false,
+  ]);
+  const later = peopleOf({ version: 2, teams: [{ id: "t2", slug: "ops" }], roles: [] });
+  assertEquals([later.isOutdated(resolved), later.isOutdated(open)], [true, true]);
+  const admin = people.resolve(caller({ isAdmin: false, teams: [], roles: ["platform_admin"] }));
+  assertEquals([admin.isAdmin, admin.teams, people.isOutdated(admin)], [true, null, false]);
+  // A custom role of the name of a membership is none.
+  const named = peopleOf({ teams, roles: [{ id: "r2", name: "member", permissions: ["*"] }] });
+  assertEquals(named.resolve(caller({ isAdmin: false, teams: [member], roles: [] })).isAdmin, false);
 });

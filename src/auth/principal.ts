@@ -27,6 +27,8 @@ export interface Principal {
   readonly limits: TokenLimits | null;
   /** What the roles of the user record grant; null: the caller has no user record. */
   readonly grants: Grants | null;
+  /** Of another issuer's token, if groups mean something there. */
+  readonly given?: GivenByToken;
 }
 
 /** An API token as it was in the database when the worker read it. */
@@ -74,6 +76,16 @@ export interface UsageLimits {
   /** In a day, by the clock (UTC). */
   readonly perDay: number | null;
   readonly inAll: number | null;
+}
+
+/** What the groups of another issuer's token give. */
+export interface GivenByToken {
+  /** By the groups of administrators. */
+  readonly isAdmin: boolean;
+  /** Teams by slug or id; `role` is `owner`, `member`, or another role. */
+  readonly teams: readonly { readonly team: string; readonly role: string }[];
+  /** Names of roles that count everywhere; null: no group of the issuer gives roles. */
+  readonly roles: readonly string[] | null;
 }
 
 /** Permissions by the scope of the roles that grant them. Each list may contain EVERY_PERMISSION. */

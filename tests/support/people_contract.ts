@@ -231,7 +231,8 @@ export function peopleContract(registryTest: RegistryTest): void {
           tokensValidFrom: 1_790_000_000_000,
         }],
         members: [personal, ours].toSorted().map((teamId) => ({ teamId, userId: ann, role: "owner" })),
-        roles: [{ id: role.id, permissions: ["tools.read"] }],
+        teams: [{ id: ours, slug: "ours" }],
+        roles: [{ id: role.id, name: "auditor", permissions: ["tools.read"] }],
         assignments: [grant],
       });
       assertEquals((await registry.readCatalog({ people: rows.people!.version, tokens: 0 })).people, null);

@@ -4,7 +4,7 @@ import type { PeopleRows, StandingRow } from "../../src/store/people/person_rows
 
 export function peopleOf(rows: Partial<PeopleRows>, options: Partial<PeopleOptions> = {}): People {
   return new People(
-    { version: 1, users: [], members: [], roles: [], assignments: [], ...rows },
+    { version: 1, users: [], members: [], teams: [], roles: [], assignments: [], ...rows },
     { platformAdminEmail: "root@x", requireUser: false, now: () => 0, ...options },
   );
 }

@@ -1,6 +1,7 @@
 // Settings of the keys that tokens are signed with: the gateway's own, and those of other issuers.
 import { z } from "zod";
 import { SECRET } from "./secret_quality.ts";
+import { GROUP_MAPPING } from "./sso/group_mapping.ts";
 import { jsonOf } from "./sso/json_text.ts";
 import { oneOf, seconds, setting, text } from "./setting.ts";
 
@@ -31,11 +32,7 @@ const ISSUER = z.strictObject({
   require_jti: z.boolean().optional(),
   /** The email address counts also without `email_verified`. */
   trust_email: z.boolean().default(false),
-  groups_claim: z.string().min(1).default("groups"),
-  /** The team id of each group. */
-  teams: z.record(z.string(), z.string().min(1)).default({}),
-  /** The groups whose members are administrators. */
-  admin_groups: z.array(z.string().min(1)).default([]),
+  ...GROUP_MAPPING,
 });
 
 export type TokenIssuer = z.infer<typeof ISSUER>;
@@ -135,7 +132,8 @@ export const TOKEN_ISSUER_SETTINGS = [
     state: "active",
     doc:
       "Identity providers whose tokens are taken besides the gateway's own, as a JSON array. Each has issuer, jwks_uri " +
-      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, admin_groups, require_jti and allow_http can be left out.",
+      "and audience; algorithms, email_claim, trust_email, groups_claim, teams, roles, admin_groups, require_jti and allow_http can " +
+      "be left out.",
   }),
   setting({
     name: "JWKS_CACHE_TTL",

@@ -49,7 +49,12 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
       const members = await database.query<{ team_id: string; user_id: string; role: "owner" | "member" }>(
         sql`SELECT team_id, user_id, role FROM team_members ORDER BY team_id, user_id`,
       );
-      const roles = await database.query<Record<string, unknown>>(sql`SELECT id, permissions FROM roles`);
+      const teams = await database.query<{ id: string; slug: string }>(
+        sql`SELECT id, slug FROM teams WHERE is_personal = 0`,
+      );
+      const roles = await database.query<Record<string, unknown>>(
+        sql`SELECT id, name, permissions FROM roles`,
+      );
       const assignments = await database.query<Record<string, unknown>>(
         sql`SELECT user_id, role_id, scope, scope_id, expires_at FROM role_assignments ORDER BY id`,
       );
@@ -60,9 +65,10 @@ export function createPeopleStore(database: Database, now: () => Date): PeopleSt
           return { id, email, isAdmin, isActive, tokensValidFrom };
         }),
         members: members.map(({ team_id, user_id, role }) => ({ teamId: team_id, userId: user_id, role })),
+        teams,
         roles: roles.map((record) => {
-          const { id, permissions } = ROLES.decode(record);
-          return { id, permissions };
+          const { id, name, permissions } = ROLES.decode(record);
+          return { id, name, permissions };
         }),
         assignments: assignments.map((record) => {
           const { userId, roleId, scope, scopeId, expiresAt } = ASSIGNMENTS.decode(record);

@@ -112,7 +112,9 @@ export interface PeopleRows {
   readonly version: number;
   readonly users: readonly StandingRow[];
   readonly members: readonly Pick<MemberRow, "teamId" | "userId" | "role">[];
-  readonly roles: readonly Pick<RoleRow, "id" | "permissions">[];
+  /** Shared teams. */
+  readonly teams: readonly Pick<TeamRow, "id" | "slug">[];
+  readonly roles: readonly Pick<RoleRow, "id" | "name" | "permissions">[];
   readonly assignments: readonly Pick<
     AssignmentRow,
     "userId" | "roleId" | "scope" | "scopeId" | "expiresAt"
