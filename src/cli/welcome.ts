@@ -1,5 +1,6 @@
 // The next steps that `sluice serve` shows in a terminal: address, token, a first call, help.
 
+import { basename } from "node:path";
 import type { Loaded } from "../config/load.ts";
 import type { Config, SettingName } from "../config/schema.ts";
 import { VERSION } from "../version.ts";
@@ -57,10 +58,16 @@ ${hasDemo ? "Call a tool of the demo upstream:" : "List the tools of all upstrea
     -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
     -d '${JSON.stringify(hasDemo ? CONVERT_TIME : LIST_TOOLS)}'
 
-Register the servers of a client's file: ${program} import FILE
+${serversOfFile(config, program)}
 Connect a client: ${program} connect
 See the other commands and the manual: ${program} --help
 `;
+}
+
+function serversOfFile({ mcpConfig }: Config, program: string): string {
+  if (mcpConfig === null) return `Register the servers of a client's file: ${program} import FILE`;
+  return `The servers of ${basename(mcpConfig)} start now, and may be installed first.
+The log has "upstream registered" for each server that is ready.`;
 }
 
 /** The certificate need not be for this machine's loopback name. */

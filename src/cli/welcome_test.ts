@@ -26,6 +26,13 @@ Deno.test("welcome() shows address, token command, one call and the help, in 80 
   assertMatch(text({ WORKERS: "1" }), /with 1 worker\./);
 });
 
+Deno.test("welcome() says that the servers of a client's file start, in place of how to register them", () => {
+  const shown = text({ MCP_CONFIG: "/home/me/claude_desktop_config.json" });
+  assertStringIncludes(shown, "The servers of claude_desktop_config.json start now");
+  assertEquals(shown.includes("/opt/sluice import FILE"), false);
+  for (const line of shown.split("\n")) assertEquals([line, line.length <= 80], [line, true]);
+});
+
 Deno.test("welcome() calls the demo upstream where there is one", () => {
   assertStringIncludes(text({}, true), '"method":"tools/call","params":{"name":"demo-convert-time"');
 });

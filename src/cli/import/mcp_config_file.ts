@@ -82,7 +82,8 @@ export class McpConfigFile {
     this.#pending = null;
     const { registered, changed, removed, leftOut } = changes;
     log.info("mcp config applied", {
-      ...{ file: this.#path, registered, changed, removed },
+      // They start now; each has a line of its own when it is ready.
+      ...{ file: this.#path, added: registered, changed, removed },
       leftOut: leftOut.map(({ name }) => name),
     });
     for (const { name, reason } of leftOut) {
